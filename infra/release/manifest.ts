@@ -1,0 +1,35 @@
+/** The manifest of a release: what the program needs to know of a built Worker. Written once by the build, promoted unchanged. */
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+
+/** File names inside a release folder. */
+export const MAIN_MODULE = "index.js";
+export const MANIFEST = "manifest.json";
+
+const Digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "must be a sha256 in lower-case hex"));
+
+export const Manifest = v.object({
+  /** Raised when the meaning of a field changes; an older program refuses a newer manifest. */
+  format: v.literal(1),
+  /** sha256 of the main module, in hex: `sha256sum dist/release/index.js`. */
+  digest: Digest,
+  /** Bytes of the main module. */
+  size: v.number(),
+  /** Durable Object classes that the main module exports, from esbuild's metafile. */
+  classes: v.array(v.string()),
+  /** The Worker's bindings to its own classes. */
+  bindings: v.array(v.object({ binding: v.string(), className: v.string() })),
+  compatibilityDate: v.string(),
+  compatibilityFlags: v.array(v.string()),
+  /** The last step of infra/migrations.ts when the release was built, and the hash of the history up to it. */
+  migration: v.object({ step: v.string(), history: v.string() }),
+  /** The commit of the source; ends in "-dirty" when files were changed since, null outside a git checkout. */
+  commit: v.nullable(v.string()),
+});
+export type Manifest = v.InferOutput<typeof Manifest>;
+
+/** sha256 in hex: the identity of a release. */
+export const digestOf = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+/** How a digest is written where people read it. */
+export const shortDigest = (digest: string): string => digest.slice(0, 12);

@@ -1,0 +1,37 @@
+/**
+ * Builds the demo page into one module that the Worker imports: `worker/page/assets.gen.ts` (git-ignored).
+ * A generated module rather than text imports, because esbuild, wrangler and the test runner all read TypeScript alike.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { ROOT } from "./root.ts";
+
+const PAGE = join(ROOT, "worker/page");
+
+/** Builds the page's script, style and document; writes only when something changed, so that watchers do not loop. */
+export async function buildPage(): Promise<void> {
+  const [js, css] = await Promise.all([bundle("client/main.ts"), bundle("page.css")]);
+  const html = readFileSync(join(PAGE, "index.html"), "utf8").replace(/^\s+/gm, "");
+  const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify({ html, css, js }, null, 2)};\n`;
+  const target = join(PAGE, "assets.gen.ts");
+  mkdirSync(PAGE, { recursive: true });
+  if (!existsSync(target) || readFileSync(target, "utf8") !== source) writeFileSync(target, source);
+}
+
+async function bundle(entry: string): Promise<string> {
+  const result = await build({
+    absWorkingDir: PAGE,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "iife",
+    target: ["es2022", "chrome110", "firefox115", "safari16.4"],
+    legalComments: "none",
+    outdir: "out",
+  });
+  return result.outputFiles[0]?.text ?? "";
+}
+
+if (import.meta.main) await buildPage();

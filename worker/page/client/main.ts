@@ -1,0 +1,2 @@
+document.documentElement.dataset.ready = "true";
+export {};
