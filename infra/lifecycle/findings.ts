@@ -1,0 +1,65 @@
+/** What lint and planner say: a stable code, what it is about, what is wrong, and the fix. */
+
+/** Rules with a name of Cloudflare's own keep it (docs: Durable Object class exports, error scenarios). */
+export type Code =
+  | "config_references_nonexistent_class"
+  | "config_export_not_in_code"
+  | "orphaned_provisioned_namespace"
+  | "provisioned_class_missing_from_config"
+  | "tombstone_delete_class_still_in_code"
+  | "tombstone_delete_blocked_by_external_bindings"
+  | "storage_type_mismatch"
+  | "phase_one_transfer_source_missing"
+  | "phase_one_transfer_source_namespace_missing"
+  | "transferred_target_missing"
+  // Ours: the history and its lock.
+  | "history_empty"
+  | "step_name_invalid"
+  | "step_name_duplicate"
+  | "step_out_of_order"
+  | "step_empty"
+  | "class_name_invalid"
+  | "class_does_not_exist"
+  | "class_exists"
+  | "class_name_reused"
+  | "class_changed_twice"
+  | "transfer_to_itself"
+  | "lock_missing"
+  | "lock_past_changed"
+  | "lock_behind"
+  // Ours: the plan.
+  | "state_ahead"
+  | "state_diverged"
+  | "state_unmanaged"
+  | "destroy_not_allowed"
+  | "needs_intermediate_release"
+  | "binding_without_class"
+  | "binding_before_transfer"
+  | "class_not_in_history"
+  | "class_bound_elsewhere"
+  | "transfer_pending"
+  | "lifecycle_needs_full_rollout";
+
+/** Codes that are worth a look but stop nothing. */
+const WARNINGS: ReadonlySet<Code> = new Set([
+  "class_name_reused",
+  "class_not_in_history",
+  "class_bound_elsewhere",
+  "transfer_pending",
+]);
+
+export interface Finding {
+  readonly code: Code;
+  /** The class, step or file that it is about. */
+  readonly subject: string;
+  readonly message: string;
+  /** What to do, in one sentence. */
+  readonly fix: string;
+}
+
+/** Whether a finding stops a deployment. */
+export const isError = ({ code }: Finding): boolean => !WARNINGS.has(code);
+
+/** One line for a person: `[code] subject: message Fix: …`. */
+export const describe = ({ code, subject, message, fix }: Finding): string =>
+  `[${code}] ${subject}: ${message} Fix: ${fix}`;

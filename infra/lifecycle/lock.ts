@@ -1,0 +1,68 @@
+/**
+ * The lock of a history: one line a step with a hash over it and all before it, so that an edited, reordered or
+ * removed past is seen whatever else changed, and two branches that append a step conflict when they merge.
+ */
+import { createHash } from "node:crypto";
+import type { Finding } from "./findings.ts";
+import type { Migration } from "./history.ts";
+
+/** Name of the lock file, beside infra/migrations.ts. */
+export const LOCK_FILE = "infra/migrations.lock";
+const HEADER =
+  "# The recorded past of infra/migrations.ts. Made by `npm run migrations -- lock`; commit it, never edit it.";
+/** Hex digits kept of each sha256: enough against accidents, short enough for a diff and a version's annotation. */
+const DIGITS = 16;
+
+/** The cumulative hash after each step: `hashes[i]` covers steps 0…i. */
+export function hashes(migrations: readonly Migration[]): readonly string[] {
+  let before = "";
+  return migrations.map(({ name, changes }) => {
+    const canonical = JSON.stringify([before, name, changes.map((change) => Object.entries(change).sort())]);
+    before = createHash("sha256").update(canonical).digest("hex").slice(0, DIGITS);
+    return before;
+  });
+}
+
+/** The lock file's text for a history. */
+export function formatLock(migrations: readonly Migration[]): string {
+  const all = hashes(migrations);
+  return `${[HEADER, ...migrations.map(({ name }, i) => `${name} ${all[i]}`)].join("\n")}\n`;
+}
+
+/** Compares a history with its lock file (null: there is none). A changed past is an error; an unrecorded step too. */
+export function checkLock(migrations: readonly Migration[], lock: string | null): readonly Finding[] {
+  if (lock === null) {
+    return [
+      {
+        code: "lock_missing",
+        subject: LOCK_FILE,
+        message: "the file does not exist.",
+        fix: "run `npm run migrations -- lock` and commit it.",
+      },
+    ];
+  }
+  const lines = lock.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
+  const all = hashes(migrations);
+  for (const [i, line] of lines.entries()) {
+    const migration = migrations[i];
+    if (!migration || line !== `${migration.name} ${all[i]}`) {
+      const name = line.split(" ")[0] ?? line;
+      return [
+        {
+          code: "lock_past_changed",
+          subject: name,
+          message: migration
+            ? `step ${i + 1} is recorded as "${line}" but the history now has "${migration.name} ${all[i]}": a released step was edited, reordered or replaced.`
+            : `step ${i + 1} is recorded as "${line}" but the history ends before it.`,
+          fix: `restore step ${name} in infra/migrations.ts as it was when ${LOCK_FILE} was committed, and append a new step instead.`,
+        },
+      ];
+    }
+  }
+  return migrations.slice(lines.length).map(({ name }) => ({
+    code: "lock_behind" as const,
+    subject: name,
+    message: `the step is not recorded in ${LOCK_FILE}.`,
+    fix: "run `npm run migrations -- lock` and commit the file with the step.",
+  }));
+}

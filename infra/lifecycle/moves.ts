@@ -1,0 +1,139 @@
+/**
+ * What has to happen to each namespace between two points of a history: pure, and free of any environment.
+ *
+ * Namespaces are followed one by one through the steps, so that a class that went from A over B to C is one rename,
+ * and one that came and went again is nothing at all.
+ */
+import type { Migration, Storage } from "./history.ts";
+import type { LiveClasses } from "./replay.ts";
+
+/** What happens to one class. `className` is its name at the end, or the last it had. */
+export type Move =
+  | { readonly kind: "keep"; readonly className: string; readonly storage: Storage; readonly fromWorker?: string }
+  | { readonly kind: "create"; readonly className: string; readonly storage: Storage }
+  | { readonly kind: "receive"; readonly className: string; readonly storage: Storage; readonly fromWorker: string }
+  | { readonly kind: "rename"; readonly from: string; readonly className: string; readonly storage: Storage }
+  | { readonly kind: "delete"; readonly className: string }
+  | { readonly kind: "send"; readonly className: string; readonly toWorker: string };
+
+/** Why the way cannot be gone in one release. */
+export interface Obstacle {
+  readonly className: string;
+  readonly reason: string;
+}
+
+interface Track {
+  /** Its name where the way starts; undefined: it does not exist there. */
+  readonly origin?: string;
+  /** The name under which it was received on the way. */
+  readonly born?: string;
+  readonly storage: Storage;
+  /** Set while it still waits for another Worker's objects. */
+  readonly fromWorker?: string;
+  name: string;
+  end?: { readonly kind: "delete" } | { readonly kind: "send"; readonly toWorker: string };
+}
+
+/** The moves from `start` through `steps`, and what stands in the way of doing them in one release. */
+export function moves(
+  start: LiveClasses,
+  steps: readonly Migration[],
+): { moves: readonly Move[]; obstacles: readonly Obstacle[] } {
+  const tracks = follow(start, steps);
+  const obstacles: Obstacle[] = [];
+  const result: Move[] = [];
+  for (const track of tracks) {
+    const outcome = moveOf(track);
+    if (outcome === undefined) continue;
+    if ("reason" in outcome) obstacles.push(outcome);
+    else result.push(outcome);
+  }
+
+  // One exports map has one entry a class name, and a rename's target must have no namespace yet.
+  const entries = new Set(result.filter(staysAlive).map(({ className }) => className));
+  for (const move of result) {
+    const tombstone = tombstoneOf(move);
+    if (tombstone !== undefined && entries.has(tombstone)) {
+      obstacles.push({ className: tombstone, reason: `the name ${tombstone} is given up and used again` });
+    } else if (move.kind === "rename" && start.has(move.className)) {
+      obstacles.push({
+        className: move.className,
+        reason: `${move.from} becomes ${move.className}, a name that another class still has`,
+      });
+    }
+  }
+  return { moves: result, obstacles };
+}
+
+/** The class name that a move leaves a tombstone on, if it does. */
+export function tombstoneOf(move: Move): string | undefined {
+  if (move.kind === "rename") return move.from;
+  return move.kind === "delete" || move.kind === "send" ? move.className : undefined;
+}
+
+const staysAlive = (move: Move) => move.kind !== "delete" && move.kind !== "send";
+
+function follow(start: LiveClasses, steps: readonly Migration[]): readonly Track[] {
+  const tracks: Track[] = [...start].map(([name, { storage, fromWorker }]) => ({
+    origin: name,
+    name,
+    storage,
+    ...(fromWorker !== undefined && { fromWorker }),
+  }));
+  const alive = (name: string) => tracks.find((track) => track.name === name && !track.end);
+  for (const change of steps.flatMap((step) => step.changes)) {
+    switch (change.op) {
+      case "create":
+        tracks.push({ name: change.className, storage: change.storage });
+        break;
+      case "receive":
+        tracks.push({
+          born: change.className,
+          name: change.className,
+          storage: change.storage,
+          fromWorker: change.fromWorker,
+        });
+        break;
+      case "rename": {
+        const track = alive(change.from);
+        if (track) track.name = change.to;
+        break;
+      }
+      case "remove": {
+        const track = alive(change.className);
+        if (track) track.end = { kind: "delete" };
+        break;
+      }
+      case "send": {
+        const track = alive(change.className);
+        if (track) track.end = { kind: "send", toWorker: change.toWorker };
+      }
+    }
+  }
+  return tracks;
+}
+
+function moveOf({ origin, born, name, storage, fromWorker, end }: Track): Move | Obstacle | undefined {
+  const moved = origin !== undefined && origin !== name;
+  if (fromWorker !== undefined && ((origin ?? born) !== name || end)) {
+    return {
+      className: name,
+      reason: `${origin ?? born ?? name} must have arrived from ${fromWorker} before it can be changed again`,
+    };
+  }
+  if (end?.kind === "send") {
+    if (origin === undefined)
+      return { className: name, reason: `${name} must exist before it can be sent to ${end.toWorker}` };
+    if (moved)
+      return { className: name, reason: `${origin} must have become ${name} before it can be sent to ${end.toWorker}` };
+    return { kind: "send", className: name, toWorker: end.toWorker };
+  }
+  if (end) return origin === undefined ? undefined : { kind: "delete", className: origin };
+  if (origin === undefined) {
+    return fromWorker === undefined
+      ? { kind: "create", className: name, storage }
+      : { kind: "receive", className: name, storage, fromWorker };
+  }
+  if (moved) return { kind: "rename", from: origin, className: name, storage };
+  return { kind: "keep", className: name, storage, ...(fromWorker !== undefined && { fromWorker }) };
+}

@@ -1,0 +1,10 @@
+/**
+ * The history of this Worker's Durable Object classes. Append steps; never edit or reorder what has been released.
+ * `npm run migrations -- lock` records a new step, `npm run migrations -- plan` shows what the next `up` will do.
+ * How to add, rename, delete or move a class: docs/.
+ */
+import { history } from "./lifecycle/history.ts";
+
+export const { migrations } = history().step("0001-create-patterns", (classes) =>
+  classes.create("CounterDO").create("ChatRoomDO").create("AccountDO").create("SessionDO").create("RateLimiterDO"),
+);
