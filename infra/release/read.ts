@@ -1,0 +1,49 @@
+/** Reads a built release and checks that it is whole: the program deploys these bytes and no others. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { digestOf, MAIN_MODULE, MANIFEST, Manifest } from "./manifest.ts";
+
+export interface Release extends Manifest {
+  /** The release's folder. */
+  readonly dir: string;
+}
+
+/**
+ * The release in `dir`.
+ * @throws Error when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
+ */
+export function readRelease(dir: string): Release {
+  const manifest = parseManifest(dir);
+  const digest = digestOf(readFileSync(join(dir, MAIN_MODULE)));
+  if (digest !== manifest.digest) {
+    throw new Error(
+      `The release in ${dir} is not whole: ${MAIN_MODULE} has sha256 ${digest}, its manifest says ${manifest.digest}. ` +
+        "Build it again (`npm run build`), or fetch the artifact again.",
+    );
+  }
+  return { ...manifest, dir };
+}
+
+function parseManifest(dir: string): Manifest {
+  let text: string;
+  try {
+    text = readFileSync(join(dir, MANIFEST), "utf8");
+  } catch {
+    throw new Error(
+      `There is no release in ${dir}. Build one with \`npm run build\`, or set \`release\` in the stack's config to its folder.`,
+    );
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Error(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
+  }
+  const result = v.safeParse(Manifest, json);
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? "(root)"}: ${issue.message}`);
+  throw new Error(
+    `${join(dir, MANIFEST)} is not a manifest that this program reads:\n${problems.join("\n")}\nBuild the release again with \`npm run build\`.`,
+  );
+}
