@@ -1,0 +1,38 @@
+/** The admin token: what a caller must show for what only the stack's owner may do. */
+import type { Context, MiddlewareHandler } from "hono";
+import type { App } from "./app.ts";
+import { documented } from "./openapi.ts";
+import { refusal } from "./problem.ts";
+
+/** The token of an `Authorization: Bearer` header. */
+export function bearerToken(c: Context<App>): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
+}
+
+/** Whether the caller shows the admin token. Takes the same time however much of a guess is right. */
+export async function isAdmin(c: Context<App>): Promise<boolean> {
+  const token = bearerToken(c);
+  if (token === undefined || c.env.ADMIN_TOKEN === "") return false;
+  const [given, right] = await Promise.all([digest(token), digest(c.env.ADMIN_TOKEN)]);
+  return crypto.subtle.timingSafeEqual(given, right);
+}
+
+/** Lets only the admin pass: 401 without a token, 403 with another. */
+export const admin: MiddlewareHandler<App> = documented(
+  async (c, next) => {
+    if (!(await isAdmin(c))) throw adminOnly(c);
+    await next();
+  },
+  () => ({ security: [{ admin: [] }] }),
+);
+
+/** The refusal of a caller who is not the admin. */
+export function adminOnly(c: Context<App>) {
+  return bearerToken(c) === undefined
+    ? refusal("unauthorized", "This needs the admin token, as Authorization: Bearer <token>", {
+        headers: { "WWW-Authenticate": 'Bearer realm="admin"' },
+      })
+    : refusal("forbidden", "The token given is not the admin token");
+}
+
+const digest = (text: string) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

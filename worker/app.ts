@@ -1,0 +1,88 @@
+/**
+ * The app: every route and what stands in front of it. Reads from the outside in: log, headers, CORS, rate limit,
+ * routes; whatever went wrong comes out as a problem.
+ */
+import { type Context, Hono } from "hono";
+import { account } from "./account/routes.ts";
+import { chat } from "./chat/routes.ts";
+import { counter } from "./counter/routes.ts";
+import { health } from "./health.ts";
+import { crossOrigin, safeHeaders, wellFormedUrl } from "./http.ts";
+import { requestLog } from "./log.ts";
+import { describe, openApi } from "./openapi.ts";
+import { type Problem, problemResponse, Refusal } from "./problem.ts";
+import { rateLimit } from "./rate-limit/middleware.ts";
+import { limit } from "./rate-limit/routes.ts";
+import type { Pattern } from "./regions.ts";
+import { isOverloaded, isTransient } from "./retry.ts";
+import { session } from "./session/routes.ts";
+import { stackOf } from "./settings.ts";
+import { page } from "./site.ts";
+
+/** What every handler finds in its context. */
+export interface App {
+  Bindings: Env;
+  Variables: {
+    requestId: string;
+    /** The object that the request went to, for the log. */
+    object?: { pattern: Pattern; region: string };
+    /** The kind of problem that the request ended with, for the log. */
+    outcome?: string;
+    /** Members that every problem of a route carries, such as the article's `success: false`. */
+    problemFields?: Record<string, unknown>;
+  };
+}
+
+export const app = new Hono<App>()
+  .use(requestLog, safeHeaders, crossOrigin, wellFormedUrl)
+  .use("/counter/*", rateLimit({ policy: "counter", onUnavailable: "allow" }))
+  .use("/room/*", rateLimit({ policy: "chat", onUnavailable: "allow" }))
+  .use("/account/*", rateLimit({ policy: "account", onUnavailable: "deny" }))
+  .use("/session/*", rateLimit({ policy: "session", onUnavailable: "deny" }))
+  .use("/openapi.json", rateLimit({ policy: "default", onUnavailable: "allow" }))
+  .route("/", page)
+  .route("/", health)
+  .route("/counter", counter)
+  .route("/room", chat)
+  .route("/account", account)
+  .route("/session", session)
+  .route("/limit", limit)
+  .get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
+    document ??= openApi(app, stackOf(c.env).release);
+    return c.json(document);
+  })
+  .notFound((c) => {
+    const allowed = methodsAt(c.req.path);
+    if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
+    const headers = { Allow: allowed.join(", ") };
+    if (c.req.method === "OPTIONS") return c.body(null, 204, headers);
+    const detail = `${c.req.path} does not take ${c.req.method}; it takes ${headers.Allow}`;
+    return ended(c, { kind: "method-not-allowed", detail, headers });
+  })
+  .onError((error, c) => {
+    if (error instanceof Refusal) return ended(c, error.problem);
+    if (isTransient(error) || isOverloaded(error)) {
+      return ended(c, {
+        kind: "unavailable",
+        detail: "The object cannot answer at the moment; try again in a few seconds",
+        headers: { "Retry-After": isOverloaded(error) ? "5" : "1" },
+      });
+    }
+    console.error(JSON.stringify({ requestId: c.get("requestId"), error: error.stack ?? String(error) }));
+    return ended(c, { kind: "internal", detail: `Something went wrong here; it is logged as ${c.get("requestId")}` });
+  });
+
+let document: object | undefined;
+
+/** The answer to a request that ends with a problem. */
+function ended(c: Context<App>, problem: Problem): Response {
+  c.set("outcome", problem.kind);
+  return problemResponse({ ...problem, fields: { ...c.get("problemFields"), ...problem.fields } });
+}
+
+/** The methods that some route takes at a path. */
+function methodsAt(path: string): string[] {
+  const takes = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method !== "ALL");
+  const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter(takes);
+  return methods.includes("GET") ? ["GET", "HEAD", ...methods.slice(1)] : methods;
+}

@@ -1,0 +1,32 @@
+/**
+ * The request log: one line of JSON per request. It says which route and which region, never who: no ids, no
+ * tokens, no query. `X-Request-Id` of the answer finds the line again.
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
+import type { App } from "./app.ts";
+
+export const requestLog: MiddlewareHandler<App> = async (c, next) => {
+  const requestId = c.req.header("CF-Ray") ?? crypto.randomUUID();
+  c.set("requestId", requestId);
+  const start = performance.now();
+  await next();
+  if (c.res.status !== 101) c.header("X-Request-Id", requestId);
+  const object = c.get("object");
+  console.log(
+    JSON.stringify({
+      requestId,
+      method: c.req.method,
+      route: routeOf(c),
+      status: c.res.status,
+      outcome: c.get("outcome") ?? "ok",
+      ...(object && { class: object.pattern, region: object.region }),
+      durationMs: Math.round(performance.now() - start),
+    }),
+  );
+};
+
+/** The pattern of the route that the request matched: `/room/:roomId/messages`. */
+function routeOf(c: Context<App>): string {
+  return matchedRoutes(c).findLast(({ method }) => method !== "ALL")?.path ?? "none";
+}

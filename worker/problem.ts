@@ -1,0 +1,55 @@
+/**
+ * Problems: what a caller is told when a request cannot be served (RFC 9457, application/problem+json).
+ *
+ * A problem is a value; a route throws it as a `Refusal`, and app.ts renders it in one place. Nothing in it
+ * comes from an exception, so no stack trace and no secret can reach a caller.
+ */
+const KINDS = {
+  "invalid-input": { status: 400, title: "Invalid input" },
+  "insufficient-balance": { status: 400, title: "Insufficient balance" },
+  unauthorized: { status: 401, title: "Unauthorized" },
+  forbidden: { status: 403, title: "Forbidden" },
+  "not-found": { status: 404, title: "Not found" },
+  "method-not-allowed": { status: 405, title: "Method not allowed" },
+  "idempotency-conflict": { status: 409, title: "Idempotency key used with another payload" },
+  "too-large": { status: 413, title: "Content too large" },
+  "unsupported-media-type": { status: 415, title: "Unsupported media type" },
+  "upgrade-required": { status: 426, title: "Upgrade required" },
+  "rate-limited": { status: 429, title: "Too many requests" },
+  internal: { status: 500, title: "Internal error" },
+  unavailable: { status: 503, title: "Temporarily unavailable" },
+} as const;
+
+export type ProblemKind = keyof typeof KINDS;
+
+export interface Problem {
+  kind: ProblemKind;
+  /** One sentence for the caller: what was wrong, where, and what to do. */
+  detail: string;
+  /** Further members of the body, such as the article's `allowed: false`. */
+  fields?: Record<string, unknown>;
+  headers?: Record<string, string>;
+}
+
+/** Thrown by routes and middleware to end a request with a problem. */
+export class Refusal extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.name = "Refusal";
+    this.problem = problem;
+  }
+}
+
+/** A `Refusal` of this kind, to be thrown. */
+export function refusal(kind: ProblemKind, detail: string, more: Pick<Problem, "fields" | "headers"> = {}): Refusal {
+  return new Refusal({ kind, detail, ...more });
+}
+
+/** The response to send. `error` repeats the detail: the article's clients look for it there. */
+export function problemResponse({ kind, detail, fields, headers }: Problem): Response {
+  const { status, title } = KINDS[kind];
+  const body = { type: `urn:problem:${kind}`, title, status, detail, error: detail, ...fields };
+  return Response.json(body, { status, headers: { ...headers, "Content-Type": "application/problem+json" } });
+}

@@ -1,0 +1,57 @@
+/**
+ * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes;
+ * a step that fails leaves schema and version as they were; an object that was only looked at stays empty, since
+ * even an empty database is stored, and billed, for ever.
+ */
+
+/** SQL statements that take a schema from one version to the next. Append only: never change a released step. */
+export type SchemaSteps = readonly string[];
+
+/** The schema of one object, to be made in its constructor. */
+export class Schema {
+  readonly #storage: DurableObjectStorage;
+  readonly #steps: SchemaSteps;
+  #version: number;
+
+  constructor(storage: DurableObjectStorage, steps: SchemaSteps) {
+    this.#storage = storage;
+    this.#steps = steps;
+    this.#version = this.#stored();
+    if (this.#version > steps.length) {
+      throw new Error(`The object's schema is at version ${this.#version}, this release knows only ${steps.length}`);
+    }
+    if (!this.empty) this.create();
+  }
+
+  /** Whether nothing was ever written: there are no tables to read. */
+  get empty(): boolean {
+    return this.#version === 0;
+  }
+
+  /** Brings the tables to the newest version. Call it before the first write; does nothing when they are there. */
+  create(): void {
+    if (this.#version === this.#steps.length) return;
+    this.#storage.transactionSync(() => {
+      const { sql } = this.#storage;
+      for (const step of this.#steps.slice(this.#version)) sql.exec(step);
+      sql.exec(
+        "CREATE TABLE IF NOT EXISTS schema_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL)",
+      );
+      sql.exec("INSERT OR REPLACE INTO schema_version VALUES (1, ?)", this.#steps.length);
+    });
+    // Only now: a transaction that was rolled back must not leave memory ahead of the disk.
+    this.#version = this.#steps.length;
+  }
+
+  /** Forgets the version after `deleteAll()`, so that a later write starts afresh. */
+  forget(): void {
+    this.#version = 0;
+  }
+
+  #stored(): number {
+    const { sql } = this.#storage;
+    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
+    if (tables.length === 0) return 0;
+    return sql.exec<{ version: number }>("SELECT version FROM schema_version").one().version;
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Checks of what callers send. One valibot schema per input gives its type, its check and its description.
+ *
+ * A body is read up to a limit, so that nobody can make the Worker hold more; every bad field is named at once.
+ */
+import type { MiddlewareHandler } from "hono";
+import * as v from "valibot";
+import type { App } from "./app.ts";
+import { documented, jsonSchema, type Schema } from "./openapi.ts";
+import { refusal } from "./problem.ts";
+
+/** Bytes of a JSON body, where a route says nothing else. */
+const MAX_BODY_BYTES = 16_384;
+
+type Validated<Target extends string, S extends Schema> = {
+  in: { [T in Target]: v.InferInput<S> };
+  out: { [T in Target]: v.InferOutput<S> };
+};
+
+/** The JSON body, as `c.req.valid("json")`. No body counts as `{}`. Refuses with 413, 415 or 400. */
+export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown>>>(
+  schema: S,
+  { maxBytes = MAX_BODY_BYTES } = {},
+): MiddlewareHandler<App, string, Validated<"json", S>> {
+  return documented(
+    async (c, next) => {
+      c.req.addValidatedData("json", check(schema, await readJson(c.req.raw, maxBytes)));
+      await next();
+    },
+    () => ({ requestBody: { content: { "application/json": { schema: jsonSchema(schema) } } } }),
+  );
+}
+
+/** The query, as `c.req.valid("query")`: strings, each at most once. Unknown parameters are ignored. */
+export function query<const E extends v.ObjectEntries>(
+  schema: v.ObjectSchema<E, undefined>,
+): MiddlewareHandler<App, string, Validated<"query", v.ObjectSchema<E, undefined>>> {
+  return documented(
+    async (c, next) => {
+      const given = Object.entries(c.req.queries());
+      const twice = given.filter(([name, values]) => name in schema.entries && values.length > 1);
+      if (twice.length > 0) throw invalid(twice.map(([field]) => ({ field, message: "given more than once" })));
+      c.req.addValidatedData("query", check(schema, Object.fromEntries(given.map(([name, [value]]) => [name, value]))));
+      await next();
+    },
+    () => ({
+      parameters: Object.entries(schema.entries).map(([name, entry]) => ({
+        name,
+        in: "query" as const,
+        required: entry.type !== "optional",
+        schema: jsonSchema(entry),
+      })),
+    }),
+  );
+}
+
+/** A whole number in a query, from `min` to `max`. */
+export function wholeNumber(min: number, max: number) {
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d{1,16}$/, "must be a whole number"),
+    v.transform(Number),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  );
+}
+
+function check<S extends Schema>(schema: S, value: unknown): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw invalid(result.issues.map((issue) => ({ field: v.getDotPath(issue) ?? "body", message: issue.message })));
+}
+
+function invalid(errors: { field: string; message: string }[]) {
+  const detail = errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  return refusal("invalid-input", detail, { fields: { errors } });
+}
+
+async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const bytes = await readAtMost(request, maxBytes);
+  if (bytes.byteLength === 0) return {};
+  const type = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (type !== "application/json") {
+    throw refusal("unsupported-media-type", "The body must be sent with Content-Type: application/json");
+  }
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch {
+    throw refusal("invalid-input", "Invalid JSON", {
+      fields: { errors: [{ field: "body", message: "Invalid JSON" }] },
+    });
+  }
+}
+
+async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => refusal("too-large", `The body is over the limit of ${maxBytes} bytes`);
+  // A declared length is only a shortcut: what arrives is counted all the same.
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.byteLength;
+    if (length > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
