@@ -38,7 +38,11 @@ export type Code =
   | "class_not_in_history"
   | "class_bound_elsewhere"
   | "transfer_pending"
-  | "lifecycle_needs_full_rollout";
+  | "lifecycle_needs_full_rollout"
+  | "rollout_unfinished"
+  | "rollout_without_stable"
+  | "release_step_mismatch"
+  | "not_promoted";
 
 /** Codes that are worth a look but stop nothing. */
 const WARNINGS: ReadonlySet<Code> = new Set([
@@ -46,6 +50,7 @@ const WARNINGS: ReadonlySet<Code> = new Set([
   "class_not_in_history",
   "class_bound_elsewhere",
   "transfer_pending",
+  "rollout_without_stable",
 ]);
 
 export interface Finding {

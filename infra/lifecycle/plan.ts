@@ -18,6 +18,8 @@ export interface Live {
 
 export interface Situation {
   readonly migrations: readonly Migration[];
+  /** The stack's name: what `{stack}` in the name of another Worker stands for. */
+  readonly stack: string;
   readonly live: Live;
   /** Classes that the release's bundle exports. */
   readonly code: readonly string[];
@@ -68,7 +70,7 @@ export function plan(situation: Situation): Plan {
   const { state, at, findings: stateFindings } = stateOf(migrations, live);
   const deploys = state === "fresh" || state === "behind" || state === "in sync";
   const start = live.classes ?? new Map();
-  const remaining = deploys ? migrations.slice(at) : [];
+  const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
   const way = moves(start, remaining);
   const arrived = way.moves.map((move) => settle(move, situation.others));
 
@@ -101,6 +103,18 @@ export function plan(situation: Situation): Plan {
     errors: findings.filter(isError),
     warnings: findings.filter((finding) => !isError(finding)),
   };
+}
+
+/** The steps with the names of other Workers as they are in this stack. */
+export function forStack(migrations: readonly Migration[], stack: string): readonly Migration[] {
+  const named = (worker: string) => worker.replaceAll("{stack}", stack);
+  return migrations.map(({ name, changes }) => ({
+    name,
+    changes: changes.map((change) => {
+      if (change.op === "send") return { ...change, toWorker: named(change.toWorker) };
+      return change.op === "receive" ? { ...change, fromWorker: named(change.fromWorker) } : change;
+    }),
+  }));
 }
 
 /** How the environment stands to the history, and how many of its steps are done there. */

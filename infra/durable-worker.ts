@@ -1,0 +1,157 @@
+/**
+ * A Worker with Durable Objects: the Worker, one version a release, and the deployment that sends it traffic.
+ *
+ * A version is immutable at Cloudflare, and so it is here: its logical name carries the digest of the release and of
+ * the settings, and it is kept when the next one comes, so that a rollback always has something to go to.
+ */
+
+import { relative } from "node:path";
+import * as cloudflare from "@pulumi/cloudflare";
+import * as pulumi from "@pulumi/pulumi";
+import { fingerprint } from "./config.ts";
+import { describe, type Finding } from "./lifecycle/findings.ts";
+import type { Plan } from "./lifecycle/plan.ts";
+import { split } from "./lifecycle/traffic.ts";
+import type { LiveWorker } from "./live.ts";
+import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
+import type { Release } from "./release/read.ts";
+
+/** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
+const PROGRAM_DIR = import.meta.dirname;
+
+export interface DurableWorkerArgs {
+  readonly accountId: string;
+  readonly name: string;
+  readonly release: Release;
+  /** What is live now. */
+  readonly live: LiveWorker;
+  /** The way from what is live to the release's classes. */
+  readonly plan: Plan;
+  /** Per cent of the traffic for the release; the rest stays with the version that is stable now. */
+  readonly rollout: number;
+  /** The bindings besides the Worker's own classes and the release's record of itself. */
+  readonly bindings: readonly cloudflare.types.input.WorkerVersionBinding[];
+  /** Values, none of them secret, that make a new version when they change. */
+  readonly settings: unknown;
+  /** Whether the Worker answers on workers.dev. */
+  readonly workersDev: boolean;
+  /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
+  readonly protect: boolean;
+}
+
+/** Everything that stops a deployment, in one error. */
+export class PlanRefused extends pulumi.RunError {
+  constructor(findings: readonly Finding[]) {
+    super(
+      `Nothing was sent. The plan has ${findings.length} error${findings.length === 1 ? "" : "s"}:\n${findings.map((finding) => `  ${describe(finding)}`).join("\n")}`,
+    );
+  }
+}
+
+export class DurableWorker extends pulumi.ComponentResource {
+  readonly name: pulumi.Output<string>;
+  /** Where it answers on workers.dev, when it does. */
+  readonly url: pulumi.Output<string>;
+  readonly version: { readonly id: pulumi.Output<string>; readonly number: pulumi.Output<number> };
+  /** The migration step that is live once this has been applied. */
+  readonly migration: string;
+  /** Number of the first version with that step: a rollback may not go below it. */
+  readonly rollbackFloor: pulumi.Output<number>;
+
+  /** @throws PlanRefused with every error of the plan and the rollout, before anything is declared. */
+  constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
+    super("durable-stack:index:DurableWorker", name, {}, options);
+    const { accountId, release, live, plan, protect } = args;
+    const child = { parent: this };
+    const tag = `${shortDigest(release.digest)}-${fingerprint([release.compatibilityDate, release.compatibilityFlags, release.bindings, args.settings])}`;
+    const traffic = split(live.serving, tag, args.rollout);
+    const refused = [...plan.errors, ...traffic.findings.filter(({ code }) => code === "rollout_unfinished")];
+    if (refused.length) throw new PlanRefused(refused);
+
+    const worker = new cloudflare.Worker(
+      name,
+      {
+        accountId,
+        name: args.name,
+        subdomain: { enabled: args.workersDev, previewsEnabled: false },
+        observability: { enabled: true },
+        tags: ["durable-stack"],
+      },
+      { ...child, protect },
+    );
+
+    const version = new cloudflare.WorkerVersion(
+      `${name} ${tag}`,
+      {
+        accountId,
+        workerId: worker.id,
+        annotations: {
+          workersTag: tag,
+          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}`,
+        },
+        mainModule: MAIN_MODULE,
+        modules: [
+          {
+            name: MAIN_MODULE,
+            contentType: "application/javascript+module",
+            // Relative, so that the state holds no folder of one machine.
+            contentFile: relative(PROGRAM_DIR, `${release.dir}/${MAIN_MODULE}`),
+            contentSha256: release.digest,
+          },
+        ],
+        compatibilityDate: release.compatibilityDate,
+        compatibilityFlags: release.compatibilityFlags,
+        bindings: [...ownBindings(release), ...args.bindings],
+        exports: { ...plan.exports },
+        // Upload, reconciliation and all traffic in one atomic call, because Cloudflare applies lifecycle changes only so.
+        deploy: plan.changesLifecycle,
+      },
+      // What was right when the version was made is not wrong because it has been applied since: `exports` then has
+      // tombstones that are done, and the API does not return them.
+      { ...child, retainOnDelete: true, ignoreChanges: ["deploy", "exports"] },
+    );
+
+    new cloudflare.WorkersDeployment(
+      name,
+      {
+        accountId,
+        scriptName: worker.name,
+        strategy: "percentage",
+        versions: [
+          ...(traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
+          ...(traffic.stable ? [traffic.stable] : []),
+        ],
+      },
+      child,
+    );
+
+    this.name = worker.name;
+    this.url = worker.subdomain.apply(({ url }) => url ?? "");
+    this.version = { id: version.id, number: version.number };
+    this.migration = plan.to;
+    this.rollbackFloor =
+      plan.changesLifecycle || live.rollbackFloor === undefined ? version.number : pulumi.output(live.rollbackFloor);
+    this.registerOutputs({
+      name: this.name,
+      url: this.url,
+      version: this.version,
+      migration: this.migration,
+      rollbackFloor: this.rollbackFloor,
+    });
+  }
+}
+
+/** The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. */
+function ownBindings({
+  bindings,
+  digest,
+  migration,
+  commit,
+}: Release): readonly cloudflare.types.input.WorkerVersionBinding[] {
+  const record = { digest, migration: migration.step, history: migration.history, ...(commit !== null && { commit }) };
+  return [
+    ...bindings.map(({ binding, className }) => ({ type: "durable_object_namespace", name: binding, className })),
+    { type: "json", name: "RELEASE", json: JSON.stringify(record) },
+    { type: "version_metadata", name: "VERSION" },
+  ];
+}

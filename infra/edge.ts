@@ -1,0 +1,35 @@
+/** Where the Worker answers: a host name of its own, routes of a zone, or workers.dev where the stack has no zone. */
+import * as cloudflare from "@pulumi/cloudflare";
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "./config.ts";
+import type { DurableWorker } from "./durable-worker.ts";
+
+/** Whether the Worker answers on workers.dev: only while it has no address of its own. */
+export const onWorkersDev = ({ hostname, routes }: Settings): boolean => hostname === undefined && routes.length === 0;
+
+/** The addresses that a person opens. */
+export interface Addresses {
+  readonly api: pulumi.Output<string>;
+  readonly page: pulumi.Output<string>;
+  readonly openapi: pulumi.Output<string>;
+}
+
+/** Attaches the Worker to its host name and routes, and returns where it answers. */
+export function addresses(settings: Settings, worker: DurableWorker): Addresses {
+  const { accountId, zoneId, hostname, routes } = settings;
+  // Only once something is deployed: a route to a Worker without a deployment answers with an error.
+  const options = { dependsOn: worker };
+  if (zoneId !== undefined && hostname !== undefined) {
+    new cloudflare.WorkersCustomDomain("domain", { accountId, zoneId, hostname, service: worker.name }, options);
+  }
+  if (zoneId !== undefined) {
+    for (const pattern of routes) {
+      new cloudflare.WorkersRoute(`route ${pattern}`, { zoneId, pattern, script: worker.name }, options);
+    }
+  }
+  const base = onWorkersDev(settings) ? worker.url : pulumi.output(`https://${hostname ?? hostOf(routes[0])}`);
+  return { api: base, page: pulumi.interpolate`${base}/`, openapi: pulumi.interpolate`${base}/openapi.json` };
+}
+
+/** The host of a route pattern: `*.example.com/api/*` is asked for at example.com. */
+const hostOf = (pattern = ""): string => pattern.replace(/^\*\.?/, "").split("/")[0] ?? "";

@@ -1,0 +1,44 @@
+/** What exists in a stack. Read it from top to bottom; every part is a file beside this one. */
+import * as pulumi from "@pulumi/pulumi";
+import { readSettings, releaseDir, workerSettings } from "./config.ts";
+import { DurableWorker } from "./durable-worker.ts";
+import { addresses, onWorkersDev } from "./edge.ts";
+import { planFor } from "./planning.ts";
+import { regionTable } from "./regions.ts";
+import { mustServe } from "./release/promotion.ts";
+import { readRelease } from "./release/read.ts";
+import { blobs, readCache } from "./storage.ts";
+
+const settings = readSettings();
+const release = readRelease(releaseDir(settings));
+await mustServe(settings.promotesFrom, release);
+const { live, plan } = await planFor(settings, release);
+
+const reads = readCache(settings);
+const large = blobs(settings);
+
+const worker = new DurableWorker("worker", {
+  accountId: settings.accountId,
+  name: settings.workerName,
+  release,
+  live,
+  plan,
+  rollout: settings.rollout,
+  settings: [workerSettings(settings), regionTable(settings)],
+  workersDev: onWorkersDev(settings),
+  protect: settings.protect,
+  bindings: [
+    { type: "kv_namespace", name: "READS", namespaceId: reads.id },
+    { type: "r2_bucket", name: "BLOBS", bucketName: large.name },
+    { type: "json", name: "REGIONS", json: JSON.stringify(regionTable(settings)) },
+    { type: "json", name: "SETTINGS", json: JSON.stringify(workerSettings(settings)) },
+    { type: "secret_text", name: "ADMIN_TOKEN", text: pulumi.secret(settings.adminToken) },
+  ],
+});
+
+export const urls = addresses(settings, worker);
+export const digest = release.digest;
+export const version = worker.version;
+export const migration = worker.migration;
+export const rollbackFloor = worker.rollbackFloor;
+export const regions = regionTable(settings);

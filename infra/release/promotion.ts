@@ -1,0 +1,20 @@
+/** The promotion guard: a stack that promotes from another one deploys only what that one serves. */
+import * as pulumi from "@pulumi/pulumi";
+import { shortDigest } from "./manifest.ts";
+import type { Release } from "./read.ts";
+
+/**
+ * Checks that `stack` (of the same project and organization) serves `release`; does nothing where no stack is named.
+ * @throws RunError when it serves another one, or none.
+ */
+export async function mustServe(stack: string | undefined, release: Release): Promise<void> {
+  if (stack === undefined) return;
+  const reference = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`);
+  const { value } = await reference.getOutputDetails("digest");
+  if (value === release.digest) return;
+  const served = typeof value === "string" ? `serves ${shortDigest(value)}` : "serves no release";
+  throw new pulumi.RunError(
+    `[not_promoted] This release is ${shortDigest(release.digest)}, but ${stack} ${served}. ` +
+      `Fix: deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs.`,
+  );
+}
