@@ -28,6 +28,8 @@ export interface App {
     object?: { pattern: Pattern; region: string };
     /** The kind of problem that the request ended with, for the log. */
     outcome?: string;
+    /** The request's `Idempotency-Key`, checked. */
+    idempotencyKey?: string;
     /** Members that every problem of a route carries, such as the article's `success: false`. */
     problemFields?: Record<string, unknown>;
   };
@@ -64,7 +66,9 @@ export const app = new Hono<App>()
     if (isTransient(error) || isOverloaded(error)) {
       return ended(c, {
         kind: "unavailable",
-        detail: "The object cannot answer at the moment; try again in a few seconds",
+        detail:
+          "The object cannot answer at the moment; try again in a few seconds. " +
+          "A change that had no Idempotency-Key may have been made",
         headers: { "Retry-After": isOverloaded(error) ? "5" : "1" },
       });
     }

@@ -97,12 +97,22 @@ export function objectFor<T extends Rpc.DurableObjectBranded | undefined>(
   at: string | Place,
 ): DurableObjectStub<T> {
   const place = typeof at === "string" ? placeOf(c, at) : at;
-  const binding = BINDINGS.find((candidate) => Object.is(c.env[candidate], namespace));
-  if (!binding) throw new Error("objectFor: the namespace is not one of this Worker's bindings");
-  c.set("object", { pattern: PATTERNS[binding], region: place.region.id });
+  const pattern = patternOf(c, namespace);
+  c.set("object", { pattern, region: place.region.id });
   const { jurisdiction, locationHint } = place.region;
   const within = jurisdiction ? inJurisdiction(namespace, jurisdiction) : namespace;
-  return within.getByName(objectName(stackOf(c.env).regions, PATTERNS[binding], place), { locationHint });
+  return within.getByName(objectName(stackOf(c.env).regions, pattern, place), { locationHint });
+}
+
+/** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
+export function nameOf(c: Context<App>, namespace: unknown, id: string): string {
+  return objectName(stackOf(c.env).regions, patternOf(c, namespace), placeOf(c, id));
+}
+
+function patternOf(c: Context<App>, namespace: unknown): Pattern {
+  const binding = BINDINGS.find((candidate) => c.env[candidate] === namespace);
+  if (!binding) throw new Error("The namespace is not one of this Worker's bindings");
+  return PATTERNS[binding];
 }
 
 /**

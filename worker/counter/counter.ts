@@ -1,3 +1,229 @@
+/**
+ * A counter that is never wrong: every answer is on disk before it is sent, in the order the calls arrived.
+ *
+ * Calls that arrive while a write is on its way share the next one (group commit), so a hot counter pays one row
+ * for many increments, and a lone caller waits for no timer. With an idempotency key a call counts once, however
+ * often it is made. What is in memory is only ahead of the disk while a write is on its way; should the write fail,
+ * the object is reset and the disk is right.
+ */
 import { DurableObject } from "cloudflare:workers";
+import { problemResponse } from "../problem.ts";
+import { findReplay, keepReplay, REPLAYS_TABLE } from "../replays.ts";
+import { Schema, type SchemaSteps } from "../schema.ts";
+import { add, MAX_COUNT } from "./count.ts";
+import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
-export class CounterDO extends DurableObject<Env> {}
+const STEPS: SchemaSteps = [
+  `CREATE TABLE counter (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     count INTEGER NOT NULL CHECK (count BETWEEN 0 AND ${MAX_COUNT}),
+     shared_until INTEGER NOT NULL
+   ) STRICT`,
+  REPLAYS_TABLE,
+];
+
+/** At most ten pushes a second to whoever watches. */
+const PUSH_INTERVAL_MS = 100;
+const MAX_WATCHERS = 1_000;
+
+/** The new count, or that the idempotency key came before with another payload. */
+export type Counted = { ok: true; count: number; replayed: boolean } | { ok: false; reason: "key-conflict" };
+
+type Change = { kind: "add"; by: number } | { kind: "reset" };
+
+export class CounterDO extends DurableObject<Env> {
+  readonly #schema: Schema;
+  #count = 0;
+  /** Answers under idempotency keys that the next write takes along. */
+  readonly #unwritten = new Map<string, { payload: string; count: number }>();
+  #written: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+
+  /** Until when changes are published to KV (ms since the epoch). */
+  #sharedUntil = 0;
+  #published: Copy | undefined;
+  #alarmSet = false;
+
+  /** The count of the last write that is done: what watchers may see. */
+  #durable = 0;
+  #pushedAt = 0;
+  #pushTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#schema = new Schema(ctx.storage, STEPS);
+    if (this.#schema.empty) return;
+    const { count, sharedUntil } = ctx.storage.sql
+      .exec<{ count: number; sharedUntil: number }>("SELECT count, shared_until AS sharedUntil FROM counter")
+      .one();
+    this.#count = this.#durable = count;
+    this.#sharedUntil = sharedUntil;
+  }
+
+  /** Adds `by` (may be negative) and returns the new count; never below 0, never above 2^53 - 1. */
+  add(by: number, key?: string): Promise<Counted> {
+    return this.#change({ kind: "add", by }, key);
+  }
+
+  /** Back to 0. */
+  reset(key?: string): Promise<Counted> {
+    return this.#change({ kind: "reset" }, key);
+  }
+
+  /** The count as of now, once it is durable: nobody ever sees a number that a crash could take back. */
+  async value(): Promise<number> {
+    const count = this.#count;
+    await this.#settled();
+    return count;
+  }
+
+  /** The count as of now, from now on for a while also in KV (shared.ts). A counter never written stays out of it. */
+  async share(): Promise<Copy> {
+    const asOf = Date.now();
+    const copy = { count: await this.value(), asOf };
+    if (this.#schema.empty) return copy;
+    if (this.#sharedUntil < asOf + SHARED_FOR_MS - DEMAND_STEP_MS) {
+      this.#sharedUntil = asOf + SHARED_FOR_MS;
+      this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
+    }
+    if (this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
+    return copy;
+  }
+
+  /** Publishes what changed. Runs early, late or twice without harm, and is not set again while nothing changes. */
+  override async alarm(): Promise<void> {
+    this.#alarmSet = false;
+    const asOf = Date.now();
+    if (asOf >= this.#sharedUntil || this.#count === this.#published?.count) return;
+    const due = this.#nextPublish(asOf);
+    if (due > asOf) await this.#setAlarm(due);
+    else await this.#publish({ count: await this.value(), asOf });
+  }
+
+  /** A WebSocket that is told the count at once and whenever it changes. */
+  override async fetch(): Promise<Response> {
+    if (this.ctx.getWebSockets().length >= MAX_WATCHERS) {
+      return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    this.ctx.acceptWebSocket(server);
+    send(server, await this.value());
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override webSocketMessage(socket: WebSocket): void {
+    socket.close(1008, "This socket takes no message but ping");
+  }
+
+  async #change(change: Change, key: string | undefined): Promise<Counted> {
+    const payload = JSON.stringify(change);
+    const known = key === undefined ? undefined : this.#answerTo(key, payload);
+    if (known === "conflict") return { ok: false, reason: "key-conflict" };
+    if (known !== undefined) {
+      await this.#settled();
+      return { ok: true, count: known, replayed: true };
+    }
+    const count = change.kind === "reset" ? 0 : add(this.#count, change.by);
+    this.#count = count;
+    if (key !== undefined) this.#unwritten.set(key, { payload, count });
+    await this.#commit();
+    return { ok: true, count, replayed: false };
+  }
+
+  /** The count that a key was answered with, on disk or on its way there. */
+  #answerTo(key: string, payload: string): number | "conflict" | undefined {
+    const onItsWay = this.#unwritten.get(key);
+    if (onItsWay) return onItsWay.payload === payload ? onItsWay.count : "conflict";
+    if (this.#schema.empty) return undefined;
+    const replay = findReplay(this.ctx.storage.sql, key, payload, Date.now());
+    if (replay.kind === "conflict") return "conflict";
+    return replay.kind === "replay" ? Number(replay.answer) : undefined;
+  }
+
+  /** Resolves once everything counted so far is durable, with a write that starts when the last one has ended. */
+  #commit(): Promise<void> {
+    this.#queued ??= (this.#written ?? Promise.resolve()).then(() => {
+      this.#queued = undefined;
+      this.#written = this.#write();
+      return this.#written;
+    });
+    return this.#queued;
+  }
+
+  /** Resolves once everything counted so far is durable, without a write of its own. */
+  async #settled(): Promise<void> {
+    await (this.#queued ?? this.#written);
+  }
+
+  async #write(): Promise<void> {
+    const count = this.#count;
+    try {
+      this.#schema.create();
+      this.ctx.storage.transactionSync(() => this.#writeRows(count, Date.now()));
+      await this.ctx.storage.sync();
+    } catch (error) {
+      this.ctx.abort(`The count could not be written: ${error}`);
+      throw error;
+    }
+    this.#durable = count;
+    this.#push();
+  }
+
+  #writeRows(count: number, now: number): void {
+    const { sql } = this.ctx.storage;
+    sql.exec("INSERT INTO counter VALUES (1, ?, 0) ON CONFLICT (id) DO UPDATE SET count = excluded.count", count);
+    for (const [key, answer] of this.#unwritten) keepReplay(sql, key, answer.payload, String(answer.count), now);
+    this.#unwritten.clear();
+    if (now < this.#sharedUntil && !this.#alarmSet) void this.#setAlarm(this.#nextPublish(now));
+  }
+
+  /** When the next copy may go to KV (ms since the epoch): `now`, or a while after the last one. */
+  #nextPublish(now: number): number {
+    const { asOf } = this.#published ?? { asOf: Number.NEGATIVE_INFINITY };
+    // A copy from the future was made before the clock went back: it holds nothing up.
+    return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
+  }
+
+  #setAlarm(at: number): Promise<void> {
+    this.#alarmSet = true;
+    return this.ctx.storage.setAlarm(at);
+  }
+
+  async #publish(copy: Copy): Promise<void> {
+    try {
+      await writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil);
+      this.#published = copy;
+    } catch (error) {
+      // Not left to the runtime's own retries of alarms: it gives up after six, and KV may be away for longer.
+      console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
+      await this.#setAlarm(copy.asOf + PUBLISH_INTERVAL_MS);
+    }
+  }
+
+  /** Tells the watchers, at once or as soon as the last push is long enough ago. */
+  #push(): void {
+    const sockets = this.ctx.getWebSockets();
+    if (sockets.length === 0 || this.#pushTimer !== undefined) return;
+    const now = Date.now();
+    const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
+    if (wait > 0 && wait <= PUSH_INTERVAL_MS) {
+      // The object may not sleep while this runs: a tenth of a second, and only after a change.
+      this.#pushTimer = setTimeout(() => {
+        this.#pushTimer = undefined;
+        this.#push();
+      }, wait);
+      return;
+    }
+    this.#pushedAt = now;
+    for (const socket of sockets) send(socket, this.#durable);
+  }
+}
+
+function send(socket: WebSocket, count: number): void {
+  try {
+    socket.send(JSON.stringify({ count }));
+  } catch {
+    // It closed in the meantime, and must not keep the others from being told.
+  }
+}

@@ -1,4 +1,99 @@
-import { Hono } from "hono";
+/** HTTP routes of the counter, mounted under /counter. */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import { admin } from "../admin.ts";
 import type { App } from "../app.ts";
+import { idempotencyKey, keyConflict, REPLAYED_HEADER } from "../idempotency.ts";
+import { describe } from "../openapi.ts";
+import { nameOf, objectFor } from "../regions.ts";
+import { retry } from "../retry.ts";
+import { upgrade } from "../upgrade.ts";
+import { body, query } from "../validation.ts";
+import { MAX_COUNT } from "./count.ts";
+import type { Counted, CounterDO } from "./counter.ts";
+import { readCopy } from "./shared.ts";
 
-export const counter = new Hono<App>();
+const MAX_STEP = 1_000_000;
+const Step = v.strictObject({
+  by: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_STEP)), 1),
+});
+const Which = v.object({ id: v.optional(v.string(), "global") });
+const Reading = v.object({ ...Which.entries, consistency: v.optional(v.picklist(["strong", "eventual"]), "strong") });
+
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_COUNT));
+const Answer = v.object({
+  count: Count,
+  /** Of eventual reads: when the count was the newest one, and how many seconds ago that was. */
+  asOf: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  age: v.optional(v.pipe(v.number(), v.minValue(0))),
+});
+type Answer = v.InferOutput<typeof Answer>;
+const ResetAnswer = v.object({ count: v.literal(0), reset: v.literal(true) });
+
+const reading = describe("The count: the newest one, or with consistency=eventual one that is cheap and near", {
+  200: Answer,
+});
+
+export const counter = new Hono<App>()
+  .post(
+    "/increment",
+    describe("Adds to a counter", { 200: Answer }),
+    query(Which),
+    idempotencyKey,
+    body(Step),
+    async (c) => c.json({ count: await change(c, c.req.valid("query").id, add(c.req.valid("json").by)) }),
+  )
+  .post(
+    "/decrement",
+    describe("Takes from a counter, down to 0", { 200: Answer }),
+    query(Which),
+    idempotencyKey,
+    body(Step),
+    async (c) => c.json({ count: await change(c, c.req.valid("query").id, add(-c.req.valid("json").by)) }),
+  )
+  .post(
+    "/reset",
+    describe("Sets a counter back to 0", { 200: ResetAnswer }),
+    admin,
+    query(Which),
+    idempotencyKey,
+    body(v.strictObject({})),
+    async (c) => c.json({ count: await change(c, c.req.valid("query").id, reset), reset: true }),
+  )
+  .get("/", reading, query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
+  .get("/value", reading, query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
+  .get(
+    "/live",
+    describe("A WebSocket that is sent {count} at once and on every change, at most ten times a second", {
+      101: "Switching protocols",
+    }),
+    query(Which),
+    upgrade,
+    (c) => counterOf(c, c.req.valid("query").id).fetch(c.req.raw),
+  );
+
+const counterOf = (c: Context<App>, id: string) => objectFor(c, c.env.COUNTER, id);
+
+async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof Reading>): Promise<Answer> {
+  if (consistency === "strong") return { count: await retry(() => counterOf(c, id).value()) };
+  const published = await readCopy(c.env.READS, nameOf(c, c.env.COUNTER, id));
+  const { count, asOf } = published ?? (await retry(() => counterOf(c, id).share()));
+  return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
+}
+
+type Change = (counter: DurableObjectStub<CounterDO>, key?: string) => Promise<Counted>;
+const add =
+  (by: number): Change =>
+  (counter, key) =>
+    counter.add(by, key);
+const reset: Change = (counter, key) => counter.reset(key);
+
+/** Makes a change; again after a failure only where its key keeps it from counting twice. */
+async function change(c: Context<App>, id: string, make: Change): Promise<number> {
+  const key = c.get("idempotencyKey");
+  const once = () => make(counterOf(c, id), key);
+  const counted = await (key === undefined ? once() : retry(once));
+  if (!counted.ok) throw keyConflict();
+  if (counted.replayed) c.header(REPLAYED_HEADER, "true");
+  return counted.count;
+}

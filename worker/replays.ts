@@ -1,0 +1,47 @@
+/**
+ * The answers that an object gave under an `Idempotency-Key`, kept for 24 hours.
+ *
+ * One row per key. Rows are clustered by the six hours in which they were written, so that old ones are found at
+ * the front without an index, which would double the rows written. Every new key takes up to two old ones away:
+ * no alarm, no long sweep.
+ */
+const KEPT_MS = 24 * 60 * 60 * 1000;
+const PERIOD_MS = 6 * 60 * 60 * 1000;
+const REMOVED_PER_KEY = 2;
+
+/** The table, for the object's schema. */
+export const REPLAYS_TABLE = `
+  CREATE TABLE replays (
+    period INTEGER NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL, answer TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (period, key)
+  ) STRICT, WITHOUT ROWID`;
+
+/** What is known of a key: nothing, the answer that it got, or that it came with another payload. */
+export type Replay = { kind: "new" } | { kind: "replay"; answer: string } | { kind: "conflict" };
+
+/** What is known of `key`, `now` (ms since the epoch). `payload` is everything that the answer depends on. */
+export function findReplay(sql: SqlStorage, key: string, payload: string, now: number): Replay {
+  const period = Math.floor(now / PERIOD_MS);
+  const [row] = sql
+    .exec<{ payload: string; answer: string }>(
+      `SELECT payload, answer FROM replays WHERE key = ? AND at > ?
+       AND period IN (${Array.from({ length: KEPT_MS / PERIOD_MS + 2 }, (_, age) => period + 1 - age).join()})
+       ORDER BY at DESC LIMIT 1`,
+      key,
+      now - KEPT_MS,
+    )
+    .toArray();
+  if (!row) return { kind: "new" };
+  return row.payload === payload ? { kind: "replay", answer: row.answer } : { kind: "conflict" };
+}
+
+/** Keeps the answer to a new key, in the same transaction as its effect. */
+export function keepReplay(sql: SqlStorage, key: string, payload: string, answer: string, now: number): void {
+  const period = Math.floor(now / PERIOD_MS);
+  sql.exec("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)", period, key, payload, answer, now);
+  sql.exec(
+    `DELETE FROM replays WHERE (period, key) IN
+     (SELECT period, key FROM replays WHERE period < ? ORDER BY period, key LIMIT ${REMOVED_PER_KEY})`,
+    period - KEPT_MS / PERIOD_MS - 1,
+  );
+}
