@@ -1,3 +1,108 @@
+/**
+ * One bucket of the rate limiter: however many Workers ask at once, it admits what its policy allows and no more,
+ * over evictions and crashes too.
+ *
+ * The real bucket is in memory. On disk is one that promises less (`reserve`), written before an admission that it
+ * does not cover; the output gate holds that admission until the write is durable. So most checks write nothing, a
+ * denial never does, and a crash can only cost tokens. When it is full again, the bucket deletes itself.
+ */
 import { DurableObject } from "cloudflare:workers";
+import { adapt, type Bucket, covers, full, type Policy, refill, reserve, take, tokens, waitFor } from "./bucket.ts";
 
-export class RateLimiterDO extends DurableObject<Env> {}
+/** The limiter's answer. */
+export interface Verdict {
+  allowed: boolean;
+  /** Whole tokens left. */
+  remaining: number;
+  /** Milliseconds until the cost fits, after a denial; else until the next token, 0 when the bucket is full. */
+  waitMs: number;
+}
+
+/** What is on disk, under one key: KV, because a table's schema would double the rows of a short-lived bucket. */
+interface Row {
+  bucket: Bucket;
+  policy: Policy;
+  /** When the alarm looks whether the bucket can go. */
+  alarmAt: number;
+}
+
+const KEY = "bucket";
+/** Rarely enough that waking up costs nothing, soon enough that nothing piles up. */
+const CLEAN_UP_AFTER_MS = 3_600_000;
+
+export class RateLimiterDO extends DurableObject<Env> {
+  #written: Row | undefined;
+  #policy: Policy | undefined;
+  #bucket: Bucket | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#written = ctx.storage.kv.get<Row>(KEY);
+    this.#policy = this.#written?.policy;
+    this.#bucket = this.#written?.bucket;
+  }
+
+  /** Takes `cost` tokens (a whole number from 1 to the capacity), or says how long until they are there. */
+  take(policy: Policy, cost: number): Verdict {
+    const now = Date.now();
+    const taken = take(this.#now(policy, now), policy, cost);
+    this.#bucket = taken.bucket;
+    if (taken.allowed && !(this.#written && covers(this.#written.bucket, taken.bucket, policy))) {
+      this.#write(reserve(taken.bucket, policy), policy, now);
+    }
+    return verdict(taken.bucket, policy, cost, taken.allowed, now);
+  }
+
+  /** What `take` would say, without taking anything. */
+  peek(policy: Policy, cost: number): Verdict {
+    const now = Date.now();
+    const bucket = this.#now(policy, now);
+    return verdict(bucket, policy, cost, waitFor(bucket, policy, cost, now) === 0, now);
+  }
+
+  /** Deletes the bucket if it is full, which is what no bucket means; else comes back. Safe early, late and twice. */
+  override async alarm(): Promise<void> {
+    const row = this.#written;
+    this.#written = undefined;
+    const now = Date.now();
+    if (row && waitFor(refill(row.bucket, row.policy, now), row.policy, row.policy.capacity, now) > 0) {
+      return this.#write(row.bucket, row.policy, now);
+    }
+    this.#policy = this.#bucket = undefined;
+    await this.ctx.storage.deleteAll();
+  }
+
+  /** The real bucket as of now, under this policy. */
+  #now(policy: Policy, now: number): Bucket {
+    if (this.#bucket && this.#policy) {
+      if (samePolicy(this.#policy, policy)) return refill(this.#bucket, policy, now);
+      const adapted = refill(adapt(refill(this.#bucket, this.#policy, now), this.#policy, policy), policy, now);
+      this.#policy = policy;
+      this.#bucket = adapted;
+      // What is on disk refills by the old policy, so it says nothing about the new one.
+      this.#write(reserve(adapted, policy), policy, now);
+      return adapted;
+    }
+    this.#policy = policy;
+    return full(policy, now);
+  }
+
+  #write(bucket: Bucket, policy: Policy, now: number): void {
+    // The alarm that was set is still to come, unless its time has passed: then it has run, or was lost.
+    let alarmAt = this.#written?.alarmAt ?? 0;
+    if (alarmAt <= now) {
+      alarmAt = now + Math.max(CLEAN_UP_AFTER_MS, waitFor(bucket, policy, policy.capacity, now));
+      this.ctx.storage.setAlarm(alarmAt);
+    }
+    this.#written = { bucket, policy, alarmAt };
+    this.ctx.storage.kv.put(KEY, this.#written);
+  }
+}
+
+const samePolicy = (a: Policy, b: Policy) => a.capacity === b.capacity && a.periodSeconds === b.periodSeconds;
+
+function verdict(bucket: Bucket, policy: Policy, cost: number, allowed: boolean, now: number): Verdict {
+  const remaining = tokens(bucket, policy);
+  const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
+  return { allowed, remaining, waitMs: waitFor(bucket, policy, wanted, now) };
+}

@@ -1,14 +1,59 @@
-import type { MiddlewareHandler } from "hono";
+/**
+ * The rate limiter as middleware: `rateLimit({ policy: "account", onUnavailable: "deny" })` before a route lets a
+ * caller through while the caller's bucket has tokens, and says in every answer how many are left.
+ */
+import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "../app.ts";
+import { documented } from "../openapi.ts";
+import { type Refusal, refusal } from "../problem.ts";
+import type { Place } from "../regions.ts";
+import { callerOf } from "./caller.ts";
+import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
+import { limitHeaders, seconds } from "./headers.ts";
+import type { Verdict } from "./limiter.ts";
 
 export interface RateLimitOptions {
   /** A policy of the stack's `rateLimits`; `default` where the stack has none of that name. */
   policy: string;
-  /** What happens when the limiter itself cannot answer. */
+  /** Whose bucket pays. By default that of a verified API key, else of the network address. */
+  key?: (c: Context<App>) => Place | Promise<Place>;
+  /** Tokens that a request costs; 1 by default. Over the capacity, the request can never be served: 400. */
+  cost?: number | ((c: Context<App>) => number);
+  /** Whether requests pass while the limiter itself cannot answer. */
   onUnavailable: "allow" | "deny";
 }
 
-/** Placeholder: lets everything pass. */
-export function rateLimit(_: RateLimitOptions): MiddlewareHandler<App> {
-  return (_c, next) => next();
+export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
+  const { policy: name, key = callerOf, cost = 1, onUnavailable } = options;
+  return documented(
+    async function rateLimit(c, next) {
+      const policy = policyOf(c, name);
+      const price = affordable(typeof cost === "number" ? cost : cost(c), policy);
+      const verdict = await check(c, "take", policy, await key(c), price);
+      if (!verdict && onUnavailable === "deny") throw unavailable();
+      if (verdict?.allowed === false) throw denied(policy, verdict);
+      await next();
+      // The answer to a WebSocket upgrade has no room for headers.
+      if (!verdict || c.res.status === 101) return;
+      for (const [name, value] of Object.entries(limitHeaders(policy.name, policy, verdict))) c.header(name, value);
+    },
+    () => ({ responses: { 429: { description: "Too many requests; Retry-After says when to come back" } } }),
+  );
+}
+
+/** 429, with the article's fields. */
+export function denied(policy: NamedPolicy, verdict: Verdict): Refusal {
+  const retryAfter = seconds(verdict.waitMs);
+  return refusal("rate-limited", `Too many requests under "${policy.name}"; come back in ${retryAfter} s`, {
+    fields: { allowed: false, retryAfter, remaining: verdict.remaining },
+    headers: limitHeaders(policy.name, policy, verdict),
+  });
+}
+
+/** 503: nobody knows how many tokens are left. */
+export function unavailable(): Refusal {
+  return refusal("unavailable", "The rate limiter cannot answer; try again in a second", {
+    fields: { allowed: false },
+    headers: { "Retry-After": "1" },
+  });
 }

@@ -1,4 +1,58 @@
+/**
+ * HTTP routes of the rate limiter itself, mounted under /limit: what is left in the caller's bucket, and taking from
+ * it without doing anything else. Looking costs nothing, so no limiter stands in front.
+ */
 import { Hono } from "hono";
+import * as v from "valibot";
 import type { App } from "../app.ts";
+import { describe } from "../openapi.ts";
+import { body, query, wholeNumber } from "../validation.ts";
+import { callerOf } from "./caller.ts";
+import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
+import { limitHeaders, seconds } from "./headers.ts";
+import type { Verdict } from "./limiter.ts";
+import { denied, unavailable } from "./middleware.ts";
 
-export const limit = new Hono<App>();
+const MAX_COST = 1_000_000;
+const PolicyName = v.optional(v.pipe(v.string(), v.maxLength(31)), "default");
+const Peek = v.object({ policy: PolicyName, cost: v.optional(wholeNumber(1, MAX_COST), "1") });
+const Check = v.object({
+  policy: PolicyName,
+  cost: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_COST)), 1),
+});
+
+/** The caller's bucket. */
+const Status = v.object({
+  /** Whether a request of this cost would pass now. */
+  allowed: v.boolean(),
+  remaining: v.number(),
+  /** Seconds until it would; only where it would not. */
+  retryAfter: v.optional(v.number()),
+  policy: v.string(),
+  limit: v.number(),
+  periodSeconds: v.number(),
+});
+
+export const limit = new Hono<App>()
+  .get("/", describe("What is left in the caller's bucket", { 200: Status }), query(Peek), async (c) => {
+    const { policy: name, cost } = c.req.valid("query");
+    const policy = policyOf(c, name);
+    const verdict = await check(c, "peek", policy, await callerOf(c), affordable(cost, policy));
+    if (!verdict) throw unavailable();
+    return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
+  })
+  .post("/check", describe("Take tokens from the caller's bucket", { 200: Status }), body(Check), async (c) => {
+    const { policy: name, cost } = c.req.valid("json");
+    const policy = policyOf(c, name);
+    const verdict = await check(c, "take", policy, await callerOf(c), affordable(cost, policy));
+    if (!verdict) throw unavailable();
+    if (!verdict.allowed) throw denied(policy, verdict);
+    return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
+  });
+
+function status(policy: NamedPolicy, verdict: Verdict): v.InferOutput<typeof Status> {
+  const { allowed, remaining, waitMs } = verdict;
+  const { name, capacity, periodSeconds } = policy;
+  const retryAfter = allowed ? {} : { retryAfter: seconds(waitMs) };
+  return { allowed, remaining, ...retryAfter, policy: name, limit: capacity, periodSeconds };
+}

@@ -1,0 +1,28 @@
+/** Counts the rows that a Durable Object writes, as Cloudflare bills them. */
+import { runInDurableObject } from "cloudflare:test";
+
+/**
+ * Starts counting in the running object; the function returned says how many rows were written since. Counts what
+ * SQL statements report, and one row for each `kv.put`, `kv.delete`, and `setAlarm`. Ends with the object's eviction.
+ */
+export async function countRows<T extends Rpc.DurableObjectBranded>(stub: DurableObjectStub<T>): Promise<() => number> {
+  let before = 0;
+  const cursors: { readonly rowsWritten: number }[] = [];
+  await runInDurableObject(stub, (_, { storage }) => {
+    const one = <A extends unknown[], R>(call: (...args: A) => R) => {
+      return (...args: A) => {
+        before++;
+        return call(...args);
+      };
+    };
+    const exec: typeof storage.sql.exec = storage.sql.exec.bind(storage.sql);
+    storage.sql.exec = ((...args: Parameters<typeof exec>) => {
+      const cursor = exec(...args);
+      cursors.push(cursor);
+      return cursor;
+    }) as typeof exec;
+    storage.kv.put = one(storage.kv.put.bind(storage.kv));
+    storage.setAlarm = one(storage.setAlarm.bind(storage));
+  });
+  return () => before + cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+}

@@ -1,0 +1,96 @@
+/**
+ * The token bucket: pure arithmetic, exact to the millisecond.
+ *
+ * Whatever sequence of times, costs and policies it is given, it admits at most what the bucket held plus what time
+ * has refilled. All sums are of whole numbers below 2^53, so many small refills are one big one, to the last unit.
+ */
+
+/** How much a bucket holds, and how fast it fills. */
+export interface Policy {
+  /** Tokens in a full bucket: a whole number from 1 to 1,000,000. */
+  readonly capacity: number;
+  /** Seconds in which an empty bucket fills up: a whole number from 1 to 86,400. */
+  readonly periodSeconds: number;
+}
+
+/** What is in a bucket at a moment. */
+export interface Bucket {
+  /**
+   * Tokens, times the milliseconds of the policy's period: a unit in which refilling adds `capacity` per millisecond.
+   * Negative where tokens were promised ahead (see `reserve`).
+   */
+  readonly units: number;
+  /** Milliseconds of Unix time up to which the refill is counted. May lie ahead of the clock: then none comes before. */
+  readonly at: number;
+}
+
+/** What came of asking for tokens. */
+export interface Taken {
+  readonly allowed: boolean;
+  /** The bucket afterwards; a denial takes nothing. */
+  readonly bucket: Bucket;
+}
+
+const MS_PER_SECOND = 1_000;
+/** A reserve is a fifth of the capacity: what a crash may cost a caller, against one row in some twenty checks. */
+const RESERVE_SHARE = 5;
+/** Tokens. A larger reserve saves hardly a row more. */
+const MAX_RESERVE = 100;
+
+const periodMs = ({ periodSeconds }: Policy) => periodSeconds * MS_PER_SECOND;
+const fullUnits = (policy: Policy) => policy.capacity * periodMs(policy);
+
+/** A full bucket. */
+export function full(policy: Policy, now: number): Bucket {
+  return { units: fullUnits(policy), at: now };
+}
+
+/** The bucket as of `now`. A clock that went back adds nothing. */
+export function refill(bucket: Bucket, policy: Policy, now: number): Bucket {
+  const elapsed = now - bucket.at;
+  if (elapsed <= 0) {
+    // A step of more than a period back: the earlier reading was wrong, and waiting for it could take for ever.
+    return -elapsed > periodMs(policy) ? { units: bucket.units, at: now } : bucket;
+  }
+  // Two periods fill any bucket, whatever was promised ahead; more would only make the product inexact.
+  const added = Math.min(elapsed, 2 * periodMs(policy)) * policy.capacity;
+  return { units: Math.min(bucket.units + added, fullUnits(policy)), at: now };
+}
+
+/** Takes `cost` tokens from a bucket that was refilled to now, all of them or none. */
+export function take(bucket: Bucket, policy: Policy, cost: number): Taken {
+  const units = bucket.units - cost * periodMs(policy);
+  return units < 0 ? { allowed: false, bucket } : { allowed: true, bucket: { ...bucket, units } };
+}
+
+/** Milliseconds until `cost` tokens are there: 0 if they are, infinite if the bucket can never hold so many. */
+export function waitFor(bucket: Bucket, policy: Policy, cost: number, now: number): number {
+  if (cost > policy.capacity) return Number.POSITIVE_INFINITY;
+  const missing = cost * periodMs(policy) - bucket.units;
+  return missing <= 0 ? 0 : Math.max(bucket.at - now, 0) + Math.ceil(missing / policy.capacity);
+}
+
+/** Whole tokens in the bucket. */
+export function tokens(bucket: Bucket, policy: Policy): number {
+  return Math.max(Math.floor(bucket.units / periodMs(policy)), 0);
+}
+
+/** The same tokens under another policy; those over its capacity are gone. */
+export function adapt(bucket: Bucket, from: Policy, to: Policy): Bucket {
+  const scale = periodMs(to) / periodMs(from);
+  return { units: Math.min(Math.floor(bucket.units * scale), fullUnits(to)), at: bucket.at };
+}
+
+/**
+ * The bucket to write down, so that admissions to come need no write: as if the next few tokens, and the refill of
+ * half a period, were used already. What is read back after a crash is therefore never more than there was.
+ */
+export function reserve(bucket: Bucket, policy: Policy): Bucket {
+  const ahead = Math.min(Math.floor(policy.capacity / RESERVE_SHARE), MAX_RESERVE);
+  return { units: bucket.units - ahead * periodMs(policy), at: bucket.at + Math.floor(periodMs(policy) / 2) };
+}
+
+/** Whether a bucket written down still promises no more than the real one holds, from now on. */
+export function covers(written: Bucket, real: Bucket, policy: Policy): boolean {
+  return refill(written, policy, real.at).units <= real.units;
+}

@@ -1,0 +1,75 @@
+/** Asks a bucket's object, or answers for it where the answer is known. */
+import type { Context } from "hono";
+import type { App } from "../app.ts";
+import { refusal } from "../problem.ts";
+import { formatId, objectFor, type Place } from "../regions.ts";
+import { retry } from "../retry.ts";
+import { stackOf } from "../settings.ts";
+import type { Policy } from "./bucket.ts";
+import { Denials } from "./denials.ts";
+import type { Verdict } from "./limiter.ts";
+
+/** A policy with the name under which callers see it. */
+export interface NamedPolicy extends Policy {
+  readonly name: string;
+}
+
+/** Milliseconds. A limiter that takes longer is as good as none. */
+const DEADLINE_MS = 2_000;
+
+const denials = new Denials();
+
+/** The stack's policy of this name, else its default, whose buckets then serve all names without their own. */
+export function policyOf(c: Context<App>, name: string): NamedPolicy {
+  const { default: fallback, ...named } = stackOf(c.env).settings.rateLimits;
+  const own = Object.hasOwn(named, name) ? named[name] : undefined;
+  return own ? { name, ...own } : { name: "default", ...fallback };
+}
+
+/** Refuses (400) a cost that no bucket of this policy can ever pay. */
+export function affordable(cost: number, { name, capacity }: NamedPolicy): number {
+  if (Number.isSafeInteger(cost) && cost >= 1 && cost <= capacity) return cost;
+  throw refusal(
+    "invalid-input",
+    `cost: ${cost} is not a whole number from 1 to ${capacity}, all that "${name}" allows`,
+  );
+}
+
+/** The verdict of the bucket of `caller`, or undefined where its object does not answer. */
+export async function check(
+  c: Context<App>,
+  method: "take" | "peek",
+  policy: NamedPolicy,
+  caller: Place,
+  cost: number,
+): Promise<Verdict | undefined> {
+  const at = { ...caller, id: `${policy.name}.${caller.id}` };
+  const name = formatId(at);
+  const known = denials.answer(name, policy, cost, Date.now());
+  if (known) return known;
+  const { capacity, periodSeconds } = policy;
+  try {
+    // A retry whose first call did count takes a token too many: the safe side, and better than an outage.
+    const verdict = await withDeadline(
+      retry(() => objectFor(c, c.env.RATE_LIMITER, at)[method]({ capacity, periodSeconds }, cost)),
+    );
+    denials.remember(name, cost, verdict, Date.now());
+    return verdict;
+  } catch (error) {
+    console.warn(JSON.stringify({ requestId: c.get("requestId"), rateLimiter: "unavailable", error: String(error) }));
+    return undefined;
+  }
+}
+
+async function withDeadline<T>(answer: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const deadline = scheduler.wait(DEADLINE_MS, { signal: late.signal }).then(() => {
+    throw new Error(`no answer in ${DEADLINE_MS} ms`);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    deadline.catch(() => undefined);
+    late.abort();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Denials that an isolate remembers, so that a flood ends in the Worker and does not reach the object.
+ *
+ * It never denies what the object would allow: nobody but time adds tokens to a bucket, so what was too much a moment
+ * ago is too much until the time that the object said, and what costs more is too much for longer.
+ */
+import type { Policy } from "./bucket.ts";
+import type { Verdict } from "./limiter.ts";
+import { Memory } from "./memory.ts";
+
+interface Denial {
+  cost: number;
+  remaining: number;
+  since: number;
+  until: number;
+}
+
+export class Denials {
+  readonly #denials = new Memory<Denial>();
+
+  /** The answer that the object would give, where that is known. */
+  answer(name: string, policy: Policy, cost: number, now: number): Verdict | undefined {
+    const denial = this.#denials.get(name, now);
+    // Before its own time, the clock has gone back: the object has to say.
+    if (!denial || cost < denial.cost || now < denial.since) return undefined;
+    const longer = Math.ceil(((cost - denial.cost) * policy.periodSeconds * 1_000) / policy.capacity);
+    return { allowed: false, remaining: denial.remaining, waitMs: denial.until - now + longer };
+  }
+
+  /** Remembers a denial; where several costs were denied, the lowest, which is over first. */
+  remember(name: string, cost: number, verdict: Verdict, now: number): void {
+    const known = this.#denials.get(name, now);
+    if (verdict.allowed || (known && known.cost <= cost && known.since <= now)) return;
+    const until = now + verdict.waitMs;
+    this.#denials.set(name, { cost, remaining: verdict.remaining, since: now, until }, until);
+  }
+}
