@@ -1,0 +1,133 @@
+/** Cloudflare's REST API through its official SDK, for requests whose body is plain data: one error, one message. */
+import Cloudflare, { APIError, type ClientOptions } from "cloudflare";
+import { isObject, object, objects, type Properties } from "./values.ts";
+
+/** Where an account's API is, and what opens it. */
+export interface Connection {
+  /** Ends in `/client/v4`. */
+  readonly baseUrl: string;
+  readonly token: string;
+}
+
+type Query = Readonly<Record<string, string | number | boolean>>;
+type Method = "get" | "post" | "put" | "patch" | "delete";
+type RequestOptions = NonNullable<Parameters<Cloudflare["get"]>[1]>;
+
+interface Extra {
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Envelope {
+  readonly result: unknown;
+  readonly result_info?: { readonly total_pages?: unknown } | null;
+}
+
+/** What the API refused. The message says what was asked, the status, and every code with its sentence. */
+export class Refusal extends Error {
+  /** The HTTP status; undefined when the API could not be reached. */
+  readonly status: number | undefined;
+
+  constructor(request: string, error: APIError) {
+    super(`${request} ${error.status ? `was answered ${error.status}` : "was not answered"}: ${reasons(error)}`, {
+      cause: error.cause,
+    });
+    this.name = "Refusal";
+    this.status = error.status;
+  }
+}
+
+/** Requests to one account. Reads are repeated when they fail for a passing reason, writes never. */
+export class Api {
+  readonly #client: Cloudflare;
+
+  constructor({ baseUrl, token }: Connection, options?: Pick<ClientOptions, "fetch">) {
+    this.#client = new Cloudflare({
+      ...options,
+      baseURL: baseUrl,
+      apiToken: token,
+      // Whatever the environment holds for another account must not travel with these requests, nor be logged.
+      apiKey: null,
+      apiEmail: null,
+      userServiceKey: null,
+      logLevel: "off",
+    });
+  }
+
+  get(path: string, extra?: Extra): Promise<Properties> {
+    return this.#result("get", path, { ...extra, maxRetries: 2 });
+  }
+
+  /** As `get`, but undefined where there is nothing (404). */
+  async find(path: string, extra?: Extra): Promise<Properties | undefined> {
+    try {
+      return await this.get(path, extra);
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** All results of a list, over all its pages, or the first `limit`. */
+  async list(path: string, query: Query = {}, limit = Number.POSITIVE_INFINITY): Promise<readonly Properties[]> {
+    const found: Properties[] = [];
+    for (let page = 1; found.length < limit; page++) {
+      const options = { query: page === 1 ? query : { ...query, page }, maxRetries: 2 };
+      const { result, result_info } = await this.#send("get", path, options);
+      found.push(...objects(result));
+      // Lists that are not paged say nothing of pages.
+      if (!(typeof result_info?.total_pages === "number" && page < result_info.total_pages)) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  post(path: string, body: object, extra?: Extra): Promise<Properties> {
+    return this.#result("post", path, { ...extra, body, maxRetries: 0 });
+  }
+
+  put(path: string, body: object, extra?: Extra): Promise<Properties> {
+    return this.#result("put", path, { ...extra, body, maxRetries: 0 });
+  }
+
+  patch(path: string, extra?: Extra): Promise<Properties> {
+    return this.#result("patch", path, { ...extra, maxRetries: 0 });
+  }
+
+  /** Deletes; what is gone already is deleted. */
+  async remove(path: string, extra?: Extra): Promise<void> {
+    try {
+      await this.#send("delete", path, { ...extra, maxRetries: 0 });
+    } catch (error) {
+      if (!(error instanceof Refusal && error.status === 404)) throw error;
+    }
+  }
+
+  async #result(method: Method, path: string, options: RequestOptions): Promise<Properties> {
+    return object((await this.#send(method, path, options)).result);
+  }
+
+  async #send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
+    try {
+      return await this.#client[method]<Envelope>(path, options);
+    } catch (error) {
+      throw error instanceof APIError ? new Refusal(`${method.toUpperCase()} ${path}`, error) : error;
+    }
+  }
+}
+
+/** A path with its parts escaped: part`/accounts/${id}`. */
+export const at = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
+  String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+
+/** Every error of an answer: `100402 Reconciliation failed`, and the details that come with it, a line each. */
+function reasons(error: APIError): string {
+  const body: unknown = error.error;
+  const errors = objects(isObject(body) ? body.errors : undefined);
+  if (errors.length === 0) return error.message;
+  const meta = [...errors, isObject(body) ? body : {}].map((part) => (isObject(part.meta) ? part.meta.details : []));
+  const details = meta.flatMap(objects).map(({ class: name, scenario, message, suggestion }) => {
+    const advice = suggestion === undefined ? "" : ` ${suggestion}`;
+    return `\n  ${name}: ${scenario}: ${message}${advice}`;
+  });
+  return `${errors.map(({ code, message }) => `${code} ${message}`).join("; ")}${details.join("")}`;
+}

@@ -1,0 +1,57 @@
+/** What hangs on a Worker's name: whether it is on workers.dev, and its cron triggers. */
+import { at } from "./api.ts";
+import type { Kind } from "./kind.ts";
+import { fromWire, toWire } from "./names.ts";
+import { made, objects, type Properties, pick, refreshed, text } from "./values.ts";
+
+const script = (inputs: Properties) =>
+  at`/accounts/${text(inputs, "accountId")}/workers/scripts/${text(inputs, "scriptName")}`;
+const subdomain = (inputs: Properties) => `${script(inputs)}/subdomain`;
+const schedules = (inputs: Properties) => `${script(inputs)}/schedules`;
+
+export const workersScriptSubdomain: Kind = {
+  type: "cloudflare:index/workersScriptSubdomain:WorkersScriptSubdomain",
+  required: ["accountId", "scriptName", "enabled"],
+  replacedBy: ["accountId", "scriptName"],
+
+  async create({ api }, inputs) {
+    const result = await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled")));
+    return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
+  },
+
+  async read({ api }, _id, prior) {
+    const result = await api.find(subdomain(prior));
+    return result && refreshed(prior, fromWire(result));
+  },
+
+  async update({ api }, _id, inputs) {
+    return made(
+      fromWire(await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled")))),
+      inputs,
+    );
+  },
+
+  remove: ({ api }, _id, state) => api.remove(subdomain(state)),
+};
+
+export const workersCronTrigger: Kind = {
+  type: "cloudflare:index/workersCronTrigger:WorkersCronTrigger",
+  required: ["accountId", "scriptName", "schedules"],
+  replacedBy: ["accountId", "scriptName"],
+
+  async create({ api }, inputs) {
+    const result = await api.put(schedules(inputs), crons(inputs));
+    return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
+  },
+
+  async read({ api }, _id, prior) {
+    const result = await api.find(schedules(prior));
+    return result && refreshed(prior, fromWire(result));
+  },
+
+  async update({ api }, _id, inputs) {
+    return made(fromWire(await api.put(schedules(inputs), crons(inputs))), inputs);
+  },
+};
+
+const crons = (inputs: Properties) => objects(inputs.schedules).map((schedule) => pick(schedule, "cron"));

@@ -1,0 +1,80 @@
+/** `WorkersKvNamespace` and `R2Bucket`. Both names are unique in an account. */
+import { at } from "./api.ts";
+import type { Kind } from "./kind.ts";
+import { fromWire, toWire } from "./names.ts";
+import { made, type Properties, pick, refreshed, text } from "./values.ts";
+
+const namespaces = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/storage/kv/namespaces`;
+const namespace = (state: Properties, id: string) => `${namespaces(state)}${at`/${id}`}`;
+
+export const workersKvNamespace: Kind = {
+  type: "cloudflare:index/workersKvNamespace:WorkersKvNamespace",
+  required: ["accountId", "title"],
+  replacedBy: ["accountId", "jurisdiction"],
+
+  async create({ api }, inputs) {
+    const live = fromWire(await api.post(namespaces(inputs), toWire(pick(inputs, "title", "jurisdiction"))));
+    return { id: text(live, "id"), state: made(live, inputs) };
+  },
+
+  async read({ api }, id, prior) {
+    const result = await api.find(namespace(prior, id));
+    return result && refreshed(prior, fromWire(result));
+  },
+
+  async update({ api }, id, inputs) {
+    return made(fromWire(await api.put(namespace(inputs, id), toWire(pick(inputs, "title")))), inputs);
+  },
+
+  remove: ({ api }, id, state) => api.remove(namespace(state, id)),
+
+  async find({ api }, inputs) {
+    const found = (await api.list(namespaces(inputs))).find(({ title }) => title === inputs.title);
+    return found && text(found, "id");
+  },
+};
+
+const buckets = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/r2/buckets`;
+const bucket = (state: Properties, name: string) => `${buckets(state)}${at`/${name}`}`;
+/** A bucket of a jurisdiction is known only to requests that name it. */
+const inJurisdiction = ({ jurisdiction }: Properties) =>
+  typeof jurisdiction === "string" ? { headers: { "cf-r2-jurisdiction": jurisdiction } } : {};
+
+export const r2Bucket: Kind = {
+  type: "cloudflare:index/r2Bucket:R2Bucket",
+  required: ["accountId", "name"],
+  replacedBy: ["accountId", "name", "location", "jurisdiction"],
+  defaults: (inputs) => ({ storageClass: "Standard", ...inputs }),
+  // Asked for as `weur`, answered as `WEUR`.
+  same: { location: (actual, wanted) => String(actual).toLowerCase() === String(wanted).toLowerCase() },
+
+  async create({ api }, inputs) {
+    // This one request has its names in camelCase.
+    const body = {
+      name: inputs.name,
+      storageClass: inputs.storageClass,
+      ...(inputs.location !== undefined && { locationHint: inputs.location }),
+    };
+    const result = await api.post(buckets(inputs), body, inJurisdiction(inputs));
+    return { id: text(inputs, "name"), state: made(fromWire(result), inputs) };
+  },
+
+  async read({ api }, id, prior) {
+    const result = await api.find(bucket(prior, id), inJurisdiction(prior));
+    return result && refreshed(prior, fromWire(result));
+  },
+
+  async update({ api }, id, inputs) {
+    const result = await api.patch(bucket(inputs, id), {
+      headers: { ...inJurisdiction(inputs).headers, "cf-r2-storage-class": text(inputs, "storageClass") },
+    });
+    return made(fromWire(result), inputs);
+  },
+
+  remove: ({ api }, id, state) => api.remove(bucket(state, id), inJurisdiction(state)),
+
+  async find({ api }, inputs) {
+    const result = await api.find(bucket(inputs, text(inputs, "name")), inJurisdiction(inputs));
+    return result && text(result, "name");
+  },
+};
