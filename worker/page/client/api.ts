@@ -1,0 +1,82 @@
+/**
+ * Calls to this Worker's own API. An answer is a value, never an exception: the panels show refusals, they do not
+ * handle errors. Calls that change something carry an idempotency key, so that one whose answer was lost is made
+ * again without counting twice.
+ */
+import { textOf } from "./read.ts";
+
+export interface Answer {
+  ok: boolean;
+  /** 0 where no answer came. */
+  status: number;
+  body: unknown;
+  headers: Headers;
+  /** Milliseconds from call to answer. */
+  ms: number;
+  /** Of a refusal: a sentence for whoever looks at the page. */
+  message: string;
+}
+
+export interface Call {
+  method?: "GET" | "POST" | "DELETE";
+  /** Sent as the body, in JSON. */
+  json?: unknown;
+  /** Sent as `Authorization: Bearer`. */
+  token?: string;
+  /** Whether the route takes an idempotency key. */
+  once?: boolean;
+}
+
+type Watcher = (answer: Answer) => void;
+const watchers: Watcher[] = [];
+
+/** Calls `watcher` with every answer, whoever asked. */
+export function watchAnswers(watcher: Watcher): void {
+  watchers.push(watcher);
+}
+
+export async function call(path: string, options: Call = {}): Promise<Answer> {
+  const request = requestOf(options);
+  let answer = await attempt(path, request);
+  if (answer.status === 0 && (options.once || request.method === "GET")) answer = await attempt(path, request);
+  for (const watcher of watchers) watcher(answer);
+  return answer;
+}
+
+function requestOf({ method, json, token, once }: Call): RequestInit {
+  const headers = new Headers();
+  if (json !== undefined) headers.set("Content-Type", "application/json");
+  if (token) headers.set("Authorization", `Bearer ${token}`);
+  if (once) headers.set("Idempotency-Key", newKey());
+  return {
+    method: method ?? (json === undefined ? "GET" : "POST"),
+    headers,
+    ...(json !== undefined && { body: JSON.stringify(json) }),
+  };
+}
+
+/** Not `crypto.randomUUID`: pages served over plain HTTP from another machine do not have it. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function attempt(path: string, request: RequestInit): Promise<Answer> {
+  const start = performance.now();
+  try {
+    const response = await fetch(path, request);
+    const body: unknown = await response.json().catch(() => undefined);
+    const { ok, status, headers } = response;
+    const ms = performance.now() - start;
+    return { ok, status, body, headers, ms, message: ok ? "" : messageOf(status, body, headers) };
+  } catch {
+    const message = "The Worker did not answer. Are you online?";
+    return { ok: false, status: 0, body: undefined, headers: new Headers(), ms: performance.now() - start, message };
+  }
+}
+
+function messageOf(status: number, body: unknown, headers: Headers): string {
+  if (status !== 429) return textOf(body, "detail") ?? `The Worker answered ${status}.`;
+  const limit = headers.get("X-RateLimit-Limit");
+  const wait = headers.get("Retry-After");
+  return `The rate limiter held this call back: this address has used its ${limit} calls. The next passes in ${wait} s.`;
+}

@@ -1,0 +1,60 @@
+/** The counter's panel: the count as the object pushes it, and steps up and down. */
+import { call } from "./api.ts";
+import { curl } from "./curl.ts";
+import { grouped, onSubmit } from "./dom.ts";
+import { live } from "./live.ts";
+import { onName } from "./names.ts";
+import { Panel } from "./panel.ts";
+import { numberOf } from "./read.ts";
+
+/** Digits that fit the display in its large size. */
+const LARGE_DIGITS = 6;
+
+export function counterPanel(): void {
+  const panel = new Panel("counter");
+  const figure = panel.find(".figure");
+  const output = panel.find("[data-count]");
+  const step = panel.input("[data-step]");
+  let id = "";
+  let leave = () => {};
+
+  const show = (count: number | undefined) => {
+    output.textContent = count === undefined ? "–" : grouped(count);
+    figure.classList.toggle("long", String(count ?? 0).length > LARGE_DIGITS);
+  };
+
+  const commands = () => {
+    const url = (action: string) => new URL(`/counter/${action}?id=${encodeURIComponent(id)}`, location.origin);
+    panel.commands(curl(url("increment"), { json: { by: step.valueAsNumber || 1 } }), curl(url("value")));
+  };
+
+  onName("counter", (chosen) => {
+    leave();
+    id = chosen;
+    show(undefined);
+    panel.note("");
+    panel.link("Connecting", false);
+    commands();
+    const query = `?id=${encodeURIComponent(id)}`;
+    leave = live(`/counter/live${query}`, `/counter/value${query}`, {
+      state(isLive, reason) {
+        panel.link(isLive ? "Live" : "Reconnecting", isLive);
+        if (reason) panel.alert(reason);
+      },
+      frame: (data) => show(numberOf(data, "count")),
+    });
+  });
+
+  step.addEventListener("input", commands);
+  onSubmit(panel.form("[data-form]"), async (action) => {
+    const by = step.valueAsNumber;
+    const answer = await call(`/counter/${action || "increment"}?id=${encodeURIComponent(id)}`, {
+      json: { by },
+      once: true,
+    });
+    if (!answer.ok) return panel.alert(answer.message);
+    // The count itself comes over the socket: only there is it sure to be the newest.
+    const sign = action === "decrement" ? "−" : "+";
+    panel.note(`${sign}${grouped(by)}, on disk after ${Math.max(Math.round(answer.ms), 1)} ms`);
+  });
+}

@@ -1,0 +1,32 @@
+/** The page's elements. A missing one is a mistake in index.html, and says so. */
+
+/** The element that a selector finds, of the type that its user needs. */
+export function find<T extends Element>(root: ParentNode, selector: string, type: abstract new () => T): T {
+  const found = root.querySelector(selector);
+  if (found instanceof type) return found;
+  throw new Error(`index.html: "${selector}" is not a ${type.name}`);
+}
+
+/** A new element with a class and what is in it. Text stays text, whoever wrote it. */
+export function element(tag: string, className: string, ...content: (string | Node)[]): HTMLElement {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...content);
+  return made;
+}
+
+/** Runs `act` with the pressed button's value instead of sending the form away. */
+export function onSubmit(form: HTMLFormElement, act: (value: string) => void): void {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(event.submitter instanceof HTMLButtonElement ? event.submitter.value : "");
+  });
+}
+
+/** Sets how full a meter is, from 0 to 1. */
+export function fill(meter: HTMLElement, share: number): void {
+  meter.style.setProperty("--fill", String(Math.min(Math.max(share, 0), 1)));
+}
+
+/** 1,234,567. */
+export const grouped = (value: number) => value.toLocaleString("en");

@@ -1,0 +1,118 @@
+/**
+ * The rate limiter's panel: this address's bucket. Every answer that any panel gets says how much is left; between
+ * answers the refill is computed here, with the limiter's own arithmetic, so that watching costs nothing.
+ */
+import { type Bucket, type Policy, refill } from "../../rate-limit/bucket.ts";
+import { type Answer, call, watchAnswers } from "./api.ts";
+import { curl } from "./curl.ts";
+import { element, fill, find, grouped, onSubmit } from "./dom.ts";
+import { Panel } from "./panel.ts";
+
+const POLICY = "default";
+const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
+/** More cells than this are too thin to see: each then stands for several tokens. */
+const MAX_CELLS = 100;
+/** Draining takes about so many calls. */
+const DRAIN_STEPS = 20;
+
+export function limiterPanel(): void {
+  const panel = new Panel("limit");
+  const tokens = panel.find("[data-tokens]");
+  const capacity = panel.find("[data-capacity]");
+  const meter = panel.find("[data-meter]");
+  const headers = panel.find("[data-headers]");
+  let policy: Policy | undefined;
+  let bucket: Bucket = { units: 0, at: 0 };
+  /** The call that was refused last, and when it would pass. */
+  let refused: { cost: number; until: number } | undefined;
+  let drawing = false;
+
+  const learn = (answer: Answer) => {
+    const said = /^"([^"]*)";q=(\d+);w=(\d+)/.exec(answer.headers.get("RateLimit-Policy") ?? "");
+    if (said?.[1] !== POLICY) return;
+    policy = { capacity: Number(said[2]), periodSeconds: Number(said[3]) };
+    const remaining = Number(answer.headers.get("X-RateLimit-Remaining"));
+    bucket = { units: remaining * policy.periodSeconds * 1_000, at: Date.now() };
+    meter.style.setProperty("--cells", String(Math.min(policy.capacity, MAX_CELLS)));
+    capacity.textContent = `of ${grouped(policy.capacity)} tokens`;
+    panel.link(`Refills ${grouped(policy.capacity)} in ${grouped(policy.periodSeconds)} s`, true);
+    if (!drawing) draw();
+  };
+
+  const draw = () => {
+    if (!policy) return;
+    const now = Date.now();
+    bucket = refill(bucket, policy, now);
+    const level = bucket.units / (policy.periodSeconds * 1_000);
+    tokens.textContent = grouped(Math.floor(level));
+    fill(meter, level / policy.capacity);
+    if (refused) countDown(refused.cost, refused.until - now);
+    drawing = level < policy.capacity || refused !== undefined;
+    if (drawing) requestAnimationFrame(draw);
+  };
+
+  let said = "";
+  const countDown = (cost: number, leftMs: number) => {
+    const text = leftMs > 0 ? `429: refused ${cost}. Passes in ${Math.ceil(leftMs / 1_000)} s.` : "";
+    if (text === said) return;
+    said = text;
+    if (text) return panel.alert(text);
+    refused = undefined;
+    panel.note(`${cost} would pass again.`);
+  };
+
+  const show = (answer: Answer) => {
+    headers.replaceChildren(
+      ...HEADERS.flatMap((name) => {
+        const value = answer.headers.get(name);
+        return value === null ? [] : [element("dt", "", name), element("dd", "", value)];
+      }),
+    );
+  };
+
+  /** Takes tokens; whether they were there. */
+  const take = async (cost: number): Promise<boolean> => {
+    const answer = await call("/limit/check", { json: { policy: POLICY, cost } });
+    show(answer);
+    if (answer.ok) {
+      refused = undefined;
+      panel.note(`200: took ${cost}.`);
+    } else if (answer.status === 429) {
+      refused = { cost, until: Date.now() + Number(answer.headers.get("Retry-After")) * 1_000 };
+      if (!drawing) draw();
+    } else panel.alert(answer.message);
+    return answer.ok;
+  };
+
+  const drain = async () => {
+    const cost = Math.ceil((policy?.capacity ?? 0) / DRAIN_STEPS);
+    // Refill goes on meanwhile; twice the steps end it even where answers take long.
+    for (let step = 0; cost > 0 && step < 2 * DRAIN_STEPS; step++) if (!(await take(cost))) return;
+  };
+
+  watchAnswers(learn);
+  panel.commands(
+    curl(new URL("/limit", location.origin)),
+    curl(new URL("/limit/check", location.origin), { json: { cost: 10 } }).replace("curl", "curl -i"),
+  );
+
+  const drainKey = find(panel.root, '[value="drain"]', HTMLButtonElement);
+  onSubmit(panel.form("[data-form]"), async (value) => {
+    if (value !== "drain") return void (await take(Number(value) || 1));
+    drainKey.disabled = true;
+    await drain();
+    drainKey.disabled = false;
+    drainKey.focus();
+  });
+
+  /** What the bucket holds now. Looking is free, and shows what other windows have taken. */
+  const look = async () => {
+    const answer = await call("/limit");
+    if (answer.ok) show(answer);
+    else panel.alert(answer.message);
+  };
+  void look();
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void look();
+  });
+}

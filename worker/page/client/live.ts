@@ -1,0 +1,75 @@
+/**
+ * A WebSocket that stays: it comes back after every cut, later each time, and notices one that died in silence.
+ */
+import { call } from "./api.ts";
+
+const FIRST_WAIT_MS = 500;
+/** Every attempt costs a token of the rate limiter. */
+const LONGEST_WAIT_MS = 15_000;
+const PING_EVERY_MS = 25_000;
+
+export interface Live {
+  /** Whether frames arrive. `reason` says why not, where the Worker told. */
+  state(live: boolean, reason: string): void;
+  frame(data: unknown): void;
+}
+
+/** Connects; the function it returns ends it. `path` over HTTP (`reasonAt`) is asked why where no socket opens. */
+export function live(path: string, reasonAt: string, on: Live): () => void {
+  let socket: WebSocket | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+  let ended = false;
+
+  const connect = () => {
+    clearTimeout(timer);
+    const url = new URL(path, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const mine = new WebSocket(url);
+    socket = mine;
+    let opened = false;
+    let heard = true;
+    const ping = setInterval(() => {
+      if (!heard) return lost();
+      heard = false;
+      mine.send("ping");
+    }, PING_EVERY_MS);
+    const lost = async () => {
+      clearInterval(ping);
+      if (socket !== mine) return;
+      socket = undefined;
+      mine.close();
+      const wait = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS);
+      timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+      on.state(false, "");
+      if (opened || failures > 1) return;
+      // A browser does not say why a socket was refused; the same place over HTTP does.
+      const answer = await call(reasonAt);
+      if (!answer.ok && !socket && !ended) on.state(false, answer.message);
+    };
+    mine.addEventListener("open", () => {
+      opened = true;
+      failures = 0;
+      on.state(true, "");
+    });
+    mine.addEventListener("message", ({ data }) => {
+      heard = true;
+      if (socket === mine && data !== "pong") on.frame(JSON.parse(String(data)));
+    });
+    mine.addEventListener("close", lost);
+  };
+  const online = () => {
+    if (!socket) connect();
+  };
+
+  connect();
+  addEventListener("online", online);
+  return () => {
+    ended = true;
+    removeEventListener("online", online);
+    clearTimeout(timer);
+    const last = socket;
+    socket = undefined;
+    last?.close();
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * The ids of the objects on show. They stand in the page's address, so that a second window, a reload or a link sent
+ * to somebody shows the same objects.
+ */
+import { find } from "./dom.ts";
+
+const DEFAULTS = { counter: "global", room: "lobby", ledger: "main" };
+type Kind = keyof typeof DEFAULTS;
+
+/** Calls `use` with the id of this kind: now, and whenever the visitor chooses another. */
+export function onName(kind: Kind, use: (id: string) => void): void {
+  const input = find(document, `[data-name="${kind}"]`, HTMLInputElement);
+  input.value = new URLSearchParams(location.search).get(kind) || DEFAULTS[kind];
+  use(input.value);
+  input.addEventListener("change", () => {
+    const id = input.value.trim() || DEFAULTS[kind];
+    input.value = id;
+    const here = new URL(location.href);
+    if (id === DEFAULTS[kind]) here.searchParams.delete(kind);
+    else here.searchParams.set(kind, id);
+    history.replaceState(null, "", here);
+    use(id);
+  });
+}
+
+/** Makes the link open a window of its own, beside this one, on the same objects. */
+export function secondWindow(link: HTMLAnchorElement): void {
+  link.addEventListener("click", (event) => {
+    link.href = location.href;
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const width = Math.min(Math.round(screen.availWidth / 2), 900);
+    if (open(location.href, "_blank", `popup,width=${width},height=${screen.availHeight}`)) event.preventDefault();
+  });
+}

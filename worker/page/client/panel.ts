@@ -1,0 +1,84 @@
+/** What every panel has: the state of its link, a note on what just happened, and the same calls by curl. */
+import { element, find } from "./dom.ts";
+
+const COPIED_FOR_MS = 2_000;
+
+export class Panel {
+  readonly root: HTMLElement;
+  readonly #display: HTMLElement;
+  readonly #link: HTMLElement;
+  readonly #note: HTMLElement;
+  readonly #commands = element("code", "");
+
+  constructor(id: string) {
+    this.root = find(document, `#${id}`, HTMLElement);
+    this.#display = this.find(".display");
+    this.#link = this.find("[data-link]");
+    this.#note = this.find("[data-note]");
+    this.#curl(find(this.root, "h2", HTMLElement).textContent);
+  }
+
+  find(selector: string): HTMLElement {
+    return find(this.root, selector, HTMLElement);
+  }
+
+  input(selector: string): HTMLInputElement {
+    return find(this.root, selector, HTMLInputElement);
+  }
+
+  button(selector: string): HTMLButtonElement {
+    return find(this.root, selector, HTMLButtonElement);
+  }
+
+  form(selector: string): HTMLFormElement {
+    return find(this.root, selector, HTMLFormElement);
+  }
+
+  /** Says how the panel stands to its object; `on` while it hears from it. */
+  link(text: string, on: boolean): void {
+    this.#link.textContent = text;
+    this.#link.toggleAttribute("data-on", on);
+  }
+
+  /** Says what just happened. */
+  note(text: string): void {
+    this.#display.removeAttribute("data-alert");
+    this.#note.textContent = text;
+  }
+
+  /** Says what was refused, or is out of reach, and why. */
+  alert(text: string): void {
+    this.#display.setAttribute("data-alert", "");
+    this.#note.textContent = text;
+  }
+
+  /** Shows the panel's calls as commands. */
+  commands(...lines: string[]): void {
+    this.#commands.textContent = lines.join("\n\n");
+  }
+
+  #curl(title: string): void {
+    const copy = element("button", "", "Copy");
+    copy.setAttribute("type", "button");
+    copy.setAttribute("aria-label", `Copy the curl commands: ${title}`);
+    const said = element("span", "");
+    said.setAttribute("role", "status");
+    copy.addEventListener("click", async () => {
+      said.textContent = (await copyText(this.#commands)) ? "Copied" : "Selected: copy with your keyboard";
+      setTimeout(() => said.replaceChildren(), COPIED_FOR_MS);
+    });
+    const head = element("div", "", element("span", "", "The same by curl"), said, copy);
+    this.find("[data-curl]").append(head, element("pre", "", this.#commands));
+  }
+}
+
+/** Copies the text, or selects it where the browser does not let a page copy. */
+async function copyText(source: HTMLElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    return true;
+  } catch {
+    getSelection()?.selectAllChildren(source);
+    return false;
+  }
+}
