@@ -74,16 +74,13 @@ export function plan(situation: Situation): Plan {
   const way = moves(start, remaining);
   const arrived = way.moves.map((move) => settle(move, situation.others));
 
-  const findings = [
-    ...stateFindings,
-    ...(deploys
-      ? [
-          ...obstacleFindings(way.obstacles, start, remaining),
-          ...arrived.flatMap((move) => moveFindings(move, situation)),
-          ...bindingFindings(arrived, situation),
-        ]
-      : []),
-  ];
+  const findings = [...stateFindings];
+  if (way.obstacles.length) {
+    // What else is wrong is wrong with a way that cannot be gone: its fixes would mislead.
+    findings.push(...obstacleFindings(way.obstacles, start, remaining));
+  } else if (deploys) {
+    findings.push(...arrived.flatMap((move) => moveFindings(move, situation)), ...bindingFindings(arrived, situation));
+  }
   const changesLifecycle = arrived.some((move, i) => move.kind !== "keep" || move !== way.moves[i]);
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
