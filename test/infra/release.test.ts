@@ -1,0 +1,92 @@
+/** A release: the same bytes from the same source, and refused when it is not whole. */
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as wrangler from "wrangler";
+import { replay } from "../../infra/lifecycle/replay.ts";
+import { migrations } from "../../infra/migrations.ts";
+import { buildRelease } from "../../infra/release/build.ts";
+import { MAIN_MODULE, MANIFEST } from "../../infra/release/manifest.ts";
+import { readRelease } from "../../infra/release/read.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { readWorkerConfig } from "../../infra/release/worker-config.ts";
+
+/** "Bundle <= 120 KiB minified with the page" (patterns.md, Numbers). */
+const MOST_BYTES = 120 * 1024;
+
+let dir: string;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "release-"));
+  await buildRelease(join(dir, "one"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("building", () => {
+  it("names in its manifest what it built", () => {
+    const release = readRelease(join(dir, "one"));
+    const classes = [...replay(migrations).keys()].sort();
+    expect(release.classes).toEqual(classes);
+    expect(release.bindings.map(({ className }) => className).sort()).toEqual(classes);
+    expect(release.migration.step).toBe(migrations.at(-1)?.name);
+    expect(release.size).toBeLessThanOrEqual(MOST_BYTES);
+  });
+
+  it("makes the same bytes again, and from another folder", async () => {
+    const elsewhere = join(dir, "another place");
+    for (const part of ["infra", "worker", "wrangler.jsonc", "package.json", "tsconfig.base.json"])
+      cpSync(join(ROOT, part), join(elsewhere, part), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules"), join(elsewhere, "node_modules"));
+    const { buildRelease: buildElsewhere }: { buildRelease: typeof buildRelease } = await import(
+      join(elsewhere, "infra/release/build.ts")
+    );
+    const [again, there] = [await buildRelease(join(dir, "two")), await buildElsewhere(join(dir, "three"))];
+    const { digest } = readRelease(join(dir, "one"));
+    expect([again.manifest.digest, there.manifest.digest]).toEqual([digest, digest]);
+  });
+});
+
+describe("reading", () => {
+  const broken = (change: (folder: string) => void) => {
+    const folder = mkdtempSync(join(dir, "broken-"));
+    for (const file of [MAIN_MODULE, MANIFEST]) copyFileSync(join(dir, "one", file), join(folder, file));
+    change(folder);
+    return () => readRelease(folder);
+  };
+
+  it("refuses a bundle that is not the one that the manifest names", () => {
+    expect(broken((folder) => writeFileSync(join(folder, MAIN_MODULE), "export default {}"))).toThrow(
+      /is not whole.*sha256/,
+    );
+  });
+
+  it("names the field of a manifest that is wrong, or says that it is none", () => {
+    const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
+    expect(
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 2'))),
+    ).toThrow(/format/);
+    expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
+  });
+
+  it("says how to build a release where there is none", () => {
+    expect(() => readRelease(join(dir, "nowhere"))).toThrow(/npm run build/);
+  });
+});
+
+describe("wrangler.jsonc", () => {
+  const config = wrangler.unstable_readConfig({ config: join(ROOT, "wrangler.jsonc") });
+
+  it("is read by the build as wrangler reads it", () => {
+    const ours = readWorkerConfig();
+    expect(config.name).toBe(ours.name);
+    expect(config.main).toBe(join(ROOT, ours.main));
+    expect(config.compatibility_date).toBe(ours.compatibility_date);
+    expect(config.compatibility_flags).toEqual(ours.compatibility_flags);
+    expect(config.durable_objects.bindings).toEqual(ours.durable_objects.bindings);
+  });
+
+  it("exports the classes that the history leaves, with their storage", () => {
+    const live = [...replay(migrations)].map(([name, { storage }]) => [name, { type: "durable-object", storage }]);
+    expect(config.exports).toEqual(Object.fromEntries(live));
+  });
+});
