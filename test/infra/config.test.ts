@@ -1,15 +1,15 @@
 /** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { load } from "js-yaml";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError, workerSettings } from "../../infra/config.ts";
 import { regionTable } from "../../infra/regions.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { Regions, Settings as WorkerSettings } from "../../worker/settings.ts";
 
-const yaml = (file: string): unknown => load(readFileSync(join(ROOT, file), "utf8"));
+const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
 
 /** A stack file's config as Pulumi hands it to the program: text, and JSON for the rest. */

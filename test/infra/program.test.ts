@@ -1,0 +1,180 @@
+/** The program under Pulumi's own mocks: what it declares for a stack, given what is live. No account, no engine. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import type * as pulumi from "@pulumi/pulumi";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { hashes } from "../../infra/lifecycle/lock.ts";
+import { migrations } from "../../infra/migrations.ts";
+import { buildRelease } from "../../infra/release/build.ts";
+import { type Release, readRelease } from "../../infra/release/read.ts";
+import { ROOT } from "../../infra/release/root.ts";
+
+let dir: string;
+let release: Release;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "program-"));
+  await buildRelease(dir);
+  release = readRelease(dir);
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Declared {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+type Answers = Record<string, unknown>;
+
+const baseConfig = (): Record<string, unknown> => ({
+  accountId: "0".repeat(32),
+  adminToken: "a-token-that-is-long-enough",
+  environmentPrefix: "tst-",
+  homeRegion: "eu",
+  regions: [{ id: "eu", prefix: "eu", locationHint: "weur" }],
+  release: relative(ROOT, dir),
+});
+
+/** Runs the program with a stack's config over an account that answers its data sources with `answers`. */
+async function run(config: Record<string, unknown> = {}, answers: Answers = {}) {
+  vi.resetModules();
+  const declared: Declared[] = [];
+  const sdk: typeof pulumi = await import("@pulumi/pulumi");
+  await sdk.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        declared.push({ type, name, inputs });
+        const id = `${name} id`;
+        if (type.endsWith("Worker"))
+          return { id, state: { ...inputs, subdomain: { url: "https://w.example.workers.dev" } } };
+        if (type === "pulumi:pulumi:StackReference") return { id, state: { outputs: answers.stack ?? {} } };
+        return { id, state: { number: 7, ...inputs } };
+      },
+      call: ({ token }) => {
+        const answer = answers[token.split(":").at(-1) ?? ""];
+        return typeof answer === "object" && answer !== null ? { ...answer } : { results: [] };
+      },
+    },
+    "durable-stack",
+    "test",
+    false,
+    "organization",
+  );
+  const entries = Object.entries({ ...baseConfig(), ...config });
+  sdk.runtime.setAllConfig(
+    Object.fromEntries(
+      entries.map(([key, value]) => [
+        `durable-stack:${key}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    ),
+  );
+  const program: typeof import("../../infra/index.ts") = await import("../../infra/index.ts");
+  const outputs = await new Promise<{ floor: number; page: string }>((resolve) => {
+    sdk.all([program.rollbackFloor, program.urls.page]).apply(([floor, page]) => resolve({ floor, page }));
+  });
+  // The outputs of components are registered in the background; another run must not find them on its way.
+  await sdk.runtime.disconnect();
+  const of = (type: string) => declared.filter((resource) => resource.type.endsWith(`:${type}`));
+  return { declared, outputs, of, digest: program.digest };
+}
+
+const liveClasses = () =>
+  Object.fromEntries(
+    release.classes.map((name) => [name, { type: "durable-object", state: "created", storage: "sqlite" }]),
+  );
+const record = (history = hashes(migrations).at(-1)) =>
+  JSON.stringify({ digest: "old", migration: migrations.at(-1)?.name, history });
+
+/** An account in which a release of ours serves, with the tags and shares of its versions. */
+const serving = (
+  versions: readonly { versionId: string; percentage: number; tag: string }[],
+  release = record(),
+): Answers => ({
+  getWorkers: {
+    results: [{ id: "w", name: "durable-stack-test", deployedOn: "2026-01-01", references: { durableObjects: [] } }],
+  },
+  getWorkersDeployments: { results: [{ deployments: [{ versions }] }] },
+  getWorkerVersion: {
+    id: versions[0]?.versionId,
+    exports: liveClasses(),
+    annotations: { workersTag: versions[0]?.tag },
+    bindings: [{ name: "RELEASE", json: release }],
+  },
+  getWorkerVersions: {
+    results: [
+      { number: 3, bindings: [{ name: "RELEASE", json: release }] },
+      { number: 5, bindings: [{ name: "RELEASE", json: release }] },
+    ],
+  },
+});
+
+beforeEach(() => {
+  vi.spyOn(console, "log").mockImplementation(() => {});
+});
+
+describe("a fresh stack", () => {
+  it("gets the Worker, a version that creates the classes and deploys at once, its deployment, KV and R2", async () => {
+    const { of, digest, outputs } = await run();
+    expect(digest).toBe(release.digest);
+    const [version] = of("WorkerVersion");
+    expect(version?.name).toMatch(new RegExp(`^worker ${release.digest.slice(0, 12)}-[0-9a-f]{8}$`));
+    expect(version?.inputs).toMatchObject({ deploy: true, mainModule: "index.js" });
+    expect(Object.keys(Object(version?.inputs.exports)).sort()).toEqual(release.classes);
+    expect(of("WorkersDeployment")[0]?.inputs).toMatchObject({
+      versions: [{ versionId: `${version?.name} id`, percentage: 100 }],
+    });
+    expect([of("WorkersKvNamespace"), of("R2Bucket")].map((list) => list.length)).toEqual([1, 1]);
+    expect(outputs).toEqual({ floor: 7, page: "https://w.example.workers.dev/" });
+  });
+
+  it("is on workers.dev only while it has no address of its own", async () => {
+    const { of, outputs } = await run({
+      zoneId: "1".repeat(32),
+      hostname: "api.example.com",
+      routes: ["example.com/api/*"],
+    });
+    expect(of("Worker")[0]?.inputs).toMatchObject({ subdomain: { enabled: false } });
+    expect(of("WorkersCustomDomain")[0]?.inputs).toMatchObject({ hostname: "api.example.com" });
+    expect(of("WorkersRoute")[0]?.inputs).toMatchObject({ pattern: "example.com/api/*" });
+    expect(outputs.page).toBe("https://api.example.com/");
+  });
+
+  it("names no folder of this machine", async () => {
+    const { declared } = await run();
+    expect(JSON.stringify(declared.map(({ inputs }) => inputs))).not.toContain(ROOT);
+  });
+});
+
+describe("a stack that serves a release of ours", () => {
+  const old = [{ versionId: "old-version", percentage: 100, tag: "old-tag" }];
+
+  it("gets a version without a lifecycle change, and keeps its rollback floor", async () => {
+    const { of, outputs } = await run({}, serving(old));
+    expect(of("WorkerVersion")[0]?.inputs).toMatchObject({ deploy: false });
+    expect(outputs.floor).toBe(3);
+  });
+
+  it("shares the traffic between the release and the version that is stable", async () => {
+    const { of } = await run({ rollout: 10 }, serving(old));
+    expect(of("WorkersDeployment")[0]?.inputs.versions).toMatchObject([
+      { percentage: 10 },
+      { versionId: "old-version", percentage: 90 },
+    ]);
+  });
+
+  it("declares nothing when the plan is refused, and says all that is wrong", async () => {
+    const diverged = serving(old, record("0000000000000000"));
+    await expect(run({}, diverged)).rejects.toThrow(/Nothing was sent[\s\S]*state_diverged/);
+  });
+});
+
+describe("promotion", () => {
+  it("goes on when the other stack serves the same release, and is refused when it does not", async () => {
+    await expect(run({ promotesFrom: "staging" }, { stack: { digest: release.digest } })).resolves.toBeDefined();
+    await expect(run({ promotesFrom: "staging" }, { stack: { digest: "f".repeat(64) } })).rejects.toThrow(
+      /not_promoted.*staging serves f{12}/,
+    );
+    await expect(run({ promotesFrom: "staging" }, {})).rejects.toThrow(/staging serves no release/);
+  });
+});
