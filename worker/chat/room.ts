@@ -1,3 +1,350 @@
+/**
+ * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, who reconnects gets
+ * exactly what they missed, and what was sent twice is shown once.
+ *
+ * The room sleeps between frames. What it must know when it wakes is in SQL, in the sockets' attachments and tags;
+ * memory only repeats it.
+ */
 import { DurableObject } from "cloudflare:workers";
+import { problemResponse } from "../problem.ts";
+import { type Bucket, full, type Policy, refill, take, waitFor } from "../rate-limit/bucket.ts";
+import { Schema, type SchemaSteps } from "../schema.ts";
+import { stackOf } from "../settings.ts";
+import { readFrame } from "./frames.ts";
+import { History, MESSAGES_TABLE, type Range } from "./history.ts";
+import { type ClientFrame, type Message, PING, PONG, type ServerFrame, SUBPROTOCOL } from "./protocol.ts";
+import { fingerprint, SENT_TABLE, Sent } from "./sent.ts";
+import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
 
-export class ChatRoomDO extends DurableObject<Env> {}
+const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE];
+
+const MAX_SOCKETS = 1_000;
+/** Messages that one socket may send. */
+const MESSAGE_RATE: Policy = { capacity: 20, periodSeconds: 10 };
+/** Of one socket, at most one sign of typing in this time is passed on. */
+const TYPING_INTERVAL_MS = 1_000;
+const MESSAGES_PER_FRAME = 100;
+/** R2 deletes several files in one call; a while after the first one there may be more. */
+const DELETE_AFTER_MS = 5_000;
+const RETRY_DELETE_AFTER_MS = 60_000;
+
+/** Who joins, and the last number that they have. */
+export interface Joining {
+  userId: string;
+  token?: string;
+  after?: number;
+  /** Whether the client offered our subprotocol and waits for it. */
+  subprotocol: boolean;
+}
+
+/** What a socket remembers while the room sleeps. */
+interface SocketState {
+  userId: string;
+  bucket: Bucket;
+  typedAt: number;
+  /** Whether the others know that it is gone. */
+  left: boolean;
+}
+
+/** A page of the history. */
+export interface Page {
+  messages: Message[];
+  /** The oldest number that is kept, and the newest. */
+  first: number;
+  last: number;
+}
+
+/** Whether somebody may read a file. */
+export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
+
+export class ChatRoomDO extends DurableObject<Env> {
+  readonly #schema: Schema;
+  readonly #historyLimit: number;
+  readonly #uploads: Uploads;
+  #opened: History | undefined;
+  #remembered: Sent | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#schema = new Schema(ctx.storage, STEPS);
+    this.#historyLimit = stackOf(env).settings.chat.historyLimit;
+    this.#uploads = new Uploads(ctx.storage.sql);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+  }
+
+  /** Lets somebody in; the Worker has made sure who they are and put it into the URL (`joinRequest`). */
+  override async fetch(request: Request): Promise<Response> {
+    const { userId, token, after, subprotocol } = readJoinRequest(request);
+    const sockets = this.#open();
+    if (sockets.length >= MAX_SOCKETS) {
+      return problemResponse({
+        kind: "unavailable",
+        detail: `The room is full: ${MAX_SOCKETS} are in it; try again later`,
+        headers: { "Retry-After": "60" },
+      });
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    const wasHere = this.#open(userId).length > 0;
+    this.ctx.acceptWebSocket(server, [tagOf(userId)]);
+    const now = Date.now();
+    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, left: false });
+    this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
+    if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
+    const headers = subprotocol ? { "Sec-WebSocket-Protocol": SUBPROTOCOL } : undefined;
+    return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
+  }
+
+  /** A page of what is kept. */
+  messages(range: Range): Page {
+    const history = this.#history();
+    return history
+      ? { messages: history.read(range), first: history.first, last: history.last }
+      : { messages: [], first: 1, last: 0 };
+  }
+
+  /** Announces a file that is about to be stored in R2. */
+  async reserve(upload: Upload): Promise<"reserved" | "too-many"> {
+    this.#schema.create();
+    const now = Date.now();
+    if (!this.#uploads.reserve(upload, now)) return "too-many";
+    await this.#arm(this.#uploads.nextDue(now) ?? now);
+    return "reserved";
+  }
+
+  /** The file is in R2. False where it came too late. */
+  stored(key: string): boolean {
+    return !this.#schema.empty && this.#uploads.stored(key);
+  }
+
+  /** The file, if this user may read it: who is in the room, has a message in its history, or uploaded it. */
+  attachment(key: string, userId: string): Readable {
+    const found = this.#schema.empty ? undefined : this.#uploads.find(key);
+    if (!found) return { kind: "missing" };
+    const { upload, sent } = found;
+    if (upload.userId === userId) return { kind: "found", upload };
+    const isMember = this.#open(userId).length > 0 || this.#history()?.hasWriter(userId) === true;
+    if (!isMember) return { kind: "forbidden" };
+    return sent ? { kind: "found", upload } : { kind: "missing" };
+  }
+
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const read = readFrame(data);
+    if (!read.ok) {
+      const { ok: _, ...error } = read;
+      return send(socket, { type: "error", ...error });
+    }
+    const state = stateOf(socket);
+    if (!state) return;
+    const { frame } = read;
+    if (frame.type === "ping") send(socket, { type: "pong" });
+    else if (frame.type === "typing") this.#type(socket, state);
+    else await this.#chat(socket, state, frame);
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    // The other half of the handshake, for runtimes that leave it to us. Some codes only say that there was none.
+    const sendable = code === 1_000 || (code >= 3_000 && code < 5_000);
+    attempt(() => (sendable ? socket.close(code, reason) : socket.close()));
+    this.#leave(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    attempt(() => socket.close());
+    this.#leave(socket);
+  }
+
+  /** Deletes the files that nobody needs. Safe early, late and twice; a failure is tried again, for ever. */
+  override async alarm(): Promise<void> {
+    if (this.#schema.empty) return;
+    const now = Date.now();
+    const leaving = this.#uploads.leaving(now);
+    let deleted = true;
+    try {
+      if (leaving.length > 0) await this.env.BLOBS.delete(leaving.map(({ blob }) => blob));
+      this.#uploads.forget(leaving.map(({ key }) => key));
+    } catch (error) {
+      deleted = false;
+      console.error(JSON.stringify({ chat: "attachments not deleted", error: String(error) }));
+    }
+    const due = this.#uploads.nextDue(now);
+    if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
+  }
+
+  /** The history, once anything was said. */
+  #history(): History | undefined {
+    if (this.#schema.empty) return undefined;
+    this.#opened ??= new History(this.ctx.storage.sql, this.#historyLimit);
+    return this.#opened;
+  }
+
+  /** What a newcomer misses, and who is here. */
+  #welcome(socket: WebSocket, who: { userId: string; token?: string }, after: number | undefined): void {
+    const { first, last } = this.messages({ limit: 0 });
+    // Numbers beyond the newest are from a room that is no more: nothing that the client has goes on here.
+    const resumable = after === undefined || (after >= first - 1 && after <= last);
+    if (after !== undefined && !resumable) send(socket, { type: "gap", after, first });
+    let from = after !== undefined && resumable ? after : first - 1;
+    for (let more = true; more; ) {
+      const { messages } = this.messages({ after: from, limit: MESSAGES_PER_FRAME });
+      from = messages.at(-1)?.seq ?? last;
+      more = from < last;
+      send(socket, { type: "history", messages, last, more, ...who });
+    }
+    send(socket, { type: "presence", users: this.#present() });
+  }
+
+  async #chat(socket: WebSocket, state: SocketState, frame: ClientFrame & { type: "chat" }): Promise<void> {
+    const { text, clientId, attachment: key } = frame;
+    const { userId } = state;
+    const now = Date.now();
+    const named = clientId === undefined ? {} : { clientId };
+    const refuse = (error: Omit<ServerFrame & { type: "error" }, "type" | "clientId">) =>
+      send(socket, { type: "error", ...error, ...named });
+
+    const before = clientId === undefined ? undefined : this.#sent()?.find(userId, clientId, now);
+    if (before && before.fingerprint !== fingerprint(text, key)) {
+      return refuse({ code: "conflict", error: "clientId: another message was sent under this id" });
+    }
+    if (before) {
+      const { seq, id, timestamp } = before;
+      return send(socket, { type: "ack", seq, id, timestamp, ...named, duplicate: true });
+    }
+
+    const taken = take(refill(state.bucket, MESSAGE_RATE, now), MESSAGE_RATE, 1);
+    if (!taken.allowed) {
+      const retryAfter = Math.max(Math.ceil(waitFor(taken.bucket, MESSAGE_RATE, 1, now) / 1_000), 1);
+      const { capacity, periodSeconds } = MESSAGE_RATE;
+      const error = `Too many messages: at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
+      return refuse({ code: "rate-limited", error, retryAfter });
+    }
+    const attachment = key === undefined || this.#schema.empty ? undefined : this.#uploads.unsent(key, userId);
+    if (key !== undefined && !attachment) {
+      return refuse({ code: "no-attachment", error: "attachment: you have no such upload that is not sent yet" });
+    }
+    keep(socket, { ...state, bucket: taken.bucket });
+
+    const message: Message = {
+      id: crypto.randomUUID(),
+      seq: (this.#history()?.last ?? 0) + 1,
+      userId,
+      text,
+      timestamp: now,
+      ...named,
+      ...(attachment && { attachment }),
+    };
+    let trimmed: number;
+    try {
+      trimmed = this.#store(message);
+    } catch (error) {
+      console.error(JSON.stringify({ chat: "message not stored", error: String(error) }));
+      return refuse({ code: "not-stored", error: "The message could not be stored; send it again" });
+    }
+    // Nothing leaves the room before what was written is durable: the output gate holds these frames until then.
+    this.#broadcast({ type: "message", message });
+    send(socket, { type: "ack", seq: message.seq, id: message.id, timestamp: now, ...named });
+    if (trimmed > 0) await this.#arm(now + DELETE_AFTER_MS);
+  }
+
+  /** Stores a message for good, or nothing at all. Returns how many attachments left with the messages it replaces. */
+  #store(message: Message): number {
+    this.#schema.create();
+    const history = this.#history();
+    const sent = this.#sent();
+    if (!history || !sent) throw new Error("The room's tables are not there");
+    const leaving = this.ctx.storage.transactionSync(() => {
+      const attachments = history.append(message);
+      for (const { key } of attachments) this.#uploads.leave(key);
+      if (message.attachment) this.#uploads.sent(message.attachment.key);
+      sent.append(message);
+      return attachments.length;
+    });
+    history.appended(message);
+    sent.appended(message);
+    return leaving;
+  }
+
+  /** What was sent in the last day. */
+  #sent(): Sent | undefined {
+    const history = this.#history();
+    if (!history) return undefined;
+    this.#remembered ??= new Sent(
+      this.ctx.storage.sql,
+      history.read({ limit: this.#historyLimit }),
+      this.#historyLimit,
+    );
+    return this.#remembered;
+  }
+
+  #type(socket: WebSocket, state: SocketState): void {
+    const now = Date.now();
+    if (Math.abs(now - state.typedAt) < TYPING_INTERVAL_MS) return;
+    keep(socket, { ...state, typedAt: now });
+    this.#broadcast({ type: "typing", userId: state.userId }, socket);
+  }
+
+  /** Tells the others that a user is gone, once, when their last socket is. */
+  #leave(socket: WebSocket): void {
+    const state = stateOf(socket);
+    if (!state || state.left) return;
+    keep(socket, { ...state, left: true });
+    const { userId } = state;
+    if (this.#open(userId).some((other) => other !== socket)) return;
+    // Sockets of the same user that are closing too will come here: they have nothing to add.
+    for (const other of this.ctx.getWebSockets(tagOf(userId))) {
+      const closing = stateOf(other);
+      if (closing) keep(other, { ...closing, left: true });
+    }
+    this.#broadcast({ type: "user_left", userId, timestamp: Date.now() }, socket);
+  }
+
+  /** Everybody in the room, each once. */
+  #present(): string[] {
+    return [...new Set(this.#open().flatMap((socket) => stateOf(socket)?.userId ?? []))];
+  }
+
+  /** The sockets, of one user or all, that frames still go to. A closing one is listed by the runtime, but is gone. */
+  #open(userId?: string): WebSocket[] {
+    const sockets = userId === undefined ? this.ctx.getWebSockets() : this.ctx.getWebSockets(tagOf(userId));
+    return sockets.filter(({ readyState }) => readyState === WebSocket.OPEN);
+  }
+
+  #broadcast(frame: ServerFrame, except?: WebSocket): void {
+    const text = JSON.stringify(frame);
+    for (const socket of this.#open()) if (socket !== except) attempt(() => socket.send(text));
+  }
+
+  /** Makes sure that the alarm comes by `at`. */
+  async #arm(at: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  }
+}
+
+/** The request by which the Worker lets somebody into a room. */
+export function joinRequest(joining: Joining): Request {
+  const url = new URL("https://room/");
+  url.searchParams.set("joining", JSON.stringify(joining));
+  return new Request(url, { headers: { Upgrade: "websocket" } });
+}
+
+function readJoinRequest(request: Request): Joining {
+  return JSON.parse(new URL(request.url).searchParams.get("joining") ?? "");
+}
+
+const tagOf = (userId: string) => `user:${userId}`;
+
+const stateOf = (socket: WebSocket): SocketState | null => socket.deserializeAttachment();
+
+/** A socket that has closed meanwhile can keep nothing any more, and need not. */
+const keep = (socket: WebSocket, state: SocketState) => attempt(() => socket.serializeAttachment(state));
+
+/** A frame to one socket; one that is dying must not stop what comes after. */
+const send = (socket: WebSocket, frame: ServerFrame) => attempt(() => socket.send(JSON.stringify(frame)));
+
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // The socket is gone; its close event tells the others.
+  }
+}

@@ -1,4 +1,177 @@
-import { Hono } from "hono";
+/** HTTP and WebSocket routes of the chat room, mounted under /room. */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
 import type { App } from "../app.ts";
+import { describe } from "../openapi.ts";
+import { refusal } from "../problem.ts";
+import { nameOf, objectFor } from "../regions.ts";
+import { retry } from "../retry.ts";
+import { upgrade } from "../upgrade.ts";
+import { query, wholeNumber } from "../validation.ts";
+import { newcomer, type Who, whoIs } from "./identity.ts";
+import { SUBPROTOCOL } from "./protocol.ts";
+import { joinRequest, type Readable } from "./room.ts";
 
-export const chat = new Hono<App>();
+const MAX_PAGE = 100;
+const MAX_ATTACHMENT_BYTES = 10 * 1_024 * 1_024;
+/** What browsers show or save, and never run. */
+const ATTACHMENT_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"];
+
+const Seq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+const Join = v.object({ after: v.optional(Seq) });
+const Range = v.object({
+  before: v.optional(Seq),
+  after: v.optional(Seq),
+  limit: v.optional(wholeNumber(1, MAX_PAGE), String(MAX_PAGE)),
+});
+const FileName = v.object({
+  name: v.optional(
+    v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}/\\]+$/u, "no such file name")),
+  ),
+});
+
+const Attachment = v.object({
+  key: v.string(),
+  type: v.string(),
+  size: v.number(),
+  name: v.optional(v.string()),
+});
+const Messages = v.object({
+  messages: v.array(
+    v.object({
+      id: v.string(),
+      seq: v.number(),
+      userId: v.string(),
+      text: v.string(),
+      timestamp: v.number(),
+      clientId: v.optional(v.string()),
+      attachment: v.optional(Attachment),
+    }),
+  ),
+  /** The oldest number that is kept, and the newest. */
+  first: v.number(),
+  last: v.number(),
+  /** Whether messages after `after` are missing here because they are not kept any more. */
+  gap: v.boolean(),
+});
+
+const joining = describe("A WebSocket into the room; after=<seq> resumes where a connection was cut", {
+  101: "Switching protocols; frames as in worker/chat/protocol.ts",
+});
+
+export const chat = new Hono<App>()
+  .get("/:roomId", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
+  .get("/:roomId/ws", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
+  .get("/:roomId/messages", describe("A page of the history", { 200: Messages }), query(Range), async (c) => {
+    const range = c.req.valid("query");
+    const page = await retry(() => roomOf(c).messages(range));
+    return c.json({ ...page, gap: range.after !== undefined && range.after < page.first - 1 });
+  })
+  .post(
+    "/:roomId/attachments",
+    describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
+    query(FileName),
+    async (c) => {
+      const { userId } = await someone(c);
+      const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+      if (!ATTACHMENT_TYPES.includes(type)) {
+        throw refusal("unsupported-media-type", `Attachments may be ${ATTACHMENT_TYPES.join(", ")}`);
+      }
+      const size = lengthOf(c);
+      const key = crypto.randomUUID();
+      const blob = `${nameOf(c, c.env.CHAT_ROOM, c.req.param("roomId"))}/${key}`;
+      const { name } = c.req.valid("query");
+      const file = { key, type, size, ...(name !== undefined && { name }) };
+      // Not retried: the second call of the two would find the key taken.
+      if ((await roomOf(c).reserve({ ...file, blob, userId })) === "too-many") {
+        throw refusal("rate-limited", "Too many uploads are waiting to be sent", { headers: { "Retry-After": "60" } });
+      }
+      await store(c, blob, type, size);
+      if (!(await retry(() => roomOf(c).stored(key)))) {
+        await c.env.BLOBS.delete(blob);
+        throw refusal("unavailable", "The upload took too long; start it again");
+      }
+      return c.json(file, 201);
+    },
+  )
+  .get(
+    "/:roomId/attachments/:key",
+    describe("A file, for the room's members", { 200: "Its bytes; Range and If-None-Match are honoured" }),
+    async (c) => {
+      const { userId } = await someone(c);
+      const file: Readable = await retry(async () => await roomOf(c).attachment(c.req.param("key"), userId));
+      if (file.kind === "forbidden")
+        throw refusal("forbidden", "Only members of the room may read its attachments: join it");
+      if (file.kind !== "found") throw notFound();
+      const stored = await c.env.BLOBS.get(file.upload.blob, { onlyIf: c.req.raw.headers, range: c.req.raw.headers });
+      if (!stored) throw notFound();
+      const headers = new Headers({
+        "Content-Type": file.upload.type,
+        ETag: stored.httpEtag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=3600",
+        // Bytes from users: saved under their name, never run in the page's origin.
+        "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(file.upload.name ?? file.upload.key)}`,
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+      });
+      if (!("body" in stored)) return new Response(null, { status: 304, headers });
+      const range = partOf(stored);
+      if (!range) return new Response(stored.body, { headers });
+      headers.set("Content-Range", `bytes ${range.from}-${range.to}/${stored.size}`);
+      return new Response(stored.body, { status: 206, headers });
+    },
+  );
+
+type RoomContext = Context<App, "/:roomId">;
+
+const roomOf = (c: RoomContext) => objectFor(c, c.env.CHAT_ROOM, c.req.param("roomId"));
+
+const notFound = () => refusal("not-found", "There is no such attachment in this room");
+
+async function join(c: RoomContext, after: number | undefined): Promise<Response> {
+  const who = (await whoIs(c)) ?? (await newcomer());
+  const protocols = c.req.header("Sec-WebSocket-Protocol")?.split(",") ?? [];
+  const subprotocol = protocols.some((protocol) => protocol.trim() === SUBPROTOCOL);
+  return roomOf(c).fetch(joinRequest({ ...who, ...(after !== undefined && { after }), subprotocol }));
+}
+
+/** The caller, who must be somebody. */
+async function someone(c: RoomContext): Promise<Who> {
+  const who = await whoIs(c);
+  if (who) return who;
+  throw refusal("unauthorized", "Log in, or show the token that the room's history frame gave you, as a bearer token", {
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+/** The declared length of the body: R2 must know it before the first byte. */
+function lengthOf(c: RoomContext): number {
+  const declared = c.req.header("Content-Length") ?? "";
+  if (!/^[1-9]\d{0,15}$/.test(declared)) {
+    throw refusal("length-required", "Send the file's size as Content-Length; it must not be empty");
+  }
+  const length = Number(declared);
+  if (length > MAX_ATTACHMENT_BYTES) {
+    throw refusal("too-large", `An attachment may have at most ${MAX_ATTACHMENT_BYTES} bytes`);
+  }
+  return length;
+}
+
+/** Streams the body into R2, exactly as many bytes as were declared. */
+async function store(c: RoomContext, blob: string, contentType: string, size: number): Promise<void> {
+  const { readable, writable } = new FixedLengthStream(size);
+  try {
+    const written = c.req.raw.body?.pipeTo(writable);
+    await Promise.all([written, c.env.BLOBS.put(blob, readable, { httpMetadata: { contentType } })]);
+  } catch {
+    throw refusal("invalid-input", `The body is not the ${size} bytes that Content-Length declared`);
+  }
+}
+
+/** Which bytes of the file the stored part is; undefined where it is all of it. */
+function partOf({ range, size }: R2Object): { from: number; to: number } | undefined {
+  if (!range) return undefined;
+  const from = "suffix" in range ? Math.max(size - range.suffix, 0) : (range.offset ?? 0);
+  const length = "suffix" in range ? Math.min(range.suffix, size) : (range.length ?? size - from);
+  return length === size ? undefined : { from, to: from + length - 1 };
+}

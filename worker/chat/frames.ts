@@ -1,0 +1,65 @@
+/** Reads what a client sent. Whatever it is, the outcome is a frame or an error for its sender, never an exception. */
+import * as v from "valibot";
+import type { ClientFrame, ErrorCode } from "./protocol.ts";
+
+/** Code points. */
+const MAX_TEXT = 4_000;
+/** Bytes of UTF-8: room for the longest text in the widest characters. */
+const MAX_FRAME_BYTES = 16_384;
+const MAX_CLIENT_ID = 64;
+
+const ClientId = v.pipe(
+  v.string("clientId: must be a string"),
+  v.minLength(1, "clientId: must not be empty"),
+  v.maxLength(MAX_CLIENT_ID, `clientId: must have at most ${MAX_CLIENT_ID} characters`),
+  v.check((id) => id.isWellFormed(), "clientId: must be valid Unicode"),
+);
+
+const Text = v.pipe(
+  v.string("text: must be a string"),
+  // A lone surrogate would be stored as another character than was broadcast.
+  v.transform((text) => text.toWellFormed()),
+  v.check(
+    (text) => text.length <= MAX_TEXT || [...text].length <= MAX_TEXT,
+    `text: must have at most ${MAX_TEXT} characters`,
+  ),
+);
+
+const Frame = v.variant(
+  "type",
+  [
+    v.pipe(
+      v.object({
+        type: v.literal("chat"),
+        text: Text,
+        clientId: v.optional(ClientId),
+        attachment: v.optional(
+          v.pipe(v.string("attachment: must be a string"), v.maxLength(64, "attachment: no such key")),
+        ),
+      }),
+      v.check(({ text, attachment }) => attachment !== undefined || text.trim() !== "", "text: must not be empty"),
+    ),
+    v.object({ type: v.literal("typing") }),
+    v.object({ type: v.literal("ping") }),
+  ],
+  "type: must be chat, typing or ping",
+);
+
+export type Read = { ok: true; frame: ClientFrame } | { ok: false; code: ErrorCode; error: string; clientId?: string };
+
+export function readFrame(data: string | ArrayBuffer): Read {
+  if (typeof data !== "string") return { ok: false, code: "invalid", error: "Binary frames are not accepted" };
+  if (data.length > MAX_FRAME_BYTES || new TextEncoder().encode(data).byteLength > MAX_FRAME_BYTES) {
+    return { ok: false, code: "too-large", error: `A frame may have at most ${MAX_FRAME_BYTES} bytes` };
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(data);
+  } catch {
+    return { ok: false, code: "invalid", error: "Invalid JSON" };
+  }
+  const result = v.safeParse(Frame, json);
+  if (result.success) return { ok: true, frame: result.output };
+  const named = v.safeParse(v.object({ clientId: ClientId }), json);
+  return { ok: false, code: "invalid", error: result.issues[0].message, ...(named.success && named.output) };
+}

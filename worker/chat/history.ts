@@ -1,0 +1,123 @@
+/**
+ * A room's last messages, as rows. A message is written over the one that leaves, so that it costs one row for ever,
+ * however long the room lives: a deletion would be a second.
+ */
+import type { Attachment, Message } from "./protocol.ts";
+
+export const MESSAGES_TABLE = `
+  CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, user_id TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL,
+    client_id TEXT, attachment TEXT
+  ) STRICT`;
+
+interface Row {
+  [column: string]: SqlStorageValue;
+  seq: number;
+  id: string;
+  user_id: string;
+  text: string;
+  at: number;
+  client_id: string | null;
+  attachment: string | null;
+}
+
+/** Which messages to read: those between `after` and `before`, the newest `limit` of them, or after `after` the oldest. */
+export interface Range {
+  before?: number | undefined;
+  after?: number | undefined;
+  limit: number;
+}
+
+export class History {
+  readonly #sql: SqlStorage;
+  readonly #limit: number;
+  #first: number;
+  #last: number;
+
+  /** `limit`: how many messages are kept. Made once the table exists. */
+  constructor(sql: SqlStorage, limit: number) {
+    this.#sql = sql;
+    this.#limit = limit;
+    const kept = sql.exec<Record<"first" | "last", number | null>>(
+      "SELECT min(seq) AS first, max(seq) AS last FROM messages",
+    );
+    const { first, last } = kept.one();
+    this.#last = last ?? 0;
+    this.#first = Math.max(first ?? 1, this.#last - limit + 1);
+  }
+
+  /** The newest number; 0 before the first message. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The oldest number that is kept; the next one where none is. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Stores a message under the next number. Returns the attachments that leave. Call it inside a transaction. */
+  append(message: Message): Attachment[] {
+    const { seq, id, userId, text, timestamp, clientId, attachment } = message;
+    const leaving = this.#sql
+      .exec<Pick<Row, "seq" | "attachment">>("SELECT seq, attachment FROM messages WHERE seq <= ?", seq - this.#limit)
+      .toArray();
+    const values = [seq, id, userId, text, timestamp, clientId ?? null, attachment ? JSON.stringify(attachment) : null];
+    const [over, ...surplus] = leaving;
+    if (over) {
+      this.#sql.exec(
+        "UPDATE messages SET seq = ?, id = ?, user_id = ?, text = ?, at = ?, client_id = ?, attachment = ? WHERE seq = ?",
+        ...values,
+        over.seq,
+      );
+    } else this.#sql.exec("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)", ...values);
+    // Only after the limit was lowered is there more than one to go.
+    if (surplus.length > 0) this.#sql.exec("DELETE FROM messages WHERE seq <= ?", seq - this.#limit);
+    return leaving.flatMap((row) => attachmentOf(row) ?? []);
+  }
+
+  /** Counts a message that is stored for good. */
+  appended({ seq }: Message): void {
+    this.#last = seq;
+    this.#first = Math.max(this.#first, seq - this.#limit + 1);
+  }
+
+  /** Messages in order. */
+  read({ before = this.#last + 1, after, limit }: Range): Message[] {
+    const rows = this.#sql
+      .exec<Row>(
+        `SELECT * FROM messages WHERE seq >= ? AND seq > ? AND seq < ? ORDER BY seq ${after === undefined ? "DESC" : "ASC"} LIMIT ?`,
+        this.first,
+        after ?? 0,
+        before,
+        limit,
+      )
+      .toArray();
+    return (after === undefined ? rows.reverse() : rows).map(messageOf);
+  }
+
+  /** Whether a kept message is by this user. */
+  hasWriter(userId: string): boolean {
+    return (
+      this.#sql.exec("SELECT 1 FROM messages WHERE user_id = ? AND seq >= ? LIMIT 1", userId, this.first).toArray()
+        .length > 0
+    );
+  }
+}
+
+function messageOf(row: Row): Message {
+  const attachment = attachmentOf(row);
+  return {
+    id: row.id,
+    seq: row.seq,
+    userId: row.user_id,
+    text: row.text,
+    timestamp: row.at,
+    ...(row.client_id !== null && { clientId: row.client_id }),
+    ...(attachment && { attachment }),
+  };
+}
+
+function attachmentOf({ attachment }: Pick<Row, "attachment">): Attachment | undefined {
+  return attachment === null ? undefined : JSON.parse(attachment);
+}

@@ -1,0 +1,84 @@
+/**
+ * Which messages a client has sent already, by the `clientId` that it gave them: for a day, or the last ten thousand.
+ *
+ * The ids of messages in the history are in their rows. So that those of messages that have left are known too, they
+ * are written down in batches, one row for many, each batch over the oldest one.
+ */
+import type { Message } from "./protocol.ts";
+
+export const SENT_TABLE = "CREATE TABLE sent (batch INTEGER PRIMARY KEY, entries TEXT NOT NULL) STRICT";
+
+const KEPT_MS = 24 * 60 * 60 * 1_000;
+const BATCH = 50;
+const BATCHES = 200;
+
+/** What is known of a message that was sent. */
+export interface SentMessage {
+  seq: number;
+  id: string;
+  timestamp: number;
+  /** Of what was said, to tell a repetition from another message under the same id. */
+  fingerprint: string;
+}
+
+export class Sent {
+  readonly #sql: SqlStorage;
+  readonly #batch: number;
+  readonly #known = new Map<string, SentMessage>();
+
+  /** `kept` are the messages of the history, of which at most `limit` are there. */
+  constructor(sql: SqlStorage, kept: Message[], limit: number) {
+    this.#sql = sql;
+    this.#batch = Math.min(BATCH, limit);
+    const batches = sql.exec<{ entries: string }>("SELECT entries FROM sent").toArray();
+    const stored = batches.flatMap(({ entries }): [string, SentMessage][] => JSON.parse(entries));
+    for (const [key, sent] of stored.sort(([, a], [, b]) => a.seq - b.seq)) this.#known.set(key, sent);
+    for (const message of kept) this.appended(message);
+  }
+
+  /** The message that this user sent under this id in the last day. */
+  find(userId: string, clientId: string, now: number): SentMessage | undefined {
+    const sent = this.#known.get(keyOf(userId, clientId));
+    return sent && sent.timestamp > now - KEPT_MS ? sent : undefined;
+  }
+
+  /** Writes down the batch that a message completes. Call it in the transaction that stores the message. */
+  append(message: Message): void {
+    if (message.seq % this.#batch !== 0) return;
+    const entries = [...this.#known, ...entryOf(message)].filter(([, { seq }]) => seq > message.seq - this.#batch);
+    if (entries.length === 0) return;
+    const batch = (message.seq / this.#batch) % BATCHES;
+    this.#sql.exec("INSERT OR REPLACE INTO sent VALUES (?, ?)", batch, JSON.stringify(entries));
+  }
+
+  /** Knows a message that is stored for good. */
+  appended(message: Message): void {
+    for (const [key, sent] of entryOf(message)) {
+      this.#known.delete(key);
+      this.#known.set(key, sent);
+    }
+    for (const [key, { seq, timestamp }] of this.#known) {
+      if (seq > message.seq - BATCHES * this.#batch && timestamp > message.timestamp - KEPT_MS) break;
+      this.#known.delete(key);
+    }
+  }
+}
+
+/** A number for a text (FNV-1a in two lanes): two texts of one user under one id will not share it by chance. */
+export function fingerprint(text: string, attachment: string | undefined): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (const char of `${attachment ?? ""}\n${text}`) {
+    const point = char.codePointAt(0) ?? 0;
+    a = Math.imul(a ^ point, 0x01000193);
+    b = Math.imul(b ^ point, 0x5bd1e995);
+  }
+  return `${(a >>> 0).toString(36)}${(b >>> 0).toString(36)}`;
+}
+
+const keyOf = (userId: string, clientId: string) => JSON.stringify([userId, clientId]);
+
+function entryOf(message: Message): [string, SentMessage][] {
+  const { clientId, userId, seq, id, timestamp, text, attachment } = message;
+  if (clientId === undefined) return [];
+  return [[keyOf(userId, clientId), { seq, id, timestamp, fingerprint: fingerprint(text, attachment?.key) }]];
+}
