@@ -1,0 +1,158 @@
+/**
+ * The account: its state on disk, what runs it, and the one way to change it.
+ *
+ * A change is one draft: it is checked, made to run, and written, in this order. Whatever fails before it is written
+ * leaves the account as it was, on disk and running.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Inspection } from "./deploy.ts";
+import { newTag } from "./ids.ts";
+import type { Identity, State } from "./model.ts";
+import type { Plan } from "./options.ts";
+import { Runtime } from "./runtime/runtime.ts";
+import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
+import type { Upload } from "./upload.ts";
+
+export interface AccountOptions {
+  readonly dir: string;
+  readonly plan: Plan;
+  /** Used by an account that is made; one that is found keeps its own. */
+  readonly token?: string | undefined;
+  readonly onWrite?: WriteHook | undefined;
+}
+
+/** Thrown when the directory belongs to an account that runs. */
+export class DirectoryInUse extends Error {}
+
+/** Name of the file beside the state that tells other programs where the account is. */
+export const ADDRESS_FILE = "account.json";
+
+export class Account {
+  readonly plan: Plan;
+  readonly runtime: Runtime;
+  readonly #store: Store;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Opens the account of a directory, or makes one, and starts its Workers. */
+  static async open(options: AccountOptions): Promise<Account> {
+    // Secrets are in it: nobody else has to read it.
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    const store = Account.lock(options.dir, options.onWrite);
+    try {
+      if (store.state.identity.size === 0) {
+        const draft = new Draft(store);
+        draft.put("identity", newIdentity(options.token));
+        store.commit(draft);
+      }
+      const runtime = await Runtime.start(path.join(options.dir, "data"), {
+        state: store.state,
+        blob: (sha256) => store.blob(sha256),
+      });
+      await runtime.sweep(store.state);
+      return new Account(store, runtime, options.plan);
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  /** Opens the state alone. Throws `DirectoryInUse` when an account runs on it. */
+  static lock(dir: string, onWrite?: WriteHook): Store {
+    try {
+      return Store.open(path.join(dir, "account.db"), onWrite);
+    } catch (error) {
+      if (!(error instanceof StoreLocked)) throw error;
+      throw new DirectoryInUse(
+        `${dir} is in use by another account${whose(dir)}. Stop that one, or choose another --dir.`,
+      );
+    }
+  }
+
+  private constructor(store: Store, runtime: Runtime, plan: Plan) {
+    this.#store = store;
+    this.runtime = runtime;
+    this.plan = plan;
+  }
+
+  get state(): State {
+    return this.#store.state;
+  }
+
+  get identity(): Identity {
+    const identity = this.state.identity.get("account");
+    if (identity === undefined) throw new Error("account.db has no account in it");
+    return identity;
+  }
+
+  /** Contents of a module. */
+  blob(sha256: string): Uint8Array {
+    return this.#store.blob(sha256);
+  }
+
+  /** Starts the upload's modules once and tells what they export. */
+  inspect(upload: Upload): Promise<Inspection> {
+    return this.runtime.inspect(upload);
+  }
+
+  /** Changes the account, one change after the other. What `work` throws, or what then does not start, changes nothing. */
+  change<T>(work: (draft: Draft) => T): Promise<T> {
+    return this.#inTurn(async () => {
+      const draft = new Draft(this.#store);
+      const result = work(draft);
+      if (draft.changes.length === 0) return result;
+      const previous = this.state;
+      await this.runtime.change(
+        { state: draft.state, blob: (sha256) => draft.blob(sha256) },
+        { state: previous, blob: (sha256) => this.blob(sha256) },
+        () => this.#store.commit(draft),
+      );
+      if (lost(previous, this.state)) await this.runtime.sweep(this.state);
+      return result;
+    });
+  }
+
+  /** Makes all KV namespaces and buckets reachable for the REST API (`runtime.kv`, `runtime.bucket`). */
+  reachStorage(): Promise<void> {
+    return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
+  }
+
+  async close(): Promise<void> {
+    await this.#last.catch(() => {});
+    await this.runtime.close();
+    this.#store.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn;
+    return turn;
+  }
+}
+
+/** Who has the directory, as far as its address file tells. */
+function whose(dir: string): string {
+  try {
+    const { pid, apiUrl }: { pid?: unknown; apiUrl?: unknown } = JSON.parse(
+      readFileSync(path.join(dir, ADDRESS_FILE), "utf8"),
+    );
+    return ` (process ${pid}, ${apiUrl})`;
+  } catch {
+    return "";
+  }
+}
+
+function newIdentity(token: string | undefined): Identity {
+  return {
+    id: "account",
+    accountId: newTag(),
+    token: token ?? `local-${newTag()}`,
+    subdomain: "local",
+    createdOn: new Date().toISOString(),
+  };
+}
+
+/** Whether something with data of its own is gone. */
+const lost = (before: State, after: State) =>
+  [...before.namespaces.keys()].some((id) => !after.namespaces.has(id)) ||
+  [...before.kvNamespaces.keys()].some((id) => !after.kvNamespaces.has(id));

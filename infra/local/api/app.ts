@@ -1,0 +1,91 @@
+/** The REST API: guards at the door, one router a family of calls, and an answer for everything else. */
+import { Hono } from "hono";
+import { createMiddleware } from "hono/factory";
+import type { Account } from "../account.ts";
+import { ApiError } from "../errors.ts";
+import { isLoopback } from "../routing.ts";
+import { deployments } from "./deployments.ts";
+import { domains } from "./domains.ts";
+import { durableObjects } from "./durable-objects.ts";
+import { failure } from "./envelope.ts";
+import { kv } from "./kv.ts";
+import { r2 } from "./r2.ts";
+import { routes } from "./routes.ts";
+import { schedules } from "./schedules.ts";
+import { scripts } from "./scripts.ts";
+import { secrets } from "./secrets.ts";
+import { subdomain } from "./subdomain.ts";
+import { user } from "./user.ts";
+import { versions } from "./versions.ts";
+import { workers } from "./workers.ts";
+import { zones } from "./zones.ts";
+
+/** What the families need. */
+export interface Api {
+  readonly account: Account;
+  /** Address at which a Worker answers on the account's subdomain. */
+  readonly addressOf: (worker: string) => string;
+}
+
+/** Everything under `/client/v4`. */
+export function api(context: Api): Hono {
+  const app = new Hono();
+  app.onError((error, c) => {
+    if (error instanceof ApiError) return failure(c, error.status, error.code, error.message, error.details);
+    console.error(`${c.req.method} ${c.req.path} failed:`, error);
+    return failure(c, 500, 10000, `Internal error of the local account: ${error.message}`);
+  });
+  app.notFound((c) =>
+    failure(c, 501, 7000, `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`),
+  );
+  app.use(loopbackOnly, bearer(context.account));
+
+  app.use("/accounts/:account/*", ownAccount(context.account));
+  app.route("/", user(context));
+  app.route("/zones", zones(context));
+  app.route("/zones/:zone/workers/routes", routes(context));
+  const family = "/accounts/:account";
+  app.route(`${family}/workers/workers`, workers(context));
+  app.route(`${family}/workers/workers/:worker/versions`, versions(context));
+  app.route(`${family}/workers/scripts/:script/deployments`, deployments(context));
+  app.route(`${family}/workers/scripts/:script/secrets`, secrets(context));
+  app.route(`${family}/workers/scripts/:script/schedules`, schedules(context));
+  app.route(`${family}/workers`, scripts(context));
+  app.route(`${family}/workers`, subdomain(context));
+  app.route(`${family}/workers/domains`, domains(context));
+  app.route(`${family}/workers/durable_objects/namespaces`, durableObjects(context));
+  app.route(`${family}/storage/kv/namespaces`, kv(context));
+  app.route(`${family}/r2/buckets`, r2(context));
+  return app;
+}
+
+/** A page of another site that resolves its own name to this machine must not reach the API. */
+const loopbackOnly = createMiddleware(async (c, next) => {
+  const host = (c.req.header("host") ?? "").replace(/:\d+$/, "");
+  if (!isLoopback(host))
+    return failure(c, 403, 9109, `The local account answers on loopback names only, not as '${host}'.`);
+  return next();
+});
+
+const bearer = (account: Account) =>
+  createMiddleware(async (c, next) => {
+    const header = c.req.header("authorization") ?? "";
+    if (header === "")
+      return failure(c, 401, 10000, "Authentication error: send the account's token as a bearer token.");
+    if (header !== `Bearer ${account.identity.token}`)
+      return failure(c, 401, 10000, "Authentication error: this is not the account's token.");
+    return next();
+  });
+
+const ownAccount = (account: Account) =>
+  createMiddleware(async (c, next) => {
+    const asked = c.req.param("account");
+    if (asked !== account.identity.accountId)
+      return failure(
+        c,
+        404,
+        7003,
+        `Could not route to /accounts/${asked}: this account is ${account.identity.accountId}.`,
+      );
+    return next();
+  });

@@ -1,0 +1,28 @@
+/** Reads request bodies, so that a mistake names the field. */
+import type { Context } from "hono";
+import type * as v from "valibot";
+import { invalid } from "../errors.ts";
+import { parse } from "../upload.ts";
+
+/** The JSON body, checked by the schema. Throws 10021 with the path of the first mistake. */
+export async function body<Schema extends v.GenericSchema>(c: Context, schema: Schema): Promise<v.InferOutput<Schema>> {
+  return parse(schema, await json(c));
+}
+
+/** The JSON body as it is; an empty one is an empty object. */
+export async function json(c: Context): Promise<unknown> {
+  const text = await c.req.text();
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid(`the body is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+  }
+}
+
+/** A parameter of the path that the route has. */
+export function param(c: Context, name: string): string {
+  const value: unknown = c.req.param(name);
+  if (typeof value !== "string") throw new Error(`the route has no :${name}`);
+  return value;
+}

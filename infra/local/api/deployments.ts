@@ -1,0 +1,81 @@
+/** `/accounts/:account/workers/scripts/:script/deployments`: where a Worker's traffic goes. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { deploy } from "../deploy.ts";
+import { ApiError, noSuchWorker } from "../errors.ts";
+import type { Deployment, State, Worker } from "../model.ts";
+import { deploymentsOf, workerNamed } from "../queries.ts";
+import type { Api } from "./app.ts";
+import { body, param } from "./body.ts";
+import { ok } from "./envelope.ts";
+import { EMAIL } from "./user.ts";
+
+const NewDeployment = v.object({
+  strategy: v.optional(v.literal("percentage"), "percentage"),
+  versions: v.array(
+    v.object({
+      version_id: v.pipe(v.string(), v.nonEmpty()),
+      percentage: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
+    }),
+  ),
+  annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
+});
+
+export const deployments = ({ account }: Api) => {
+  const one = (c: Parameters<typeof param>[0]): Deployment => {
+    const worker = script(account.state, param(c, "script"));
+    const match = deploymentsOf(account.state, worker.id).find(({ id }) => id === param(c, "deployment"));
+    if (match === undefined)
+      throw new ApiError(404, 10222, `'${worker.name}' has no deployment '${param(c, "deployment")}'.`);
+    return match;
+  };
+  return new Hono()
+    .get("/", (c) => {
+      const { id } = script(account.state, param(c, "script"));
+      return ok(c, { deployments: deploymentsOf(account.state, id).map(shown) });
+    })
+    .post("/", async (c) => {
+      const worker = script(account.state, param(c, "script"));
+      const { versions, annotations } = await body(c, NewDeployment);
+      const deployment = await account.change((draft) =>
+        deploy(draft, worker.id, versions, {
+          plan: account.plan,
+          force: c.req.query("force") === "true",
+          source: sourceOf(c.req.header("user-agent")),
+          annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "deployment" },
+        }),
+      );
+      return ok(c, shown(deployment));
+    })
+    .get("/:deployment", (c) => ok(c, shown(one(c))))
+    .delete("/:deployment", async (c) => {
+      const { id, workerId } = one(c);
+      if (deploymentsOf(account.state, workerId)[0]?.id === id)
+        throw new ApiError(400, 10021, `Deployment ${id} serves traffic; the latest one cannot be deleted.`);
+      await account.change((draft) => draft.delete("deployments", id));
+      return ok(c, null);
+    });
+};
+
+/** The Worker of a path with its name. */
+export function script(state: State, name: string): Worker {
+  const worker = workerNamed(state, name);
+  if (worker === undefined) throw noSuchWorker(name);
+  return worker;
+}
+
+/** What made a change, by the client that asked for it. */
+export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");
+
+const texts = (record: Record<string, string | null | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+
+const shown = ({ id, createdOn, source, versions, annotations }: Deployment) => ({
+  id,
+  source,
+  strategy: "percentage",
+  author_email: EMAIL,
+  annotations,
+  versions,
+  created_on: createdOn,
+});

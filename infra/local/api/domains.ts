@@ -1,0 +1,81 @@
+/** `/accounts/:account/workers/domains`: host names that belong to one Worker. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { ApiError, invalid } from "../errors.ts";
+import { newTag, newUuid } from "../ids.ts";
+import type { Domain, State, Zone } from "../model.ts";
+import { workerNamed } from "../queries.ts";
+import type { Draft } from "../store.ts";
+import type { Api } from "./app.ts";
+import { body, param } from "./body.ts";
+import { ok } from "./envelope.ts";
+import { zoneNamed } from "./zones.ts";
+
+const DomainBody = v.looseObject({
+  hostname: v.pipe(v.string(), v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a host name")),
+  service: v.pipe(v.string(), v.nonEmpty()),
+  zone_id: v.optional(v.nullable(v.string())),
+  zone_name: v.optional(v.nullable(v.string())),
+});
+
+export const domains = ({ account }: Api) => {
+  const show = (domain: Domain) => shown(account.state, domain);
+  const one = (id: string): Domain => {
+    const domain = account.state.domains.get(id);
+    if (domain === undefined) throw new ApiError(404, 100114, `There is no custom domain '${id}'.`);
+    return domain;
+  };
+  return new Hono()
+    .get("/", (c) => {
+      const matches = (domain: ReturnType<typeof show>) =>
+        (["hostname", "service", "zone_id", "zone_name", "environment"] as const).every(
+          (field) => (c.req.query(field) ?? domain[field]) === domain[field],
+        );
+      return ok(c, [...account.state.domains.values()].map(show).filter(matches));
+    })
+    .put("/", async (c) => {
+      const sent = await body(c, DomainBody);
+      return ok(c, show(await account.change((draft) => putDomain(draft, sent))));
+    })
+    .get("/:domain", (c) => ok(c, show(one(param(c, "domain")))))
+    .delete("/:domain", async (c) => {
+      const { id } = one(param(c, "domain"));
+      await account.change((draft) => draft.delete("domains", id));
+      return ok(c, null);
+    });
+};
+
+/** Attaches the host name to the Worker, from another one if it has it. */
+export function putDomain(draft: Draft, sent: v.InferOutput<typeof DomainBody>): Domain {
+  const hostname = sent.hostname.toLowerCase();
+  if (workerNamed(draft.state, sent.service) === undefined)
+    throw new ApiError(404, 10007, `service: there is no Worker '${sent.service}'.`);
+  const zone = zoneFor(draft, hostname, sent.zone_id ?? undefined, sent.zone_name ?? undefined);
+  const before = [...draft.state.domains.values()].find((domain) => domain.hostname === hostname);
+  return draft.put("domains", {
+    id: before?.id ?? newTag(),
+    hostname,
+    service: sent.service,
+    zoneId: zone.id,
+    certId: before?.certId ?? newUuid(),
+  });
+}
+
+function zoneFor(draft: Draft, hostname: string, id: string | undefined, name: string | undefined): Zone {
+  const registrable = hostname.split(".").slice(-2).join(".");
+  const zone = id === undefined ? zoneNamed(draft, name ?? registrable) : draft.state.zones.get(id);
+  if (zone === undefined) throw new ApiError(404, 7003, `zone_id: there is no zone '${id}'.`);
+  if (hostname !== zone.name && !hostname.endsWith(`.${zone.name}`))
+    throw invalid(`hostname: '${hostname}' is not within the zone '${zone.name}'.`);
+  return zone;
+}
+
+const shown = (state: State, { id, hostname, service, zoneId, certId }: Domain) => ({
+  id,
+  hostname,
+  service,
+  zone_id: zoneId,
+  zone_name: state.zones.get(zoneId)?.name ?? "",
+  cert_id: certId,
+  environment: "production",
+});

@@ -1,0 +1,61 @@
+/** Cloudflare's envelope: what every answer of the REST API is wrapped in. */
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+
+interface ResultInfo {
+  readonly page?: number;
+  readonly per_page?: number;
+  readonly count: number;
+  readonly total_count?: number;
+  readonly total_pages?: number;
+  readonly cursor?: string;
+}
+
+const NONE = { errors: [], messages: [] };
+
+/** A successful answer with its result. */
+export const ok = (c: Context, result: unknown, info?: ResultInfo) =>
+  c.json({ success: true, ...NONE, result, ...(info === undefined ? {} : { result_info: info }) });
+
+/** A refusal with Cloudflare's code. `details` are those of an `exports` reconciliation. */
+export const failure = (
+  c: Context,
+  status: number,
+  code: number,
+  message: string,
+  details?: readonly object[],
+): Response =>
+  c.json(
+    {
+      success: false,
+      errors: [{ code, message, ...(details === undefined ? {} : { meta: { details } }) }],
+      messages: [],
+      result: null,
+      ...(details === undefined ? {} : { meta: { details } }),
+    },
+    statusOf(status),
+  );
+
+/** One page of a list, as `page` and `per_page` of the query ask for it. */
+export function paged<T>(c: Context, all: readonly T[], show: (item: T) => unknown = (item) => item): Response {
+  const number = (name: string, fallback: number, most: number) => {
+    const value = Number(c.req.query(name) ?? fallback);
+    return Number.isInteger(value) && value >= 1 ? Math.min(value, most) : fallback;
+  };
+  const page = number("page", 1, Number.MAX_SAFE_INTEGER);
+  const perPage = number("per_page", 50, 1_000);
+  const items = all.slice((page - 1) * perPage, page * perPage);
+  return ok(c, items.map(show), {
+    page,
+    per_page: perPage,
+    count: items.length,
+    total_count: all.length,
+    total_pages: Math.max(1, Math.ceil(all.length / perPage)),
+  });
+}
+
+/** Any status that may have a body, for Hono's types. */
+function statusOf(status: number): ContentfulStatusCode {
+  const known = [400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 501, 503] as const;
+  return known.find((candidate) => candidate === status) ?? 500;
+}

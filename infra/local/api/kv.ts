@@ -1,0 +1,59 @@
+/** `/accounts/:account/storage/kv/namespaces`: KV namespaces, and the keys and values in them. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { ApiError } from "../errors.ts";
+import { newTag } from "../ids.ts";
+import type { KvNamespace, State } from "../model.ts";
+import type { Api } from "./app.ts";
+import { body, param } from "./body.ts";
+import { ok, paged } from "./envelope.ts";
+
+const Title = v.object({ title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(512)) });
+
+export const kv = ({ account }: Api) => {
+  const one = (id: string): KvNamespace => {
+    const namespace = account.state.kvNamespaces.get(id);
+    if (namespace === undefined) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    return namespace;
+  };
+  return new Hono()
+    .get("/", (c) => paged(c, [...account.state.kvNamespaces.values()], shown))
+    .post("/", async (c) => {
+      const { title } = await body(c, Title);
+      return ok(
+        c,
+        shown(
+          await account.change((draft) => {
+            vacant(draft.state, title);
+            return draft.put("kvNamespaces", { id: newTag(), title });
+          }),
+        ),
+      );
+    })
+    .get("/:namespace", (c) => ok(c, shown(one(param(c, "namespace")))))
+    .put("/:namespace", async (c) => {
+      const { title } = await body(c, Title);
+      const { id } = one(param(c, "namespace"));
+      return ok(
+        c,
+        shown(
+          await account.change((draft) => {
+            vacant(draft.state, title, id);
+            return draft.put("kvNamespaces", { id, title });
+          }),
+        ),
+      );
+    })
+    .delete("/:namespace", async (c) => {
+      const { id } = one(param(c, "namespace"));
+      await account.change((draft) => draft.delete("kvNamespaces", id));
+      return ok(c, {});
+    });
+};
+
+function vacant(state: State, title: string, except?: string): void {
+  if ([...state.kvNamespaces.values()].some((other) => other.title === title && other.id !== except))
+    throw new ApiError(400, 10014, `a namespace with this account ID and title already exists: ${title}`);
+}
+
+const shown = ({ id, title }: KvNamespace) => ({ id, title, supports_url_encoding: true });

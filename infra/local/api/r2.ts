@@ -1,0 +1,92 @@
+/** `/accounts/:account/r2/buckets`: buckets and the objects in them. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { bucketKey } from "../bindings.ts";
+import { now } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { Bucket } from "../model.ts";
+import type { Api } from "./app.ts";
+import { body, json, param } from "./body.ts";
+import { ok } from "./envelope.ts";
+
+const STORAGE_CLASSES = ["Standard", "InfrequentAccess"] as const;
+
+const NewBucket = v.looseObject({
+  name: v.pipe(
+    v.string(),
+    v.regex(
+      /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+      "must be 3 to 63 lower-case letters, digits and '-', with a letter or digit at both ends",
+    ),
+  ),
+  locationHint: v.optional(v.nullable(v.string())),
+  storageClass: v.optional(v.nullable(v.picklist(STORAGE_CLASSES))),
+});
+
+export const r2 = ({ account }: Api) => {
+  const jurisdiction = (c: Parameters<typeof param>[0]) => c.req.header("cf-r2-jurisdiction") ?? "default";
+  const one = (c: Parameters<typeof param>[0]): Bucket => {
+    const bucket = account.state.buckets.get(bucketKey(param(c, "bucket"), jurisdiction(c)));
+    if (bucket === undefined)
+      throw new ApiError(404, 10006, `The specified bucket does not exist: ${param(c, "bucket")}`);
+    return bucket;
+  };
+  return new Hono()
+    .get("/", (c) => {
+      const of = jurisdiction(c);
+      return ok(c, {
+        buckets: [...account.state.buckets.values()].filter((bucket) => bucket.jurisdiction === of).map(shown),
+      });
+    })
+    .post("/", async (c) => {
+      const sent = await body(c, NewBucket);
+      const id = bucketKey(sent.name, jurisdiction(c));
+      const bucket = await account.change((draft) => {
+        if (draft.state.buckets.has(id))
+          throw new ApiError(409, 10004, "The bucket you tried to create already exists, and you own it.");
+        return draft.put("buckets", {
+          id,
+          name: sent.name,
+          jurisdiction: jurisdiction(c),
+          location: (sent.locationHint ?? "weur").toUpperCase(),
+          storageClass: sent.storageClass ?? "Standard",
+          createdOn: now(),
+        });
+      });
+      return ok(c, shown(bucket));
+    })
+    .get("/:bucket", (c) => ok(c, shown(one(c))))
+    .patch("/:bucket", async (c) => {
+      const bucket = one(c);
+      const storageClass =
+        c.req.header("cf-r2-storage-class") ??
+        v.parse(v.looseObject({ storageClass: v.optional(v.string()) }), await json(c)).storageClass;
+      if (!STORAGE_CLASSES.some((known) => known === storageClass))
+        throw new ApiError(
+          400,
+          10062,
+          `cf-r2-storage-class: '${storageClass}' must be one of ${STORAGE_CLASSES.join(", ")}.`,
+        );
+      const updated = await account.change((draft) =>
+        draft.put("buckets", { ...bucket, storageClass: storageClass ?? bucket.storageClass }),
+      );
+      return ok(c, shown(updated));
+    })
+    .delete("/:bucket", async (c) => {
+      const { id } = one(c);
+      await account.reachStorage();
+      const bucket = await account.runtime.bucket(id);
+      if ((await bucket.list({ limit: 1 })).objects.length > 0)
+        throw new ApiError(409, 10008, "The bucket you tried to delete is not empty.");
+      await account.change((draft) => draft.delete("buckets", id));
+      return ok(c, {});
+    });
+};
+
+const shown = ({ name, jurisdiction, location, storageClass, createdOn }: Bucket) => ({
+  name,
+  jurisdiction,
+  location,
+  storage_class: storageClass,
+  creation_date: createdOn,
+});

@@ -1,0 +1,45 @@
+/** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. They are kept, and fired on a command. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { now } from "../deploy.ts";
+import { invalid } from "../errors.ts";
+import type { Schedule } from "../model.ts";
+import { parse } from "../upload.ts";
+import type { Api } from "./app.ts";
+import { json, param } from "./body.ts";
+import { script } from "./deployments.ts";
+import { ok } from "./envelope.ts";
+
+const Cron = v.looseObject({ cron: v.pipe(v.string(), v.regex(/^\S+(\s+\S+){4}$/, "must have five fields")) });
+/** The SDK sends `{ body: […] }` members as a bare list, older clients an object with `schedules`. */
+const Schedules = v.union([
+  v.array(Cron),
+  v.pipe(
+    v.object({ schedules: v.array(Cron) }),
+    v.transform(({ schedules }) => schedules),
+  ),
+]);
+
+export const schedules = ({ account }: Api) =>
+  new Hono()
+    .get("/", (c) => ok(c, { schedules: script(account.state, param(c, "script")).schedules.map(shown) }))
+    .put("/", async (c) => {
+      const sent = parse(Schedules, await json(c));
+      const duplicate = sent.find(({ cron }, index) => sent.findIndex((other) => other.cron === cron) !== index);
+      if (duplicate !== undefined) throw invalid(`schedules: '${duplicate.cron}' is there twice.`);
+      const worker = await account.change((draft) => {
+        const before = script(draft.state, param(c, "script"));
+        const schedules = sent.map(
+          ({ cron }) =>
+            before.schedules.find((schedule) => schedule.cron === cron) ?? {
+              cron,
+              createdOn: now(),
+              modifiedOn: now(),
+            },
+        );
+        return draft.put("workers", { ...before, schedules });
+      });
+      return ok(c, { schedules: worker.schedules.map(shown) });
+    });
+
+const shown = ({ cron, createdOn, modifiedOn }: Schedule) => ({ cron, created_on: createdOn, modified_on: modifiedOn });

@@ -1,0 +1,26 @@
+/** `/user`, `/memberships`, `/accounts`: who the token stands for. Clients ask before they do anything. */
+import { Hono } from "hono";
+import type { Api } from "./app.ts";
+import { ok, paged } from "./envelope.ts";
+
+/** The one user of the account. */
+export const EMAIL = "you@localhost";
+
+export const user = ({ account }: Api) => {
+  const person = { id: account.identity.accountId, email: EMAIL, first_name: null, last_name: null, username: "you" };
+  const self = {
+    id: account.identity.accountId,
+    name: "Local account",
+    type: "standard",
+    settings: {},
+    created_on: account.identity.createdOn,
+  };
+  return new Hono()
+    .get("/user", (c) => ok(c, person))
+    .get("/user/tokens/verify", (c) => ok(c, { id: account.identity.accountId, status: "active" }))
+    .get("/memberships", (c) =>
+      paged(c, [{ id: self.id, status: "accepted", account: self, roles: ["Administrator"] }]),
+    )
+    .get("/accounts", (c) => paged(c, [self]))
+    .get("/accounts/:account", (c) => ok(c, self));
+};

@@ -1,0 +1,159 @@
+/** `/accounts/:account/workers/workers`: Workers as resources, the way the Pulumi provider keeps them. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { createWorker, deleteWorker, now } from "../deploy.ts";
+import { ApiError, noSuchWorker } from "../errors.ts";
+import type { Observability, State, Worker } from "../model.ts";
+import { boundBy, namespacesOf, servingVersions, workerAt } from "../queries.ts";
+import type { Api } from "./app.ts";
+import { body, param } from "./body.ts";
+import { ok, paged } from "./envelope.ts";
+
+const Settings = v.object({
+  name: v.optional(v.string()),
+  logpush: v.optional(v.boolean()),
+  tags: v.optional(v.array(v.string())),
+  tail_consumers: v.optional(v.nullable(v.array(v.object({ name: v.string() })))),
+  observability: v.optional(v.looseObject({ enabled: v.optional(v.boolean()) })),
+  subdomain: v.optional(v.looseObject({ enabled: v.optional(v.boolean()), previews_enabled: v.optional(v.boolean()) })),
+});
+
+const Replacement = v.object({ ...Settings.entries, name: v.pipe(v.string(), v.nonEmpty()) });
+
+export const workers = (api: Api) => {
+  const { account } = api;
+  const show = (worker: Worker) => shown(account.state, api, worker);
+  return new Hono()
+    .get("/", (c) => paged(c, [...account.state.workers.values()], show))
+    .post("/", async (c) => {
+      const { name, ...settings } = await body(c, Replacement);
+      const worker = await account.change((draft) => createWorker(draft, name, applied(settings)));
+      return ok(c, show(worker));
+    })
+    .get("/:worker", (c) => ok(c, show(found(account.state, param(c, "worker")))))
+    .put("/:worker", async (c) => {
+      const { name, ...settings } = await body(c, Replacement);
+      const worker = await account.change((draft) =>
+        draft.put("workers", {
+          ...renamed(found(draft.state, param(c, "worker")), name),
+          ...DEFAULTS,
+          ...applied(settings),
+        }),
+      );
+      return ok(c, show(worker));
+    })
+    .patch("/:worker", async (c) => {
+      const { name, ...settings } = await body(c, Settings);
+      const worker = await account.change((draft) => {
+        const before = found(draft.state, param(c, "worker"));
+        return draft.put("workers", { ...renamed(before, name ?? before.name), ...applied(settings, before) });
+      });
+      return ok(c, show(worker));
+    })
+    .delete("/:worker", async (c) => {
+      const force = c.req.query("force") === "true";
+      await account.change((draft) => deleteWorker(draft, found(draft.state, param(c, "worker")), force));
+      return ok(c, null);
+    });
+};
+
+const DEFAULTS = {
+  logpush: false,
+  observability: { enabled: false, head_sampling_rate: 1 },
+  subdomain: { enabled: false, previews_enabled: false },
+  tags: [],
+  tailConsumers: [],
+} as const;
+
+/** Settings as a record has them: what was sent over what was before, or over the defaults. */
+function applied(settings: Omit<v.InferOutput<typeof Settings>, "name">, before?: Worker): Partial<Worker> {
+  const { logpush, tags, tail_consumers, observability, subdomain } = settings;
+  return {
+    updatedOn: now(),
+    ...(logpush === undefined ? {} : { logpush }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(tail_consumers === undefined ? {} : { tailConsumers: tail_consumers ?? [] }),
+    ...(observability === undefined ? {} : { observability: merged(before, observability) }),
+    ...(subdomain === undefined
+      ? {}
+      : {
+          subdomain: {
+            enabled: subdomain.enabled ?? before?.subdomain.enabled ?? false,
+            previews_enabled: subdomain.previews_enabled ?? before?.subdomain.previews_enabled ?? false,
+          },
+        }),
+  };
+}
+
+function merged(
+  before: Worker | undefined,
+  sent: Record<string, unknown> & { enabled?: boolean | undefined },
+): Observability {
+  const base = before?.observability ?? DEFAULTS.observability;
+  return { ...base, ...sent, enabled: sent.enabled ?? base.enabled };
+}
+
+/** The Worker under the name that it has: a Worker's data and addresses hang on it. */
+function renamed(worker: Worker, name: string): Worker {
+  if (name === worker.name) return worker;
+  throw new ApiError(
+    501,
+    10021,
+    `name: the local account does not rename Workers ('${worker.name}' to '${name}'). Create another one and transfer its classes.`,
+  );
+}
+
+function found(state: State, idOrName: string): Worker {
+  const worker = workerAt(state, idOrName);
+  if (worker === undefined) throw noSuchWorker(idOrName);
+  return worker;
+}
+
+function shown(state: State, { addressOf }: Api, worker: Worker) {
+  return {
+    id: worker.id,
+    name: worker.name,
+    created_on: worker.createdOn,
+    updated_on: worker.updatedOn,
+    deployed_on: worker.deployedOn,
+    logpush: worker.logpush,
+    observability: worker.observability,
+    references: references(state, worker),
+    subdomain: { ...worker.subdomain, url: addressOf(worker.name) },
+    tags: worker.tags,
+    tail_consumers: worker.tailConsumers,
+  };
+}
+
+/** What depends on the Worker. */
+function references(state: State, worker: Worker) {
+  const others = [...state.workers.values()].filter(({ id }) => id !== worker.id);
+  return {
+    dispatch_namespace_outbounds: [],
+    domains: [...state.domains.values()]
+      .filter(({ service }) => service === worker.name)
+      .map((domain) => ({
+        id: domain.id,
+        certificate_id: domain.certId,
+        hostname: domain.hostname,
+        zone_id: domain.zoneId,
+        zone_name: state.zones.get(domain.zoneId)?.name ?? "",
+      })),
+    durable_objects: namespacesOf(state, worker.id).flatMap(({ id, className }) =>
+      boundBy(state, worker, className, id).map((name) => ({
+        namespace_id: id,
+        namespace_name: `${worker.name}_${className}`,
+        worker_id: workerAt(state, name)?.id ?? "",
+        worker_name: name,
+      })),
+    ),
+    queues: [],
+    workers: others
+      .filter(({ id }) =>
+        servingVersions(state, id).some(({ version }) =>
+          version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
+        ),
+      )
+      .map(({ id, name }) => ({ id, name })),
+  };
+}

@@ -1,0 +1,60 @@
+/** `/zones`: the domains of the account. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import type { Account } from "../account.ts";
+import { now } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import { tagOf } from "../ids.ts";
+import type { Zone } from "../model.ts";
+import type { Draft } from "../store.ts";
+import type { Api } from "./app.ts";
+import { body, param } from "./body.ts";
+import { ok, paged } from "./envelope.ts";
+
+const NewZone = v.object({
+  name: v.pipe(v.string(), v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a domain name")),
+});
+
+/**
+ * A domain cannot be bought here, so every registrable name is the account's as soon as somebody asks for it: a look-up
+ * of `example.com` by name makes the zone. Deeper names are zones only when they were created.
+ */
+export const zones = ({ account }: Api) =>
+  new Hono()
+    .get("/", async (c) => {
+      const name = c.req.query("name")?.toLowerCase();
+      if (name !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(name))
+        await account.change((draft) => zoneNamed(draft, name));
+      const all = [...account.state.zones.values()].filter((zone) => name === undefined || zone.name === name);
+      return paged(c, all, (zone) => shown(account, zone));
+    })
+    .post("/", async (c) => {
+      const { name } = await body(c, NewZone);
+      return ok(c, shown(account, await account.change((draft) => zoneNamed(draft, name.toLowerCase()))));
+    })
+    .get("/:zone", (c) => {
+      const zone = account.state.zones.get(param(c, "zone"));
+      if (zone === undefined) throw new ApiError(404, 1001, `Invalid zone identifier: ${param(c, "zone")}`);
+      return ok(c, shown(account, zone));
+    });
+
+/** The zone of the name, made if there is none. */
+export function zoneNamed(draft: Draft, name: string): Zone {
+  const zone = draft.state.zones.get(tagOf(name));
+  return zone ?? draft.put("zones", { id: tagOf(name), name, createdOn: now() });
+}
+
+const shown = ({ identity }: Account, { id, name, createdOn }: Zone) => ({
+  id,
+  name,
+  status: "active",
+  paused: false,
+  type: "full",
+  development_mode: 0,
+  account: { id: identity.accountId, name: "Local account" },
+  name_servers: [],
+  original_name_servers: [],
+  created_on: createdOn,
+  modified_on: createdOn,
+  activated_on: createdOn,
+});

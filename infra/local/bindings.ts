@@ -1,0 +1,176 @@
+/**
+ * The bindings of a version: which types the account can serve, what each must say, and how it is shown again.
+ * What a client sent is checked here, so that a mistake names the binding and the field.
+ */
+import * as v from "valibot";
+import { ApiError, invalid } from "./errors.ts";
+import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
+import { namespaceOf, workerNamed } from "./queries.ts";
+
+const name = v.pipe(v.string(), v.nonEmpty());
+
+/** Fields that each served type requires. Others may come with them and are kept. */
+const TYPES = {
+  durable_object_namespace: v.looseObject({ class_name: name, script_name: v.optional(v.string()) }),
+  kv_namespace: v.looseObject({ namespace_id: name }),
+  r2_bucket: v.looseObject({ bucket_name: name, jurisdiction: v.optional(v.string()) }),
+  plain_text: v.looseObject({ text: v.string() }),
+  secret_text: v.looseObject({ text: v.string() }),
+  json: v.looseObject({ json: v.unknown() }),
+  service: v.looseObject({ service: name, entrypoint: v.optional(v.string()) }),
+  version_metadata: v.looseObject({}),
+  inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
+} as const;
+
+const Named = v.looseObject({ name, type: name });
+
+const isServed = (type: string): type is keyof typeof TYPES => Object.hasOwn(TYPES, type);
+
+/** Types whose value is never shown again. */
+const SECRET_TYPES: ReadonlySet<string> = new Set(["secret_text", "secret_key"]);
+
+export const isSecret = ({ type }: { readonly type: string }) => SECRET_TYPES.has(type);
+
+/** Checks the form of uploaded bindings. Throws 10021 with the binding and the field. */
+export function parseBindings(bindings: readonly unknown[]): Binding[] {
+  const seen = new Set<string>();
+  return bindings.map((binding, index) => {
+    if (!v.is(Named, binding)) throw invalid(`bindings[${index}]: \`name\` and \`type\` must be text.`);
+    if (seen.has(binding.name)) throw invalid(`bindings[${index}]: there is another binding named '${binding.name}'.`);
+    seen.add(binding.name);
+    if (!isServed(binding.type))
+      throw new ApiError(
+        501,
+        10021,
+        `binding ${binding.name}: the local account does not serve bindings of type '${binding.type}'. It serves ${Object.keys(TYPES).join(", ")}.`,
+      );
+    const checked = v.safeParse(TYPES[binding.type], binding);
+    if (!checked.success) {
+      const issue = checked.issues[0];
+      throw invalid(`binding ${binding.name} of type ${binding.type}: \`${v.getDotPath(issue)}\`: ${issue.message}`);
+    }
+    return binding;
+  });
+}
+
+/** Options of an upload that decide where bindings come from which it does not spell out. */
+export interface Inheritance {
+  /** Version whose bindings are inherited, the latest one. */
+  readonly from: Version | undefined;
+  readonly version: (id: string) => Version | undefined;
+  /** Types that are kept though the upload does not name them. */
+  readonly keep: readonly string[];
+  /** Whether an `inherit` that finds nothing is an error (10057) or dropped without a word. */
+  readonly strict: boolean;
+}
+
+/** Replaces `inherit` bindings by what they stand for, and adds the kept ones. */
+export function inherit(bindings: readonly Binding[], options: Inheritance): Binding[] {
+  const result: Binding[] = [];
+  for (const binding of bindings) {
+    if (binding.type !== "inherit") {
+      result.push(binding);
+      continue;
+    }
+    const versionId = typeof binding.version_id === "string" ? binding.version_id : "latest";
+    const source = versionId === "latest" ? options.from : options.version(versionId);
+    const oldName = typeof binding.old_name === "string" ? binding.old_name : binding.name;
+    const found = source?.bindings.find((candidate) => candidate.name === oldName);
+    if (found !== undefined) result.push({ ...found, name: binding.name });
+    else if (options.strict)
+      throw new ApiError(
+        400,
+        10057,
+        `binding ${binding.name}: the previous version has no binding '${oldName}' to inherit.`,
+      );
+  }
+  const names = new Set(bindings.map((binding) => binding.name));
+  for (const binding of options.from?.bindings ?? []) {
+    if (options.keep.includes(binding.type) && !names.has(binding.name)) result.push(binding);
+  }
+  return result.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Resolves what the bindings refer to: Durable Object namespaces get their id; a missing KV namespace, bucket, Worker
+ * or class is refused. `pendingExports` are classes that the version itself declares but no deployment has made yet.
+ */
+export function resolveBindings(
+  state: State,
+  worker: Worker,
+  bindings: readonly Binding[],
+  pendingExports: ReadonlySet<string>,
+): Binding[] {
+  return bindings.map((binding) => {
+    switch (binding.type) {
+      case "durable_object_namespace":
+        // Once resolved, a binding follows its namespace, whatever the class is called since.
+        if (state.namespaces.has(String(binding.namespace_id))) return binding;
+        return { ...binding, namespace_id: namespaceFor(state, worker, binding, pendingExports).id };
+      case "kv_namespace":
+        if (!state.kvNamespaces.has(String(binding.namespace_id)))
+          throw new ApiError(400, 10041, `KV namespace '${binding.namespace_id}' of binding ${binding.name} not found`);
+        return binding;
+      case "r2_bucket":
+        if (!state.buckets.has(bucketKey(String(binding.bucket_name), binding.jurisdiction)))
+          throw new ApiError(400, 10085, `R2 bucket '${binding.bucket_name}' of binding ${binding.name} not found`);
+        return binding;
+      case "service":
+        if (binding.service !== worker.name && workerNamed(state, String(binding.service)) === undefined)
+          throw new ApiError(
+            400,
+            10143,
+            `Could not resolve service binding '${binding.name}'. Target Worker '${binding.service}' not found.`,
+          );
+        return binding;
+      default:
+        return binding;
+    }
+  });
+}
+
+/** Key of a bucket: its name, and its jurisdiction where it has one, as buckets of both may share a name. */
+export const bucketKey = (bucket: string, jurisdiction: unknown) =>
+  jurisdiction === undefined || jurisdiction === null || jurisdiction === "default" || jurisdiction === ""
+    ? bucket
+    : `${jurisdiction}:${bucket}`;
+
+/** Own classes that a version binds to. */
+export const ownClasses = (worker: Pick<Worker, "name">, bindings: readonly Binding[]): ReadonlySet<string> =>
+  new Set(
+    bindings
+      .filter(({ type }) => type === "durable_object_namespace")
+      .filter(({ script_name }) => script_name === undefined || script_name === worker.name)
+      .map(({ class_name }) => String(class_name)),
+  );
+
+function namespaceFor(state: State, worker: Worker, binding: Binding, pendingExports: ReadonlySet<string>): Namespace {
+  const className = String(binding.class_name);
+  const script = typeof binding.script_name === "string" ? binding.script_name : worker.name;
+  const owner = script === worker.name ? worker : workerNamed(state, script);
+  if (owner === undefined)
+    throw new ApiError(
+      400,
+      10061,
+      `Cannot create binding for class '${className}' in script '${script}' because there is no such script.`,
+    );
+  const namespace = namespaceOf(state, owner.id, className);
+  if (namespace !== undefined) return namespace;
+  if (owner.id === worker.id && pendingExports.has(className))
+    throw new ApiError(
+      400,
+      100406,
+      `Binding '${binding.name}' depends on class '${className}', which \`exports\` declares but no deployment has provisioned yet. Deploy the class first (wrangler deploy), then upload versions that bind to it.`,
+    );
+  throw new ApiError(
+    400,
+    10061,
+    `Cannot create binding for class '${className}'${script === worker.name ? "" : ` in script '${script}'`} because it is not currently configured to implement Durable Objects. Declare it in \`exports\`, or apply a migration that creates it.`,
+  );
+}
+
+/** A binding as the API shows it: without secrets, sorted by the caller, a namespace's class under its present name. */
+export function shownBinding(binding: Binding): Binding {
+  if (!isSecret(binding)) return binding;
+  return { name: binding.name, type: binding.type };
+}

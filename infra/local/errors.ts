@@ -1,0 +1,23 @@
+/** What the account refuses, in Cloudflare's own terms: an HTTP status, a numeric code, a sentence. */
+
+/** A refusal that the API answers as an error envelope. `details` becomes `meta.details` of the error. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: number;
+  readonly details: readonly object[] | undefined;
+
+  constructor(status: number, code: number, message: string, details?: readonly object[]) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Code 10021: what was sent cannot become a Worker. The message names the field and what it should be. */
+export const invalid = (message: string) => new ApiError(400, 10021, message);
+
+/** Code 10007: no Worker of this name or id. */
+export const noSuchWorker = (name: string) =>
+  new ApiError(404, 10007, `This Worker does not exist on your account: ${name}`);

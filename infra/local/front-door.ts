@@ -1,0 +1,168 @@
+/**
+ * The front door of deployed Workers: one HTTP server on loopback that finds the Worker by the request's host and
+ * passes it on to workerd, WebSockets included. It stays open while workerd restarts, and requests wait meanwhile.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream";
+import type { State } from "./model.ts";
+import { target } from "./routing.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+export interface FrontDoorOptions {
+  readonly state: () => State;
+  readonly runtime: Runtime;
+  readonly defaultWorker: string | undefined;
+  /** Told of what a Worker threw: the stack, for the person at the terminal. */
+  readonly onException: (worker: string, error: string) => void;
+}
+
+/** Set by Miniflare on the answer when the Worker threw; its body is then the error. */
+const THROWN = "mf-experimental-error-stack";
+
+/** A server that is not listening yet. */
+export function frontDoor(options: FrontDoorOptions): Server {
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((incoming, outgoing) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    outgoing.on("close", resolve);
+    void options.runtime.open().then(() => {
+      options.runtime.track(promise);
+      forward(options, agent, incoming, outgoing);
+    });
+  });
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    void options.runtime.open().then(() => upgrade(options, incoming, socket, head));
+  });
+  server.on("close", () => agent.destroy());
+  return server;
+}
+
+function forward(options: FrontDoorOptions, agent: Agent, incoming: IncomingMessage, outgoing: ServerResponse) {
+  const found = find(options, incoming);
+  if ("reason" in found) return answer(outgoing, 404, `${found.reason}\n`);
+  const upstream = request(options.runtime.entry, {
+    agent,
+    method: incoming.method,
+    path: incoming.url,
+    headers: headersFor(incoming, found.worker),
+  });
+  upstream.on("response", (response) => {
+    if (response.headers[THROWN] !== undefined) return thrown(options, found.worker, response, outgoing);
+    outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, pairs(response.rawHeaders));
+    pipeline(response, outgoing, () => {});
+  });
+  upstream.on("error", (error) => {
+    if (outgoing.headersSent) outgoing.destroy();
+    else answer(outgoing, 502, `The runtime did not answer: ${error.message}\n`);
+  });
+  outgoing.on("close", () => upstream.destroy());
+  pipeline(incoming, upstream, () => {});
+}
+
+function upgrade(options: FrontDoorOptions, incoming: IncomingMessage, socket: Duplex, head: Buffer) {
+  const found = find(options, incoming);
+  if ("reason" in found) return refuse(socket, "404 Not Found", `${found.reason}\n`);
+  const upstream = request(options.runtime.entry, {
+    method: incoming.method,
+    path: incoming.url,
+    headers: headersFor(incoming, found.worker),
+  });
+  upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
+    socket.write(rawHead(response));
+    socket.write(upstreamHead);
+    upstreamSocket.write(head);
+    pipeline(socket, upstreamSocket, socket, () => {
+      socket.destroy();
+      upstreamSocket.destroy();
+    });
+  });
+  upstream.on("response", (response) => {
+    socket.write(rawHead(response));
+    pipeline(response, socket, () => socket.destroy());
+  });
+  upstream.on("error", (error) => refuse(socket, "502 Bad Gateway", `The runtime did not answer: ${error.message}\n`));
+  socket.on("close", () => upstream.destroy());
+  upstream.end();
+}
+
+function find({ state, defaultWorker }: FrontDoorOptions, { url = "/", headers }: IncomingMessage) {
+  const pathname = url.split(/[?#]/, 1)[0] ?? "/";
+  // Cloudflare answers these paths itself, and so does Miniflare, with doors into its storage.
+  if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
+  return target(state(), hostOf(headers), pathname, defaultWorker);
+}
+
+const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
+
+/** The client's headers as a Worker sees them in production, and those that tell Miniflare where to go. */
+function headersFor(incoming: IncomingMessage, worker: string): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value !== undefined && !name.startsWith("mf-")) headers[name] = value;
+  }
+  const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
+  return {
+    ...headers,
+    "cf-connecting-ip": address,
+    "cf-ray": `${randomBytes(8).toString("hex")}-LOC`,
+    "cf-visitor": '{"scheme":"http"}',
+    "x-real-ip": address,
+    "x-forwarded-proto": "http",
+    "mf-route-override": worker,
+    "mf-original-url": `http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`,
+    "mf-disable-pretty-error": "1",
+  };
+}
+
+/** What the client sees of an exception is what it sees in production: 1101, and nothing of the stack. */
+function thrown(options: FrontDoorOptions, worker: string, response: IncomingMessage, outgoing: ServerResponse) {
+  const chunks: Buffer[] = [];
+  response.on("data", (chunk: Buffer) => chunks.push(chunk));
+  response.on("end", () => {
+    options.onException(worker, stackOf(Buffer.concat(chunks).toString()));
+    answer(outgoing, 500, "error code: 1101\n");
+  });
+}
+
+function stackOf(body: string): string {
+  try {
+    const error: unknown = JSON.parse(body);
+    if (typeof error === "object" && error !== null && "stack" in error) return String(error.stack);
+  } catch {
+    // Not the JSON of an error: then the body is the text of it.
+  }
+  return body;
+}
+
+function answer(outgoing: ServerResponse, status: number, text: string): void {
+  outgoing.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+  outgoing.end(text);
+}
+
+function refuse(socket: Duplex, status: string, text: string): void {
+  if (socket.destroyed) return;
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`);
+}
+
+function rawHead(response: IncomingMessage): string {
+  const lines = pairs(response.rawHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines.join("")}\r\n`;
+}
+
+/** Raw headers as name and value, repeated ones kept apart. */
+function pairs(raw: readonly string[]): [string, string][] {
+  return raw.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, raw[index + 1] ?? ""] satisfies [string, string]] : [],
+  );
+}

@@ -1,0 +1,14 @@
+/** Identifiers in the forms that Cloudflare uses. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+
+/** 32 hexadecimal digits: accounts, Workers, namespaces, routes, zones. */
+export const newTag = () => randomBytes(16).toString("hex");
+
+/** A UUID: versions and deployments. */
+export const newUuid = () => randomUUID();
+
+/** The SHA-256 of some bytes in hexadecimal: the address of a module's contents. */
+export const digest = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
+
+/** 32 digits that always come out the same for a name, so that a zone keeps its id in every account. */
+export const tagOf = (name: string) => digest(name).slice(0, 32);

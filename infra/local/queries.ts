@@ -1,0 +1,59 @@
+/** Questions about a state that several parts ask. Pure. */
+import type { Deployment, Namespace, State, Version, Worker } from "./model.ts";
+
+const only = <T>(values: Iterable<T>, matches: (value: T) => boolean): T[] => [...values].filter(matches);
+
+export const workerNamed = (state: State, name: string): Worker | undefined =>
+  [...state.workers.values()].find((worker) => worker.name === name);
+
+/** A Worker by its id or its name, as paths of the API allow. */
+export const workerAt = (state: State, idOrName: string): Worker | undefined =>
+  state.workers.get(idOrName) ?? workerNamed(state, idOrName);
+
+/** Versions of a Worker, newest first. */
+export const versionsOf = (state: State, workerId: string): Version[] =>
+  only(state.versions.values(), (version) => version.workerId === workerId).sort((a, b) => b.number - a.number);
+
+/** Deployments of a Worker, newest first. */
+export const deploymentsOf = (state: State, workerId: string): Deployment[] =>
+  only(state.deployments.values(), (deployment) => deployment.workerId === workerId).reverse();
+
+/** The deployment that is in force. */
+export const currentDeployment = (state: State, workerId: string): Deployment | undefined =>
+  deploymentsOf(state, workerId)[0];
+
+/** Versions that serve now, the one with the most traffic first. */
+export const servingVersions = (state: State, workerId: string): { version: Version; percentage: number }[] =>
+  (currentDeployment(state, workerId)?.versions ?? [])
+    .toSorted((a, b) => b.percentage - a.percentage)
+    .flatMap(({ version_id, percentage }) => {
+      const version = state.versions.get(version_id);
+      return version === undefined ? [] : [{ version, percentage }];
+    });
+
+export const namespacesOf = (state: State, workerId: string): Namespace[] =>
+  only(state.namespaces.values(), (namespace) => namespace.workerId === workerId);
+
+export const namespaceOf = (state: State, workerId: string, className: string): Namespace | undefined =>
+  [...state.namespaces.values()].find((ns) => ns.workerId === workerId && ns.className === className);
+
+/**
+ * Names of other Workers whose serving versions bind to the namespace, or, without an id, to a class by that name in
+ * this Worker.
+ */
+export function boundBy(state: State, worker: Worker, className: string, namespaceId?: string): string[] {
+  const names = [...state.workers.values()]
+    .filter(({ id }) => id !== worker.id)
+    .filter(({ id }) =>
+      servingVersions(state, id).some(({ version }) =>
+        version.bindings.some(
+          (binding) =>
+            binding.type === "durable_object_namespace" &&
+            ((namespaceId !== undefined && binding.namespace_id === namespaceId) ||
+              (binding.script_name === worker.name && binding.class_name === className)),
+        ),
+      ),
+    )
+    .map(({ name }) => name);
+  return names.sort();
+}

@@ -1,0 +1,101 @@
+/** Which Worker a request is for, by Cloudflare's precedence of addresses. Pure. */
+import type { State, Worker } from "./model.ts";
+import { servingVersions, workerNamed } from "./queries.ts";
+
+export type Target =
+  | { readonly worker: string }
+  /** Nothing answers there; `reason` says why, to a person. */
+  | { readonly reason: string };
+
+/**
+ * The Worker for `host` (without port) and `pathname`: on loopback the default one; under the account's subdomain the
+ * one that is named; else the most specific route, else the custom domain.
+ */
+export function target(state: State, host: string, pathname: string, defaultWorker: string | undefined): Target {
+  const subdomain = [...state.identity.values()][0]?.subdomain;
+  const hostname = host.toLowerCase();
+  if (isLoopback(hostname)) return onLoopback(state, defaultWorker);
+  if (subdomain !== undefined && hostname.endsWith(`.${subdomain}.localhost`))
+    return onSubdomain(state, hostname.slice(0, -`.${subdomain}.localhost`.length));
+  const route = mostSpecific(state, hostname, pathname);
+  if (route !== undefined)
+    return route.script === null
+      ? { reason: `Route ${route.pattern} has no Worker.` }
+      : serving(state, workerNamed(state, route.script), route.script);
+  const domain = [...state.domains.values()].find((candidate) => candidate.hostname === hostname);
+  if (domain !== undefined) return serving(state, workerNamed(state, domain.service), domain.service);
+  return { reason: `No route and no custom domain of this account covers ${hostname}${pathname}.` };
+}
+
+export const isLoopback = (hostname: string) =>
+  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+
+/** The Worker of `http://127.0.0.1`: the one that was chosen at the start, else the first that was created. */
+function onLoopback(state: State, chosen: string | undefined): Target {
+  if (chosen !== undefined) return serving(state, workerNamed(state, chosen), chosen);
+  const first = [...state.workers.values()].find(({ id }) => servingVersions(state, id).length > 0);
+  return first === undefined ? { reason: "No Worker is deployed yet." } : { worker: first.name };
+}
+
+function onSubdomain(state: State, label: string): Target {
+  const worker =
+    workerNamed(state, label) ?? [...state.workers.values()].find(({ name }) => name.toLowerCase() === label);
+  if (worker !== undefined && !worker.subdomain.enabled)
+    return { reason: `Worker '${worker.name}' is not enabled on the account's subdomain.` };
+  return serving(state, worker, label);
+}
+
+function serving(state: State, worker: Worker | undefined, name: string): Target {
+  if (worker === undefined) return { reason: `There is no Worker '${name}'.` };
+  if (servingVersions(state, worker.id).length === 0) return { reason: `Worker '${worker.name}' has no deployment.` };
+  return { worker: worker.name };
+}
+
+interface Pattern {
+  /** Host with a leading `*` for any prefix. */
+  readonly host: string;
+  readonly path: string;
+}
+
+/** A route's pattern in its parts, or what is wrong with it. */
+export function parsePattern(pattern: string): Pattern | string {
+  const [, host, path] = /^(?:https?:\/\/|\*:\/\/)?([^/]+)(\/.*)?$/.exec(pattern) ?? [];
+  if (host === undefined) return "it must be a host and a path, as in example.com/*";
+  if (host.includes("*") && !/^\*[^*]*$/.test(host)) return "a * in the host may only stand at its beginning";
+  if (host === "*" && path === undefined) return "it must name a host";
+  if (path?.includes("?")) return "it may not have a query";
+  if (path !== undefined && /\*./.test(path)) return "a * in the path may only stand at its end";
+  return { host: host.toLowerCase(), path: path ?? "/" };
+}
+
+function mostSpecific(state: State, hostname: string, pathname: string) {
+  return [...state.routes.values()]
+    .flatMap((route) => {
+      const parts = parsePattern(route.pattern);
+      return typeof parts !== "string" && covers(parts, hostname, pathname) ? [{ route, parts }] : [];
+    })
+    .sort((a, b) => compare(b.parts, a.parts))[0]?.route;
+}
+
+function covers({ host, path }: Pattern, hostname: string, pathname: string): boolean {
+  const suffix = host.slice(1);
+  // `*.example.com` covers every subdomain and not example.com; `*example.com` covers both.
+  const hostCovers = host.startsWith("*")
+    ? hostname.endsWith(suffix) && hostname !== suffix.replace(/^\./, "")
+    : host === hostname;
+  const bare = host.startsWith("*") && !host.startsWith("*.") && hostname === suffix;
+  const pathCovers = path.endsWith("*") ? pathname.startsWith(path.slice(0, -1)) : pathname === path;
+  return (hostCovers || bare) && pathCovers;
+}
+
+/** Positive when `a` is the more specific: an exact host before a wildcard, then the longer host, then the path. */
+function compare(a: Pattern, b: Pattern): number {
+  const exact = (text: string, at: "start" | "end") =>
+    Number(!(at === "start" ? text.startsWith("*") : text.endsWith("*")));
+  return (
+    exact(a.host, "start") - exact(b.host, "start") ||
+    a.host.length - b.host.length ||
+    exact(a.path, "end") - exact(b.path, "end") ||
+    a.path.length - b.path.length
+  );
+}

@@ -1,0 +1,239 @@
+/**
+ * What runs the account's Workers: one workerd, through Miniflare.
+ *
+ * A change of what runs restarts workerd on the same data. Meanwhile the gate is closed: requests that come wait, they
+ * do not fail; those that are on their way may finish first. If the new configuration does not start, the old one does.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import * as v from "valibot";
+import type { Inspection } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { State } from "../model.ts";
+import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
+import { bucketDirectory, optionsFor, project, type Service } from "./projection.ts";
+import { type BucketAccess, bucketAccess, type KvAccess, kvAccess } from "./storage.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** The account's own Worker in workerd. Its name is none that a client can give to one. */
+const INTERNAL = "account:internal";
+const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
+
+/** How long requests that are on their way may take before workerd is restarted under them. */
+const DRAIN_MS = 1_000;
+
+/** Newest compatibility date that the internal Worker needs. */
+const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
+
+const Probed = v.union([
+  v.object({
+    code: v.object({
+      handlers: v.array(v.string()),
+      named: v.record(v.string(), v.picklist(["durable-object", "worker", "workflow", "function"])),
+    }),
+    milliseconds: v.number(),
+  }),
+  v.object({ error: v.string() }),
+]);
+
+/** A state and the contents of its modules: what is to run. */
+export interface Snapshot {
+  readonly state: State;
+  readonly blob: (sha256: string) => Uint8Array;
+}
+
+export class Runtime {
+  readonly #directory: string;
+  readonly #secret = randomBytes(16).toString("hex");
+  readonly #watchdog = new Watchdog();
+  readonly #miniflare: Miniflare;
+  readonly #inFlight = new Set<Promise<void>>();
+  #gate: Promise<void> | undefined;
+  #running: string;
+  #storage: ReadonlySet<string>;
+  #entry: string | undefined;
+
+  /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
+  static async start(directory: string, snapshot: Snapshot): Promise<Runtime> {
+    const runtime = new Runtime(directory, snapshot);
+    runtime.#entry = (await runtime.#miniflare.ready).href;
+    return runtime;
+  }
+
+  private constructor(directory: string, snapshot: Snapshot) {
+    this.#directory = directory;
+    const services = project(snapshot.state);
+    this.#running = JSON.stringify(services);
+    this.#storage = storageOf(snapshot.state);
+    this.#miniflare = new Miniflare(this.#options(services, snapshot));
+  }
+
+  /** Where workerd answers; a request names the service it is for by a header (front-door.ts). */
+  get entry(): string {
+    if (this.#entry === undefined) throw new Error("the runtime has not started");
+    return this.#entry;
+  }
+
+  /** Resolves when requests may pass. */
+  async open(): Promise<void> {
+    while (this.#gate !== undefined) await this.#gate;
+  }
+
+  /** Registers a request that is on its way, so that a restart lets it finish. */
+  track(request: Promise<void>): void {
+    this.#inFlight.add(request);
+    void request.finally(() => this.#inFlight.delete(request));
+  }
+
+  /**
+   * Makes the snapshot run, then calls `commit` before the first request reaches it. Without a difference to what runs,
+   * nothing restarts. When it does not start or `commit` throws, `previous` runs again and the error is thrown.
+   */
+  async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
+    const services = project(snapshot.state);
+    const digest = JSON.stringify(services);
+    if (digest === this.#running) return commit();
+    await this.#closed(async () => {
+      try {
+        await this.#restart(services, snapshot);
+        commit();
+      } catch (error) {
+        await this.#restart(project(previous.state), previous);
+        throw error;
+      }
+    });
+  }
+
+  /** Makes every KV namespace and bucket of the state reachable through `kv` and `bucket`. */
+  async reachStorage(snapshot: Snapshot): Promise<void> {
+    const wanted = storageOf(snapshot.state);
+    if ([...wanted].every((id) => this.#storage.has(id))) return;
+    await this.#closed(() => this.#restart(project(snapshot.state), snapshot));
+  }
+
+  async kv(namespaceId: string): Promise<KvAccess> {
+    return kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL));
+  }
+
+  async bucket(key: string): Promise<BucketAccess> {
+    return bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL));
+  }
+
+  /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
+  async inspect(upload: Upload): Promise<Inspection> {
+    await this.open();
+    const response = await fetch(this.entry, {
+      method: "POST",
+      headers: { "MF-Route-Override": INTERNAL, "Account-Secret": this.#secret },
+      body: JSON.stringify({
+        mainModule: upload.mainModule,
+        compatibilityDate: upload.compatibilityDate,
+        compatibilityFlags: upload.compatibilityFlags,
+        vars: Object.fromEntries(
+          upload.bindings.flatMap(({ name, type, text, json }) =>
+            type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
+          ),
+        ),
+        modules: upload.modules.flatMap(({ name, contentType, contents }) => {
+          const type = MODULE_TYPES.get(bareType(contentType));
+          return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
+        }),
+      }),
+    });
+    const result = v.parse(Probed, await response.json());
+    if ("error" in result) throw new ApiError(400, 10021, result.error.replace(/^Failed to start Worker:\n/, ""));
+    return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
+  }
+
+  /** Ids of a namespace's objects, and whether each has anything stored. */
+  async objects(namespaceId: string): Promise<string[]> {
+    const files = await readdir(path.join(this.#directory, "do", namespaceId)).catch(() => []);
+    return files
+      .filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file))
+      .map((file) => file.slice(0, 64))
+      .sort();
+  }
+
+  /** Removes the data of namespaces that the state does not know: those that were deleted. */
+  async sweep(state: State): Promise<void> {
+    const kept: Record<string, ReadonlySet<string>> = {
+      do: new Set(state.namespaces.keys()),
+      kv: new Set(state.kvNamespaces.keys()),
+    };
+    for (const [plugin, ids] of Object.entries(kept)) {
+      const folder = path.join(this.#directory, plugin);
+      for (const name of await readdir(folder).catch(() => []))
+        if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
+          await rm(path.join(folder, name), { recursive: true, force: true });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#miniflare.dispose();
+    this.#watchdog.close();
+  }
+
+  /** Runs `work` with the gate closed, after requests that are on their way have ended or had their time. */
+  async #closed<T>(work: () => Promise<T>): Promise<T> {
+    await this.open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    try {
+      await Promise.race([Promise.all(this.#inFlight), timeout(DRAIN_MS)]);
+      return await work();
+    } finally {
+      this.#gate = undefined;
+      resolve();
+    }
+  }
+
+  async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    await this.#miniflare.setOptions(this.#options(services, snapshot));
+    this.#entry = (await this.#miniflare.ready).href;
+    this.#running = JSON.stringify(services);
+    this.#storage = storageOf(snapshot.state);
+  }
+
+  #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
+    return {
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      enableDevRegistry: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.WARN),
+      resourcePersistencePath: this.#directory,
+      workers: [this.#internal(snapshot.state), ...services.map((service) => optionsFor(service, snapshot.blob))],
+    };
+  }
+
+  #internal(state: State): MiniflareOptions["workers"][number] {
+    return {
+      config: {
+        name: INTERNAL,
+        compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
+        manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
+        env: {
+          LOADER: { type: "worker-loader" },
+          SECRET: { type: "text", value: this.#secret },
+          ...Object.fromEntries([...state.kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
+          ...Object.fromEntries(
+            [...state.buckets.keys()].map((key) => [`r2:${key}`, { type: "r2" as const, name: bucketDirectory(key) }]),
+          ),
+        },
+      },
+    };
+  }
+}
+
+/** Everything with data that the REST API reads and writes itself. */
+const storageOf = ({ kvNamespaces, buckets }: State): ReadonlySet<string> =>
+  new Set([...kvNamespaces.keys(), ...buckets.keys()]);
+
+const timeout = (milliseconds: number) =>
+  new Promise<void>((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });

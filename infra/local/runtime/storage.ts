@@ -1,0 +1,83 @@
+/**
+ * KV namespaces and buckets as Miniflare hands them out: proxies of the bindings that Workers have. Their published
+ * types need a package that is not installed, so what is used of them is written down here.
+ */
+
+export interface KvAccess {
+  get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+  getWithMetadata(key: string): Promise<{ readonly value: string | null; readonly metadata: unknown }>;
+  put(key: string, value: ArrayBuffer | string, options?: KvPutOptions): Promise<void>;
+  delete(key: string): Promise<void>;
+  list(options: {
+    readonly prefix?: string;
+    readonly limit?: number;
+    readonly cursor?: string;
+  }): Promise<{ readonly keys: readonly KvKey[]; readonly list_complete: boolean; readonly cursor?: string }>;
+}
+
+export interface KvPutOptions {
+  readonly expiration?: number;
+  readonly expirationTtl?: number;
+  readonly metadata?: unknown;
+}
+
+export interface KvKey {
+  readonly name: string;
+  readonly expiration?: number;
+  readonly metadata?: unknown;
+}
+
+export interface BucketAccess {
+  get(key: string): Promise<(BucketObject & { arrayBuffer(): Promise<ArrayBuffer> }) | null>;
+  head(key: string): Promise<BucketObject | null>;
+  put(key: string, value: ArrayBuffer, options?: { readonly httpMetadata?: HttpMetadata }): Promise<BucketObject>;
+  delete(key: string): Promise<void>;
+  list(options: {
+    readonly prefix?: string;
+    readonly limit?: number;
+    readonly cursor?: string;
+    readonly delimiter?: string;
+  }): Promise<{
+    readonly objects: readonly BucketObject[];
+    readonly truncated: boolean;
+    readonly cursor?: string;
+    readonly delimitedPrefixes: readonly string[];
+  }>;
+}
+
+export interface HttpMetadata {
+  readonly contentType?: string;
+  readonly contentDisposition?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+  readonly cacheControl?: string;
+}
+
+export interface BucketObject {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly httpEtag: string;
+  readonly uploaded: Date;
+  readonly httpMetadata?: HttpMetadata;
+  readonly customMetadata?: Record<string, string>;
+  readonly storageClass?: string;
+}
+
+const has = (value: unknown, ...methods: readonly string[]): boolean =>
+  ((typeof value === "object" && value !== null) || typeof value === "function") &&
+  methods.every((method) => typeof Reflect.get(value, method) === "function");
+
+/** Tells a proxy of a KV namespace. Throws if Miniflare handed out something else. */
+export function kvAccess(proxy: unknown): KvAccess {
+  const isKv = (value: unknown): value is KvAccess => has(value, "get", "put", "delete", "list");
+  if (!isKv(proxy)) throw new TypeError("Miniflare did not return a KV namespace");
+  return proxy;
+}
+
+/** Tells a proxy of a bucket. Throws if Miniflare handed out something else. */
+export function bucketAccess(proxy: unknown): BucketAccess {
+  const isBucket = (value: unknown): value is BucketAccess => has(value, "get", "head", "put", "delete", "list");
+  if (!isBucket(proxy)) throw new TypeError("Miniflare did not return a bucket");
+  return proxy;
+}

@@ -1,0 +1,62 @@
+/**
+ * Makes sure that workerd ends when the account does, even by kill -9: a second workerd on the same data would corrupt
+ * it. A tiny process of its own holds a pipe from the account; when the pipe breaks, it ends what it was told of.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+
+/** Runs in the helper: each line is the process to end, an empty one means there is none. */
+const HELPER = `
+let pid = "", rest = "";
+process.stdin.on("data", (chunk) => {
+  const lines = (rest + chunk).split("\\n");
+  rest = lines.pop();
+  if (lines.length > 0) pid = lines.at(-1);
+});
+process.stdin.on("end", () => {
+  if (pid !== "") try { process.kill(Number(pid), "SIGKILL"); } catch {}
+});
+`;
+
+/** Guards every workerd that this process starts from now on. */
+export class Watchdog {
+  readonly #helper = spawn(process.execPath, ["-e", HELPER], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  readonly #onChild = (message: unknown) => {
+    const child = childOf(message);
+    if (child === undefined) return;
+    child.once("spawn", () => {
+      if (!child.spawnfile.includes("workerd")) return;
+      this.#tell(child.pid);
+      child.once("exit", () => this.#tell(undefined, child.pid));
+    });
+  };
+  #current: number | undefined;
+
+  constructor() {
+    this.#helper.unref();
+    this.#helper.stdin.on("error", () => {});
+    subscribe("child_process", this.#onChild);
+  }
+
+  close(): void {
+    unsubscribe("child_process", this.#onChild);
+    this.#helper.stdin.end("\n");
+  }
+
+  /** Names the process to end; one that has ended is forgotten unless another took its place. */
+  #tell(pid: number | undefined, instead?: number): void {
+    if (instead !== undefined && instead !== this.#current) return;
+    this.#current = pid;
+    this.#helper.stdin.write(`${pid ?? ""}\n`);
+  }
+}
+
+/** Node publishes `{ process }` on the channel whenever a child process is made. */
+function childOf(message: unknown): ChildProcess | undefined {
+  if (typeof message !== "object" || message === null || !("process" in message)) return undefined;
+  const { process: child } = message;
+  return isChildProcess(child) ? child : undefined;
+}
+
+const isChildProcess = (value: unknown): value is ChildProcess =>
+  typeof value === "object" && value !== null && "spawnfile" in value && "pid" in value && "once" in value;

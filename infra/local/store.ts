@@ -1,0 +1,195 @@
+/**
+ * The account's state on disk: `account.db`, an SQLite file.
+ *
+ * One request is one transaction: what a request changes is collected in a draft, and the draft is written as a whole
+ * or not at all, so that a kill at any moment leaves the account as it was before the request or as it is after it.
+ * The file is locked for as long as it is open: two accounts cannot share a directory, and a killed one leaves no lock.
+ */
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { digest } from "./ids.ts";
+import type { Records, State } from "./model.ts";
+
+type Name = keyof Records;
+
+/** Called around every write to disk, with what is about to happen or has happened. Tests kill the process here. */
+export type WriteHook = (moment: string) => void;
+
+/** Thrown by `Store.open` when another process has the file. */
+export class StoreLocked extends Error {}
+
+/** The writes of one request. Reads see them; nobody else does until the store commits them. */
+export class Draft {
+  #state: State;
+  readonly #copied = new Set<Name>();
+  readonly #blobs = new Map<string, Uint8Array>();
+  readonly #changes: Change[] = [];
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#state = store.state;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get changes(): readonly Change[] {
+    return this.#changes;
+  }
+
+  get blobs(): ReadonlyMap<string, Uint8Array> {
+    return this.#blobs;
+  }
+
+  /** Adds the record or replaces the one with its id. */
+  put<N extends Name>(name: N, record: Records[N]): Records[N] {
+    this.#collection(name).set(record.id, record);
+    this.#changes.push({ name, id: record.id, json: JSON.stringify(record) });
+    return record;
+  }
+
+  delete(name: Name, id: string): void {
+    if (this.#collection(name).delete(id)) this.#changes.push({ name, id, json: null });
+  }
+
+  /** Keeps the bytes and returns their address; the same bytes are kept once. */
+  putBlob(bytes: Uint8Array): string {
+    const sha256 = digest(bytes);
+    this.#blobs.set(sha256, bytes);
+    return sha256;
+  }
+
+  blob(sha256: string): Uint8Array {
+    return this.#blobs.get(sha256) ?? this.#store.blob(sha256);
+  }
+
+  /** The collection, copied before its first change so that other readers keep theirs. */
+  #collection<N extends Name>(name: N): Map<string, Records[N]> {
+    if (!this.#copied.has(name)) {
+      this.#copied.add(name);
+      this.#state = { ...this.#state, [name]: new Map<string, Records[N]>(this.#state[name]) };
+    }
+    const collection: ReadonlyMap<string, Records[N]> = this.#state[name];
+    if (!(collection instanceof Map)) throw new TypeError(`${name} is not a Map`);
+    return collection;
+  }
+}
+
+interface Change {
+  readonly name: Name;
+  readonly id: string;
+  /** The record, or null where it was removed. */
+  readonly json: string | null;
+}
+
+export class Store {
+  readonly #db: DatabaseSync;
+  readonly #onWrite: WriteHook;
+  #state: State;
+
+  /** Opens or creates the file. Throws `StoreLocked` when another process has it open. */
+  static open(file: string, onWrite: WriteHook = () => {}): Store {
+    const db = new DatabaseSync(file);
+    try {
+      // An exclusive lock is taken by the first write and held until the process ends, however it ends.
+      db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+      db.exec(`BEGIN EXCLUSIVE;
+        CREATE TABLE IF NOT EXISTS records (
+          sequence INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL,
+          UNIQUE (collection, id)
+        );
+        CREATE TABLE IF NOT EXISTS blobs (sha256 TEXT PRIMARY KEY, contents BLOB NOT NULL);
+        COMMIT`);
+    } catch (error) {
+      db.close();
+      if (error instanceof Error && /locked|busy/i.test(error.message)) throw new StoreLocked(error.message);
+      throw error;
+    }
+    return new Store(db, onWrite);
+  }
+
+  private constructor(db: DatabaseSync, onWrite: WriteHook) {
+    this.#db = db;
+    this.#onWrite = onWrite;
+    this.#state = this.#load();
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Contents of a module. Throws if nobody put them: then the file was changed by hand. */
+  blob(sha256: string): Uint8Array {
+    const contents = this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
+    if (!(contents instanceof Uint8Array)) throw new Error(`account.db has no contents for module ${sha256}`);
+    return contents;
+  }
+
+  /** Writes the draft as one transaction; from then on it is the state. Blobs that nobody refers to go with it. */
+  commit(draft: Draft): void {
+    this.#write("begin", "BEGIN IMMEDIATE");
+    try {
+      for (const [sha256, contents] of draft.blobs)
+        this.#write("blob", "INSERT OR IGNORE INTO blobs VALUES (?, ?)", sha256, contents);
+      for (const { name, id, json } of draft.changes) {
+        if (json === null) this.#write(name, "DELETE FROM records WHERE collection = ? AND id = ?", name, id);
+        else
+          this.#write(
+            name,
+            `INSERT INTO records (collection, id, record) VALUES (?, ?, ?)
+             ON CONFLICT (collection, id) DO UPDATE SET record = excluded.record`,
+            name,
+            id,
+            json,
+          );
+      }
+      if (draft.changes.some(({ name, json }) => name === "versions" && json === null)) this.#dropUnusedBlobs(draft);
+      this.#write("commit", "COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+    this.#state = draft.state;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #dropUnusedBlobs(draft: Draft): void {
+    const used = [...draft.state.versions.values()].flatMap(({ modules }) => modules.map(({ sha256 }) => sha256));
+    this.#write(
+      "blobs",
+      "DELETE FROM blobs WHERE sha256 NOT IN (SELECT value FROM json_each(?))",
+      JSON.stringify([...new Set(used)]),
+    );
+  }
+
+  #write(what: string, sql: string, ...values: SQLInputValue[]): void {
+    this.#onWrite(`before ${what}`);
+    this.#db.prepare(sql).run(...values);
+    this.#onWrite(`after ${what}`);
+  }
+
+  #load(): State {
+    const load = <N extends Name>(name: N): Map<string, Records[N]> => {
+      const rows = this.#db.prepare("SELECT id, record FROM records WHERE collection = ? ORDER BY sequence").all(name);
+      // The file is ours alone and was written by `commit`: its records have the types of model.ts.
+      return new Map(rows.map(({ id, record }) => [String(id), JSON.parse(String(record))]));
+    };
+    return {
+      identity: load("identity"),
+      workers: load("workers"),
+      versions: load("versions"),
+      deployments: load("deployments"),
+      namespaces: load("namespaces"),
+      transfers: load("transfers"),
+      kvNamespaces: load("kvNamespaces"),
+      buckets: load("buckets"),
+      zones: load("zones"),
+      routes: load("routes"),
+      domains: load("domains"),
+    };
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Reads what a client uploads as a version, in either form: wrangler's multipart body (a part `metadata` and one per
+ * module) and the JSON of the versions API (modules in base64). Both become the same `Upload`.
+ */
+import * as v from "valibot";
+import { parseBindings } from "./bindings.ts";
+import { ApiError, invalid } from "./errors.ts";
+import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
+
+/** A version as uploaded, before anything is known about it. */
+export interface Upload {
+  readonly modules: readonly UploadedModule[];
+  readonly mainModule: string;
+  readonly bindings: readonly Binding[];
+  /** Binding types that are kept from the previous version though not named. */
+  readonly keepBindings: readonly string[];
+  readonly strictInherit: boolean;
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
+  readonly exports: Readonly<Record<string, ExportEntry>> | null;
+  readonly migrations: Migrations | null;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly extras: Readonly<Record<string, unknown>>;
+  /** Settings of the Worker, not of the version, that the multipart form carries along. */
+  readonly settings: WorkerSettings;
+  readonly source: string;
+}
+
+export interface UploadedModule {
+  readonly name: string;
+  readonly contentType: string;
+  readonly contents: Uint8Array;
+}
+
+const text = v.string();
+const texts = v.array(text);
+
+/** Settings that belong to the Worker and apply at once, whatever version serves. */
+const Settings = v.object({
+  logpush: v.optional(v.nullable(v.boolean())),
+  tags: v.optional(v.nullable(texts)),
+  tail_consumers: v.optional(v.nullable(v.array(v.looseObject({ name: v.optional(text), service: v.optional(text) })))),
+  observability: v.optional(v.nullable(v.looseObject({ enabled: v.optional(v.boolean()) }))),
+});
+
+export type WorkerSettings = v.InferOutput<typeof Settings>;
+
+const Step = v.object({
+  new_classes: v.optional(texts, []),
+  new_sqlite_classes: v.optional(texts, []),
+  deleted_classes: v.optional(texts, []),
+  renamed_classes: v.optional(v.array(v.object({ from: text, to: text })), []),
+  transferred_classes: v.optional(v.array(v.object({ from: text, from_script: text, to: text })), []),
+});
+
+const MigrationsBody = v.object({
+  old_tag: v.optional(v.nullable(text)),
+  new_tag: v.optional(v.nullable(text)),
+  tag: v.optional(text),
+  steps: v.optional(v.array(Step)),
+  ...Step.entries,
+});
+
+const Common = v.looseObject({
+  main_module: v.optional(v.pipe(text, v.nonEmpty())),
+  bindings: v.optional(v.array(v.unknown()), []),
+  compatibility_date: v.optional(v.pipe(text, v.isoDate("must be a date as YYYY-MM-DD"))),
+  compatibility_flags: v.optional(texts, []),
+  exports: v.optional(v.nullable(v.record(text, v.looseObject({ type: text })))),
+  migrations: v.optional(v.nullable(MigrationsBody)),
+  annotations: v.optional(v.nullable(v.record(text, v.union([text, v.undefined(), v.null()])))),
+  keep_bindings: v.optional(v.nullable(texts)),
+  ...Settings.entries,
+});
+
+const JsonModule = v.object({
+  name: v.pipe(text, v.nonEmpty()),
+  content_type: v.pipe(text, v.nonEmpty()),
+  content_base64: v.pipe(text, v.base64("must be base64")),
+});
+
+/** A date before which nothing had compatibility dates: Cloudflare's default for an upload without one. */
+const DEFAULT_COMPATIBILITY_DATE = "2021-11-02";
+
+/** Members of the metadata that a version keeps and shows, and that have no effect on one machine. */
+const EXTRAS = ["limits", "placement", "usage_model", "cache_options", "package_dependencies"] as const;
+
+/** Members that would change what the Worker does, and that the account cannot do. */
+const REFUSED = ["assets", "containers"] as const;
+
+/** Types of module that workerd can load, by content type, and what they are for it. */
+export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" | "data" | "json"> = new Map([
+  ["application/javascript+module", "esm"],
+  ["text/javascript+module", "esm"],
+  ["application/javascript", "cjs"],
+  ["text/javascript", "cjs"],
+  ["application/wasm", "wasm"],
+  ["text/plain", "text"],
+  ["application/octet-stream", "data"],
+  ["application/json", "json"],
+]);
+
+/** Kept, returned, and not part of the program. */
+const SOURCE_MAP = "application/source-map";
+
+/** Parses a body of the given schema. Throws 10021 with the path of the first mistake. */
+export function parse<Schema extends v.GenericSchema>(schema: Schema, body: unknown): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, body, { abortEarly: true });
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw invalid(`${v.getDotPath(issue) ?? "body"}: ${issue.message}`);
+}
+
+/** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
+export async function readForm(request: Request, options: { strictInherit: boolean; source: string }): Promise<Upload> {
+  const form = await request.formData().catch((cause: unknown) => {
+    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
+  });
+  const metadata = parseMetadata(await partText(form, "metadata"));
+  if (metadata.body_part !== undefined)
+    throw new ApiError(
+      501,
+      10021,
+      "metadata.body_part: the local account runs module Workers only. Export handlers from an ES module instead.",
+    );
+  const modules: UploadedModule[] = [];
+  for (const [name, part] of form) {
+    if (name === "metadata" || typeof part === "string") continue;
+    modules.push({ name, contentType: part.type, contents: new Uint8Array(await part.arrayBuffer()) });
+  }
+  return toUpload(metadata, modules, options);
+}
+
+/** Reads the JSON form of `POST …/workers/:id/versions`. */
+export function readJson(body: unknown): Upload {
+  const metadata = parse(v.intersect([Common, v.looseObject({ modules: v.array(JsonModule) })]), body);
+  const modules = metadata.modules.map((module) => ({
+    name: module.name,
+    contentType: module.content_type,
+    contents: new Uint8Array(Buffer.from(module.content_base64, "base64")),
+  }));
+  return toUpload(metadata, modules, { strictInherit: true, source: "api" });
+}
+
+async function partText(form: FormData, name: string): Promise<string> {
+  const part = form.get(name);
+  if (part === null) throw invalid(`there is no part named '${name}'.`);
+  return typeof part === "string" ? part : await part.text();
+}
+
+function parseMetadata(json: string): v.InferOutput<typeof Common> {
+  let body: unknown;
+  try {
+    body = JSON.parse(json);
+  } catch (cause) {
+    throw invalid(`metadata is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+  }
+  return parse(Common, body);
+}
+
+function toUpload(
+  metadata: v.InferOutput<typeof Common>,
+  modules: readonly UploadedModule[],
+  options: { strictInherit: boolean; source: string },
+): Upload {
+  const mainModule = metadata.main_module;
+  if (mainModule === undefined) throw invalid("main_module: required.");
+  checkModules(mainModule, modules);
+  for (const member of REFUSED) {
+    const value = metadata[member];
+    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0))
+      throw new ApiError(501, 10021, `${member}: the local account does not serve ${member}.`);
+  }
+  const exports = metadata.exports ?? null;
+  const migrations = metadata.migrations ?? null;
+  if (exports !== null && migrations !== null)
+    throw invalid("`exports` and `migrations` exclude each other; send only one of them.");
+  return {
+    modules,
+    mainModule,
+    bindings: parseBindings(metadata.bindings),
+    keepBindings: metadata.keep_bindings ?? [],
+    strictInherit: options.strictInherit,
+    compatibilityDate: metadata.compatibility_date ?? DEFAULT_COMPATIBILITY_DATE,
+    compatibilityFlags: metadata.compatibility_flags,
+    exports,
+    migrations: migrations === null ? null : toMigrations(migrations),
+    annotations: Object.fromEntries(
+      Object.entries(metadata.annotations ?? {}).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      ),
+    ),
+    extras: Object.fromEntries(
+      EXTRAS.flatMap((member) => (metadata[member] == null ? [] : [[member, metadata[member]]])),
+    ),
+    settings: v.parse(Settings, metadata),
+    source: options.source,
+  };
+}
+
+function checkModules(mainModule: string, modules: readonly UploadedModule[]): void {
+  const seen = new Set<string>();
+  for (const { name, contentType } of modules) {
+    if (seen.has(name)) throw invalid(`modules: there are two modules named '${name}'.`);
+    seen.add(name);
+    const type = bareType(contentType);
+    if (!MODULE_TYPES.has(type) && type !== SOURCE_MAP)
+      throw invalid(
+        `module ${name}: content type '${contentType}' is not served. Served are ${[...MODULE_TYPES.keys()].join(", ")}.`,
+      );
+  }
+  const main = modules.find(({ name }) => name === mainModule);
+  if (main === undefined)
+    throw invalid(
+      `main_module: there is no module named '${mainModule}'; there are ${[...seen].join(", ") || "none"}.`,
+    );
+  if (MODULE_TYPES.get(bareType(main.contentType)) !== "esm")
+    throw invalid(`main_module: '${mainModule}' is '${main.contentType}'; it must be application/javascript+module.`);
+}
+
+/** A content type without its parameters. */
+export const bareType = (contentType: string) => (contentType.split(";")[0] ?? "").trim().toLowerCase();
+
+function toMigrations(body: v.InferOutput<typeof MigrationsBody>): Migrations {
+  const { old_tag, new_tag, tag, steps, ...single } = body;
+  return {
+    oldTag: old_tag ?? null,
+    newTag: new_tag ?? tag ?? null,
+    steps: (steps ?? [single]).map(toStep),
+  };
+}
+
+const toStep = (step: v.InferOutput<typeof Step>): MigrationStep => ({
+  deletedClasses: step.deleted_classes,
+  renamedClasses: step.renamed_classes,
+  newClasses: step.new_classes,
+  newSqliteClasses: step.new_sqlite_classes,
+  transferredClasses: step.transferred_classes.map(({ from, from_script, to }) => ({
+    from,
+    fromScript: from_script,
+    to,
+  })),
+});
