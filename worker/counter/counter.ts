@@ -10,6 +10,7 @@ import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../problem.ts";
 import { findReplay, keepReplay, REPLAYS_TABLE } from "../replays.ts";
 import { Schema, type SchemaSteps } from "../schema.ts";
+import { answerClose, sendTo } from "../sockets.ts";
 import { add, MAX_COUNT } from "./count.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
@@ -38,6 +39,9 @@ export class CounterDO extends DurableObject<Env> {
   readonly #unwritten = new Map<string, { payload: string; count: number }>();
   #written: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
+  /** How many calls wait for the next write, and how many shared the last one. */
+  #waiting = 0;
+  #shared = 0;
 
   /** Until when changes are published to KV (ms since the epoch). */
   #sharedUntil = 0;
@@ -108,12 +112,16 @@ export class CounterDO extends DurableObject<Env> {
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.ctx.acceptWebSocket(server);
-    send(server, await this.value());
+    sendTo(server, frame(await this.value()));
     return new Response(null, { status: 101, webSocket: client });
   }
 
   override webSocketMessage(socket: WebSocket): void {
     socket.close(1008, "This socket takes no message but ping");
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    answerClose(socket, code);
   }
 
   async #change(change: Change, key: string | undefined): Promise<Counted> {
@@ -141,10 +149,17 @@ export class CounterDO extends DurableObject<Env> {
     return replay.kind === "replay" ? Number(replay.answer) : undefined;
   }
 
-  /** Resolves once everything counted so far is durable, with a write that starts when the last one has ended. */
+  /**
+   * Resolves once everything counted so far is durable, with a write that starts when the last one has ended. Where
+   * several calls shared the last one, more are about to arrive: the next write lets them in. A lone caller never waits.
+   */
   #commit(): Promise<void> {
-    this.#queued ??= (this.#written ?? Promise.resolve()).then(() => {
+    this.#waiting++;
+    this.#queued ??= (this.#written ?? Promise.resolve()).then(async () => {
+      if (this.#shared > 1) await scheduler.wait(0);
       this.#queued = undefined;
+      this.#shared = this.#waiting;
+      this.#waiting = 0;
       this.#written = this.#write();
       return this.#written;
     });
@@ -216,14 +231,8 @@ export class CounterDO extends DurableObject<Env> {
       return;
     }
     this.#pushedAt = now;
-    for (const socket of sockets) send(socket, this.#durable);
+    for (const socket of sockets) sendTo(socket, frame(this.#durable));
   }
 }
 
-function send(socket: WebSocket, count: number): void {
-  try {
-    socket.send(JSON.stringify({ count }));
-  } catch {
-    // It closed in the meantime, and must not keep the others from being told.
-  }
-}
+const frame = (count: number) => JSON.stringify({ count });

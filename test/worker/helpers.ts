@@ -1,0 +1,102 @@
+/** What the suites of the patterns share: calling the Worker as a client does. */
+
+import { env, exports } from "cloudflare:workers";
+import { onTestFinished } from "vitest";
+import { app } from "../../worker/app.ts";
+
+const ORIGIN = "https://stack.test";
+
+/** The admin token of the stack under test. */
+export const ADMIN = { Authorization: `Bearer ${env.ADMIN_TOKEN}` };
+
+/** An id that no other test uses. */
+export const unique = () => crypto.randomUUID();
+
+/** Each call comes from an address of its own, so that tests are not in each other's way at the rate limiter. */
+function newAddress(): string {
+  return `10.${crypto.getRandomValues(new Uint8Array(3)).join(".")}`;
+}
+
+export interface Call {
+  method?: string;
+  /** Sent as JSON; a string is sent as it is. */
+  json?: unknown;
+  headers?: Record<string, string>;
+  /** Changes to the stack's settings. */
+  settings?: object;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: unknown;
+}
+
+/** One request to the Worker, with its answer read to the end. */
+export async function call(path: string, { method, json, headers = {}, settings }: Call = {}): Promise<Answer> {
+  const request = new Request(new URL(path, ORIGIN), {
+    method: method ?? (json === undefined ? "GET" : "POST"),
+    headers: {
+      "CF-Connecting-IP": newAddress(),
+      ...(json !== undefined && { "Content-Type": "application/json" }),
+      ...headers,
+    },
+    ...(json !== undefined && { body: typeof json === "string" ? json : JSON.stringify(json) }),
+  });
+  const response = settings
+    ? await app.fetch(request, { ...env, SETTINGS: { ...env.SETTINGS, ...settings } })
+    : await exports.default.fetch(request);
+  const text = await response.text();
+  const isJson = response.headers.get("Content-Type")?.includes("json");
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+}
+
+/** A connected client socket, with the frames that it got. */
+export async function connect(path: string): Promise<Socket> {
+  const response = await exports.default.fetch(new URL(path, ORIGIN), {
+    headers: { Upgrade: "websocket", "CF-Connecting-IP": newAddress() },
+  });
+  if (!response.webSocket) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  const socket = new Socket(response.webSocket);
+  onTestFinished(() => socket.close());
+  return socket;
+}
+
+/** A client's end of a WebSocket whose frames can be awaited one by one. */
+export class Socket {
+  readonly #socket: WebSocket;
+  readonly #frames: string[] = [];
+  readonly #waiting: ((frame: string) => void)[] = [];
+  /** Resolves with the code of the close. */
+  readonly closed: Promise<number>;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.addEventListener("message", ({ data }) => {
+      const waiting = this.#waiting.shift();
+      if (waiting) waiting(String(data));
+      else this.#frames.push(String(data));
+    });
+    this.closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
+    socket.accept();
+  }
+
+  /** The next frame, as text. */
+  async text(): Promise<string> {
+    const frame = this.#frames.shift();
+    return frame ?? new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The next frame, as JSON. */
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  send(frame: string | ArrayBuffer): void {
+    this.#socket.send(frame);
+  }
+
+  close(): void {
+    this.#socket.close(1000, "done");
+  }
+}
