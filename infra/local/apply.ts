@@ -1,0 +1,151 @@
+/**
+ * Applies the Pulumi program to an account without the Pulumi CLI: the program runs in a process of its own under
+ * Pulumi's mock monitor, and every resource goes through the official SDK, in the order of their dependencies.
+ *
+ * A second apply of the same program only reads. One that failed, or was killed at any point, leaves what was deployed
+ * serving, and the next one completes it. Two at once in one folder: the second is refused.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { ROOT } from "../release/root.ts";
+import type { Order, Report } from "./apply/messages.ts";
+import { readProject } from "./apply/project.ts";
+import type { Step } from "./apply/steps.ts";
+
+/** Where the program is applied to. */
+export interface Account {
+  /** Ends in `/client/v4`. */
+  readonly apiUrl: string;
+  readonly accountId: string;
+  readonly token: string;
+}
+
+export interface ApplyOptions {
+  /** The folder of the state: the account's. */
+  readonly dir: string;
+  /** May still be starting: the program's process loads meanwhile. */
+  readonly account: Account | Promise<Account>;
+  /** Config over that of the stack's file, by full key (`durable-stack:adminToken`). */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Keys of `config` whose values are secret. */
+  readonly secretKeys?: readonly string[];
+  /** `local` when not given. */
+  readonly stack?: string;
+  /** The folder of Pulumi.yaml; this project's when not given. */
+  readonly root?: string;
+  /** Told of every resource once it is done. */
+  readonly onStep?: (step: Step) => void;
+  /** Told of every line that the program prints. */
+  readonly onLine?: (line: string) => void;
+  /** Ends the apply in order: what is under way is finished and noted, nothing more is begun. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ApplyResult {
+  /** The program's exports; secrets show as `[secret]`. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Every resource, in the order in which they were done. */
+  readonly steps: readonly Step[];
+}
+
+/** Why an apply ended early: every reason, a line each. What was done before is done, and noted. */
+export class ApplyFailed extends Error {
+  override readonly name = "ApplyFailed";
+}
+
+/**
+ * Applies the program, and returns what it exports.
+ * @throws ApplyFailed when the program, its config or a resource was refused; run it again to complete it.
+ */
+export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> {
+  const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
+  const project = refusing(() => readProject(root, stack));
+  const child = fork(join(import.meta.dirname, "apply/run.ts"), { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  const interrupt = () => child.kill("SIGTERM");
+  signal?.addEventListener("abort", interrupt, { once: true });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    forEachLine(stream, (line) => {
+      lines.push(line);
+      onLine?.(line);
+    });
+  }
+  const steps: Step[] = [];
+  const order = async (): Promise<Order> => {
+    const { apiUrl, accountId, token } = await options.account;
+    return {
+      dir,
+      accountId,
+      connection: { baseUrl: apiUrl, token },
+      project: project.name,
+      stack,
+      folder: project.folder,
+      config: {
+        ...project.config,
+        [`${project.name}:accountId`]: accountId,
+        "cloudflare:baseUrl": apiUrl,
+        "cloudflare:apiToken": token,
+        ...options.config,
+      },
+      secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? [])],
+    };
+  };
+  try {
+    const outputs = await converse(child, order, (step) => {
+      steps.push(step);
+      onStep?.(step);
+    });
+    return { outputs, steps };
+  } catch (error) {
+    // Without a word of its own, the last words of the process are all there is.
+    if (error instanceof Unreported) throw new ApplyFailed([error.message, ...lines.slice(-20)].join("\n"));
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", interrupt);
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+  }
+}
+
+/** The process ended without a report. */
+class Unreported extends Error {}
+
+/** Gives the order once the process is ready, and returns the outputs that it reports. */
+function converse(
+  child: ChildProcess,
+  order: () => Promise<Order>,
+  onStep: (step: Step) => void,
+): Promise<ApplyResult["outputs"]> {
+  const { promise, resolve, reject } = Promise.withResolvers<ApplyResult["outputs"]>();
+  child.on("message", (report: Report) => {
+    if (report.kind === "ready") {
+      order().then((ready) => child.send(ready, (error) => error && reject(error)), reject);
+    } else if (report.kind === "step") {
+      onStep(report.step);
+    } else if (report.kind === "ended") {
+      resolve(report.outputs);
+    } else {
+      reject(new ApplyFailed(report.message));
+    }
+  });
+  child.once("error", reject);
+  child.once("close", (code, signal) =>
+    reject(new Unreported(`The program's process ended early (${signal ?? code}).`)),
+  );
+  return promise;
+}
+
+function forEachLine(stream: Readable | null, each: (line: string) => void): void {
+  if (!stream) return;
+  // Pulumi's log says where a message is from when there is no engine; a person does not care.
+  createInterface({ input: stream }).on("line", (line) => each(line.replace(/^(?:info: )?\[runtime\] |^info: /, "")));
+}
+
+function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new ApplyFailed(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

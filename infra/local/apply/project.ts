@@ -1,0 +1,63 @@
+/** Pulumi.yaml and a stack's file, as far as an apply needs them: the program's folder and its config. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import * as v from "valibot";
+import { parse } from "yaml";
+
+const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
+const Project = v.object({
+  name: v.string(),
+  main: v.optional(v.string(), "."),
+  config: v.optional(v.record(v.string(), v.unknown()), {}),
+});
+const Stack = v.object({ config: v.optional(v.nullable(v.record(v.string(), v.unknown())), {}) });
+
+export interface Project {
+  readonly name: string;
+  /** The program's folder. */
+  readonly folder: string;
+  /** By full key (`project:key`); values that are not text are JSON, as the engine hands them to a program. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Keys that Pulumi.yaml declares as secret. */
+  readonly secretKeys: readonly string[];
+}
+
+/** The project in `root` with the config of `stack`. @throws Error naming the file and what is wrong with it. */
+export function readProject(root: string, stack: string): Project {
+  const project = read(join(root, "Pulumi.yaml"), Project);
+  const stackFile = join(root, `Pulumi.${stack}.yaml`);
+  const set = existsSync(stackFile) ? (read(stackFile, Stack).config ?? {}) : {};
+  const full = (key: string) => (key.includes(":") ? key : `${project.name}:${key}`);
+
+  const config: Record<string, string> = {};
+  const secretKeys: string[] = [];
+  for (const [key, declared] of Object.entries(project.config)) {
+    const typed = v.is(Declared, declared) ? declared : { default: declared };
+    if (typed.secret) secretKeys.push(full(key));
+    if (typed.default !== undefined) config[full(key)] = asText(typed.default);
+  }
+  for (const [key, value] of Object.entries(set)) {
+    if (v.is(v.strictObject({ secure: v.string() }), value)) {
+      throw new Error(
+        `${stackFile}: ${key} is encrypted, and only the Pulumi CLI can read it. Give it in plain text, or use the CLI.`,
+      );
+    }
+    config[full(key)] = asText(value);
+  }
+  return { name: project.name, folder: resolve(root, project.main), config, secretKeys };
+}
+
+const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function read<Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> {
+  let contents: unknown;
+  try {
+    contents = parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new Error(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+  const result = v.safeParse(schema, contents ?? {});
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? "(root)"}: ${issue.message}`);
+  throw new Error(`${path} is not what Pulumi takes: ${problems.join("; ")}`);
+}
