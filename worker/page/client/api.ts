@@ -47,17 +47,12 @@ function requestOf({ method, json, token, once }: Call): RequestInit {
   const headers = new Headers();
   if (json !== undefined) headers.set("Content-Type", "application/json");
   if (token) headers.set("Authorization", `Bearer ${token}`);
-  if (once) headers.set("Idempotency-Key", newKey());
+  if (once) headers.set("Idempotency-Key", crypto.randomUUID());
   return {
     method: method ?? (json === undefined ? "GET" : "POST"),
     headers,
     ...(json !== undefined && { body: JSON.stringify(json) }),
   };
-}
-
-/** Not `crypto.randomUUID`: pages served over plain HTTP from another machine do not have it. */
-function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function attempt(path: string, request: RequestInit): Promise<Answer> {

@@ -1,0 +1,122 @@
+/** A plain client of a deployed Worker, as anybody could write it: HTTP and WebSocket, and nothing of ours. */
+import { setTimeout as pause } from "node:timers/promises";
+
+const TIMEOUT_MS = 15_000;
+/** The longest that a busy rate limiter may put off a call. */
+const MAX_WAIT_SECONDS = 60;
+
+export interface Call {
+  method?: string;
+  json?: unknown;
+  token?: string | undefined;
+  headers?: Record<string, string>;
+  /** Whether a 429 is an answer, rather than a reason to come back when it says. */
+  limited?: boolean;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** The JSON of the body, else its text. */
+  body: unknown;
+}
+
+export class Client {
+  readonly base: URL;
+
+  constructor(base: URL) {
+    this.base = base;
+  }
+
+  async call(path: string, { method, json, token, headers = {}, limited = false }: Call = {}): Promise<Answer> {
+    const response = await fetch(new URL(path, this.base), {
+      method: method ?? (json === undefined ? "GET" : "POST"),
+      headers: {
+        ...(json !== undefined && { "Content-Type": "application/json" }),
+        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (response.status === 429 && !limited) {
+      const seconds = Number(response.headers.get("Retry-After"));
+      if (seconds >= 1 && seconds <= MAX_WAIT_SECONDS) {
+        await pause(seconds * 1_000);
+        return this.call(path, { ...(method && { method }), json, token, headers, limited: true });
+      }
+    }
+    const isJson = response.headers.get("Content-Type")?.includes("json");
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
+  /** A connected WebSocket. */
+  async connect(path: string): Promise<Socket> {
+    const url = new URL(path, this.base);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new Socket(new WebSocket(url.href), url.href);
+    await socket.opened;
+    return socket;
+  }
+}
+
+/** A WebSocket whose JSON frames are awaited by what they look like; those before the awaited one are passed over. */
+export class Socket {
+  readonly #socket: WebSocket;
+  readonly #frames: unknown[] = [];
+  #arrived = Promise.withResolvers<void>();
+  readonly opened: Promise<void>;
+
+  constructor(socket: WebSocket, url: string) {
+    this.#socket = socket;
+    this.opened = within(
+      new Promise((resolve, reject) => {
+        socket.addEventListener("open", () => resolve());
+        socket.addEventListener("error", () => reject(new Error(`${url} does not open a WebSocket`)));
+      }),
+      `${url} to open`,
+    );
+    socket.addEventListener("message", ({ data }) => {
+      this.#frames.push(JSON.parse(String(data)));
+      this.#arrived.resolve();
+    });
+  }
+
+  /** The next frame that `matches`. */
+  async next(what: string, matches: (frame: unknown) => boolean): Promise<unknown> {
+    const search = async (): Promise<unknown> => {
+      for (;;) {
+        while (this.#frames.length > 0) {
+          const frame = this.#frames.shift();
+          if (matches(frame)) return frame;
+        }
+        this.#arrived = Promise.withResolvers();
+        await this.#arrived.promise;
+      }
+    };
+    return within(search(), what);
+  }
+
+  send(frame: unknown): void {
+    this.#socket.send(JSON.stringify(frame));
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+}
+
+async function within<T>(work: Promise<T>, what: string): Promise<T> {
+  const over = new AbortController();
+  const late = pause(TIMEOUT_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`waited ${TIMEOUT_MS / 1_000} s for ${what}`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => undefined);
+    over.abort();
+  }
+}

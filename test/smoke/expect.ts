@@ -1,0 +1,32 @@
+/** What answers must look like. A failure says where, what was expected and what came. */
+import { isDeepStrictEqual } from "node:util";
+import type { Answer } from "./client.ts";
+
+/** Fails unless the values are equal, all the way down. */
+export function equal(what: string, actual: unknown, expected: unknown): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`);
+}
+
+/** Fails unless it holds. */
+export function holds(what: string, condition: boolean): asserts condition {
+  if (!condition) throw new Error(`${what}: does not hold`);
+}
+
+/** Fails unless the answer has this status; returns its body. */
+export function status(what: string, answer: Answer, expected: number): unknown {
+  if (answer.status === expected) return answer.body;
+  throw new Error(`${what}: expected ${expected}, got ${answer.status} ${JSON.stringify(answer.body)}`);
+}
+
+/** A member of an answer; fails where there is none. */
+export function member(value: unknown, ...path: string[]): unknown {
+  let found = value;
+  for (const name of path) {
+    if (typeof found !== "object" || found === null || !Object.hasOwn(found, name)) {
+      throw new Error(`there is no ${path.join(".")} in ${JSON.stringify(value)}`);
+    }
+    found = Reflect.get(found, name);
+  }
+  return found;
+}

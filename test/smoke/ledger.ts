@@ -1,0 +1,3 @@
+export async function ledger(): Promise<string> {
+  throw new Error("not yet");
+}

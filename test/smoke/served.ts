@@ -1,0 +1,49 @@
+/** What is served, before any pattern: the release, the page and the API's description. */
+import { setTimeout as pause } from "node:timers/promises";
+import { equal, holds, member, status } from "./expect.ts";
+import type { Subject } from "./smoke.ts";
+
+/** A deployment is everywhere within seconds. */
+const DEFAULT_WAIT_SECONDS = 30;
+const POLL_MS = 1_000;
+
+/** `/health` says which release this is: the one that was asked for, where one was. */
+export async function release({ client, options }: Subject): Promise<string> {
+  const { digest, waitSeconds = digest === undefined ? 0 : DEFAULT_WAIT_SECONDS } = options;
+  const deadline = Date.now() + waitSeconds * 1_000;
+  for (;;) {
+    const answer = await client.call("/health").catch((error: unknown) => {
+      if (Date.now() >= deadline) throw error;
+      return undefined;
+    });
+    const served = answer?.status === 200 ? member(answer.body, "digest") : undefined;
+    if (answer && ((served !== undefined && (digest === undefined || served === digest)) || Date.now() >= deadline)) {
+      const health = status("GET /health", answer, 200);
+      equal("status", member(health, "status"), "ok");
+      if (digest !== undefined) equal("the digest of the release", served, digest);
+      return `${served}, migration ${member(health, "migration")}, environment ${member(health, "environment")}`;
+    }
+    await pause(POLL_MS);
+  }
+}
+
+/** The page, with its script and style, and the OpenAPI document. */
+export async function page({ client }: Subject): Promise<string> {
+  const html = await client.call("/");
+  status("GET /", html, 200);
+  const policy = html.headers.get("Content-Security-Policy") ?? "";
+  holds("the page's policy allows scripts of its own origin only", /script-src 'self'(;|$)/.test(policy));
+  const sizes = [String(html.body).length];
+  for (const [path, type] of [
+    ["/page.js", "text/javascript"],
+    ["/page.css", "text/css"],
+  ] as const) {
+    const asset = await client.call(path);
+    const text = String(status(`GET ${path}`, asset, 200));
+    holds(`${path} is ${type}`, asset.headers.get("Content-Type")?.startsWith(type) === true);
+    sizes.push(text.length);
+  }
+  const api = status("GET /openapi.json", await client.call("/openapi.json"), 200);
+  const routes = Object.keys(Object(member(api, "paths"))).length;
+  return `${Math.round(sizes.reduce((sum, size) => sum + size) / 1024)} KiB, ${routes} paths in /openapi.json`;
+}

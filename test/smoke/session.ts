@@ -1,0 +1,3 @@
+export async function session(): Promise<string> {
+  throw new Error("not yet");
+}

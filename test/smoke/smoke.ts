@@ -1,0 +1,70 @@
+/**
+ * The smoke test: whether a deployed Worker does what it promises, all five patterns, over real HTTP and WebSocket.
+ *
+ * It makes objects of its own under names that nobody else uses, needs no more than what any client has, and costs
+ * some thirty calls of the rate limiter. What only the admin may do is tried where the token is given.
+ */
+import { randomUUID } from "node:crypto";
+import { chat } from "./chat.ts";
+import { Client } from "./client.ts";
+import { counter } from "./counter.ts";
+import { ledger } from "./ledger.ts";
+import { limiter } from "./limiter.ts";
+import { page, release } from "./served.ts";
+import { session } from "./session.ts";
+
+export interface SmokeOptions {
+  /** With it, deposits and sessions are tried too. */
+  adminToken?: string | undefined;
+  /** The release that has to be served, by its digest. */
+  digest?: string | undefined;
+  /** How long that release may take to be served everywhere. */
+  waitSeconds?: number;
+  /** Told of each check as it ends. */
+  onCheck?: (check: Check) => void;
+}
+
+/** One thing that was looked at. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** What was seen; of a failure, what was expected instead. */
+  detail: string;
+  ms: number;
+}
+
+/** What a check gets: the Worker, a name for its objects, and what the caller gave. */
+export interface Subject {
+  client: Client;
+  id: string;
+  options: SmokeOptions;
+}
+
+/** Throws where something is wrong; returns what it saw, in a few words. */
+type Probe = (subject: Subject) => Promise<string>;
+
+/** In this order: the limiter last, since it uses up tokens. */
+const PROBES: Record<string, Probe> = { release, page, counter, chat, ledger, session, "rate limiter": limiter };
+
+/** Checks the Worker at `url`. Every pattern is tried, whatever became of those before. */
+export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check[]> {
+  const subject = { client: new Client(url), id: `smoke-${randomUUID()}`, options };
+  const checks: Check[] = [];
+  for (const [name, probe] of Object.entries(PROBES)) {
+    const start = performance.now();
+    const outcome = await probe(subject).then(
+      (detail) => ({ ok: true, detail }),
+      (error: unknown) => ({ ok: false, detail: reasonOf(error) }),
+    );
+    const check = { name, ...outcome, ms: Math.round(performance.now() - start) };
+    checks.push(check);
+    options.onCheck?.(check);
+  }
+  return checks;
+}
+
+/** A failed `fetch` hides its reason in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
