@@ -2,10 +2,11 @@
  * The `Idempotency-Key` header: a caller who got no answer may ask again with the same key, and what was asked for
  * happens once. The objects remember their answers (replays.ts).
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "./app.ts";
 import { documented } from "./openapi.ts";
 import { refusal } from "./problem.ts";
+import { retry } from "./retry.ts";
 
 const HEADER = "Idempotency-Key";
 const MAX_KEY_LENGTH = 255;
@@ -34,6 +35,12 @@ export const idempotencyKey: MiddlewareHandler<App> = documented(
     ],
   }),
 );
+
+/** Makes a change at an object: again after a failure only where the request's key keeps it from happening twice. */
+export function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
+  const key = c.get("idempotencyKey");
+  return key === undefined ? make(undefined) : retry(() => make(key));
+}
 
 /** Of answers that were given before. */
 export const REPLAYED_HEADER = "Idempotent-Replayed";

@@ -10,7 +10,7 @@ import type { Release } from "./settings.ts";
 
 export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
 
-interface Parameter {
+export interface Parameter {
   name: string;
   in: "path" | "query" | "header";
   required: boolean;
@@ -120,10 +120,14 @@ function blank(path: string): Operation {
 }
 
 function merge(into: Operation, more: Operation): Operation {
+  const added = more.parameters ?? [];
+  const kept = into.parameters?.filter(
+    (old) => !added.some(({ name, in: place }) => name === old.name && place === old.in),
+  );
   return {
     ...into,
     ...more,
-    parameters: [...(into.parameters ?? []), ...(more.parameters ?? [])],
+    parameters: [...(kept ?? []), ...added],
     responses: { ...into.responses, ...more.responses },
   };
 }

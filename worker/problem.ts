@@ -7,6 +7,7 @@
 const KINDS = {
   "invalid-input": { status: 400, title: "Invalid input" },
   "insufficient-balance": { status: 400, title: "Insufficient balance" },
+  "ledger-full": { status: 400, title: "Ledger full" },
   unauthorized: { status: 401, title: "Unauthorized" },
   forbidden: { status: 403, title: "Forbidden" },
   "not-found": { status: 404, title: "Not found" },

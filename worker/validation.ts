@@ -6,7 +6,7 @@
 import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import type { App } from "./app.ts";
-import { documented, jsonSchema, type Schema } from "./openapi.ts";
+import { documented, jsonSchema, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 
 /** Bytes of a JSON body, where a route says nothing else. */
@@ -43,14 +43,20 @@ export function query<const E extends v.ObjectEntries>(
       c.req.addValidatedData("query", check(schema, Object.fromEntries(given.map(([name, [value]]) => [name, value]))));
       await next();
     },
-    () => ({
-      parameters: Object.entries(schema.entries).map(([name, entry]) => ({
-        name,
-        in: "query" as const,
-        required: entry.type !== "optional",
-        schema: jsonSchema(entry),
-      })),
-    }),
+    () => ({ parameters: parameters("query", schema.entries) }),
+  );
+}
+
+/** The parameters in the path, as `c.req.valid("param")`. */
+export function params<const E extends v.ObjectEntries>(
+  schema: v.ObjectSchema<E, undefined>,
+): MiddlewareHandler<App, string, Validated<"param", v.ObjectSchema<E, undefined>>> {
+  return documented(
+    async (c, next) => {
+      c.req.addValidatedData("param", check(schema, c.req.param()));
+      await next();
+    },
+    () => ({ parameters: parameters("path", schema.entries) }),
   );
 }
 
@@ -65,10 +71,25 @@ export function wholeNumber(min: number, max: number) {
   );
 }
 
+function parameters(place: "path" | "query", entries: v.ObjectEntries): Parameter[] {
+  return Object.entries(entries).map(([name, entry]) => ({
+    name,
+    in: place,
+    required: entry.type !== "optional",
+    schema: jsonSchema(entry),
+  }));
+}
+
 function check<S extends Schema>(schema: S, value: unknown): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  throw invalid(result.issues.map((issue) => ({ field: v.getDotPath(issue) ?? "body", message: issue.message })));
+  throw invalid(result.issues.map((issue) => ({ field: v.getDotPath(issue) ?? "body", message: faultOf(issue) })));
+}
+
+function faultOf({ kind, expected, received, message }: v.BaseIssue<unknown>): string {
+  if (kind === "schema" && expected === "never") return "there is no such field";
+  if (kind === "schema" && received === "undefined") return "is missing";
+  return message;
 }
 
 function invalid(errors: { field: string; message: string }[]) {
@@ -83,12 +104,18 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   if (type !== "application/json") {
     throw refusal("unsupported-media-type", "The body must be sent with Content-Type: application/json");
   }
+  const value = parseJson(bytes);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalid([{ field: "body", message: "must be a JSON object" }]);
+  }
+  return value;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
   } catch {
-    throw refusal("invalid-input", "Invalid JSON", {
-      fields: { errors: [{ field: "body", message: "Invalid JSON" }] },
-    });
+    throw invalid([{ field: "body", message: "Invalid JSON" }]);
   }
 }
 

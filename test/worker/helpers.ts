@@ -24,6 +24,8 @@ export interface Call {
   headers?: Record<string, string>;
   /** Changes to the stack's settings. */
   settings?: object;
+  /** Another region table. */
+  regions?: object;
 }
 
 export interface Answer {
@@ -33,7 +35,10 @@ export interface Answer {
 }
 
 /** One request to the Worker, with its answer read to the end. */
-export async function call(path: string, { method, json, headers = {}, settings }: Call = {}): Promise<Answer> {
+export async function call(
+  path: string,
+  { method, json, headers = {}, settings, regions }: Call = {},
+): Promise<Answer> {
   const request = new Request(new URL(path, ORIGIN), {
     method: method ?? (json === undefined ? "GET" : "POST"),
     headers: {
@@ -43,12 +48,11 @@ export async function call(path: string, { method, json, headers = {}, settings 
     },
     ...(json !== undefined && { body: typeof json === "string" ? json : JSON.stringify(json) }),
   });
-  const response = settings
-    ? await app.fetch(request, { ...env, SETTINGS: { ...env.SETTINGS, ...settings } })
-    : await exports.default.fetch(request);
+  const stack = { ...env, SETTINGS: { ...env.SETTINGS, ...settings }, REGIONS: regions ?? env.REGIONS };
+  const response = settings || regions ? await app.fetch(request, stack) : await exports.default.fetch(request);
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json");
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text };
 }
 
 /** A connected client socket, with the frames that it got. */

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { admin } from "../admin.ts";
 import type { App } from "../app.ts";
-import { idempotencyKey, keyConflict, REPLAYED_HEADER } from "../idempotency.ts";
+import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../idempotency.ts";
 import { describe } from "../openapi.ts";
 import { nameOf, objectFor } from "../regions.ts";
 import { retry } from "../retry.ts";
@@ -88,11 +88,8 @@ const add =
     counter.add(by, key);
 const reset: Change = (counter, key) => counter.reset(key);
 
-/** Makes a change; again after a failure only where its key keeps it from counting twice. */
 async function change(c: Context<App>, id: string, make: Change): Promise<number> {
-  const key = c.get("idempotencyKey");
-  const once = () => make(counterOf(c, id), key);
-  const counted = await (key === undefined ? once() : retry(once));
+  const counted = await makeChange(c, (key) => make(counterOf(c, id), key));
   if (!counted.ok) throw keyConflict();
   if (counted.replayed) c.header(REPLAYED_HEADER, "true");
   return counted.count;

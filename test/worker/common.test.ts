@@ -1,0 +1,331 @@
+/** What all routes have in common: problems, limits, headers, CORS, the page, the document, the log. */
+import { env } from "cloudflare:workers";
+import * as v from "valibot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { app } from "../../worker/app.ts";
+import { retry } from "../../worker/retry.ts";
+import { Settings, stackOf } from "../../worker/settings.ts";
+import { ADMIN, call, unique } from "./helpers.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+describe("problems", () => {
+  it("are what an unknown path gets", async () => {
+    const answer = await call("/nowhere");
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(answer.body).toEqual({
+      type: "urn:problem:not-found",
+      title: "Not found",
+      status: 404,
+      detail: "There is nothing at /nowhere",
+      error: "There is nothing at /nowhere",
+    });
+  });
+
+  it("say which methods a path takes", async () => {
+    expect((await call("/health", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD");
+    expect((await call("/counter/increment", { method: "PUT" })).headers.get("Allow")).toBe("POST");
+    expect((await call("/account/main/transfer")).status).toBe(405);
+    expect(await call("/nowhere", { method: "DELETE" })).toMatchObject({ status: 404 });
+  });
+
+  it("do not stand in the way of HEAD and OPTIONS", async () => {
+    expect(await call("/health", { method: "HEAD" })).toMatchObject({ status: 200, body: "" });
+    const options = await call("/health", { method: "OPTIONS" });
+    expect(options.status).toBe(204);
+    expect(options.headers.get("Allow")).toBe("GET, HEAD");
+  });
+
+  it("never show what went wrong inside", async () => {
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const broken = { ...env, SETTINGS: { secret: "s3cret" } };
+    const response = await app.fetch(new Request("https://stack.test/health"), broken);
+    const text = await response.text();
+    expect(response.status).toBe(500);
+    expect(text).not.toMatch(/s3cret|at .*\.ts|settings\.ts/);
+    expect(logged).toHaveBeenCalledOnce();
+    expect(JSON.stringify(logged.mock.calls)).toContain("SETTINGS");
+  });
+});
+
+describe("a body", () => {
+  const increment = (json: unknown, headers: Record<string, string> = {}) =>
+    call(`/counter/increment?id=${unique()}`, { json, headers });
+
+  it.each(["", "{", "[1", "nul", '{"by":1}}', "\ufeff\ufeff{}"])("that is not JSON (%j) is refused", async (json) => {
+    // An empty body counts as {}.
+    expect((await increment(json)).status).toBe(json === "" ? 200 : 400);
+  });
+
+  it.each(["null", "1", '"x"', "[]", "true"])("that is %s and no object is refused", async (json) => {
+    expect((await increment(json)).status).toBe(400);
+  });
+
+  it("that is not UTF-8 is refused", async () => {
+    const response = await app.fetch(
+      new Request("https://stack.test/counter/increment", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "CF-Connecting-IP": "10.9.9.9" },
+        body: new Uint8Array([0x7b, 0xff, 0x7d]),
+      }),
+      env,
+    );
+    expect(response.status).toBe(400);
+  });
+
+  it.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])(
+    "of type %j is 415",
+    async (type) => {
+      expect((await increment('{"by":2}', { "Content-Type": type })).status).toBe(415);
+    },
+  );
+
+  it.each(["application/json; charset=utf-8", "Application/JSON"])("of type %j is taken", async (type) => {
+    expect(await increment('{"by":2}', { "Content-Type": type })).toMatchObject({ body: { count: 2 } });
+  });
+
+  it("over the limit is 413, whether it says its length or not", async () => {
+    const padded = `{"by":1${" ".repeat(20_000)}}`;
+    expect((await increment(padded)).status).toBe(413);
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(4_096).fill(0x20)),
+    });
+    const response = await app.fetch(
+      new Request("https://stack.test/counter/increment", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "CF-Connecting-IP": "10.9.9.8" },
+        body: endless,
+      }),
+      env,
+    );
+    expect(response.status).toBe(413);
+  });
+
+  it("with the keys of prototypes harms nobody", async () => {
+    await increment('{"by":1,"__proto__":{"by":7,"polluted":true}}');
+    await increment('{"constructor":{"prototype":{"polluted":true}}}');
+    expect(Reflect.get({}, "polluted")).toBeUndefined();
+    expect(await increment('{"__proto__":{"by":7}}')).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: "__proto__", message: "there is no such field" }] },
+    });
+  });
+
+  it("has all its faults named at once", async () => {
+    const answer = await call("/account/main/transfer", { json: { from: "", to: 7, amount: -1 } });
+    expect(answer).toMatchObject({ status: 400, body: { success: false } });
+    const { errors } = v.parse(v.object({ errors: v.array(v.object({ field: v.string() })) }), answer.body);
+    expect(new Set(errors.map(({ field }) => field))).toEqual(new Set(["from", "to", "amount"]));
+  });
+});
+
+describe("cross-origin calls", () => {
+  const settings = { corsOrigins: ["https://app.example"] };
+  const preflight = { Origin: "https://app.example", "Access-Control-Request-Method": "POST" };
+
+  it("are allowed from the listed origins", async () => {
+    const answer = await call("/counter/increment", { method: "OPTIONS", headers: preflight, settings });
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
+    expect(answer.headers.get("Access-Control-Allow-Headers")).toContain("Idempotency-Key");
+    const simple = await call("/health", { headers: { Origin: "https://app.example" }, settings });
+    expect(simple.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
+    expect(simple.headers.get("Vary")).toContain("Origin");
+  });
+
+  it("are also told of problems", async () => {
+    const answer = await call("/nowhere", { headers: { Origin: "https://app.example" }, settings });
+    expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
+  });
+
+  it("get no permission from anywhere else", async () => {
+    for (const origin of ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"]) {
+      const answer = await call("/counter/increment", {
+        method: "OPTIONS",
+        headers: { ...preflight, Origin: origin },
+        settings,
+      });
+      expect(answer.headers.get("Access-Control-Allow-Origin")).toBeNull();
+    }
+  });
+});
+
+describe("every answer", () => {
+  it("has a request id, is not sniffed, and is not kept", async () => {
+    const { headers } = await call("/health");
+    expect(headers.get("X-Request-Id")).toMatch(/^[\w-]{10,}$/);
+    expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(headers.get("Cache-Control")).toBe("no-store");
+  });
+});
+
+describe("the request log", () => {
+  it("has one line of JSON a request: route, class, region, outcome, and nothing of the caller", async () => {
+    const logged = vi.spyOn(console, "log").mockImplementation(() => undefined);
+    const id = unique();
+    const answer = await call(`/counter/increment?id=us~${id}`, { json: { by: 0 }, headers: ADMIN });
+    await call(`/counter/value?id=us~${id}`);
+    expect(logged).toHaveBeenCalledTimes(2);
+    const [refused, read] = logged.mock.calls.map(([line]) => JSON.parse(String(line)));
+    expect(refused).toMatchObject({
+      requestId: answer.headers.get("X-Request-Id"),
+      method: "POST",
+      route: "/counter/increment",
+      status: 400,
+      outcome: "invalid-input",
+    });
+    expect(read).toMatchObject({ route: "/counter/value", class: "counter", region: "us", outcome: "ok", status: 200 });
+    expect(read.durationMs).toBeGreaterThanOrEqual(0);
+    for (const secret of [id, env.ADMIN_TOKEN]) expect(JSON.stringify(logged.mock.calls)).not.toContain(secret);
+  });
+});
+
+describe("health", () => {
+  it("says what is running", async () => {
+    const { release } = stackOf(env);
+    expect(await call("/health")).toMatchObject({
+      status: 200,
+      body: { status: "ok", environment: "dev", region: "eu", digest: release.digest, migration: release.migration },
+    });
+  });
+});
+
+describe("the page", () => {
+  it.each([
+    ["/", "text/html"],
+    ["/page.css", "text/css"],
+    ["/page.js", "text/javascript"],
+  ])("%s is served with an ETag, and not again to who has it", async (path, type) => {
+    const first = await call(path);
+    expect(first.status).toBe(200);
+    expect(first.headers.get("Content-Type")).toContain(type);
+    const etag = first.headers.get("ETag") ?? "";
+    expect(etag).toMatch(/^"\w+"$/);
+    const again = await call(path, { headers: { "If-None-Match": etag } });
+    expect(again).toMatchObject({ status: 304, body: "" });
+    expect((await call(path, { headers: { "If-None-Match": '"old"' } })).status).toBe(200);
+  });
+
+  it("allows no script and no style but its own files", async () => {
+    const { headers, body } = await call("/");
+    const policy = headers.get("Content-Security-Policy") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain("unsafe-inline");
+    expect(String(body)).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=/);
+  });
+});
+
+describe("the OpenAPI document", () => {
+  const Document = v.object({
+    openapi: v.string(),
+    paths: v.record(
+      v.string(),
+      v.record(
+        v.string(),
+        v.object({ summary: v.string(), responses: v.record(v.string(), v.object({ description: v.string() })) }),
+      ),
+    ),
+  });
+
+  it("describes every route, and no other", async () => {
+    const { paths } = v.parse(Document, (await call("/openapi.json")).body);
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const routes = app.routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+    expect(new Set(described)).toEqual(new Set(routes));
+    for (const operation of Object.values(paths).flatMap(Object.values)) {
+      expect(Object.keys(operation.responses).length).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  it("describes what is checked: the step of a counter has the limits that refuse", async () => {
+    const { body } = await call("/openapi.json");
+    expect(body).toMatchObject({
+      paths: {
+        "/counter/increment": {
+          post: {
+            parameters: expect.arrayContaining([
+              expect.objectContaining({ in: "query", name: "id", required: false }),
+              expect.objectContaining({ in: "header", name: "Idempotency-Key" }),
+            ]),
+            requestBody: {
+              content: {
+                "application/json": {
+                  schema: { properties: { by: { type: "integer", minimum: 1, maximum: 1_000_000 } } },
+                },
+              },
+            },
+          },
+        },
+        "/counter/reset": { post: { security: [{ admin: [] }] } },
+      },
+    });
+  });
+});
+
+describe("retries towards objects", () => {
+  const failing = (times: number, flags: object) => {
+    let attempts = 0;
+    const attempt = async () => {
+      attempts++;
+      if (attempts <= times) throw Object.assign(new Error("the object was reset"), flags);
+      return attempts;
+    };
+    return { attempt, attempts: () => attempts };
+  };
+
+  it("are made while the error says retryable", async () => {
+    expect(await retry(failing(2, { retryable: true }).attempt)).toBe(3);
+  });
+
+  it("end after three attempts", async () => {
+    const { attempt, attempts } = failing(9, { retryable: true });
+    await expect(retry(attempt)).rejects.toThrow("the object was reset");
+    expect(attempts()).toBe(3);
+  });
+
+  it.each([{}, { retryable: false }, { retryable: true, overloaded: true }, { overloaded: true }])(
+    "are not made when the error says %j",
+    async (flags) => {
+      const { attempt, attempts } = failing(1, flags);
+      await expect(retry(attempt)).rejects.toThrow();
+      expect(attempts()).toBe(1);
+    },
+  );
+
+  it.each([
+    [{ overloaded: true, retryable: true }, "5"],
+    [{ retryable: true }, "1"],
+  ])("that cannot help end as 503 with Retry-After (%j)", async (flags, retryAfter) => {
+    const error = Object.assign(new Error("the object was reset"), flags);
+    const failing = { ...env, COUNTER: { getByName: () => ({ add: () => Promise.reject(error) }) } };
+    const request = new Request("https://stack.test/counter/increment", { method: "POST" });
+    const response = await app.fetch(request, failing);
+    expect(response.status).toBe(503);
+    expect(response.headers.get("Retry-After")).toBe(retryAfter);
+  });
+});
+
+describe("the stack's settings", () => {
+  it("are refused with every wrong one named", () => {
+    const wrong = { ...env, SETTINGS: { ...env.SETTINGS, demoLogin: "yes", corsOrigins: ["https://a.example/path"] } };
+    expect(() => stackOf(wrong)).toThrow(/SETTINGS\.demoLogin.*|SETTINGS\.corsOrigins\.0/);
+    expect(() => stackOf(wrong)).toThrow(/SETTINGS\.corsOrigins\.0/);
+  });
+
+  it("must have the default rate limit", () => {
+    const { rateLimits: _, ...rest } = stackOf(env).settings;
+    expect(v.safeParse(Settings, { ...rest, rateLimits: {} }).success).toBe(false);
+  });
+
+  it("must have a home region that there is, and no prefix twice", () => {
+    const { regions } = stackOf(env);
+    expect(() => stackOf({ ...env, REGIONS: { ...regions, home: "mars" } })).toThrow(/home is not the id of a region/);
+    const twins = regions.regions.map((region) => ({ ...region, prefix: "same" }));
+    expect(() => stackOf({ ...env, REGIONS: { ...regions, regions: twins } })).toThrow(/same prefix/);
+  });
+});
