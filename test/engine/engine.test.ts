@@ -1,0 +1,227 @@
+/** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import { makeReleases, type Releases } from "../releases.ts";
+import { EngineStack } from "./stack.ts";
+
+/** An account behind a proxy and a stack for it, with nothing deployed yet. */
+class Site {
+  readonly adminToken: string;
+  readonly account: RunningAccount;
+  readonly proxy: ApiProxy;
+  readonly stack: EngineStack;
+  readonly #dir: string;
+
+  private constructor(dir: string, account: RunningAccount, proxy: ApiProxy, stack: EngineStack, adminToken: string) {
+    this.#dir = dir;
+    this.account = account;
+    this.proxy = proxy;
+    this.stack = stack;
+    this.adminToken = adminToken;
+  }
+
+  static async open(): Promise<Site> {
+    const dir = mkdtempSync(join(tmpdir(), "durable-stack-account-"));
+    const account = await startAccount({ dir, port: 0, apiPort: 0 });
+    const proxy = await startProxy(account.apiUrl);
+    const adminToken = randomBytes(24).toString("hex");
+    const { accountId, token } = account;
+    const stack = await EngineStack.create({
+      account: { apiUrl: proxy.apiUrl, accountId, token },
+      config: { "durable-stack:release": releases.built.setting },
+      secrets: { "durable-stack:adminToken": adminToken },
+    });
+    return new Site(dir, account, proxy, stack, adminToken);
+  }
+
+  set(config: Readonly<Record<string, string>>): void {
+    const full = Object.entries(config).map(([key, value]) => [`durable-stack:${key}`, value]);
+    this.stack.config = { ...this.stack.config, ...Object.fromEntries(full) };
+  }
+
+  /** Asks the deployed Worker. */
+  async ask(method: string, path: string): Promise<Record<string, unknown>> {
+    const response = await fetch(`http://127.0.0.1:${this.account.port}${path}`, { method });
+    expect(response.ok, `${method} ${path} is answered ${response.status}`).toBe(true);
+    return await response.json();
+  }
+
+  /** How many versions the Worker has. */
+  async versions(): Promise<number> {
+    const { apiUrl, accountId, token } = this.account;
+    const url = `${apiUrl}/accounts/${accountId}/workers/workers/durable-stack/versions`;
+    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+    const { result }: { readonly result: readonly unknown[] } = await response.json();
+    return result.length;
+  }
+
+  async close(): Promise<void> {
+    this.stack.remove();
+    await this.proxy.close();
+    await this.account.close();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+let releases: Releases;
+beforeAll(async () => {
+  releases = await makeReleases();
+});
+afterAll(() => releases?.remove());
+
+/** The steps with the version's name, which carries its release's digest, cut to `worker <what>`. */
+const steps = (answer: { readonly steps: readonly string[] }, names: Readonly<Record<string, string>>) =>
+  answer.steps.map((step) =>
+    step.replace(/worker ([0-9a-f]{12})-[0-9a-f]{8}$/, (_, digest: string) => `worker ${names[digest] ?? digest}`),
+  );
+const short = (digest: string) => digest.slice(0, 12);
+
+describe("a stack from its first update to its end", () => {
+  let site: Site;
+  let names: Record<string, string>;
+  beforeAll(async () => {
+    site = await Site.open();
+    names = { [short(releases.built.digest)]: "one" };
+  });
+  afterAll(() => site?.close());
+
+  const created = [
+    "create R2Bucket blobs",
+    "create Worker worker",
+    "create WorkerVersion worker one",
+    "create WorkersDeployment worker",
+    "create WorkersKvNamespace reads",
+  ];
+  const unchanged = created.map((step) => step.replace("create", "same"));
+
+  test("a preview lists what the first update will create, and sends nothing", async () => {
+    const preview = await site.stack.preview();
+    expect(steps(preview, names), preview.text).toEqual(created);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("the first update creates it, and the Worker answers with its release", async () => {
+    const up = await site.stack.up();
+    expect(steps(up, names), up.text).toEqual(created);
+    expect(up.outputs).toMatchObject({ digest: releases.built.digest, version: { number: 1 } });
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
+    site.proxy.takeWrites();
+  });
+
+  test("a second update changes nothing and sends nothing", async () => {
+    const up = await site.stack.up();
+    expect(steps(up, names), up.text).toEqual(unchanged);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("an update after a refresh changes nothing and sends nothing", async () => {
+    const refresh = await site.stack.refresh();
+    expect(refresh.ok, refresh.text).toBe(true);
+    const up = await site.stack.up();
+    expect(steps(up, names), up.text).toEqual(unchanged);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  const release = [
+    "create WorkerVersion worker two",
+    "create-replacement WorkersDeployment worker",
+    "delete WorkerVersion worker one",
+    "delete-replaced WorkersDeployment worker",
+    "replace WorkersDeployment worker",
+    "same R2Bucket blobs",
+    "same Worker worker",
+    "same WorkersKvNamespace reads",
+  ];
+
+  test("a preview of other code lists the new version and the deployment, and sends nothing", async () => {
+    const two = releases.variant("two");
+    names[short(two.digest)] = "two";
+    site.set({ release: two.setting });
+    const preview = await site.stack.preview();
+    expect(steps(preview, names), preview.text).toEqual(release);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("other code is a new version and a new deployment; the data and the old version stay", async () => {
+    const before = await site.ask("POST", "/counter/increment?id=kept");
+    const up = await site.stack.up();
+    expect(steps(up, names), up.text).toEqual(release);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.variant("two").digest });
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual(before);
+    expect(await site.versions()).toBe(2);
+  });
+
+  test("no secret is in the state in plain text", () => {
+    const { state } = site.stack;
+    expect(state).toContain("WorkerVersion");
+    expect(state).not.toContain(site.adminToken);
+    expect(state).not.toContain(site.account.token);
+  });
+
+  test("a protected stack is not destroyed, and keeps answering", async () => {
+    site.set({ protect: "true" });
+    expect((await site.stack.up()).ok).toBe(true);
+    site.proxy.takeWrites();
+    const destroy = await site.stack.destroy();
+    expect(destroy.ok).toBe(false);
+    expect(destroy.text).toMatch(/protect/);
+    expect(site.proxy.takeWrites()).toEqual([]);
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+  });
+
+  test("without protection it is destroyed, and nothing answers", async () => {
+    site.set({ protect: "false" });
+    expect((await site.stack.up()).ok).toBe(true);
+    const destroy = await site.stack.destroy();
+    expect(destroy.ok, destroy.text).toBe(true);
+    const response = await fetch(`http://127.0.0.1:${site.account.port}/health`);
+    expect(response.status).toBe(404);
+  });
+});
+
+describe("an update that fails in the middle", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.open();
+  });
+  afterAll(() => site?.close());
+
+  test("on an empty account says what was refused, and the next one completes it", async () => {
+    site.proxy.intervene = ({ method, path }) =>
+      method === "POST" && path.includes("/versions") ? "refuse" : undefined;
+    const failed = await site.stack.up();
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toContain("/versions was answered 500: 10013 spoilt by the test");
+    site.proxy.intervene = undefined;
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
+  });
+
+  test("leaves the deployed release serving, and the next one deploys the other", async () => {
+    const three = releases.variant("three");
+    site.set({ release: three.setting });
+    site.proxy.intervene = ({ method, path }) =>
+      method === "POST" && path.includes("/deployments") ? "refuse" : undefined;
+    expect((await site.stack.up()).ok).toBe(false);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
+    site.proxy.intervene = undefined;
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: three.digest });
+    expect(await site.versions()).toBe(2);
+  });
+
+  test("another admin token is another version, under the same release", async () => {
+    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": randomBytes(24).toString("hex") };
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(up.steps.filter((step) => !step.startsWith("same"))).toHaveLength(6);
+    expect(await site.versions()).toBe(3);
+  });
+});

@@ -1,0 +1,76 @@
+/**
+ * One operation of the real engine in a process of its own: a program is evaluated once a process, and must be
+ * evaluated afresh for each. It takes a job from its parent, and answers with what the engine did.
+ */
+import { pathToFileURL } from "node:url";
+import { type EngineEvent, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
+
+export interface Job {
+  readonly operation: "up" | "preview" | "refresh" | "destroy";
+  readonly stack: string;
+  /** The folder of Pulumi.yaml. */
+  readonly project: string;
+  /** The program's module. */
+  readonly program: string;
+  /** The folder whose bin/ has the CLI. */
+  readonly cli: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly config: Readonly<Record<string, { readonly value: string; readonly secret: boolean }>>;
+}
+
+/** What the engine did, or why it did not. */
+export interface Answer {
+  readonly ok: boolean;
+  /** Every step on a resource, as `create Worker worker`, sorted; components and the stack are left out. */
+  readonly steps: readonly string[];
+  /** What people read: messages of the program, the provider and the engine. */
+  readonly text: string;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/** Severities of messages that people get to see; the other one is `debug`. */
+const SHOWN: ReadonlySet<string> = new Set(["info", "info#err", "warning", "error"]);
+
+process.once("message", async (job: Job) => {
+  process.send?.(await perform(job), () => process.exit(0));
+});
+
+async function perform(job: Job): Promise<Answer> {
+  const steps: string[] = [];
+  const words: string[] = [];
+  const onEvent = ({ resourcePreEvent, diagnosticEvent }: EngineEvent) => {
+    if (resourcePreEvent) {
+      const { op, urn, type } = resourcePreEvent.metadata;
+      if (type.startsWith("cloudflare:")) steps.push(`${op} ${type.split(":").at(-1)} ${urn.split("::").at(-1)}`);
+    }
+    if (diagnosticEvent && SHOWN.has(diagnosticEvent.severity)) words.push(diagnosticEvent.message);
+  };
+  const options = { onEvent, color: "never" } as const;
+  try {
+    const stack = await LocalWorkspace.createOrSelectStack(
+      {
+        stackName: job.stack,
+        projectName: "durable-stack",
+        program: async () => ({ ...(await import(pathToFileURL(job.program).href)) }),
+      },
+      {
+        workDir: job.project,
+        envVars: { ...job.env },
+        pulumiCommand: await PulumiCommand.get({ root: job.cli }),
+        secretsProvider: "passphrase",
+      },
+    );
+    await stack.setAllConfig({ ...job.config });
+    const answer = () => ({ ok: true, steps: steps.toSorted(), text: words.join("") });
+    if (job.operation !== "up") {
+      await stack[job.operation](options);
+      return { ...answer(), outputs: {} };
+    }
+    const { outputs } = await stack.up(options);
+    const shown = Object.entries(outputs).map(([name, { value, secret }]) => [name, secret ? "[secret]" : value]);
+    return { ...answer(), outputs: Object.fromEntries(shown) };
+  } catch (error) {
+    if (words.length === 0) words.push(error instanceof Error ? error.message : String(error));
+    return { ok: false, steps: steps.toSorted(), text: words.join(""), outputs: {} };
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * A stand-in for the Cloudflare provider plugin, for where the real one cannot be downloaded: Pulumi's provider
+ * protocol over the adapter that `npm start` applies the program with.
+ *
+ * Secrets stay with the engine: it takes them off before it calls, and puts them on what comes back.
+ */
+import grpc from "@grpc/grpc-js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
+import empties from "google-protobuf/google/protobuf/empty_pb.js";
+import structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { Api } from "../../../infra/local/resources/api.ts";
+import { ask } from "../../../infra/local/resources/functions.ts";
+import { kindOf } from "../../../infra/local/resources/index.ts";
+import { check, difference, type Kind } from "../../../infra/local/resources/kind.ts";
+import type { Properties } from "../../../infra/local/resources/values.ts";
+
+/** Serves the protocol on a free port of loopback, and returns the port. Files are relative to `folder`. */
+export function serve(version: string, folder: string): Promise<number> {
+  const server = new grpc.Server();
+  server.addService(services.ResourceProviderService, handlers(version, folder));
+  return new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) =>
+      error ? reject(error) : resolve(port),
+    );
+  });
+}
+
+function handlers(version: string, folder: string): grpc.UntypedServiceImplementation {
+  let configured: Api | undefined;
+  const api = () => {
+    if (!configured) throw new Error("cloudflare:baseUrl and cloudflare:apiToken are not set");
+    return configured;
+  };
+  const context = () => ({ api: api(), folder });
+
+  return {
+    getPluginInfo: unary(async () => {
+      const response = new plugin.PluginInfo();
+      response.setVersion(version);
+      return response;
+    }),
+
+    getSchema: unary(async () => {
+      const response = new provider.GetSchemaResponse();
+      response.setSchema(JSON.stringify({ name: "cloudflare", version }));
+      return response;
+    }),
+
+    configure: unary(async (request: InstanceType<typeof provider.ConfigureRequest>) => {
+      // Plain here; in the request's `args` secrets are wrapped.
+      const variables = request.getVariablesMap();
+      const baseUrl = variables.get("cloudflare:config:baseUrl");
+      const token = variables.get("cloudflare:config:apiToken");
+      if (baseUrl && token) configured = new Api({ baseUrl, token });
+      return new provider.ConfigureResponse();
+    }),
+
+    check: unary(async (request: InstanceType<typeof provider.CheckRequest>) => {
+      const { inputs, problems } = check(kindFor(request), propertiesOf(request.getNews()));
+      const response = new provider.CheckResponse();
+      response.setInputs(structOf(inputs));
+      response.setFailuresList(
+        problems.map(({ property, reason }) => {
+          const failure = new provider.CheckFailure();
+          failure.setProperty(property);
+          failure.setReason(reason);
+          return failure;
+        }),
+      );
+      return response;
+    }),
+
+    diff: unary(async (request: InstanceType<typeof provider.DiffRequest>) => {
+      const old = { inputs: propertiesOf(request.getOldInputs()), state: propertiesOf(request.getOlds()) };
+      const options = { folder, ignore: request.getIgnorechangesList() };
+      const { changed, replacing } = difference(kindFor(request), old, propertiesOf(request.getNews()), options);
+      const { DIFF_NONE, DIFF_SOME } = provider.DiffResponse.DiffChanges;
+      const response = new provider.DiffResponse();
+      response.setChanges(changed.length > 0 ? DIFF_SOME : DIFF_NONE);
+      response.setDiffsList([...changed]);
+      response.setReplacesList([...replacing]);
+      return response;
+    }),
+
+    create: unary(async (request: InstanceType<typeof provider.CreateRequest>) => {
+      const { id, state } = await kindFor(request).create(context(), propertiesOf(request.getProperties()));
+      const response = new provider.CreateResponse();
+      response.setId(id);
+      response.setProperties(structOf(state));
+      return response;
+    }),
+
+    read: unary(async (request: InstanceType<typeof provider.ReadRequest>) => {
+      const prior = { ...propertiesOf(request.getInputs()), ...propertiesOf(request.getProperties()) };
+      const state = await kindFor(request).read(context(), request.getId(), prior);
+      const response = new provider.ReadResponse();
+      if (!state) return response;
+      response.setId(request.getId());
+      response.setProperties(structOf(state));
+      return response;
+    }),
+
+    update: unary(async (request: InstanceType<typeof provider.UpdateRequest>) => {
+      const kind = kindFor(request);
+      if (!kind.update) throw new Error(`${kind.type} cannot change in place`);
+      const state = await kind.update(context(), request.getId(), propertiesOf(request.getNews()));
+      const response = new provider.UpdateResponse();
+      response.setProperties(structOf(state));
+      return response;
+    }),
+
+    delete: unary(async (request: InstanceType<typeof provider.DeleteRequest>) => {
+      await kindFor(request).remove?.(context(), request.getId(), propertiesOf(request.getProperties()));
+      return new empties.Empty();
+    }),
+
+    invoke: unary(async (request: InstanceType<typeof provider.InvokeRequest>) => {
+      const response = new provider.InvokeResponse();
+      response.setReturn(structOf(await ask(request.getTok(), api(), propertiesOf(request.getArgs()))));
+      return response;
+    }),
+
+    cancel: unary(async () => new empties.Empty()),
+    attach: unary(async () => new empties.Empty()),
+  };
+}
+
+/** A handler of one request; what it throws becomes the error that the engine prints. */
+function unary<Request, Response>(work: (request: Request) => Promise<Response>) {
+  return (call: { request: Request }, callback: (error: object | null, response?: Response) => void) => {
+    work(call.request).then(
+      (response) => callback(null, response),
+      (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        callback({ code: grpc.status.UNKNOWN, message, details: message });
+      },
+    );
+  };
+}
+
+/** The kind of a URN's resource: the last of its types. */
+function kindFor(request: { getUrn(): string }): Kind {
+  const types = request.getUrn().split("::")[2] ?? "";
+  return kindOf(types.split("$").at(-1) ?? "");
+}
+
+const propertiesOf = (struct: structs.Struct | undefined): Properties => struct?.toJavaScript() ?? {};
+
+const structOf = (properties: Properties): structs.Struct =>
+  structs.Struct.fromJavaScript(JSON.parse(JSON.stringify(properties)));

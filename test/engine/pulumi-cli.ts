@@ -1,0 +1,97 @@
+/**
+ * Finds the Pulumi CLI for the engine tests: the one on the PATH, else one built from its Go modules into .cache/.
+ * Where neither is possible it says what is missing, and fails: engine tests are never skipped.
+ *
+ * As a command (`npm run pulumi:cli`) it prints the CLI's path.
+ */
+import { execFile, spawn } from "node:child_process";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ROOT } from "../../infra/release/root.ts";
+
+const run = promisify(execFile);
+
+/** The module that pins the CLI's version (go.mod) and all it is built from (go.sum). */
+const MODULE = join(import.meta.dirname, "pulumi-cli");
+const COMMAND = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
+/** What the CLI takes its version from, which the Automation API asks for; a plain build has none. */
+const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
+
+/** The path of a Pulumi CLI that works. `say` is told when one has to be built, which takes minutes. */
+export async function findPulumi(say: (line: string) => void): Promise<string> {
+  const installed = await firstThatWorks((process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "pulumi")));
+  if (installed) return installed;
+  const version = await pinnedVersion();
+  const built = join(ROOT, ".cache", "pulumi-cli", version, "bin", "pulumi");
+  if (!(await firstThatWorks([built]))) await build(version, built, say);
+  return built;
+}
+
+async function firstThatWorks(candidates: readonly string[]): Promise<string | undefined> {
+  for (const candidate of candidates) if (await versionOf(candidate)) return candidate;
+  return undefined;
+}
+
+/** What the CLI at `path` says its version is; undefined when there is none that says so. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await run(path, ["version"], { env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" } });
+    return /^v\d+\.\d+\.\d+/.exec(stdout.trim())?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+async function pinnedVersion(): Promise<string> {
+  const version = /pulumi\/pkg\/v3 (v\S+)/.exec(await readFile(join(MODULE, "go.mod"), "utf8"))?.[1];
+  if (!version) throw new Error(`${MODULE}/go.mod does not require ${COMMAND}`);
+  return version;
+}
+
+async function build(version: string, target: string, say: (line: string) => void): Promise<void> {
+  const help = "Install the Pulumi CLI (https://www.pulumi.com/docs/install/) or Go 1.26.6 or later, and try again.";
+  try {
+    await run("go", ["version"]);
+  } catch {
+    throw new Error(`There is no \`pulumi\` on the PATH, and no \`go\` to build one with. ${help}`);
+  }
+  say(`Building the Pulumi CLI ${version} from its Go modules, once: this takes some minutes…`);
+  await mkdir(dirname(target), { recursive: true });
+  // Built beside its place and moved there whole, so that nobody runs half a CLI.
+  const partial = `${target}.${process.pid}`;
+  const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
+  try {
+    await go(["build", "-o", partial, "-ldflags", flags, COMMAND]);
+    const says = await versionOf(partial);
+    if (says !== version) throw new Error(`what was built says that it is ${says ?? "of no version"}`);
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { force: true });
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(`The Pulumi CLI could not be built: ${reason}\n${help}`, { cause: error });
+  }
+}
+
+function go(args: readonly string[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const child = spawn("go", args, { cwd: MODULE, stdio: ["ignore", "ignore", "pipe"] });
+  let words = "";
+  child.stderr.on("data", (chunk) => {
+    words += chunk;
+  });
+  child.once("error", reject);
+  child.once("close", (code) =>
+    code === 0 ? resolve() : reject(new Error(words.trim().split("\n").slice(-10).join("\n"))),
+  );
+  return promise;
+}
+
+if (import.meta.main) {
+  try {
+    console.log(await findPulumi(console.error));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

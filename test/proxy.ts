@@ -1,0 +1,87 @@
+/** Stands between a client and an account's API: notes every request, and can spoil one before or after it arrives. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+
+export interface Seen {
+  readonly method: string;
+  /** Below `/client/v4`, with its query. */
+  readonly path: string;
+  readonly body: string;
+}
+
+/** What to do with a request instead of answering it as the account does. */
+export type Intervention =
+  /** It never reaches the account, and the client hears of an internal error. */
+  | "refuse"
+  /** The account does it, and the client never hears of it: the connection just ends. */
+  | "lose";
+
+export interface ApiProxy {
+  /** Base of the API through here. */
+  readonly apiUrl: string;
+  readonly seen: readonly Seen[];
+  /** The requests since the last call of this that change something, as `POST /accounts/…`. */
+  takeWrites(): readonly string[];
+  /** Asked about every request; undefined lets it pass. May wait. */
+  intervene: ((request: Seen) => Promise<Intervention | undefined> | Intervention | undefined) | undefined;
+  close(): Promise<void>;
+}
+
+/** Starts one in front of the API at `target`. */
+export async function startProxy(target: string): Promise<ApiProxy> {
+  const seen: Seen[] = [];
+  let taken = 0;
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const { method = "GET", url = "/", headers } = request;
+    const noted = { method, path: url.replace("/client/v4", ""), body: body.toString() };
+    seen.push(noted);
+    const intervention = await proxy.intervene?.(noted);
+    if (intervention === "refuse") {
+      response.writeHead(500, { "content-type": "application/json" });
+      response.end(JSON.stringify({ success: false, errors: [{ code: 10013, message: "spoilt by the test" }] }));
+      return;
+    }
+    const sent = new Headers();
+    for (const name of ["authorization", "content-type", "cf-r2-jurisdiction", "cf-r2-storage-class"]) {
+      const value = headers[name];
+      if (typeof value === "string") sent.set(name, value);
+    }
+    const upstream = await fetch(`${target}${noted.path}`, {
+      method,
+      headers: sent,
+      ...(body.length > 0 && { body }),
+    });
+    const text = await upstream.text();
+    if (intervention === "lose") return void response.destroy();
+    response.writeHead(upstream.status, { "content-type": upstream.headers.get("content-type") ?? "text/plain" });
+    response.end(text);
+  }
+
+  const { promise: listening, resolve } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", resolve);
+  await listening;
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  const proxy: ApiProxy = {
+    apiUrl: `http://127.0.0.1:${address.port}/client/v4`,
+    seen,
+    intervene: undefined,
+    takeWrites() {
+      const since = seen.slice(taken);
+      taken = seen.length;
+      return since.filter(({ method }) => method !== "GET").map(({ method, path }) => `${method} ${path}`);
+    },
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+  return proxy;
+}

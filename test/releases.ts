@@ -1,0 +1,40 @@
+/** Releases for tests that deploy one after the other: the real one, and others that differ in a comment. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { buildRelease } from "../infra/release/build.ts";
+import { digestOf, MAIN_MODULE, MANIFEST } from "../infra/release/manifest.ts";
+import { ROOT } from "../infra/release/root.ts";
+
+export interface TestRelease {
+  /** As the `release` setting wants it: seen from the project's folder. */
+  readonly setting: string;
+  readonly digest: string;
+}
+
+export interface Releases {
+  /** The release that the source makes. */
+  readonly built: TestRelease;
+  /** The same code under another digest. */
+  variant(name: string): TestRelease;
+  remove(): void;
+}
+
+export async function makeReleases(): Promise<Releases> {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-releases-"));
+  const built = join(dir, "built");
+  const { manifest } = await buildRelease(built);
+  return {
+    built: { setting: relative(ROOT, built), digest: manifest.digest },
+    variant(name) {
+      const copy = join(dir, name);
+      cpSync(built, copy, { recursive: true });
+      const main = Buffer.concat([readFileSync(join(copy, MAIN_MODULE)), Buffer.from(`\n// ${name}\n`)]);
+      writeFileSync(join(copy, MAIN_MODULE), main);
+      const digest = digestOf(main);
+      writeFileSync(join(copy, MANIFEST), JSON.stringify({ ...manifest, digest, size: main.length }));
+      return { setting: relative(ROOT, copy), digest };
+    },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
