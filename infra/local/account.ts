@@ -117,6 +117,13 @@ export class Account {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
   }
 
+  /** Makes a version run besides those that serve, for its preview address. */
+  preview(versionId: string): Promise<void> {
+    return this.#inTurn(() =>
+      this.runtime.preview(versionId, { state: this.state, blob: (sha256) => this.blob(sha256) }),
+    );
+  }
+
   async close(): Promise<void> {
     await this.#last.catch(() => {});
     await this.runtime.close();

@@ -89,6 +89,63 @@ export function addVersion(
   return { version: draft.put("versions", { ...version, bindings }), deployment: undefined };
 }
 
+/**
+ * A version like the newest one with other bindings: what a changed secret or setting makes. With `deploy` it takes
+ * over all traffic, and then the newest version must be the one that serves (10215): a change of a secret must not
+ * deploy code that nobody deployed.
+ */
+export function deriveVersion(
+  draft: Draft,
+  workerId: string,
+  change: (
+    latest: Version,
+  ) => Partial<Pick<Version, "bindings" | "compatibilityDate" | "compatibilityFlags" | "extras">>,
+  options: {
+    readonly deploy: boolean;
+    readonly plan: Plan;
+    readonly source: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  },
+): Version {
+  const worker = workerOf(draft.state, workerId);
+  const latest = versionsOf(draft.state, workerId)[0];
+  if (latest === undefined)
+    throw new ApiError(400, 10222, `'${worker.name}' has no version yet. Deploy it before its settings are changed.`);
+  if (options.deploy && !servesAlone(draft.state, workerId, latest))
+    throw new ApiError(
+      400,
+      10215,
+      `The newest version of '${worker.name}' is not the one that has all traffic. Deploy it first, or change a version that is not deployed.`,
+    );
+  const changed = change(latest);
+  const version: Version = {
+    ...latest,
+    ...changed,
+    bindings: resolveBindings(draft.state, worker, [...(changed.bindings ?? latest.bindings)].sort(byName), new Set()),
+    id: newUuid(),
+    number: worker.versionCount + 1,
+    createdOn: now(),
+    source: options.source,
+    annotations: options.annotations,
+    migrations: null,
+    report: null,
+    deployedOn: null,
+  };
+  draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
+  draft.put("versions", version);
+  if (options.deploy)
+    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], { ...options, force: true });
+  return versionOf(draft.state, version.id);
+}
+
+/** Whether the version has all traffic. A Worker that was never deployed has none to lose. */
+function servesAlone(state: State, workerId: string, version: Version): boolean {
+  const shares = currentDeployment(state, workerId)?.versions ?? [];
+  return shares.length === 0 || (shares.length === 1 && shares[0]?.version_id === version.id);
+}
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+
 export interface DeployOptions {
   readonly plan: Plan;
   /** Deploys though a secret was changed since. */
@@ -180,7 +237,7 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
     number: worker.versionCount + 1,
     createdOn: now(),
     source: upload.source,
-    annotations: upload.annotations,
+    annotations: { "workers/triggered_by": "upload", ...upload.annotations },
     bindings,
     compatibilityDate: upload.compatibilityDate,
     compatibilityFlags: upload.compatibilityFlags,
@@ -419,10 +476,3 @@ function namespaceWith(state: State, id: string) {
 
 /** Version that new settings and secrets are based on: the newest one. Undefined when there is none. */
 export const latestVersion = (state: State, workerId: string): Version | undefined => versionsOf(state, workerId)[0];
-
-/** The one version that has all the traffic, if the newest version is it. */
-export function latestDeployedVersion(state: State, workerId: string): Version | undefined {
-  const latest = latestVersion(state, workerId);
-  const shares = currentDeployment(state, workerId)?.versions ?? [];
-  return shares.length === 1 && shares[0]?.version_id === latest?.id ? latest : undefined;
-}

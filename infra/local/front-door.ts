@@ -14,13 +14,13 @@ import {
 } from "node:http";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
-import type { State } from "./model.ts";
+import type { Account } from "./account.ts";
 import { target } from "./routing.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import { serviceName } from "./runtime/projection.ts";
+import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
 export interface FrontDoorOptions {
-  readonly state: () => State;
-  readonly runtime: Runtime;
+  readonly account: Account;
   readonly defaultWorker: string | undefined;
   /** Told of what a Worker threw: the stack, for the person at the terminal. */
   readonly onException: (worker: string, error: string) => void;
@@ -32,33 +32,41 @@ const THROWN = "mf-experimental-error-stack";
 /** A server that is not listening yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const agent = new Agent({ keepAlive: true });
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer(async (incoming, outgoing) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
-    void options.runtime.open().then(() => {
-      options.runtime.track(promise);
-      forward(options, agent, incoming, outgoing);
-    });
+    const found = await admit(options, incoming, promise);
+    if ("reason" in found) answer(outgoing, 404, `${found.reason}\n`);
+    else forward(options, agent, found.service, incoming, outgoing);
   });
-  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on("upgrade", async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    void options.runtime.open().then(() => upgrade(options, incoming, socket, head));
+    const found = await admit(options, incoming, Promise.resolve());
+    if ("reason" in found) refuse(socket, "404 Not Found", `${found.reason}\n`);
+    else upgrade(options, found.service, incoming, socket, head);
   });
   server.on("close", () => agent.destroy());
   return server;
 }
 
-function forward(options: FrontDoorOptions, agent: Agent, incoming: IncomingMessage, outgoing: ServerResponse) {
-  const found = find(options, incoming);
-  if ("reason" in found) return answer(outgoing, 404, `${found.reason}\n`);
-  const upstream = request(options.runtime.entry, {
+function forward(
+  options: FrontDoorOptions,
+  agent: Agent,
+  service: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
+  const upstream = request(options.account.runtime.entry, {
     agent,
     method: incoming.method,
     path: incoming.url,
-    headers: headersFor(incoming, found.worker),
+    headers: headersFor(incoming, service),
   });
   upstream.on("response", (response) => {
-    if (response.headers[THROWN] !== undefined) return thrown(options, found.worker, response, outgoing);
+    if (response.headers[THROWN] !== undefined) {
+      thrown(options, service, response, outgoing);
+      return;
+    }
     outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, pairs(response.rawHeaders));
     pipeline(response, outgoing, () => {});
   });
@@ -70,13 +78,17 @@ function forward(options: FrontDoorOptions, agent: Agent, incoming: IncomingMess
   pipeline(incoming, upstream, () => {});
 }
 
-function upgrade(options: FrontDoorOptions, incoming: IncomingMessage, socket: Duplex, head: Buffer) {
-  const found = find(options, incoming);
-  if ("reason" in found) return refuse(socket, "404 Not Found", `${found.reason}\n`);
-  const upstream = request(options.runtime.entry, {
+function upgrade(
+  { account }: FrontDoorOptions,
+  service: string,
+  incoming: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const upstream = request(account.runtime.entry, {
     method: incoming.method,
     path: incoming.url,
-    headers: headersFor(incoming, found.worker),
+    headers: headersFor(incoming, service),
   });
   upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
     socket.write(rawHead(response));
@@ -96,17 +108,47 @@ function upgrade(options: FrontDoorOptions, incoming: IncomingMessage, socket: D
   upstream.end();
 }
 
-function find({ state, defaultWorker }: FrontDoorOptions, { url = "/", headers }: IncomingMessage) {
+/** Where a request goes, once the gate is open. From then on a restart waits for `finished`, within its limits. */
+async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finished: Promise<void>) {
+  const { runtime } = options.account;
+  for (;;) {
+    await runtime.open();
+    const found = await find(options, incoming);
+    // The gate may have closed while the version of a preview was started.
+    if (runtime.isOpen) {
+      runtime.track(finished);
+      return found;
+    }
+  }
+}
+
+/** The service in the runtime for a request; a version that is only previewed is started for it. */
+async function find(
+  { account, defaultWorker }: FrontDoorOptions,
+  { url = "/", headers }: IncomingMessage,
+): Promise<{ readonly service: string } | { readonly reason: string }> {
   const pathname = url.split(/[?#]/, 1)[0] ?? "/";
   // Cloudflare answers these paths itself, and so does Miniflare, with doors into its storage.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
-  return target(state(), hostOf(headers), pathname, defaultWorker);
+  const { state } = account;
+  const found = target(state, hostOf(headers), pathname, defaultWorker);
+  if ("reason" in found) return found;
+  if ("preview" in found) {
+    await account.preview(found.preview.id);
+    return { service: serviceName(state, found.worker, found.preview) };
+  }
+  const wish = { key: single(headers[KEY_HEADER]), overrides: single(headers[OVERRIDE_HEADER]) };
+  const version = versionFor(state, found.worker, wish, Math.random);
+  if (version === undefined) return { reason: `Worker '${found.worker.name}' has no deployment.` };
+  return { service: serviceName(state, found.worker, version) };
 }
+
+const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(",") : header);
 
 const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
 
 /** The client's headers as a Worker sees them in production, and those that tell Miniflare where to go. */
-function headersFor(incoming: IncomingMessage, worker: string): Record<string, string | string[]> {
+function headersFor(incoming: IncomingMessage, service: string): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (value !== undefined && !name.startsWith("mf-")) headers[name] = value;
@@ -119,18 +161,18 @@ function headersFor(incoming: IncomingMessage, worker: string): Record<string, s
     "cf-visitor": '{"scheme":"http"}',
     "x-real-ip": address,
     "x-forwarded-proto": "http",
-    "mf-route-override": worker,
+    "mf-route-override": service,
     "mf-original-url": `http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`,
     "mf-disable-pretty-error": "1",
   };
 }
 
 /** What the client sees of an exception is what it sees in production: 1101, and nothing of the stack. */
-function thrown(options: FrontDoorOptions, worker: string, response: IncomingMessage, outgoing: ServerResponse) {
+function thrown(options: FrontDoorOptions, service: string, response: IncomingMessage, outgoing: ServerResponse) {
   const chunks: Buffer[] = [];
   response.on("data", (chunk: Buffer) => chunks.push(chunk));
   response.on("end", () => {
-    options.onException(worker, stackOf(Buffer.concat(chunks).toString()));
+    options.onException(service, stackOf(Buffer.concat(chunks).toString()));
     answer(outgoing, 500, "error code: 1101\n");
   });
 }

@@ -12,9 +12,10 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import path from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
-import { Hono } from "hono";
+import type { Hono } from "hono";
 import { Account, ADDRESS_FILE } from "./account.ts";
 import { api } from "./api/app.ts";
+import { type Call, Calls } from "./calls.ts";
 import { frontDoor } from "./front-door.ts";
 import type { Plan } from "./options.ts";
 import type { WriteHook } from "./store.ts";
@@ -34,6 +35,8 @@ export interface StartOptions {
   readonly defaultWorker?: string;
   /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
   readonly plan?: Plan;
+  /** Told of every call of the REST API once it is answered. */
+  readonly onCall?: (call: Call) => void;
   /** Called around every write to disk; for tests that kill the process there. */
   readonly onWrite?: WriteHook;
 }
@@ -74,15 +77,14 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   };
   try {
     const door = frontDoor({
-      state: () => account.state,
-      runtime: account.runtime,
+      account,
       defaultWorker: options.defaultWorker,
       onException: (worker, error) => console.error(`${worker} threw: ${error}`),
     });
     servers.push(door);
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
-    const rest = restServer(api({ account, addressOf }));
+    const rest = restServer(api({ account, addressOf, calls: new Calls(options.onCall) }));
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;
@@ -112,7 +114,7 @@ function forget(dir: string): void {
 }
 
 function restServer(routes: Hono): Server {
-  const server = createAdaptorServer({ fetch: new Hono().route("/client/v4", routes).fetch });
+  const server = createAdaptorServer({ fetch: routes.fetch });
   if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
   return server;
 }

@@ -57,3 +57,8 @@ export function boundBy(state: State, worker: Worker, className: string, namespa
     .map(({ name }) => name);
   return names.sort();
 }
+
+/** Whether the version implements Durable Objects itself: it binds to a class of its own Worker, or declares one. */
+export const ownsClasses = ({ exports, bindings }: Version): boolean =>
+  Object.values(exports ?? {}).some(({ type }) => type === "durable-object") ||
+  bindings.some(({ type, script_name }) => type === "durable_object_namespace" && script_name === undefined);

@@ -1,9 +1,11 @@
 /** Which Worker a request is for, by Cloudflare's precedence of addresses. Pure. */
-import type { State, Worker } from "./model.ts";
-import { servingVersions, workerNamed } from "./queries.ts";
+import type { State, Version, Worker } from "./model.ts";
+import { ownsClasses, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 
 export type Target =
-  | { readonly worker: string }
+  | { readonly worker: Worker }
+  /** The preview address of one version. */
+  | { readonly worker: Worker; readonly preview: Version }
   /** Nothing answers there; `reason` says why, to a person. */
   | { readonly reason: string };
 
@@ -34,21 +36,35 @@ export const isLoopback = (hostname: string) =>
 function onLoopback(state: State, chosen: string | undefined): Target {
   if (chosen !== undefined) return serving(state, workerNamed(state, chosen), chosen);
   const first = [...state.workers.values()].find(({ id }) => servingVersions(state, id).length > 0);
-  return first === undefined ? { reason: "No Worker is deployed yet." } : { worker: first.name };
+  return first === undefined ? { reason: "No Worker is deployed yet." } : { worker: first };
 }
 
 function onSubdomain(state: State, label: string): Target {
   const worker =
     workerNamed(state, label) ?? [...state.workers.values()].find(({ name }) => name.toLowerCase() === label);
-  if (worker !== undefined && !worker.subdomain.enabled)
+  if (worker === undefined) return onPreview(state, label);
+  if (!worker.subdomain.enabled)
     return { reason: `Worker '${worker.name}' is not enabled on the account's subdomain.` };
   return serving(state, worker, label);
+}
+
+/** `<first 8 digits of a version's id>-<worker>`: at Cloudflare, too, only versions without objects of their own have one. */
+function onPreview(state: State, label: string): Target {
+  const [, prefix, name] = /^([0-9a-f]{8})-(.+)$/.exec(label) ?? [];
+  const worker = [...state.workers.values()].find((candidate) => candidate.name.toLowerCase() === name);
+  const version =
+    worker && versionsOf(state, worker.id).find(({ id }) => prefix !== undefined && id.startsWith(prefix));
+  if (worker === undefined || version === undefined) return { reason: `There is no Worker '${label}'.` };
+  if (!worker.subdomain.previews_enabled) return { reason: `Worker '${worker.name}' has no previews enabled.` };
+  if (ownsClasses(version))
+    return { reason: `Version ${version.id} implements Durable Objects, and such versions have no preview address.` };
+  return { worker, preview: version };
 }
 
 function serving(state: State, worker: Worker | undefined, name: string): Target {
   if (worker === undefined) return { reason: `There is no Worker '${name}'.` };
   if (servingVersions(state, worker.id).length === 0) return { reason: `Worker '${worker.name}' has no deployment.` };
-  return { worker: worker.name };
+  return { worker };
 }
 
 interface Pattern {

@@ -36,7 +36,7 @@ const text = v.string();
 const texts = v.array(text);
 
 /** Settings that belong to the Worker and apply at once, whatever version serves. */
-const Settings = v.object({
+export const Settings = v.object({
   logpush: v.optional(v.nullable(v.boolean())),
   tags: v.optional(v.nullable(texts)),
   tail_consumers: v.optional(v.nullable(v.array(v.looseObject({ name: v.optional(text), service: v.optional(text) })))),

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Account } from "../account.ts";
+import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
 import { isLoopback } from "../routing.ts";
 import { deployments } from "./deployments.ts";
@@ -9,12 +10,18 @@ import { domains } from "./domains.ts";
 import { durableObjects } from "./durable-objects.ts";
 import { failure } from "./envelope.ts";
 import { kv } from "./kv.ts";
+import { kvValues } from "./kv-values.ts";
 import { r2 } from "./r2.ts";
+import { r2Objects } from "./r2-objects.ts";
 import { routes } from "./routes.ts";
 import { schedules } from "./schedules.ts";
+import { scriptVersions } from "./script-versions.ts";
 import { scripts } from "./scripts.ts";
-import { secrets } from "./secrets.ts";
+import { secrets, secretsBulk } from "./secrets.ts";
+import { services } from "./services.ts";
+import { settings } from "./settings.ts";
 import { subdomain } from "./subdomain.ts";
+import { triggers } from "./triggers.ts";
 import { user } from "./user.ts";
 import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
@@ -23,13 +30,14 @@ import { zones } from "./zones.ts";
 /** What the families need. */
 export interface Api {
   readonly account: Account;
+  readonly calls: Calls;
   /** Address at which a Worker answers on the account's subdomain. */
   readonly addressOf: (worker: string) => string;
 }
 
 /** Everything under `/client/v4`. */
 export function api(context: Api): Hono {
-  const app = new Hono();
+  const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error.code, error.message, error.details);
     console.error(`${c.req.method} ${c.req.path} failed:`, error);
@@ -38,7 +46,7 @@ export function api(context: Api): Hono {
   app.notFound((c) =>
     failure(c, 501, 7000, `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`),
   );
-  app.use(loopbackOnly, bearer(context.account));
+  app.use(recorded(context.calls), loopbackOnly, bearer(context.account));
 
   app.use("/accounts/:account/*", ownAccount(context.account));
   app.route("/", user(context));
@@ -48,16 +56,37 @@ export function api(context: Api): Hono {
   app.route(`${family}/workers/workers`, workers(context));
   app.route(`${family}/workers/workers/:worker/versions`, versions(context));
   app.route(`${family}/workers/scripts/:script/deployments`, deployments(context));
+  app.route(`${family}/workers/scripts/:script/versions`, scriptVersions(context));
   app.route(`${family}/workers/scripts/:script/secrets`, secrets(context));
+  app.route(`${family}/workers/scripts/:script/secrets-bulk`, secretsBulk(context));
   app.route(`${family}/workers/scripts/:script/schedules`, schedules(context));
+  app.route(`${family}/workers/scripts`, settings(context));
+  app.route(`${family}/workers/scripts`, triggers(context));
   app.route(`${family}/workers`, scripts(context));
+  app.route(`${family}/workers`, services(context));
   app.route(`${family}/workers`, subdomain(context));
   app.route(`${family}/workers/domains`, domains(context));
   app.route(`${family}/workers/durable_objects/namespaces`, durableObjects(context));
   app.route(`${family}/storage/kv/namespaces`, kv(context));
+  app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));
   app.route(`${family}/r2/buckets`, r2(context));
+  app.route(`${family}/r2/buckets/:bucket/objects`, r2Objects(context));
   return app;
 }
+
+const recorded = (calls: Calls) =>
+  createMiddleware(async (c, next) => {
+    const started = performance.now();
+    await next();
+    const { pathname, search } = new URL(c.req.url);
+    calls.add({
+      at: new Date().toISOString(),
+      method: c.req.method,
+      path: pathname.replace(/^\/client\/v4/, "") + search,
+      status: c.res.status,
+      milliseconds: Math.round(performance.now() - started),
+    });
+  });
 
 /** A page of another site that resolves its own name to this machine must not reach the API. */
 const loopbackOnly = createMiddleware(async (c, next) => {

@@ -67,7 +67,8 @@ export function script(state: State, name: string): Worker {
 /** What made a change, by the client that asked for it. */
 export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");
 
-const texts = (record: Record<string, string | null | undefined>): Record<string, string> =>
+/** The members of a record that are text: clients send `undefined` and null for what is not set. */
+export const texts = (record: Record<string, string | null | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 
 const shown = ({ id, createdOn, source, versions, annotations }: Deployment) => ({

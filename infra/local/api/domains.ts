@@ -19,7 +19,7 @@ const DomainBody = v.looseObject({
 });
 
 export const domains = ({ account }: Api) => {
-  const show = (domain: Domain) => shown(account.state, domain);
+  const show = (domain: Domain) => domainOf(account.state, domain);
   const one = (id: string): Domain => {
     const domain = account.state.domains.get(id);
     if (domain === undefined) throw new ApiError(404, 100114, `There is no custom domain '${id}'.`);
@@ -70,7 +70,8 @@ function zoneFor(draft: Draft, hostname: string, id: string | undefined, name: s
   return zone;
 }
 
-const shown = (state: State, { id, hostname, service, zoneId, certId }: Domain) => ({
+/** A custom domain as the API shows it. */
+export const domainOf = (state: State, { id, hostname, service, zoneId, certId }: Domain) => ({
   id,
   hostname,
   service,

@@ -7,56 +7,60 @@ import type { Route, State } from "../model.ts";
 import { workerNamed } from "../queries.ts";
 import { parsePattern } from "../routing.ts";
 import type { Draft } from "../store.ts";
-import { parse } from "../upload.ts";
 import type { Api } from "./app.ts";
-import { body, json, param } from "./body.ts";
+import { body, param } from "./body.ts";
 import { ok } from "./envelope.ts";
 
 const RouteBody = v.object({ pattern: v.pipe(v.string(), v.nonEmpty()), script: v.optional(v.nullable(v.string())) });
 
+type Sent = v.InferOutput<typeof RouteBody>;
+
 export const routes = ({ account }: Api) => {
-  const one = (state: State, zoneId: string, id: string): Route => {
-    const route = state.routes.get(id);
-    if (route === undefined || route.zoneId !== zoneId) throw new ApiError(404, 10022, `There is no route '${id}'.`);
+  const one = (c: Parameters<typeof param>[0]): Route => {
+    const route = account.state.routes.get(param(c, "route"));
+    if (route === undefined || route.zoneId !== param(c, "zone"))
+      throw new ApiError(404, 10022, `There is no route '${param(c, "route")}'.`);
     return route;
   };
-  const put = (draft: Draft, id: string, zone: string, sent: v.InferOutput<typeof RouteBody>): Route => {
-    check(draft.state, id, zone, sent);
-    return draft.put("routes", { id, zoneId: zone, pattern: sent.pattern, script: sent.script || null });
-  };
-  return (
-    new Hono()
-      .get("/", (c) => {
-        const zone = zoneOf(account.state, param(c, "zone"));
-        return ok(c, [...account.state.routes.values()].filter(({ zoneId }) => zoneId === zone).map(shown));
-      })
-      .post("/", async (c) => {
-        const sent = await body(c, RouteBody);
-        const zone = zoneOf(account.state, param(c, "zone"));
-        return ok(c, shown(await account.change((draft) => put(draft, newTag(), zone, sent))));
-      })
-      // All routes of a Worker at once, the way wrangler publishes them.
-      .put("/", async (c) => {
-        const sent = parse(v.array(RouteBody), await json(c));
-        const zone = zoneOf(account.state, param(c, "zone"));
-        const all = await account.change((draft) =>
-          sent.map((route) => put(draft, existing(draft.state, zone, route.pattern)?.id ?? newTag(), zone, route)),
-        );
-        return ok(c, all.map(shown));
-      })
-      .get("/:route", (c) => ok(c, shown(one(account.state, param(c, "zone"), param(c, "route")))))
-      .put("/:route", async (c) => {
-        const sent = await body(c, RouteBody);
-        const { id, zoneId } = one(account.state, param(c, "zone"), param(c, "route"));
-        return ok(c, shown(await account.change((draft) => put(draft, id, zoneId, sent))));
-      })
-      .delete("/:route", async (c) => {
-        const { id } = one(account.state, param(c, "zone"), param(c, "route"));
-        await account.change((draft) => draft.delete("routes", id));
-        return ok(c, { id });
-      })
-  );
+  return new Hono()
+    .get("/", (c) => {
+      const zone = zoneOf(account.state, param(c, "zone"));
+      return ok(c, [...account.state.routes.values()].filter(({ zoneId }) => zoneId === zone).map(routeOf));
+    })
+    .post("/", async (c) => {
+      const sent = await body(c, RouteBody);
+      const zone = zoneOf(account.state, param(c, "zone"));
+      const route = await account.change((draft) => {
+        const other = withPattern(draft.state, zone, sent.pattern);
+        if (other !== undefined) throw taken(other);
+        return putRoute(draft, zone, sent, newTag());
+      });
+      return ok(c, routeOf(route));
+    })
+    .get("/:route", (c) => ok(c, routeOf(one(c))))
+    .put("/:route", async (c) => {
+      const sent = await body(c, RouteBody);
+      const { id, zoneId } = one(c);
+      return ok(c, routeOf(await account.change((draft) => putRoute(draft, zoneId, sent, id))));
+    })
+    .delete("/:route", async (c) => {
+      const { id } = one(c);
+      await account.change((draft) => draft.delete("routes", id));
+      return ok(c, { id });
+    });
 };
+
+/** Puts the route with the id; without one, that of the same pattern and Worker, or a new one. */
+export function putRoute(draft: Draft, zoneId: string, sent: Sent, id?: string): Route {
+  check(draft.state, zoneId, sent);
+  const script = sent.script || null;
+  const other = withPattern(draft.state, zoneId, sent.pattern);
+  if (other !== undefined && other.id !== id && (id !== undefined || other.script !== script)) throw taken(other);
+  return draft.put("routes", { id: id ?? other?.id ?? newTag(), zoneId, pattern: sent.pattern, script });
+}
+
+/** A route as the API shows it. */
+export const routeOf = ({ id, pattern, script }: Route) => ({ id, pattern, ...(script === null ? {} : { script }) });
 
 function zoneOf(state: State, id: string): string {
   if (!state.zones.has(id))
@@ -64,7 +68,7 @@ function zoneOf(state: State, id: string): string {
   return id;
 }
 
-function check(state: State, id: string, zone: string, { pattern, script }: v.InferOutput<typeof RouteBody>): void {
+function check(state: State, zone: string, { pattern, script }: Sent): void {
   const parts = parsePattern(pattern);
   if (typeof parts === "string")
     throw new ApiError(400, 10022, `pattern: '${pattern}' is not a route pattern: ${parts}.`);
@@ -74,16 +78,14 @@ function check(state: State, id: string, zone: string, { pattern, script }: v.In
     throw invalid(`pattern: '${pattern}' is not within the zone '${name}'.`);
   if (script && workerNamed(state, script) === undefined)
     throw new ApiError(404, 10019, `script: there is no Worker '${script}'.`);
-  const other = existing(state, zone, pattern);
-  if (other !== undefined && other.id !== id)
-    throw new ApiError(
-      409,
-      10020,
-      `A route with the pattern '${pattern}' exists already${other.script === null ? "" : ` (for '${other.script}')`}.`,
-    );
 }
 
-const existing = (state: State, zone: string, pattern: string): Route | undefined =>
+const withPattern = (state: State, zone: string, pattern: string): Route | undefined =>
   [...state.routes.values()].find((route) => route.zoneId === zone && route.pattern === pattern);
 
-const shown = ({ id, pattern, script }: Route) => ({ id, pattern, ...(script === null ? {} : { script }) });
+const taken = ({ pattern, script }: Route) =>
+  new ApiError(
+    409,
+    10020,
+    `A route with the pattern '${pattern}' exists already${script === null ? "" : ` (for '${script}')`}.`,
+  );

@@ -1,9 +1,9 @@
 /** `/accounts/:account/workers/scripts` and `…/services`: Workers the way wrangler uploads them. */
 import { Hono } from "hono";
+import type { Account } from "../account.ts";
 import { addVersion, createWorker, deleteWorker, latestVersion } from "../deploy.ts";
-import { ApiError } from "../errors.ts";
 import { isLive } from "../lifecycle.ts";
-import type { Version, Worker } from "../model.ts";
+import type { State, Version, Worker } from "../model.ts";
 import { servingVersions, workerNamed } from "../queries.ts";
 import { readForm, type WorkerSettings } from "../upload.ts";
 import type { Api } from "./app.ts";
@@ -12,57 +12,43 @@ import { script, sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
 export const scripts = ({ account }: Api) => {
-  const serving = (worker: Worker) =>
-    servingVersions(account.state, worker.id)[0]?.version ?? latestVersion(account.state, worker.id);
-  return new Hono()
-    .get("/scripts", (c) =>
-      ok(
-        c,
-        [...account.state.workers.values()].map((worker) => shown(worker, serving(worker))),
-      ),
-    )
-    .put("/scripts/:script", async (c) => {
-      const name = param(c, "script");
-      const upload = await readForm(c.req.raw, {
-        strictInherit: c.req.query("bindings_inherit") === "strict",
-        source: sourceOf(c.req.header("user-agent")),
-      });
-      const inspection = await account.inspect(upload);
-      const { version } = await account.change((draft) => {
-        const worker = workerNamed(draft.state, name) ?? createWorker(draft, name);
-        draft.put("workers", { ...worker, ...settingsOf(upload.settings) });
-        return addVersion(draft, worker.id, upload, inspection, { deploy: true, plan: account.plan });
-      });
-      return ok(c, {
-        ...shown(script(account.state, name), version),
-        entry_point: version.mainModule,
-        startup_time_ms: version.startupTimeMs,
-        deployment_id: version.id.replaceAll("-", ""),
-        ...(version.report === null ? {} : { exports_reconciliation: version.report }),
-      });
-    })
-    .delete("/scripts/:script", async (c) => {
-      const force = c.req.query("force") === "true";
-      await account.change((draft) => deleteWorker(draft, script(draft.state, param(c, "script")), force));
-      return ok(c, null);
-    })
-    .get("/services/:script", (c) => {
-      const name = param(c, "script");
-      const worker = workerNamed(account.state, name);
-      if (worker === undefined) throw new ApiError(404, 10090, `This Worker does not exist on your account: ${name}`);
-      return ok(c, {
-        id: worker.name,
-        created_on: worker.createdOn,
-        modified_on: worker.updatedOn,
-        default_environment: {
-          environment: "production",
-          created_on: worker.createdOn,
-          modified_on: worker.updatedOn,
-          script: shown(worker, serving(worker)),
-        },
-        environments: [{ environment: "production", created_on: worker.createdOn, modified_on: worker.updatedOn }],
-      });
-    });
+  return (
+    new Hono()
+      .get("/scripts", (c) =>
+        ok(
+          c,
+          [...account.state.workers.values()].map((worker) => shownScript(account.state, worker)),
+        ),
+      )
+      .put("/scripts/:script", async (c) => {
+        const name = param(c, "script");
+        const upload = await readForm(c.req.raw, {
+          strictInherit: c.req.query("bindings_inherit") === "strict",
+          source: sourceOf(c.req.header("user-agent")),
+        });
+        const inspection = await account.inspect(upload);
+        const { version } = await account.change((draft) => {
+          const worker = workerNamed(draft.state, name) ?? createWorker(draft, name);
+          draft.put("workers", { ...worker, ...settingsOf(upload.settings) });
+          return addVersion(draft, worker.id, upload, inspection, { deploy: true, plan: account.plan });
+        });
+        return ok(c, {
+          ...shownScript(account.state, script(account.state, name)),
+          entry_point: version.mainModule,
+          startup_time_ms: version.startupTimeMs,
+          deployment_id: version.id.replaceAll("-", ""),
+          ...(version.report === null ? {} : { exports_reconciliation: version.report }),
+        });
+      })
+      // The code as it was uploaded, one part a module.
+      .get("/scripts/:script", (c) => content(account, script(account.state, param(c, "script"))))
+      .get("/scripts/:script/content/v2", (c) => content(account, script(account.state, param(c, "script"))))
+      .delete("/scripts/:script", async (c) => {
+        const force = c.req.query("force") === "true";
+        await account.change((draft) => deleteWorker(draft, script(draft.state, param(c, "script")), force));
+        return ok(c, null);
+      })
+  );
 };
 
 /** Settings of the Worker that came with an upload. */
@@ -76,7 +62,8 @@ export function settingsOf({ logpush, tags, tail_consumers, observability }: Wor
 }
 
 /** A Worker and the version that serves, in the form of the scripts API. */
-function shown(worker: Worker, version: Version | undefined) {
+export function shownScript(state: State, worker: Worker) {
+  const version = servingVersions(state, worker.id)[0]?.version ?? latestVersion(state, worker.id);
   return {
     id: worker.name,
     tag: worker.id,
@@ -94,7 +81,8 @@ function shown(worker: Worker, version: Version | undefined) {
   };
 }
 
-function shownVersion(version: Version) {
+/** What the scripts API says of a version. */
+export function shownVersion(version: Version) {
   return {
     etag: version.id.replaceAll("-", ""),
     handlers: version.code.handlers,
@@ -106,4 +94,12 @@ function shownVersion(version: Version) {
       ? {}
       : { exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))) }),
   };
+}
+
+function content(account: Account, worker: Worker): Response {
+  const version = servingVersions(account.state, worker.id)[0]?.version ?? latestVersion(account.state, worker.id);
+  const form = new FormData();
+  for (const { name, contentType, sha256 } of version?.modules ?? [])
+    form.append(name, new Blob([new Uint8Array(account.blob(sha256))], { type: contentType }), name);
+  return new Response(form, { headers: { "cf-entrypoint": version?.mainModule ?? "" } });
 }

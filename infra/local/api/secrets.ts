@@ -1,18 +1,79 @@
-/** `/accounts/:account/workers/scripts/:script/secrets`. */
+/** `/accounts/:account/workers/scripts/:script/secrets`: each change is a version of its own, deployed at once. */
 import { Hono } from "hono";
-import { isSecret } from "../bindings.ts";
-import { latestVersion } from "../deploy.ts";
+import * as v from "valibot";
+import type { Account } from "../account.ts";
+import { isSecret, parseBindings } from "../bindings.ts";
+import { deriveVersion, latestVersion } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { Binding, Version } from "../model.ts";
 import type { Api } from "./app.ts";
-import { param } from "./body.ts";
-import { script } from "./deployments.ts";
+import { body, param } from "./body.ts";
+import { script, sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
-export const secrets = ({ account }: Api) =>
-  new Hono().get("/", (c) => {
+const Secret = v.looseObject({ name: v.pipe(v.string(), v.nonEmpty()), type: v.optional(v.string(), "secret_text") });
+const Bulk = v.object({ secrets: v.record(v.string(), v.nullable(Secret)) });
+
+type Context = Parameters<typeof param>[0];
+
+export const secrets = ({ account }: Api) => {
+  const secretsOf = (c: Context): Binding[] => {
     const version = latestVersion(account.state, script(account.state, param(c, "script")).id);
-    const bindings = version?.bindings.filter(isSecret) ?? [];
-    return ok(
-      c,
-      bindings.map(({ name, type }) => ({ name, type })),
+    return version?.bindings.filter(isSecret) ?? [];
+  };
+  return new Hono()
+    .get("/", (c) => ok(c, secretsOf(c).map(shown)))
+    .put("/", async (c) => {
+      const [secret] = parseBindings([await body(c, Secret)]);
+      if (secret === undefined) throw new Error("a secret was parsed to nothing");
+      await change(account, c, [secret], []);
+      return ok(c, shown(secret));
+    })
+    .get("/:secret", (c) => {
+      const secret = secretsOf(c).find(({ name }) => name === param(c, "secret"));
+      if (secret === undefined) throw missing(param(c, "secret"));
+      return ok(c, shown(secret));
+    })
+    .delete("/:secret", async (c) => {
+      const name = param(c, "secret");
+      if (!secretsOf(c).some((secret) => secret.name === name)) throw missing(name);
+      await change(account, c, [], [name]);
+      return ok(c, null);
+    });
+};
+
+/** `PATCH …/secrets-bulk`: several at once; null removes one. */
+export const secretsBulk = (api: Api) =>
+  new Hono().patch("/", async (c) => {
+    const { secrets: sent } = await body(c, Bulk);
+    const put = parseBindings(
+      Object.entries(sent).flatMap(([name, secret]) => (secret === null ? [] : [{ ...secret, name }])),
+    );
+    const version = await change(api.account, c, put, Object.keys(sent));
+    return ok(c, version.bindings.filter(isSecret).map(shown));
+  });
+
+/** Makes and deploys a version with some secrets set and others gone. */
+const change = (account: Account, c: Context, put: readonly Binding[], remove: readonly string[]): Promise<Version> =>
+  account.change((draft) => {
+    const gone = new Set([...remove, ...put.map(({ name }) => name)]);
+    return deriveVersion(
+      draft,
+      script(draft.state, param(c, "script")).id,
+      ({ bindings }) => {
+        const taken = bindings.find((binding) => gone.has(binding.name) && !isSecret(binding));
+        if (taken !== undefined)
+          throw new ApiError(400, 10053, `Binding name '${taken.name}' is in use by a binding of type ${taken.type}.`);
+        return { bindings: [...bindings.filter(({ name }) => !gone.has(name)), ...put] };
+      },
+      {
+        deploy: true,
+        plan: account.plan,
+        source: sourceOf(c.req.header("user-agent")),
+        annotations: { "workers/triggered_by": "secret" },
+      },
     );
   });
+
+const missing = (name: string) => new ApiError(404, 10056, `There is no secret '${name}'.`);
+const shown = ({ name, type }: Binding) => ({ name, type });

@@ -1,18 +1,20 @@
 /** `/accounts/:account/workers/workers/:worker/versions`: immutable versions, modules in JSON. */
 import { Hono } from "hono";
+import * as v from "valibot";
 import type { Account } from "../account.ts";
-import { shownBinding } from "../bindings.ts";
-import { addVersion } from "../deploy.ts";
+import { parseBindings, shownBinding } from "../bindings.ts";
+import { addVersion, deriveVersion } from "../deploy.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
 import { isLive } from "../lifecycle.ts";
-import type { Version, Worker } from "../model.ts";
-import { servingVersions, versionsOf, workerAt } from "../queries.ts";
+import type { Binding, Version, Worker } from "../model.ts";
+import { ownsClasses, servingVersions, versionsOf, workerAt } from "../queries.ts";
 import { readJson } from "../upload.ts";
 import type { Api } from "./app.ts";
-import { json, param } from "./body.ts";
+import { body, json, param } from "./body.ts";
+import { sourceOf, texts } from "./deployments.ts";
 import { ok, paged } from "./envelope.ts";
 
-export const versions = ({ account }: Api) => {
+export const versions = ({ account, addressOf }: Api) => {
   const found = (id: string): Worker => {
     const worker = workerAt(account.state, id);
     if (worker === undefined) throw noSuchWorker(id);
@@ -23,42 +25,73 @@ export const versions = ({ account }: Api) => {
     if (match === undefined) throw new ApiError(404, 10222, `This Worker has no version '${id}'.`);
     return match;
   };
-  return new Hono()
-    .get("/", (c) => paged(c, versionsOf(account.state, found(param(c, "worker")).id), (item) => shown(item)))
-    .post("/", async (c) => {
-      const worker = found(param(c, "worker"));
-      const upload = readJson(await json(c));
-      const inspection = await account.inspect(upload);
-      const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
-      const added = await account.change((draft) => addVersion(draft, worker.id, upload, inspection, options));
-      return ok(c, shown(added.version));
-    })
-    .get("/:version", (c) => {
-      const match = version(found(param(c, "worker")).id, param(c, "version"));
-      return ok(
-        c,
-        c.req.query("include") === "modules" ? { ...shown(match), modules: modules(account, match) } : shown(match),
-      );
-    })
-    .delete("/:version", async (c) => {
-      const worker = found(param(c, "worker"));
-      const { id } = version(worker.id, param(c, "version"));
-      if (servingVersions(account.state, worker.id).some((serving) => serving.version.id === id))
-        throw new ApiError(400, 10021, `Version ${id} serves traffic. Deploy another one before it is deleted.`);
-      await account.change((draft) => draft.delete("versions", id));
-      return ok(c, null);
-    });
+  const show = (item: Version) => shown(item, found(item.workerId), addressOf);
+  return (
+    new Hono()
+      .get("/", (c) => paged(c, versionsOf(account.state, found(param(c, "worker")).id), show))
+      .post("/", async (c) => {
+        const worker = found(param(c, "worker"));
+        const upload = readJson(await json(c));
+        const inspection = await account.inspect(upload);
+        const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
+        const added = await account.change((draft) => addVersion(draft, worker.id, upload, inspection, options));
+        return ok(c, show(added.version));
+      })
+      // A merge patch of the newest version: what `wrangler versions secret` sends. It makes a version and deploys none.
+      .patch("/latest", async (c) => {
+        const worker = found(param(c, "worker"));
+        const { env, annotations } = await body(c, Patch);
+        const version = await account.change((draft) =>
+          deriveVersion(draft, worker.id, (latest) => ({ bindings: patched(latest.bindings, env) }), {
+            deploy: false,
+            plan: account.plan,
+            source: sourceOf(c.req.header("user-agent")),
+            annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "secret" },
+          }),
+        );
+        return ok(c, show(version));
+      })
+      .get("/:version", (c) => {
+        const match = version(found(param(c, "worker")).id, param(c, "version"));
+        return ok(
+          c,
+          c.req.query("include") === "modules" ? { ...show(match), modules: modules(account, match) } : show(match),
+        );
+      })
+      .delete("/:version", async (c) => {
+        const worker = found(param(c, "worker"));
+        const { id } = version(worker.id, param(c, "version"));
+        if (servingVersions(account.state, worker.id).some((serving) => serving.version.id === id))
+          throw new ApiError(400, 10021, `Version ${id} serves traffic. Deploy another one before it is deleted.`);
+        await account.change((draft) => draft.delete("versions", id));
+        return ok(c, null);
+      })
+  );
 };
 
+/** Bindings by name; null removes one. */
+const Patch = v.object({
+  env: v.optional(v.record(v.string(), v.nullable(v.looseObject({ type: v.string() }))), {}),
+  annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
+});
+
+function patched(bindings: readonly Binding[], env: v.InferOutput<typeof Patch>["env"]): Binding[] {
+  const sent = Object.entries(env).flatMap(([name, binding]) => (binding === null ? [] : [{ ...binding, name }]));
+  return [...bindings.filter(({ name }) => !(name in env)), ...parseBindings(sent)];
+}
+
 /** A version as the provider reads it: what was sent, and what the server adds. */
-function shown(version: Version) {
+function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
   return {
     id: version.id,
     number: version.number,
     created_on: version.createdOn,
     source: version.source,
-    urls: [],
-    annotations: { "workers/triggered_by": "upload", ...version.annotations },
+    urls:
+      ownsClasses(version) || !worker.subdomain.previews_enabled
+        ? []
+        : [addressOf(`${version.id.slice(0, 8)}-${worker.name}`)],
+    annotations: version.annotations,
     bindings: version.bindings.map(shownBinding),
     compatibility_date: version.compatibilityDate,
     compatibility_flags: version.compatibilityFlags,

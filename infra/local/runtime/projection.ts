@@ -4,10 +4,13 @@
  * A namespace keeps its data because its objects are stored under the namespace's id, whichever Worker runs them and
  * whatever the class is called: versions, renames and transfers change the code in front of the same directory.
  */
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import { bucketKey } from "../bindings.ts";
 import type { Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
@@ -16,47 +19,119 @@ type Env = NonNullable<Config["env"]>;
 
 /** A Worker as it has to run, contents by their address. Two of the same JSON run the same. */
 export interface Service {
-  /** Name in the runtime: the Worker's, for the version that serves. */
+  /** Name in the runtime: the Worker's while one version serves, else the Worker's and the version's. */
   readonly name: string;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
   readonly mainModule: string;
-  readonly modules: readonly Pick<Module, "name" | "contentType" | "sha256">[];
+  readonly modules: readonly ServiceModule[];
   readonly env: Env;
   readonly exports: NonNullable<Config["exports"]>;
 }
 
-/** Every service of the state, in a stable order. */
-export function project(state: State): Service[] {
+/** A module of an upload, or one that is written here. */
+type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
+
+const OBJECTS_CODE = readFileSync(path.join(import.meta.dirname, "workers/objects.js"), "utf8");
+
+/** Name of the service that runs requests to a version. */
+export const serviceName = (state: State, worker: Worker, version: Version): string => {
+  const serving = servingVersions(state, worker.id);
+  return serving.length === 1 && serving[0]?.version.id === version.id ? worker.name : `${worker.name}@${version.id}`;
+};
+
+/** Name of the service that runs the Worker's objects. */
+const objectsName = (state: State, worker: Worker): string =>
+  servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
+
+/** Every service of the state, in a stable order. `previews` are versions that run besides those that serve. */
+export function project(state: State, previews: ReadonlySet<string>): Service[] {
   return [...state.workers.values()].flatMap((worker) => {
-    const serving = servingVersions(state, worker.id)[0]?.version;
-    return serving === undefined ? [] : [serviceOf(state, worker, serving, worker.name)];
+    const serving = split(state, worker.id);
+    const previewed = [...state.versions.values()].filter(
+      ({ id, workerId }) =>
+        workerId === worker.id && previews.has(id) && serving.every(({ version }) => version.id !== id),
+    );
+    const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) =>
+      requestService(state, worker, version),
+    );
+    return serving.length > 1 ? [...stateless, objectsService(state, worker, serving)] : stateless;
   });
 }
 
-function serviceOf(state: State, worker: Worker, version: Version, name: string): Service {
+/** Serves requests to the version, and its objects too unless they are split. */
+function requestService(state: State, worker: Worker, version: Version): Service {
+  const name = serviceName(state, worker, version);
   return {
     name,
     compatibilityDate: version.compatibilityDate,
     compatibilityFlags: version.compatibilityFlags,
     mainModule: version.mainModule,
-    modules: version.modules.filter(({ contentType }) => MODULE_TYPES.has(bareType(contentType))),
-    env: Object.fromEntries(
-      version.bindings.flatMap((binding) => {
-        const bound = bind(state, version, binding);
-        return bound === undefined ? [] : [[binding.name, bound] as const];
-      }),
-    ),
-    exports: Object.fromEntries(
-      namespacesOf(state, worker.id)
-        .filter(({ className }) => className in version.code.named)
-        .map(({ className, storage, id }) => [
-          className,
-          { type: "durable-object" as const, storage, unsafeUniqueKey: id },
-        ]),
-    ),
+    modules: programOf(version),
+    env: environment(state, version, ""),
+    exports: name === objectsName(state, worker) ? objectClasses(state, worker, version) : {},
   };
 }
+
+/** Serves the objects of both versions of a split: see workers/objects.js. */
+function objectsService(state: State, worker: Worker, serving: readonly Serving[]): Service {
+  const sides = serving.toReversed().map(({ version, percentage }, index) => ({
+    version,
+    percentage,
+    folder: `v${version.number}`,
+    // The newest one's bindings keep their names, so that `import { env }` finds them, too.
+    prefix: index === 0 ? "" : `${version.number}:`,
+  }));
+  const newest = sides[0]?.version;
+  if (newest === undefined) throw new Error(`'${worker.name}' has no version in its split`);
+  const exports = objectClasses(state, worker, newest);
+  const code = [
+    ...sides.map(
+      ({ folder, version }) => `import * as ${folder} from ${JSON.stringify(`./${folder}/${version.mainModule}`)};`,
+    ),
+    `const SPLIT = [${sides.map(({ folder, percentage, prefix }) => `{ bundle: ${folder}, percentage: ${percentage}, prefix: ${JSON.stringify(prefix)} }`).join(", ")}];`,
+    OBJECTS_CODE,
+    ...Object.keys(exports).map(
+      (className) => `export const ${className} = objectClass(${JSON.stringify(className)});`,
+    ),
+    "export default {};",
+  ].join("\n");
+  return {
+    name: objectsName(state, worker),
+    compatibilityDate: newest.compatibilityDate,
+    compatibilityFlags: [...new Set(sides.flatMap(({ version }) => version.compatibilityFlags))],
+    mainModule: "objects.js",
+    modules: [
+      { name: "objects.js", text: code },
+      ...sides.flatMap(({ version, folder }) =>
+        programOf(version).map((module) => ({ ...module, name: `${folder}/${module.name}` })),
+      ),
+    ],
+    env: Object.assign({}, ...sides.map(({ version, prefix }) => environment(state, version, prefix))),
+    exports,
+  };
+}
+
+const programOf = ({ modules }: Version) =>
+  modules.filter(({ contentType }) => MODULE_TYPES.has(bareType(contentType)));
+
+const objectClasses = (state: State, worker: Worker, { code }: Version): Service["exports"] =>
+  Object.fromEntries(
+    namespacesOf(state, worker.id)
+      .filter(({ className }) => className in code.named)
+      .map(({ className, storage, id }) => [
+        className,
+        { type: "durable-object" as const, storage, unsafeUniqueKey: id },
+      ]),
+  );
+
+const environment = (state: State, version: Version, prefix: string): Env =>
+  Object.fromEntries(
+    version.bindings.flatMap((binding) => {
+      const bound = bind(state, version, binding);
+      return bound === undefined ? [] : [[`${prefix}${binding.name}`, bound] as const];
+    }),
+  );
 
 /** What a binding is at run time; undefined when what it refers to is gone (deleted with force): it is not there. */
 function bind(state: State, version: Version, binding: Binding): Env[string] | undefined {
@@ -90,11 +165,14 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
 
 function serviceBinding(state: State, binding: Binding): Env[string] | undefined {
   const target = workerNamed(state, String(binding.service));
-  if (target === undefined || servingVersions(state, target.id).length === 0) return undefined;
+  if (target === undefined) return undefined;
   const entrypoint = binding.entrypoint;
+  const [main] = servingVersions(state, target.id);
+  if (main === undefined) return undefined;
   return {
     type: "worker",
-    worker: target.name,
+    // A service binding has no client to choose for: in a split it reaches the version with the most traffic.
+    worker: serviceName(state, target, main.version),
     ...(typeof entrypoint === "string" ? { exportName: entrypoint } : {}),
   };
 }
@@ -104,7 +182,7 @@ function objectBinding(state: State, namespace: Namespace | undefined): Env[stri
   const owner = state.workers.get(namespace.workerId);
   const code = owner && servingVersions(state, owner.id)[0]?.version.code;
   if (owner === undefined || code === undefined || !(namespace.className in code.named)) return undefined;
-  return { type: "durable-object", worker: owner.name, exportName: namespace.className };
+  return { type: "durable-object", worker: objectsName(state, owner), exportName: namespace.className };
 }
 
 /** Name under which Miniflare keeps a bucket's objects. */
@@ -125,7 +203,12 @@ export function optionsFor(service: Service, contents: (sha256: string) => Uint8
       manifest: {
         mainModule: service.mainModule,
         modules: Object.fromEntries(
-          service.modules.map(({ name, contentType, sha256 }) => [name, moduleOf(contentType, contents(sha256))]),
+          service.modules.map((module) => [
+            module.name,
+            "text" in module
+              ? { type: "esm" as const, contents: module.text }
+              : moduleOf(module.contentType, contents(module.sha256)),
+          ]),
         ),
       },
       env: service.env,

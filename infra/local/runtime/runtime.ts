@@ -15,7 +15,7 @@ import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import { bucketDirectory, optionsFor, project, type Service } from "./projection.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, kvAccess } from "./storage.ts";
+import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** The account's own Worker in workerd. Its name is none that a client can give to one. */
@@ -50,6 +50,7 @@ export class Runtime {
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
   readonly #miniflare: Miniflare;
+  readonly #previews = new Set<string>();
   readonly #inFlight = new Set<Promise<void>>();
   #gate: Promise<void> | undefined;
   #running: string;
@@ -65,7 +66,7 @@ export class Runtime {
 
   private constructor(directory: string, snapshot: Snapshot) {
     this.#directory = directory;
-    const services = project(snapshot.state);
+    const services = project(snapshot.state, this.#previews);
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);
     this.#miniflare = new Miniflare(this.#options(services, snapshot));
@@ -75,6 +76,10 @@ export class Runtime {
   get entry(): string {
     if (this.#entry === undefined) throw new Error("the runtime has not started");
     return this.#entry;
+  }
+
+  get isOpen(): boolean {
+    return this.#gate === undefined;
   }
 
   /** Resolves when requests may pass. */
@@ -93,7 +98,7 @@ export class Runtime {
    * nothing restarts. When it does not start or `commit` throws, `previous` runs again and the error is thrown.
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
-    const services = project(snapshot.state);
+    const services = project(snapshot.state, this.#previews);
     const digest = JSON.stringify(services);
     if (digest === this.#running) return commit();
     await this.#closed(async () => {
@@ -101,7 +106,7 @@ export class Runtime {
         await this.#restart(services, snapshot);
         commit();
       } catch (error) {
-        await this.#restart(project(previous.state), previous);
+        await this.#restart(project(previous.state, this.#previews), previous);
         throw error;
       }
     });
@@ -111,15 +116,33 @@ export class Runtime {
   async reachStorage(snapshot: Snapshot): Promise<void> {
     const wanted = storageOf(snapshot.state);
     if ([...wanted].every((id) => this.#storage.has(id))) return;
-    await this.#closed(() => this.#restart(project(snapshot.state), snapshot));
+    await this.#closed(() => this.#restart(project(snapshot.state, this.#previews), snapshot));
   }
 
-  async kv(namespaceId: string): Promise<KvAccess> {
-    return kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL));
+  /** Runs a version besides those that serve, for its preview address. */
+  async preview(versionId: string, snapshot: Snapshot): Promise<void> {
+    if (this.#previews.has(versionId)) return;
+    this.#previews.add(versionId);
+    const services = project(snapshot.state, this.#previews);
+    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
   }
 
-  async bucket(key: string): Promise<BucketAccess> {
-    return bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL));
+  /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
+  kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
+    return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))));
+  }
+
+  /** Lets `work` use a bucket that `reachStorage` has made reachable. */
+  bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
+    return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
+  }
+
+  /** Fires the `scheduled` handler of a service and returns what became of it. */
+  scheduled(service: string, cron: string): Promise<string> {
+    return this.#use(async () => {
+      const { outcome } = await scheduler(await this.#miniflare.getWorker(service)).scheduled({ cron });
+      return outcome;
+    });
   }
 
   /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
@@ -174,6 +197,14 @@ export class Runtime {
   async close(): Promise<void> {
     await this.#miniflare.dispose();
     this.#watchdog.close();
+  }
+
+  /** Runs `work` while the gate is open; a restart waits for it, within its limits. */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    await this.open();
+    const result = work();
+    this.track(result.then(nothing, nothing));
+    return result;
   }
 
   /** Runs `work` with the gate closed, after requests that are on their way have ended or had their time. */
@@ -232,6 +263,8 @@ export class Runtime {
 /** Everything with data that the REST API reads and writes itself. */
 const storageOf = ({ kvNamespaces, buckets }: State): ReadonlySet<string> =>
   new Set([...kvNamespaces.keys(), ...buckets.keys()]);
+
+const nothing = () => {};
 
 const timeout = (milliseconds: number) =>
   new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 /**
- * KV namespaces and buckets as Miniflare hands them out: proxies of the bindings that Workers have. Their published
+ * KV namespaces, buckets and Workers as Miniflare hands them out: proxies of the bindings that Workers have. Their published
  * types need a package that is not installed, so what is used of them is written down here.
  */
 
@@ -79,5 +79,16 @@ export function kvAccess(proxy: unknown): KvAccess {
 export function bucketAccess(proxy: unknown): BucketAccess {
   const isBucket = (value: unknown): value is BucketAccess => has(value, "get", "head", "put", "delete", "list");
   if (!isBucket(proxy)) throw new TypeError("Miniflare did not return a bucket");
+  return proxy;
+}
+
+interface Scheduler {
+  scheduled(options: { readonly cron: string }): Promise<{ readonly outcome: string }>;
+}
+
+/** Tells a proxy of a Worker. Throws if Miniflare handed out something else. */
+export function scheduler(proxy: unknown): Scheduler {
+  const isScheduler = (value: unknown): value is Scheduler => has(value, "scheduled");
+  if (!isScheduler(proxy)) throw new TypeError("Miniflare did not return a Worker");
   return proxy;
 }

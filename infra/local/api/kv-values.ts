@@ -1,0 +1,136 @@
+/** `/accounts/:account/storage/kv/namespaces/:namespace/…`: keys, values and metadata. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { ApiError, invalid } from "../errors.ts";
+import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
+import { parse } from "../upload.ts";
+import type { Api } from "./app.ts";
+import { body, json, param } from "./body.ts";
+import { ok } from "./envelope.ts";
+
+type Context = Parameters<typeof param>[0];
+
+const Pair = v.object({
+  key: v.pipe(v.string(), v.nonEmpty()),
+  value: v.string(),
+  base64: v.optional(v.boolean()),
+  expiration: v.optional(v.number()),
+  expiration_ttl: v.optional(v.number()),
+  metadata: v.optional(v.unknown()),
+});
+
+const Keys = v.array(v.string());
+
+export const kvValues = ({ account }: Api) => {
+  const inNamespace = async <T>(c: Context, work: (kv: KvAccess) => Promise<T>): Promise<T> => {
+    const id = param(c, "namespace");
+    if (!account.state.kvNamespaces.has(id)) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    await account.reachStorage();
+    return account.runtime.kv(id, work);
+  };
+  const removeAll = async (c: Context) => {
+    const keys = parse(Keys, await json(c));
+    await inNamespace(c, (kv) => Promise.all(keys.map((key) => kv.delete(key))));
+    return ok(c, { successful_key_count: keys.length, unsuccessful_keys: [] });
+  };
+  return new Hono()
+    .get("/keys", async (c) => {
+      const limit = Math.min(Math.max(Number(c.req.query("limit") ?? 1_000) || 1_000, 1), 1_000);
+      const prefix = c.req.query("prefix");
+      const cursor = c.req.query("cursor");
+      const page = await inNamespace(c, (kv) =>
+        kv.list({ limit, ...(prefix ? { prefix } : {}), ...(cursor ? { cursor } : {}) }),
+      );
+      const keys = page.keys.map(({ name, expiration, metadata }) => ({
+        name,
+        ...(expiration === undefined ? {} : { expiration }),
+        ...(metadata == null ? {} : { metadata }),
+      }));
+      return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
+    })
+    .get("/values/:key{.+}", async (c) => {
+      const value = await inNamespace(c, (kv) => kv.get(param(c, "key"), "arrayBuffer"));
+      if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
+      return c.body(value, 200, { "content-type": "application/octet-stream" });
+    })
+    .put("/values/:key{.+}", async (c) => {
+      const { value, metadata } = await sentValue(c);
+      const options = putOptions({
+        expiration: number(c, "expiration"),
+        expiration_ttl: number(c, "expiration_ttl"),
+        metadata,
+      });
+      await inNamespace(c, (kv) => kv.put(param(c, "key"), value, options));
+      return ok(c, {});
+    })
+    .delete("/values/:key{.+}", async (c) => {
+      await inNamespace(c, (kv) => kv.delete(param(c, "key")));
+      return ok(c, {});
+    })
+    .get("/metadata/:key{.+}", async (c) => {
+      const { value, metadata } = await inNamespace(c, (kv) => kv.getWithMetadata(param(c, "key")));
+      if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
+      return ok(c, metadata);
+    })
+    .put("/bulk", async (c) => {
+      const pairs = parse(v.array(Pair), await json(c));
+      await inNamespace(c, (kv) =>
+        Promise.all(
+          pairs.map((pair) => kv.put(pair.key, pair.base64 ? bytes(pair.value) : pair.value, putOptions(pair))),
+        ),
+      );
+      return ok(c, { successful_key_count: pairs.length, unsuccessful_keys: [] });
+    })
+    .delete("/bulk", removeAll)
+    .post("/bulk/delete", removeAll)
+    .post("/bulk/get", async (c) => {
+      const { keys } = await body(c, v.looseObject({ keys: Keys }));
+      const values = await inNamespace(c, (kv) =>
+        Promise.all(keys.map(async (key) => [key, text(await kv.get(key, "arrayBuffer"))] as const)),
+      );
+      return ok(c, { values: Object.fromEntries(values) });
+    });
+};
+
+/** The value of a PUT: the body as it is, or the part `value` of a form that has `metadata` too. */
+async function sentValue(c: Context): Promise<{ readonly value: ArrayBuffer; readonly metadata: unknown }> {
+  if (!c.req.header("content-type")?.startsWith("multipart/form-data"))
+    return { value: await c.req.arrayBuffer(), metadata: undefined };
+  const form = await c.req.raw.formData();
+  const value = form.get("value");
+  const metadata = form.get("metadata");
+  if (value === null) throw invalid("there is no part named 'value'.");
+  return {
+    value: typeof value === "string" ? bytes(Buffer.from(value).toString("base64")) : await value.arrayBuffer(),
+    metadata:
+      metadata === null ? undefined : metadataOf(typeof metadata === "string" ? metadata : await metadata.text()),
+  };
+}
+
+function metadataOf(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw invalid("metadata: must be JSON.");
+  }
+}
+
+function putOptions(
+  sent: Pick<v.InferOutput<typeof Pair>, "expiration" | "expiration_ttl" | "metadata">,
+): KvPutOptions {
+  return {
+    ...(sent.expiration === undefined ? {} : { expiration: sent.expiration }),
+    ...(sent.expiration_ttl === undefined ? {} : { expirationTtl: sent.expiration_ttl }),
+    ...(sent.metadata == null ? {} : { metadata: sent.metadata }),
+  };
+}
+
+function number(c: Context, name: string): number | undefined {
+  const value = c.req.query(name);
+  if (value === undefined || value === "") return undefined;
+  if (!/^\d+$/.test(value)) throw invalid(`${name}: '${value}' must be a whole number of seconds.`);
+  return Number(value);
+}
+
+const bytes = (base64: string): ArrayBuffer => new Uint8Array(Buffer.from(base64, "base64")).buffer;
+const text = (value: ArrayBuffer | null) => (value === null ? null : new TextDecoder().decode(value));

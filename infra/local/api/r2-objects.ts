@@ -1,0 +1,109 @@
+/** `/accounts/:account/r2/buckets/:bucket/objects`. */
+import { Hono } from "hono";
+import { bucketKey } from "../bindings.ts";
+import { ApiError } from "../errors.ts";
+import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storage.ts";
+import type { Api } from "./app.ts";
+import { param } from "./body.ts";
+import { ok } from "./envelope.ts";
+
+type Context = Parameters<typeof param>[0];
+
+const noSuchKey = () => new ApiError(404, 10007, "The specified key does not exist.");
+
+export const r2Objects = ({ account }: Api) => {
+  const inBucket = async <T>(c: Context, work: (bucket: BucketAccess) => Promise<T>): Promise<T> => {
+    const id = bucketKey(param(c, "bucket"), c.req.header("cf-r2-jurisdiction"));
+    if (!account.state.buckets.has(id)) throw new ApiError(404, 10006, "The specified bucket does not exist.");
+    await account.reachStorage();
+    return account.runtime.bucket(id, work);
+  };
+  return new Hono()
+    .get("/", async (c) => {
+      const query = (name: string) => c.req.query(name) || undefined;
+      const limit = Math.min(Math.max(Number(query("per_page") ?? 20) || 20, 1), 1_000);
+      const [prefix, cursor, delimiter] = [query("prefix"), query("cursor"), query("delimiter")];
+      const page = await inBucket(c, (bucket) =>
+        bucket.list({
+          limit,
+          ...(prefix === undefined ? {} : { prefix }),
+          ...(cursor === undefined ? {} : { cursor }),
+          ...(delimiter === undefined ? {} : { delimiter }),
+        }),
+      );
+      return c.json({
+        success: true,
+        errors: [],
+        messages: [],
+        result: page.objects.map(shown),
+        result_info: {
+          is_truncated: page.truncated,
+          cursor: page.cursor ?? "",
+          per_page: limit,
+          delimited: page.delimitedPrefixes,
+        },
+      });
+    })
+    .get("/:key{.+}", async (c) => {
+      const found = await inBucket(c, async (bucket) => {
+        const object = await bucket.get(param(c, "key"));
+        return object === null ? null : { object, contents: await object.arrayBuffer() };
+      });
+      if (found === null) throw noSuchKey();
+      const { object, contents } = found;
+      return c.body(contents, 200, {
+        ...httpHeaders(object.httpMetadata ?? {}),
+        etag: object.httpEtag,
+        "last-modified": new Date(object.uploaded).toUTCString(),
+      });
+    })
+    .put("/:key{.+}", async (c) => {
+      const contents = await c.req.arrayBuffer();
+      const object = await inBucket(c, (bucket) =>
+        bucket.put(param(c, "key"), contents, { httpMetadata: sentMetadata(c) }),
+      );
+      return ok(c, shown(object));
+    })
+    .delete("/:key{.+}", async (c) => {
+      const key = param(c, "key");
+      await inBucket(c, (bucket) => bucket.delete(key));
+      return ok(c, { key });
+    });
+};
+
+const METADATA = {
+  contentType: "content-type",
+  contentDisposition: "content-disposition",
+  contentEncoding: "content-encoding",
+  contentLanguage: "content-language",
+  cacheControl: "cache-control",
+} as const satisfies Record<keyof HttpMetadata, string>;
+
+function sentMetadata(c: Context): HttpMetadata {
+  return Object.fromEntries(
+    Object.entries(METADATA).flatMap(([field, header]) => {
+      const value = c.req.header(header);
+      return value === undefined ? [] : [[field, value]];
+    }),
+  );
+}
+
+function httpHeaders(metadata: HttpMetadata): Record<string, string> {
+  return {
+    "content-type": metadata.contentType ?? "application/octet-stream",
+    ...(metadata.contentDisposition === undefined ? {} : { "content-disposition": metadata.contentDisposition }),
+    ...(metadata.contentEncoding === undefined ? {} : { "content-encoding": metadata.contentEncoding }),
+    ...(metadata.contentLanguage === undefined ? {} : { "content-language": metadata.contentLanguage }),
+    ...(metadata.cacheControl === undefined ? {} : { "cache-control": metadata.cacheControl }),
+  };
+}
+
+const shown = ({ key, size, etag, uploaded, httpMetadata, customMetadata, storageClass }: BucketObject) => ({
+  key,
+  size: String(size),
+  etag,
+  last_modified: new Date(uploaded).toISOString(),
+  http_metadata: httpMetadata ?? {},
+  custom_metadata: customMetadata ?? {},
+  storage_class: storageClass ?? "Standard",
+});

@@ -1,0 +1,87 @@
+/** `/accounts/:account/workers/scripts/:script/versions`: versions the way wrangler uploads and lists them. */
+import { Hono } from "hono";
+import { shownBinding } from "../bindings.ts";
+import { addVersion, latestVersion } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { Version } from "../model.ts";
+import { ownsClasses, versionsOf } from "../queries.ts";
+import { readForm } from "../upload.ts";
+import type { Api } from "./app.ts";
+import { param } from "./body.ts";
+import { script, sourceOf } from "./deployments.ts";
+import { ok } from "./envelope.ts";
+import { shownVersion } from "./scripts.ts";
+import { EMAIL } from "./user.ts";
+
+export const scriptVersions = ({ account }: Api) =>
+  new Hono()
+    .get("/", (c) => {
+      const worker = script(account.state, param(c, "script"));
+      const deployable = c.req.query("deployable") === "true";
+      const all = versionsOf(account.state, worker.id).filter(
+        ({ number }) => !deployable || number >= worker.lifecycleFloor,
+      );
+      return ok(c, { items: all.map(shown) }, { count: all.length });
+    })
+    .post("/", async (c) => {
+      const worker = script(account.state, param(c, "script"));
+      const upload = await readForm(c.req.raw, {
+        strictInherit: c.req.query("bindings_inherit") === "strict",
+        source: sourceOf(c.req.header("user-agent")),
+      });
+      if (upload.migrations !== null)
+        throw new ApiError(
+          400,
+          10211,
+          "Version upload failed. You attempted to upload a version of a Worker that includes a Durable Object migration, but migrations must be fully applied via a non-versioned deployment.",
+        );
+      const inspection = await account.inspect(upload);
+      const { version } = await account.change((draft) =>
+        addVersion(draft, worker.id, upload, inspection, { deploy: false, plan: account.plan }),
+      );
+      return ok(c, shown(version));
+    })
+    .get("/:version", (c) => {
+      const worker = script(account.state, param(c, "script"));
+      const id = param(c, "version");
+      const version =
+        id === "latest"
+          ? latestVersion(account.state, worker.id)
+          : versionsOf(account.state, worker.id).find((candidate) => candidate.id === id);
+      if (version === undefined) throw new ApiError(404, 100146, `'${worker.name}' has no version '${id}'.`);
+      return ok(c, shown(version));
+    });
+
+function shown(version: Version) {
+  const { etag, handlers, named_handlers, last_deployed_from, compatibility_date, compatibility_flags, exports } = {
+    exports: undefined,
+    ...shownVersion(version),
+  };
+  return {
+    id: version.id,
+    number: version.number,
+    metadata: {
+      created_on: version.createdOn,
+      modified_on: version.createdOn,
+      source: version.source,
+      author_id: "",
+      author_email: EMAIL,
+      has_preview: !ownsClasses(version),
+      hasPreview: !ownsClasses(version),
+    },
+    annotations: version.annotations,
+    resources: {
+      bindings: version.bindings.map(shownBinding),
+      script: { etag, handlers, named_handlers, last_deployed_from },
+      script_runtime: {
+        compatibility_date,
+        compatibility_flags,
+        usage_model: "standard",
+        ...(exports === undefined ? {} : { exports }),
+        ...(version.migrationTag === null ? {} : { migration_tag: version.migrationTag }),
+      },
+    },
+    startup_time_ms: version.startupTimeMs,
+    ...(version.report === null ? {} : { exports_reconciliation: version.report }),
+  };
+}

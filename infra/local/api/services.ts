@@ -1,0 +1,112 @@
+/** `/accounts/:account/workers/services`, `…/references`, `…/tails/by-consumer`: what wrangler asks about a Worker. */
+import { Hono } from "hono";
+import { shownBinding } from "../bindings.ts";
+import { deleteWorker } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { State, Worker } from "../model.ts";
+import { boundBy, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import type { Api } from "./app.ts";
+import { param } from "./body.ts";
+import { script } from "./deployments.ts";
+import { domainOf } from "./domains.ts";
+import { ok } from "./envelope.ts";
+import { routeOf } from "./routes.ts";
+import { shownScript } from "./scripts.ts";
+
+export const services = ({ account }: Api) => {
+  const service = (name: string): Worker => {
+    const worker = workerNamed(account.state, name);
+    if (worker === undefined) throw new ApiError(404, 10090, `This Worker does not exist on your account: ${name}`);
+    return worker;
+  };
+  const environment = (worker: Worker) => ({
+    environment: "production",
+    created_on: worker.createdOn,
+    modified_on: worker.updatedOn,
+    script: shownScript(account.state, worker),
+  });
+  return new Hono()
+    .get("/services/:script", (c) => {
+      const worker = service(param(c, "script"));
+      const { environment: name, created_on, modified_on } = environment(worker);
+      return ok(c, {
+        id: worker.name,
+        created_on: worker.createdOn,
+        modified_on: worker.updatedOn,
+        default_environment: environment(worker),
+        environments: [{ environment: name, created_on, modified_on }],
+      });
+    })
+    .delete("/services/:script", async (c) => {
+      const force = c.req.query("force") === "true";
+      await account.change((draft) => deleteWorker(draft, service(param(c, "script")), force));
+      return ok(c, null);
+    })
+    .get("/services/:script/environments/:environment", (c) => ok(c, environment(service(param(c, "script")))))
+    .get("/services/:script/environments/:environment/bindings", (c) => {
+      const version = servingVersions(account.state, service(param(c, "script")).id)[0]?.version;
+      return ok(c, version?.bindings.map(shownBinding) ?? []);
+    })
+    .get("/services/:script/environments/:environment/routes", (c) => {
+      const { name } = service(param(c, "script"));
+      const own = [...account.state.routes.values()].filter((route) => route.script === name);
+      return ok(
+        c,
+        own.map((route) => ({ ...routeOf(route), zone_name: account.state.zones.get(route.zoneId)?.name })),
+      );
+    })
+    .get("/services/:script/environments/:environment/subdomain", (c) => ok(c, service(param(c, "script")).subdomain))
+    .get("/domains/records", (c) => {
+      const own = [...account.state.domains.values()].filter(({ service: name }) => name === c.req.query("service"));
+      return ok(
+        c,
+        own.map((domain) => domainOf(account.state, domain)),
+      );
+    })
+    .get("/domains/records/:domain", (c) => {
+      const domain = account.state.domains.get(param(c, "domain"));
+      if (domain === undefined) throw new ApiError(404, 100114, `There is no custom domain '${param(c, "domain")}'.`);
+      return ok(c, domainOf(account.state, domain));
+    })
+    .get("/scripts/:script/references", (c) =>
+      ok(c, references(account.state, script(account.state, param(c, "script")))),
+    )
+    .get("/tails/by-consumer/:script", (c) => {
+      const { name } = script(account.state, param(c, "script"));
+      const producers = [...account.state.workers.values()].filter(({ tailConsumers }) =>
+        tailConsumers.some((consumer) => (consumer.name ?? consumer.service) === name),
+      );
+      return ok(
+        c,
+        producers.map((producer) => ({ consumer: { service: name }, producer: { script: producer.name } })),
+      );
+    });
+};
+
+/** Who depends on the Worker, in the form that `wrangler delete` reads. */
+function references(state: State, worker: Worker) {
+  const incoming = [...state.workers.values()].filter(
+    ({ id }) =>
+      id !== worker.id &&
+      servingVersions(state, id).some(({ version }) =>
+        version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
+      ),
+  );
+  return {
+    services: {
+      incoming: incoming.map(({ name }) => ({ service: name, environment: "production", name })),
+      outgoing: [],
+      pages_function: false,
+    },
+    durable_objects: namespacesOf(state, worker.id).flatMap(({ id, className }) =>
+      boundBy(state, worker, className, id).map((name) => ({
+        service: name,
+        environment: "production",
+        name,
+        durable_object_namespace_id: id,
+        durable_object_namespace_name: `${worker.name}_${className}`,
+      })),
+    ),
+    dispatch_outbounds: [],
+  };
+}

@@ -1,0 +1,96 @@
+/** Settings of a Worker: those of its newest version (`…/settings`), and those that no version has (`…/script-settings`). */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { inherit, parseBindings, shownBinding } from "../bindings.ts";
+import { deriveVersion, latestVersion, now } from "../deploy.ts";
+import { invalid } from "../errors.ts";
+import type { Version, Worker } from "../model.ts";
+import { parse, Settings } from "../upload.ts";
+import type { Api } from "./app.ts";
+import { body, json, param } from "./body.ts";
+import { script, sourceOf, texts } from "./deployments.ts";
+import { ok } from "./envelope.ts";
+import { settingsOf } from "./scripts.ts";
+
+const VersionSettings = v.looseObject({
+  bindings: v.optional(v.array(v.unknown())),
+  compatibility_date: v.optional(v.string()),
+  compatibility_flags: v.optional(v.array(v.string())),
+  annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
+  ...Settings.entries,
+});
+
+export const settings = ({ account }: Api) =>
+  new Hono()
+    .get("/:script/settings", (c) => {
+      const worker = script(account.state, param(c, "script"));
+      return ok(c, shown(worker, latestVersion(account.state, worker.id)));
+    })
+    // A new version with these settings, deployed at once. A form with a part `settings`, or JSON.
+    .patch("/:script/settings", async (c) => {
+      const sent = parse(VersionSettings, await settingsBody(c));
+      const name = param(c, "script");
+      await account.change((draft) => {
+        const worker = script(draft.state, name);
+        draft.put("workers", { ...worker, ...settingsOf(sent), updatedOn: now() });
+        deriveVersion(
+          draft,
+          worker.id,
+          (latest) => ({
+            ...(sent.bindings === undefined
+              ? {}
+              : {
+                  bindings: inherit(parseBindings(sent.bindings), {
+                    from: latest,
+                    version: (id) => draft.state.versions.get(id),
+                    keep: [],
+                    strict: true,
+                  }),
+                }),
+            compatibilityDate: sent.compatibility_date ?? latest.compatibilityDate,
+            compatibilityFlags: sent.compatibility_flags ?? latest.compatibilityFlags,
+          }),
+          {
+            deploy: true,
+            plan: account.plan,
+            source: sourceOf(c.req.header("user-agent")),
+            annotations: texts(sent.annotations ?? {}),
+          },
+        );
+      });
+      const worker = script(account.state, name);
+      return ok(c, shown(worker, latestVersion(account.state, worker.id)));
+    })
+    .get("/:script/script-settings", (c) => ok(c, unversioned(script(account.state, param(c, "script")))))
+    .patch("/:script/script-settings", async (c) => {
+      const sent = await body(c, Settings);
+      const worker = await account.change((draft) =>
+        draft.put("workers", { ...script(draft.state, param(c, "script")), ...settingsOf(sent), updatedOn: now() }),
+      );
+      return ok(c, unversioned(worker));
+    });
+
+async function settingsBody(c: Parameters<typeof param>[0]): Promise<unknown> {
+  if (!c.req.header("content-type")?.startsWith("multipart/form-data")) return json(c);
+  const part = (await c.req.raw.formData()).get("settings");
+  if (part === null) throw invalid("there is no part named 'settings'.");
+  return JSON.parse(typeof part === "string" ? part : await part.text());
+}
+
+const unversioned = ({ logpush, observability, tags, tailConsumers }: Worker) => ({
+  logpush,
+  observability,
+  tags,
+  tail_consumers: tailConsumers,
+});
+
+const shown = (worker: Worker, version: Version | undefined) => ({
+  ...unversioned(worker),
+  usage_model: "standard",
+  bindings: version?.bindings.map(shownBinding) ?? [],
+  compatibility_date: version?.compatibilityDate ?? "",
+  compatibility_flags: version?.compatibilityFlags ?? [],
+  annotations: version?.annotations ?? {},
+  ...version?.extras,
+  ...(worker.migrationTag === null ? {} : { migration_tag: worker.migrationTag }),
+});
