@@ -139,7 +139,7 @@ export class ChatClient {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#ready = this.#sending = false;
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     connection?.close();
   }
 
@@ -158,11 +158,15 @@ export class ChatClient {
 
   /** Notices a connection that is dead but not closed. */
   #watch(): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     this.#timer = setTimeout(() => {
       this.#connection?.send(PING);
       this.#timer = setTimeout(() => this.#reconnect(), ANSWER_MS);
     }, QUIET_MS);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
   }
 
   #receive(text: string): void {

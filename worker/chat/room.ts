@@ -42,8 +42,6 @@ interface SocketState {
   userId: string;
   bucket: Bucket;
   typedAt: number;
-  /** Whether the others know that it is gone. */
-  left: boolean;
 }
 
 /** A page of the history. */
@@ -61,6 +59,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #historyLimit: number;
   readonly #uploads: Uploads;
+  /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
+  readonly #gone = new Set<string>();
   #opened: History | undefined;
   #remembered: Sent | undefined;
 
@@ -85,9 +85,10 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     const { 0: client, 1: server } = new WebSocketPair();
     const wasHere = this.#open(userId).length > 0;
+    this.#gone.delete(userId);
     this.ctx.acceptWebSocket(server, [tagOf(userId)]);
     const now = Date.now();
-    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, left: false });
+    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0 });
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
     const headers = subprotocol ? { "Sec-WebSocket-Protocol": SUBPROTOCOL } : undefined;
@@ -282,18 +283,15 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#broadcast({ type: "typing", userId: state.userId }, socket);
   }
 
-  /** Tells the others that a user is gone, once, when their last socket is. */
+  /** Tells the others that a user is gone, once, however many sockets go together and however often each says so. */
   #leave(socket: WebSocket): void {
-    const state = stateOf(socket);
-    if (!state || state.left) return;
-    keep(socket, { ...state, left: true });
-    const { userId } = state;
+    const userId = stateOf(socket)?.userId;
+    if (userId === undefined || this.#gone.has(userId)) return;
     if (this.#open(userId).some((other) => other !== socket)) return;
-    // Sockets of the same user that are closing too will come here: they have nothing to add.
-    for (const other of this.ctx.getWebSockets(tagOf(userId))) {
-      const closing = stateOf(other);
-      if (closing) keep(other, { ...closing, left: true });
-    }
+    this.#gone.add(userId);
+    // No more sockets than fit in can still have something to say.
+    const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
+    if (oldest !== undefined) this.#gone.delete(oldest);
     this.#broadcast({ type: "user_left", userId, timestamp: Date.now() }, socket);
   }
 

@@ -164,14 +164,17 @@ async function store(c: RoomContext, blob: string, contentType: string, size: nu
     const written = c.req.raw.body?.pipeTo(writable);
     await Promise.all([written, c.env.BLOBS.put(blob, readable, { httpMetadata: { contentType } })]);
   } catch {
-    throw refusal("invalid-input", `The body is not the ${size} bytes that Content-Length declared`);
+    // What was reserved and did not arrive whole goes with the uploads that are never sent.
+    throw refusal("unavailable", `The file was not stored; send it again, all ${size} bytes of its Content-Length`);
   }
 }
 
 /** Which bytes of the file the stored part is; undefined where it is all of it. */
 function partOf({ range, size }: R2Object): { from: number; to: number } | undefined {
   if (!range) return undefined;
-  const from = "suffix" in range ? Math.max(size - range.suffix, 0) : (range.offset ?? 0);
-  const length = "suffix" in range ? Math.min(range.suffix, size) : (range.length ?? size - from);
+  const suffix = "suffix" in range ? range.suffix : undefined;
+  const offset = "offset" in range ? range.offset : undefined;
+  const from = suffix === undefined ? (offset ?? 0) : Math.max(size - suffix, 0);
+  const length = ("length" in range ? range.length : undefined) ?? size - from;
   return length === size ? undefined : { from, to: from + length - 1 };
 }
