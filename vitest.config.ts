@@ -18,8 +18,18 @@ export default defineConfig({
       { test: { name: "infra", include: ["test/infra/**/*.test.ts"] } },
       { test: { name: "local", include: ["test/local/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },
-      { test: { name: "wrangler", include: ["test/wrangler/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 120_000 } },
-      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        test: { name: "wrangler", include: ["test/wrangler/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 120_000 },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/browser/stack.ts",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

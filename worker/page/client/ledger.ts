@@ -1,1 +1,104 @@
-export function ledgerPanel(): void {}
+/** The ledger's panel: money moving between accounts, what was refused, and whether it all adds up. */
+import { type Answer, call } from "./api.ts";
+import { curl } from "./curl.ts";
+import { find, grouped, onSubmit } from "./dom.ts";
+import { type Entry, entryOf, LedgerView } from "./ledger-view.ts";
+import { onName } from "./names.ts";
+import { Panel } from "./panel.ts";
+import { listOf, numberOf, textOf } from "./read.ts";
+
+/** What one window of this browser tells the others: it moved money, so they need not ask. */
+interface Moved {
+  ledger: string;
+  entry: Entry;
+}
+
+export function ledgerPanel(): void {
+  const panel = new Panel("ledger");
+  const view = new LedgerView(panel.find("[data-balances]"), panel.find("[data-entries]"));
+  const transfer = panel.form("[data-transfer]");
+  const deposit = panel.form("[data-deposit]");
+  const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
+  const windows = new BroadcastChannel("ledger");
+  let ledger = "";
+  const at = (path: string) => `/account/${encodeURIComponent(ledger)}/${path}`;
+
+  /** Reads the ledger: the transactions first, so that the balances are never older than they say. */
+  const load = async () => {
+    const asked = ledger;
+    const transactions = await call(at(`transactions?limit=${view.maxEntries}`));
+    const balances = transactions.ok ? await call(at(`balances?limit=${view.maxAccounts}`)) : transactions;
+    if (asked !== ledger) return;
+    const refused = balances.ok ? undefined : balances;
+    panel.link(refused ? "Not loaded" : "Up to date", !refused);
+    if (refused) return panel.alert(refused.message);
+    const accounts = listOf(balances.body, "balances").map(
+      (account) => [textOf(account, "account") ?? "", numberOf(account, "balance") ?? 0] as const,
+    );
+    view.show(accounts, listOf(transactions.body, "transactions").map(entryOf));
+  };
+
+  const moved = (answer: Answer, said: string) => {
+    if (!answer.ok) {
+      const untouched = answer.status === 0 ? "" : " Nothing moved.";
+      return panel.alert(`${answer.message.replace(/\.?$/, ".")}${untouched}`);
+    }
+    const entry = entryOf(answer.body);
+    view.add(entry);
+    const news: Moved = { ledger, entry };
+    windows.postMessage(news);
+    panel.link("Up to date", true);
+    panel.note(said);
+  };
+
+  const move = async (amount: number) => {
+    const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
+    const answer = await call(at("transfer"), { json: { from, to, amount }, once: true });
+    moved(answer, `Moved ${grouped(amount)} from ${from} to ${to}.`);
+  };
+
+  onSubmit(transfer, () => move(field(transfer, "amount").valueAsNumber));
+  panel.button("[data-overdraw]").addEventListener("click", () => {
+    void move((view.balanceOf(field(transfer, "from").value) ?? 0) + 1);
+  });
+  panel.button("[data-audit]").addEventListener("click", async () => {
+    const answer = await call(at("audit"));
+    if (!answer.ok) return panel.alert(answer.message);
+    const [fault] = listOf(answer.body, "faults");
+    if (fault) return panel.alert(`The audit found: ${fault}`);
+    const [transactions, accounts] = [numberOf(answer.body, "transactions"), numberOf(answer.body, "accounts")];
+    panel.note(`Audit: ${transactions} transactions over ${accounts} accounts add up.`);
+  });
+  onSubmit(deposit, async () => {
+    const [account, amount] = [field(deposit, "account").value, field(deposit, "amount").valueAsNumber];
+    const token = field(deposit, "token").value;
+    const answer = await call(at("deposit"), { json: { account, amount }, token, once: true });
+    moved(answer, `Deposited ${grouped(amount)} for ${account}.`);
+  });
+
+  const commands = () => {
+    const url = (path: string) => new URL(at(path), location.origin);
+    const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
+    panel.commands(
+      curl(url("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
+      curl(url("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
+      curl(url("audit")),
+    );
+  };
+  transfer.addEventListener("input", commands);
+
+  windows.addEventListener("message", ({ data }: MessageEvent<Moved>) => {
+    if (data.ledger === ledger) view.add(data.entry);
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void load();
+  });
+  onName("ledger", (chosen) => {
+    ledger = chosen;
+    view.clear();
+    panel.note("");
+    panel.link("Loading", false);
+    commands();
+    void load();
+  });
+}

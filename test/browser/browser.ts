@@ -1,0 +1,80 @@
+/** Chromium, and pages that report whatever a visitor should never meet. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, onTestFinished } from "vitest";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const ARGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** The stack under test. */
+export const stack = inject("stack");
+
+let browser: Browser | undefined;
+
+/** Starts a browser for the tests of a file. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: executable(), args: ARGS });
+  });
+  afterAll(async () => browser?.close());
+}
+
+export interface Visit extends BrowserContextOptions {
+  /** The ids on show, such as `{ counter: "mine" }`. */
+  ids?: Record<string, string>;
+}
+
+/**
+ * A window of a visitor with a profile of their own, on the page. When the test ends, it fails where the page threw,
+ * broke its Content-Security-Policy, or wrote an error to the console; an answer that refuses is none.
+ */
+export async function visit({ ids = {}, ...options }: Visit = {}): Promise<Page> {
+  if (!browser) throw new Error("call useBrowser() in the file that visits");
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", ({ message }) => faults.push(message));
+  page.on("console", (message) => {
+    const isRefusal = message.location().url.startsWith(stack.url) && /status of 4\d\d/.test(message.text());
+    if (message.type() === "error" && !isRefusal) faults.push(message.text());
+  });
+  onTestFinished(async () => {
+    await context.close();
+    expect(faults).toEqual([]);
+  });
+  await page.goto(addressOf(ids));
+  return page;
+}
+
+/** Another window of the same visitor, such as a second tab. */
+export function addressOf(ids: Record<string, string>): string {
+  return new URL(`?${new URLSearchParams(ids)}`, stack.url).href;
+}
+
+/** The browser that is installed: `CHROMIUM_PATH`, else the first of the usual names on the PATH. */
+function executable(): string {
+  if (process.env.CHROMIUM_PATH) return process.env.CHROMIUM_PATH;
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const found = folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isExecutable);
+  if (found) return found;
+  throw new Error(`No browser found. Install Chromium, or say where it is: CHROMIUM_PATH=/path/to/chromium`);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

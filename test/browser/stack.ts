@@ -1,0 +1,60 @@
+/**
+ * The stack that the browser looks at: the release as the source makes it, deployed by the Pulumi program to a local
+ * account, as `npm start` does it. Set up once for all files of this suite, and gone with them.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { applyProgram } from "../../infra/local/apply.ts";
+import { startAccount } from "../../infra/local/index.ts";
+import { makeReleases } from "../releases.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    stack: { url: string; adminToken: string; digest: string };
+  }
+}
+
+/**
+ * All tests come from one address. Each pattern therefore has a bucket of its own here, too large to matter, and the
+ * default one, which the rate limiter's panel shows, is as a new stack has it.
+ */
+const AMPLE = { capacity: 100_000, periodSeconds: 60 };
+const RATE_LIMITS = {
+  default: { capacity: 100, periodSeconds: 60 },
+  counter: AMPLE,
+  chat: AMPLE,
+  account: AMPLE,
+  session: AMPLE,
+};
+
+export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-browser-"));
+  const releases = await makeReleases();
+  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  const stop = async () => {
+    await account.close();
+    releases.remove();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    const adminToken = randomBytes(16).toString("hex");
+    await applyProgram({
+      dir,
+      account,
+      config: {
+        "durable-stack:release": releases.built.setting,
+        "durable-stack:adminToken": adminToken,
+        "durable-stack:rateLimits": JSON.stringify(RATE_LIMITS),
+      },
+      secretKeys: ["durable-stack:adminToken"],
+    });
+    provide("stack", { url: `http://127.0.0.1:${account.port}/`, adminToken, digest: releases.built.digest });
+    return stop;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
