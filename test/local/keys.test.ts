@@ -1,0 +1,61 @@
+/** `npm run keys` against a local account: what it writes is what the Worker looks up. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import Cloudflare from "cloudflare";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { storedAt } from "../../worker/rate-limit/api-key.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "keys-"));
+let account: RunningAccount;
+let namespace = "";
+let client: Cloudflare;
+
+const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE_URL: _3, ...env } = process.env;
+
+/** Runs the command as a person would. */
+const keys = (...args: string[]) =>
+  promisify(execFile)(process.execPath, ["infra/keys.ts", "--dir", dir, ...args], { env });
+
+beforeAll(async () => {
+  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token });
+  const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: "durable-stack-reads" });
+  namespace = id;
+});
+
+afterAll(async () => {
+  await account?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe("npm run keys", () => {
+  it("makes a key where the Worker looks for it, lists it without the key, and revokes it", async () => {
+    const { stdout } = await keys("create", "--name", "a partner");
+    const key = stdout.trim();
+    const at = await storedAt(key);
+    if (at === undefined) throw new Error(`the Worker would not look up ${key}`);
+    const where = { account_id: account.accountId, namespace_id: namespace };
+    const record = await (await client.kv.namespaces.values.get(at, where)).json();
+    expect(record).toMatchObject({ id: expect.stringMatching(/^[a-z0-9-]{1,64}$/), name: "a partner" });
+
+    const listed = (await keys("list")).stdout;
+    expect(listed).toContain("a partner");
+    expect(listed).not.toContain(key);
+    const [id = ""] = listed.split(" ");
+    expect((await keys("revoke", id)).stdout).toContain("a partner");
+    expect((await keys("list")).stdout).toBe("");
+    await expect(client.kv.namespaces.values.get(at, where)).rejects.toThrow();
+  });
+
+  it("says what is wrong: no such key, no such stack, no account", async () => {
+    await expect(keys("revoke", "nope")).rejects.toThrow(/There is no key "nope"/);
+    await expect(keys("--worker", "other", "list")).rejects.toThrow(/no KV namespace "other-reads"/);
+    await expect(keys("--dir", join(dir, "elsewhere"), "list")).rejects.toThrow(
+      /No account: set CLOUDFLARE_ACCOUNT_ID/,
+    );
+  });
+});
