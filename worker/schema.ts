@@ -4,7 +4,11 @@
  * even an empty database is stored, and billed, for ever.
  */
 
-/** SQL statements that take a schema from one version to the next. Append only: never change a released step. */
+/**
+ * SQL statements that take a schema from one version to the next. Append only, and only add: never change a released
+ * step, never take away what the release before reads. Then a rollback, or a rollout that serves an object by the new
+ * release now and by the old one a minute later, finds tables that it can use.
+ */
 export type SchemaSteps = readonly string[];
 
 /** The schema of one object, to be made in its constructor. */
@@ -17,9 +21,6 @@ export class Schema {
     this.#storage = storage;
     this.#steps = steps;
     this.#version = this.#stored();
-    if (this.#version > steps.length) {
-      throw new Error(`The object's schema is at version ${this.#version}, this release knows only ${steps.length}`);
-    }
     if (!this.empty) this.create();
   }
 
@@ -30,7 +31,7 @@ export class Schema {
 
   /** Brings the tables to the newest version. Call it before the first write; does nothing when they are there. */
   create(): void {
-    if (this.#version === this.#steps.length) return;
+    if (this.#version >= this.#steps.length) return;
     this.#storage.transactionSync(() => {
       const { sql } = this.#storage;
       for (const step of this.#steps.slice(this.#version)) sql.exec(step);

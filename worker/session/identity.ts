@@ -1,13 +1,22 @@
 /** Who a request is from: the public interface of the session pattern. */
 import type { Context } from "hono";
 import type { App } from "../app.ts";
+import { objectFor } from "../regions.ts";
+import { retry } from "../retry.ts";
+import { stackOf } from "../settings.ts";
+import { shownToken } from "./credentials.ts";
+import { placeOfToken } from "./token.ts";
 
 export interface Identity {
   userId: string;
   role: string;
 }
 
-/** The identity of the caller's live session (Bearer token or cookie), or undefined without one. */
-export async function identityOf(_: Context<App>): Promise<Identity | undefined> {
-  return undefined;
+/** The identity of the caller's live session (Bearer token or cookie), or undefined without one. Counts as a use. */
+export async function identityOf(c: Context<App>): Promise<Identity | undefined> {
+  const token = shownToken(c);
+  const place = token === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, token);
+  if (!place) return undefined;
+  const session = await retry(async () => objectFor(c, c.env.SESSION, place).read());
+  return session && { userId: session.userId, role: session.role };
 }

@@ -1,4 +1,120 @@
-import { Hono } from "hono";
+/** HTTP routes of the sessions, mounted under /session. */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import { adminOnly, bearerToken, isAdmin } from "../admin.ts";
 import type { App } from "../app.ts";
+import { describe, documented } from "../openapi.ts";
+import { refusal } from "../problem.ts";
+import { objectFor, type Place, regionOfCaller } from "../regions.ts";
+import { retry } from "../retry.ts";
+import { stackOf } from "../settings.ts";
+import { body } from "../validation.ts";
+import { giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import { mintToken, placeOfToken } from "./token.ts";
 
-export const session = new Hono<App>();
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const GUEST = "guest";
+
+const UserId = v.pipe(
+  v.string(),
+  v.normalize("NFC"),
+  v.regex(/^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._@+-]{0,127}$/u, "must be 1 to 128 letters, digits, spaces and ._@+-"),
+  v.check((id) => !id.startsWith("anon-"), 'must not begin with "anon-": such names are of visitors without a session'),
+);
+const Subject = v.strictObject({
+  userId: UserId,
+  role: v.optional(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . : -")), GUEST),
+  metadata: v.optional(v.record(v.string(), v.unknown())),
+  /** Whether to set the token as a cookie too. */
+  cookie: v.optional(v.boolean(), false),
+});
+
+const Created = v.object({
+  ok: v.literal(true),
+  /** ms */
+  expiresIn: v.number(),
+  /** Given this once. */
+  token: v.string(),
+  role: v.string(),
+});
+const Found = v.object({
+  session: v.object({
+    userId: v.string(),
+    role: v.string(),
+    metadata: v.optional(v.record(v.string(), v.unknown())),
+    /** ms since the epoch */
+    createdAt: v.number(),
+    expiresAt: v.number(),
+  }),
+  /** ms */
+  expiresIn: v.number(),
+});
+const Ended = v.object({ ok: v.literal(true) });
+
+const creating = describe("Begins a session. Wants the admin token; where demoLogin is on, anybody gets a guest's", {
+  200: Created,
+});
+const reading = describe("The caller's session, whose expiry this moves", { 200: Found });
+const ending = describe("Ends the caller's session", { 200: Ended });
+const byAdmin = documented(pass, () => ({ security: [{ admin: [] }] }));
+const bySession = documented(pass, () => ({ security: [{ session: [] }, { cookie: [] }] }));
+
+export const session = new Hono<App>()
+  .post("/", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .post("/create", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .get("/", reading, bySession, async (c) => c.json(await read(c)))
+  .get("/get", reading, bySession, async (c) => c.json(await read(c)))
+  .delete("/", ending, bySession, async (c) => c.json(await end(c)))
+  .delete("/invalidate", ending, bySession, async (c) => c.json(await end(c)));
+
+const sessionAt = (c: Context<App>, place: Place) => objectFor(c, c.env.SESSION, place);
+
+async function create(c: Context<App>, wanted: v.InferOutput<typeof Subject>): Promise<v.InferOutput<typeof Created>> {
+  const { session: limits, demoLogin } = stackOf(c.env).settings;
+  const isGuest = !(await isAdmin(c));
+  // A wrong token is refused even where guests are welcome: who shows one does not want a guest's session.
+  if (isGuest && (!demoLogin || bearerToken(c) !== undefined)) throw adminOnly(c);
+
+  const { token, place } = await mintToken(regionOfCaller(c));
+  const role = isGuest ? GUEST : wanted.role;
+  const subject = { userId: wanted.userId, role, metadata: wanted.metadata ? JSON.stringify(wanted.metadata) : null };
+  const absoluteMs = limits.absoluteHours * HOUR_MS;
+  // May be repeated: the token is new, so the same call again begins the same session.
+  const { expiresIn } = await retry(() =>
+    sessionAt(c, place).begin(subject, limits.slidingMinutes * MINUTE_MS, absoluteMs),
+  );
+  if (wanted.cookie) giveCookie(c, token, absoluteMs / 1000);
+  return { ok: true, expiresIn, token, role };
+}
+
+async function read(c: Context<App>): Promise<v.InferOutput<typeof Found>> {
+  const place = await placeOfCaller(c);
+  const found = place && (await retry(async () => sessionAt(c, place).read()));
+  if (!found) throw refusal("not-found", "Session not found");
+  const { userId, role, metadata, createdAt, expiresAt, expiresIn } = found;
+  const own = metadata === null ? {} : { metadata: JSON.parse(metadata) };
+  return { session: { userId, role, ...own, createdAt, expiresAt }, expiresIn };
+}
+
+async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {
+  const place = await placeOfCaller(c);
+  if (place) await retry(() => sessionAt(c, place).end());
+  takeCookie(c);
+  return { ok: true };
+}
+
+/** The place of the session whose token the caller shows: 401 without one, undefined when it was never a token. */
+async function placeOfCaller(c: Context<App>): Promise<Place | undefined> {
+  const token = shownToken(c);
+  if (token === undefined) {
+    throw refusal("unauthorized", "This needs a session's token, as Authorization: Bearer <token> or as the cookie", {
+      headers: { "WWW-Authenticate": 'Bearer realm="session"' },
+    });
+  }
+  return placeOfToken(stackOf(c.env).regions, token);
+}
+
+function pass(_: unknown, next: () => Promise<void>): Promise<void> {
+  return next();
+}

@@ -1,0 +1,59 @@
+/** Versions of an object's schema, on the storage of real objects. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { Schema } from "../../worker/schema.ts";
+import { unique } from "./helpers.ts";
+
+const STEPS = [
+  "CREATE TABLE notes (text TEXT)",
+  "ALTER TABLE notes ADD COLUMN at INTEGER NOT NULL DEFAULT 7; CREATE TABLE tags (tag TEXT)",
+  "CREATE TABLE links (link TEXT)",
+];
+
+/** Runs `work` on the storage of an object that no pattern has used. */
+const onStorage = (work: (storage: DurableObjectStorage) => void) =>
+  runInDurableObject(env.COUNTER.getByName(unique()), (_, { storage }) => work(storage));
+
+const tables = ({ sql }: DurableObjectStorage) =>
+  sql
+    .exec<{ name: string }>("SELECT name FROM sqlite_master ORDER BY name")
+    .toArray()
+    .map(({ name }) => name);
+
+describe("a schema", () => {
+  it("leaves an object empty until it is first written", () =>
+    onStorage((storage) => {
+      const schema = new Schema(storage, STEPS);
+      expect([schema.empty, tables(storage)]).toEqual([true, []]);
+      schema.create();
+      expect([schema.empty, tables(storage)]).toEqual([false, ["links", "notes", "schema_version", "tags"]]);
+    }));
+
+  it("catches up when an object wakes two releases later, and keeps what is in it", () =>
+    onStorage((storage) => {
+      new Schema(storage, STEPS.slice(0, 1)).create();
+      storage.sql.exec("INSERT INTO notes VALUES ('kept')");
+      expect(new Schema(storage, STEPS).empty).toBe(false);
+      expect(storage.sql.exec("SELECT * FROM notes").toArray()).toEqual([{ text: "kept", at: 7 }]);
+      expect(tables(storage)).toContain("links");
+    }));
+
+  it("stays at its version when a step fails, wholly, and can be repaired by the next release", () =>
+    onStorage((storage) => {
+      new Schema(storage, STEPS.slice(0, 1)).create();
+      const broken = [...STEPS.slice(0, 1), "CREATE TABLE half (a TEXT)", "CREATE TABLE nonsense ("];
+      expect(() => new Schema(storage, broken)).toThrow();
+      expect(tables(storage)).toEqual(["notes", "schema_version"]);
+      new Schema(storage, STEPS);
+      expect(tables(storage)).toContain("tags");
+    }));
+
+  it("leaves a newer one alone, so that a rollback can go on with it", () =>
+    onStorage((storage) => {
+      new Schema(storage, STEPS).create();
+      new Schema(storage, STEPS.slice(0, 2)).create();
+      new Schema(storage, STEPS).create();
+      expect(tables(storage)).toContain("links");
+    }));
+});

@@ -1,0 +1,31 @@
+/**
+ * How long a session lives, as plain arithmetic. Each use moves its end to a fixed time from then, never past an
+ * absolute end. The stored end is the truth; it is moved in steps, so that a use rarely costs a row: a session ends
+ * at most `TOUCH_STEP_MS` before its time, and never after it.
+ */
+export const TOUCH_STEP_MS = 60_000;
+
+/** All in ms since the epoch, but `slidingMs`. */
+export interface Lifetime {
+  createdAt: number;
+  expiresAt: number;
+  /** The absolute end. */
+  endsAt: number;
+  slidingMs: number;
+}
+
+/** The life of a session that begins now. */
+export function begin(now: number, slidingMs: number, absoluteMs: number): Lifetime {
+  const endsAt = now + absoluteMs;
+  return { createdAt: now, expiresAt: Math.min(now + slidingMs, endsAt), endsAt, slidingMs };
+}
+
+export function isOver({ expiresAt }: Lifetime, now: number): boolean {
+  return now >= expiresAt;
+}
+
+/** When a session that is used now expires. Unchanged where the move is not worth a row, or would be backwards. */
+export function touch({ expiresAt, endsAt, slidingMs }: Lifetime, now: number): number {
+  const moved = Math.min(now + slidingMs, endsAt);
+  return moved - expiresAt >= TOUCH_STEP_MS ? moved : expiresAt;
+}

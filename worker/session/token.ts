@@ -1,0 +1,27 @@
+/**
+ * Session tokens: `<region>~<secret>`, the secret being 256 random bits. A session's object is named by the secret's
+ * SHA-256, so that neither names nor storage nor logs can be used as tokens.
+ */
+import { formatId, type Place, parseId } from "../regions.ts";
+import type { Region, Regions } from "../settings.ts";
+
+const SECRET_BYTES = 32;
+const SECRET = /^[A-Za-z0-9_-]{43}$/;
+
+/** A new token, and the place of its session. */
+export async function mintToken(region: Region): Promise<{ token: string; place: Place }> {
+  const random = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  const secret = random.toBase64({ alphabet: "base64url", omitPadding: true });
+  return { token: formatId({ region, id: secret }), place: { region, id: await digest(secret) } };
+}
+
+/** The place of a token's session; undefined for what was never a token. */
+export async function placeOfToken(table: Regions, token: string): Promise<Place | undefined> {
+  const parsed = parseId(table, token);
+  if ("fault" in parsed || !SECRET.test(parsed.place.id)) return undefined;
+  return { region: parsed.place.region, id: await digest(parsed.place.id) };
+}
+
+async function digest(secret: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret))).toHex();
+}
