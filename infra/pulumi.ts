@@ -52,7 +52,7 @@ function runLocal(): number {
 }
 
 /** Runs the CLI in this terminal and returns its exit code. */
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): number {
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): number {
   const { status, error } = spawnSync("pulumi", args, { cwd: ROOT, stdio: "inherit", env: { ...process.env, ...env } });
   if (error && "code" in error && error.code === "ENOENT") {
     throw new Error("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ (npm start needs none).");

@@ -1,0 +1,121 @@
+/** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import * as v from "valibot";
+import { ROOT } from "../release/root.ts";
+import { ADDRESS_FILE } from "./account.ts";
+import { type RunningAccount, startAccount } from "./index.ts";
+import { start } from "./start.ts";
+
+/** The options that `start` and `account` share. */
+export interface Options {
+  readonly port: number;
+  readonly apiPort: number;
+  readonly dir: string;
+  readonly fresh: boolean;
+  readonly json: boolean;
+}
+
+const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
+
+const program = new Command().name("durable-stack").showHelpAfterError();
+
+serving(program.command("start"))
+  .description("build the release, start the local account, apply the program to it")
+  .action((options: Options) => run(options, (signal) => start(absolute(options), signal)));
+
+const account = serving(program.command("account"))
+  .description("start a local Cloudflare account: the one found in --dir, or an empty one")
+  .action((options: Options) => run(options, () => startEmpty(absolute(options))));
+
+account
+  .command("env")
+  .description('print what points wrangler and the SDK at the running account, for eval "$(npm run -s account -- env)"')
+  .action((_, command: Command) => printEnvironment(absolute(command.optsWithGlobals<Options>())));
+
+await program.parseAsync();
+
+function serving(command: Command): Command {
+  return command
+    .option("--port <port>", "port of the deployed Workers; 0 takes a free one", port, 8787)
+    .option("--api-port <port>", "port of the REST API; 0 takes a free one", port, 8788)
+    .option("--dir <folder>", "where the account's state is kept, seen from the project", ".local")
+    .option("--fresh", "forget the account that is there and begin anew", false)
+    .option("--json", "print one line of JSON once it runs, and no progress", false);
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535 || text === "") {
+    throw new InvalidArgumentError("A port is a whole number from 0 to 65535.");
+  }
+  return number;
+}
+
+function absolute(options: Options): Options {
+  return { ...options, dir: resolve(ROOT, options.dir) };
+}
+
+/** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
+async function run(options: Options, begin: (signal: AbortSignal) => Promise<RunningAccount>): Promise<void> {
+  const interrupted = new AbortController();
+  const stopped = new Promise<void>((done) => {
+    const stop = () => {
+      if (interrupted.signal.aborted) process.exit(130);
+      interrupted.abort();
+      done();
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+  });
+  try {
+    const running = await begin(interrupted.signal);
+    await stopped;
+    await running.close();
+    if (!options.json) console.log("\nStopped. The data is kept; the next start finds it.");
+    process.exit(0);
+  } catch (error) {
+    if (interrupted.signal.aborted) process.exit(0);
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exit(1);
+  }
+}
+
+async function startEmpty(options: Options): Promise<RunningAccount> {
+  const running = await startAccount(options);
+  const { apiUrl, accountId, token, port, subdomain } = running;
+  if (options.json) console.log(JSON.stringify({ apiUrl, accountId, token, port, subdomain }));
+  else {
+    console.log(`Local account ${accountId}`);
+    console.log(`  REST API   ${apiUrl}`);
+    console.log(`  Workers    http://<worker>.${subdomain}.localhost:${port}/`);
+    console.log(`  State      ${relative(ROOT, options.dir) || options.dir}`);
+    console.log('\nPoint wrangler or the SDK at it:  eval "$(npm run -s account -- env)"');
+  }
+  return running;
+}
+
+function printEnvironment({ dir }: Options): void {
+  const file = join(dir, ADDRESS_FILE);
+  const address = existsSync(file)
+    ? v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"))
+    : undefined;
+  if (!address?.success || !runs(address.output.pid)) {
+    console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
+    process.exit(1);
+  }
+  const { apiUrl, accountId, token } = address.output;
+  console.log(
+    `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
+  );
+}
+
+/** Whether a process is there; a file that an account left behind when it was killed names none. */
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
