@@ -28,6 +28,7 @@ export default defineConfig({
           globalSetup: "test/browser/stack.ts",
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 15_000 } },
         },
       },
     ],

@@ -1,7 +1,7 @@
 /** Chromium, and pages that report whatever a visitor should never meet. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, type ConsoleMessage, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, onTestFinished } from "vitest";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -45,8 +45,7 @@ export async function visit({ ids = {}, ...options }: Visit = {}): Promise<Page>
   const faults: string[] = [];
   page.on("pageerror", ({ message }) => faults.push(message));
   page.on("console", (message) => {
-    const isRefusal = message.location().url.startsWith(stack.url) && /status of 4\d\d/.test(message.text());
-    if (message.type() === "error" && !isRefusal) faults.push(message.text());
+    if (message.type() === "error" && !isRefusedCall(message)) faults.push(message.text());
   });
   onTestFinished(async () => {
     await context.close();
@@ -54,6 +53,14 @@ export async function visit({ ids = {}, ...options }: Visit = {}): Promise<Page>
   });
   await page.goto(addressOf(ids));
   return page;
+}
+
+/** What the browser itself writes of calls to the API that were refused or cut: part of what the page is there to show. */
+function isRefusedCall(message: ConsoleMessage): boolean {
+  const text = message.text();
+  if (text.startsWith("WebSocket connection to")) return /Unexpected response code: 4|ERR_INTERNET/.test(text);
+  const { pathname } = new URL(message.location().url, stack.url);
+  return text.startsWith("Failed to load resource") && /^\/(counter|room|account|session|limit)\//.test(pathname);
 }
 
 /** Another window of the same visitor, such as a second tab. */

@@ -57,7 +57,10 @@ export function chatPanel(): () => void {
   /** A browser does not say why a socket was refused; the same room over HTTP does. */
   const explain = async () => {
     const answer = await call(`/room/${encodeURIComponent(room)}/messages?limit=1`);
-    if (!answer.ok && link.state === "explained") panel.alert(answer.message);
+    if (answer.ok || link.state !== "explained") return;
+    panel.alert(answer.message);
+    // What cannot be a room will not become one.
+    if (answer.status === 400) client?.close();
   };
 
   const handle = (event: ChatEvent) => {

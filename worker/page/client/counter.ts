@@ -40,6 +40,7 @@ export function counterPanel(): void {
       state(isLive, reason) {
         panel.link(isLive ? "Live" : "Reconnecting", isLive);
         if (reason) panel.alert(reason);
+        else if (isLive) panel.note("");
       },
       frame: (data) => show(numberOf(data, "count")),
     });

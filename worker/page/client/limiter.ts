@@ -15,6 +15,8 @@ const MAX_CELLS = 100;
 /** Draining takes about so many calls. */
 const DRAIN_STEPS = 20;
 
+const counted = (tokens: number) => `${tokens} token${tokens === 1 ? "" : "s"}`;
+
 export function limiterPanel(): void {
   const panel = new Panel("limit");
   const tokens = panel.find("[data-tokens]");
@@ -53,12 +55,12 @@ export function limiterPanel(): void {
 
   let said = "";
   const countDown = (cost: number, leftMs: number) => {
-    const text = leftMs > 0 ? `429: refused ${cost}. Passes in ${Math.ceil(leftMs / 1_000)} s.` : "";
+    const text = leftMs > 0 ? `429. A call of ${counted(cost)} passes in ${Math.ceil(leftMs / 1_000)} s.` : "";
     if (text === said) return;
     said = text;
     if (text) return panel.alert(text);
     refused = undefined;
-    panel.note(`${cost} would pass again.`);
+    panel.note(`A call of ${counted(cost)} passes again.`);
   };
 
   const show = (answer: Answer) => {
@@ -76,7 +78,7 @@ export function limiterPanel(): void {
     show(answer);
     if (answer.ok) {
       refused = undefined;
-      panel.note(`200: took ${cost}.`);
+      panel.note(`200. Took ${counted(cost)}.`);
     } else if (answer.status === 429) {
       refused = { cost, until: Date.now() + Number(answer.headers.get("Retry-After")) * 1_000 };
       if (!drawing) draw();

@@ -14,7 +14,10 @@ export interface Live {
   frame(data: unknown): void;
 }
 
-/** Connects; the function it returns ends it. `path` over HTTP (`reasonAt`) is asked why where no socket opens. */
+/**
+ * Connects; the function it returns ends it. Where no socket opens, the same place is asked over HTTP why (`reasonAt`):
+ * a browser does not say. A place that cannot be is not tried again.
+ */
 export function live(path: string, reasonAt: string, on: Live): () => void {
   let socket: WebSocket | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +33,7 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
     let opened = false;
     let heard = true;
     const ping = setInterval(() => {
-      if (!heard) return lost();
+      if (!heard) return void lost();
       heard = false;
       mine.send("ping");
     }, PING_EVERY_MS);
@@ -39,13 +42,13 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
       if (socket !== mine) return;
       socket = undefined;
       mine.close();
-      const wait = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS);
-      timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
       on.state(false, "");
-      if (opened || failures > 1) return;
-      // A browser does not say why a socket was refused; the same place over HTTP does.
-      const answer = await call(reasonAt);
-      if (!answer.ok && !socket && !ended) on.state(false, answer.message);
+      const wait = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
+      const answer = opened || failures > 1 ? undefined : await call(reasonAt);
+      if (ended || socket) return;
+      if (answer && !answer.ok) on.state(false, answer.message);
+      if (answer?.status === 400) return;
+      timer = setTimeout(connect, Math.max(wait, Number(answer?.headers.get("Retry-After") ?? 0) * 1_000));
     };
     mine.addEventListener("open", () => {
       opened = true;

@@ -1,0 +1,124 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { stack, useBrowser, visit } from "./browser.ts";
+import { LOW_CONTRAST } from "./contrast.ts";
+
+useBrowser();
+
+/** As long as the panels are still loading, there is less to look at. */
+const settled = async (page: Page) => {
+  for (const id of ["counter", "chat", "ledger", "limit"])
+    await expect.poll(() => page.locator(`#${id} [data-link][data-on]`).count(), { message: id }).toBe(1);
+};
+
+it("says which release it is", async () => {
+  const page = await visit();
+  const digest = page.locator("#digest");
+  await expect.poll(() => digest.textContent()).toBe(stack.digest.slice(0, 12));
+  expect(await digest.getAttribute("title")).toBe(stack.digest);
+  expect(await page.locator("#environment").textContent()).toBe("local");
+});
+
+it("opens a second window, on the same objects and as somebody else", async () => {
+  const ids = { room: randomUUID() };
+  const page = await visit({ ids });
+  await settled(page);
+  const opened = page.context().waitForEvent("page");
+  await page.getByRole("link", { name: "Open a second window" }).click();
+  const second = await opened;
+  expect(new URL(second.url()).searchParams.get("room")).toBe(ids.room);
+  await expect.poll(() => page.locator("#chat [data-people]").textContent()).toMatch(/^2 here/);
+});
+
+it("takes the ids on show into its address", async () => {
+  const page = await visit();
+  const room = randomUUID();
+  await page.getByLabel("Room id").fill(room);
+  await page.keyboard.press("Enter");
+  await expect.poll(() => new URL(page.url()).searchParams.get("room")).toBe(room);
+  await page.reload();
+  expect(await page.getByLabel("Room id").inputValue()).toBe(room);
+});
+
+it("can be used with the keyboard alone", async () => {
+  const page = await visit({ ids: { counter: randomUUID() } });
+  await settled(page);
+  const controls = "a[href], button:not(:disabled), input, [tabindex='0']";
+  const count = await page.locator(controls).count();
+  const reached: unknown[] = [];
+  for (let i = 0; i < count; i++) {
+    await page.keyboard.press("Tab");
+    reached.push(
+      await page.evaluate(`[[...document.querySelectorAll("${controls}")].indexOf(document.activeElement),
+        getComputedStyle(document.activeElement).outlineStyle]`),
+    );
+  }
+  expect(reached).toEqual(Array.from({ length: count }, (_, index) => [index, "solid"]));
+
+  await page.getByLabel("Step").focus();
+  await page.keyboard.type("2");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("2");
+});
+
+it("names every control, and says what happens in live regions", async () => {
+  const page = await visit();
+  const unnamed = await page.evaluate(`[...document.querySelectorAll("input, button, a, output")]
+    .filter((e) => !(e.labels?.length || e.ariaLabel || e.textContent.trim()))
+    .map((e) => e.outerHTML)`);
+  expect(unnamed).toEqual([]);
+  expect(await page.locator(".panel [data-note][role=status]").count()).toBe(5);
+  expect(await page.getByRole("log", { name: "Messages" }).count()).toBe(1);
+  for (const name of ["Counter", "Chat room", "Ledger", "Session", "Rate limiter"])
+    expect(await page.getByRole("region", { name, exact: true }).count(), name).toBe(1);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  it(`can be read in the ${colorScheme} scheme`, async () => {
+    const page = await visit({ colorScheme });
+    await settled(page);
+    await page.getByRole("button", { name: "Cut the connection" }).click();
+    expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
+    const ground = await page.evaluate("getComputedStyle(document.body).backgroundColor");
+    expect(ground).toBe(colorScheme === "dark" ? "rgb(27, 31, 35)" : "rgb(232, 235, 237)");
+  });
+}
+
+for (const width of [320, 360, 768, 1280]) {
+  it(`fits a screen of ${width} pixels`, async () => {
+    const page = await visit({ viewport: { width, height: 800 }, ids: { room: "a-very-long-name".repeat(8) } });
+    await settled(page);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+  });
+}
+
+it("says so when it is offline, and comes back", async () => {
+  const page = await visit();
+  await settled(page);
+  await page.context().setOffline(true);
+  await expect.poll(() => page.locator("#banner").textContent()).toContain("offline");
+  await page.context().setOffline(false);
+  await expect.poll(() => page.locator("#banner").isVisible()).toBe(false);
+  await settled(page);
+});
+
+it("shows commands that do what it says, whatever an id looks like", async () => {
+  const id = `it's $(echo a) "${randomUUID()}"`;
+  const page = await visit({ ids: { counter: id, room: id, ledger: id } });
+  await settled(page);
+  const run = async (panel: string) => {
+    const commands = (await page.locator(`#${panel} .curl pre`).textContent()) ?? "";
+    const env = { ...process.env, ADMIN_TOKEN: stack.adminToken };
+    const script = commands.replaceAll(/^curl/gm, "curl -sS --fail-with-body");
+    const { stdout } = await promisify(execFile)("sh", ["-euc", script], { env });
+    return stdout;
+  };
+  expect(await run("counter")).toBe('{"count":1}{"count":1}');
+  await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("1");
+  expect(await run("chat")).toContain('"messages":[]');
+  expect(await run("ledger")).toMatch(/"balances":\{"alice":100\}.*"balances":\{"alice":95,"bob":5\}.*"ok":true/);
+  expect(await run("limit")).toContain('"allowed":true');
+});
