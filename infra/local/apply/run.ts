@@ -4,6 +4,8 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+// What the program will want, loaded before the account is there to work on.
+import "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import { Api } from "../resources/api.ts";
 import { object } from "../resources/values.ts";
@@ -49,8 +51,9 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
 
     const program = pulumi.runtime
       .runInPulumiStack(async () => ({ ...(await import(pathToFileURL(join(folder, "index.ts")).href)) }))
-      .then(() => pulumi.runtime.disconnect());
-    program.catch((error) => monitor.stop(faultOf(error)));
+      .then(() => pulumi.runtime.disconnect())
+      .catch((error) => monitor.stop(faultOf(error)));
+    // Where a resource has failed, the program may wait for it for ever.
     await Promise.race([program, monitor.stopped]);
     if (monitor.hasFailed) throw new Error((await monitor.stopped).map(({ message }) => message).join("\n"));
     if (pulumi.log.hasErrors()) throw new pulumi.RunError("The program has logged errors, which are above.");

@@ -1,0 +1,292 @@
+/** The apply in sequences against a local account: what it sends, what it keeps, and how it recovers. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { Api } from "../../infra/local/resources/api.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import type { Shape } from "./program/shape.ts";
+
+const PROGRAM = join(import.meta.dirname, "program");
+
+/** An account behind a proxy, and the program beside this file applied to it in one shape after the other. */
+class Bench {
+  readonly dir: string;
+  readonly account: RunningAccount;
+  readonly proxy: ApiProxy;
+  readonly lines: string[] = [];
+  secret = randomBytes(16).toString("hex");
+
+  private constructor(dir: string, account: RunningAccount, proxy: ApiProxy) {
+    this.dir = dir;
+    this.account = account;
+    this.proxy = proxy;
+  }
+
+  static async open(): Promise<Bench> {
+    const dir = mkdtempSync(join(tmpdir(), "durable-stack-apply-"));
+    const account = await startAccount({ dir, port: 0, apiPort: 0 });
+    return new Bench(dir, account, await startProxy(account.apiUrl));
+  }
+
+  apply(shape: Shape = {}, signal?: AbortSignal): Promise<ApplyResult> {
+    const { accountId, token } = this.account;
+    return applyProgram({
+      dir: this.dir,
+      root: PROGRAM,
+      account: { apiUrl: this.proxy.apiUrl, accountId, token },
+      config: { "shapes:shape": JSON.stringify(shape), "shapes:secret": this.secret },
+      onLine: (line) => this.lines.push(line),
+      ...(signal && { signal }),
+    });
+  }
+
+  /** The account's answer to a GET below its own path. */
+  async list(path: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const { apiUrl, accountId, token } = this.account;
+    return await new Api({ baseUrl: apiUrl, token }).list(`/accounts/${accountId}${path}`);
+  }
+
+  /** What the deployed Worker answers. */
+  async ask(): Promise<unknown> {
+    return await (await fetch(`http://127.0.0.1:${this.account.port}/`)).json();
+  }
+
+  get state(): string {
+    return readFileSync(join(this.dir, "stack.json"), "utf8");
+  }
+
+  async close(): Promise<void> {
+    await this.proxy.close();
+    await this.account.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Steps as `create worker`, without those that changed nothing. */
+const changes = ({ steps }: ApplyResult) =>
+  steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`);
+
+describe("one shape after the other", () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.open();
+  });
+  afterAll(() => bench?.close());
+
+  test("the first apply creates everything after what it depends on, and it answers", async () => {
+    const result = await bench.apply();
+    const created = changes(result);
+    expect(created.toSorted()).toEqual([
+      "create bucket",
+      "create cache",
+      "create deployment",
+      "create version",
+      "create worker",
+    ]);
+    expect(created.slice(-2)).toEqual(["create version", "create deployment"]);
+    expect(await bench.ask()).toEqual({ text: "one", label: "a_box", count: 1 });
+  });
+
+  test("exports come back, those that are or hold secrets concealed", async () => {
+    const { outputs } = await bench.apply();
+    expect(outputs).toMatchObject({ versionId: expect.any(String), secret: "[secret]" });
+    expect(JSON.stringify(outputs)).not.toContain(bench.secret);
+  });
+
+  test("the same again sends nothing but reads", async () => {
+    bench.proxy.takeWrites();
+    const result = await bench.apply();
+    expect(result.steps.map(({ action }) => action)).toEqual(Array(5).fill("unchanged"));
+    expect(bench.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("an ignored property is not a change", async () => {
+    expect(changes(await bench.apply({ deploy: false }))).toEqual([]);
+  });
+
+  test("other code is a new version and a new deployment, over the same data", async () => {
+    expect(changes(await bench.apply({ code: "two" }))).toEqual(["replace version", "replace deployment"]);
+    expect(await bench.ask()).toEqual({ text: "two", label: "a_box", count: 2 });
+    expect(await bench.list("/workers/workers/shapes/versions")).toHaveLength(2);
+  });
+
+  test("another secret is a new version too, and neither is in the state, the output or the lines", async () => {
+    const before = bench.secret;
+    bench.secret = randomBytes(16).toString("hex");
+    expect(changes(await bench.apply({ code: "two" }))).toEqual(["replace version", "replace deployment"]);
+    for (const text of [bench.state, bench.lines.join("\n")]) {
+      expect(text).not.toContain(before);
+      expect(text).not.toContain(bench.secret);
+      expect(text).not.toContain(bench.account.token);
+    }
+    expect(changes(await bench.apply({ code: "two" }))).toEqual([]);
+  });
+
+  test("what can change in place does, under the same id", async () => {
+    const { outputs } = await bench.apply({ code: "two" });
+    const result = await bench.apply({ code: "two", title: "renamed" });
+    expect(changes(result)).toEqual(["update cache"]);
+    expect(result.steps.find(({ name }) => name === "cache")?.changed).toEqual(["title"]);
+    expect(result.outputs.cacheId).toBe(outputs.cacheId);
+    expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ title: "renamed" }]);
+  });
+
+  test("what somebody changed or deleted by hand is put right", async () => {
+    const shape = { code: "two", title: "renamed" } as const;
+    const [namespace] = await bench.list("/storage/kv/namespaces");
+    const { apiUrl, accountId, token } = bench.account;
+    const path = `/accounts/${accountId}/storage/kv/namespaces/${namespace?.id}`;
+    const api = new Api({ baseUrl: apiUrl, token });
+    await api.put(path, { title: "by hand" });
+    expect(changes(await bench.apply(shape))).toEqual(["update cache"]);
+    await api.remove(path);
+    expect(changes(await bench.apply(shape))).toEqual(["create cache"]);
+    expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ title: "renamed" }]);
+  });
+
+  test("routes, domains and cron triggers follow the deployment, and go with the zone", async () => {
+    const zone = "example.com";
+    const created = changes(await bench.apply({ code: "two", zone, title: "renamed" }));
+    expect(created.toSorted()).toEqual(["create cron", "create domain", "create route"]);
+    expect(changes(await bench.apply({ code: "two", zone, title: "renamed" }))).toEqual([]);
+    expect(await bench.list("/workers/domains")).toMatchObject([{ hostname: "x.example.com", service: "shapes" }]);
+    const gone = changes(await bench.apply({ code: "two", title: "renamed" }));
+    expect(gone.toSorted()).toEqual(["delete cron", "delete domain", "delete route"]);
+    expect(await bench.list("/workers/domains")).toEqual([]);
+  });
+
+  test("a replacement that cannot stand beside the old one deletes that first", async () => {
+    bench.proxy.takeWrites();
+    const shape = { code: "two", title: "renamed", location: "apac" } as const;
+    expect(changes(await bench.apply(shape))).toEqual(["replace bucket"]);
+    const writes = bench.proxy.takeWrites().map((write) => write.replace(/accounts\/\w+/, "accounts/:a"));
+    expect(writes).toEqual(["DELETE /accounts/:a/r2/buckets/bucket", "POST /accounts/:a/r2/buckets"]);
+    expect(changes(await bench.apply(shape))).toEqual([]);
+  });
+
+  test("what is protected is neither deleted nor replaced, and the rest stays too", async () => {
+    const shape = { code: "two", title: "renamed", location: "apac" } as const;
+    await bench.apply({ ...shape, protect: true });
+    bench.proxy.takeWrites();
+    await expect(bench.apply({ ...shape, cache: false })).rejects.toThrow(/no longer declares cache.*protected/);
+    expect(bench.proxy.takeWrites()).toEqual([]);
+    await bench.apply(shape);
+    expect(changes(await bench.apply({ ...shape, cache: false }))).toEqual(["delete cache"]);
+    expect(await bench.list("/storage/kv/namespaces")).toEqual([]);
+  });
+});
+
+describe("an apply that ends early", () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.open();
+  });
+  afterAll(() => bench?.close());
+
+  test("killed after each of its requests in turn, the next one finds what was made and completes it", async () => {
+    const pidFile = join(bench.dir, "program.pid");
+    const hit = new Set<string>();
+    let killed = 0;
+    bench.proxy.intervene = ({ method, path }) => {
+      const kind = path.replace(/[0-9a-f-]{32,36}/g, ":id").replace(/\?.*/, "");
+      if (method === "GET" || hit.has(kind)) return undefined;
+      hit.add(kind);
+      killed++;
+      process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
+      return "lose";
+    };
+    for (;;) {
+      const before = killed;
+      const ended = await bench.apply({ pidFile }).then(
+        () => true,
+        (error) => error,
+      );
+      if (ended === true) break;
+      expect(String(ended)).toMatch(/ended early \(SIGKILL\)/);
+      expect(killed, "it was the test that ended it").toBeGreaterThan(before);
+    }
+    expect(killed).toBeGreaterThanOrEqual(5);
+    expect(await bench.list("/storage/kv/namespaces")).toHaveLength(1);
+    expect(await bench.list("/workers/workers")).toHaveLength(1);
+    expect(await bench.ask()).toMatchObject({ text: "one" });
+    bench.proxy.intervene = undefined;
+    bench.proxy.takeWrites();
+    expect(changes(await bench.apply())).toEqual([]);
+    expect(bench.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("refused in the middle, it leaves what was deployed serving, and the next one completes it", async () => {
+    bench.proxy.intervene = ({ method, path }) =>
+      method === "POST" && path.includes("/deployments") ? "refuse" : undefined;
+    const failed = bench.apply({ code: "two" });
+    await expect(failed).rejects.toThrow(ApplyFailed);
+    await expect(failed).rejects.toThrow(
+      /^deployment \(cloudflare:index\/workersDeployment:WorkersDeployment\): POST .*\/deployments was answered 500: 10013 spoilt by the test$/,
+    );
+    bench.proxy.intervene = undefined;
+    const versions = (await bench.list("/workers/workers/shapes/versions")).length;
+    expect(changes(await bench.apply({ code: "two" }))).toEqual(["replace deployment"]);
+    expect(await bench.ask()).toMatchObject({ text: "two" });
+    expect(await bench.list("/workers/workers/shapes/versions")).toHaveLength(versions);
+  });
+
+  test("while one runs, another in the same folder is refused, and the first is none the worse", async () => {
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    bench.proxy.intervene = async ({ method }) => {
+      if (method === "GET") return undefined;
+      reach();
+      await released;
+      return undefined;
+    };
+    const first = bench.apply({ code: "two", title: "other" });
+    await reached;
+    await expect(bench.apply({ code: "two" })).rejects.toThrow(/^Another apply is running in /);
+    release();
+    expect(changes(await first)).toEqual(["update cache"]);
+    bench.proxy.intervene = undefined;
+  });
+
+  test("interrupted, it finishes and notes what is under way, and begins nothing more", async () => {
+    const controller = new AbortController();
+    bench.proxy.intervene = ({ method }) => {
+      if (method !== "GET") controller.abort();
+      return undefined;
+    };
+    const interrupted = bench.apply({ code: "one", title: "last" }, controller.signal);
+    await expect(interrupted).rejects.toThrow("The apply was interrupted. Run it again to complete it.");
+    bench.proxy.intervene = undefined;
+    const completed = changes(await bench.apply({ code: "one", title: "last" }));
+    expect(completed).toContain("replace deployment");
+    expect(changes(await bench.apply({ code: "one", title: "last" }))).toEqual([]);
+  });
+
+  test("a mistake that is explained comes as its message, one of the program with its place", async () => {
+    await expect(bench.apply({ mistake: "for people" })).rejects.toThrow(/^The shape is wrong\.$/);
+    await expect(bench.apply({ mistake: "of the program" })).rejects.toThrow(
+      /^TypeError: shape\.sides is not iterable\n.*program\/index\.ts/,
+    );
+  });
+});
+
+describe("a project that cannot be read", () => {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-project-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const account = { apiUrl: "http://127.0.0.1:9/client/v4", accountId: "a", token: "t" };
+  const apply = (root: string) => applyProgram({ dir: join(dir, "state"), root, account });
+
+  test("is named with the reason, and nothing is begun", async () => {
+    await expect(apply(dir)).rejects.toThrow(/Pulumi\.yaml cannot be read: ENOENT/);
+    mkdirSync(join(dir, "odd"));
+    writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: 5\n");
+    await expect(apply(join(dir, "odd"))).rejects.toThrow(/odd\/Pulumi\.yaml is not what Pulumi takes: name: /);
+    writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: odd\n");
+    writeFileSync(join(dir, "odd", "Pulumi.local.yaml"), "config:\n  odd:key: { secure: v1:abc }\n");
+    await expect(apply(join(dir, "odd"))).rejects.toThrow(/odd:key is encrypted, and only the Pulumi CLI can read it/);
+    expect(existsSync(join(dir, "state"))).toBe(false);
+  });
+});
