@@ -53,7 +53,7 @@ describe("beginning a session", () => {
     expect(answer.body).toEqual({ ok: true, expiresIn: 30 * MINUTE, role: "editor", token: expect.any(String) });
     const { token } = v.parse(Created, answer.body);
     expect(token).toMatch(/^eu~[\w-]{43}$/);
-    const found = { ...json, createdAt: now, expiresAt: now + 30 * MINUTE };
+    const found = { ...json, createdAt: now, expiresAt: now + 30 * MINUTE, endsAt: now + 12 * HOUR };
     expect((await get(token)).body).toEqual({ session: found, expiresIn: 30 * MINUTE });
     expect((await call("/session/get", { headers: bearer(token) })).body).toMatchObject({ session: found });
   });
@@ -209,6 +209,11 @@ describe("the arithmetic of a life", () => {
         }
       }),
     );
+  });
+
+  it("is moved by use however short it is", () => {
+    const life = begin(0, MINUTE, HOUR);
+    expect(touch(life, MINUTE / 2)).toBe(1.5 * MINUTE);
   });
 
   it("does not move back with the clock", () => {

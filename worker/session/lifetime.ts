@@ -1,7 +1,7 @@
 /**
  * How long a session lives, as plain arithmetic. Each use moves its end to a fixed time from then, never past an
  * absolute end. The stored end is the truth; it is moved in steps, so that a use rarely costs a row: a session ends
- * at most `TOUCH_STEP_MS` before its time, and never after it.
+ * at most `TOUCH_STEP_MS`, or half of a short life, before its time, and never after it.
  */
 export const TOUCH_STEP_MS = 60_000;
 
@@ -27,5 +27,5 @@ export function isOver({ expiresAt }: Lifetime, now: number): boolean {
 /** When a session that is used now expires. Unchanged where the move is not worth a row, or would be backwards. */
 export function touch({ expiresAt, endsAt, slidingMs }: Lifetime, now: number): number {
   const moved = Math.min(now + slidingMs, endsAt);
-  return moved - expiresAt >= TOUCH_STEP_MS ? moved : expiresAt;
+  return moved - expiresAt >= Math.min(TOUCH_STEP_MS, slidingMs / 2) ? moved : expiresAt;
 }

@@ -46,6 +46,8 @@ const Found = v.object({
     /** ms since the epoch */
     createdAt: v.number(),
     expiresAt: v.number(),
+    /** When it is over however much it is used. */
+    endsAt: v.number(),
   }),
   /** ms */
   expiresIn: v.number(),
@@ -92,9 +94,9 @@ async function read(c: Context<App>): Promise<v.InferOutput<typeof Found>> {
   const place = await placeOfCaller(c);
   const found = place && (await retry(async () => sessionAt(c, place).read()));
   if (!found) throw refusal("not-found", "Session not found");
-  const { userId, role, metadata, createdAt, expiresAt, expiresIn } = found;
+  const { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn } = found;
   const own = metadata === null ? {} : { metadata: JSON.parse(metadata) };
-  return { session: { userId, role, ...own, createdAt, expiresAt }, expiresIn };
+  return { session: { userId, role, ...own, createdAt, expiresAt, endsAt }, expiresIn };
 }
 
 async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {

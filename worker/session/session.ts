@@ -31,7 +31,7 @@ export interface Subject {
   metadata: string | null;
 }
 /** What a reader of a session gets. Times are ms since the epoch, `expiresIn` is ms from now. */
-export type Reading = Subject & { createdAt: number; expiresAt: number; expiresIn: number };
+export type Reading = Subject & Omit<Lifetime, "slidingMs"> & { expiresIn: number };
 
 type Row = Subject & Lifetime & Record<string, SqlStorageValue>;
 
@@ -53,7 +53,7 @@ export class SessionDO extends DurableObject<Env> {
       ...[userId, role, metadata, createdAt, expiresAt, endsAt, slidingMs],
     );
     await this.ctx.storage.setAlarm(expiresAt);
-    return { userId, role, metadata, createdAt, expiresAt, expiresIn: expiresAt - now };
+    return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn: expiresAt - now };
   }
 
   /** The session, whose end this moves; undefined when it is over or never was. */
@@ -64,8 +64,8 @@ export class SessionDO extends DurableObject<Env> {
     const expiresAt = touch(row, now);
     // The alarm stays where it is: it will find that it is early, and set itself again.
     if (expiresAt !== row.expiresAt) this.ctx.storage.sql.exec("UPDATE session SET expires_at = ?", expiresAt);
-    const { userId, role, metadata, createdAt } = row;
-    return { userId, role, metadata, createdAt, expiresAt, expiresIn: expiresAt - now };
+    const { userId, role, metadata, createdAt, endsAt } = row;
+    return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn: expiresAt - now };
   }
 
   /** Ends the session and frees what it stored. Harmless when there is none. */
