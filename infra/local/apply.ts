@@ -63,6 +63,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   const project = refusing(() => readProject(root, stack));
   const child = fork(join(import.meta.dirname, "apply/run.ts"), {
+    execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // Most of an apply's time goes into loading Pulumi's packages.
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"), ...process.env },
