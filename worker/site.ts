@@ -1,4 +1,4 @@
-/** The demo page: three files that are built into the bundle (`npm run build:page`), each with an ETag. */
+/** The demo page: three files that are built into the bundle (`npm run build:page`), compressed, each with an ETag. */
 import { type Context, Hono } from "hono";
 import type { App } from "./app.ts";
 import { describe } from "./openapi.ts";
@@ -16,10 +16,9 @@ const CONTENT_SECURITY_POLICY = [
 ].join("; ");
 
 export const page = new Hono<App>()
-  .get("/", describe("The demo page", { 200: "HTML" }), (c) => {
-    c.header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
-    return asset(c, assets.html, "text/html; charset=utf-8");
-  })
+  .get("/", describe("The demo page", { 200: "HTML" }), (c) =>
+    asset(c, assets.html, "text/html; charset=utf-8", { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
+  )
   .get("/page.css", describe("The page's style", { 200: "CSS" }), (c) =>
     asset(c, assets.css, "text/css; charset=utf-8"),
   )
@@ -27,22 +26,28 @@ export const page = new Hono<App>()
     asset(c, assets.js, "text/javascript; charset=utf-8"),
   );
 
-const etags = new Map<string, string>();
+/** A file of the page as the build made it (infra/release/page.ts). */
+interface Asset {
+  /** Its bytes, gzip in Base64. */
+  gzip: string;
+  etag: string;
+}
 
-async function asset(c: Context<App>, text: string, type: string): Promise<Response> {
-  const etag = etags.get(text) ?? (await etagOf(text));
-  etags.set(text, etag);
+function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
   // Kept by browsers, but asked for each time: a new release shows at once and an old one costs no bytes.
-  const headers = { ETag: etag, "Cache-Control": "no-cache" };
+  const headers = { ...more, ETag: etag, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
   const known = c.req
     .header("If-None-Match")
     ?.split(",")
     .map((tag) => tag.trim().replace(/^W\//, ""));
   if (known?.includes(etag)) return c.body(null, 304, headers);
-  return c.body(text, 200, { ...headers, "Content-Type": type });
-}
-
-async function etagOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `"${new Uint8Array(digest).toHex().slice(0, 32)}"`;
+  const bytes = Uint8Array.fromBase64(gzip);
+  if (/\bgzip\b/.test(c.req.header("Accept-Encoding") ?? "")) {
+    return new Response(bytes, {
+      headers: { ...headers, "Content-Type": type, "Content-Encoding": "gzip" },
+      encodeBody: "manual",
+    });
+  }
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain, { headers: { ...headers, "Content-Type": type } });
 }
