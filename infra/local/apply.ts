@@ -98,7 +98,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     };
   };
   try {
-    const outputs = await converse(child, order, (step) => {
+    const outputs = await converse(child, order(), (step) => {
       steps.push(step);
       onStep?.(step);
     });
@@ -116,16 +116,18 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
 /** The process ended without a report. */
 class Unreported extends Error {}
 
-/** Gives the order once the process is ready, and returns the outputs that it reports. */
+/** Gives the order once the process is ready for it, and returns the outputs that it reports. */
 function converse(
   child: ChildProcess,
-  order: () => Promise<Order>,
+  order: Promise<Order>,
   onStep: (step: Step) => void,
 ): Promise<ApplyResult["outputs"]> {
   const { promise, resolve, reject } = Promise.withResolvers<ApplyResult["outputs"]>();
+  // An account that cannot start is no reason to wait until the process is ready.
+  order.catch(reject);
   child.on("message", (report: Report) => {
     if (report.kind === "ready") {
-      order().then((ready) => child.send(ready, (error) => error && reject(error)), reject);
+      order.then((ready) => child.send(ready, (error) => error && reject(error)), reject);
     } else if (report.kind === "step") {
       onStep(report.step);
     } else if (report.kind === "ended") {

@@ -264,6 +264,13 @@ describe("an apply that ends early", () => {
   });
 });
 
+test("an account that does not start is the error of the apply, at once", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-apply-"));
+  const account = Promise.reject(new Error("Port 8788 is in use."));
+  await expect(applyProgram({ dir, root: PROGRAM, account })).rejects.toThrow(/^Port 8788 is in use\.$/);
+  rmSync(dir, { recursive: true, force: true });
+});
+
 describe("a project that cannot be read", () => {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-project-"));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
