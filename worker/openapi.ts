@@ -2,10 +2,10 @@
  * The OpenAPI document, made from the routes themselves: each middleware that reads or answers something says so
  * with `documented`, so what is described is what is checked. `GET /openapi.json` computes it on its first call.
  */
-import { toJsonSchema } from "@valibot/to-json-schema";
 import type { Hono, MiddlewareHandler } from "hono";
 import type { BaseIssue, BaseSchema } from "valibot";
 import type { App } from "./app.ts";
+import { jsonSchema } from "./json-schema.ts";
 import type { Release } from "./settings.ts";
 
 export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
@@ -52,12 +52,6 @@ export function describe(summary: string, answers: Record<number, Schema | strin
       ),
     }),
   );
-}
-
-/** JSON Schema of what callers send. What JSON Schema cannot say (checks in code) is left out. */
-export function jsonSchema(schema: Schema): object {
-  const { $schema: _, ...rest } = toJsonSchema(schema, { typeMode: "input", errorMode: "ignore" });
-  return rest;
 }
 
 /** The names of the parameters in the path of a route. */

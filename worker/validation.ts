@@ -6,7 +6,8 @@
 import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import type { App } from "./app.ts";
-import { documented, jsonSchema, type Parameter, type Schema } from "./openapi.ts";
+import { jsonSchema } from "./json-schema.ts";
+import { documented, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 
 /** Bytes of a JSON body, where a route says nothing else. */

@@ -1,8 +1,10 @@
 /** What all routes have in common: problems, limits, headers, CORS, the page, the document, the log. */
 import { env } from "cloudflare:workers";
+import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
+import { jsonSchema } from "../../worker/json-schema.ts";
 import { retry } from "../../worker/retry.ts";
 import { Settings, stackOf } from "../../worker/settings.ts";
 import { ADMIN, call, unique } from "./helpers.ts";
@@ -264,6 +266,27 @@ describe("the OpenAPI document", () => {
         "/counter/reset": { post: { security: [{ admin: [] }] } },
       },
     });
+  });
+});
+
+describe("JSON Schema", () => {
+  it("is what valibot's own converter makes of the same schema", () => {
+    const schema = v.strictObject({
+      text: v.pipe(v.string(), v.minLength(2), v.maxLength(9), v.regex(/^x/), v.normalize("NFC")),
+      count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5)), 3),
+      page: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number), v.minValue(7)),
+      choice: v.picklist(["a", "b"]),
+      when: v.nullable(v.pipe(v.string(), v.isoTimestamp())),
+      list: v.pipe(v.array(v.object({ flag: v.boolean() })), v.nonEmpty()),
+      more: v.optional(v.record(v.string(), v.unknown())),
+      one: v.literal(1),
+    });
+    const { $schema: _, ...expected } = toJsonSchema(schema, { typeMode: "input", errorMode: "ignore" });
+    expect(jsonSchema(schema)).toEqual(expected);
+  });
+
+  it("is not guessed of a schema that it does not know", () => {
+    expect(() => jsonSchema(v.bigint())).toThrow('valibot\'s "bigint"');
   });
 });
 

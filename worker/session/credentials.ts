@@ -1,13 +1,13 @@
 /** How callers show a session's token: `Authorization: Bearer`, or a cookie that no script and no other site can use. */
 import type { Context } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { bearerToken } from "../admin.ts";
 import type { App } from "../app.ts";
 import { isAllowedOrigin } from "../http.ts";
 import { refusal } from "../problem.ts";
 
-const COOKIE = "session";
-const ATTRIBUTES = { prefix: "host", path: "/", secure: true, httpOnly: true, sameSite: "Lax" } as const;
+/** Browsers take a `__Host-` cookie only with Secure and Path=/, and give it to this very host alone. */
+const COOKIE = "__Host-session";
+const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /**
  * The token that the caller shows, if any; the header goes before the cookie. Browsers send cookies by themselves, so
@@ -16,7 +16,7 @@ const ATTRIBUTES = { prefix: "host", path: "/", secure: true, httpOnly: true, sa
 export function shownToken(c: Context<App>): string | undefined {
   const bearer = bearerToken(c);
   if (bearer !== undefined) return bearer;
-  const token = getCookie(c, COOKIE, "host");
+  const token = cookieOf(c);
   if (token !== undefined && !["GET", "HEAD"].includes(c.req.method)) {
     const origin = c.req.header("Origin");
     if (origin === undefined || !isAllowedOrigin(c, origin)) {
@@ -27,9 +27,15 @@ export function shownToken(c: Context<App>): string | undefined {
 }
 
 export function giveCookie(c: Context<App>, token: string, maxAgeSeconds: number): void {
-  setCookie(c, COOKIE, token, { ...ATTRIBUTES, maxAge: maxAgeSeconds });
+  c.header("Set-Cookie", `${COOKIE}=${token}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`);
 }
 
 export function takeCookie(c: Context<App>): void {
-  if (getCookie(c, COOKIE, "host") !== undefined) deleteCookie(c, COOKIE, ATTRIBUTES);
+  if (cookieOf(c) !== undefined) giveCookie(c, "", 0);
+}
+
+function cookieOf(c: Context<App>): string | undefined {
+  const cookies = c.req.header("Cookie")?.split(";") ?? [];
+  const [, value] = cookies.map((cookie) => cookie.trim().split("=", 2)).find(([name]) => name === COOKIE) ?? [];
+  return value;
 }

@@ -1,0 +1,94 @@
+/**
+ * JSON Schema of what callers send, for the OpenAPI document: of the valibot schemas that this Worker uses, and no
+ * others. The full converter (@valibot/to-json-schema) is a tenth of the bundle; a test compares with it.
+ */
+
+/** A valibot schema or action, by the members that matter here. */
+interface Part {
+  readonly type: string;
+  readonly pipe?: readonly Part[];
+  readonly requirement?: unknown;
+  readonly entries?: Readonly<Record<string, Part>>;
+  readonly item?: Part;
+  readonly value?: Part;
+  readonly wrapped?: Part;
+  readonly options?: readonly unknown[];
+  readonly literal?: unknown;
+  readonly default?: unknown;
+}
+
+type JsonSchema = Record<string, unknown>;
+
+/** The JSON Schema of a valibot schema's input. What cannot be said (checks in code) is left out. */
+export function jsonSchema(part: Part): JsonSchema {
+  const [, ...actions] = part.pipe ?? [];
+  const end = actions.findIndex(({ type }) => type === "transform");
+  const checks = end < 0 ? actions : actions.slice(0, end);
+  return checks.reduce((schema, action) => Object.assign(schema, constraint(schema, action)), bare(part));
+}
+
+function bare(part: Part): JsonSchema {
+  switch (part.type) {
+    case "string":
+    case "number":
+    case "boolean":
+      return { type: part.type };
+    case "unknown":
+      return {};
+    case "literal":
+      return { const: part.literal };
+    case "picklist":
+      return { type: "string", enum: part.options };
+    case "array":
+      return { type: "array", items: of(part.item) };
+    case "record":
+      return { type: "object", propertyNames: { type: "string" }, additionalProperties: of(part.value) };
+    case "object":
+    case "strict_object":
+      return object(part);
+    case "optional":
+      return { ...of(part.wrapped), ...(part.default !== undefined && { default: part.default }) };
+    case "nullable":
+      return { anyOf: [of(part.wrapped), { type: "null" }] };
+    default:
+      throw new Error(`worker/json-schema.ts does not know valibot's "${part.type}": add it there`);
+  }
+}
+
+function object({ type, entries = {} }: Part): JsonSchema {
+  const named = Object.entries(entries);
+  return {
+    type: "object",
+    properties: Object.fromEntries(named.map(([name, entry]) => [name, jsonSchema(entry)])),
+    required: named.filter(([, entry]) => entry.type !== "optional").map(([name]) => name),
+    ...(type === "strict_object" && { additionalProperties: false }),
+  };
+}
+
+function of(part: Part | undefined): JsonSchema {
+  return part ? jsonSchema(part) : {};
+}
+
+function constraint({ type: of }: JsonSchema, { type, requirement }: Part): JsonSchema {
+  const size = of === "array" ? "Items" : "Length";
+  switch (type) {
+    case "integer":
+      return { type: "integer" };
+    case "min_value":
+      return { minimum: requirement };
+    case "max_value":
+      return { maximum: requirement };
+    case "non_empty":
+      return { [`min${size}`]: 1 };
+    case "min_length":
+      return { [`min${size}`]: requirement };
+    case "max_length":
+      return { [`max${size}`]: requirement };
+    case "regex":
+      return requirement instanceof RegExp ? { pattern: requirement.source } : {};
+    case "iso_timestamp":
+      return { format: "date-time" };
+    default:
+      return {};
+  }
+}
