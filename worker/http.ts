@@ -42,7 +42,7 @@ const corsHeaders = (origin: string) => ({
   "Access-Control-Allow-Origin": origin,
   "Access-Control-Allow-Credentials": "true",
   "Access-Control-Expose-Headers":
-    "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-Request-Id",
+    "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, Idempotent-Replayed, X-Request-Id",
 });
 
 /** Refuses (400) URLs with percent-encoding that is not UTF-8: Hono would pass it on undecoded. */

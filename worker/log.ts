@@ -19,7 +19,7 @@ export const requestLog: MiddlewareHandler<App> = async (c, next) => {
       method: c.req.method,
       route: routeOf(c),
       status: c.res.status,
-      outcome: c.get("outcome") ?? "ok",
+      outcome: c.get("outcome") ?? (c.res.status < 400 ? "ok" : "refused"),
       ...(object && { class: object.pattern, region: object.region }),
       durationMs: Math.round(performance.now() - start),
     }),

@@ -57,11 +57,11 @@ export class CounterDO extends DurableObject<Env> {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
     if (this.#schema.empty) return;
-    const { count, sharedUntil } = ctx.storage.sql
+    const [row] = ctx.storage.sql
       .exec<{ count: number; sharedUntil: number }>("SELECT count, shared_until AS sharedUntil FROM counter")
-      .one();
-    this.#count = this.#durable = count;
-    this.#sharedUntil = sharedUntil;
+      .toArray();
+    this.#count = this.#durable = row?.count ?? 0;
+    this.#sharedUntil = row?.sharedUntil ?? 0;
   }
 
   /** Adds `by` (may be negative) and returns the new count; never below 0, never above 2^53 - 1. */
@@ -109,10 +109,12 @@ export class CounterDO extends DurableObject<Env> {
     if (this.ctx.getWebSockets().length >= MAX_WATCHERS) {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
     }
+    await this.#settled();
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.ctx.acceptWebSocket(server);
-    sendTo(server, frame(await this.value()));
+    // With no await since the socket was accepted, so that no newer count goes before this one.
+    sendTo(server, frame(this.#durable));
     return new Response(null, { status: 101, webSocket: client });
   }
 
