@@ -61,6 +61,8 @@ export class ApplyFailed extends Error {
  */
 export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> {
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
+  // It may fail before anybody here waits for it.
+  Promise.resolve(options.account).catch(() => {});
   const project = refusing(() => readProject(root, stack));
   const child = fork(join(import.meta.dirname, "apply/run.ts"), {
     execArgv: [],

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -48,7 +49,7 @@ class Site {
   async ask(method: string, path: string): Promise<Record<string, unknown>> {
     const response = await fetch(`http://127.0.0.1:${this.account.port}${path}`, { method });
     expect(response.ok, `${method} ${path} is answered ${response.status}`).toBe(true);
-    return await response.json();
+    return v.parse(v.record(v.string(), v.unknown()), await response.json());
   }
 
   /** How many versions the Worker has. */
@@ -56,8 +57,7 @@ class Site {
     const { apiUrl, accountId, token } = this.account;
     const url = `${apiUrl}/accounts/${accountId}/workers/workers/durable-stack/versions`;
     const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
-    const { result }: { readonly result: readonly unknown[] } = await response.json();
-    return result.length;
+    return v.parse(v.object({ result: v.array(v.unknown()) }), await response.json()).result.length;
   }
 
   async close(): Promise<void> {
@@ -223,5 +223,26 @@ describe("an update that fails in the middle", () => {
     expect(up.ok, up.text).toBe(true);
     expect(up.steps.filter((step) => !step.startsWith("same"))).toHaveLength(6);
     expect(await site.versions()).toBe(3);
+  });
+
+  test("killed after each of its requests, it leaves the old release or the new one serving, and the next one ends it", async () => {
+    const four = releases.variant("four");
+    site.set({ release: four.setting });
+    for (const request of ["/versions", "/deployments"]) {
+      site.proxy.intervene = ({ method, path }) => {
+        if (method !== "POST" || !path.includes(request)) return undefined;
+        site.stack.kill();
+        return "lose";
+      };
+      expect((await site.stack.up()).ok).toBe(false);
+      site.proxy.intervene = undefined;
+      const { digest } = await site.ask("GET", "/health");
+      expect([releases.variant("three").digest, four.digest]).toContain(digest);
+      expect((await site.stack.cancel()).ok).toBe(true);
+    }
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: four.digest });
+    expect((await site.stack.up()).steps.filter((step) => !step.startsWith("same"))).toEqual([]);
   });
 });

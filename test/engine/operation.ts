@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { type EngineEvent, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 
 export interface Job {
-  readonly operation: "up" | "preview" | "refresh" | "destroy";
+  readonly operation: "up" | "preview" | "refresh" | "destroy" | "cancel";
   readonly stack: string;
   /** The folder of Pulumi.yaml. */
   readonly project: string;
@@ -63,7 +63,8 @@ async function perform(job: Job): Promise<Answer> {
     await stack.setAllConfig({ ...job.config });
     const answer = () => ({ ok: true, steps: steps.toSorted(), text: words.join("") });
     if (job.operation !== "up") {
-      await stack[job.operation](options);
+      if (job.operation === "cancel") await stack.cancel();
+      else await stack[job.operation](options);
       return { ...answer(), outputs: {} };
     }
     const { outputs } = await stack.up(options);

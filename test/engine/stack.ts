@@ -1,5 +1,5 @@
 /** A stack of the real program on the real engine, with a state of its own on disk and the stand-in provider. */
-import { fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -24,6 +24,7 @@ export class EngineStack {
   secrets: Readonly<Record<string, string>>;
   readonly #dir: string;
   readonly #cli: string;
+  #running: ChildProcess | undefined;
 
   private constructor(dir: string, cli: string, { account, config = {}, secrets = {} }: StackOptions) {
     this.#dir = dir;
@@ -52,6 +53,14 @@ export class EngineStack {
   preview = () => this.#run("preview");
   refresh = () => this.#run("refresh");
   destroy = () => this.#run("destroy");
+  /** Clears the lock that a killed engine has left. */
+  cancel = () => this.#run("cancel");
+
+  /** Kills the engine of the operation that runs, as the kernel does when memory is out. */
+  kill(): void {
+    const engines = execFileSync("pgrep", ["-P", String(this.#running?.pid), "-x", "pulumi"], { encoding: "utf8" });
+    for (const pid of engines.trim().split("\n")) process.kill(Number(pid), "SIGKILL");
+  }
 
   /** The engine's state file, as it is on disk. */
   get state(): string {
@@ -86,7 +95,11 @@ export class EngineStack {
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       },
     };
-    const child = fork(join(import.meta.dirname, "operation.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(join(import.meta.dirname, "operation.ts"), {
+      execArgv: [],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.#running = child;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     child.once("message", (answer: Answer) => resolve(answer));
     child.once("error", reject);
