@@ -1,6 +1,7 @@
 /**
  * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, who reconnects gets
- * exactly what they missed, and what was sent twice is shown once.
+ * exactly what they missed, and what was sent twice is shown once. Messages that arrive while others are on their way
+ * to the disk are stored together, so that a busy room waits for the disk once and not for each.
  *
  * The room sleeps between frames. What it must know when it wakes is in SQL, in the sockets' attachments and tags;
  * memory only repeats it.
@@ -44,6 +45,15 @@ interface SocketState {
   typedAt: number;
 }
 
+/** A message that is not stored yet, and who waits for it. */
+interface Said {
+  userId: string;
+  frame: ClientFrame & { type: "chat" };
+  timestamp: number;
+  /** More than one where the message was sent again meanwhile. */
+  senders: WebSocket[];
+}
+
 /** A page of the history. */
 export interface Page {
   messages: Message[];
@@ -63,6 +73,9 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #gone = new Set<string>();
   #opened: History | undefined;
   #remembered: Sent | undefined;
+  /** What was said while the messages before it are on their way to the disk. */
+  #queue: Said[] = [];
+  #flushing: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -195,20 +208,19 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   async #chat(socket: WebSocket, state: SocketState, frame: ClientFrame & { type: "chat" }): Promise<void> {
-    const { text, clientId, attachment: key } = frame;
+    const { text, clientId, attachment } = frame;
     const { userId } = state;
     const now = Date.now();
-    const named = clientId === undefined ? {} : { clientId };
-    const refuse = (error: Omit<ServerFrame & { type: "error" }, "type" | "clientId">) =>
-      send(socket, { type: "error", ...error, ...named });
 
     const before = clientId === undefined ? undefined : this.#sent()?.find(userId, clientId, now);
-    if (before && before.fingerprint !== fingerprint(text, key)) {
-      return refuse({ code: "conflict", error: "clientId: another message was sent under this id" });
-    }
-    if (before) {
-      const { seq, id, timestamp } = before;
-      return send(socket, { type: "ack", seq, id, timestamp, ...named, duplicate: true });
+    if (before && before.fingerprint !== fingerprint(text, attachment)) return refuse([socket], frame, CONFLICT);
+    if (before) return acknowledge([socket], frame, before, true);
+    const waiting = this.#queue.find((said) => said.userId === userId && said.frame.clientId === clientId);
+    if (waiting && clientId !== undefined) {
+      const same = waiting.frame.text === text && waiting.frame.attachment === attachment;
+      if (same) waiting.senders.push(socket);
+      else refuse([socket], frame, CONFLICT);
+      return this.#flushing;
     }
 
     const taken = take(refill(state.bucket, MESSAGE_RATE, now), MESSAGE_RATE, 1);
@@ -216,52 +228,83 @@ export class ChatRoomDO extends DurableObject<Env> {
       const retryAfter = Math.max(Math.ceil(waitFor(taken.bucket, MESSAGE_RATE, 1, now) / 1_000), 1);
       const { capacity, periodSeconds } = MESSAGE_RATE;
       const error = `Too many messages: at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
-      return refuse({ code: "rate-limited", error, retryAfter });
-    }
-    const attachment = key === undefined || this.#schema.empty ? undefined : this.#uploads.unsent(key, userId);
-    if (key !== undefined && !attachment) {
-      return refuse({ code: "no-attachment", error: "attachment: you have no such upload that is not sent yet" });
+      return refuse([socket], frame, { code: "rate-limited", error, retryAfter });
     }
     keep(socket, { ...state, bucket: taken.bucket });
 
-    const message: Message = {
-      id: crypto.randomUUID(),
-      seq: (this.#history()?.last ?? 0) + 1,
-      userId,
-      text,
-      timestamp: now,
-      ...named,
-      ...(attachment && { attachment }),
-    };
-    let trimmed: number;
-    try {
-      trimmed = this.#store(message);
-    } catch (error) {
-      console.error(JSON.stringify({ chat: "message not stored", error: String(error) }));
-      return refuse({ code: "not-stored", error: "The message could not be stored; send it again" });
-    }
-    // Nothing leaves the room before what was written is durable: the output gate holds these frames until then.
-    this.#broadcast({ type: "message", message });
-    send(socket, { type: "ack", seq: message.seq, id: message.id, timestamp: now, ...named });
-    if (trimmed > 0) await this.#arm(now + DELETE_AFTER_MS);
+    this.#queue.push({ userId, frame, timestamp: now, senders: [socket] });
+    this.#flushing ??= this.#flush();
+    await this.#flushing;
   }
 
-  /** Stores a message for good, or nothing at all. Returns how many attachments left with the messages it replaces. */
-  #store(message: Message): number {
-    this.#schema.create();
-    const history = this.#history();
-    const sent = this.#sent();
-    if (!history || !sent) throw new Error("The room's tables are not there");
-    const leaving = this.ctx.storage.transactionSync(() => {
-      const attachments = history.append(message);
-      for (const { key } of attachments) this.#uploads.leave(key);
-      if (message.attachment) this.#uploads.sent(message.attachment.key);
-      sent.append(message);
-      return attachments.length;
-    });
-    history.appended(message);
-    sent.appended(message);
-    return leaving;
+  /** Stores and shows what was said, until there is no more. */
+  async #flush(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        const batch = this.#queue;
+        this.#queue = [];
+        // Who joins from here on finds these messages in the history.
+        const audience = this.#open();
+        const stored = this.#store(batch);
+        await this.ctx.storage.sync();
+        for (const { said, message } of stored.messages) {
+          broadcast(audience, { type: "message", message });
+          acknowledge(said.senders, said.frame, message, false);
+        }
+        if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
+      }
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
+  #store(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
+    const messages: { said: Said; message: Message }[] = [];
+    const refused: Said[] = [];
+    let trimmed = false;
+    try {
+      this.#schema.create();
+      const history = this.#history();
+      const sent = this.#sent();
+      if (!history || !sent) throw new Error("The room's tables are not there");
+      this.ctx.storage.transactionSync(() => {
+        for (const said of batch) {
+          const { text, clientId, attachment: key } = said.frame;
+          const attachment = key === undefined ? undefined : this.#uploads.unsent(key, said.userId);
+          if (key !== undefined && !attachment) {
+            refused.push(said);
+            continue;
+          }
+          const message: Message = {
+            id: crypto.randomUUID(),
+            seq: history.last + messages.length + 1,
+            userId: said.userId,
+            text,
+            timestamp: said.timestamp,
+            ...(clientId !== undefined && { clientId }),
+            ...(attachment && { attachment }),
+          };
+          for (const leaving of history.append(message)) {
+            this.#uploads.leave(leaving.key);
+            trimmed = true;
+          }
+          if (attachment) this.#uploads.sent(attachment.key);
+          messages.push({ said, message });
+        }
+        sent.append(messages.map(({ message }) => message));
+      });
+      for (const { message } of messages) {
+        history.appended(message);
+        sent.appended(message);
+      }
+    } catch (error) {
+      console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
+      for (const { senders, frame } of batch) refuse(senders, frame, NOT_STORED);
+      return { messages: [], trimmed: false };
+    }
+    for (const { senders, frame } of refused) refuse(senders, frame, NO_ATTACHMENT);
+    return { messages, trimmed };
   }
 
   /** What was sent in the last day. */
@@ -307,8 +350,10 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   #broadcast(frame: ServerFrame, except?: WebSocket): void {
-    const text = JSON.stringify(frame);
-    for (const socket of this.#open()) if (socket !== except) attempt(() => socket.send(text));
+    broadcast(
+      this.#open().filter((socket) => socket !== except),
+      frame,
+    );
   }
 
   /** Makes sure that the alarm comes by `at`. */
@@ -338,6 +383,36 @@ const keep = (socket: WebSocket, state: SocketState) => attempt(() => socket.ser
 
 /** A frame to one socket; one that is dying must not stop what comes after. */
 const send = (socket: WebSocket, frame: ServerFrame) => attempt(() => socket.send(JSON.stringify(frame)));
+
+/** A frame to many. */
+function broadcast(sockets: readonly WebSocket[], frame: ServerFrame): void {
+  const text = JSON.stringify(frame);
+  for (const socket of sockets) attempt(() => socket.send(text));
+}
+
+/** Why a message was not taken. */
+type Refusal = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
+
+const CONFLICT: Refusal = { code: "conflict", error: "clientId: another message was sent under this id" };
+const NO_ATTACHMENT: Refusal = {
+  code: "no-attachment",
+  error: "attachment: you have no such upload that is not sent yet",
+};
+const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
+
+function refuse(sockets: readonly WebSocket[], { clientId }: { clientId?: string | undefined }, why: Refusal): void {
+  broadcast(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
+}
+
+function acknowledge(
+  sockets: readonly WebSocket[],
+  { clientId }: { clientId?: string | undefined },
+  { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
+  duplicate: boolean,
+): void {
+  const named = clientId === undefined ? {} : { clientId };
+  broadcast(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+}
 
 function attempt(action: () => void): void {
   try {

@@ -42,13 +42,16 @@ export class Sent {
     return sent && sent.timestamp > now - KEPT_MS ? sent : undefined;
   }
 
-  /** Writes down the batch that a message completes. Call it in the transaction that stores the message. */
-  append(message: Message): void {
-    if (message.seq % this.#batch !== 0) return;
-    const entries = [...this.#known, ...entryOf(message)].filter(([, { seq }]) => seq > message.seq - this.#batch);
-    if (entries.length === 0) return;
-    const batch = (message.seq / this.#batch) % BATCHES;
-    this.#sql.exec("INSERT OR REPLACE INTO sent VALUES (?, ?)", batch, JSON.stringify(entries));
+  /** Writes down the batches that these messages complete. Call it in the transaction that stores them. */
+  append(messages: readonly Message[]): void {
+    for (const { seq } of messages.filter((message) => message.seq % this.#batch === 0)) {
+      const entries = [...this.#known, ...messages.flatMap(entryOf)].filter(
+        ([, sent]) => sent.seq > seq - this.#batch && sent.seq <= seq,
+      );
+      if (entries.length === 0) continue;
+      const batch = (seq / this.#batch) % BATCHES;
+      this.#sql.exec("INSERT OR REPLACE INTO sent VALUES (?, ?)", batch, JSON.stringify(entries));
+    }
   }
 
   /** Knows a message that is stored for good. */

@@ -1,0 +1,137 @@
+/** A full room: a thousand sockets from outside, a stream of messages, and what everybody got of it. */
+import { readFileSync } from "node:fs";
+import { WebSocket } from "ws";
+
+const SOCKETS = 1_000;
+const SPEAKERS = 10;
+const MESSAGES_PER_SPEAKER = 10;
+/** Between two messages of a speaker: no more than the room lets one socket say. */
+const PAUSE_MS = 500;
+const JOINING_AT_ONCE = 50;
+
+export interface Crowd {
+  readonly sockets: number;
+  readonly messages: number;
+  /** Frames that arrived, and those that should have. */
+  readonly received: number;
+  readonly expected: number;
+  /** Sockets that did not get every message once and in order. */
+  readonly wrong: number;
+  /** From sending to receiving, in milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Memory of workerd with the room full, in MiB; undefined where the system does not tell. */
+  readonly memoryMiB: number | undefined;
+}
+
+/** Fills a room, talks in it, and counts. */
+export async function runCrowd(url: string, memory: () => number | undefined): Promise<Crowd> {
+  const members: Member[] = [];
+  while (members.length < SOCKETS) {
+    const joining = Array.from({ length: JOINING_AT_ONCE }, (_, i) => Member.join(url, `user-${members.length + i}`));
+    members.push(...(await Promise.all(joining)));
+  }
+  // A thousand were told of each other: what is measured begins when all of that has arrived.
+  await Promise.all(members.map((member) => member.settled()));
+  const speakers = members.slice(0, SPEAKERS);
+  const messages = SPEAKERS * MESSAGES_PER_SPEAKER;
+  for (let i = 0; i < MESSAGES_PER_SPEAKER; i++) {
+    for (const speaker of speakers) speaker.say();
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  await Promise.all(members.map((member) => member.heard(messages)));
+  const memoryMiB = memory();
+  const latencies = members.flatMap(({ latencies }) => latencies).sort((a, b) => a - b);
+  const at = (share: number) => Math.round((latencies[Math.floor(latencies.length * share)] ?? 0) * 10) / 10;
+  for (const member of members) member.leave();
+  return {
+    sockets: members.length,
+    messages,
+    received: latencies.length,
+    expected: members.length * messages,
+    wrong: members.filter((member) => !member.isInOrder(messages)).length,
+    p50: at(0.5),
+    p99: at(0.99),
+    memoryMiB,
+  };
+}
+
+class Member {
+  readonly latencies: number[] = [];
+  readonly #socket: WebSocket;
+  readonly #seqs: number[] = [];
+  #wake = () => {};
+  #pong = () => {};
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data) => {
+      const frame = JSON.parse(String(data));
+      if (frame.type === "pong") this.#pong();
+      if (frame.type !== "message") return;
+      this.latencies.push(performance.now() - Number(frame.message.text));
+      this.#seqs.push(frame.message.seq);
+      this.#wake();
+    });
+  }
+
+  static join(url: string, userId: string): Promise<Member> {
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}?crowd=${userId}`);
+    const member = new Member(socket);
+    return new Promise((resolve, reject) => {
+      socket.on("open", () => resolve(member));
+      socket.on("error", reject);
+    });
+  }
+
+  /** Resolves when everything sent so far has arrived. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pong = resolve;
+      this.#socket.send('{"type":"ping"}');
+    });
+  }
+
+  /** Says when it was said. */
+  say(): void {
+    this.#socket.send(JSON.stringify({ type: "chat", text: String(performance.now()) }));
+  }
+
+  /** Resolves when so many messages are here, or some time after the last one came. */
+  heard(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      const patience = setTimeout(resolve, 30_000);
+      this.#wake = () => {
+        if (this.#seqs.length < count) return;
+        clearTimeout(patience);
+        resolve();
+      };
+      this.#wake();
+    });
+  }
+
+  isInOrder(count: number): boolean {
+    const [first = 0] = this.#seqs;
+    return this.#seqs.length === count && this.#seqs.every((seq, i) => seq === first + i);
+  }
+
+  leave(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** Resident memory of this process's workerd, in MiB, by /proc. */
+export function workerdMemory(): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8")
+      .split(" ")
+      .filter(Boolean);
+    const [kib = 0] = children
+      .map((pid) => /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
+      .map(Number)
+      .sort((a, b) => b - a);
+    return kib > 0 ? Math.round(kib / 1_024) : undefined;
+  } catch {
+    return undefined;
+  }
+}

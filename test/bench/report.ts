@@ -1,0 +1,81 @@
+/** The outcomes as people read them: a table, and a chart. */
+import type { Outcome, Rate } from "./run.ts";
+import { percent } from "./run.ts";
+
+const number = new Intl.NumberFormat("en-US");
+const spread = ({ median, min, max }: Rate) =>
+  `${number.format(median)} (${number.format(min)} to ${number.format(max)})`;
+
+/** A Markdown table; it reads well in a terminal, too. */
+export function table(outcomes: readonly Outcome[]): string {
+  const rows = outcomes.map(({ measure, naive, ours, floor }) => [
+    measure.title,
+    String(measure.concurrency),
+    spread(naive),
+    spread(ours),
+    floor ? spread(floor) : "–",
+    `${(ours.median / naive.median).toFixed(1)} × (≥ ${measure.timesNaive})`,
+    floor
+      ? `${percent(ours.median / floor.median)}${measure.shareOfFloor ? ` (≥ ${percent(measure.shareOfFloor)})` : ""}`
+      : "–",
+  ]);
+  const header = ["measure", "c", "the article's way", "ours", "floor", "× article", "of the floor"];
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+const WIDTH = 760;
+const LABELS = 250;
+const BAR = 14;
+const GROUP = 3 * BAR + 22;
+const TOP = 64;
+const BARS_WIDTH = WIDTH - LABELS - 90;
+
+/** Bars side by side: each measure to its own scale, the floor (or the fastest) being full width. Light and dark. */
+export function chart(outcomes: readonly Outcome[]): string {
+  const height = TOP + outcomes.length * GROUP + 8;
+  const groups = outcomes.map(({ measure, naive, ours, floor }, index) => {
+    const y = TOP + index * GROUP;
+    const bars = [
+      { kind: "naive", rate: naive },
+      { kind: "ours", rate: ours },
+      ...(floor ? [{ kind: "floor", rate: floor }] : []),
+    ];
+    const longest = Math.max(...bars.map(({ rate }) => rate.median));
+    const drawn = bars.map(({ kind, rate }, i) => {
+      const width = Math.max((rate.median / longest) * BARS_WIDTH, 1).toFixed(1);
+      const top = y + i * BAR;
+      return [
+        `<rect class="${kind}" x="${LABELS}" y="${top}" width="${width}" height="${BAR - 3}" rx="2"/>`,
+        `<text class="value" x="${LABELS + Number(width) + 6}" y="${top + BAR - 5}">${number.format(rate.median)}</text>`,
+      ].join("");
+    });
+    const times = `${(ours.median / naive.median).toFixed(1)} × the article's way`;
+    return [
+      `<text x="${LABELS - 12}" y="${y + 11}" text-anchor="end">${measure.title}, c=${measure.concurrency}</text>`,
+      `<text class="value" x="${LABELS - 12}" y="${y + 27}" text-anchor="end">${times}</text>`,
+      ...drawn,
+    ].join("\n");
+  });
+  const legend = [
+    ["naive", "the article's way"],
+    ["ours", "ours"],
+    ["floor", "an object that does nothing"],
+  ].map(([kind, text], i) => {
+    const x = LABELS + i * 150;
+    return `<rect class="${kind}" x="${x}" y="36" width="11" height="11" rx="2"/><text x="${x + 17}" y="46">${text}</text>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: the article's way, ours, and an object that does nothing">
+<style>
+  text { font: 13px system-ui, sans-serif; fill: #1f2933; } .title { font-weight: 600; font-size: 15px; } .value { font-size: 11px; fill: #5b6773; }
+  .naive { fill: #b8c0c8; } .ours { fill: #d9480f; } .floor { fill: #5b6773; }
+  @media (prefers-color-scheme: dark) { text { fill: #e4e9ee; } .value { fill: #a3aeb8; } .naive { fill: #56616c; } .ours { fill: #ff7b3d; } .floor { fill: #a3aeb8; } }
+</style>
+<text class="title" x="${LABELS}" y="22">Operations per second, in workerd</text>
+${legend.join("\n")}
+${groups.join("\n")}
+</svg>
+`;
+}

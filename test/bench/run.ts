@@ -1,0 +1,70 @@
+/** Runs a measure on all its sides, in turn, several times, and takes the middle one. */
+import * as v from "valibot";
+import type { Measure, Side } from "./measures.ts";
+
+/** How long, and how often. */
+export interface Effort {
+  readonly warmUpMs: number;
+  readonly runMs: number;
+  /** Odd, so that there is a middle one. */
+  readonly runs: number;
+}
+
+/** Operations per second: the middle run, the slowest and the fastest. */
+export interface Rate {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Outcome {
+  readonly measure: Measure;
+  readonly naive: Rate;
+  readonly ours: Rate;
+  readonly floor: Rate | undefined;
+}
+
+const Result = v.object({ operations: v.number(), ms: v.number() });
+
+/** One measure. Sides take turns, so that whatever else the machine does slows all of them. */
+export async function runMeasure(url: string, measure: Measure, effort: Effort): Promise<Outcome> {
+  const sides: Side[] = measure.subject === "chat" ? ["naive", "ours"] : ["naive", "ours", "floor"];
+  const rates: Record<Side, number[]> = { naive: [], ours: [], floor: [] };
+  for (const side of sides) await run(url, measure, side, effort.warmUpMs);
+  for (let i = 0; i < effort.runs; i++) {
+    for (const side of sides) rates[side].push(await run(url, measure, side, effort.runMs));
+  }
+  const floor = rates.floor.length > 0 ? rateOf(rates.floor) : undefined;
+  return { measure, naive: rateOf(rates.naive), ours: rateOf(rates.ours), floor };
+}
+
+/** One run's operations per second. */
+async function run(url: string, { subject, concurrency }: Measure, side: Side, ms: number): Promise<number> {
+  const response = await fetch(url, { method: "POST", body: JSON.stringify({ subject, side, concurrency, ms }) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${subject}, ${side}: ${response.status} ${text}`);
+  const result = v.parse(Result, JSON.parse(text));
+  return (result.operations * 1_000) / Math.max(result.ms, 1);
+}
+
+function rateOf(rates: readonly number[]): Rate {
+  const sorted = rates.toSorted((a, b) => a - b);
+  const at = (index: number) => Math.round(sorted[index] ?? 0);
+  return { median: at(Math.floor(sorted.length / 2)), min: at(0), max: at(sorted.length - 1) };
+}
+
+/** What an outcome falls short of; empty where it holds. */
+export function shortfalls({ measure, naive, ours, floor }: Outcome): string[] {
+  const what = `${measure.title}, c=${measure.concurrency}`;
+  const times = ours.median / naive.median;
+  const share = floor && ours.median / floor.median;
+  const { timesNaive, shareOfFloor } = measure;
+  return [
+    ...(times < timesNaive ? [`${what}: ${times.toFixed(1)} times the article's way, must be ${timesNaive}`] : []),
+    ...(share !== undefined && shareOfFloor !== undefined && share < shareOfFloor
+      ? [`${what}: ${percent(share)} of the floor, must be ${percent(shareOfFloor)}`]
+      : []),
+  ];
+}
+
+export const percent = (share: number) => `${Math.round(share * 100)} %`;

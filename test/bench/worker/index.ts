@@ -1,0 +1,195 @@
+/**
+ * The Worker under measurement: every pattern in the article's way and in ours, and an object that does nothing.
+ * `POST /run` makes calls for a while and tells how many there were; the load comes from inside workerd, so that
+ * what is measured is the objects and not HTTP.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { AccountDO } from "../../../worker/account/account.ts";
+import type { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { joinRequest } from "../../../worker/chat/room.ts";
+import type { CounterDO } from "../../../worker/counter/counter.ts";
+import type { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
+import type { SessionDO } from "../../../worker/session/session.ts";
+import type { NaiveAccount } from "../naive/account.ts";
+import type { NaiveSession } from "../naive/session.ts";
+
+export { AccountDO } from "../../../worker/account/account.ts";
+export { ChatRoomDO } from "../../../worker/chat/room.ts";
+export { CounterDO } from "../../../worker/counter/counter.ts";
+export { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
+export { SessionDO } from "../../../worker/session/session.ts";
+export { NaiveAccount } from "../naive/account.ts";
+export { NaiveChatRoom } from "../naive/chat-room.ts";
+export { NaiveCounter } from "../naive/counter.ts";
+export { NaiveRateLimiter } from "../naive/rate-limiter.ts";
+export { NaiveSession } from "../naive/session.ts";
+
+/** The floor: what a call costs when the object does nothing. */
+export class Floor extends DurableObject {
+  call(): { ok: true } {
+    return { ok: true };
+  }
+}
+
+interface Bindings {
+  FLOOR: DurableObjectNamespace<Floor>;
+  ACCOUNT: DurableObjectNamespace<AccountDO>;
+  CHAT_ROOM: DurableObjectNamespace<ChatRoomDO>;
+  COUNTER: DurableObjectNamespace<CounterDO>;
+  RATE_LIMITER: DurableObjectNamespace<RateLimiterDO>;
+  SESSION: DurableObjectNamespace<SessionDO>;
+  NAIVE_ACCOUNT: DurableObjectNamespace<NaiveAccount>;
+  NAIVE_CHAT_ROOM: DurableObjectNamespace;
+  NAIVE_COUNTER: DurableObjectNamespace;
+  NAIVE_RATE_LIMITER: DurableObjectNamespace;
+  NAIVE_SESSION: DurableObjectNamespace<NaiveSession>;
+}
+
+/** What a run is asked to do, and what came of it. */
+interface Run {
+  subject: string;
+  side: "naive" | "ours" | "floor";
+  concurrency: number;
+  ms: number;
+}
+interface Result {
+  operations: number;
+  ms: number;
+}
+
+const URL_OF_OBJECT = "https://object/";
+const NAME = "bench";
+const HALF_AN_HOUR_MS = 30 * 60 * 1_000;
+/** So large that nothing is denied: denials would be cheaper. */
+const ROOMY = { capacity: 1_000_000, periodSeconds: 60 };
+
+const SOCKETS = 50;
+/** Below the room's limit of 20 messages in 10 seconds a socket. */
+const MESSAGES_PER_SOCKET = 18;
+
+/** One call to each side; made once, what it needs first. */
+type Call = () => Promise<unknown>;
+
+/** Sides that are set up already. */
+const prepared = new Set<string>();
+
+/** Sets a side up, the first time. */
+async function once(what: string, work: () => Promise<unknown>): Promise<void> {
+  if (prepared.has(what)) return;
+  prepared.add(what);
+  await work();
+}
+
+async function callOf(env: Bindings, subject: string, side: Run["side"]): Promise<Call> {
+  if (side === "floor") {
+    const stub = env.FLOOR.getByName(NAME);
+    return () => stub.call();
+  }
+  switch (`${side} ${subject}`) {
+    case "naive limiter":
+      return naive(env.NAIVE_RATE_LIMITER);
+    case "ours limiter": {
+      const stub = env.RATE_LIMITER.getByName(NAME);
+      return () => stub.take(ROOMY, 1);
+    }
+    case "naive counter":
+      return naive(env.NAIVE_COUNTER);
+    case "ours counter": {
+      const stub = env.COUNTER.getByName(NAME);
+      return () => stub.add(1);
+    }
+    case "naive transfer": {
+      const stub = env.NAIVE_ACCOUNT.getByName(NAME);
+      await once("naive transfer", () => stub.prepare());
+      const body = JSON.stringify({ from: "a", to: "b", amount: 1 });
+      return async () => (await stub.fetch(URL_OF_OBJECT, { method: "POST", body })).text();
+    }
+    case "ours transfer": {
+      const stub = env.ACCOUNT.getByName(NAME);
+      await once("ours transfer", async () => {
+        await stub.deposit("a", 1e12);
+        // The log at its cap, as on the other side.
+        for (let i = 0; i < 1_000; i++) await stub.transfer("a", "b", 1);
+      });
+      return () => stub.transfer("a", "b", 1);
+    }
+    case "naive session": {
+      const stub = env.NAIVE_SESSION.getByName(NAME);
+      await once("naive session", () => stub.prepare());
+      return async () => (await stub.fetch(URL_OF_OBJECT)).text();
+    }
+    case "ours session": {
+      const stub = env.SESSION.getByName(NAME);
+      const who = { userId: "u", role: "user", metadata: null };
+      await once("ours session", () => stub.begin(who, HALF_AN_HOUR_MS, HALF_AN_HOUR_MS));
+      return () => stub.read();
+    }
+    default:
+      throw new Error(`Nothing is called "${side} ${subject}"`);
+  }
+}
+
+function naive(namespace: DurableObjectNamespace): Call {
+  const stub = namespace.getByName(NAME);
+  return async () => (await stub.fetch(URL_OF_OBJECT)).text();
+}
+
+/** Calls over and over, so many at once, until the time is over. */
+async function repeat(call: Call, concurrency: number, ms: number): Promise<Result> {
+  const start = Date.now();
+  let operations = 0;
+  const caller = async () => {
+    while (Date.now() - start < ms) {
+      await call();
+      operations++;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, caller));
+  return { operations, ms: Date.now() - start };
+}
+
+/** Fifty sockets say something, and all of them hear all of it. */
+async function chat(env: Bindings, side: Run["side"]): Promise<Result> {
+  const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(env, side, `user-${i}`)));
+  const expected = SOCKETS * MESSAGES_PER_SOCKET;
+  const heard = sockets.map((socket) => {
+    let left = expected;
+    return new Promise<void>((resolve) => {
+      socket.addEventListener("message", ({ data }) => {
+        if (String(data).startsWith('{"type":"message"') && --left === 0) resolve();
+      });
+    });
+  });
+  const start = Date.now();
+  for (let i = 0; i < MESSAGES_PER_SOCKET; i++) {
+    for (const socket of sockets) socket.send(JSON.stringify({ type: "chat", text: `message ${i} of this socket` }));
+  }
+  await Promise.all(heard);
+  const ms = Date.now() - start;
+  for (const socket of sockets) socket.close(1000);
+  return { operations: expected, ms };
+}
+
+async function join(env: Bindings, side: Run["side"], userId: string): Promise<WebSocket> {
+  const response = await (side === "ours"
+    ? env.CHAT_ROOM.getByName(NAME).fetch(joinRequest({ userId, subprotocol: false }))
+    : env.NAIVE_CHAT_ROOM.getByName(NAME).fetch(`${URL_OF_OBJECT}?userId=${userId}`, {
+        headers: { Upgrade: "websocket" },
+      }));
+  if (!response.webSocket) throw new Error(`The ${side} room answered ${response.status}`);
+  response.webSocket.accept();
+  return response.webSocket;
+}
+
+export default {
+  async fetch(request, env): Promise<Response> {
+    const url = new URL(request.url);
+    // A crowd from outside: straight into the room, past the rate limiter.
+    const userId = url.searchParams.get("crowd");
+    if (userId !== null) return env.CHAT_ROOM.getByName("crowd").fetch(joinRequest({ userId, subprotocol: false }));
+    const { subject, side, concurrency, ms } = await request.json<Run>();
+    const result =
+      subject === "chat" ? await chat(env, side) : await repeat(await callOf(env, subject, side), concurrency, ms);
+    return Response.json(result);
+  },
+} satisfies ExportedHandler<Bindings>;
