@@ -17,6 +17,7 @@ import { pipeline } from "node:stream";
 import type { Account } from "./account.ts";
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/projection.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
 export interface FrontDoorOptions {
@@ -25,9 +26,6 @@ export interface FrontDoorOptions {
   /** Told of what a Worker threw: the stack, for the person at the terminal. */
   readonly onException: (worker: string, error: string) => void;
 }
-
-/** Set by Miniflare on the answer when the Worker threw; its body is then the error. */
-const THROWN = "mf-experimental-error-stack";
 
 /** A server that is not listening yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
@@ -60,10 +58,10 @@ function forward(
     agent,
     method: incoming.method,
     path: incoming.url,
-    headers: headersFor(incoming, service),
+    headers: headersFor(incoming, options.account.runtime, service),
   });
   upstream.on("response", (response) => {
-    if (response.headers[THROWN] !== undefined) {
+    if (options.account.runtime.isThrown(response.headers)) {
       thrown(options, service, response, outgoing);
       return;
     }
@@ -88,7 +86,7 @@ function upgrade(
   const upstream = request(account.runtime.entry, {
     method: incoming.method,
     path: incoming.url,
-    headers: headersFor(incoming, service),
+    headers: headersFor(incoming, account.runtime, service),
   });
   upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
     socket.write(rawHead(response));
@@ -148,10 +146,10 @@ const single = (header: string | string[] | undefined) => (Array.isArray(header)
 const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
 
 /** The client's headers as a Worker sees them in production, and those that tell Miniflare where to go. */
-function headersFor(incoming: IncomingMessage, service: string): Record<string, string | string[]> {
+function headersFor(incoming: IncomingMessage, runtime: Runtime, service: string): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined && !name.startsWith("mf-")) headers[name] = value;
+    if (value !== undefined && !/^(mf|account)-/.test(name)) headers[name] = value;
   }
   const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
   return {
@@ -161,7 +159,7 @@ function headersFor(incoming: IncomingMessage, service: string): Record<string, 
     "cf-visitor": '{"scheme":"http"}',
     "x-real-ip": address,
     "x-forwarded-proto": "http",
-    "mf-route-override": service,
+    ...runtime.headersFor(service),
     "mf-original-url": `http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`,
     "mf-disable-pretty-error": "1",
   };
@@ -172,19 +170,9 @@ function thrown(options: FrontDoorOptions, service: string, response: IncomingMe
   const chunks: Buffer[] = [];
   response.on("data", (chunk: Buffer) => chunks.push(chunk));
   response.on("end", () => {
-    options.onException(service, stackOf(Buffer.concat(chunks).toString()));
+    options.onException(service, Buffer.concat(chunks).toString());
     answer(outgoing, 500, "error code: 1101\n");
   });
-}
-
-function stackOf(body: string): string {
-  try {
-    const error: unknown = JSON.parse(body);
-    if (typeof error === "object" && error !== null && "stack" in error) return String(error.stack);
-  } catch {
-    // Not the JSON of an error: then the body is the text of it.
-  }
-  return body;
 }
 
 function answer(outgoing: ServerResponse, status: number, text: string): void {

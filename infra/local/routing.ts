@@ -32,9 +32,10 @@ export function target(state: State, host: string, pathname: string, defaultWork
 export const isLoopback = (hostname: string) =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 
-/** The Worker of `http://127.0.0.1`: the one that was chosen at the start, else the first that was created. */
+/** The Worker of `http://127.0.0.1`: the one that was chosen at the start if it is deployed, else the first that is. */
 function onLoopback(state: State, chosen: string | undefined): Target {
-  if (chosen !== undefined) return serving(state, workerNamed(state, chosen), chosen);
+  const worker = chosen === undefined ? undefined : workerNamed(state, chosen);
+  if (worker !== undefined && servingVersions(state, worker.id).length > 0) return { worker };
   const first = [...state.workers.values()].find(({ id }) => servingVersions(state, id).length > 0);
   return first === undefined ? { reason: "No Worker is deployed yet." } : { worker: first };
 }

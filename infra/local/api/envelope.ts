@@ -31,7 +31,6 @@ export const failure = (
       errors: [{ code, message, ...(details === undefined ? {} : { meta: { details } }) }],
       messages: [],
       result: null,
-      ...(details === undefined ? {} : { meta: { details } }),
     },
     statusOf(status),
   );

@@ -150,7 +150,7 @@ export class Runtime {
     await this.open();
     const response = await fetch(this.entry, {
       method: "POST",
-      headers: { "MF-Route-Override": INTERNAL, "Account-Secret": this.#secret },
+      headers: this.#toInternal(),
       body: JSON.stringify({
         mainModule: upload.mainModule,
         compatibilityDate: upload.compatibilityDate,
@@ -169,6 +169,20 @@ export class Runtime {
     const result = v.parse(Probed, await response.json());
     if ("error" in result) throw new ApiError(400, 10021, result.error.replace(/^Failed to start Worker:\n/, ""));
     return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
+  }
+
+  /** Headers that send a request to a deployed service. Whoever sets them must not pass on those of a client. */
+  headersFor(service: string): Record<string, string> {
+    return { ...this.#toInternal(), "account-service": service };
+  }
+
+  /** Whether an answer is what the Worker threw; its body is then the stack. */
+  isThrown(headers: Readonly<Record<string, unknown>>): boolean {
+    return headers["account-thrown"] === this.#secret;
+  }
+
+  #toInternal(): Record<string, string> {
+    return { "mf-route-override": INTERNAL, "account-secret": this.#secret };
   }
 
   /** Ids of a namespace's objects, and whether each has anything stored. */
@@ -237,11 +251,14 @@ export class Runtime {
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
       resourcePersistencePath: this.#directory,
-      workers: [this.#internal(snapshot.state), ...services.map((service) => optionsFor(service, snapshot.blob))],
+      workers: [
+        this.#internal(services, snapshot.state),
+        ...services.map((service) => optionsFor(service, snapshot.blob)),
+      ],
     };
   }
 
-  #internal(state: State): MiniflareOptions["workers"][number] {
+  #internal(services: readonly Service[], { kvNamespaces, buckets }: State): MiniflareOptions["workers"][number] {
     return {
       config: {
         name: INTERNAL,
@@ -250,9 +267,12 @@ export class Runtime {
         env: {
           LOADER: { type: "worker-loader" },
           SECRET: { type: "text", value: this.#secret },
-          ...Object.fromEntries([...state.kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
           ...Object.fromEntries(
-            [...state.buckets.keys()].map((key) => [`r2:${key}`, { type: "r2" as const, name: bucketDirectory(key) }]),
+            services.map(({ name }) => [`service:${name}`, { type: "worker" as const, worker: name }]),
+          ),
+          ...Object.fromEntries([...kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
+          ...Object.fromEntries(
+            [...buckets.keys()].map((key) => [`r2:${key}`, { type: "r2" as const, name: bucketDirectory(key) }]),
           ),
         },
       },

@@ -1,6 +1,7 @@
 /**
- * The account's own Worker inside workerd. It holds a binding to every KV namespace and bucket, for the REST API, and
- * tells what an uploaded bundle exports by starting it in an isolate of its own (a worker loader).
+ * The account's own Worker inside workerd. It passes requests on to the deployed Workers, holds a binding to every KV
+ * namespace and bucket for the REST API, and tells what an uploaded bundle exports by starting it in an isolate of its
+ * own (a worker loader).
  */
 
 /** Runs in the isolate of the bundle, as its main module; `{{main}}` is the name of the uploaded one. */
@@ -49,27 +50,46 @@ const LOADED = {
   json: (contents) => ({ json: JSON.parse(text(contents)) }),
 };
 
+/** Starts a bundle that was uploaded, apart from everything, and answers with what it exports or why it does not start. */
+async function inspect(request, env) {
+  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = await request.json();
+  const started = performance.now();
+  try {
+    const worker = env.LOADER.load({
+      compatibilityDate,
+      compatibilityFlags,
+      mainModule: PROBE_NAME,
+      modules: {
+        ...Object.fromEntries(modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)])),
+        [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
+      },
+      env: vars,
+      globalOutbound: null,
+    });
+    const code = await (await worker.getEntrypoint().fetch("http://probe/")).json();
+    return Response.json({ code, milliseconds: performance.now() - started });
+  } catch (error) {
+    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Passes a request on to a deployed Worker, and marks what it threw, so that the front door can tell it from an answer. */
+async function dispatch(request, env, service) {
+  const forwarded = new Request(request);
+  forwarded.headers.delete("Account-Secret");
+  forwarded.headers.delete("Account-Service");
+  try {
+    return await env[`service:${service}`].fetch(forwarded);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
+  }
+}
+
 export default {
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
-    const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = await request.json();
-    const started = performance.now();
-    try {
-      const worker = env.LOADER.load({
-        compatibilityDate,
-        compatibilityFlags,
-        mainModule: PROBE_NAME,
-        modules: {
-          ...Object.fromEntries(modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)])),
-          [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
-        },
-        env: vars,
-        globalOutbound: null,
-      });
-      const code = await (await worker.getEntrypoint().fetch("http://probe/")).json();
-      return Response.json({ code, milliseconds: performance.now() - started });
-    } catch (error) {
-      return Response.json({ error: error instanceof Error ? error.message : String(error) });
-    }
+    const service = request.headers.get("Account-Service");
+    return service === null ? inspect(request, env) : dispatch(request, env, service);
   },
 };

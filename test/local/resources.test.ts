@@ -1,0 +1,147 @@
+/** What a Worker is bound to and reached by: KV, R2, routes, custom domains, other Workers, cron triggers. */
+import { describe, expect, it } from "vitest";
+import { account, refusal } from "./support.ts";
+
+it("keeps KV namespaces and their values, shared with the Workers that bind to them", async () => {
+  const test = await account();
+  const { sdk, id: account_id } = test;
+  const { id } = await sdk.kv.namespaces.create({ account_id, title: "reads" });
+  expect(await refusal(test.call("post", "/storage/kv/namespaces", { title: "reads" }))).toMatchObject({ code: 10014 });
+  await sdk.kv.namespaces.values.update("a/b c", { namespace_id: id, account_id, value: "from the API" });
+  await test.call("put", `/storage/kv/namespaces/${id}/bulk`, [
+    { key: "x1", value: "1", metadata: { n: 1 } },
+    { key: "x2", value: "Mg==", base64: true },
+  ]);
+  await test.deploy("app", {
+    bindings: [{ type: "kv_namespace", name: "KV", namespace_id: id }],
+    fetch: `await env.KV.put("from-worker", "yes"); return Response.json({ tag: await env.KV.get("a/b c") });`,
+  });
+  expect((await test.ask("app")).json()).toEqual({ tag: "from the API" });
+  const keys = await sdk.kv.namespaces.keys.list(id, { account_id });
+  expect(keys.result.map(({ name }) => name)).toEqual(["a/b c", "from-worker", "x1", "x2"]);
+  expect(await (await sdk.kv.namespaces.values.get("x2", { namespace_id: id, account_id })).text()).toBe("2");
+  expect(await test.call("get", `/storage/kv/namespaces/${id}/metadata/x1`)).toEqual({ n: 1 });
+  await sdk.kv.namespaces.values.delete("x1", { namespace_id: id, account_id });
+  expect(await refusal(test.call("get", `/storage/kv/namespaces/${id}/values/x1`))).toMatchObject({
+    status: 404,
+    code: 10009,
+  });
+
+  expect(await sdk.kv.namespaces.update(id, { account_id, title: "renamed" })).toMatchObject({ title: "renamed" });
+  await sdk.kv.namespaces.delete(id, { account_id });
+  expect(await refusal(test.call("get", `/storage/kv/namespaces/${id}`))).toMatchObject({ status: 404, code: 10013 });
+});
+
+it("keeps buckets and their objects, and deletes only empty ones", async () => {
+  const test = await account();
+  const { sdk, id: account_id } = test;
+  const created = await sdk.r2.buckets.create({ account_id, name: "blobs" });
+  expect(await sdk.r2.buckets.get("blobs", { account_id })).toEqual(created);
+  expect(await refusal(test.call("post", "/r2/buckets", { name: "blobs" }))).toMatchObject({
+    status: 409,
+    code: 10004,
+  });
+  expect(await refusal(test.call("post", "/r2/buckets", { name: "No" }))).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("name"),
+  });
+  await test.deploy("app", {
+    bindings: [{ type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" }],
+    fetch: `await env.BLOBS.put("folder/file.txt", "hello"); return Response.json({});`,
+  });
+  await test.ask("app");
+  expect(await test.call("get", "/r2/buckets/blobs/objects")).toMatchObject([{ key: "folder/file.txt", size: "5" }]);
+  expect(await refusal(test.call("delete", "/r2/buckets/blobs"))).toMatchObject({ status: 409, code: 10008 });
+  await test.call("delete", "/r2/buckets/blobs/objects/folder/file.txt");
+  await test.call("delete", "/r2/buckets/blobs");
+  expect(await refusal(test.call("get", "/r2/buckets/blobs"))).toMatchObject({ status: 404, code: 10006 });
+});
+
+it("refuses bindings to what is not there, and types that it does not serve, by name", async () => {
+  const test = await account();
+  const deploy = (binding: object) => refusal(test.deploy("app", { bindings: [binding] }));
+  expect(await deploy({ type: "kv_namespace", name: "KV", namespace_id: "nothing" })).toMatchObject({ code: 10041 });
+  expect(await deploy({ type: "r2_bucket", name: "R2", bucket_name: "nothing" })).toMatchObject({ code: 10085 });
+  expect(await deploy({ type: "service", name: "S", service: "nobody" })).toMatchObject({ code: 10143 });
+  expect(await deploy({ type: "kv_namespace", name: "KV" })).toMatchObject({
+    message: expect.stringContaining("namespace_id"),
+  });
+  expect(await deploy({ type: "hyperdrive", name: "DB", id: "x" })).toMatchObject({
+    status: 501,
+    message: expect.stringContaining("hyperdrive"),
+  });
+});
+
+describe("addresses", () => {
+  it("routes of a zone reach their Workers, the most specific one first", async () => {
+    const test = await account();
+    await test.deploy("site", { tag: "site" });
+    await test.deploy("api", { tag: "api" });
+    const { result } = await test.sdk.zones.list({ name: "example.com" });
+    const zone_id = result[0]?.id ?? "";
+    const site = await test.sdk.workers.routes.create({ zone_id, pattern: "*.example.com/*", script: "site" });
+    const api = await test.sdk.workers.routes.create({ zone_id, pattern: "www.example.com/api/*", script: "api" });
+    expect(await test.sdk.workers.routes.get(api.id, { zone_id })).toEqual(api);
+    const tag = async (at: string) => (await test.visit("www.example.com", at)).json().tag;
+    expect([await tag("/"), await tag("/api/x")]).toEqual(["site", "api"]);
+    await test.sdk.workers.routes.update(site.id, { zone_id, pattern: "www.example.com/*", script: "api" });
+    expect(await tag("/")).toBe("api");
+    await test.sdk.workers.routes.delete(site.id, { zone_id });
+    expect((await test.visit("www.example.com", "/")).status).toBe(404);
+    const again = test.sdk.workers.routes.create({ zone_id, pattern: "www.example.com/api/*", script: "site" });
+    expect(await refusal(again)).toMatchObject({ status: 409, code: 10020 });
+    const foreign = test.sdk.workers.routes.create({ zone_id, pattern: "example.org/*", script: "site" });
+    expect(await refusal(foreign)).toMatchObject({ message: expect.stringContaining("pattern") });
+  });
+
+  it("a custom domain belongs to one Worker and moves to another", async () => {
+    const test = await account();
+    await test.deploy("one", { tag: "one" });
+    await test.deploy("two", { tag: "two" });
+    const { id: account_id, sdk } = test;
+    const domain = await sdk.workers.domains.update({
+      account_id,
+      hostname: "app.example.com",
+      service: "one",
+      zone_name: "example.com",
+    });
+    expect((await test.visit("app.example.com", "/any/path")).json()).toMatchObject({ tag: "one" });
+    const moved = await sdk.workers.domains.update({
+      account_id,
+      hostname: "app.example.com",
+      service: "two",
+      zone_id: domain.zone_id,
+    });
+    expect(moved.id).toBe(domain.id);
+    expect((await test.visit("app.example.com")).json()).toMatchObject({ tag: "two" });
+    await sdk.workers.domains.delete(domain.id, { account_id });
+    expect((await test.visit("app.example.com")).status).toBe(404);
+  });
+
+  it("the subdomain of a Worker is switched on and off", async () => {
+    const test = await account();
+    await test.deploy("app", { tag: "app" });
+    const { sdk, id: account_id } = test;
+    await sdk.workers.scripts.subdomain.create("app", { account_id, enabled: false });
+    expect((await test.ask("app")).status).toBe(404);
+    expect(await sdk.workers.scripts.subdomain.get("app", { account_id })).toMatchObject({ enabled: false });
+    await sdk.workers.scripts.subdomain.create("app", { account_id, enabled: true });
+    expect((await test.ask("app")).json()).toMatchObject({ tag: "app" });
+  });
+});
+
+it("lets Workers call each other, and lets go of one that is deleted by force", async () => {
+  const test = await account();
+  await test.deploy("back", { fetch: "return Response.json({ tag: 'back' });" });
+  await test.deploy("front", {
+    bindings: [{ type: "service", name: "BACK", service: "back" }],
+    fetch: "return env.BACK ? env.BACK.fetch(request) : Response.json({ tag: 'alone' });",
+  });
+  expect((await test.ask("front")).json()).toEqual({ tag: "back" });
+  expect(await refusal(test.call("delete", "/workers/scripts/back"))).toMatchObject({
+    message: expect.stringContaining("front"),
+  });
+  await test.call("delete", "/workers/scripts/back?force=true");
+  expect((await test.ask("front")).json()).toEqual({ tag: "alone" });
+  expect(await test.workers()).toEqual({ names: ["front"] });
+});
