@@ -1,8 +1,8 @@
 /** A stack of the real program on the real engine, with a state of its own on disk and the stand-in provider. */
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import type { Account } from "../../infra/local/apply.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -23,12 +23,9 @@ export class EngineStack {
   config: Readonly<Record<string, string>>;
   secrets: Readonly<Record<string, string>>;
   readonly #dir: string;
-  readonly #cli: string;
-  #running: ChildProcess | undefined;
 
-  private constructor(dir: string, cli: string, { account, config = {}, secrets = {} }: StackOptions) {
+  private constructor(dir: string, { account, config = {}, secrets = {} }: StackOptions) {
     this.#dir = dir;
-    this.#cli = cli;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
       "durable-stack:accountId": account.accountId,
@@ -40,13 +37,16 @@ export class EngineStack {
   static async create(options: StackOptions): Promise<EngineStack> {
     const cli = await findPulumi(console.error);
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-engine-"));
-    for (const name of ["home", "backend", "project"]) mkdirSync(join(dir, name));
+    for (const name of ["home", "backend", "project", "bin"]) mkdirSync(join(dir, name));
+    // The CLI by way of a script that notes the process's id, which the Automation API keeps to itself.
+    const script = `#!/bin/sh\necho $$ > '${join(dir, "engine.pid")}'\nexec '${cli}' "$@"\n`;
+    writeFileSync(join(dir, "bin", "pulumi"), script, { mode: 0o755 });
     installPlugin(join(dir, "home"));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
     // The program stays where it is, and so do the files that are relative to it.
     writeFileSync(join(dir, "project", "Pulumi.yaml"), stringify({ ...project, main: join(ROOT, project.main) }));
     cpSync(join(ROOT, "Pulumi.local.yaml"), join(dir, "project", "Pulumi.local.yaml"));
-    return new EngineStack(dir, cli, options);
+    return new EngineStack(dir, options);
   }
 
   up = () => this.#run("up");
@@ -58,8 +58,7 @@ export class EngineStack {
 
   /** Kills the engine of the operation that runs, as the kernel does when memory is out. */
   kill(): void {
-    const engines = execFileSync("pgrep", ["-P", String(this.#running?.pid), "-x", "pulumi"], { encoding: "utf8" });
-    for (const pid of engines.trim().split("\n")) process.kill(Number(pid), "SIGKILL");
+    process.kill(Number(readFileSync(join(this.#dir, "engine.pid"), "utf8")), "SIGKILL");
   }
 
   /** The engine's state file, as it is on disk. */
@@ -82,7 +81,7 @@ export class EngineStack {
       stack: "local",
       project: join(this.#dir, "project"),
       program: join(ROOT, "infra/index.ts"),
-      cli: dirname(dirname(this.#cli)),
+      cli: this.#dir,
       config: Object.fromEntries([
         ...Object.entries(this.config).map(entry(false)),
         ...Object.entries(this.secrets).map(entry(true)),
@@ -97,9 +96,10 @@ export class EngineStack {
     };
     const child = fork(join(import.meta.dirname, "operation.ts"), {
       execArgv: [],
+      // Most of an operation's time goes into loading Pulumi's packages, here and in the plugin.
+      env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"), ...process.env },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    this.#running = child;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     child.once("message", (answer: Answer) => resolve(answer));
     child.once("error", reject);
