@@ -7,6 +7,7 @@
  */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 const PERIOD_MS = 6 * 60 * 60 * 1000;
+const KEPT_PERIODS = KEPT_MS / PERIOD_MS;
 const REMOVED_PER_KEY = 2;
 
 /** The table, for the object's schema. */
@@ -21,13 +22,14 @@ export type Replay = { kind: "new" } | { kind: "replay"; answer: string } | { ki
 
 /** What is known of `key`, `now` (ms since the epoch). `payload` is everything that the answer depends on. */
 export function findReplay(sql: SqlStorage, key: string, payload: string, now: number): Replay {
-  const period = Math.floor(now / PERIOD_MS);
+  // One look-up a period: back to the oldest that is kept, and as far ahead, where a clock that went back has left some.
   const [row] = sql
     .exec<{ payload: string; answer: string }>(
-      `SELECT payload, answer FROM replays WHERE key = ? AND at > ?
-       AND period IN (${Array.from({ length: KEPT_MS / PERIOD_MS + 2 }, (_, age) => period + 1 - age).join()})
+      `SELECT payload, answer FROM replays
+       WHERE key = ? AND period IN (${Array.from({ length: 2 * KEPT_PERIODS + 1 }, () => "?")}) AND at > ?
        ORDER BY at DESC LIMIT 1`,
       key,
+      ...Array.from({ length: 2 * KEPT_PERIODS + 1 }, (_, index) => periodOf(now) - KEPT_PERIODS + index),
       now - KEPT_MS,
     )
     .toArray();
@@ -37,11 +39,12 @@ export function findReplay(sql: SqlStorage, key: string, payload: string, now: n
 
 /** Keeps the answer to a new key, in the same transaction as its effect. */
 export function keepReplay(sql: SqlStorage, key: string, payload: string, answer: string, now: number): void {
-  const period = Math.floor(now / PERIOD_MS);
-  sql.exec("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)", period, key, payload, answer, now);
+  sql.exec("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)", periodOf(now), key, payload, answer, now);
   sql.exec(
     `DELETE FROM replays WHERE (period, key) IN
      (SELECT period, key FROM replays WHERE period < ? ORDER BY period, key LIMIT ${REMOVED_PER_KEY})`,
-    period - KEPT_MS / PERIOD_MS - 1,
+    periodOf(now) - KEPT_PERIODS,
   );
 }
+
+const periodOf = (time: number) => Math.floor(time / PERIOD_MS);
