@@ -1,4 +1,4 @@
-/** The suites: `npm test` runs worker, infra and local; engine, wrangler and browser have commands of their own. */
+/** The suites: `npm test` runs worker, infra and local; account, engine, wrangler and browser have commands of their own. */
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -15,8 +15,38 @@ export default defineConfig({
         ],
         test: { name: "worker", include: ["test/worker/**/*.test.ts"], testTimeout: 30_000 },
       },
+      {
+        // Faults at random, replayable: CHAOS_SEED and CHAOS_OPERATIONS (npm run test:chaos).
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.jsonc" },
+            miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token" } },
+          }),
+        ],
+        test: {
+          name: "chaos",
+          include: ["test/chaos/**/*.test.ts"],
+          testTimeout: 300_000,
+          provide: {
+            chaos: {
+              seed: Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000),
+              operations: Number(process.env.CHAOS_OPERATIONS ?? 1_000),
+            },
+          },
+        },
+      },
       { test: { name: "infra", include: ["test/infra/**/*.test.ts"] } },
       { test: { name: "local", include: ["test/local/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        // The long sequences on the local account, one file at a time: each runs a workerd or two of its own.
+        test: {
+          name: "account",
+          include: ["test/account/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },
       {
         test: { name: "wrangler", include: ["test/wrangler/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 120_000 },

@@ -20,7 +20,12 @@ export function addresses(settings: Settings, worker: DurableWorker): Addresses 
   // Only once something is deployed: a route to a Worker without a deployment answers with an error.
   const options = { dependsOn: worker };
   if (zoneId !== undefined && hostname !== undefined) {
-    new cloudflare.WorkersCustomDomain("domain", { accountId, zoneId, hostname, service: worker.name }, options);
+    // A host name is one thing at Cloudflare, however often it is made: made first and deleted after, it would be gone.
+    new cloudflare.WorkersCustomDomain(
+      "domain",
+      { accountId, zoneId, hostname, service: worker.name },
+      { ...options, deleteBeforeReplace: true },
+    );
   }
   if (zoneId !== undefined) {
     for (const pattern of routes) {

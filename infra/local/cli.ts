@@ -60,17 +60,16 @@ function absolute(options: Options): Options {
 /** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
 async function run(options: Options, begin: (signal: AbortSignal) => Promise<RunningAccount>): Promise<void> {
   const interrupted = new AbortController();
-  const stopped = new Promise<void>((done) => {
-    const stop = () => {
-      if (interrupted.signal.aborted) process.exit(130);
-      interrupted.abort();
-      done();
-    };
-    process.on("SIGINT", stop);
-    process.on("SIGTERM", stop);
-  });
+  const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
+  const stop = () => {
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
+    done();
+  };
+  listen(stop);
   try {
     const running = await begin(interrupted.signal);
+    listen(stop);
     await stopped;
     await running.close();
     if (!options.json) console.log("\nStopped. The data is kept; the next start finds it.");
@@ -80,6 +79,11 @@ async function run(options: Options, begin: (signal: AbortSignal) => Promise<Run
     console.error(`\n${error instanceof Error ? error.message : error}`);
     process.exit(1);
   }
+}
+
+/** Listens for Ctrl-C and TERM, alone: Miniflare's listeners end the process before anything could be closed in order. */
+function listen(stop: () => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, stop);
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {

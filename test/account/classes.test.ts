@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { account, live, refusal, temporaryDirectory } from "./support.ts";
+import { account, live, refusal, temporaryDirectory } from "../local/support.ts";
 
 const DELETED = { type: "durable-object", state: "deleted" };
 const renamedTo = (to: string) => ({ type: "durable-object", state: "renamed", renamed_to: to });

@@ -1,6 +1,6 @@
 /** Versions and deployments: immutable, split by percentage, rolled back, and never past a change of classes. */
 import { expect, it } from "vitest";
-import { account, live, refusal, type TestAccount } from "./support.ts";
+import { account, live, refusal, type TestAccount } from "../local/support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 const TAG = (tag: string) => ({ tag, bindings: [{ type: "plain_text", name: "TAG", text: tag }] });

@@ -1,0 +1,124 @@
+/** The main job as a person runs it: `npm start`, all five patterns, a restart, and the data is still there. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { smoke } from "../smoke/smoke.ts";
+
+const Ready = v.object({
+  apiUrl: v.string(),
+  accountId: v.string(),
+  token: v.string(),
+  adminToken: v.string(),
+  port: v.number(),
+});
+type Ready = v.InferOutput<typeof Ready>;
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "main-job-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const command = (...options: string[]) =>
+  spawn(process.execPath, [join(ROOT, "infra/local/cli.ts"), ...options, "--dir", dir], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+/** Starts it and waits for the line that says where everything is. */
+async function start(...options: string[]): Promise<{ child: ChildProcess; ready: Ready; url: string }> {
+  const child = command("start", "--port", "0", "--api-port", "0", "--json", ...options);
+  let words = "";
+  child.stderr.on("data", (chunk) => {
+    words += chunk;
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('{"urls"')) continue;
+    const ready = v.parse(Ready, JSON.parse(line));
+    // What the Worker logs from now on is nobody's, but must not fill the pipe.
+    child.stdout.resume();
+    return { child, ready, url: `http://127.0.0.1:${ready.port}` };
+  }
+  throw new Error(`npm start ended before it was ready:\n${words}`);
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGINT"): Promise<number | null> {
+  const ended = once(child, "exit");
+  child.kill(signal);
+  const [code] = await ended;
+  return typeof code === "number" ? code : null;
+}
+
+/** What the command prints and how it ends. */
+async function result(child: ReturnType<typeof command>): Promise<{ code: unknown; text: string }> {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      text += chunk;
+    });
+  }
+  const [code] = await once(child, "close");
+  return { code, text };
+}
+
+describe("npm start", () => {
+  it("serves all five patterns, ends on Ctrl-C, and finds its data again, also after kill -9", async () => {
+    const first = await start();
+    const checks = await smoke(new URL(first.url), { adminToken: first.ready.adminToken });
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    const counted = await fetch(`${first.url}/counter/increment?id=kept`, {
+      method: "POST",
+      headers: { "CF-Connecting-IP": "203.0.113.9" },
+    });
+    expect(await counted.json()).toEqual({ count: 1 });
+    expect(await stop(first.child)).toBe(0);
+
+    const second = await start();
+    expect(second.ready).toMatchObject({
+      accountId: first.ready.accountId,
+      token: first.ready.token,
+      adminToken: first.ready.adminToken,
+    });
+    expect(await (await fetch(`${second.url}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+    await stop(second.child, "SIGKILL");
+
+    const third = await start();
+    expect(await (await fetch(`${third.url}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+    expect(await stop(third.child)).toBe(0);
+  });
+
+  it("begins anew with --fresh", async () => {
+    const { child, url } = await start("--fresh");
+    expect(await (await fetch(`${url}/counter/value?id=kept`)).json()).toEqual({ count: 0 });
+    await stop(child);
+  });
+
+  it("names the port that is in use, and the option that moves it", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const address = taken.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const { code, text } = await result(command("account", "--port", String(port), "--api-port", "0"));
+    taken.close();
+    expect(code).toBe(1);
+    expect(text).toContain(String(port));
+    expect(text).toContain("--port");
+  });
+
+  it("says what a wrong option is, and what env needs", async () => {
+    expect(await result(command("account", "--port", "many"))).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("0 to 65535"),
+    });
+    expect(await result(command("account", "env"))).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("npm run account"),
+    });
+  });
+});
