@@ -15,7 +15,8 @@ const PAGE = join(ROOT, "worker/page");
 /** Builds the page's script, style and document; writes only when something changed, so that watchers do not loop. */
 export async function buildPage(): Promise<void> {
   const [js, css] = await Promise.all([bundle("client/main.ts"), bundle("page.css")]);
-  const html = readFileSync(join(PAGE, "index.html"), "utf8").replace(/^\s+/gm, "");
+  // A line's end is never between words in index.html, so it can go with the indentation.
+  const html = readFileSync(join(PAGE, "index.html"), "utf8").replace(/\s*\n\s*/g, "");
   const page = { html: asset(html), css: asset(css), js: asset(js) };
   const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\n`;
   const target = join(PAGE, "assets.gen.ts");

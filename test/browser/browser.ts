@@ -60,7 +60,7 @@ function isRefusedCall(message: ConsoleMessage): boolean {
   const text = message.text();
   if (text.startsWith("WebSocket connection to")) return /Unexpected response code: 4|ERR_INTERNET/.test(text);
   const { pathname } = new URL(message.location().url, stack.url);
-  return text.startsWith("Failed to load resource") && /^\/(counter|room|account|session|limit)\//.test(pathname);
+  return text.startsWith("Failed to load resource") && /^\/(counter|room|account|session|limit)(\/|$)/.test(pathname);
 }
 
 /** Another window of the same visitor, such as a second tab. */

@@ -30,6 +30,9 @@ const RATE_LIMITS = {
   session: AMPLE,
 };
 
+/** As short as can be: a test watches the end move. */
+const SESSION = { slidingMinutes: 1, absoluteHours: 12 };
+
 export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-browser-"));
   const releases = await makeReleases();
@@ -48,6 +51,7 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
         "durable-stack:release": releases.built.setting,
         "durable-stack:adminToken": adminToken,
         "durable-stack:rateLimits": JSON.stringify(RATE_LIMITS),
+        "durable-stack:session": JSON.stringify(SESSION),
       },
       secretKeys: ["durable-stack:adminToken"],
     });

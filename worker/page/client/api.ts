@@ -27,6 +27,11 @@ export interface Call {
   once?: boolean;
 }
 
+/** Where a WebSocket of this Worker is. */
+export function socketUrl(path: string): string {
+  return new URL(path, location.origin.replace("http", "ws")).href;
+}
+
 type Watcher = (answer: Answer) => void;
 const watchers: Watcher[] = [];
 

@@ -1,6 +1,6 @@
 /** The chat room's panel: who is here, what was said, and a switch that cuts the connection. */
 import { ChatClient, type ChatEvent } from "../../chat/client.ts";
-import { call } from "./api.ts";
+import { call, socketUrl } from "./api.ts";
 import { Cable } from "./cable.ts";
 import { ChatLog, nameOf } from "./chat-log.ts";
 import { curl } from "./curl.ts";
@@ -16,11 +16,11 @@ const MEND = "Reconnect";
 /** Joins the chosen room. Returns what joins it anew, as whoever the visitor is by then. */
 export function chatPanel(): () => void {
   const panel = new Panel("chat");
-  const log = new ChatLog(panel.find("[data-log]"));
-  const people = panel.find("[data-people]");
-  const typing = panel.find("[data-typing]");
-  const input = panel.input("[data-text]");
-  const cutKey = panel.button("[data-cut]");
+  const log = new ChatLog(panel.find("log"));
+  const people = panel.find("people");
+  const typing = panel.find("typing");
+  const input = panel.input("text");
+  const cutKey = panel.button("cut");
 
   let room = "";
   let client: ChatClient | undefined;
@@ -56,7 +56,7 @@ export function chatPanel(): () => void {
 
   /** A browser does not say why a socket was refused; the same room over HTTP does. */
   const explain = async () => {
-    const answer = await call(`/room/${encodeURIComponent(room)}/messages?limit=1`);
+    const answer = await call(`/room/${room}/messages?limit=1`);
     if (answer.ok || link.state !== "explained") return;
     panel.alert(answer.message);
     // What cannot be a room will not become one.
@@ -111,17 +111,16 @@ export function chatPanel(): () => void {
     cutKey.textContent = CUT;
     panel.note("");
     panel.link("Connecting", false);
-    const url = new URL(`/room/${encodeURIComponent(room)}/ws`, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const url = socketUrl(`/room/${room}/ws`);
     const joined: ChatClient = new ChatClient({
-      url: url.href,
+      url,
       connect: cable.connect,
       onEvent: (event) => client === joined && handle(event),
     });
     client = joined;
     panel.commands(
-      curl(new URL(`/room/${encodeURIComponent(room)}/messages?limit=20`, location.origin)),
-      `# To talk, connect a WebSocket to\n# ${url.href}\n# and send {"type":"chat","text":"hello"}`,
+      curl(`/room/${room}/messages?limit=20`),
+      `# To talk, connect a WebSocket to\n# ${url}\n# and send {"type":"chat","text":"hello"}`,
     );
   };
 
@@ -129,7 +128,7 @@ export function chatPanel(): () => void {
     room = chosen;
     join();
   });
-  onSubmit(panel.form("[data-form]"), () => {
+  onSubmit(panel.form("form"), () => {
     const text = input.value;
     if (!client || text.trim() === "") return;
     log.pending(client.send(text), text);

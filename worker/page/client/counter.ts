@@ -12,11 +12,12 @@ const LARGE_DIGITS = 6;
 
 export function counterPanel(): void {
   const panel = new Panel("counter");
-  const figure = panel.find(".figure");
-  const output = panel.find("[data-count]");
-  const step = panel.input("[data-step]");
+  const figure = panel.find("figure");
+  const output = panel.find("count");
+  const step = panel.input("step");
   let id = "";
   let leave = () => {};
+  const at = (action: string) => `/counter/${action}?id=${id}`;
 
   const show = (count: number | undefined) => {
     output.textContent = count === undefined ? "–" : grouped(count);
@@ -24,8 +25,7 @@ export function counterPanel(): void {
   };
 
   const commands = () => {
-    const url = (action: string) => new URL(`/counter/${action}?id=${encodeURIComponent(id)}`, location.origin);
-    panel.commands(curl(url("increment"), { json: { by: step.valueAsNumber || 1 } }), curl(url("value")));
+    panel.commands(curl(at("increment"), { json: { by: step.valueAsNumber || 1 } }), curl(at("value")));
   };
 
   onName("counter", (chosen) => {
@@ -35,8 +35,7 @@ export function counterPanel(): void {
     panel.note("");
     panel.link("Connecting", false);
     commands();
-    const query = `?id=${encodeURIComponent(id)}`;
-    leave = live(`/counter/live${query}`, `/counter/value${query}`, {
+    leave = live(at("live"), at("value"), {
       state(isLive, reason) {
         panel.link(isLive ? "Live" : "Reconnecting", isLive);
         if (reason) panel.alert(reason);
@@ -47,9 +46,9 @@ export function counterPanel(): void {
   });
 
   step.addEventListener("input", commands);
-  onSubmit(panel.form("[data-form]"), async (action) => {
+  onSubmit(panel.form("form"), async (action) => {
     const by = step.valueAsNumber;
-    const answer = await call(`/counter/${action || "increment"}?id=${encodeURIComponent(id)}`, {
+    const answer = await call(at(action || "increment"), {
       json: { by },
       once: true,
     });

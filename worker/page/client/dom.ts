@@ -23,6 +23,13 @@ export function onSubmit(form: HTMLFormElement, act: (value: string) => void): v
   });
 }
 
+/** Runs `act` whenever the visitor comes back to this window. */
+export function onReturn(act: () => void): void {
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) act();
+  });
+}
+
 /** Sets how full a meter is, from 0 to 1. */
 export function fill(meter: HTMLElement, share: number): void {
   meter.style.setProperty("--fill", String(Math.min(Math.max(share, 0), 1)));

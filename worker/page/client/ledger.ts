@@ -1,7 +1,7 @@
 /** The ledger's panel: money moving between accounts, what was refused, and whether it all adds up. */
 import { type Answer, call } from "./api.ts";
 import { curl } from "./curl.ts";
-import { find, grouped, onSubmit } from "./dom.ts";
+import { find, grouped, onReturn, onSubmit } from "./dom.ts";
 import { type Entry, entryOf, LedgerView } from "./ledger-view.ts";
 import { onName } from "./names.ts";
 import { Panel } from "./panel.ts";
@@ -13,15 +13,16 @@ interface Moved {
   entry: Entry;
 }
 
-export function ledgerPanel(): void {
+/** Returns a way to the admin token that the visitor entered: other panels may need it too. */
+export function ledgerPanel(): { adminToken: () => string } {
   const panel = new Panel("ledger");
-  const view = new LedgerView(panel.find("[data-balances]"), panel.find("[data-entries]"));
-  const transfer = panel.form("[data-transfer]");
-  const deposit = panel.form("[data-deposit]");
+  const view = new LedgerView(panel.find("balances"), panel.find("entries"));
+  const transfer = panel.form("transfer");
+  const deposit = panel.form("deposit");
   const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
   const windows = new BroadcastChannel("ledger");
   let ledger = "";
-  const at = (path: string) => `/account/${encodeURIComponent(ledger)}/${path}`;
+  const at = (path: string) => `/account/${ledger}/${path}`;
 
   /** Reads the ledger: the transactions first, so that the balances are never older than they say. */
   const load = async () => {
@@ -58,10 +59,10 @@ export function ledgerPanel(): void {
   };
 
   onSubmit(transfer, () => move(field(transfer, "amount").valueAsNumber));
-  panel.button("[data-overdraw]").addEventListener("click", () => {
+  panel.button("overdraw").addEventListener("click", () => {
     void move((view.balanceOf(field(transfer, "from").value) ?? 0) + 1);
   });
-  panel.button("[data-audit]").addEventListener("click", async () => {
+  panel.button("audit").addEventListener("click", async () => {
     const answer = await call(at("audit"));
     if (!answer.ok) return panel.alert(answer.message);
     const [fault] = listOf(answer.body, "faults");
@@ -77,12 +78,11 @@ export function ledgerPanel(): void {
   });
 
   const commands = () => {
-    const url = (path: string) => new URL(at(path), location.origin);
     const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
     panel.commands(
-      curl(url("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
-      curl(url("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
-      curl(url("audit")),
+      curl(at("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
+      curl(at("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
+      curl(at("audit")),
     );
   };
   transfer.addEventListener("input", commands);
@@ -90,9 +90,7 @@ export function ledgerPanel(): void {
   windows.addEventListener("message", ({ data }: MessageEvent<Moved>) => {
     if (data.ledger === ledger) view.add(data.entry);
   });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) void load();
-  });
+  onReturn(load);
   onName("ledger", (chosen) => {
     ledger = chosen;
     view.clear();
@@ -101,4 +99,5 @@ export function ledgerPanel(): void {
     commands();
     void load();
   });
+  return { adminToken: () => field(deposit, "token").value };
 }

@@ -5,7 +5,7 @@
 import { type Bucket, type Policy, refill } from "../../rate-limit/bucket.ts";
 import { type Answer, call, watchAnswers } from "./api.ts";
 import { curl } from "./curl.ts";
-import { element, fill, find, grouped, onSubmit } from "./dom.ts";
+import { element, fill, find, grouped, onReturn, onSubmit } from "./dom.ts";
 import { Panel } from "./panel.ts";
 
 const POLICY = "default";
@@ -19,10 +19,10 @@ const counted = (tokens: number) => `${tokens} token${tokens === 1 ? "" : "s"}`;
 
 export function limiterPanel(): void {
   const panel = new Panel("limit");
-  const tokens = panel.find("[data-tokens]");
-  const capacity = panel.find("[data-capacity]");
-  const meter = panel.find("[data-meter]");
-  const headers = panel.find("[data-headers]");
+  const tokens = panel.find("tokens");
+  const capacity = panel.find("capacity");
+  const meter = panel.find("meter");
+  const headers = panel.find("headers");
   let policy: Policy | undefined;
   let bucket: Bucket = { units: 0, at: 0 };
   /** The call that was refused last, and when it would pass. */
@@ -93,13 +93,10 @@ export function limiterPanel(): void {
   };
 
   watchAnswers(learn);
-  panel.commands(
-    curl(new URL("/limit", location.origin)),
-    curl(new URL("/limit/check", location.origin), { json: { cost: 10 } }).replace("curl", "curl -i"),
-  );
+  panel.commands(curl("/limit").replace("curl", "curl -i"), curl("/limit/check", { json: { cost: 10 } }));
 
   const drainKey = find(panel.root, '[value="drain"]', HTMLButtonElement);
-  onSubmit(panel.form("[data-form]"), async (value) => {
+  onSubmit(panel.form("form"), async (value) => {
     if (value !== "drain") return void (await take(Number(value) || 1));
     drainKey.disabled = true;
     await drain();
@@ -114,7 +111,5 @@ export function limiterPanel(): void {
     else panel.alert(answer.message);
   };
   void look();
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) void look();
-  });
+  onReturn(look);
 }

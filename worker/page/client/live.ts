@@ -1,7 +1,7 @@
 /**
  * A WebSocket that stays: it comes back after every cut, later each time, and notices one that died in silence.
  */
-import { call } from "./api.ts";
+import { call, socketUrl } from "./api.ts";
 
 const FIRST_WAIT_MS = 500;
 /** Every attempt costs a token of the rate limiter. */
@@ -26,9 +26,7 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
 
   const connect = () => {
     clearTimeout(timer);
-    const url = new URL(path, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const mine = new WebSocket(url);
+    const mine = new WebSocket(socketUrl(path));
     socket = mine;
     let opened = false;
     let heard = true;

@@ -7,11 +7,11 @@ import { find } from "./dom.ts";
 const DEFAULTS = { counter: "global", room: "lobby", ledger: "main" };
 type Kind = keyof typeof DEFAULTS;
 
-/** Calls `use` with the id of this kind: now, and whenever the visitor chooses another. */
+/** Calls `use` with the id of this kind, as it stands in URLs: now, and whenever the visitor chooses another. */
 export function onName(kind: Kind, use: (id: string) => void): void {
   const input = find(document, `[data-name="${kind}"]`, HTMLInputElement);
   input.value = new URLSearchParams(location.search).get(kind) || DEFAULTS[kind];
-  use(input.value);
+  use(encodeURIComponent(input.value));
   input.addEventListener("change", () => {
     const id = input.value.trim() || DEFAULTS[kind];
     input.value = id;
@@ -19,7 +19,7 @@ export function onName(kind: Kind, use: (id: string) => void): void {
     if (id === DEFAULTS[kind]) here.searchParams.delete(kind);
     else here.searchParams.set(kind, id);
     history.replaceState(null, "", here);
-    use(id);
+    use(encodeURIComponent(id));
   });
 }
 

@@ -12,26 +12,27 @@ export class Panel {
 
   constructor(id: string) {
     this.root = find(document, `#${id}`, HTMLElement);
-    this.#display = this.find(".display");
-    this.#link = this.find("[data-link]");
-    this.#note = this.find("[data-note]");
+    this.#display = this.find("display");
+    this.#link = this.find("link");
+    this.#note = this.find("note");
     this.#curl(find(this.root, "h2", HTMLElement).textContent);
   }
 
-  find(selector: string): HTMLElement {
-    return find(this.root, selector, HTMLElement);
+  /** The part that index.html calls `data-<name>`. */
+  find(name: string): HTMLElement {
+    return this.#part(name, HTMLElement);
   }
 
-  input(selector: string): HTMLInputElement {
-    return find(this.root, selector, HTMLInputElement);
+  input(name: string): HTMLInputElement {
+    return this.#part(name, HTMLInputElement);
   }
 
-  button(selector: string): HTMLButtonElement {
-    return find(this.root, selector, HTMLButtonElement);
+  button(name: string): HTMLButtonElement {
+    return this.#part(name, HTMLButtonElement);
   }
 
-  form(selector: string): HTMLFormElement {
-    return find(this.root, selector, HTMLFormElement);
+  form(name: string): HTMLFormElement {
+    return this.#part(name, HTMLFormElement);
   }
 
   /** Says how the panel stands to its object; `on` while it hears from it. */
@@ -57,6 +58,10 @@ export class Panel {
     this.#commands.textContent = lines.join("\n\n");
   }
 
+  #part<T extends Element>(name: string, type: abstract new () => T): T {
+    return find(this.root, `[data-${name}]`, type);
+  }
+
   #curl(title: string): void {
     const copy = element("button", "", "Copy");
     copy.setAttribute("type", "button");
@@ -68,7 +73,7 @@ export class Panel {
       setTimeout(() => said.replaceChildren(), COPIED_FOR_MS);
     });
     const head = element("div", "", element("span", "", "The same by curl"), said, copy);
-    this.find("[data-curl]").append(head, element("pre", "", this.#commands));
+    this.find("curl").append(head, element("pre", "", this.#commands));
   }
 }
 

@@ -1,0 +1,56 @@
+/** The smoke test on a stack that is well, and on one that is not what it should be. */
+import { execFile } from "node:child_process";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, inject, it, onTestFinished } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { smoke } from "../smoke/smoke.ts";
+
+const stack = inject("stack");
+
+const cli = (...options: string[]) =>
+  promisify(execFile)(process.execPath, [join(ROOT, "test/smoke/cli.ts"), ...options], {
+    env: { ...process.env, ADMIN_TOKEN: "" },
+  }).then(
+    ({ stdout }) => ({ code: 0, stdout }),
+    ({ code, stdout, stderr }) => ({ code, stdout: `${stdout}${stderr}` }),
+  );
+
+it("passes every pattern of a stack that is well, with the admin token", async () => {
+  const { url, adminToken, digest } = stack;
+  const { code, stdout } = await cli("--url", url, "--admin-token", adminToken, "--digest", digest);
+  expect(stdout).toMatch(/^ok .*\n{1}(ok .*\n){6}.* is well\n$/);
+  expect(stdout).not.toContain(adminToken);
+  expect(code).toBe(0);
+});
+
+it("needs no admin token, and says what it could not try", async () => {
+  const checks = await smoke(new URL(stack.url));
+  expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+  expect(checks.find(({ name }) => name === "ledger")?.detail).toContain("that takes --admin-token");
+});
+
+it("fails on another release than the one that was asked for, and still looks at all else", async () => {
+  const { code, stdout } = await cli("--url", stack.url, "--digest", "0".repeat(64), "--wait", "0", "--json");
+  const { ok, checks } = JSON.parse(stdout);
+  expect(code).toBe(1);
+  expect(ok).toBe(false);
+  expect(checks).toHaveLength(7);
+  expect(checks[0]).toMatchObject({ name: "release", ok: false, detail: expect.stringContaining(stack.digest) });
+});
+
+it("fails where something else answers", async () => {
+  const server = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || !address) throw new Error("the server has no port");
+  const checks = await smoke(new URL(`http://127.0.0.1:${address.port}`));
+  expect(checks.filter(({ ok }) => ok)).toEqual([]);
+});
+
+it("says what is wrong with its options", async () => {
+  expect(await cli("--url", "example")).toMatchObject({ code: 1, stdout: expect.stringContaining("http:// or https") });
+  expect(await cli()).toMatchObject({ code: 1, stdout: expect.stringContaining("--url <url>") });
+});
