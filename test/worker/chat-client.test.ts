@@ -3,53 +3,19 @@ import { evictDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatClient, type ChatEvent, type Connect } from "../../worker/chat/client.ts";
-import { fill, join, knock, newRoom, roomObject } from "./chat-support.ts";
+import { fill, join, lineTo, newRoom, roomObject } from "./chat-support.ts";
 
 /** Cuts connections after so many frames, in both directions together, and then after so many more. */
 function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: () => number } {
   const left = [...cuts];
   let frames = 0;
-  const connect: Connect = (url, protocols, events) => {
-    let socket: WebSocket | undefined;
-    let over = false;
-    const end = () => {
-      if (over) return;
-      over = true;
-      socket?.close(3_000, "cut");
-      events.closed();
-    };
-    /** Counts a frame; false where the connection is cut before it. */
-    const passes = () => {
-      if (over) return false;
-      if (left[0] === undefined || frames++ < left[0]) return true;
-      left.shift();
-      frames = 0;
-      end();
-      return false;
-    };
-    const after = new URL(url).searchParams.get("after");
-    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
-    knock(room, { ...(after !== null && { after }), headers }).then((response) => {
-      socket = response.webSocket ?? undefined;
-      if (!socket || over) return end();
-      socket.addEventListener("message", ({ data }) => {
-        if (passes()) events.received(String(data));
-      });
-      socket.addEventListener("close", end);
-      socket.accept();
-      events.opened();
-    }, end);
-    return {
-      send: (frame) => {
-        if (passes()) socket?.send(frame);
-      },
-      close: () => {
-        over = true;
-        socket?.close(1000);
-      },
-    };
+  const passes = () => {
+    if (left[0] === undefined || frames++ < left[0]) return true;
+    left.shift();
+    frames = 0;
+    return false;
   };
-  return { connect, cutsDone: () => cuts.length - left.length };
+  return { connect: lineTo(room, passes), cutsDone: () => cuts.length - left.length };
 }
 
 /** A client whose events are collected and can be waited for. */
@@ -119,7 +85,7 @@ describe("the client", () => {
       fc.asyncProperty(cuts, async (several) => {
         await conversation(several);
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     );
   }, 60_000);
 

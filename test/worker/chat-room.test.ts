@@ -1,5 +1,6 @@
 /** The chat room, over its WebSockets: order, resume, presence, limits; over hibernation and crashes. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ChatRoomDO } from "../../worker/chat/room.ts";
@@ -97,6 +98,42 @@ describe("joining", () => {
     member.close();
     for (const socket of sockets) socket.close();
   }, 30_000);
+});
+
+describe("identity", () => {
+  const userWith = async (userId: string) => {
+    const response = await fetchApp("/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${env.ADMIN_TOKEN}` },
+      body: JSON.stringify({ userId, role: "user" }),
+    });
+    const { token } = await response.json<{ token: string }>();
+    return { headers: { Authorization: `Bearer ${token}` } };
+  };
+
+  it("is the session's user, one presence on all tabs, and no token is given out for it", async () => {
+    const room = newRoom();
+    const alice = await userWith("alice");
+    const [tab1, tab2] = [await join(room, alice), await join(room, alice)];
+    expect([tab1.userId, tab2.userId, tab1.token]).toEqual(["alice", "alice", undefined]);
+    expect(tab2.greeting.at(-1)).toEqual({ type: "presence", users: ["alice"] });
+    await tab1.say("hello", { clientId: "1" });
+    // The same user, the same message, over another socket.
+    expect(await tab2.say("hello", { clientId: "1" })).toMatchObject({ seq: 1, duplicate: true });
+  });
+
+  it("of a session goes before an anonymous token", async () => {
+    const room = newRoom();
+    const anonymous = await join(room);
+    const { headers } = await userWith("bob");
+    expect((await join(room, { headers, token: anonymous.token ?? "" })).userId).toBe("bob");
+  });
+
+  it("of a session that is over is anonymous", async () => {
+    const { headers } = await userWith("carol");
+    await fetchApp("/session", { method: "DELETE", headers });
+    expect((await join(newRoom(), { headers })).userId).toMatch(/^anon-/);
+  });
 });
 
 describe("a message", () => {

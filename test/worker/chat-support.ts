@@ -1,6 +1,7 @@
 /** What the suites of the chat room share: members whose frames can be awaited. */
 import { env, exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
+import type { Connect } from "../../worker/chat/client.ts";
 import type { ServerFrame } from "../../worker/chat/protocol.ts";
 
 let rooms = 0;
@@ -145,4 +146,48 @@ export async function fill(room: string, count: number): Promise<void> {
     for (let i = 0; i < 20 && said < count; i++) await member.say(`message ${++said}`);
     member.close();
   }
+}
+
+/**
+ * How a client connects to a room, over a line that is cut before a frame, in either direction, when `passes` says no.
+ */
+export function lineTo(room: string, passes: () => boolean): Connect {
+  return (url, protocols, events) => {
+    let socket: WebSocket | undefined;
+    let over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      socket?.close(3_000, "cut");
+      events.closed();
+    };
+    const through = () => {
+      if (over) return false;
+      if (passes()) return true;
+      end();
+      return false;
+    };
+    const after = new URL(url).searchParams.get("after");
+    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
+    knock(room, { ...(after !== null && { after }), headers }).then((response) => {
+      socket = response.webSocket ?? undefined;
+      if (!socket) return end();
+      socket.addEventListener("message", ({ data }) => {
+        if (through()) events.received(String(data));
+      });
+      socket.addEventListener("close", end);
+      socket.accept();
+      if (over) socket.close(1000);
+      else events.opened();
+    }, end);
+    return {
+      send: (frame) => {
+        if (through()) socket?.send(frame);
+      },
+      close: () => {
+        over = true;
+        socket?.close(1000);
+      },
+    };
+  };
 }

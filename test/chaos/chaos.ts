@@ -1,0 +1,90 @@
+/** What the chaos suites share: a seed that makes a run replayable, faults, and the account of what was done. */
+import { abortAllDurableObjects, evictAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
+import { beforeEach, inject, vi } from "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    chaos: { seed: number; operations: number };
+  }
+}
+
+export const { seed, operations } = inject("chaos");
+
+beforeEach(() => {
+  // The request log would bury what the suites have to say.
+  for (const level of ["log", "warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+});
+
+/** Random numbers from a seed (mulberry32), so that a run can be repeated. */
+export class Dice {
+  #state: number;
+
+  constructor(state: number) {
+    this.#state = state;
+  }
+
+  /** From 0 to 1, without 1. */
+  roll(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from `min` to `max`. */
+  whole(min: number, max: number): number {
+    return min + Math.floor(this.roll() * (max - min + 1));
+  }
+
+  chance(probability: number): boolean {
+    return this.roll() < probability;
+  }
+
+  pick<T>(items: readonly [T, ...T[]]): T {
+    return items[this.whole(0, items.length - 1)] ?? items[0];
+  }
+}
+
+/** What went on, by name. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string, times = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
+  }
+
+  /** One line for people; printed whether the suite passes or not. */
+  report(suite: string, violations: number): void {
+    const counts = [...this.#counts].map(([what, count]) => `${count} ${what}`).join(", ");
+    console.info(`${suite}, CHAOS_SEED=${seed}: ${counts}; violations: ${violations}`);
+  }
+}
+
+const FAULTS = ["hibernation", "eviction", "crash", "alarm", "alarm twice", "clock step"] as const;
+
+/** Does one of the things that may happen to objects at any time. */
+export async function fault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
+  const kind = dice.pick(FAULTS);
+  tally.add(`× ${kind}`);
+  try {
+    if (kind === "hibernation") await evictAllDurableObjects();
+    else if (kind === "eviction") await evictAllDurableObjects({ webSockets: "close" });
+    else if (kind === "crash") await abortAllDurableObjects();
+    else if (kind === "clock step") vi.setSystemTime(Date.now() + dice.whole(-20_000, 20_000));
+    else for (let i = 0; i < (kind === "alarm" ? 1 : 2); i++) await runDurableObjectAlarm(stub());
+  } catch {
+    // The object of the alarm has just been brought down by another fault.
+  }
+}
+
+/** Tries an idempotent call until it succeeds, as a client does whose answers get lost. */
+export async function insist<T>(tally: Tally, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch {
+      tally.add("retries");
+      await scheduler.wait(1);
+    }
+  }
+}
