@@ -2,6 +2,13 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+declare module "vitest" {
+  interface ProvidedContext {
+    /** For test/chaos: what a run is repeated with. */
+    chaos: { seed: number; operations: number };
+  }
+}
+
 export default defineConfig({
   test: {
     projects: [
