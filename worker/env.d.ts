@@ -1,0 +1,14 @@
+/**
+ * What wrangler.jsonc cannot declare: the secret. It is not among its required ones, so that a plain `wrangler deploy`
+ * succeeds: without the token nobody is the admin, and everything else works.
+ */
+interface Env {
+  /** The token of the stack's owner (worker/admin.ts). */
+  readonly ADMIN_TOKEN?: string;
+}
+
+declare namespace Cloudflare {
+  interface Env {
+    readonly ADMIN_TOKEN?: string;
+  }
+}
