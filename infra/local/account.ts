@@ -12,6 +12,7 @@ import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
+import { Tails } from "./tails.ts";
 import type { Upload } from "./upload.ts";
 
 export interface AccountOptions {
@@ -31,6 +32,7 @@ export const ADDRESS_FILE = "account.json";
 export class Account {
   readonly plan: Plan;
   readonly runtime: Runtime;
+  readonly tails: Tails;
   readonly #store: Store;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -45,12 +47,14 @@ export class Account {
         draft.put("identity", newIdentity(options.token));
         store.commit(draft);
       }
-      const runtime = await Runtime.start(path.join(options.dir, "data"), {
-        state: store.state,
-        blob: (sha256) => store.blob(sha256),
-      });
+      const tails = new Tails();
+      const runtime = await Runtime.start(
+        path.join(options.dir, "data"),
+        { state: store.state, blob: (sha256) => store.blob(sha256) },
+        (events) => tails.publish(events),
+      );
       await runtime.sweep(store.state);
-      return new Account(store, runtime, options.plan);
+      return new Account(store, runtime, tails, options.plan);
     } catch (error) {
       store.close();
       throw error;
@@ -69,9 +73,10 @@ export class Account {
     }
   }
 
-  private constructor(store: Store, runtime: Runtime, plan: Plan) {
+  private constructor(store: Store, runtime: Runtime, tails: Tails, plan: Plan) {
     this.#store = store;
     this.runtime = runtime;
+    this.tails = tails;
     this.plan = plan;
   }
 
@@ -122,6 +127,11 @@ export class Account {
     return this.#inTurn(() =>
       this.runtime.preview(versionId, { state: this.state, blob: (sha256) => this.blob(sha256) }),
     );
+  }
+
+  /** Has the events of a Worker told to `tails` from now on. */
+  tail(worker: string): Promise<void> {
+    return this.#inTurn(() => this.runtime.tail(worker, { state: this.state, blob: (sha256) => this.blob(sha256) }));
   }
 
   async close(): Promise<void> {

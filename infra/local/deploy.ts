@@ -290,12 +290,18 @@ function refuseBeforeFloor(worker: Worker, version: Version): void {
 function refuseStaleSecrets(state: State, worker: Worker, version: Version): void {
   const serving = servingVersions(state, worker.id)[0]?.version;
   if (serving === undefined || serving.number <= version.number) return;
-  const secrets = ({ bindings }: Version) => JSON.stringify(bindings.filter(isSecret));
-  if (secrets(serving) === secrets(version)) return;
+  const secrets = ({ bindings }: Version) =>
+    new Map(bindings.filter(isSecret).map((secret) => [secret.name, JSON.stringify(secret)]));
+  const [before, after] = [secrets(serving), secrets(version)];
+  const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (name) => before.get(name) !== after.get(name),
+  );
+  if (changed.length === 0) return;
+  // wrangler reads the names from the end of this sentence.
   throw new ApiError(
     400,
     10220,
-    `A secret of '${worker.name}' has changed since version ${version.id} was uploaded. Deploy it with force=true to go back to its value, too.`,
+    `Version ${version.id} of '${worker.name}' has older secrets than what serves now; force=true deploys it all the same. The following secrets have changed: ${changed.join(", ")}`,
   );
 }
 

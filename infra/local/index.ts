@@ -9,13 +9,16 @@
  * ```
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import path from "node:path";
+import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import { Account, ADDRESS_FILE } from "./account.ts";
 import { api } from "./api/app.ts";
+import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
+import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
 import type { Plan } from "./options.ts";
 import type { WriteHook } from "./store.ts";
@@ -35,6 +38,8 @@ export interface StartOptions {
   readonly defaultWorker?: string;
   /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
   readonly plan?: Plan;
+  /** Calls of the REST API that are to fail (faults.ts); others can be set later by `PUT /client/v4/local/faults`. */
+  readonly faults?: readonly Fault[];
   /** Told of every call of the REST API once it is answered. */
   readonly onCall?: (call: Call) => void;
   /** Called around every write to disk; for tests that kill the process there. */
@@ -72,6 +77,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   const servers: Server[] = [];
   const close = async () => {
     rmSync(path.join(dir, ADDRESS_FILE), { force: true });
+    account.tails.closeAll();
     await Promise.all(servers.map(stop));
     await account.close();
   };
@@ -84,7 +90,10 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     servers.push(door);
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
-    const rest = restServer(api({ account, addressOf, calls: new Calls(options.onCall) }));
+    const rest = restServer(
+      api({ account, addressOf, calls: new Calls(options.onCall) }, new Faults(options.faults)),
+      account,
+    );
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;
@@ -113,9 +122,14 @@ function forget(dir: string): void {
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 
-function restServer(routes: Hono): Server {
+function restServer(routes: Hono, { tails }: Account): Server {
   const server = createAdaptorServer({ fetch: routes.fetch });
   if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
+    const { url = "" } = incoming;
+    const id = url.startsWith(TAIL_PATH) ? url.slice(TAIL_PATH.length) : "";
+    if (!tails.accept(id, incoming, socket)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+  });
   return server;
 }
 

@@ -1,14 +1,19 @@
 /** The REST API: guards at the door, one router a family of calls, and an answer for everything else. */
-import { Hono } from "hono";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
+import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
 import { deployments } from "./deployments.ts";
 import { domains } from "./domains.ts";
 import { durableObjects } from "./durable-objects.ts";
 import { failure } from "./envelope.ts";
+import { extras } from "./extras.ts";
 import { kv } from "./kv.ts";
 import { kvValues } from "./kv-values.ts";
 import { r2 } from "./r2.ts";
@@ -21,6 +26,7 @@ import { secrets, secretsBulk } from "./secrets.ts";
 import { services } from "./services.ts";
 import { settings } from "./settings.ts";
 import { subdomain } from "./subdomain.ts";
+import { tails } from "./tails.ts";
 import { triggers } from "./triggers.ts";
 import { user } from "./user.ts";
 import { versions } from "./versions.ts";
@@ -36,7 +42,7 @@ export interface Api {
 }
 
 /** Everything under `/client/v4`. */
-export function api(context: Api): Hono {
+export function api(context: Api, faults: Faults): Hono {
   const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error.code, error.message, error.details);
@@ -46,9 +52,10 @@ export function api(context: Api): Hono {
   app.notFound((c) =>
     failure(c, 501, 7000, `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`),
   );
-  app.use(recorded(context.calls), loopbackOnly, bearer(context.account));
+  app.use(recorded(context.calls), loopbackOnly, bearer(context.account), failing(faults));
 
   app.use("/accounts/:account/*", ownAccount(context.account));
+  app.route("/local", extras(context, faults));
   app.route("/", user(context));
   app.route("/zones", zones(context));
   app.route("/zones/:zone/workers/routes", routes(context));
@@ -60,6 +67,7 @@ export function api(context: Api): Hono {
   app.route(`${family}/workers/scripts/:script/secrets`, secrets(context));
   app.route(`${family}/workers/scripts/:script/secrets-bulk`, secretsBulk(context));
   app.route(`${family}/workers/scripts/:script/schedules`, schedules(context));
+  app.route(`${family}/workers/scripts/:script/tails`, tails(context));
   app.route(`${family}/workers/scripts`, settings(context));
   app.route(`${family}/workers/scripts`, triggers(context));
   app.route(`${family}/workers`, scripts(context));
@@ -118,3 +126,29 @@ const ownAccount = (account: Account) =>
       );
     return next();
   });
+
+/** Makes the calls fail that a fault is set for. */
+const failing = (faults: Faults) =>
+  createMiddleware<{ Bindings: HttpBindings }>(async (c, next) => {
+    const path = new URL(c.req.url).pathname.replace(/^\/client\/v4/, "");
+    const fault = path.startsWith("/local/") ? undefined : faults.hit(c.req.method, path);
+    if (fault === undefined) return next();
+    if (fault.when === "after" || fault.kind === "slow") await next();
+    return fail(c, fault);
+  });
+
+async function fail(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: Fault): Promise<Response | undefined> {
+  if (kind === "slow") {
+    await sleep(1_000 * seconds);
+    return undefined;
+  }
+  if (kind === "cut") {
+    c.env.outgoing.destroy();
+    return RESPONSE_ALREADY_SENT;
+  }
+  const status = Number(kind);
+  const answer = failure(c, status, status === 429 ? 971 : 10001, `A fault that was asked for: ${status}.`);
+  if (status !== 500) answer.headers.set("Retry-After", String(seconds));
+  c.res = undefined;
+  return answer;
+}

@@ -27,7 +27,20 @@ export interface Service {
   readonly modules: readonly ServiceModule[];
   readonly env: Env;
   readonly exports: NonNullable<Config["exports"]>;
+  /** Whether the account is told of what its code does. */
+  readonly tailed?: boolean;
 }
+
+/** What runs besides what the state says. */
+export interface Extra {
+  /** Versions that run besides those that serve. */
+  readonly previews: ReadonlySet<string>;
+  /** Workers that somebody listens to. */
+  readonly tailed: ReadonlySet<string>;
+}
+
+/** The account's own Worker in workerd. Its name is none that a client can give to one. */
+export const INTERNAL = "account:internal";
 
 /** A module of an upload, or one that is written here. */
 type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
@@ -44,8 +57,8 @@ export const serviceName = (state: State, worker: Worker, version: Version): str
 const objectsName = (state: State, worker: Worker): string =>
   servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
 
-/** Every service of the state, in a stable order. `previews` are versions that run besides those that serve. */
-export function project(state: State, previews: ReadonlySet<string>): Service[] {
+/** Every service of the state, in a stable order. */
+export function project(state: State, { previews, tailed }: Extra): Service[] {
   return [...state.workers.values()].flatMap((worker) => {
     const serving = split(state, worker.id);
     const previewed = [...state.versions.values()].filter(
@@ -55,7 +68,8 @@ export function project(state: State, previews: ReadonlySet<string>): Service[] 
     const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) =>
       requestService(state, worker, version),
     );
-    return serving.length > 1 ? [...stateless, objectsService(state, worker, serving)] : stateless;
+    const all = serving.length > 1 ? [...stateless, objectsService(state, worker, serving)] : stateless;
+    return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
   });
 }
 
@@ -213,6 +227,13 @@ export function optionsFor(service: Service, contents: (sha256: string) => Uint8
       },
       env: service.env,
       exports: service.exports,
+      ...(service.tailed
+        ? {
+            tailConsumers: [
+              { worker: INTERNAL, props: { worker: service.name.split("@")[0] ?? "" }, streaming: false },
+            ],
+          }
+        : {}),
     },
   };
 }

@@ -8,18 +8,16 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "miniflare";
 import * as v from "valibot";
 import type { Inspection } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
-import { bucketDirectory, optionsFor, project, type Service } from "./projection.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** The account's own Worker in workerd. Its name is none that a client can give to one. */
-const INTERNAL = "account:internal";
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
 
 /** How long requests that are on their way may take before workerd is restarted under them. */
@@ -39,6 +37,9 @@ const Probed = v.union([
   v.object({ error: v.string() }),
 ]);
 
+/** Told of events of Workers that are tailed (internal.js, `traceOf`). */
+export type TraceListener = (events: readonly unknown[]) => void;
+
 /** A state and the contents of its modules: what is to run. */
 export interface Snapshot {
   readonly state: State;
@@ -50,7 +51,9 @@ export class Runtime {
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
   readonly #miniflare: Miniflare;
+  readonly #onTrace: TraceListener;
   readonly #previews = new Set<string>();
+  readonly #tailed = new Set<string>();
   readonly #inFlight = new Set<Promise<void>>();
   #gate: Promise<void> | undefined;
   #running: string;
@@ -58,15 +61,16 @@ export class Runtime {
   #entry: string | undefined;
 
   /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
-  static async start(directory: string, snapshot: Snapshot): Promise<Runtime> {
-    const runtime = new Runtime(directory, snapshot);
+  static async start(directory: string, snapshot: Snapshot, onTrace: TraceListener): Promise<Runtime> {
+    const runtime = new Runtime(directory, snapshot, onTrace);
     runtime.#entry = (await runtime.#miniflare.ready).href;
     return runtime;
   }
 
-  private constructor(directory: string, snapshot: Snapshot) {
+  private constructor(directory: string, snapshot: Snapshot, onTrace: TraceListener) {
     this.#directory = directory;
-    const services = project(snapshot.state, this.#previews);
+    this.#onTrace = onTrace;
+    const services = project(snapshot.state, this.#extra);
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);
     this.#miniflare = new Miniflare(this.#options(services, snapshot));
@@ -98,7 +102,7 @@ export class Runtime {
    * nothing restarts. When it does not start or `commit` throws, `previous` runs again and the error is thrown.
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
-    const services = project(snapshot.state, this.#previews);
+    const services = project(snapshot.state, this.#extra);
     const digest = JSON.stringify(services);
     if (digest === this.#running) return commit();
     await this.#closed(async () => {
@@ -106,7 +110,7 @@ export class Runtime {
         await this.#restart(services, snapshot);
         commit();
       } catch (error) {
-        await this.#restart(project(previous.state, this.#previews), previous);
+        await this.#restart(project(previous.state, this.#extra), previous);
         throw error;
       }
     });
@@ -116,15 +120,19 @@ export class Runtime {
   async reachStorage(snapshot: Snapshot): Promise<void> {
     const wanted = storageOf(snapshot.state);
     if ([...wanted].every((id) => this.#storage.has(id))) return;
-    await this.#closed(() => this.#restart(project(snapshot.state, this.#previews), snapshot));
+    await this.#closed(() => this.#restart(project(snapshot.state, this.#extra), snapshot));
   }
 
   /** Runs a version besides those that serve, for its preview address. */
   async preview(versionId: string, snapshot: Snapshot): Promise<void> {
-    if (this.#previews.has(versionId)) return;
     this.#previews.add(versionId);
-    const services = project(snapshot.state, this.#previews);
-    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+    await this.#update(snapshot);
+  }
+
+  /** Tells of what the Worker's code does from now on. A tail at Cloudflare does not restart a Worker; this one does. */
+  async tail(worker: string, snapshot: Snapshot): Promise<void> {
+    this.#tailed.add(worker);
+    await this.#update(snapshot);
   }
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
@@ -213,6 +221,16 @@ export class Runtime {
     this.#watchdog.close();
   }
 
+  /** What runs besides what the state says. */
+  get #extra(): Extra {
+    return { previews: this.#previews, tailed: this.#tailed };
+  }
+
+  async #update(snapshot: Snapshot): Promise<void> {
+    const services = project(snapshot.state, this.#extra);
+    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+  }
+
   /** Runs `work` while the gate is open; a restart waits for it, within its limits. */
   async #use<T>(work: () => Promise<T>): Promise<T> {
     await this.open();
@@ -267,6 +285,13 @@ export class Runtime {
         env: {
           LOADER: { type: "worker-loader" },
           SECRET: { type: "text", value: this.#secret },
+          TRACES: {
+            type: "fetcher",
+            handler: async (request) => {
+              this.#onTrace(v.parse(v.array(v.unknown()), await request.json()));
+              return new Response();
+            },
+          },
           ...Object.fromEntries(
             services.map(({ name }) => [`service:${name}`, { type: "worker" as const, worker: name }]),
           ),

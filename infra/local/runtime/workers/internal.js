@@ -86,7 +86,33 @@ async function dispatch(request, env, service) {
   }
 }
 
+/** An event of a tailed Worker in the form that `wrangler tail` reads. */
+function traceOf(item, scriptName) {
+  const { request, response, ...event } = item.event ?? {};
+  return {
+    outcome: item.outcome,
+    scriptName,
+    entrypoint: item.entrypoint,
+    exceptions: item.exceptions.map(({ name, message, stack, timestamp }) => ({ name, message, stack, timestamp })),
+    logs: item.logs.map(({ message, level, timestamp }) => ({ message, level, timestamp })),
+    diagnosticsChannelEvents: [],
+    eventTimestamp: item.eventTimestamp,
+    event: {
+      ...event,
+      ...(request === undefined
+        ? {}
+        : { request: { url: request.url, method: request.method, headers: { ...request.headers }, cf: request.cf } }),
+      ...(response === undefined ? {} : { response: { status: response.status } }),
+    },
+  };
+}
+
 export default {
+  async tail(items, env, ctx) {
+    const traces = items.map((item) => traceOf(item, ctx.props.worker));
+    await env.TRACES.fetch("http://account/", { method: "POST", body: JSON.stringify(traces) });
+  },
+
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
     const service = request.headers.get("Account-Service");

@@ -1,0 +1,47 @@
+/**
+ * `/local`: what only a local account has, for tests and for the command line. Cron triggers fire on a call here, and
+ * faults are set here. Same token as the rest.
+ */
+import { Hono } from "hono";
+import * as v from "valibot";
+import { ApiError, invalid } from "../errors.ts";
+import { type Faults, parseFault } from "../faults.ts";
+import { servingVersions } from "../queries.ts";
+import { serviceName } from "../runtime/projection.ts";
+import type { Api } from "./app.ts";
+import { body } from "./body.ts";
+import { script } from "./deployments.ts";
+import { ok } from "./envelope.ts";
+
+const Fire = v.object({ worker: v.string(), cron: v.optional(v.string()) });
+const NewFaults = v.object({ faults: v.array(v.string()) });
+
+export const extras = ({ account }: Api, faults: Faults) =>
+  new Hono()
+    // Fires one trigger of a Worker, or all that it has.
+    .post("/cron", async (c) => {
+      const { worker: name, cron } = await body(c, Fire);
+      const worker = script(account.state, name);
+      const [serving] = servingVersions(account.state, worker.id);
+      if (serving === undefined) throw new ApiError(400, 10222, `'${name}' has no deployment.`);
+      const crons = worker.schedules.map((schedule) => schedule.cron);
+      if (cron !== undefined && !crons.includes(cron))
+        throw invalid(`cron: '${name}' has no trigger '${cron}'; it has ${crons.join(", ") || "none"}.`);
+      const service = serviceName(account.state, worker, serving.version);
+      const outcomes = [];
+      for (const each of cron === undefined ? crons : [cron])
+        outcomes.push({ cron: each, outcome: await account.runtime.scheduled(service, each) });
+      return ok(c, outcomes);
+    })
+    .put("/faults", async (c) => {
+      const { faults: sent } = await body(c, NewFaults);
+      const parsed = sent.map((text) => {
+        try {
+          return parseFault(text);
+        } catch (error) {
+          throw invalid(error instanceof Error ? error.message : String(error));
+        }
+      });
+      faults.set(parsed);
+      return ok(c, parsed);
+    });

@@ -1,0 +1,31 @@
+/** `/accounts/:account/workers/scripts/:script/tails`: live logs. */
+import { Hono } from "hono";
+import { ApiError } from "../errors.ts";
+import type { Api } from "./app.ts";
+import { param } from "./body.ts";
+import { script } from "./deployments.ts";
+import { ok } from "./envelope.ts";
+
+/** Path of a tail's WebSocket on the API's port; the id is the key to it. */
+export const TAIL_PATH = "/tails/";
+
+export const tails = ({ account }: Api) => {
+  const { tails } = account;
+  return new Hono()
+    .get("/", (c) => ok(c, tails.of(script(account.state, param(c, "script")).name).map(shown)))
+    .post("/", async (c) => {
+      const { name } = script(account.state, param(c, "script"));
+      await account.tail(name);
+      const tail = tails.open(name);
+      return ok(c, { ...shown(tail), url: `ws://${c.req.header("host")}${TAIL_PATH}${tail.id}` });
+    })
+    .delete("/:tail", (c) => {
+      if (!tails.close(param(c, "tail"))) throw new ApiError(404, 10057, `There is no tail '${param(c, "tail")}'.`);
+      return ok(c, null);
+    });
+};
+
+const shown = ({ id, expiresAt }: { readonly id: string; readonly expiresAt: Date }) => ({
+  id,
+  expires_at: expiresAt.toISOString(),
+});

@@ -1,0 +1,77 @@
+/**
+ * Faults on demand: calls of the REST API that fail the way a network and a busy service do, before they took effect or
+ * after, so that one can see what a deployment makes of it.
+ */
+
+/** How a call fails. `cut` closes the connection without an answer; `slow` answers late. */
+const KINDS = ["429", "500", "503", "cut", "slow"] as const;
+
+export type FaultKind = (typeof KINDS)[number];
+
+export interface Fault {
+  /** Method, or `*` for every one. */
+  readonly method: string;
+  /** Path below `/client/v4`, without query; `*` stands for any text. */
+  readonly path: string;
+  readonly kind: FaultKind;
+  /** Whether the call takes effect all the same: `after` fails its answer only. */
+  readonly when: "before" | "after";
+  /** The first call of those that match to fail, from 1. */
+  readonly nth: number;
+  /** How many in a row fail. */
+  readonly times: number;
+  /** Seconds: of `Retry-After` with 429 and 503, of delay with `slow`. */
+  readonly seconds: number;
+}
+
+const SYNTAX = "<method|*> <path, * for any text> <429|500|503|cut|slow> [before|after] [nth=1] [times=1] [seconds=1]";
+
+// A line comment: the example has the end of a block comment in it.
+// Reads a fault, such as "POST */versions 503 after nth=2". Throws with the word that is wrong and the syntax.
+export function parseFault(text: string): Fault {
+  const [method, path, kind, ...rest] = text.trim().split(/\s+/);
+  const wrong = (what: string) => new Error(`fault '${text}': ${what}. A fault is ${SYNTAX}.`);
+  if (method === undefined || path === undefined || kind === undefined) throw wrong("it has fewer than three words");
+  const known = KINDS.find((candidate) => candidate === kind);
+  if (known === undefined) throw wrong(`'${kind}' is no kind of fault`);
+  let fault: Fault = { method: method.toUpperCase(), path, kind: known, when: "before", nth: 1, times: 1, seconds: 1 };
+  for (const word of rest) {
+    const [, name, number] = /^(nth|times|seconds)=(\d+(?:\.\d+)?)$/.exec(word) ?? [];
+    if (word === "before" || word === "after") fault = { ...fault, when: word };
+    else if (name !== undefined) fault = { ...fault, [name]: Number(number) };
+    else throw wrong(`'${word}' means nothing`);
+  }
+  return fault;
+}
+
+/** The faults in force, and how many calls each has seen. */
+export class Faults {
+  #armed: { readonly fault: Fault; readonly matches: (method: string, path: string) => boolean; seen: number }[] = [];
+
+  constructor(faults: readonly Fault[] = []) {
+    this.set(faults);
+  }
+
+  /** Replaces all faults; counting begins anew. */
+  set(faults: readonly Fault[]): void {
+    this.#armed = faults.map((fault) => ({ fault, matches: matcher(fault), seen: 0 }));
+  }
+
+  /** Counts the call, and returns the fault that hits it. */
+  hit(method: string, path: string): Fault | undefined {
+    let hit: Fault | undefined;
+    for (const armed of this.#armed) {
+      if (!armed.matches(method, path)) continue;
+      armed.seen += 1;
+      const { nth, times } = armed.fault;
+      if (armed.seen >= nth && armed.seen < nth + times) hit ??= armed.fault;
+    }
+    return hit;
+  }
+}
+
+function matcher({ method, path }: Fault): (method: string, path: string) => boolean {
+  const literal = path.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  const pattern = new RegExp(`^${literal.join(".*")}$`);
+  return (called, at) => (method === "*" || method === called) && pattern.test(at);
+}

@@ -1,0 +1,67 @@
+/** Live logs of Workers, as `wrangler tail` reads them: one WebSocket a tail, one message an event. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { newTag } from "./ids.ts";
+import { Listener } from "./listener.ts";
+
+/** WebSocket protocol that wrangler asks for. */
+const PROTOCOL = "trace-v1";
+
+/** How long a tail may be open, as at Cloudflare. */
+const LIFETIME_MS = 6 * 60 * 60 * 1_000;
+
+interface Tail {
+  readonly id: string;
+  readonly worker: string;
+  readonly expiresAt: Date;
+  readonly listeners: Set<Listener>;
+}
+
+export class Tails {
+  readonly #tails = new Map<string, Tail>();
+
+  /** A tail of the Worker that nobody listens to yet. */
+  open(worker: string): Tail {
+    const tail = {
+      id: newTag(),
+      worker,
+      expiresAt: new Date(Date.now() + LIFETIME_MS),
+      listeners: new Set<Listener>(),
+    };
+    this.#tails.set(tail.id, tail);
+    return tail;
+  }
+
+  of(worker: string): Tail[] {
+    return [...this.#tails.values()].filter((tail) => tail.worker === worker);
+  }
+
+  /** Ends the tail; false when there is none. */
+  close(id: string): boolean {
+    for (const listener of this.#tails.get(id)?.listeners ?? []) listener.close();
+    return this.#tails.delete(id);
+  }
+
+  closeAll(): void {
+    for (const id of [...this.#tails.keys()]) this.close(id);
+  }
+
+  /** Takes a WebSocket for the tail of the id. Whoever has the id was given it by an authorised call. */
+  accept(id: string, incoming: IncomingMessage, socket: Duplex): boolean {
+    const tail = this.#tails.get(id);
+    if (tail === undefined) return false;
+    const listener = new Listener(incoming, socket, PROTOCOL, () => tail.listeners.delete(listener));
+    tail.listeners.add(listener);
+    return true;
+  }
+
+  /** Tells every listener of the event's Worker. */
+  publish(events: readonly unknown[]): void {
+    for (const event of events) {
+      if (typeof event !== "object" || event === null || !("scriptName" in event)) continue;
+      const message = JSON.stringify(event);
+      for (const tail of this.of(String(event.scriptName)))
+        for (const listener of tail.listeners) listener.send(message);
+    }
+  }
+}
