@@ -11,6 +11,8 @@ declare module "vitest" {
 
 export default defineConfig({
   test: {
+    // What passed has said enough; what failed shows its output.
+    silent: "passed-only",
     projects: [
       {
         // Workers' own runtime: workerd, by wrangler.jsonc.

@@ -1,0 +1,66 @@
+/** `wrangler deploy` of this project's own wrangler.jsonc, from a copy in another folder: twice, and all patterns answer. */
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { smoke } from "../smoke/smoke.ts";
+import { wrangler } from "./wrangler.ts";
+
+const ADMIN_TOKEN = "the-token-of-this-test";
+
+let dir: string;
+let project: string;
+let account: RunningAccount;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "wrangler-ours-"));
+  project = join(dir, "project");
+  for (const part of [
+    "infra",
+    "worker",
+    "wrangler.jsonc",
+    "package.json",
+    "tsconfig.base.json",
+    "worker-configuration.d.ts",
+  ]) {
+    cpSync(join(ROOT, part), join(project, part), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(project, "node_modules"));
+  account = await startAccount({ dir: join(dir, "account"), port: 0, apiPort: 0 });
+});
+afterAll(async () => {
+  await account?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const url = () => `http://127.0.0.1:${account.port}`;
+const run = (...args: string[]) => wrangler(account, project, args);
+
+it("creates the five classes and answers, and a second deploy changes no class and keeps the data", async () => {
+  const first = await run("deploy");
+  expect(first.text).toContain("Created: CounterDO, ChatRoomDO, AccountDO, SessionDO, RateLimiterDO");
+  expect(first.code).toBe(0);
+  expect(await (await fetch(`${url()}/counter/increment?id=kept`, { method: "POST" })).json()).toEqual({ count: 1 });
+
+  const second = await run("deploy");
+  expect(second.text).not.toContain("Created:");
+  expect(second.code).toBe(0);
+  expect(await (await fetch(`${url()}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+
+  const secret = await wrangler(account, project, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
+  expect(secret).toMatchObject({ code: 0 });
+  const checks = await smoke(new URL(url()), { adminToken: ADMIN_TOKEN });
+  expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+});
+
+it("lists its deployments and versions, and finds the types up to date", async () => {
+  const deployments = await run("deployments", "list", "--json");
+  const listed: unknown = JSON.parse(deployments.text.slice(deployments.text.indexOf("[")));
+  expect(listed).toHaveLength(3);
+  expect((await run("versions", "list")).text.match(/Version ID:/g)).toHaveLength(3);
+  expect(await run("types", "--strict-vars=false", "--check")).toMatchObject({
+    code: 0,
+    text: expect.stringContaining("up to date"),
+  });
+});
