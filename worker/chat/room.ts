@@ -384,10 +384,16 @@ const keep = (socket: WebSocket, state: SocketState) => attempt(() => socket.ser
 /** A frame to one socket; one that is dying must not stop what comes after. */
 const send = (socket: WebSocket, frame: ServerFrame) => attempt(() => socket.send(JSON.stringify(frame)));
 
-/** A frame to many. */
+/** A frame to many, made into text once; a dying socket does not stop the others. */
 function broadcast(sockets: readonly WebSocket[], frame: ServerFrame): void {
   const text = JSON.stringify(frame);
-  for (const socket of sockets) attempt(() => socket.send(text));
+  for (const socket of sockets) {
+    try {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    } catch {
+      // The socket is gone; its close event tells the others.
+    }
+  }
 }
 
 /** Why a message was not taken. */
