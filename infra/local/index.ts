@@ -22,6 +22,7 @@ import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
 import type { Plan } from "./options.ts";
 import type { WriteHook } from "./store.ts";
+import { view } from "./view/view.ts";
 
 export interface StartOptions {
   /** Where the state is, absolute or relative to the working directory. It is made if it does not exist. */
@@ -90,10 +91,8 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     servers.push(door);
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
-    const rest = restServer(
-      api({ account, addressOf, calls: new Calls(options.onCall) }, new Faults(options.faults)),
-      account,
-    );
+    const context = { account, addressOf, calls: new Calls(options.onCall) };
+    const rest = restServer(api(context, new Faults(options.faults)), view(context), account);
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;
@@ -122,8 +121,10 @@ function forget(dir: string): void {
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 
-function restServer(routes: Hono, { tails }: Account): Server {
-  const server = createAdaptorServer({ fetch: routes.fetch });
+function restServer(rest: Hono, page: Hono, { tails }: Account): Server {
+  const server = createAdaptorServer({
+    fetch: (request, env) => (new URL(request.url).pathname.startsWith("/client/") ? rest : page).fetch(request, env),
+  });
   if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
     const { url = "" } = incoming;

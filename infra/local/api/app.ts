@@ -97,7 +97,7 @@ const recorded = (calls: Calls) =>
   });
 
 /** A page of another site that resolves its own name to this machine must not reach the API. */
-const loopbackOnly = createMiddleware(async (c, next) => {
+export const loopbackOnly = createMiddleware(async (c, next) => {
   const host = (c.req.header("host") ?? "").replace(/:\d+$/, "");
   if (!isLoopback(host))
     return failure(c, 403, 9109, `The local account answers on loopback names only, not as '${host}'.`);
