@@ -34,6 +34,7 @@ export class Account {
   readonly runtime: Runtime;
   readonly tails: Tails;
   readonly #store: Store;
+  readonly #onWrite: WriteHook;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
@@ -54,7 +55,7 @@ export class Account {
         (events) => tails.publish(events),
       );
       await runtime.sweep(store.state);
-      return new Account(store, runtime, tails, options.plan);
+      return new Account(store, runtime, tails, options);
     } catch (error) {
       store.close();
       throw error;
@@ -73,7 +74,8 @@ export class Account {
     }
   }
 
-  private constructor(store: Store, runtime: Runtime, tails: Tails, plan: Plan) {
+  private constructor(store: Store, runtime: Runtime, tails: Tails, { plan, onWrite = () => {} }: AccountOptions) {
+    this.#onWrite = onWrite;
     this.#store = store;
     this.runtime = runtime;
     this.tails = tails;
@@ -107,12 +109,15 @@ export class Account {
       const result = work(draft);
       if (draft.changes.length === 0) return result;
       const previous = this.state;
+      this.#onWrite("before run");
       await this.runtime.change(
         { state: draft.state, blob: (sha256) => draft.blob(sha256) },
         { state: previous, blob: (sha256) => this.blob(sha256) },
         () => this.#store.commit(draft),
       );
+      this.#onWrite("before sweep");
       if (lost(previous, this.state)) await this.runtime.sweep(this.state);
+      this.#onWrite("after sweep");
       return result;
     });
   }

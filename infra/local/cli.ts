@@ -1,11 +1,14 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
 import { ADDRESS_FILE } from "./account.ts";
+import { readProject } from "./apply/project.ts";
+import { type Fault, parseFault } from "./faults.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
+import type { Plan } from "./options.ts";
 import { start } from "./start.ts";
 
 /** The options that `start` and `account` share. */
@@ -15,6 +18,16 @@ export interface Options {
   readonly dir: string;
   readonly fresh: boolean;
   readonly json: boolean;
+  readonly plan: Plan;
+  readonly faults: readonly Fault[];
+  /** Worker of `http://127.0.0.1:<port>/`. */
+  readonly defaultWorker: string;
+}
+
+/** The options as they are spelled at the command line. */
+interface Given extends Omit<Options, "faults" | "defaultWorker"> {
+  readonly fault: readonly Fault[];
+  readonly worker?: string;
 }
 
 const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
@@ -23,16 +36,16 @@ const program = new Command().name("durable-stack").showHelpAfterError();
 
 serving(program.command("start"))
   .description("build the release, start the local account, apply the program to it")
-  .action((options: Options) => run(options, (signal) => start(absolute(options), signal)));
+  .action((given: Given) => run(given, (signal) => start(settled(given), signal)));
 
 const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
-  .action((options: Options) => run(options, () => startEmpty(absolute(options))));
+  .action((given: Given) => run(given, () => startEmpty(settled(given))));
 
 account
   .command("env")
   .description('print what points wrangler and the SDK at the running account, for eval "$(npm run -s account -- env)"')
-  .action((_, command: Command) => printEnvironment(absolute(command.optsWithGlobals<Options>())));
+  .action((_, command: Command) => printEnvironment(resolve(ROOT, command.optsWithGlobals<Given>().dir)));
 
 await program.parseAsync();
 
@@ -42,7 +55,15 @@ function serving(command: Command): Command {
     .option("--api-port <port>", "port of the REST API; 0 takes a free one", port, 8788)
     .option("--dir <folder>", "where the account's state is kept, seen from the project", ".local")
     .option("--fresh", "forget the account that is there and begin anew", false)
-    .option("--json", "print one line of JSON once it runs, and no progress", false);
+    .option("--json", "print one line of JSON once it runs, and no progress", false)
+    .option("--worker <name>", "Worker of http://127.0.0.1:<port>/ (default: this project's, else the first one)")
+    .addOption(new Option("--plan <plan>", "free: SQLite namespaces only").choices(["free", "paid"]).default("paid"))
+    .option(
+      "--fault <fault>",
+      'make calls of the API fail, as in "POST */versions 503 after"; may be repeated',
+      fault,
+      [],
+    );
 }
 
 function port(text: string): number {
@@ -53,12 +74,29 @@ function port(text: string): number {
   return number;
 }
 
-function absolute(options: Options): Options {
-  return { ...options, dir: resolve(ROOT, options.dir) };
+function fault(text: string, before: readonly Fault[]): readonly Fault[] {
+  try {
+    return [...before, parseFault(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function settled({ fault: faults, worker, ...given }: Given): Options {
+  return { ...given, faults, defaultWorker: worker ?? projectWorker(), dir: resolve(ROOT, given.dir) };
+}
+
+/** The Worker that the program declares in the local stack. */
+function projectWorker(): string {
+  const { name, config } = readProject(ROOT, "local");
+  return config[`${name}:workerName`] ?? `${name}-local`;
 }
 
 /** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
-async function run(options: Options, begin: (signal: AbortSignal) => Promise<RunningAccount>): Promise<void> {
+async function run(
+  options: Pick<Options, "json">,
+  begin: (signal: AbortSignal) => Promise<RunningAccount>,
+): Promise<void> {
   const interrupted = new AbortController();
   const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
   const stop = () => {
@@ -100,7 +138,7 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
   return running;
 }
 
-function printEnvironment({ dir }: Options): void {
+function printEnvironment(dir: string): void {
   const file = join(dir, ADDRESS_FILE);
   const address = existsSync(file)
     ? v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"))

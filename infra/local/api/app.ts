@@ -133,15 +133,18 @@ const failing = (faults: Faults) =>
     const path = new URL(c.req.url).pathname.replace(/^\/client\/v4/, "");
     const fault = path.startsWith("/local/") ? undefined : faults.hit(c.req.method, path);
     if (fault === undefined) return next();
-    if (fault.when === "after" || fault.kind === "slow") await next();
-    return fail(c, fault);
+    if (fault.kind === "slow") {
+      await sleep(1_000 * fault.seconds);
+      return next();
+    }
+    if (fault.when === "before") return failed(c, fault);
+    await next();
+    // An answer that is there already is replaced only once it is taken away.
+    c.res = undefined;
+    c.res = failed(c, fault);
   });
 
-async function fail(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: Fault): Promise<Response | undefined> {
-  if (kind === "slow") {
-    await sleep(1_000 * seconds);
-    return undefined;
-  }
+function failed(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: Fault): Response {
   if (kind === "cut") {
     c.env.outgoing.destroy();
     return RESPONSE_ALREADY_SENT;
@@ -149,6 +152,5 @@ async function fail(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: F
   const status = Number(kind);
   const answer = failure(c, status, status === 429 ? 971 : 10001, `A fault that was asked for: ${status}.`);
   if (status !== 500) answer.headers.set("Retry-After", String(seconds));
-  c.res = undefined;
   return answer;
 }

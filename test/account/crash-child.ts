@@ -1,0 +1,35 @@
+/**
+ * Starts an account and deploys to it what the test says; kills itself with SIGKILL at one of the moments at which the
+ * account writes. Says `ready` with the process of its runtime before the deployment, and `done` after it.
+ */
+import { subscribe } from "node:diagnostics_channel";
+import { startAccount } from "../../infra/local/index.ts";
+import { TestAccount } from "../local/support.ts";
+import { AFTER } from "./crash-programs.ts";
+
+const [, , dir = "", killAt = "0"] = process.argv;
+let moment = 0;
+let counting = false;
+
+subscribe("child_process", (message) => {
+  if (typeof message !== "object" || message === null || !("process" in message)) return;
+  const child = message.process;
+  if (typeof child !== "object" || child === null || !("spawnfile" in child) || !("pid" in child)) return;
+  // The process has its id once it was spawned, which it was not when the channel speaks.
+  if (String(child.spawnfile).includes("workerd")) setImmediate(() => console.log(`runtime ${String(child.pid)}`));
+});
+
+const running = await startAccount({
+  dir,
+  port: 0,
+  apiPort: 0,
+  onWrite: () => {
+    if (!counting) return;
+    moment += 1;
+    if (moment === Number(killAt)) process.kill(process.pid, "SIGKILL");
+  },
+});
+counting = true;
+await new TestAccount(running).deploy("app", AFTER);
+console.log(`done ${moment}`);
+await running.close();
