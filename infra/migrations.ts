@@ -1,7 +1,7 @@
 /**
  * The history of this Worker's Durable Object classes. Append steps; never edit or reorder what has been released.
- * `npm run migrations -- lock` records a new step, `npm run migrations -- plan` shows what the next `up` will do.
- * How to add, rename, delete or move a class: docs/.
+ * `npm run migrations -- lock` records a new step; `npm run preview` shows what the next `up` will do.
+ * How to add a class: docs/add-a-pattern.md; to rename, delete or move one: docs/change-a-class.md.
  */
 import { history } from "./lifecycle/history.ts";
 

@@ -130,7 +130,7 @@ function stateOf(
           code: "state_unmanaged",
           subject: "live Worker",
           message: `it was deployed by something else (${classes}), and records no step of this history.`,
-          fix: "adopt it with `npm run migrations -- import` (docs/adopt.md), or choose another workerName.",
+          fix: "choose another workerName in this stack's config; this program never takes over a Worker that it did not deploy.",
         },
       ],
     };
@@ -191,7 +191,7 @@ function compare(expected: LiveClasses, live: LiveClasses, step: string): readon
         code: "orphaned_provisioned_namespace",
         subject: name,
         message: `the class is live, but after step ${step} the history does not have it: something else created it.`,
-        fix: "append a step that creates it and adopt it with `npm run migrations -- import`, or take it away where it was made.",
+        fix: "find what made it (`wrangler deployments list`), and deploy there without it.",
       });
     } else if (wanted.storage !== storage) {
       findings.push({
