@@ -20,16 +20,15 @@ const NAME_SEPARATOR = ":";
  */
 export const MAX_ID_BYTES = 256;
 
-/** What the middle of an object's name is, by the binding of its class. Never change one: its objects would be lost. */
-const PATTERNS = {
-  COUNTER: "counter",
-  CHAT_ROOM: "chat",
-  ACCOUNT: "account",
-  SESSION: "session",
-  RATE_LIMITER: "limit",
-} as const;
-const BINDINGS = ["COUNTER", "CHAT_ROOM", "ACCOUNT", "SESSION", "RATE_LIMITER"] as const;
-export type Pattern = (typeof PATTERNS)[keyof typeof PATTERNS];
+/** The binding of a class, and what the middle of its objects' names is. Never change one: its objects would be lost. */
+const PATTERNS = [
+  ["COUNTER", "counter"],
+  ["CHAT_ROOM", "chat"],
+  ["ACCOUNT", "account"],
+  ["SESSION", "session"],
+  ["RATE_LIMITER", "limit"],
+] as const;
+export type Pattern = (typeof PATTERNS)[number][1];
 
 /** An id and the region that it lives in. */
 export interface Place {
@@ -110,9 +109,9 @@ export function nameOf(c: Context<App>, namespace: unknown, id: string): string 
 }
 
 function patternOf(c: Context<App>, namespace: unknown): Pattern {
-  const binding = BINDINGS.find((candidate) => c.env[candidate] === namespace);
-  if (!binding) throw new Error("The namespace is not one of this Worker's bindings");
-  return PATTERNS[binding];
+  const found = PATTERNS.find(([binding]) => c.env[binding] === namespace);
+  if (!found) throw new Error("The namespace is not one of this Worker's bindings");
+  return found[1];
 }
 
 /**
