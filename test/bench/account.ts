@@ -1,0 +1,140 @@
+/**
+ * `npm run bench:account`: how long the local account takes, beside `wrangler deploy` against the same one. Each line is
+ * the median of several runs; `--check` fails when one is over what it may take.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
+import path from "node:path";
+import { Command } from "commander";
+import { type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
+import { startAccount } from "../../infra/local/index.ts";
+import { buildRelease } from "../../infra/release/build.ts";
+import { codeOf, live, type Program, TestAccount } from "../local/support.ts";
+import { wrangler } from "../wrangler/wrangler.ts";
+
+const WORKERS = 5;
+const OBJECTS = 1_000;
+/** Requests at a time while the objects are made. */
+const TOGETHER = 50;
+const RUNS = 5;
+
+interface Line {
+  readonly what: string;
+  readonly milliseconds: number;
+  /** What it may take; undefined where it is only for comparison. */
+  readonly limit?: number;
+}
+
+const { check } = new Command("npm run bench:account --")
+  .description("Times of the local account: start, code change, deployment and apply without a change.")
+  .option("--check", "fail when one takes longer than it may")
+  .parse()
+  .opts<{ check?: true }>();
+
+const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
+const root = mkdtempSync(path.join(tmpdir(), "bench-account-"));
+try {
+  const lines = [...(await ofAccount(path.join(root, "account"))), ...(await ofApply(path.join(root, "apply")))];
+  const width = Math.max(...lines.map(({ what }) => what.length));
+  for (const { what, milliseconds, limit } of lines)
+    console.log(
+      `${what.padEnd(width)}  ${String(Math.round(milliseconds)).padStart(6)} ms${limit === undefined ? "" : `  of ${limit}`}`,
+    );
+  console.log(`${cpus().length} processors, load ${loadavg()[0]?.toFixed(1)}`);
+  if (check && lines.some(({ milliseconds, limit }) => limit !== undefined && milliseconds > limit))
+    process.exitCode = 1;
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
+
+/** Start with data, a code change until it answers, a deployment without a change, and both by wrangler. */
+async function ofAccount(dir: string): Promise<Line[]> {
+  const open = async () => new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
+  let test = await open();
+  for (let worker = 0; worker < WORKERS; worker++) await test.deploy(`worker-${worker}`, { ...COUNTER, tag: "first" });
+  for (let made = 0; made < OBJECTS; made += TOGETHER)
+    await Promise.all(
+      Array.from({ length: TOGETHER }, (_, index) =>
+        test.ask(`worker-${(made + index) % WORKERS}`, `/Counter/${made + index}`),
+      ),
+    );
+  await test.close();
+
+  const start = await median(async () => {
+    test = await open();
+    return () => test.close();
+  });
+  test = await open();
+  try {
+    const change = (tag: string): Program => ({
+      ...COUNTER,
+      tag,
+      bindings: [{ type: "plain_text", name: "TAG", text: tag }],
+    });
+    const changed = await median(async (run) => {
+      await test.deploy("worker-0", change(`run ${run}`));
+      const { tag } = (await test.ask("worker-0")).json();
+      if (tag !== `run ${run}`) throw new Error(`the new code does not answer: ${tag}`);
+    });
+    const unchanged = await median(
+      async () => void (await test.deploy("worker-0", change("run 0"))),
+      () => test.deploy("worker-0", change("run 0")),
+    );
+    const byWrangler = await median(async (run) => {
+      writeProject(dir, `wrangler ${run}`);
+      const { code, text } = await wrangler(test.running, dir, ["deploy"]);
+      if (code !== 0) throw new Error(text);
+    });
+    return [
+      { what: `start, ${WORKERS} Workers and ${OBJECTS} objects`, milliseconds: start, limit: 2_000 },
+      { what: "code change until it answers", milliseconds: changed, limit: 1_000 },
+      { what: "deployment without a change", milliseconds: unchanged, limit: 500 },
+      { what: "wrangler deploy of a code change", milliseconds: byWrangler },
+    ];
+  } finally {
+    await test.close();
+  }
+}
+
+function writeProject(dir: string, tag: string): void {
+  writeFileSync(path.join(dir, "index.js"), codeOf({ ...COUNTER, tag }));
+  writeFileSync(
+    path.join(dir, "wrangler.json"),
+    JSON.stringify({
+      name: "worker-0",
+      main: "index.js",
+      compatibility_date: "2026-11-01",
+      durable_objects: { bindings: [{ name: "Counter", class_name: "Counter" }] },
+      exports: live("Counter"),
+    }),
+  );
+}
+
+/** The program applied twice: the second time nothing has changed. */
+async function ofApply(dir: string): Promise<Line[]> {
+  await buildRelease();
+  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  const key = "durable-stack:adminToken";
+  const apply = (): Promise<ApplyResult> =>
+    applyProgram({ dir, account, config: { [key]: "bench-admin-token-of-some-length" }, secretKeys: [key] });
+  try {
+    await apply();
+    const again = await median(async () => void (await apply()));
+    return [{ what: "apply without a change, its process included", milliseconds: again }];
+  } finally {
+    await account.close();
+  }
+}
+
+/** Median time of `work`; what it returns is done afterwards and not counted. `first` is done once before. */
+async function median(work: (run: number) => Promise<unknown>, first?: () => Promise<unknown>): Promise<number> {
+  await first?.();
+  const times: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    const began = performance.now();
+    const after = await work(run);
+    times.push(performance.now() - began);
+    if (typeof after === "function") await after();
+  }
+  return times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? 0;
+}
