@@ -195,3 +195,15 @@ it("lists namespaces and their objects", async () => {
   expect(found).toHaveLength(3);
   expect(new Set(found.map((object) => object.length))).toEqual(new Set([64]));
 });
+
+it("tells which objects have data", async () => {
+  const test = await account();
+  const code = `if (url.pathname === "/Kept/empty") await env.Kept.getByName("empty").fetch(request);
+    return Response.json(url.pathname === "/Kept/full" ? await env.Kept.getByName("full").add() : {});`;
+  await test.deploy("app", { classes: ["Kept"], bound: ["Kept"], exports: live("Kept"), fetch: code });
+  await test.ask("app", "/Kept/full");
+  await test.ask("app", "/Kept/empty");
+  const { "app/Kept": id = "" } = await test.namespaces();
+  const objects: unknown = await test.call("get", `/workers/durable_objects/namespaces/${id}/objects`);
+  expect(objects).toContainEqual({ id: expect.stringMatching(/^[0-9a-f]{64}$/), hasStoredData: true });
+});

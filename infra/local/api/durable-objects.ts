@@ -18,7 +18,7 @@ export const durableObjects = ({ account }: Api) =>
       const page = ids.slice(0, limit);
       return ok(
         c,
-        page.map((object) => ({ id: object, hasStoredData: true })),
+        page.map((object) => ({ id: object, hasStoredData: account.runtime.hasStoredData(id, object) })),
         { count: page.length, cursor: ids.length > limit ? (page.at(-1) ?? "") : "" },
       );
     });

@@ -37,6 +37,8 @@ export interface Extra {
   readonly previews: ReadonlySet<string>;
   /** Workers that somebody listens to. */
   readonly tailed: ReadonlySet<string>;
+  /** Versions that do not start, and why: requests to them are told so. */
+  readonly broken: ReadonlyMap<string, string>;
 }
 
 /** The account's own Worker in workerd. Its name is none that a client can give to one. */
@@ -58,17 +60,20 @@ const objectsName = (state: State, worker: Worker): string =>
   servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
 
 /** Every service of the state, in a stable order. */
-export function project(state: State, { previews, tailed }: Extra): Service[] {
+export function project(state: State, { previews, tailed, broken }: Extra): Service[] {
   return [...state.workers.values()].flatMap((worker) => {
     const serving = split(state, worker.id);
     const previewed = [...state.versions.values()].filter(
       ({ id, workerId }) =>
         workerId === worker.id && previews.has(id) && serving.every(({ version }) => version.id !== id),
     );
-    const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) =>
-      requestService(state, worker, version),
-    );
-    const all = serving.length > 1 ? [...stateless, objectsService(state, worker, serving)] : stateless;
+    const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) => {
+      const reason = broken.get(version.id);
+      const service = requestService(state, worker, version);
+      return reason === undefined ? service : brokenService(service, reason);
+    });
+    const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
+    const all = splitObjects ? [...stateless, objectsService(state, worker, serving)] : stateless;
     return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
   });
 }
@@ -84,6 +89,17 @@ function requestService(state: State, worker: Worker, version: Version): Service
     modules: programOf(version),
     env: environment(state, version, ""),
     exports: name === objectsName(state, worker) ? objectClasses(state, worker, version) : {},
+  };
+}
+
+/** In place of a version that does not start. Its classes are there for those that bind to them, and say the same. */
+function brokenService(service: Service, reason: string): Service {
+  const refusal = `throw new Error(${JSON.stringify(`this version does not start: ${reason}`)});`;
+  const classes = Object.keys(service.exports).map((name) => `export class ${name} { constructor() { ${refusal} } }`);
+  return {
+    ...service,
+    mainModule: "broken.js",
+    modules: [{ name: "broken.js", text: [...classes, `export default { fetch() { ${refusal} } };`].join("\n") }],
   };
 }
 

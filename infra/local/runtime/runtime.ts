@@ -13,7 +13,9 @@ import * as v from "valibot";
 import type { Inspection } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
+import { servingVersions } from "../queries.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
+import { hasStoredData, objectIds } from "./objects.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -37,6 +39,9 @@ const Probed = v.union([
   v.object({ error: v.string() }),
 ]);
 
+/** What of an upload or a version is needed to start its modules. */
+type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
+
 /** Told of events of Workers that are tailed (internal.js, `traceOf`). */
 export type TraceListener = (events: readonly unknown[]) => void;
 
@@ -50,10 +55,12 @@ export class Runtime {
   readonly #directory: string;
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
-  readonly #miniflare: Miniflare;
+  #miniflare: Miniflare;
   readonly #onTrace: TraceListener;
   readonly #previews = new Set<string>();
   readonly #tailed = new Set<string>();
+  /** Versions that did not start when the account did, and why. */
+  readonly #broken = new Map<string, string>();
   readonly #inFlight = new Set<Promise<void>>();
   #gate: Promise<void> | undefined;
   #running: string;
@@ -63,7 +70,11 @@ export class Runtime {
   /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
   static async start(directory: string, snapshot: Snapshot, onTrace: TraceListener): Promise<Runtime> {
     const runtime = new Runtime(directory, snapshot, onTrace);
-    runtime.#entry = (await runtime.#miniflare.ready).href;
+    try {
+      runtime.#entry = (await runtime.#miniflare.ready).href;
+    } catch (error) {
+      await runtime.#startWithoutBroken(snapshot, error);
+    }
     return runtime;
   }
 
@@ -154,7 +165,7 @@ export class Runtime {
   }
 
   /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
-  async inspect(upload: Upload): Promise<Inspection> {
+  async inspect(upload: Inspected): Promise<Inspection> {
     await this.open();
     const response = await fetch(this.entry, {
       method: "POST",
@@ -193,13 +204,17 @@ export class Runtime {
     return { "mf-route-override": INTERNAL, "account-secret": this.#secret };
   }
 
-  /** Ids of a namespace's objects, and whether each has anything stored. */
-  async objects(namespaceId: string): Promise<string[]> {
-    const files = await readdir(path.join(this.#directory, "do", namespaceId)).catch(() => []);
-    return files
-      .filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file))
-      .map((file) => file.slice(0, 64))
-      .sort();
+  /** Ids of a namespace's objects. */
+  objects(namespaceId: string): Promise<string[]> {
+    return objectIds(this.#folderOf(namespaceId));
+  }
+
+  hasStoredData(namespaceId: string, objectId: string): boolean {
+    return hasStoredData(this.#folderOf(namespaceId), objectId);
+  }
+
+  #folderOf(namespaceId: string): string {
+    return path.join(this.#directory, "do", namespaceId);
   }
 
   /** Removes the data of namespaces that the state does not know: those that were deleted. */
@@ -223,7 +238,30 @@ export class Runtime {
 
   /** What runs besides what the state says. */
   get #extra(): Extra {
-    return { previews: this.#previews, tailed: this.#tailed };
+    return { previews: this.#previews, tailed: this.#tailed, broken: this.#broken };
+  }
+
+  /**
+   * Finds the versions that do not start any more (a newer workerd may refuse what an older one ran) and starts the
+   * rest. Whoever asks for such a Worker is told; another version can be deployed over it.
+   */
+  async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
+    // A Miniflare that failed once stays failed, and says so again when it is disposed of.
+    await this.#miniflare.dispose().catch(nothing);
+    this.#miniflare = new Miniflare(this.#options([], { state, blob }));
+    this.#entry = (await this.#miniflare.ready).href;
+    for (const worker of state.workers.values()) {
+      for (const { version } of servingVersions(state, worker.id)) {
+        const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
+        const reason = await this.inspect({ ...version, modules }).then(
+          () => undefined,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        );
+        if (reason !== undefined) this.#broken.set(version.id, reason);
+      }
+    }
+    if (this.#broken.size === 0) throw cause;
+    await this.#restart(project(state, this.#extra), { state, blob });
   }
 
   async #update(snapshot: Snapshot): Promise<void> {
