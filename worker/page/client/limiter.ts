@@ -14,6 +14,7 @@ const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
 const MAX_CELLS = 100;
 /** Draining takes about so many calls. */
 const DRAIN_STEPS = 20;
+const DRAW_EVERY_MS = 100;
 
 const counted = (tokens: number) => `${tokens} token${tokens === 1 ? "" : "s"}`;
 
@@ -50,7 +51,8 @@ export function limiterPanel(): void {
     fill(meter, level / policy.capacity);
     if (refused) countDown(refused.cost, refused.until - now);
     drawing = level < policy.capacity || refused !== undefined;
-    if (drawing) requestAnimationFrame(draw);
+    // A timer and not a frame: frames stop where nobody looks, and a token takes longer than a tenth of a second.
+    if (drawing) setTimeout(draw, DRAW_EVERY_MS);
   };
 
   let said = "";
