@@ -15,7 +15,7 @@ import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
 import { Tails } from "./tails.ts";
 import type { Upload } from "./upload.ts";
 
-export interface AccountOptions {
+interface AccountOptions {
   readonly dir: string;
   readonly plan: Plan;
   /** Used by an account that is made; one that is found keeps its own. */
@@ -24,7 +24,7 @@ export interface AccountOptions {
 }
 
 /** Thrown when the directory belongs to an account that runs. */
-export class DirectoryInUse extends Error {}
+class DirectoryInUse extends Error {}
 
 /** Name of the file beside the state that tells other programs where the account is. */
 export const ADDRESS_FILE = "account.json";

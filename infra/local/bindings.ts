@@ -54,7 +54,7 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
 }
 
 /** Options of an upload that decide where bindings come from which it does not spell out. */
-export interface Inheritance {
+interface Inheritance {
   /** Version whose bindings are inherited, the latest one. */
   readonly from: Version | undefined;
   readonly version: (id: string) => Version | undefined;

@@ -32,6 +32,12 @@ interface Given extends Omit<Options, "faults" | "defaultWorker"> {
 
 const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
 
+/** What the account answers to `POST /local/cron`. */
+const Fired = v.object({
+  result: v.nullable(v.array(v.object({ cron: v.string(), outcome: v.string() }))),
+  errors: v.array(v.object({ message: v.string() })),
+});
+
 const program = new Command().name("durable-stack").showHelpAfterError();
 
 serving(program.command("start"))
@@ -46,6 +52,15 @@ account
   .command("env")
   .description('print what points wrangler and the SDK at the running account, for eval "$(npm run -s account -- env)"')
   .action((_, command: Command) => printEnvironment(resolve(ROOT, command.optsWithGlobals<Given>().dir)));
+
+account
+  .command("cron")
+  .argument("<worker>", "name of a deployed Worker")
+  .argument("[cron]", "one of its cron triggers; all of them when not given")
+  .description("fire the cron triggers of a Worker of the running account")
+  .action((worker: string, cron: string | undefined, _, command: Command) =>
+    fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
+  );
 
 await program.parseAsync();
 
@@ -139,18 +154,34 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
 }
 
 function printEnvironment(dir: string): void {
+  const { apiUrl, accountId, token } = runningAccount(dir);
+  console.log(
+    `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
+  );
+}
+
+async function fireCron(dir: string, worker: string, cron: string | undefined): Promise<void> {
+  const { apiUrl, token } = runningAccount(dir);
+  const response = await fetch(`${apiUrl}/local/cron`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ worker, cron }),
+  });
+  const { result, errors } = v.parse(Fired, await response.json());
+  for (const { message } of errors) console.error(message);
+  for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
+  if (errors.length > 0) process.exit(1);
+}
+
+/** The account that runs on a directory; ends the process with the way to start one when there is none. */
+function runningAccount(dir: string): v.InferOutput<typeof Address> {
   const file = join(dir, ADDRESS_FILE);
   const address = existsSync(file)
     ? v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"))
     : undefined;
-  if (!address?.success || !runs(address.output.pid)) {
-    console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
-    process.exit(1);
-  }
-  const { apiUrl, accountId, token } = address.output;
-  console.log(
-    `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
-  );
+  if (address?.success && runs(address.output.pid)) return address.output;
+  console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
+  process.exit(1);
 }
 
 /** Whether a process is there; a file that an account left behind when it was killed names none. */

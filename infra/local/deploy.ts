@@ -66,7 +66,7 @@ export function addVersion(
   upload: Upload,
   inspection: Inspection,
   options: { readonly deploy: boolean; readonly plan: Plan },
-): { readonly version: Version; readonly deployment: Deployment | undefined } {
+): Version {
   const worker = workerOf(draft.state, workerId);
   if (worker.usesExports && upload.migrations !== null)
     throw invalid(
@@ -76,17 +76,17 @@ export function addVersion(
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   if (options.deploy) {
     draft.put("versions", version);
-    const deployment = deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], {
+    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], {
       plan: options.plan,
       force: true,
       source: upload.source,
       annotations: { ...upload.annotations, "workers/triggered_by": "upload" },
     });
-    return { version: versionOf(draft.state, version.id), deployment };
+    return versionOf(draft.state, version.id);
   }
   const pending = pendingClasses(draft.state, worker, version);
   const bindings = resolveBindings(draft.state, worker, version.bindings, pending);
-  return { version: draft.put("versions", { ...version, bindings }), deployment: undefined };
+  return draft.put("versions", { ...version, bindings });
 }
 
 /**
@@ -146,7 +146,7 @@ function servesAlone(state: State, workerId: string, version: Version): boolean 
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
 
-export interface DeployOptions {
+interface DeployOptions {
   readonly plan: Plan;
   /** Deploys though a secret was changed since. */
   readonly force: boolean;

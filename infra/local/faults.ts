@@ -6,7 +6,7 @@
 /** How a call fails. `cut` closes the connection without an answer; `slow` answers late. */
 const KINDS = ["429", "500", "503", "cut", "slow"] as const;
 
-export type FaultKind = (typeof KINDS)[number];
+type FaultKind = (typeof KINDS)[number];
 
 export interface Fault {
   /** Method, or `*` for every one. */

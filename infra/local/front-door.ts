@@ -20,7 +20,7 @@ import { serviceName } from "./runtime/projection.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
-export interface FrontDoorOptions {
+interface FrontDoorOptions {
   readonly account: Account;
   readonly defaultWorker: string | undefined;
   /** Told of what a Worker threw: the stack, for the person at the terminal. */

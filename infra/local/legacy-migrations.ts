@@ -21,7 +21,7 @@ export interface LegacySituation {
   readonly plan: "free" | "paid";
 }
 
-export interface LegacyOutcome {
+interface LegacyOutcome {
   /** Namespaces as they are after it, those of other Workers that were touched included. */
   readonly put: readonly Namespace[];
   readonly deletedIds: readonly string[];

@@ -26,7 +26,7 @@ export interface Worker {
 /** Stored and returned as it was sent, with Cloudflare's defaults filled in. */
 export type Observability = Readonly<Record<string, unknown>> & { readonly enabled: boolean };
 
-export interface TailConsumer {
+interface TailConsumer {
   readonly name?: string | undefined;
   readonly service?: string | undefined;
   readonly environment?: string | undefined;

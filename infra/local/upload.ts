@@ -26,7 +26,7 @@ export interface Upload {
   readonly source: string;
 }
 
-export interface UploadedModule {
+interface UploadedModule {
   readonly name: string;
   readonly contentType: string;
   readonly contents: Uint8Array;

@@ -2,7 +2,9 @@
  * Starts an account and deploys to it what the test says; kills itself with SIGKILL at one of the moments at which the
  * account writes. Says `ready` with the process of its runtime before the deployment, and `done` after it.
  */
+import { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
+import { writeSync } from "node:fs";
 import { startAccount } from "../../infra/local/index.ts";
 import { TestAccount } from "../local/support.ts";
 import { AFTER } from "./crash-programs.ts";
@@ -14,9 +16,11 @@ let counting = false;
 subscribe("child_process", (message) => {
   if (typeof message !== "object" || message === null || !("process" in message)) return;
   const child = message.process;
-  if (typeof child !== "object" || child === null || !("spawnfile" in child) || !("pid" in child)) return;
-  // The process has its id once it was spawned, which it was not when the channel speaks.
-  if (String(child.spawnfile).includes("workerd")) setImmediate(() => console.log(`runtime ${String(child.pid)}`));
+  if (!(child instanceof ChildProcess)) return;
+  child.once("spawn", () => {
+    // Written at once: what is buffered when the process kills itself is lost.
+    if (child.spawnfile.includes("workerd")) writeSync(1, `runtime ${child.pid}\n`);
+  });
 });
 
 const running = await startAccount({

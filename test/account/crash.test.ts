@@ -72,6 +72,7 @@ it("is before or after, never between", { timeout: 600_000 }, async () => {
       expect(killAt, "the last moment was reached").toBe(done + 1);
       break;
     }
+    expect(runtimes, "the account had a runtime").not.toEqual([]);
     for (const pid of runtimes) expect(await ended(pid), `workerd ${pid} ended with its account`).toBe(true);
 
     await onAccount(dir, async (test) => {

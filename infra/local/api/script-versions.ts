@@ -36,7 +36,7 @@ export const scriptVersions = ({ account }: Api) =>
           "Version upload failed. You attempted to upload a version of a Worker that includes a Durable Object migration, but migrations must be fully applied via a non-versioned deployment.",
         );
       const inspection = await account.inspect(upload);
-      const { version } = await account.change((draft) =>
+      const version = await account.change((draft) =>
         addVersion(draft, worker.id, upload, inspection, { deploy: false, plan: account.plan }),
       );
       return ok(c, shown(version));

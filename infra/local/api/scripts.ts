@@ -27,7 +27,7 @@ export const scripts = ({ account }: Api) => {
           source: sourceOf(c.req.header("user-agent")),
         });
         const inspection = await account.inspect(upload);
-        const { version } = await account.change((draft) => {
+        const version = await account.change((draft) => {
           const worker = workerNamed(draft.state, name) ?? createWorker(draft, name);
           draft.put("workers", { ...worker, ...settingsOf(upload.settings) });
           return addVersion(draft, worker.id, upload, inspection, { deploy: true, plan: account.plan });

@@ -43,10 +43,10 @@ const Probed = v.union([
 type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
 
 /** Told of events of Workers that are tailed (internal.js, `traceOf`). */
-export type TraceListener = (events: readonly unknown[]) => void;
+type TraceListener = (events: readonly unknown[]) => void;
 
 /** A state and the contents of its modules: what is to run. */
-export interface Snapshot {
+interface Snapshot {
   readonly state: State;
   readonly blob: (sha256: string) => Uint8Array;
 }

@@ -21,7 +21,7 @@ export interface KvPutOptions {
   readonly metadata?: unknown;
 }
 
-export interface KvKey {
+interface KvKey {
   readonly name: string;
   readonly expiration?: number;
   readonly metadata?: unknown;

@@ -2,7 +2,7 @@
  * Makes sure that workerd ends when the account does, even by kill -9: a second workerd on the same data would corrupt
  * it. A tiny process of its own holds a pipe from the account; when the pipe breaks, it ends what it was told of.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
 /** Runs in the helper: each line is the process to end, an empty one means there is none. */
@@ -51,12 +51,8 @@ export class Watchdog {
   }
 }
 
-/** Node publishes `{ process }` on the channel whenever a child process is made. */
+/** Node publishes `{ process }` on the channel when a child process is made, before it has an id. */
 function childOf(message: unknown): ChildProcess | undefined {
   if (typeof message !== "object" || message === null || !("process" in message)) return undefined;
-  const { process: child } = message;
-  return isChildProcess(child) ? child : undefined;
+  return message.process instanceof ChildProcess ? message.process : undefined;
 }
-
-const isChildProcess = (value: unknown): value is ChildProcess =>
-  typeof value === "object" && value !== null && "spawnfile" in value && "pid" in value && "once" in value;

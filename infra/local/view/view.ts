@@ -19,7 +19,7 @@ const STYLE = readFileSync(path.join(import.meta.dirname, "view.css"), "utf8");
 
 type Fragment = ReturnType<typeof html>;
 
-export interface ViewOptions {
+interface ViewOptions {
   readonly account: Account;
   readonly calls: Calls;
   readonly addressOf: (worker: string) => string;

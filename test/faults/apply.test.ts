@@ -1,0 +1,96 @@
+/**
+ * Every call of an apply fails once, in every way: the apply retries or says clearly what failed, the Worker answers
+ * all the while, and the next apply completes what was begun.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
+import type { Call } from "../../infra/local/calls.ts";
+import { startAccount } from "../../infra/local/index.ts";
+import type { Shape } from "../account/program/shape.ts";
+import { TestAccount } from "../local/support.ts";
+
+/** Two shapes of the program, between which an apply creates, updates, replaces and deletes. */
+const SHAPES: readonly [Shape, Shape] = [
+  { code: "one", cache: false },
+  { code: "two", title: "cache", zone: "example.com" },
+];
+
+/** For calls that change something, and for those that only read. */
+const WRITE_FAULTS = ["429 before", "500 before", "503 after", "cut before", "cut after"] as const;
+const READ_FAULTS = ["503 before"] as const;
+
+interface Case {
+  /** The call of the apply that fails, from 1. */
+  readonly nth: number;
+  readonly call: string;
+  readonly fault: string;
+}
+
+it("retries or fails clearly, keeps serving, and converges", { timeout: 1_800_000 }, async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), "local-account-faults-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  let calls: Call[] = [];
+  const running = await startAccount({ dir, port: 0, apiPort: 0, onCall: (call) => calls.push(call) });
+  const test = new TestAccount(running);
+  onTestFinished(() => test.close());
+
+  const apply = (shape: Shape): Promise<ApplyResult> =>
+    applyProgram({
+      dir,
+      root: path.join(import.meta.dirname, "../account/program"),
+      account: running,
+      config: { "shapes:shape": JSON.stringify(shape), "shapes:secret": "the same secret" },
+    });
+  const setFaults = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
+  const serving = async () => (await test.visit("127.0.0.1")).status;
+
+  await apply(SHAPES[0]);
+  /** What is left to try on the way to the second shape, and on the way back. */
+  const left = [await casesOf(SHAPES[1]), await casesOf(SHAPES[0])];
+
+  async function casesOf(shape: Shape): Promise<Case[]> {
+    calls = [];
+    await apply(shape);
+    return calls.flatMap(({ method, path: called }, index) =>
+      (method === "GET" ? READ_FAULTS : WRITE_FAULTS).map((fault) => ({
+        nth: index + 1,
+        call: `${method} ${called}`,
+        fault,
+      })),
+    );
+  }
+
+  const outcomes = { retried: 0, failed: 0 };
+  for (let way = 0; left.some((cases) => cases.length > 0); way = 1 - way) {
+    const shape = way === 0 ? SHAPES[1] : SHAPES[0];
+    const next = left[way]?.shift();
+    if (next !== undefined) {
+      await setFaults(`* * ${next.fault} nth=${next.nth}`);
+      const refused = await apply(shape).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await setFaults();
+      if (refused === undefined) outcomes.retried += 1;
+      else {
+        outcomes.failed += 1;
+        expect(refused, next.call).toBeInstanceOf(ApplyFailed);
+        expect(String(refused), next.call).toMatch(/was answered \d{3}|was not answered/);
+      }
+      expect(await serving(), `${next.call}, ${next.fault}`).toBe(200);
+    }
+    await apply(shape);
+    const { steps } = await apply(shape);
+    expect(
+      steps.filter(({ action }) => action !== "unchanged"),
+      JSON.stringify(next),
+    ).toEqual([]);
+  }
+  console.log(
+    `${outcomes.retried + outcomes.failed} cases: ${outcomes.retried} went through, ${outcomes.failed} failed clearly.`,
+  );
+  expect(outcomes.failed).toBeGreaterThan(0);
+});
