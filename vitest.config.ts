@@ -67,8 +67,8 @@ export default defineConfig({
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           globalSetup: "test/browser/stack.ts",
-          // A browser on a busy machine may starve for seconds; a second failure is one.
-          retry: process.env.CI ? 1 : 0,
+          // All files come from one address, and share its bucket of the rate limiter.
+          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: 15_000 } },

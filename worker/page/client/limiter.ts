@@ -46,7 +46,7 @@ export function limiterPanel(): void {
     if (!policy) return;
     const now = Date.now();
     bucket = refill(bucket, policy, now);
-    const level = bucket.units / (policy.periodSeconds * 1_000);
+    const level = Math.max(bucket.units / (policy.periodSeconds * 1_000), 0);
     tokens.textContent = grouped(Math.floor(level));
     fill(meter, level / policy.capacity);
     if (refused) countDown(refused.cost, refused.until - now);
@@ -82,7 +82,14 @@ export function limiterPanel(): void {
       refused = undefined;
       panel.note(`200. Took ${counted(cost)}.`);
     } else if (answer.status === 429) {
-      refused = { cost, until: Date.now() + Number(answer.headers.get("Retry-After")) * 1_000 };
+      const now = Date.now();
+      const wait = Number(answer.headers.get("Retry-After")) * 1_000;
+      refused = { cost, until: now + wait };
+      // A bucket that was evicted comes back owing tokens: how long it refuses says more than what it says is left.
+      if (policy) {
+        const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
+        bucket = { units: Math.min(bucket.units, units), at: now };
+      }
       if (!drawing) draw();
     } else panel.alert(answer.message);
     return answer.ok;
