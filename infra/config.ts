@@ -2,10 +2,10 @@
  * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
  * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
  */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { digestOf } from "./release/manifest.ts";
 import { ROOT } from "./release/root.ts";
 
 /** The project's name, which is the namespace of its config keys. */
@@ -238,7 +238,7 @@ function contradictions(
 }
 
 /** Two of `prefixes` of which one begins with the other, or undefined. */
-export function ambiguous(prefixes: readonly string[]): readonly [string, string] | undefined {
+function ambiguous(prefixes: readonly string[]): readonly [string, string] | undefined {
   for (const [i, one] of prefixes.entries()) {
     const other = prefixes.find((candidate, j) => i !== j && candidate.startsWith(one));
     if (other !== undefined) return [one, other];
@@ -263,5 +263,4 @@ export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, r
 });
 
 /** A short name for a set of values: changes when one of them does. */
-export const fingerprint = (value: unknown): string =>
-  createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 8);
+export const fingerprint = (value: unknown): string => digestOf(JSON.stringify(value)).slice(0, 8);

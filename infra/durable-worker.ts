@@ -9,10 +9,10 @@ import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import { fingerprint } from "./config.ts";
-import { describe, type Finding } from "./lifecycle/findings.ts";
 import type { Plan } from "./lifecycle/plan.ts";
 import { split } from "./lifecycle/traffic.ts";
 import type { LiveWorker } from "./live.ts";
+import { PlanRefused } from "./refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import type { Release } from "./release/read.ts";
 
@@ -37,15 +37,6 @@ export interface DurableWorkerArgs {
   readonly workersDev: boolean;
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
   readonly protect: boolean;
-}
-
-/** Everything that stops a deployment, in one error. */
-export class PlanRefused extends pulumi.RunError {
-  constructor(findings: readonly Finding[]) {
-    super(
-      `Nothing was sent. The plan has ${findings.length} error${findings.length === 1 ? "" : "s"}:\n${findings.map((finding) => `  ${describe(finding)}`).join("\n")}`,
-    );
-  }
 }
 
 export class DurableWorker extends pulumi.ComponentResource {

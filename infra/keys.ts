@@ -1,13 +1,9 @@
 /** `npm run keys`: makes, lists and revokes the API keys of a stack. */
-import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Cloudflare from "cloudflare";
 import { Command } from "commander";
-import * as v from "valibot";
 import { ApiKeys, KeysError } from "./api-keys.ts";
-import { ADDRESS_FILE } from "./local/account.ts";
-
-const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string() });
+import { ADDRESS_FILE, runningAccount } from "./local/address.ts";
 
 interface Options {
   worker: string;
@@ -15,20 +11,19 @@ interface Options {
 }
 
 /** The account: of the environment, as for wrangler and Pulumi; else the local one that runs in `dir`. */
-function account(dir: string): v.InferOutput<typeof Address> {
+function account(dir: string): { apiUrl: string; accountId: string; token: string } {
   const {
     CLOUDFLARE_ACCOUNT_ID: accountId,
     CLOUDFLARE_API_TOKEN: token,
     CLOUDFLARE_API_BASE_URL: apiUrl = "https://api.cloudflare.com/client/v4",
   } = process.env;
   if (accountId && token) return { apiUrl, accountId, token };
+  const local = runningAccount(resolve(dir));
+  if (local) return local;
   const file = join(resolve(dir), ADDRESS_FILE);
-  if (!existsSync(file)) {
-    throw new KeysError(
-      `No account: set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN, or start the local one (npm start; looked in ${file}).`,
-    );
-  }
-  return v.parse(Address, JSON.parse(readFileSync(file, "utf8")));
+  throw new KeysError(
+    `No account: set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN, or start the local one (npm start; looked in ${file}).`,
+  );
 }
 
 const program = new Command("npm run keys --")

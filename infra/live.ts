@@ -27,10 +27,21 @@ const NOTHING: LiveWorker = {
   references: [],
 };
 
+/** The Workers of an account. */
+export interface Workers {
+  readonly accountId: string;
+  readonly list: cloudflare.GetWorkersResult["results"];
+}
+
+/** All Workers of an account, asked once for everything that is read of them after. */
+export async function listWorkers(accountId: string): Promise<Workers> {
+  const { results } = await cloudflare.getWorkers({ accountId });
+  return { accountId, list: results };
+}
+
 /** What serves under a Worker's name; a Worker that does not exist, or was never deployed, serves nothing. */
-export async function readLive(accountId: string, workerName: string): Promise<LiveWorker> {
-  const { results: workers } = await cloudflare.getWorkers({ accountId });
-  const worker = workers.find(({ name }) => name === workerName);
+export async function readLive({ accountId, list }: Workers, workerName: string): Promise<LiveWorker> {
+  const worker = list.find(({ name }) => name === workerName);
   if (!worker?.deployedOn) return NOTHING;
 
   const { results: lists } = await cloudflare.getWorkersDeployments({ accountId, scriptName: workerName });
@@ -66,14 +77,11 @@ export async function readLive(accountId: string, workerName: string): Promise<L
 
 /** The live classes of other Workers, by the Worker's name; one that does not exist is not in the map. */
 export async function readClassesOf(
-  accountId: string,
+  workers: Workers,
   names: Iterable<string>,
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const wanted = [...new Set(names)];
-  if (wanted.length === 0) return new Map();
-  const { results: workers } = await cloudflare.getWorkers({ accountId });
-  const existing = wanted.filter((name) => workers.some((worker) => worker.name === name));
-  const live = await Promise.all(existing.map((name) => readLive(accountId, name)));
+  const existing = [...new Set(names)].filter((name) => workers.list.some((worker) => worker.name === name));
+  const live = await Promise.all(existing.map((name) => readLive(workers, name)));
   return new Map(existing.map((name, i) => [name, new Set(live[i]?.classes?.keys())]));
 }
 

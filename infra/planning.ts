@@ -5,26 +5,32 @@ import { describe } from "./lifecycle/findings.ts";
 import type { Migration } from "./lifecycle/history.ts";
 import { forStack, type Plan, plan } from "./lifecycle/plan.ts";
 import { report } from "./lifecycle/report.ts";
-import { type LiveWorker, readClassesOf, readLive } from "./live.ts";
+import { type LiveWorker, listWorkers, readClassesOf, readLive } from "./live.ts";
 import { migrations } from "./migrations.ts";
+import { PlanRefused } from "./refused.ts";
 import type { Release } from "./release/read.ts";
 
 /**
  * What is live in the stack and the plan from there to `release`.
- * @throws RunError when the release was built from another history than the program has.
+ * @throws PlanRefused when the release was built from another history than the program has.
  */
 export async function planFor(settings: Settings, release: Release): Promise<{ live: LiveWorker; plan: Plan }> {
   const last = migrations.at(-1)?.name ?? "";
   if (release.migration.step !== last) {
-    throw new pulumi.RunError(
-      `[release_step_mismatch] The release in ${settings.release} was built at step ${release.migration.step}, but infra/migrations.ts ends at ${last}. ` +
-        "Fix: build it again (`npm run build`), or check out the commit that it was built from.",
-    );
+    throw new PlanRefused([
+      {
+        code: "release_step_mismatch",
+        subject: settings.release,
+        message: `the release was built at step ${release.migration.step}, but infra/migrations.ts ends at ${last}.`,
+        fix: "build it again (`npm run build`), or check out the commit that it was built from.",
+      },
+    ]);
   }
   const { accountId, workerName, stack, allowDestroy, rollout } = settings;
+  const workers = await listWorkers(accountId);
   const [live, others] = await Promise.all([
-    readLive(accountId, workerName),
-    readClassesOf(accountId, otherWorkers(forStack(migrations, stack))),
+    readLive(workers, workerName),
+    readClassesOf(workers, otherWorkers(forStack(migrations, stack))),
   ]);
   const planned = plan({
     migrations,

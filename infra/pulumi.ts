@@ -5,19 +5,14 @@
  * copy of the stack's file under `.local/`, so that neither a Pulumi login nor the committed file is touched.
  */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
+import { runningAccount } from "./local/address.ts";
 import { ROOT } from "./release/root.ts";
 
 const LOCAL_DIR = join(ROOT, ".local");
-/** Of the local account's file, what the provider needs. */
-const Address = v.object({
-  apiUrl: v.string(),
-  accountId: v.string(),
-  token: v.string(),
-  adminToken: v.optional(v.string(), "local-admin-token-of-the-cli"),
-});
+/** For the Worker of this stack, on this machine only; ADMIN_TOKEN sets another one. */
+const LOCAL_ADMIN_TOKEN = "local-admin-token-of-the-cli";
 
 const [command = "", ...options] = process.argv.slice(2);
 const stack = options[options.findIndex((option) => option === "--stack" || option === "-s") + 1];
@@ -30,11 +25,9 @@ try {
 }
 
 function runLocal(): number {
-  const addressFile = join(LOCAL_DIR, "account.json");
-  if (!existsSync(addressFile)) {
-    throw new Error("No local account runs. Start one in another terminal: npm run account -- --fresh");
-  }
-  const { apiUrl, accountId, token, adminToken } = v.parse(Address, JSON.parse(readFileSync(addressFile, "utf8")));
+  const account = runningAccount(LOCAL_DIR);
+  if (!account) throw new Error("No local account runs. Start one in another terminal: npm run account -- --fresh");
+  const { apiUrl, accountId, token } = account;
   const backend = join(LOCAL_DIR, "pulumi");
   const stackFile = join(backend, "Pulumi.local.yaml");
   mkdirSync(backend, { recursive: true });
@@ -45,7 +38,7 @@ function runLocal(): number {
     CLOUDFLARE_BASE_URL: apiUrl,
     CLOUDFLARE_API_TOKEN: token,
     CLOUDFLARE_ACCOUNT_ID: accountId,
-    ADMIN_TOKEN: process.env.ADMIN_TOKEN ?? adminToken,
+    ADMIN_TOKEN: process.env.ADMIN_TOKEN ?? LOCAL_ADMIN_TOKEN,
   };
   const made = run(["stack", "select", "local", "--create", "--config-file", stackFile], env);
   return made || run([command, ...options, "--config-file", stackFile], env);

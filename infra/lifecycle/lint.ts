@@ -13,7 +13,7 @@ const STEP_NAME = /^\d{4}-[a-z0-9]+(-[a-z0-9]+)*$/;
 const CLASS_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 
 /** The class names that a change touches, old ones and new ones. */
-export function namesIn(change: Change): readonly string[] {
+function namesIn(change: Change): readonly string[] {
   return change.op === "rename" ? [change.from, change.to] : [change.className];
 }
 

@@ -6,6 +6,7 @@
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { runningAccount } from "./address.ts";
 import type { Inspection } from "./deploy.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
@@ -25,9 +26,6 @@ interface AccountOptions {
 
 /** Thrown when the directory belongs to an account that runs. */
 class DirectoryInUse extends Error {}
-
-/** Name of the file beside the state that tells other programs where the account is. */
-export const ADDRESS_FILE = "account.json";
 
 export class Account {
   readonly plan: Plan;
@@ -154,14 +152,8 @@ export class Account {
 
 /** Who has the directory, as far as its address file tells. */
 function whose(dir: string): string {
-  try {
-    const { pid, apiUrl }: { pid?: unknown; apiUrl?: unknown } = JSON.parse(
-      readFileSync(path.join(dir, ADDRESS_FILE), "utf8"),
-    );
-    return ` (process ${pid}, ${apiUrl})`;
-  } catch {
-    return "";
-  }
+  const holder = runningAccount(dir);
+  return holder ? ` (process ${holder.pid}, ${holder.apiUrl})` : "";
 }
 
 function newIdentity(token: string | undefined): Identity {

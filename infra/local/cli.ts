@@ -1,10 +1,9 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-import { ADDRESS_FILE } from "./account.ts";
+import { runningAccount } from "./address.ts";
 import { readProject } from "./apply/project.ts";
 import { type Fault, parseFault } from "./faults.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
@@ -29,8 +28,6 @@ interface Given extends Omit<Options, "faults" | "defaultWorker"> {
   readonly fault: readonly Fault[];
   readonly worker?: string;
 }
-
-const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
 
 /** What the account answers to `POST /local/cron`. */
 const Fired = v.object({
@@ -154,14 +151,14 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
 }
 
 function printEnvironment(dir: string): void {
-  const { apiUrl, accountId, token } = runningAccount(dir);
+  const { apiUrl, accountId, token } = mustRun(dir);
   console.log(
     `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
   );
 }
 
 async function fireCron(dir: string, worker: string, cron: string | undefined): Promise<void> {
-  const { apiUrl, token } = runningAccount(dir);
+  const { apiUrl, token } = mustRun(dir);
   const response = await fetch(`${apiUrl}/local/cron`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}` },
@@ -174,21 +171,9 @@ async function fireCron(dir: string, worker: string, cron: string | undefined): 
 }
 
 /** The account that runs on a directory; ends the process with the way to start one when there is none. */
-function runningAccount(dir: string): v.InferOutput<typeof Address> {
-  const file = join(dir, ADDRESS_FILE);
-  const address = existsSync(file)
-    ? v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"))
-    : undefined;
-  if (address?.success && runs(address.output.pid)) return address.output;
+function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
+  const address = runningAccount(dir);
+  if (address) return address;
   console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
   process.exit(1);
-}
-
-/** Whether a process is there; a file that an account left behind when it was killed names none. */
-function runs(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

@@ -16,7 +16,7 @@ import { ROOT } from "./root.ts";
 import { readWorkerConfig } from "./worker-config.ts";
 
 /** Where a release goes when nobody says otherwise. */
-export const RELEASE_DIR = join(ROOT, "dist/release");
+const RELEASE_DIR = join(ROOT, "dist/release");
 
 export interface Built {
   readonly dir: string;

@@ -29,7 +29,7 @@ export const Manifest = v.object({
 export type Manifest = v.InferOutput<typeof Manifest>;
 
 /** sha256 in hex: the identity of a release. */
-export const digestOf = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
+export const digestOf = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
 
 /** How a digest is written where people read it. */
 export const shortDigest = (digest: string): string => digest.slice(0, 12);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { issueLines } from "../issues.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, Manifest } from "./manifest.ts";
 
 export interface Release extends Manifest {
@@ -42,7 +43,7 @@ function parseManifest(dir: string): Manifest {
   }
   const result = v.safeParse(Manifest, json);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? "(root)"}: ${issue.message}`);
+  const problems = issueLines(result.issues).map((line) => `  ${line}`);
   throw new Error(
     `${join(dir, MANIFEST)} is not a manifest that this program reads:\n${problems.join("\n")}\nBuild the release again with \`npm run build\`.`,
   );

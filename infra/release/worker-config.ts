@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
+import { issueLines } from "../issues.ts";
 import { ROOT } from "./root.ts";
 
 const WorkerConfig = v.object({
@@ -30,6 +31,6 @@ export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerCon
   if (syntax.length) throw new Error(`${file} is not JSON with comments:\n${syntax.join("\n")}`);
   const result = v.safeParse(WorkerConfig, json);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? "(root)"}: ${issue.message}`);
+  const problems = issueLines(result.issues).map((line) => `  ${line}`);
   throw new Error(`${file} lacks what a release is built from:\n${problems.join("\n")}`);
 }

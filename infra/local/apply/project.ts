@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { parse } from "yaml";
+import { issueLines } from "../../issues.ts";
 
 const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
 const Project = v.object({
@@ -58,6 +59,5 @@ function read<Schema extends v.GenericSchema>(path: string, schema: Schema): v.I
   }
   const result = v.safeParse(schema, contents ?? {});
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? "(root)"}: ${issue.message}`);
-  throw new Error(`${path} is not what Pulumi takes: ${problems.join("; ")}`);
+  throw new Error(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);
 }

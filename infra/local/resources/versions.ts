@@ -1,8 +1,8 @@
 /** `WorkerVersion`: code and bindings that never change. Modules are read from files, and bindings go out by name. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { digest } from "../ids.ts";
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
@@ -86,14 +86,12 @@ function contents({ name, contentFile, contentBase64 }: Properties, folder: stri
   }
 }
 
-const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
-
 /** `inputs` with the hash of every module, so that a change of a file is a change of the version. */
 function withHashes(inputs: Properties, folder: string): Properties {
   if (!Array.isArray(inputs.modules)) return inputs;
   const modules = objects(inputs.modules).map((module) => {
     const bytes = contents(module, folder);
-    return { ...module, contentSha256: bytes ? sha256(bytes) : UNKNOWN };
+    return { ...module, contentSha256: bytes ? digest(bytes) : UNKNOWN };
   });
   return { ...inputs, modules };
 }
@@ -126,7 +124,7 @@ function bindings(live: readonly Properties[], prior: readonly Properties[]): re
 function moduleState(live: Properties, prior: readonly Properties[]): Properties {
   const known = object(prior.find(({ name }) => name === live.name));
   const { contentBase64 } = live;
-  const contentSha256 = typeof contentBase64 === "string" ? sha256(Buffer.from(contentBase64, "base64")) : undefined;
+  const contentSha256 = typeof contentBase64 === "string" ? digest(Buffer.from(contentBase64, "base64")) : undefined;
   return {
     ...known,
     ...without(live, "contentBase64"),

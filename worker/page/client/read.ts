@@ -1,7 +1,7 @@
 /** Reads of JSON that came over the wire: what is missing or of another type is simply not there. */
 
 /** Whether a value is an object with members. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
+function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
