@@ -4,7 +4,7 @@
  * A change is one draft: it is checked, made to run, and written, in this order. Whatever fails before it is written
  * leaves the account as it was, on disk and running.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
 import type { Inspection } from "./deploy.ts";
