@@ -6,6 +6,7 @@ import {
   type Bucket,
   covers,
   full,
+  leaseFor,
   type Policy,
   refill,
   reserve,
@@ -25,6 +26,7 @@ const used = (policy: Policy, share: number): Bucket => ({
   at: START,
 });
 const share = fc.double({ min: 0, max: 1, noNaN: true });
+const leases = fc.integer({ min: 0, max: 100 });
 
 describe("the token bucket", () => {
   it("refills by many small steps exactly as by one big one", () => {
@@ -118,9 +120,9 @@ describe("the token bucket", () => {
 
   it("writes down less than there is, for all time to come", () => {
     fc.assert(
-      fc.property(policies, share, fc.integer({ min: 0, max: 200_000_000 }), (policy, left, later) => {
+      fc.property(policies, share, leases, fc.integer({ min: 0, max: 200_000_000 }), (policy, left, lease, later) => {
         const real = used(policy, left);
-        const written = reserve(real, policy);
+        const written = reserve(real, policy, lease);
         const now = START + later;
         expect(refill(written, policy, now).units).toBeLessThanOrEqual(refill(real, policy, now).units);
         expect(covers(written, real, policy)).toBe(true);
@@ -129,15 +131,43 @@ describe("the token bucket", () => {
   });
 });
 
+describe("a lease", () => {
+  const policy = { capacity: 100, periodSeconds: 60 };
+
+  it("is none for a caller slower than an eviction, and none for the first call", () => {
+    expect(leaseFor(1, Number.POSITIVE_INFINITY, policy)).toBe(0);
+    expect(leaseFor(1, 15_000, policy)).toBe(0);
+    expect(leaseFor(3, 60_000, policy)).toBe(0);
+  });
+
+  it("is what a steady caller uses in ten seconds", () => {
+    expect(leaseFor(5, 5_000, policy)).toBe(10);
+    expect(leaseFor(4, 2_000, policy)).toBe(16);
+  });
+
+  it("grows with a burst, up to a fifth of the capacity and a hundred tokens", () => {
+    expect([1, 2, 5, 50].map((used) => leaseFor(used, 0, policy))).toEqual([4, 8, 20, 20]);
+    expect(leaseFor(1_000, 10, { capacity: 1_000_000, periodSeconds: 1 })).toBe(100);
+    expect(leaseFor(4, 0, { capacity: 4, periodSeconds: 1 })).toBe(0);
+  });
+});
+
 describe("a bucket and what is written of it", () => {
   /** What the object does, without the object: a real bucket, a written one, crashes. */
   type Event =
-    | { kind: "take"; cost: number }
+    | { kind: "take"; cost: number; lease: number }
     | { kind: "pass"; ms: number }
     | { kind: "crash" }
     | { kind: "policy"; capacity: number };
   const events: fc.Arbitrary<Event> = fc.oneof(
-    { weight: 8, arbitrary: fc.record({ kind: fc.constant("take" as const), cost: fc.integer({ min: 1, max: 30 }) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant("take" as const),
+        cost: fc.integer({ min: 1, max: 30 }),
+        lease: leases,
+      }),
+    },
     {
       weight: 4,
       arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: -3_000, max: 20_000 }) }),
@@ -170,16 +200,20 @@ describe("a bucket and what is written of it", () => {
           } else if (event.kind === "policy") {
             const next = { ...policy, capacity: event.capacity };
             real = refill(adapt(refill(real, policy, now), policy, next), next, now);
-            if (written) written = { bucket: reserve(real, next), policy: next };
+            if (written) written = { bucket: real, policy: next };
             // Without a row nothing was ever taken, so the bucket is full under either policy.
             else real = full(next, now);
             allowance = written ? Math.min(allowance, next.capacity) : next.capacity;
             policy = next;
           } else {
+            // Nothing is known of a bucket before its first call, so its time begins there.
+            if (!written) [real, latest] = [full(policy, now), now];
             const taken = take(refill(real, policy, now), policy, event.cost);
             real = taken.bucket;
             if (!taken.allowed) continue;
-            if (!written || !covers(written.bucket, real, policy)) written = { bucket: reserve(real, policy), policy };
+            if (!written || !covers(written.bucket, real, policy)) {
+              written = { bucket: reserve(real, policy, event.lease), policy };
+            }
             allowance -= event.cost;
             expect(allowance).toBeGreaterThan(-1e-6);
           }

@@ -20,7 +20,7 @@ export interface Bucket {
    * Negative where tokens were promised ahead (see `reserve`).
    */
   readonly units: number;
-  /** Milliseconds of Unix time up to which the refill is counted. May lie ahead of the clock: then none comes before. */
+  /** Milliseconds of Unix time up to which the refill is counted; ahead of a clock that went back: none until then. */
   readonly at: number;
 }
 
@@ -32,10 +32,14 @@ export interface Taken {
 }
 
 const MS_PER_SECOND = 1_000;
-/** A reserve is a fifth of the capacity: what a crash may cost a caller, against one row in some twenty checks. */
-const RESERVE_SHARE = 5;
-/** Tokens. A larger reserve saves hardly a row more. */
-const MAX_RESERVE = 100;
+/** A lease is at most a fifth of the capacity: what a crash may cost a caller, against one row in some twenty checks. */
+const LEASE_SHARE = 5;
+/** Tokens. A larger lease saves hardly a row more. */
+const MAX_LEASE = 100;
+/** Times the tokens used since the last write: so that a burst needs few writes, and a few calls lose few tokens. */
+const LEASE_GROWTH = 4;
+/** An object idle for so long is evicted ("Lifecycle of a Durable Object"), and what is left of its lease is lost. */
+const IDLE_MS = 10_000;
 
 const periodMs = ({ periodSeconds }: Policy) => periodSeconds * MS_PER_SECOND;
 const fullUnits = (policy: Policy) => policy.capacity * periodMs(policy);
@@ -82,12 +86,21 @@ export function adapt(bucket: Bucket, from: Policy, to: Policy): Bucket {
 }
 
 /**
- * The bucket to write down, so that admissions to come need no write: as if the next few tokens, and the refill of
- * half a period, were used already. What is read back after a crash is therefore never more than there was.
+ * How many tokens to lease to a caller who used `used` of them in the `elapsedMs` since the last write: what it would
+ * use until its object would be evicted, were it idle. None for a caller slower than that, so that the eviction to come
+ * costs it nothing.
  */
-export function reserve(bucket: Bucket, policy: Policy): Bucket {
-  const ahead = Math.min(Math.floor(policy.capacity / RESERVE_SHARE), MAX_RESERVE);
-  return { units: bucket.units - ahead * periodMs(policy), at: bucket.at + Math.floor(periodMs(policy) / 2) };
+export function leaseFor(used: number, elapsedMs: number, policy: Policy): number {
+  const expected = (used * IDLE_MS) / Math.max(elapsedMs, 1);
+  return Math.floor(Math.min(expected, used * LEASE_GROWTH, policy.capacity / LEASE_SHARE, MAX_LEASE));
+}
+
+/**
+ * The bucket to write down, so that admissions to come need no write: as if the tokens of the lease were used already.
+ * What is read back after a crash is therefore never more than there was.
+ */
+export function reserve(bucket: Bucket, policy: Policy, lease: number): Bucket {
+  return { ...bucket, units: bucket.units - lease * periodMs(policy) };
 }
 
 /** Whether a bucket written down still promises no more than the real one holds, from now on. */

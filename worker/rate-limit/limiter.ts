@@ -3,11 +3,24 @@
  * over evictions and crashes too.
  *
  * The real bucket is in memory. On disk is one that promises less (`reserve`), written before an admission that it
- * does not cover; the output gate holds that admission until the write is durable. So most checks write nothing, a
- * denial never does, and a crash can only cost tokens. When it is full again, the bucket deletes itself.
+ * does not cover; the output gate holds that admission until the write is durable. So most checks of a busy caller
+ * write nothing, a denial never does, and a crash can only cost tokens: a slow caller, whose object is evicted between
+ * its calls, has no lease to lose. When it is full again, the bucket deletes itself.
  */
 import { DurableObject } from "cloudflare:workers";
-import { adapt, type Bucket, covers, full, type Policy, refill, reserve, take, tokens, waitFor } from "./bucket.ts";
+import {
+  adapt,
+  type Bucket,
+  covers,
+  full,
+  leaseFor,
+  type Policy,
+  refill,
+  reserve,
+  take,
+  tokens,
+  waitFor,
+} from "./bucket.ts";
 
 /** The limiter's answer. */
 export interface Verdict {
@@ -34,6 +47,9 @@ export class RateLimiterDO extends DurableObject<Env> {
   #written: Row | undefined;
   #policy: Policy | undefined;
   #bucket: Bucket | undefined;
+  /** Tokens taken since the last write, and when that was: the next lease goes by it. */
+  #used = 0;
+  #writtenAt = Number.NEGATIVE_INFINITY;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -47,8 +63,12 @@ export class RateLimiterDO extends DurableObject<Env> {
     const now = Date.now();
     const taken = take(this.#now(policy, now), policy, cost);
     this.#bucket = taken.bucket;
-    if (taken.allowed && !(this.#written && covers(this.#written.bucket, taken.bucket, policy))) {
-      this.#write(reserve(taken.bucket, policy), policy, now);
+    if (taken.allowed) {
+      this.#used += cost;
+      if (!this.#written || !covers(this.#written.bucket, taken.bucket, policy)) {
+        const lease = leaseFor(this.#used, now - this.#writtenAt, policy);
+        this.#write(reserve(taken.bucket, policy, lease), policy, now);
+      }
     }
     return verdict(taken.bucket, policy, cost, taken.allowed, now);
   }
@@ -80,7 +100,7 @@ export class RateLimiterDO extends DurableObject<Env> {
       this.#policy = policy;
       this.#bucket = adapted;
       // What is on disk refills by the old policy, so it says nothing about the new one.
-      this.#write(reserve(adapted, policy), policy, now);
+      this.#write(adapted, policy, now);
       return adapted;
     }
     this.#policy = policy;
@@ -91,11 +111,13 @@ export class RateLimiterDO extends DurableObject<Env> {
     // The alarm that was set is still to come, unless its time has passed: then it has run, or was lost.
     let alarmAt = this.#written?.alarmAt ?? 0;
     if (alarmAt <= now) {
-      alarmAt = now + Math.max(CLEAN_UP_AFTER_MS, waitFor(bucket, policy, policy.capacity, now));
+      alarmAt = now + Math.max(CLEAN_UP_AFTER_MS, policy.periodSeconds * 1_000);
       this.ctx.storage.setAlarm(alarmAt);
     }
     this.#written = { bucket, policy, alarmAt };
     this.ctx.storage.kv.put(KEY, this.#written);
+    this.#used = 0;
+    this.#writtenAt = now;
   }
 }
 
