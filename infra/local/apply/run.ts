@@ -4,6 +4,8 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+// First, because it makes the load of all others shorter.
+import "./lazy.ts";
 // What the program will want, loaded before the account is there to work on.
 import "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
