@@ -107,10 +107,15 @@ const Schema = v.strictObject({
 /** The keys of a stack's config, as Pulumi.yaml must declare them. */
 export const CONFIG_KEYS: readonly string[] = Object.keys(Schema.entries);
 
-export type Settings = v.InferOutput<typeof Schema> & {
+/** The same without what only the Pulumi CLI can decrypt: what a command can know of a stack. */
+const PublicSchema = v.omit(Schema, ["adminToken"]);
+
+interface Named {
   /** The stack's name, which is also its environment's. */
   readonly stack: string;
-};
+}
+export type Settings = v.InferOutput<typeof Schema> & Named;
+export type PublicSettings = v.InferOutput<typeof PublicSchema> & Named;
 
 /** What to run when a key is missing or wrong. Keys without a line of their own are set in the stack's file. */
 const FIXES: Readonly<Record<string, string>> = {
@@ -143,21 +148,50 @@ export function parseSettings(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): Settings {
+  const given = givenBy(stack, config, env);
+  return { ...checked(Schema, stack, env.ADMIN_TOKEN ? { adminToken: env.ADMIN_TOKEN, ...given } : given), stack };
+}
+
+/**
+ * As `parseSettings`, without the admin token, which may be encrypted or missing.
+ * @throws SettingsError with every mistake.
+ */
+export function parsePublicSettings(
+  stack: string,
+  config: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>> = {},
+): PublicSettings {
+  const { adminToken: _, ...given } = givenBy(stack, config, env);
+  return { ...checked(PublicSchema, stack, given), stack };
+}
+
+function givenBy(
+  stack: string,
+  config: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
   const given: Record<string, unknown> = { workerName: `${PROJECT}-${stack}` };
   if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
-  if (env.ADMIN_TOKEN) given.adminToken = env.ADMIN_TOKEN;
   for (const [key, text] of Object.entries(config)) {
     const [namespace, name] = splitKey(key);
     // Pulumi.yaml gives every key a default, and empty text is: not set.
     if (namespace === PROJECT && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
   }
-  const result = v.safeParse(Schema, given);
+  return given;
+}
+
+function checked<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  stack: string,
+  given: Readonly<Record<string, unknown>>,
+): Output {
+  const result = v.safeParse(schema, given);
   const problems = [
     ...(result.issues ?? []).map((issue) => problem(stack, issue)),
     ...contradictions(given).map(([key, message]) => sentence(stack, key, message)),
   ];
   if (!result.success || problems.length) throw new SettingsError(stack, problems);
-  return { ...result.output, stack };
+  return result.output;
 }
 
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */

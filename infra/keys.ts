@@ -1,9 +1,8 @@
 /** `npm run keys`: makes, lists and revokes the API keys of a stack. */
-import { join, resolve } from "node:path";
 import Cloudflare from "cloudflare";
 import { Command } from "commander";
+import { type Account, complete, describedAccount, localAccount } from "./account.ts";
 import { ApiKeys, KeysError } from "./api-keys.ts";
-import { ADDRESS_FILE, runningAccount } from "./local/address.ts";
 
 interface Options {
   worker: string;
@@ -11,19 +10,15 @@ interface Options {
 }
 
 /** The account: of the environment, as for wrangler and Pulumi; else the local one that runs in `dir`. */
-function account(dir: string): { apiUrl: string; accountId: string; token: string } {
-  const {
-    CLOUDFLARE_ACCOUNT_ID: accountId,
-    CLOUDFLARE_API_TOKEN: token,
-    CLOUDFLARE_API_BASE_URL: apiUrl = "https://api.cloudflare.com/client/v4",
-  } = process.env;
-  if (accountId && token) return { apiUrl, accountId, token };
-  const local = runningAccount(resolve(dir));
-  if (local) return local;
-  const file = join(resolve(dir), ADDRESS_FILE);
-  throw new KeysError(
-    `No account: set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN, or start the local one (npm start; looked in ${file}).`,
-  );
+function account(dir: string): Account {
+  const given = complete(describedAccount(process.env));
+  if (given) return given;
+  try {
+    return localAccount(dir);
+  } catch (error) {
+    const local = error instanceof Error ? error.message : String(error);
+    throw new KeysError(`No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and ${local}`);
+  }
 }
 
 const program = new Command("npm run keys --")

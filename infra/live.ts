@@ -1,13 +1,17 @@
-/** What is live in the stack's account, asked of Cloudflare through the provider's data sources. */
-import * as cloudflare from "@pulumi/cloudflare";
+/** What is live in the stack's account, as the planner needs it. */
 import * as v from "valibot";
 import type { Storage } from "./lifecycle/history.ts";
 import type { Live } from "./lifecycle/plan.ts";
 import type { LiveClass, LiveClasses } from "./lifecycle/replay.ts";
 import type { Serving } from "./lifecycle/traffic.ts";
+import type { BindingRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 
 /** A Worker as Cloudflare knows it now. */
 export interface LiveWorker extends Live {
+  /** Cloudflare's id of it; undefined where it does not exist. */
+  readonly id: string | undefined;
+  /** The release that serves, by its digest; undefined: none of ours. */
+  readonly digest: string | undefined;
   /** Versions that serve, the newest deployment's. */
   readonly serving: readonly Serving[];
   /** Number of the first version with the step that is live: a rollback may not go below it. */
@@ -20,6 +24,8 @@ export interface LiveWorker extends Live {
 const Recorded = v.object({ digest: v.string(), migration: v.string(), history: v.string() });
 
 const NOTHING: LiveWorker = {
+  id: undefined,
+  digest: undefined,
   classes: undefined,
   step: undefined,
   serving: [],
@@ -27,43 +33,38 @@ const NOTHING: LiveWorker = {
   references: [],
 };
 
-/** The Workers of an account. */
+/** An account and its Workers, which are listed once for everything that is read of them after. */
 export interface Workers {
-  readonly accountId: string;
-  readonly list: cloudflare.GetWorkersResult["results"];
+  readonly reads: Reads;
+  readonly list: readonly WorkerRead[];
 }
 
-/** All Workers of an account, asked once for everything that is read of them after. */
-export async function listWorkers(accountId: string): Promise<Workers> {
-  const { results } = await cloudflare.getWorkers({ accountId });
-  return { accountId, list: results };
-}
+export const listWorkers = async (reads: Reads): Promise<Workers> => ({ reads, list: await reads.workers() });
 
 /** What serves under a Worker's name; a Worker that does not exist, or was never deployed, serves nothing. */
-export async function readLive({ accountId, list }: Workers, workerName: string): Promise<LiveWorker> {
+export async function readLive({ reads, list }: Workers, workerName: string): Promise<LiveWorker> {
   const worker = list.find(({ name }) => name === workerName);
-  if (!worker?.deployedOn) return NOTHING;
+  if (!worker?.deployedOn) return { ...NOTHING, id: worker?.id };
 
-  const { results: lists } = await cloudflare.getWorkersDeployments({ accountId, scriptName: workerName });
-  const newest = lists.flatMap(({ deployments }) => deployments)[0];
-  if (!newest) return NOTHING;
-  const versions = await Promise.all(
-    newest.versions.map(({ versionId }) => cloudflare.getWorkerVersion({ accountId, workerId: worker.id, versionId })),
-  );
+  const [newest] = await reads.deployments(workerName);
+  if (!newest) return { ...NOTHING, id: worker.id };
+  const versions = await Promise.all(newest.versions.map(({ versionId }) => reads.version(worker.id, versionId)));
   // Versions that share a deployment agree on their classes (API error 100405), so the first one speaks for both.
   const [first] = versions;
-  if (!first) return NOTHING;
+  if (!first) return { ...NOTHING, id: worker.id };
 
   const recorded = recordOf(first.bindings);
-  const { results: all } = await cloudflare.getWorkerVersions({ accountId, workerId: worker.id });
+  const all = await reads.versions(worker.id);
   const sameStep = all.filter(({ bindings }) => recorded && recordOf(bindings)?.migration === recorded.migration);
   return {
+    id: worker.id,
+    digest: recorded?.digest,
     classes: classesOf(first.exports),
     step: recorded && { name: recorded.migration, history: recorded.history },
     serving: newest.versions.map(({ versionId, percentage }) => ({
       versionId,
       percentage,
-      tag: versions.find(({ id }) => id === versionId)?.annotations?.workersTag || undefined,
+      tag: versions.find(({ id }) => id === versionId)?.annotations?.workersTag,
     })),
     rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
@@ -86,18 +87,16 @@ export async function readClassesOf(
 }
 
 /** What the version's release recorded, or undefined when none of ours made it. */
-function recordOf(
-  bindings: readonly { readonly name: string; readonly json: string }[] | undefined,
-): v.InferOutput<typeof Recorded> | undefined {
-  const binding = bindings?.find(({ name }) => name === "RELEASE");
+function recordOf(bindings: readonly BindingRead[]): v.InferOutput<typeof Recorded> | undefined {
+  const binding = bindings.find(({ name }) => name === "RELEASE");
   if (!binding?.json) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Recorded), binding.json);
   return parsed.success ? parsed.output : undefined;
 }
 
-function classesOf(exports: cloudflare.GetWorkerVersionResult["exports"] | undefined): LiveClasses {
+function classesOf(exports: VersionRead["exports"]): LiveClasses {
   return new Map(
-    Object.entries(exports ?? {})
+    Object.entries(exports)
       .filter(([, entry]) => entry.type === "durable-object")
       .map(([name, entry]): [string, LiveClass] => [
         name,
@@ -106,4 +105,4 @@ function classesOf(exports: cloudflare.GetWorkerVersionResult["exports"] | undef
   );
 }
 
-const storageOf = (storage: string): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");
+const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");

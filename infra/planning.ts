@@ -7,6 +7,7 @@ import { forStack, type Plan, plan } from "./lifecycle/plan.ts";
 import { report } from "./lifecycle/report.ts";
 import { type LiveWorker, listWorkers, readClassesOf, readLive } from "./live.ts";
 import { migrations } from "./migrations.ts";
+import { providerReads } from "./provider-reads.ts";
 import { PlanRefused } from "./refused.ts";
 import type { Release } from "./release/read.ts";
 
@@ -27,7 +28,7 @@ export async function planFor(settings: Settings, release: Release): Promise<{ l
     ]);
   }
   const { accountId, workerName, stack, allowDestroy, rollout } = settings;
-  const workers = await listWorkers(accountId);
+  const workers = await listWorkers(providerReads(accountId));
   const [live, others] = await Promise.all([
     readLive(workers, workerName),
     readClassesOf(workers, otherWorkers(forStack(migrations, stack))),

@@ -9,18 +9,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import type { Account } from "../account.ts";
+import { type Project, readProject } from "../project.ts";
 import { ROOT } from "../release/root.ts";
 import type { Order, Report } from "./apply/messages.ts";
-import { readProject } from "./apply/project.ts";
 import type { Step } from "./apply/steps.ts";
-
-/** Where the program is applied to. */
-export interface Account {
-  /** Ends in `/client/v4`. */
-  readonly apiUrl: string;
-  readonly accountId: string;
-  readonly token: string;
-}
 
 export interface ApplyOptions {
   /** The folder of the state: the account's. */
@@ -63,7 +56,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const project = refusing(() => readProject(root, stack));
+  const project = refusing(() => readable(readProject(root, stack), stack, options.config));
   const child = fork(join(import.meta.dirname, "apply/run.ts"), {
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -149,6 +142,15 @@ function forEachLine(stream: Readable | null, each: (line: string) => void): voi
   if (!stream) return;
   // Pulumi's log says where a message is from when there is no engine; a person does not care.
   createInterface({ input: stream }).on("line", (line) => each(line.replace(/^(?:info: )?\[runtime\] |^info: /, "")));
+}
+
+/** A project whose config an apply can read. @throws Error naming every key that it cannot. */
+function readable(project: Project, stack: string, config: ApplyOptions["config"] = {}): Project {
+  const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
+  if (unknown.length === 0) return project;
+  throw new Error(
+    `Pulumi.${stack}.yaml: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
+  );
 }
 
 function refusing<T>(work: () => T): T {

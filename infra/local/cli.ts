@@ -2,9 +2,9 @@
 import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
+import { readProject } from "../project.ts";
 import { ROOT } from "../release/root.ts";
 import { runningAccount } from "./address.ts";
-import { readProject } from "./apply/project.ts";
 import { type Fault, parseFault } from "./faults.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
 import type { Plan } from "./options.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
 import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
-import { Api } from "../../infra/local/resources/api.ts";
+import { Api } from "../../infra/resources/api.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import type { Shape } from "./program/shape.ts";
 
@@ -284,7 +284,9 @@ describe("a project that cannot be read", () => {
     await expect(apply(join(dir, "odd"))).rejects.toThrow(/odd\/Pulumi\.yaml is not what Pulumi takes: name: /);
     writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: odd\n");
     writeFileSync(join(dir, "odd", "Pulumi.local.yaml"), "config:\n  odd:key: { secure: v1:abc }\n");
-    await expect(apply(join(dir, "odd"))).rejects.toThrow(/odd:key is encrypted, and only the Pulumi CLI can read it/);
+    await expect(apply(join(dir, "odd"))).rejects.toThrow(
+      /odd:key is encrypted, and only the Pulumi CLI can read that/,
+    );
     expect(existsSync(join(dir, "state"))).toBe(false);
   });
 });

@@ -94,17 +94,18 @@ const serving = (
   getWorkers: {
     results: [{ id: "w", name: "durable-stack-test", deployedOn: "2026-01-01", references: { durableObjects: [] } }],
   },
-  getWorkersDeployments: { results: [{ deployments: [{ versions }] }] },
+  getWorkersDeployments: { results: [{ deployments: [{ id: "d", versions }] }] },
   getWorkerVersion: {
     id: versions[0]?.versionId,
+    number: 5,
     exports: liveClasses(),
     annotations: { workersTag: versions[0]?.tag },
     bindings: [{ name: "RELEASE", json: release }],
   },
   getWorkerVersions: {
     results: [
-      { number: 3, bindings: [{ name: "RELEASE", json: release }] },
-      { number: 5, bindings: [{ name: "RELEASE", json: release }] },
+      { id: "a", number: 3, bindings: [{ name: "RELEASE", json: release }] },
+      { id: "b", number: 5, bindings: [{ name: "RELEASE", json: release }] },
     ],
   },
 });

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { Api, Refusal } from "../../infra/local/resources/api.ts";
-import { ask } from "../../infra/local/resources/functions.ts";
-import { kindOf } from "../../infra/local/resources/index.ts";
-import { check, difference } from "../../infra/local/resources/kind.ts";
-import { fromWire, toWire } from "../../infra/local/resources/names.ts";
-import { type Properties, UNKNOWN } from "../../infra/local/resources/values.ts";
+import { Api, Refusal } from "../../infra/resources/api.ts";
+import { ask } from "../../infra/resources/functions.ts";
+import { kindOf } from "../../infra/resources/index.ts";
+import { check, difference } from "../../infra/resources/kind.ts";
+import { fromWire, toWire } from "../../infra/resources/names.ts";
+import { type Properties, UNKNOWN } from "../../infra/resources/values.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "durable-stack-adapter-"));
 writeFileSync(join(folder, "index.js"), "export default {};\n");

@@ -55,7 +55,7 @@ describe("npm run keys", () => {
     await expect(keys("revoke", "nope")).rejects.toThrow(/There is no key "nope"/);
     await expect(keys("--worker", "other", "list")).rejects.toThrow(/no KV namespace "other-reads"/);
     await expect(keys("--dir", join(dir, "elsewhere"), "list")).rejects.toThrow(
-      /No account: set CLOUDFLARE_ACCOUNT_ID/,
+      /No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and no local account runs/,
     );
   });
 });

@@ -1,5 +1,5 @@
 /** What an apply and the process that runs the program say to each other. */
-import type { Connection } from "../resources/api.ts";
+import type { Connection } from "../../resources/api.ts";
 import type { Step } from "./steps.ts";
 
 /** To the program's process: begin. */

@@ -6,10 +6,10 @@ import * as pulumi from "@pulumi/pulumi";
 import resources from "@pulumi/pulumi/proto/resource_pb.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
-import { Api, type Connection } from "../resources/api.ts";
-import { ask } from "../resources/functions.ts";
-import { kindOf } from "../resources/index.ts";
-import { object, type Properties, text } from "../resources/values.ts";
+import { Api, type Connection } from "../../resources/api.ts";
+import { ask } from "../../resources/functions.ts";
+import { kindOf } from "../../resources/index.ts";
+import { object, type Properties, text } from "../../resources/values.ts";
 import { reveal } from "./secrets.ts";
 import type { Steps } from "./steps.ts";
 

@@ -9,8 +9,8 @@ import "./lazy.ts";
 // What the program will want, loaded before the account is there to work on.
 import "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { Api } from "../resources/api.ts";
-import { object } from "../resources/values.ts";
+import { Api } from "../../resources/api.ts";
+import { object } from "../../resources/values.ts";
 import { lock } from "./lock.ts";
 import type { Order, Report } from "./messages.ts";
 import { Monitor } from "./monitor.ts";

@@ -5,7 +5,7 @@
 import { createHmac } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
-import { isObject, type Properties } from "../resources/values.ts";
+import { isObject, type Properties } from "../../resources/values.ts";
 
 const { specialSigKey, specialSecretSig } = pulumi.runtime;
 

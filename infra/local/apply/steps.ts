@@ -7,10 +7,10 @@
  * looks at every resource first (`up --refresh`), so that what somebody deleted comes back.
  */
 import { isDeepStrictEqual } from "node:util";
-import { type Api, Refusal } from "../resources/api.ts";
-import { kindOf } from "../resources/index.ts";
-import { type Context, check, difference, type Kind } from "../resources/kind.ts";
-import { object, type Properties, pick } from "../resources/values.ts";
+import { type Api, Refusal } from "../../resources/api.ts";
+import { kindOf } from "../../resources/index.ts";
+import { type Context, check, difference, type Kind } from "../../resources/kind.ts";
+import { object, type Properties, pick } from "../../resources/values.ts";
 import { holdsSecrets, reveal, sameSecrets, seal, wrapLike } from "./secrets.ts";
 import type { Entry, State } from "./state.ts";
 

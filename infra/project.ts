@@ -1,9 +1,9 @@
-/** Pulumi.yaml and a stack's file, as far as an apply needs them: the program's folder and its config. */
-import { existsSync, readFileSync } from "node:fs";
+/** Pulumi.yaml and the stacks' files, read without the Pulumi CLI: the program's folder and a stack's config. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { parse } from "yaml";
-import { issueLines } from "../../issues.ts";
+import { issueLines } from "./issues.ts";
 
 const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
 const Project = v.object({
@@ -21,7 +21,15 @@ export interface Project {
   readonly config: Readonly<Record<string, string>>;
   /** Keys that Pulumi.yaml declares as secret. */
   readonly secretKeys: readonly string[];
+  /** Keys whose values are encrypted, and so not in `config`: only the Pulumi CLI can read them. */
+  readonly encryptedKeys: readonly string[];
 }
+
+/** The stacks that have a file in `root`, by name. */
+export const stackNames = (root: string): readonly string[] =>
+  readdirSync(root)
+    .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
+    .sort();
 
 /** The project in `root` with the config of `stack`. @throws Error naming the file and what is wrong with it. */
 export function readProject(root: string, stack: string): Project {
@@ -32,6 +40,7 @@ export function readProject(root: string, stack: string): Project {
 
   const config: Record<string, string> = {};
   const secretKeys: string[] = [];
+  const encryptedKeys: string[] = [];
   for (const [key, declared] of Object.entries(project.config)) {
     const typed = v.is(Declared, declared) ? declared : { default: declared };
     if (typed.secret) secretKeys.push(full(key));
@@ -39,13 +48,12 @@ export function readProject(root: string, stack: string): Project {
   }
   for (const [key, value] of Object.entries(set)) {
     if (v.is(v.strictObject({ secure: v.string() }), value)) {
-      throw new Error(
-        `${stackFile}: ${key} is encrypted, and only the Pulumi CLI can read it. Give it in plain text, or use the CLI.`,
-      );
+      encryptedKeys.push(full(key));
+      continue;
     }
     config[full(key)] = asText(value);
   }
-  return { name: project.name, folder: resolve(root, project.main), config, secretKeys };
+  return { name: project.name, folder: resolve(root, project.main), config, secretKeys, encryptedKeys };
 }
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -20,7 +20,12 @@ interface Extra {
 
 interface Envelope {
   readonly result: unknown;
-  readonly result_info?: { readonly total_pages?: unknown } | null;
+  readonly result_info?: {
+    readonly total_pages?: unknown;
+    readonly total_count?: unknown;
+    readonly per_page?: unknown;
+    readonly cursor?: unknown;
+  } | null;
 }
 
 /** What the API refused. The message says what was asked, the status, and every code with its sentence. */
@@ -75,10 +80,16 @@ export class Api {
       const options = { query: page === 1 ? query : { ...query, page }, maxRetries: 2 };
       const { result, result_info } = await this.#send("get", path, options);
       found.push(...objects(result));
-      // Lists that are not paged say nothing of pages.
-      if (!(typeof result_info?.total_pages === "number" && page < result_info.total_pages)) break;
+      if (page >= pagesOf(result_info)) break;
     }
     return found.slice(0, limit);
+  }
+
+  /** One page of a list that is paged by cursor, and the cursor of the next if there is one. */
+  async page(path: string, query: Query): Promise<{ results: readonly Properties[]; cursor: string | undefined }> {
+    const { result, result_info } = await this.#send("get", path, { query, maxRetries: 2 });
+    const cursor = result_info?.cursor;
+    return { results: objects(result), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
   }
 
   post(path: string, body: object, extra?: Extra): Promise<Properties> {
@@ -113,6 +124,15 @@ export class Api {
       throw error instanceof APIError ? new Refusal(`${method.toUpperCase()} ${path}`, error) : error;
     }
   }
+}
+
+/** How many pages a list has. Some say it, some only count their items, and one that is not paged says neither. */
+function pagesOf(info: Envelope["result_info"]): number {
+  if (typeof info?.total_pages === "number") return info.total_pages;
+  if (typeof info?.total_count === "number" && typeof info.per_page === "number" && info.per_page > 0) {
+    return Math.ceil(info.total_count / info.per_page);
+  }
+  return 1;
 }
 
 /** A path with its parts escaped: part`/accounts/${id}`. */

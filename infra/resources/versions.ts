@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { digest } from "../ids.ts";
+import { digestOf } from "../release/manifest.ts";
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
@@ -91,7 +91,7 @@ function withHashes(inputs: Properties, folder: string): Properties {
   if (!Array.isArray(inputs.modules)) return inputs;
   const modules = objects(inputs.modules).map((module) => {
     const bytes = contents(module, folder);
-    return { ...module, contentSha256: bytes ? digest(bytes) : UNKNOWN };
+    return { ...module, contentSha256: bytes ? digestOf(bytes) : UNKNOWN };
   });
   return { ...inputs, modules };
 }
@@ -124,7 +124,7 @@ function bindings(live: readonly Properties[], prior: readonly Properties[]): re
 function moduleState(live: Properties, prior: readonly Properties[]): Properties {
   const known = object(prior.find(({ name }) => name === live.name));
   const { contentBase64 } = live;
-  const contentSha256 = typeof contentBase64 === "string" ? digest(Buffer.from(contentBase64, "base64")) : undefined;
+  const contentSha256 = typeof contentBase64 === "string" ? digestOf(Buffer.from(contentBase64, "base64")) : undefined;
   return {
     ...known,
     ...without(live, "contentBase64"),

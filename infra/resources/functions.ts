@@ -74,7 +74,7 @@ export function ask(token: string, api: Api, args: Properties): Promise<Properti
   const source = Object.hasOwn(dataSources, name) ? dataSources[name] : undefined;
   if (!source) {
     const known = Object.keys(dataSources).join(", ");
-    throw new Error(`${token}: the local adapter has no such data source. It has: ${known} (infra/local/resources).`);
+    throw new Error(`${token}: the local adapter has no such data source. It has: ${known} (infra/resources).`);
   }
   return source(api, args);
 }
