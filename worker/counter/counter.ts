@@ -7,6 +7,7 @@
  * the object is reset and the disk is right.
  */
 import { DurableObject } from "cloudflare:workers";
+import { GroupCommit } from "../group-commit.ts";
 import { problemResponse } from "../problem.ts";
 import { findReplay, keepReplay, REPLAYS_TABLE } from "../replays.ts";
 import { Schema, type SchemaSteps } from "../schema.ts";
@@ -37,11 +38,7 @@ export class CounterDO extends DurableObject<Env> {
   #count = 0;
   /** Answers under idempotency keys that the next write takes along. */
   readonly #unwritten = new Map<string, { payload: string; count: number }>();
-  #written: Promise<void> | undefined;
-  #queued: Promise<void> | undefined;
-  /** How many calls wait for the next write, and how many shared the last one. */
-  #waiting = 0;
-  #shared = 0;
+  readonly #commits = new GroupCommit(() => this.#write());
 
   /** Until when changes are published to KV (ms since the epoch). */
   #sharedUntil = 0;
@@ -77,7 +74,7 @@ export class CounterDO extends DurableObject<Env> {
   /** The count as of now, once it is durable: nobody ever sees a number that a crash could take back. */
   async value(): Promise<number> {
     const count = this.#count;
-    await this.#settled();
+    await this.#commits.settled();
     return count;
   }
 
@@ -109,7 +106,7 @@ export class CounterDO extends DurableObject<Env> {
     if (this.ctx.getWebSockets().length >= MAX_WATCHERS) {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
     }
-    await this.#settled();
+    await this.#commits.settled();
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.ctx.acceptWebSocket(server);
@@ -127,18 +124,30 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #change(change: Change, key: string | undefined): Promise<Counted> {
+    if (key !== undefined) return this.#changeOnce(change, key);
+    const count = this.#apply(change);
+    await this.#commits.commit();
+    return { ok: true, count, replayed: false };
+  }
+
+  async #changeOnce(change: Change, key: string): Promise<Counted> {
     const payload = JSON.stringify(change);
-    const known = key === undefined ? undefined : this.#answerTo(key, payload);
+    const known = this.#answerTo(key, payload);
     if (known === "conflict") return { ok: false, reason: "key-conflict" };
     if (known !== undefined) {
-      await this.#settled();
+      await this.#commits.settled();
       return { ok: true, count: known, replayed: true };
     }
-    const count = change.kind === "reset" ? 0 : add(this.#count, change.by);
-    this.#count = count;
-    if (key !== undefined) this.#unwritten.set(key, { payload, count });
-    await this.#commit();
+    const count = this.#apply(change);
+    this.#unwritten.set(key, { payload, count });
+    await this.#commits.commit();
     return { ok: true, count, replayed: false };
+  }
+
+  /** In memory; the next write makes it last. */
+  #apply(change: Change): number {
+    this.#count = change.kind === "reset" ? 0 : add(this.#count, change.by);
+    return this.#count;
   }
 
   /** The count that a key was answered with, on disk or on its way there. */
@@ -151,33 +160,18 @@ export class CounterDO extends DurableObject<Env> {
     return replay.kind === "replay" ? Number(replay.answer) : undefined;
   }
 
-  /**
-   * Resolves once everything counted so far is durable, with a write that starts when the last one has ended. Where
-   * several calls shared the last one, more are about to arrive: the next write lets them in. A lone caller never waits.
-   */
-  #commit(): Promise<void> {
-    this.#waiting++;
-    this.#queued ??= (this.#written ?? Promise.resolve()).then(async () => {
-      if (this.#shared > 1) await scheduler.wait(0);
-      this.#queued = undefined;
-      this.#shared = this.#waiting;
-      this.#waiting = 0;
-      this.#written = this.#write();
-      return this.#written;
-    });
-    return this.#queued;
-  }
-
-  /** Resolves once everything counted so far is durable, without a write of its own. */
-  async #settled(): Promise<void> {
-    await (this.#queued ?? this.#written);
-  }
-
   async #write(): Promise<void> {
     const count = this.#count;
     try {
       this.#schema.create();
-      this.ctx.storage.transactionSync(() => this.#writeRows(count, Date.now()));
+      // One statement is whole without a transaction around it.
+      if (this.#unwritten.size === 0) this.#writeCount(count);
+      else {
+        this.ctx.storage.transactionSync(() => {
+          this.#writeCount(count);
+          this.#writeAnswers();
+        });
+      }
       await this.ctx.storage.sync();
     } catch (error) {
       this.ctx.abort(`The count could not be written: ${error}`);
@@ -187,12 +181,21 @@ export class CounterDO extends DurableObject<Env> {
     this.#push();
   }
 
-  #writeRows(count: number, now: number): void {
-    const { sql } = this.ctx.storage;
-    sql.exec("INSERT INTO counter VALUES (1, ?, 0) ON CONFLICT (id) DO UPDATE SET count = excluded.count", count);
-    for (const [key, answer] of this.#unwritten) keepReplay(sql, key, answer.payload, String(answer.count), now);
-    this.#unwritten.clear();
+  #writeCount(count: number): void {
+    this.ctx.storage.sql.exec(
+      "INSERT INTO counter VALUES (1, ?, 0) ON CONFLICT (id) DO UPDATE SET count = excluded.count",
+      count,
+    );
+    const now = Date.now();
     if (now < this.#sharedUntil && !this.#alarmSet) void this.#setAlarm(this.#nextPublish(now));
+  }
+
+  #writeAnswers(): void {
+    const now = Date.now();
+    for (const [key, { payload, count }] of this.#unwritten) {
+      keepReplay(this.ctx.storage.sql, key, payload, String(count), now);
+    }
+    this.#unwritten.clear();
   }
 
   /** When the next copy may go to KV (ms since the epoch): `now`, or a while after the last one. */

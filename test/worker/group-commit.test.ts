@@ -1,0 +1,99 @@
+/** Group commit by itself, with writes that end when the test says so. */
+import { expect, it } from "vitest";
+import { GroupCommit } from "../../worker/group-commit.ts";
+
+/** Commits to a disk that writes down how many changes each write took along. */
+function aDisk() {
+  const writes: { changes: number; done: () => void; fail: (why: Error) => void }[] = [];
+  let unwritten = 0;
+  const commits = new GroupCommit(() => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    writes.push({ changes: unwritten, done: resolve, fail: reject });
+    unwritten = 0;
+    return promise;
+  });
+  const change = () => {
+    unwritten++;
+    return commits.commit();
+  };
+  const end = async (index: number) => {
+    writes[index]?.done();
+    // What hangs on it comes before the next tick of the timer.
+    await new Promise((resolve) =>
+      queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => resolve(undefined)))),
+    );
+  };
+  return { commits, change, writes, end, sizes: () => writes.map(({ changes }) => changes) };
+}
+
+it("a lone caller's write begins at once, every time", async () => {
+  const { change, sizes, end } = aDisk();
+  for (let turn = 0; turn < 3; turn++) {
+    const done = change();
+    expect(sizes()).toHaveLength(turn + 1);
+    await end(turn);
+    await done;
+  }
+  expect(sizes()).toEqual([1, 1, 1]);
+});
+
+it("what comes during a write shares the next, and is not durable before it", async () => {
+  const { change, sizes, end } = aDisk();
+  let durable = 0;
+  const count = () => durable++;
+  const first = change().then(count);
+  const others = Array.from({ length: 31 }, () => change().then(count));
+  expect(sizes()).toEqual([1]);
+  await end(0);
+  await first;
+  expect(durable).toBe(1);
+  // The first caller might call again; it does not.
+  await expect.poll(sizes).toEqual([1, 31]);
+  expect(durable).toBe(1);
+  await end(1);
+  await Promise.all(others);
+  expect(durable).toBe(32);
+});
+
+it("callers who come again at once are all in one write, with no wait for the last", async () => {
+  const { change, sizes, end } = aDisk();
+  const callers = [change(), change(), change()];
+  await end(0);
+  callers[0] = change();
+  expect(sizes()).toEqual([1, 3]);
+  await end(1);
+  await Promise.all(callers);
+  const again = [change(), change()];
+  expect(sizes()).toEqual([1, 3]);
+  again.push(change());
+  expect(sizes()).toEqual([1, 3, 3]);
+  await end(2);
+  await Promise.all(again);
+});
+
+it("a write that fails fails its own changes only", async () => {
+  const { change, writes, sizes, end } = aDisk();
+  const lost = change();
+  const next = change();
+  writes[0]?.fail(new Error("disk full"));
+  await expect(lost).rejects.toThrow("disk full");
+  await expect.poll(sizes).toEqual([1, 1]);
+  await end(1);
+  await next;
+});
+
+it("settled waits for what was changed, and writes nothing", async () => {
+  const { commits, change, sizes, end } = aDisk();
+  await commits.settled();
+  expect(sizes()).toEqual([]);
+  let settled = false;
+  void change();
+  const waiting = commits.settled().then(() => {
+    settled = true;
+  });
+  await Promise.resolve();
+  expect(settled).toBe(false);
+  await end(0);
+  await waiting;
+  expect(sizes()).toEqual([1]);
+});
