@@ -1,6 +1,6 @@
 /** The admin token: what a caller must show for what only the stack's owner may do. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { documented } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 

@@ -5,6 +5,7 @@
 import { type Context, Hono } from "hono";
 import { account } from "./account/routes.ts";
 import { chat } from "./chat/routes.ts";
+import type { App } from "./context.ts";
 import { counter } from "./counter/routes.ts";
 import { health } from "./health.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http.ts";
@@ -13,27 +14,10 @@ import { describe, openApi } from "./openapi.ts";
 import { type Problem, problemResponse, Refusal } from "./problem.ts";
 import { rateLimit } from "./rate-limit/middleware.ts";
 import { limit } from "./rate-limit/routes.ts";
-import type { Pattern } from "./regions.ts";
 import { isOverloaded, isTransient } from "./retry.ts";
 import { session } from "./session/routes.ts";
 import { stackOf } from "./settings.ts";
 import { page } from "./site.ts";
-
-/** What every handler finds in its context. */
-export interface App {
-  Bindings: Env;
-  Variables: {
-    requestId: string;
-    /** The object that the request went to, for the log. */
-    object?: { pattern: Pattern; region: string };
-    /** The kind of problem that the request ended with, for the log. */
-    outcome?: string;
-    /** The request's `Idempotency-Key`, checked. */
-    idempotencyKey?: string;
-    /** Members that every problem of a route carries, such as the article's `success: false`. */
-    problemFields?: Record<string, unknown>;
-  };
-}
 
 export const app = new Hono<App>()
   .use(requestLog, safeHeaders, crossOrigin, wellFormedUrl)

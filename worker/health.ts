@@ -1,7 +1,7 @@
 /** `GET /health`: what is running here. Costs no object and no token of the rate limiter. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { describe } from "./openapi.ts";
 import { regionOfCaller } from "./regions.ts";
 import { stackOf } from "./settings.ts";

@@ -1,6 +1,6 @@
 /** What every answer has in common: security headers, the cross-origin allow-list, and URLs that can be decoded. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { refusal } from "./problem.ts";
 import { stackOf } from "./settings.ts";
 

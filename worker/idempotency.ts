@@ -3,7 +3,7 @@
  * happens once. The objects remember their answers (replays.ts).
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { documented } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 import { retry } from "./retry.ts";

@@ -4,7 +4,7 @@
  */
 import type { Hono, MiddlewareHandler } from "hono";
 import type { BaseIssue, BaseSchema } from "valibot";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { jsonSchema } from "./json-schema.ts";
 import type { Release } from "./settings.ts";
 

@@ -6,7 +6,7 @@
  * is refused before any object is touched. Everything but `objectFor` is plain arithmetic.
  */
 import type { Context } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { refusal } from "./problem.ts";
 import { type Region, type Regions, stackOf } from "./settings.ts";
 

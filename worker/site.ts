@@ -1,6 +1,6 @@
 /** The demo page: three files that are built into the bundle (`npm run build:page`), compressed, each with an ETag. */
 import { type Context, Hono } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { describe } from "./openapi.ts";
 import { page as assets } from "./page/assets.gen.ts";
 

@@ -1,6 +1,6 @@
 /** WebSocket upgrades: what is not one is told so (426), and no foreign page opens one with a visitor's cookie. */
 import type { MiddlewareHandler } from "hono";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { isAllowedOrigin } from "./http.ts";
 import { refusal } from "./problem.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
-import type { App } from "./app.ts";
+import type { App } from "./context.ts";
 import { jsonSchema } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";

@@ -7,21 +7,8 @@ import { ROOT } from "../release/root.ts";
 import { runningAccount } from "./address.ts";
 import { type Fault, parseFault } from "./faults.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
-import type { Plan } from "./options.ts";
+import type { Options } from "./options.ts";
 import { start } from "./start.ts";
-
-/** The options that `start` and `account` share. */
-export interface Options {
-  readonly port: number;
-  readonly apiPort: number;
-  readonly dir: string;
-  readonly fresh: boolean;
-  readonly json: boolean;
-  readonly plan: Plan;
-  readonly faults: readonly Fault[];
-  /** Worker of `http://127.0.0.1:<port>/`. */
-  readonly defaultWorker: string;
-}
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {

@@ -7,8 +7,8 @@ import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { Step } from "./apply/steps.ts";
 import { type ApplyResult, applyProgram } from "./apply.ts";
-import type { Options } from "./cli.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
+import type { Options } from "./options.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that `npm start` deploys. */
 const ADMIN_TOKEN_FILE = "admin-token";

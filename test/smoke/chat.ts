@@ -1,7 +1,7 @@
 /** The chat room: one order for everybody, shown once, and resumed where a connection was cut. */
 import type { Socket } from "./client.ts";
 import { equal, holds, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 export async function chat({ client, id }: Subject): Promise<string> {
   const room = `/room/${id}`;

@@ -1,6 +1,7 @@
 /** `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong. */
 import { type Command, InvalidArgumentError, program } from "commander";
-import { type Check, smoke } from "./smoke.ts";
+import type { Check } from "./probe.ts";
+import { smoke } from "./smoke.ts";
 
 interface Options {
   url: URL;

@@ -1,6 +1,6 @@
 /** The counter: counts once per idempotency key, never below zero, and tells its watchers. */
 import { equal, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 export async function counter({ client, id }: Subject): Promise<string> {
   const at = (action: string) => `/counter/${action}?id=${id}`;

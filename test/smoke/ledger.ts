@@ -1,6 +1,6 @@
 /** The ledger: refuses what is not there, and with the admin token moves money and proves that it adds up. */
 import { equal, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 export async function ledger({ client, id, options: { adminToken } }: Subject): Promise<string> {
   const at = (path: string) => `/account/${id}/${path}`;

@@ -1,6 +1,6 @@
 /** The rate limiter: says what is left, takes what a call costs, and a call it refuses costs nothing. */
 import { equal, holds, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 /** Of the capacity: enough that refilling does not make up for it between two calls. */
 const TAKEN_SHARE = 0.1;

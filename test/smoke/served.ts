@@ -1,7 +1,7 @@
 /** What is served, before any pattern: the release, the page and the API's description. */
 import { setTimeout as pause } from "node:timers/promises";
 import { equal, holds, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 /** A deployment is everywhere within seconds. */
 const DEFAULT_WAIT_SECONDS = 30;

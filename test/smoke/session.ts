@@ -1,6 +1,6 @@
 /** The session: begun by whom the stack allows, read, and gone when it is ended. */
 import { equal, member, status } from "./expect.ts";
-import type { Subject } from "./smoke.ts";
+import type { Subject } from "./probe.ts";
 
 export async function session({ client, options: { adminToken } }: Subject): Promise<string> {
   const nobody = await client.call("/session", { token: "eu~no-such-token" });

@@ -10,38 +10,9 @@ import { Client } from "./client.ts";
 import { counter } from "./counter.ts";
 import { ledger } from "./ledger.ts";
 import { limiter } from "./limiter.ts";
+import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { page, release } from "./served.ts";
 import { session } from "./session.ts";
-
-export interface SmokeOptions {
-  /** With it, deposits and sessions are tried too. */
-  adminToken?: string | undefined;
-  /** The release that has to be served, by its digest. */
-  digest?: string | undefined;
-  /** How long that release may take to be served everywhere. */
-  waitSeconds?: number;
-  /** Told of each check as it ends. */
-  onCheck?: (check: Check) => void;
-}
-
-/** One thing that was looked at. */
-export interface Check {
-  name: string;
-  ok: boolean;
-  /** What was seen; of a failure, what was expected instead. */
-  detail: string;
-  ms: number;
-}
-
-/** What a check gets: the Worker, a name for its objects, and what the caller gave. */
-export interface Subject {
-  client: Client;
-  id: string;
-  options: SmokeOptions;
-}
-
-/** Throws where something is wrong; returns what it saw, in a few words. */
-type Probe = (subject: Subject) => Promise<string>;
 
 /** In this order: the limiter last, since it uses up tokens. */
 const PROBES: Record<string, Probe> = { release, page, counter, chat, ledger, session, "rate limiter": limiter };

@@ -3,7 +3,7 @@
 import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { App } from "../../worker/app.ts";
+import type { App } from "../../worker/context.ts";
 import { problemResponse, Refusal } from "../../worker/problem.ts";
 import { storedAt } from "../../worker/rate-limit/api-key.ts";
 import { RateLimiterDO } from "../../worker/rate-limit/limiter.ts";

@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { admin } from "../admin.ts";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../idempotency.ts";
 import { describe } from "../openapi.ts";
 import { refusal } from "../problem.ts";

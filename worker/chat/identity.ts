@@ -6,7 +6,7 @@
  */
 import type { Context } from "hono";
 import { bearerToken } from "../admin.ts";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { identityOf } from "../session/identity.ts";
 
 export interface Who {

@@ -1,7 +1,7 @@
 /** HTTP and WebSocket routes of the chat room, mounted under /room. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { describe } from "../openapi.ts";
 import { refusal } from "../problem.ts";
 import { nameOf, objectFor } from "../regions.ts";

@@ -6,7 +6,7 @@
  */
 import type { Context } from "hono";
 import * as v from "valibot";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { type Place, regionOfCaller } from "../regions.ts";
 import { stackOf } from "../settings.ts";
 import { addressKey } from "./address.ts";

@@ -1,6 +1,6 @@
 /** Asks a bucket's object, or answers for it where the answer is known. */
 import type { Context } from "hono";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { refusal } from "../problem.ts";
 import { formatId, objectFor, type Place } from "../regions.ts";
 import { retry } from "../retry.ts";

@@ -3,7 +3,7 @@
  * caller through while the caller's bucket has tokens, and says in every answer how many are left.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { documented } from "../openapi.ts";
 import { type Refusal, refusal } from "../problem.ts";
 import type { Place } from "../regions.ts";

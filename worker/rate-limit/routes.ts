@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { describe } from "../openapi.ts";
 import { body, query, wholeNumber } from "../validation.ts";
 import { callerOf } from "./caller.ts";

@@ -1,7 +1,7 @@
 /** How callers show a session's token: `Authorization: Bearer`, or a cookie that no script and no other site can use. */
 import type { Context } from "hono";
 import { bearerToken } from "../admin.ts";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { isAllowedOrigin } from "../http.ts";
 import { refusal } from "../problem.ts";
 

@@ -1,6 +1,6 @@
 /** Who a request is from: the public interface of the session pattern. */
 import type { Context } from "hono";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { objectFor } from "../regions.ts";
 import { retry } from "../retry.ts";
 import { stackOf } from "../settings.ts";

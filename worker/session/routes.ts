@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { adminOnly, bearerToken, isAdmin } from "../admin.ts";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { describe, documented } from "../openapi.ts";
 import { refusal } from "../problem.ts";
 import { objectFor, type Place, regionOfCaller } from "../regions.ts";

@@ -9,6 +9,7 @@ import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
+import type { Api } from "./context.ts";
 import { deployments } from "./deployments.ts";
 import { domains } from "./domains.ts";
 import { durableObjects } from "./durable-objects.ts";
@@ -32,14 +33,6 @@ import { user } from "./user.ts";
 import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
 import { zones } from "./zones.ts";
-
-/** What the families need. */
-export interface Api {
-  readonly account: Account;
-  readonly calls: Calls;
-  /** Address at which a Worker answers on the account's subdomain. */
-  readonly addressOf: (worker: string) => string;
-}
 
 /** Everything under `/client/v4`. */
 export function api(context: Api, faults: Faults): Hono {

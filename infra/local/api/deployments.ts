@@ -5,8 +5,8 @@ import { deploy } from "../deploy.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
 import type { Deployment, State, Worker } from "../model.ts";
 import { deploymentsOf, workerNamed } from "../queries.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { EMAIL } from "./user.ts";
 

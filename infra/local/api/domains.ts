@@ -6,8 +6,8 @@ import { newTag, newUuid } from "../ids.ts";
 import type { Domain, State, Zone } from "../model.ts";
 import { workerNamed } from "../queries.ts";
 import type { Draft } from "../store.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { zoneNamed } from "./zones.ts";
 

@@ -2,8 +2,8 @@
 import { Hono } from "hono";
 import { ApiError } from "../errors.ts";
 import type { Namespace, State } from "../model.ts";
-import type { Api } from "./app.ts";
 import { param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 export const durableObjects = ({ account }: Api) =>

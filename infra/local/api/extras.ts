@@ -8,8 +8,8 @@ import { ApiError, invalid } from "../errors.ts";
 import { type Faults, parseFault } from "../faults.ts";
 import { servingVersions } from "../queries.ts";
 import { serviceName } from "../runtime/projection.ts";
-import type { Api } from "./app.ts";
 import { body } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

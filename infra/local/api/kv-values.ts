@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
 import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
 import { parse } from "../upload.ts";
-import type { Api } from "./app.ts";
 import { body, json, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 
 type Context = Parameters<typeof param>[0];

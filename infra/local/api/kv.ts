@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { ApiError } from "../errors.ts";
 import { newTag } from "../ids.ts";
 import type { KvNamespace, State } from "../model.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 const Title = v.object({ title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(512)) });

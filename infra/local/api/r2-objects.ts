@@ -3,8 +3,8 @@ import { Hono } from "hono";
 import { bucketKey } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
 import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storage.ts";
-import type { Api } from "./app.ts";
 import { param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 
 type Context = Parameters<typeof param>[0];

@@ -5,8 +5,8 @@ import { bucketKey } from "../bindings.ts";
 import { now } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { Bucket } from "../model.ts";
-import type { Api } from "./app.ts";
 import { body, json, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 
 const STORAGE_CLASSES = ["Standard", "InfrequentAccess"] as const;

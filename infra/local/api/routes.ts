@@ -7,8 +7,8 @@ import type { Route, State } from "../model.ts";
 import { workerNamed } from "../queries.ts";
 import { parsePattern } from "../routing.ts";
 import type { Draft } from "../store.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 
 const RouteBody = v.object({ pattern: v.pipe(v.string(), v.nonEmpty()), script: v.optional(v.nullable(v.string())) });

@@ -5,8 +5,8 @@ import { now } from "../deploy.ts";
 import { invalid } from "../errors.ts";
 import type { Schedule } from "../model.ts";
 import { parse } from "../upload.ts";
-import type { Api } from "./app.ts";
 import { json, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

@@ -6,8 +6,8 @@ import { isLive } from "../lifecycle.ts";
 import type { State, Version, Worker } from "../model.ts";
 import { servingVersions, workerNamed } from "../queries.ts";
 import { readForm, type WorkerSettings } from "../upload.ts";
-import type { Api } from "./app.ts";
 import { param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script, sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

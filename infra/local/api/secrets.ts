@@ -6,8 +6,8 @@ import { isSecret, parseBindings } from "../bindings.ts";
 import { deriveVersion, latestVersion } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { Binding, Version } from "../model.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script, sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

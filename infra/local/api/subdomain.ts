@@ -3,8 +3,8 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../deploy.ts";
 import type { Worker } from "../model.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

@@ -1,8 +1,8 @@
 /** `/accounts/:account/workers/scripts/:script/tails`: live logs. */
 import { Hono } from "hono";
 import { ApiError } from "../errors.ts";
-import type { Api } from "./app.ts";
 import { param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 

@@ -1,6 +1,6 @@
 /** `/user`, `/memberships`, `/accounts`: who the token stands for. Clients ask before they do anything. */
 import { Hono } from "hono";
-import type { Api } from "./app.ts";
+import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 /** The one user of the account. */

@@ -9,8 +9,8 @@ import { isLive } from "../lifecycle.ts";
 import type { Binding, Version, Worker } from "../model.ts";
 import { ownsClasses, servingVersions, versionsOf, workerAt } from "../queries.ts";
 import { readJson } from "../upload.ts";
-import type { Api } from "./app.ts";
 import { body, json, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { sourceOf, texts } from "./deployments.ts";
 import { ok, paged } from "./envelope.ts";
 

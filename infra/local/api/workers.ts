@@ -5,8 +5,8 @@ import { createWorker, deleteWorker, now } from "../deploy.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
 import type { Observability, State, Worker } from "../model.ts";
 import { boundBy, namespacesOf, servingVersions, workerAt } from "../queries.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 const Settings = v.object({

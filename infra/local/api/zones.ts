@@ -7,8 +7,8 @@ import { ApiError } from "../errors.ts";
 import { tagOf } from "../ids.ts";
 import type { Zone } from "../model.ts";
 import type { Draft } from "../store.ts";
-import type { Api } from "./app.ts";
 import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 const NewZone = v.object({

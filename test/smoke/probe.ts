@@ -1,0 +1,32 @@
+/** What a probe of the smoke test is: given a Worker, it says what it saw. */
+import type { Client } from "./client.ts";
+
+export interface SmokeOptions {
+  /** With it, deposits and sessions are tried too. */
+  adminToken?: string | undefined;
+  /** The release that has to be served, by its digest. */
+  digest?: string | undefined;
+  /** How long that release may take to be served everywhere. */
+  waitSeconds?: number;
+  /** Told of each check as it ends. */
+  onCheck?: (check: Check) => void;
+}
+
+/** One thing that was looked at. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** What was seen; of a failure, what was expected instead. */
+  detail: string;
+  ms: number;
+}
+
+/** What a check gets: the Worker, a name for its objects, and what the caller gave. */
+export interface Subject {
+  client: Client;
+  id: string;
+  options: SmokeOptions;
+}
+
+/** Throws where something is wrong; returns what it saw, in a few words. */
+export type Probe = (subject: Subject) => Promise<string>;
