@@ -22,6 +22,7 @@ interface AccountOptions {
   /** Used by an account that is made; one that is found keeps its own. */
   readonly token?: string | undefined;
   readonly onWrite?: WriteHook | undefined;
+  readonly onLog?: ((line: string) => void) | undefined;
 }
 
 /** Thrown when the directory belongs to an account that runs. */
@@ -50,7 +51,7 @@ export class Account {
       const runtime = await Runtime.start(
         path.join(options.dir, "data"),
         { state: store.state, blob: (sha256) => store.blob(sha256) },
-        (events) => tails.publish(events),
+        { onTrace: (events) => tails.publish(events), onLog: options.onLog },
       );
       await runtime.sweep(store.state);
       return new Account(store, runtime, tails, options);

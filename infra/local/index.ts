@@ -44,6 +44,8 @@ export interface StartOptions {
   readonly faults?: readonly Fault[];
   /** Told of every call of the REST API once it is answered. */
   readonly onCall?: (call: Call) => void;
+  /** Told of every line that Workers log, which else is printed here. */
+  readonly onLog?: (line: string) => void;
   /** Called around every write to disk; for tests that kill the process there. */
   readonly onWrite?: WriteHook;
 }

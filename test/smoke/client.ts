@@ -8,6 +8,8 @@ const MAX_WAIT_SECONDS = 60;
 export interface Call {
   method?: string;
   json?: unknown;
+  /** A body that is not JSON; its type goes with the headers. */
+  text?: string;
   token?: string | undefined;
   headers?: Record<string, string>;
   /** Whether a 429 is an answer, rather than a reason to come back when it says. */
@@ -23,19 +25,25 @@ export interface Answer {
 
 export class Client {
   readonly base: URL;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(base: URL) {
+  /** `headers`: sent with every call. */
+  constructor(base: URL, headers: Readonly<Record<string, string>> = {}) {
     this.base = base;
+    this.#headers = headers;
   }
 
-  async call(path: string, { method, json, token, headers = {}, limited = false }: Call = {}): Promise<Answer> {
+  async call(path: string, call: Call = {}): Promise<Answer> {
+    const { method, json, text: body, token, headers = {}, limited = false } = call;
     const response = await fetch(new URL(path, this.base), {
-      method: method ?? (json === undefined ? "GET" : "POST"),
+      method: method ?? (json === undefined && body === undefined ? "GET" : "POST"),
       headers: {
+        ...this.#headers,
         ...(json !== undefined && { "Content-Type": "application/json" }),
         ...(token !== undefined && { Authorization: `Bearer ${token}` }),
         ...headers,
       },
+      ...(body !== undefined && { body }),
       ...(json !== undefined && { body: JSON.stringify(json) }),
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -45,7 +53,7 @@ export class Client {
       const seconds = Number(response.headers.get("Retry-After"));
       if (seconds >= 1 && seconds <= MAX_WAIT_SECONDS) {
         await pause(seconds * 1_000);
-        return this.call(path, { ...(method && { method }), json, token, headers, limited: true });
+        return this.call(path, { ...call, limited: true });
       }
     }
     const isJson = response.headers.get("Content-Type")?.includes("json");
@@ -56,7 +64,7 @@ export class Client {
   async connect(path: string): Promise<Socket> {
     const url = new URL(path, this.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new Socket(new WebSocket(url.href), url.href);
+    const socket = new Socket(new WebSocket(url.href, { headers: { ...this.#headers } }), url.href);
     await socket.opened;
     return socket;
   }
@@ -68,9 +76,12 @@ export class Socket {
   readonly #frames: unknown[] = [];
   #arrived = Promise.withResolvers<void>();
   readonly opened: Promise<void>;
+  /** Resolves when the connection has ended, whoever ended it. */
+  readonly closed: Promise<void>;
 
   constructor(socket: WebSocket, url: string) {
     this.#socket = socket;
+    this.closed = new Promise((resolve) => socket.addEventListener("close", () => resolve()));
     this.opened = within(
       new Promise((resolve, reject) => {
         socket.addEventListener("open", () => resolve());

@@ -42,8 +42,12 @@ const Probed = v.union([
 /** What of an upload or a version is needed to start its modules. */
 type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
 
-/** Told of events of Workers that are tailed (internal.js, `traceOf`). */
-type TraceListener = (events: readonly unknown[]) => void;
+export interface RuntimeListeners {
+  /** Told of events of Workers that are tailed (internal.js, `traceOf`). */
+  readonly onTrace: (events: readonly unknown[]) => void;
+  /** Told of every line that Workers log, which else is printed here. */
+  readonly onLog?: ((line: string) => void) | undefined;
+}
 
 /** A state and the contents of its modules: what is to run. */
 interface Snapshot {
@@ -56,7 +60,7 @@ export class Runtime {
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
   #miniflare: Miniflare;
-  readonly #onTrace: TraceListener;
+  readonly #listeners: RuntimeListeners;
   readonly #previews = new Set<string>();
   readonly #tailed = new Set<string>();
   /** Versions that did not start when the account did, and why. */
@@ -68,8 +72,8 @@ export class Runtime {
   #entry: string | undefined;
 
   /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
-  static async start(directory: string, snapshot: Snapshot, onTrace: TraceListener): Promise<Runtime> {
-    const runtime = new Runtime(directory, snapshot, onTrace);
+  static async start(directory: string, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
+    const runtime = new Runtime(directory, snapshot, listeners);
     try {
       runtime.#entry = (await runtime.#miniflare.ready).href;
     } catch (error) {
@@ -78,9 +82,9 @@ export class Runtime {
     return runtime;
   }
 
-  private constructor(directory: string, snapshot: Snapshot, onTrace: TraceListener) {
+  private constructor(directory: string, snapshot: Snapshot, listeners: RuntimeListeners) {
     this.#directory = directory;
-    this.#onTrace = onTrace;
+    this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);
@@ -299,6 +303,7 @@ export class Runtime {
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
+    const { onLog } = this.#listeners;
     return {
       host: "127.0.0.1",
       port: 0,
@@ -306,6 +311,7 @@ export class Runtime {
       enableDevRegistry: false,
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
+      ...(onLog && { handleStructuredLogs: ({ message }) => onLog(message) }),
       resourcePersistencePath: this.#directory,
       workers: [
         this.#internal(services, snapshot.state),
@@ -326,7 +332,7 @@ export class Runtime {
           TRACES: {
             type: "fetcher",
             handler: async (request) => {
-              this.#onTrace(v.parse(v.array(v.unknown()), await request.json()));
+              this.#listeners.onTrace(v.parse(v.array(v.unknown()), await request.json()));
               return new Response();
             },
           },

@@ -1,0 +1,97 @@
+/** A copy of this project that a test may change: the files that git knows or would add, with these node_modules. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { ROOT } from "../infra/release/root.ts";
+
+/** How a command ended, and all that it printed. */
+export interface Ended {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+export class ProjectCopy {
+  readonly root = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-copy-")));
+
+  constructor() {
+    const files = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
+    for (const file of files.split("\0").filter((name) => name !== "" && existsSync(join(ROOT, name)))) {
+      cpSync(join(ROOT, file), join(this.root, file));
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(this.root, "node_modules"), "junction");
+  }
+
+  /** Makes it a repository with one commit, under a tag. */
+  commit(tag: string): void {
+    git(this.root, "init", "-q");
+    appendFileSync(join(this.root, ".git/info/exclude"), "node_modules\n.cache\n");
+    git(this.root, "add", "--all");
+    const author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
+    git(this.root, ...author, "commit", "-q", "-m", tag);
+    git(this.root, "tag", tag);
+  }
+
+  /** Takes back what was changed since the commit. */
+  reset(): void {
+    git(this.root, "reset", "-q", "--hard");
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.root, file), "utf8");
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(join(this.root, file), text);
+  }
+
+  /** Puts one text in place of another, which must be there. */
+  replace(file: string, from: string, to: string): void {
+    const text = this.read(file);
+    if (!text.includes(from)) throw new Error(`${file} does not have: ${from}`);
+    this.write(
+      file,
+      text.replaceAll(from, () => to),
+    );
+  }
+
+  /** Starts a command as a shell would, with the project's own programs in front. */
+  start(command: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+    const path = [join(this.root, "node_modules/.bin"), process.env.PATH].join(delimiter);
+    return spawn("bash", ["-euo", "pipefail", "-c", command], {
+      cwd: this.root,
+      env: { ...process.env, ...env, PATH: path },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
+  /** Runs a command to its end. */
+  async run(command: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    const child = this.start(command, env);
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (chunk) => {
+        text += chunk;
+      });
+    }
+    const [code] = await once(child, "close");
+    return { code: typeof code === "number" ? code : null, text };
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+const git = (cwd: string, ...args: string[]): string => execFileSync("git", args, { cwd, encoding: "utf8" });

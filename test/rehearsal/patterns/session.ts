@@ -1,0 +1,18 @@
+/** A session keeps whose it is and when it ends at the latest; each reading moves its expiry, which is not compared. */
+import { member, status } from "../../smoke/expect.ts";
+import type { Pattern } from "./pattern.ts";
+
+const KEPT = ["userId", "role", "metadata", "createdAt", "endsAt"] as const;
+
+export const session: Pattern = {
+  binding: "SESSION",
+  async fill({ client, index, adminToken }) {
+    const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
+    const begun = await client.call("/session", { json, token: adminToken });
+    const token = String(member(status("POST /session", begun, 200), "token"));
+    return async () => {
+      const found = status("GET /session", await client.call("/session", { token }), 200);
+      return Object.fromEntries(KEPT.map((name) => [name, member(found, "session", name)]));
+    };
+  },
+};
