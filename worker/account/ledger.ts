@@ -46,29 +46,29 @@ export function readAccount(sql: SqlStorage, name: string): Account {
   return rows[0] ?? NEW_ACCOUNT;
 }
 
-/** Writes a payment that the rules allow, with the accounts as they are before it. Part of a larger transaction. */
-export function writeTransaction(
-  sql: SqlStorage,
-  { payer, payee, amount }: Pick<Transaction, "payer" | "payee" | "amount">,
-  { paying, paid }: { paying: Account; paid: Account },
-  at: number,
-): Transaction {
-  const payerBalance = paying.balance - amount;
-  const payeeBalance = paid.balance + amount;
-  const entries = { payerBalance, payeeBalance, payerPrevious: paying.last, payeePrevious: paid.last };
-  const { seq } = sql
-    .exec<{ seq: number }>(
-      "INSERT INTO transactions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
-      ...[payer, payee, amount, payerBalance, payeeBalance, paying.last, paid.last, at],
-    )
-    .one();
-  sql.exec(
-    `INSERT INTO accounts VALUES (?, ?, ?), (?, ?, ?)
-     ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, last = excluded.last`,
-    ...[payer, payerBalance, seq],
-    ...[payee, payeeBalance, seq],
-  );
-  return { seq, payer, payee, amount, ...entries, at };
+/** The number of the newest transaction; 0 before the first. */
+export function lastTransaction(sql: SqlStorage): number {
+  return sql.exec<{ last: number | null }>("SELECT max(seq) AS last FROM transactions").one().last ?? 0;
+}
+
+export function writeTransactions(sql: SqlStorage, transactions: readonly Transaction[]): void {
+  for (const t of transactions) {
+    sql.exec(
+      "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[t.seq, t.payer, t.payee, t.amount],
+      ...[t.payerBalance, t.payeeBalance, t.payerPrevious, t.payeePrevious, t.at],
+    );
+  }
+}
+
+export function writeAccounts(sql: SqlStorage, accounts: ReadonlyMap<string, Account>): void {
+  for (const [name, { balance, last }] of accounts) {
+    sql.exec(
+      `INSERT INTO accounts VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, last = excluded.last`,
+      ...[name, balance, last],
+    );
+  }
 }
 
 /** The callers' accounts by name, after the name `after`. */

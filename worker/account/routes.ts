@@ -9,7 +9,8 @@ import { refusal } from "../problem.ts";
 import { objectFor } from "../regions.ts";
 import { retry } from "../retry.ts";
 import { body, params, query, wholeNumber } from "../validation.ts";
-import type { AccountDO, Payment } from "./account.ts";
+import type { AccountDO } from "./account.ts";
+import type { Paid } from "./draft.ts";
 import { MAX_AMOUNT, OUTSIDE, type Transaction } from "./rules.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
@@ -155,11 +156,11 @@ const ledgerOf = (c: Context<App>, id: string) => objectFor(c, c.env.ACCOUNT, id
 async function pay(
   c: Context<App>,
   id: string,
-  make: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Payment>,
+  make: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Paid>,
 ) {
-  const payment = await makeChange(c, (key) => make(ledgerOf(c, id), key));
-  if ("keyConflict" in payment) throw keyConflict();
-  const { outcome, replayed } = payment;
+  const paid = await makeChange(c, (key) => make(ledgerOf(c, id), key));
+  if ("keyConflict" in paid) throw keyConflict();
+  const { outcome, replayed } = paid;
   if (replayed) c.header(REPLAYED_HEADER, "true");
   if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
   const { timestamp: _, ...moved } = entry(outcome.transaction);

@@ -51,6 +51,25 @@ export function faultOfPayment(payer: string, { balance }: Account, amount: numb
   return undefined;
 }
 
+/** What one account pays to another. */
+export interface Payment {
+  payer: string;
+  payee: string;
+  amount: number;
+}
+
+/** The transaction of a payment that is not refused, from the accounts as they are before it. */
+export function transactionOf(
+  { payer, payee, amount }: Payment,
+  { paying, paid }: { paying: Account; paid: Account },
+  { seq, at }: { seq: number; at: number },
+): Transaction {
+  const payerBalance = paying.balance - amount;
+  const payeeBalance = paid.balance + amount;
+  const previous = { payerPrevious: paying.last, payeePrevious: paid.last };
+  return { seq, payer, payee, amount, payerBalance, payeeBalance, ...previous, at };
+}
+
 /** The result of going through a whole ledger. */
 export interface Audit {
   ok: boolean;
