@@ -168,6 +168,40 @@ describe("a transfer", () => {
     expect(await audit()).toMatchObject(inOrder);
   });
 
+  it("that cannot be written keeps none of those made with it from happening", async () => {
+    const { stub, deposit, balance, audit } = aLedger();
+    await deposit("alice", 100);
+    await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec(
+        "CREATE TRIGGER cursed BEFORE INSERT ON transactions WHEN new.payee = 'bob7' BEGIN SELECT raise(ABORT, 'no'); END",
+      ),
+    );
+    const paid = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => stub.transfer("alice", `bob${index}`, 1)),
+    );
+    expect(paid.flatMap(({ status }, index) => (status === "rejected" ? [index] : []))).toEqual([7]);
+    expect([await balance("alice"), await balance("bob7"), await balance("bob8")]).toEqual([81, 0, 1]);
+    expect(await audit()).toMatchObject({ ...inOrder, transactions: 20 });
+  });
+
+  it("made with others is decided by what they leave, in the order in which they came", async () => {
+    const { stub, deposit, audit } = aLedger();
+    await deposit("alice", 10);
+    const [first, second, third, fourth] = await Promise.all([
+      stub.transfer("alice", "bob", 10),
+      stub.transfer("bob", "carol", 4),
+      stub.transfer("alice", "dave", 1),
+      stub.transfer("carol", "dave", 4),
+    ]);
+    expect([first, second, third, fourth]).toMatchObject([
+      { outcome: { ok: true, transaction: { seq: 2, payerBalance: 0, payeeBalance: 10 } } },
+      { outcome: { ok: true, transaction: { seq: 3, payerBalance: 6, payeeBalance: 4 } } },
+      { outcome: { ok: false, fault: { detail: "Insufficient balance: 0 < 1" } } },
+      { outcome: { ok: true, transaction: { seq: 4, payerBalance: 0, payeeBalance: 4 } } },
+    ]);
+    expect(await audit()).toMatchObject({ ...inOrder, transactions: 4 });
+  });
+
   it("stores nothing when it is refused by an empty ledger", async () => {
     const { stub, transfer, balance, audit, get } = aLedger();
     expect(await transfer("alice", "bob", 1)).toMatchObject(refused(400));
@@ -232,6 +266,21 @@ describe("idempotency keys", () => {
     expect([await balance("alice"), await balance("bob")]).toEqual([7, 3]);
   });
 
+  it("make a transfer happen once when the same call comes many times at once, and conflict with another", async () => {
+    const { stub, deposit, balance } = aLedger();
+    await deposit("alice", 10);
+    const paid = await Promise.all([
+      ...Array.from({ length: 10 }, () => stub.transfer("alice", "bob", 2, "k")),
+      stub.transfer("alice", "bob", 3, "k"),
+    ]);
+    expect(paid.map((each) => ("replayed" in each ? each.replayed : "conflict"))).toEqual([
+      false,
+      ...Array.from({ length: 9 }, () => true),
+      "conflict",
+    ]);
+    expect(await balance("bob")).toBe(2);
+  });
+
   it("repeat a refusal too, though the money has come in the meantime", async () => {
     const { transfer, deposit, balance } = aLedger();
     const headers = { "Idempotency-Key": "two" };
@@ -283,6 +332,17 @@ describe("rows written", () => {
     await get("transactions?account=alice");
     await audit();
     expect(rows()).toBe(7);
+  });
+
+  it("are fewer where many pay at once between the same accounts", async () => {
+    const { stub, deposit } = aLedger();
+    await deposit("alice", 1_000);
+    const rows = await countRows(stub);
+    for (let turn = 0; turn < 10; turn++) {
+      await Promise.all(Array.from({ length: 32 }, () => stub.transfer("alice", "bob", 1)));
+    }
+    expect(rows() / 320).toBeLessThan(1.5);
+    expect(await stub.balance("bob")).toBe(320);
   });
 });
 

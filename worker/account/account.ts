@@ -4,6 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { Schema } from "../schema.ts";
+import { Books } from "./books.ts";
 import type { Paid } from "./draft.ts";
 import {
   everyAccount,
@@ -14,21 +15,22 @@ import {
   listTransactionsOf,
   type NamedAccount,
   type Page,
-  readAccount,
 } from "./ledger.ts";
 import { Payments } from "./payments.ts";
-import { type Account, type Audit, audit, NEW_ACCOUNT, OUTSIDE, type Transaction } from "./rules.ts";
+import { type Audit, audit, OUTSIDE, type Transaction } from "./rules.ts";
 
 const NOTHING = { items: [], next: null };
 
 export class AccountDO extends DurableObject<Env> {
   readonly #schema: Schema;
+  readonly #books: Books;
   readonly #payments: Payments;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, LEDGER_STEPS);
-    this.#payments = new Payments(ctx.storage, this.#schema);
+    this.#books = new Books(ctx.storage.sql, this.#schema);
+    this.#payments = new Payments(ctx.storage, this.#schema, this.#books);
   }
 
   /** Moves `amount` (minor units) from one account to another. */
@@ -48,7 +50,7 @@ export class AccountDO extends DurableObject<Env> {
 
   /** The balance of an account; 0 for one never heard of, as everybody may pay to it. */
   balance(account: string): number {
-    return this.#account(account).balance;
+    return this.#books.account(account).balance;
   }
 
   /** The accounts by name, after `cursor`. */
@@ -61,16 +63,12 @@ export class AccountDO extends DurableObject<Env> {
     if (this.#schema.empty) return NOTHING;
     const { sql } = this.ctx.storage;
     if (account === undefined) return listTransactions(sql, cursor ?? Number.MAX_SAFE_INTEGER, limit);
-    return listTransactionsOf(sql, account, cursor ?? this.#account(account).last, limit);
+    return listTransactionsOf(sql, account, cursor ?? this.#books.account(account).last, limit);
   }
 
   /** Whether the ledger adds up. */
   audit(): Audit {
     const { sql } = this.ctx.storage;
     return this.#schema.empty ? audit([], []) : audit(everyAccount(sql), everyTransaction(sql));
-  }
-
-  #account(name: string): Account {
-    return this.#schema.empty ? NEW_ACCOUNT : readAccount(this.ctx.storage.sql, name);
   }
 }

@@ -1,15 +1,8 @@
 /** A ledger with payments that are decided and not written yet. */
 import { findReplay, keepReplay } from "../replays.ts";
-import { lastTransaction, readAccount, writeAccounts, writeTransactions } from "./ledger.ts";
-import {
-  type Account,
-  type Fault,
-  faultOfPayment,
-  NEW_ACCOUNT,
-  type Payment,
-  type Transaction,
-  transactionOf,
-} from "./rules.ts";
+import type { Books } from "./books.ts";
+import { writeAccounts, writeTransactions } from "./ledger.ts";
+import { type Account, type Fault, faultOfPayment, type Payment, type Transaction, transactionOf } from "./rules.ts";
 
 /** What became of a payment. */
 export type Outcome = { ok: true; transaction: Transaction } | { ok: false; fault: Fault };
@@ -21,18 +14,22 @@ export type PaymentOnce = Payment & { readonly key: string | undefined };
 
 export class Draft {
   readonly #sql: SqlStorage;
+  readonly #books: Books;
   /** Whether the ledger has no tables yet. */
   readonly #empty: boolean;
   readonly #now: number;
   /** The accounts that have paid or were paid, as they are now. */
   readonly #changed = new Map<string, Account>();
   readonly #transactions: Transaction[] = [];
+  /** The number of the newest transaction. */
+  #last: number;
   readonly #answers = new Map<string, { payload: string; outcome: Outcome }>();
-  #last: number | undefined;
 
   /** `now`: ms since the epoch. */
-  constructor(sql: SqlStorage, { empty, now }: { empty: boolean; now: number }) {
+  constructor(sql: SqlStorage, books: Books, { empty, now }: { empty: boolean; now: number }) {
     this.#sql = sql;
+    this.#books = books;
+    this.#last = books.last;
     this.#empty = empty;
     this.#now = now;
   }
@@ -53,7 +50,7 @@ export class Draft {
     return { outcome, replayed: false };
   }
 
-  /** Writes what was decided. Call it inside a transaction, once. */
+  /** Writes what was decided. Call it in a transaction, and `written` after it. */
   write(): void {
     writeTransactions(this.#sql, this.#transactions);
     writeAccounts(this.#sql, this.#changed);
@@ -62,11 +59,15 @@ export class Draft {
     }
   }
 
+  /** It is in the books now. */
+  written(): void {
+    this.#books.remember(this.#last, this.#changed);
+  }
+
   #decide(payment: Payment): Outcome {
     const accounts = { paying: this.#account(payment.payer), paid: this.#account(payment.payee) };
     const fault = faultOfPayment(payment.payer, accounts.paying, payment.amount);
     if (fault) return { ok: false, fault };
-    this.#last ??= this.#empty ? 0 : lastTransaction(this.#sql);
     const seq = ++this.#last;
     const transaction = transactionOf(payment, accounts, { seq, at: this.#now });
     this.#transactions.push(transaction);
@@ -88,6 +89,6 @@ export class Draft {
   }
 
   #account(name: string): Account {
-    return this.#changed.get(name) ?? (this.#empty ? NEW_ACCOUNT : readAccount(this.#sql, name));
+    return this.#changed.get(name) ?? this.#books.account(name);
   }
 }

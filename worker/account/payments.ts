@@ -5,6 +5,7 @@
  */
 import { GroupCommit } from "../group-commit.ts";
 import type { Schema } from "../schema.ts";
+import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
 
 /** A payment that waits for its group. */
@@ -16,12 +17,14 @@ interface Asked extends PaymentOnce {
 export class Payments {
   readonly #storage: DurableObjectStorage;
   readonly #schema: Schema;
+  readonly #books: Books;
   readonly #commits = new GroupCommit(() => this.#write());
   #asked: Asked[] = [];
 
-  constructor(storage: DurableObjectStorage, schema: Schema) {
+  constructor(storage: DurableObjectStorage, schema: Schema, books: Books) {
     this.#storage = storage;
     this.#schema = schema;
+    this.#books = books;
   }
 
   /** Pays, or says why not. The answer is durable. */
@@ -56,7 +59,7 @@ export class Payments {
 
   /** Decides and writes all of a group, or throws and has written none of it. */
   #settle(group: readonly Asked[]): void {
-    const draft = new Draft(this.#storage.sql, { empty: this.#schema.empty, now: Date.now() });
+    const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now: Date.now() });
     for (const asked of group) {
       const paid = draft.pay(asked);
       asked.answer = () => paid;
@@ -64,6 +67,7 @@ export class Payments {
     if (!draft.isChanged) return;
     this.#schema.create();
     this.#storage.transactionSync(() => draft.write());
+    draft.written();
   }
 }
 
