@@ -11,6 +11,11 @@ import { TestAccount } from "../local/support.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { EngineStack } from "./stack.ts";
 
+const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
+const Deployments = v.object({
+  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
+});
+
 /** An account behind a proxy, closed with the site that opened it. */
 interface Ground {
   readonly dir: string;
@@ -108,16 +113,24 @@ export class Site {
       .sort();
   }
 
-  /** The shares of the newest deployment in per cent, by the tag of its versions' release: `{ abc…: 100 }`. */
-  async shares(): Promise<Readonly<Record<string, number>>> {
-    const { apiUrl, token } = this.account;
-    return shares(new Api({ baseUrl: apiUrl, token }), this.account.accountId, this.workerName);
+  /** The newest deployment: per cent of the traffic by the number of the version. */
+  async shares(): Promise<Readonly<Record<number, number>>> {
+    const { direct, workerName } = this;
+    const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
+    const answer = await direct.call("get", `/workers/scripts/${workerName}/deployments`);
+    const [newest] = v.parse(Deployments, answer).deployments;
+    return Object.fromEntries(
+      (newest?.versions ?? []).map(({ version_id, percentage }) => [
+        versions.find(({ id }) => id === version_id)?.number,
+        percentage,
+      ]),
+    );
   }
 
   /** How many versions the Worker has. */
   async versions(): Promise<number> {
     const result = await this.direct.call("get", `/workers/workers/${this.workerName}/versions`);
-    return v.parse(v.array(v.unknown()), result).length;
+    return v.parse(Versions, result).length;
   }
 
   async close(): Promise<void> {
