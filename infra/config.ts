@@ -5,7 +5,6 @@
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import { digestOf } from "./release/manifest.ts";
 import { ROOT } from "./release/root.ts";
 
 /** The project's name, which is the namespace of its config keys. */
@@ -70,6 +69,8 @@ const Schema = v.strictObject({
   promotesFrom: v.optional(slug(100)),
   rollout: v.optional(whole(0, 100), 100),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
+  allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
+  adopt: v.optional(v.boolean("must be true or false"), false),
   zoneId: v.optional(hexId),
   hostname: v.optional(hostname),
   routes: v.optional(
@@ -284,10 +285,10 @@ function ambiguous(prefixes: readonly string[]): readonly [string, string] | und
 export const readSettings = (): Settings => parseSettings(pulumi.getStack(), pulumi.runtime.allConfig(), process.env);
 
 /** The folder of the stack's release. */
-export const releaseDir = ({ release }: Settings): string => join(ROOT, release);
+export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);
 
 /** What the Worker gets as its SETTINGS binding. */
-export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, rateLimits }: Settings) => ({
+export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, rateLimits }: PublicSettings) => ({
   environment: stack,
   corsOrigins,
   demoLogin,
@@ -295,6 +296,3 @@ export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, r
   chat,
   rateLimits,
 });
-
-/** A short name for a set of values: changes when one of them does. */
-export const fingerprint = (value: unknown): string => digestOf(JSON.stringify(value)).slice(0, 8);

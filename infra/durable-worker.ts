@@ -8,10 +8,7 @@
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { fingerprint } from "./config.ts";
-import type { Plan } from "./lifecycle/plan.ts";
-import { split } from "./lifecycle/traffic.ts";
-import type { LiveWorker } from "./live.ts";
+import type { Preview } from "./preview.ts";
 import { PlanRefused } from "./refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import type { Release } from "./release/read.ts";
@@ -22,17 +19,10 @@ const PROGRAM_DIR = import.meta.dirname;
 export interface DurableWorkerArgs {
   readonly accountId: string;
   readonly name: string;
-  readonly release: Release;
-  /** What is live now. */
-  readonly live: LiveWorker;
-  /** The way from what is live to the release's classes. */
-  readonly plan: Plan;
-  /** Per cent of the traffic for the release; the rest stays with the version that is stable now. */
-  readonly rollout: number;
+  /** What is to be deployed, what is live now, and the way from there. */
+  readonly preview: Preview;
   /** The bindings besides the Worker's own classes and the release's record of itself. */
   readonly bindings: readonly cloudflare.types.input.WorkerVersionBinding[];
-  /** Values, none of them secret, that make a new version when they change. */
-  readonly settings: unknown;
   /** Whether the Worker answers on workers.dev. */
   readonly workersDev: boolean;
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
@@ -49,15 +39,13 @@ export class DurableWorker extends pulumi.ComponentResource {
   /** Number of the first version with that step: a rollback may not go below it. */
   readonly rollbackFloor: pulumi.Output<number>;
 
-  /** @throws PlanRefused with every error of the plan and the rollout, before anything is declared. */
+  /** @throws PlanRefused when the preview has errors, before anything is declared. */
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
     super("durable-stack:index:DurableWorker", name, {}, options);
-    const { accountId, release, live, plan, protect } = args;
+    const { accountId, protect, preview } = args;
+    const { release, live, plan, tag, traffic } = preview;
+    if (preview.errors.length) throw new PlanRefused(preview.errors);
     const child = { parent: this };
-    const tag = `${shortDigest(release.digest)}-${fingerprint([release.compatibilityDate, release.compatibilityFlags, release.bindings, args.settings])}`;
-    const traffic = split(live.serving, tag, args.rollout);
-    const refused = [...plan.errors, ...traffic.findings.filter(({ code }) => code === "rollout_unfinished")];
-    if (refused.length) throw new PlanRefused(refused);
 
     const worker = new cloudflare.Worker(
       name,
@@ -68,7 +56,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         observability: { enabled: true },
         tags: ["durable-stack"],
       },
-      { ...child, protect },
+      { ...child, protect, ...(plan.adopts && live.id !== undefined && adopting(accountId, live.id)) },
     );
 
     const version = new cloudflare.WorkerVersion(
@@ -112,8 +100,6 @@ export class DurableWorker extends pulumi.ComponentResource {
           ...(traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
           ...(traffic.stable ? [traffic.stable] : []),
         ],
-        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
-        ...(traffic.stable && { force: true }),
       },
       child,
     );
@@ -133,6 +119,15 @@ export class DurableWorker extends pulumi.ComponentResource {
     });
   }
 }
+
+/**
+ * Options with which Pulumi takes an existing Worker into its state instead of making one. It imports only what is as
+ * the program says, so the Worker's own settings stay as they are until the next `up`.
+ */
+const adopting = (accountId: string, workerId: string) => ({
+  import: `${accountId}/${workerId}`,
+  ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
+});
 
 /** The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. */
 function ownBindings({

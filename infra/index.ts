@@ -5,14 +5,12 @@ import { DurableWorker } from "./durable-worker.ts";
 import { addresses, onWorkersDev } from "./edge.ts";
 import { planFor } from "./planning.ts";
 import { regionTable } from "./regions.ts";
-import { mustServe } from "./release/promotion.ts";
 import { readRelease } from "./release/read.ts";
 import { blobs, readCache } from "./storage.ts";
 
 const settings = readSettings();
 const release = readRelease(releaseDir(settings));
-await mustServe(settings.promotesFrom, release);
-const { live, plan } = await planFor(settings, release);
+const preview = await planFor(settings, release);
 
 const reads = readCache(settings);
 const large = blobs(settings);
@@ -20,11 +18,7 @@ const large = blobs(settings);
 const worker = new DurableWorker("worker", {
   accountId: settings.accountId,
   name: settings.workerName,
-  release,
-  live,
-  plan,
-  rollout: settings.rollout,
-  settings: [workerSettings(settings), regionTable(settings)],
+  preview,
   workersDev: onWorkersDev(settings),
   protect: settings.protect,
   bindings: [

@@ -2,9 +2,17 @@
 import * as v from "valibot";
 import type { Storage } from "./lifecycle/history.ts";
 import type { Live } from "./lifecycle/plan.ts";
+import type { RegionTable } from "./lifecycle/regions.ts";
 import type { LiveClass, LiveClasses } from "./lifecycle/replay.ts";
 import type { Serving } from "./lifecycle/traffic.ts";
-import type { BindingRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
+import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
+
+/** A version that serves. */
+export interface ServingVersion extends Serving {
+  readonly number: number;
+  /** Digest of its release; undefined: none of ours. */
+  readonly digest: string | undefined;
+}
 
 /** A Worker as Cloudflare knows it now. */
 export interface LiveWorker extends Live {
@@ -13,7 +21,9 @@ export interface LiveWorker extends Live {
   /** The release that serves, by its digest; undefined: none of ours. */
   readonly digest: string | undefined;
   /** Versions that serve, the newest deployment's. */
-  readonly serving: readonly Serving[];
+  readonly serving: readonly ServingVersion[];
+  /** Region tables of the versions that serve. */
+  readonly regions: readonly RegionTable[];
   /** Number of the first version with the step that is live: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
   /** Bindings of other Workers to this one's classes. */
@@ -23,12 +33,21 @@ export interface LiveWorker extends Live {
 /** What a release writes into the binding RELEASE of its version, and reads back from a live one. */
 const Recorded = v.object({ digest: v.string(), migration: v.string(), history: v.string() });
 
+/** The part of the binding REGIONS that names of objects are made of. */
+const Regions = v.object({
+  environmentPrefix: v.string(),
+  home: v.string(),
+  regions: v.array(v.object({ id: v.string(), prefix: v.string(), jurisdiction: v.optional(v.string()) })),
+});
+
 const NOTHING: LiveWorker = {
   id: undefined,
   digest: undefined,
   classes: undefined,
+  complete: true,
   step: undefined,
   serving: [],
+  regions: [],
   rollbackFloor: undefined,
   references: [],
 };
@@ -54,18 +73,23 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   if (!first) return { ...NOTHING, id: worker.id };
 
   const recorded = recordOf(first.bindings);
+  // Only what something else deployed has to be looked at below its version: with `migrations`, that lists no classes.
+  const namespaces = recorded ? undefined : await reads.namespaces(workerName);
   const all = await reads.versions(worker.id);
   const sameStep = all.filter(({ bindings }) => recorded && recordOf(bindings)?.migration === recorded.migration);
   return {
     id: worker.id,
     digest: recorded?.digest,
-    classes: classesOf(first.exports),
+    classes: namespaces ? classesIn(namespaces) : classesOf(first.exports),
+    complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: recorded && { name: recorded.migration, history: recorded.history },
-    serving: newest.versions.map(({ versionId, percentage }) => ({
-      versionId,
-      percentage,
-      tag: versions.find(({ id }) => id === versionId)?.annotations?.workersTag,
-    })),
+    serving: newest.versions.flatMap(({ versionId, percentage }) => {
+      const version = versions.find(({ id }) => id === versionId);
+      if (!version) return [];
+      const { number, annotations, bindings } = version;
+      return { versionId, percentage, number, tag: annotations?.workersTag, digest: recordOf(bindings)?.digest };
+    }),
+    regions: versions.flatMap(({ bindings }) => jsonOf(bindings, "REGIONS", Regions) ?? []),
     rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
       worker: other,
@@ -76,23 +100,33 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   };
 }
 
-/** The live classes of other Workers, by the Worker's name; one that does not exist is not in the map. */
-export async function readClassesOf(
-  workers: Workers,
-  names: Iterable<string>,
-): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+/** Other Workers by name, as they are live; one that does not exist is not in the map. */
+export async function readOthers(workers: Workers, names: Iterable<string>): Promise<ReadonlyMap<string, LiveWorker>> {
   const existing = [...new Set(names)].filter((name) => workers.list.some((worker) => worker.name === name));
-  const live = await Promise.all(existing.map((name) => readLive(workers, name)));
-  return new Map(existing.map((name, i) => [name, new Set(live[i]?.classes?.keys())]));
+  return new Map(await Promise.all(existing.map(async (name) => [name, await readLive(workers, name)] as const)));
 }
 
 /** What the version's release recorded, or undefined when none of ours made it. */
-function recordOf(bindings: readonly BindingRead[]): v.InferOutput<typeof Recorded> | undefined {
-  const binding = bindings.find(({ name }) => name === "RELEASE");
-  if (!binding?.json) return undefined;
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Recorded), binding.json);
+const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", Recorded);
+
+/** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
+function jsonOf<Output>(
+  bindings: readonly BindingRead[],
+  name: string,
+  schema: v.GenericSchema<unknown, Output>,
+): Output | undefined {
+  const binding = bindings.find((candidate) => candidate.name === name);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), binding?.json);
   return parsed.success ? parsed.output : undefined;
 }
+
+/** The classes that have a namespace. */
+const classesIn = (namespaces: readonly NamespaceRead[]): LiveClasses =>
+  new Map(
+    namespaces.flatMap(({ class: name, useSqlite }): [string, LiveClass][] =>
+      name === undefined ? [] : [[name, { storage: useSqlite ? "sqlite" : "legacy-kv" }]],
+    ),
+  );
 
 function classesOf(exports: VersionRead["exports"]): LiveClasses {
   return new Map(

@@ -42,7 +42,18 @@ export type Code =
   | "rollout_unfinished"
   | "rollout_without_stable"
   | "release_step_mismatch"
-  | "not_promoted";
+  | "not_promoted"
+  | "promotion_unchecked"
+  | "adopt_unmatched"
+  | "adopt_unreadable"
+  | "adopt_finished"
+  // Ours: the region table.
+  | "region_prefix_removed"
+  | "region_prefix_changed"
+  | "region_prefix_ambiguous"
+  | "region_jurisdiction_changed"
+  | "region_id_changed"
+  | "region_home_changed";
 
 /** Codes that are worth a look but stop nothing. */
 const WARNINGS: ReadonlySet<Code> = new Set([
@@ -51,6 +62,8 @@ const WARNINGS: ReadonlySet<Code> = new Set([
   "class_bound_elsewhere",
   "transfer_pending",
   "rollout_without_stable",
+  "promotion_unchecked",
+  "adopt_finished",
 ]);
 
 export interface Finding {

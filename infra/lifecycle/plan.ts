@@ -10,8 +10,10 @@ import { type LiveClasses, replay } from "./replay.ts";
 
 /** What an environment serves now, as Cloudflare's API tells it. */
 export interface Live {
-  /** Classes of the serving version's `exports`; undefined: nothing was ever deployed. */
+  /** Classes that are live; undefined: nothing was ever deployed. */
   readonly classes: LiveClasses | undefined;
+  /** Whether these are all that there are: a Worker that something else deployed may have some that cannot be read. */
+  readonly complete: boolean;
   /** The step that the serving release recorded, and the hash of its history; undefined: no release of ours. */
   readonly step: { readonly name: string; readonly history: string } | undefined;
 }
@@ -29,6 +31,8 @@ export interface Situation {
   readonly references: readonly { readonly className: string; readonly worker: string }[];
   /** Other Workers of the account that a transfer names, with their live classes. */
   readonly others: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether a Worker that something else deployed may be taken over, when its classes are those of a step. */
+  readonly adopt: boolean;
   /** Classes that this stack may delete or send away. */
   readonly allowDestroy: readonly string[];
   /** Per cent of the traffic that the release is to get. */
@@ -50,13 +54,15 @@ export interface ExportEntry {
 
 export interface Plan {
   readonly state: State;
+  /** Whether it takes over a Worker that something else deployed; `from` is then the step that fits its classes. */
+  readonly adopts: boolean;
   /** The step that is live; undefined in a fresh or unmanaged environment. */
   readonly from: string | undefined;
   /** The last step of the history. */
   readonly to: string;
   /** What happens to each class, those that stay as they are among them. */
   readonly moves: readonly Move[];
-  /** Whether Cloudflare changes any namespace: such a version goes out at 100 %, and is a rollback floor. */
+  /** Whether Cloudflare changes any namespace, or their owner: such a version goes out at 100 %, and is a rollback floor. */
   readonly changesLifecycle: boolean;
   readonly exports: Readonly<Record<string, ExportEntry>>;
   /** What stops it. Empty: it may be sent. */
@@ -67,7 +73,7 @@ export interface Plan {
 /** Plans the way from what is live to the end of the history. Never throws: what is wrong is in `errors`. */
 export function plan(situation: Situation): Plan {
   const { migrations, live } = situation;
-  const { state, at, findings: stateFindings } = stateOf(migrations, live);
+  const { state, at, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
   const deploys = state === "fresh" || state === "behind" || state === "in sync";
   const start = live.classes ?? new Map();
   const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
@@ -81,18 +87,19 @@ export function plan(situation: Situation): Plan {
   } else if (deploys) {
     findings.push(...arrived.flatMap((move) => moveFindings(move, situation)), ...bindingFindings(arrived, situation));
   }
-  const changesLifecycle = arrived.some((move, i) => move.kind !== "keep" || move !== way.moves[i]);
+  const changesLifecycle = adopts || arrived.some((move, i) => move.kind !== "keep" || move !== way.moves[i]);
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
       code: "lifecycle_needs_full_rollout",
       subject: `rollout ${situation.rollout}`,
-      message: "this release changes classes, and Cloudflare applies that only to all traffic at once.",
+      message: `this release ${adopts ? "takes the Worker over" : "changes classes"}, and Cloudflare applies that only to all traffic at once.`,
       fix: "set rollout to 100 for this release, and roll out gradually the next one that leaves the classes as they are.",
     });
   }
   return {
     state,
-    from: live.step?.name,
+    adopts,
+    from: live.step?.name ?? (adopts ? migrations[at - 1]?.name : undefined),
     to: migrations.at(-1)?.name ?? "",
     moves: arrived,
     changesLifecycle,
@@ -115,26 +122,27 @@ export function forStack(migrations: readonly Migration[], stack: string): reado
 }
 
 /** How the environment stands to the history, and how many of its steps are done there. */
-function stateOf(
-  migrations: readonly Migration[],
-  live: Live,
-): { state: State; at: number; findings: readonly Finding[] } {
-  if (live.classes === undefined) return { state: "fresh", at: 0, findings: [] };
-  if (live.step === undefined) {
-    const classes = [...live.classes.keys()].join(", ") || "no classes";
-    return {
-      state: "unmanaged",
-      at: 0,
-      findings: [
+interface Standing {
+  readonly state: State;
+  readonly at: number;
+  readonly adopts: boolean;
+  readonly findings: readonly Finding[];
+}
+
+function stateOf(migrations: readonly Migration[], live: Live, adopt: boolean): Standing {
+  const adopts = false;
+  if (live.classes === undefined) return { state: "fresh", at: 0, adopts, findings: [] };
+  if (live.step === undefined) return adopt ? adoption(migrations, live, live.classes) : unmanaged(live.classes);
+  const finished: readonly Finding[] = adopt
+    ? [
         {
-          code: "state_unmanaged",
-          subject: "live Worker",
-          message: `it was deployed by something else (${classes}), and records no step of this history.`,
-          fix: "choose another workerName in this stack's config; this program never takes over a Worker that it did not deploy.",
+          code: "adopt_finished",
+          subject: "adopt",
+          message: "this stack has taken its Worker over already.",
+          fix: "take adopt out of its config, so that it never takes over what it did not mean to.",
         },
-      ],
-    };
-  }
+      ]
+    : [];
   const { name, history } = live.step;
   const index = migrations.findIndex((migration) => migration.name === name);
   if (index < 0) {
@@ -143,6 +151,7 @@ function stateOf(
     return {
       state: ahead ? "ahead" : "diverged",
       at: 0,
+      adopts,
       findings: [
         ahead
           ? {
@@ -165,6 +174,7 @@ function stateOf(
     return {
       state: "diverged",
       at: done,
+      adopts,
       findings: [
         {
           code: "state_diverged",
@@ -177,9 +187,56 @@ function stateOf(
     };
   }
   const differences = compare(replay(migrations, done), live.classes, name);
-  if (differences.length) return { state: "diverged", at: done, findings: differences };
-  return { state: done === migrations.length ? "in sync" : "behind", at: done, findings: [] };
+  if (differences.length) return { state: "diverged", at: done, adopts, findings: differences };
+  return { state: done === migrations.length ? "in sync" : "behind", at: done, adopts, findings: finished };
 }
+
+/** What was deployed by something else and is not to be taken over. */
+function unmanaged(classes: LiveClasses): Standing {
+  return {
+    state: "unmanaged",
+    at: 0,
+    adopts: false,
+    findings: [
+      {
+        code: "state_unmanaged",
+        subject: "live Worker",
+        message: `it was deployed by something else (${[...classes.keys()].join(", ") || "no classes"}), and records no step of this history.`,
+        fix: "choose another workerName in this stack's config, or take it over with its objects (docs/adopt.md).",
+      },
+    ],
+  };
+}
+
+/**
+ * A Worker of something else stands at the last step whose classes are exactly the live ones: of several that fit, the
+ * last asks for the least. One that fits no step is not taken over.
+ */
+function adoption(migrations: readonly Migration[], { complete }: Live, classes: LiveClasses): Standing {
+  const refused = (...findings: Finding[]): Standing => ({ state: "unmanaged", at: 0, adopts: false, findings });
+  if (!complete) {
+    return refused({
+      code: "adopt_unreadable",
+      subject: "live Worker",
+      message: "its Durable Object namespaces cannot be read, so nobody can tell whether the history fits them.",
+      fix: "export CLOUDFLARE_API_TOKEN with a token that may read Workers Scripts.",
+    });
+  }
+  const steps = migrations.map((_, i) => migrations.length - i);
+  const at = steps.find((done) => compare(replay(migrations, done), classes, "").length === 0);
+  if (at !== undefined)
+    return { state: at === migrations.length ? "in sync" : "behind", at, adopts: true, findings: [] };
+  return refused({
+    code: "adopt_unmatched",
+    subject: "live Worker",
+    message: `its classes (${shown(classes)}) are those of no step of the history, which ends with ${shown(replay(migrations))}.`,
+    fix: "begin infra/migrations.ts with the history that `npm run migrations -- import --worker <name>` prints.",
+  });
+}
+
+const shown = (classes: LiveClasses): string =>
+  [...classes].map(([name, { storage }]) => (storage === "sqlite" ? name : `${name} (${storage})`)).join(", ") ||
+  "none";
 
 /** What differs between the classes that the history expects and those that are live. */
 function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {

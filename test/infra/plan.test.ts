@@ -1,10 +1,15 @@
-/** The planner: states, catch-up over any number of steps, guards. Its judge over the wire is the local account (test/local). */
+/**
+ * The planner: states, catch-up over any number of steps, guards. Random histories are judged by the local account's
+ * rules (infra/local/lifecycle.ts), which were written apart from it.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { history, type Migration } from "../../infra/lifecycle/history.ts";
 import { hashes } from "../../infra/lifecycle/lock.ts";
 import { type Plan, plan, type Situation } from "../../infra/lifecycle/plan.ts";
-import { replay } from "../../infra/lifecycle/replay.ts";
+import { type LiveClasses, replay } from "../../infra/lifecycle/replay.ts";
+import { reconcile } from "../../infra/local/lifecycle.ts";
+import type { ExportEntry, Namespace } from "../../infra/local/model.ts";
 
 const steps = history()
   .step("0001-create", (classes) => classes.create("A").create("Old"))
@@ -24,15 +29,17 @@ function situation(
     stack: "test",
     live:
       done === undefined
-        ? { classes: undefined, step: undefined }
+        ? { classes: undefined, complete: true, step: undefined }
         : {
             classes: replay(migrations, done),
+            complete: true,
             step: { name: migrations[done - 1]?.name ?? "", history: hashes(migrations)[done - 1] ?? "" },
           },
     code: end,
     bound: end,
     references: [],
     others: new Map(),
+    adopt: false,
     allowDestroy: [
       ...new Set(
         migrations
@@ -88,11 +95,15 @@ describe("catching up", () => {
 
 describe("states that do not deploy", () => {
   const at = (name: string, past: string) => ({
-    live: { classes: replay(steps.migrations, 1), step: { name, history: past } },
+    live: { classes: replay(steps.migrations, 1), complete: true, step: { name, history: past } },
   });
 
   it.each<[Plan["state"], string, Partial<Situation>]>([
-    ["unmanaged", "state_unmanaged live Worker", { live: { classes: replay(steps.migrations, 1), step: undefined } }],
+    [
+      "unmanaged",
+      "state_unmanaged live Worker",
+      { live: { classes: replay(steps.migrations, 1), complete: true, step: undefined } },
+    ],
     ["ahead", "state_ahead 0009-future", at("0009-future", "0123456789abcdef")],
     ["diverged", "state_diverged 0001-other", at("0001-other", "0123456789abcdef")],
     ["diverged", "state_diverged 0001-create", at("0001-create", "0123456789abcdef")],
@@ -109,7 +120,7 @@ describe("states that do not deploy", () => {
       ["A", { storage: "legacy-kv" as const }],
       ["Stranger", { storage: "sqlite" as const }],
     ]);
-    expect(codes(plan(situation(steps.migrations, 1, { live: { classes, step } })))).toEqual([
+    expect(codes(plan(situation(steps.migrations, 1, { live: { classes, complete: true, step } })))).toEqual([
       "storage_type_mismatch A",
       "orphaned_provisioned_namespace Stranger",
       "state_diverged Old",
@@ -182,6 +193,7 @@ describe("moving a class between Workers", () => {
     });
 
     const live = {
+      complete: true,
       classes: new Map([
         ["X", { storage: "sqlite" as const }],
         ["A", { storage: "sqlite" as const, fromWorker: "source-test" }],
@@ -220,6 +232,63 @@ describe("moving a class between Workers", () => {
   });
 
   const live2 = () => ({ type: "durable-object", storage: "sqlite" });
+});
+
+describe("a Worker that something else deployed", () => {
+  const found = (classes: LiveClasses, more: Partial<Situation> = {}, complete = true) =>
+    plan(situation(steps.migrations, 1, { live: { classes, complete, step: undefined }, adopt: true, ...more }));
+
+  it("is taken over at the step whose classes it has, and goes on from there", () => {
+    const end = found(replay(steps.migrations));
+    expect(end).toMatchObject({
+      state: "in sync",
+      adopts: true,
+      from: "0004-remove",
+      changesLifecycle: true,
+      errors: [],
+      exports: { C: live(), D: live() },
+    });
+    const behind = found(replay(steps.migrations, 1));
+    expect(behind).toMatchObject({ state: "behind", adopts: true, from: "0001-create", to: "0004-remove", errors: [] });
+    expect(behind.exports.A).toMatchObject({ state: "renamed", renamedTo: "C" });
+  });
+
+  it("is taken over at the last of several steps that fit, which asks for the least", () => {
+    const again = history()
+      .step("0001-create", (classes) => classes.create("A"))
+      .step("0002-remove", (classes) => classes.remove("A"))
+      .step("0003-again", (classes) => classes.create("A"));
+    const planned = plan(
+      situation(again.migrations, 1, {
+        live: { classes: replay(again.migrations), complete: true, step: undefined },
+        adopt: true,
+      }),
+    );
+    expect(planned).toMatchObject({ state: "in sync", from: "0003-again", exports: { A: live() } });
+    expect(planned.moves).toEqual([{ kind: "keep", className: "A", storage: "sqlite" }]);
+  });
+
+  it("is left alone when its classes fit no step, differ in storage, or cannot be read", () => {
+    const { migrations } = steps;
+    expect(codes(found(new Map([["Stranger", { storage: "sqlite" }]])))).toEqual(["adopt_unmatched live Worker"]);
+    expect(codes(found(new Map([...replay(migrations)].map(([name]) => [name, { storage: "legacy-kv" }]))))).toEqual([
+      "adopt_unmatched live Worker",
+    ]);
+    expect(codes(found(replay(migrations), {}, false))).toEqual(["adopt_unreadable live Worker"]);
+    expect(codes(found(replay(migrations), { adopt: false }))).toEqual(["state_unmanaged live Worker"]);
+  });
+
+  it("is taken over by all traffic at once", () => {
+    expect(codes(found(replay(steps.migrations), { rollout: 10 }))).toEqual([
+      "lifecycle_needs_full_rollout rollout 10",
+    ]);
+  });
+
+  it("is adopted once: the setting is named when it is not needed any more", () => {
+    const { warnings, adopts } = plan(situation(steps.migrations, 4, { adopt: true }));
+    expect(warnings).toMatchObject([{ code: "adopt_finished" }]);
+    expect(adopts).toBe(false);
+  });
 });
 
 describe("any history", () => {
@@ -261,52 +330,136 @@ describe("any history", () => {
       return migrations;
     });
 
-  /** Where each namespace of `from` ends, as an exports map says it: the independent reading of the map. */
-  const reconcile = (from: readonly string[], { exports }: Plan) => {
-    const identity = new Map(from.map((name) => [name, name]));
-    const result = new Map<string, string>();
-    for (const [name, origin] of identity) {
-      const entry = exports[name];
-      if (entry?.state === "deleted") continue;
-      if (entry?.state === "renamed") result.set(entry.renamedTo ?? "", origin);
-      else result.set(name, origin);
-    }
-    for (const [name, entry] of Object.entries(exports)) if (!entry.state && !result.has(name)) result.set(name, "new");
-    return result;
-  };
+  /** What the judge has: namespaces with ids, which stand for their data. */
+  type Provisioned = readonly Namespace[];
+  let ids = 0;
 
-  /** Where each namespace of `start` ends, followed step by step through the history. */
-  const stepwise = (migrations: readonly Migration[], done: number) => {
-    let state = new Map([...replay(migrations, done).keys()].map((name) => [name, name]));
-    for (const change of migrations.slice(done).flatMap((step) => step.changes)) {
-      const next = new Map(state);
-      if (change.op === "create") next.set(change.className, "new");
-      if (change.op === "remove") next.delete(change.className);
-      if (change.op === "rename") {
-        next.set(change.to, next.get(change.from) ?? "");
-        next.delete(change.from);
+  /** Deploys to a Worker by the local account's own rules, which know nothing of the planner. */
+  function deploy(namespaces: Provisioned, { exports }: Plan, code: readonly string[]): Provisioned {
+    const declared = Object.entries(exports).map(([name, { renamedTo, ...entry }]): [string, ExportEntry] => [
+      name,
+      { ...entry, ...(renamedTo !== undefined && { renamed_to: renamedTo }) },
+    ]);
+    const { actions, errors } = reconcile({
+      worker: "worker",
+      declared: Object.fromEntries(declared),
+      code: { classes: new Set(code), durableObjects: new Set(code) },
+      namespaces,
+      transfers: [],
+      namespacesOf: () => undefined,
+      boundBy: () => [],
+      plan: "paid",
+    });
+    expect(errors).toEqual([]);
+    const after = new Map(namespaces.map((namespace) => [namespace.id, namespace]));
+    for (const action of actions) {
+      if (action.do === "create") {
+        const { className, storage } = action;
+        const id = `new ${++ids}`;
+        after.set(id, { id, workerId: "worker", className, storage, transferredFrom: null });
+      } else if (action.do === "delete") {
+        after.delete(action.namespaceId);
+      } else if (action.do === "rename") {
+        const renamed = after.get(action.namespaceId);
+        if (renamed) after.set(renamed.id, { ...renamed, className: action.to });
+      } else {
+        throw new Error(`these histories ask for no ${action.do}`);
       }
-      state = next;
     }
-    return state;
-  };
+    return [...after.values()];
+  }
 
-  it("one catch-up release ends with the same objects under the same names as going step by step, or is refused", () => {
-    let planned = 0;
+  /** Deploys a release with the steps from `done` to `end`, or says that the plan refuses it. */
+  function release(
+    namespaces: Provisioned,
+    migrations: readonly Migration[],
+    end: number,
+    done: number | undefined,
+    more: Partial<Situation> = {},
+  ): { refused: Plan } | { namespaces: Provisioned } {
+    const steps = migrations.slice(0, end);
+    const planned = plan(situation(steps, done, more));
+    if (planned.errors.length) return { refused: planned };
+    return { namespaces: deploy(namespaces, planned, more.code ?? [...replay(steps).keys()]) };
+  }
+
+  /** The namespaces after the first `end` steps, each in a release of its own, from `done` on. */
+  function stepwise(
+    migrations: readonly Migration[],
+    end: number,
+    namespaces: Provisioned,
+    done?: number,
+  ): Provisioned {
+    let now = namespaces;
+    for (let at = done ?? 0; at < end; at++) {
+      const after = release(now, migrations, at + 1, at || undefined);
+      if ("refused" in after) throw new Error(`one step was refused: ${codes(after.refused)}`);
+      now = after.namespaces;
+    }
+    return now;
+  }
+
+  /** Where the data is: a namespace that was not there before is as good as any other new one. */
+  const data = (namespaces: Provisioned, before: Provisioned) =>
+    new Map(
+      namespaces
+        .map(({ className, id, storage }): [string, string] => [
+          className,
+          `${storage} ${before.some((one) => one.id === id) ? id : "new"}`,
+        ])
+        .sort(),
+    );
+
+  it("from every point of it, one release ends with the same classes and data as one a step, or is refused", () => {
+    let caughtUp = 0;
     fc.assert(
-      fc.property(histories, fc.nat(8), (migrations, cut) => {
-        const done = Math.min(Math.max(cut, 1), migrations.length);
-        const result = plan(situation(migrations, done));
-        if (result.errors.length) {
-          expect(new Set(result.errors.map(({ code }) => code))).toEqual(new Set(["needs_intermediate_release"]));
-          return;
+      fc.property(histories, (migrations) => {
+        for (let done = 0; done < migrations.length; done++) {
+          const before = stepwise(migrations, done, []);
+          const result = release(before, migrations, migrations.length, done || undefined);
+          if ("refused" in result) {
+            expect(new Set(result.refused.errors.map(({ code }) => code))).toEqual(
+              new Set(["needs_intermediate_release"]),
+            );
+            continue;
+          }
+          caughtUp++;
+          const bySteps = stepwise(migrations, migrations.length, before, done);
+          expect(data(result.namespaces, before)).toEqual(data(bySteps, before));
         }
-        planned++;
-        expect(reconcile([...replay(migrations, done).keys()], result)).toEqual(stepwise(migrations, done));
       }),
       { numRuns: 3000 },
     );
-    expect(planned).toBeGreaterThan(1000);
+    expect(caughtUp).toBeGreaterThan(3000);
+  });
+
+  it("what the plan lets through, the judge never refuses, and nothing goes that the stack did not allow", () => {
+    const choices = fc.record({
+      missing: fc.option(fc.nat(5), { freq: 3 }),
+      extra: fc.option(fc.nat(5), { freq: 3 }),
+      allowed: fc.subarray([0, 1, 2, 3, 4, 5]),
+    });
+    let sent = 0;
+    fc.assert(
+      fc.property(histories, fc.nat(8), choices, (migrations, cut, { missing, extra, allowed }) => {
+        const done = Math.min(cut, migrations.length);
+        const before = stepwise(migrations, done, []);
+        const code = [...new Set([...replay(migrations).keys(), ...(extra === null ? [] : [`C${extra}`])])].filter(
+          (name) => name !== `C${missing}`,
+        );
+        const allowDestroy = allowed.map((name) => `C${name}`);
+        const bound = [...replay(migrations).keys()];
+        const result = release(before, migrations, migrations.length, done || undefined, { code, bound, allowDestroy });
+        if ("refused" in result) return;
+        sent++;
+        const kept = new Set(result.namespaces.map(({ id }) => id));
+        for (const { id, className } of before) {
+          if (!kept.has(id)) expect(allowDestroy).toContain(className);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(sent).toBeGreaterThan(1000);
   });
 
   it("a refused catch-up names a release from which the way goes on", () => {
@@ -328,14 +481,13 @@ describe("any history", () => {
     );
   });
 
-  it("the plan of a plan is empty", () => {
+  it("the plan of a plan is empty, and applying it again changes nothing", () => {
     fc.assert(
       fc.property(histories, (migrations) => {
-        expect(plan(situation(migrations, migrations.length))).toMatchObject({
-          state: "in sync",
-          changesLifecycle: false,
-          errors: [],
-        });
+        const planned = plan(situation(migrations, migrations.length));
+        expect(planned).toMatchObject({ state: "in sync", changesLifecycle: false, errors: [] });
+        const before = stepwise(migrations, migrations.length, []);
+        expect(deploy(before, planned, [...replay(migrations).keys()])).toEqual(before);
       }),
       { numRuns: 1000 },
     );

@@ -35,10 +35,14 @@ const baseConfig = (): Record<string, unknown> => ({
   release: relative(ROOT, dir),
 });
 
+/** What the last run declared, whether or not it ended well. */
+let lastDeclared: readonly Declared[] = [];
+
 /** Runs the program with a stack's config over an account that answers its data sources with `answers`. */
 async function run(config: Record<string, unknown> = {}, answers: Answers = {}) {
   vi.resetModules();
   const declared: Declared[] = [];
+  lastDeclared = declared;
   const sdk: typeof pulumi = await import("@pulumi/pulumi");
   await sdk.runtime.setMocks(
     {
@@ -89,7 +93,7 @@ const record = (history = hashes(migrations).at(-1)) =>
 /** An account in which a release of ours serves, with the tags and shares of its versions. */
 const serving = (
   versions: readonly { versionId: string; percentage: number; tag: string }[],
-  release = record(),
+  { release = record(), regions }: { release?: string; regions?: object } = {},
 ): Answers => ({
   getWorkers: {
     results: [{ id: "w", name: "durable-stack-test", deployedOn: "2026-01-01", references: { durableObjects: [] } }],
@@ -100,7 +104,10 @@ const serving = (
     number: 5,
     exports: liveClasses(),
     annotations: { workersTag: versions[0]?.tag },
-    bindings: [{ name: "RELEASE", json: release }],
+    bindings: [
+      { name: "RELEASE", json: release },
+      ...(regions ? [{ name: "REGIONS", json: JSON.stringify(regions) }] : []),
+    ],
   },
   getWorkerVersions: {
     results: [
@@ -165,8 +172,43 @@ describe("a stack that serves a release of ours", () => {
   });
 
   it("declares nothing when the plan is refused, and says all that is wrong", async () => {
-    const diverged = serving(old, record("0000000000000000"));
+    const diverged = serving(old, { release: record("0000000000000000") });
     await expect(run({}, diverged)).rejects.toThrow(/Nothing was sent[\s\S]*state_diverged/);
+  });
+});
+
+describe("the region table", () => {
+  const old = [{ versionId: "old-version", percentage: 100, tag: "old-tag" }];
+  const live = {
+    environmentPrefix: "tst-",
+    home: "eu",
+    regions: [
+      { id: "eu", prefix: "eu" },
+      { id: "us", prefix: "us" },
+    ],
+  };
+
+  it("is refused where it loses a region whose objects nobody can count, unless the stack allows it by name", async () => {
+    await expect(run({}, serving(old, { regions: live }))).rejects.toThrow(/region_prefix_removed\] tst-us/);
+    await expect(run({ allowRegionLoss: ["tst-us"] }, serving(old, { regions: live }))).resolves.toBeDefined();
+  });
+});
+
+describe("what is wrong", () => {
+  it("is told at once: promotion, classes, regions", async () => {
+    const old = [{ versionId: "old-version", percentage: 100, tag: "old-tag" }];
+    const regions = { environmentPrefix: "old-", home: "eu", regions: [{ id: "eu", prefix: "eu" }] };
+    const answers = { ...serving(old, { release: record("0000000000000000"), regions }), stack: {} };
+    await expect(run({ promotesFrom: "staging" }, answers)).rejects.toThrow(
+      /3 errors:[\s\S]*not_promoted[\s\S]*state_diverged[\s\S]*region_prefix_changed\] old-eu/,
+    );
+  });
+
+  it("leaves nothing declared", async () => {
+    await expect(run({ promotesFrom: "staging" }, { stack: {} })).rejects.toThrow(/not_promoted/);
+    const { disconnect }: typeof pulumi.runtime = (await import("@pulumi/pulumi")).runtime;
+    await disconnect();
+    expect(lastDeclared.map(({ type }) => type)).toEqual(["pulumi:pulumi:StackReference"]);
   });
 });
 

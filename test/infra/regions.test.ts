@@ -1,0 +1,148 @@
+/** What a changed region table does to objects that exist: found, named, and allowed only by name. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isError } from "../../infra/lifecycle/findings.ts";
+import {
+  compareRegions,
+  namePrefix,
+  type RegionSituation,
+  type RegionTable,
+  regionFindings,
+} from "../../infra/lifecycle/regions.ts";
+
+const table = (more: Partial<RegionTable> = {}): RegionTable => ({
+  environmentPrefix: "prd-",
+  home: "eu",
+  regions: [
+    { id: "eu", prefix: "eu" },
+    { id: "us", prefix: "us" },
+  ],
+  ...more,
+});
+const regions = (...given: readonly (readonly [id: string, prefix: string, jurisdiction?: string])[]) =>
+  table({ regions: given.map(([id, prefix, jurisdiction]) => ({ id, prefix, jurisdiction })) });
+
+/** The codes and subjects of what stands against `next` where `live` serves. */
+function codes(next: RegionTable, more: Partial<RegionSituation> = {}): readonly string[] {
+  const findings = regionFindings({
+    live: [table()],
+    next,
+    holdsData: true,
+    sources: [],
+    neighbours: [],
+    allowRegionLoss: [],
+    ...more,
+  });
+  expect(findings.every(isError)).toBe(true);
+  return findings.map(({ code, subject }) => `${code} ${subject}`);
+}
+
+describe("a Worker with objects", () => {
+  it("keeps its table, and may get regions", () => {
+    expect(codes(table())).toEqual([]);
+    expect(codes(regions(["eu", "eu"], ["us", "us"], ["ap", "ap"]))).toEqual([]);
+  });
+
+  it.each<[string, RegionTable, readonly string[]]>([
+    ["a region removed", regions(["eu", "eu"]), ["region_prefix_removed prd-us"]],
+    ["a prefix changed", regions(["eu", "eu"], ["us", "na"]), ["region_prefix_changed prd-us"]],
+    [
+      "two prefixes swapped",
+      regions(["eu", "us"], ["us", "eu"]),
+      ["region_prefix_changed prd-eu", "region_prefix_changed prd-us"],
+    ],
+    [
+      "another environment",
+      table({ environmentPrefix: "stg-" }),
+      ["region_prefix_changed prd-eu", "region_prefix_changed prd-us"],
+    ],
+    ["a jurisdiction", regions(["eu", "eu", "eu"], ["us", "us"]), ["region_jurisdiction_changed prd-eu"]],
+    ["another id", regions(["eu", "eu"], ["na", "us"]), ["region_id_changed prd-us"]],
+    ["another home", table({ home: "us" }), ["region_home_changed prd-eu"]],
+    [
+      "a prefix that the old one begins",
+      regions(["eu", "eu"], ["us", "us2"]),
+      ["region_prefix_changed prd-us", "region_prefix_ambiguous prd-us2"],
+    ],
+  ])("refuses %s", (_, next, expected) => {
+    expect(codes(next)).toEqual(expected);
+  });
+
+  it("allows by name what hides objects, and never what mixes names up", () => {
+    expect(codes(regions(["eu", "eu"]), { allowRegionLoss: ["prd-us"] })).toEqual([]);
+    expect(codes(regions(["eu", "eu"]), { allowRegionLoss: ["prd-eu", "us"] })).toEqual([
+      "region_prefix_removed prd-us",
+    ]);
+    expect(codes(regions(["eu", "eu"], ["us", "us2"]), { allowRegionLoss: ["prd-us"] })).toEqual([
+      "region_prefix_ambiguous prd-us2",
+    ]);
+  });
+
+  it("keeps the tables of both versions of a rollout", () => {
+    const live = [table(), regions(["eu", "eu"], ["us", "us"], ["ap", "ap"])];
+    expect(codes(table(), { live })).toEqual(["region_prefix_removed prd-ap"]);
+  });
+});
+
+it("a Worker without objects may have any table", () => {
+  expect(
+    codes(table({ environmentPrefix: "new-", home: "ap", regions: [{ id: "ap", prefix: "eu" }] }), {
+      holdsData: false,
+    }),
+  ).toEqual([]);
+});
+
+describe("other Workers", () => {
+  it("whose objects arrive need their regions here", () => {
+    const sources = [{ worker: "old", table: table({ environmentPrefix: "old-" }) }];
+    expect(codes(table(), { sources })).toEqual(["region_prefix_removed old-eu", "region_prefix_removed old-us"]);
+    expect(codes(table(), { sources, allowRegionLoss: ["old-eu", "old-us"] })).toEqual([]);
+    expect(codes(table(), { sources: [{ worker: "old", table: table() }] })).toEqual([]);
+    const eu = [{ worker: "old", table: regions(["eu", "eu", "eu"]) }];
+    expect(codes(table(), { sources: eu })).toEqual(["region_jurisdiction_changed prd-eu"]);
+  });
+
+  it("that use its classes must not have prefixes that begin alike", () => {
+    const neighbours = [{ worker: "reader", table: regions(["eu", "eu1"]) }];
+    expect(codes(table(), { neighbours })).toEqual(["region_prefix_ambiguous prd-eu"]);
+    expect(codes(table(), { neighbours: [{ worker: "reader", table: regions(["eu", "eu"]) }] })).toEqual([]);
+  });
+});
+
+describe("any two tables", () => {
+  const name = fc.constantFrom("eu", "us", "eu2", "ap");
+  const tables = fc
+    .record({
+      environmentPrefix: fc.constantFrom("a-", "b-"),
+      regions: fc
+        .uniqueArray(fc.record({ id: name, prefix: name, jurisdiction: fc.constantFrom(undefined, "eu") }), {
+          minLength: 1,
+          maxLength: 4,
+          selector: ({ id }) => id,
+        })
+        // No table has a prefix twice (config.ts).
+        .filter((drawn) => new Set(drawn.map(({ prefix }) => prefix)).size === drawn.length),
+    })
+    .map((drawn): RegionTable => ({ ...drawn, home: drawn.regions[0]?.id ?? "" }));
+
+  /** Where an id leads: the name of its object and the jurisdiction, without which there is another object. */
+  const target = (where: RegionTable, id: string | undefined) => {
+    const region = where.regions.find((candidate) => candidate.id === (id ?? where.home));
+    return region && `${namePrefix(where, region)} ${region.jurisdiction}`;
+  };
+
+  it("let through only what leaves every id where it led", () => {
+    fc.assert(
+      fc.property(tables, tables, (live, next) => {
+        const kept = [undefined, ...live.regions.map(({ id }) => id)].every(
+          (id) => target(live, id) === target(next, id),
+        );
+        const changes = compareRegions(live, next).filter(({ kind }) => kind !== "added");
+        expect(changes.length === 0).toBe(kept);
+        const prefixes = live.regions.map((region) => namePrefix(live, region));
+        for (const { prefix } of changes) expect(prefixes).toContain(prefix);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
