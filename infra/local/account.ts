@@ -7,6 +7,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
+import { AssetFiles } from "./assets/files.ts";
+import { forgetUnused } from "./assets/sessions.ts";
 import type { Inspection } from "./deploy.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
@@ -25,6 +27,9 @@ interface AccountOptions {
   readonly onLog?: ((line: string) => void) | undefined;
 }
 
+/** Folder of an account's directory with its static assets. */
+export const ASSETS_FOLDER = "assets";
+
 /** Thrown when the directory belongs to an account that runs. */
 class DirectoryInUse extends Error {}
 
@@ -32,6 +37,7 @@ export class Account {
   readonly plan: Plan;
   readonly runtime: Runtime;
   readonly tails: Tails;
+  readonly assets: AssetFiles;
   readonly #store: Store;
   readonly #onWrite: WriteHook;
   #last: Promise<unknown> = Promise.resolve();
@@ -48,13 +54,15 @@ export class Account {
         store.commit(draft);
       }
       const tails = new Tails();
+      const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const runtime = await Runtime.start(
-        path.join(options.dir, "data"),
+        { directory: path.join(options.dir, "data"), assets },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         { onTrace: (events) => tails.publish(events), onLog: options.onLog },
       );
-      await runtime.sweep(store.state);
-      return new Account(store, runtime, tails, options);
+      const account = new Account(store, runtime, { tails, assets }, options);
+      await account.#sweep();
+      return account;
     } catch (error) {
       store.close();
       throw error;
@@ -73,11 +81,17 @@ export class Account {
     }
   }
 
-  private constructor(store: Store, runtime: Runtime, tails: Tails, { plan, onWrite = () => {} }: AccountOptions) {
+  private constructor(
+    store: Store,
+    runtime: Runtime,
+    { tails, assets }: { readonly tails: Tails; readonly assets: AssetFiles },
+    { plan, onWrite = () => {} }: AccountOptions,
+  ) {
     this.#onWrite = onWrite;
     this.#store = store;
     this.runtime = runtime;
     this.tails = tails;
+    this.assets = assets;
     this.plan = plan;
   }
 
@@ -91,7 +105,7 @@ export class Account {
     return identity;
   }
 
-  /** Contents of a module. */
+  /** Contents of a module or a manifest. */
   blob(sha256: string): Uint8Array {
     return this.#store.blob(sha256);
   }
@@ -106,6 +120,7 @@ export class Account {
     return this.#inTurn(async () => {
       const draft = new Draft(this.#store);
       const result = work(draft);
+      if (draft.lost("versions")) forgetUnused(draft, Date.now());
       if (draft.changes.length === 0) return result;
       const previous = this.state;
       this.#onWrite("before run");
@@ -115,7 +130,7 @@ export class Account {
         () => this.#store.commit(draft),
       );
       this.#onWrite("before sweep");
-      if (lost(previous, this.state)) await this.runtime.sweep(this.state);
+      if (draft.lost("namespaces", "kvNamespaces", "assetFiles")) await this.#sweep();
       this.#onWrite("after sweep");
       return result;
     });
@@ -144,6 +159,12 @@ export class Account {
     this.#store.close();
   }
 
+  /** Removes from disk what the state does not know any more. */
+  async #sweep(): Promise<void> {
+    await this.runtime.sweep(this.state);
+    await this.assets.sweep(new Set([...this.state.assetFiles.values()].map(({ sha256 }) => sha256)));
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work, work);
     this.#last = turn;
@@ -166,8 +187,3 @@ function newIdentity(token: string | undefined): Identity {
     createdOn: new Date().toISOString(),
   };
 }
-
-/** Whether something with data of its own is gone. */
-const lost = (before: State, after: State) =>
-  [...before.namespaces.keys()].some((id) => !after.namespaces.has(id)) ||
-  [...before.kvNamespaces.keys()].some((id) => !after.kvNamespaces.has(id));

@@ -19,6 +19,7 @@ const TYPES = {
   json: v.looseObject({ json: v.unknown() }),
   service: v.looseObject({ service: name, entrypoint: v.optional(v.string()) }),
   version_metadata: v.looseObject({}),
+  assets: v.looseObject({}),
   inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
 } as const;
 

@@ -4,6 +4,8 @@
  * Everything here works on a draft of the account. A refusal throws before the draft is committed, so that a refused
  * deployment changes nothing.
  */
+import { refuseDifferentBasePaths } from "./assets/config.ts";
+import { assetsFor } from "./assets/sessions.ts";
 import { inherit, isSecret, ownClasses, resolveBindings } from "./bindings.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newTag, newUuid } from "./ids.ts";
@@ -170,7 +172,10 @@ export function deploy(draft: Draft, workerId: string, shares: readonly Share[],
   }
   const [only, second] = versions;
   if (only !== undefined && second === undefined) applyLifecycle(draft, worker, only, options.plan);
-  else refuseLifecycleInSplit(draft.state, worker, versions, options.plan);
+  else {
+    refuseLifecycleInSplit(draft.state, worker, versions, options.plan);
+    refuseDifferentBasePaths(versions.map(({ assets }) => assets?.config));
+  }
 
   const createdOn = now();
   for (const { id } of versions) {
@@ -225,12 +230,16 @@ function dependents(state: State, worker: Worker): string[] {
 }
 
 function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: Inspection): Version {
+  const latest = versionsOf(draft.state, worker.id)[0];
+  const assets = assetsFor(draft, upload.assets, { keep: upload.keepAssets, latest, now: Date.now() });
   const bindings = inherit(upload.bindings, {
-    from: versionsOf(draft.state, worker.id)[0],
+    from: latest,
     version: (id) => draft.state.versions.get(id),
     keep: upload.keepBindings,
     strict: upload.strictInherit,
   });
+  if (assets === undefined && bindings.some(({ type }) => type === "assets"))
+    throw invalid("Cannot use an assets binding without assets.");
   return {
     id: newUuid(),
     workerId: worker.id,
@@ -248,6 +257,7 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
       sha256: draft.putBlob(contents),
       size: contents.byteLength,
     })),
+    ...(assets === undefined ? {} : { assets }),
     code: inspection.code,
     startupTimeMs: inspection.startupTimeMs,
     exports: upload.exports,

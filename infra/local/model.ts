@@ -50,8 +50,10 @@ export interface Version {
   readonly bindings: readonly Binding[];
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
-  readonly mainModule: string;
+  /** Null when the Worker has static assets and no script. */
+  readonly mainModule: string | null;
   readonly modules: readonly Module[];
+  readonly assets?: Assets;
   readonly code: CodeExports;
   /** As declared, tombstones included; null when the upload had none. */
   readonly exports: Readonly<Record<string, ExportEntry>> | null;
@@ -72,6 +74,43 @@ export interface Module {
   /** Address of the contents among the blobs (store.ts). */
   readonly sha256: string;
   readonly size: number;
+}
+
+/** The static assets of a version. */
+export interface Assets {
+  /** Address of the manifest among the blobs (store.ts): a `Manifest` (assets/manifest.ts) in JSON. */
+  readonly manifest: string;
+  readonly files: number;
+  readonly config: AssetsConfig;
+}
+
+/** How static assets are served. What is not there has Cloudflare's default. */
+export interface AssetsConfig {
+  /** Path under which they are: `/` or `/app/`. */
+  readonly basePath: string;
+  readonly htmlHandling?: "auto-trailing-slash" | "force-trailing-slash" | "drop-trailing-slash" | "none";
+  readonly notFoundHandling?: "none" | "404-page" | "single-page-application";
+  /** Whether the script has every request first, or the patterns of paths where it has. */
+  readonly runWorkerFirst?: boolean | readonly string[];
+  /** Contents of `_headers` and `_redirects`. */
+  readonly headers?: string;
+  readonly redirects?: string;
+}
+
+/** A static asset that the account holds. Its id is the client's hash and the size (assets/manifest.ts, `fileId`). */
+export interface AssetFile {
+  readonly id: string;
+  /** Name of the file with its contents (assets/files.ts). */
+  readonly sha256: string;
+}
+
+/** A manifest that was registered, and whose files are kept for it until it expires. */
+export interface AssetSession {
+  readonly id: string;
+  /** Address of the manifest among the blobs. */
+  readonly manifest: string;
+  readonly files: number;
+  readonly expiresOn: string;
 }
 
 /** What workerd says a bundle exports. */
@@ -231,6 +270,8 @@ export interface Records {
   zones: Zone;
   routes: Route;
   domains: Domain;
+  assetFiles: AssetFile;
+  assetSessions: AssetSession;
 }
 
 /** A moment of the account: nothing in it ever changes. Collections keep the order in which records came. */

@@ -53,6 +53,11 @@ export class Draft {
     if (this.#collection(name).delete(id)) this.#changes.push({ name, id, json: null });
   }
 
+  /** Whether a record of one of these collections was removed. */
+  lost(...names: readonly Name[]): boolean {
+    return this.#changes.some(({ name, json }) => json === null && names.includes(name));
+  }
+
   /** Keeps the bytes and returns their address; the same bytes are kept once. */
   putBlob(bytes: Uint8Array): string {
     const sha256 = digest(bytes);
@@ -119,7 +124,7 @@ export class Store {
     return this.#state;
   }
 
-  /** Contents of a module. Throws if nobody put them: then the file was changed by hand. */
+  /** Contents of a module or a manifest. Throws if nobody put them: then the file was changed by hand. */
   blob(sha256: string): Uint8Array {
     const contents = this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
     if (!(contents instanceof Uint8Array)) throw new Error(`account.db has no contents for module ${sha256}`);
@@ -144,7 +149,7 @@ export class Store {
             json,
           );
       }
-      if (draft.changes.some(({ name, json }) => name === "versions" && json === null)) this.#dropUnusedBlobs(draft);
+      if (draft.lost("versions", "assetSessions")) this.#dropUnusedBlobs(draft);
       this.#write("commit", "COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
@@ -158,7 +163,12 @@ export class Store {
   }
 
   #dropUnusedBlobs(draft: Draft): void {
-    const used = [...draft.state.versions.values()].flatMap(({ modules }) => modules.map(({ sha256 }) => sha256));
+    const { versions, assetSessions } = draft.state;
+    const used = [
+      ...[...versions.values()].flatMap(({ modules }) => modules.map(({ sha256 }) => sha256)),
+      ...[...versions.values()].flatMap(({ assets }) => (assets === undefined ? [] : [assets.manifest])),
+      ...[...assetSessions.values()].map(({ manifest }) => manifest),
+    ];
     this.#write(
       "blobs",
       "DELETE FROM blobs WHERE sha256 NOT IN (SELECT value FROM json_each(?))",
@@ -190,6 +200,8 @@ export class Store {
       zones: load("zones"),
       routes: load("routes"),
       domains: load("domains"),
+      assetFiles: load("assetFiles"),
+      assetSessions: load("assetSessions"),
     };
   }
 }

@@ -3,14 +3,21 @@
  * module) and the JSON of the versions API (modules in base64). Both become the same `Upload`.
  */
 import * as v from "valibot";
+import { AssetsBody, type AssetsUpload, toConfig } from "./assets/config.ts";
 import { parseBindings } from "./bindings.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
+import { parse } from "./parse.ts";
 
 /** A version as uploaded, before anything is known about it. */
 export interface Upload {
   readonly modules: readonly UploadedModule[];
-  readonly mainModule: string;
+  /** Null when there is no script, only assets. */
+  readonly mainModule: string | null;
+  /** Null when the upload brings none. */
+  readonly assets: AssetsUpload | null;
+  /** Whether the newest version's assets stay where the upload brings none. */
+  readonly keepAssets: boolean;
   readonly bindings: readonly Binding[];
   /** Binding types that are kept from the previous version though not named. */
   readonly keepBindings: readonly string[];
@@ -70,6 +77,8 @@ const Common = v.looseObject({
   migrations: v.optional(v.nullable(MigrationsBody)),
   annotations: v.optional(v.nullable(v.record(text, v.union([text, v.undefined(), v.null()])))),
   keep_bindings: v.optional(v.nullable(texts)),
+  keep_assets: v.optional(v.nullable(v.boolean())),
+  assets: v.optional(v.nullable(AssetsBody)),
   ...Settings.entries,
 });
 
@@ -86,7 +95,7 @@ const DEFAULT_COMPATIBILITY_DATE = "2021-11-02";
 const EXTRAS = ["limits", "placement", "usage_model", "cache_options", "package_dependencies"] as const;
 
 /** Members that would change what the Worker does, and that the account cannot do. */
-const REFUSED = ["assets", "containers"] as const;
+const REFUSED = ["containers"] as const;
 
 /** Types of module that workerd can load, by content type, and what they are for it. */
 export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" | "data" | "json"> = new Map([
@@ -102,14 +111,6 @@ export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" |
 
 /** Kept, returned, and not part of the program. */
 const SOURCE_MAP = "application/source-map";
-
-/** Parses a body of the given schema. Throws 10021 with the path of the first mistake. */
-export function parse<Schema extends v.GenericSchema>(schema: Schema, body: unknown): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, body, { abortEarly: true });
-  if (result.success) return result.output;
-  const issue = result.issues[0];
-  throw invalid(`${v.getDotPath(issue) ?? "body"}: ${issue.message}`);
-}
 
 /** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
 export async function readForm(request: Request, options: { strictInherit: boolean; source: string }): Promise<Upload> {
@@ -133,7 +134,7 @@ export async function readForm(request: Request, options: { strictInherit: boole
 
 /** Reads the JSON form of `POST …/workers/:id/versions`. */
 export function readJson(body: unknown): Upload {
-  const metadata = parse(v.intersect([Common, v.looseObject({ modules: v.array(JsonModule) })]), body);
+  const metadata = parse(v.intersect([Common, v.looseObject({ modules: v.optional(v.array(JsonModule), []) })]), body);
   const modules = metadata.modules.map((module) => ({
     name: module.name,
     contentType: module.content_type,
@@ -163,8 +164,9 @@ function toUpload(
   modules: readonly UploadedModule[],
   options: { strictInherit: boolean; source: string },
 ): Upload {
-  const mainModule = metadata.main_module;
-  if (mainModule === undefined) throw invalid("main_module: required.");
+  const mainModule = metadata.main_module ?? null;
+  const assets = assetsOf(metadata.assets ?? null, modules, mainModule !== null);
+  if (mainModule === null && assets === null) throw invalid("main_module: required, unless there are assets.");
   checkModules(mainModule, modules);
   for (const member of REFUSED) {
     const value = metadata[member];
@@ -178,6 +180,8 @@ function toUpload(
   return {
     modules,
     mainModule,
+    assets,
+    keepAssets: metadata.keep_assets ?? false,
     bindings: parseBindings(metadata.bindings),
     keepBindings: metadata.keep_bindings ?? [],
     strictInherit: options.strictInherit,
@@ -198,7 +202,25 @@ function toUpload(
   };
 }
 
-function checkModules(mainModule: string, modules: readonly UploadedModule[]): void {
+/** Settings of the assets. In the JSON form `_headers` and `_redirects` come as modules of these names. */
+function assetsOf(
+  sent: v.InferOutput<typeof AssetsBody> | null,
+  modules: readonly UploadedModule[],
+  hasScript: boolean,
+): AssetsUpload | null {
+  if (sent === null) return null;
+  const textOf = (name: string) => {
+    const module = modules.find((candidate) => candidate.name === name);
+    if (module === undefined) return undefined;
+    if (bareType(module.contentType) !== "text/plain")
+      throw invalid(`module with name '${name}' must have content type 'text/plain'`);
+    return new TextDecoder().decode(module.contents);
+  };
+  const files = { headers: textOf("_headers"), redirects: textOf("_redirects") };
+  return { jwt: sent.jwt ?? null, config: toConfig(sent.config ?? {}, files, hasScript) };
+}
+
+function checkModules(mainModule: string | null, modules: readonly UploadedModule[]): void {
   const seen = new Set<string>();
   for (const { name, contentType } of modules) {
     if (seen.has(name)) throw invalid(`modules: there are two modules named '${name}'.`);
@@ -209,6 +231,7 @@ function checkModules(mainModule: string, modules: readonly UploadedModule[]): v
         `module ${name}: content type '${contentType}' is not served. Served are ${[...MODULE_TYPES.keys()].join(", ")}.`,
       );
   }
+  if (mainModule === null) return;
   const main = modules.find(({ name }) => name === mainModule);
   if (main === undefined)
     throw invalid(

@@ -70,6 +70,8 @@ function state(
     kvNamespaces: new Map(),
     buckets: new Map(),
     zones: new Map(),
+    assetFiles: new Map(),
+    assetSessions: new Map(),
     routes: byId(...routes.map(([pattern, script]): Route => ({ id: pattern, zoneId: "", pattern, script }))),
     domains: byId(
       ...domains.map(([hostname, service]): Domain => ({ id: hostname, hostname, service, zoneId: "", certId: "" })),

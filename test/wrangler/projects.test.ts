@@ -1,55 +1,27 @@
 /** Real wrangler, projects of other kinds than ours, and its commands besides `deploy`. */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startAccount } from "../../infra/local/index.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { TestAccount } from "../local/support.ts";
+import { type Projects, projectsIn } from "./project.ts";
 import { wrangler } from "./wrangler.ts";
 
 let dir: string;
 let test: TestAccount;
+let project: Projects;
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), "wrangler-projects-"));
   test = new TestAccount(await startAccount({ dir: path.join(dir, "account"), port: 0, apiPort: 0 }));
+  project = projectsIn(dir, test);
 });
 afterAll(async () => {
   await test?.close();
   rmSync(dir, { recursive: true, force: true });
 });
-
-/** Writes a project into a folder of its name; files that are not text are given as bytes. */
-function project(
-  config: { readonly name: string } & Record<string, unknown>,
-  files: Record<string, string | Uint8Array>,
-) {
-  const folder = path.join(dir, config.name);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    path.join(folder, "wrangler.json"),
-    JSON.stringify({
-      main: "index.js",
-      compatibility_date: "2026-11-01",
-      workers_dev: true,
-      preview_urls: true,
-      ...config,
-    }),
-  );
-  for (const [name, contents] of Object.entries(files)) writeFileSync(path.join(folder, name), contents);
-  return {
-    run: (...args: string[]) => wrangler(test.running, folder, args),
-    /** Runs the command and fails with its output unless it succeeds. */
-    async ok(args: string, input = ""): Promise<string> {
-      const { code, text } = await wrangler(test.running, folder, args.split(" "), input);
-      if (code !== 0) throw new Error(`wrangler ${args} ended with ${code}:\n${text}`);
-      return text;
-    },
-    ask: async (at = "/") => (await test.ask(config.name, at)).text,
-    folder,
-  };
-}
 
 /** A class whose objects count, under each of the names. */
 const counters = (names: readonly string[]) => `

@@ -9,6 +9,7 @@ import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
+import { assetSessions, assetUploads } from "./assets.ts";
 import type { Api } from "./context.ts";
 import { deployments } from "./deployments.ts";
 import { domains } from "./domains.ts";
@@ -45,16 +46,22 @@ export function api(context: Api, faults: Faults): Hono {
   app.notFound((c) =>
     failure(c, 501, 7000, `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`),
   );
-  app.use(recorded(context.calls), loopbackOnly, bearer(context.account), failing(faults));
+  const family = "/accounts/:account";
+  const uploads = `${family}/workers/assets/upload`;
+  app.use(recorded(context.calls), loopbackOnly);
+  // With a token of its own, so before the account's is asked for.
+  app.use(uploads, ownAccount(context.account), failing(faults));
+  app.route(uploads, assetUploads(context));
+  app.use(bearer(context.account), failing(faults));
 
-  app.use("/accounts/:account/*", ownAccount(context.account));
+  app.use(`${family}/*`, ownAccount(context.account));
   app.route("/local", extras(context, faults));
   app.route("/", user(context));
   app.route("/zones", zones(context));
   app.route("/zones/:zone/workers/routes", routes(context));
-  const family = "/accounts/:account";
   app.route(`${family}/workers/workers`, workers(context));
   app.route(`${family}/workers/workers/:worker/versions`, versions(context));
+  app.route(`${family}/workers/scripts/:script/assets-upload-session`, assetSessions(context));
   app.route(`${family}/workers/scripts/:script/deployments`, deployments(context));
   app.route(`${family}/workers/scripts/:script/versions`, scriptVersions(context));
   app.route(`${family}/workers/scripts/:script/secrets`, secrets(context));

@@ -14,8 +14,8 @@ interface ResultInfo {
 const NONE = { errors: [], messages: [] };
 
 /** A successful answer with its result. */
-export const ok = (c: Context, result: unknown, info?: ResultInfo) =>
-  c.json({ success: true, ...NONE, result, ...(info === undefined ? {} : { result_info: info }) });
+export const ok = (c: Context, result: unknown, info?: ResultInfo, status: 200 | 201 | 202 = 200) =>
+  c.json({ success: true, ...NONE, result, ...(info === undefined ? {} : { result_info: info }) }, status);
 
 /** A refusal with Cloudflare's code. `details` are those of an `exports` reconciliation. */
 export const failure = (

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { now } from "../deploy.ts";
 import { invalid } from "../errors.ts";
 import type { Schedule } from "../model.ts";
-import { parse } from "../upload.ts";
+import { parse } from "../parse.ts";
 import { json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";

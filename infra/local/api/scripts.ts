@@ -34,7 +34,7 @@ export const scripts = ({ account }: Api) => {
         });
         return ok(c, {
           ...shownScript(account.state, script(account.state, name)),
-          entry_point: version.mainModule,
+          ...(version.mainModule === null ? {} : { entry_point: version.mainModule }),
           startup_time_ms: version.startupTimeMs,
           deployment_id: version.id.replaceAll("-", ""),
           ...(version.report === null ? {} : { exports_reconciliation: version.report }),
@@ -74,8 +74,8 @@ export function shownScript(state: State, worker: Worker) {
     observability: worker.observability,
     tail_consumers: worker.tailConsumers,
     usage_model: "standard",
-    has_assets: false,
-    has_modules: true,
+    has_assets: version?.assets !== undefined,
+    has_modules: version?.mainModule !== null,
     ...(worker.migrationTag === null ? {} : { migration_tag: worker.migrationTag }),
     ...(version === undefined ? {} : shownVersion(version)),
   };

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
+import { shownConfig } from "../assets/config.ts";
 import { parseBindings, shownBinding } from "../bindings.ts";
 import { addVersion, deriveVersion } from "../deploy.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
@@ -95,7 +96,8 @@ function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
     bindings: version.bindings.map(shownBinding),
     compatibility_date: version.compatibilityDate,
     compatibility_flags: version.compatibilityFlags,
-    main_module: version.mainModule,
+    ...(version.mainModule === null ? {} : { main_module: version.mainModule }),
+    ...(version.assets === undefined ? {} : { assets: { config: shownConfig(version.assets.config) } }),
     usage_model: "standard",
     startup_time_ms: version.startupTimeMs,
     ...version.extras,

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import { bucketKey } from "../bindings.ts";
-import type { Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
+import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
@@ -27,6 +27,8 @@ export interface Service {
   readonly modules: readonly ServiceModule[];
   readonly env: Env;
   readonly exports: NonNullable<Config["exports"]>;
+  /** Static assets in front of the program; without a script there is nothing behind them. */
+  readonly assets?: Pick<Assets, "manifest" | "config"> & { readonly hasScript: boolean };
   /** Whether the account is told of what its code does. */
   readonly tailed?: boolean;
 }
@@ -46,6 +48,9 @@ export const INTERNAL = "account:internal";
 
 /** A module of an upload, or one that is written here. */
 type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
+
+/** Stands where a Worker has no script. Nothing reaches it: its assets answer every request. */
+const NO_SCRIPT = { name: "none.js", text: "export default {};" } as const;
 
 const OBJECTS_CODE = readFileSync(path.join(import.meta.dirname, "workers/objects.js"), "utf8");
 
@@ -73,7 +78,13 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
       return reason === undefined ? service : brokenService(service, reason);
     });
     const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
-    const all = splitObjects ? [...stateless, objectsService(state, worker, serving)] : stateless;
+    const all = splitObjects
+      ? [
+          ...stateless,
+          ...serving.flatMap(({ version }) => assetsService(worker, version)),
+          objectsService(state, worker, serving),
+        ]
+      : stateless;
     return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
   });
 }
@@ -85,11 +96,35 @@ function requestService(state: State, worker: Worker, version: Version): Service
     name,
     compatibilityDate: version.compatibilityDate,
     compatibilityFlags: version.compatibilityFlags,
-    mainModule: version.mainModule,
-    modules: programOf(version),
-    env: environment(state, version, ""),
+    mainModule: version.mainModule ?? NO_SCRIPT.name,
+    modules: version.mainModule === null ? [NO_SCRIPT] : programOf(version),
+    env: environment(state, version, { prefix: "", assets: { type: "assets" } }),
     exports: name === objectsName(state, worker) ? objectClasses(state, worker, version) : {},
+    ...assetsOf(version, version.mainModule !== null),
   };
+}
+
+const assetsOf = ({ assets }: Version, hasScript: boolean): Pick<Service, "assets"> =>
+  assets === undefined ? {} : { assets: { manifest: assets.manifest, config: assets.config, hasScript } };
+
+/** Name of the service that has a version's assets and nothing else. */
+const assetsName = (worker: Worker, version: Version): string => `${worker.name}@${version.id}:assets`;
+
+/** The assets that the objects of a split reach by their binding: the isolate they share can have one set of its own. */
+function assetsService(worker: Worker, version: Version): Service[] {
+  if (version.assets === undefined || !version.bindings.some(({ type }) => type === "assets")) return [];
+  return [
+    {
+      name: assetsName(worker, version),
+      compatibilityDate: version.compatibilityDate,
+      compatibilityFlags: version.compatibilityFlags,
+      mainModule: NO_SCRIPT.name,
+      modules: [NO_SCRIPT],
+      env: {},
+      exports: {},
+      ...assetsOf(version, false),
+    },
+  ];
 }
 
 /** In place of a version that does not start. Its classes are there for those that bind to them, and say the same. */
@@ -137,7 +172,12 @@ function objectsService(state: State, worker: Worker, serving: readonly Serving[
         programOf(version).map((module) => ({ ...module, name: `${folder}/${module.name}` })),
       ),
     ],
-    env: Object.assign({}, ...sides.map(({ version, prefix }) => environment(state, version, prefix))),
+    env: Object.assign(
+      {},
+      ...sides.map(({ version, prefix }) =>
+        environment(state, version, { prefix, assets: { type: "worker", worker: assetsName(worker, version) } }),
+      ),
+    ),
     exports,
   };
 }
@@ -155,10 +195,15 @@ const objectClasses = (state: State, worker: Worker, { code }: Version): Service
       ]),
   );
 
-const environment = (state: State, version: Version, prefix: string): Env =>
+/** The version's bindings, under names with the prefix; `assets` is what a binding to its own assets is. */
+const environment = (
+  state: State,
+  version: Version,
+  { prefix, assets }: { readonly prefix: string; readonly assets: Env[string] },
+): Env =>
   Object.fromEntries(
     version.bindings.flatMap((binding) => {
-      const bound = bind(state, version, binding);
+      const bound = binding.type === "assets" ? assets : bind(state, version, binding);
       return bound === undefined ? [] : [[`${prefix}${binding.name}`, bound] as const];
     }),
   );
@@ -223,8 +268,12 @@ type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 /** A value that came as JSON, as a type that says so. */
 const jsonValue = (value: unknown): Json => JSON.parse(JSON.stringify(value ?? null));
 
-/** Miniflare's options for a service. */
-export function optionsFor(service: Service, contents: (sha256: string) => Uint8Array): WorkerOptions {
+/** Miniflare's options for a service. `folderOf` has the folder of its assets. */
+export function optionsFor(
+  service: Service,
+  contents: (sha256: string) => Uint8Array,
+  folderOf: (service: string) => string,
+): WorkerOptions {
   return {
     config: {
       name: service.name,
@@ -243,6 +292,7 @@ export function optionsFor(service: Service, contents: (sha256: string) => Uint8
       },
       env: service.env,
       exports: service.exports,
+      ...(service.assets === undefined ? {} : { assets: servedAssets(folderOf(service.name), service.assets) }),
       ...(service.tailed
         ? {
             tailConsumers: [
@@ -251,6 +301,23 @@ export function optionsFor(service: Service, contents: (sha256: string) => Uint8
           }
         : {}),
     },
+  };
+}
+
+function servedAssets(
+  directory: string,
+  {
+    config: { runWorkerFirst, headers: _headers, redirects: _redirects, ...config },
+    hasScript,
+  }: NonNullable<Service["assets"]>,
+): NonNullable<Config["assets"]> {
+  return {
+    directory,
+    hasUserWorker: hasScript,
+    ...config,
+    ...(runWorkerFirst === undefined || !hasScript
+      ? {}
+      : { runWorkerFirst: typeof runWorkerFirst === "boolean" ? runWorkerFirst : [...runWorkerFirst] }),
   };
 }
 

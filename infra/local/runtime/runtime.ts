@@ -10,6 +10,8 @@ import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "miniflare";
 import * as v from "valibot";
+import type { AssetFiles, AssetSet } from "../assets/files.ts";
+import { manifestOf } from "../assets/sessions.ts";
 import type { Inspection } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
@@ -49,7 +51,13 @@ export interface RuntimeListeners {
   readonly onLog?: ((line: string) => void) | undefined;
 }
 
-/** A state and the contents of its modules: what is to run. */
+/** Where what runs has its data: objects, KV namespaces and buckets in a directory, and static assets. */
+interface RuntimePlaces {
+  readonly directory: string;
+  readonly assets: AssetFiles;
+}
+
+/** A state and the contents of its modules and manifests: what is to run. */
 interface Snapshot {
   readonly state: State;
   readonly blob: (sha256: string) => Uint8Array;
@@ -57,6 +65,7 @@ interface Snapshot {
 
 export class Runtime {
   readonly #directory: string;
+  readonly #assets: AssetFiles;
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
   #miniflare: Miniflare;
@@ -72,8 +81,9 @@ export class Runtime {
   #entry: string | undefined;
 
   /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
-  static async start(directory: string, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
-    const runtime = new Runtime(directory, snapshot, listeners);
+  static async start(places: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
+    await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
+    const runtime = new Runtime(places, snapshot, listeners);
     try {
       runtime.#entry = (await runtime.#miniflare.ready).href;
     } catch (error) {
@@ -82,8 +92,9 @@ export class Runtime {
     return runtime;
   }
 
-  private constructor(directory: string, snapshot: Snapshot, listeners: RuntimeListeners) {
+  private constructor({ directory, assets }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
     this.#directory = directory;
+    this.#assets = assets;
     this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
     this.#running = JSON.stringify(services);
@@ -170,6 +181,7 @@ export class Runtime {
 
   /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
   async inspect(upload: Inspected): Promise<Inspection> {
+    if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
     await this.open();
     const response = await fetch(this.entry, {
       method: "POST",
@@ -296,10 +308,12 @@ export class Runtime {
   }
 
   async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    await layOut(this.#assets, services, snapshot);
     await this.#miniflare.setOptions(this.#options(services, snapshot));
     this.#entry = (await this.#miniflare.ready).href;
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);
+    await this.#assets.prune(setsOf(services));
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -315,7 +329,7 @@ export class Runtime {
       resourcePersistencePath: this.#directory,
       workers: [
         this.#internal(services, snapshot.state),
-        ...services.map((service) => optionsFor(service, snapshot.blob)),
+        ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
     };
   }
@@ -347,6 +361,23 @@ export class Runtime {
       },
     };
   }
+}
+
+/** What runs besides the state before anybody asked for it. */
+const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
+
+const setsOf = (services: readonly Service[]): AssetSet[] =>
+  services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
+
+/** Makes the folders from which the services serve their assets. */
+function layOut(assets: AssetFiles, services: readonly Service[], { state, blob }: Snapshot): Promise<void> {
+  return assets.layOut(setsOf(services), (manifest) =>
+    manifestOf({ blob }, { manifest }).map(([at, id]) => {
+      const file = state.assetFiles.get(id);
+      if (file === undefined) throw new Error(`account.db has no file ${id} for the asset ${at}`);
+      return [at, file.sha256] as const;
+    }),
+  );
 }
 
 /** Everything with data that the REST API reads and writes itself. */

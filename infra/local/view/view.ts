@@ -106,15 +106,16 @@ function workerPart(state: State, worker: Worker, addressOf: (worker: string) =>
       ${worker.schedules.length > 0 ? ` · cron ${worker.schedules.map(({ cron }) => cron).join(", ")}` : ""}
     </p>
     ${table(
-      ["Traffic", "Version", "Created", "Tag", "Message", "Id"],
+      ["Traffic", "Version", "Created", "Tag", "Message", "Assets", "Id"],
       versionsOf(state, worker.id)
         .slice(0, SHOWN_VERSIONS)
-        .map(({ id, number, createdOn, annotations }) => [
+        .map(({ id, number, createdOn, annotations, assets }) => [
           traffic.has(id) ? `${traffic.get(id)} %` : "",
           String(number),
           time(createdOn),
           annotations["workers/tag"] ?? "",
           annotations["workers/message"] ?? "",
+          assets === undefined ? "" : files(assets.files),
           id,
         ]),
     )}
@@ -152,6 +153,8 @@ const callRow = ({ at, method, path: called, status, milliseconds }: Call) => [
   String(status),
   String(milliseconds),
 ];
+
+const files = (count: number) => `${count} ${count === 1 ? "file" : "files"}`;
 
 const time = (at: string) => at.slice(0, 19).replace("T", " ");
 

@@ -1,0 +1,47 @@
+/** A project for real wrangler: a folder with its configuration and files, and what one does with it. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { TestAccount } from "../local/support.ts";
+import { type Ended, wrangler } from "./wrangler.ts";
+
+interface Project {
+  readonly folder: string;
+  readonly run: (...args: string[]) => Promise<Ended>;
+  /** Runs the command and fails with its output unless it succeeds. */
+  readonly ok: (args: string, input?: string) => Promise<string>;
+  /** The text that the Worker answers with. */
+  readonly ask: (at?: string) => Promise<string>;
+  /** Writes a file, with the folders that it is in. */
+  readonly write: (name: string, contents: string | Uint8Array) => void;
+}
+
+export type Projects = (
+  config: { readonly name: string } & Record<string, unknown>,
+  files: Record<string, string | Uint8Array>,
+) => Project;
+
+/** Writes projects into folders of their names below `dir`; files that are not text are given as bytes. */
+export const projectsIn =
+  (dir: string, test: TestAccount): Projects =>
+  (config, files) => {
+    const folder = path.join(dir, config.name);
+    const write = (name: string, contents: string | Uint8Array) => {
+      const file = path.join(folder, name);
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, contents);
+    };
+    const defaults = { main: "index.js", compatibility_date: "2026-11-01", workers_dev: true, preview_urls: true };
+    write("wrangler.json", JSON.stringify({ ...defaults, ...config }));
+    for (const [name, contents] of Object.entries(files)) write(name, contents);
+    return {
+      folder,
+      write,
+      run: (...args) => wrangler(test.running, folder, args),
+      async ok(args, input = "") {
+        const { code, text } = await wrangler(test.running, folder, args.split(" "), input);
+        if (code !== 0) throw new Error(`wrangler ${args} ended with ${code}:\n${text}`);
+        return text;
+      },
+      ask: async (at = "/") => (await test.ask(config.name, at)).text,
+    };
+  };
