@@ -1,12 +1,26 @@
 /** `npm run migrations`: the history of classes at the command line. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { Command } from "commander";
+import { join, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { complete, describedAccount, localAccount } from "./account.ts";
+import { releaseDir } from "./config.ts";
 import { describe, type Finding, isError } from "./lifecycle/findings.ts";
+import type { Migration } from "./lifecycle/history.ts";
+import { historyOfClasses, sourceOf } from "./lifecycle/import.ts";
 import { lint } from "./lifecycle/lint.ts";
 import { checkLock, formatLock, LOCK_FILE } from "./lifecycle/lock.ts";
+import { listWorkers, readLive } from "./live.ts";
 import { migrations } from "./migrations.ts";
+import { terminalColors } from "./paint.ts";
+import { stackNames } from "./project.ts";
+import { Reads } from "./reads.ts";
+import { readRelease } from "./release/read.ts";
 import { ROOT } from "./release/root.ts";
+import { planData, report } from "./report.ts";
+import { Api } from "./resources/api.ts";
+import { openStack } from "./stack.ts";
+import { previewStack, type StackStatus, statusOf, statusTable } from "./status.ts";
+import { historyOfFile } from "./wrangler-file.ts";
 
 const lockFile = join(ROOT, LOCK_FILE);
 const readLock = () => (existsSync(lockFile) ? readFileSync(lockFile, "utf8") : null);
@@ -48,4 +62,115 @@ program
     console.log(`${LOCK_FILE} written: ends at ${migrations.at(-1)?.name}`);
   });
 
-await program.parseAsync();
+const collect = (name: string, before: readonly string[]) => [...before, name];
+const DIR = ["--dir <folder>", "where the local account keeps its state, for the stack local", ".local"] as const;
+
+program
+  .command("status")
+  .description("show where each stack stands, and what promoting the built release would do to it")
+  .option("--stack <name>", "only this stack; may be repeated (default: every Pulumi.*.yaml)", collect, [])
+  .option("--json", "print JSON", false)
+  .option(...DIR)
+  .action(async ({ stack, json, dir }: { stack: readonly string[]; json: boolean; dir: string }) => {
+    const asked = stack.length ? stack : stackNames(ROOT);
+    const rows: StackStatus[] = [];
+    const unreachable: { stack: string; reason: string }[] = [];
+    for (const name of asked) {
+      try {
+        rows.push(await statusOf(openStack(name, { dir }), migrations, { dir }));
+      } catch (error) {
+        unreachable.push({ stack: name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
+    else {
+      if (rows.length) console.log(statusTable(rows));
+      for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
+    }
+    // Those that were asked for by name, and at least one of all, must answer.
+    if (unreachable.length && (stack.length || !rows.length)) process.exitCode = 1;
+  });
+
+program
+  .command("plan")
+  .description("show exactly what the next `npm run up` does to a stack; exit code 1 when it would be refused")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--release <folder>", "the release (default: the stack's setting)")
+  .option("--json", "print JSON", false)
+  .option(...DIR)
+  .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {
+    const open = openStack(stack, { dir });
+    const built = readRelease(release === undefined ? releaseDir(open.settings) : resolve(release));
+    const preview = await previewStack(open, built, migrations, { dir });
+    if (json) console.log(JSON.stringify(planData(preview), null, 2));
+    else console.log(report(preview, terminalColors(process.stdout)));
+    if (!json) print([...preview.warnings, ...preview.errors]);
+    if (preview.errors.length) process.exitCode = 1;
+  });
+
+interface Import {
+  readonly stack?: string;
+  readonly worker?: string;
+  readonly wrangler?: string;
+  readonly write: boolean;
+  readonly force: boolean;
+  readonly dir: string;
+}
+
+program
+  .command("import")
+  .description("print a first history for a Worker that something else deployed (docs/adopt.md)")
+  .addOption(new Option("--stack <name>", "the live Worker of this stack").conflicts(["worker", "wrangler"]))
+  .addOption(new Option("--worker <name>", "a live Worker of the account").conflicts(["stack", "wrangler"]))
+  .addOption(new Option("--wrangler <file>", "what this wrangler file declares").conflicts(["stack", "worker"]))
+  .option("--write", "write infra/migrations.ts and its lock, when it holds only the template's own history", false)
+  .option("--force", "with --write: whatever it holds", false)
+  .option(...DIR)
+  .action(async (options: Import) => {
+    const imported = await historyFrom(options);
+    if (print(lint(imported))) {
+      process.exitCode = 1;
+      return;
+    }
+    if (!options.write) {
+      process.stdout.write(sourceOf(imported));
+      return;
+    }
+    if (!options.force && !(migrations.length === 1 && migrations[0]?.name === TEMPLATE_STEP)) {
+      throw new Error(
+        `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
+      );
+    }
+    writeFileSync(join(ROOT, "infra/migrations.ts"), sourceOf(imported));
+    writeFileSync(lockFile, formatLock(imported));
+    console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
+  });
+
+/** The one step of the history that the template comes with. */
+const TEMPLATE_STEP = "0001-create-patterns";
+
+async function historyFrom({ stack, worker, wrangler, dir }: Import): Promise<readonly Migration[]> {
+  if (wrangler !== undefined) return historyOfFile(resolve(wrangler));
+  if (stack !== undefined) {
+    const { settings, reads } = openStack(stack, { dir });
+    return historyOfWorker(reads, settings.workerName);
+  }
+  if (worker === undefined) throw new Error("Say what to import: --stack, --worker or --wrangler.");
+  const { apiUrl, accountId, token } = complete(describedAccount(process.env)) ?? localAccount(dir);
+  return historyOfWorker(Reads.through(new Api({ baseUrl: apiUrl, token }), accountId), worker);
+}
+
+async function historyOfWorker(reads: Reads, name: string): Promise<readonly Migration[]> {
+  const { classes, complete: all } = await readLive(await listWorkers(reads), name);
+  if (classes === undefined) throw new Error(`The account has no Worker ${name} that was deployed.`);
+  if (!all) throw new Error(`The Durable Object namespaces of ${name} cannot be read with this token.`);
+  if (classes.size === 0) throw new Error(`The Worker ${name} has no Durable Object classes.`);
+  return historyOfClasses(classes);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

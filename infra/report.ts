@@ -120,3 +120,26 @@ function regionLine(change: RegionChange): Line {
       return ["removed", `~ ${id} (${prefix}): jurisdiction ${change.from} -> ${change.to}`];
   }
 }
+
+/** The preview as data, for programs: what `report` says, and the `exports` map that would be sent. */
+export function planData({ settings, release, live, plan, traffic, tag, regions, objects, errors, warnings }: Preview) {
+  return {
+    stack: settings.stack,
+    worker: settings.workerName,
+    state: plan.state,
+    from: plan.from ?? null,
+    to: plan.to,
+    adopts: plan.adopts,
+    changesLifecycle: plan.changesLifecycle,
+    release: { digest: release.digest, tag },
+    moves: plan.moves,
+    exports: plan.exports,
+    objects: Object.fromEntries(objects),
+    serving: live.serving,
+    traffic: { release: traffic.release, stable: traffic.stable ?? null },
+    rollbackFloor: live.rollbackFloor ?? null,
+    regions,
+    errors,
+    warnings,
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * A first history for a Worker that something else deployed: from its live classes, or from what its wrangler file
+ * says of them (`migrations` or `exports`). Pure; the result is to be linted like any other history.
+ */
+import type { Change, Migration, Storage } from "./history.ts";
+import type { LiveClasses } from "./replay.ts";
+
+/** One entry of wrangler's `migrations` (docs: Durable Objects migrations). */
+export interface WranglerMigration {
+  readonly tag: string;
+  readonly new_classes?: readonly string[] | undefined;
+  readonly new_sqlite_classes?: readonly string[] | undefined;
+  readonly renamed_classes?: readonly { readonly from: string; readonly to: string }[] | undefined;
+  readonly deleted_classes?: readonly string[] | undefined;
+  readonly transferred_classes?:
+    | readonly { readonly from: string; readonly from_script: string; readonly to: string }[]
+    | undefined;
+}
+
+/** One entry of wrangler's `exports` (docs: Durable Object class exports). */
+export interface WranglerExport {
+  readonly type: string;
+  readonly state?: string | undefined;
+  readonly storage?: string | undefined;
+  readonly renamed_to?: string | undefined;
+  readonly transferred_to?: string | undefined;
+  readonly transfer_from?: string | undefined;
+}
+
+const create = (className: string, storage: Storage): Change => ({ op: "create", className, storage });
+const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");
+
+/** One step that creates the classes as they are live. */
+export const historyOfClasses = (classes: LiveClasses): readonly Migration[] =>
+  steps([
+    {
+      tag: "import",
+      changes: [...classes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { storage }]) => create(name, storage)),
+    },
+  ]);
+
+/** A step for each of wrangler's, its changes in Cloudflare's order: deleted, renamed, transferred, new. */
+export function historyOfMigrations(migrations: readonly WranglerMigration[]): readonly Migration[] {
+  return steps(
+    migrations.map(({ tag, ...step }) => ({
+      tag,
+      changes: [
+        ...(step.deleted_classes ?? []).map((className): Change => ({ op: "remove", className })),
+        ...(step.renamed_classes ?? []).map(({ from, to }): Change => ({ op: "rename", from, to })),
+        ...(step.transferred_classes ?? []).flatMap(({ from, from_script, to }): Change[] => [
+          // wrangler does not say what storage a transferred class has.
+          { op: "receive", className: from, fromWorker: from_script, storage: "sqlite" },
+          ...(from === to ? [] : [{ op: "rename" as const, from, to }]),
+        ]),
+        ...(step.new_classes ?? []).map((name) => create(name, "legacy-kv")),
+        ...(step.new_sqlite_classes ?? []).map((name) => create(name, "sqlite")),
+      ],
+    })),
+  );
+}
+
+/**
+ * The classes as they were before the tombstones of `exports`, and a step that does what the tombstones say: whether
+ * they have been applied yet or not, the live classes are those of one of the two.
+ */
+export function historyOfExports(exports: Readonly<Record<string, WranglerExport>>): readonly Migration[] {
+  const entries = Object.entries(exports).filter(([, { type }]) => type === "durable-object");
+  const renames = entries.filter(([, { state }]) => state === "renamed");
+  /** Of several names that became one, nobody can tell which came last: that class is taken as it is now. */
+  const originOf = (name: string) => {
+    const origins = renames.filter(([, { renamed_to }]) => renamed_to === name);
+    return origins.length === 1 ? origins[0]?.[0] : undefined;
+  };
+  const before: Change[] = [];
+  const after: Change[] = [];
+  for (const [name, { state, storage, transferred_to, transfer_from }] of entries) {
+    if (state === "expecting-transfer") {
+      before.push({ op: "receive", className: name, fromWorker: transfer_from ?? "", storage: storageOf(storage) });
+    } else if (state === "deleted") {
+      before.push(create(name, "sqlite"));
+      after.push({ op: "remove", className: name });
+    } else if (state === "transferred") {
+      before.push(create(name, "sqlite"));
+      after.push({ op: "send", className: name, toWorker: transferred_to ?? "" });
+    } else if (state !== "renamed") {
+      const origin = originOf(name);
+      before.push(create(origin ?? name, storageOf(storage)));
+      if (origin !== undefined) after.push({ op: "rename", from: origin, to: name });
+    }
+  }
+  return steps([
+    { tag: "import", changes: before },
+    { tag: "tombstones", changes: after },
+  ]);
+}
+
+/** Numbered steps in order; changes that touch a name again come in a step of their own, as `lint` wants it. */
+function steps(groups: readonly { readonly tag: string; readonly changes: readonly Change[] }[]): readonly Migration[] {
+  const parts = groups.flatMap(({ tag, changes }) => apart(changes).map((part) => ({ tag, part })));
+  return parts.map(({ tag, part }, i) => ({
+    name: `${String(i + 1).padStart(4, "0")}-${slug(tag)}`,
+    changes: part,
+  }));
+}
+
+function apart(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const parts: Change[][] = [];
+  let touched = new Set<string>();
+  for (const change of changes) {
+    const names = change.op === "rename" ? [change.from, change.to] : [change.className];
+    const last = parts.at(-1);
+    if (last && !names.some((name) => touched.has(name))) last.push(change);
+    else {
+      parts.push([change]);
+      touched = new Set();
+    }
+    for (const name of names) touched.add(name);
+  }
+  return parts;
+}
+
+/** A tag as the words of a step's name. */
+const slug = (tag: string): string =>
+  tag
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "") || "import";
+
+/** infra/migrations.ts with this history, formatted as `npm run format` would. */
+export function sourceOf(migrations: readonly Migration[]): string {
+  const [only, second] = migrations;
+  const body =
+    only && !second
+      ? stepSource(only, "export const { migrations } = history()", "")
+      : `export const { migrations } = history()\n${migrations.map((step) => stepSource(step, "  ", "  ")).join("\n")}`;
+  return `/**
+ * The history of this Worker's Durable Object classes. Append steps; never edit or reorder what has been released.
+ * \`npm run migrations -- lock\` records a new step; \`npm run preview\` shows what the next \`up\` will do.
+ * How to add a class: docs/add-a-pattern.md; to rename, delete or move one: docs/change-a-class.md.
+ */
+import { history } from "./lifecycle/history.ts";
+
+${body};
+`;
+}
+
+/** Columns of a line. */
+const WIDTH = 120;
+
+/** `.step(…)` behind `head`, broken where it does not fit a line. */
+function stepSource({ name, changes }: Migration, head: string, indent: string): string {
+  const begin = `${head}.step(${JSON.stringify(name)}, (classes) =>`;
+  const calls = changes.map(call);
+  const oneLine = `${begin} classes${calls.join("")})`;
+  // The last line gets a semicolon.
+  if (oneLine.length < WIDTH) return oneLine;
+  const inner = `${indent}  classes${calls.join("")},`;
+  const chain =
+    inner.length <= WIDTH ? inner : `${indent}  classes\n${calls.map((one) => `${indent}    ${one}`).join("\n")},`;
+  return `${begin}\n${chain}\n${indent})`;
+}
+
+/** A change as the builder's method. */
+function call(change: Change): string {
+  const { op } = change;
+  const args: readonly string[] =
+    op === "rename"
+      ? [change.from, change.to]
+      : [
+          change.className,
+          ...(op === "send" ? [change.toWorker] : []),
+          ...(op === "receive" ? [change.fromWorker] : []),
+          ...((op === "create" || op === "receive") && change.storage !== "sqlite" ? [change.storage] : []),
+        ];
+  return `.${op}(${args.map((text) => JSON.stringify(text)).join(", ")})`;
+}

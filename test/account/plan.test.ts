@@ -1,0 +1,133 @@
+/** `npm run migrations -- status|plan|import` and the guards of the program, in one sequence on a local account. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applyProgram } from "../../infra/local/apply.ts";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import { makeReleases, type Releases } from "../releases.ts";
+
+let dir: string;
+let account: RunningAccount;
+let proxy: ApiProxy;
+let releases: Releases;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "plan-"));
+  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  proxy = await startProxy(account.apiUrl);
+  releases = await makeReleases();
+});
+afterAll(async () => {
+  releases?.remove();
+  await proxy?.close();
+  await account?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Applies the program, with these settings over those of Pulumi.local.yaml; tells what it printed. */
+async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  const lines: string[] = [];
+  const config = Object.entries({
+    release: releases.built.setting,
+    adminToken: "a-token-that-is-long-enough",
+    ...settings,
+  });
+  await applyProgram({
+    dir,
+    account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
+    config: Object.fromEntries(
+      config.map(([key, value]) => [`durable-stack:${key}`, typeof value === "string" ? value : JSON.stringify(value)]),
+    ),
+    onLine: (line) => lines.push(line),
+  });
+  return lines.join("\n");
+}
+
+/** Runs the command as a person would, somewhere without a Cloudflare account. */
+async function migrations(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CLOUDFLARE_")));
+  try {
+    const command = [join(ROOT, "infra/migrations-cli.ts"), ...args, "--dir", dir];
+    return { code: 0, ...(await promisify(execFile)(process.execPath, command, { env })) };
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && "stdout" in error && "stderr" in error)) throw error;
+    return { code: Number(error.code), stdout: String(error.stdout), stderr: String(error.stderr) };
+  }
+}
+const folder = () => join(ROOT, releases.built.setting);
+const ask = (path: string, method = "GET") => fetch(`http://127.0.0.1:${account.port}${path}`, { method });
+const eu = { id: "eu", prefix: "eu", locationHint: "weur", continents: [] };
+const us = { id: "us", prefix: "us", locationHint: "enam", continents: [] };
+
+describe("a stack from nothing to a change of its regions", () => {
+  it("is fresh, and the plan says what the first release creates, without colour in a pipe", async () => {
+    const { code, stdout } = await migrations("plan", "--stack", "local", "--release", folder());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^durable-stack: fresh, to 0001-create-patterns\n {2}classes +\+ /);
+    expect(stdout).toContain("+ CounterDO (sqlite)");
+    expect(stdout).toMatch(/traffic +before: nothing\n +after: {2}release [0-9a-f]{12} 100 %/);
+    expect(stdout).not.toContain("\u001b");
+    proxy.takeWrites();
+  });
+
+  it("does what the plan said, which the program shows too", async () => {
+    expect(await apply()).toContain("durable-stack: fresh, to 0001-create-patterns\n  classes   + ");
+  });
+
+  it("is in sync after, in the table and in the plan", async () => {
+    await ask("/counter/increment?id=us~kept", "POST");
+    const status = await migrations("status", "--stack", "local");
+    expect(status.stdout).toMatch(/^stack +state +step +behind +release +serves +floor +promoting/);
+    expect(status.stdout).toMatch(
+      new RegExp(`local +in sync +0001-create-patterns +0 +${releases.built.digest.slice(0, 12)} +v1 100 % +v1 +`),
+    );
+    const { stdout, code } = await migrations("plan", "--stack", "local", "--release", folder(), "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      state: "in sync",
+      changesLifecycle: false,
+      errors: [],
+      rollbackFloor: 1,
+    });
+  });
+
+  it("names the stacks that it cannot reach and what they lack, and fails for one that was asked for", async () => {
+    const all = await migrations("status");
+    expect(all.code).toBe(0);
+    expect(all.stderr).toMatch(/staging: not reached[\s\S]*CLOUDFLARE_API_TOKEN/);
+    expect((await migrations("status", "--stack", "staging")).code).toBe(1);
+    expect((await migrations("plan", "--stack", "nope")).stderr).toMatch(/no Pulumi.nope.yaml/);
+  });
+
+  it("refuses a table that hides objects, sends nothing, and goes on when the stack allows it by name", async () => {
+    const regions = { regions: [eu] };
+    proxy.takeWrites();
+    await expect(apply(regions)).rejects.toThrow(/Nothing was sent[\s\S]*region_prefix_removed\] loc-us[\s\S]*loc-ap/);
+    expect(proxy.takeWrites()).toEqual([]);
+    expect(await (await ask("/counter/value?id=us~kept")).json()).toEqual({ count: 1 });
+
+    const shown = await apply({ ...regions, allowRegionLoss: ["loc-us", "loc-ap"] });
+    expect(shown).toContain("- us (loc-us)");
+    expect((await ask("/counter/value?id=us~kept")).status).toBe(400);
+    // The data is where it was: with its region back, so is the object.
+    await apply({ regions: [eu, us] });
+    expect(await (await ask("/counter/value?id=us~kept")).json()).toEqual({ count: 1 });
+  });
+
+  it("refuses a Worker of another stack under other names", async () => {
+    await expect(apply({ environmentPrefix: "oth-", regions: [eu, us] })).rejects.toThrow(
+      /region_prefix_changed\] loc-eu/,
+    );
+  });
+
+  it("becomes a first history", async () => {
+    const { stdout } = await migrations("import", "--stack", "local");
+    expect(stdout).toContain('.step("0001-import", (classes) =>');
+    expect(stdout).toContain('.create("SessionDO")');
+    expect((await migrations("import", "--worker", "nope")).stderr).toMatch(/no Worker nope/);
+  });
+});
