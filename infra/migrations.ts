@@ -5,6 +5,8 @@
  */
 import { history } from "./lifecycle/history.ts";
 
-export const { migrations } = history().step("0001-create-patterns", (classes) =>
-  classes.create("CounterDO").create("ChatRoomDO").create("AccountDO").create("SessionDO").create("RateLimiterDO"),
-);
+export const { migrations } = history()
+  // A step may create, rename, remove, send and receive classes.
+  .step("0001-create-patterns", (classes) =>
+    classes.create("CounterDO").create("ChatRoomDO").create("AccountDO").create("SessionDO").create("RateLimiterDO"),
+  );

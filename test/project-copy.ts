@@ -1,10 +1,11 @@
 /** A copy of this project that a test may change: the files that git knows or would add, with these node_modules. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   realpathSync,
@@ -13,7 +14,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import type { Readable } from "node:stream";
 import { ROOT } from "../infra/release/root.ts";
 
 /** How a command ended, and all that it printed. */
@@ -22,8 +24,17 @@ export interface Ended {
   readonly text: string;
 }
 
+export interface CommandOptions {
+  /** Seen from the project. */
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** In a process group of its own, as in another terminal. */
+  readonly detached?: boolean;
+}
+
 export class ProjectCopy {
-  readonly root = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-copy-")));
+  readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-copy-")));
+  readonly root = join(this.#dir, "project");
 
   constructor() {
     const files = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
@@ -37,9 +48,11 @@ export class ProjectCopy {
   commit(tag: string): void {
     git(this.root, "init", "-q");
     appendFileSync(join(this.root, ".git/info/exclude"), "node_modules\n.cache\n");
+    git(this.root, "config", "user.name", "test");
+    git(this.root, "config", "user.email", "test@example.com");
+    git(this.root, "config", "commit.gpgsign", "false");
     git(this.root, "add", "--all");
-    const author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
-    git(this.root, ...author, "commit", "-q", "-m", tag);
+    git(this.root, "commit", "-q", "-m", tag);
     git(this.root, "tag", tag);
   }
 
@@ -53,6 +66,7 @@ export class ProjectCopy {
   }
 
   write(file: string, text: string): void {
+    mkdirSync(dirname(join(this.root, file)), { recursive: true });
     writeFileSync(join(this.root, file), text);
   }
 
@@ -67,21 +81,25 @@ export class ProjectCopy {
   }
 
   /** Starts a command as a shell would, with the project's own programs in front. */
-  start(command: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+  start(
+    command: string,
+    { folder = ".", env = {}, detached = false }: CommandOptions = {},
+  ): ChildProcessByStdio<null, Readable, Readable> {
     const path = [join(this.root, "node_modules/.bin"), process.env.PATH].join(delimiter);
     return spawn("bash", ["-euo", "pipefail", "-c", command], {
-      cwd: this.root,
+      cwd: join(this.root, folder),
       env: { ...process.env, ...env, PATH: path },
       stdio: ["ignore", "pipe", "pipe"],
+      detached,
     });
   }
 
   /** Runs a command to its end. */
-  async run(command: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    const child = this.start(command, env);
+  async run(command: string, options?: CommandOptions): Promise<Ended> {
+    const child = this.start(command, options);
     let text = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (chunk) => {
+      stream.setEncoding("utf8").on("data", (chunk) => {
         text += chunk;
       });
     }
@@ -90,7 +108,7 @@ export class ProjectCopy {
   }
 
   remove(): void {
-    rmSync(this.root, { recursive: true, force: true });
+    rmSync(this.#dir, { recursive: true, force: true });
   }
 }
 

@@ -141,7 +141,9 @@ function converse(
 function forEachLine(stream: Readable | null, each: (line: string) => void): void {
   if (!stream) return;
   // Pulumi's log says where a message is from when there is no engine; a person does not care.
-  createInterface({ input: stream }).on("line", (line) => each(line.replace(/^(?:info: )?\[runtime\] |^info: /, "")));
+  createInterface({ input: stream }).on("line", (line) =>
+    each(line.replace(/^info: /, "").replace(/^(warning: |error: )?\[runtime\] /, "$1")),
+  );
 }
 
 /** A project whose config an apply can read. @throws Error naming every key that it cannot. */

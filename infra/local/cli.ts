@@ -8,10 +8,11 @@ import { runningAccount } from "./address.ts";
 import { type Fault, parseFault } from "./faults.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
 import type { Options } from "./options.ts";
-import { start } from "./start.ts";
+import { start, startInto } from "./start.ts";
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {
+  readonly into?: string;
   readonly fault: readonly Fault[];
   readonly worker?: string;
 }
@@ -26,7 +27,19 @@ const program = new Command().name("durable-stack").showHelpAfterError();
 
 serving(program.command("start"))
   .description("build the release, start the local account, apply the program to it")
-  .action((given: Given) => run(given, (signal) => start(settled(given), signal)));
+  .addOption(
+    new Option("--into <folder>", "deploy to the account that runs on this folder, at its ports, and end").conflicts([
+      "fresh",
+      "worker",
+      "plan",
+      "fault",
+    ]),
+  )
+  .action((given: Given) =>
+    given.into === undefined
+      ? run(given, (signal) => start(settled(given), signal))
+      : runOnce((signal) => startInto(resolve(ROOT, given.into ?? ""), settled(given), signal)),
+  );
 
 const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
@@ -50,8 +63,12 @@ await program.parseAsync();
 
 function serving(command: Command): Command {
   return command
-    .option("--port <port>", "port of the deployed Workers; 0 takes a free one", port, 8787)
-    .option("--api-port <port>", "port of the REST API; 0 takes a free one", port, 8788)
+    .addOption(
+      portOption("--port <port>", "port of the deployed Workers; 0 takes a free one", 8787, "DURABLE_STACK_PORT"),
+    )
+    .addOption(
+      portOption("--api-port <port>", "port of the REST API; 0 takes a free one", 8788, "DURABLE_STACK_API_PORT"),
+    )
     .option("--dir <folder>", "where the account's state is kept, seen from the project", ".local")
     .option("--fresh", "forget the account that is there and begin anew", false)
     .option("--json", "print one line of JSON once it runs, and no progress", false)
@@ -63,6 +80,10 @@ function serving(command: Command): Command {
       fault,
       [],
     );
+}
+
+function portOption(flags: string, description: string, usual: number, variable: string): Option {
+  return new Option(flags, description).argParser(port).default(usual).env(variable);
 }
 
 function port(text: string): number {
@@ -115,6 +136,18 @@ async function run(
     if (interrupted.signal.aborted) process.exit(0);
     console.error(`\n${error instanceof Error ? error.message : error}`);
     process.exit(1);
+  }
+}
+
+/** Runs to its end; Ctrl-C or a TERM signal ends it in order. */
+async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupted = new AbortController();
+  listen(() => interrupted.abort());
+  try {
+    await work(interrupted.signal);
+  } catch (error) {
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
   }
 }
 

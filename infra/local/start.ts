@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { type Account, localAccount } from "../account.ts";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { Step } from "./apply/steps.ts";
@@ -19,11 +20,41 @@ const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), o
  * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
  */
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
+  const account = startAccount(options);
+  try {
+    const deployed = await deploy(options, account, signal);
+    const running = await account;
+    announce(options, running, deployed);
+    return running;
+  } catch (error) {
+    await account.then((running) => running.close()).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Deploys to an account that runs already, this project's or another's, which goes on running.
+ * @throws Error when none runs there, the release does not build, or the apply was refused; what was deployed before stays.
+ */
+export async function startInto(folder: string, options: Options, signal: AbortSignal): Promise<void> {
+  const account = localAccount(folder);
+  const { adminToken, outputs, summary } = await deploy(options, Promise.resolve(account), signal);
+  const { urls } = v.parse(Outputs, outputs);
+  if (options.json) console.log(JSON.stringify({ urls, ...account, adminToken }));
+  else console.log(`\nDeployed ${summary}.\n\n  API          ${urls.api}\n  Admin token  ${adminToken}`);
+}
+
+interface Deployed {
+  readonly outputs: ApplyResult["outputs"];
+  readonly adminToken: string;
+  /** `in 2.1 s; 3 of 5 resources changed`. */
+  readonly summary: string;
+}
+
+/** Builds the release and applies the program, and says what it does. The account may still be starting. */
+async function deploy(options: Options, account: Promise<Account>, signal: AbortSignal): Promise<Deployed> {
   const say = options.json ? () => {} : (line: string) => console.log(line);
   const began = performance.now();
-  const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
-
-  const account = startAccount(options);
   const built = buildRelease().then((release) => {
     const { digest, size, migration } = release.manifest;
     say(`release   ${shortDigest(digest)}, ${(size / 1024).toFixed(0)} KiB, step ${migration.step}`);
@@ -33,24 +64,20 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
     say(`account   ${running.apiUrl}`);
     return running;
   });
-  try {
-    const adminToken = adminTokenOf(options.dir);
-    const result = await applyProgram({
-      dir: options.dir,
-      account: ready,
-      config: { "durable-stack:adminToken": adminToken },
-      secretKeys: ["durable-stack:adminToken"],
-      onStep: (step) => say(line(step)),
-      onLine: (text) => say(`          ${text}`),
-      signal,
-    });
-    const running = await ready;
-    announce(options, running, result, adminToken, seconds());
-    return running;
-  } catch (error) {
-    await account.then((running) => running.close()).catch(() => {});
-    throw error;
-  }
+  const adminToken = adminTokenOf(options.dir);
+  const { outputs, steps } = await applyProgram({
+    dir: options.dir,
+    account: ready,
+    config: { "durable-stack:adminToken": adminToken },
+    secretKeys: ["durable-stack:adminToken"],
+    onStep: (step) => say(line(step)),
+    onLine: (text) => say(`          ${text}`),
+    signal,
+  });
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const changed = steps.filter(({ action }) => action !== "unchanged").length;
+  const what = changed === 0 ? "nothing had changed" : `${changed} of ${steps.length} resources changed`;
+  return { outputs, adminToken, summary: `in ${seconds} s; ${what}` };
 }
 
 function adminTokenOf(dir: string): string {
@@ -68,23 +95,14 @@ function line({ action, type, name, changed }: Step): string {
   return `${action.padEnd(9)} ${kind.padEnd(19)} ${name}${changed?.length ? ` (${changed.join(", ")})` : ""}`;
 }
 
-function announce(
-  options: Options,
-  running: RunningAccount,
-  { outputs, steps }: ApplyResult,
-  adminToken: string,
-  took: string,
-): void {
+function announce(options: Options, running: RunningAccount, { outputs, adminToken, summary }: Deployed): void {
   const { urls } = v.parse(Outputs, outputs);
   const { apiUrl, accountId, token, port } = running;
   if (options.json) {
     console.log(JSON.stringify({ urls, apiUrl, accountId, token, adminToken, port }));
     return;
   }
-  const changed = steps.filter(({ action }) => action !== "unchanged").length;
-  console.log(
-    `\nReady in ${took}; ${changed === 0 ? "nothing had changed" : `${changed} of ${steps.length} resources changed`}.\n`,
-  );
+  console.log(`\nReady ${summary}.\n`);
   console.log(`  Demo page    http://127.0.0.1:${port}/`);
   console.log(`  API          ${urls.api}`);
   console.log(`  OpenAPI      http://127.0.0.1:${port}/openapi.json`);

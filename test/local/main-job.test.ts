@@ -99,6 +99,19 @@ describe("npm start", () => {
     await stop(child);
   });
 
+  it("deploys into the account that runs on a folder, which goes on running, and says where none runs", async () => {
+    const { child, ready, url } = await start();
+    const into = (folder: string, ...options: string[]) => result(command("start", "--into", folder, ...options));
+    const again = await into(dir, "--json");
+    expect(again.code).toBe(0);
+    expect(JSON.parse(again.text)).toMatchObject({ apiUrl: ready.apiUrl, adminToken: ready.adminToken });
+    expect((await into(dir)).text).toContain("nothing had changed");
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(await into(dir, "--fresh")).toMatchObject({ code: 1, text: expect.stringContaining("--fresh") });
+    await stop(child);
+    expect(await into(dir)).toMatchObject({ code: 1, text: expect.stringContaining("no local account runs") });
+  });
+
   it("names the port that is in use, and the option that moves it", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");

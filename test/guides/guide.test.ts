@@ -1,0 +1,55 @@
+/** The reader of guides is strict: a guide that says what is not so does not pass. */
+import { expect, it } from "vitest";
+import { missing, scenariosOf } from "./guide.ts";
+import { follow } from "./reader.ts";
+
+const fence = "```";
+const guide = (...blocks: readonly string[]) => `# A guide\n${blocks.join("\n")}\n`;
+const block = (info: string, text: string) => `${fence}${info}\n${text}\n${fence}`;
+
+it("reads a page as one sequence, or each section by itself, and passes over blocks that only show", () => {
+  const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
+  const one = { do: "run", command: "one", exit: 0, folder: "." };
+  const two = { do: "run", command: "two", exit: 1, folder: "../b" };
+  expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two] }]);
+  expect(scenariosOf(`<!-- each section by itself -->\n${sections}`)).toEqual([
+    { title: "One", steps: [one] },
+    { title: "Two", steps: [two] },
+  ]);
+  expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow(
+    'line 2: nobody knows what to do with a block of "sh walk"',
+  );
+});
+
+it("sees lines in their order, with anything for an ellipsis", () => {
+  const text = "  one (1)\ntwo 2\nthree\n";
+  expect(missing(text, ["one (1)", "three"])).toBeUndefined();
+  expect(missing(text, ["one …", "… 2"])).toBeUndefined();
+  expect(missing(text, ["three", "one (1)"])).toBe("one (1)");
+  expect(missing(text, ["one"])).toBe("one");
+});
+
+it.each([
+  ["a command fails", block("sh run", "echo no; exit 3"), "expected exit code 0, but 3 came from"],
+  ["a command does not fail", block("sh run exit=1", "true"), "expected exit code 1, but 0"],
+  [
+    "another output comes",
+    `${block("sh run", "echo no")}\n${block("text output", "yes")}`,
+    "expected to see\nyes\nbut saw\nno",
+  ],
+  [
+    "a terminal ends early",
+    `${block("sh terminal", "echo no")}\n${block("text output", "yes")}`,
+    "expected to see\nyes",
+  ],
+  [
+    "the text of an edit is not there",
+    block("diff file=package.json", "-nothing\n+more"),
+    "package.json has this 0 times",
+  ],
+  ["the text of an edit is there often", block("diff file=package.json", "-    \n+\t"), "times, where once is needed"],
+])("fails where %s", async (_, page, message) => {
+  const [scenario] = scenariosOf(guide(page));
+  if (!scenario) throw new Error("there is no scenario");
+  await expect(follow(scenario)).rejects.toThrow(message);
+});

@@ -1,0 +1,90 @@
+/**
+ * Guides as programs: what a reader of docs/*.md does, in the order of the page. A fenced block is executed when its
+ * info string says how; GitHub shows it by the first word and hides the rest.
+ *
+ * | info string | what the reader does |
+ * |---|---|
+ * | `ts file=worker/x.ts` | writes the file, whole; any language |
+ * | `diff file=worker/x.ts` | puts the `+` lines in place of the `-` lines; both with the context that is there once |
+ * | `sh run` | runs the commands to their end; `exit=1` where they are to fail |
+ * | `sh terminal` | starts a command in another terminal, after Ctrl-C to the one that ran there |
+ * | `text output` | sees these lines, in this order, others between them; `…` stands for anything |
+ *
+ * `in=../other` after any of them: in this folder. A guide is one sequence; after the comment
+ * `<!-- each section by itself -->` each of its `##` sections starts from the project as it is.
+ */
+
+export type Step =
+  | { readonly do: "write"; readonly file: string; readonly text: string }
+  | { readonly do: "edit"; readonly file: string; readonly from: string; readonly to: string }
+  | { readonly do: "run"; readonly command: string; readonly exit: number; readonly folder: string }
+  | { readonly do: "start"; readonly command: string; readonly folder: string }
+  | { readonly do: "see"; readonly lines: readonly string[] };
+
+/** Steps that belong together, under the heading of their section. */
+export interface Scenario {
+  readonly title: string;
+  readonly steps: readonly Step[];
+}
+
+const BY_SECTION = "<!-- each section by itself -->";
+const FENCE = /^( *)```(\w*) ?(.*)$/;
+
+/** The scenarios of a guide; none where nothing is executed. @throws Error naming a block that nobody can follow. */
+export function scenariosOf(markdown: string): readonly Scenario[] {
+  const scenarios: { title: string; steps: Step[] }[] = [];
+  const bySection = markdown.includes(BY_SECTION);
+  const lines = markdown.split("\n").entries();
+  for (const [number, line] of lines) {
+    const heading = /^(#{1,2}) (.+)$/.exec(line);
+    if (heading?.[2] && (heading[1] === "#" || bySection)) scenarios.push({ title: heading[2], steps: [] });
+    const [, indent = "", language = "", info = ""] = FENCE.exec(line) ?? [];
+    if (language === "" && !FENCE.test(line)) continue;
+    const block: string[] = [];
+    for (const [, text] of lines) {
+      if (text.trim() === "```") break;
+      block.push(text.startsWith(indent) ? text.slice(indent.length) : text.trimStart());
+    }
+    const step = stepOf(language, info, block, number + 1);
+    if (step) scenarios.at(-1)?.steps.push(step);
+  }
+  return scenarios.filter(({ steps }) => steps.length > 0);
+}
+
+function stepOf(language: string, info: string, block: readonly string[], line: number): Step | undefined {
+  if (info === "") return undefined;
+  const words = info.split(" ");
+  const value = (key: string) => words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1);
+  const folder = value("in") ?? ".";
+  const file = value("file");
+  if (file !== undefined) {
+    const path = `${folder}/${file}`;
+    if (language !== "diff") return { do: "write", file: path, text: `${block.join("\n")}\n` };
+    const side = (dropped: string) =>
+      block
+        .filter((text) => !text.startsWith(dropped))
+        .map((text) => `${text.slice(1)}\n`)
+        .join("");
+    return { do: "edit", file: path, from: side("+"), to: side("-") };
+  }
+  const command = block.join("\n");
+  if (words[0] === "run") return { do: "run", command, exit: Number(value("exit") ?? 0), folder };
+  if (words[0] === "terminal") return { do: "start", command, folder };
+  if (words[0] === "output") return { do: "see", lines: block.filter((text) => text.trim() !== "") };
+  throw new Error(`line ${line}: nobody knows what to do with a block of "${language} ${info}"`);
+}
+
+/** The first of `wanted` that `text` does not have behind those before it; undefined where it has them all. */
+export function missing(text: string, wanted: readonly string[]): string | undefined {
+  const lines = text.split("\n").map((line) => line.trim());
+  let from = 0;
+  for (const line of wanted) {
+    const pattern = new RegExp(`^${line.trim().split("…").map(escaped).join(".*")}$`);
+    const found = lines.findIndex((candidate, i) => i >= from && pattern.test(candidate));
+    if (found < 0) return line;
+    from = found + 1;
+  }
+  return undefined;
+}
+
+const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

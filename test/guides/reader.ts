@@ -1,0 +1,92 @@
+/** Follows a guide to the letter in a copy of the project. Only the ports are others: any that are free. */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { ProjectCopy } from "../project-copy.ts";
+import { missing, type Scenario, type Step } from "./guide.ts";
+import { Terminal } from "./terminal.ts";
+
+/** Follows `scenario` from the project as it is, released as v1. @throws Error where a step does not go as it says. */
+export async function follow({ steps }: Scenario): Promise<void> {
+  const reader = new Reader(await freePort(), await freePort());
+  try {
+    for (const step of steps) await reader.follow(step);
+  } finally {
+    await reader.leave();
+  }
+}
+
+class Reader {
+  readonly #project = new ProjectCopy();
+  readonly #port: string;
+  readonly #apiPort: string;
+  #terminal: Terminal | undefined;
+  /** What the last command printed; of one that goes on, once it has printed what is waited for. */
+  #printed: (isEnough: (text: string) => boolean) => Promise<string> = async () => "";
+
+  constructor(port: string, apiPort: string) {
+    this.#port = port;
+    this.#apiPort = apiPort;
+    this.#project.commit("v1");
+  }
+
+  async follow(step: Step): Promise<void> {
+    switch (step.do) {
+      case "write":
+        return this.#project.write(step.file, step.text);
+      case "edit":
+        return this.#edit(step);
+      case "run":
+        return this.#run(step);
+      case "start": {
+        await this.#terminal?.stop();
+        const terminal = new Terminal(this.#project.start(this.#here(step.command), this.#options(step.folder, true)));
+        this.#terminal = terminal;
+        this.#printed = (isEnough) => terminal.printed(isEnough);
+        return;
+      }
+      case "see": {
+        const lines = step.lines.map((line) => this.#here(line));
+        const text = await this.#printed((sofar) => missing(sofar, lines) === undefined);
+        const line = missing(text, lines);
+        if (line !== undefined) throw new Error(`expected to see\n${line}\nbut saw\n${text}`);
+      }
+    }
+  }
+
+  /** Ends what still runs, and removes the copy. */
+  async leave(): Promise<void> {
+    await this.#terminal?.stop();
+    this.#project.remove();
+  }
+
+  #edit({ file, from, to }: Step & { do: "edit" }): void {
+    const times = this.#project.read(file).split(from).length - 1;
+    if (times !== 1) throw new Error(`${file} has this ${times} times, where once is needed:\n${from}`);
+    this.#project.replace(file, from, to);
+  }
+
+  async #run({ command, folder, exit }: Step & { do: "run" }): Promise<void> {
+    const { code, text } = await this.#project.run(this.#here(command), this.#options(folder, false));
+    this.#printed = async () => text;
+    if (code !== exit) throw new Error(`expected exit code ${exit}, but ${code} came from\n${command}\n${text}`);
+  }
+
+  #options(folder: string, detached: boolean) {
+    return { folder, detached, env: { DURABLE_STACK_PORT: this.#port, DURABLE_STACK_API_PORT: this.#apiPort } };
+  }
+
+  /** A text of the guide with the ports that are used here. */
+  #here(text: string): string {
+    return text.replaceAll("8787", this.#port).replaceAll("8788", this.#apiPort);
+  }
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || address === null) throw new Error("the server has no port");
+  return String(address.port);
+}
