@@ -23,7 +23,7 @@ const options = new Command("npm run bench --")
   .description("Operations per second in workerd: the article's way, ours, and an object that does nothing.")
   .option("--check", "fail where a ratio is under what it must be; write nothing")
   .option("--quick", "short runs, for a first look; write nothing")
-  .option("--only <subject>", "limiter, counter, transfer, session, chat or crowd; write nothing")
+  .option("--only <subject>", "limiter, counter, transfer, session, chat, plain-chat or crowd; write nothing")
   .parse()
   .opts<Options>();
 

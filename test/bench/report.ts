@@ -13,11 +13,9 @@ export function table(outcomes: readonly Outcome[]): string {
     String(measure.concurrency),
     spread(naive),
     spread(ours),
-    floor ? spread(floor) : "–",
+    spread(floor),
     `${(ours.median / naive.median).toFixed(1)} × (≥ ${measure.timesNaive})`,
-    floor
-      ? `${percent(ours.median / floor.median)}${measure.shareOfFloor ? ` (≥ ${percent(measure.shareOfFloor)})` : ""}`
-      : "–",
+    `${percent(ours.median / floor.median)}${measure.shareOfFloor ? ` (≥ ${percent(measure.shareOfFloor)})` : ""}`,
   ]);
   const header = ["measure", "c", "the article's way", "ours", "floor", "× article", "of the floor"];
   const all = [header, ...rows];
@@ -41,7 +39,7 @@ export function chart(outcomes: readonly Outcome[]): string {
     const bars = [
       { kind: "naive", rate: naive },
       { kind: "ours", rate: ours },
-      ...(floor ? [{ kind: "floor", rate: floor }] : []),
+      { kind: "floor", rate: floor },
     ];
     const longest = Math.max(...bars.map(({ rate }) => rate.median));
     const drawn = bars.map(({ kind, rate }, i) => {

@@ -1,6 +1,6 @@
 /** Runs a measure on all its sides, in turn, several times, and takes the middle one. */
 import * as v from "valibot";
-import type { Measure, Side } from "./measures.ts";
+import { type Measure, SIDES, type Side } from "./measures.ts";
 
 /** How long, and how often. */
 export interface Effort {
@@ -21,21 +21,19 @@ export interface Outcome {
   readonly measure: Measure;
   readonly naive: Rate;
   readonly ours: Rate;
-  readonly floor: Rate | undefined;
+  readonly floor: Rate;
 }
 
 const Result = v.object({ operations: v.number(), ms: v.number() });
 
 /** One measure. Sides take turns, so that whatever else the machine does slows all of them. */
 export async function runMeasure(url: string, measure: Measure, effort: Effort): Promise<Outcome> {
-  const sides: Side[] = measure.subject === "chat" ? ["naive", "ours"] : ["naive", "ours", "floor"];
   const rates: Record<Side, number[]> = { naive: [], ours: [], floor: [] };
-  for (const side of sides) await run(url, measure, side, effort.warmUpMs);
+  for (const side of SIDES) await run(url, measure, side, effort.warmUpMs);
   for (let i = 0; i < effort.runs; i++) {
-    for (const side of sides) rates[side].push(await run(url, measure, side, effort.runMs));
+    for (const side of SIDES) rates[side].push(await run(url, measure, side, effort.runMs));
   }
-  const floor = rates.floor.length > 0 ? rateOf(rates.floor) : undefined;
-  return { measure, naive: rateOf(rates.naive), ours: rateOf(rates.ours), floor };
+  return { measure, naive: rateOf(rates.naive), ours: rateOf(rates.ours), floor: rateOf(rates.floor) };
 }
 
 /** One run's operations per second. */
@@ -57,11 +55,11 @@ function rateOf(rates: readonly number[]): Rate {
 export function shortfalls({ measure, naive, ours, floor }: Outcome): string[] {
   const what = `${measure.title}, c=${measure.concurrency}`;
   const times = ours.median / naive.median;
-  const share = floor && ours.median / floor.median;
+  const share = ours.median / floor.median;
   const { timesNaive, shareOfFloor } = measure;
   return [
     ...(times < timesNaive ? [`${what}: ${times.toFixed(1)} times the article's way, must be ${timesNaive}`] : []),
-    ...(share !== undefined && shareOfFloor !== undefined && share < shareOfFloor
+    ...(shareOfFloor !== undefined && share < shareOfFloor
       ? [`${what}: ${percent(share)} of the floor, must be ${percent(shareOfFloor)}`]
       : []),
   ];

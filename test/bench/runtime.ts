@@ -9,6 +9,7 @@ import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 /** Bindings by the class behind them. */
 const CLASSES = {
   FLOOR: "Floor",
+  FLOOR_ROOM: "FloorRoom",
   ACCOUNT: "AccountDO",
   CHAT_ROOM: "ChatRoomDO",
   COUNTER: "CounterDO",

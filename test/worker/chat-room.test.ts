@@ -3,8 +3,9 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Message } from "../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../worker/chat/room.ts";
-import { fetchApp, fill, join, knock, newRoom, roomObject } from "./chat-support.ts";
+import { fetchApp, fill, join, knock, type Member, newRoom, roomObject } from "./chat-support.ts";
 import { countRows } from "./rows.ts";
 
 afterEach(() => {
@@ -222,6 +223,68 @@ describe("a message", () => {
     vi.restoreAllMocks();
     expect(await b.settled()).toEqual([]);
     expect(await a.say("two", { clientId: "two" })).toMatchObject({ seq: 2 });
+  });
+});
+
+describe("messages that are stored together", () => {
+  /** The frames with the next ten messages. */
+  async function nextTen(member: Member) {
+    const frames: Message[][] = [];
+    while (frames.flat().length < 10) {
+      const frame = await member.next();
+      if (frame.type === "message") frames.push([frame.message]);
+      if (frame.type === "messages") frames.push(frame.messages);
+    }
+    return frames;
+  }
+  /** Lets nothing reach the room's disk until released. */
+  async function slowDisk(room: string): Promise<() => Promise<void>> {
+    await runInDurableObject(roomObject(room), (_, { storage }) => {
+      const sync = storage.sync.bind(storage);
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      Object.assign(storage, { sync: () => released.then(sync), release });
+    });
+    return () => runInDurableObject(roomObject(room), (_, { storage }) => Reflect.get(storage, "release")());
+  }
+  const TAKES_MANY = { headers: { "Sec-WebSocket-Protocol": "chat, chat.batched" } };
+
+  it("come in one frame to who takes them so, each in its own to the others; also after hibernation", async () => {
+    const room = newRoom();
+    // The room hears one socket's frames one after the other, those of several sockets together.
+    const speakers: Member[] = [];
+    while (speakers.length < 10) speakers.push(await join(room));
+    const [plain, batched] = [await join(room), await join(room, TAKES_MANY)];
+    for (const first of [1, 11]) {
+      const release = await slowDisk(room);
+      for (const speaker of speakers) speaker.send({ type: "chat", text: `after ${first}` });
+      await plain.settled();
+      await release();
+      const [inMany, inFew] = [await nextTen(plain), await nextTen(batched)];
+      expect(inMany).toHaveLength(10);
+      // The first was on its way to the disk when the others came.
+      expect(inFew.map((messages) => messages.length)).toEqual([1, 9]);
+      expect(inFew.flat()).toEqual(inMany.flat());
+      expect(inFew.flat().map(({ seq }) => seq)).toEqual(Array.from({ length: 10 }, (_, i) => first + i));
+      await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    }
+  });
+
+  it("are asked for by the better of two subprotocols", async () => {
+    const response = await knock(newRoom(), TAKES_MANY);
+    expect(response.headers.get("Sec-WebSocket-Protocol")).toBe("chat.batched");
+    response.webSocket?.accept();
+    response.webSocket?.close();
+  });
+
+  it("are one message frame where there is one", async () => {
+    const room = newRoom();
+    const batched = await join(room, TAKES_MANY);
+    batched.send({ type: "chat", text: "alone" });
+    expect((await batched.next()).type).toBe("message");
+    expect((await batched.next()).type).toBe("ack");
   });
 });
 

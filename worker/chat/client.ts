@@ -6,7 +6,7 @@
  * again from the last. What goes out stays in the outbox, under an id of its own, until the room says that it is
  * stored; sent twice, it is stored once. One message at a time is on its way, so that they arrive in order.
  */
-import { type ClientFrame, type Message, PING, type ServerFrame, SUBPROTOCOL } from "./protocol.ts";
+import { type ClientFrame, type Message, PING, type ServerFrame, SUBPROTOCOLS } from "./protocol.ts";
 
 /** What a client tells whoever made it. */
 export type ChatEvent =
@@ -121,7 +121,7 @@ export class ChatClient {
   #open(): void {
     const url = new URL(this.#url);
     if (this.#cursor !== undefined) url.searchParams.set("after", String(this.#cursor));
-    const protocols = [SUBPROTOCOL, ...(this.#token === undefined ? [] : [this.#token])];
+    const protocols = [...SUBPROTOCOLS, ...(this.#token === undefined ? [] : [this.#token])];
     // What an earlier connection still reports is no concern of the present one.
     const present = (report: () => void) => () => {
       if (this.#connection === connection) report();
@@ -182,6 +182,9 @@ export class ChatClient {
         break;
       case "message":
         this.#show(frame.message);
+        break;
+      case "messages":
+        frame.messages.every((message) => this.#show(message));
         break;
       case "ack":
         this.#settle(frame.clientId, (clientId) => this.#emit({ type: "stored", clientId, seq: frame.seq }));

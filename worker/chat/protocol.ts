@@ -37,6 +37,8 @@ export type ServerFrame =
   | { type: "gap"; after: number; first: number }
   | { type: "presence"; users: string[] }
   | { type: "message"; message: Message }
+  /** Instead of several message frames, to clients of the subprotocol `chat.batched`. */
+  | { type: "messages"; messages: Message[] }
   /** Your message is stored for good. `duplicate`: it was before. */
   | { type: "ack"; seq: number; id: string; timestamp: number; clientId?: string; duplicate?: true }
   | { type: "user_joined"; userId: string; timestamp: number }
@@ -52,5 +54,9 @@ export type ErrorCode = "invalid" | "too-large" | "rate-limited" | "conflict" | 
 export const PING = '{"type":"ping"}';
 export const PONG = '{"type":"pong"}';
 
-/** The WebSocket subprotocol, and what stands before an anonymous user's token where it is offered as another. */
-export const SUBPROTOCOL = "chat";
+/**
+ * The WebSocket subprotocols, the better first. Offered with one of them, another may be an anonymous user's token.
+ * `chat.batched`: messages that were stored together come in one frame, which costs a busy room a fraction.
+ */
+export const SUBPROTOCOLS = ["chat.batched", "chat"] as const;
+export type Subprotocol = (typeof SUBPROTOCOLS)[number];

@@ -7,13 +7,14 @@
  * memory only repeats it.
  */
 import { DurableObject } from "cloudflare:workers";
+import { GroupCommit } from "../group-commit.ts";
 import { problemResponse } from "../problem.ts";
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../rate-limit/bucket.ts";
 import { Schema, type SchemaSteps } from "../schema.ts";
 import { stackOf } from "../settings.ts";
 import { readFrame } from "./frames.ts";
 import { History, MESSAGES_TABLE, type Range } from "./history.ts";
-import { type ClientFrame, type Message, PING, PONG, type ServerFrame, SUBPROTOCOL } from "./protocol.ts";
+import { type ClientFrame, type Message, PING, PONG, type ServerFrame, type Subprotocol } from "./protocol.ts";
 import { fingerprint, SENT_TABLE, Sent } from "./sent.ts";
 import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
 
@@ -34,8 +35,8 @@ export interface Joining {
   userId: string;
   token?: string;
   after?: number;
-  /** Whether the client offered our subprotocol and waits for it. */
-  subprotocol: boolean;
+  /** The one of ours that the client offered, and waits for. */
+  subprotocol?: Subprotocol;
 }
 
 /** What a socket remembers while the room sleeps. */
@@ -75,7 +76,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   #remembered: Sent | undefined;
   /** What was said while the messages before it are on their way to the disk. */
   #queue: Said[] = [];
-  #flushing: Promise<void> | undefined;
+  readonly #commits = new GroupCommit(() => this.#flush());
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -99,12 +100,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { 0: client, 1: server } = new WebSocketPair();
     const wasHere = this.#open(userId).length > 0;
     this.#gone.delete(userId);
-    this.ctx.acceptWebSocket(server, [tagOf(userId)]);
+    this.ctx.acceptWebSocket(server, [tagOf(userId), ...(subprotocol === "chat.batched" ? [BATCHED] : [])]);
     const now = Date.now();
     keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0 });
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
-    const headers = subprotocol ? { "Sec-WebSocket-Protocol": SUBPROTOCOL } : undefined;
+    const headers = subprotocol && { "Sec-WebSocket-Protocol": subprotocol };
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
   }
 
@@ -220,7 +221,7 @@ export class ChatRoomDO extends DurableObject<Env> {
       const same = waiting.frame.text === text && waiting.frame.attachment === attachment;
       if (same) waiting.senders.push(socket);
       else refuse([socket], frame, CONFLICT);
-      return this.#flushing;
+      return this.#commits.settled();
     }
 
     const taken = take(refill(state.bucket, MESSAGE_RATE, now), MESSAGE_RATE, 1);
@@ -233,29 +234,36 @@ export class ChatRoomDO extends DurableObject<Env> {
     keep(socket, { ...state, bucket: taken.bucket });
 
     this.#queue.push({ userId, frame, timestamp: now, senders: [socket] });
-    this.#flushing ??= this.#flush();
-    await this.#flushing;
+    await this.#commits.commit();
   }
 
-  /** Stores and shows what was said, until there is no more. */
+  /** Stores and shows what was said. */
   async #flush(): Promise<void> {
-    try {
-      while (this.#queue.length > 0) {
-        const batch = this.#queue;
-        this.#queue = [];
-        // Who joins from here on finds these messages in the history.
-        const audience = this.#open();
-        const stored = this.#store(batch);
-        await this.ctx.storage.sync();
-        for (const { said, message } of stored.messages) {
-          broadcast(audience, { type: "message", message });
-          acknowledge(said.senders, said.frame, message, false);
-        }
-        if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
-      }
-    } finally {
-      this.#flushing = undefined;
+    const queue = this.#queue;
+    this.#queue = [];
+    // Who joins from here on finds these messages in the history.
+    const audience = this.#open();
+    const stored = this.#store(queue);
+    await this.ctx.storage.sync();
+    this.#show(
+      stored.messages.map(({ message }) => message),
+      audience,
+    );
+    for (const { said, message } of stored.messages) acknowledge(said.senders, said.frame, message, false);
+    if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
+  }
+
+  /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */
+  #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
+    const batched = new Set(messages.length > 1 ? this.ctx.getWebSockets(BATCHED) : []);
+    for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
+      broadcast(
+        audience.filter((socket) => batched.has(socket)),
+        { type: "messages", messages: part },
+      );
     }
+    const others = audience.filter((socket) => !batched.has(socket));
+    for (const message of messages) broadcast(others, { type: "message", message });
   }
 
   /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
@@ -374,6 +382,8 @@ function readJoinRequest(request: Request): Joining {
   return JSON.parse(new URL(request.url).searchParams.get("joining") ?? "");
 }
 
+/** The tag of sockets that take many messages in one frame. No user's tag: those have a colon. */
+const BATCHED = "batched";
 const tagOf = (userId: string) => `user:${userId}`;
 
 const stateOf = (socket: WebSocket): SocketState | null => socket.deserializeAttachment();
@@ -418,6 +428,11 @@ function acknowledge(
 ): void {
   const named = clientId === undefined ? {} : { clientId };
   broadcast(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+}
+
+function partsOf<T>(items: readonly T[], size: number): T[][] {
+  const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, index) => index * size);
+  return parts.map((from) => items.slice(from, from + size));
 }
 
 function attempt(action: () => void): void {

@@ -9,7 +9,7 @@ import { retry } from "../retry.ts";
 import { upgrade } from "../upgrade.ts";
 import { query, wholeNumber } from "../validation.ts";
 import { newcomer, type Who, whoIs } from "./identity.ts";
-import { SUBPROTOCOL } from "./protocol.ts";
+import { SUBPROTOCOLS } from "./protocol.ts";
 import { joinRequest, type Readable } from "./room.ts";
 
 const MAX_PAGE = 100;
@@ -130,9 +130,15 @@ const notFound = () => refusal("not-found", "There is no such attachment in this
 
 async function join(c: RoomContext, after: number | undefined): Promise<Response> {
   const who = (await whoIs(c)) ?? (await newcomer());
-  const protocols = c.req.header("Sec-WebSocket-Protocol")?.split(",") ?? [];
-  const subprotocol = protocols.some((protocol) => protocol.trim() === SUBPROTOCOL);
-  return roomOf(c).fetch(joinRequest({ ...who, ...(after !== undefined && { after }), subprotocol }));
+  const offered =
+    c.req
+      .header("Sec-WebSocket-Protocol")
+      ?.split(",")
+      .map((protocol) => protocol.trim()) ?? [];
+  const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
+  return roomOf(c).fetch(
+    joinRequest({ ...who, ...(after !== undefined && { after }), ...(subprotocol && { subprotocol }) }),
+  );
 }
 
 /** The caller, who must be somebody. */

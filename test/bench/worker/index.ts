@@ -6,7 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AccountDO } from "../../../worker/account/account.ts";
 import type { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { joinRequest } from "../../../worker/chat/room.ts";
+import { type Joining, joinRequest } from "../../../worker/chat/room.ts";
 import type { CounterDO } from "../../../worker/counter/counter.ts";
 import type { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import type { SessionDO } from "../../../worker/session/session.ts";
@@ -31,8 +31,27 @@ export class Floor extends DurableObject {
   }
 }
 
+/** The floor of a room: it tells everybody what was said, and stores nothing. */
+export class FloorRoom extends DurableObject {
+  #seq = 0;
+
+  override fetch(): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override webSocketMessage(_: WebSocket, data: string): void {
+    const { text } = JSON.parse(data);
+    const message = { id: NAME, seq: ++this.#seq, userId: NAME, text, timestamp: Date.now() };
+    const payload = JSON.stringify({ type: "message", message });
+    for (const socket of this.ctx.getWebSockets()) socket.send(payload);
+  }
+}
+
 interface Bindings {
   FLOOR: DurableObjectNamespace<Floor>;
+  FLOOR_ROOM: DurableObjectNamespace;
   ACCOUNT: DurableObjectNamespace<AccountDO>;
   CHAT_ROOM: DurableObjectNamespace<ChatRoomDO>;
   COUNTER: DurableObjectNamespace<CounterDO>;
@@ -135,7 +154,8 @@ function naive(namespace: DurableObjectNamespace): Call {
 }
 
 /** Calls over and over, so many at once, until the time is over. */
-async function repeat(call: Call, concurrency: number, ms: number): Promise<Result> {
+async function call(env: Bindings, { subject, side, concurrency, ms }: Run): Promise<Result> {
+  const call = await callOf(env, subject, side);
   const start = Date.now();
   let operations = 0;
   const caller = async () => {
@@ -148,15 +168,27 @@ async function repeat(call: Call, concurrency: number, ms: number): Promise<Resu
   return { operations, ms: Date.now() - start };
 }
 
-/** Fifty sockets say something, and all of them hear all of it. */
-async function chat(env: Bindings, side: Run["side"]): Promise<Result> {
-  const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(env, side, `user-${i}`)));
+/** Fifty sockets say something and all of them hear all of it, over and over; the time of joining does not count. */
+async function chat(env: Bindings, { subject, side, ms }: Run): Promise<Result> {
+  const joining = subject === "chat" ? ({ subprotocol: "chat.batched" } as const) : {};
+  const total = { operations: 0, ms: 0 };
+  while (total.ms < ms) {
+    const round = await talk((userId) => join(env, side, { userId, ...joining }));
+    total.operations += round.operations;
+    total.ms += round.ms;
+  }
+  return total;
+}
+
+async function talk(join: (userId: string) => Promise<WebSocket>): Promise<Result> {
+  const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(`user-${i}`)));
   const expected = SOCKETS * MESSAGES_PER_SOCKET;
   const heard = sockets.map((socket) => {
     let left = expected;
     return new Promise<void>((resolve) => {
       socket.addEventListener("message", ({ data }) => {
-        if (String(data).startsWith('{"type":"message"') && --left === 0) resolve();
+        left -= messagesIn(String(data));
+        if (left === 0) resolve();
       });
     });
   });
@@ -170,12 +202,19 @@ async function chat(env: Bindings, side: Run["side"]): Promise<Result> {
   return { operations: expected, ms };
 }
 
-async function join(env: Bindings, side: Run["side"], userId: string): Promise<WebSocket> {
-  const response = await (side === "ours"
-    ? env.CHAT_ROOM.getByName(NAME).fetch(joinRequest({ userId, subprotocol: false }))
-    : env.NAIVE_CHAT_ROOM.getByName(NAME).fetch(`${URL_OF_OBJECT}?userId=${userId}`, {
-        headers: { Upgrade: "websocket" },
-      }));
+/** How many messages a frame shows, without the cost of reading it. */
+function messagesIn(frame: string): number {
+  if (frame.startsWith('{"type":"messages"')) return frame.split('"seq":').length - 1;
+  return frame.startsWith('{"type":"message"') ? 1 : 0;
+}
+
+async function join(env: Bindings, side: Run["side"], joining: Joining): Promise<WebSocket> {
+  const namespace = { naive: env.NAIVE_CHAT_ROOM, ours: env.CHAT_ROOM, floor: env.FLOOR_ROOM }[side];
+  const request =
+    side === "ours"
+      ? joinRequest(joining)
+      : new Request(`${URL_OF_OBJECT}?userId=${joining.userId}`, { headers: { Upgrade: "websocket" } });
+  const response = await namespace.getByName(NAME).fetch(request);
   if (!response.webSocket) throw new Error(`The ${side} room answered ${response.status}`);
   response.webSocket.accept();
   return response.webSocket;
@@ -186,10 +225,9 @@ export default {
     const url = new URL(request.url);
     // A crowd from outside: straight into the room, past the rate limiter.
     const userId = url.searchParams.get("crowd");
-    if (userId !== null) return env.CHAT_ROOM.getByName("crowd").fetch(joinRequest({ userId, subprotocol: false }));
-    const { subject, side, concurrency, ms } = await request.json<Run>();
-    const result =
-      subject === "chat" ? await chat(env, side) : await repeat(await callOf(env, subject, side), concurrency, ms);
-    return Response.json(result);
+    if (userId !== null) return env.CHAT_ROOM.getByName("crowd").fetch(joinRequest({ userId }));
+    const run = await request.json<Run>();
+    const talks = run.subject === "chat" || run.subject === "plain-chat";
+    return Response.json(await (talks ? chat(env, run) : call(env, run)));
   },
 } satisfies ExportedHandler<Bindings>;
