@@ -1,15 +1,15 @@
 /**
- * Starts an account and deploys to it what the test says; kills itself with SIGKILL at one of the moments at which the
- * account writes. Says `ready` with the process of its runtime before the deployment, and `done` after it.
+ * Starts an account and does the deployment of this name to it; kills itself with SIGKILL at one of the moments at which
+ * the account writes, of those that match. Says `ready` with the process of its runtime before the deployment, and `done` after it.
  */
 import { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
 import { startAccount } from "../../infra/local/index.ts";
 import { TestAccount } from "../local/support.ts";
-import { AFTER } from "./crash-programs.ts";
+import { DEPLOYMENTS } from "./crash-programs.ts";
 
-const [, , dir = "", killAt = "0"] = process.argv;
+const [, , dir = "", killAt = "0", deployment = "classes", moments = ""] = process.argv;
 let moment = 0;
 let counting = false;
 
@@ -27,13 +27,13 @@ const running = await startAccount({
   dir,
   port: 0,
   apiPort: 0,
-  onWrite: () => {
-    if (!counting) return;
+  onWrite: (at) => {
+    if (!counting || !at.includes(moments)) return;
     moment += 1;
     if (moment === Number(killAt)) process.kill(process.pid, "SIGKILL");
   },
 });
 counting = true;
-await new TestAccount(running).deploy("app", AFTER);
+await DEPLOYMENTS[deployment]?.(new TestAccount(running));
 console.log(`done ${moment}`);
 await running.close();

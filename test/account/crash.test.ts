@@ -3,15 +3,16 @@
  * deployment or from after it, with the objects' data, and the same deployment completes it.
  */
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { startAccount } from "../../infra/local/index.ts";
+import { deployWithAssets, uploaded } from "../local/assets.ts";
 import { TestAccount } from "../local/support.ts";
-import { AFTER, BEFORE } from "./crash-programs.ts";
+import { AFTER, BEFORE, DEPLOYMENTS, FILES_BEFORE } from "./crash-programs.ts";
 
 async function onAccount<T>(dir: string, work: (test: TestAccount) => Promise<T>): Promise<T> {
   const test = new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
@@ -23,10 +24,18 @@ async function onAccount<T>(dir: string, work: (test: TestAccount) => Promise<T>
 }
 
 /** Runs the deployment in a process that kills itself; says whether it came to its end, and with how many moments. */
-async function deployAndKill(dir: string, killAt: number): Promise<{ done: number | undefined; runtimes: number[] }> {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "crash-child.ts"), dir, String(killAt)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+async function deployAndKill(
+  dir: string,
+  killAt: number,
+  ...what: readonly string[]
+): Promise<{ done: number | undefined; runtimes: number[] }> {
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, "crash-child.ts"), dir, String(killAt), ...what],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   let done: number | undefined;
   const runtimes: number[] = [];
   createInterface(child.stdout).on("line", (line) => {
@@ -99,4 +108,35 @@ it("is before or after, never between", { timeout: 600_000 }, async () => {
   console.log(
     `Killed at ${seen.length} moments: ${seen.filter((state) => state === "before").length} before, ${seen.filter((state) => state === "after").length} after.`,
   );
+});
+
+it("has all of a version's assets or none, around every commit of their upload", { timeout: 120_000 }, async () => {
+  const root = mkdtempSync(path.join(tmpdir(), "local-account-crash-"));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const prepared = path.join(root, "prepared");
+  await onAccount(prepared, async (test) => {
+    await deployWithAssets(test, "site", { assets: { jwt: await uploaded(test, FILES_BEFORE) } });
+  });
+  const served = async (test: TestAccount) =>
+    Promise.all(["/", "/page", "/same.txt"].map(async (at) => (await test.ask("site", at)).text));
+
+  const seen: string[] = [];
+  for (let killAt = 1; ; killAt++) {
+    const dir = path.join(root, `kill-${killAt}`);
+    cpSync(prepared, dir, { recursive: true, verbatimSymlinks: true });
+    const { done } = await deployAndKill(dir, killAt, "assets", "commit");
+    if (done !== undefined) break;
+    await onAccount(dir, async (test) => {
+      const [page = "", ...others] = await served(test);
+      seen.push(page);
+      expect(others).toEqual([page, "same"]);
+      await DEPLOYMENTS.assets?.(test);
+      expect(await served(test)).toEqual(["new", "new", "same"]);
+      expect(readdirSync(path.join(dir, "assets/files")), "contents, each once, and nothing unfinished").toHaveLength(
+        3,
+      );
+    });
+  }
+  // Before and after the commits of the session, of the file and of the version.
+  expect(seen).toEqual(["old", "old", "old", "old", "old", "new"]);
 });

@@ -93,6 +93,38 @@ it("refuses settings that no Worker can have", async () => {
   expect((await test.workers()).names).toEqual([]);
 });
 
+it("refuses _headers and _redirects that Cloudflare refuses, though Miniflare would serve the rest", async () => {
+  const test = await account();
+  const jwt = await uploaded(test, SITE);
+  const refused = (config: object) => refusal(deployWithAssets(test, "site", { assets: { jwt, config } }));
+  const both = await refused({
+    _headers: "x-first: no path\n/a\n/b\n  x-empty:\n/*/*\n  x: y\n",
+    _redirects:
+      "# For a single page\n/* /index.html 200\nhttps://www.example.com/* /:splat\n/a /b\n/a /c\n/d /e 404\n/f\n",
+  });
+  expect(both).toMatchObject({ status: 400, code: 100324 });
+  expect(both.message.split("\n").map((line) => line.replace(/(?<=[.]) .*/, ""))).toEqual([
+    "Invalid _headers configuration:",
+    "Line 1: Expected a path before headers",
+    "Line 2: No headers specified",
+    "Line 4: Invalid header format",
+    "Line 5: Only one wildcard is allowed per rule.",
+    "Invalid _redirects configuration:",
+    "Line 2: Infinite loop detected in this rule.",
+    "Line 3: Only relative URLs are allowed.",
+    "Line 5: Duplicate rule for path /a.",
+    "Line 6: Valid status codes are 200, 301, 302 (default), 303, 307, or 308.",
+    "Line 7: Expected exactly 2 or 3 whitespace-separated tokens.",
+  ]);
+  const dynamic = Array.from({ length: 101 }, (_, index) => `/${index}/* /x`).join("\n");
+  expect((await refused({ _redirects: dynamic })).message).toContain("Line 101: Maximum number of dynamic rules");
+  // Without HTML handling `/` is not `/index.html`, and this is no loop.
+  await deployWithAssets(test, "site", {
+    assets: { jwt, config: { html_handling: "none", _redirects: "/ /index.html 200" } },
+  });
+  expect((await test.ask("site")).text).toBe("home");
+});
+
 it("serves by html_handling, not_found_handling, run_worker_first, base_path, _headers and _redirects", async () => {
   const test = await account();
   const files = {

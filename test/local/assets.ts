@@ -42,12 +42,19 @@ export interface Parts {
   readonly [member: string]: unknown;
 }
 
-/** A version by the scripts API, as wrangler sends it. Without code it has none. */
-export async function deployWithAssets(
-  test: TestAccount,
-  worker: string,
-  { code, ...metadata }: Parts,
-): Promise<unknown> {
+/** A version by the scripts API, as wrangler sends it, on the account's subdomain. Without code it has none. */
+export async function deployWithAssets(test: TestAccount, worker: string, parts: Parts): Promise<unknown> {
+  const result = await putScript(test, worker, parts);
+  await test.sdk.workers.scripts.subdomain.create(worker, {
+    account_id: test.id,
+    enabled: true,
+    previews_enabled: true,
+  });
+  return result;
+}
+
+/** The upload alone. */
+export async function putScript(test: TestAccount, worker: string, { code, ...metadata }: Parts): Promise<unknown> {
   const form = new FormData();
   form.append(
     "metadata",
@@ -61,11 +68,6 @@ export async function deployWithAssets(
     form.append("index.js", new File([code], "index.js", { type: "application/javascript+module" }));
   const answer: { result: unknown } = await test.sdk.put(`/accounts/${test.id}/workers/scripts/${worker}`, {
     body: form,
-  });
-  await test.sdk.workers.scripts.subdomain.create(worker, {
-    account_id: test.id,
-    enabled: true,
-    previews_enabled: true,
   });
   return answer.result;
 }

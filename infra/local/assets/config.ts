@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
 import type { AssetsConfig } from "../model.ts";
+import { refuseInvalidRules } from "./rules.ts";
 
 /** `assets` of an upload's metadata. `serve_directly` is the old name of the opposite of `run_worker_first`. */
 export const AssetsBody = v.object({
@@ -36,7 +37,7 @@ const MAX_RULE_LENGTH = 100;
 
 /**
  * The settings as a version keeps them. `files` are `_headers` and `_redirects` that came as modules, as the JSON form
- * has them. Throws 10021 for what no Worker can have.
+ * has them. Throws 10021 for what no Worker can have, and 100324 for rules in them that are wrong.
  */
 export function toConfig(
   sent: NonNullable<v.InferOutput<typeof AssetsBody>["config"]>,
@@ -50,7 +51,7 @@ export function toConfig(
   if (Array.isArray(runWorkerFirst)) checkRules(runWorkerFirst);
   const headers = sent._headers ?? files.headers;
   const redirects = sent._redirects ?? files.redirects;
-  return {
+  const config = {
     basePath: normalizeBasePath(sent.base_path ?? "/"),
     ...(sent.html_handling == null ? {} : { htmlHandling: sent.html_handling }),
     ...(sent.not_found_handling == null ? {} : { notFoundHandling: sent.not_found_handling }),
@@ -58,6 +59,8 @@ export function toConfig(
     ...(headers === undefined ? {} : { headers }),
     ...(redirects === undefined ? {} : { redirects }),
   };
+  refuseInvalidRules(config);
+  return config;
 }
 
 /** The settings as the API shows them. The two files are not among them: Cloudflare does not return them either. */
