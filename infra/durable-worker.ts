@@ -100,6 +100,8 @@ export class DurableWorker extends pulumi.ComponentResource {
           ...(traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
           ...(traffic.stable ? [traffic.stable] : []),
         ],
+        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
+        ...(traffic.stable && { force: true }),
       },
       child,
     );

@@ -23,6 +23,8 @@ export interface ApiProxy {
   takeWrites(): readonly string[];
   /** Asked about every request; undefined lets it pass. May wait. */
   intervene: ((request: Seen) => Promise<Intervention | undefined> | Intervention | undefined) | undefined;
+  /** Resolves once the account has ended what reached it so far, also where nobody waits for the answer any more. */
+  idle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,8 +32,12 @@ export interface ApiProxy {
 export async function startProxy(target: string): Promise<ApiProxy> {
   const seen: Seen[] = [];
   let taken = 0;
+  const underWay = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy());
+    const work = answer(request, response)
+      .catch(() => void response.destroy())
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -77,6 +83,7 @@ export async function startProxy(target: string): Promise<ApiProxy> {
       taken = seen.length;
       return since.filter(({ method }) => method !== "GET").map(({ method, path }) => `${method} ${path}`);
     },
+    idle: async () => void (await Promise.all(underWay)),
     close: () =>
       new Promise((closed) => {
         server.close(() => closed());

@@ -15,7 +15,8 @@ export interface Job {
   /** The folder whose bin/ has the CLI. */
   readonly cli: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly config: Readonly<Record<string, { readonly value: string; readonly secret: boolean }>>;
+  /** Config that the engine encrypts, by full key; the rest is in the stack's file. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 /** What the engine did, or why it did not. */
@@ -25,6 +26,8 @@ export interface Answer {
   readonly steps: readonly string[];
   /** What people read: messages of the program, the provider and the engine. */
   readonly text: string;
+  /** All that the CLI printed. */
+  readonly printed: string;
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
@@ -38,6 +41,7 @@ process.once("message", async (job: Job) => {
 async function perform(job: Job): Promise<Answer> {
   const steps: string[] = [];
   const words: string[] = [];
+  const printed: string[] = [];
   const onEvent = ({ resourcePreEvent, diagnosticEvent }: EngineEvent) => {
     if (resourcePreEvent) {
       const { op, urn, type } = resourcePreEvent.metadata;
@@ -45,7 +49,9 @@ async function perform(job: Job): Promise<Answer> {
     }
     if (diagnosticEvent && SHOWN.has(diagnosticEvent.severity)) words.push(diagnosticEvent.message);
   };
-  const options = { onEvent, color: "never" } as const;
+  const print = (text: string) => printed.push(text);
+  const options = { onEvent, onOutput: print, onError: print, color: "never" } as const;
+  const answer = (ok: boolean) => ({ ok, steps: steps.toSorted(), text: words.join(""), printed: printed.join("") });
   try {
     const stack = await LocalWorkspace.createOrSelectStack(
       {
@@ -60,18 +66,18 @@ async function perform(job: Job): Promise<Answer> {
         secretsProvider: "passphrase",
       },
     );
-    await stack.setAllConfig({ ...job.config });
-    const answer = () => ({ ok: true, steps: steps.toSorted(), text: words.join("") });
+    const secrets = Object.entries(job.secrets).map(([key, value]) => [key, { value, secret: true }]);
+    await stack.setAllConfig(Object.fromEntries(secrets));
     if (job.operation !== "up") {
       if (job.operation === "cancel") await stack.cancel();
       else await stack[job.operation](options);
-      return { ...answer(), outputs: {} };
+      return { ...answer(true), outputs: {} };
     }
     const { outputs } = await stack.up(options);
     const shown = Object.entries(outputs).map(([name, { value, secret }]) => [name, secret ? "[secret]" : value]);
-    return { ...answer(), outputs: Object.fromEntries(shown) };
+    return { ...answer(true), outputs: Object.fromEntries(shown) };
   } catch (error) {
     if (words.length === 0) words.push(error instanceof Error ? error.message : String(error));
-    return { ok: false, steps: steps.toSorted(), text: words.join(""), outputs: {} };
+    return { ...answer(false), outputs: {} };
   }
 }

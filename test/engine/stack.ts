@@ -12,20 +12,33 @@ import { findPulumi } from "./pulumi-cli.ts";
 
 export interface StackOptions {
   readonly account: Account;
-  /** Over the config of Pulumi.<stack>.yaml. */
-  readonly config?: Readonly<Record<string, string>>;
+  /** Whose Pulumi.<name>.yaml it has; `local` when not given. */
+  readonly name?: string;
+  /** A stack whose backend it shares, as the stacks of one project do. */
+  readonly beside?: EngineStack;
+  /** Over the config of Pulumi.<name>.yaml, by full key. */
+  readonly config?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
-/** A stack named `local` in a temporary folder. Its operations run one after the other. */
+/** A stack in a temporary folder. */
 export class EngineStack {
-  /** Over the config of the stack's file, by full key; both may be changed between operations. */
-  config: Readonly<Record<string, string>>;
+  readonly name: string;
+  /** Written into the stack's file before an operation; both may be changed between operations. */
+  config: Readonly<Record<string, unknown>>;
   secrets: Readonly<Record<string, string>>;
+  /** The checkout whose program runs; this one at first. */
+  root = ROOT;
+  /** All that the CLI has printed in every operation. */
+  printed = "";
   readonly #dir: string;
+  /** What the stacks of a backend share. */
+  readonly #shared: string;
 
-  private constructor(dir: string, { account, config = {}, secrets = {} }: StackOptions) {
+  private constructor(dir: string, shared: string, { account, name = "local", config, secrets }: StackOptions) {
+    this.name = name;
     this.#dir = dir;
+    this.#shared = shared;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
       "durable-stack:accountId": account.accountId,
@@ -37,16 +50,16 @@ export class EngineStack {
   static async create(options: StackOptions): Promise<EngineStack> {
     const cli = await findPulumi(console.error);
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-engine-"));
-    for (const name of ["home", "backend", "project", "bin"]) mkdirSync(join(dir, name));
+    const shared = options.beside ? options.beside.#shared : dir;
+    for (const name of ["home", "backend"]) mkdirSync(join(shared, name), { recursive: true });
+    for (const name of ["project", "bin"]) mkdirSync(join(dir, name));
     // The CLI by way of a script that notes the process's id, which the Automation API keeps to itself.
     const script = `#!/bin/sh\necho $$ > '${join(dir, "engine.pid")}'\nexec '${cli}' "$@"\n`;
     writeFileSync(join(dir, "bin", "pulumi"), script, { mode: 0o755 });
-    installPlugin(join(dir, "home"));
-    const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
-    // The program stays where it is, and so do the files that are relative to it.
-    writeFileSync(join(dir, "project", "Pulumi.yaml"), stringify({ ...project, main: join(ROOT, project.main) }));
-    cpSync(join(ROOT, "Pulumi.local.yaml"), join(dir, "project", "Pulumi.local.yaml"));
-    return new EngineStack(dir, options);
+    installPlugin(join(shared, "home"));
+    const stack = new EngineStack(dir, shared, options);
+    cpSync(join(ROOT, `Pulumi.${stack.name}.yaml`), stack.#file);
+    return stack;
   }
 
   up = () => this.#run("up");
@@ -56,14 +69,19 @@ export class EngineStack {
   /** Clears the lock that a killed engine has left. */
   cancel = () => this.#run("cancel");
 
-  /** Kills the engine of the operation that runs, as the kernel does when memory is out. */
+  /** Kills the engine of the operation that began last, as the kernel does when memory is out. */
   kill(): void {
     process.kill(Number(readFileSync(join(this.#dir, "engine.pid"), "utf8")), "SIGKILL");
   }
 
   /** The engine's state file, as it is on disk. */
   get state(): string {
-    return readFileSync(join(this.#dir, "backend/.pulumi/stacks/durable-stack/local.json"), "utf8");
+    return readFileSync(join(this.#shared, `backend/.pulumi/stacks/durable-stack/${this.name}.json`), "utf8");
+  }
+
+  /** The stack's settings, as the engine has written them. */
+  get file(): string {
+    return readFileSync(this.#file, "utf8");
   }
 
   /** Removes everything of the stack but what it has deployed. */
@@ -71,24 +89,29 @@ export class EngineStack {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
+  get #file(): string {
+    return join(this.#dir, "project", `Pulumi.${this.name}.yaml`);
+  }
+
   #run(operation: Job["operation"]): Promise<Answer> {
-    const entry =
-      (secret: boolean) =>
-      ([key, value]: [string, string]) =>
-        [key, { value, secret }] as const;
+    const { config, ...rest } = parse(this.file);
+    writeFileSync(this.#file, stringify({ ...rest, config: { ...config, ...this.config } }));
+    const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
+    // The program stays where it is, and so do the files that are relative to it.
+    writeFileSync(
+      join(this.#dir, "project", "Pulumi.yaml"),
+      stringify({ ...project, main: join(this.root, project.main) }),
+    );
     const job: Job = {
       operation,
-      stack: "local",
+      stack: this.name,
       project: join(this.#dir, "project"),
-      program: join(ROOT, "infra/index.ts"),
+      program: join(this.root, "infra/index.ts"),
       cli: this.#dir,
-      config: Object.fromEntries([
-        ...Object.entries(this.config).map(entry(false)),
-        ...Object.entries(this.secrets).map(entry(true)),
-      ]),
+      secrets: this.secrets,
       env: {
-        PULUMI_HOME: join(this.#dir, "home"),
-        PULUMI_BACKEND_URL: `file://${join(this.#dir, "backend")}`,
+        PULUMI_HOME: join(this.#shared, "home"),
+        PULUMI_BACKEND_URL: `file://${join(this.#shared, "backend")}`,
         PULUMI_CONFIG_PASSPHRASE: "test",
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
@@ -101,7 +124,10 @@ export class EngineStack {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    child.once("message", (answer: Answer) => resolve(answer));
+    child.once("message", (answer: Answer) => {
+      this.printed += answer.printed;
+      resolve(answer);
+    });
     child.once("error", reject);
     child.once("close", (code, signal) => reject(new Error(`the operation ended early (${signal ?? code})`)));
     child.send(job);

@@ -1,0 +1,63 @@
+/**
+ * Checkouts of the project at points of a history that a test makes up: the real program, with another
+ * infra/migrations.ts, beside a release of a small Worker that exports the classes of that point.
+ */
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Migration } from "../infra/lifecycle/history.ts";
+import { hashes } from "../infra/lifecycle/lock.ts";
+import { replay } from "../infra/lifecycle/replay.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, type Manifest } from "../infra/release/manifest.ts";
+import { ROOT } from "../infra/release/root.ts";
+import { codeOf } from "./local/support.ts";
+
+/** One checkout with its built release. */
+export interface Checkout {
+  /** The project's folder. */
+  readonly root: string;
+  readonly digest: string;
+}
+
+export class Checkouts {
+  readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-checkouts-"));
+
+  /**
+   * A checkout whose history is `migrations`. Its Worker answers as test/local/support.ts says, with `name` as its tag;
+   * every class is bound under its own name.
+   */
+  make(name: string, migrations: readonly Migration[]): Checkout {
+    const root = join(this.#dir, name);
+    cpSync(join(ROOT, "infra"), join(root, "infra"), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
+    copyFileSync(join(ROOT, "package.json"), join(root, "package.json"));
+    writeFileSync(
+      join(root, "infra/migrations.ts"),
+      `export const migrations = ${JSON.stringify(migrations, null, 2)};\n`,
+    );
+
+    const classes = [...replay(migrations).keys()].sort();
+    const code = codeOf({ classes, tag: name });
+    const digest = digestOf(code);
+    const manifest: Manifest = {
+      format: 1,
+      digest,
+      size: Buffer.byteLength(code),
+      classes,
+      bindings: classes.map((className) => ({ binding: className, className })),
+      compatibilityDate: "2026-11-01",
+      compatibilityFlags: [],
+      migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
+      commit: null,
+    };
+    const release = join(root, "dist/release");
+    mkdirSync(release, { recursive: true });
+    writeFileSync(join(release, MAIN_MODULE), code);
+    writeFileSync(join(release, MANIFEST), JSON.stringify(manifest));
+    return { root, digest };
+  }
+
+  remove(): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}

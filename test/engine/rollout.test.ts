@@ -1,0 +1,148 @@
+/** Gradual rollouts on the real engine, and what a stack keeps to itself. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { history } from "../../infra/lifecycle/history.ts";
+import { type Checkout, Checkouts } from "../checkouts.ts";
+import { Site } from "./site.ts";
+
+const checkouts = new Checkouts();
+afterAll(() => checkouts.remove());
+
+const { migrations } = history()
+  .step("0001-create", (classes) => classes.create("A"))
+  .step("0002-rename", (classes) => classes.rename("A", "B"));
+/** A release with the first `steps` of the history. */
+const release = (name: string, steps = 1): Checkout => checkouts.make(name, migrations.slice(0, steps));
+
+const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
+const DEPLOYMENT_ONLY = [
+  "create-replacement WorkersDeployment worker",
+  "delete-replaced WorkersDeployment worker",
+  "replace WorkersDeployment worker",
+];
+
+describe("a rollout", () => {
+  const two = release("two");
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.open();
+    const up = await site.deploy(release("one"));
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.call("A")).toMatchObject({ count: 1 });
+  });
+  afterAll(() => site?.close());
+
+  /** Sets the share of the release, and updates. */
+  async function to(rollout: number, checkout: Checkout) {
+    site.set({ rollout });
+    site.proxy.takeWrites();
+    return site.deploy(checkout);
+  }
+
+  test("begins beside the version that is stable", async () => {
+    const up = await to(10, two);
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.shares()).toEqual({ 2: 10, 1: 90 });
+  });
+
+  test("half-way, an update changes nothing, also after a refresh", async () => {
+    site.proxy.takeWrites();
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect((await site.stack.refresh()).ok).toBe(true);
+    const up = await site.stack.up();
+    expect(changes(up.steps), up.text).toEqual([]);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("half-way, another release is refused, and so is one that changes classes", async () => {
+    const other = await to(10, release("other"));
+    expect(other.ok).toBe(false);
+    expect(other.text).toMatch(/\[rollout_unfinished\] .*another rollout has not ended: .* 10 %, .* 90 %/);
+    const renaming = await to(50, release("renaming", 2));
+    expect(renaming.ok).toBe(false);
+    expect(renaming.text).toMatch(/\[lifecycle_needs_full_rollout\] rollout 50[\s\S]*\[rollout_unfinished\]/);
+    expect((await to(100, release("renaming-whole", 2))).ok).toBe(false);
+    expect(site.proxy.takeWrites()).toEqual([]);
+    expect(await site.shares()).toEqual({ 2: 10, 1: 90 });
+  });
+
+  test("goes on and ends with the deployment alone", async () => {
+    for (const [rollout, shares] of [
+      [50, { 2: 50, 1: 50 }],
+      [100, { 2: 100 }],
+    ] as const) {
+      const up = await to(rollout, two);
+      expect(up.ok, up.text).toBe(true);
+      expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
+      expect(site.proxy.takeWrites()).toEqual([expect.stringMatching(/^POST .*\/durable-stack\/deployments/)]);
+      expect(await site.shares()).toEqual(shares);
+    }
+    expect(await site.call("A")).toMatchObject({ count: 2, tag: "two" });
+  });
+
+  test("abandoned at any share, leaves all traffic with the version before, also where a secret is another one", async () => {
+    const three = release("three");
+    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": "another-token-that-is-long-enough" };
+    for (const share of [10, 90]) expect((await to(share, three)).ok).toBe(true);
+    expect(await site.shares()).toEqual({ 3: 90, 2: 10 });
+    const up = await to(0, three);
+    expect(up.ok, up.text).toBe(true);
+    expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
+    expect(await site.shares()).toEqual({ 2: 100 });
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect(await site.call("A")).toMatchObject({ count: 3, tag: "two" });
+  });
+
+  test("after one that was abandoned, the next release goes out as its own setting says", async () => {
+    const up = await to(100, release("four", 2));
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.shares()).toEqual({ 4: 100 });
+    expect(await site.call("B")).toMatchObject({ count: 4, tag: "four" });
+    expect((await site.stack.refresh()).ok).toBe(true);
+    expect(changes((await site.stack.up()).steps), "after a rename").toEqual([]);
+  });
+});
+
+describe("the secrets of a stack", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.open();
+  });
+  afterAll(() => site?.close());
+
+  test("are encrypted in its files, and in nothing that is printed, refused or answered", async () => {
+    const { stack, proxy, account } = site;
+    stack.root = release("secretive").root;
+    await stack.preview();
+    proxy.intervene = ({ method, path }) => (method === "POST" && path.includes("/versions") ? "refuse" : undefined);
+    const failed = await stack.up();
+    expect(failed.ok).toBe(false);
+    proxy.intervene = undefined;
+    for (const run of [stack.up, stack.refresh, stack.preview, stack.up]) {
+      const answer = await run();
+      expect(answer.ok, answer.text).toBe(true);
+    }
+    const { direct, workerName } = site;
+    const answers = await Promise.all([
+      direct.call("get", `/workers/workers/${workerName}/versions`),
+      direct.call("get", `/workers/scripts/${workerName}/settings`),
+      direct.call("get", `/workers/scripts/${workerName}/secrets`),
+      fetch(new URL("/", account.apiUrl)).then((response) => response.text()),
+    ]);
+    const places = {
+      state: stack.state,
+      file: stack.file,
+      printed: stack.printed + failed.text,
+      answers: JSON.stringify(answers),
+    };
+    expect(places.state).toContain("WorkerVersion");
+    expect(places.printed).toContain("WorkerVersion");
+    expect(places.answers).toContain("ADMIN_TOKEN");
+    for (const [place, text] of Object.entries(places)) {
+      for (const secret of [site.adminToken, account.token]) {
+        // The page of the account is where a person gets its token; it is not the stack's.
+        if (place === "answers" && secret === account.token) continue;
+        expect(text.includes(secret), `a secret in ${place}`).toBe(false);
+      }
+    }
+  });
+});

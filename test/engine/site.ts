@@ -1,0 +1,150 @@
+/** A stack of the engine and the local account that it deploys to, with a proxy between them. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { expect } from "vitest";
+import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import type { Checkout } from "../checkouts.ts";
+import { TestAccount } from "../local/support.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import { EngineStack } from "./stack.ts";
+
+const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
+const Deployments = v.object({
+  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
+});
+
+/** An account behind a proxy, closed with the site that opened it. */
+interface Ground {
+  readonly dir: string;
+  readonly account: RunningAccount;
+  readonly proxy: ApiProxy;
+}
+
+export interface SiteOptions {
+  /** The stack's name; `local` when not given. */
+  readonly name?: string;
+  /** A site whose account and backend it shares. */
+  readonly beside?: Site;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** A stack with nothing deployed yet. */
+export class Site {
+  readonly adminToken: string;
+  readonly stack: EngineStack;
+  readonly #ground: Ground;
+  readonly #owner: boolean;
+
+  private constructor(ground: Ground, owner: boolean, stack: EngineStack, adminToken: string) {
+    this.#ground = ground;
+    this.#owner = owner;
+    this.stack = stack;
+    this.adminToken = adminToken;
+  }
+
+  static async open({ name = "local", beside, config = {} }: SiteOptions = {}): Promise<Site> {
+    const ground = beside ? beside.#ground : await begin();
+    const adminToken = randomBytes(24).toString("hex");
+    const { accountId, token } = ground.account;
+    const stack = await EngineStack.create({
+      name,
+      account: { apiUrl: ground.proxy.apiUrl, accountId, token },
+      secrets: { "durable-stack:adminToken": adminToken },
+      ...(beside && { beside: beside.stack }),
+    });
+    const site = new Site(ground, beside === undefined, stack, adminToken);
+    site.set(config);
+    return site;
+  }
+
+  get account(): RunningAccount {
+    return this.#ground.account;
+  }
+
+  get proxy(): ApiProxy {
+    return this.#ground.proxy;
+  }
+
+  /** The account as other clients see it, past the proxy. */
+  get direct(): TestAccount {
+    return new TestAccount(this.account);
+  }
+
+  /** The Worker's name, as the stack's file or the default of its setting says. */
+  get workerName(): string {
+    return this.stack.name === "local" ? "durable-stack" : `durable-stack-${this.stack.name}`;
+  }
+
+  set(config: Readonly<Record<string, unknown>>): void {
+    const full = Object.entries(config).map(([key, value]) => [`durable-stack:${key}`, value]);
+    this.stack.config = { ...this.stack.config, ...Object.fromEntries(full) };
+  }
+
+  /** Updates the stack from a checkout. */
+  deploy(checkout: Checkout) {
+    this.stack.root = checkout.root;
+    return this.stack.up();
+  }
+
+  /** Asks the Worker of the account that was deployed first. */
+  async ask(method: string, path: string): Promise<Record<string, unknown>> {
+    const response = await fetch(`http://127.0.0.1:${this.account.port}${path}`, { method });
+    expect(response.ok, `${method} ${path} is answered ${response.status}`).toBe(true);
+    return v.parse(v.record(v.string(), v.unknown()), await response.json());
+  }
+
+  /** Calls an object of a checkout's Worker, which counts its calls: `{ count, class, tag }`. */
+  async call(className: string, object = "one"): Promise<Record<string, unknown>> {
+    const answer = await this.direct.ask(this.workerName, `/${className}/${object}`);
+    expect(answer.status, answer.text).toBe(200);
+    return answer.json();
+  }
+
+  /** Classes of the Worker that have a namespace. */
+  async classes(): Promise<readonly string[]> {
+    const mine = `${this.workerName}/`;
+    const all = Object.keys(await this.direct.namespaces());
+    return all
+      .filter((name) => name.startsWith(mine))
+      .map((name) => name.slice(mine.length))
+      .sort();
+  }
+
+  /** The newest deployment: per cent of the traffic by the number of the version. */
+  async shares(): Promise<Readonly<Record<number, number>>> {
+    const { direct, workerName } = this;
+    const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
+    const answer = await direct.call("get", `/workers/scripts/${workerName}/deployments`);
+    const [newest] = v.parse(Deployments, answer).deployments;
+    return Object.fromEntries(
+      (newest?.versions ?? []).map(({ version_id, percentage }) => [
+        versions.find(({ id }) => id === version_id)?.number,
+        percentage,
+      ]),
+    );
+  }
+
+  /** How many versions the Worker has. */
+  async versions(): Promise<number> {
+    const result = await this.direct.call("get", `/workers/workers/${this.workerName}/versions`);
+    return v.parse(Versions, result).length;
+  }
+
+  async close(): Promise<void> {
+    this.stack.remove();
+    if (!this.#owner) return;
+    const { dir, account, proxy } = this.#ground;
+    await proxy.close();
+    await account.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function begin(): Promise<Ground> {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-account-"));
+  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  return { dir, account, proxy: await startProxy(account.apiUrl) };
+}
