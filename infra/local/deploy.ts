@@ -238,6 +238,10 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
     keep: upload.keepBindings,
     strict: upload.strictInherit,
   });
+  if (assets === undefined && upload.mainModule === null)
+    throw invalid(
+      "main_module: required, unless there are assets: `assets.jwt`, or `keep_assets` and a version with some.",
+    );
   if (assets === undefined && bindings.some(({ type }) => type === "assets"))
     throw invalid("Cannot use an assets binding without assets.");
   return {

@@ -166,7 +166,6 @@ function toUpload(
 ): Upload {
   const mainModule = metadata.main_module ?? null;
   const assets = assetsOf(metadata.assets ?? null, modules, mainModule !== null);
-  if (mainModule === null && assets === null) throw invalid("main_module: required, unless there are assets.");
   checkModules(mainModule, modules);
   for (const member of REFUSED) {
     const value = metadata[member];

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { digestOf } from "../release/manifest.ts";
-import { at } from "./api.ts";
+import { type Api, at } from "./api.ts";
+import { knownAssets, sentAssets } from "./assets.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import {
@@ -34,7 +35,7 @@ export const workerVersion: Kind = {
   async create({ api, folder }, inputs) {
     const { deploy } = inputs;
     const extra = deploy === undefined ? {} : { query: { deploy: deploy === true } };
-    const result = await api.post(collection(inputs), body(inputs, folder), extra);
+    const result = await api.post(collection(inputs), await body(api, inputs, folder), extra);
     const known = withHashes(inputs, folder);
     return { id: text(result, "id"), state: made(stateOf(result, known), known) };
   },
@@ -48,10 +49,11 @@ export const workerVersion: Kind = {
 /** A version as a data source returns it. */
 export const versionProperties = (result: Properties): Properties => stateOf(result, {});
 
-function body(inputs: Properties, folder: string): Properties {
+async function body(api: Api, inputs: Properties, folder: string): Promise<Properties> {
   const sent = without(inputs, "accountId", "workerId", "deploy", "include");
   return toWire({
     ...sent,
+    assets: await sentAssets(api, inputs, folder),
     ...(inputs.bindings !== undefined && { bindings: [...objects(inputs.bindings)].sort(byName).map(parsedJson) }),
     ...(inputs.modules !== undefined && {
       modules: objects(inputs.modules).map((module) => ({
@@ -86,14 +88,18 @@ function contents({ name, contentFile, contentBase64 }: Properties, folder: stri
   }
 }
 
-/** `inputs` with the hash of every module, so that a change of a file is a change of the version. */
+/** `inputs` with the hash of every module and of the assets, so that a change of a file is a change of the version. */
 function withHashes(inputs: Properties, folder: string): Properties {
-  if (!Array.isArray(inputs.modules)) return inputs;
-  const modules = objects(inputs.modules).map((module) => {
-    const bytes = contents(module, folder);
-    return { ...module, contentSha256: bytes ? digestOf(bytes) : UNKNOWN };
-  });
-  return { ...inputs, modules };
+  return {
+    ...inputs,
+    ...(isObject(inputs.assets) && { assets: knownAssets(inputs.assets, folder) }),
+    ...(Array.isArray(inputs.modules) && {
+      modules: objects(inputs.modules).map((module) => {
+        const bytes = contents(module, folder);
+        return { ...module, contentSha256: bytes ? digestOf(bytes) : UNKNOWN };
+      }),
+    }),
+  };
 }
 
 /** A result as state. From `prior` come the order of the bindings, secrets, and the files that modules are from. */
@@ -101,6 +107,8 @@ function stateOf(result: Properties, prior: Properties): Properties {
   const live = fromWire(result);
   return {
     ...live,
+    // The API says how assets are served and not which they are: what was given stays.
+    ...pick(prior, "assets"),
     ...(live.bindings !== undefined && { bindings: bindings(objects(live.bindings), objects(prior.bindings)) }),
     ...(live.modules !== undefined && {
       modules: objects(live.modules).map((module) => moduleState(module, objects(prior.modules))),

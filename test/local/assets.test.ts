@@ -1,7 +1,10 @@
 /** Static assets through the API, as the SDK and the provider send them: sessions, versions, what is served, what is kept. */
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
+import { Api } from "../../infra/resources/api.ts";
+import { kindOf } from "../../infra/resources/index.ts";
+import { check, difference } from "../../infra/resources/kind.ts";
 import { bearer, deployWithAssets, hashOf, openSession, type Parts, send, uploaded } from "./assets.ts";
 import { account, codeOf, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
@@ -79,8 +82,8 @@ it("refuses settings that no Worker can have", async () => {
   const refused = async (parts: Parts) => (await refusal(deployWithAssets(test, "site", parts))).message;
   const { code } = BOUND;
   expect(await refused({})).toContain("main_module");
-  expect(await refused({ code, assets: {} })).toContain("assets.jwt: required");
-  expect(await refused({ code, keep_assets: true, assets: {} })).toContain("assets.jwt: required");
+  expect(await refused({ assets: {} })).toContain("assets.jwt");
+  expect(await refused({ keep_assets: true, assets: { config: {} } })).toContain("assets.jwt");
   expect(await refused(BOUND)).toContain("Cannot use an assets binding without assets");
   expect(await refused({ assets: { jwt, config: { run_worker_first: true } } })).toContain("no script");
   expect(await refused({ code, assets: { jwt, config: { html_handling: "sometimes" } } })).toContain("html_handling");
@@ -218,7 +221,9 @@ it("keeps assets where an upload says so, and through changes of secrets and set
   await deployWithAssets(test, "site", { ...BOUND, keep_assets: true, assets: { config: { base_path: "/app" } } });
   expect((await test.ask("site", "/app/a.txt")).text).toBe("A");
   const script = codeOf({ tag: "no assets" });
-  expect(await deployWithAssets(test, "site", { code: script })).toMatchObject({
+  const config = { not_found_handling: "404-page" };
+  // Settings alone are what the provider sends for `assets` without a directory.
+  expect(await deployWithAssets(test, "site", { code: script, assets: { config } })).toMatchObject({
     has_assets: false,
     has_modules: true,
   });
@@ -286,4 +291,32 @@ it("stores a file once, for as long as a version or a session has it, and surviv
   await deleteWorker(again, "twin");
   expect(stored(dir)).toBe(0);
   expect(readdirSync(path.join(dir, "assets/sets"))).toEqual([]);
+});
+
+it("takes a directory from the program's WorkerVersion, which a changed file replaces", async () => {
+  const test = await account();
+  await test.ensure("site");
+  const folder = temporaryDirectory();
+  mkdirSync(path.join(folder, "public/deep"), { recursive: true });
+  writeFileSync(path.join(folder, "public/index.html"), "home");
+  writeFileSync(path.join(folder, "public/deep/a.txt"), "A");
+  const kind = kindOf("cloudflare:index/workerVersion:WorkerVersion");
+  const context = { api: new Api({ baseUrl: test.running.apiUrl, token: test.running.token }), folder };
+  const assets = { directory: "public", config: { notFoundHandling: "single-page-application" } };
+  const { inputs } = check(kind, { accountId: test.id, workerId: "site", deploy: true, assets });
+  const { id, state } = await kind.create(context, inputs);
+  expect((await test.ask("site", "/deep/a.txt")).text).toBe("A");
+  expect((await test.ask("site", "/elsewhere")).text).toBe("home");
+  expect(state.assets).toEqual({ ...assets, assetManifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+
+  const read = (await kind.read(context, id, state)) ?? {};
+  const changed = () => difference(kind, { inputs, state: read }, inputs, { folder, ignore: ["deploy"] }).replacing;
+  expect(changed()).toEqual([]);
+  writeFileSync(path.join(folder, "public/deep/a.txt"), "another A");
+  expect(changed()).toEqual(["assets"]);
+  await kind.create(context, inputs);
+  expect((await test.ask("site", "/deep/a.txt")).text).toBe("another A");
+  expect(() => kind.resolve?.({ ...inputs, assets: { directory: "nowhere" } }, folder)).toThrow(
+    /directory nowhere cannot be read/,
+  );
 });

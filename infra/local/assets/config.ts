@@ -26,7 +26,7 @@ export const AssetsBody = v.object({
 
 /** What of a version's upload concerns its assets. */
 export interface AssetsUpload {
-  /** Completion token of a session; without one the files of the newest version stay. */
+  /** Completion token of a session. */
   readonly jwt: string | null;
   readonly config: AssetsConfig;
 }

@@ -2,7 +2,7 @@
  * Upload sessions: a client registers a manifest, uploads the files that the account does not hold yet, and gets a token
  * that makes them the assets of a version. Everything here works on a draft of the account.
  */
-import { ApiError, invalid } from "../errors.ts";
+import { ApiError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
 import type { AssetSession, Assets, State, Version } from "../model.ts";
 import type { Draft } from "../store.ts";
@@ -59,7 +59,10 @@ export function receive(
   return complete ? tokenFor(draft.state, session, "completion") : undefined;
 }
 
-/** The assets that an upload gives to a version; those of `latest`, the newest one, where it says so. */
+/**
+ * The assets that an upload gives to a version; those of `latest`, the newest one, where it says so. Settings without
+ * files are no mistake, as the provider sends them, and have no effect.
+ */
 export function assetsFor(
   draft: Draft,
   upload: AssetsUpload | null,
@@ -67,11 +70,7 @@ export function assetsFor(
 ): Assets | undefined {
   const kept = options.keep ? options.latest?.assets : undefined;
   if (upload === null) return kept;
-  if (upload.jwt === null) {
-    if (kept === undefined)
-      throw invalid("assets.jwt: required, unless `keep_assets` is true and the newest version has assets.");
-    return { ...kept, config: upload.config };
-  }
+  if (upload.jwt === null) return kept && { ...kept, config: upload.config };
   const { manifest, files } = sessionOf(draft.state, upload.jwt, "completion", options.now);
   return { manifest, files, config: upload.config };
 }
