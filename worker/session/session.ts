@@ -33,25 +33,30 @@ export interface Subject {
 /** What a reader of a session gets. Times are ms since the epoch, `expiresIn` is ms from now. */
 export type Reading = Subject & Omit<Lifetime, "slidingMs"> & { expiresIn: number };
 
-type Row = Subject & Lifetime & Record<string, SqlStorageValue>;
+type Stored = Subject & Lifetime;
 
 export class SessionDO extends DurableObject<Env> {
   readonly #schema: Schema;
+  /** What is stored, so that a read need not read it again. */
+  #stored: Stored | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
+    this.#stored = this.#schema.empty ? undefined : readStored(ctx.storage.sql);
   }
 
   /** Begins the session; once more, from the start, when asked twice. */
   async begin({ userId, role, metadata }: Subject, slidingMs: number, absoluteMs: number): Promise<Reading> {
     const now = Date.now();
-    const { createdAt, expiresAt, endsAt } = begin(now, slidingMs, absoluteMs);
+    const life = begin(now, slidingMs, absoluteMs);
+    const { createdAt, expiresAt, endsAt } = life;
     this.#schema.create();
     this.ctx.storage.sql.exec(
       "INSERT OR REPLACE INTO session VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
       ...[userId, role, metadata, createdAt, expiresAt, endsAt, slidingMs],
     );
+    this.#stored = { userId, role, metadata, ...life };
     await this.ctx.storage.setAlarm(expiresAt);
     return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn: expiresAt - now };
   }
@@ -59,12 +64,15 @@ export class SessionDO extends DurableObject<Env> {
   /** The session, whose end this moves; undefined when it is over or never was. */
   read(): Reading | undefined {
     const now = Date.now();
-    const row = this.#row();
-    if (!row || isOver(row, now)) return undefined;
-    const expiresAt = touch(row, now);
+    const stored = this.#stored;
+    if (!stored || isOver(stored, now)) return undefined;
+    const expiresAt = touch(stored, now);
     // The alarm stays where it is: it will find that it is early, and set itself again.
-    if (expiresAt !== row.expiresAt) this.ctx.storage.sql.exec("UPDATE session SET expires_at = ?", expiresAt);
-    const { userId, role, metadata, createdAt, endsAt } = row;
+    if (expiresAt !== stored.expiresAt) {
+      this.ctx.storage.sql.exec("UPDATE session SET expires_at = ?", expiresAt);
+      stored.expiresAt = expiresAt;
+    }
+    const { userId, role, metadata, createdAt, endsAt } = stored;
     return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn: expiresAt - now };
   }
 
@@ -73,25 +81,25 @@ export class SessionDO extends DurableObject<Env> {
     if (this.#schema.empty) return;
     await this.ctx.storage.deleteAll();
     this.#schema.forget();
+    this.#stored = undefined;
   }
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {
     try {
-      const row = this.#row();
-      if (!row || isOver(row, Date.now())) await this.end();
-      else await this.ctx.storage.setAlarm(row.expiresAt);
+      const stored = this.#stored;
+      if (!stored || isOver(stored, Date.now())) await this.end();
+      else await this.ctx.storage.setAlarm(stored.expiresAt);
     } catch (error) {
       if ((alarm?.retryCount ?? 0) < LAST_ALARM_RETRY) throw error;
       await this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
     }
   }
+}
 
-  #row(): Row | undefined {
-    if (this.#schema.empty) return undefined;
-    const rows = this.ctx.storage.sql.exec<Row>(
-      `SELECT user_id AS userId, role, metadata, created_at AS createdAt, expires_at AS expiresAt, ends_at AS endsAt,
-       sliding_ms AS slidingMs FROM session`,
-    );
-    return rows.toArray()[0];
-  }
+function readStored(sql: SqlStorage): Stored | undefined {
+  const rows = sql.exec<Stored & Record<string, SqlStorageValue>>(
+    `SELECT user_id AS userId, role, metadata, created_at AS createdAt, expires_at AS expiresAt, ends_at AS endsAt,
+     sliding_ms AS slidingMs FROM session`,
+  );
+  return rows.toArray()[0];
 }

@@ -82,6 +82,12 @@ const HALF_AN_HOUR_MS = 30 * 60 * 1_000;
 /** So large that nothing is denied: denials would be cheaper. */
 const ROOMY = { capacity: 1_000_000, periodSeconds: 60 };
 
+/**
+ * Read in turn: nobody reads one session many times in a millisecond, and where a benchmark does, all but the first of
+ * the article's writes change nothing and cost nothing.
+ */
+const SESSIONS = 100;
+
 const SOCKETS = 50;
 /** Below the room's limit of 20 messages in 10 seconds a socket. */
 const MESSAGES_PER_SOCKET = 18;
@@ -100,6 +106,11 @@ async function once(what: string, work: () => Promise<unknown>): Promise<void> {
 }
 
 async function callOf(env: Bindings, subject: string, side: Run["side"]): Promise<Call> {
+  if (side === "floor" && subject === "session") {
+    const stubs = manyOf(env.FLOOR);
+    await once("floors", () => Promise.all(stubs.map((stub) => stub.call())));
+    return inTurn(stubs, (stub) => stub.call());
+  }
   if (side === "floor") {
     const stub = env.FLOOR.getByName(NAME);
     return () => stub.call();
@@ -133,19 +144,33 @@ async function callOf(env: Bindings, subject: string, side: Run["side"]): Promis
       return () => stub.transfer("a", "b", 1);
     }
     case "naive session": {
-      const stub = env.NAIVE_SESSION.getByName(NAME);
-      await once("naive session", () => stub.prepare());
-      return async () => (await stub.fetch(URL_OF_OBJECT)).text();
+      const stubs = manyOf(env.NAIVE_SESSION);
+      await once("naive session", () => Promise.all(stubs.map((stub) => stub.prepare())));
+      return inTurn(stubs, async (stub) => (await stub.fetch(URL_OF_OBJECT)).text());
     }
     case "ours session": {
-      const stub = env.SESSION.getByName(NAME);
+      const stubs = manyOf(env.SESSION);
       const who = { userId: "u", role: "user", metadata: null };
-      await once("ours session", () => stub.begin(who, HALF_AN_HOUR_MS, HALF_AN_HOUR_MS));
-      return () => stub.read();
+      await once("ours session", () =>
+        Promise.all(stubs.map((stub) => stub.begin(who, HALF_AN_HOUR_MS, HALF_AN_HOUR_MS))),
+      );
+      return inTurn(stubs, (stub) => stub.read());
     }
     default:
       throw new Error(`Nothing is called "${side} ${subject}"`);
   }
+}
+
+const manyOf = <T extends Rpc.DurableObjectBranded | undefined>(namespace: DurableObjectNamespace<T>) =>
+  Array.from({ length: SESSIONS }, (_, i) => namespace.getByName(`${NAME}-${i}`));
+
+/** Calls one after the other of many objects. */
+function inTurn<T>(stubs: readonly T[], call: (stub: T) => Promise<unknown>): Call {
+  let turn = 0;
+  return async () => {
+    const stub = stubs[turn++ % stubs.length];
+    return stub && call(stub);
+  };
 }
 
 function naive(namespace: DurableObjectNamespace): Call {
