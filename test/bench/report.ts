@@ -1,4 +1,5 @@
 /** The outcomes as people read them: a table, and a chart. */
+import type { Crowd } from "./crowd.ts";
 import type { Outcome, Rate } from "./run.ts";
 import { percent } from "./run.ts";
 
@@ -22,6 +23,38 @@ export function table(outcomes: readonly Outcome[]): string {
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
   return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+/** What came of the full room, in one line. */
+export function crowdLine(crowd: Crowd): string {
+  const { sockets, messages, received, expected, wrong, p50, p99, memoryMiB } = crowd;
+  return (
+    `A room of ${number.format(sockets)}: ${messages} messages, ${number.format(received)} of ` +
+    `${number.format(expected)} received, ${wrong} sockets with a hole or a repetition; latency p50 ${p50} ms, ` +
+    `p99 ${p99} ms; workerd ${memoryMiB ?? "?"} MiB.`
+  );
+}
+
+/** What is published: the figures, and where and when they were measured. */
+export interface Results {
+  date: string;
+  machine: { cores: number; model: string; memoryGiB: number };
+  outcomes: readonly Outcome[];
+  crowd: Crowd;
+}
+
+/** The published page; `npm run bench -- --publish` writes it. */
+export function page({ date, machine, outcomes, crowd }: Results): string {
+  const { cores, model, memoryGiB } = machine;
+  return `# Figures
+Written by \`npm run bench -- --publish\` on ${date}: ${cores} cores (${model}), ${memoryGiB} GiB of memory. What they mean is in [bench.md](../bench.md).
+
+${table(outcomes)}
+
+![The same figures as bars](chart.svg)
+
+${crowdLine(crowd)}
+`;
 }
 
 const WIDTH = 760;
@@ -60,12 +93,12 @@ export function chart(outcomes: readonly Outcome[]): string {
   const legend = [
     ["naive", "the article's way"],
     ["ours", "ours"],
-    ["floor", "an object that does nothing"],
+    ["floor", "an object that stores nothing"],
   ].map(([kind, text], i) => {
     const x = LABELS + i * 150;
     return `<rect class="${kind}" x="${x}" y="36" width="11" height="11" rx="2"/><text x="${x + 17}" y="46">${text}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: the article's way, ours, and an object that does nothing">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: the article's way, ours, and an object that stores nothing">
 <style>
   text { font: 13px system-ui, sans-serif; fill: #1f2933; } .title { font-weight: 600; font-size: 15px; } .value { font-size: 11px; fill: #5b6773; }
   .naive { fill: #b8c0c8; } .ours { fill: #d9480f; } .floor { fill: #5b6773; }
