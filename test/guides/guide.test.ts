@@ -9,8 +9,8 @@ const block = (info: string, text: string) => `${fence}${info}\n${text}\n${fence
 
 it("reads a page as one sequence, or each section by itself, and passes over blocks that only show", () => {
   const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
-  const one = { do: "run", command: "one", exit: 0, folder: "." };
-  const two = { do: "run", command: "two", exit: 1, folder: "../b" };
+  const one = { do: "run", command: "one || exit $?", exit: 0, folder: "." };
+  const two = { do: "run", command: "two || exit $?", exit: 1, folder: "../b" };
   expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two] }]);
   expect(scenariosOf(`<!-- each section by itself -->\n${sections}`)).toEqual([
     { title: "One", steps: [one] },
@@ -31,6 +31,7 @@ it("sees lines in their order, with anything for an ellipsis", () => {
 
 it.each([
   ["a command fails", block("sh run", "echo no; exit 3"), "expected exit code 0, but 3 came from"],
+  ["a command fails in the middle", block("sh run", "false && true\necho on"), "expected exit code 0, but 1"],
   ["a command does not fail", block("sh run exit=1", "true"), "expected exit code 1, but 0"],
   [
     "another output comes",

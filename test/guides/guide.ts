@@ -10,7 +10,7 @@
  * | `sh terminal` | starts a command in another terminal, after Ctrl-C to the one that ran there |
  * | `text output` | sees these lines, in this order, others between them; `…` stands for anything |
  *
- * `in=../other` after any of them: in this folder. A guide is one sequence; after the comment
+ * A command that fails is the end of its block. `in=../other` after any of them: in this folder. A guide is one sequence; after the comment
  * `<!-- each section by itself -->` each of its `##` sections starts from the project as it is.
  */
 
@@ -67,11 +67,20 @@ function stepOf(language: string, info: string, block: readonly string[], line: 
         .join("");
     return { do: "edit", file: path, from: side("+"), to: side("-") };
   }
-  const command = block.join("\n");
-  if (words[0] === "run") return { do: "run", command, exit: Number(value("exit") ?? 0), folder };
-  if (words[0] === "terminal") return { do: "start", command, folder };
+  if (words[0] === "run") {
+    return { do: "run", command: commandsOf(block, line), exit: Number(value("exit") ?? 0), folder };
+  }
+  if (words[0] === "terminal") return { do: "start", command: commandsOf(block, line), folder };
   if (words[0] === "output") return { do: "see", lines: block.filter((text) => text.trim() !== "") };
   throw new Error(`line ${line}: nobody knows what to do with a block of "${language} ${info}"`);
+}
+
+/** One shell's input for the commands of a block, a line each: `set -e` alone would go on where `a && b` has failed. */
+function commandsOf(block: readonly string[], line: number): string {
+  const text = block.join("\n");
+  if (text.includes("<<")) throw new Error(`line ${line}: write a file with a block of its own, not with <<`);
+  const commands = text.replaceAll("\\\n", " ").split("\n");
+  return commands.map((command) => `${command} || exit $?`).join("\n");
 }
 
 /** The first of `wanted` that `text` does not have behind those before it; undefined where it has them all. */
