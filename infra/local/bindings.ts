@@ -20,6 +20,7 @@ const TYPES = {
   service: v.looseObject({ service: name, entrypoint: v.optional(v.string()) }),
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
+  analytics_engine: v.looseObject({ dataset: name }),
   inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
 } as const;
 

@@ -104,13 +104,15 @@ export interface AssetFile {
   readonly sha256: string;
 }
 
-/** A manifest that was registered, and whose files are kept for it until it expires. */
+/** A manifest that was registered, and whose files are kept for it until it expires or a version has them. */
 export interface AssetSession {
   readonly id: string;
   /** Address of the manifest among the blobs. */
   readonly manifest: string;
   readonly files: number;
   readonly expiresOn: string;
+  /** Whether a version was made of it: from then on its files are that version's. */
+  readonly redeemed: boolean;
 }
 
 /** What workerd says a bundle exports. */

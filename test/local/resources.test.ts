@@ -72,6 +72,15 @@ it("refuses bindings to what is not there, and types that it does not serve, by 
   });
 });
 
+it("lets a Worker write to Analytics Engine, and keeps nothing of it", async () => {
+  const test = await account();
+  await test.deploy("app", {
+    bindings: [{ type: "analytics_engine", name: "EVENTS", dataset: "events" }],
+    fetch: `env.EVENTS.writeDataPoint({ blobs: ["a"], doubles: [1], indexes: ["i"] }); return new Response("written");`,
+  });
+  expect((await test.ask("app")).text).toBe("written");
+});
+
 describe("addresses", () => {
   it("routes of a zone reach their Workers, the most specific one first", async () => {
     const test = await account();

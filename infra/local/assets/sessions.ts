@@ -27,6 +27,7 @@ export function openSession(draft: Draft, entries: ReadonlyMap<string, ManifestE
     manifest: draft.putBlob(Buffer.from(JSON.stringify(toManifest(entries)))),
     files: entries.size,
     expiresOn: new Date(now + LIFETIME_MS).toISOString(),
+    redeemed: false,
   });
   const missing = [...entries.values()].filter((entry) => !draft.state.assetFiles.has(fileId(entry)));
   return {
@@ -71,18 +72,24 @@ export function assetsFor(
   const kept = options.keep ? options.latest?.assets : undefined;
   if (upload === null) return kept;
   if (upload.jwt === null) return kept && { ...kept, config: upload.config };
-  const { manifest, files } = sessionOf(draft.state, upload.jwt, "completion", options.now);
+  const session = sessionOf(draft.state, upload.jwt, "completion", options.now);
+  const { manifest, files } = draft.put("assetSessions", { ...session, redeemed: true });
   return { manifest, files, config: upload.config };
 }
 
-/** Removes sessions that have expired, and files that no version and no other session has. */
+/** Removes sessions that have expired, files that no version has and no session is to make one of, and their sessions. */
 export function forgetUnused(draft: Draft, now: number): void {
-  const { assetSessions, versions } = draft.state;
-  for (const { id, expiresOn } of assetSessions.values())
-    if (Date.parse(expiresOn) <= now) draft.delete("assetSessions", id);
-  const holders = [...draft.state.assetSessions.values(), ...[...versions.values()].map(({ assets }) => assets)];
-  const manifests = new Set(holders.flatMap((holder) => (holder === undefined ? [] : [holder.manifest])));
-  const used = new Set([...manifests].flatMap((manifest) => manifestOf(draft, { manifest }).map(([, file]) => file)));
+  const sessions = [...draft.state.assetSessions.values()];
+  const expired = new Set(sessions.filter(({ expiresOn }) => Date.parse(expiresOn) <= now));
+  const holders = [
+    ...[...draft.state.versions.values()].flatMap(({ assets }) => (assets === undefined ? [] : [assets.manifest])),
+    ...sessions.filter((session) => !session.redeemed && !expired.has(session)).map(({ manifest }) => manifest),
+  ];
+  const filesOf = (manifest: string) => manifestOf(draft, { manifest }).map(([, file]) => file);
+  const used = new Set([...new Set(holders)].flatMap(filesOf));
+  for (const session of sessions)
+    if (expired.has(session) || (session.redeemed && !filesOf(session.manifest).every((file) => used.has(file))))
+      draft.delete("assetSessions", session.id);
   for (const id of draft.state.assetFiles.keys()) if (!used.has(id)) draft.delete("assetFiles", id);
 }
 
