@@ -22,6 +22,7 @@ import { openStack } from "./stack.ts";
 import { previewStack, type StackStatus, statusOf, statusTable } from "./status.ts";
 import { historyOfFile } from "./wrangler-file.ts";
 
+const HISTORY = join(ROOT, "infra/migrations.ts");
 const lockFile = join(ROOT, LOCK_FILE);
 const readLock = () => (existsSync(lockFile) ? readFileSync(lockFile, "utf8") : null);
 
@@ -133,7 +134,7 @@ program
       return;
     }
     if (!options.write) {
-      process.stdout.write(sourceOf(imported));
+      process.stdout.write(sourceOf(imported, readFileSync(HISTORY, "utf8")));
       return;
     }
     if (!options.force && !(migrations.length === 1 && migrations[0]?.name === TEMPLATE_STEP)) {
@@ -141,7 +142,7 @@ program
         `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
     }
-    writeFileSync(join(ROOT, "infra/migrations.ts"), sourceOf(imported));
+    writeFileSync(HISTORY, sourceOf(imported, readFileSync(HISTORY, "utf8")));
     writeFileSync(lockFile, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });

@@ -126,38 +126,30 @@ const slug = (tag: string): string =>
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "") || "import";
 
-/** infra/migrations.ts with this history, formatted as `npm run format` would. */
-export function sourceOf(migrations: readonly Migration[]): string {
-  const [only, second] = migrations;
-  const body =
-    only && !second
-      ? stepSource(only, "export const { migrations } = history()", "")
-      : `export const { migrations } = history()\n${migrations.map((step) => stepSource(step, "  ", "  ")).join("\n")}`;
-  return `/**
- * The history of this Worker's Durable Object classes. Append steps; never edit or reorder what has been released.
- * \`npm run migrations -- lock\` records a new step; \`npm run preview\` shows what the next \`up\` will do.
- * How to add a class: docs/add-a-pattern.md; to rename, delete or move one: docs/change-a-class.md.
+/**
+ * infra/migrations.ts with this history in place of the one that `before`, its text until now, has: what stands above
+ * the first step stays.
  */
-import { history } from "./lifecycle/history.ts";
-
-${body};
-`;
+export function sourceOf(migrations: readonly Migration[], before: string): string {
+  const head = /^[\s\S]*?\bhistory\(\)(?:\s*\/\/.*)*/.exec(before)?.[0];
+  if (head === undefined)
+    throw new Error("infra/migrations.ts does not begin a history() any more: write the steps by hand.");
+  return `${head}\n${migrations.map(stepSource).join("\n")};\n`;
 }
 
 /** Columns of a line. */
 const WIDTH = 120;
 
-/** `.step(…)` behind `head`, broken where it does not fit a line. */
-function stepSource({ name, changes }: Migration, head: string, indent: string): string {
-  const begin = `${head}.step(${JSON.stringify(name)}, (classes) =>`;
+/** `.step(…)`, broken where it does not fit a line. */
+function stepSource({ name, changes }: Migration): string {
+  const begin = `  .step(${JSON.stringify(name)}, (classes) =>`;
   const calls = changes.map(call);
   const oneLine = `${begin} classes${calls.join("")})`;
   // The last line gets a semicolon.
   if (oneLine.length < WIDTH) return oneLine;
-  const inner = `${indent}  classes${calls.join("")},`;
-  const chain =
-    inner.length <= WIDTH ? inner : `${indent}  classes\n${calls.map((one) => `${indent}    ${one}`).join("\n")},`;
-  return `${begin}\n${chain}\n${indent})`;
+  const chain = `    classes${calls.join("")},`;
+  const body = chain.length <= WIDTH ? chain : `    classes\n${calls.map((one) => `      ${one}`).join("\n")},`;
+  return `${begin}\n${body}\n  )`;
 }
 
 /** A change as the builder's method. */

@@ -1,6 +1,6 @@
 /** What it takes to keep a resource type at Cloudflare: how one is made, read, changed, replaced and taken away. */
 import type { Api } from "./api.ts";
-import { covers, type Properties, UNKNOWN } from "./values.ts";
+import { covers, type Properties, pick, UNKNOWN } from "./values.ts";
 
 export interface Context {
   readonly api: Api;
@@ -27,6 +27,13 @@ export interface Kind {
   update?(context: Context, id: string, inputs: Properties): Promise<Properties>;
   /** Left out where the provider leaves the thing where it is. */
   remove?(context: Context, id: string, state: Properties): Promise<void>;
+  /** For types that a program may take over by Pulumi's `import` option. */
+  readonly imports?: {
+    /** What the provider's import id names: the resource's own id, and what `read` must know besides. */
+    parse(importId: string): { readonly id: string; readonly prior: Properties };
+    /** Properties of the state that are inputs. */
+    readonly inputs: readonly string[];
+  };
   /** The id of what already has the name that these inputs claim, for types whose names are unique. */
   find?(context: Context, inputs: Properties): Promise<string | undefined>;
 }
@@ -73,4 +80,17 @@ export function difference(
   const changed = [...properties].filter((property) => !ignored.has(property) && differs(property));
   const replacing = changed.filter((property) => kind.replacedBy === "all" || kind.replacedBy.includes(property));
   return { changed, replacing };
+}
+
+/** What an import id names, with its inputs. @throws Error where the type cannot be imported, or there is no such thing. */
+export async function imported(
+  kind: Kind,
+  context: Context,
+  importId: string,
+): Promise<{ id: string; state: Properties; inputs: Properties }> {
+  if (!kind.imports) throw new Error(`${kind.type} cannot be imported by the local adapter`);
+  const { id, prior } = kind.imports.parse(importId);
+  const state = await kind.read(context, id, prior);
+  if (!state) throw new Error(`${importId} does not exist, so it cannot be imported`);
+  return { id, state, inputs: pick(state, ...kind.imports.inputs) };
 }

@@ -43,6 +43,16 @@ export const worker: Kind = {
 
   remove: ({ api }, id, state) => api.remove(one(state, id), state.force === true ? { query: { force: true } } : {}),
 
+  imports: {
+    // `<account_id>/<worker_id>`, as the provider's documentation of the type says.
+    parse(importId) {
+      const [accountId = "", id = "", ...rest] = importId.split("/");
+      if (accountId === "" || id === "" || rest.length) throw new Error(`${importId} is not <account id>/<worker id>`);
+      return { id, prior: { accountId } };
+    },
+    inputs: ["accountId", "name", "logpush", "observability", "subdomain", "tags", "tailConsumers"],
+  },
+
   async find({ api }, inputs) {
     const result = await api.find(one(inputs, text(inputs, "name")));
     return result && text(result, "id");

@@ -1,6 +1,6 @@
 /** A first history from what is live, or from a wrangler file: it lints clean, replays to the same classes, and formats. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -117,7 +117,7 @@ it("live classes become one step, and the file is formatted as the project's are
     })),
   };
   for (const migrations of [history, [...history, rename], [...history, rename, many]]) {
-    const source = sourceOf(migrations);
+    const source = sourceOf(migrations, readFileSync(join(ROOT, "infra/migrations.ts"), "utf8"));
     const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
     const formatted = spawnSync(process.execPath, [biome, "format", "--stdin-file-path=infra/migrations.ts"], {
       cwd: ROOT,

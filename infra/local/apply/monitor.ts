@@ -117,6 +117,7 @@ export class Monitor {
         deleteBeforeReplace: request.getDeletebeforereplace(),
         ignoreChanges: request.getIgnorechangesList(),
         replaceOnChanges: request.getReplaceonchangesList(),
+        importId: request.getImportid(),
       }),
     );
     return { urn, id, outputs: { ...outputs } };

@@ -3,13 +3,13 @@
  * replaces or leaves it; in the end deletes what the program no longer declares.
  *
  * It follows the Pulumi engine: a replacement is created before what it replaces is deleted, `ignoreChanges`,
- * `replaceOnChanges`, `retainOnDelete`, `deleteBeforeReplace` and `protect` mean the same. Other than the engine it
+ * `replaceOnChanges`, `retainOnDelete`, `deleteBeforeReplace`, `import` and `protect` mean the same. Other than the engine it
  * looks at every resource first (`up --refresh`), so that what somebody deleted comes back.
  */
 import { isDeepStrictEqual } from "node:util";
 import { type Api, Refusal } from "../../resources/api.ts";
 import { kindOf } from "../../resources/index.ts";
-import { type Context, check, difference, type Kind } from "../../resources/kind.ts";
+import { type Context, check, difference, imported, type Kind } from "../../resources/kind.ts";
 import { object, type Properties, pick } from "../../resources/values.ts";
 import { holdsSecrets, reveal, sameSecrets, seal, wrapLike } from "./secrets.ts";
 import type { Entry, State } from "./state.ts";
@@ -26,9 +26,11 @@ export interface Declaration {
   readonly deleteBeforeReplace: boolean;
   readonly ignoreChanges: readonly string[];
   readonly replaceOnChanges: readonly string[];
+  /** Names what exists and is to be taken over; empty: nothing. Without effect on what the state has already. */
+  readonly importId: string;
 }
 
-export type Action = "unchanged" | "create" | "adopt" | "update" | "replace" | "delete" | "retain";
+export type Action = "unchanged" | "create" | "adopt" | "import" | "update" | "replace" | "delete" | "retain";
 
 /** What happened to a resource. */
 export interface Step {
@@ -78,6 +80,7 @@ export class Steps {
     const old = this.#state.get(wanted.urn);
     const live = old && (await wanted.read(old.id, old.inputs));
     if (old && live) return this.#keep(wanted, old, live);
+    if (wanted.declaration.importId !== "") return this.#import(wanted);
     return (await this.#adopt(wanted)) ?? this.#create(wanted, { action: "create" });
   }
 
@@ -107,6 +110,18 @@ export class Steps {
     await wanted.kind.remove?.(wanted.context, old.id, old.inputs);
     this.#state.drop(old);
     return this.#create(wanted, done);
+  }
+
+  /** Takes over what exists, if it is as the program says. Differences in ignored properties stay for the next apply. */
+  async #import(wanted: Wanted): Promise<Outcome> {
+    const { id, state } = await imported(wanted.kind, wanted.context, wanted.declaration.importId);
+    const entry = wanted.entry(id);
+    const { changed } = wanted.against(entry, state);
+    if (changed.length > 0) {
+      throw new Error(`it cannot be imported: ${changed.join(", ")} of what exists differ from what the program says`);
+    }
+    this.#state.put(entry);
+    return { id, state, done: { action: "import" } };
   }
 
   /** Finds what an apply has created that ended before the answer came. */

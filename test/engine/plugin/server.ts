@@ -13,7 +13,7 @@ import structs from "google-protobuf/google/protobuf/struct_pb.js";
 import { Api } from "../../../infra/resources/api.ts";
 import { ask } from "../../../infra/resources/functions.ts";
 import { kindOf } from "../../../infra/resources/index.ts";
-import { check, difference, type Kind } from "../../../infra/resources/kind.ts";
+import { check, difference, imported, type Kind } from "../../../infra/resources/kind.ts";
 import type { Properties } from "../../../infra/resources/values.ts";
 
 /** Serves the protocol on a free port of loopback, and returns the port. Files are relative to `folder`. */
@@ -93,9 +93,18 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
     }),
 
     read: unary(async (request: InstanceType<typeof provider.ReadRequest>) => {
-      const prior = { ...propertiesOf(request.getInputs()), ...propertiesOf(request.getProperties()) };
-      const state = await kindFor(request).read(context(), request.getId(), prior);
       const response = new provider.ReadResponse();
+      const kind = kindFor(request);
+      const prior = { ...propertiesOf(request.getInputs()), ...propertiesOf(request.getProperties()) };
+      // An import knows nothing but the id.
+      if (Object.keys(prior).length === 0) {
+        const found = await imported(kind, context(), request.getId());
+        response.setId(found.id);
+        response.setProperties(structOf(found.state));
+        response.setInputs(structOf(found.inputs));
+        return response;
+      }
+      const state = await kind.read(context(), request.getId(), prior);
       if (!state) return response;
       response.setId(request.getId());
       response.setProperties(structOf(state));

@@ -1,0 +1,142 @@
+/** A Worker that wrangler deployed, with data, taken over by the real engine: its history imported, its objects kept. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { historyOfClasses } from "../../infra/lifecycle/import.ts";
+import { listWorkers, readLive } from "../../infra/live.ts";
+import { Reads } from "../../infra/reads.ts";
+import { Api } from "../../infra/resources/api.ts";
+import { Checkouts } from "../checkouts.ts";
+import { codeOf } from "../local/support.ts";
+import { wrangler } from "../wrangler/wrangler.ts";
+import { Site } from "./site.ts";
+
+const checkouts = new Checkouts();
+afterAll(() => checkouts.remove());
+
+/** Deploys a Worker of two classes by wrangler and its `migrations`, a rename among them. */
+async function deployByWrangler(site: Site, dir: string): Promise<void> {
+  const migrations = [
+    { tag: "v1", new_sqlite_classes: ["Room", "Members"] },
+    { tag: "v2", renamed_classes: [{ from: "Room", to: "Hall" }] },
+  ];
+  for (const steps of [1, 2]) {
+    const classes = [steps === 1 ? "Room" : "Hall", "Members"];
+    const config = {
+      name: site.workerName,
+      main: "index.js",
+      compatibility_date: "2026-11-01",
+      durable_objects: { bindings: classes.map((name) => ({ name, class_name: name })) },
+      migrations: migrations.slice(0, steps),
+    };
+    writeFileSync(join(dir, "wrangler.json"), JSON.stringify(config));
+    writeFileSync(join(dir, "index.js"), codeOf({ classes, tag: `wrangler-${steps}` }));
+    const deployed = await wrangler(site.account, dir, ["deploy"]);
+    expect(deployed.code, deployed.text).toBe(0);
+  }
+}
+
+describe("a Worker that wrangler deployed", () => {
+  let site: Site;
+  let dir: string;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "adopt-"));
+    site = await Site.open({ config: { protect: false } });
+    await deployByWrangler(site, dir);
+  });
+  afterAll(async () => {
+    await site?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** What `migrations import --worker` makes of it. */
+  const imported = async () => {
+    const { apiUrl, accountId, token } = site.account;
+    const reads = Reads.through(new Api({ baseUrl: apiUrl, token }), accountId);
+    const { classes } = await readLive(await listWorkers(reads), site.workerName);
+    return historyOfClasses(classes ?? new Map());
+  };
+
+  test("is left alone by a stack that does not say so", async () => {
+    expect(await site.call("Hall")).toMatchObject({ count: 1, tag: "wrangler-2" });
+    site.proxy.takeWrites();
+    const up = await site.deploy(checkouts.make("unasked", await imported()));
+    expect(up.ok).toBe(false);
+    expect(up.text).toMatch(/\[state_unmanaged\].*Hall, Members.*docs\/adopt.md/);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("and by one whose history does not fit its classes", async () => {
+    site.set({ adopt: true });
+    const other = checkouts.make("other", historyOfClasses(new Map([["Stranger", { storage: "sqlite" }]])));
+    const up = await site.deploy(other);
+    expect(up.text).toMatch(/\[adopt_unmatched\].*Hall, Members.*ends with Stranger/);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("is imported, gets its first release, and its objects go on where they were", async () => {
+    const checkout = checkouts.make("one", await imported());
+    site.stack.root = checkout.root;
+    const preview = await site.stack.preview();
+    expect(preview.text).toContain("durable-stack: in sync, at 0001-import, taken over from what deployed it");
+    expect(preview.steps).toContain("import Worker worker");
+    const up = await site.deploy(checkout);
+    expect(up.ok, up.text).toBe(true);
+    expect(up.steps).toContain("import Worker worker");
+    expect(await site.call("Hall")).toMatchObject({ count: 2, tag: "one" });
+    expect(await site.classes()).toEqual(["Hall", "Members"]);
+    expect(up.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
+  });
+
+  test("is a stack like any other after: its settings follow, then nothing changes, and its classes migrate", async () => {
+    site.set({ adopt: false });
+    const settings = await site.stack.up();
+    expect(settings.steps.filter((step) => !step.startsWith("same"))).toEqual(["update Worker worker"]);
+    expect((await site.stack.up()).steps.filter((step) => !step.startsWith("same"))).toEqual([]);
+    expect(await site.call("Hall")).toMatchObject({ count: 3 });
+
+    const rename = { name: "0002-rename", changes: [{ op: "rename" as const, from: "Hall", to: "Lobby" }] };
+    const up = await site.deploy(checkouts.make("two", [...(await imported()), rename]));
+    expect(up.ok, up.text).toBe(true);
+    expect(up.text).toContain("~ Hall -> Lobby, with its 1 object");
+    expect(await site.call("Lobby")).toMatchObject({ count: 4, tag: "two" });
+  });
+});
+
+test("an adoption that was killed is completed by the next one", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "adopt-"));
+  const site = await Site.open({ config: { protect: false, adopt: true } });
+  try {
+    await deployByWrangler(site, dir);
+    await site.call("Hall");
+    const checkout = checkouts.make(
+      "killed",
+      historyOfClasses(
+        new Map([
+          ["Hall", { storage: "sqlite" }],
+          ["Members", { storage: "sqlite" }],
+        ]),
+      ),
+    );
+    for (const request of ["/versions", "/deployments"]) {
+      site.proxy.intervene = ({ method, path }) => {
+        if (method !== "POST" || !path.includes(request)) return undefined;
+        site.stack.kill();
+        return "lose";
+      };
+      const killed = await site.deploy(checkout);
+      expect(killed.ok, request).toBe(false);
+      site.proxy.intervene = undefined;
+      expect(await site.classes()).toEqual(["Hall", "Members"]);
+      const cancelled = await site.stack.cancel();
+      expect(cancelled.ok, `${request}\n${killed.text}\n${cancelled.text}`).toBe(true);
+    }
+    const up = await site.deploy(checkout);
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.call("Hall")).toMatchObject({ count: 2, tag: "killed" });
+  } finally {
+    await site.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
