@@ -102,6 +102,18 @@ it("fails where the code looks for the data somewhere else, although no class ch
   expect(reason?.reason).toMatch(/^100 tokens are left, where at most \d+ can be/);
 });
 
+it("passes where the config gives a region up, and loses nothing of the others", async () => {
+  const line = "    - { id: us, prefix: us, locationHint: enam, continents: [NA, SA] }\n";
+  project.replace("Pulumi.local.yaml", line, "");
+  project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  durable-stack:allowRegionLoss: [loc-us]\n`);
+  const { code, ok, classes } = await rehearse("v1");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  expect(classes.find(({ className }) => className === "CounterDO")).toMatchObject({
+    kept: 1,
+    lost: [{ id: "us~rehearsal-1", reason: expect.stringContaining('there is no region \\"us\\"') }],
+  });
+});
+
 it("fails with the words of the plan where the newer release is refused", async () => {
   project.replace("worker/index.ts", 'export { CounterDO } from "./counter/counter.ts";\n', "");
   await project.run("npm run -s build");

@@ -9,6 +9,15 @@ import { canonical } from "./patterns/pattern.ts";
 /** What an object holds, as it answered; or why it did not answer. */
 export type Content = { readonly data: unknown } | { readonly fault: string };
 
+/** An object as it was before and is after. */
+export interface Compared {
+  readonly id: string;
+  readonly before: Content;
+  readonly after: Content;
+  /** Whether the stack's config gives up the region that it is in (`allowRegionLoss`), which the plan then names. */
+  readonly givenUp: boolean;
+}
+
 /** What the plan does to a class. */
 export type Fate =
   | { readonly kind: "kept" }
@@ -27,7 +36,7 @@ export interface ClassOutcome {
   readonly before: string | undefined;
   readonly after: string | undefined;
   /** Every object that does not answer as before. */
-  readonly lost: readonly { readonly id: string; readonly reason: string }[];
+  readonly lost: readonly { readonly id: string; readonly reason: string; readonly givenUp: boolean }[];
   /** Whether nothing is lost, or all that is was named by the plan. */
   readonly ok: boolean;
 }
@@ -52,26 +61,21 @@ export function fateOf(className: string, planned: readonly Move[]): Fate {
   return { kind: "kept" };
 }
 
-/** Compares what the objects of one class held with what they hold now, by id. */
-export function compare(
-  className: string,
-  fate: Fate,
-  before: ReadonlyMap<string, Content>,
-  after: ReadonlyMap<string, Content>,
-): ClassOutcome {
-  const lost = [...before].flatMap(([id, was]) => {
-    const reason = lossOf(was, after.get(id) ?? { fault: "was not asked" });
-    return reason === undefined ? [] : [{ id, reason }];
+/** Compares what the objects of one class held with what they hold now. */
+export function compare(className: string, fate: Fate, objects: readonly Compared[]): ClassOutcome {
+  const lost = objects.flatMap(({ id, before, after, givenUp }) => {
+    const reason = lossOf(before, after);
+    return reason === undefined ? [] : [{ id, reason, givenUp }];
   });
   return {
     className,
     fate,
-    objects: before.size,
-    kept: before.size - lost.length,
-    before: hash(before),
-    after: hash(after),
+    objects: objects.length,
+    kept: objects.length - lost.length,
+    before: hash(objects, ({ before }) => before),
+    after: hash(objects, ({ after }) => after),
     lost,
-    ok: lost.length === 0 || fate.kind === "deleted" || fate.kind === "sent",
+    ok: fate.kind === "deleted" || fate.kind === "sent" || lost.every(({ givenUp }) => givenUp),
   };
 }
 
@@ -83,7 +87,10 @@ function lossOf(was: Content, is: Content): string | undefined {
 }
 
 /** Undefined where no object answers. */
-function hash(contents: ReadonlyMap<string, Content>): string | undefined {
-  const answers = [...contents].flatMap(([id, content]) => ("data" in content ? [[id, content.data]] : []));
+function hash(objects: readonly Compared[], side: (object: Compared) => Content): string | undefined {
+  const answers = objects.flatMap((object) => {
+    const content = side(object);
+    return "data" in content ? [[object.id, content.data]] : [];
+  });
   return answers.length === 0 ? undefined : createHash("sha256").update(canonical(answers)).digest("hex");
 }

@@ -11,11 +11,11 @@ import { applyProgram } from "../../infra/local/apply.ts";
 import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { readProject } from "../../infra/project.ts";
 import { Client } from "../smoke/client.ts";
-import { type ClassOutcome, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
+import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import { PATTERNS } from "./patterns/index.ts";
-import type { Pattern, Read } from "./patterns/pattern.ts";
+import type { Held, Pattern } from "./patterns/pattern.ts";
 import type { Side } from "./side.ts";
-import { type Asked, ask, type Held, hold } from "./visitors.ts";
+import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
   readonly from: Side;
@@ -40,7 +40,7 @@ export interface Rehearsal {
   readonly notAllowed: readonly string[];
   readonly asked: Asked;
   /** By the class that the WebSockets are of, in the older release. */
-  readonly sockets: Readonly<Record<string, Held>>;
+  readonly sockets: Readonly<Record<string, HeldOpen>>;
   /** Milliseconds that the newer release's apply took, and the resources that it changed. */
   readonly deployMs: number;
   readonly changed: readonly string[];
@@ -56,8 +56,9 @@ interface Filled {
   readonly pattern: Pattern;
   readonly className: string;
   readonly id: string;
+  readonly region: string;
   readonly client: Client;
-  readonly read: Read;
+  readonly read: Held["read"];
 }
 
 /** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
@@ -101,13 +102,16 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     if (className === undefined) continue;
     const made = await inLanes(Array.from({ length: objects }), async (_, index): Promise<Filled> => {
       const client = await callers.next();
-      const id = `${regions[index % regions.length]}~rehearsal-${index}`;
-      return { pattern, className, id, client, read: await pattern.fill({ client, id, index, adminToken }) };
+      const nextRegion = regions[index % regions.length] ?? "";
+      const id = `${nextRegion}~rehearsal-${index}`;
+      const { read, region = nextRegion } = await pattern.fill({ client, id, index, adminToken });
+      return { pattern, className, id, region, client, read };
     });
     filled.push(...made);
   }
   const before = await readAll(filled);
-  const sockets = await holdSockets(filled);
+  const givenUp = regionsGivenUp(from, to, stack);
+  const sockets = await holdSockets(filled, givenUp);
 
   onProgress(`deploying ${to.name}`);
   const plan: string[] = [];
@@ -118,10 +122,16 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
 
   onProgress("reading it back");
   const after = await readAll(filled);
-  const outcomes = [...before].map(([className, contents]) =>
-    compare(className, fateOf(className, planned), contents, after.get(className) ?? new Map()),
+  const objectsOf = (className: string): readonly Compared[] =>
+    filled.flatMap((object, i) => {
+      const [was, is] = [before[i], after[i]];
+      if (object.className !== className || !was || !is) return [];
+      return [{ id: object.id, before: was, after: is, givenUp: givenUp.includes(object.region) }];
+    });
+  const outcomes = [...new Set(filled.map(({ className }) => className))].map((className) =>
+    compare(className, fateOf(className, planned), objectsOf(className)),
   );
-  const held: Record<string, Held> = {};
+  const held: Record<string, HeldOpen> = {};
   for (const [className, letGo] of sockets) {
     const { kind } = fateOf(className, planned);
     held[className] = await letGo(kind === "deleted" || kind === "sent");
@@ -168,11 +178,22 @@ const nameOf = (side: Side, stack: string): string => setting(side, stack, "work
 const allowedIn = (side: Side, stack: string): readonly string[] =>
   v.parse(v.array(v.string()), JSON.parse(setting(side, stack, "allowDestroy") ?? "[]"));
 
+const Regions = v.array(v.object({ id: v.string(), prefix: v.string() }));
+
+const regionTable = (side: Side, stack: string) =>
+  v.parse(Regions, JSON.parse(setting(side, stack, "regions") ?? "[]"));
+
 /** The ids of the stack's regions: every one of them gets objects. */
-const regionsOf = (side: Side, stack: string): readonly string[] =>
-  v
-    .parse(v.array(v.object({ id: v.string() })), JSON.parse(setting(side, stack, "regions") ?? "[]"))
+const regionsOf = (side: Side, stack: string): readonly string[] => regionTable(side, stack).map(({ id }) => id);
+
+/** The ids of the older release's regions that the newer one's config says may be lost. */
+function regionsGivenUp(from: Side, to: Side, stack: string): readonly string[] {
+  const allowed = v.parse(v.array(v.string()), JSON.parse(setting(to, stack, "allowRegionLoss") ?? "[]"));
+  const environment = setting(from, stack, "environmentPrefix") ?? "";
+  return regionTable(from, stack)
+    .filter(({ prefix }) => allowed.includes(`${environment}${prefix}`))
     .map(({ id }) => id);
+}
 
 /** Callers with an API key each, so that nobody waits for another one's tokens. */
 class Callers {
@@ -201,8 +222,8 @@ class Callers {
   }
 }
 
-/** What every object holds now, by class and id. The last ones filled are asked first: their buckets refill. */
-async function readAll(filled: readonly Filled[]): Promise<ReadonlyMap<string, ReadonlyMap<string, Content>>> {
+/** What every object holds now. The last ones filled are asked first: their buckets refill. */
+async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
   const contents = await inLanes(filled.toReversed(), async ({ read }): Promise<Content> => {
     try {
       return { data: await read() };
@@ -210,19 +231,15 @@ async function readAll(filled: readonly Filled[]): Promise<ReadonlyMap<string, R
       return { fault: error instanceof Error ? error.message : String(error) };
     }
   });
-  const classes = new Map<string, Map<string, Content>>();
-  for (const [i, { className, id }] of filled.entries()) {
-    const content = contents[filled.length - 1 - i];
-    if (content) classes.set(className, (classes.get(className) ?? new Map()).set(id, content));
-  }
-  return classes;
+  return contents.toReversed();
 }
 
-async function holdSockets(filled: readonly Filled[]) {
+/** Those in regions that are given up would have nothing to come back to. */
+async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]) {
   const letGo = new Map<string, Awaited<ReturnType<typeof hold>>>();
   for (const className of new Set(filled.map((one) => one.className))) {
-    const connects = filled.flatMap(({ className: of, pattern: { socket }, id, client }) =>
-      of === className && socket ? [() => client.connect(socket(id))] : [],
+    const connects = filled.flatMap(({ className: of, pattern: { socket }, id, region, client }) =>
+      of === className && socket && !givenUp.includes(region) ? [() => client.connect(socket(id))] : [],
     );
     if (connects.length > 0) letGo.set(className, await hold(connects));
   }

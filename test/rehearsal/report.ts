@@ -57,9 +57,11 @@ function described({ name, release: { digest, migration, commit } }: Side): stri
 
 const short = (hash: string | undefined): string => (hash === undefined ? "-" : shortDigest(hash));
 
-function verdict({ fate, objects, kept, ok }: ClassOutcome): string {
-  if (!ok) return `LOST: ${objects - kept} of ${objects}`;
-  return FATES[fate.kind](fate);
+function verdict({ fate, objects, kept, lost, ok }: ClassOutcome): string {
+  if (!ok) return `LOST: ${lost.filter(({ givenUp }) => !givenUp).length} of ${objects}`;
+  const alive = fate.kind === "kept" || fate.kind === "renamed";
+  const without = alive && kept < objects ? `, without ${objects - kept} in regions that are given up` : "";
+  return `${FATES[fate.kind](fate)}${without}`;
 }
 
 const FATES: { readonly [K in Fate["kind"]]: (fate: Fate) => string } = {
@@ -70,9 +72,10 @@ const FATES: { readonly [K in Fate["kind"]]: (fate: Fate) => string } = {
 };
 
 function losses({ className, lost }: ClassOutcome): readonly string[] {
-  const more = lost.length - NAMED;
+  const unnamed = lost.filter(({ givenUp }) => !givenUp);
+  const more = unnamed.length - NAMED;
   return [
-    ...lost.slice(0, NAMED).map(({ id, reason }) => `  ${className} ${id}: ${reason}`),
+    ...unnamed.slice(0, NAMED).map(({ id, reason }) => `  ${className} ${id}: ${reason}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ];
 }

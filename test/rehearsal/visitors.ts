@@ -47,7 +47,7 @@ async function servedBy(client: Client): Promise<unknown> {
 }
 
 /** What became of the WebSockets of one class. */
-export interface Held {
+export interface HeldOpen {
   readonly open: number;
   readonly dropped: number;
   readonly reconnected: number;
@@ -113,7 +113,9 @@ class HeldSocket {
  * Opens a WebSocket with each of `connects`. The function that is returned lets go of them and says what became of
  * them; `isGone`: that there is nothing any more to connect to.
  */
-export async function hold(connects: readonly (() => Promise<Socket>)[]): Promise<(isGone: boolean) => Promise<Held>> {
+export async function hold(
+  connects: readonly (() => Promise<Socket>)[],
+): Promise<(isGone: boolean) => Promise<HeldOpen>> {
   const sockets = await Promise.all(connects.map((connect) => HeldSocket.open(connect)));
   return async (isGone) => {
     await Promise.all(sockets.map((socket) => socket.release(isGone)));

@@ -18,10 +18,11 @@ export const chat: Pattern = {
         socket.send({ type: "chat", text, clientId: String(i), ...(i === 2 && { attachment }) });
         await socket.next("the ack", ofType("ack"));
       }
-      return async () => ({
+      const read = async () => ({
         history: status("GET /room/…/messages", await client.call(`/room/${id}/messages`), 200),
         file: status("the file", await client.call(`/room/${id}/attachments/${attachment}`, { token }), 200),
       });
+      return { read };
     } finally {
       socket.close();
     }

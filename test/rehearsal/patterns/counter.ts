@@ -10,10 +10,11 @@ export const counter: Pattern = {
     const once = { json: { by: index + 1 }, headers: { "Idempotency-Key": `once-${id}` } };
     status("POST /counter/increment", await client.call(at("increment"), once), 200);
     status("POST /counter/increment", await client.call(at("increment"), { json: { by: 1_000 } }), 200);
-    return async () => {
+    const read = async () => {
       const { count } = Object(status("GET /counter/value", await client.call(at("value")), 200));
       const replayed = status("the increment that was made before", await client.call(at("increment"), once), 200);
       return { count, replayed: member(replayed, "count") };
     };
+    return { read };
   },
 };

@@ -12,11 +12,12 @@ export const ledger: Pattern = {
     const transfer = { json: { from: "ann", to: "ben", amount: 10 + index } };
     status("a transfer", await client.call(at("transfer"), transfer), 200);
     status("a withdrawal", await client.call(at("withdraw"), { json: { account: "ben", amount: 1 }, token }), 200);
-    return async () => ({
+    const read = async () => ({
       balances: await all(client, at("balances"), "balances"),
       transactions: await all(client, at("transactions"), "transactions"),
       audit: status("the audit", await client.call(at("audit")), 200),
     });
+    return { read };
   },
 };
 

@@ -16,12 +16,13 @@ export const limiter: Pattern = {
     const cost = Math.max(Math.floor(capacity * TAKEN_SHARE), 1);
     const taken = status("POST /limit/check", await client.call("/limit/check", { json: { cost } }), 200);
     const left = Number(member(taken, "remaining"));
-    return async () => {
+    const read = async () => {
       const remaining = Number(member(await peek(), "remaining"));
       // What is shown is rounded down, so the bucket had less than one token more.
       const most = left + 1 + (performance.now() - asked) * perMs;
       holds(`${remaining} tokens are left, where at most ${Math.floor(most)} can be`, remaining <= most);
       return { admitted: "no more than the limit" };
     };
+    return { read };
   },
 };

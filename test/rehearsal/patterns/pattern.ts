@@ -11,17 +11,22 @@ export interface Subject {
   readonly adminToken: string;
 }
 
-/**
- * Asks for all that an object holds, as JSON: the same answer whenever it is asked and nothing was lost. Throws where
- * the answer is none.
- */
-export type Read = () => Promise<unknown>;
+/** An object with data. */
+export interface Held {
+  /**
+   * Asks for all that it holds, as JSON: the same answer whenever it is asked and nothing was lost. Throws where the
+   * answer is none.
+   */
+  readonly read: () => Promise<unknown>;
+  /** The region that the Worker chose for it; where not given, the id's. */
+  readonly region?: string;
+}
 
 export interface Pattern {
   /** The Worker's binding to its class. */
   readonly binding: string;
   /** Makes an object hold data, and returns how to read it. */
-  readonly fill: (subject: Subject) => Promise<Read>;
+  readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */
   readonly socket?: (id: string) => string;
 }

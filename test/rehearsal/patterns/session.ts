@@ -10,9 +10,11 @@ export const session: Pattern = {
     const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
     const begun = await client.call("/session", { json, token: adminToken });
     const token = String(member(status("POST /session", begun, 200), "token"));
-    return async () => {
+    const read = async () => {
       const found = status("GET /session", await client.call("/session", { token }), 200);
       return Object.fromEntries(KEPT.map((name) => [name, member(found, "session", name)]));
     };
+    // A token is in the region nearest to its caller, and says which.
+    return { read, region: token.slice(0, token.indexOf("~")) };
   },
 };
