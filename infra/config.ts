@@ -98,7 +98,10 @@ const Schema = v.strictObject({
     }),
     {},
   ),
-  chat: v.optional(v.strictObject({ historyLimit: v.optional(whole(1, 10_000), 100) }), {}),
+  chat: v.optional(
+    v.strictObject({ historyLimit: v.optional(whole(1, 10_000), 100), retentionDays: v.optional(whole(1, 3_650)) }),
+    {},
+  ),
   rateLimits: v.optional(
     v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
     {},

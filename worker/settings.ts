@@ -27,7 +27,12 @@ export const Settings = v.object({
   /** Whether anybody may create a guest session. For local stacks only. */
   demoLogin: v.boolean(),
   session: v.object({ slidingMinutes: Count(1_440), absoluteHours: Count(720), maxPerUser: Count(1_000) }),
-  chat: v.object({ historyLimit: Count(10_000) }),
+  chat: v.object({
+    /** Messages that a room keeps. */
+    historyLimit: Count(10_000),
+    /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
+    retentionDays: v.optional(Count(3_650)),
+  }),
   /** Token buckets by policy; a policy that is not here uses `default`. */
   rateLimits: v.objectWithRest({ default: RateLimit }, RateLimit),
 });

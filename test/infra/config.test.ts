@@ -119,6 +119,7 @@ describe("mistakes", () => {
     ["allowDestroy", "CounterDO"],
     ["session", '{"slidingMinutes":0}'],
     ["chat", '{"historyLimit":1.5}'],
+    ["chat", '{"retentionDays":0}'],
     ["rateLimits", '{"default":{"capacity":-1,"periodSeconds":60}}'],
     ["routes", '["has a space/*"]'],
     ["regions", "[]"],

@@ -64,12 +64,12 @@ describe("GET /room/:roomId/messages", () => {
         history.append(message);
         history.appended(message);
       };
-      const lowered = new History(storage.sql, 10);
+      const lowered = new History(storage.sql, { limit: 10, retentionMs: undefined });
       expect(kept(lowered)).toEqual(range(21, 30));
       say(lowered);
       expect(kept(lowered)).toEqual(range(22, 31));
       expect(storage.sql.exec("SELECT seq FROM messages").toArray()).toHaveLength(10);
-      const raised = new History(storage.sql, 12);
+      const raised = new History(storage.sql, { limit: 12, retentionMs: undefined });
       expect(raised.first).toBe(22);
       for (let i = 0; i < 4; i++) say(raised);
       expect(kept(raised)).toEqual(range(24, 35));

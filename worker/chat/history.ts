@@ -10,6 +10,9 @@ export const MESSAGES_TABLE = `
     client_id TEXT, attachment TEXT
   ) STRICT`;
 
+/** How far a room's messages have gone by age: that number and those before it are never given again. */
+export const AGED_TABLE = "CREATE TABLE aged (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT";
+
 interface Row {
   [column: string]: SqlStorageValue;
   seq: number;
@@ -31,19 +34,22 @@ export interface Range {
 export class History {
   readonly #sql: SqlStorage;
   readonly #limit: number;
+  readonly #retentionMs: number | undefined;
   #first: number;
   #last: number;
 
-  /** `limit`: how many messages are kept. Made once the table exists. */
-  constructor(sql: SqlStorage, limit: number) {
+  /** `limit`: how many messages are kept; `retentionMs`: how long. Made once the tables exist. */
+  constructor(sql: SqlStorage, { limit, retentionMs }: { limit: number; retentionMs: number | undefined }) {
     this.#sql = sql;
     this.#limit = limit;
+    this.#retentionMs = retentionMs;
     const kept = sql.exec<Record<"first" | "last", number | null>>(
       "SELECT min(seq) AS first, max(seq) AS last FROM messages",
     );
     const { first, last } = kept.one();
-    this.#last = last ?? 0;
-    this.#first = Math.max(first ?? 1, this.#last - limit + 1);
+    const aged = sql.exec<{ seq: number }>("SELECT seq FROM aged").toArray()[0]?.seq ?? 0;
+    this.#last = last ?? aged;
+    this.#first = Math.max(first ?? aged + 1, this.#last - limit + 1);
   }
 
   /** The newest number; 0 before the first message. */
@@ -80,6 +86,37 @@ export class History {
   appended({ seq }: Message): void {
     this.#last = seq;
     this.#first = Math.max(this.#first, seq - this.#limit + 1);
+  }
+
+  /**
+   * Counts what is too old as gone, though it may still be stored. Order is by number: what is before a message that
+   * is too old is too old itself, whatever its clock said.
+   */
+  hideAged(now: number): void {
+    if (this.#retentionMs === undefined) return;
+    const due = this.agedAt();
+    if (due === undefined || due > now) return;
+    const aged = "SELECT max(seq) AS seq FROM messages WHERE at <= ?";
+    const { seq } = this.#sql.exec<{ seq: number | null }>(aged, now - this.#retentionMs).one();
+    this.#first = Math.max(this.#first, (seq ?? 0) + 1);
+  }
+
+  /** When the oldest message that is stored becomes too old (ms since the epoch); undefined where none ever does. */
+  agedAt(): number | undefined {
+    if (this.#retentionMs === undefined) return undefined;
+    const [row] = this.#sql.exec<Pick<Row, "at">>("SELECT at FROM messages ORDER BY seq LIMIT 1").toArray();
+    return row && row.at + this.#retentionMs;
+  }
+
+  /** Deletes what does not count any more. Returns the attachments that leave. Call it inside a transaction. */
+  deleteHidden(): Attachment[] {
+    const leaving = this.#sql
+      .exec<Pick<Row, "attachment">>("SELECT attachment FROM messages WHERE seq < ?", this.#first)
+      .toArray();
+    if (leaving.length === 0) return [];
+    this.#sql.exec("DELETE FROM messages WHERE seq < ?", this.#first);
+    this.#sql.exec("INSERT OR REPLACE INTO aged VALUES (1, ?)", this.#first - 1);
+    return leaving.flatMap((row) => attachmentOf(row) ?? []);
   }
 
   /** Messages in order. */

@@ -13,12 +13,12 @@ import { type Bucket, full, type Policy, refill, take, waitFor } from "../rate-l
 import { Schema, type SchemaSteps } from "../schema.ts";
 import { stackOf } from "../settings.ts";
 import { readFrame } from "./frames.ts";
-import { History, MESSAGES_TABLE, type Range } from "./history.ts";
+import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
 import { type ClientFrame, type Message, PING, PONG, type ServerFrame, type Subprotocol } from "./protocol.ts";
 import { fingerprint, SENT_TABLE, Sent } from "./sent.ts";
 import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
 
-const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE];
+const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE];
 
 const MAX_SOCKETS = 1_000;
 /** Messages that one socket may send. */
@@ -29,6 +29,9 @@ const MESSAGES_PER_FRAME = 100;
 /** R2 deletes several files in one call; a while after the first one there may be more. */
 const DELETE_AFTER_MS = 5_000;
 const RETRY_DELETE_AFTER_MS = 60_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
+/** Messages that are too old are shown to nobody from that moment on, and deleted together, this often at most. */
+const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
 /** Who joins, and the last number that they have. */
 export interface Joining {
@@ -69,6 +72,7 @@ export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" |
 export class ChatRoomDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #historyLimit: number;
+  readonly #retentionMs: number | undefined;
   readonly #uploads: Uploads;
   /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
   readonly #gone = new Set<string>();
@@ -76,12 +80,16 @@ export class ChatRoomDO extends DurableObject<Env> {
   #remembered: Sent | undefined;
   /** What was said while the messages before it are on their way to the disk. */
   #queue: Said[] = [];
+  /** Whether the alarm is known to be set for messages that become too old. */
+  #sweepArmed = false;
   readonly #commits = new GroupCommit(() => this.#flush());
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
-    this.#historyLimit = stackOf(env).settings.chat.historyLimit;
+    const { historyLimit, retentionDays } = stackOf(env).settings.chat;
+    this.#historyLimit = historyLimit;
+    this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
@@ -105,6 +113,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0 });
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
+    if (!this.#sweepArmed) await this.#armSweep(0);
     const headers = subprotocol && { "Sec-WebSocket-Protocol": subprotocol };
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
   }
@@ -168,10 +177,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#leave(socket);
   }
 
-  /** Deletes the files that nobody needs. Safe early, late and twice; a failure is tried again, for ever. */
+  /** Deletes messages that are too old and files that nobody needs. Safe early, late and twice; tries for ever. */
   override async alarm(): Promise<void> {
     if (this.#schema.empty) return;
     const now = Date.now();
+    this.#deleteAged(now);
     const leaving = this.#uploads.leaving(now);
     let deleted = true;
     try {
@@ -183,12 +193,31 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     const due = this.#uploads.nextDue(now);
     if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
+    await this.#armSweep(now + SWEEP_INTERVAL_MS);
+  }
+
+  #deleteAged(now: number): void {
+    const [history, sent] = [this.#history(), this.#sent()];
+    if (this.#retentionMs === undefined || !history || !sent) return;
+    this.ctx.storage.transactionSync(() => {
+      for (const { key } of history.deleteHidden()) this.#uploads.leave(key);
+      sent.deleteAged(now);
+    });
+  }
+
+  /** Makes sure that messages are deleted when they are too old, though not before `earliest`. */
+  async #armSweep(earliest: number): Promise<void> {
+    if (this.#retentionMs === undefined) return;
+    const due = this.#history()?.agedAt();
+    if (due !== undefined) await this.#arm(Math.max(due, earliest));
+    this.#sweepArmed = due !== undefined;
   }
 
   /** The history, once anything was said. */
   #history(): History | undefined {
     if (this.#schema.empty) return undefined;
-    this.#opened ??= new History(this.ctx.storage.sql, this.#historyLimit);
+    this.#opened ??= new History(this.ctx.storage.sql, { limit: this.#historyLimit, retentionMs: this.#retentionMs });
+    this.#opened.hideAged(Date.now());
     return this.#opened;
   }
 
@@ -251,6 +280,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     );
     for (const { said, message } of stored.messages) acknowledge(said.senders, said.frame, message, false);
     if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
+    if (!this.#sweepArmed) await this.#armSweep(0);
   }
 
   /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */

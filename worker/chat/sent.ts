@@ -54,6 +54,16 @@ export class Sent {
     }
   }
 
+  /** Deletes the batches that no repetition is found in any more. Call it inside a transaction. */
+  deleteAged(now: number): void {
+    const batches = this.#sql.exec<{ batch: number; entries: string }>("SELECT batch, entries FROM sent").toArray();
+    for (const { batch, entries } of batches) {
+      const sent: [string, SentMessage][] = JSON.parse(entries);
+      if (sent.some(([, { timestamp }]) => timestamp > now - KEPT_MS)) continue;
+      this.#sql.exec("DELETE FROM sent WHERE batch = ?", batch);
+    }
+  }
+
   /** Knows a message that is stored for good. */
   appended(message: Message): void {
     for (const [key, sent] of entryOf(message)) {
