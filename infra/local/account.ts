@@ -130,13 +130,13 @@ export class Account {
         () => this.#store.commit(draft),
       );
       this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "assetFiles")) await this.#sweep();
+      if (draft.lost("namespaces", "kvNamespaces", "databases", "assetFiles")) await this.#sweep();
       this.#onWrite("after sweep");
       return result;
     });
   }
 
-  /** Makes all KV namespaces and buckets reachable for the REST API (`runtime.kv`, `runtime.bucket`). */
+  /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.kv`, `.bucket`, `.query`). */
   reachStorage(): Promise<void> {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
   }

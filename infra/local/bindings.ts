@@ -14,6 +14,7 @@ const TYPES = {
   durable_object_namespace: v.looseObject({ class_name: name, script_name: v.optional(v.string()) }),
   kv_namespace: v.looseObject({ namespace_id: name }),
   r2_bucket: v.looseObject({ bucket_name: name, jurisdiction: v.optional(v.string()) }),
+  d1: v.looseObject({ id: name }),
   plain_text: v.looseObject({ text: v.string() }),
   secret_text: v.looseObject({ text: v.string() }),
   json: v.looseObject({ json: v.unknown() }),
@@ -116,6 +117,14 @@ export function resolveBindings(
       case "r2_bucket":
         if (!state.buckets.has(bucketKey(String(binding.bucket_name), binding.jurisdiction)))
           throw new ApiError(400, 10085, `R2 bucket '${binding.bucket_name}' of binding ${binding.name} not found`);
+        return binding;
+      case "d1":
+        if (!state.databases.has(String(binding.id)))
+          throw new ApiError(
+            400,
+            10181,
+            `D1 binding '${binding.name}' references database '${binding.id}' which was not found.`,
+          );
         return binding;
       case "service":
         if (binding.service !== worker.name && workerNamed(state, String(binding.service)) === undefined)

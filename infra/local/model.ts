@@ -227,6 +227,14 @@ export interface Bucket {
   readonly createdOn: string;
 }
 
+/** A D1 database. */
+export interface Database {
+  readonly id: string;
+  readonly name: string;
+  readonly createdOn: string;
+  readonly jurisdiction: string | null;
+}
+
 export interface Zone {
   readonly id: string;
   readonly name: string;
@@ -269,6 +277,7 @@ export interface Records {
   transfers: PendingTransfer;
   kvNamespaces: KvNamespace;
   buckets: Bucket;
+  databases: Database;
   zones: Zone;
   routes: Route;
   domains: Domain;

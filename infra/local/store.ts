@@ -197,6 +197,7 @@ export class Store {
       transfers: load("transfers"),
       kvNamespaces: load("kvNamespaces"),
       buckets: load("buckets"),
+      databases: load("databases"),
       zones: load("zones"),
       routes: load("routes"),
       domains: load("domains"),

@@ -69,6 +69,7 @@ function state(
     transfers: new Map(),
     kvNamespaces: new Map(),
     buckets: new Map(),
+    databases: new Map(),
     zones: new Map(),
     assetFiles: new Map(),
     assetSessions: new Map(),

@@ -198,3 +198,25 @@ it("tells live logs", async () => {
     tail.kill("SIGINT");
   }
 });
+
+it("manages D1, applies its migrations, and deploys a Worker that reads it", async () => {
+  const files = {
+    "index.js": `export default { fetch: async (_, env) => Response.json((await env.DB.prepare("SELECT name FROM people ORDER BY name").raw()).flat()) };`,
+    "seed.sql": "INSERT INTO people VALUES ('b; c');\nINSERT INTO people VALUES ('d');",
+    "migrations/0001_people.sql":
+      "CREATE TABLE people (name TEXT);\nCREATE TRIGGER once AFTER DELETE ON people BEGIN SELECT 1; END;\nINSERT INTO people VALUES ('a');",
+  };
+  const { ok } = project({ name: "data" }, files);
+  const database_id = /"database_id": "([0-9a-f-]{36})"/.exec(await ok("d1 create people"))?.[1] ?? "";
+  const data = project(
+    { name: "data", d1_databases: [{ binding: "DB", database_name: "people", database_id }] },
+    files,
+  );
+  expect(await data.ok("d1 migrations apply people --remote")).toContain("0001_people.sql");
+  expect(await data.ok("d1 execute people --remote --file seed.sql -y")).toContain("Executed 2 queries");
+  expect(await data.ok("d1 execute people --remote --command SELEKT -y").catch(String)).toContain("7500");
+  await data.ok("deploy");
+  expect(JSON.parse(await data.ask())).toEqual(["a", "b; c", "d"]);
+  expect(await data.ok("d1 list")).toContain("people");
+  await data.ok("d1 delete people -y");
+});

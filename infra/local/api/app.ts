@@ -11,6 +11,8 @@ import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
 import type { Api } from "./context.ts";
+import { d1 } from "./d1.ts";
+import { d1Import, d1Upload, type ImportFiles } from "./d1-import.ts";
 import { deployments } from "./deployments.ts";
 import { domains } from "./domains.ts";
 import { durableObjects } from "./durable-objects.ts";
@@ -52,6 +54,9 @@ export function api(context: Api, faults: Faults): Hono {
   // With a token of its own, so before the account's is asked for.
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
+  const imports = `${family}/d1/database/:database/import`;
+  const files: ImportFiles = new Map();
+  app.route(imports, d1Upload(files));
   app.use(bearer(context.account), failing(faults));
 
   app.use(`${family}/*`, ownAccount(context.account));
@@ -77,6 +82,8 @@ export function api(context: Api, faults: Faults): Hono {
   app.route(`${family}/workers/durable_objects/namespaces`, durableObjects(context));
   app.route(`${family}/storage/kv/namespaces`, kv(context));
   app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));
+  app.route(`${family}/d1/database`, d1(context));
+  app.route(imports, d1Import(context, files));
   app.route(`${family}/r2/buckets`, r2(context));
   app.route(`${family}/r2/buckets/:bucket/objects`, r2Objects(context));
   return app;

@@ -229,6 +229,8 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
       return { type: "kv", id: String(binding.namespace_id) };
     case "r2_bucket":
       return { type: "r2", name: bucketDirectory(bucketKey(String(binding.bucket_name), binding.jurisdiction)) };
+    case "d1":
+      return { type: "d1", id: String(binding.id) };
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "service":

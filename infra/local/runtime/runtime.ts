@@ -17,6 +17,7 @@ import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
+import { sweepDatabases } from "./databases.ts";
 import { hasStoredData, objectIds } from "./objects.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
@@ -40,6 +41,14 @@ const Probed = v.union([
   }),
   v.object({ error: v.string() }),
 ]);
+
+const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
+
+/** A statement of SQL with the values of its `?`. */
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
 
 /** What of an upload or a version is needed to start its modules. */
 type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
@@ -142,7 +151,7 @@ export class Runtime {
     });
   }
 
-  /** Makes every KV namespace and bucket of the state reachable through `kv` and `bucket`. */
+  /** Makes every KV namespace, bucket and database of the state reachable through `kv`, `bucket` and `query`. */
   async reachStorage(snapshot: Snapshot): Promise<void> {
     const wanted = storageOf(snapshot.state);
     if ([...wanted].every((id) => this.#storage.has(id))) return;
@@ -169,6 +178,18 @@ export class Runtime {
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
     return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
+  }
+
+  /** Runs statements on a database that `reachStorage` has made reachable, in one transaction: their results, or why not. */
+  query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
+    return this.#use(async () => {
+      const response = await fetch(this.entry, {
+        method: "POST",
+        headers: { ...this.#toInternal(), "account-database": databaseId },
+        body: JSON.stringify(statements),
+      });
+      return v.parse(Queried, await response.json());
+    });
   }
 
   /** Fires the `scheduled` handler of a service and returns what became of it. */
@@ -245,6 +266,7 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
+    await sweepDatabases(path.join(this.#directory, "d1"), state.databases.keys());
   }
 
   async close(): Promise<void> {
@@ -334,7 +356,10 @@ export class Runtime {
     };
   }
 
-  #internal(services: readonly Service[], { kvNamespaces, buckets }: State): MiniflareOptions["workers"][number] {
+  #internal(
+    services: readonly Service[],
+    { kvNamespaces, buckets, databases }: State,
+  ): MiniflareOptions["workers"][number] {
     return {
       config: {
         name: INTERNAL,
@@ -354,6 +379,7 @@ export class Runtime {
             services.map(({ name }) => [`service:${name}`, { type: "worker" as const, worker: name }]),
           ),
           ...Object.fromEntries([...kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
+          ...Object.fromEntries([...databases.keys()].map((id) => [`d1:${id}`, { type: "d1" as const, id }])),
           ...Object.fromEntries(
             [...buckets.keys()].map((key) => [`r2:${key}`, { type: "r2" as const, name: bucketDirectory(key) }]),
           ),
@@ -381,8 +407,8 @@ function layOut(assets: AssetFiles, services: readonly Service[], { state, blob 
 }
 
 /** Everything with data that the REST API reads and writes itself. */
-const storageOf = ({ kvNamespaces, buckets }: State): ReadonlySet<string> =>
-  new Set([...kvNamespaces.keys(), ...buckets.keys()]);
+const storageOf = ({ kvNamespaces, buckets, databases }: State): ReadonlySet<string> =>
+  new Set([...kvNamespaces.keys(), ...buckets.keys(), ...databases.keys()]);
 
 const nothing = () => {};
 

@@ -81,6 +81,7 @@ async function page({ account, calls, addressOf }: ViewOptions): Promise<Fragmen
               [
                 ...[...state.kvNamespaces.values()].map(({ title, id }) => ["KV namespace", title, id]),
                 ...[...state.buckets.values()].map(({ name, location }) => ["R2 bucket", name, location]),
+                ...[...state.databases.values()].map(({ name, id }) => ["D1 database", name, id]),
                 ...[...state.routes.values()].map(({ pattern, script }) => ["Route", pattern, script ?? "no Worker"]),
                 ...[...state.domains.values()].map(({ hostname, service }) => ["Custom domain", hostname, service]),
               ],

@@ -1,7 +1,7 @@
 /**
  * The account's own Worker inside workerd. It passes requests on to the deployed Workers, holds a binding to every KV
- * namespace and bucket for the REST API, and tells what an uploaded bundle exports by starting it in an isolate of its
- * own (a worker loader).
+ * namespace, bucket and database for the REST API, and tells what an uploaded bundle exports by starting it in an isolate
+ * of its own (a worker loader).
  */
 
 /** Runs in the isolate of the bundle, as its main module; `{{main}}` is the name of the uploaded one. */
@@ -86,6 +86,17 @@ async function dispatch(request, env, service) {
   }
 }
 
+/** Runs statements on a database, all or none. */
+async function query(request, database) {
+  const statements = await request.json();
+  try {
+    const prepared = statements.map(({ sql, params }) => database.prepare(sql).bind(...params));
+    return Response.json({ results: await database.batch(prepared) });
+  } catch (error) {
+    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
 function traceOf(item, scriptName) {
   const { request, response, ...event } = item.event ?? {};
@@ -115,6 +126,8 @@ export default {
 
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
+    const database = request.headers.get("Account-Database");
+    if (database !== null) return query(request, env[`d1:${database}`]);
     const service = request.headers.get("Account-Service");
     return service === null ? inspect(request, env) : dispatch(request, env, service);
   },

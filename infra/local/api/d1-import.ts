@@ -1,0 +1,76 @@
+/** `…/d1/database/:database/import`: a file of SQL, uploaded to an address that is given out for it, and then run. */
+import { createHash, randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import * as v from "valibot";
+import { ApiError, invalid } from "../errors.ts";
+import { statementsOf } from "../sql.ts";
+import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
+import { d1Query, databaseAt } from "./d1.ts";
+import { ok } from "./envelope.ts";
+
+/** Files by name, between their upload and the call that runs them; undefined until the upload. An account that ends forgets them. */
+export type ImportFiles = Map<string, string | undefined>;
+
+const Step = v.variant("action", [
+  v.object({ action: v.literal("init"), etag: v.string() }),
+  v.object({ action: v.literal("ingest"), etag: v.string(), filename: v.string() }),
+]);
+
+const Meta = v.object({
+  rows_read: v.number(),
+  rows_written: v.number(),
+  duration: v.number(),
+  size_after: v.number(),
+});
+
+export const d1Import = ({ account }: Api, files: ImportFiles) =>
+  new Hono().post("/", async (c) => {
+    const { id } = databaseAt(account.state, param(c, "database"));
+    const step = await body(c, Step);
+    if (step.action === "init") {
+      const filename = `${randomUUID()}.sql`;
+      files.set(filename, undefined);
+      const { origin, pathname } = new URL(c.req.url);
+      return ok(c, { success: true, type: "import", filename, upload_url: `${origin}${pathname}/${filename}` });
+    }
+    const text = files.get(step.filename);
+    if (text === undefined || etagOf(text) !== step.etag)
+      throw invalid(`filename: '${step.filename}' was not uploaded.`);
+    files.delete(step.filename);
+    const results = await d1Query(
+      account,
+      id,
+      statementsOf(text).map((sql) => ({ sql, params: [] })),
+    );
+    const metas = results.map((result) => v.parse(v.object({ meta: Meta }), result).meta);
+    const sum = (name: "rows_read" | "rows_written" | "duration") => metas.reduce((all, meta) => all + meta[name], 0);
+    return ok(c, {
+      success: true,
+      type: "import",
+      status: "complete",
+      messages: [],
+      result: {
+        num_queries: metas.length,
+        final_bookmark: "",
+        meta: {
+          duration: sum("duration"),
+          rows_read: sum("rows_read"),
+          rows_written: sum("rows_written"),
+          size_after: metas.at(-1)?.size_after ?? 0,
+        },
+      },
+    });
+  });
+
+/** Takes the file. Its name is known to whoever asked for it alone, so no token is wanted: Cloudflare's are signed addresses. */
+export const d1Upload = (files: ImportFiles) =>
+  new Hono().put("/:filename", async (c) => {
+    const filename = param(c, "filename");
+    if (!files.has(filename)) throw new ApiError(404, 7404, "There is no such upload.");
+    const text = await c.req.text();
+    files.set(filename, text);
+    return c.body(null, 200, { etag: `"${etagOf(text)}"` });
+  });
+
+const etagOf = (text: string) => createHash("md5").update(text).digest("hex");

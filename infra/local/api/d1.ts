@@ -1,0 +1,97 @@
+/** `/accounts/:account/d1/database`: D1 databases, and queries to them. */
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import * as v from "valibot";
+import type { Account } from "../account.ts";
+import { now } from "../deploy.ts";
+import { ApiError } from "../errors.ts";
+import type { Database, State } from "../model.ts";
+import type { Statement } from "../runtime/runtime.ts";
+import { statementsOf } from "../sql.ts";
+import { body, param } from "./body.ts";
+import type { Api } from "./context.ts";
+import { ok, paged } from "./envelope.ts";
+
+const NewDatabase = v.object({
+  name: v.pipe(v.string(), v.nonEmpty()),
+  jurisdiction: v.nullish(v.string()),
+});
+
+const Single = v.object({ sql: v.string(), params: v.nullish(v.array(v.unknown()), []) });
+const Query = v.union([v.object({ batch: v.array(Single) }), Single]);
+
+export const d1 = ({ account }: Api) => {
+  const one = (idOrName: string) => databaseAt(account.state, idOrName);
+  return (
+    new Hono()
+      .get("/", (c) => {
+        const name = c.req.query("name") ?? "";
+        return paged(
+          c,
+          [...account.state.databases.values()].filter((database) => database.name.includes(name)),
+          shown,
+        );
+      })
+      .post("/", async (c) => {
+        const { name, jurisdiction } = await body(c, NewDatabase);
+        const database = await account.change((draft) => {
+          if ([...draft.state.databases.values()].some((other) => other.name === name))
+            throw new ApiError(400, 7502, `Database with name '${name}' already exists`);
+          return draft.put("databases", {
+            id: randomUUID(),
+            name,
+            createdOn: now(),
+            jurisdiction: jurisdiction ?? null,
+          });
+        });
+        return ok(c, shown(database));
+      })
+      .get("/:database", (c) => ok(c, shown(one(param(c, "database")))))
+      .delete("/:database", async (c) => {
+        const { id } = one(param(c, "database"));
+        await account.change((draft) => draft.delete("databases", id));
+        return ok(c, null);
+      })
+      // Every statement of the text, or of all texts of a batch, in one transaction: a result for each.
+      .post("/:database/query", async (c) => {
+        const { id } = one(param(c, "database"));
+        const query = await body(c, Query);
+        return ok(c, await d1Query(account, id, ("batch" in query ? query.batch : [query]).flatMap(split)));
+      })
+  );
+};
+
+/** The database by its id or its name. */
+export function databaseAt({ databases }: State, idOrName: string): Database {
+  const found = databases.get(idOrName) ?? [...databases.values()].find(({ name }) => name === idOrName);
+  if (found === undefined) throw new ApiError(404, 7404, `The database ${idOrName} could not be found`);
+  return found;
+}
+
+/** Runs statements in one transaction and returns a result for each. Throws 7500 with what SQLite says. */
+export async function d1Query(account: Account, id: string, statements: readonly Statement[]): Promise<unknown[]> {
+  if (statements.length === 0) throw refused("No SQL statements detected.");
+  await account.reachStorage();
+  const answer = await account.runtime.query(id, statements);
+  if ("error" in answer) throw refused(answer.error);
+  return answer.results;
+}
+
+/** The statements of a text. Parameters are those of a single one. */
+function split({ sql, params }: v.InferOutput<typeof Single>): Statement[] {
+  const statements = statementsOf(sql);
+  if (params !== null && params.length > 0 && statements.length > 1)
+    throw refused("A prepared SQL statement must contain only one statement.");
+  return statements.map((statement) => ({ sql: statement, params: params ?? [] }));
+}
+
+const refused = (message: string) => new ApiError(400, 7500, message.replace(/^D1_ERROR: /, ""));
+
+const shown = ({ id, name, createdOn, jurisdiction }: Database) => ({
+  uuid: id,
+  name,
+  version: "production",
+  created_at: createdOn,
+  jurisdiction,
+  read_replication: { mode: "disabled" },
+});
