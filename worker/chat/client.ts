@@ -72,7 +72,7 @@ export class ChatClient {
   #cursor: number | undefined;
   #userId: string | undefined;
   #token: string | undefined;
-  readonly #users = new Set<string>();
+  #users = new Set<string>();
 
   readonly #outbox: Outgoing[] = [];
   /** Whether the room has told everything that was missed, so that messages may go out. */
@@ -139,7 +139,7 @@ export class ChatClient {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#ready = this.#sending = false;
-    this.#stopTimer();
+    clearTimeout(this.#timer ?? 0);
     connection?.close();
   }
 
@@ -158,15 +158,11 @@ export class ChatClient {
 
   /** Notices a connection that is dead but not closed. */
   #watch(): void {
-    this.#stopTimer();
+    clearTimeout(this.#timer ?? 0);
     this.#timer = setTimeout(() => {
       this.#connection?.send(PING);
       this.#timer = setTimeout(() => this.#reconnect(), ANSWER_MS);
     }, QUIET_MS);
-  }
-
-  #stopTimer(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
   }
 
   #receive(text: string): void {
@@ -184,7 +180,7 @@ export class ChatClient {
         this.#show(frame.message);
         break;
       case "messages":
-        frame.messages.every((message) => this.#show(message));
+        this.#showAll(frame.messages);
         break;
       case "ack":
         this.#settle(frame.clientId, (clientId) => this.#emit({ type: "stored", clientId, seq: frame.seq }));
@@ -193,9 +189,8 @@ export class ChatClient {
         this.#refused(frame);
         break;
       case "presence":
-        this.#users.clear();
         this.#present(() => {
-          for (const user of frame.users) this.#users.add(user);
+          this.#users = new Set(frame.users);
         });
         break;
       case "user_joined":
@@ -214,7 +209,7 @@ export class ChatClient {
   #catchUp({ messages, last, more, userId, token }: ServerFrame & { type: "history" }): void {
     this.#identify(userId, token);
     this.#cursor ??= (messages[0]?.seq ?? last + 1) - 1;
-    if (!messages.every((message) => this.#show(message)) || more) return;
+    if (!this.#showAll(messages) || more) return;
     this.#failures = 0;
     this.#ready = true;
     this.#emit({ type: "connection", state: "open" });
@@ -238,6 +233,10 @@ export class ChatClient {
     if (this.#userId === userId) return;
     this.#userId = userId;
     this.#emit({ type: "identity", userId });
+  }
+
+  #showAll(messages: readonly Message[]): boolean {
+    return messages.every((message) => this.#show(message));
   }
 
   /** Shows a message that was not shown yet. False where one before it is missing: then all of them are asked for. */
