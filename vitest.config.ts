@@ -56,8 +56,16 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      // The guides in docs/, followed to the letter: one at a time, each runs an account and builds releases.
-      { test: { name: "guides", include: ["test/guides/**/*.test.ts"], fileParallelism: false, testTimeout: 300_000 } },
+      {
+        // The guides in docs/, followed to the letter: each runs an account and builds releases.
+        test: {
+          name: "guides",
+          include: ["test/guides/**/*.test.ts"],
+          fileParallelism: false,
+          maxConcurrency: 2,
+          testTimeout: 300_000,
+        },
+      },
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"] } },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },

@@ -1,7 +1,7 @@
 /** Every guide in docs/, followed to the letter (guide.ts says how), and the names of its commands. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { scenariosOf } from "./guide.ts";
@@ -10,10 +10,12 @@ import { follow } from "./reader.ts";
 const guides = readdirSync(join(ROOT, "docs"))
   .filter((name) => name.endsWith(".md"))
   .map((name) => ({ name: `docs/${name}`, text: readFileSync(join(ROOT, "docs", name), "utf8") }));
+const scenarios = guides.flatMap(({ name, text }) =>
+  scenariosOf(text).map((scenario) => [`${name}: ${scenario.title}`, scenario] as const),
+);
 
-describe.each(guides.filter(({ text }) => scenariosOf(text).length > 0))("$name", ({ text }) => {
-  it.each(scenariosOf(text))("$title", (scenario) => follow(scenario));
-});
+// Two at a time (vitest.config.ts): each waits for processes more than it works.
+it.concurrent.each(scenarios)("%s", (_, scenario) => follow(scenario));
 
 it("no page names a command that package.json does not have", () => {
   const pages = [...guides, { name: "README.md", text: readFileSync(join(ROOT, "README.md"), "utf8") }];
