@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../infra/cost/rows.ts";
 import type { Message } from "../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../worker/chat/room.ts";
 import { fetchApp, fill, join, knock, type Member, newRoom, roomObject } from "./chat-support.ts";
@@ -299,7 +300,7 @@ describe("what a room writes", () => {
       member.close();
     }
     expect(rows()).toBeGreaterThanOrEqual(200);
-    expect(rows() / 200).toBeLessThanOrEqual(1.1);
+    expect(rows() / 200).toBeLessThanOrEqual(OURS.message);
   });
 
   it("is nothing for joining, leaving, typing, and reading", async () => {

@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../infra/cost/rows.ts";
 import { ADMIN, call, connect, unique } from "./helpers.ts";
 import { countRows } from "./rows.ts";
 
@@ -140,7 +141,7 @@ describe("rows written", () => {
     await post("increment");
     const rows = await countRows(stub);
     for (let turn = 0; turn < 10; turn++) await post("increment");
-    expect(rows()).toBe(10);
+    expect(rows()).toBe(10 * OURS.increment);
   });
 
   it("is at most 0.1 for each of many at once", async () => {
@@ -148,7 +149,7 @@ describe("rows written", () => {
     await stub.add(1);
     const rows = await countRows(stub);
     for (let turn = 0; turn < 10; turn++) await Promise.all(Array.from({ length: 32 }, () => stub.add(1)));
-    expect(rows() / 320).toBeLessThanOrEqual(0.1);
+    expect(rows() / 320).toBeLessThanOrEqual(OURS.busyIncrement);
     expect(await stub.value()).toBe(321);
   });
 

@@ -4,6 +4,7 @@ import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../infra/cost/rows.ts";
 import { begin, isOver, TOUCH_STEP_MS, touch } from "../../worker/session/lifetime.ts";
 import { placeOfToken } from "../../worker/session/token.ts";
 import { stackOf } from "../../worker/settings.ts";
@@ -178,6 +179,14 @@ describe("the expiry", () => {
     expect((await get(token)).status).toBe(404);
   });
 
+  it("costs a few rows to begin: its tables, itself, and the alarm", async () => {
+    const stub = env.SESSION.getByName(crypto.randomUUID());
+    const rows = await countRows(stub);
+    await stub.begin({ userId: "ada", role: "user", metadata: null }, 30 * MINUTE, 60 * MINUTE);
+    expect(rows()).toBeGreaterThan(0);
+    expect(rows()).toBe(OURS.sessionCreated);
+  });
+
   it("costs at most 0.02 rows a read over half an hour of one read a second, alarm included", async () => {
     const { token, stub } = await aSession();
     const rows = await countRows(stub);
@@ -185,7 +194,7 @@ describe("the expiry", () => {
       pass(1_000);
       expect(await stub.read()).toMatchObject({ userId: "ada" });
     }
-    expect(rows() / 1_800).toBeLessThanOrEqual(0.02);
+    expect(rows() / 1_800).toBeLessThanOrEqual(OURS.sessionRead);
     pass(29 * MINUTE);
     expect((await get(token)).status).toBe(200);
   });

@@ -1,0 +1,125 @@
+/** A month's bill for a load: plain arithmetic from operations to usage, and from usage to dollars. */
+import type { RowsPerOperation } from "./rows.ts";
+
+/** Operations in a month, but `sockets` and `storedGb`, which are there all the time. */
+export interface Load {
+  /** Over HTTP, beyond those below; each is checked by the rate limiter, as all are. */
+  readonly requests: number;
+  readonly sessions: number;
+  readonly sessionReads: number;
+  readonly increments: number;
+  readonly busyIncrements: number;
+  readonly transfers: number;
+  /** That clients say in chat rooms. What rooms send to clients is free. */
+  readonly messages: number;
+  /** Open at a time. Each connects anew once a day; while nothing is said it costs nothing (hibernation). */
+  readonly sockets: number;
+  readonly storedGb: number;
+  /** Milliseconds that an object is awake for a call. */
+  readonly activeMs: number;
+}
+
+/** What Cloudflare counts in a month. */
+export interface Usage {
+  readonly workerRequests: number;
+  readonly objectRequests: number;
+  readonly gbSeconds: number;
+  readonly rowsWritten: number;
+  readonly storedGb: number;
+}
+
+/** What is included in the plan, and what a unit beyond it costs. */
+export interface Price {
+  readonly name: string;
+  readonly included: number;
+  readonly dollars: number;
+  /** How many units the dollars are for. */
+  readonly per: number;
+}
+
+/**
+ * Workers Paid, in US dollars a month. Sources: developers.cloudflare.com, /workers/platform/pricing/ and
+ * /durable-objects/platform/pricing/, as of autumn 2026.
+ */
+export const PRICES_AS_OF = "autumn 2026";
+export const PLAN_DOLLARS = 5;
+export const PRICES: { readonly [K in keyof Usage]: Price } = {
+  workerRequests: { name: "Worker requests", included: 10_000_000, dollars: 0.3, per: 1_000_000 },
+  objectRequests: { name: "object requests", included: 1_000_000, dollars: 0.15, per: 1_000_000 },
+  gbSeconds: { name: "object GB-seconds", included: 400_000, dollars: 12.5, per: 1_000_000 },
+  rowsWritten: { name: "rows written", included: 50_000_000, dollars: 1, per: 1_000_000 },
+  storedGb: { name: "stored GB", included: 5, dollars: 0.2, per: 1 },
+};
+
+/** Incoming WebSocket messages that are billed as one request. */
+const MESSAGES_PER_REQUEST = 20;
+/** An awake object is billed as 128 MB, whatever it uses. */
+const OBJECT_GB = 0.128;
+const DAYS = 30;
+export const SECONDS_PER_MONTH = DAYS * 24 * 60 * 60;
+
+export function usageOf(load: Load, rows: RowsPerOperation): Usage {
+  const { requests, sessions, sessionReads, increments, busyIncrements, transfers, messages, sockets } = load;
+  const joins = sockets * DAYS;
+  /** Each of these asks its object once, after the limiter's. */
+  const calls = sessions + sessionReads + increments + busyIncrements + transfers + joins;
+  const checks = requests + calls;
+  return {
+    workerRequests: checks,
+    objectRequests: checks + calls + messages / MESSAGES_PER_REQUEST,
+    gbSeconds: ((checks + calls + messages) * load.activeMs * OBJECT_GB) / 1_000,
+    rowsWritten:
+      checks * rows.check +
+      sessions * rows.sessionCreated +
+      sessionReads * rows.sessionRead +
+      increments * rows.increment +
+      busyIncrements * rows.busyIncrement +
+      transfers * rows.transfer +
+      messages * rows.message,
+    storedGb: load.storedGb,
+  };
+}
+
+/** Dollars for what is used of one thing beyond what is included. */
+export function charge(used: number, { included, dollars, per }: Price): number {
+  return (Math.max(used - included, 0) / per) * dollars;
+}
+
+/** One line of a bill. */
+export interface Line {
+  readonly item: string;
+  readonly used: number;
+  readonly included: number;
+  readonly dollars: number;
+}
+export interface Bill {
+  readonly lines: readonly Line[];
+  /** With the plan itself. */
+  readonly total: number;
+}
+
+export function billOf(usage: Usage): Bill {
+  const items = [
+    [usage.workerRequests, PRICES.workerRequests],
+    [usage.objectRequests, PRICES.objectRequests],
+    [usage.gbSeconds, PRICES.gbSeconds],
+    [usage.rowsWritten, PRICES.rowsWritten],
+    [usage.storedGb, PRICES.storedGb],
+  ] as const;
+  const lines = items.map(([used, price]) => ({
+    item: price.name,
+    used,
+    included: price.included,
+    dollars: charge(used, price),
+  }));
+  return { lines, total: PLAN_DOLLARS + lines.reduce((sum, { dollars }) => sum + dollars, 0) };
+}
+
+const MULTIPLES: Readonly<Record<string, number>> = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
+
+/** Operations in a month from what people write: `5M`, `200k`, `50/s`. Undefined where it is none of these. */
+export function parseAmount(written: string): number | undefined {
+  const [, digits, multiple = "", perSecond] = /^(\d+(?:\.\d+)?)([kMG]?)(\/s)?$/.exec(written) ?? [];
+  if (digits === undefined) return undefined;
+  return Number(digits) * (MULTIPLES[multiple] ?? 1) * (perSecond ? SECONDS_PER_MONTH : 1);
+}
