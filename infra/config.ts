@@ -68,6 +68,7 @@ const Schema = v.strictObject({
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
   rollout: v.optional(whole(0, 100), 100),
+  pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
   adopt: v.optional(v.boolean("must be true or false"), false),

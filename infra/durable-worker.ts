@@ -8,6 +8,7 @@
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
+import { workerInputs } from "./declared.ts";
 import type { Preview } from "./preview.ts";
 import { PlanRefused } from "./refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
@@ -33,6 +34,7 @@ export class DurableWorker extends pulumi.ComponentResource {
   readonly name: pulumi.Output<string>;
   /** Where it answers on workers.dev, when it does. */
   readonly url: pulumi.Output<string>;
+  /** The release's version; in a stack that is pinned, and does not take the release, the version that serves. */
   readonly version: { readonly id: pulumi.Output<string>; readonly number: pulumi.Output<number> };
   /** The migration step that is live once this has been applied. */
   readonly migration: string;
@@ -43,23 +45,61 @@ export class DurableWorker extends pulumi.ComponentResource {
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
     super("durable-stack:index:DurableWorker", name, {}, options);
     const { accountId, protect, preview } = args;
-    const { release, live, plan, tag, traffic } = preview;
+    const { live, plan, traffic } = preview;
     if (preview.errors.length) throw new PlanRefused(preview.errors);
     const child = { parent: this };
 
-    const worker = new cloudflare.Worker(
+    const worker = new cloudflare.Worker(name, workerInputs(accountId, args.name, args.workersDev), {
+      ...child,
+      protect,
+      ...(plan.adopts && live.id !== undefined && adopting(accountId, live.id)),
+    });
+
+    const version = preview.uploads ? this.#upload(name, worker, args) : undefined;
+
+    new cloudflare.WorkersDeployment(
       name,
       {
         accountId,
-        name: args.name,
-        subdomain: { enabled: args.workersDev, previewsEnabled: false },
-        observability: { enabled: true },
-        tags: ["durable-stack"],
+        scriptName: worker.name,
+        strategy: "percentage",
+        versions: [
+          ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
+          ...(traffic.stable ? [traffic.stable] : []),
+        ],
+        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
+        ...(traffic.stable && { force: true }),
+        annotations: { workersMessage: preview.deploymentMessage },
       },
-      { ...child, protect, ...(plan.adopts && live.id !== undefined && adopting(accountId, live.id)) },
+      child,
     );
 
-    const version = new cloudflare.WorkerVersion(
+    const pinned = live.versions.find(({ versionId }) => versionId === traffic.stable?.versionId);
+    this.name = worker.name;
+    this.url = worker.subdomain.apply(({ url }) => url ?? "");
+    this.version = {
+      id: pulumi.output(version?.id ?? pinned?.versionId ?? ""),
+      number: pulumi.output(version?.number ?? pinned?.number ?? 0),
+    };
+    this.migration = version ? plan.to : (live.step?.name ?? "");
+    this.rollbackFloor = pulumi.output(
+      version && (plan.changesLifecycle || live.rollbackFloor === undefined)
+        ? version.number
+        : (live.rollbackFloor ?? 0),
+    );
+    this.registerOutputs({
+      name: this.name,
+      url: this.url,
+      version: this.version,
+      migration: this.migration,
+      rollbackFloor: this.rollbackFloor,
+    });
+  }
+
+  /** The release as a version of the Worker. */
+  #upload(name: string, worker: cloudflare.Worker, { accountId, preview, bindings }: DurableWorkerArgs) {
+    const { release, plan, tag } = preview;
+    return new cloudflare.WorkerVersion(
       `${name} ${tag}`,
       {
         accountId,
@@ -80,45 +120,15 @@ export class DurableWorker extends pulumi.ComponentResource {
         ],
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
-        bindings: [...ownBindings(release), ...args.bindings],
+        bindings: [...ownBindings(release), ...bindings],
         exports: { ...plan.exports },
         // Upload, reconciliation and all traffic in one atomic call, because Cloudflare applies lifecycle changes only so.
         deploy: plan.changesLifecycle,
       },
       // What was right when the version was made is not wrong because it has been applied since: `exports` then has
       // tombstones that are done, and the API does not return them.
-      { ...child, retainOnDelete: true, ignoreChanges: ["deploy", "exports"] },
+      { parent: this, retainOnDelete: true, ignoreChanges: ["deploy", "exports"] },
     );
-
-    new cloudflare.WorkersDeployment(
-      name,
-      {
-        accountId,
-        scriptName: worker.name,
-        strategy: "percentage",
-        versions: [
-          ...(traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
-          ...(traffic.stable ? [traffic.stable] : []),
-        ],
-        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
-        ...(traffic.stable && { force: true }),
-      },
-      child,
-    );
-
-    this.name = worker.name;
-    this.url = worker.subdomain.apply(({ url }) => url ?? "");
-    this.version = { id: version.id, number: version.number };
-    this.migration = plan.to;
-    this.rollbackFloor =
-      plan.changesLifecycle || live.rollbackFloor === undefined ? version.number : pulumi.output(live.rollbackFloor);
-    this.registerOutputs({
-      name: this.name,
-      url: this.url,
-      version: this.version,
-      migration: this.migration,
-      rollbackFloor: this.rollbackFloor,
-    });
   }
 }
 

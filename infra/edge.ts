@@ -2,10 +2,8 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./config.ts";
+import { onWorkersDev } from "./declared.ts";
 import type { DurableWorker } from "./durable-worker.ts";
-
-/** Whether the Worker answers on workers.dev: only while it has no address of its own. */
-export const onWorkersDev = ({ hostname, routes }: Settings): boolean => hostname === undefined && routes.length === 0;
 
 /** The addresses that a person opens. */
 export interface Addresses {

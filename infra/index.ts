@@ -1,8 +1,9 @@
 /** What exists in a stack. Read it from top to bottom; every part is a file beside this one. */
 import * as pulumi from "@pulumi/pulumi";
 import { readSettings, releaseDir, workerSettings } from "./config.ts";
+import { onWorkersDev } from "./declared.ts";
 import { DurableWorker } from "./durable-worker.ts";
-import { addresses, onWorkersDev } from "./edge.ts";
+import { addresses } from "./edge.ts";
 import { planFor } from "./planning.ts";
 import { regionTable } from "./regions.ts";
 import { readRelease } from "./release/read.ts";
@@ -31,7 +32,7 @@ const worker = new DurableWorker("worker", {
 });
 
 export const urls = addresses(settings, worker);
-export const digest = release.digest;
+export const digest = preview.served;
 export const version = worker.version;
 export const migration = worker.migration;
 export const rollbackFloor = worker.rollbackFloor;

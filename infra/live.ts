@@ -1,5 +1,6 @@
 /** What is live in the stack's account, as the planner needs it. */
 import * as v from "valibot";
+import type { KnownDeployment, KnownVersion } from "./lifecycle/drift.ts";
 import type { Storage } from "./lifecycle/history.ts";
 import type { Live } from "./lifecycle/plan.ts";
 import type { RegionTable } from "./lifecycle/regions.ts";
@@ -9,9 +10,16 @@ import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from 
 
 /** A version that serves. */
 export interface ServingVersion extends Serving {
-  readonly number: number;
   /** Digest of its release; undefined: none of ours. */
   readonly digest: string | undefined;
+}
+
+/** A version, whether it serves or not. */
+export interface LiveVersion extends KnownVersion {
+  /** The last step of its release's history; undefined: none of ours. */
+  readonly step: string | undefined;
+  readonly createdOn: string | undefined;
+  readonly bindings: readonly BindingRead[];
 }
 
 /** A Worker as Cloudflare knows it now. */
@@ -24,6 +32,10 @@ export interface LiveWorker extends Live {
   readonly serving: readonly ServingVersion[];
   /** Region tables of the versions that serve. */
   readonly regions: readonly RegionTable[];
+  /** All its versions, the newest first. */
+  readonly versions: readonly LiveVersion[];
+  /** The deployment that is in force. */
+  readonly deployment: KnownDeployment | undefined;
   /** Number of the first version with the step that is live: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
   /** Bindings of other Workers to this one's classes. */
@@ -47,6 +59,8 @@ const NOTHING: LiveWorker = {
   complete: true,
   step: undefined,
   serving: [],
+  versions: [],
+  deployment: undefined,
   regions: [],
   rollbackFloor: undefined,
   references: [],
@@ -76,19 +90,23 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   // Only what something else deployed has to be looked at below its version: with `migrations`, that lists no classes.
   const namespaces = recorded ? undefined : await reads.namespaces(workerName);
   const all = await reads.versions(worker.id);
-  const sameStep = all.filter(({ bindings }) => recorded && recordOf(bindings)?.migration === recorded.migration);
+  // What something else has deployed over a release of ours stands where that release stood, if its classes say so too.
+  const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
+  const sameStep = all.filter(({ bindings }) => standing && recordOf(bindings)?.migration === standing.migration);
   return {
     id: worker.id,
     digest: recorded?.digest,
     classes: namespaces ? classesIn(namespaces) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
-    step: recorded && { name: recorded.migration, history: recorded.history },
+    step: standing && { name: standing.migration, history: standing.history },
     serving: newest.versions.flatMap(({ versionId, percentage }) => {
       const version = versions.find(({ id }) => id === versionId);
       if (!version) return [];
       const { number, annotations, bindings } = version;
       return { versionId, percentage, number, tag: annotations?.workersTag, digest: recordOf(bindings)?.digest };
     }),
+    versions: all.map(liveVersion),
+    deployment: { id: newest.id, source: newest.source, message: newest.annotations?.workersMessage },
     regions: versions.flatMap(({ bindings }) => jsonOf(bindings, "REGIONS", Regions) ?? []),
     rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
@@ -98,6 +116,12 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
         namespaceName.slice(namespaceName.startsWith(`${workerName}_`) ? workerName.length + 1 : 0),
     })),
   };
+}
+
+function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
+  const record = recordOf(bindings);
+  const tag = annotations?.workersTag;
+  return { versionId: id, number, tag, digest: record?.digest, step: record?.migration, createdOn, source, bindings };
 }
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */

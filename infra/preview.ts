@@ -3,16 +3,19 @@
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
 import { type PublicSettings, workerSettings } from "./config.ts";
+import { deploymentMessage, servesAsWanted, trafficDrift } from "./lifecycle/drift.ts";
 import { type Finding, isError } from "./lifecycle/findings.ts";
 import type { Migration } from "./lifecycle/history.ts";
 import { hashes } from "./lifecycle/lock.ts";
 import { type Move, tombstoneOf } from "./lifecycle/moves.ts";
+import { notUploaded, pinned } from "./lifecycle/pin.ts";
 import { forStack, type Plan, plan } from "./lifecycle/plan.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./lifecycle/regions.ts";
 import { split, type Traffic } from "./lifecycle/traffic.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { regionTable } from "./regions.ts";
+import { shortDigest } from "./release/manifest.ts";
 import type { Release } from "./release/read.ts";
 import { versionTag } from "./release/tag.ts";
 
@@ -24,9 +27,15 @@ export interface Preview {
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
   readonly traffic: Traffic;
+  /** The message of the deployment. */
+  readonly deploymentMessage: string;
+  /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
+  readonly served: string | undefined;
   readonly regions: readonly RegionChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
+  /** Whether the release becomes a version. Not while the stack is pinned and the release could not serve beside it. */
+  readonly uploads: boolean;
   /** What stops it, all at once. Empty: it may be sent. */
   readonly errors: readonly Finding[];
   readonly warnings: readonly Finding[];
@@ -43,7 +52,7 @@ export interface PreviewArgs {
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf({ reads, settings, release, migrations, findings }: PreviewArgs): Promise<Preview> {
-  const { workerName, stack, allowDestroy, allowRegionLoss, adopt, rollout } = settings;
+  const { workerName, stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
   const live = await readLive(workers, workerName);
   const neighbours = live.references.map(({ worker }) => worker);
@@ -67,7 +76,9 @@ export async function previewOf({ reads, settings, release, migrations, findings
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const tag = versionTag(release, [workerSettings(settings), table]);
-  const traffic = split(live.serving, tag, rollout);
+  const { versions, rollbackFloor } = live;
+  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.serving, tag, rollout);
+  const asWanted = servesAsWanted(live.serving, tag, traffic);
   const misbuilt = mismatch(settings, release, migrations);
   // What a release of another history would do is nothing that its fixes could be taken from.
   const all = misbuilt.length
@@ -85,6 +96,8 @@ export async function previewOf({ reads, settings, release, migrations, findings
           allowRegionLoss,
         }),
         ...traffic.findings,
+        ...trafficDrift(live, asWanted),
+        ...(await missingResources(reads, live)),
       ];
   return {
     settings,
@@ -93,11 +106,60 @@ export async function previewOf({ reads, settings, release, migrations, findings
     plan: planned,
     tag,
     traffic,
+    deploymentMessage: deploymentMessage(live.deployment, asWanted),
+    served: traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest,
     regions,
     objects: counts.objects,
-    errors: all.filter(isError),
-    warnings: all.filter((finding) => !isError(finding)),
+    ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
   };
+}
+
+interface Pinned {
+  readonly stack: string;
+  readonly release: Release;
+  readonly traffic: Traffic;
+  readonly changesLifecycle: boolean;
+}
+
+/**
+ * What the findings stop. In a stack that is pinned nothing that is wrong with the release does: a rollback works
+ * whatever release happens to be at hand.
+ */
+function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" | "errors" | "warnings"> {
+  const errors = all.filter(isError);
+  const warnings = all.filter((finding) => !isError(finding));
+  if (!pin) return { uploads: true, errors, warnings };
+  const reasons = [
+    ...(pin.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
+    ...errors
+      .filter((finding) => !pin.traffic.findings.includes(finding))
+      .map(({ code, subject }) => `${code} ${subject}`),
+  ];
+  return {
+    uploads: reasons.length === 0,
+    errors: pin.traffic.findings.filter(isError),
+    warnings: reasons.length
+      ? [...warnings, notUploaded(pin.stack, shortDigest(pin.release.digest), reasons)]
+      : warnings,
+  };
+}
+
+const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
+  versions.find(({ versionId }) => versionId === id);
+
+/** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
+async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {
+  const serving = live.serving.flatMap(({ versionId }) => versionOf(live, versionId) ?? []);
+  const bound = new Map(serving.flatMap(({ bindings }) => bindings).map((binding) => [binding.name, binding]));
+  const missing = await Promise.all(
+    [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+  );
+  return missing.flat().map(({ name, type, namespaceId, bucketName }) => ({
+    code: "bound_resource_missing",
+    subject: name,
+    message: `the ${type === "r2_bucket" ? "bucket" : "KV namespace"} ${bucketName ?? namespaceId} that the live Worker is bound to does not exist any more.`,
+    fix: "`up --refresh` makes it anew, empty.",
+  }));
 }
 
 /** A release goes out only with the history that it was built from. */

@@ -31,11 +31,14 @@ export const stackNames = (root: string): readonly string[] =>
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
     .sort();
 
-/** The project in `root` with the config of `stack`. @throws Error naming the file and what is wrong with it. */
-export function readProject(root: string, stack: string): Project {
+/**
+ * The project in `root` with the config of `stack`, and over it that of the file `over` where there is one.
+ * @throws Error naming the file and what is wrong with it.
+ */
+export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
-  const stackFile = join(root, `Pulumi.${stack}.yaml`);
-  const set = existsSync(stackFile) ? (read(stackFile, Stack).config ?? {}) : {};
+  const configOf = (file: string) => (existsSync(file) ? (read(file, Stack).config ?? {}) : {});
+  const set = { ...configOf(join(root, `Pulumi.${stack}.yaml`)), ...(over !== undefined && configOf(over)) };
   const full = (key: string) => (key.includes(":") ? key : `${project.name}:${key}`);
 
   const config: Record<string, string> = {};

@@ -29,6 +29,7 @@ const Deployment = v.object({
   id: v.string(),
   createdOn: text,
   source: text,
+  annotations: v.nullish(v.object({ workersMessage: text })),
   versions: v.array(v.object({ versionId: v.string(), percentage: v.number() })),
 });
 export type DeploymentRead = v.InferOutput<typeof Deployment>;
@@ -40,11 +41,14 @@ const Binding = v.looseObject({
   json: text,
   className: text,
   namespaceId: text,
+  bucketName: text,
+  jurisdiction: text,
 });
 const Version = v.object({
   id: v.string(),
   number: v.number(),
   createdOn: text,
+  source: text,
   annotations: v.nullish(v.object({ workersTag: text, workersMessage: text })),
   bindings: v.nullish(v.array(Binding), []),
   /** By class, live ones only; nothing where the Worker was deployed with `migrations`. */
@@ -161,6 +165,23 @@ export class Reads {
         more: page.cursor !== undefined,
       }
     );
+  }
+
+  /** Whether the KV namespace or the bucket of a binding exists; undefined where the account cannot be asked, or refuses. */
+  async boundExists({ type, namespaceId, bucketName, jurisdiction }: BindingRead): Promise<boolean | undefined> {
+    const { accountId } = this;
+    if (type === "kv_namespace" && namespaceId) {
+      return this.#exists(at`/accounts/${accountId}/storage/kv/namespaces/${namespaceId}`);
+    }
+    if (type === "r2_bucket" && bucketName) {
+      const headers = jurisdiction ? { headers: { "cf-r2-jurisdiction": jurisdiction } } : {};
+      return this.#exists(at`/accounts/${accountId}/r2/buckets/${bucketName}`, headers);
+    }
+    return undefined;
+  }
+
+  #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {
+    return this.#optional(async (api) => (await api.find(path, extra)) !== undefined);
   }
 
   get #durableObjects(): string {

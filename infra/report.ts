@@ -1,7 +1,9 @@
 /** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
+import { servesAsWanted } from "./lifecycle/drift.ts";
 import type { Move } from "./lifecycle/moves.ts";
 import type { Plan } from "./lifecycle/plan.ts";
 import type { RegionChange } from "./lifecycle/regions.ts";
+import type { LiveWorker } from "./live.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
 import type { Preview } from "./preview.ts";
 import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
@@ -74,25 +76,30 @@ function shownCount(counted: ObjectCount | undefined): string {
   return counted.count === 0 ? "no objects in it" : `its ${counted.count} object${counted.count === 1 ? "" : "s"}`;
 }
 
-function trafficLines({ release, live, traffic, tag }: Preview): readonly Line[] {
-  const name = `release ${shortDigest(release.digest)}`;
-  const versionName = (id: string) => {
-    const version = live.serving.find(({ versionId }) => versionId === id);
-    if (!version) return id;
-    return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
-  };
-  const before = live.serving.map(({ versionId, percentage }) => `${versionName(versionId)} ${percentage} %`);
-  const after = [
-    ...(traffic.release > 0 ? [`${name} ${traffic.release} %`] : []),
-    ...(traffic.stable ? [`${versionName(traffic.stable.versionId)} ${traffic.stable.percentage} %`] : []),
-  ];
-  const now = live.serving.find((version) => version.tag === tag)?.percentage ?? 0;
-  const same = now === traffic.release && live.serving.length === after.length;
-  if (same) return [[undefined, `stays: ${before.join(", ")}`]];
+function trafficLines(preview: Preview): readonly Line[] {
+  const { live, traffic, tag } = preview;
+  const before = trafficBefore(preview);
+  if (servesAsWanted(live.serving, tag, traffic)) return [[undefined, `stays: ${before.join(", ")}`]];
   return [
     [undefined, `before: ${before.join(", ") || "nothing"}`],
-    ["changed", `after:  ${after.join(", ")}`],
+    ["changed", `after:  ${trafficAfter(preview).join(", ")}`],
   ];
+}
+
+/** What serves now: `version 2 (1f3a…) 100 %`. */
+export const trafficBefore = ({ live }: Preview): readonly string[] =>
+  live.serving.map(({ versionId, percentage }) => `${versionName(live, versionId)} ${percentage} %`);
+
+/** What is to serve. */
+export const trafficAfter = ({ release, live, traffic }: Preview): readonly string[] => [
+  ...(traffic.release > 0 ? [`release ${shortDigest(release.digest)} ${traffic.release} %`] : []),
+  ...(traffic.stable ? [`${versionName(live, traffic.stable.versionId)} ${traffic.stable.percentage} %`] : []),
+];
+
+function versionName({ versions }: LiveWorker, id: string): string {
+  const version = versions.find(({ versionId }) => versionId === id);
+  if (!version) return id;
+  return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
 }
 
 function floorLine({ live: { rollbackFloor }, plan }: Preview): string {

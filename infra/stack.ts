@@ -5,9 +5,8 @@ import { readProject, stackNames } from "./project.ts";
 import { Reads } from "./reads.ts";
 import { ROOT } from "./release/root.ts";
 import { Api } from "./resources/api.ts";
+import { LOCAL, settingsFile } from "./settings-file.ts";
 
-/** The stack whose account is on this machine. */
-const LOCAL = "local";
 /** The one key whose value a command does not need. */
 const NOT_NEEDED = `${PROJECT}:adminToken`;
 
@@ -55,7 +54,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
     }
   };
 
-  const { config, encryptedKeys } = readProject(root, name);
+  const { config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
   const unreadable = encryptedKeys.filter((key) => key.startsWith(`${PROJECT}:`) && key !== NOT_NEEDED);
   if (unreadable.length) {
     problems.push(

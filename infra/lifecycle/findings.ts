@@ -41,12 +41,27 @@ export type Code =
   | "lifecycle_needs_full_rollout"
   | "rollout_unfinished"
   | "rollout_without_stable"
+  | "release_without_traffic"
+  | "pin_version_missing"
+  | "pin_version_not_ours"
+  | "pin_below_rollback_floor"
+  | "release_not_uploaded"
+  | "stack_pinned"
   | "release_step_mismatch"
   | "not_promoted"
   | "promotion_unchecked"
   | "adopt_unmatched"
   | "adopt_unreadable"
   | "adopt_finished"
+  // Ours: drift.
+  | "serving_version_not_ours"
+  | "deployment_not_ours"
+  | "bound_resource_missing"
+  | "not_deployed"
+  | "traffic_not_as_set"
+  | "resource_missing"
+  | "resource_changed"
+  | "resource_unknown"
   // Ours: the region table.
   | "region_prefix_removed"
   | "region_prefix_changed"
@@ -62,6 +77,12 @@ const WARNINGS: ReadonlySet<Code> = new Set([
   "class_bound_elsewhere",
   "transfer_pending",
   "rollout_without_stable",
+  "release_without_traffic",
+  "stack_pinned",
+  "release_not_uploaded",
+  "serving_version_not_ours",
+  "deployment_not_ours",
+  "bound_resource_missing",
   "promotion_unchecked",
   "adopt_finished",
 ]);

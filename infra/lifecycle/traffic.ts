@@ -5,6 +5,7 @@ import type { Finding } from "./findings.ts";
 export interface Serving {
   readonly versionId: string;
   readonly percentage: number;
+  readonly number: number;
   /** The tag that the program gave the version; undefined: something else made it. */
   readonly tag: string | undefined;
 }
@@ -23,6 +24,8 @@ export interface Traffic {
 export function split(serving: readonly Serving[], tag: string, rollout: number): Traffic {
   const others = serving.filter((version) => version.tag !== tag);
   const stable = others[0];
+  // Whichever release is at hand, nothing of it is wanted: the one that was rolled out beside the stable one is newer.
+  if (rollout === 0 && others.length > 1) return abandoned(others);
   if (serving.length > 1 && others.length > 1) {
     const shares = serving.map((version) => `${version.tag ?? version.versionId} ${version.percentage} %`).join(", ");
     return {
@@ -50,5 +53,23 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
       ],
     };
   }
+  if (rollout === 0) return abandoned([stable]);
   return { release: rollout, stable: { versionId: stable.versionId, percentage: 100 - rollout }, findings: [] };
+}
+
+/** All traffic for the oldest of `others`, and none for the release. */
+function abandoned(others: readonly Serving[]): Traffic {
+  const [oldest] = others.toSorted((a, b) => a.number - b.number);
+  return {
+    release: 0,
+    ...(oldest && { stable: { versionId: oldest.versionId, percentage: 100 } }),
+    findings: [
+      {
+        code: "release_without_traffic",
+        subject: "rollout 0",
+        message: "the release is uploaded and gets no traffic: all of it stays with the version before.",
+        fix: "raise rollout when it is to serve.",
+      },
+    ],
+  };
 }

@@ -16,7 +16,7 @@ import type { Order, Report } from "./apply/messages.ts";
 import type { Step } from "./apply/steps.ts";
 
 export interface ApplyOptions {
-  /** The folder of the state: the account's. */
+  /** The folder of the state: the account's. Settings in a Pulumi.<stack>.yaml there go over the project's. */
   readonly dir: string;
   /** May still be starting: the program's process loads meanwhile. */
   readonly account: Account | Promise<Account>;
@@ -56,7 +56,9 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const project = refusing(() => readable(readProject(root, stack), stack, options.config));
+  const project = refusing(() =>
+    readable(readProject(root, stack, join(dir, `Pulumi.${stack}.yaml`)), stack, options.config),
+  );
   const child = fork(join(import.meta.dirname, "apply/run.ts"), {
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],

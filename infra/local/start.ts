@@ -1,18 +1,15 @@
 /** The main job: builds the release, starts the local account, applies the program to it, says where it answers. */
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import * as v from "valibot";
 import { type Account, localAccount } from "../account.ts";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
-import type { Step } from "./apply/steps.ts";
-import { type ApplyResult, applyProgram } from "./apply.ts";
+import { LOCAL, settingsFile } from "../settings-file.ts";
+import type { ApplyResult } from "./apply.ts";
+import { applyHere } from "./apply-here.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
 import type { Options } from "./options.ts";
 
-/** In the account's folder: the token for deposits and resets of the Workers that `npm start` deploys. */
-const ADMIN_TOKEN_FILE = "admin-token";
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
 /**
@@ -20,6 +17,8 @@ const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), o
  * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
  */
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
+  // With the account go settings of it, such as a pin to one of its versions.
+  if (options.fresh) rmSync(settingsFile(LOCAL, options.dir), { force: true });
   const account = startAccount(options);
   try {
     const deployed = await deploy(options, account, signal);
@@ -64,35 +63,11 @@ async function deploy(options: Options, account: Promise<Account>, signal: Abort
     say(`account   ${running.apiUrl}`);
     return running;
   });
-  const adminToken = adminTokenOf(options.dir);
-  const { outputs, steps } = await applyProgram({
-    dir: options.dir,
-    account: ready,
-    config: { "durable-stack:adminToken": adminToken },
-    secretKeys: ["durable-stack:adminToken"],
-    onStep: (step) => say(line(step)),
-    onLine: (text) => say(`          ${text}`),
-    signal,
-  });
+  const { adminToken, outputs, steps } = await applyHere(options.dir, ready, say, signal);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const changed = steps.filter(({ action }) => action !== "unchanged").length;
   const what = changed === 0 ? "nothing had changed" : `${changed} of ${steps.length} resources changed`;
   return { outputs, adminToken, summary: `in ${seconds} s; ${what}` };
-}
-
-function adminTokenOf(dir: string): string {
-  const file = join(dir, ADMIN_TOKEN_FILE);
-  if (existsSync(file)) return readFileSync(file, "utf8").trim();
-  const token = `local-${randomBytes(16).toString("hex")}`;
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
-  return token;
-}
-
-/** `create    WorkerVersion  worker 1f3a…`. */
-function line({ action, type, name, changed }: Step): string {
-  const kind = type.split(":").at(-1) ?? type;
-  return `${action.padEnd(9)} ${kind.padEnd(19)} ${name}${changed?.length ? ` (${changed.join(", ")})` : ""}`;
 }
 
 function announce(options: Options, running: RunningAccount, { outputs, adminToken, summary }: Deployed): void {

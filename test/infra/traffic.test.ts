@@ -1,0 +1,179 @@
+/** Where traffic goes: rollouts, pins, what something else did to it; and the settings file that commands change. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { deploymentMessage, type KnownVersion, servesAsWanted, trafficDrift } from "../../infra/lifecycle/drift.ts";
+import { type Finding, isError } from "../../infra/lifecycle/findings.ts";
+import { pinned, whyNot } from "../../infra/lifecycle/pin.ts";
+import { split } from "../../infra/lifecycle/traffic.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { changeSetting } from "../../infra/settings-file.ts";
+
+const version = (number: number, more: Partial<KnownVersion> = {}): KnownVersion => ({
+  versionId: `v${number}`,
+  number,
+  tag: `t${number}`,
+  digest: "d".repeat(64),
+  source: "api",
+  bindings: [],
+  ...more,
+});
+const serves = (shares: Readonly<Record<number, number>>, tags: Readonly<Record<number, string>> = {}) =>
+  Object.entries(shares).map(([number, percentage]) => ({
+    versionId: `v${number}`,
+    number: Number(number),
+    percentage,
+    tag: tags[Number(number)] ?? `t${number}`,
+  }));
+const codes = (findings: readonly Finding[]) => findings.map(({ code }) => code);
+
+describe("a rollout", () => {
+  it("splits between the release and what is stable, and says the same when it is asked again", () => {
+    const first = split(serves({ 1: 100 }), "t2", 10);
+    expect(first).toEqual({ release: 10, stable: { versionId: "v1", percentage: 90 }, findings: [] });
+    expect(split(serves({ 1: 90, 2: 10 }), "t2", 10)).toEqual(first);
+  });
+
+  it("refuses a third release, unless nothing of it is wanted: then the older of the two gets all", () => {
+    expect(codes(split(serves({ 1: 90, 2: 10 }), "t3", 10).findings)).toEqual(["rollout_unfinished"]);
+    const abandoned = split(serves({ 2: 10, 1: 90 }), "t3", 0);
+    expect(abandoned).toMatchObject({ release: 0, stable: { versionId: "v1", percentage: 100 } });
+    expect(codes(abandoned.findings)).toEqual(["release_without_traffic"]);
+  });
+
+  it("gives the release all traffic where there is no other version, and says so", () => {
+    for (const serving of [[], serves({ 2: 100 })]) {
+      const { release, findings } = split(serving, "t2", 10);
+      expect([release, codes(findings)]).toEqual([100, ["rollout_without_stable"]]);
+    }
+  });
+});
+
+describe("a pin", () => {
+  const versions = [version(4, { digest: undefined }), version(3), version(2), version(1)];
+  const pin = (number: number) => ({ stack: "staging", pin: number, versions, rollbackFloor: 2 });
+
+  it("sends all traffic to a version at or above the floor, with a warning that says how to release it", () => {
+    for (const number of [2, 3]) {
+      const { findings, ...traffic } = pinned(pin(number));
+      expect(traffic).toEqual({ release: 0, stable: { versionId: `v${number}`, percentage: 100 } });
+      expect(codes(findings)).toEqual(["stack_pinned"]);
+      expect(findings.some(isError)).toBe(false);
+      expect(findings[0]?.fix).toContain("--stack staging --unpin");
+    }
+  });
+
+  it("is refused for a version that is not there, not ours, or below the floor, and names those that can serve", () => {
+    expect([9, 4, 1].map((number) => whyNot(pin(number))?.code)).toEqual([
+      "pin_version_missing",
+      "pin_version_not_ours",
+      "pin_below_rollback_floor",
+    ]);
+    for (const number of [9, 4, 1]) {
+      const { findings } = pinned(pin(number));
+      expect(findings.every(isError)).toBe(true);
+      expect(findings[0]?.fix).toContain("one of 3, 2 ");
+    }
+  });
+});
+
+describe("drift of the traffic", () => {
+  const ours = { id: "a", message: "durable-stack, after deployment 9", source: "api" };
+  const theirs = { id: "b", message: undefined, source: "wrangler" };
+  const all = { release: 100, findings: [] };
+
+  it("is what serves beside what is wanted, to the version and the per cent", () => {
+    expect(servesAsWanted(serves({ 2: 100 }), "t2", all)).toBe(true);
+    expect(servesAsWanted(serves({ 1: 100 }), "t2", all)).toBe(false);
+    const half = { release: 50, stable: { versionId: "v1", percentage: 50 }, findings: [] };
+    expect(servesAsWanted(serves({ 1: 50, 2: 50 }), "t2", half)).toBe(true);
+    expect(servesAsWanted(serves({ 1: 40, 2: 60 }), "t2", half)).toBe(false);
+    expect(servesAsWanted(serves({ 3: 50, 2: 50 }), "t2", half)).toBe(false);
+    expect(servesAsWanted(serves({ 1: 100 }), "t2", half)).toBe(false);
+    expect(servesAsWanted([], "t2", all)).toBe(false);
+  });
+
+  it("makes another deployment, and only then", () => {
+    expect(deploymentMessage(ours, true)).toBe(ours.message);
+    expect(deploymentMessage(ours, false)).toBe("durable-stack, after deployment a");
+    expect(deploymentMessage(theirs, true)).toBe("durable-stack, after deployment b");
+    expect(deploymentMessage(undefined, false)).toBe("durable-stack");
+  });
+
+  it("names a deployment that something else made of our versions, and none of ours", () => {
+    const versions = [version(2), version(1)];
+    const seen = (deployment: typeof ours | typeof theirs, asWanted: boolean) =>
+      codes(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment }, asWanted));
+    expect(seen(theirs, false)).toEqual(["deployment_not_ours"]);
+    expect(seen(theirs, true)).toEqual([]);
+    expect(seen(ours, false)).toEqual([]);
+  });
+
+  it("names a version that something else made, with the bindings that it changed", () => {
+    const versions = [
+      version(3, {
+        tag: undefined,
+        source: "wrangler",
+        bindings: [{ name: "A", type: "json", json: "2" }, { name: "C" }],
+      }),
+      version(2, { bindings: [{ name: "A", type: "json", json: "1" }, { name: "B" }] }),
+    ];
+    const found = trafficDrift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false);
+    expect(codes(found)).toEqual(["serving_version_not_ours"]);
+    expect(found[0]?.message).toMatch(/wrangler made it.*against version 2 its bindings are ~A, -B, \+C/);
+  });
+
+  it("is nothing in a Worker that was never ours", () => {
+    const versions = [version(1, { tag: undefined, digest: undefined })];
+    expect(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment: theirs }, false)).toEqual([]);
+  });
+});
+
+describe("the file of a stack's settings", () => {
+  const dir = mkdtempSync(join(tmpdir(), "settings-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, "Pulumi.test.yaml");
+  const KEY = "durable-stack:pin";
+
+  it.each(["local", "staging", "production"])("of %s gets one line more, another value, and is as it was", (stack) => {
+    const before = readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8");
+    writeFileSync(file, before);
+    changeSetting(file, KEY, 3);
+    const lines = readFileSync(file, "utf8").split("\n");
+    expect(lines.filter((line) => !before.split("\n").includes(line))).toEqual([`  ${KEY}: 3`]);
+    expect(lines).toHaveLength(before.split("\n").length + 1);
+    changeSetting(file, KEY, 12);
+    expect(parse(readFileSync(file, "utf8")).config).toEqual({ ...parse(before).config, [KEY]: 12 });
+    changeSetting(file, KEY, undefined);
+    expect(readFileSync(file, "utf8")).toBe(before);
+  });
+
+  it.each([
+    ["is not there", undefined],
+    ["is empty", ""],
+    ["has no config", "encryptionsalt: v1:abc # salt\n"],
+    ["has an empty config", "config: {}\n"],
+    ["has a config of null", "# mine\nconfig:\n"],
+    ["does not end its last line", "config:\n    a:b: 1 # one\n    durable-stack:pin: 2"],
+    ["has an encrypted value", "config:\n  durable-stack:adminToken:\n    secure: v1:abc\nencryptionsalt: v1:def\n"],
+  ])("that %s keeps what it has", (_, before) => {
+    rmSync(file, { force: true });
+    if (before !== undefined) writeFileSync(file, before);
+    changeSetting(file, KEY, 7);
+    const { config, ...rest } = parse(readFileSync(file, "utf8"));
+    const { config: old, ...others } = parse(before ?? "") ?? {};
+    expect(rest).toEqual(others);
+    expect(config).toEqual({ ...old, [KEY]: 7 });
+    for (const comment of before?.match(/#.*/g) ?? []) expect(readFileSync(file, "utf8")).toContain(comment);
+  });
+
+  it("that is none is refused, and stays as it is", () => {
+    for (const text of ["config: [1]\n", "a: b: c\n"]) {
+      writeFileSync(file, text);
+      expect(() => changeSetting(file, KEY, 1)).toThrow(file);
+      expect(readFileSync(file, "utf8")).toBe(text);
+    }
+  });
+});

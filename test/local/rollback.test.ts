@@ -1,0 +1,270 @@
+/** `npm run rollback`, `rollout` and `drift` on a local account that `npm start` has deployed to, one after the other. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { applyHere } from "../../infra/local/apply-here.ts";
+import { startAccount } from "../../infra/local/index.ts";
+import { changeSetting } from "../../infra/settings-file.ts";
+import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
+import { codeOf, TestAccount } from "./support.ts";
+
+const WORKER = "durable-stack";
+const dir = mkdtempSync(join(tmpdir(), "rollback-"));
+const settings = join(dir, "Pulumi.local.yaml");
+let releases: Releases;
+let account: TestAccount;
+
+beforeAll(async () => {
+  releases = await makeReleases();
+  account = new TestAccount(await startAccount({ dir, port: 0, apiPort: 0, defaultWorker: WORKER }));
+});
+afterAll(async () => {
+  await account?.close();
+  releases?.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command as a person would, with nobody to answer its question. */
+const run = (name: string, ...args: string[]): Promise<Ended> =>
+  new Promise((resolve) => {
+    const command = [`infra/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
+    const child = execFile(process.execPath, command, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr }),
+    );
+    child.stdin?.end();
+  });
+
+/** What `npm start` does with a release; returns what it said, and what it changed. */
+async function deploy(release?: TestRelease): Promise<{ said: string; changed: readonly string[] }> {
+  if (release) {
+    const text = readFileSync(settings, { encoding: "utf8", flag: "a+" });
+    const others = text.split("\n").filter((line) => line.startsWith("  ") && !line.includes(":release:"));
+    writeFileSync(settings, ["config:", `  durable-stack:release: ${release.setting}`, ...others, ""].join("\n"));
+  }
+  const { apiUrl, accountId, token } = account.running;
+  const said: string[] = [];
+  const { steps } = await applyHere(dir, { apiUrl, accountId, token }, (line) => said.push(line));
+  const changed = steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`);
+  return { said: said.join("\n"), changed };
+}
+
+async function ask(method: string, path: string): Promise<Record<string, unknown>> {
+  const response = await fetch(`http://127.0.0.1:${account.running.port}${path}`, { method });
+  return v.parse(v.record(v.string(), v.unknown()), await response.json());
+}
+
+const Deployments = v.object({
+  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
+});
+const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
+
+const versions = async () => v.parse(Versions, await account.call("get", `/workers/workers/${WORKER}/versions`));
+const idOf = async (number: number) => (await versions()).find((version) => version.number === number)?.id ?? "";
+/** Per cent of the traffic by number of the version. */
+async function shares(): Promise<Record<string, number>> {
+  const all = await versions();
+  const { deployments } = v.parse(Deployments, await account.call("get", `/workers/scripts/${WORKER}/deployments`));
+  const numbered = (deployments[0]?.versions ?? []).map(({ version_id, percentage }) => [
+    all.find(({ id }) => id === version_id)?.number,
+    percentage,
+  ]);
+  return Object.fromEntries(numbered);
+}
+
+describe("a rollback", () => {
+  test("of a stack with one version has nowhere to go, and says so", async () => {
+    await deploy(releases.variant("one"));
+    const { code, stderr } = await run("rollback", "--yes");
+    expect(code).toBe(1);
+    expect(stderr).toContain("no earlier version");
+    expect(await shares()).toEqual({ 1: 100 });
+  });
+
+  test("lists the versions with release, step, traffic and floor", async () => {
+    await deploy(releases.variant("two"));
+    const { code, stdout } = await run("rollback", "--list");
+    expect(code).toBe(0);
+    const [, two, one] = stdout.split("\n");
+    expect(two).toMatch(new RegExp(`^2 +${releases.variant("two").digest.slice(0, 12)} +0001-\\S+ +\\d+ min +100 %`));
+    expect(one).toMatch(/^1 .*rollback floor/);
+  });
+
+  test("asks first, and changes nothing where nobody answers", async () => {
+    const before = readFileSync(settings, "utf8");
+    const { code, stderr } = await run("rollback");
+    expect(code).toBe(1);
+    expect(stderr).toContain("--yes");
+    expect(readFileSync(settings, "utf8")).toBe(before);
+  });
+
+  test("refuses versions that are not there, without a change", async () => {
+    const { code, stderr } = await run("rollback", "--to", "9", "--yes");
+    expect(code).toBe(1);
+    expect(stderr).toContain("[pin_version_missing] pin 9");
+    expect((await run("rollback", "--to", "first")).stderr).toContain("number of a version");
+    expect(await shares()).toEqual({ 2: 100 });
+  });
+
+  test("sends all traffic to the version before, with the data as it is, and stays when the stack is updated", async () => {
+    expect(await ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
+    const { code, stdout, stderr } = await run("rollback", "--yes");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain("Version 1 has all traffic");
+    expect(await ask("GET", "/health")).toMatchObject({ digest: releases.variant("one").digest });
+    expect(await ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    const { changed, said } = await deploy();
+    expect(changed).toEqual([]);
+    expect(said).toContain("[stack_pinned] pin 1");
+    expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
+    expect((await run("rollback", "--yes", "--to", "1")).stdout).toContain("already");
+  });
+
+  test("while it holds, a new release is uploaded and gets no traffic, and a rollout is refused", async () => {
+    const { changed } = await deploy(releases.variant("three"));
+    expect(changed).toEqual([expect.stringMatching(/^create worker /), expect.stringMatching(/^retain worker /)]);
+    expect(await shares()).toEqual({ 1: 100 });
+    const rollout = await run("rollout", "set", "10", "--yes");
+    expect(rollout.code).toBe(1);
+    expect(rollout.stderr).toContain("pinned to version 1");
+  });
+
+  test("released, the release that waits gets the traffic", async () => {
+    const { code, stderr } = await run("rollback", "--unpin", "--yes");
+    expect(code, stderr).toBe(0);
+    expect(await shares()).toEqual({ 3: 100 });
+    expect(readFileSync(settings, "utf8")).not.toContain("pin");
+    expect((await deploy()).changed).toEqual([]);
+    expect(await run("rollback", "--unpin", "--yes")).toMatchObject({ code: 0, stdout: "local is not pinned.\n" });
+  });
+});
+
+describe("a rollout", () => {
+  test("that is not under way cannot be changed", async () => {
+    const { code, stderr } = await run("rollout", "abandon", "--yes");
+    expect(code).toBe(1);
+    expect(stderr).toContain("No rollout is under way");
+    expect((await run("rollout", "set", "101")).stderr).toContain("0 to 100");
+  });
+
+  test("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
+    changeSetting(settings, "durable-stack:rollout", 10);
+    await deploy(releases.variant("four"));
+    expect(await shares()).toEqual({ 4: 10, 3: 90 });
+    expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);
+    expect(await shares()).toEqual({ 4: 50, 3: 50 });
+    expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
+    expect(await shares()).toEqual({ 3: 100 });
+    const { changed, said } = await deploy();
+    expect(changed).toEqual([]);
+    expect(said).toContain("[release_without_traffic]");
+    expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
+  });
+
+  test("is abandoned also with another release at hand", async () => {
+    changeSetting(settings, "durable-stack:rollout", 20);
+    await deploy(releases.variant("five"));
+    expect(await shares()).toEqual({ 5: 20, 3: 80 });
+    const text = readFileSync(settings, "utf8").replace(/release: .*/, `release: ${releases.variant("six").setting}`);
+    writeFileSync(settings, text);
+    expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
+    expect(await shares()).toEqual({ 3: 100 });
+  });
+});
+
+describe("drift", () => {
+  test("is none after an update, and none after the next", async () => {
+    changeSetting(settings, "durable-stack:rollout", undefined);
+    await deploy(releases.variant("six"));
+    expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
+    expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
+  });
+
+  test("of the traffic is named, also by the next update, which takes it back", async () => {
+    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(6)]: 70 });
+    const { code, stdout } = await run("drift");
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/^\[deployment_not_ours\] deployment \S+: api made it, not this program: version 3 30 %/);
+    const { said } = await deploy();
+    expect(said).toContain("[deployment_not_ours]");
+    expect(await shares()).toEqual({ 6: 100 });
+    expect((await run("drift")).code).toBe(0);
+  });
+
+  test("of a whole rollback by hand is named and taken back", async () => {
+    await account.split(WORKER, { [await idOf(3)]: 100 });
+    expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
+    await deploy();
+    expect(await shares()).toEqual({ 6: 100 });
+  });
+
+  test("by a foreign version, a switched address and deleted storage is named, each by its name", async () => {
+    const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
+    const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));
+    await account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
+      main_module: "index.js",
+      compatibility_date: "2026-11-01",
+      modules: [
+        {
+          name: "index.js",
+          content_type: "application/javascript+module",
+          content_base64: Buffer.from(codeOf({ classes, tag: "foreign" })).toString("base64"),
+        },
+      ],
+      bindings: [{ type: "plain_text", name: "HELLO", text: "there" }],
+      exports,
+    });
+    await account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: account.id, enabled: false });
+    for await (const { id } of account.sdk.kv.namespaces.list({ account_id: account.id })) {
+      await account.sdk.kv.namespaces.delete(id, { account_id: account.id });
+    }
+    await account.call("delete", `/r2/buckets/${WORKER}-blobs`);
+    await account.sdk.workers.domains.update({
+      account_id: account.id,
+      hostname: "other.example.com",
+      service: WORKER,
+      zone_name: "example.com",
+    });
+    const { code, stdout } = await run("drift", "--json");
+    expect(code).toBe(2);
+    const { drift } = v.parse(
+      v.object({ drift: v.array(v.object({ code: v.string(), subject: v.string(), message: v.string() })) }),
+      JSON.parse(stdout),
+    );
+    expect(drift.map(({ code: what, subject }) => `${what} ${subject}`).sort()).toEqual([
+      "resource_changed Worker durable-stack",
+      "resource_missing KV namespace durable-stack-reads",
+      "resource_missing bucket durable-stack-blobs",
+      "resource_unknown custom domain other.example.com",
+      expect.stringMatching(/^serving_version_not_ours version \d+/),
+    ]);
+    const foreign = drift.find(({ code: what }) => what === "serving_version_not_ours");
+    expect(foreign?.message).toMatch(/100 % of the traffic.*\+HELLO, .*-READS/);
+  });
+
+  test("is put right by the next update, which names it first", async () => {
+    const { said } = await deploy();
+    expect(said).toContain("[serving_version_not_ours]");
+    expect(await ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    const { stdout } = await run("drift");
+    expect(stdout).toMatch(/^\[resource_unknown\] custom domain other.example.com.*\n$/);
+  });
+
+  test("cannot be told where no account runs, or no release is built: exit code 1", async () => {
+    const text = readFileSync(settings, "utf8");
+    writeFileSync(settings, stringify({ config: { "durable-stack:release": "no/such/release" } }));
+    expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });
+    writeFileSync(settings, text);
+    await account.close();
+    expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no local account runs") });
+  });
+});
