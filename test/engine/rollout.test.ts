@@ -102,6 +102,74 @@ describe("a rollout", () => {
   });
 });
 
+describe("a stack that is pinned to a version", () => {
+  const one = release("pin-one");
+  const two = release("pin-two");
+  const renamed = release("pin-renamed", 2);
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.open();
+    for (const checkout of [one, two]) expect((await site.deploy(checkout)).ok).toBe(true);
+    expect(await site.call("A")).toMatchObject({ count: 1, tag: "pin-two" });
+  });
+  afterAll(() => site?.close());
+
+  test("goes back with the deployment alone, and an update does not undo it, also after a refresh", async () => {
+    site.set({ pin: 1 });
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
+    expect(up.text).toMatch(/\[stack_pinned\] pin 1: .*--unpin/);
+    expect(up.outputs).toMatchObject({ digest: one.digest });
+    expect(await site.call("A")).toMatchObject({ count: 2, tag: "pin-one" });
+    site.proxy.takeWrites();
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect((await site.stack.refresh()).ok).toBe(true);
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("takes a new release without traffic, and one that changes classes not at all", async () => {
+    expect((await site.deploy(release("pin-three"))).ok).toBe(true);
+    expect(await site.versions()).toBe(3);
+    const held = await site.deploy(renamed);
+    expect(held.ok, held.text).toBe(true);
+    expect(held.text).toMatch(/\[release_not_uploaded\] .*changes classes/);
+    expect(await site.versions()).toBe(3);
+    expect(await site.classes()).toEqual(["A"]);
+    expect(await site.shares()).toEqual({ 1: 100 });
+  });
+
+  test("released, goes on with the release; what is below the floor after that is refused", async () => {
+    site.set({ pin: 0 });
+    const up = await site.deploy(renamed);
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.call("B")).toMatchObject({ count: 3, tag: "pin-renamed" });
+    site.set({ pin: 2 });
+    site.proxy.takeWrites();
+    const refused = await site.stack.up();
+    expect(refused.ok).toBe(false);
+    expect(refused.text).toMatch(/Nothing was sent[\s\S]*\[pin_below_rollback_floor\] pin 2: .*before version 4/);
+    expect(site.proxy.takeWrites()).toEqual([]);
+    site.set({ pin: 0 });
+  });
+
+  test("traffic that something else has moved is named after a refresh, and taken back", async () => {
+    expect((await site.deploy(release("pin-five", 2))).ok).toBe(true);
+    const all = await site.shares();
+    expect(all).toEqual({ 5: 100 });
+    await site.moveTo(4);
+    expect(await site.shares()).toEqual({ 4: 100 });
+    expect((await site.stack.refresh()).ok).toBe(true);
+    const preview = await site.stack.preview();
+    expect(preview.text).toMatch(/\[deployment_not_ours\] deployment \S+: api made it/);
+    const up = await site.stack.up();
+    expect(changes(up.steps), up.text).toEqual(DEPLOYMENT_ONLY);
+    expect(await site.shares()).toEqual(all);
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+  });
+});
+
 describe("the secrets of a stack", () => {
   let site: Site;
   beforeAll(async () => {

@@ -127,6 +127,14 @@ export class Site {
     );
   }
 
+  /** Sends all traffic to a version by its number, as somebody does in the dashboard. */
+  async moveTo(number: number): Promise<void> {
+    const { direct, workerName } = this;
+    const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
+    const version = versions.find((candidate) => candidate.number === number);
+    await direct.split(workerName, { [version?.id ?? ""]: 100 });
+  }
+
   /** How many versions the Worker has. */
   async versions(): Promise<number> {
     const result = await this.direct.call("get", `/workers/workers/${this.workerName}/versions`);
