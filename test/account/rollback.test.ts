@@ -9,8 +9,8 @@ import { stringify } from "yaml";
 import { applyHere } from "../../infra/local/apply-here.ts";
 import { startAccount } from "../../infra/local/index.ts";
 import { changeSetting } from "../../infra/settings-file.ts";
-import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 import { codeOf, TestAccount } from "../local/support.ts";
+import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 
 const WORKER = "durable-stack";
 const dir = mkdtempSync(join(tmpdir(), "rollback-"));
