@@ -20,7 +20,7 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
   const reads = providerReads(settings.accountId);
   const preview = await previewOf({ reads, settings, release, migrations, findings });
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
-  const paint = pulumi.runtime.hasEngine() ? engineColors : terminalColors(process.stdout);
+  const paint = pulumi.runtime.getEngine() ? engineColors : terminalColors(process.stdout);
   await pulumi.log.info(report(preview, paint));
   for (const warning of preview.warnings) await pulumi.log.warn(describe(warning));
   if (preview.errors.length) throw new PlanRefused(preview.errors);

@@ -32,6 +32,8 @@ export interface ApplyOptions {
   readonly onStep?: (step: Step) => void;
   /** Told of every line that the program prints. */
   readonly onLine?: (line: string) => void;
+  /** Whether what the program prints may have colour: where it goes to a terminal that shows it. */
+  readonly color?: boolean;
   /** Ends the apply in order: what is under way is finished and noted, nothing more is begun. */
   readonly signal?: AbortSignal;
 }
@@ -63,7 +65,11 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // Most of an apply's time goes into loading Pulumi's packages.
-    env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"), ...process.env },
+    env: {
+      NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
+      ...process.env,
+      ...(options.color && { FORCE_COLOR: "1" }),
+    },
   });
   const interrupt = () => child.kill("SIGTERM");
   signal?.addEventListener("abort", interrupt, { once: true });

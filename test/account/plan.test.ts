@@ -1,13 +1,16 @@
 /** `npm run migrations -- status|plan|import` and the guards of the program, in one sequence on a local account. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { history } from "../../infra/lifecycle/history.ts";
 import { applyProgram } from "../../infra/local/apply.ts";
 import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { Checkouts } from "../checkouts.ts";
+import { TestAccount } from "../local/support.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 
@@ -47,12 +50,16 @@ async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<
   return lines.join("\n");
 }
 
-/** Runs the command as a person would, somewhere without a Cloudflare account. */
-async function migrations(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CLOUDFLARE_")));
+/** Runs the command as a person would, in a shell that names no Cloudflare account but that of `env`. */
+async function migrations(
+  args: readonly string[],
+  { root = ROOT, env = {} }: { root?: string; env?: Readonly<Record<string, string>> } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("CLOUDFLARE_"));
+  const command = [join(root, "infra/migrations-cli.ts"), ...args, "--dir", dir];
   try {
-    const command = [join(ROOT, "infra/migrations-cli.ts"), ...args, "--dir", dir];
-    return { code: 0, ...(await promisify(execFile)(process.execPath, command, { env })) };
+    const options = { env: { ...Object.fromEntries(kept), ...env } };
+    return { code: 0, ...(await promisify(execFile)(process.execPath, command, options)) };
   } catch (error) {
     if (!(error instanceof Error && "code" in error && "stdout" in error && "stderr" in error)) throw error;
     return { code: Number(error.code), stdout: String(error.stdout), stderr: String(error.stderr) };
@@ -65,7 +72,7 @@ const us = { id: "us", prefix: "us", locationHint: "enam", continents: [] };
 
 describe("a stack from nothing to a change of its regions", () => {
   it("is fresh, and the plan says what the first release creates, without colour in a pipe", async () => {
-    const { code, stdout } = await migrations("plan", "--stack", "local", "--release", folder());
+    const { code, stdout } = await migrations(["plan", "--stack", "local", "--release", folder()]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^durable-stack: fresh, to 0001-create-patterns\n {2}classes +\+ /);
     expect(stdout).toContain("+ CounterDO (sqlite)");
@@ -80,12 +87,12 @@ describe("a stack from nothing to a change of its regions", () => {
 
   it("is in sync after, in the table and in the plan", async () => {
     await ask("/counter/increment?id=us~kept", "POST");
-    const status = await migrations("status", "--stack", "local");
+    const status = await migrations(["status", "--stack", "local"]);
     expect(status.stdout).toMatch(/^stack +state +step +behind +release +serves +floor +promoting/);
     expect(status.stdout).toMatch(
       new RegExp(`local +in sync +0001-create-patterns +0 +${releases.built.digest.slice(0, 12)} +v1 100 % +v1 +`),
     );
-    const { stdout, code } = await migrations("plan", "--stack", "local", "--release", folder(), "--json");
+    const { stdout, code } = await migrations(["plan", "--stack", "local", "--release", folder(), "--json"]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       state: "in sync",
@@ -96,11 +103,11 @@ describe("a stack from nothing to a change of its regions", () => {
   });
 
   it("names the stacks that it cannot reach and what they lack, and fails for one that was asked for", async () => {
-    const all = await migrations("status");
+    const all = await migrations(["status"]);
     expect(all.code).toBe(0);
     expect(all.stderr).toMatch(/staging: not reached[\s\S]*CLOUDFLARE_API_TOKEN/);
-    expect((await migrations("status", "--stack", "staging")).code).toBe(1);
-    expect((await migrations("plan", "--stack", "nope")).stderr).toMatch(/no Pulumi.nope.yaml/);
+    expect((await migrations(["status", "--stack", "staging"])).code).toBe(1);
+    expect((await migrations(["plan", "--stack", "nope"])).stderr).toMatch(/no Pulumi.nope.yaml/);
   });
 
   it("refuses a table that hides objects, sends nothing, and goes on when the stack allows it by name", async () => {
@@ -125,9 +132,107 @@ describe("a stack from nothing to a change of its regions", () => {
   });
 
   it("becomes a first history", async () => {
-    const { stdout } = await migrations("import", "--stack", "local");
+    const { stdout } = await migrations(["import", "--stack", "local"]);
     expect(stdout).toContain('.step("0001-import", (classes) =>');
     expect(stdout).toContain('.create("SessionDO")');
-    expect((await migrations("import", "--worker", "nope")).stderr).toMatch(/no Worker nope/);
+    expect((await migrations(["import", "--worker", "nope"])).stderr).toMatch(/no Worker nope/);
+  });
+});
+
+describe("stacks at different steps of a history", () => {
+  const checkouts = new Checkouts();
+  afterAll(() => checkouts.remove());
+  const { migrations: all } = history()
+    .step("0001-create", (classes) => classes.create("Room").create("Old"))
+    .step("0002-rename", (classes) => classes.rename("Room", "Hall"))
+    .step("0003-remove", (classes) => classes.remove("Old").create("New"));
+  /** The project at a point of its history, with its stacks. */
+  const checkout = (steps: number) => {
+    const { root } = checkouts.make(`steps-${steps}`, all.slice(0, steps));
+    for (const file of ["Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"]) {
+      const text = readFileSync(join(ROOT, file), "utf8");
+      writeFileSync(join(root, file), file === "Pulumi.yaml" ? text : `${text}  durable-stack:protect: false\n`);
+    }
+    return root;
+  };
+  const deploy = (root: string, stack: string, config: Readonly<Record<string, string>> = {}) =>
+    applyProgram({
+      dir: join(dir, stack),
+      root,
+      stack,
+      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
+      // There is no other stack to ask in an apply: the promotion guard is the command's part here.
+      config: {
+        "durable-stack:adminToken": "a-token-that-is-long-enough",
+        "durable-stack:promotesFrom": "",
+        ...config,
+      },
+    });
+  /** Runs the checkout's own command with the account in the environment. */
+  const command = (root: string, ...args: string[]) =>
+    migrations(args, {
+      root,
+      env: {
+        CLOUDFLARE_BASE_URL: account.apiUrl,
+        CLOUDFLARE_ACCOUNT_ID: account.accountId,
+        CLOUDFLARE_API_TOKEN: account.token,
+      },
+    });
+
+  it("are told apart, with what promoting the last release would do to each", async () => {
+    const [first, last] = [checkout(1), checkout(3)];
+    await deploy(first, "production");
+    for (const object of ["a", "b"]) {
+      await new TestAccount(account).ask("durable-stack-production", `/Room/${object}`);
+    }
+    await new TestAccount(account).ask("durable-stack-production", "/Old/a");
+
+    const before = await command(last, "status", "--json");
+    expect(before.code, before.stderr).toBe(0);
+    expect(JSON.parse(before.stdout)).toMatchObject({
+      stacks: [
+        {
+          stack: "production",
+          state: "behind",
+          step: "0001-create",
+          behind: 2,
+          promoting: expect.stringContaining("refused: not_promoted"),
+        },
+        {
+          stack: "staging",
+          state: "fresh",
+          behind: 3,
+          promoting: expect.stringMatching(/^deploys .*: \+ Hall \(sqlite\); \+ New/),
+        },
+      ],
+      unreachable: [],
+    });
+
+    const refused = await command(last, "plan", "--stack", "production");
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toContain("~ Room -> Hall, with its 2 objects");
+    expect(refused.stderr).toMatch(/\[not_promoted\].*staging serves no release[\s\S]*\[destroy_not_allowed\] Old/);
+
+    await deploy(last, "staging");
+    const allowed = { "durable-stack:allowDestroy": '["Old"]' };
+    writeFileSync(
+      join(last, "Pulumi.production.yaml"),
+      `${readFileSync(join(last, "Pulumi.production.yaml"), "utf8")}  durable-stack:allowDestroy: [Old]\n`,
+    );
+    const planned = await command(last, "plan", "--stack", "production");
+    expect(planned.code, planned.stderr).toBe(0);
+    expect(planned.stdout).toContain("- Old, with its 1 object");
+    await deploy(last, "production", allowed);
+    const answer = await new TestAccount(account).ask("durable-stack-production", "/Hall/a");
+    expect(answer.json()).toMatchObject({ count: 2, tag: "steps-3" });
+
+    const after = await command(last, "status");
+    expect(after.stdout).toMatch(
+      /production +in sync +0003-remove +0 .* nothing\nstaging +in sync +0003-remove +0 .* nothing/,
+    );
+    const older = await command(first, "status", "--stack", "staging", "--json");
+    expect(JSON.parse(older.stdout)).toMatchObject({
+      stacks: [{ state: "ahead", step: "0003-remove", promoting: "refused: state_ahead" }],
+    });
   });
 });

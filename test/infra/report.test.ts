@@ -1,0 +1,122 @@
+/** The block that people read before a deployment, from a preview to its text. */
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { parsePublicSettings } from "../../infra/config.ts";
+import type { Plan } from "../../infra/lifecycle/plan.ts";
+import { engineColors, noColors, terminalColors } from "../../infra/paint.ts";
+import type { Preview } from "../../infra/preview.ts";
+import { report } from "../../infra/report.ts";
+
+const settings = parsePublicSettings("test", {
+  "durable-stack:accountId": "0".repeat(32),
+  "durable-stack:environmentPrefix": "tst-",
+  "durable-stack:homeRegion": "eu",
+  "durable-stack:regions": JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
+});
+const plan: Plan = {
+  state: "behind",
+  adopts: false,
+  from: "0001-create",
+  to: "0003-change",
+  moves: [
+    { kind: "create", className: "New", storage: "sqlite" },
+    { kind: "rename", from: "Room", className: "Hall", storage: "sqlite" },
+    { kind: "delete", className: "Gone" },
+    { kind: "delete", className: "Empty" },
+    { kind: "send", className: "Moved", toWorker: "other" },
+    { kind: "keep", className: "Kept", storage: "sqlite" },
+  ],
+  changesLifecycle: true,
+  exports: {},
+  errors: [],
+  warnings: [],
+};
+const live: Preview["live"] = {
+  id: "w",
+  digest: "a".repeat(64),
+  classes: new Map(),
+  complete: true,
+  step: undefined,
+  serving: [
+    { versionId: "v-4", percentage: 90, number: 4, tag: "old", digest: "a".repeat(64) },
+    { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
+  ],
+  regions: [],
+  rollbackFloor: 3,
+  references: [],
+};
+const preview = (more: Partial<Preview> = {}): Preview => ({
+  settings,
+  release: {
+    format: 1,
+    dir: "",
+    digest: "b".repeat(64),
+    size: 0,
+    classes: [],
+    bindings: [],
+    compatibilityDate: "2026-11-01",
+    compatibilityFlags: [],
+    migration: { step: "0003-change", history: "" },
+    commit: null,
+  },
+  live,
+  plan,
+  tag: "new",
+  traffic: { release: 100, findings: [] },
+  regions: [],
+  objects: new Map([
+    ["Room", { count: 1_000, more: true }],
+    ["Gone", { count: 12, more: false }],
+    ["Empty", { count: 0, more: false }],
+  ]),
+  errors: [],
+  warnings: [],
+  ...more,
+});
+
+describe("the report", () => {
+  it("says what happens to each class, with its objects where they were counted", () => {
+    expect(report(preview())).toBe(
+      `durable-stack-test: behind, 0001-create -> 0003-change
+  classes   + New (sqlite)
+            ~ Room -> Hall, with its 1,000+ objects
+            - Gone, with its 12 objects
+            - Empty, with no objects in it
+            - Moved, handed to other with all its objects
+              1 more stays as it is
+  traffic   before: version 4 (aaaaaaaaaaaa) 90 %, version 5 (bbbbbbbbbbbb) 10 %
+            after:  release bbbbbbbbbbbb 100 %
+  rollback  was version 3; nothing before this release can serve again`,
+    );
+  });
+
+  it("says that the traffic stays where the same versions have the same shares", () => {
+    const stable = { versionId: "v-4", percentage: 90 };
+    expect(report(preview({ traffic: { release: 10, stable, findings: [] } }))).toContain("traffic   stays: version 4");
+    const raised = { release: 50, stable: { ...stable, percentage: 50 }, findings: [] };
+    expect(report(preview({ traffic: raised }))).toContain(
+      "after:  release bbbbbbbbbbbb 50 %, version 4 (aaaaaaaaaaaa) 50 %",
+    );
+  });
+
+  it("says what changes in the regions, and that it is refused", () => {
+    const text = report(
+      preview({
+        regions: [
+          { kind: "added", id: "ap", prefix: "tst-ap" },
+          { kind: "jurisdiction", id: "eu", prefix: "tst-eu", from: "none", to: "eu" },
+        ],
+        errors: [{ code: "region_jurisdiction_changed", subject: "tst-eu", message: "", fix: "" }],
+      }),
+    );
+    expect(text).toContain("0003-change; refused, 1 error");
+    expect(text).toContain("  regions   + ap (tst-ap)\n            ~ eu (tst-eu): jurisdiction none -> eu");
+  });
+
+  it("has colour only where it is shown: none in a pipe, the engine's own tags in the engine", () => {
+    expect(report(preview(), terminalColors(new PassThrough()))).toBe(report(preview(), noColors));
+    const tagged = report(preview(), engineColors);
+    expect(tagged).toContain("<{%fg 1%}>- Gone, with its 12 objects<{%reset%}>");
+    expect(tagged.replaceAll(/<\{%[^%]*%\}>/g, "")).toBe(report(preview()));
+  });
+});
