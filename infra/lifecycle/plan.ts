@@ -201,7 +201,7 @@ function unmanaged(classes: LiveClasses): Standing {
       {
         code: "state_unmanaged",
         subject: "live Worker",
-        message: `it was deployed by something else (${[...classes.keys()].join(", ") || "no classes"}), and records no step of this history.`,
+        message: `it was deployed by something else (classes: ${shown(classes)}), and records no step of this history.`,
         fix: "choose another workerName in this stack's config, or take it over with its objects (docs/adopt.md).",
       },
     ],

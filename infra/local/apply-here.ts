@@ -26,6 +26,8 @@ export async function applyHere(
     secretKeys: [ADMIN_TOKEN],
     onStep: (step) => say(line(step)),
     onLine: (text) => say(`          ${text}`),
+    // Respects NO_COLOR; a pipe has no colours at all.
+    color: process.stdout.isTTY && process.stdout.hasColors(),
     ...(signal && { signal }),
   });
   return { ...result, adminToken };

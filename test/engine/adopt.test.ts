@@ -18,7 +18,7 @@ afterAll(() => checkouts.remove());
 /** Deploys a Worker of two classes by wrangler and its `migrations`, a rename among them. */
 async function deployByWrangler(site: Site, dir: string): Promise<void> {
   const migrations = [
-    { tag: "v1", new_sqlite_classes: ["Room", "Members"] },
+    { tag: "v1", new_sqlite_classes: ["Room"], new_classes: ["Members"] },
     { tag: "v2", renamed_classes: [{ from: "Room", to: "Hall" }] },
   ];
   for (const steps of [1, 2]) {
@@ -60,10 +60,11 @@ describe("a Worker that wrangler deployed", () => {
 
   test("is left alone by a stack that does not say so", async () => {
     expect(await site.call("Hall")).toMatchObject({ count: 1, tag: "wrangler-2" });
+    expect(await site.call("Members")).toMatchObject({ count: 1 });
     site.proxy.takeWrites();
     const up = await site.deploy(checkouts.make("unasked", await imported()));
     expect(up.ok).toBe(false);
-    expect(up.text).toMatch(/\[state_unmanaged\].*Hall, Members.*docs\/adopt.md/);
+    expect(up.text).toMatch(/\[state_unmanaged\].*Hall, Members \(legacy-kv\).*docs\/adopt.md/);
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
@@ -71,7 +72,7 @@ describe("a Worker that wrangler deployed", () => {
     site.set({ adopt: true });
     const other = checkouts.make("other", historyOfClasses(new Map([["Stranger", { storage: "sqlite" }]])));
     const up = await site.deploy(other);
-    expect(up.text).toMatch(/\[adopt_unmatched\].*Hall, Members.*ends with Stranger/);
+    expect(up.text).toMatch(/\[adopt_unmatched\].*Hall, Members \(legacy-kv\).*ends with Stranger/);
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
@@ -85,6 +86,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(up.ok, up.text).toBe(true);
     expect(up.steps).toContain("import Worker worker");
     expect(await site.call("Hall")).toMatchObject({ count: 2, tag: "one" });
+    expect(await site.call("Members")).toMatchObject({ count: 2, tag: "one" });
     expect(await site.classes()).toEqual(["Hall", "Members"]);
     expect(up.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
   });
@@ -102,6 +104,30 @@ describe("a Worker that wrangler deployed", () => {
     expect(up.text).toContain("~ Hall -> Lobby, with its 1 object");
     expect(await site.call("Lobby")).toMatchObject({ count: 4, tag: "two" });
   });
+
+  test("is taken back when something else deployed over it, in place: it is not imported over itself", async () => {
+    const entry = (storage: string) => ({ type: "durable-object", storage });
+    const config = {
+      name: site.workerName,
+      main: "index.js",
+      compatibility_date: "2026-11-01",
+      durable_objects: { bindings: ["Lobby", "Members"].map((name) => ({ name, class_name: name })) },
+      exports: { Lobby: entry("sqlite"), Members: entry("legacy-kv") },
+    };
+    writeFileSync(join(dir, "wrangler.json"), JSON.stringify(config));
+    writeFileSync(join(dir, "index.js"), codeOf({ classes: ["Lobby", "Members"], tag: "over it" }));
+    const over = await wrangler(site.account, dir, ["deploy"]);
+    expect(over.code, over.text).toBe(0);
+    expect(await site.call("Lobby")).toMatchObject({ count: 5, tag: "over it" });
+    const refused = await site.stack.up();
+    expect(refused.text).toContain("[state_unmanaged]");
+
+    site.set({ adopt: true });
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(up.steps.filter((step) => / Worker worker$/.test(step))).toEqual(["same Worker worker"]);
+    expect(await site.call("Lobby")).toMatchObject({ count: 6, tag: "two" });
+  });
 });
 
 test("an adoption that was killed is completed by the next one", async () => {
@@ -115,7 +141,7 @@ test("an adoption that was killed is completed by the next one", async () => {
       historyOfClasses(
         new Map([
           ["Hall", { storage: "sqlite" }],
-          ["Members", { storage: "sqlite" }],
+          ["Members", { storage: "legacy-kv" }],
         ]),
       ),
     );

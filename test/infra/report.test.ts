@@ -42,6 +42,8 @@ const live: Preview["live"] = {
     { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
   ],
   regions: [],
+  versions: [],
+  deployment: undefined,
   rollbackFloor: 3,
   references: [],
 };
@@ -63,6 +65,9 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   plan,
   tag: "new",
   traffic: { release: 100, findings: [] },
+  deploymentMessage: "durable-stack",
+  served: "b".repeat(64),
+  uploads: true,
   regions: [],
   objects: new Map([
     ["Room", { count: 1_000, more: true }],
