@@ -31,6 +31,17 @@ const plan: Plan = {
   errors: [],
   warnings: [],
 };
+const version = (number: number, tag: string, letter: string) => ({
+  versionId: `v-${number}`,
+  number,
+  tag,
+  digest: letter.repeat(64),
+  source: "api",
+  step: "0001-create",
+  createdOn: undefined,
+  bindings: [],
+});
+const versions = [version(5, "new", "b"), version(4, "old", "a")];
 const live: Preview["live"] = {
   id: "w",
   digest: "a".repeat(64),
@@ -42,7 +53,7 @@ const live: Preview["live"] = {
     { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
   ],
   regions: [],
-  versions: [],
+  versions,
   deployment: undefined,
   rollbackFloor: 3,
   references: [],
