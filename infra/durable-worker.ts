@@ -9,7 +9,6 @@ import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import { workerInputs } from "./declared.ts";
-import type { LiveWorker } from "./live.ts";
 import type { Preview } from "./preview.ts";
 import { PlanRefused } from "./refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
@@ -53,7 +52,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     const worker = new cloudflare.Worker(name, workerInputs(accountId, args.name, args.workersDev), {
       ...child,
       protect,
-      ...(plan.adopts && adopting(accountId, live)),
+      ...(plan.adopts && live.id !== undefined && adopting(accountId, live.id)),
     });
 
     const version = preview.uploads ? this.#upload(name, worker, args) : undefined;
@@ -135,17 +134,14 @@ export class DurableWorker extends pulumi.ComponentResource {
 
 /**
  * Options with which Pulumi takes an existing Worker into its state instead of making one. It imports only what is as
- * the program says, so the Worker's own settings stay as they are until the next `up`. A Worker that was ours before
- * something else deployed over it is in the state already, where an import would replace it, and delete it with all
- * its objects.
+ * the program says, so the Worker's own settings stay as they are until the next `up`. Never for a Worker that has a
+ * version of ours (it has a step then, and is not adopted): that is in the state already, where an import would
+ * replace it, and delete it with all its objects.
  */
-const adopting = (accountId: string, { id, versions }: LiveWorker): pulumi.CustomResourceOptions =>
-  id === undefined || versions.some(({ digest }) => digest !== undefined)
-    ? {}
-    : {
-        import: `${accountId}/${id}`,
-        ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
-      };
+const adopting = (accountId: string, workerId: string): pulumi.CustomResourceOptions => ({
+  import: `${accountId}/${workerId}`,
+  ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
+});
 
 /** The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. */
 function ownBindings({

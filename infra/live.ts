@@ -30,7 +30,7 @@ export interface LiveWorker extends Live {
   readonly digest: string | undefined;
   /** Versions that serve, the newest deployment's. */
   readonly serving: readonly ServingVersion[];
-  /** Region tables of the versions that serve. */
+  /** Region tables of the versions that serve, or of our last one where they have none. */
   readonly regions: readonly RegionTable[];
   /** All its versions, the newest first. */
   readonly versions: readonly LiveVersion[];
@@ -93,6 +93,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   // What something else has deployed over a release of ours stands where that release stood, if its classes say so too.
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
   const sameStep = all.filter(({ bindings }) => standing && recordOf(bindings)?.migration === standing.migration);
+  // The objects keep the names that our last release gave them, whatever serves over it.
+  const tables = versions.flatMap(regionsOf);
   return {
     id: worker.id,
     digest: recorded?.digest,
@@ -107,7 +109,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     }),
     versions: all.map(liveVersion),
     deployment: { id: newest.id, source: newest.source, message: newest.annotations?.workersMessage },
-    regions: versions.flatMap(({ bindings }) => jsonOf(bindings, "REGIONS", Regions) ?? []),
+    regions: tables.length ? tables : all.flatMap(regionsOf).slice(0, 1),
     rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
       worker: other,
@@ -132,6 +134,9 @@ export async function readOthers(workers: Workers, names: Iterable<string>): Pro
 
 /** What the version's release recorded, or undefined when none of ours made it. */
 const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", Recorded);
+
+/** The region table of a version of ours; none of another one. */
+const regionsOf = ({ bindings }: VersionRead) => jsonOf(bindings, "REGIONS", Regions) ?? [];
 
 /** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
 function jsonOf<Output>(

@@ -235,8 +235,10 @@ function adoption(migrations: readonly Migration[], { complete }: Live, classes:
 }
 
 const shown = (classes: LiveClasses): string =>
-  [...classes].map(([name, { storage }]) => (storage === "sqlite" ? name : `${name} (${storage})`)).join(", ") ||
-  "none";
+  [...classes]
+    .map(([name, { storage }]) => (storage === "sqlite" ? name : `${name} (${storage})`))
+    .sort()
+    .join(", ") || "none";
 
 /** What differs between the classes that the history expects and those that are live. */
 function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {

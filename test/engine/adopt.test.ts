@@ -105,7 +105,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(await site.call("Lobby")).toMatchObject({ count: 4, tag: "two" });
   });
 
-  test("is taken back when something else deployed over it, in place: it is not imported over itself", async () => {
+  test("is taken back in place when something else deployed over it", async () => {
     const entry = (storage: string) => ({ type: "durable-object", storage });
     const config = {
       name: site.workerName,
@@ -119,12 +119,9 @@ describe("a Worker that wrangler deployed", () => {
     const over = await wrangler(site.account, dir, ["deploy"]);
     expect(over.code, over.text).toBe(0);
     expect(await site.call("Lobby")).toMatchObject({ count: 5, tag: "over it" });
-    const refused = await site.stack.up();
-    expect(refused.text).toContain("[state_unmanaged]");
-
-    site.set({ adopt: true });
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
+    expect(up.text).toMatch(/\[serving_version_not_ours\].*wrangler made it/);
     expect(up.steps.filter((step) => / Worker worker$/.test(step))).toEqual(["same Worker worker"]);
     expect(await site.call("Lobby")).toMatchObject({ count: 6, tag: "two" });
   });

@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { listWorkers, readLive } from "../../infra/live.ts";
+import { Reads } from "../../infra/reads.ts";
+import { Api } from "../../infra/resources/api.ts";
 import { openStack } from "../../infra/stack.ts";
 import { account, live, temporaryDirectory } from "./support.ts";
 
@@ -118,6 +120,28 @@ describe("reading an account without Pulumi", () => {
       Lobby: { count: 0, more: false },
     });
     expect(await reads.namespaces("other")).toEqual([]);
+  });
+
+  it("knows the names of the objects and the step where something else deployed over a release", async () => {
+    const test = await account();
+    const table = { environmentPrefix: "tst-", home: "eu", regions: [{ id: "eu", prefix: "eu" }] };
+    const json = (name: string, value: object) => ({ type: "json", name, json: value });
+    const program = { classes: ["Room"], bound: ["Room"], exports: live("Room") };
+    await test.deploy("app", {
+      ...program,
+      bindings: [
+        json("RELEASE", { digest: "d".repeat(64), migration: "0001-create", history: "0123456789abcdef" }),
+        json("REGIONS", table),
+      ],
+    });
+    await test.deploy("app", { ...program, tag: "something else" });
+    const { apiUrl, token } = test.running;
+    const reads = Reads.through(new Api({ baseUrl: apiUrl, token }), test.id);
+    expect(await readLive(await listWorkers(reads), "app")).toMatchObject({
+      digest: undefined,
+      step: { name: "0001-create" },
+      regions: [table],
+    });
   });
 
   it("names what Cloudflare refused", async () => {
