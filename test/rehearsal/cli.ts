@@ -9,7 +9,7 @@ import { MANIFEST } from "../../infra/release/manifest.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { rehearse } from "./rehearse.ts";
 import { asJson, asText } from "./report.ts";
-import { type Side, SideError, Sides } from "./side.ts";
+import { commitOf, type Side, SideError, Sides } from "./side.ts";
 
 interface Options {
   readonly from: string;
@@ -62,6 +62,7 @@ async function run(): Promise<number> {
   }
   const older = await find(from);
   const newer = await find(to);
+  if (to === BUILT) sayWhereOld(newer);
   const rehearsal = await rehearse({
     from: older,
     to: newer,
@@ -73,6 +74,13 @@ async function run(): Promise<number> {
   console.log(json ? asJson(older, newer, stack, rehearsal) : asText(older, newer, stack, rehearsal));
   if (keep) say(`the account is kept: npm run account -- --dir ${dir}`);
   return rehearsal.ok ? 0 : 1;
+}
+
+/** What was built once and not since is not what is checked out now. */
+function sayWhereOld({ release: { commit } }: Side): void {
+  const head = commitOf("HEAD");
+  if (commit === null || head === undefined || commit.startsWith(head)) return;
+  say(`${BUILT} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build makes it anew`);
 }
 
 function find(name: string): Promise<Side> {

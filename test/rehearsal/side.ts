@@ -140,7 +140,8 @@ async function side(name: string, release: Release, root: string): Promise<Side>
 
 const stackFiles = () => readdirSync(ROOT).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
 
-function commitOf(name: string): string | undefined {
+/** The commit that a tag, a branch or a commit means; undefined where there is none, or no repository. */
+export function commitOf(name: string): string | undefined {
   try {
     return git("rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`);
   } catch {
