@@ -1,5 +1,6 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
 import { releaseDir } from "./config.ts";
+import { servesAsWanted } from "./lifecycle/drift.ts";
 import type { Finding } from "./lifecycle/findings.ts";
 import type { Migration } from "./lifecycle/history.ts";
 import { hashes } from "./lifecycle/lock.ts";
@@ -10,7 +11,7 @@ import { type Preview, previewOf } from "./preview.ts";
 import { shortDigest } from "./release/manifest.ts";
 import { type Release, readRelease } from "./release/read.ts";
 import { notServed } from "./release/served.ts";
-import { changeLine } from "./report.ts";
+import { changeLine, trafficAfter } from "./report.ts";
 import { Refusal } from "./resources/api.ts";
 import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "./stack.ts";
 
@@ -67,15 +68,14 @@ export async function statusOf(
   };
 }
 
-/** `deploys 0f1e2d3c4b5a: ~ A -> B, + C (sqlite)`, or why not. */
+/** `deploys release 0f1e2d3c4b5a 100 %: ~ A -> B, …; + C (sqlite)`, or why not. */
 function summary(preview: Preview): string {
-  const { plan, release, live, traffic, errors, tag } = preview;
+  const { plan, live, traffic, errors, tag, uploads } = preview;
   if (errors.length) return `refused: ${[...new Set(errors.map(({ code }) => code))].join(", ")}`;
-  const [only, second] = live.serving;
-  if (!plan.changesLifecycle && only?.tag === tag && !second && traffic.release === 100) return "nothing";
+  const uploaded = !uploads || live.versions.some((version) => version.tag === tag);
+  if (!plan.changesLifecycle && uploaded && servesAsWanted(live.serving, tag, traffic)) return "nothing";
   const changes = plan.moves.map((move) => changeLine(move)?.[1]).filter((text) => text !== undefined);
-  const share = traffic.release === 100 ? "" : ` to ${traffic.release} %`;
-  return `deploys ${shortDigest(release.digest)}${share}: ${changes.join("; ") || "no class changes"}`;
+  return `deploys ${trafficAfter(preview).join(", ")}: ${changes.join("; ") || "no class changes"}`;
 }
 
 function findRelease({ settings }: OpenStack): Release | Error {
