@@ -53,17 +53,25 @@ export class Tally {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
   }
 
-  /** One line for people; printed whether the suite passes or not. */
-  report(suite: string, violations: number): void {
-    const counts = [...this.#counts].map(([what, count]) => `${count} ${what}`).join(", ");
-    console.info(`${suite}, CHAOS_SEED=${seed}: ${counts}; violations: ${violations}`);
+  /** One line for people; printed whether the suite passes or not. Faults are what was counted as `× …`. */
+  report(suite: string, done: number, violations: number): void {
+    const counts = [...this.#counts];
+    const faults = counts.reduce((sum, [what, count]) => sum + (what.startsWith("×") ? count : 0), 0);
+    const details = counts.map(([what, count]) => `${count} ${what}`).join(", ");
+    console.info(
+      `${suite}, CHAOS_SEED=${seed}: ${done} operations, ${faults} faults, ${violations} violations (${details})`,
+    );
   }
 }
 
-const FAULTS = ["hibernation", "eviction", "crash", "alarm", "alarm twice", "clock step"] as const;
+/** The same for every pattern: so many of its operations come with a fault. */
+const FAULTS_PER_OPERATION = 0.1;
+const FAULTS = ["hibernation", "eviction", "crash", "alarm early", "alarm late", "alarm twice", "clock step"] as const;
+const LATE_MS = 10_000;
 
-/** Does one of the things that may happen to objects at any time. */
-export async function fault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
+/** Does, beside one operation in ten, one of the things that may happen to objects at any time. */
+export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
+  if (!dice.chance(FAULTS_PER_OPERATION)) return;
   const kind = dice.pick(FAULTS);
   tally.add(`× ${kind}`);
   try {
@@ -71,7 +79,10 @@ export async function fault(dice: Dice, tally: Tally, stub: () => DurableObjectS
     else if (kind === "eviction") await evictAllDurableObjects({ webSockets: "close" });
     else if (kind === "crash") await abortAllDurableObjects();
     else if (kind === "clock step") vi.setSystemTime(Date.now() + dice.whole(-20_000, 20_000));
-    else for (let i = 0; i < (kind === "alarm" ? 1 : 2); i++) await runDurableObjectAlarm(stub());
+    else {
+      if (kind === "alarm late") vi.setSystemTime(Date.now() + LATE_MS);
+      for (let i = 0; i < (kind === "alarm twice" ? 2 : 1); i++) await runDurableObjectAlarm(stub());
+    }
   } catch {
     // The object of the alarm has just been brought down by another fault.
   }

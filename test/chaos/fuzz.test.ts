@@ -157,7 +157,7 @@ it("HTTP: every answer is a good one or a problem, and none is a 500", async () 
     }),
     { numRuns: operations, seed },
   );
-  tally.report("HTTP fuzz", violations);
+  tally.report("HTTP fuzz", operations, violations);
   expect(violations).toBe(0);
 });
 
@@ -191,5 +191,5 @@ it("WebSocket: bad frames are answered to their sender only, and the room lives 
     { numRuns: Math.ceil(operations / 10), seed },
   );
   expect(await sender.say("still here")).toMatchObject({ seq: 1 });
-  tally.report("WebSocket fuzz", 0);
+  tally.report("WebSocket fuzz", operations, 0);
 });
