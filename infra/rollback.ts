@@ -3,6 +3,7 @@
  *
  * It sets `pin` in the stack's settings and updates the stack, so that no later update undoes it.
  */
+import { relative } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
 import { PROJECT, releaseDir } from "./config.ts";
@@ -12,6 +13,7 @@ import { type LiveWorker, listWorkers, readLive } from "./live.ts";
 import type { DeploymentRead } from "./reads.ts";
 import { shortDigest } from "./release/manifest.ts";
 import { readRelease } from "./release/read.ts";
+import { ROOT } from "./release/root.ts";
 import { changeSetting, settingsFile } from "./settings-file.ts";
 import { type OpenStack, openStack } from "./stack.ts";
 import { update } from "./update.ts";
@@ -67,14 +69,17 @@ async function rollback(options: Options): Promise<void> {
   readRelease(releaseDir(stack.settings));
   await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
   const file = settingsFile(stack.name, options.dir);
+  const setting = `${PIN} in ${relative(ROOT, file)}`;
   changeSetting(file, PIN, to);
-  if (!(await update(stack.name, options.dir))) {
+  const updated = await update(stack.name, options.dir);
+  const { serving } = await readLive(await listWorkers(stack.reads), workerName);
+  if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
     throw new Refused(
-      `The update did not end well. ${PIN} is ${to} in ${file}: run the same command again to complete it, or --unpin to take it back.`,
+      `Version ${to} does not have all traffic: the update did not end well. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to take it back.`,
     );
   }
   console.log(
-    `Version ${to} has all traffic. ${stack.name} stays pinned to it (${PIN} in ${file}) until: npm run rollback -- --stack ${stack.name} --unpin`,
+    `Version ${to} has all traffic. ${stack.name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${stack.name} --unpin`,
   );
 }
 
