@@ -137,7 +137,7 @@ it("HTTP: every answer is a good one or a problem, and none is a 500", async () 
         ...(!bodyless && { body: content }),
       };
       const response = await fetchApp(`${path}${search}`, init);
-      tally.add(`× ${response.status}`);
+      tally.add(`of ${response.status}`);
       response.webSocket?.accept();
       response.webSocket?.close();
       if (response.status === 500) {
