@@ -57,8 +57,8 @@ ${crowdLine(crowd)}
 `;
 }
 
-const WIDTH = 760;
-const LABELS = 250;
+const WIDTH = 790;
+const LABELS = 280;
 const BAR = 14;
 const GROUP = 3 * BAR + 22;
 const TOP = 64;
@@ -91,11 +91,11 @@ export function chart(outcomes: readonly Outcome[]): string {
     ].join("\n");
   });
   const legend = [
-    ["naive", "the article's way"],
-    ["ours", "ours"],
-    ["floor", "an object that stores nothing"],
-  ].map(([kind, text], i) => {
-    const x = LABELS + i * 150;
+    { kind: "naive", text: "the article's way", at: 0 },
+    { kind: "ours", text: "ours", at: 140 },
+    { kind: "floor", text: "an object that stores nothing", at: 205 },
+  ].map(({ kind, text, at }) => {
+    const x = LABELS + at;
     return `<rect class="${kind}" x="${x}" y="36" width="11" height="11" rx="2"/><text x="${x + 17}" y="46">${text}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: the article's way, ours, and an object that stores nothing">
