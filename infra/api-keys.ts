@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type Cloudflare from "cloudflare";
 import * as v from "valibot";
+import { readCacheInputs } from "./declared.ts";
 
 /** Before the SHA-256 (hex) of a key, as the Worker expects it. */
 const PREFIX = "api-key:";
@@ -28,7 +29,7 @@ export class ApiKeys {
 
   /** The keys of a Worker's stack. @throws KeysError where the account has no such stack. */
   static async of(client: Cloudflare, accountId: string, worker: string): Promise<ApiKeys> {
-    const title = `${worker}-reads`;
+    const { title } = readCacheInputs({ accountId, workerName: worker });
     for await (const { id, title: found } of client.kv.namespaces.list({ account_id: accountId })) {
       if (found === title) return new ApiKeys(client, { account_id: accountId, namespace_id: id });
     }

@@ -18,7 +18,7 @@ export const workerInputs = (accountId: string, name: string, workersDev: boolea
 });
 
 /** The KV namespace for reads that may be some seconds old. */
-export const readCacheInputs = ({ accountId, workerName }: PublicSettings) => ({
+export const readCacheInputs = ({ accountId, workerName }: Pick<PublicSettings, "accountId" | "workerName">) => ({
   accountId,
   title: `${workerName}-reads`,
 });

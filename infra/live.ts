@@ -1,7 +1,7 @@
 /** What is live in the stack's account, as the planner needs it. */
 import * as v from "valibot";
 import type { KnownDeployment, KnownVersion } from "./lifecycle/drift.ts";
-import type { Storage } from "./lifecycle/history.ts";
+import { storageOf } from "./lifecycle/history.ts";
 import type { Live } from "./lifecycle/plan.ts";
 import type { RegionTable } from "./lifecycle/regions.ts";
 import type { LiveClass, LiveClasses } from "./lifecycle/replay.ts";
@@ -120,6 +120,10 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   };
 }
 
+/** One Worker alone, as it is live. */
+export const readWorker = async (reads: Reads, workerName: string): Promise<LiveWorker> =>
+  readLive(await listWorkers(reads), workerName);
+
 function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
   const record = recordOf(bindings);
   const tag = annotations?.workersTag;
@@ -167,5 +171,3 @@ function classesOf(exports: VersionRead["exports"]): LiveClasses {
       ]),
   );
 }
-
-const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");

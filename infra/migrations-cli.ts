@@ -3,13 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { complete, describedAccount, localAccount } from "./account.ts";
+import { runCommand } from "./command.ts";
 import { releaseDir } from "./config.ts";
 import { describe, type Finding, isError } from "./lifecycle/findings.ts";
 import type { Migration } from "./lifecycle/history.ts";
 import { historyOfClasses, sourceOf } from "./lifecycle/import.ts";
 import { lint } from "./lifecycle/lint.ts";
 import { checkLock, formatLock, LOCK_FILE } from "./lifecycle/lock.ts";
-import { listWorkers, readLive } from "./live.ts";
+import { readWorker } from "./live.ts";
 import { migrations } from "./migrations.ts";
 import { terminalColors } from "./paint.ts";
 import { stackNames } from "./project.ts";
@@ -162,16 +163,11 @@ async function historyFrom({ stack, worker, wrangler, dir }: Import): Promise<re
 }
 
 async function historyOfWorker(reads: Reads, name: string): Promise<readonly Migration[]> {
-  const { classes, complete: all } = await readLive(await listWorkers(reads), name);
+  const { classes, complete: all } = await readWorker(reads, name);
   if (classes === undefined) throw new Error(`The account has no Worker ${name} that was deployed.`);
   if (!all) throw new Error(`The Durable Object namespaces of ${name} cannot be read with this token.`);
   if (classes.size === 0) throw new Error(`The Worker ${name} has no Durable Object classes.`);
   return historyOfClasses(classes);
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand(program);

@@ -8,8 +8,8 @@ import { Command, InvalidArgumentError } from "commander";
 import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
 import { PROJECT, releaseDir } from "./config.ts";
 import { describe } from "./lifecycle/findings.ts";
-import { whyNot } from "./lifecycle/pin.ts";
-import { type LiveWorker, listWorkers, readLive } from "./live.ts";
+import { canServe, whyNot } from "./lifecycle/pin.ts";
+import { type LiveWorker, readWorker } from "./live.ts";
 import type { DeploymentRead } from "./reads.ts";
 import { shortDigest } from "./release/manifest.ts";
 import { readRelease } from "./release/read.ts";
@@ -46,7 +46,7 @@ function versionNumber(text: string): number {
 async function rollback(options: Options): Promise<void> {
   const stack = openStack(options.stack, options);
   const { workerName, pin } = stack.settings;
-  const live = await readLive(await listWorkers(stack.reads), workerName);
+  const live = await readWorker(stack.reads, workerName);
   if (options.list) {
     console.log(listing(stack, live));
     return;
@@ -72,7 +72,7 @@ async function rollback(options: Options): Promise<void> {
   const setting = `${PIN} in ${relative(ROOT, file)}`;
   changeSetting(file, PIN, to);
   const updated = await update(stack.name, options.dir);
-  const { serving } = await readLive(await listWorkers(stack.reads), workerName);
+  const { serving } = await readWorker(stack.reads, workerName);
   if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
     throw new Refused(
       `Version ${to} does not have all traffic: the update did not end well. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to take it back.`,
@@ -105,12 +105,9 @@ function previous(live: LiveWorker, deployments: readonly DeploymentRead[]): num
   const before = deployments
     .flatMap(({ versions }) => (versions.length === 1 ? versions : []))
     .map(({ versionId }) => live.versions.find((version) => version.versionId === versionId))
-    .find((version) => version && !serving.has(version.versionId) && canServe(live, version));
+    .find((version) => version && !serving.has(version.versionId) && canServe(version, live.rollbackFloor));
   return before?.number;
 }
-
-const canServe = ({ rollbackFloor }: LiveWorker, { number, digest }: LiveWorker["versions"][number]) =>
-  digest !== undefined && rollbackFloor !== undefined && number >= rollbackFloor;
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */
 function listing({ settings: { pin } }: OpenStack, live: LiveWorker): string {

@@ -5,11 +5,11 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
-import { PROJECT } from "./config.ts";
-import { listWorkers, readLive } from "./live.ts";
+import { PROJECT, type PublicSettings } from "./config.ts";
+import { type LiveWorker, readWorker } from "./live.ts";
 import { shortDigest } from "./release/manifest.ts";
 import { changeSetting, settingsFile } from "./settings-file.ts";
-import { type OpenStack, openStack } from "./stack.ts";
+import { openStack } from "./stack.ts";
 import { update } from "./update.ts";
 
 const ROLLOUT = `${PROJECT}:rollout`;
@@ -23,7 +23,7 @@ const command = new Command("npm run rollout --").description(
 );
 onStack(command.command("status"))
   .description("show which versions share the traffic, and what the settings say")
-  .action(async (options: Options) => console.log(await status(openStack(options.stack, options))));
+  .action(async (options: Options) => console.log(await status(options)));
 onStack(command.command("set"))
   .argument("<percent>", "per cent of the traffic for the release; 100 finishes", percent)
   .option("--yes", "do not ask")
@@ -40,20 +40,20 @@ function percent(text: string): number {
 }
 
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
-  const stack = openStack(options.stack, { dir });
-  const { name, settings, reads } = stack;
+  const { name, settings, reads } = openStack(options.stack, { dir });
   if (settings.pin > 0) {
     throw new Refused(
       `${name} is pinned to version ${settings.pin}: a rollout has no effect. Release it first: npm run rollback -- --stack ${name} --unpin`,
     );
   }
-  const live = await readLive(await listWorkers(reads), settings.workerName);
+  const live = await readWorker(reads, settings.workerName);
+  const before = statusLine(settings, live);
   if (live.serving.length < 2) {
     throw new Refused(
-      `No rollout is under way: ${await status(stack)}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
+      `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
-  await confirm(`${await status(stack)}\nGive the release ${share} % of it`, yes);
+  await confirm(`${before}\nGive the release ${share} % of it`, yes);
   const file = settingsFile(name, dir);
   changeSetting(file, ROLLOUT, share);
   if (!(await update(name, dir))) {
@@ -61,12 +61,16 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       `The update did not end well. ${ROLLOUT} is ${share} in ${file}: run the same command again to complete it.`,
     );
   }
-  console.log(await status(openStack(name, { dir })));
+  console.log(await status({ stack: name, dir }));
+}
+
+async function status({ stack, dir }: StackCommandOptions): Promise<string> {
+  const { settings, reads } = openStack(stack, { dir });
+  return statusLine(settings, await readWorker(reads, settings.workerName));
 }
 
 /** `durable-stack: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
-async function status({ settings, reads }: OpenStack): Promise<string> {
-  const { serving } = await readLive(await listWorkers(reads), settings.workerName);
+function statusLine(settings: PublicSettings, { serving }: LiveWorker): string {
   const shares = serving.map(
     ({ number, digest, percentage }) =>
       `version ${number} (${digest === undefined ? "not ours" : shortDigest(digest)}) ${percentage} %`,

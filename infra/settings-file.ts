@@ -2,15 +2,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
+import { STATE_FILE } from "./local/apply/state.ts";
 import { ROOT } from "./release/root.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
-/** In the folder of the local account: what `npm start` has deployed there. */
-const APPLIED = "stack.json";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
-export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), APPLIED));
+export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
 
 /**
  * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over

@@ -1,4 +1,5 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
+import { table } from "./command.ts";
 import { releaseDir } from "./config.ts";
 import { servesAsWanted } from "./lifecycle/drift.ts";
 import type { Finding } from "./lifecycle/findings.ts";
@@ -6,7 +7,7 @@ import type { Migration } from "./lifecycle/history.ts";
 import { hashes } from "./lifecycle/lock.ts";
 import type { State } from "./lifecycle/plan.ts";
 import { replay } from "./lifecycle/replay.ts";
-import { listWorkers, readLive } from "./live.ts";
+import { readWorker } from "./live.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { shortDigest } from "./release/manifest.ts";
 import { type Release, readRelease } from "./release/read.ts";
@@ -109,7 +110,7 @@ async function promotion(
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, options);
-    const { digest } = await readLive(await listWorkers(reads), settings.workerName);
+    const { digest } = await readWorker(reads, settings.workerName);
     return notServed(from, release, digest);
   } catch (error) {
     if (!(error instanceof StackUnavailable || error instanceof Refusal)) throw error;
@@ -136,17 +137,8 @@ export function statusTable(rows: readonly StackStatus[]): string {
     row.rollbackFloor === undefined ? "-" : `v${row.rollbackFloor}`,
     row.promoting,
   ]);
-  const all = [
+  return table([
     ["stack", "state", "step", "behind", "release", "serves", "floor", "promoting the built release"],
     ...cells,
-  ];
-  const widths = all.reduce<number[]>((widest, row) => row.map((text, i) => Math.max(widest[i] ?? 0, text.length)), []);
-  return all
-    .map((row) =>
-      row
-        .map((text, i) => text.padEnd(widths[i] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  ]);
 }

@@ -9,6 +9,9 @@
 /** Storage of a class: SQLite, or the key-value storage that only namespaces from before SQLite have. */
 export type Storage = "sqlite" | "legacy-kv";
 
+/** The storage that an entry of `exports` names; SQLite where it names none. */
+export const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");
+
 /** One change to one class. The words are Cloudflare's class lifecycle states (docs: Durable Object class exports). */
 export type Change =
   /** A new class with no objects yet. */

@@ -2,7 +2,7 @@
  * A first history for a Worker that something else deployed: from its live classes, or from what its wrangler file
  * says of them (`migrations` or `exports`). Pure; the result is to be linted like any other history.
  */
-import type { Change, Migration, Storage } from "./history.ts";
+import { type Change, type Migration, type Storage, storageOf } from "./history.ts";
 import type { LiveClasses } from "./replay.ts";
 
 /** One entry of wrangler's `migrations` (docs: Durable Objects migrations). */
@@ -28,7 +28,6 @@ export interface WranglerExport {
 }
 
 const create = (className: string, storage: Storage): Change => ({ op: "create", className, storage });
-const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");
 
 /** One step that creates the classes as they are live. */
 export const historyOfClasses = (classes: LiveClasses): readonly Migration[] =>

@@ -50,12 +50,14 @@ export const notUploaded = (stack: string, release: string, reasons: readonly st
 
 const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;
 
+/** Whether a version of ours can serve again: one that the rollback floor does not exclude. */
+export const canServe = ({ number, digest }: Candidate, rollbackFloor: number | undefined): boolean =>
+  digest !== undefined && rollbackFloor !== undefined && number >= rollbackFloor;
+
 /** Why a stack cannot be pinned to a version; undefined: it can. */
 export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Finding | undefined {
   const subject = `pin ${pin}`;
-  const possible = versions.filter(
-    ({ number, digest }) => digest !== undefined && rollbackFloor !== undefined && number >= rollbackFloor,
-  );
+  const possible = versions.filter((version) => canServe(version, rollbackFloor));
   const fix = `name one of ${possible.map(({ number }) => number).join(", ") || "none: there is nothing to go back to"} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`;
   const version = versions.find(({ number }) => number === pin);
   if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };

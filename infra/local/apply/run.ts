@@ -15,10 +15,8 @@ import { lock } from "./lock.ts";
 import type { Order, Report } from "./messages.ts";
 import { Monitor } from "./monitor.ts";
 import { conceal } from "./secrets.ts";
-import { State } from "./state.ts";
+import { STATE_FILE, State } from "./state.ts";
 import { Steps } from "./steps.ts";
-
-const STATE = "stack.json";
 
 const tell = (report: Report) =>
   new Promise<void>((resolve) => {
@@ -43,7 +41,7 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
   const { dir, accountId, connection, project, stack, folder, config, secretKeys } = order;
   const unlock = lock(dir);
   try {
-    const steps = new Steps(State.open(join(dir, STATE), accountId), folder, new Api(connection), (step) => {
+    const steps = new Steps(State.open(join(dir, STATE_FILE), accountId), folder, new Api(connection), (step) => {
       void tell({ kind: "step", step });
     });
     const monitor = new Monitor(steps, folder, connection);

@@ -32,6 +32,9 @@ const Contents = v.object({
   begun: v.array(v.string()),
 });
 
+/** In the folder of the local account: what an apply has deployed there. */
+export const STATE_FILE = "stack.json";
+
 /** A resource that exists, as far as the last apply knows. */
 export type Entry = Readonly<v.InferOutput<typeof Entry>>;
 
