@@ -181,15 +181,8 @@ export class Runtime {
   }
 
   /** Runs statements on a database that `reachStorage` has made reachable, in one transaction: their results, or why not. */
-  query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
-    return this.#use(async () => {
-      const response = await fetch(this.entry, {
-        method: "POST",
-        headers: { ...this.#toInternal(), "account-database": databaseId },
-        body: JSON.stringify(statements),
-      });
-      return v.parse(Queried, await response.json());
-    });
+  async query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
+    return v.parse(Queried, await this.#ask(statements, { "account-database": databaseId }));
   }
 
   /** Fires the `scheduled` handler of a service and returns what became of it. */
@@ -203,26 +196,21 @@ export class Runtime {
   /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
   async inspect(upload: Inspected): Promise<Inspection> {
     if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
-    await this.open();
-    const response = await fetch(this.entry, {
-      method: "POST",
-      headers: this.#toInternal(),
-      body: JSON.stringify({
-        mainModule: upload.mainModule,
-        compatibilityDate: upload.compatibilityDate,
-        compatibilityFlags: upload.compatibilityFlags,
-        vars: Object.fromEntries(
-          upload.bindings.flatMap(({ name, type, text, json }) =>
-            type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
-          ),
+    const answer = await this.#ask({
+      mainModule: upload.mainModule,
+      compatibilityDate: upload.compatibilityDate,
+      compatibilityFlags: upload.compatibilityFlags,
+      vars: Object.fromEntries(
+        upload.bindings.flatMap(({ name, type, text, json }) =>
+          type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
         ),
-        modules: upload.modules.flatMap(({ name, contentType, contents }) => {
-          const type = MODULE_TYPES.get(bareType(contentType));
-          return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
-        }),
+      ),
+      modules: upload.modules.flatMap(({ name, contentType, contents }) => {
+        const type = MODULE_TYPES.get(bareType(contentType));
+        return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
       }),
     });
-    const result = v.parse(Probed, await response.json());
+    const result = v.parse(Probed, answer);
     if ("error" in result) throw new ApiError(400, 10021, result.error.replace(/^Failed to start Worker:\n/, ""));
     return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
   }
@@ -305,6 +293,18 @@ export class Runtime {
   async #update(snapshot: Snapshot): Promise<void> {
     const services = project(snapshot.state, this.#extra);
     if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+  }
+
+  /** Asks the internal Worker. A restart in the middle would cut the answer off, so it waits for it. */
+  #ask(body: object, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    return this.#use(async () => {
+      const response = await fetch(this.entry, {
+        method: "POST",
+        headers: { ...this.#toInternal(), ...headers },
+        body: JSON.stringify(body),
+      });
+      return response.json();
+    });
   }
 
   /** Runs `work` while the gate is open; a restart waits for it, within its limits. */
