@@ -44,13 +44,29 @@ export default defineConfig({
           },
         },
       },
-      { test: { name: "infra", include: ["test/infra/**/*.test.ts"] } },
-      { test: { name: "local", include: ["test/local/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "infra",
+          include: [
+            "test/infra/**/*.test.ts",
+            "test/provider/**/*.test.ts",
+            "packages/class-lifecycle/test/**/*.test.ts",
+          ],
+        },
+      },
+      {
+        test: {
+          name: "local",
+          include: ["test/local/**/*.test.ts", "packages/local-account/test/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         // The long sequences on the local account, one file at a time: each runs a workerd or two of its own.
         test: {
           name: "account",
-          include: ["test/account/**/*.test.ts"],
+          include: ["test/account/**/*.test.ts", "packages/local-account/test/long/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

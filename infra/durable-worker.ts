@@ -8,11 +8,11 @@
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { workerInputs } from "./declared.ts";
-import type { Preview } from "./preview.ts";
-import { PlanRefused } from "./refused.ts";
+import type { Preview } from "./plan/preview.ts";
+import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import type { Release } from "./release/read.ts";
+import { workerInputs } from "./stack/declared.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
 const PROGRAM_DIR = import.meta.dirname;

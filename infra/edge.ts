@@ -1,9 +1,9 @@
 /** Where the Worker answers: a host name of its own, routes of a zone, or workers.dev where the stack has no zone. */
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "./config.ts";
-import { onWorkersDev } from "./declared.ts";
 import type { DurableWorker } from "./durable-worker.ts";
+import type { Settings } from "./stack/config.ts";
+import { onWorkersDev } from "./stack/declared.ts";
 
 /** The addresses that a person opens. */
 export interface Addresses {

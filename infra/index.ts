@@ -1,12 +1,12 @@
 /** What exists in a stack. Read it from top to bottom; every part is a file beside this one. */
 import * as pulumi from "@pulumi/pulumi";
-import { readSettings, releaseDir, workerSettings } from "./config.ts";
-import { onWorkersDev } from "./declared.ts";
 import { DurableWorker } from "./durable-worker.ts";
 import { addresses } from "./edge.ts";
-import { planFor } from "./planning.ts";
-import { regionTable } from "./regions.ts";
+import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
+import { readSettings, releaseDir, workerSettings } from "./stack/config.ts";
+import { onWorkersDev } from "./stack/declared.ts";
+import { regionTable } from "./stack/region-table.ts";
 import { blobs, readCache } from "./storage.ts";
 
 const settings = readSettings();

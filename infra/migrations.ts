@@ -3,7 +3,7 @@
  * `npm run migrations -- lock` records a new step; `npm run preview` shows what the next `up` will do.
  * How to add a class: docs/add-a-pattern.md; to rename, delete or move one: docs/change-a-class.md.
  */
-import { history } from "./lifecycle/history.ts";
+import { history } from "@durable-stack/class-lifecycle";
 
 export const { migrations } = history()
   // A step may create, rename, remove, send and receive classes.

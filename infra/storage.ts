@@ -1,7 +1,7 @@
 /** What is kept beside the objects: KV for cached reads, R2 for large data. */
 import * as cloudflare from "@pulumi/cloudflare";
-import type { Settings } from "./config.ts";
-import { blobsInputs, readCacheInputs } from "./declared.ts";
+import type { Settings } from "./stack/config.ts";
+import { blobsInputs, readCacheInputs } from "./stack/declared.ts";
 
 export const readCache = (settings: Settings) =>
   new cloudflare.WorkersKvNamespace("reads", readCacheInputs(settings), { protect: settings.protect });

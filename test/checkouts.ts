@@ -5,12 +5,11 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Migration } from "../infra/lifecycle/history.ts";
-import { hashes } from "../infra/lifecycle/lock.ts";
-import { replay } from "../infra/lifecycle/replay.ts";
+import type { Migration } from "@durable-stack/class-lifecycle";
+import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { digestOf, MAIN_MODULE, MANIFEST, type Manifest } from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
-import { codeOf } from "./local/support.ts";
+import { codeOf } from "../packages/local-account/test/support.ts";
 
 /** One checkout with its built release. */
 export interface Checkout {
@@ -23,7 +22,7 @@ export class Checkouts {
   readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-checkouts-"));
 
   /**
-   * A checkout whose history is `migrations`. Its Worker answers as test/local/support.ts says, with `name` as its tag;
+   * A checkout whose history is `migrations`. Its Worker answers as packages/local-account/test/support.ts says, with `name` as its tag;
    * every class is bound under its own name.
    */
   make(name: string, migrations: readonly Migration[]): Checkout {

@@ -5,10 +5,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
 import { build } from "esbuild";
-import { describe, isError } from "../lifecycle/findings.ts";
-import { lint } from "../lifecycle/lint.ts";
-import { hashes } from "../lifecycle/lock.ts";
 import { migrations } from "../migrations.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, type Manifest } from "./manifest.ts";
 import { buildPage } from "./page.ts";

@@ -1,6 +1,7 @@
 /** The promotion guard: a stack that promotes from another one deploys only what that one serves. */
+
+import type { Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
-import type { Finding } from "../lifecycle/findings.ts";
 import type { Release } from "./read.ts";
 import { notServed } from "./served.ts";
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { issueLines } from "../issues.ts";
+import { issueLines } from "../stack/issues.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, Manifest } from "./manifest.ts";
 
 export interface Release extends Manifest {

@@ -1,5 +1,5 @@
 /** Whether a stack serves a release: pure. */
-import type { Finding } from "../lifecycle/findings.ts";
+import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "./manifest.ts";
 
 /** What stands against promoting `release` from `stack`, which serves the release with the digest `served`, or none. */

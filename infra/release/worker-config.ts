@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
-import { issueLines } from "../issues.ts";
+import { issueLines } from "../stack/issues.ts";
 import { ROOT } from "./root.ts";
 
 const WorkerConfig = v.object({

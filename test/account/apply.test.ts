@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
-import { Api } from "../../infra/resources/api.ts";
+import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
+import { Api } from "../../infra/provider/api.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import type { Shape } from "./program/shape.ts";
 

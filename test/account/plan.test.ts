@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { history } from "@durable-stack/class-lifecycle";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { history } from "../../infra/lifecycle/history.ts";
-import { applyProgram } from "../../infra/local/apply.ts";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { applyProgram } from "../../infra/apply/apply.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
-import { TestAccount } from "../local/support.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 
@@ -56,7 +56,7 @@ async function migrations(
   { root = ROOT, env = {} }: { root?: string; env?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("CLOUDFLARE_"));
-  const command = [join(root, "infra/migrations-cli.ts"), ...args, "--dir", dir];
+  const command = [join(root, "infra/commands/migrations.ts"), ...args, "--dir", dir];
   try {
     const options = { env: { ...Object.fromEntries(kept), ...env } };
     return { code: 0, ...(await promisify(execFile)(process.execPath, command, options)) };

@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { applyHere } from "../../infra/local/apply-here.ts";
-import { startAccount } from "../../infra/local/index.ts";
-import { changeSetting } from "../../infra/settings-file.ts";
-import { codeOf, TestAccount } from "../local/support.ts";
+import { applyHere } from "../../infra/apply/apply-here.ts";
+import { changeSetting } from "../../infra/stack/settings-file.ts";
+import { codeOf, TestAccount } from "../../packages/local-account/test/support.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 
 const WORKER = "durable-stack";
@@ -37,7 +37,7 @@ interface Ended {
 /** Runs a command as a person would, with nobody to answer its question. */
 const run = (name: string, ...args: string[]): Promise<Ended> =>
   new Promise((resolve) => {
-    const command = [`infra/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
+    const command = [`infra/commands/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
     const child = execFile(process.execPath, command, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr }),
     );

@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
+import { startAccount } from "@durable-stack/local-account";
 import { Command } from "commander";
-import { type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
-import { startAccount } from "../../infra/local/index.ts";
+import { type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
 import { buildRelease } from "../../infra/release/build.ts";
-import { codeOf, live, type Program, TestAccount } from "../local/support.ts";
+import { codeOf, live, type Program, TestAccount } from "../../packages/local-account/test/support.ts";
 import { wrangler } from "../wrangler/wrangler.ts";
 
 const WORKERS = 5;

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { smoke } from "../smoke/smoke.ts";
+import { smoke } from "../../infra/smoke/smoke.ts";
 
 const stack = inject("stack");
 
 const cli = (...options: string[]) =>
-  promisify(execFile)(process.execPath, [join(ROOT, "test/smoke/cli.ts"), ...options], {
+  promisify(execFile)(process.execPath, [join(ROOT, "infra/commands/smoke.ts"), ...options], {
     env: { ...process.env, ADMIN_TOKEN: "" },
   }).then(
     ({ stdout }) => ({ code: 0, stdout }),

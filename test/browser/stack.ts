@@ -6,9 +6,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startAccount } from "@durable-stack/local-account";
 import type { TestProject } from "vitest/node";
-import { applyProgram } from "../../infra/local/apply.ts";
-import { startAccount } from "../../infra/local/index.ts";
+import { applyProgram } from "../../infra/apply/apply.ts";
 import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {

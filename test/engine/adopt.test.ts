@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { historyOfClasses } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { historyOfClasses } from "../../infra/lifecycle/import.ts";
-import { listWorkers, readLive } from "../../infra/live.ts";
-import { Reads } from "../../infra/reads.ts";
-import { Api } from "../../infra/resources/api.ts";
+import { listWorkers, readLive } from "../../infra/plan/live.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { Api } from "../../infra/provider/api.ts";
+import { codeOf } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
-import { codeOf } from "../local/support.ts";
 import { wrangler } from "../wrangler/wrangler.ts";
 import { Site } from "./site.ts";
 

@@ -1,6 +1,7 @@
 /** Histories of classes on the real engine: stacks at different steps, an engine that is killed, engines at once. */
+
+import { history, type Migration } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { history, type Migration } from "../../infra/lifecycle/history.ts";
 import { type Checkout, Checkouts } from "../checkouts.ts";
 import type { Intervention, Seen } from "../proxy.ts";
 import { Site } from "./site.ts";

@@ -1,6 +1,7 @@
 /** Gradual rollouts on the real engine, and what a stack keeps to itself. */
+
+import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { history } from "../../infra/lifecycle/history.ts";
 import { type Checkout, Checkouts } from "../checkouts.ts";
 import { Site } from "./site.ts";
 

@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { expect } from "vitest";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Checkout } from "../checkouts.ts";
-import { TestAccount } from "../local/support.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { EngineStack } from "./stack.ts";
 

@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import type { Account } from "../../infra/account.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import type { Account } from "../../infra/stack/account.ts";
 import type { Answer, Job } from "./operation.ts";
 import { installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";

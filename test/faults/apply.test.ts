@@ -5,12 +5,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Call } from "@durable-stack/local-account";
+import { startAccount } from "@durable-stack/local-account";
 import { expect, it, onTestFinished } from "vitest";
-import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/local/apply.ts";
-import type { Call } from "../../infra/local/calls.ts";
-import { startAccount } from "../../infra/local/index.ts";
+import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Shape } from "../account/program/shape.ts";
-import { TestAccount } from "../local/support.ts";
 
 /** Two shapes of the program, between which an apply creates, updates, replaces and deletes. */
 const SHAPES: readonly [Shape, Shape] = [

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError, workerSettings } from "../../infra/config.ts";
-import { regionTable } from "../../infra/regions.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError, workerSettings } from "../../infra/stack/config.ts";
+import { regionTable } from "../../infra/stack/region-table.ts";
 import { Regions, Settings as WorkerSettings } from "../../worker/settings.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));

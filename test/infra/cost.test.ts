@@ -77,7 +77,7 @@ it.each([
 });
 
 const cost = (...args: string[]) =>
-  spawnSync(process.execPath, [join(ROOT, "infra/cost/cli.ts"), ...args], { encoding: "utf8" });
+  spawnSync(process.execPath, [join(ROOT, "infra/commands/cost.ts"), ...args], { encoding: "utf8" });
 
 it("the command prints both ways as a table, and as JSON", () => {
   const { status, stdout } = cost("--requests", "50/s", "--messages", "5M");

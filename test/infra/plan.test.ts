@@ -1,15 +1,22 @@
 /**
  * The planner: states, catch-up over any number of steps, guards. Random histories are judged by the local account's
- * rules (infra/local/lifecycle.ts), which were written apart from it.
+ * rules (packages/local-account/src/lifecycle.ts), which were written apart from it.
  */
+
+import {
+  hashes,
+  history,
+  type LiveClasses,
+  type Migration,
+  type Plan,
+  plan,
+  replay,
+  type Situation,
+} from "@durable-stack/class-lifecycle";
+import type { ExportEntry, Namespace } from "@durable-stack/local-account/rules";
+import { reconcile } from "@durable-stack/local-account/rules";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { history, type Migration } from "../../infra/lifecycle/history.ts";
-import { hashes } from "../../infra/lifecycle/lock.ts";
-import { type Plan, plan, type Situation } from "../../infra/lifecycle/plan.ts";
-import { type LiveClasses, replay } from "../../infra/lifecycle/replay.ts";
-import { reconcile } from "../../infra/local/lifecycle.ts";
-import type { ExportEntry, Namespace } from "../../infra/local/model.ts";
 
 const steps = history()
   .step("0001-create", (classes) => classes.create("A").create("Old"))

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { hashes } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { hashes } from "../../infra/lifecycle/lock.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";

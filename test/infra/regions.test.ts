@@ -1,14 +1,15 @@
 /** What a changed region table does to objects that exist: found, named, and allowed only by name. */
+
+import { isError } from "@durable-stack/class-lifecycle";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isError } from "../../infra/lifecycle/findings.ts";
 import {
   compareRegions,
   namePrefix,
   type RegionSituation,
   type RegionTable,
   regionFindings,
-} from "../../infra/lifecycle/regions.ts";
+} from "../../infra/plan/regions.ts";
 
 const table = (more: Partial<RegionTable> = {}): RegionTable => ({
   environmentPrefix: "prd-",

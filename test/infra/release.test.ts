@@ -2,9 +2,9 @@
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { replay } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
-import { replay } from "../../infra/lifecycle/replay.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { MAIN_MODULE, MANIFEST } from "../../infra/release/manifest.ts";

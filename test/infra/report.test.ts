@@ -1,11 +1,11 @@
 /** The block that people read before a deployment, from a preview to its text. */
 import { PassThrough } from "node:stream";
+import type { Plan } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
-import { parsePublicSettings } from "../../infra/config.ts";
-import type { Plan } from "../../infra/lifecycle/plan.ts";
-import { engineColors, noColors, terminalColors } from "../../infra/paint.ts";
-import type { Preview } from "../../infra/preview.ts";
-import { report } from "../../infra/report.ts";
+import { engineColors, noColors, terminalColors } from "../../infra/plan/paint.ts";
+import type { Preview } from "../../infra/plan/preview.ts";
+import { report } from "../../infra/plan/report.ts";
+import { parsePublicSettings } from "../../infra/stack/config.ts";
 
 const settings = parsePublicSettings("test", {
   "durable-stack:accountId": "0".repeat(32),

@@ -2,14 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { deploymentMessage, type KnownVersion, servesAsWanted, trafficDrift } from "../../infra/lifecycle/drift.ts";
-import { type Finding, isError } from "../../infra/lifecycle/findings.ts";
-import { pinned, whyNot } from "../../infra/lifecycle/pin.ts";
-import { split } from "../../infra/lifecycle/traffic.ts";
+import { deploymentMessage, type KnownVersion, servesAsWanted, trafficDrift } from "../../infra/plan/drift.ts";
+import { pinned, whyNot } from "../../infra/plan/pin.ts";
+import { split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { changeSetting } from "../../infra/settings-file.ts";
+import { changeSetting } from "../../infra/stack/settings-file.ts";
 
 const version = (number: number, more: Partial<KnownVersion> = {}): KnownVersion => ({
   versionId: `v${number}`,

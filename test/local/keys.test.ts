@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { storedAt } from "../../worker/rate-limit/api-key.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keys-"));
@@ -18,7 +18,7 @@ const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE
 
 /** Runs the command as a person would. */
 const keys = (...args: string[]) =>
-  promisify(execFile)(process.execPath, ["infra/keys.ts", "--dir", dir, ...args], { env });
+  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", dir, ...args], { env });
 
 beforeAll(async () => {
   account = await startAccount({ dir, port: 0, apiPort: 0 });

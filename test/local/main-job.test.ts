@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { smoke } from "../smoke/smoke.ts";
+import { smoke } from "../../infra/smoke/smoke.ts";
 
 const Ready = v.object({
   apiUrl: v.string(),
@@ -27,7 +27,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const command = (...options: string[]) =>
-  spawn(process.execPath, [join(ROOT, "infra/local/cli.ts"), ...options, "--dir", dir], {
+  spawn(process.execPath, [join(ROOT, "infra/commands/start.ts"), ...options, "--dir", dir], {
     stdio: ["ignore", "pipe", "pipe"],
   });
 

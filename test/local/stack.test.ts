@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { listWorkers, readLive } from "../../infra/live.ts";
-import { Reads } from "../../infra/reads.ts";
-import { Api } from "../../infra/resources/api.ts";
-import { openStack } from "../../infra/stack.ts";
-import { account, live, temporaryDirectory } from "./support.ts";
+import { listWorkers, readLive } from "../../infra/plan/live.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { Api } from "../../infra/provider/api.ts";
+import { openStack } from "../../infra/stack/open.ts";
+import { account, live, temporaryDirectory } from "../../packages/local-account/test/support.ts";
 
 const CONFIG = {
   environmentPrefix: "tst-",

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startAccount } from "../../infra/local/index.ts";
-import { TestAccount } from "../local/support.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Projects, projectsIn } from "./project.ts";
 
 let dir: string;

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { wrangler } from "./wrangler.ts";
 
 let dir: string;

@@ -2,10 +2,10 @@
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type RunningAccount, startAccount } from "../../infra/local/index.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { smoke } from "../smoke/smoke.ts";
+import { smoke } from "../../infra/smoke/smoke.ts";
 import { wrangler } from "./wrangler.ts";
 
 const ADMIN_TOKEN = "the-token-of-this-test";

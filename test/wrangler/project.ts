@@ -1,7 +1,7 @@
 /** A project for real wrangler: a folder with its configuration and files, and what one does with it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { TestAccount } from "../local/support.ts";
+import type { TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, wrangler } from "./wrangler.ts";
 
 interface Project {

@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startAccount } from "../../infra/local/index.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { TestAccount } from "../local/support.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Projects, projectsIn } from "./project.ts";
 import { wrangler } from "./wrangler.ts";
 

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { RunningAccount } from "../../infra/local/index.ts";
+import type { RunningAccount } from "@durable-stack/local-account";
 import { ROOT } from "../../infra/release/root.ts";
 
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");

@@ -10,11 +10,11 @@ import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
-import { Api } from "../../../infra/resources/api.ts";
-import { ask } from "../../../infra/resources/functions.ts";
-import { kindOf } from "../../../infra/resources/index.ts";
-import { check, difference, imported, type Kind } from "../../../infra/resources/kind.ts";
-import type { Properties } from "../../../infra/resources/values.ts";
+import { Api } from "../../../infra/provider/api.ts";
+import { ask } from "../../../infra/provider/functions.ts";
+import { kindOf } from "../../../infra/provider/index.ts";
+import { check, difference, imported, type Kind } from "../../../infra/provider/kind.ts";
+import type { Properties } from "../../../infra/provider/values.ts";
 
 /** Serves the protocol on a free port of loopback, and returns the port. Files are relative to `folder`. */
 export function serve(version: string, folder: string): Promise<number> {

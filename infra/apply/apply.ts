@@ -1,0 +1,172 @@
+/**
+ * Applies the Pulumi program to an account without the Pulumi CLI: the program runs in a process of its own under
+ * Pulumi's mock monitor, and every resource goes through the official SDK, in the order of their dependencies.
+ *
+ * A second apply of the same program only reads. One that failed, or was killed at any point, leaves what was deployed
+ * serving, and the next one completes it. Two at once in one folder: the second is refused.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { ROOT } from "../release/root.ts";
+import type { Account } from "../stack/account.ts";
+import { type Project, readProject } from "../stack/project.ts";
+import type { Order, Report } from "./messages.ts";
+import type { Step } from "./steps.ts";
+
+export interface ApplyOptions {
+  /** The folder of the state: the account's. Settings in a Pulumi.<stack>.yaml there go over the project's. */
+  readonly dir: string;
+  /** May still be starting: the program's process loads meanwhile. */
+  readonly account: Account | Promise<Account>;
+  /** Config over that of the stack's file, by full key (`durable-stack:adminToken`). */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Keys of `config` whose values are secret. */
+  readonly secretKeys?: readonly string[];
+  /** `local` when not given. */
+  readonly stack?: string;
+  /** The folder of Pulumi.yaml; this project's when not given. */
+  readonly root?: string;
+  /** Told of every resource once it is done. */
+  readonly onStep?: (step: Step) => void;
+  /** Told of every line that the program prints. */
+  readonly onLine?: (line: string) => void;
+  /** Whether what the program prints may have colour: where it goes to a terminal that shows it. */
+  readonly color?: boolean;
+  /** Ends the apply in order: what is under way is finished and noted, nothing more is begun. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ApplyResult {
+  /** The program's exports; secrets show as `[secret]`. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Every resource, in the order in which they were done. */
+  readonly steps: readonly Step[];
+}
+
+/** Why an apply ended early: every reason, a line each. What was done before is done, and noted. */
+export class ApplyFailed extends Error {
+  override readonly name = "ApplyFailed";
+}
+
+/**
+ * Applies the program, and returns what it exports.
+ * @throws ApplyFailed when the program, its config or a resource was refused; run it again to complete it.
+ */
+export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> {
+  const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
+  // It may fail before anybody here waits for it.
+  Promise.resolve(options.account).catch(() => {});
+  const project = refusing(() =>
+    readable(readProject(root, stack, join(dir, `Pulumi.${stack}.yaml`)), stack, options.config),
+  );
+  const child = fork(join(import.meta.dirname, "run.ts"), {
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // Most of an apply's time goes into loading Pulumi's packages.
+    env: {
+      NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
+      ...process.env,
+      ...(options.color && { FORCE_COLOR: "1" }),
+    },
+  });
+  const interrupt = () => child.kill("SIGTERM");
+  signal?.addEventListener("abort", interrupt, { once: true });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    forEachLine(stream, (line) => {
+      lines.push(line);
+      onLine?.(line);
+    });
+  }
+  const steps: Step[] = [];
+  const order = async (): Promise<Order> => {
+    const { apiUrl, accountId, token } = await options.account;
+    return {
+      dir,
+      accountId,
+      connection: { baseUrl: apiUrl, token },
+      project: project.name,
+      stack,
+      folder: project.folder,
+      config: {
+        ...project.config,
+        [`${project.name}:accountId`]: accountId,
+        "cloudflare:baseUrl": apiUrl,
+        "cloudflare:apiToken": token,
+        ...options.config,
+      },
+      secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? [])],
+    };
+  };
+  try {
+    const outputs = await converse(child, order(), (step) => {
+      steps.push(step);
+      onStep?.(step);
+    });
+    return { outputs, steps };
+  } catch (error) {
+    // Without a word of its own, the last words of the process are all there is.
+    if (error instanceof Unreported) throw new ApplyFailed([error.message, ...lines.slice(-20)].join("\n"));
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", interrupt);
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+  }
+}
+
+/** The process ended without a report. */
+class Unreported extends Error {}
+
+/** Gives the order once the process is ready for it, and returns the outputs that it reports. */
+function converse(
+  child: ChildProcess,
+  order: Promise<Order>,
+  onStep: (step: Step) => void,
+): Promise<ApplyResult["outputs"]> {
+  const { promise, resolve, reject } = Promise.withResolvers<ApplyResult["outputs"]>();
+  // An account that cannot start is no reason to wait until the process is ready.
+  order.catch(reject);
+  child.on("message", (report: Report) => {
+    if (report.kind === "ready") {
+      order.then((ready) => child.send(ready, (error) => error && reject(error)), reject);
+    } else if (report.kind === "step") {
+      onStep(report.step);
+    } else if (report.kind === "ended") {
+      resolve(report.outputs);
+    } else {
+      reject(new ApplyFailed(report.message));
+    }
+  });
+  child.once("error", reject);
+  child.once("close", (code, signal) =>
+    reject(new Unreported(`The program's process ended early (${signal ?? code}).`)),
+  );
+  return promise;
+}
+
+function forEachLine(stream: Readable | null, each: (line: string) => void): void {
+  if (!stream) return;
+  // Pulumi's log says where a message is from when there is no engine; a person does not care.
+  createInterface({ input: stream }).on("line", (line) =>
+    each(line.replace(/^info: /, "").replace(/^(warning: |error: )?\[runtime\] /, "$1")),
+  );
+}
+
+/** A project whose config an apply can read. @throws Error naming every key that it cannot. */
+function readable(project: Project, stack: string, config: ApplyOptions["config"] = {}): Project {
+  const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
+  if (unknown.length === 0) return project;
+  throw new Error(
+    `Pulumi.${stack}.yaml: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
+  );
+}
+
+function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new ApplyFailed(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

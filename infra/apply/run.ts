@@ -1,0 +1,81 @@
+/**
+ * The process that runs the program: once, in a fresh Node, so that no module is older than its file. It holds the
+ * folder's lock, works off one order, reports, and ends. Loading comes first, while the account may still be starting.
+ */
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+// First, because it makes the load of all others shorter.
+import "./lazy.ts";
+// What the program will want, loaded before the account is there to work on.
+import "@pulumi/cloudflare";
+import * as pulumi from "@pulumi/pulumi";
+import { Api } from "../provider/api.ts";
+import { object } from "../provider/values.ts";
+import { lock } from "./lock.ts";
+import type { Order, Report } from "./messages.ts";
+import { Monitor } from "./monitor.ts";
+import { conceal } from "./secrets.ts";
+import { STATE_FILE, State } from "./state.ts";
+import { Steps } from "./steps.ts";
+
+const tell = (report: Report) =>
+  new Promise<void>((resolve) => {
+    // Nobody is left to tell when the parent has gone; the state has it all.
+    if (!process.send) return resolve();
+    process.send(report, () => resolve());
+  });
+
+process.once("message", async (order: Order) => {
+  try {
+    await tell({ kind: "ended", outputs: await apply(order) });
+    process.exit(0);
+  } catch (error) {
+    await tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    process.exit(1);
+  }
+});
+await tell({ kind: "ready" });
+
+/** Runs the program and returns its outputs, secrets concealed. */
+async function apply(order: Order): Promise<Record<string, unknown>> {
+  const { dir, accountId, connection, project, stack, folder, config, secretKeys } = order;
+  const unlock = lock(dir);
+  try {
+    const steps = new Steps(State.open(join(dir, STATE_FILE), accountId), folder, new Api(connection), (step) => {
+      void tell({ kind: "step", step });
+    });
+    const monitor = new Monitor(steps, folder, connection);
+    await monitor.install(project, stack);
+    pulumi.runtime.setAllConfig({ ...config }, [...secretKeys]);
+    stopOn(monitor);
+
+    const program = pulumi.runtime
+      .runInPulumiStack(async () => ({ ...(await import(pathToFileURL(join(folder, "index.ts")).href)) }))
+      .then(() => pulumi.runtime.disconnect())
+      .catch((error) => monitor.stop(faultOf(error)));
+    // Where a resource has failed, the program may wait for it for ever.
+    await Promise.race([program, monitor.stopped]);
+    if (monitor.hasFailed) throw new Error((await monitor.stopped).map(({ message }) => message).join("\n"));
+    if (pulumi.log.hasErrors()) throw new pulumi.RunError("The program has logged errors, which are above.");
+    await steps.finish();
+    return object(conceal(monitor.outputs));
+  } finally {
+    unlock();
+  }
+}
+
+/** Ends the apply in order on whatever else can end it: an error that nobody awaits, a signal, the parent's end. */
+function stopOn(monitor: Monitor): void {
+  process.on("uncaughtException", (error) => monitor.stop(faultOf(error)));
+  process.on("unhandledRejection", (error) => monitor.stop(faultOf(error)));
+  const interrupted = () => monitor.stop(new Error("The apply was interrupted. Run it again to complete it."));
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", interrupted);
+  process.once("disconnect", interrupted);
+}
+
+/** An error of the program: with its stack trace, unless it was made for people to read. */
+function faultOf(error: unknown): Error {
+  if (error instanceof pulumi.RunError || error instanceof pulumi.ResourceError) return error;
+  return new Error(error instanceof Error ? error.stack : String(error), { cause: error });
+}

@@ -1,0 +1,88 @@
+/** The main job: builds the release, starts the local account, applies the program to it, says where it answers. */
+import { rmSync } from "node:fs";
+import type { Options } from "@durable-stack/local-account";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
+import { buildRelease } from "../release/build.ts";
+import { shortDigest } from "../release/manifest.ts";
+import { type Account, localAccount } from "../stack/account.ts";
+import { LOCAL, settingsFile } from "../stack/settings-file.ts";
+import type { ApplyResult } from "./apply.ts";
+import { applyHere } from "./apply-here.ts";
+
+const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
+
+/**
+ * Resolves once the five patterns answer.
+ * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
+ */
+export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
+  // With the account go settings of it, such as a pin to one of its versions.
+  if (options.fresh) rmSync(settingsFile(LOCAL, options.dir), { force: true });
+  const account = startAccount(options);
+  try {
+    const deployed = await deploy(options, account, signal);
+    const running = await account;
+    announce(options, running, deployed);
+    return running;
+  } catch (error) {
+    await account.then((running) => running.close()).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Deploys to an account that runs already, this project's or another's, which goes on running.
+ * @throws Error when none runs there, the release does not build, or the apply was refused; what was deployed before stays.
+ */
+export async function startInto(folder: string, options: Options, signal: AbortSignal): Promise<void> {
+  const account = localAccount(folder);
+  const { adminToken, outputs, summary } = await deploy(options, Promise.resolve(account), signal);
+  const { urls } = v.parse(Outputs, outputs);
+  if (options.json) console.log(JSON.stringify({ urls, ...account, adminToken }));
+  else console.log(`\nDeployed ${summary}.\n\n  API          ${urls.api}\n  Admin token  ${adminToken}`);
+}
+
+interface Deployed {
+  readonly outputs: ApplyResult["outputs"];
+  readonly adminToken: string;
+  /** `in 2.1 s; 3 of 5 resources changed`. */
+  readonly summary: string;
+}
+
+/** Builds the release and applies the program, and says what it does. The account may still be starting. */
+async function deploy(options: Options, account: Promise<Account>, signal: AbortSignal): Promise<Deployed> {
+  const say = options.json ? () => {} : (line: string) => console.log(line);
+  const began = performance.now();
+  const built = buildRelease().then((release) => {
+    const { digest, size, migration } = release.manifest;
+    say(`release   ${shortDigest(digest)}, ${(size / 1024).toFixed(0)} KiB, step ${migration.step}`);
+  });
+  // Whichever fails first is the one to tell; the other is not left unhandled.
+  const ready = Promise.all([account, built]).then(([running]) => {
+    say(`account   ${running.apiUrl}`);
+    return running;
+  });
+  const { adminToken, outputs, steps } = await applyHere(options.dir, ready, say, signal);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const changed = steps.filter(({ action }) => action !== "unchanged").length;
+  const what = changed === 0 ? "nothing had changed" : `${changed} of ${steps.length} resources changed`;
+  return { outputs, adminToken, summary: `in ${seconds} s; ${what}` };
+}
+
+function announce(options: Options, running: RunningAccount, { outputs, adminToken, summary }: Deployed): void {
+  const { urls } = v.parse(Outputs, outputs);
+  const { apiUrl, accountId, token, port } = running;
+  if (options.json) {
+    console.log(JSON.stringify({ urls, apiUrl, accountId, token, adminToken, port }));
+    return;
+  }
+  console.log(`\nReady ${summary}.\n`);
+  console.log(`  Demo page    http://127.0.0.1:${port}/`);
+  console.log(`  API          ${urls.api}`);
+  console.log(`  OpenAPI      http://127.0.0.1:${port}/openapi.json`);
+  console.log(`  Cloudflare   ${apiUrl}`);
+  console.log(`  Admin token  ${adminToken}`);
+  console.log(`\n  curl -X POST http://127.0.0.1:${port}/counter/increment`);
+  console.log("\nCtrl-C stops it; the data is kept.");
+}

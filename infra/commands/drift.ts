@@ -1,0 +1,158 @@
+/**
+ * `npm run drift -- --stack S`: what in the stack's account is not as the program left it, for a scheduled job. Exit code
+ * 0: nothing, 2: something, 1: nobody could look. It reads, and needs no Pulumi.
+ */
+
+import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
+import { Command } from "commander";
+import { migrations } from "../migrations.ts";
+import { servesAsWanted } from "../plan/drift.ts";
+import { type Preview, previewOf } from "../plan/preview.ts";
+import { trafficAfter, trafficBefore } from "../plan/report.ts";
+import { type Api, at } from "../provider/api.ts";
+import { kindOf } from "../provider/index.ts";
+import { check, difference } from "../provider/kind.ts";
+import type { Properties } from "../provider/values.ts";
+import { readRelease } from "../release/read.ts";
+import { type PublicSettings, releaseDir } from "../stack/config.ts";
+import { blobsInputs, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
+import { onStack, runCommand, type StackCommandOptions } from "./command.ts";
+
+/** Findings of a preview that are drift whatever is to be deployed next. */
+const DRIFT: ReadonlySet<Code> = new Set([
+  "serving_version_not_ours",
+  "deployment_not_ours",
+  "bound_resource_missing",
+  "orphaned_provisioned_namespace",
+  "state_diverged",
+  "state_unmanaged",
+]);
+
+const FIX = "`up --refresh` puts it right.";
+
+interface Options extends StackCommandOptions {
+  readonly json?: true;
+}
+
+const command = onStack(new Command("npm run drift --"))
+  .description(
+    "Name what in a stack's account is not as its settings and the release in its `release` folder say. Exit code 0: nothing, 2: something, 1: could not look.",
+  )
+  .option("--json", "print one line of JSON")
+  .action(async ({ stack, dir, json }: Options) => {
+    const found = await driftOf(openStack(stack, { dir }));
+    if (json) console.log(JSON.stringify({ stack, drift: found }));
+    else if (found.length === 0) console.log(`${stack}: no drift`);
+    else for (const finding of found) console.log(describe(finding));
+    if (found.length > 0) process.exitCode = 2;
+  });
+
+/** All that differs. @throws Error when the release or the account cannot be read. */
+async function driftOf({ settings, reads, api }: OpenStack): Promise<readonly Finding[]> {
+  const release = readRelease(releaseDir(settings));
+  const preview = await previewOf({ reads, settings, release, migrations, findings: [] });
+  if (preview.live.serving.length === 0) {
+    return [
+      {
+        code: "not_deployed",
+        subject: settings.workerName,
+        message: "nothing is deployed under this name.",
+        fix: "deploy the stack with `up`.",
+      },
+    ];
+  }
+  return [
+    ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
+    ...trafficFindings(preview),
+    ...(await resourceFindings(settings, api)),
+    ...(await addressFindings(settings, api)),
+  ];
+}
+
+/** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */
+function trafficFindings(preview: Preview): readonly Finding[] {
+  const { live, tag, traffic, warnings } = preview;
+  const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
+  if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
+  return [
+    {
+      code: "traffic_not_as_set",
+      subject: "traffic",
+      message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
+      fix: "look with the release that was deployed last, or deploy this one with `up`.",
+    },
+  ];
+}
+
+/** The Worker's own settings, the KV namespace and the bucket. */
+async function resourceFindings(settings: PublicSettings, api: Api): Promise<readonly Finding[]> {
+  const { accountId, workerName } = settings;
+  const cache = readCacheInputs(settings);
+  const bucket = blobsInputs(settings);
+  const found = await Promise.all([
+    compare(api, "worker", `Worker ${workerName}`, workerInputs(accountId, workerName, onWorkersDev(settings))),
+    compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
+    compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
+  ]);
+  return found.flat();
+}
+
+/** One resource beside what is declared of it. */
+async function compare(api: Api, type: string, subject: string, declared: Properties): Promise<readonly Finding[]> {
+  const kind = kindOf(`cloudflare:index/${type}:${type.charAt(0).toUpperCase()}${type.slice(1)}`);
+  const context = { api, folder: "" };
+  const { inputs } = check(kind, declared);
+  const id = await kind.find?.(context, inputs);
+  const state = id === undefined ? undefined : await kind.read(context, id, inputs);
+  if (!state) return [{ code: "resource_missing", subject, message: "it does not exist.", fix: FIX }];
+  const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
+  return changed.map((property) => ({
+    code: "resource_changed",
+    subject,
+    message: `${property} is ${JSON.stringify(state[property])}, and the program says ${JSON.stringify(inputs[property])}.`,
+    fix: FIX,
+  }));
+}
+
+/** Routes and the custom domain: those that are declared, and those that also lead to the Worker. */
+async function addressFindings(settings: PublicSettings, api: Api): Promise<readonly Finding[]> {
+  const { accountId, workerName, zoneId, hostname, routes } = settings;
+  const domains = await api.list(at`/accounts/${accountId}/workers/domains`);
+  const inZone = zoneId === undefined ? [] : await api.list(at`/zones/${zoneId}/workers/routes`);
+  return [
+    ...addresses("custom domain", hostname === undefined ? [] : [hostname], workerName, domains, "hostname", "service"),
+    ...addresses("route", routes, workerName, inZone, "pattern", "script"),
+  ];
+}
+
+function addresses(
+  what: string,
+  declared: readonly string[],
+  workerName: string,
+  there: readonly Properties[],
+  name: string,
+  target: string,
+): readonly Finding[] {
+  const missing = declared.flatMap((address): Finding[] => {
+    const found = there.find((candidate) => candidate[name] === address);
+    if (!found)
+      return [{ code: "resource_missing", subject: `${what} ${address}`, message: "it does not exist.", fix: FIX }];
+    if (found[target] === workerName) return [];
+    const message = `it leads to ${found[target] ?? "no Worker"}, not to ${workerName}.`;
+    return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix: FIX }];
+  });
+  const unknown = there
+    .filter((candidate) => candidate[target] === workerName && !declared.includes(String(candidate[name])))
+    .map(
+      (candidate): Finding => ({
+        code: "resource_unknown",
+        subject: `${what} ${candidate[name]}`,
+        message: `it leads to ${workerName}, and the settings do not have it.`,
+        fix: "add it to the stack's settings, or take it away where it was made.",
+      }),
+    );
+  return [...missing, ...unknown];
+}
+
+await runCommand(command);

@@ -1,0 +1,68 @@
+/** `npm run keys`: makes, lists and revokes the API keys of a stack. */
+import Cloudflare from "cloudflare";
+import { Command } from "commander";
+import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
+import { ApiKeys, KeysError } from "../stack/api-keys.ts";
+
+interface Options {
+  worker: string;
+  dir: string;
+}
+
+/** The account: of the environment, as for wrangler and Pulumi; else the local one that runs in `dir`. */
+function account(dir: string): Account {
+  const given = complete(describedAccount(process.env));
+  if (given) return given;
+  try {
+    return localAccount(dir);
+  } catch (error) {
+    const local = error instanceof Error ? error.message : String(error);
+    throw new KeysError(`No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and ${local}`);
+  }
+}
+
+const program = new Command("npm run keys --")
+  .description("API keys of a stack: whoever shows one as X-API-Key has a bucket of their own at the rate limiter.")
+  .option("--worker <name>", "the stack's workerName", "durable-stack")
+  .option("--dir <folder>", "where the local account keeps its state", ".local");
+
+const keys = async () => {
+  const { worker, dir } = program.opts<Options>();
+  const { apiUrl, accountId, token } = account(dir);
+  const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
+  return ApiKeys.of(client, accountId, worker);
+};
+
+program
+  .command("create")
+  .description("make a key and show it, this once")
+  .requiredOption("--name <name>", "whose key it is")
+  .action(async ({ name }: { name: string }) => {
+    const { id, key } = await (await keys()).create(name);
+    console.error(`Key ${id} for ${name}. It is shown only now:`);
+    console.log(key);
+  });
+
+program
+  .command("list")
+  .description("show ids, dates and names, never the keys")
+  .action(async () => {
+    for (const { id, createdAt, name } of await (await keys()).list()) console.log(`${id}  ${createdAt}  ${name}`);
+  });
+
+program
+  .command("revoke")
+  .description("revoke a key by its id; within two minutes it is refused everywhere")
+  .argument("<id>")
+  .action(async (id: string) => {
+    const { name } = await (await keys()).revoke(id);
+    console.log(`Revoked ${id}, the key of ${name}.`);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof KeysError || error instanceof Cloudflare.APIError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

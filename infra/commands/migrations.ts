@@ -1,0 +1,180 @@
+/** `npm run migrations`: the history of classes at the command line. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Migration } from "@durable-stack/class-lifecycle";
+import {
+  checkLock,
+  describe,
+  type Finding,
+  formatLock,
+  historyOfClasses,
+  isError,
+  LOCK_FILE,
+  lint,
+  sourceOf,
+} from "@durable-stack/class-lifecycle";
+import { Command, Option } from "commander";
+import { migrations } from "../migrations.ts";
+import { readWorker } from "../plan/live.ts";
+import { terminalColors } from "../plan/paint.ts";
+import { Reads } from "../plan/reads.ts";
+import { planData, report } from "../plan/report.ts";
+import { previewStack, type StackStatus, statusOf, statusTable } from "../plan/status.ts";
+import { Api } from "../provider/api.ts";
+import { readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
+import { historyOfFile } from "../release/wrangler-file.ts";
+import { complete, describedAccount, localAccount } from "../stack/account.ts";
+import { releaseDir } from "../stack/config.ts";
+import { openStack } from "../stack/open.ts";
+import { stackNames } from "../stack/project.ts";
+import { runCommand } from "./command.ts";
+
+const HISTORY = join(ROOT, "infra/migrations.ts");
+const lockFile = join(ROOT, LOCK_FILE);
+const readLock = () => (existsSync(lockFile) ? readFileSync(lockFile, "utf8") : null);
+
+/** Prints findings, one a line; returns whether one of them is an error. */
+function print(findings: readonly Finding[]): boolean {
+  for (const finding of findings) console.error(`${isError(finding) ? "error" : "warning"} ${describe(finding)}`);
+  return findings.some(isError);
+}
+
+const program = new Command("npm run migrations --").description(
+  "The history of the Durable Object classes (infra/migrations.ts).",
+);
+
+program
+  .command("lint")
+  .description("check the history and its lock file")
+  .action(() => {
+    if (print([...lint(migrations), ...checkLock(migrations, readLock())])) process.exitCode = 1;
+    else console.log(`${migrations.length} step${migrations.length === 1 ? "" : "s"}, no errors`);
+  });
+
+program
+  .command("lock")
+  .description("record new steps in the lock file; refuses when a recorded step was changed")
+  .action(() => {
+    const lock = readLock();
+    const past = checkLock(migrations, lock).filter(({ code }) => code === "lock_past_changed");
+    if (print([...lint(migrations), ...past])) {
+      process.exitCode = 1;
+      return;
+    }
+    const text = formatLock(migrations);
+    if (text === lock) {
+      console.log(`${LOCK_FILE} is up to date`);
+      return;
+    }
+    writeFileSync(lockFile, text);
+    console.log(`${LOCK_FILE} written: ends at ${migrations.at(-1)?.name}`);
+  });
+
+const collect = (name: string, before: readonly string[]) => [...before, name];
+const DIR = ["--dir <folder>", "where the local account keeps its state, for the stack local", ".local"] as const;
+
+program
+  .command("status")
+  .description("show where each stack stands, and what promoting the built release would do to it")
+  .option("--stack <name>", "only this stack; may be repeated (default: every Pulumi.*.yaml)", collect, [])
+  .option("--json", "print JSON", false)
+  .option(...DIR)
+  .action(async ({ stack, json, dir }: { stack: readonly string[]; json: boolean; dir: string }) => {
+    const asked = stack.length ? stack : stackNames(ROOT);
+    const rows: StackStatus[] = [];
+    const unreachable: { stack: string; reason: string }[] = [];
+    for (const name of asked) {
+      try {
+        rows.push(await statusOf(openStack(name, { dir }), migrations, { dir }));
+      } catch (error) {
+        unreachable.push({ stack: name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
+    else {
+      if (rows.length) console.log(statusTable(rows));
+      for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
+    }
+    // Those that were asked for by name, and at least one of all, must answer.
+    if (unreachable.length && (stack.length || !rows.length)) process.exitCode = 1;
+  });
+
+program
+  .command("plan")
+  .description("show exactly what the next `npm run up` does to a stack; exit code 1 when it would be refused")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--release <folder>", "the release (default: the stack's setting)")
+  .option("--json", "print JSON", false)
+  .option(...DIR)
+  .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {
+    const open = openStack(stack, { dir });
+    const built = readRelease(release === undefined ? releaseDir(open.settings) : resolve(release));
+    const preview = await previewStack(open, built, migrations, { dir });
+    if (json) console.log(JSON.stringify(planData(preview), null, 2));
+    else console.log(report(preview, terminalColors(process.stdout)));
+    if (!json) print([...preview.warnings, ...preview.errors]);
+    if (preview.errors.length) process.exitCode = 1;
+  });
+
+interface Import {
+  readonly stack?: string;
+  readonly worker?: string;
+  readonly wrangler?: string;
+  readonly write: boolean;
+  readonly force: boolean;
+  readonly dir: string;
+}
+
+program
+  .command("import")
+  .description("print a first history for a Worker that something else deployed (docs/adopt.md)")
+  .addOption(new Option("--stack <name>", "the live Worker of this stack").conflicts(["worker", "wrangler"]))
+  .addOption(new Option("--worker <name>", "a live Worker of the account").conflicts(["stack", "wrangler"]))
+  .addOption(new Option("--wrangler <file>", "what this wrangler file declares").conflicts(["stack", "worker"]))
+  .option("--write", "write infra/migrations.ts and its lock, when it holds only the template's own history", false)
+  .option("--force", "with --write: whatever it holds", false)
+  .option(...DIR)
+  .action(async (options: Import) => {
+    const imported = await historyFrom(options);
+    if (print(lint(imported))) {
+      process.exitCode = 1;
+      return;
+    }
+    if (!options.write) {
+      process.stdout.write(sourceOf(imported, readFileSync(HISTORY, "utf8")));
+      return;
+    }
+    if (!options.force && !(migrations.length === 1 && migrations[0]?.name === TEMPLATE_STEP)) {
+      throw new Error(
+        `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
+      );
+    }
+    writeFileSync(HISTORY, sourceOf(imported, readFileSync(HISTORY, "utf8")));
+    writeFileSync(lockFile, formatLock(imported));
+    console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
+  });
+
+/** The one step of the history that the template comes with. */
+const TEMPLATE_STEP = "0001-create-patterns";
+
+async function historyFrom({ stack, worker, wrangler, dir }: Import): Promise<readonly Migration[]> {
+  if (wrangler !== undefined) return historyOfFile(resolve(wrangler));
+  if (stack !== undefined) {
+    const { settings, reads } = openStack(stack, { dir });
+    return historyOfWorker(reads, settings.workerName);
+  }
+  if (worker === undefined) throw new Error("Say what to import: --stack, --worker or --wrangler.");
+  const { apiUrl, accountId, token } = complete(describedAccount(process.env)) ?? localAccount(dir);
+  return historyOfWorker(Reads.through(new Api({ baseUrl: apiUrl, token }), accountId), worker);
+}
+
+async function historyOfWorker(reads: Reads, name: string): Promise<readonly Migration[]> {
+  const { classes, complete: all } = await readWorker(reads, name);
+  if (classes === undefined) throw new Error(`The account has no Worker ${name} that was deployed.`);
+  if (!all) throw new Error(`The Durable Object namespaces of ${name} cannot be read with this token.`);
+  if (classes.size === 0) throw new Error(`The Worker ${name} has no Durable Object classes.`);
+  return historyOfClasses(classes);
+}
+
+await runCommand(program);

@@ -1,0 +1,95 @@
+/** `npm run rehearse -- --from <release>`: the rehearsal from a terminal. Exits with 1 where it fails. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { ApplyFailed } from "../apply/apply.ts";
+import { rehearse } from "../rehearsal/rehearse.ts";
+import { asJson, asText } from "../rehearsal/report.ts";
+import { commitOf, type Side, SideError, Sides } from "../rehearsal/side.ts";
+import { buildRelease } from "../release/build.ts";
+import { MANIFEST } from "../release/manifest.ts";
+import { ROOT } from "../release/root.ts";
+
+interface Options {
+  readonly from: string;
+  readonly to: string;
+  readonly stack: string;
+  readonly objects: number;
+  readonly json: boolean;
+  readonly keep: boolean;
+}
+
+const BUILT = "dist/release";
+
+const { from, to, stack, objects, json, keep } = new Command("npm run rehearse --")
+  .description(
+    "Deploys an older release to a throw-away local account, fills all patterns with data through the API, deploys a\n" +
+      "newer release over it, and reads everything back. Fails when anything is lost that the plan did not name.",
+  )
+  .requiredOption("--from <release>", "the older release: a folder, or a tag, branch or commit, which is built")
+  .option("--to <release>", "the newer one, likewise; this checkout's is built where it is missing", BUILT)
+  .option("--stack <name>", "whose settings both get, without its zone, hostname, routes and promotesFrom", "local")
+  .option("--objects <number>", "objects of each class that get data", count, 4)
+  .option("--json", "print the outcome as JSON, and no progress", false)
+  .option("--keep", "keep the account, for `npm run account -- --dir <folder>`", false)
+  .showHelpAfterError()
+  .parse()
+  .opts<Options>();
+
+const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
+const sides = new Sides();
+const dir = mkdtempSync(join(tmpdir(), "durable-stack-rehearsed-"));
+// However it ends, in the middle too.
+process.once("exit", () => {
+  sides.remove();
+  if (!keep) rmSync(dir, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  if (!(error instanceof SideError || error instanceof ApplyFailed)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+async function run(): Promise<number> {
+  if (to === BUILT && !existsSync(join(ROOT, BUILT, MANIFEST))) {
+    say(`building ${BUILT}`);
+    await buildRelease();
+  }
+  const older = await find(from);
+  const newer = await find(to);
+  if (to === BUILT) sayWhereOld(newer);
+  const rehearsal = await rehearse({
+    from: older,
+    to: newer,
+    stack,
+    objects,
+    dir,
+    onProgress: say,
+  });
+  console.log(json ? asJson(older, newer, stack, rehearsal) : asText(older, newer, stack, rehearsal));
+  if (keep) say(`the account is kept: npm run account -- --dir ${dir}`);
+  return rehearsal.ok ? 0 : 1;
+}
+
+/** What was built once and not since is not what is checked out now. */
+function sayWhereOld({ release: { commit } }: Side): void {
+  const head = commitOf("HEAD");
+  if (commit === null || head === undefined || commit.startsWith(head)) return;
+  say(`${BUILT} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build makes it anew`);
+}
+
+function find(name: string): Promise<Side> {
+  say(`finding ${name}`);
+  return sides.find(name);
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 1_000) return value;
+  throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
+}

@@ -1,0 +1,136 @@
+/**
+ * `npm run rollback -- --stack S`: sends a stack's traffic back to an earlier version, and keeps it there.
+ *
+ * It sets `pin` in the stack's settings and updates the stack, so that no later update undoes it.
+ */
+import { relative } from "node:path";
+import { describe } from "@durable-stack/class-lifecycle";
+import { Command, InvalidArgumentError } from "commander";
+import { update } from "../apply/update.ts";
+import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { canServe, whyNot } from "../plan/pin.ts";
+import type { DeploymentRead } from "../plan/reads.ts";
+import { shortDigest } from "../release/manifest.ts";
+import { readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
+import { PROJECT, releaseDir } from "../stack/config.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
+import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
+
+const PIN = `${PROJECT}:pin`;
+
+interface Options extends StackCommandOptions {
+  readonly to?: number;
+  readonly list?: true;
+  readonly unpin?: true;
+  readonly yes?: boolean;
+}
+
+const command = onStack(new Command("npm run rollback --"))
+  .description(
+    "Send all traffic of a stack to an earlier version and keep it there, through Pulumi: the stack is pinned to it until --unpin.",
+  )
+  .option("--to <number>", "number of the version; the one deployed before when not given", versionNumber)
+  .option("--list", "list the versions and change nothing")
+  .option("--unpin", "release the pin: the stack's release gets its traffic again")
+  .option("--yes", "do not ask")
+  .action(rollback);
+
+function versionNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError("It is the number of a version, as --list shows it.");
+  return Number(text);
+}
+
+async function rollback(options: Options): Promise<void> {
+  const stack = openStack(options.stack, options);
+  const { workerName, pin } = stack.settings;
+  const live = await readWorker(stack.reads, workerName);
+  if (options.list) {
+    console.log(listing(stack, live));
+    return;
+  }
+  if (options.unpin) return unpin(stack, options);
+  if (live.serving.length === 0)
+    throw new Refused(`${workerName} has never been deployed: there is nothing to go back to.`);
+
+  const to = options.to ?? previous(live, await stack.reads.deployments(workerName));
+  if (to === undefined) {
+    throw new Refused(`${workerName} has no earlier version that can serve again.\n\n${listing(stack, live)}`);
+  }
+  const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
+  if (obstacle) throw new Refused(`${describe(obstacle)}\n\n${listing(stack, live)}`);
+  if (pin === to && live.serving.length === 1 && live.serving[0]?.number === to) {
+    console.log(`Version ${to} has all traffic already, and ${stack.name} is pinned to it.`);
+    return;
+  }
+  // The program wants a release, whether it sends it or not: better to know before anything has been changed.
+  readRelease(releaseDir(stack.settings));
+  await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
+  const file = settingsFile(stack.name, options.dir);
+  const setting = `${PIN} in ${relative(ROOT, file)}`;
+  changeSetting(file, PIN, to);
+  const updated = await update(stack.name, options.dir);
+  const { serving } = await readWorker(stack.reads, workerName);
+  if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
+    throw new Refused(
+      `Version ${to} does not have all traffic: the update did not end well. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to take it back.`,
+    );
+  }
+  console.log(
+    `Version ${to} has all traffic. ${stack.name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${stack.name} --unpin`,
+  );
+}
+
+async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<void> {
+  if (stack.settings.pin === 0) {
+    console.log(`${stack.name} is not pinned.`);
+    return;
+  }
+  await confirm(`Release the pin of ${stack.name} to version ${stack.settings.pin}`, yes);
+  const file = settingsFile(stack.name, dir);
+  changeSetting(file, PIN, undefined);
+  if (await update(stack.name, dir))
+    console.log(`${stack.name} is not pinned any more; its release has its traffic again.`);
+  else
+    throw new Refused(
+      `The pin is out of ${file}, but the update did not end well: its traffic is where it was. Correct what is above, then run \`up\` again.`,
+    );
+}
+
+/** Number of the version that had all traffic before, and can have it again. */
+function previous(live: LiveWorker, deployments: readonly DeploymentRead[]): number | undefined {
+  const serving = new Set(live.serving.map(({ versionId }) => versionId));
+  const before = deployments
+    .flatMap(({ versions }) => (versions.length === 1 ? versions : []))
+    .map(({ versionId }) => live.versions.find((version) => version.versionId === versionId))
+    .find((version) => version && !serving.has(version.versionId) && canServe(version, live.rollbackFloor));
+  return before?.number;
+}
+
+/** A line a version: number, release, step, age, traffic, and what stands against it. */
+function listing({ settings: { pin } }: OpenStack, live: LiveWorker): string {
+  if (live.versions.length === 0) return "There are no versions.";
+  const now = Date.now();
+  const rows = live.versions.map((version) => {
+    const share = live.serving.find(({ versionId }) => versionId === version.versionId)?.percentage;
+    const notes = [
+      ...(version.number === pin ? ["pinned"] : []),
+      ...(version.digest === undefined ? [`not ours (${version.source ?? "unknown"})`] : []),
+      ...(version.number === live.rollbackFloor ? ["rollback floor"] : []),
+      ...(live.rollbackFloor !== undefined && version.number < live.rollbackFloor ? ["below the rollback floor"] : []),
+    ];
+    return [
+      String(version.number),
+      version.digest === undefined ? "-" : shortDigest(version.digest),
+      version.step ?? "-",
+      age(version.createdOn, now),
+      share === undefined ? "" : `${share} %`,
+      notes.join(", "),
+    ];
+  });
+  return table([["version", "release", "step", "age", "traffic", ""], ...rows]);
+}
+
+await runCommand(command);

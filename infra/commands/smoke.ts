@@ -1,0 +1,57 @@
+/** `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong. */
+import { type Command, InvalidArgumentError, program } from "commander";
+import type { Check } from "../smoke/probe.ts";
+import { smoke } from "../smoke/smoke.ts";
+
+interface Options {
+  url: URL;
+  adminToken?: string;
+  digest?: string;
+  wait?: number;
+  json?: boolean;
+}
+
+const command: Command = program
+  .name("npm run smoke --")
+  .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all five patterns.")
+  .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", httpUrl)
+  .option("--admin-token <token>", "tries what only the admin may do, too (default: $ADMIN_TOKEN)")
+  .option("--digest <sha256>", "the release that has to be served", sha256)
+  .option("--wait <seconds>", "how long that release may take to be served (default: 30)", seconds)
+  .option("--json", "prints the checks as JSON")
+  .action(run);
+await command.parseAsync();
+
+async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, json }: Options): Promise<void> {
+  const checks = await smoke(url, {
+    adminToken: adminToken || undefined,
+    digest,
+    ...(wait !== undefined && { waitSeconds: wait }),
+    ...(!json && { onCheck: print }),
+  });
+  const failed = checks.filter(({ ok }) => !ok).length;
+  if (json) console.log(JSON.stringify({ url: url.href, ok: failed === 0, checks }, null, 2));
+  else console.log(failed === 0 ? `${url.href} is well` : `${url.href}: ${failed} of ${checks.length} checks failed`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+function print({ name, ok, detail, ms }: Check): void {
+  console.log(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(12)}  ${detail} (${ms} ms)`);
+}
+
+function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
+}
+
+function sha256(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be a sha256 in hex, as in dist/release/manifest.json.");
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= 600) return value;
+  throw new InvalidArgumentError("It must be a whole number from 0 to 600.");
+}

@@ -1,0 +1,198 @@
+/** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
+import { relative, resolve } from "node:path";
+import type { Options } from "@durable-stack/local-account";
+import { type Fault, parseFault, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { runningAccount } from "@durable-stack/local-account/address";
+import { Command, InvalidArgumentError, Option } from "commander";
+import * as v from "valibot";
+import { start, startInto } from "../apply/start.ts";
+import { ROOT } from "../release/root.ts";
+import { readProject } from "../stack/project.ts";
+
+/** The options as they are spelled at the command line. */
+interface Given extends Omit<Options, "faults" | "defaultWorker"> {
+  readonly into?: string;
+  readonly fault: readonly Fault[];
+  readonly worker?: string;
+}
+
+/** What the account answers to `POST /local/cron`. */
+const Fired = v.object({
+  result: v.nullable(v.array(v.object({ cron: v.string(), outcome: v.string() }))),
+  errors: v.array(v.object({ message: v.string() })),
+});
+
+const program = new Command().name("durable-stack").showHelpAfterError();
+
+serving(program.command("start"))
+  .description("build the release, start the local account, apply the program to it")
+  .addOption(
+    new Option("--into <folder>", "deploy to the account that runs on this folder, at its ports, and end").conflicts([
+      "fresh",
+      "worker",
+      "plan",
+      "fault",
+    ]),
+  )
+  .action((given: Given) =>
+    given.into === undefined
+      ? run(given, (signal) => start(settled(given), signal))
+      : runOnce((signal) => startInto(resolve(ROOT, given.into ?? ""), settled(given), signal)),
+  );
+
+const account = serving(program.command("account"))
+  .description("start a local Cloudflare account: the one found in --dir, or an empty one")
+  .action((given: Given) => run(given, () => startEmpty(settled(given))));
+
+account
+  .command("env")
+  .description('print what points wrangler and the SDK at the running account, for eval "$(npm run -s account -- env)"')
+  .action((_, command: Command) => printEnvironment(resolve(ROOT, command.optsWithGlobals<Given>().dir)));
+
+account
+  .command("cron")
+  .argument("<worker>", "name of a deployed Worker")
+  .argument("[cron]", "one of its cron triggers; all of them when not given")
+  .description("fire the cron triggers of a Worker of the running account")
+  .action((worker: string, cron: string | undefined, _, command: Command) =>
+    fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
+  );
+
+await program.parseAsync();
+
+function serving(command: Command): Command {
+  return command
+    .addOption(
+      portOption("--port <port>", "port of the deployed Workers; 0 takes a free one", 8787, "DURABLE_STACK_PORT"),
+    )
+    .addOption(
+      portOption("--api-port <port>", "port of the REST API; 0 takes a free one", 8788, "DURABLE_STACK_API_PORT"),
+    )
+    .option("--dir <folder>", "where the account's state is kept, seen from the project", ".local")
+    .option("--fresh", "forget the account that is there and begin anew", false)
+    .option("--json", "print one line of JSON once it runs, and no progress", false)
+    .option("--worker <name>", "Worker of http://127.0.0.1:<port>/ (default: this project's, else the first one)")
+    .addOption(new Option("--plan <plan>", "free: SQLite namespaces only").choices(["free", "paid"]).default("paid"))
+    .option(
+      "--fault <fault>",
+      'make calls of the API fail, as in "POST */versions 503 after"; may be repeated',
+      fault,
+      [],
+    );
+}
+
+function portOption(flags: string, description: string, usual: number, variable: string): Option {
+  return new Option(flags, description).argParser(port).default(usual).env(variable);
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535 || text === "") {
+    throw new InvalidArgumentError("A port is a whole number from 0 to 65535.");
+  }
+  return number;
+}
+
+function fault(text: string, before: readonly Fault[]): readonly Fault[] {
+  try {
+    return [...before, parseFault(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function settled({ fault: faults, worker, ...given }: Given): Options {
+  return { ...given, faults, defaultWorker: worker ?? projectWorker(), dir: resolve(ROOT, given.dir) };
+}
+
+/** The Worker that the program declares in the local stack. */
+function projectWorker(): string {
+  const { name, config } = readProject(ROOT, "local");
+  return config[`${name}:workerName`] ?? `${name}-local`;
+}
+
+/** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
+async function run(
+  options: Pick<Options, "json">,
+  begin: (signal: AbortSignal) => Promise<RunningAccount>,
+): Promise<void> {
+  const interrupted = new AbortController();
+  const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
+  const stop = () => {
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
+    done();
+  };
+  listen(stop);
+  try {
+    const running = await begin(interrupted.signal);
+    listen(stop);
+    await stopped;
+    await running.close();
+    if (!options.json) console.log("\nStopped. The data is kept; the next start finds it.");
+    process.exit(0);
+  } catch (error) {
+    if (interrupted.signal.aborted) process.exit(0);
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exit(1);
+  }
+}
+
+/** Runs to its end; Ctrl-C or a TERM signal ends it in order. */
+async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupted = new AbortController();
+  listen(() => interrupted.abort());
+  try {
+    await work(interrupted.signal);
+  } catch (error) {
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
+}
+
+/** Listens for Ctrl-C and TERM, alone: Miniflare's listeners end the process before anything could be closed in order. */
+function listen(stop: () => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, stop);
+}
+
+async function startEmpty(options: Options): Promise<RunningAccount> {
+  const running = await startAccount(options);
+  const { apiUrl, accountId, token, port, subdomain } = running;
+  if (options.json) console.log(JSON.stringify({ apiUrl, accountId, token, port, subdomain }));
+  else {
+    console.log(`Local account ${accountId}`);
+    console.log(`  REST API   ${apiUrl}`);
+    console.log(`  Workers    http://<worker>.${subdomain}.localhost:${port}/`);
+    console.log(`  State      ${relative(ROOT, options.dir) || options.dir}`);
+    console.log('\nPoint wrangler or the SDK at it:  eval "$(npm run -s account -- env)"');
+  }
+  return running;
+}
+
+function printEnvironment(dir: string): void {
+  const { apiUrl, accountId, token } = mustRun(dir);
+  console.log(
+    `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
+  );
+}
+
+async function fireCron(dir: string, worker: string, cron: string | undefined): Promise<void> {
+  const { apiUrl, token } = mustRun(dir);
+  const response = await fetch(`${apiUrl}/local/cron`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ worker, cron }),
+  });
+  const { result, errors } = v.parse(Fired, await response.json());
+  for (const { message } of errors) console.error(message);
+  for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
+  if (errors.length > 0) process.exit(1);
+}
+
+/** The account that runs on a directory; ends the process with the way to start one when there is none. */
+function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
+  const address = runningAccount(dir);
+  if (address) return address;
+  console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
+  process.exit(1);
+}

@@ -1,0 +1,106 @@
+/** What something else than this program did to a Worker's traffic and bindings: pure comparisons, all warnings. */
+import { isDeepStrictEqual } from "node:util";
+import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Serving, Traffic } from "./traffic.ts";
+
+/** A binding of a version; the text of a secret is never among its properties. */
+export interface Binding {
+  readonly name: string;
+  readonly [property: string]: unknown;
+}
+
+/** A version as it is compared. */
+export interface KnownVersion {
+  readonly versionId: string;
+  readonly number: number;
+  readonly tag: string | undefined;
+  /** The digest of its release; undefined: no release of ours made it. */
+  readonly digest: string | undefined;
+  /** What made it, as Cloudflare says: `api`, `wrangler`, `dash`, `secret`… */
+  readonly source: string | undefined;
+  readonly bindings: readonly Binding[];
+}
+
+/** The deployment that is in force. */
+export interface KnownDeployment {
+  readonly id: string;
+  readonly message: string | undefined;
+  readonly source: string | undefined;
+}
+
+export interface Observed {
+  readonly serving: readonly Serving[];
+  /** All versions, the newest first. */
+  readonly versions: readonly KnownVersion[];
+  readonly deployment: KnownDeployment | undefined;
+}
+
+/** How the message of every deployment of this program begins. */
+const MARK = "durable-stack";
+
+/** Whether a version is as this program made it: another one has no record, one derived from it has no tag. */
+export const isOurs = ({ tag, digest }: Pick<KnownVersion, "tag" | "digest">): boolean =>
+  tag !== undefined && digest !== undefined;
+
+/** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
+export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
+  const shares = serving.map(({ versionId, tag: own, percentage }) =>
+    versionId === stable?.versionId ? percentage === stable.percentage : own === tag && percentage === release,
+  );
+  return shares.every(Boolean) && shares.length === (release > 0 ? 1 : 0) + (stable ? 1 : 0);
+}
+
+/**
+ * The message for the deployment of this update. It stays the same while ours is in force and serves as wanted, and is
+ * another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one that came after, and
+ * only another message makes the engine put ours in force again.
+ */
+export function deploymentMessage(deployment: KnownDeployment | undefined, asWanted: boolean): string {
+  if (!deployment) return MARK;
+  const { id, message } = deployment;
+  return asWanted && message?.startsWith(MARK) ? message : `${MARK}, after deployment ${id}`;
+}
+
+/** Versions that serve and are not ours, and a deployment that moved the traffic of ours. */
+export function trafficDrift({ serving, versions, deployment }: Observed, asWanted: boolean): readonly Finding[] {
+  const live = serving.flatMap(({ versionId, percentage }) => {
+    const version = versions.find((known) => known.versionId === versionId);
+    return version ? [{ ...version, percentage }] : [];
+  });
+  // Where none is ours the Worker never was: that is the planner's to say.
+  const last = versions.find(isOurs);
+  if (!last) return [];
+  const foreign = live.filter((version) => !isOurs(version));
+  if (foreign.length > 0) {
+    return foreign.map((version) => ({
+      code: "serving_version_not_ours",
+      subject: `version ${version.number}`,
+      message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; against version ${last.number} ${changedBindings(last.bindings, version.bindings)}.`,
+      fix: "take into the program what it was made for; `up` puts this stack's release back.",
+    }));
+  }
+  if (!deployment || asWanted || deployment.message?.startsWith(MARK)) return [];
+  const shares = live.map(({ number, percentage }) => `version ${number} ${percentage} %`).join(", ");
+  return [
+    {
+      code: "deployment_not_ours",
+      subject: `deployment ${deployment.id}`,
+      message: `${by(deployment.source)} made it, not this program: ${shares}.`,
+      fix: "`up` sends the traffic where this stack's settings say; to stay there: `npm run rollback`.",
+    },
+  ];
+}
+
+const by = (source: string | undefined): string => source ?? "something else";
+
+/** `bindings +NEW, -GONE, ~CHANGED`, or that they are the same. */
+function changedBindings(before: readonly Binding[], after: readonly Binding[]): string {
+  const names = [...new Set([...before, ...after].map(({ name }) => name))].sort();
+  const changes = names.flatMap((name) => {
+    const [old, now] = [before, after].map((bindings) => bindings.find((binding) => binding.name === name));
+    if (!old) return [`+${name}`];
+    if (!now) return [`-${name}`];
+    return isDeepStrictEqual(old, now) ? [] : [`~${name}`];
+  });
+  return changes.length ? `its bindings are ${changes.join(", ")}` : "its bindings are the same";
+}

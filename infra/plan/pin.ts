@@ -1,0 +1,75 @@
+/** A stack that is pinned to a version: all its traffic goes there, whatever the release and its rollout. Pure. */
+import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Traffic } from "./traffic.ts";
+
+/** A version that may be pinned to. */
+export interface Candidate {
+  readonly versionId: string;
+  readonly number: number;
+  /** The digest of its release; undefined: no release of ours made it. */
+  readonly digest: string | undefined;
+}
+
+export interface Pinning {
+  readonly stack: string;
+  /** Number of the version. */
+  readonly pin: number;
+  /** The versions of the Worker, the newest first. */
+  readonly versions: readonly Candidate[];
+  /** Number of the first version that can serve. */
+  readonly rollbackFloor: number | undefined;
+}
+
+/** All traffic for the pinned version, and none for the release until the pin is released. */
+export function pinned(pinning: Pinning): Traffic {
+  const { stack, pin, versions } = pinning;
+  const obstacle = whyNot(pinning);
+  if (obstacle) return { release: 0, findings: [obstacle] };
+  const version = versions.find(({ number }) => number === pin);
+  return {
+    release: 0,
+    ...(version && { stable: { versionId: version.versionId, percentage: 100 } }),
+    findings: [
+      {
+        code: "stack_pinned",
+        subject: `pin ${pin}`,
+        message: `all traffic goes to version ${pin}, with the bindings and secrets of its time; no release gets any.`,
+        fix: `when the release is to serve again: ${unpin(stack)}.`,
+      },
+    ],
+  };
+}
+
+/** Says that a release stays where it is while its stack is pinned: `reasons` are why it is not even uploaded. */
+export const notUploaded = (stack: string, release: string, reasons: readonly string[]): Finding => ({
+  code: "release_not_uploaded",
+  subject: `release ${release}`,
+  message: `it is not uploaded while the stack is pinned: ${reasons.join("; ")}.`,
+  fix: `nothing to do while the pin holds; ${unpin(stack)} releases it.`,
+});
+
+const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;
+
+/** Whether a version of ours can serve again: one that the rollback floor does not exclude. */
+export const canServe = ({ number, digest }: Candidate, rollbackFloor: number | undefined): boolean =>
+  digest !== undefined && rollbackFloor !== undefined && number >= rollbackFloor;
+
+/** Why a stack cannot be pinned to a version; undefined: it can. */
+export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Finding | undefined {
+  const subject = `pin ${pin}`;
+  const possible = versions.filter((version) => canServe(version, rollbackFloor));
+  const fix = `name one of ${possible.map(({ number }) => number).join(", ") || "none: there is nothing to go back to"} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`;
+  const version = versions.find(({ number }) => number === pin);
+  if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };
+  if (version.digest === undefined) {
+    const message = `version ${pin} was made by something else, and does not say which classes it is for.`;
+    return { code: "pin_version_not_ours", subject, message, fix };
+  }
+  if (rollbackFloor === undefined || pin >= rollbackFloor) return undefined;
+  return {
+    code: "pin_below_rollback_floor",
+    subject,
+    message: `version ${pin} is from before version ${rollbackFloor}, which changed the classes: Cloudflare serves nothing older any more.`,
+    fix,
+  };
+}

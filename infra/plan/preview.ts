@@ -1,0 +1,234 @@
+/**
+ * What the next deployment of a release to a stack will do: reads what is live, plans, and reads what the plan's
+ * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
+ */
+
+import type { Migration } from "@durable-stack/class-lifecycle";
+import {
+  type Finding,
+  forStack,
+  hashes,
+  isError,
+  type Move,
+  type Plan,
+  plan,
+  tombstoneOf,
+} from "@durable-stack/class-lifecycle";
+import { shortDigest } from "../release/manifest.ts";
+import type { Release } from "../release/read.ts";
+import { versionTag } from "../release/tag.ts";
+import { type PublicSettings, workerSettings } from "../stack/config.ts";
+import { regionTable } from "../stack/region-table.ts";
+import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
+import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
+import { notUploaded, pinned } from "./pin.ts";
+import type { ObjectCount, Reads } from "./reads.ts";
+import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
+import { split, type Traffic } from "./traffic.ts";
+
+export interface Preview {
+  readonly settings: PublicSettings;
+  readonly release: Release;
+  readonly live: LiveWorker;
+  readonly plan: Plan;
+  /** The tag of the version that the release makes in this stack. */
+  readonly tag: string;
+  readonly traffic: Traffic;
+  /** The message of the deployment. */
+  readonly deploymentMessage: string;
+  /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
+  readonly served: string | undefined;
+  readonly regions: readonly RegionChange[];
+  /** Objects of classes that change, by the name that is live, where the API gives them. */
+  readonly objects: ReadonlyMap<string, ObjectCount>;
+  /** Whether the release becomes a version. Not while the stack is pinned and the release could not serve beside it. */
+  readonly uploads: boolean;
+  /** What stops it, all at once. Empty: it may be sent. */
+  readonly errors: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+export interface PreviewArgs {
+  readonly reads: Reads;
+  readonly settings: PublicSettings;
+  readonly release: Release;
+  readonly migrations: readonly Migration[];
+  /** What was found before anything was read, such as what the promotion guard says. */
+  readonly findings: readonly Finding[];
+}
+
+/** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
+export async function previewOf({ reads, settings, release, migrations, findings }: PreviewArgs): Promise<Preview> {
+  const { workerName, stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
+  const workers = await listWorkers(reads);
+  const live = await readLive(workers, workerName);
+  const neighbours = live.references.map(({ worker }) => worker);
+  const others = await readOthers(workers, [...transferPartners(forStack(migrations, stack)), ...neighbours]);
+
+  const planned = plan({
+    migrations,
+    stack,
+    live,
+    code: release.classes,
+    bound: release.bindings.map(({ className }) => className),
+    references: live.references,
+    others: new Map([...others].map(([name, { classes }]) => [name, new Set(classes?.keys())])),
+    adopt,
+    allowDestroy,
+    rollout,
+  });
+  const table = regionTable(settings);
+  const regions = live.regions.flatMap((before) => compareRegions(before, table));
+  const counts = await countObjects(reads, workerName, planned.moves, regions.length > 0);
+  const tables = (names: readonly string[]) =>
+    names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
+  const tag = versionTag(release, [workerSettings(settings), table]);
+  const { versions, rollbackFloor } = live;
+  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.serving, tag, rollout);
+  const asWanted = servesAsWanted(live.serving, tag, traffic);
+  const misbuilt = mismatch(settings, release, migrations);
+  // What a release of another history would do is nothing that its fixes could be taken from.
+  const all = misbuilt.length
+    ? [...findings, ...misbuilt]
+    : [
+        ...findings,
+        ...planned.errors,
+        ...planned.warnings,
+        ...regionFindings({
+          live: live.regions,
+          next: table,
+          holdsData: counts.holdsData,
+          sources: tables(planned.moves.flatMap(arrivesFrom)),
+          neighbours: tables(neighbours),
+          allowRegionLoss,
+        }),
+        ...traffic.findings,
+        ...trafficDrift(live, asWanted),
+        ...(await missingResources(reads, live)),
+      ];
+  return {
+    settings,
+    release,
+    live,
+    plan: planned,
+    tag,
+    traffic,
+    deploymentMessage: deploymentMessage(live.deployment, asWanted),
+    served: traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest,
+    regions,
+    objects: counts.objects,
+    ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
+  };
+}
+
+interface Pinned {
+  readonly stack: string;
+  readonly release: Release;
+  readonly traffic: Traffic;
+  readonly changesLifecycle: boolean;
+}
+
+/**
+ * What the findings stop. In a stack that is pinned nothing that is wrong with the release does: a rollback works
+ * whatever release happens to be at hand.
+ */
+function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" | "errors" | "warnings"> {
+  const errors = all.filter(isError);
+  const warnings = all.filter((finding) => !isError(finding));
+  if (!pin) return { uploads: true, errors, warnings };
+  const reasons = [
+    ...(pin.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
+    ...errors
+      .filter((finding) => !pin.traffic.findings.includes(finding))
+      .map(({ code, subject }) => `${code} ${subject}`),
+  ];
+  return {
+    uploads: reasons.length === 0,
+    errors: pin.traffic.findings.filter(isError),
+    warnings: reasons.length
+      ? [...warnings, notUploaded(pin.stack, shortDigest(pin.release.digest), reasons)]
+      : warnings,
+  };
+}
+
+const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
+  versions.find(({ versionId }) => versionId === id);
+
+/** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
+async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {
+  const serving = live.serving.flatMap(({ versionId }) => versionOf(live, versionId) ?? []);
+  const bound = new Map(serving.flatMap(({ bindings }) => bindings).map((binding) => [binding.name, binding]));
+  const missing = await Promise.all(
+    [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+  );
+  return missing.flat().map(({ name, type, namespaceId, bucketName }) => ({
+    code: "bound_resource_missing",
+    subject: name,
+    message: `the ${type === "r2_bucket" ? "bucket" : "KV namespace"} ${bucketName ?? namespaceId} that the live Worker is bound to does not exist any more.`,
+    fix: "`up --refresh` makes it anew, empty.",
+  }));
+}
+
+/** A release goes out only with the history that it was built from. */
+function mismatch(
+  { release: folder }: PublicSettings,
+  { migration }: Release,
+  migrations: readonly Migration[],
+): readonly Finding[] {
+  const last = migrations.at(-1)?.name ?? "";
+  if (migration.step === last && migration.history === hashes(migrations).at(-1)) return [];
+  return [
+    {
+      code: "release_step_mismatch",
+      subject: folder,
+      message:
+        migration.step === last
+          ? `the release was built at step ${last} of another history than infra/migrations.ts has now.`
+          : `the release was built at step ${migration.step}, but infra/migrations.ts ends at ${last}.`,
+      fix: "build it again (`npm run build`), or check out the commit that it was built from.",
+    },
+  ];
+}
+
+interface Counts {
+  readonly objects: ReadonlyMap<string, ObjectCount>;
+  /** Whether any class has objects; true where nobody can tell. */
+  readonly holdsData: boolean;
+}
+
+/** Counts the objects of classes that change, or of all where `everything` is asked for. */
+async function countObjects(
+  reads: Reads,
+  workerName: string,
+  moves: readonly Move[],
+  everything: boolean,
+): Promise<Counts> {
+  const changing = new Set(moves.map(tombstoneOf));
+  if (!everything && moves.every((move) => tombstoneOf(move) === undefined)) {
+    return { objects: new Map(), holdsData: true };
+  }
+  const namespaces = await reads.namespaces(workerName);
+  const asked = (namespaces ?? []).filter(({ class: name }) => everything || changing.has(name));
+  const counted = await Promise.all(
+    asked.map(async ({ id, class: name = "" }) => ({ name, count: await reads.objects(id) })),
+  );
+  return {
+    objects: new Map(counted.flatMap(({ name, count }) => (count ? [[name, count] as const] : []))),
+    holdsData:
+      namespaces === undefined || counted.some(({ count }) => count === undefined || count.count > 0 || count.more),
+  };
+}
+
+/** The Worker that a class of this one is taken over from, where it is. */
+const arrivesFrom = (move: Move): readonly string[] =>
+  (move.kind === "receive" || move.kind === "keep") && move.fromWorker !== undefined ? [move.fromWorker] : [];
+
+/** Other Workers that the history's transfers name. */
+function transferPartners(steps: readonly Migration[]): readonly string[] {
+  return steps
+    .flatMap(({ changes }) => changes)
+    .flatMap((change) => {
+      if (change.op === "send") return [change.toWorker];
+      return change.op === "receive" ? [change.fromWorker] : [];
+    });
+}

@@ -1,0 +1,206 @@
+/**
+ * What is read of an account, by whom ever: inside the program through the provider's data sources, in a command
+ * through the official SDK. Both give what the types of `@pulumi/cloudflare` promise, and both are checked here.
+ */
+import * as v from "valibot";
+import { type Api, at, Refusal } from "../provider/api.ts";
+import { ask } from "../provider/functions.ts";
+import { issueLines } from "../stack/issues.ts";
+
+/** Text that the provider may give as "" and the API as null where there is none. */
+const text = v.pipe(
+  v.nullish(v.string()),
+  v.transform((given) => given || undefined),
+);
+
+const Worker = v.object({
+  id: v.string(),
+  name: v.string(),
+  /** When it was deployed last; undefined: it never was. */
+  deployedOn: text,
+  references: v.object({
+    /** Bindings of other Workers to this one's classes. */
+    durableObjects: v.array(v.object({ namespaceId: v.string(), namespaceName: v.string(), workerName: v.string() })),
+  }),
+});
+export type WorkerRead = v.InferOutput<typeof Worker>;
+
+const Deployment = v.object({
+  id: v.string(),
+  createdOn: text,
+  source: text,
+  annotations: v.nullish(v.object({ workersMessage: text })),
+  versions: v.array(v.object({ versionId: v.string(), percentage: v.number() })),
+});
+export type DeploymentRead = v.InferOutput<typeof Deployment>;
+
+const Binding = v.looseObject({
+  name: v.string(),
+  type: text,
+  /** JSON text, of a binding of type `json`. */
+  json: text,
+  className: text,
+  namespaceId: text,
+  bucketName: text,
+  jurisdiction: text,
+});
+const Version = v.object({
+  id: v.string(),
+  number: v.number(),
+  createdOn: text,
+  source: text,
+  annotations: v.nullish(v.object({ workersTag: text, workersMessage: text })),
+  bindings: v.nullish(v.array(Binding), []),
+  /** By class, live ones only; nothing where the Worker was deployed with `migrations`. */
+  exports: v.nullish(v.record(v.string(), v.object({ type: v.string(), storage: text, transferFrom: text })), {}),
+});
+export type VersionRead = v.InferOutput<typeof Version>;
+export type BindingRead = v.InferOutput<typeof Binding>;
+
+const Namespace = v.object({ id: v.string(), class: text, script: text, useSqlite: v.nullish(v.boolean(), false) });
+export type NamespaceRead = v.InferOutput<typeof Namespace>;
+
+const Deployments = v.object({ results: v.array(v.object({ deployments: v.array(Deployment) })) });
+
+/** Objects of a namespace. */
+export interface ObjectCount {
+  /** Objects with stored data that were seen. */
+  readonly count: number;
+  /** Whether there are more than were asked for. */
+  readonly more: boolean;
+}
+
+/** How many objects are listed at most: one page of the API. */
+export const OBJECTS_LIMIT = 1_000;
+
+type Args<Names extends string> = Readonly<Record<"accountId" | Names, string>>;
+
+/** The data sources that are asked, by the provider's names: `@pulumi/cloudflare` itself is one of these. */
+export interface DataSources {
+  getWorkers(args: Args<never>): Promise<unknown>;
+  getWorkersDeployments(args: Args<"scriptName">): Promise<unknown>;
+  getWorkerVersion(args: Args<"workerId" | "versionId">): Promise<unknown>;
+  getWorkerVersions(args: Args<"workerId">): Promise<unknown>;
+}
+
+/** The same answers through the official SDK. */
+function dataSourcesOf(api: Api): DataSources {
+  const source = (name: keyof DataSources) => (args: Args<never>) => ask(`cloudflare:index/${name}:${name}`, api, args);
+  return {
+    getWorkers: source("getWorkers"),
+    getWorkersDeployments: source("getWorkersDeployments"),
+    getWorkerVersion: source("getWorkerVersion"),
+    getWorkerVersions: source("getWorkerVersions"),
+  };
+}
+
+/** Reads one account. A read that the API refuses is an error that says which one and why. */
+export class Reads {
+  readonly accountId: string;
+  readonly #sources: DataSources;
+  readonly #api: Api | undefined;
+
+  /** `api`: for what no data source has (namespaces and their objects); undefined: that cannot be read. */
+  constructor(accountId: string, sources: DataSources, api: Api | undefined) {
+    this.accountId = accountId;
+    this.#sources = sources;
+    this.#api = api;
+  }
+
+  /** Reads through the official SDK alone. */
+  static through(api: Api, accountId: string): Reads {
+    return new Reads(accountId, dataSourcesOf(api), api);
+  }
+
+  /** All Workers of the account. */
+  async workers(): Promise<readonly WorkerRead[]> {
+    const { accountId } = this;
+    return checked("its Workers", v.object({ results: v.array(Worker) }), await this.#sources.getWorkers({ accountId }))
+      .results;
+  }
+
+  /** A Worker's deployments, the newest first. */
+  async deployments(scriptName: string): Promise<readonly DeploymentRead[]> {
+    const { accountId } = this;
+    const answer = await this.#sources.getWorkersDeployments({ accountId, scriptName });
+    return checked(`the deployments of ${scriptName}`, Deployments, answer).results.flatMap(
+      ({ deployments }) => deployments,
+    );
+  }
+
+  async version(workerId: string, versionId: string): Promise<VersionRead> {
+    const { accountId } = this;
+    const answer = await this.#sources.getWorkerVersion({ accountId, workerId, versionId });
+    return checked(`version ${versionId}`, Version, answer);
+  }
+
+  /** A Worker's versions, the newest first. */
+  async versions(workerId: string): Promise<readonly VersionRead[]> {
+    const { accountId } = this;
+    const answer = await this.#sources.getWorkerVersions({ accountId, workerId });
+    return checked("a Worker's versions", v.object({ results: v.array(Version) }), answer).results;
+  }
+
+  /** The namespaces that a Worker's classes have; undefined where the account cannot be asked, or refuses. */
+  async namespaces(workerName: string): Promise<readonly NamespaceRead[] | undefined> {
+    const found = await this.#optional((api) => api.list(`${this.#durableObjects}/namespaces`));
+    const all =
+      found &&
+      checked(
+        "namespaces",
+        v.array(Namespace),
+        found.map(({ use_sqlite, ...rest }) => ({ ...rest, useSqlite: use_sqlite })),
+      );
+    return all?.filter(({ script }) => script === workerName);
+  }
+
+  /** Counts the objects of a namespace that have data; undefined where the account cannot be asked, or refuses. */
+  async objects(namespaceId: string): Promise<ObjectCount | undefined> {
+    const page = await this.#optional((api) =>
+      api.page(`${this.#durableObjects}/namespaces${at`/${namespaceId}`}/objects`, { limit: OBJECTS_LIMIT }),
+    );
+    return (
+      page && {
+        count: page.results.filter(({ hasStoredData }) => hasStoredData !== false).length,
+        more: page.cursor !== undefined,
+      }
+    );
+  }
+
+  /** Whether the KV namespace or the bucket of a binding exists; undefined where the account cannot be asked, or refuses. */
+  async boundExists({ type, namespaceId, bucketName, jurisdiction }: BindingRead): Promise<boolean | undefined> {
+    const { accountId } = this;
+    if (type === "kv_namespace" && namespaceId) {
+      return this.#exists(at`/accounts/${accountId}/storage/kv/namespaces/${namespaceId}`);
+    }
+    if (type === "r2_bucket" && bucketName) {
+      const headers = jurisdiction ? { headers: { "cf-r2-jurisdiction": jurisdiction } } : {};
+      return this.#exists(at`/accounts/${accountId}/r2/buckets/${bucketName}`, headers);
+    }
+    return undefined;
+  }
+
+  #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {
+    return this.#optional(async (api) => (await api.find(path, extra)) !== undefined);
+  }
+
+  get #durableObjects(): string {
+    return at`/accounts/${this.accountId}/workers/durable_objects`;
+  }
+
+  async #optional<T>(read: (api: Api) => Promise<T>): Promise<T | undefined> {
+    try {
+      return this.#api && (await read(this.#api));
+    } catch (error) {
+      if (error instanceof Refusal) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** @throws Error when an answer of Cloudflare's is not what its documentation says. */
+function checked<Schema extends v.GenericSchema>(what: string, schema: Schema, answer: unknown): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, answer);
+  if (result.success) return result.output;
+  throw new Error(`Cloudflare's answer about ${what} is not as documented: ${issueLines(result.issues).join("; ")}`);
+}

@@ -1,0 +1,152 @@
+/** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
+
+import type { Move, Plan } from "@durable-stack/class-lifecycle";
+import { shortDigest } from "../release/manifest.ts";
+import { servesAsWanted } from "./drift.ts";
+import type { LiveWorker } from "./live.ts";
+import { noColors, type Paint, type Tone } from "./paint.ts";
+import type { Preview } from "./preview.ts";
+import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
+import type { RegionChange } from "./regions.ts";
+
+type Line = readonly [tone: Tone | undefined, text: string];
+
+/** State and steps, then classes, traffic, rollback floor and regions. How to read it: docs/read-the-plan.md. */
+export function report(preview: Preview, paint: Paint = noColors): string {
+  const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
+    ["classes", classLines(preview)],
+    ["traffic", trafficLines(preview)],
+    ["rollback", [[undefined, floorLine(preview)]]],
+    ["regions", preview.regions.map((change) => regionLine(change))],
+  ];
+  const body = sections.flatMap(([title, lines]) =>
+    lines.map(
+      ([tone, text], i) => `  ${paint("faint", (i ? "" : title).padEnd(10))}${tone ? paint(tone, text) : text}`,
+    ),
+  );
+  return [paint("strong", headline(preview)), ...body].join("\n");
+}
+
+/** `durable-stack-staging: behind, 0001-create -> 0002-rename`. */
+export function headline({ settings, plan, errors }: Preview): string {
+  const takeover = plan.adopts ? ", taken over from what deployed it" : "";
+  const refused = errors.length ? `; refused, ${errors.length} error${errors.length === 1 ? "" : "s"}` : "";
+  return `${settings.workerName}: ${plan.state}, ${wayOf(plan)}${takeover}${refused}`;
+}
+
+function wayOf({ from, to }: Plan): string {
+  if (from === undefined) return `to ${to}`;
+  return from === to ? `at ${to}` : `${from} -> ${to}`;
+}
+
+function classLines({ plan: { moves }, objects }: Preview): readonly Line[] {
+  const changes = moves.map((move) => changeLine(move, objects)).filter((line) => line !== undefined);
+  const same = moves.length - changes.length;
+  if (changes.length === 0) return [[undefined, same ? `no changes to ${same}` : "none"]];
+  return same
+    ? [...changes, [undefined, `  ${same} more ${same === 1 ? "stays as it is" : "stay as they are"}`]]
+    : changes;
+}
+
+/** What happens to a class that changes: `- SessionDO, with its 12 objects`. */
+export function changeLine(move: Move, objects: ReadonlyMap<string, ObjectCount> = new Map()): Line | undefined {
+  const data = (className: string) => `with ${shownCount(objects.get(className))}`;
+  switch (move.kind) {
+    case "keep":
+      return move.fromWorker === undefined
+        ? undefined
+        : ["changed", `~ ${move.className} waits for its objects from ${move.fromWorker}`];
+    case "create":
+      return ["added", `+ ${move.className} (${move.storage})`];
+    case "receive":
+      return ["added", `+ ${move.className} (${move.storage}), to be taken over from ${move.fromWorker}`];
+    case "rename":
+      return ["changed", `~ ${move.from} -> ${move.className}, ${data(move.from)}`];
+    case "delete":
+      return ["removed", `- ${move.className}, ${data(move.className)}`];
+    case "send":
+      return ["removed", `- ${move.className}, handed to ${move.toWorker} ${data(move.className)}`];
+  }
+}
+
+/** `all its objects` where nobody has counted, else `its 12 objects`. */
+function shownCount(counted: ObjectCount | undefined): string {
+  if (!counted) return "all its objects";
+  if (counted.more) return `its ${OBJECTS_LIMIT.toLocaleString("en")}+ objects`;
+  return counted.count === 0 ? "no objects in it" : `its ${counted.count} object${counted.count === 1 ? "" : "s"}`;
+}
+
+function trafficLines(preview: Preview): readonly Line[] {
+  const { live, traffic, tag } = preview;
+  const before = trafficBefore(preview);
+  if (servesAsWanted(live.serving, tag, traffic)) return [[undefined, `stays: ${before.join(", ")}`]];
+  return [
+    [undefined, `before: ${before.join(", ") || "nothing"}`],
+    ["changed", `after:  ${trafficAfter(preview).join(", ")}`],
+  ];
+}
+
+/** What serves now: `version 2 (1f3a…) 100 %`. */
+export const trafficBefore = ({ live }: Preview): readonly string[] =>
+  live.serving.map(({ versionId, percentage }) => `${versionName(live, versionId)} ${percentage} %`);
+
+/** What is to serve. */
+export const trafficAfter = ({ release, live, traffic }: Preview): readonly string[] => [
+  ...(traffic.release > 0 ? [`release ${shortDigest(release.digest)} ${traffic.release} %`] : []),
+  ...(traffic.stable ? [`${versionName(live, traffic.stable.versionId)} ${traffic.stable.percentage} %`] : []),
+];
+
+function versionName({ versions }: LiveWorker, id: string): string {
+  const version = versions.find(({ versionId }) => versionId === id);
+  if (!version) return id;
+  return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
+}
+
+function floorLine({ live: { rollbackFloor }, plan }: Preview): string {
+  if (plan.changesLifecycle) {
+    const before = rollbackFloor === undefined ? "" : `was version ${rollbackFloor}; `;
+    return `${before}nothing before this release can serve again`;
+  }
+  return rollbackFloor === undefined ? "no floor" : `back to version ${rollbackFloor} at most`;
+}
+
+function regionLine(change: RegionChange): Line {
+  const { id, prefix } = change;
+  switch (change.kind) {
+    case "added":
+      return ["added", `+ ${id} (${prefix})`];
+    case "removed":
+      return ["removed", `- ${id} (${prefix})`];
+    case "prefix":
+      return ["removed", `~ ${id}: names begin with ${change.to}, not ${prefix}`];
+    case "id":
+      return ["removed", `~ ${id} (${prefix}) is called ${change.to}`];
+    case "home":
+      return ["removed", `~ the home region is ${change.to}, not ${id}`];
+    case "jurisdiction":
+      return ["removed", `~ ${id} (${prefix}): jurisdiction ${change.from} -> ${change.to}`];
+  }
+}
+
+/** The preview as data, for programs: what `report` says, and the `exports` map that would be sent. */
+export function planData({ settings, release, live, plan, traffic, tag, regions, objects, errors, warnings }: Preview) {
+  return {
+    stack: settings.stack,
+    worker: settings.workerName,
+    state: plan.state,
+    from: plan.from ?? null,
+    to: plan.to,
+    adopts: plan.adopts,
+    changesLifecycle: plan.changesLifecycle,
+    release: { digest: release.digest, tag },
+    moves: plan.moves,
+    exports: plan.exports,
+    objects: Object.fromEntries(objects),
+    serving: live.serving,
+    traffic: { release: traffic.release, stable: traffic.stable ?? null },
+    rollbackFloor: live.rollbackFloor ?? null,
+    regions,
+    errors,
+    warnings,
+  };
+}

@@ -1,0 +1,142 @@
+/** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
+
+import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
+import { hashes, replay } from "@durable-stack/class-lifecycle";
+import { table } from "../commands/command.ts";
+import { Refusal } from "../provider/api.ts";
+import { shortDigest } from "../release/manifest.ts";
+import { type Release, readRelease } from "../release/read.ts";
+import { notServed } from "../release/served.ts";
+import { releaseDir } from "../stack/config.ts";
+import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
+import { servesAsWanted } from "./drift.ts";
+import { readWorker } from "./live.ts";
+import { type Preview, previewOf } from "./preview.ts";
+import { changeLine, trafficAfter } from "./report.ts";
+
+export interface StackStatus {
+  readonly stack: string;
+  readonly worker: string;
+  readonly state: State;
+  /** The step that is live, or that a Worker to be adopted stands at. */
+  readonly step: string | undefined;
+  /** Steps of the history that are not live yet; undefined where the live step is not in it. */
+  readonly behind: number | undefined;
+  /** Digest of the release that serves. */
+  readonly release: string | undefined;
+  /** Versions that serve, by number, with their share in per cent. */
+  readonly serving: readonly { readonly version: number; readonly percentage: number }[];
+  readonly rollbackFloor: number | undefined;
+  /** What deploying the built release would do. */
+  readonly promoting: string;
+}
+
+/** What the next `up` of a stack will do, as `previewOf` says, with the promotion guard asked of the live account. */
+export async function previewStack(
+  stack: OpenStack,
+  release: Release,
+  migrations: readonly Migration[],
+  options: StackOptions,
+): Promise<Preview> {
+  const { settings, reads } = stack;
+  const findings = await promotion(settings.promotesFrom, release, options);
+  return previewOf({ reads, settings, release, migrations, findings });
+}
+
+/** How a stack stands, as far as that can be told with the release of its settings. */
+export async function statusOf(
+  stack: OpenStack,
+  migrations: readonly Migration[],
+  options: StackOptions,
+): Promise<StackStatus> {
+  const built = findRelease(stack);
+  const release = built instanceof Error ? unbuilt(migrations) : built;
+  const preview = await previewStack(stack, release, migrations, options);
+  const { live, plan } = preview;
+  const at = plan.state === "fresh" ? 0 : migrations.findIndex(({ name }) => name === plan.from) + 1 || undefined;
+  return {
+    stack: stack.name,
+    worker: stack.settings.workerName,
+    state: plan.state,
+    step: plan.from,
+    behind: at === undefined ? undefined : migrations.length - at,
+    release: live.digest,
+    serving: live.serving.map(({ number, percentage }) => ({ version: number, percentage })),
+    rollbackFloor: live.rollbackFloor,
+    promoting: built instanceof Error ? "no release is built" : summary(preview),
+  };
+}
+
+/** `deploys release 0f1e2d3c4b5a 100 %: ~ A -> B, …; + C (sqlite)`, or why not. */
+function summary(preview: Preview): string {
+  const { plan, live, traffic, errors, tag, uploads } = preview;
+  if (errors.length) return `refused: ${[...new Set(errors.map(({ code }) => code))].join(", ")}`;
+  const uploaded = !uploads || live.versions.some((version) => version.tag === tag);
+  if (!plan.changesLifecycle && uploaded && servesAsWanted(live.serving, tag, traffic)) return "nothing";
+  const changes = plan.moves.map((move) => changeLine(move)?.[1]).filter((text) => text !== undefined);
+  return `deploys ${trafficAfter(preview).join(", ")}: ${changes.join("; ") || "no class changes"}`;
+}
+
+function findRelease({ settings }: OpenStack): Release | Error {
+  try {
+    return readRelease(releaseDir(settings));
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** The release that the history asks for, where none is built: enough to tell how a stack stands. */
+const unbuilt = (migrations: readonly Migration[]): Release => ({
+  format: 1,
+  dir: "",
+  digest: "",
+  size: 0,
+  classes: [...replay(migrations).keys()],
+  bindings: [],
+  compatibilityDate: "",
+  compatibilityFlags: [],
+  migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
+  commit: null,
+});
+
+/** What stands against the release when the stack that it is promoted from does not serve it. */
+async function promotion(
+  from: string | undefined,
+  release: Release,
+  options: StackOptions,
+): Promise<readonly Finding[]> {
+  if (from === undefined) return [];
+  try {
+    const { settings, reads } = openStack(from, options);
+    const { digest } = await readWorker(reads, settings.workerName);
+    return notServed(from, release, digest);
+  } catch (error) {
+    if (!(error instanceof StackUnavailable || error instanceof Refusal)) throw error;
+    return [
+      {
+        code: "promotion_unchecked",
+        subject: from,
+        message: "it cannot be read from here, so whether it serves this release is checked only by `npm run up`.",
+        fix: error.message.replaceAll(/\s*\n\s*/g, " "),
+      },
+    ];
+  }
+}
+
+/** The rows as a person reads them. */
+export function statusTable(rows: readonly StackStatus[]): string {
+  const cells = rows.map((row) => [
+    row.stack,
+    row.state,
+    row.step ?? "-",
+    row.behind === undefined ? "?" : String(row.behind),
+    row.release === undefined ? "-" : shortDigest(row.release),
+    row.serving.map(({ version, percentage }) => `v${version} ${percentage} %`).join(", ") || "-",
+    row.rollbackFloor === undefined ? "-" : `v${row.rollbackFloor}`,
+    row.promoting,
+  ]);
+  return table([
+    ["stack", "state", "step", "behind", "release", "serves", "floor", "promoting the built release"],
+    ...cells,
+  ]);
+}

@@ -1,0 +1,75 @@
+/** Where traffic goes: pure arithmetic of a rollout between the release and the version that is stable now. */
+import type { Finding } from "@durable-stack/class-lifecycle";
+
+/** A version that serves now, and its share of the traffic in per cent. */
+export interface Serving {
+  readonly versionId: string;
+  readonly percentage: number;
+  readonly number: number;
+  /** The tag that the program gave the version; undefined: something else made it. */
+  readonly tag: string | undefined;
+}
+
+/** The share of the release, and the version that gets the rest of the traffic if there is a rest. */
+export interface Traffic {
+  readonly release: number;
+  readonly stable?: { readonly versionId: string; readonly percentage: number };
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * The split for `rollout` per cent to the release that is tagged `tag`, beside what serves now. The same call after
+ * it was applied gives the same split, so that a second `up` changes nothing.
+ */
+export function split(serving: readonly Serving[], tag: string, rollout: number): Traffic {
+  const others = serving.filter((version) => version.tag !== tag);
+  const stable = others[0];
+  // Whichever release is at hand, nothing of it is wanted: the one that was rolled out beside the stable one is newer.
+  if (rollout === 0 && others.length > 1) return abandoned(others);
+  if (serving.length > 1 && others.length > 1) {
+    const shares = serving.map((version) => `${version.tag ?? version.versionId} ${version.percentage} %`).join(", ");
+    return {
+      release: rollout,
+      findings: [
+        {
+          code: "rollout_unfinished",
+          subject: tag,
+          message: `another rollout has not ended: ${shares}.`,
+          fix: "finish it (rollout: 100 with its release) or abandon it (rollout: 0) first.",
+        },
+      ],
+    };
+  }
+  if (rollout === 100) return { release: 100, findings: [] };
+  if (!stable) {
+    const message =
+      serving.length === 0
+        ? "nothing is live yet, so the release gets all traffic."
+        : "the release has all traffic already.";
+    return {
+      release: 100,
+      findings: [
+        { code: "rollout_without_stable", subject: `rollout ${rollout}`, message, fix: "set rollout to 100." },
+      ],
+    };
+  }
+  if (rollout === 0) return abandoned([stable]);
+  return { release: rollout, stable: { versionId: stable.versionId, percentage: 100 - rollout }, findings: [] };
+}
+
+/** All traffic for the oldest of `others`, and none for the release. */
+function abandoned(others: readonly Serving[]): Traffic {
+  const [oldest] = others.toSorted((a, b) => a.number - b.number);
+  return {
+    release: 0,
+    ...(oldest && { stable: { versionId: oldest.versionId, percentage: 100 } }),
+    findings: [
+      {
+        code: "release_without_traffic",
+        subject: "rollout 0",
+        message: "the release is uploaded and gets no traffic: all of it stays with the version before.",
+        fix: "raise rollout when it is to serve.",
+      },
+    ],
+  };
+}

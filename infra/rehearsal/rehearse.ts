@@ -1,0 +1,258 @@
+/**
+ * The rehearsal of a release: in a throw-away local account the older release is deployed, filled with data through
+ * the API that everybody uses, and followed by the newer one; then all of it is read back. What is missing after must
+ * have been named by the plan.
+ */
+import { randomBytes } from "node:crypto";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import Cloudflare from "cloudflare";
+import * as v from "valibot";
+import { applyProgram } from "../apply/apply.ts";
+import { Client } from "../smoke/client.ts";
+import { ApiKeys, KeysError } from "../stack/api-keys.ts";
+import { readProject } from "../stack/project.ts";
+import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
+import { PATTERNS } from "./patterns/index.ts";
+import type { Held, Pattern } from "./patterns/pattern.ts";
+import type { Side } from "./side.ts";
+import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
+
+export interface RehearsalOptions {
+  readonly from: Side;
+  readonly to: Side;
+  /** Whose settings both are deployed with. */
+  readonly stack: string;
+  /** Objects of each class that get data. */
+  readonly objects: number;
+  /** The account's folder: an empty one. */
+  readonly dir: string;
+  /** Told of what is done next. */
+  readonly onProgress: (line: string) => void;
+}
+
+export interface Rehearsal {
+  /** What the program said of the newer release: its plan and its warnings, line by line. */
+  readonly plan: readonly string[];
+  readonly classes: readonly ClassOutcome[];
+  /** Classes of the older release that no pattern here fills, and which say nothing of their data. */
+  readonly unfilled: readonly string[];
+  /** Classes that the newer release takes away, and that the stack's config does not allow it to yet. */
+  readonly notAllowed: readonly string[];
+  readonly asked: Asked;
+  /** By the class that the WebSockets are of, in the older release. */
+  readonly sockets: Readonly<Record<string, HeldOpen>>;
+  /** Milliseconds that the newer release's apply took, and the resources that it changed. */
+  readonly deployMs: number;
+  readonly changed: readonly string[];
+  /** Whether nothing was lost that the plan did not name. */
+  readonly ok: boolean;
+}
+
+/** At most so many calls at once: a rehearsal is not a load test. */
+const LANES = 8;
+
+/** One object with data. */
+interface Filled {
+  readonly pattern: Pattern;
+  readonly className: string;
+  readonly id: string;
+  readonly region: string;
+  readonly client: Client;
+  readonly read: Held["read"];
+}
+
+/** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
+export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
+  const account = await startAccount({ dir: options.dir, port: 0, apiPort: 0, onLog: () => {} });
+  try {
+    return await inAccount(account, options);
+  } finally {
+    await account.close();
+  }
+}
+
+async function inAccount(account: RunningAccount, options: RehearsalOptions): Promise<Rehearsal> {
+  const { dir, from, to, stack, objects, onProgress } = options;
+  const adminToken = randomBytes(24).toString("hex");
+  const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
+  const deploy = (side: Side, lines: string[] = []) =>
+    applyProgram({
+      dir,
+      account,
+      root: side.root,
+      stack,
+      config: settings(side, adminToken, destroyed(planned)),
+      onLine: (line) => lines.push(line),
+    });
+
+  onProgress(`deploying ${from.name}`);
+  await deploy(from);
+  const base = new URL(`http://127.0.0.1:${account.port}/`);
+
+  onProgress("filling it with data");
+  const classes = from.release.bindings.map(({ binding, className }) => ({
+    className,
+    pattern: PATTERNS.find((pattern) => pattern.binding === binding),
+  }));
+  const callers = await Callers.of(account, base, nameOf(from, stack));
+  const regions = regionsOf(from, stack);
+  const filled: Filled[] = [];
+  for (const pattern of PATTERNS) {
+    const className = classes.find((candidate) => candidate.pattern === pattern)?.className;
+    if (className === undefined) continue;
+    const made = await inLanes(Array.from({ length: objects }), async (_, index): Promise<Filled> => {
+      const client = await callers.next();
+      const nextRegion = regions[index % regions.length] ?? "";
+      const id = `${nextRegion}~rehearsal-${index}`;
+      const { read, region = nextRegion } = await pattern.fill({ client, id, index, adminToken });
+      return { pattern, className, id, region, client, read };
+    });
+    filled.push(...made);
+  }
+  const before = await readAll(filled);
+  const givenUp = regionsGivenUp(from, to, stack);
+  const sockets = await holdSockets(filled, givenUp);
+
+  onProgress(`deploying ${to.name}`);
+  const plan: string[] = [];
+  const began = performance.now();
+  const deployed = deploy(to, plan);
+  const [asked, { steps }] = await Promise.all([ask(new Client(base), to.release.digest, deployed), deployed]);
+  const deployMs = Math.round(performance.now() - began);
+
+  onProgress("reading it back");
+  const after = await readAll(filled);
+  const objectsOf = (className: string): readonly Compared[] =>
+    filled.flatMap((object, i) => {
+      const [was, is] = [before[i], after[i]];
+      if (object.className !== className || !was || !is) return [];
+      return [{ id: object.id, before: was, after: is, givenUp: givenUp.includes(object.region) }];
+    });
+  const outcomes = [...new Set(filled.map(({ className }) => className))].map((className) =>
+    compare(className, fateOf(className, planned), objectsOf(className)),
+  );
+  const held: Record<string, HeldOpen> = {};
+  for (const [className, letGo] of sockets) {
+    const { kind } = fateOf(className, planned);
+    held[className] = await letGo(kind === "deleted" || kind === "sent");
+  }
+  const stranded = Object.entries(held).some(
+    ([className, { dropped, reconnected }]) => reconnected < dropped && !destroyed(planned).includes(className),
+  );
+  return {
+    plan,
+    classes: outcomes,
+    unfilled: classes.filter(({ pattern }) => pattern === undefined).map(({ className }) => className),
+    notAllowed: destroyed(planned).filter((className) => !allowedIn(to, stack).includes(className)),
+    asked,
+    sockets: held,
+    deployMs,
+    changed: steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`),
+    ok: outcomes.every(({ ok }) => ok) && !stranded,
+  };
+}
+
+/**
+ * Over the stack's own config: what an account of one evening does not have (zones, another stack to promote from),
+ * and leave to take away what the plan names, because seeing what that takes is what a rehearsal is for.
+ */
+function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
+  return {
+    "durable-stack:adminToken": adminToken,
+    "durable-stack:release": side.setting,
+    "durable-stack:promotesFrom": "",
+    "durable-stack:zoneId": "",
+    "durable-stack:hostname": "",
+    "durable-stack:routes": "",
+    "durable-stack:rollout": "100",
+    "durable-stack:allowDestroy": JSON.stringify(allowDestroy),
+  };
+}
+
+/** A setting of the stack's own config. */
+const setting = ({ root }: Side, stack: string, key: string): string | undefined =>
+  readProject(root, stack).config[`durable-stack:${key}`] || undefined;
+
+const nameOf = (side: Side, stack: string): string => setting(side, stack, "workerName") ?? `durable-stack-${stack}`;
+
+const allowedIn = (side: Side, stack: string): readonly string[] =>
+  v.parse(v.array(v.string()), JSON.parse(setting(side, stack, "allowDestroy") ?? "[]"));
+
+const Regions = v.array(v.object({ id: v.string(), prefix: v.string() }));
+
+const regionTable = (side: Side, stack: string) =>
+  v.parse(Regions, JSON.parse(setting(side, stack, "regions") ?? "[]"));
+
+/** The ids of the stack's regions: every one of them gets objects. */
+const regionsOf = (side: Side, stack: string): readonly string[] => regionTable(side, stack).map(({ id }) => id);
+
+/** The ids of the older release's regions that the newer one's config says may be lost. */
+function regionsGivenUp(from: Side, to: Side, stack: string): readonly string[] {
+  const allowed = v.parse(v.array(v.string()), JSON.parse(setting(to, stack, "allowRegionLoss") ?? "[]"));
+  const environment = setting(from, stack, "environmentPrefix") ?? "";
+  return regionTable(from, stack)
+    .filter(({ prefix }) => allowed.includes(`${environment}${prefix}`))
+    .map(({ id }) => id);
+}
+
+/** Callers with an API key each, so that nobody waits for another one's tokens. */
+class Callers {
+  readonly #base: URL;
+  readonly #keys: ApiKeys | undefined;
+
+  private constructor(base: URL, keys: ApiKeys | undefined) {
+    this.#base = base;
+    this.#keys = keys;
+  }
+
+  static async of({ apiUrl, token, accountId }: RunningAccount, base: URL, worker: string): Promise<Callers> {
+    const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
+    try {
+      return new Callers(base, await ApiKeys.of(client, accountId, worker));
+    } catch (error) {
+      // A release from before there were keys: all calls come from one address, and wait where they must.
+      if (error instanceof KeysError) return new Callers(base, undefined);
+      throw error;
+    }
+  }
+
+  async next(): Promise<Client> {
+    const made = await this.#keys?.create("rehearsal");
+    return new Client(this.#base, made ? { "X-API-Key": made.key } : {});
+  }
+}
+
+/** What every object holds now. The last ones filled are asked first: their buckets refill. */
+async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
+  const contents = await inLanes(filled.toReversed(), async ({ read }): Promise<Content> => {
+    try {
+      return { data: await read() };
+    } catch (error) {
+      return { fault: error instanceof Error ? error.message : String(error) };
+    }
+  });
+  return contents.toReversed();
+}
+
+/** Those in regions that are given up would have nothing to come back to. */
+async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]) {
+  const letGo = new Map<string, Awaited<ReturnType<typeof hold>>>();
+  for (const className of new Set(filled.map((one) => one.className))) {
+    const connects = filled.flatMap(({ className: of, pattern: { socket }, id, region, client }) =>
+      of === className && socket && !givenUp.includes(region) ? [() => client.connect(socket(id))] : [],
+    );
+    if (connects.length > 0) letGo.set(className, await hold(connects));
+  }
+  return letGo;
+}
+
+/** Works on all of `items`, a few at a time, and returns the results in their order. */
+async function inLanes<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const left = items.entries();
+  const lane = async () => {
+    for (const [index, item] of left) results[index] = await work(item, index);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return results;
+}

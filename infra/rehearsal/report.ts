@@ -1,0 +1,110 @@
+/** The outcome of a rehearsal as a person reads it, and as a program does. */
+import { shortDigest } from "../release/manifest.ts";
+import type { ClassOutcome, Fate } from "./classes.ts";
+import type { Rehearsal } from "./rehearse.ts";
+import type { Side } from "./side.ts";
+
+/** Objects of one class that are named when they are lost; the rest is a number. */
+const NAMED = 5;
+
+export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal): string {
+  const { plan, classes, unfilled, notAllowed, ok } = rehearsal;
+  const rows = [
+    ["class", "objects", "before", "after", ""],
+    ...classes.map((outcome) => {
+      const { className, objects, before, after } = outcome;
+      return [className, String(objects), short(before), short(after), verdict(outcome)];
+    }),
+  ];
+  const lines = [
+    "Rehearsed in a throw-away local account, with the settings of the stack ".concat(stack),
+    `  from  ${described(from)}`,
+    `  to    ${described(to)}`,
+    ...(from.release.digest === to.release.digest
+      ? ["  Both are the same release: this says how it stands a deployment, and nothing of a change."]
+      : []),
+    "",
+    ...plan,
+    "",
+    ...table(rows),
+    ...classes.filter(({ ok }) => !ok).flatMap(losses),
+    "",
+    ...visitors(from, to, rehearsal),
+    ...unfilled.map((name) => `${name} was not filled: infra/rehearsal/patterns/ has nothing for its binding.`),
+    ...notAllowed.map(
+      (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
+    ),
+    "",
+    ok ? "Nothing was lost that the plan did not name." : "FAILED: something was lost that the plan did not name.",
+  ];
+  return lines.join("\n");
+}
+
+export function asJson(from: Side, to: Side, stack: string, rehearsal: Rehearsal): string {
+  const side = ({ name, release: { digest, migration, commit } }: Side) => ({
+    name,
+    digest,
+    step: migration.step,
+    commit,
+  });
+  return JSON.stringify({ from: side(from), to: side(to), stack, ...rehearsal }, null, 2);
+}
+
+function described({ name, release: { digest, migration, commit } }: Side): string {
+  const source = commit === null ? "" : `, commit ${commit.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1")}`;
+  return `${name}: ${shortDigest(digest)}, step ${migration.step}${source}`;
+}
+
+const short = (hash: string | undefined): string => (hash === undefined ? "-" : shortDigest(hash));
+
+function verdict({ fate, objects, kept, lost, ok }: ClassOutcome): string {
+  if (!ok) return `LOST: ${lost.filter(({ givenUp }) => !givenUp).length} of ${objects}`;
+  const alive = fate.kind === "kept" || fate.kind === "renamed";
+  const without = alive && kept < objects ? `, without ${objects - kept} in regions that are given up` : "";
+  return `${FATES[fate.kind](fate)}${without}`;
+}
+
+const FATES: { readonly [K in Fate["kind"]]: (fate: Fate) => string } = {
+  kept: () => "kept",
+  renamed: (fate) => `kept${fate.kind === "renamed" ? ` as ${fate.to}` : ""}`,
+  deleted: () => "deleted, as the plan says",
+  sent: (fate) => `handed${fate.kind === "sent" ? ` to ${fate.toWorker}` : ""}, as the plan says`,
+};
+
+function losses({ className, lost }: ClassOutcome): readonly string[] {
+  const unnamed = lost.filter(({ givenUp }) => !givenUp);
+  const more = unnamed.length - NAMED;
+  return [
+    ...unnamed.slice(0, NAMED).map(({ id, reason }) => `  ${className} ${id}: ${reason}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+function visitors(from: Side, to: Side, { asked, sockets, deployMs, changed }: Rehearsal): readonly string[] {
+  const { requests, failed, firstAnswerMs } = asked;
+  const answer =
+    from.release.digest === to.release.digest
+      ? ""
+      : firstAnswerMs === undefined
+        ? "; the newer release never answered"
+        : `; first answer of the newer release ${firstAnswerMs} ms after the last of the older`;
+  return [
+    `deployed in ${(deployMs / 1_000).toFixed(1)} s, ${changed.length === 0 ? "nothing" : changed.length} changed; ${failed} of ${requests} requests failed meanwhile${answer}`,
+    ...Object.entries(sockets).map(
+      ([className, { open, dropped, reconnected, slowestMs }]) =>
+        `WebSockets of ${className}: ${open} open, ${dropped} dropped, ${reconnected} reconnected${
+          reconnected > 0 ? `, the slowest after ${slowestMs} ms` : ""
+        }`,
+    ),
+  ];
+}
+
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(width(column)))
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * One of the two releases of a rehearsal, and the program that deploys it. A release is deployed by a program whose
+ * history ends at its own step (infra/plan/planning.ts holds the two together), so the older one needs an older program:
+ * of a commit, the commit's own; of a folder, this checkout's with its history cut at the release's step.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import type { Migration } from "@durable-stack/class-lifecycle";
+import { hashes } from "@durable-stack/class-lifecycle";
+import * as v from "valibot";
+import { migrations } from "../migrations.ts";
+import { MANIFEST } from "../release/manifest.ts";
+import { type Release, readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
+
+export interface Side {
+  /** As the caller named it: a folder, or a tag, branch or commit. */
+  readonly name: string;
+  readonly release: Release;
+  /** The folder of Pulumi.yaml and of the program that deploys it. */
+  readonly root: string;
+  /** What that program is given as `release`. */
+  readonly setting: string;
+  /** That program's history, which ends at the release's step. */
+  readonly migrations: readonly Migration[];
+}
+
+/** What the rehearsal cannot begin with, as a sentence for whoever asked for it. */
+export class SideError extends Error {}
+
+const Storage = v.picklist(["sqlite", "legacy-kv"]);
+const className = v.string();
+const History = v.object({
+  migrations: v.array(
+    v.object({
+      name: v.string(),
+      changes: v.array(
+        v.variant("op", [
+          v.object({ op: v.literal("create"), className, storage: Storage }),
+          v.object({ op: v.literal("rename"), from: v.string(), to: v.string() }),
+          v.object({ op: v.literal("remove"), className }),
+          v.object({ op: v.literal("send"), className, toWorker: v.string() }),
+          v.object({ op: v.literal("receive"), className, fromWorker: v.string(), storage: Storage }),
+        ]),
+      ),
+    }),
+  ),
+});
+
+/** Finds releases, and makes what is missing in a folder of its own, until `remove`. */
+export class Sides {
+  readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-rehearsal-")));
+  readonly #worktrees: string[] = [];
+
+  constructor() {
+    // Found from every program below, and, being above them, no change to a commit's files.
+    symlinkSync(join(ROOT, "node_modules"), join(this.#dir, "node_modules"), "junction");
+  }
+
+  /** The release that `name` means: a folder with one, else a tag, branch or commit. @throws SideError */
+  async find(name: string): Promise<Side> {
+    const folder = resolve(ROOT, name);
+    if (existsSync(join(folder, MANIFEST))) return this.#ofFolder(name, folder);
+    const commit = commitOf(name);
+    if (commit !== undefined) return this.#ofCommit(name, commit);
+    throw new SideError(
+      `"${name}" is neither a folder with a release (there is no ${join(name, MANIFEST)}) nor a tag, branch or commit. ` +
+        "Build a release with `npm run build`, or name a tag; a shallow clone has none (`git fetch --tags --unshallow`).",
+    );
+  }
+
+  /** Removes everything that was made. */
+  remove(): void {
+    for (const worktree of this.#worktrees) git("worktree", "remove", "--force", worktree);
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #ofFolder(name: string, dir: string): Promise<Side> {
+    const release = readRelease(dir);
+    const { step, history } = release.migration;
+    const index = migrations.findIndex((migration) => migration.name === step);
+    if (index < 0 || hashes(migrations)[index] !== history) {
+      throw new SideError(
+        `The release in ${name} was built at step ${step}, ${
+          index < 0
+            ? "which infra/migrations.ts does not have"
+            : "with another past than infra/migrations.ts has up to it"
+        }: no program here can deploy it. Name the tag or commit that it was built from instead${
+          release.commit === null ? "" : ` (${release.commit.replace(/-dirty$/, "")})`
+        }.`,
+      );
+    }
+    const root = index === migrations.length - 1 ? ROOT : this.#programAt(migrations.slice(0, index + 1));
+    return side(name, release, root);
+  }
+
+  /** This checkout's program with another history. */
+  #programAt(past: readonly Migration[]): string {
+    const root = join(this.#dir, `at-${past.at(-1)?.name}`);
+    mkdirSync(root);
+    cpSync(join(ROOT, "infra"), join(root, "infra"), { recursive: true });
+    for (const file of ["Pulumi.yaml", "package.json", ...stackFiles()]) cpSync(join(ROOT, file), join(root, file));
+    writeFileSync(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
+    return root;
+  }
+
+  async #ofCommit(name: string, commit: string): Promise<Side> {
+    const root = join(this.#dir, `commit-${commit.slice(0, 12)}`);
+    if (!existsSync(root)) {
+      git("worktree", "prune");
+      git("worktree", "add", "--detach", root, commit);
+      this.#worktrees.push(root);
+      await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
+        throw new SideError(`${name} does not build with the packages of this checkout:\n${wordsOf(error)}`);
+      });
+    }
+    return side(name, readRelease(join(root, "dist/release")), root);
+  }
+}
+
+async function side(name: string, release: Release, root: string): Promise<Side> {
+  const program: unknown = await import(pathToFileURL(join(root, "infra/migrations.ts")).href);
+  const { migrations } = v.parse(History, program);
+  return { name, release, root, setting: relative(root, release.dir), migrations };
+}
+
+const stackFiles = () => readdirSync(ROOT).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
+
+/** The commit that a tag, a branch or a commit means; undefined where there is none, or no repository. */
+export function commitOf(name: string): string | undefined {
+  try {
+    return git("rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`);
+  } catch {
+    return undefined;
+  }
+}
+
+const git = (...args: string[]): string =>
+  execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Error && "stderr" in error && error.stderr ? String(error.stderr).trim() : String(error);

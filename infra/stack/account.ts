@@ -1,0 +1,49 @@
+/** Which Cloudflare account to talk to, and with what: the one place where that is decided. */
+import { join, resolve } from "node:path";
+import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
+import { ROOT } from "../release/root.ts";
+
+/** A Cloudflare account that can be talked to. */
+export interface Account {
+  /** Ends in `/client/v4`. */
+  readonly apiUrl: string;
+  readonly accountId: string;
+  readonly token: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
+
+/** What is known of an account; what is missing is undefined. */
+export interface PartialAccount {
+  readonly apiUrl: string;
+  readonly accountId: string | undefined;
+  readonly token: string | undefined;
+}
+
+/**
+ * The account that a stack's config and the environment name, by the keys of the Pulumi provider
+ * (`cloudflare:baseUrl`, `cloudflare:apiToken`) and the variables of the provider, wrangler and the SDK.
+ */
+export function describedAccount(env: Environment, config: Environment = {}, accountId?: string): PartialAccount {
+  return {
+    apiUrl: config["cloudflare:baseUrl"] || env.CLOUDFLARE_BASE_URL || env.CLOUDFLARE_API_BASE_URL || CLOUDFLARE,
+    accountId: accountId || env.CLOUDFLARE_ACCOUNT_ID || undefined,
+    token: config["cloudflare:apiToken"] || env.CLOUDFLARE_API_TOKEN || undefined,
+  };
+}
+
+/** The account with all that it takes to talk to it, or undefined. */
+export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account | undefined =>
+  accountId && token ? { apiUrl, accountId, token } : undefined;
+
+/** The local account that runs on `dir` (seen from the project). @throws Error saying how to start one. */
+export function localAccount(dir: string): Account {
+  const folder = resolve(ROOT, dir);
+  const running = runningAccount(folder);
+  if (running) return { apiUrl: running.apiUrl, accountId: running.accountId, token: running.token };
+  throw new Error(
+    `no local account runs (looked in ${join(dir, ADDRESS_FILE)}). Start one in another terminal: npm start`,
+  );
+}

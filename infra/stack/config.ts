@@ -1,0 +1,302 @@
+/**
+ * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
+ * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
+ */
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import * as v from "valibot";
+import { ROOT } from "../release/root.ts";
+
+/** The project's name, which is the namespace of its config keys. */
+export const PROJECT = "durable-stack";
+
+const slug = (max: number) =>
+  v.pipe(
+    v.string("must be text"),
+    v.regex(
+      new RegExp(`^[a-z][a-z0-9-]{0,${max - 1}}$`),
+      `must be lower-case letters, digits and hyphens, at most ${max}`,
+    ),
+  );
+const whole = (min: number, max: number) => {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule));
+};
+const oneOf = <const Options extends readonly string[]>(options: Options) =>
+  v.picklist(options, `must be one of ${options.join(", ")}`);
+const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
+const origin = v.pipe(
+  v.string("must be text"),
+  v.check(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    "must be an origin like https://app.example.com",
+  ),
+);
+const hostname = v.pipe(
+  v.string("must be text"),
+  v.regex(
+    /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/,
+    "must be a host name like api.example.com",
+  ),
+);
+
+/** Where Cloudflare is asked to place objects (docs: Durable Objects, data location). */
+const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
+const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
+const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
+
+const Region = v.strictObject({
+  id: slug(31),
+  prefix: slug(31),
+  locationHint: oneOf(LOCATION_HINTS),
+  jurisdiction: v.optional(oneOf(JURISDICTIONS)),
+  continents: v.optional(v.array(oneOf(CONTINENTS)), []),
+});
+
+const RateLimit = v.strictObject({ capacity: whole(1, 1_000_000), periodSeconds: whole(1, 86_400) });
+
+/** Every key of a stack's config, without the `durable-stack:` in front. */
+const Schema = v.strictObject({
+  accountId: hexId,
+  workerName: slug(54),
+  adminToken: v.pipe(
+    v.string("must be text"),
+    v.minLength(24, "must have at least 24 characters"),
+    v.maxLength(512, "must have at most 512 characters"),
+  ),
+  protect: v.optional(v.boolean("must be true or false"), true),
+  release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
+  promotesFrom: v.optional(slug(100)),
+  rollout: v.optional(whole(0, 100), 100),
+  pin: v.optional(whole(0, 1_000_000), 0),
+  allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
+  allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
+  adopt: v.optional(v.boolean("must be true or false"), false),
+  zoneId: v.optional(hexId),
+  hostname: v.optional(hostname),
+  routes: v.optional(
+    v.array(
+      v.pipe(
+        v.string("must be a route pattern"),
+        v.regex(/^[^/\s]+\/?\S*$/, "must be a route pattern like example.com/api/*"),
+      ),
+    ),
+    [],
+  ),
+  environmentPrefix: v.pipe(
+    v.string("must be text"),
+    v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
+  ),
+  homeRegion: slug(31),
+  regions: v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
+  corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
+  demoLogin: v.optional(v.boolean("must be true or false"), false),
+  session: v.optional(
+    v.strictObject({
+      slidingMinutes: v.optional(whole(1, 1_440), 30),
+      absoluteHours: v.optional(whole(1, 720), 12),
+      maxPerUser: v.optional(whole(1, 1_000), 10),
+    }),
+    {},
+  ),
+  chat: v.optional(
+    v.strictObject({ historyLimit: v.optional(whole(1, 10_000), 100), retentionDays: v.optional(whole(1, 3_650)) }),
+    {},
+  ),
+  rateLimits: v.optional(
+    v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
+    {},
+  ),
+});
+
+/** The keys of a stack's config, as Pulumi.yaml must declare them. */
+export const CONFIG_KEYS: readonly string[] = Object.keys(Schema.entries);
+
+/** The same without what only the Pulumi CLI can decrypt: what a command can know of a stack. */
+const PublicSchema = v.omit(Schema, ["adminToken"]);
+
+interface Named {
+  /** The stack's name, which is also its environment's. */
+  readonly stack: string;
+}
+export type Settings = v.InferOutput<typeof Schema> & Named;
+export type PublicSettings = v.InferOutput<typeof PublicSchema> & Named;
+
+/** What to run when a key is missing or wrong. Keys without a line of their own are set in the stack's file. */
+const FIXES: Readonly<Record<string, string>> = {
+  accountId: "pulumi config set accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID",
+  adminToken: 'pulumi config set --secret adminToken "$(openssl rand -hex 32)"',
+  workerName: "pulumi config set workerName durable-stack-<stack>",
+  environmentPrefix: "pulumi config set environmentPrefix <three letters and a hyphen>",
+  zoneId: "pulumi config set zoneId <the zone's id>",
+};
+
+/** All that is wrong with a stack's config, in one error. */
+export class SettingsError extends pulumi.RunError {
+  readonly problems: readonly string[];
+
+  constructor(stack: string, problems: readonly string[]) {
+    super(
+      `Pulumi.${stack}.yaml has ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${problems.map((line) => `  ${line}`).join("\n")}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/**
+ * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
+ * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN.
+ * @throws SettingsError with every mistake.
+ */
+export function parseSettings(
+  stack: string,
+  config: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Settings {
+  const given = givenBy(stack, config, env);
+  return { ...checked(Schema, stack, env.ADMIN_TOKEN ? { adminToken: env.ADMIN_TOKEN, ...given } : given), stack };
+}
+
+/**
+ * As `parseSettings`, without the admin token, which may be encrypted or missing.
+ * @throws SettingsError with every mistake.
+ */
+export function parsePublicSettings(
+  stack: string,
+  config: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>> = {},
+): PublicSettings {
+  const { adminToken: _, ...given } = givenBy(stack, config, env);
+  return { ...checked(PublicSchema, stack, given), stack };
+}
+
+function givenBy(
+  stack: string,
+  config: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
+  const given: Record<string, unknown> = { workerName: `${PROJECT}-${stack}` };
+  if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
+  for (const [key, text] of Object.entries(config)) {
+    const [namespace, name] = splitKey(key);
+    // Pulumi.yaml gives every key a default, and empty text is: not set.
+    if (namespace === PROJECT && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
+  }
+  return given;
+}
+
+function checked<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  stack: string,
+  given: Readonly<Record<string, unknown>>,
+): Output {
+  const result = v.safeParse(schema, given);
+  const problems = [
+    ...(result.issues ?? []).map((issue) => problem(stack, issue)),
+    ...contradictions(given).map(([key, message]) => sentence(stack, key, message)),
+  ];
+  if (!result.success || problems.length) throw new SettingsError(stack, problems);
+  return result.output;
+}
+
+/** Keys whose value is text even where it looks like a number: an id of digits only, say. */
+const TEXT_KEYS: ReadonlySet<string> = new Set([
+  "accountId",
+  "zoneId",
+  "workerName",
+  "adminToken",
+  "release",
+  "promotesFrom",
+  "hostname",
+  "environmentPrefix",
+  "homeRegion",
+]);
+
+function splitKey(key: string): readonly [namespace: string, name: string] {
+  const colon = key.indexOf(":");
+  return [key.slice(0, colon), key.slice(colon + 1)];
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function problem(stack: string, issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? "";
+  const [key = "", ...inner] = path.split(".");
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    const others = inner.length ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
+    return `${PROJECT}:${path} is not a setting. Fix: take it away, or correct its name${others}.`;
+  }
+  if (issue.received === "undefined") return sentence(stack, path, "is missing");
+  const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
+  return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
+}
+
+function sentence(stack: string, path: string, message: string): string {
+  const key = path.split(".")[0] ?? "";
+  return `${PROJECT}:${path} ${message}. Fix: ${FIXES[key] ?? `correct ${PROJECT}:${key} in Pulumi.${stack}.yaml`}.`;
+}
+
+/** As much of the config as the contradictions are about, whatever else is wrong with it. */
+const Related = v.object({
+  homeRegion: v.fallback(v.optional(v.string()), undefined),
+  regions: v.fallback(v.array(v.object({ id: v.fallback(v.string(), ""), prefix: v.fallback(v.string(), "") })), []),
+  zoneId: v.optional(v.unknown()),
+  hostname: v.optional(v.unknown()),
+  routes: v.fallback(v.array(v.unknown()), []),
+});
+
+/** Settings that are right each by itself but not together: the key and what is wrong. */
+function contradictions(
+  given: Readonly<Record<string, unknown>>,
+): readonly (readonly [key: string, message: string])[] {
+  const { homeRegion, regions, zoneId, hostname, routes } = v.parse(Related, given);
+  const found: [string, string][] = [];
+  const ids = regions.map(({ id }) => id);
+  if (homeRegion !== undefined && ids.length && !ids.includes(homeRegion)) {
+    found.push(["homeRegion", `must be the id of one of the regions, ${ids.join(", ")} (it is "${homeRegion}")`]);
+  }
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (twice !== undefined) found.push(["regions", `have the id "${twice}" twice`]);
+  const prefixes = regions.map(({ prefix }) => prefix).filter((prefix) => prefix !== "");
+  const clash = ambiguous(prefixes);
+  if (clash)
+    found.push([
+      "regions",
+      `have the prefixes "${clash.join('" and "')}": one begins with the other, so that names made of them can be mistaken for each other`,
+    ]);
+  if (zoneId === undefined && (hostname !== undefined || routes.length)) {
+    found.push(["zoneId", "is needed, because the stack has a hostname or routes"]);
+  }
+  return found;
+}
+
+/** Two of `prefixes` of which one begins with the other, or undefined. */
+function ambiguous(prefixes: readonly string[]): readonly [string, string] | undefined {
+  for (const [i, one] of prefixes.entries()) {
+    const other = prefixes.find((candidate, j) => i !== j && candidate.startsWith(one));
+    if (other !== undefined) return [one, other];
+  }
+  return undefined;
+}
+
+/** The settings of the stack that the program runs for. */
+export const readSettings = (): Settings => parseSettings(pulumi.getStack(), pulumi.runtime.allConfig(), process.env);
+
+/** The folder of the stack's release. */
+export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);
+
+/** What the Worker gets as its SETTINGS binding. */
+export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, rateLimits }: PublicSettings) => ({
+  environment: stack,
+  corsOrigins,
+  demoLogin,
+  session,
+  chat,
+  rateLimits,
+});

@@ -1,0 +1,82 @@
+/** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
+
+import { Reads } from "../plan/reads.ts";
+import { Api } from "../provider/api.ts";
+import { ROOT } from "../release/root.ts";
+import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
+import { PROJECT, type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
+import { readProject, stackNames } from "./project.ts";
+import { LOCAL, settingsFile } from "./settings-file.ts";
+
+/** The one key whose value a command does not need. */
+const NOT_NEEDED = `${PROJECT}:adminToken`;
+
+export interface OpenStack {
+  readonly name: string;
+  readonly settings: PublicSettings;
+  /** The account, for requests that write. */
+  readonly api: Api;
+  readonly reads: Reads;
+}
+
+export interface StackOptions {
+  /** Where the local account keeps its state, seen from the project; for the stack `local`. */
+  readonly dir: string;
+  /** The folder of Pulumi.yaml; this project's when not given. */
+  readonly root?: string;
+  /** `process.env` when not given. */
+  readonly env?: Environment;
+}
+
+/** Why a stack cannot be opened: every reason, a line each. */
+export class StackUnavailable extends Error {
+  override readonly name = "StackUnavailable";
+}
+
+/**
+ * Opens the stack `name`. The account of `local` is the one that runs on `dir`, whatever the environment says; any
+ * other's is of its config and the environment (account.ts).
+ * @throws StackUnavailable when there is no such stack, its settings have mistakes, or its account is not known.
+ */
+export function openStack(name: string, { dir, root = ROOT, env = process.env }: StackOptions): OpenStack {
+  if (!stackNames(root).includes(name)) {
+    throw new StackUnavailable(
+      `There is no Pulumi.${name}.yaml. Stacks: ${stackNames(root).join(", ") || "none"}. Make one with \`pulumi stack init ${name}\`.`,
+    );
+  }
+  const problems: string[] = [];
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof SettingsError) problems.push(...error.problems);
+      else problems.push(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  };
+
+  const { config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
+  const unreadable = encryptedKeys.filter((key) => key.startsWith(`${PROJECT}:`) && key !== NOT_NEEDED);
+  if (unreadable.length) {
+    problems.push(
+      `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,
+    );
+  }
+  const local = name === LOCAL ? attempt(() => localAccount(dir)) : undefined;
+  const known = local ? { ...config, [`${PROJECT}:accountId`]: local.accountId } : config;
+  // Without the account that runs, its id is no second mistake.
+  const identified = name === LOCAL ? { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) } : env;
+  const settings = attempt(() => parsePublicSettings(name, known, identified));
+  const described = local ?? describedAccount(env, config, settings?.accountId);
+  if (name !== LOCAL && !described.token) {
+    problems.push(
+      "the account's API token is not known. Fix: export CLOUDFLARE_API_TOKEN (the token of this stack's account).",
+    );
+  }
+  const account = complete(described);
+  if (problems.length || !settings || !account) {
+    throw new StackUnavailable(`Stack ${name} cannot be opened:\n${problems.map((line) => `  ${line}`).join("\n")}`);
+  }
+  const api = new Api({ baseUrl: account.apiUrl, token: account.token });
+  return { name, settings, api, reads: Reads.through(api, account.accountId) };
+}

@@ -1,0 +1,66 @@
+/** Which file a stack's settings are changed in, and how: its comments and everything else in it stay as they are. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { isMap, isScalar, parseDocument } from "yaml";
+import { STATE_FILE } from "../apply/state.ts";
+import { ROOT } from "../release/root.ts";
+
+/** The stack whose account is on this machine. */
+export const LOCAL = "local";
+
+/** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
+export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
+
+/**
+ * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over
+ * the project's own: so the committed one is left alone, and an account that begins anew begins without it.
+ */
+export function settingsFile(stack: string, dir: string, root = ROOT): string {
+  const name = `Pulumi.${stack}.yaml`;
+  if (stack !== LOCAL) return join(root, name);
+  const folder = resolve(ROOT, dir);
+  const ofTheCli = join(folder, "pulumi", name);
+  return !isApplied(dir) && existsSync(ofTheCli) ? ofTheCli : join(folder, name);
+}
+
+/**
+ * Sets `key` (in full, `durable-stack:pin`) in the file, or takes it out where `value` is undefined. A file that is not
+ * there is made. @throws Error when the file is not YAML with a `config`.
+ */
+export function changeSetting(file: string, key: string, value: number | undefined): void {
+  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const after = withSetting(before, key, value, file);
+  if (after === before) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, after);
+}
+
+/** The text with the one line changed, added or taken out. YAML's own writer would put every other line its own way. */
+function withSetting(before: string, key: string, value: number | undefined, file: string): string {
+  const document = parseDocument(before);
+  if (document.errors.length) throw new Error(`${file} is not YAML: ${document.errors[0]?.message}`);
+  const config: unknown = document.get("config");
+  if (config !== undefined && config !== null && !isMap(config)) throw new Error(`${file}: config must be a map.`);
+  const [first] = isMap(config) ? config.items : [];
+  if (!isMap(config) || config.flow || !isScalar(first?.key) || !first.key.range) {
+    if (value === undefined) return before;
+    if (isMap(config)) config.set(key, value);
+    else document.set("config", { [key]: value });
+    return document.toString({ lineWidth: 0 });
+  }
+  const lineOf = (place: number) => before.lastIndexOf("\n", place - 1) + 1;
+  const set = config.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+  if (isScalar(set?.key) && set.key.range && isScalar(set.value) && set.value.range) {
+    const [start, end] = set.value.range;
+    if (value !== undefined) return `${before.slice(0, start)}${value}${before.slice(end)}`;
+    const next = before.indexOf("\n", end);
+    return before.slice(0, lineOf(set.key.range[0])) + (next < 0 ? "" : before.slice(next + 1));
+  }
+  if (value === undefined) return before;
+  // Right below `config:`, so that a comment stays above the setting that it is about.
+  const line = lineOf(first.key.range[0]);
+  const indent = before.slice(line, first.key.range[0]);
+  const top = before.search(/^config:[^\n]*\n/m);
+  const place = before.indexOf("\n", top) + 1;
+  return `${before.slice(0, place)}${indent}${key}: ${value}\n${before.slice(place)}`;
+}

@@ -1,0 +1,9 @@
+/** The lifecycle of Durable Object classes: a history as code, and the way from what is live to its end. */
+export * from "./findings.ts";
+export * from "./history.ts";
+export * from "./import.ts";
+export * from "./lint.ts";
+export * from "./lock.ts";
+export * from "./moves.ts";
+export * from "./plan.ts";
+export * from "./replay.ts";

@@ -1,0 +1,129 @@
+/** A first history from what is live, or from a wrangler file: it lints clean, replays to the same classes, and formats. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../../infra/release/root.ts";
+import { historyOfFile } from "../../../infra/release/wrangler-file.ts";
+import { isError } from "../src/findings.ts";
+import type { Migration } from "../src/history.ts";
+import { historyOfClasses, sourceOf } from "../src/import.ts";
+import { lint } from "../src/lint.ts";
+import { replay } from "../src/replay.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "import-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** The history of a wrangler file with these contents. */
+function imported(name: string, contents: string): Promise<readonly Migration[]> {
+  const file = join(dir, name);
+  writeFileSync(file, contents);
+  return historyOfFile(file);
+}
+const json = (more: object) => JSON.stringify({ name: "old", main: "x.js", compatibility_date: "2026-11-01", ...more });
+const classes = (migrations: readonly Migration[], steps?: number) =>
+  Object.fromEntries([...replay(migrations, steps)].map(([name, { storage }]) => [name, storage]));
+const clean = (migrations: readonly Migration[]) => expect(lint(migrations).filter(isError)).toEqual([]);
+
+describe("migrations of a wrangler file", () => {
+  it("become a step each, in wrangler's order, and leave the classes that wrangler leaves", async () => {
+    const history = await imported(
+      "wrangler.toml",
+      `name = "old"
+main = "x.js"
+compatibility_date = "2026-11-01"
+[[migrations]]
+tag = "v1"
+new_classes = ["Legacy"]
+new_sqlite_classes = ["Room", "Gone"]
+[[migrations]]
+tag = "v2 Rename Room"
+renamed_classes = [{ from = "Room", to = "Lobby" }]
+deleted_classes = ["Gone"]
+[[migrations]]
+tag = "v3"
+transferred_classes = [{ from = "Theirs", from_script = "other", to = "Ours" }]
+`,
+    );
+    clean(history);
+    expect(history.map(({ name }) => name)).toEqual(["0001-v1", "0002-v2-rename-room", "0003-v3", "0004-v3"]);
+    expect(classes(history)).toEqual({ Legacy: "legacy-kv", Lobby: "sqlite", Ours: "sqlite" });
+  });
+
+  it("that use a name twice in one become two steps", async () => {
+    const history = await imported(
+      "wrangler.json",
+      json({
+        migrations: [
+          { tag: "v1", new_sqlite_classes: ["A"] },
+          { tag: "v2", renamed_classes: [{ from: "A", to: "B" }], new_sqlite_classes: ["A"] },
+        ],
+      }),
+    );
+    clean(history);
+    expect(history.map(({ name }) => name)).toEqual(["0001-v1", "0002-v2", "0003-v2"]);
+    expect(classes(history)).toEqual({ A: "sqlite", B: "sqlite" });
+  });
+});
+
+describe("exports of a wrangler file", () => {
+  it("become the classes before their tombstones, and a step that applies these", async () => {
+    const entry = (more: object) => ({ type: "durable-object", ...more });
+    const history = await imported(
+      "exports.jsonc",
+      `// with a comment\n${json({
+        exports: {
+          Room: entry({ state: "renamed", renamed_to: "Lobby" }),
+          Lobby: entry({ storage: "sqlite" }),
+          Gone: entry({ state: "deleted" }),
+          Moved: entry({ state: "transferred", transferred_to: "other" }),
+          Kept: entry({ storage: "legacy-kv" }),
+        },
+      })}`,
+    );
+    clean(history);
+    expect(classes(history, 1)).toEqual({ Room: "sqlite", Gone: "sqlite", Moved: "sqlite", Kept: "legacy-kv" });
+    expect(classes(history)).toEqual({ Lobby: "sqlite", Kept: "legacy-kv" });
+  });
+
+  it("are refused where there are none, and so is a file that is not there", async () => {
+    await expect(imported("empty.json", json({}))).rejects.toThrow(/neither `migrations` nor `exports`/);
+    await expect(historyOfFile(join(dir, "nope.toml"))).rejects.toThrow(/There is no file/);
+  });
+});
+
+it("live classes become one step, and the file is formatted as the project's are", () => {
+  const live = new Map(
+    ["Room", "Lobby", "Account", "Session", "RateLimiterOfTheOldOne"].map((name, i) => [
+      name,
+      { storage: i ? ("sqlite" as const) : ("legacy-kv" as const) },
+    ]),
+  );
+  const history = historyOfClasses(live);
+  clean(history);
+  expect(replay(history)).toEqual(new Map([...live].sort()));
+
+  const rename = { name: "0002-rename", changes: [{ op: "rename" as const, from: "Room", to: "Hall" }] };
+  const many = {
+    name: "0003-many",
+    changes: [..."ABCDEFGHIJKL"].map((c) => ({
+      op: "create" as const,
+      className: `Class${c}`,
+      storage: "sqlite" as const,
+    })),
+  };
+  for (const migrations of [history, [...history, rename], [...history, rename, many]]) {
+    const source = sourceOf(migrations, readFileSync(join(ROOT, "infra/migrations.ts"), "utf8"));
+    const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
+    const formatted = spawnSync(process.execPath, [biome, "format", "--stdin-file-path=infra/migrations.ts"], {
+      cwd: ROOT,
+      input: source,
+      encoding: "utf8",
+    });
+    expect(formatted.stdout).toBe(source);
+  }
+});

@@ -1,0 +1,166 @@
+/**
+ * The local account: Cloudflare's REST API for Workers and Durable Objects over workerd, on one machine.
+ *
+ * ```ts
+ * const account = await startAccount({ dir: ".local", port: 0, apiPort: 0 });
+ * const cloudflare = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token });
+ * …
+ * await account.close();
+ * ```
+ */
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, Server } from "node:http";
+import path from "node:path";
+import type { Duplex } from "node:stream";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+import { Account, ASSETS_FOLDER } from "./account.ts";
+import { ADDRESS_FILE } from "./address.ts";
+import { api } from "./api/app.ts";
+import { TAIL_PATH } from "./api/tails.ts";
+import { type Call, Calls } from "./calls.ts";
+import { type Fault, Faults } from "./faults.ts";
+import { frontDoor } from "./front-door.ts";
+import type { Plan } from "./options.ts";
+import type { WriteHook } from "./store.ts";
+import { view } from "./view/view.ts";
+
+export type { Call } from "./calls.ts";
+export { type Fault, parseFault } from "./faults.ts";
+export type { Options, Plan } from "./options.ts";
+
+export interface StartOptions {
+  /** Where the state is, absolute or relative to the working directory. It is made if it does not exist. */
+  readonly dir: string;
+  /** Port of the front door of deployed Workers; 0 takes a free one. */
+  readonly port: number;
+  /** Port of the REST API; 0 takes a free one. */
+  readonly apiPort: number;
+  /** Forgets what is in `dir` and starts with an empty account. */
+  readonly fresh?: boolean;
+  /** Token of an account that is made; random by default. An account that is found keeps its own. */
+  readonly token?: string;
+  /** Worker that answers on `http://127.0.0.1:<port>/`; by default the first that was created. */
+  readonly defaultWorker?: string;
+  /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
+  readonly plan?: Plan;
+  /** Calls of the REST API that are to fail (faults.ts); others can be set later by `PUT /client/v4/local/faults`. */
+  readonly faults?: readonly Fault[];
+  /** Told of every call of the REST API once it is answered. */
+  readonly onCall?: (call: Call) => void;
+  /** Told of every line that Workers log, which else is printed here. */
+  readonly onLog?: (line: string) => void;
+  /** Called around every write to disk; for tests that kill the process there. */
+  readonly onWrite?: WriteHook;
+}
+
+/** Where an account can be reached. The same is in `<dir>/account.json` while it runs. */
+export interface Address {
+  /** Base of the REST API: `http://127.0.0.1:<apiPort>/client/v4`. */
+  readonly apiUrl: string;
+  readonly accountId: string;
+  readonly token: string;
+  readonly port: number;
+  readonly apiPort: number;
+  /** Workers answer on `http://<worker>.<subdomain>.localhost:<port>/`. */
+  readonly subdomain: string;
+  readonly pid: number;
+}
+
+export interface RunningAccount extends Address {
+  /** Address of a Worker on the account's subdomain. */
+  readonly addressOf: (worker: string) => string;
+  /** Stops serving, writes nothing more, and leaves the state in `dir`. */
+  readonly close: () => Promise<void>;
+}
+
+/** Thrown when a port is taken, with its number and the option that moves it. */
+export class PortInUse extends Error {}
+
+/** Starts the account of `dir`, or makes one; resolves when its Workers and its API answer. */
+export async function startAccount(options: StartOptions): Promise<RunningAccount> {
+  const dir = path.resolve(options.dir);
+  if (options.fresh) forget(dir);
+  const account = await Account.open({ ...options, dir, plan: options.plan ?? "paid" });
+  const servers: Server[] = [];
+  const close = async () => {
+    rmSync(path.join(dir, ADDRESS_FILE), { force: true });
+    account.tails.closeAll();
+    await Promise.all(servers.map(stop));
+    await account.close();
+  };
+  try {
+    const door = frontDoor({
+      account,
+      defaultWorker: options.defaultWorker,
+      onException: (worker, error) => console.error(`${worker} threw: ${error}`),
+    });
+    servers.push(door);
+    const port = await listen(door, options.port, "--port");
+    const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
+    const context = { account, addressOf, calls: new Calls(options.onCall) };
+    const rest = restServer(api(context, new Faults(options.faults)), view(context), account);
+    servers.push(rest);
+    const apiPort = await listen(rest, options.apiPort, "--api-port");
+    const { accountId, token, subdomain } = account.identity;
+    const address = {
+      apiUrl: `http://127.0.0.1:${apiPort}/client/v4`,
+      accountId,
+      token,
+      port,
+      apiPort,
+      subdomain,
+      pid: process.pid,
+    };
+    writeFileSync(path.join(dir, ADDRESS_FILE), `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+    return { ...address, addressOf, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Removes everything that an account keeps in its directory; what others put there stays. */
+function forget(dir: string): void {
+  if (!existsSync(path.join(dir, "account.db"))) return;
+  Account.lock(dir).close();
+  for (const name of ["account.db", "account.db-wal", "account.db-shm", ADDRESS_FILE, "data", ASSETS_FOLDER])
+    rmSync(path.join(dir, name), { recursive: true, force: true });
+}
+
+function restServer(rest: Hono, page: Hono, { tails }: Account): Server {
+  const server = createAdaptorServer({
+    fetch: (request, env) => (new URL(request.url).pathname.startsWith("/client/") ? rest : page).fetch(request, env),
+  });
+  if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
+    const { url = "" } = incoming;
+    const id = url.startsWith(TAIL_PATH) ? url.slice(TAIL_PATH.length) : "";
+    if (!tails.accept(id, incoming, socket)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+  });
+  return server;
+}
+
+function listen(server: Server, port: number, option: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === "EADDRINUSE"
+          ? new PortInUse(`Port ${port} is in use. Choose another with ${option}, or 0 for any free one.`)
+          : error,
+      ),
+    );
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      if (typeof address === "object" && address !== null) resolve(address.port);
+      else reject(new Error("the server has no port"));
+    });
+  });
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,148 @@
+/** The account as a whole: who may ask, what is kept over a restart, what runs in front of it. */
+import { readFileSync } from "node:fs";
+import { createServer, request } from "node:http";
+import path from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { WebSocket } from "ws";
+import { PortInUse, startAccount } from "../src/index.ts";
+import { account, live, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
+
+const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter"), tag: "one" };
+
+/** Status of a call with these headers, made without the SDK. */
+function status(test: TestAccount, at: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const url = new URL(test.running.apiUrl + at);
+    request(url, { headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+it("lets in its own token on loopback names, and says 501 to what it does not know", async () => {
+  const test = await account();
+  const bearer = { authorization: `Bearer ${test.running.token}` };
+  expect(await status(test, "/user", bearer)).toBe(200);
+  expect(await status(test, "/user", {})).toBe(401);
+  expect(await status(test, "/user", { authorization: "Bearer guess" })).toBe(401);
+  expect(await status(test, "/user", { ...bearer, host: "evil.example.com" })).toBe(403);
+  expect(await status(test, "/accounts/ffffffffffffffffffffffffffffffff/workers/workers", bearer)).toBe(404);
+  expect(await refusal(test.call("post", "/queues", {}))).toMatchObject({
+    status: 501,
+    message: expect.stringContaining(`POST /client/v4/accounts/${test.id}/queues`),
+  });
+});
+
+it("keeps everything over a restart, and nothing with `fresh`", async () => {
+  const dir = temporaryDirectory();
+  const first = await account({ dir });
+  const { id: kv } = await first.sdk.kv.namespaces.create({ account_id: first.id, title: "reads" });
+  await first.deploy("app", { ...COUNTER, bindings: [{ type: "kv_namespace", name: "KV", namespace_id: kv }] });
+  await first.ask("app", "/Counter/x");
+  const address: unknown = JSON.parse(readFileSync(path.join(dir, "account.json"), "utf8"));
+  expect(address).toMatchObject({ accountId: first.id, token: first.running.token, pid: process.pid });
+  await first.close();
+
+  const second = await account({ dir });
+  expect([second.id, second.running.token]).toEqual([first.id, first.running.token]);
+  expect((await second.ask("app", "/Counter/x")).json()).toMatchObject({ count: 2, tag: "one" });
+  await second.close();
+
+  const third = await account({ dir, fresh: true });
+  expect(third.id).not.toBe(first.id);
+  expect(await third.workers()).toEqual({ names: [] });
+});
+
+it("cannot be started twice on one directory, not even afresh", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await test.deploy("app", COUNTER);
+  for (const fresh of [false, true])
+    await expect(startAccount({ dir, port: 0, apiPort: 0, fresh })).rejects.toThrow(
+      `in use by another account (process ${process.pid}, ${test.running.apiUrl})`,
+    );
+  expect((await test.ask("app", "/Counter/x")).status).toBe(200);
+});
+
+it("says which port is taken and how to choose another", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void taken.close());
+  await new Promise((resolve) => taken.once("listening", resolve));
+  const address = taken.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const dir = temporaryDirectory();
+  await expect(startAccount({ dir, port, apiPort: 0 })).rejects.toThrow(PortInUse);
+  await expect(startAccount({ dir, port: 0, apiPort: port })).rejects.toThrow(
+    `Port ${port} is in use. Choose another with --api-port`,
+  );
+  // The failed starts let go of the directory.
+  await account({ dir });
+});
+
+it("serves a Worker with its address, its client and its version, and hides what it threw", async () => {
+  const test = await account();
+  const { id } = await test.deploy("app", { tag: "hello", bindings: [{ type: "version_metadata", name: "VERSION" }] });
+  const url = `http://app.local.localhost:${test.running.port}/path?x=1`;
+  expect((await test.ask("app", "/path?x=1", { "cf-connecting-ip": "6.6.6.6" })).json()).toMatchObject({
+    tag: "hello",
+    url,
+    ip: "127.0.0.1",
+    version: { id },
+  });
+  expect((await test.visit("127.0.0.1")).json()).toMatchObject({ tag: "hello" });
+  expect((await test.ask("nobody")).status).toBe(404);
+  expect((await test.ask("app", "/cdn-cgi/local/explorer")).status).toBe(404);
+
+  await test.deploy("app", { fetch: "throw new Error('the secret of the shop');" });
+  const thrown = await test.ask("app");
+  expect([thrown.status, thrown.text]).toEqual([500, "error code: 1101\n"]);
+});
+
+it("passes WebSockets on", async () => {
+  const test = await account();
+  await test.deploy("echo", {
+    fetch: `
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      server.addEventListener("message", ({ data }) => server.send("echo " + data));
+      return new Response(null, { status: 101, webSocket: client });`,
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${test.running.port}/`);
+  onTestFinished(() => socket.terminate());
+  const answer = await new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("open", () => socket.send("hello"));
+    socket.on("message", (data) => resolve(String(data)));
+  });
+  expect(answer).toBe("echo hello");
+});
+
+it("lets requests wait while a deployment restarts the runtime: none fails", async () => {
+  const test = await account();
+  await test.deploy("app", { ...COUNTER, tag: "one" });
+  let deployed = false;
+  const answers: number[] = [];
+  const asking = (async () => {
+    while (!deployed) answers.push((await test.ask("app", "/Counter/x")).status);
+  })();
+  for (const tag of ["two", "three"]) await test.deploy("app", { ...COUNTER, tag });
+  deployed = true;
+  await asking;
+  expect(new Set(answers)).toEqual(new Set([200]));
+  const { count, tag } = (await test.ask("app", "/Counter/x")).json();
+  expect([count, tag]).toEqual([answers.length + 1, "three"]);
+});
+
+it("refuses code that does not start, and the old one keeps serving", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "works" });
+  expect(await refusal(test.deploy("app", { fetch: "this is not JavaScript" }))).toMatchObject({
+    status: 400,
+    code: 10021,
+    message: expect.stringContaining("SyntaxError"),
+  });
+  expect((await test.ask("app")).json()).toMatchObject({ tag: "works" });
+});

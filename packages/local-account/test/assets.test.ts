@@ -1,0 +1,322 @@
+/** Static assets through the API, as the SDK and the provider send them: sessions, versions, what is served, what is kept. */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, expect, it, vi } from "vitest";
+import { Api } from "../../../infra/provider/api.ts";
+import { kindOf } from "../../../infra/provider/index.ts";
+import { check, difference } from "../../../infra/provider/kind.ts";
+import { bearer, deployWithAssets, hashOf, openSession, type Parts, send, uploaded } from "./assets.ts";
+import { account, codeOf, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const stored = (dir: string) => readdirSync(path.join(dir, "assets/files")).length;
+const deleteWorker = (test: TestAccount, name: string) => test.call("delete", `/workers/scripts/${name}`);
+
+const SITE = { "/index.html": "home", "/a.txt": "A", "/deep/er/b.txt": "B" };
+const BOUND = {
+  code: codeOf({ fetch: "return env.ASSETS.fetch(request);" }),
+  bindings: [{ name: "ASSETS", type: "assets" }],
+};
+
+it("asks for missing files only, answers with a completion token after the last, and takes no other token", async () => {
+  const test = await account();
+  const session = await openSession(test, SITE);
+  expect(session.buckets).toEqual([Object.values(SITE).map(hashOf)]);
+  expect(await send(test, session.jwt, "home")).toEqual({});
+  expect((await openSession(test, SITE)).buckets).toEqual([["A", "B"].map(hashOf)]);
+
+  expect(await refusal(deployWithAssets(test, "site", { assets: { jwt: session.jwt } }))).toMatchObject({
+    status: 401,
+    code: 10000,
+  });
+  const completion = await send(test, session.jwt, "A", "B");
+  expect(completion.jwt?.split(".")).toHaveLength(3);
+  const nothingMissing = await openSession(test, SITE);
+  expect(nothingMissing.buckets).toEqual([]);
+
+  for (const token of [completion.jwt, test.running.token, "x.y.z", `${session.jwt}x`, undefined])
+    expect(await refusal(send(test, token, "A"))).toMatchObject({ status: 401, code: 10000 });
+  expect(await refusal(test.sdk.get(`/accounts/${test.id}/workers/scripts`, bearer(session.jwt)))).toMatchObject({
+    status: 401,
+  });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61 * 60_000 });
+  expect(await refusal(send(test, session.jwt, "A"))).toMatchObject({ message: expect.stringContaining("expired") });
+  expect(await refusal(deployWithAssets(test, "site", { assets: { jwt: completion.jwt } }))).toMatchObject({
+    status: 401,
+  });
+});
+
+it("refuses what cannot be an asset, all mistakes at once", async () => {
+  const test = await account({ plan: "free" });
+  const register = (manifest: object) => test.call("post", "/workers/scripts/site/assets-upload-session", { manifest });
+  const entry = { hash: hashOf("x"), size: 1 };
+  const paths = ["no-slash", "/../up", "/a//b", "/folder/", "/file", "/file/inside", `/${"n".repeat(256)}`];
+  const refused = await refusal(register(Object.fromEntries(paths.map((at) => [at, entry]))));
+  expect(refused).toMatchObject({ status: 400, code: 10021 });
+  for (const at of paths.filter((each) => each !== "/file/inside")) expect(refused.message).toContain(`${at}: `);
+  expect((await refusal(register({ "/big": { hash: "b", size: 25 * 1024 * 1024 + 1 } }))).message).toContain("25 MiB");
+  expect((await refusal(register({ "/a": entry, "/b": { ...entry, size: 2 } }))).message).toContain("other size");
+  const many = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`/${index}`, entry]));
+  expect((await refusal(register(many))).message).toContain("20000");
+  expect(await refusal(register({ "/a": { hash: "", size: 1 } }))).toMatchObject({ code: 10021 });
+
+  const { jwt } = await openSession(test, { "/a.txt": "A" });
+  expect((await refusal(send(test, jwt, "B"))).message).toContain("is not in the manifest");
+  const wrong = { [hashOf("A")]: Buffer.from("longer").toString("base64") };
+  const upload = `/accounts/${test.id}/workers/assets/upload`;
+  const form = (parts: Record<string, string>) => {
+    const body = new FormData();
+    for (const [name, text] of Object.entries(parts)) body.append(name, text);
+    return { body, ...bearer(jwt) };
+  };
+  expect((await refusal(test.sdk.post(`${upload}?base64=true`, form(wrong)))).message).toContain("6 bytes");
+  expect((await refusal(test.sdk.post(upload, form(wrong)))).message).toContain("base64=true");
+});
+
+it("refuses settings that no Worker can have", async () => {
+  const test = await account();
+  const jwt = await uploaded(test, SITE);
+  const refused = async (parts: Parts) => (await refusal(deployWithAssets(test, "site", parts))).message;
+  const { code } = BOUND;
+  expect(await refused({})).toContain("main_module");
+  expect(await refused({ assets: {} })).toContain("assets.jwt");
+  expect(await refused({ keep_assets: true, assets: { config: {} } })).toContain("assets.jwt");
+  expect(await refused(BOUND)).toContain("Cannot use an assets binding without assets");
+  expect(await refused({ assets: { jwt, config: { run_worker_first: true } } })).toContain("no script");
+  expect(await refused({ code, assets: { jwt, config: { html_handling: "sometimes" } } })).toContain("html_handling");
+  expect(await refused({ code, assets: { jwt, config: { base_path: "http://else" } } })).toContain("base_path");
+  const rules = await refused({
+    code,
+    assets: { jwt, config: { run_worker_first: ["!/a", "b", "/c/*", "/c/d", "/c/*"] } },
+  });
+  for (const rule of ["'b'", "'/c/d'", "'/c/*' is there twice"]) expect(rules).toContain(rule);
+  expect((await test.workers()).names).toEqual([]);
+});
+
+it("refuses _headers and _redirects that Cloudflare refuses, though Miniflare would serve the rest", async () => {
+  const test = await account();
+  const jwt = await uploaded(test, SITE);
+  const refused = (config: object) => refusal(deployWithAssets(test, "site", { assets: { jwt, config } }));
+  const both = await refused({
+    _headers: "x-first: no path\n/a\n/b\n  x-empty:\n/*/*\n  x: y\n",
+    _redirects:
+      "# For a single page\n/* /index.html 200\nhttps://www.example.com/* /:splat\n/a /b\n/a /c\n/d /e 404\n/f\n",
+  });
+  expect(both).toMatchObject({ status: 400, code: 100324 });
+  expect(both.message.split("\n").map((line) => line.replace(/(?<=[.]) .*/, ""))).toEqual([
+    "Invalid _headers configuration:",
+    "Line 1: Expected a path before headers",
+    "Line 2: No headers specified",
+    "Line 4: Invalid header format",
+    "Line 5: Only one wildcard is allowed per rule.",
+    "Invalid _redirects configuration:",
+    "Line 2: Infinite loop detected in this rule.",
+    "Line 3: Only relative URLs are allowed.",
+    "Line 5: Duplicate rule for path /a.",
+    "Line 6: Valid status codes are 200, 301, 302 (default), 303, 307, or 308.",
+    "Line 7: Expected exactly 2 or 3 whitespace-separated tokens.",
+  ]);
+  const dynamic = Array.from({ length: 101 }, (_, index) => `/${index}/* /x`).join("\n");
+  expect((await refused({ _redirects: dynamic })).message).toContain("Line 101: Maximum number of dynamic rules");
+  // Without HTML handling `/` is not `/index.html`, and this is no loop.
+  await deployWithAssets(test, "site", {
+    assets: { jwt, config: { html_handling: "none", _redirects: "/ /index.html 200" } },
+  });
+  expect((await test.ask("site")).text).toBe("home");
+});
+
+it("serves by html_handling, not_found_handling, run_worker_first, base_path, _headers and _redirects", async () => {
+  const test = await account();
+  const files = {
+    "/index.html": "home",
+    "/about.html": "about",
+    "/docs/index.html": "docs",
+    "/404.html": "lost",
+    "/a.txt": "A",
+  };
+  const jwt = await uploaded(test, files);
+  const code = codeOf({ fetch: `return new Response("script " + url.pathname);` });
+  const ask = async (at: string) => {
+    const { status, text, headers } = await test.ask("site", at);
+    return headers.location === undefined ? `${status} ${text}` : `${status} to ${headers.location}`;
+  };
+  const serving = (config: object, script: Parts = {}) =>
+    deployWithAssets(test, "site", { ...script, assets: { jwt, config } });
+
+  await serving({ not_found_handling: "404-page" });
+  expect(await Promise.all(["/", "/about", "/about/", "/docs", "/none"].map(ask))).toEqual([
+    "200 home",
+    "200 about",
+    "307 to /about",
+    "307 to /docs/",
+    "404 lost",
+  ]);
+  await serving({ html_handling: "force-trailing-slash", not_found_handling: "single-page-application" });
+  expect(await Promise.all(["/about", "/about/", "/none"].map(ask))).toEqual([
+    "307 to /about/",
+    "200 about",
+    "200 home",
+  ]);
+  await serving({}, { code });
+  expect(await Promise.all(["/", "/a.txt", "/none"].map(ask))).toEqual(["200 home", "200 A", "200 script /none"]);
+  await serving({ run_worker_first: true }, { code });
+  expect(await Promise.all(["/", "/a.txt"].map(ask))).toEqual(["200 script /", "200 script /a.txt"]);
+  await serving({ run_worker_first: ["/*", "!/a.txt"] }, { code });
+  expect(await Promise.all(["/", "/a.txt"].map(ask))).toEqual(["200 script /", "200 A"]);
+  await serving({ serve_directly: false }, { code });
+  expect(await ask("/a.txt")).toBe("200 script /a.txt");
+  await serving({ base_path: "app" }, { code });
+  expect(await Promise.all(["/app/a.txt", "/a.txt"].map(ask))).toEqual(["200 A", "200 script /a.txt"]);
+  await serving({ _headers: "/a.txt\n  x-a: yes", _redirects: "/from/* /about/:splat 302" });
+  expect((await test.ask("site", "/a.txt")).headers["x-a"]).toBe("yes");
+  expect(await ask("/from/x")).toBe("302 to /about/x");
+});
+
+it("shows a version's settings again, and takes _headers and _redirects as modules", async () => {
+  const test = await account();
+  const jwt = await uploaded(test, SITE);
+  await test.ensure("site");
+  const module = (name: string, text: string) => ({
+    name,
+    content_type: "text/plain",
+    content_base64: Buffer.from(text).toString("base64"),
+  });
+  const version = await test.sdk.workers.beta.workers.versions.create("site", {
+    account_id: test.id,
+    deploy: true,
+    compatibility_date: "2026-11-01",
+    assets: { jwt, config: { not_found_handling: "404-page", html_handling: "none", run_worker_first: false } },
+    modules: [module("_headers", "/a.txt\n  x-a: yes"), module("_redirects", "/old /a.txt")],
+  });
+  const config = { base_path: "/", not_found_handling: "404-page", html_handling: "none", run_worker_first: false };
+  expect(version.assets).toEqual({ config });
+  expect(version.main_module).toBeUndefined();
+  const read = await test.sdk.workers.beta.workers.versions.get(version.id, {
+    account_id: test.id,
+    worker_id: "site",
+    include: "modules",
+  });
+  expect(read.assets).toEqual({ config });
+  expect(read.modules?.map(({ name }) => name)).toEqual(["_headers", "_redirects"]);
+  expect((await test.ask("site", "/a.txt")).headers["x-a"]).toBe("yes");
+  expect((await test.ask("site", "/old")).headers.location).toBe("/a.txt");
+  const [listed] = (await test.sdk.workers.scripts.list({ account_id: test.id })).result;
+  expect(listed).toMatchObject({ has_assets: true, has_modules: false });
+});
+
+it("keeps assets where an upload says so, and through changes of secrets and settings", async () => {
+  const test = await account();
+  await deployWithAssets(test, "site", {
+    ...BOUND,
+    assets: { jwt: await uploaded(test, SITE), config: { html_handling: "none" } },
+  });
+  const reads = async () => (await test.ask("site", "/a.txt")).text;
+  await deployWithAssets(test, "site", { ...BOUND, keep_assets: true });
+  expect(await reads()).toBe("A");
+  await test.call("put", "/workers/scripts/site/secrets", { name: "S", text: "s", type: "secret_text" });
+  expect(await reads()).toBe("A");
+  await deployWithAssets(test, "site", { ...BOUND, keep_assets: true, assets: { config: { base_path: "/app" } } });
+  expect((await test.ask("site", "/app/a.txt")).text).toBe("A");
+  const script = codeOf({ tag: "no assets" });
+  const config = { not_found_handling: "404-page" };
+  // Settings alone are what the provider sends for `assets` without a directory.
+  expect(await deployWithAssets(test, "site", { code: script, assets: { config } })).toMatchObject({
+    has_assets: false,
+    has_modules: true,
+  });
+  expect((await test.ask("site", "/app/a.txt")).json()).toMatchObject({ tag: "no assets" });
+});
+
+it("refuses a split between versions under different base paths", async () => {
+  const test = await account();
+  const jwt = await uploaded(test, SITE);
+  await deployWithAssets(test, "site", { assets: { jwt } });
+  await deployWithAssets(test, "site", { assets: { jwt, config: { base_path: "/app" } } });
+  const { result } = await test.sdk.workers.beta.workers.versions.list("site", { account_id: test.id });
+  const shares = Object.fromEntries(result.map(({ id }) => [id, 50]));
+  expect((await refusal(test.split("site", shares))).message).toContain("base_path");
+});
+
+it("lets other Workers, cron triggers and exceptions through to a script behind assets", async () => {
+  const test = await account();
+  const code = `
+    import { WorkerEntrypoint } from "cloudflare:workers";
+    let fired = "never";
+    export default class extends WorkerEntrypoint {
+      fetch(request) { if (request.url.endsWith("/throw")) throw new Error("oh"); return new Response(fired); }
+      greet(name) { return "hello " + name; }
+      scheduled({ cron }) { fired = cron; }
+    }`;
+  await deployWithAssets(test, "site", { code, assets: { jwt: await uploaded(test, SITE) } });
+  await test.deploy("caller", {
+    bindings: [{ type: "service", name: "SITE", service: "site" }],
+    fetch: `return new Response([await (await env.SITE.fetch("http://site/a.txt")).text(), await env.SITE.greet("you")].join());`,
+  });
+  expect((await test.ask("caller")).text).toBe("A,hello you");
+  expect(await test.ask("site", "/throw")).toMatchObject({ status: 500, text: "error code: 1101\n" });
+  await test.call("put", "/workers/scripts/site/schedules", [{ cron: "* * * * *" }]);
+  await test.sdk.post("/local/cron", { body: { worker: "site" } });
+  expect((await test.ask("site", "/none")).text).toBe("* * * * *");
+});
+
+it("stores a file once, for as long as a version or a session has it, and survives a restart", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await deployWithAssets(test, "site", { assets: { jwt: await uploaded(test, SITE) } });
+  await deployWithAssets(test, "twin", {
+    assets: { jwt: await uploaded(test, { "/same.txt": "A", "/own.txt": "own" }) },
+  });
+  expect(stored(dir)).toBe(4);
+  await send(
+    test,
+    (await openSession(test, { "/abandoned.txt": "abandoned", "/never.txt": "never" })).jwt,
+    "abandoned",
+  );
+  expect(stored(dir)).toBe(5);
+  const { etag } = (await test.ask("site", "/a.txt")).headers;
+  await test.close();
+
+  const again = await account({ dir });
+  expect(await again.ask("site", "/a.txt")).toMatchObject({ text: "A", headers: { etag } });
+  await deleteWorker(again, "site");
+  // What no other version has is gone; what was abandoned may still become one.
+  expect(stored(dir)).toBe(3);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61 * 60_000 });
+  await openSession(again, {});
+  expect(stored(dir)).toBe(2);
+  expect((await again.ask("twin", "/same.txt")).text).toBe("A");
+  await deleteWorker(again, "twin");
+  expect(stored(dir)).toBe(0);
+  expect(readdirSync(path.join(dir, "assets/sets"))).toEqual([]);
+});
+
+it("takes a directory from the program's WorkerVersion, which a changed file replaces", async () => {
+  const test = await account();
+  await test.ensure("site");
+  const folder = temporaryDirectory();
+  mkdirSync(path.join(folder, "public/deep"), { recursive: true });
+  writeFileSync(path.join(folder, "public/index.html"), "home");
+  writeFileSync(path.join(folder, "public/deep/a.txt"), "A");
+  const kind = kindOf("cloudflare:index/workerVersion:WorkerVersion");
+  const context = { api: new Api({ baseUrl: test.running.apiUrl, token: test.running.token }), folder };
+  const assets = { directory: "public", config: { notFoundHandling: "single-page-application" } };
+  const { inputs } = check(kind, { accountId: test.id, workerId: "site", deploy: true, assets });
+  const { id, state } = await kind.create(context, inputs);
+  expect((await test.ask("site", "/deep/a.txt")).text).toBe("A");
+  expect((await test.ask("site", "/elsewhere")).text).toBe("home");
+  expect(state.assets).toEqual({ ...assets, assetManifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+
+  const read = (await kind.read(context, id, state)) ?? {};
+  const changed = () => difference(kind, { inputs, state: read }, inputs, { folder, ignore: ["deploy"] }).replacing;
+  expect(changed()).toEqual([]);
+  writeFileSync(path.join(folder, "public/deep/a.txt"), "another A");
+  expect(changed()).toEqual(["assets"]);
+  await kind.create(context, inputs);
+  expect((await test.ask("site", "/deep/a.txt")).text).toBe("another A");
+  expect(() => kind.resolve?.({ ...inputs, assets: { directory: "nowhere" } }, folder)).toThrow(
+    /directory nowhere cannot be read/,
+  );
+});

@@ -1,0 +1,85 @@
+/** D1 databases: through the API, from a Worker, and over a restart. */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { statementsOf } from "../src/sql.ts";
+import { account, refusal, temporaryDirectory } from "./support.ts";
+
+describe("several statements in one text", () => {
+  it.each([
+    ["", []],
+    [" ; ;; -- nothing; \n", []],
+    ["SELECT 1", ["SELECT 1"]],
+    ["SELECT 1; SELECT 2;", ["SELECT 1", "SELECT 2"]],
+    [
+      `SELECT ';', "a;b", [c;d] -- e;\n; /* f; */ SELECT 'it''s;'`,
+      [`SELECT ';', "a;b", [c;d] -- e;`, "/* f; */ SELECT 'it''s;'"],
+    ],
+    [
+      "CREATE TEMP TRIGGER t AFTER INSERT ON x BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM y; END; SELECT 3",
+      ["CREATE TEMP TRIGGER t AFTER INSERT ON x BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM y; END", "SELECT 3"],
+    ],
+    ["SELECT 'unfinished; and", ["SELECT 'unfinished", "and"]],
+  ])("%j", (sql, expected) => {
+    expect(statementsOf(sql)).toEqual(expected);
+  });
+});
+
+it("makes, finds and deletes databases, and the data goes with them", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const { sdk, id: account_id } = test;
+  const { uuid = "" } = await sdk.d1.database.create({ account_id, name: "app" });
+  expect(await refusal(test.call("post", "/d1/database", { name: "app" }))).toMatchObject({ status: 400, code: 7502 });
+  expect(await sdk.d1.database.get("app", { account_id })).toMatchObject({ uuid, name: "app" });
+  expect((await sdk.d1.database.list({ account_id })).result.map(({ name }) => name)).toEqual(["app"]);
+  await test.call("post", `/d1/database/${uuid}/query`, { sql: "CREATE TABLE t (n)" });
+  const files = () =>
+    readdirSync(path.join(dir, "data/d1"), { recursive: true }).filter((name) => /[0-9a-f]{64}/.test(String(name)));
+  expect(files()).not.toEqual([]);
+  await sdk.d1.database.delete(uuid, { account_id });
+  expect(files()).toEqual([]);
+  expect(await refusal(test.call("get", `/d1/database/${uuid}`))).toMatchObject({ status: 404, code: 7404 });
+  expect(await refusal(test.call("post", "/d1/database/app/query", { sql: "SELECT 1" }))).toMatchObject({ code: 7404 });
+});
+
+it("answers queries, all statements or none, and shares the data with Workers", async () => {
+  const dir = temporaryDirectory();
+  let test = await account({ dir });
+  const { uuid = "" } = await test.sdk.d1.database.create({ account_id: test.id, name: "app" });
+  const query = (body: object) => test.call("post", `/d1/database/${uuid}/query`, body);
+  expect(
+    await query({ sql: "CREATE TABLE t (n, s TEXT); INSERT INTO t VALUES (1, 'a;b'); SELECT * FROM t;" }),
+  ).toMatchObject([
+    { success: true, results: [] },
+    { success: true, meta: { changes: 1 } },
+    { results: [{ n: 1, s: "a;b" }] },
+  ]);
+  expect(await query({ sql: "INSERT INTO t VALUES (?, ?) RETURNING n", params: [2, "two"] })).toMatchObject([
+    { results: [{ n: 2 }] },
+  ]);
+  expect(await query({ batch: [{ sql: "SELECT 1 AS x" }, { sql: "SELECT ? AS y", params: ["z"] }] })).toMatchObject([
+    { results: [{ x: 1 }] },
+    { results: [{ y: "z" }] },
+  ]);
+  expect(await refusal(query({ sql: "INSERT INTO t VALUES (3, ''); SELECT * FROM missing" }))).toMatchObject({
+    status: 400,
+    code: 7500,
+    message: expect.stringContaining("no such table: missing"),
+  });
+  expect(await refusal(query({ sql: "SELECT ?; SELECT ?", params: [1] }))).toMatchObject({ code: 7500 });
+  expect(await refusal(query({ sql: " " }))).toMatchObject({ code: 7500 });
+
+  const binding = { type: "d1", name: "DB", id: uuid };
+  expect(await refusal(test.deploy("app", { bindings: [{ ...binding, id: "nothing" }] }))).toMatchObject({
+    code: 10181,
+  });
+  await test.deploy("app", {
+    bindings: [binding],
+    fetch: `return Response.json(await env.DB.prepare("SELECT count(*) AS count FROM t").first());`,
+  });
+  expect((await test.ask("app")).json()).toEqual({ count: 2 });
+  await test.close();
+  test = await account({ dir });
+  expect((await test.ask("app")).json()).toEqual({ count: 2 });
+});

@@ -1,0 +1,44 @@
+/** Faults on demand: which calls fail, how, and whether they took effect. */
+import { expect, it } from "vitest";
+import { Faults, parseFault } from "../src/faults.ts";
+import { account, refusal } from "./support.ts";
+
+it("hits the calls that match, from the n-th on, as often as asked", () => {
+  const faults = new Faults([parseFault("POST /accounts/*/versions 503 after nth=2 times=2")]);
+  const hits = Array.from({ length: 4 }, () => faults.hit("POST", "/accounts/a/workers/workers/w/versions")?.kind);
+  expect(hits).toEqual([undefined, "503", "503", undefined]);
+  expect(faults.hit("GET", "/accounts/a/workers/workers/w/versions")).toBeUndefined();
+});
+
+it.each(["", "POST /x", "POST /x 418", "POST /x 503 sometimes"])("refuses '%s' and tells the syntax", (text) => {
+  expect(() => parseFault(text)).toThrow("A fault is <method|*>");
+});
+
+it("fails a call before it took effect or after", async () => {
+  const test = await account({ faults: [parseFault("POST */namespaces 503 before seconds=7")] });
+  const create = (title: string) => test.sdk.kv.namespaces.create({ account_id: test.id, title });
+  const titles = async () => {
+    const { result } = await test.sdk.kv.namespaces.list({ account_id: test.id });
+    return result.map(({ title }) => title);
+  };
+  const set = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
+
+  const refused = await create("one").catch((error: unknown) => error);
+  expect(refused).toMatchObject({ status: 503, headers: expect.anything() });
+  expect(await titles()).toEqual([]);
+
+  await set("POST */namespaces 500 after");
+  expect(await refusal(create("two"))).toMatchObject({ status: 500 });
+  expect(await titles()).toEqual(["two"]);
+
+  for (const [when, expected] of [
+    ["before", ["two"]],
+    ["after", ["two", "three"]],
+  ] as const) {
+    await set(`POST */namespaces cut ${when}`);
+    expect(await refusal(create("three"))).toMatchObject({ status: undefined });
+    expect(await titles()).toEqual(expected);
+  }
+  await set();
+  expect((await create("four")).title).toBe("four");
+});
