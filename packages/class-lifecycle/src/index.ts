@@ -1,4 +1,5 @@
 /** The lifecycle of Durable Object classes: a history as code, and the way from what is live to its end. */
+export * from "./exports-map.ts";
 export * from "./findings.ts";
 export * from "./history.ts";
 export * from "./import.ts";
@@ -7,3 +8,5 @@ export * from "./lock.ts";
 export * from "./moves.ts";
 export * from "./plan.ts";
 export * from "./replay.ts";
+export * from "./situation.ts";
+export type { State } from "./standing.ts";

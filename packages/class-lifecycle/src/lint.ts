@@ -1,9 +1,11 @@
 /**
  * Lints a history: everything that the builder's types cannot tell, and everything they can for a history that
  * came from elsewhere (an import, plain data). All findings at once, in the order of the steps.
+ *
+ * A rule looks at one step or at one change and says what is wrong with it, or nothing. To add one, write it and put
+ * it into its list.
  */
-
-import type { Code, Finding } from "./findings.ts";
+import type { Finding } from "./findings.ts";
 import type { Change, Migration } from "./history.ts";
 import { applyChange, type LiveClasses } from "./replay.ts";
 
@@ -12,12 +14,181 @@ const STEP_NAME = /^\d{4}-[a-z0-9]+(-[a-z0-9]+)*$/;
 /** What JavaScript can export and Cloudflare accepts as a class name. */
 const CLASS_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 
+/** A step and the names of all steps before it. */
+interface StepAt {
+  readonly step: Migration;
+  readonly before: readonly string[];
+}
+
+/** A change and the history up to it. */
+interface ChangeAt {
+  readonly step: string;
+  readonly change: Change;
+  /** Classes that exist right before the change. */
+  readonly alive: LiveClasses;
+  /** Every class that ever existed before the change, with the step that brought it. */
+  readonly everAlive: ReadonlyMap<string, string>;
+  /** Classes that earlier changes of the same step name. */
+  readonly touched: ReadonlySet<string>;
+  /** Name or pattern of the Worker itself. */
+  readonly self: string | undefined;
+}
+
+type Rule<At> = (at: At) => Finding | readonly Finding[] | undefined;
+
+const STEP_RULES: readonly Rule<StepAt>[] = [stepNameIsWellFormed, stepIsInOrder, stepChangesSomething];
+const CHANGE_RULES: readonly Rule<ChangeAt>[] = [
+  classNamesAreValid,
+  classChangesOnce,
+  changedClassExists,
+  newClassIsNew,
+  transferGoesElsewhere,
+];
+
+/** Lints `migrations`. `self` is a name or pattern of the Worker itself, so that no class is sent to where it is. */
+export function lint(migrations: readonly Migration[], self?: string): readonly Finding[] {
+  if (migrations.length === 0) {
+    return [
+      {
+        code: "history_empty",
+        subject: "infra/migrations.ts",
+        message: "the history has no steps.",
+        fix: "add a first step that creates the classes.",
+      },
+    ];
+  }
+  const findings: Finding[] = [];
+  const before: string[] = [];
+  const everAlive = new Map<string, string>();
+  let alive: LiveClasses = new Map();
+  for (const step of migrations) {
+    findings.push(...broken(STEP_RULES, { step, before }));
+    before.push(step.name);
+    const touched = new Set<string>();
+    for (const change of step.changes) {
+      findings.push(...broken(CHANGE_RULES, { step: step.name, change, alive, everAlive, touched, self }));
+      for (const name of namesIn(change)) touched.add(name);
+      const brought = brings(change);
+      if (brought !== undefined) everAlive.set(brought, step.name);
+      alive = applyChange(alive, change);
+    }
+  }
+  return findings;
+}
+
+const broken = <At>(rules: readonly Rule<At>[], at: At): readonly Finding[] => rules.flatMap((rule) => rule(at) ?? []);
+
+function stepNameIsWellFormed({ step: { name } }: StepAt): Finding | undefined {
+  if (STEP_NAME.test(name)) return undefined;
+  return {
+    code: "step_name_invalid",
+    subject: name,
+    message: "a step is named like 0002-rename-room.",
+    fix: "use four digits, a dash, and lower-case words.",
+  };
+}
+
+function stepIsInOrder({ step: { name }, before }: StepAt): Finding | undefined {
+  if (before.includes(name)) {
+    return {
+      code: "step_name_duplicate",
+      subject: name,
+      message: "two steps have this name.",
+      fix: "give the later one the next number.",
+    };
+  }
+  const previous = before.at(-1);
+  if (previous === undefined || name >= previous) return undefined;
+  return {
+    code: "step_out_of_order",
+    subject: name,
+    message: `it stands behind ${previous}, which sorts after it.`,
+    fix: "append steps in the order of their numbers.",
+  };
+}
+
+function stepChangesSomething({ step: { name, changes } }: StepAt): Finding | undefined {
+  if (changes.length > 0) return undefined;
+  return {
+    code: "step_empty",
+    subject: name,
+    message: "it changes nothing.",
+    fix: "add its changes or take the step away before it is released.",
+  };
+}
+
+function classNamesAreValid({ step, change }: ChangeAt): readonly Finding[] {
+  return namesIn(change)
+    .filter((name) => !CLASS_NAME.test(name))
+    .map((name) => ({
+      code: "class_name_invalid",
+      subject: name,
+      message: `step ${step} names it, but it is not a valid class name.`,
+      fix: "use a JavaScript identifier of at most 64 characters.",
+    }));
+}
+
+function classChangesOnce({ step, change, touched }: ChangeAt): readonly Finding[] {
+  return namesIn(change)
+    .filter((name, i, names) => touched.has(name) || names.indexOf(name) !== i)
+    .map((name) => ({
+      code: "class_changed_twice",
+      subject: name,
+      message: `step ${step} changes it twice.`,
+      fix: "put the second change into a step of its own, released after this one.",
+    }));
+}
+
+function changedClassExists({ step, change, alive }: ChangeAt): Finding | undefined {
+  const needed = needs(change);
+  if (needed === undefined || alive.has(needed)) return undefined;
+  const hint = alive.size ? `alive there: ${[...alive.keys()].join(", ")}.` : "no class is alive there.";
+  return {
+    code: "class_does_not_exist",
+    subject: needed,
+    message: `step ${step} wants to ${change.op} it, but it does not exist at that point; ${hint}`,
+    fix: "name a class that an earlier step created.",
+  };
+}
+
+function newClassIsNew({ step, change, alive, everAlive }: ChangeAt): Finding | undefined {
+  const brought = brings(change);
+  if (brought === undefined) return undefined;
+  const since = everAlive.get(brought);
+  if (alive.has(brought)) {
+    return {
+      code: "class_exists",
+      subject: brought,
+      message: `step ${step} brings it to life, but it is alive since ${since ?? "before"}.`,
+      fix: "remove or rename the one that exists first, or choose another name.",
+    };
+  }
+  if (since === undefined) return undefined;
+  return {
+    code: "class_name_reused",
+    subject: brought,
+    message: `step ${step} uses a name again that was given up after ${since}.`,
+    fix: "choose a new name: an environment that is behind cannot catch up over a name with two meanings.",
+  };
+}
+
+function transferGoesElsewhere({ step, change, self }: ChangeAt): Finding | undefined {
+  const other = change.op === "send" ? change.toWorker : change.op === "receive" ? change.fromWorker : undefined;
+  if (self === undefined || other !== self) return undefined;
+  return {
+    code: "transfer_to_itself",
+    subject: namesIn(change).join(),
+    message: `step ${step} moves it to the Worker that it is in.`,
+    fix: "name another Worker, or use rename.",
+  };
+}
+
 /** The class names that a change touches, old ones and new ones. */
 function namesIn(change: Change): readonly string[] {
   return change.op === "rename" ? [change.from, change.to] : [change.className];
 }
 
-/** The class that a change needs alive before it, if it needs one. */
+/** The class that must exist before a change, if the change needs one. */
 function needs(change: Change): string | undefined {
   if (change.op === "rename") return change.from;
   return change.op === "remove" || change.op === "send" ? change.className : undefined;
@@ -27,116 +198,4 @@ function needs(change: Change): string | undefined {
 function brings(change: Change): string | undefined {
   if (change.op === "rename") return change.to;
   return change.op === "create" || change.op === "receive" ? change.className : undefined;
-}
-
-/** Lints `migrations`. `self` is a name or pattern of the Worker itself, so that no class is sent to where it is. */
-export function lint(migrations: readonly Migration[], self?: string): readonly Finding[] {
-  const findings: Finding[] = [];
-  const add = (code: Code, subject: string, message: string, fix: string) =>
-    findings.push({ code, subject, message, fix });
-
-  if (migrations.length === 0) {
-    add(
-      "history_empty",
-      "infra/migrations.ts",
-      "the history has no steps.",
-      "add a first step that creates the classes.",
-    );
-  }
-  const stepNames = new Set<string>();
-  const everAlive = new Map<string, string>();
-  let alive: LiveClasses = new Map();
-  let previous = "";
-
-  for (const { name, changes } of migrations) {
-    if (!STEP_NAME.test(name)) {
-      add(
-        "step_name_invalid",
-        name,
-        "a step is named like 0002-rename-room.",
-        "use four digits, a dash, and lower-case words.",
-      );
-    }
-    if (stepNames.has(name)) {
-      add("step_name_duplicate", name, "two steps have this name.", "give the later one the next number.");
-    } else if (name < previous) {
-      add(
-        "step_out_of_order",
-        name,
-        `it stands behind ${previous}, which sorts after it.`,
-        "append steps in the order of their numbers.",
-      );
-    }
-    if (changes.length === 0) {
-      add("step_empty", name, "it changes nothing.", "add its changes or take the step away before it is released.");
-    }
-    stepNames.add(name);
-    previous = name;
-
-    const touched = new Set<string>();
-    for (const change of changes) {
-      for (const className of namesIn(change)) {
-        if (!CLASS_NAME.test(className)) {
-          add(
-            "class_name_invalid",
-            className,
-            `step ${name} names it, but it is no class name.`,
-            "use a JavaScript identifier of at most 64 characters.",
-          );
-        }
-        if (touched.has(className)) {
-          add(
-            "class_changed_twice",
-            className,
-            `step ${name} changes it twice.`,
-            "put the second change into a step of its own, released after this one.",
-          );
-        }
-        touched.add(className);
-      }
-      const needed = needs(change);
-      if (needed !== undefined && !alive.has(needed)) {
-        const hint = alive.size ? `alive there: ${[...alive.keys()].join(", ")}.` : "no class is alive there.";
-        add(
-          "class_does_not_exist",
-          needed,
-          `step ${name} wants to ${change.op} it, but it does not exist at that point; ${hint}`,
-          "name a class that an earlier step created.",
-        );
-      }
-      const brought = brings(change);
-      if (brought !== undefined) {
-        const before = everAlive.get(brought);
-        if (alive.has(brought)) {
-          add(
-            "class_exists",
-            brought,
-            `step ${name} brings it to life, but it is alive since ${before ?? "before"}.`,
-            "remove or rename the one that exists first, or choose another name.",
-          );
-        } else if (before !== undefined) {
-          add(
-            "class_name_reused",
-            brought,
-            `step ${name} uses a name again that was given up after ${before}.`,
-            "choose a new name: an environment that is behind cannot catch up over a name with two meanings.",
-          );
-        }
-        everAlive.set(brought, name);
-      }
-      if (
-        self !== undefined &&
-        ((change.op === "send" && change.toWorker === self) || (change.op === "receive" && change.fromWorker === self))
-      ) {
-        add(
-          "transfer_to_itself",
-          namesIn(change).join(),
-          `step ${name} moves it to the Worker that it is in.`,
-          "name another Worker, or use rename.",
-        );
-      }
-      alive = applyChange(alive, change);
-    }
-  }
-  return findings;
 }

@@ -1,0 +1,176 @@
+/**
+ * What stands against a release, given the moves that it makes. A rule looks at one move, one binding or one exported
+ * class and says what is wrong, or nothing. To add one, write it and put it into its list.
+ */
+import type { Finding } from "./findings.ts";
+import { type Move, tombstoneOf } from "./moves.ts";
+import type { Situation } from "./situation.ts";
+
+type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
+
+const MOVE_RULES: readonly MoveRule[] = [
+  lossIsAllowed,
+  codeBringsTheClass,
+  codeGaveTheClassUp,
+  nobodyBindsToTheDeleted,
+  bindersKnowTheNewName,
+  receiverExists,
+  senderExists,
+  senderHasTheClass,
+  objectsHaveArrived,
+];
+
+/** Everything that stands against a release which makes these moves, and warnings. */
+export function releaseFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
+  const ofMoves = arrived.flatMap((move) =>
+    MOVE_RULES.flatMap((rule) => {
+      const finding = rule(move, situation);
+      return finding ? [{ subject: move.className, ...finding }] : [];
+    }),
+  );
+  return [...ofMoves, ...bindingFindings(arrived, situation), ...exportFindings(arrived, situation)];
+}
+
+function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<MoveRule> {
+  if (!leaves(move) || allowDestroy.includes(move.className)) return undefined;
+  const what =
+    move.kind === "delete"
+      ? "deletes the class and all its objects"
+      : `hands the class and all its objects to ${move.toWorker}`;
+  return {
+    code: "destroy_not_allowed",
+    message: `this release ${what}, and this stack does not allow it.`,
+    fix: `when that is meant, set allowDestroy: [${move.className}] in this stack's config.`,
+  };
+}
+
+function codeBringsTheClass(move: Move, { code }: Situation): ReturnType<MoveRule> {
+  if (leaves(move) || code.includes(move.className)) return undefined;
+  if (move.kind === "keep") {
+    return {
+      code: "config_export_not_in_code",
+      message: "it has live objects, but the release's bundle does not export it.",
+      fix: "export it from worker/index.ts, or append a step that removes or renames it.",
+    };
+  }
+  return {
+    code: "config_references_nonexistent_class",
+    message: `the history wants to ${move.kind} it, but the release's bundle does not export it.`,
+    fix: "export it from worker/index.ts and build again.",
+  };
+}
+
+function codeGaveTheClassUp(move: Move, { code }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "delete" || !code.includes(move.className)) return undefined;
+  return {
+    code: "tombstone_delete_class_still_in_code",
+    message: "the history deletes it, but the release's bundle still exports it.",
+    fix: "take the class out of worker/index.ts and build again.",
+  };
+}
+
+function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnType<MoveRule> {
+  const binders = move.kind === "delete" ? bindersOf(move.className, references) : [];
+  if (binders.length === 0) return undefined;
+  return {
+    code: "tombstone_delete_blocked_by_external_bindings",
+    message: `other Workers bind to it: ${binders.join(", ")}.`,
+    fix: "deploy those Workers without the binding first.",
+  };
+}
+
+function bindersKnowTheNewName(move: Move, { references }: Situation): ReturnType<MoveRule> {
+  const gone = tombstoneOf(move);
+  if (move.kind === "delete" || gone === undefined) return undefined;
+  const binders = bindersOf(gone, references);
+  if (binders.length === 0) return undefined;
+  return {
+    code: "class_bound_elsewhere",
+    subject: gone,
+    message: `other Workers bind to it by this name: ${binders.join(", ")}.`,
+    fix: "deploy those Workers with the new binding right after this release.",
+  };
+}
+
+function receiverExists(move: Move, { others }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "send" || others.has(move.toWorker)) return undefined;
+  return {
+    code: "transferred_target_missing",
+    message: `it is to go to the Worker ${move.toWorker}, which does not exist in this account.`,
+    fix: `deploy ${move.toWorker} with a step that receives the class first.`,
+  };
+}
+
+function senderExists(move: Move, { others }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "receive" || others.has(move.fromWorker)) return undefined;
+  return {
+    code: "phase_one_transfer_source_missing",
+    message: `its objects are to come from the Worker ${move.fromWorker}, which does not exist in this account.`,
+    fix: `deploy ${move.fromWorker} first, or correct its name in the step.`,
+  };
+}
+
+function senderHasTheClass(move: Move, { others }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "receive" || (others.get(move.fromWorker)?.has(move.className) ?? true)) return undefined;
+  return {
+    code: "phase_one_transfer_source_namespace_missing",
+    message: `its objects are to come from the Worker ${move.fromWorker}, which has no such class.`,
+    fix: `name a class that ${move.fromWorker} has.`,
+  };
+}
+
+function objectsHaveArrived(move: Move): ReturnType<MoveRule> {
+  if (move.kind !== "keep" || move.fromWorker === undefined) return undefined;
+  return {
+    code: "transfer_pending",
+    message: `its objects are still with the Worker ${move.fromWorker}.`,
+    fix: `deploy ${move.fromWorker} with a step that sends the class here.`,
+  };
+}
+
+/** What stands against the release's bindings, given what exists once it is live. */
+function bindingFindings(arrived: readonly Move[], { bound }: Situation): readonly Finding[] {
+  return bound.flatMap((className): readonly Finding[] => {
+    const move = arrived.find((candidate) => candidate.className === className && !leaves(candidate));
+    if (!move) {
+      return [
+        {
+          code: "binding_without_class",
+          subject: className,
+          message: "wrangler.jsonc binds to it, but the history does not have it at its end.",
+          fix: "append a step to infra/migrations.ts that creates it, or take the binding away.",
+        },
+      ];
+    }
+    if ((move.kind !== "receive" && move.kind !== "keep") || move.fromWorker === undefined) return [];
+    return [
+      {
+        code: "binding_before_transfer",
+        subject: className,
+        message: `wrangler.jsonc binds to it, but its objects are still with the Worker ${move.fromWorker}.`,
+        fix: `release without the binding, then let ${move.fromWorker} send the class, then add the binding.`,
+      },
+    ];
+  });
+}
+
+/** Classes of the bundle that the history knows nothing of. */
+function exportFindings(arrived: readonly Move[], { code }: Situation): readonly Finding[] {
+  const alive = new Set(arrived.filter((move) => !leaves(move)).map(({ className }) => className));
+  const gone = new Set(arrived.map(tombstoneOf));
+  return code
+    .filter((className) => !alive.has(className) && !gone.has(className))
+    .map((className) => ({
+      code: "class_not_in_history",
+      subject: className,
+      message: "the release's bundle exports it, but the history does not have it: Cloudflare will ignore it.",
+      fix: "append a step to infra/migrations.ts that creates it, when it is a Durable Object class.",
+    }));
+}
+
+/** Whether the class and its objects leave this Worker. */
+const leaves = (move: Move): move is Extract<Move, { kind: "delete" | "send" }> =>
+  move.kind === "delete" || move.kind === "send";
+
+const bindersOf = (className: string, references: Situation["references"]): readonly string[] =>
+  references.filter((reference) => reference.className === className).map(({ worker }) => worker);

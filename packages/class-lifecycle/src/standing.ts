@@ -1,0 +1,162 @@
+/** How an environment stands to the history: which of its steps are done there, and what does not fit. */
+import type { Finding } from "./findings.ts";
+import type { Migration } from "./history.ts";
+import { hashes } from "./lock.ts";
+import { type LiveClasses, replay } from "./replay.ts";
+import type { Live } from "./situation.ts";
+
+/** How an environment stands to the history. Only the first three deploy. */
+export type State = "fresh" | "behind" | "in sync" | "ahead" | "diverged" | "unmanaged";
+
+/** How the environment stands to the history, and how many of its steps are done there. */
+export interface Standing {
+  readonly state: State;
+  readonly at: number;
+  readonly adopts: boolean;
+  readonly findings: readonly Finding[];
+}
+
+/** Where the environment stands, and what is wrong with where it stands. */
+export function stateOf(migrations: readonly Migration[], live: Live, adopt: boolean): Standing {
+  const adopts = false;
+  if (live.classes === undefined) return { state: "fresh", at: 0, adopts, findings: [] };
+  if (live.step === undefined) return adopt ? adoption(migrations, live, live.classes) : unmanaged(live.classes);
+  const finished: readonly Finding[] = adopt
+    ? [
+        {
+          code: "adopt_finished",
+          subject: "adopt",
+          message: "this stack has taken its Worker over already.",
+          fix: "take adopt out of its config, so that it never takes over what it did not mean to.",
+        },
+      ]
+    : [];
+  const { name, history } = live.step;
+  const index = migrations.findIndex((migration) => migration.name === name);
+  if (index < 0) {
+    const last = migrations.at(-1)?.name ?? "";
+    const ahead = name > last;
+    return {
+      state: ahead ? "ahead" : "diverged",
+      at: 0,
+      adopts,
+      findings: [
+        ahead
+          ? {
+              code: "state_ahead",
+              subject: name,
+              message: `a newer release is live at this step, and this release's history ends at ${last}.`,
+              fix: "deploy a release built from a commit that has this step, or append a step that undoes it.",
+            }
+          : {
+              code: "state_diverged",
+              subject: name,
+              message: "the live release recorded this step, but the history does not have it.",
+              fix: "restore the step in infra/migrations.ts as the live release's commit has it.",
+            },
+      ],
+    };
+  }
+  const done = index + 1;
+  if (hashes(migrations)[index] !== history) {
+    return {
+      state: "diverged",
+      at: done,
+      adopts,
+      findings: [
+        {
+          code: "state_diverged",
+          subject: name,
+          message:
+            "the live release recorded this step with another past than the history has now: a released step was edited.",
+          fix: "restore the steps up to this one as the live release's commit has them, and append a new step instead.",
+        },
+      ],
+    };
+  }
+  const differences = compare(replay(migrations, done), live.classes, name);
+  if (differences.length) return { state: "diverged", at: done, adopts, findings: differences };
+  return { state: done === migrations.length ? "in sync" : "behind", at: done, adopts, findings: finished };
+}
+
+/** What was deployed by something else and is not to be taken over. */
+function unmanaged(classes: LiveClasses): Standing {
+  return {
+    state: "unmanaged",
+    at: 0,
+    adopts: false,
+    findings: [
+      {
+        code: "state_unmanaged",
+        subject: "live Worker",
+        message: `it was deployed by something else (classes: ${shown(classes)}), and records no step of this history.`,
+        fix: "choose another workerName in this stack's config, or take it over with its objects (docs/adopt.md).",
+      },
+    ],
+  };
+}
+
+/**
+ * A Worker of something else stands at the last step whose classes are exactly the live ones: of several that fit, the
+ * last asks for the least. One that fits no step is not taken over.
+ */
+function adoption(migrations: readonly Migration[], { complete }: Live, classes: LiveClasses): Standing {
+  const refused = (...findings: Finding[]): Standing => ({ state: "unmanaged", at: 0, adopts: false, findings });
+  if (!complete) {
+    return refused({
+      code: "adopt_unreadable",
+      subject: "live Worker",
+      message: "its Durable Object namespaces cannot be read, so nobody can tell whether the history fits them.",
+      fix: "export CLOUDFLARE_API_TOKEN with a token that may read Workers Scripts.",
+    });
+  }
+  const steps = migrations.map((_, i) => migrations.length - i);
+  const at = steps.find((done) => compare(replay(migrations, done), classes, "").length === 0);
+  if (at !== undefined)
+    return { state: at === migrations.length ? "in sync" : "behind", at, adopts: true, findings: [] };
+  return refused({
+    code: "adopt_unmatched",
+    subject: "live Worker",
+    message: `its classes (${shown(classes)}) are those of no step of the history, which ends with ${shown(replay(migrations))}.`,
+    fix: "begin infra/migrations.ts with the history that `npm run migrations -- import --worker <name>` prints.",
+  });
+}
+
+const shown = (classes: LiveClasses): string =>
+  [...classes]
+    .map(([name, { storage }]) => (storage === "sqlite" ? name : `${name} (${storage})`))
+    .sort()
+    .join(", ") || "none";
+
+/** What differs between the classes that the history expects and those that are live. */
+function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const [name, { storage }] of live) {
+    const wanted = expected.get(name);
+    if (!wanted) {
+      findings.push({
+        code: "orphaned_provisioned_namespace",
+        subject: name,
+        message: `the class is live, but after step ${step} the history does not have it: something else created it.`,
+        fix: "find what made it (`wrangler deployments list`), and deploy there without it.",
+      });
+    } else if (wanted.storage !== storage) {
+      findings.push({
+        code: "storage_type_mismatch",
+        subject: name,
+        message: `its namespace has ${storage} storage, but the history says ${wanted.storage}, and storage never changes in place.`,
+        fix: `say ${storage} in the step that creates it.`,
+      });
+    }
+  }
+  for (const name of expected.keys()) {
+    if (live.has(name)) continue;
+    findings.push({
+      code: "state_diverged",
+      subject: name,
+      message: `after step ${step} the class should be live, but it is not: something else renamed, deleted or moved it.`,
+      fix: "find what did (`wrangler deployments list`), and append a step that says what happened.",
+    });
+  }
+  return findings;
+}
