@@ -109,15 +109,14 @@ export class DurableWorker extends pulumi.ComponentResource {
           workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}`,
         },
         mainModule: MAIN_MODULE,
-        modules: [
-          {
-            name: MAIN_MODULE,
-            contentType: "application/javascript+module",
+        modules: [{ name: MAIN_MODULE, contentType: "application/javascript+module" }, ...(release.modules ?? [])].map(
+          ({ name, contentType }) => ({
+            name,
+            contentType,
             // Relative, so that the state holds no folder of one machine.
-            contentFile: relative(PROGRAM_DIR, `${release.dir}/${MAIN_MODULE}`),
-            contentSha256: release.digest,
-          },
-        ],
+            contentFile: relative(PROGRAM_DIR, `${release.dir}/${name}`),
+          }),
+        ),
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
         bindings: [...ownBindings(release), ...bindings],

@@ -4,11 +4,11 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
-import { build } from "esbuild";
 import { migrations } from "../migrations.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, type Manifest } from "./manifest.ts";
+import { bundle } from "./bundle.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { ROOT } from "./root.ts";
 import { readWorkerConfig } from "./worker-config.ts";
@@ -31,35 +31,22 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   await buildPage();
   const config = readWorkerConfig();
 
-  const { outputFiles, metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: [config.main],
-    outfile: join(dir, MAIN_MODULE),
-    bundle: true,
-    write: false,
-    metafile: true,
-    minify: true,
-    sourcemap: "linked",
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    legalComments: "none",
-    logLevel: "silent",
-  });
-  const bundle = outputFiles.find(({ path }) => path.endsWith(MAIN_MODULE));
-  const output = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
-  if (!bundle || !output) throw new Error("esbuild made no main module: is `main` in wrangler.jsonc a module Worker?");
+  const { main, sourceMap, modules: files, exports } = await bundle(ROOT, config);
+  const modules = files.map(({ name, contentType, contents }) => ({
+    name,
+    contentType,
+    digest: digestOf(contents),
+    size: contents.byteLength,
+  }));
 
   const last = migrations.at(-1);
   const manifest: Manifest = {
-    format: 1,
-    digest: digestOf(bundle.contents),
-    size: bundle.contents.byteLength,
-    classes: output.exports.filter((name) => name !== "default").sort(),
-    bindings: config.durable_objects.bindings
-      .filter(({ script_name }) => script_name === undefined)
-      .map(({ name, class_name }) => ({ binding: name, className: class_name })),
+    format: modules.length ? 2 : 1,
+    digest: releaseDigest(digestOf(main), modules),
+    size: main.byteLength,
+    ...(modules.length && { modules }),
+    classes: exports.filter((name) => name !== "default").sort(),
+    bindings: config.durable_objects.bindings.map(({ name, class_name }) => ({ binding: name, className: class_name })),
     compatibilityDate: config.compatibility_date,
     compatibilityFlags: config.compatibility_flags,
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
@@ -69,7 +56,11 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   const next = `${dir}.next`;
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
-  for (const { path, contents } of outputFiles) writeFileSync(join(next, relative(dir, path)), contents);
+  const written = [{ name: MAIN_MODULE, contents: main }, { name: `${MAIN_MODULE}.map`, contents: sourceMap }, ...files];
+  for (const { name, contents } of written) {
+    mkdirSync(dirname(join(next, name)), { recursive: true });
+    writeFileSync(join(next, name), contents);
+  }
   writeFileSync(join(next, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
   rmSync(dir, { recursive: true, force: true });
   renameSync(next, dir);

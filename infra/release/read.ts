@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, Manifest } from "./manifest.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {
   /** The release's folder. */
@@ -16,15 +16,28 @@ export interface Release extends Manifest {
  */
 export function readRelease(dir: string): Release {
   const manifest = parseManifest(dir);
-  const digest = digestOf(readFileSync(join(dir, MAIN_MODULE)));
-  if (digest !== manifest.digest) {
-    throw new Error(
-      `The release in ${dir} is not whole: ${MAIN_MODULE} has sha256 ${digest}, its manifest says ${manifest.digest}. ` +
-        "Build it again (`npm run build`), or fetch the artifact again.",
-    );
-  }
+  const modules = (manifest.modules ?? []).map(({ name, digest }) => ({ name, said: digest, digest: fileDigest(dir, name) }));
+  const changed = modules.find(({ said, digest }) => digest !== said);
+  if (changed) throw notWhole(dir, changed.name, changed.digest, changed.said);
+  const main = fileDigest(dir, MAIN_MODULE);
+  const digest = main === undefined ? undefined : releaseDigest(main, manifest.modules ?? []);
+  if (digest !== manifest.digest) throw notWhole(dir, MAIN_MODULE, digest, manifest.digest);
   return { ...manifest, dir };
 }
+
+function fileDigest(dir: string, name: string): string | undefined {
+  try {
+    return digestOf(readFileSync(join(dir, name)));
+  } catch {
+    return undefined;
+  }
+}
+
+const notWhole = (dir: string, name: string, digest: string | undefined, said: string): Error =>
+  new Error(
+    `The release in ${dir} is not whole: ${name} ${digest === undefined ? "is missing" : `has sha256 ${digest}`}, its manifest says ${said}. ` +
+      "Build it again (`npm run build`), or fetch the artifact again.",
+  );
 
 function parseManifest(dir: string): Manifest {
   let text: string;

@@ -1,0 +1,136 @@
+/** Makes the modules of a Worker from its source: what `wrangler deploy` uploads, but minified (docs/wrangler-file.md). */
+import { createRequire, isBuiltin } from "node:module";
+import { basename, extname, join } from "node:path";
+import { build, type Message, type Plugin } from "esbuild";
+import { MAIN_MODULE } from "./manifest.ts";
+import { type Rule, type SideModule, sideModules } from "./module-rules.ts";
+import { nodeMode, nodeModules } from "./node-compat.ts";
+
+/** Of wrangler.jsonc, what decides on the modules. */
+export interface BundleConfig {
+  readonly main: string;
+  readonly compatibility_date: string;
+  readonly compatibility_flags: readonly string[];
+  readonly define: Readonly<Record<string, string>>;
+  readonly alias: Readonly<Record<string, string>>;
+  readonly rules: readonly Rule[];
+  readonly preserve_file_names: boolean;
+  readonly minify: boolean;
+  readonly keep_names: boolean;
+  readonly tsconfig?: string | undefined;
+  readonly jsx_factory?: string | undefined;
+  readonly jsx_fragment?: string | undefined;
+}
+
+export interface Bundle {
+  readonly main: Uint8Array;
+  readonly sourceMap: Uint8Array;
+  /** Files that it imports as modules, by name. */
+  readonly modules: readonly SideModule[];
+  /** What the main module exports. */
+  readonly exports: readonly string[];
+}
+
+/** A source that does not bundle: one line an error, with file and line. */
+export class BuildError extends Error {}
+
+const NODE_ENV = JSON.stringify("production");
+
+/** From this date on every Worker has `navigator` (docs: compatibility flags, global_navigator). */
+const NAVIGATOR_SINCE = "2022-03-21";
+const hasNavigator = (date: string, flags: readonly string[]): boolean =>
+  flags.includes("global_navigator") || (date >= NAVIGATOR_SINCE && !flags.includes("no_global_navigator"));
+
+/**
+ * Bundles the source in `root`. Nothing of the place or the time gets into the result.
+ * @throws BuildError with every error that esbuild finds.
+ */
+export async function bundle(root: string, config: BundleConfig): Promise<Bundle> {
+  const { compatibility_date: date, compatibility_flags: flags } = config;
+  const found = new Map<string, SideModule>();
+  const mode = nodeMode(date, flags);
+  const rules = { own: config.rules, preserveNames: config.preserve_file_names };
+  // Only a name: the source map is relative to it, and must be the same wherever the release goes.
+  const outdir = join(root, "dist/release");
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { [basename(MAIN_MODULE, extname(MAIN_MODULE))]: config.main },
+    outdir,
+    bundle: true,
+    write: false,
+    metafile: true,
+    minify: config.minify,
+    keepNames: config.keep_names,
+    sourcemap: "linked",
+    format: "esm",
+    target: "es2024",
+    supported: { "import-source": true, using: true },
+    loader: { ".js": "jsx", ".mjs": "jsx", ".cjs": "jsx" },
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", ...(mode === "full" ? [] : ["node:*"])],
+    define: {
+      ...(hasNavigator(date, flags) && { "navigator.userAgent": JSON.stringify("Cloudflare-Workers") }),
+      "process.env.NODE_ENV": NODE_ENV,
+      "global.process.env.NODE_ENV": NODE_ENV,
+      "globalThis.process.env.NODE_ENV": NODE_ENV,
+      ...config.define,
+    },
+    plugins: [
+      aliases(root, config.alias),
+      sideModules(rules, (module) => found.set(module.name, module)),
+      ...(mode === "full" ? [nodeModules(date, flags)] : []),
+    ],
+    ...(config.tsconfig !== undefined && { tsconfig: config.tsconfig }),
+    ...(config.jsx_factory !== undefined && { jsxFactory: config.jsx_factory }),
+    ...(config.jsx_fragment !== undefined && { jsxFragment: config.jsx_fragment }),
+    legalComments: "none",
+    logLevel: "silent",
+  }).catch((error: unknown) => {
+    throw isFailure(error) ? new BuildError(told(error.errors)) : error;
+  });
+
+  const main = result.outputFiles.find(({ path }) => path === join(outdir, MAIN_MODULE));
+  const sourceMap = result.outputFiles.find(({ path }) => path === join(outdir, `${MAIN_MODULE}.map`));
+  const output = Object.values(result.metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
+  if (!main || !sourceMap || !output?.exports.includes("default")) {
+    throw new BuildError(`${config.main}: it has no default export. \`main\` must be an ES module Worker.`);
+  }
+  const modules = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { main: main.contents, sourceMap: sourceMap.contents, modules, exports: output.exports };
+}
+
+/** Modules that stand for others; a path is seen from the project, as in wrangler. */
+function aliases(root: string, alias: Readonly<Record<string, string>>): Plugin {
+  const { resolve } = createRequire(join(root, "package.json"));
+  return {
+    name: "alias",
+    setup(build) {
+      build.onResolve({ filter: /.*/ }, ({ path }) => {
+        const target = Object.hasOwn(alias, path) ? alias[path] : undefined;
+        if (target === undefined) return undefined;
+        try {
+          return { path: resolve(target) };
+        } catch {
+          return { errors: [{ text: `alias ${path}: there is no ${target}.` }] };
+        }
+      });
+    },
+  };
+}
+
+const isFailure = (error: unknown): error is Error & { readonly errors: readonly Message[] } =>
+  error instanceof Error && "errors" in error && Array.isArray(error.errors);
+
+/** `file:line: message`, a line an error, with the fix where it is known. */
+function told(errors: readonly Message[]): string {
+  const lines = errors.map(({ location, text }) => {
+    const place = location ? `${location.file}:${location.line}: ` : "";
+    const module = /^Could not resolve "([^"]+)"/.exec(text)?.[1];
+    const fix =
+      module !== undefined && isBuiltin(module)
+        ? ' It is a module of Node: add "nodejs_compat" to compatibility_flags in wrangler.jsonc.'
+        : "";
+    return `  ${place}${text.replace(/\.?$/, ".")}${fix}`;
+  });
+  return `The Worker does not build:\n${lines.join("\n")}`;
+}

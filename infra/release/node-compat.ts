@@ -1,0 +1,109 @@
+/**
+ * Node's modules for a Worker with `nodejs_compat`: those that workerd has stay imports, the rest is unenv's, as in
+ * wrangler (its hybrid-nodejs-compat.ts, 4.156.2). Both packages are wrangler's own versions; a test says so.
+ */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Plugin } from "esbuild";
+import { ROOT } from "./root.ts";
+
+export type NodeMode = "full" | "imports" | "async-storage" | "none";
+
+/** From this date on `nodejs_compat` brings everything (docs: Node.js compatibility). */
+const FULL_SINCE = "2024-09-23";
+
+/** How much of Node a Worker has, by its compatibility date and flags. */
+export function nodeMode(date: string, flags: readonly string[]): NodeMode {
+  const has = (flag: string) => flags.includes(flag);
+  if (has("nodejs_compat_v2")) return "full";
+  if (has("nodejs_compat")) return date >= FULL_SINCE && !has("no_nodejs_compat_v2") ? "full" : "imports";
+  return has("nodejs_als") ? "async-storage" : "none";
+}
+
+const REQUIRED_BUILT_IN = "required-built-in";
+const REQUIRED_UNENV = "required-unenv";
+const GLOBALS = "_node_globals-";
+
+/** Resolves Node's modules and sets Node's globals. */
+export function nodeModules(compatibilityDate: string, compatibilityFlags: readonly string[]): Plugin {
+  return {
+    name: "node-modules",
+    async setup(build) {
+      const [{ defineEnv }, { getCloudflarePreset, nonPrefixedNodeModules }] = await Promise.all([
+        import("unenv"),
+        import("@cloudflare/unenv-preset"),
+      ]);
+      const preset = getCloudflarePreset({ compatibilityDate, compatibilityFlags: [...compatibilityFlags] });
+      // unenv would put an empty `debug` in place of the package.
+      const { alias, inject, external, polyfill } = defineEnv({
+        presets: [preset, { alias: { debug: "debug" } }],
+        npmShims: true,
+      }).env;
+      const { resolve } = createRequire(join(ROOT, "package.json"));
+
+      const builtIn = new RegExp(`^(${nonPrefixedNodeModules.join("|")}|node:.+)$`);
+      build.onResolve({ filter: builtIn }, ({ path, kind }) =>
+        kind === "require-call" ? { path, namespace: REQUIRED_BUILT_IN } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: REQUIRED_BUILT_IN }, ({ path }) => ({
+        contents: `import whole from ${JSON.stringify(path)};\nmodule.exports = whole;`,
+        loader: "js",
+        resolveDir: ROOT,
+      }));
+
+      const files = new Map<string, string>();
+      for (const [module, target] of Object.entries(alias)) {
+        try {
+          files.set(module, resolve(target));
+        } catch {
+          // Not installed (`debug`), so nobody imports it either.
+        }
+      }
+      const aliased = new RegExp(`^(${[...files.keys()].map(escaped).join("|")})$`);
+      build.onResolve({ filter: aliased }, ({ path, kind }) => {
+        const target = alias[path] ?? "";
+        if (kind === "require-call" && /^unenv\/(npm|mock)\//.test(target)) return { path, namespace: REQUIRED_UNENV };
+        return { path: files.get(path) ?? path, external: external.includes(target) };
+      });
+      build.onLoad({ filter: /.*/, namespace: REQUIRED_UNENV }, ({ path }) => ({
+        contents: [
+          `import * as esm from ${JSON.stringify(path)};`,
+          `module.exports = Object.entries(esm).filter(([key]) => key !== "default")`,
+          `  .reduce((cjs, [key, value]) => Object.defineProperty(cjs, key, { value, enumerable: true }), "default" in esm ? esm.default : {});`,
+        ].join("\n"),
+        loader: "js",
+        resolveDir: ROOT,
+      }));
+
+      const globals = globalsByModule(inject);
+      build.initialOptions.inject = [
+        ...(build.initialOptions.inject ?? []),
+        ...globals.map((_, i) => join(ROOT, `${GLOBALS}${i}`)),
+        ...polyfill.map((module) => resolve(module)),
+      ];
+      build.onResolve({ filter: new RegExp(`${GLOBALS}\\d+$`) }, ({ path }) => ({ path }));
+      build.onLoad({ filter: new RegExp(`${GLOBALS}\\d+$`) }, ({ path }) => ({
+        contents: globals[Number(path.slice(path.lastIndexOf("-") + 1))] ?? "",
+        resolveDir: ROOT,
+      }));
+    },
+  };
+}
+
+/** One module of code for each module that globals come from. */
+function globalsByModule(inject: Readonly<Record<string, string | readonly string[] | false>>): readonly string[] {
+  const byModule = new Map<string, { name: string; exported: string; local: string }[]>();
+  for (const [name, source] of Object.entries(inject)) {
+    if (source === false) continue;
+    const [module = "", exported = "default"] = typeof source === "string" ? [source] : source;
+    const local = exported === "default" ? "whole" : exported;
+    byModule.set(module, [...(byModule.get(module) ?? []), { name, exported, local }]);
+  }
+  return [...byModule].map(([module, names]) => {
+    const imports = names.map(({ exported, local }) => (exported === local ? local : `${exported} as ${local}`));
+    const sets = names.map(({ name, local }) => `globalThis.${name} = ${local};`);
+    return [`import { ${imports.join(", ")} } from ${JSON.stringify(module)};`, ...sets].join("\n");
+  });
+}
+
+const escaped = (text: string): string => text.replaceAll(/[^\w]/g, "\\$&");

@@ -1,0 +1,151 @@
+/**
+ * Every key of wrangler.jsonc is in one of three lists, so that none is dropped in silence. A test holds them against
+ * wrangler's own schema (node_modules/wrangler/config-schema.json): a key that a newer wrangler has fails it.
+ *
+ * A path is `key`, `key.inner` or `key[].inner`, and stands for all that is below it, unless a longer path is listed.
+ */
+
+/** What a release is built from, and how. */
+export const DEPLOYED: Readonly<Record<string, string>> = {
+  main: "the entry of the bundle",
+  compatibility_date: "as it is",
+  compatibility_flags: "as they are; `nodejs_compat` brings Node's modules as wrangler does",
+  define: "replaced in the code",
+  alias: "modules that stand for others",
+  "rules[].type": "Text, Data or CompiledWasm",
+  "rules[].globs": "files that become modules of their own",
+  "rules[].fallthrough": "whether wrangler's rules for the type come after",
+  preserve_file_names: "whether modules keep their names, in place of a hash in front",
+  tsconfig: "for the bundle",
+  jsx_factory: "for the bundle",
+  jsx_fragment: "for the bundle",
+  minify: "true here where it is not set",
+  keep_names: "false here where it is not set",
+  "observability.enabled": "true, as every stack has it",
+  "durable_objects.bindings[].name": "the binding",
+  "durable_objects.bindings[].class_name": "one of the Worker's own classes",
+};
+
+/** What is for work on this machine: `wrangler dev`, types and tests. */
+export const MACHINE: Readonly<Record<string, string>> = {
+  $schema: "for editors",
+  name: "a stack's Worker has the name of its workerName",
+  exports: "the classes are those of infra/migrations.ts; a test holds the two together",
+  dev: "for `wrangler dev`",
+  build: "for wrangler; `npm run build` builds the page itself",
+  send_metrics: "for wrangler",
+  dependencies_instrumentation: "for wrangler",
+  "access.dev": "for `wrangler dev`",
+};
+
+const INDEX = "add the binding to `bindings` in infra/index.ts";
+const WORKER = "set it in workerInputs (infra/stack/declared.ts)";
+const VERSION = "set it on the WorkerVersion in infra/durable-worker.ts";
+const ADDRESS = "set hostname, or zoneId and routes, in Pulumi.<stack>.yaml";
+const HISTORY = "write the step into infra/migrations.ts";
+const ANOTHER = "deploy what needs it as a Worker of its own, with wrangler";
+const MODULES = "use an ES module Worker, and import the file";
+
+/** What no release takes from here, and where it is to be said instead. */
+export const REFUSED: Readonly<Record<string, string>> = {
+  env: "a stack is an environment: say what differs in Pulumi.<stack>.yaml",
+  account_id: "set accountId in Pulumi.<stack>.yaml",
+  workers_dev: "a stack without hostname and routes is on workers.dev; to leave it, set one of them in Pulumi.<stack>.yaml",
+  preview_urls: WORKER,
+  routes: ADDRESS,
+  route: ADDRESS,
+  addresses: ANOTHER,
+  migrations: HISTORY,
+  "durable_objects.bindings[].script_name": INDEX,
+  "durable_objects.bindings[].environment": INDEX,
+  "durable_objects.code_update_strategy": ANOTHER,
+  vars: INDEX,
+  secrets: INDEX,
+  kv_namespaces: INDEX,
+  r2_buckets: INDEX,
+  d1_databases: INDEX,
+  queues: INDEX,
+  services: INDEX,
+  ratelimits: INDEX,
+  analytics_engine_datasets: INDEX,
+  version_metadata: INDEX,
+  send_email: INDEX,
+  vectorize: INDEX,
+  hyperdrive: INDEX,
+  browser: INDEX,
+  ai: INDEX,
+  ai_search_namespaces: INDEX,
+  ai_search: INDEX,
+  images: INDEX,
+  media: INDEX,
+  mtls_certificates: INDEX,
+  dispatch_namespaces: INDEX,
+  pipelines: INDEX,
+  k2: INDEX,
+  secrets_store_secrets: INDEX,
+  artifacts: INDEX,
+  flagship: INDEX,
+  vpc_services: INDEX,
+  vpc_networks: INDEX,
+  workflows: ANOTHER,
+  agent_memory: ANOTHER,
+  analytics: ANOTHER,
+  stream: ANOTHER,
+  worker_loaders: ANOTHER,
+  unsafe: ANOTHER,
+  unsafe_hello_world: ANOTHER,
+  logfwdr: ANOTHER,
+  first_party_worker: ANOTHER,
+  connect: ANOTHER,
+  cloudchamber: ANOTHER,
+  containers: ANOTHER,
+  streaming_tail_consumers: ANOTHER,
+  access: ANOTHER,
+  previews: ANOTHER,
+  compliance_region: ANOTHER,
+  python_modules: ANOTHER,
+  pages_build_output_dir: ANOTHER,
+  triggers: "declare a cloudflare.WorkersCronTrigger in infra/index.ts",
+  observability: WORKER,
+  logpush: WORKER,
+  tail_consumers: WORKER,
+  limits: VERSION,
+  placement: VERSION,
+  cache: VERSION,
+  assets: VERSION,
+  upload_source_maps: "the map stays in the release's folder: leave the key out",
+  site: MODULES,
+  wasm_modules: MODULES,
+  text_blobs: MODULES,
+  data_blobs: MODULES,
+  no_bundle: "leave it out: a release is one bundle and the files that it imports",
+  find_additional_modules: "leave it out, and import each file by its name",
+  base_dir: "leave it out: files are found by their imports",
+  keep_vars: "leave it out: a stack's variables are those of the program",
+};
+
+/** Bindings that the program gives to every stack (infra/index.ts): here they are for `wrangler dev`. */
+export const OF_THE_PROGRAM: Readonly<Record<string, readonly string[]>> = {
+  vars: ["REGIONS", "SETTINGS", "RELEASE"],
+  kv_namespaces: ["READS"],
+  r2_buckets: ["BLOBS"],
+  version_metadata: ["VERSION"],
+};
+
+type List = "deployed" | "machine" | "refused";
+
+/** The list that a path is in, by the longest listed path that it is or is below of; undefined: in none. */
+export function listOf(path: string): { readonly list: List; readonly listed: string; readonly why: string } | undefined {
+  const lists: readonly (readonly [List, Readonly<Record<string, string>>])[] = [
+    ["deployed", DEPLOYED],
+    ["machine", MACHINE],
+    ["refused", REFUSED],
+  ];
+  for (let listed = path; listed !== ""; listed = listed.replace(/(^|\.)[^.]*$/, "")) {
+    for (const [list, entries] of lists) {
+      const why = Object.hasOwn(entries, listed) ? entries[listed] : undefined;
+      if (why !== undefined) return { list, listed, why };
+    }
+  }
+  return undefined;
+}
