@@ -56,7 +56,11 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   const next = `${dir}.next`;
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
-  const written = [{ name: MAIN_MODULE, contents: main }, { name: `${MAIN_MODULE}.map`, contents: sourceMap }, ...files];
+  const written = [
+    { name: MAIN_MODULE, contents: main },
+    { name: `${MAIN_MODULE}.map`, contents: sourceMap },
+    ...files,
+  ];
   for (const { name, contents } of written) {
     mkdirSync(dirname(join(next, name)), { recursive: true });
     writeFileSync(join(next, name), contents);

@@ -11,12 +11,17 @@ export type NodeMode = "full" | "imports" | "async-storage" | "none";
 
 /** From this date on `nodejs_compat` brings everything (docs: Node.js compatibility). */
 const FULL_SINCE = "2024-09-23";
+/** From this date on every Worker has it, without a flag (wrangler 4.156.2, NODEJS_COMPAT_DEFAULT_ON_DATE). */
+const DEFAULT_SINCE = "2026-08-04";
 
-/** How much of Node a Worker has, by its compatibility date and flags. */
+/** How much of Node a Worker has, by its compatibility date and flags: wrangler's rule. */
 export function nodeMode(date: string, flags: readonly string[]): NodeMode {
   const has = (flag: string) => flags.includes(flag);
+  const byDefault = date >= DEFAULT_SINCE;
+  const on = has("nodejs_compat") || (byDefault && !has("no_nodejs_compat"));
   if (has("nodejs_compat_v2")) return "full";
-  if (has("nodejs_compat")) return date >= FULL_SINCE && !has("no_nodejs_compat_v2") ? "full" : "imports";
+  if (!has("no_nodejs_compat_v2") && (byDefault || (on && date >= FULL_SINCE))) return "full";
+  if (on) return "imports";
   return has("nodejs_als") ? "async-storage" : "none";
 }
 

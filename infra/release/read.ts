@@ -16,7 +16,11 @@ export interface Release extends Manifest {
  */
 export function readRelease(dir: string): Release {
   const manifest = parseManifest(dir);
-  const modules = (manifest.modules ?? []).map(({ name, digest }) => ({ name, said: digest, digest: fileDigest(dir, name) }));
+  const modules = (manifest.modules ?? []).map(({ name, digest }) => ({
+    name,
+    said: digest,
+    digest: fileDigest(dir, name),
+  }));
   const changed = modules.find(({ said, digest }) => digest !== said);
   if (changed) throw notWhole(dir, changed.name, changed.digest, changed.said);
   const main = fileDigest(dir, MAIN_MODULE);

@@ -9,7 +9,7 @@ import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { ROOT } from "./root.ts";
-import { listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
+import { isEnd, listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
 
 const names = v.record(v.string(), v.string());
 
@@ -89,7 +89,7 @@ interface Key {
 function keysOf(value: unknown, path: string): readonly Key[] {
   const own = OF_THE_PROGRAM[path];
   if (own) return [{ path, bindings: bindingsOf(value) }];
-  if (listOf(path)?.listed === path) return [{ path, bindings: [] }];
+  if (isEnd(path)) return [{ path, bindings: [] }];
   if (Array.isArray(value)) return value.flatMap((item) => keysOf(item, `${path}[]`));
   if (typeof value !== "object" || value === null) return [{ path, bindings: [] }];
   return Object.entries(value).flatMap(([key, inner]) => keysOf(inner, path === "" ? key : `${path}.${key}`));

@@ -9,7 +9,7 @@
 export const DEPLOYED: Readonly<Record<string, string>> = {
   main: "the entry of the bundle",
   compatibility_date: "as it is",
-  compatibility_flags: "as they are; `nodejs_compat` brings Node's modules as wrangler does",
+  compatibility_flags: "as they are; with `nodejs_compat` Node's modules come as in wrangler",
   define: "replaced in the code",
   alias: "modules that stand for others",
   "rules[].type": "Text, Data or CompiledWasm",
@@ -50,7 +50,8 @@ const MODULES = "use an ES module Worker, and import the file";
 export const REFUSED: Readonly<Record<string, string>> = {
   env: "a stack is an environment: say what differs in Pulumi.<stack>.yaml",
   account_id: "set accountId in Pulumi.<stack>.yaml",
-  workers_dev: "a stack without hostname and routes is on workers.dev; to leave it, set one of them in Pulumi.<stack>.yaml",
+  workers_dev:
+    "a stack without hostname and routes is on workers.dev; to leave it, set one of them in Pulumi.<stack>.yaml",
   preview_urls: WORKER,
   routes: ADDRESS,
   route: ADDRESS,
@@ -135,7 +136,9 @@ export const OF_THE_PROGRAM: Readonly<Record<string, readonly string[]>> = {
 type List = "deployed" | "machine" | "refused";
 
 /** The list that a path is in, by the longest listed path that it is or is below of; undefined: in none. */
-export function listOf(path: string): { readonly list: List; readonly listed: string; readonly why: string } | undefined {
+export function listOf(
+  path: string,
+): { readonly list: List; readonly listed: string; readonly why: string } | undefined {
   const lists: readonly (readonly [List, Readonly<Record<string, string>>])[] = [
     ["deployed", DEPLOYED],
     ["machine", MACHINE],
@@ -148,4 +151,13 @@ export function listOf(path: string): { readonly list: List; readonly listed: st
     }
   }
   return undefined;
+}
+
+/** Whether a path is in a list and none below it is. */
+export function isEnd(path: string): boolean {
+  const below = [DEPLOYED, MACHINE, REFUSED].flatMap((entries) => Object.keys(entries));
+  return (
+    listOf(path)?.listed === path &&
+    !below.some((other) => other.startsWith(`${path}.`) || other.startsWith(`${path}[]`))
+  );
 }

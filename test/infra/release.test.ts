@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
 import { migrations } from "../../infra/migrations.ts";
 import { buildRelease } from "../../infra/release/build.ts";
-import { MAIN_MODULE, MANIFEST } from "../../infra/release/manifest.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../../infra/release/manifest.ts";
 import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
@@ -63,9 +63,28 @@ describe("reading", () => {
   it("names the field of a manifest that is wrong, or says that it is none", () => {
     const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
     expect(
-      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 2'))),
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 3'))),
     ).toThrow(/format/);
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
+  });
+
+  it("refuses a module beside the main one that is another, or is gone, or is outside of the folder", () => {
+    const note = { name: "note.txt", contentType: "text/plain", digest: digestOf("note"), size: 4 };
+    const withNote = (folder: string, name = note.name) => {
+      const manifest = JSON.parse(readFileSync(join(folder, MANIFEST), "utf8"));
+      const modules = [{ ...note, name }];
+      const digest = releaseDigest(manifest.digest, modules);
+      writeFileSync(join(folder, MANIFEST), JSON.stringify({ ...manifest, format: 2, modules, digest }));
+    };
+    const one = (contents: string | undefined) =>
+      broken((folder) => {
+        withNote(folder);
+        if (contents !== undefined) writeFileSync(join(folder, note.name), contents);
+      });
+    expect(one("note")().modules).toEqual([note]);
+    expect(one("other")).toThrow(/is not whole: note\.txt has sha256/);
+    expect(one(undefined)).toThrow(/is not whole: note\.txt is missing/);
+    expect(broken((folder) => withNote(folder, "../note.txt"))).toThrow(/must stay inside/);
   });
 
   it("says how to build a release where there is none", () => {

@@ -1,0 +1,133 @@
+/** Every key of wrangler.jsonc is in one list, and what no release takes along is refused by name, all at once. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { readWorkerConfig, refusedKeys } from "../../infra/release/worker-config.ts";
+import { DEPLOYED, isEnd, listOf, MACHINE, REFUSED } from "../../infra/release/wrangler-keys.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "wrangler-keys-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Node {
+  readonly $ref?: string;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node;
+  readonly anyOf?: readonly Node[];
+}
+const schema: { readonly definitions: Readonly<Record<string, Node>> } = JSON.parse(
+  readFileSync(join(ROOT, "node_modules/wrangler/config-schema.json"), "utf8"),
+);
+
+/** Paths of wrangler's schema, down to the first that is in a list, or to the leaf where none is. */
+function pathsOf(node: Node, path: string): readonly string[] {
+  const target = node.$ref === undefined ? node : schema.definitions[node.$ref.split("/").at(-1) ?? ""];
+  if (isEnd(path)) return [path];
+  if (target?.anyOf) return target.anyOf.flatMap((one) => pathsOf(one, path));
+  if (target?.items) return pathsOf(target.items, `${path}[]`);
+  const inner = Object.entries(target?.properties ?? {});
+  if (inner.length === 0) return [path];
+  return inner.flatMap(([key, one]) => pathsOf(one, path === "" ? key : `${path}.${key}`));
+}
+const paths = [...new Set(pathsOf(schema.definitions.RawConfig ?? {}, ""))];
+
+describe("the lists", () => {
+  it("have every key of wrangler's schema, and no other", () => {
+    expect(paths.length).toBeGreaterThan(80);
+    expect(paths.filter((path) => listOf(path)?.listed !== path && listOf(path)?.list !== "refused")).toEqual([]);
+    const listed = [...Object.keys(DEPLOYED), ...Object.keys(MACHINE), ...Object.keys(REFUSED)];
+    expect(listed.filter((path, i) => listed.indexOf(path) !== i)).toEqual([]);
+    // A key of these is above another one of the lists, and so not an end.
+    const above = listed.filter((path) => listed.some((other) => other.startsWith(`${path}.`)));
+    expect(listed.filter((path) => !paths.includes(path) && !above.includes(path))).toEqual([]);
+  });
+
+  it("are told in the guide, key by key", () => {
+    const guide = readFileSync(join(ROOT, "docs/wrangler-file.md"), "utf8");
+    for (const [list, entries] of Object.entries({ DEPLOYED, MACHINE, REFUSED })) {
+      const missing = Object.entries(entries).filter(([path, why]) => !guide.includes(`| \`${path}\` | ${why} |`));
+      expect(missing, list).toEqual([]);
+    }
+  });
+});
+
+const BASE = {
+  name: "theirs",
+  main: "src/index.ts",
+  compatibility_date: "2026-11-01",
+  durable_objects: { bindings: [{ name: "ROOM", class_name: "Room" }] },
+};
+const read = (more: object) => {
+  const file = join(dir, "wrangler.jsonc");
+  writeFileSync(file, JSON.stringify({ ...BASE, ...more }));
+  return () => readWorkerConfig(file);
+};
+
+describe("a wrangler file of another project", () => {
+  it("that a release takes along whole is read with its defaults", () => {
+    expect(read({ dev: { port: 8787 }, define: { X: '"1"' }, observability: { enabled: true } })()).toMatchObject({
+      define: { X: '"1"' },
+      minify: true,
+      rules: [],
+      compatibility_flags: [],
+    });
+  });
+
+  it("of an online shop: every key that would be dropped is named in one message, with the place to say it", () => {
+    const shop = read({
+      workers_dev: false,
+      account_id: "0".repeat(32),
+      routes: [{ pattern: "shop.example.com/*", zone_name: "example.com" }],
+      vars: { CURRENCY: "EUR", REGIONS: {} },
+      d1_databases: [{ binding: "DB", database_name: "orders", database_id: "x" }],
+      queues: { producers: [{ binding: "MAILS", queue: "mails" }] },
+      triggers: { crons: ["0 * * * *"] },
+      env: { staging: { vars: {} } },
+    });
+    for (const line of [
+      /workers_dev: a stack without hostname/,
+      /account_id: set accountId in Pulumi\.<stack>\.yaml/,
+      /routes: set hostname, or zoneId and routes/,
+      /vars \(CURRENCY\): add the binding/,
+      /d1_databases: add the binding/,
+      /queues: /,
+      /triggers: declare a cloudflare\.WorkersCronTrigger/,
+      /env: a stack is an environment/,
+    ])
+      expect(shop).toThrow(line);
+    expect(shop).not.toThrow(/REGIONS/);
+  });
+
+  it("of a chat: a class of another Worker, migrations and the settings of a version", () => {
+    const chat = read({
+      durable_objects: { bindings: [{ name: "USERS", class_name: "User", script_name: "users" }] },
+      migrations: [{ tag: "v1", new_sqlite_classes: ["Room"] }],
+      placement: { mode: "smart" },
+      limits: { cpu_ms: 50 },
+      observability: { enabled: true, head_sampling_rate: 0.1 },
+    });
+    for (const line of [/bindings\[\]\.script_name/, /migrations: write the step/, /placement: /, /limits: /])
+      expect(chat).toThrow(line);
+    expect(chat).toThrow(/observability: set it in workerInputs/);
+  });
+
+  it("with a key that nobody knows, or what is no list or map where it has to be one", () => {
+    expect(refusedKeys({ ...BASE, compatability_date: "2026-11-01" })).toEqual([
+      "compatability_date: it is not a key that is known here; correct its name.",
+    ]);
+    expect(refusedKeys({ ...BASE, kv_namespaces: "READS" })).toEqual([expect.stringContaining("kv_namespaces (?)")]);
+    expect(read({ rules: [{ type: "ESModule", globs: ["**/*.mjs"] }] })).toThrow(/must be Text, Data or CompiledWasm/);
+  });
+
+  it("with the program's own bindings: those are the stack's, unless they say an id", () => {
+    const own = { kv_namespaces: [{ binding: "READS" }], r2_buckets: [{ binding: "BLOBS" }] };
+    expect(refusedKeys({ ...BASE, ...own, version_metadata: { binding: "VERSION" } })).toEqual([]);
+    expect(refusedKeys({ ...BASE, kv_namespaces: [{ binding: "READS", id: "abc" }, { binding: "USERS" }] })).toEqual([
+      expect.stringContaining("kv_namespaces (READS with an id, USERS): add the binding"),
+    ]);
+  });
+});

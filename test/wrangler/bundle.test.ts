@@ -1,0 +1,117 @@
+/** A release has the modules that `wrangler deploy --dry-run --outdir` has for the same project, and runs alike. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { bundle } from "../../infra/release/bundle.ts";
+import { MAIN_MODULE } from "../../infra/release/manifest.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { readWorkerConfig } from "../../infra/release/worker-config.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { wrangler } from "./wrangler.ts";
+
+let dir: string;
+let account: RunningAccount;
+let test: TestAccount;
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), "wrangler-bundle-"));
+  account = await startAccount({ dir: path.join(dir, "account"), port: 0, apiPort: 0 });
+  test = new TestAccount(account);
+});
+afterAll(async () => {
+  await test?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const WASM = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0]);
+
+it("text, SQL, data, WebAssembly, rules, define, alias and Node's modules", async () => {
+  const folder = path.join(dir, "everything");
+  mkdirSync(path.join(folder, "src"), { recursive: true });
+  symlinkSync(path.join(ROOT, "node_modules"), path.join(folder, "node_modules"));
+  const config = {
+    name: "everything",
+    main: "src/index.ts",
+    compatibility_date: "2026-11-01",
+    compatibility_flags: ["nodejs_compat"],
+    define: { BUILD: '"one"' },
+    alias: { theirs: "./src/ours.ts" },
+    rules: [{ type: "Text", globs: ["**/*.md"], fallthrough: true }],
+    durable_objects: { bindings: [] },
+  };
+  const files = {
+    "wrangler.json": JSON.stringify(config),
+    "src/index.ts": `
+      import { Buffer } from "buffer"; import { join } from "path"; import { createHash } from "node:crypto";
+      import http from "node:http"; import { inspect } from "util";
+      import theirs from "theirs"; import md from "./a.md"; import sql from "./a.sql"; import html from "./a.html";
+      import txt from "./a.txt"; import bin from "./a.bin"; import wasm from "./a.wasm"; import other from "./a.wasm?module";
+      export class Named { method() { return 1; } }
+      export default { fetch: () => Response.json([
+        Buffer.from("b").toString("hex"), join("a", "b"), createHash("sha256").update("x").digest("hex").length,
+        typeof http.request, inspect({ a: 1 }), theirs, md, sql, html, txt, bin.byteLength,
+        wasm instanceof WebAssembly.Module, other instanceof WebAssembly.Module,
+        BUILD, process.env.NODE_ENV, navigator.userAgent, typeof setImmediate, new Named().method(),
+      ]) };`,
+    "src/ours.ts": 'export default "ours";',
+    "src/a.md": "md",
+    "src/a.sql": "SELECT 1;",
+    "src/a.html": "<p>",
+    "src/a.txt": "txt",
+    "src/a.bin": Uint8Array.of(1, 2, 3),
+    "src/a.wasm": WASM,
+  };
+  for (const [name, contents] of Object.entries(files)) writeFileSync(path.join(folder, name), contents);
+
+  const dry = await wrangler(account, folder, ["deploy", "--dry-run", "--outdir", "out"]);
+  expect(dry.code, dry.text).toBe(0);
+  const release = await bundle(folder, readWorkerConfig(path.join(folder, "wrangler.json")));
+  const theirs = readdirSync(path.join(folder, "out")).filter((name) => !/^(README\.md|index\.js(\.map)?)$/.test(name));
+  expect(release.modules.map(({ name }) => name)).toEqual(theirs.toSorted());
+  for (const { name, contents } of release.modules)
+    expect(Buffer.from(contents)).toEqual(readFileSync(path.join(folder, "out", name)));
+  const imports = (code: string) =>
+    [...new Set([...code.matchAll(/(?:from|import) ?"([^"]+)"/g)].map(([, name]) => name))].sort();
+  const [ours, wranglers] = [
+    new TextDecoder().decode(release.main),
+    readFileSync(path.join(folder, "out/index.js"), "utf8"),
+  ];
+  expect(imports(ours)).toEqual(imports(wranglers));
+  expect(release.exports.toSorted()).toEqual(["Named", "default"]);
+
+  // What both answer: wrangler deploys the project, and the release as it is, without bundling it again.
+  const project = await wrangler(account, folder, ["deploy"]);
+  expect(project.code, project.text).toBe(0);
+  const built = path.join(dir, "built");
+  mkdirSync(built);
+  writeFileSync(path.join(built, MAIN_MODULE), release.main);
+  for (const { name, contents } of release.modules) writeFileSync(path.join(built, name), contents);
+  const { compatibility_date, compatibility_flags } = config;
+  writeFileSync(
+    path.join(built, "wrangler.json"),
+    JSON.stringify({
+      name: "built",
+      main: MAIN_MODULE,
+      compatibility_date,
+      compatibility_flags,
+      no_bundle: true,
+      rules: config.rules,
+    }),
+  );
+  const deployed = await wrangler(account, built, ["deploy"]);
+  expect(deployed.code, deployed.text).toBe(0);
+  const answers = await Promise.all(
+    ["everything", "built"].map(async (name) => JSON.parse((await test.ask(name)).text)),
+  );
+  expect(answers[1]).toEqual(answers[0]);
+  expect(answers[0].slice(10, 13)).toEqual([3, true, true]);
+});
+
+it("takes Node's modules from the packages that wrangler has", () => {
+  const { resolve } = createRequire(path.join(ROOT, "node_modules/wrangler/package.json"));
+  // `unenv-preset` has no main entry for `require`; the file of its runtime is in the same package.
+  for (const name of ["unenv", "@cloudflare/unenv-preset/node/process"])
+    expect(resolve(name)).toBe(createRequire(path.join(ROOT, "package.json")).resolve(name));
+});
