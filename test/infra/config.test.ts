@@ -1,6 +1,6 @@
 /** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -18,7 +18,10 @@ const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
 function stackConfig(stack: string): Record<string, string> {
   const { config } = v.parse(StackFile, yaml(`Pulumi.${stack}.yaml`));
   return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    Object.entries(config).map(([key, value]) => [
+      configKey(key),
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
   );
 }
 
@@ -76,6 +79,22 @@ describe("Pulumi.yaml", () => {
     expect([...Object.keys(config), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
     expect(Object.values(config).every((entry) => "default" in entry)).toBe(true);
   });
+});
+
+it("a stack whose file names no region, as pulumi new makes it, has three", () => {
+  const config = { ...secrets, [configKey("environmentPrefix")]: "dev-", [configKey("homeRegion")]: "eu" };
+  expect(parseSettings("dev", config).regions.map(({ id }) => id)).toEqual(["eu", "us", "ap"]);
+});
+
+it("no TypeScript file has the placeholder that pulumi new replaces everywhere", () => {
+  const placeholder = ["$", "{PROJECT}"].join("");
+  const files = ["infra", "packages", "test", "worker"]
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+    )
+    .filter((file) => file.endsWith(".ts"));
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.filter((file) => readFileSync(join(ROOT, file), "utf8").includes(placeholder))).toEqual([]);
 });
 
 describe("mistakes", () => {
