@@ -7,6 +7,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
 import { migrations } from "../migrations.ts";
+import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
@@ -23,11 +24,11 @@ export interface Built {
 
 /**
  * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
- * @throws Error when the source does not bundle, or the history has errors.
+ * @throws BuildError when the source does not bundle, or the history has errors.
  */
 export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   const problems = lint(migrations).filter(isError);
-  if (problems.length) throw new Error(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
+  if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
   await buildPage();
   const config = readWorkerConfig();
 

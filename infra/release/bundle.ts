@@ -2,6 +2,7 @@
 import { createRequire, isBuiltin } from "node:module";
 import { basename, extname, join } from "node:path";
 import { build, type Message, type Plugin } from "esbuild";
+import { BuildError } from "./build-error.ts";
 import { MAIN_MODULE } from "./manifest.ts";
 import { type Rule, type SideModule, sideModules } from "./module-rules.ts";
 import { nodeMode, nodeModules } from "./node-compat.ts";
@@ -30,9 +31,6 @@ export interface Bundle {
   /** What the main module exports. */
   readonly exports: readonly string[];
 }
-
-/** A source that does not bundle: one line an error, with file and line. */
-export class BuildError extends Error {}
 
 const NODE_ENV = JSON.stringify("production");
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
+import { BuildError } from "./build-error.ts";
 import { ROOT } from "./root.ts";
 import { isEnd, listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
 
@@ -44,23 +45,23 @@ export type WorkerConfig = v.InferOutput<typeof WorkerConfig>;
 
 /**
  * The part of wrangler.jsonc that a release is built from.
- * @throws Error naming each field that is missing or wrong, or each key that no release would take along.
+ * @throws BuildError naming each field that is missing or wrong, or each key that no release would take along.
  */
 export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerConfig {
   const errors: ParseError[] = [];
   const json: unknown = parse(readFileSync(file, "utf8"), errors, { allowTrailingComma: true });
   const syntax = errors.map(({ error, offset }) => `  ${printParseErrorCode(error)} at offset ${offset}`);
-  if (syntax.length) throw new Error(`${file} is not JSON with comments:\n${syntax.join("\n")}`);
+  if (syntax.length) throw new BuildError(`${file} is not JSON with comments:\n${syntax.join("\n")}`);
   const refused = refusedKeys(json).map((line) => `  ${line}`);
   if (refused.length) {
-    throw new Error(
+    throw new BuildError(
       `${file} has keys that no release takes along. Say each where it belongs, and take it out (docs/wrangler-file.md):\n${refused.join("\n")}`,
     );
   }
   const result = v.safeParse(WorkerConfig, json);
   if (result.success) return result.output;
   const problems = issueLines(result.issues).map((line) => `  ${line}`);
-  throw new Error(`${file} lacks what a release is built from:\n${problems.join("\n")}`);
+  throw new BuildError(`${file} lacks what a release is built from:\n${problems.join("\n")}`);
 }
 
 /** `key: what to do instead`, for every key of a wrangler file that would be dropped without a word. */
