@@ -1,7 +1,7 @@
 /** `npm run build`: builds the release and says what it made. */
 import { relative } from "node:path";
-import { BuildError } from "../release/build-error.ts";
 import { buildRelease } from "../release/build.ts";
+import { BuildError } from "../release/build-error.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 
