@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Api, Refusal } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
-import { type Context, check, difference, imported, type Kind } from "../provider/kind.ts";
+import { type Context, check, difference, imported, type Kind, replaces } from "../provider/kind.ts";
 import { object, type Properties, pick } from "../provider/values.ts";
 import { holdsSecrets, reveal, sameSecrets, seal, wrapLike } from "./secrets.ts";
 import type { Entry, State } from "./state.ts";
@@ -93,7 +93,7 @@ export class Steps {
       if (!isDeepStrictEqual(entry, old)) this.#state.put(entry);
       return { id: old.id, state: live, done: { action: "unchanged" } };
     }
-    const state = await wanted.update(old.id);
+    const state = await wanted.update(old.id, live);
     this.#state.put(wanted.entry(old.id));
     return { id: old.id, state, done: { action: "update", changed } };
   }
@@ -133,7 +133,7 @@ export class Steps {
     const live = await wanted.read(id, entry.inputs);
     const { changed, replacing } = live ? wanted.against(entry, live) : { changed: [], replacing: [] };
     if (!live || replacing.length > 0) return undefined;
-    const state = changed.length > 0 ? await wanted.update(id) : live;
+    const state = changed.length > 0 ? await wanted.update(id, live) : live;
     this.#state.put(entry);
     return { id, state, done: { action: "adopt" } };
   }
@@ -202,7 +202,7 @@ class Wanted {
     this.urn = declaration.urn;
     this.kind = kindOf(declaration.type);
     this.context = { api: declaration.api, folder };
-    const { inputs, problems } = check(this.kind, declaration.inputs);
+    const { inputs, problems } = check(this.kind, declaration.inputs, object(reveal(declaration.inputs)));
     if (problems.length > 0) throw new Error(problems.map(({ reason }) => reason).join("; "));
     const nested = [...declaration.ignoreChanges, ...declaration.replaceOnChanges].find((path) => /[.[*]/.test(path));
     if (nested) throw new Error(`${nested}: ignoreChanges and replaceOnChanges take whole properties here`);
@@ -224,9 +224,9 @@ class Wanted {
     return this.kind.read(this.context, id, { ...inputs, ...pick(this.plain, ...withSecrets) });
   }
 
-  async update(id: string): Promise<Properties> {
+  async update(id: string, state: Properties): Promise<Properties> {
     if (!this.kind.update) throw new Error(`${this.kind.type} cannot change in place`);
-    return await this.kind.update(this.context, id, this.plain);
+    return await this.kind.update(this.context, id, this.plain, state);
   }
 
   /** What sets the declaration apart from a resource that exists. */
@@ -238,10 +238,13 @@ class Wanted {
       (property) => !ignoreChanges.includes(property) && !sameSecrets(old.inputs[property], this.#sealed[property]),
     );
     const changed = [...new Set([...visible.changed, ...secret])];
-    const { replacedBy } = this.kind;
-    const replaces = (property: string) =>
-      replacedBy === "all" || replacedBy.includes(property) || replaceOnChanges.includes(property);
-    return { changed, replacing: changed.filter(replaces) };
+    const replacing = changed.filter(
+      (property) =>
+        visible.replacing.includes(property) ||
+        replaceOnChanges.includes(property) ||
+        replaces(this.kind, property, state[property], this.plain[property]),
+    );
+    return { changed, replacing };
   }
 }
 

@@ -10,15 +10,15 @@ export interface Connection {
 }
 
 type Query = Readonly<Record<string, string | number | boolean>>;
-type Method = "get" | "post" | "put" | "patch" | "delete";
-type RequestOptions = NonNullable<Parameters<Cloudflare["get"]>[1]>;
+export type Method = "get" | "post" | "put" | "patch" | "delete";
+export type RequestOptions = NonNullable<Parameters<Cloudflare["get"]>[1]>;
 
-interface Extra {
+export interface Extra {
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-interface Envelope {
+export interface Envelope {
   readonly result: unknown;
   readonly result_info?: {
     readonly total_pages?: unknown;
@@ -32,6 +32,7 @@ interface Envelope {
 export class Refusal extends Error {
   /** The HTTP status; undefined when the API could not be reached. */
   readonly status: number | undefined;
+  readonly headers: Headers | undefined;
 
   constructor(request: string, error: APIError) {
     super(`${request} ${error.status ? `was answered ${error.status}` : "was not answered"}: ${reasons(error)}`, {
@@ -39,6 +40,7 @@ export class Refusal extends Error {
     });
     this.name = "Refusal";
     this.status = error.status;
+    this.headers = error.headers;
   }
 }
 
@@ -78,7 +80,7 @@ export class Api {
     const found: Properties[] = [];
     for (let page = 1; found.length < limit; page++) {
       const options = { query: page === 1 ? query : { ...query, page }, maxRetries: 2 };
-      const { result, result_info } = await this.#send("get", path, options);
+      const { result, result_info } = await this.send("get", path, options);
       found.push(...objects(result));
       if (page >= pagesOf(result_info)) break;
     }
@@ -87,7 +89,7 @@ export class Api {
 
   /** One page of a list that is paged by cursor, and the cursor of the next if there is one. */
   async page(path: string, query: Query): Promise<{ results: readonly Properties[]; cursor: string | undefined }> {
-    const { result, result_info } = await this.#send("get", path, { query, maxRetries: 2 });
+    const { result, result_info } = await this.send("get", path, { query, maxRetries: 2 });
     const cursor = result_info?.cursor;
     return { results: objects(result), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
   }
@@ -107,17 +109,18 @@ export class Api {
   /** Deletes; what is gone already is deleted. */
   async remove(path: string, extra?: Extra): Promise<void> {
     try {
-      await this.#send("delete", path, { ...extra, maxRetries: 0 });
+      await this.send("delete", path, { ...extra, maxRetries: 0 });
     } catch (error) {
       if (!(error instanceof Refusal && error.status === 404)) throw error;
     }
   }
 
   async #result(method: Method, path: string, options: RequestOptions): Promise<Properties> {
-    return object((await this.#send(method, path, options)).result);
+    return object((await this.send(method, path, options)).result);
   }
 
-  async #send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
+  /** One request; another client may send it in another manner. */
+  protected async send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
     try {
       return await this.#client[method]<Envelope>(path, options);
     } catch (error) {

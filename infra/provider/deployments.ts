@@ -9,8 +9,6 @@ const collection = (inputs: Properties) =>
 
 export const workersDeployment: Kind = {
   type: "cloudflare:index/workersDeployment:WorkersDeployment",
-  required: ["accountId", "scriptName", "strategy", "versions"],
-  replacedBy: "all",
 
   async create({ api }, inputs) {
     const body = toWire(without(inputs, "accountId", "scriptName", "force"));

@@ -10,8 +10,6 @@ const routeBody = (inputs: Properties) => toWire(pick(inputs, "pattern", "script
 
 export const workersRoute: Kind = {
   type: "cloudflare:index/workersRoute:WorkersRoute",
-  required: ["zoneId", "pattern"],
-  replacedBy: ["zoneId"],
 
   async create({ api }, inputs) {
     const live = fromWire(await api.post(routes(inputs), routeBody(inputs)));
@@ -40,8 +38,6 @@ const domain = (state: Properties, id: string) => `${domains(state)}${at`/${id}`
 
 export const workersCustomDomain: Kind = {
   type: "cloudflare:index/workersCustomDomain:WorkersCustomDomain",
-  required: ["accountId", "hostname", "service"],
-  replacedBy: "all",
 
   async create({ api }, inputs) {
     const body = toWire(pick(inputs, "hostname", "service", "zoneId", "zoneName", "environment"));

@@ -1,5 +1,7 @@
 /** The provider's data sources that the program asks, with the results that its types promise. */
 import { type Api, at } from "./api.ts";
+import { factsOnSource } from "./facts/index.ts";
+import { type InputProblem, problemsIn } from "./facts/rules.ts";
 import { fromWire } from "./names.ts";
 import { isObject, object, type Properties, text } from "./values.ts";
 import { versionProperties } from "./versions.ts";
@@ -56,6 +58,9 @@ const dataSources: Readonly<Record<string, DataSource>> = {
   },
 };
 
+/** The names of all data sources. */
+export const DATA_SOURCES: readonly string[] = Object.keys(dataSources);
+
 /** Pulumi's filter of `getZone` as the query of `GET /zones`. */
 function zoneQuery({ name, status, account }: Properties): Record<string, string> {
   const { id, name: accountName } = object(account);
@@ -63,6 +68,17 @@ function zoneQuery({ name, status, account }: Properties): Record<string, string
   return Object.fromEntries(
     Object.entries(query).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
+}
+
+/** All that is wrong with the arguments of a data source; nothing where its rules are not known. */
+export function problemsInArguments(name: string, args: Properties): readonly InputProblem[] {
+  const facts = factsOnSource(name);
+  if (!facts) return [];
+  const { exactlyOne = [], attributes } = facts;
+  const given = exactlyOne.filter((one) => args[one] !== undefined);
+  const words = `Exactly one of these attributes must be configured: [${exactlyOne.join(",")}]`;
+  const wrong = exactlyOne.length > 0 && given.length !== 1;
+  return [...(wrong ? [{ property: "", reason: words }] : []), ...problemsIn(args, attributes)];
 }
 
 /**
@@ -73,8 +89,11 @@ export function ask(token: string, api: Api, args: Properties): Promise<Properti
   const name = token.startsWith("cloudflare:index/") ? (token.split(":").at(-1) ?? "") : "";
   const source = Object.hasOwn(dataSources, name) ? dataSources[name] : undefined;
   if (!source) {
-    const known = Object.keys(dataSources).join(", ");
-    throw new Error(`${token}: the local adapter has no such data source. It has: ${known} (infra/provider).`);
+    throw new Error(
+      `${token}: the local adapter has no such data source. It has: ${DATA_SOURCES.join(", ")} (infra/provider).`,
+    );
   }
+  const problems = problemsInArguments(name, args);
+  if (problems.length > 0) throw new Error(`${name}: ${problems.map(({ reason }) => reason).join("; ")}`);
   return source(api, args);
 }

@@ -21,9 +21,12 @@ const KINDS = new Map(
   ].map((kind): [string, Kind] => [kind.type, kind]),
 );
 
+/** The type tokens of all kinds. */
+export const TYPES: readonly string[] = [...KINDS.keys()];
+
 /** The kind of a type token. @throws Error when the adapter has no such type. */
 export function kindOf(type: string): Kind {
   const kind = KINDS.get(type);
   if (kind) return kind;
-  throw new Error(`${type}: the local adapter has no such type. It has: ${[...KINDS.keys()].join(", ")}.`);
+  throw new Error(`${type}: the local adapter has no such type. It has: ${TYPES.join(", ")}.`);
 }

@@ -11,8 +11,6 @@ const schedules = (inputs: Properties) => `${script(inputs)}/schedules`;
 
 export const workersScriptSubdomain: Kind = {
   type: "cloudflare:index/workersScriptSubdomain:WorkersScriptSubdomain",
-  required: ["accountId", "scriptName", "enabled"],
-  replacedBy: ["accountId", "scriptName"],
 
   async create({ api }, inputs) {
     const result = await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled")));
@@ -36,8 +34,6 @@ export const workersScriptSubdomain: Kind = {
 
 export const workersCronTrigger: Kind = {
   type: "cloudflare:index/workersCronTrigger:WorkersCronTrigger",
-  required: ["accountId", "scriptName", "schedules"],
-  replacedBy: ["accountId", "scriptName"],
 
   async create({ api }, inputs) {
     const result = await api.put(schedules(inputs), crons(inputs));

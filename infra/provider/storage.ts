@@ -9,8 +9,6 @@ const namespace = (state: Properties, id: string) => `${namespaces(state)}${at`/
 
 export const workersKvNamespace: Kind = {
   type: "cloudflare:index/workersKvNamespace:WorkersKvNamespace",
-  required: ["accountId", "title"],
-  replacedBy: ["accountId", "jurisdiction"],
 
   async create({ api }, inputs) {
     const live = fromWire(await api.post(namespaces(inputs), toWire(pick(inputs, "title", "jurisdiction"))));
@@ -42,11 +40,8 @@ const inJurisdiction = ({ jurisdiction }: Properties) =>
 
 export const r2Bucket: Kind = {
   type: "cloudflare:index/r2Bucket:R2Bucket",
-  required: ["accountId", "name"],
-  replacedBy: ["accountId", "name", "location", "jurisdiction"],
-  defaults: (inputs) => ({ storageClass: "Standard", ...inputs }),
-  // Asked for as `weur`, answered as `WEUR`.
-  same: { location: (actual, wanted) => String(actual).toLowerCase() === String(wanted).toLowerCase() },
+  // The provider puts a change of it back: a bucket stays where it is.
+  same: { location: () => true },
 
   async create({ api }, inputs) {
     // This one request has its names in camelCase.

@@ -27,8 +27,6 @@ const collection = (inputs: Properties) =>
 
 export const workerVersion: Kind = {
   type: "cloudflare:index/workerVersion:WorkerVersion",
-  required: ["accountId", "workerId"],
-  replacedBy: "all",
   same: { bindings: sameBindings },
   resolve: withHashes,
 
@@ -38,6 +36,11 @@ export const workerVersion: Kind = {
     const result = await api.post(collection(inputs), await body(api, inputs, folder), extra);
     const known = withHashes(inputs, folder);
     return { id: text(result, "id"), state: made(stateOf(result, known), known) };
+  },
+
+  // In name only: no call is made, and other files with the same contents are noted.
+  async update({ folder }, _id, inputs, state) {
+    return { ...state, ...pick(withHashes(inputs, folder), "modules") };
   },
 
   async read({ api }, id, prior) {

@@ -4,28 +4,19 @@ import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import { isObject, made, type Properties, refreshed, text, without } from "./values.ts";
 
-/** What the provider sends for settings that are not given. */
-const TRACES = { destinations: [], enabled: false, headSamplingRate: 1, persist: true };
-const OBSERVABILITY = { enabled: false, headSamplingRate: 1 };
-const SUBDOMAIN = { enabled: false, previewsEnabled: false };
-
 const collection = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/workers/workers`;
 const one = (state: Properties, id: string) => `${collection(state)}${at`/${id}`}`;
 const body = (inputs: Properties) => toWire(without(inputs, "accountId", "force"));
 
 export const worker: Kind = {
   type: "cloudflare:index/worker:Worker",
-  required: ["accountId", "name"],
-  replacedBy: ["accountId"],
 
-  defaults: (inputs) => ({
-    logpush: false,
-    tags: [],
-    tailConsumers: [],
-    ...inputs,
-    subdomain: withDefaults(SUBDOMAIN, inputs.subdomain),
-    observability: withTraces(withDefaults(OBSERVABILITY, inputs.observability)),
-  }),
+  /** Previews are on where workers.dev is, if nothing else is said. */
+  defaults: (inputs) => {
+    const { subdomain } = inputs;
+    if (!isObject(subdomain) || subdomain.enabled === undefined) return inputs;
+    return { ...inputs, subdomain: { previewsEnabled: subdomain.enabled, ...subdomain } };
+  },
 
   async create({ api }, inputs) {
     const live = fromWire(await api.post(collection(inputs), body(inputs)));
@@ -43,24 +34,8 @@ export const worker: Kind = {
 
   remove: ({ api }, id, state) => api.remove(one(state, id), state.force === true ? { query: { force: true } } : {}),
 
-  imports: {
-    // `<account_id>/<worker_id>`, as the provider's documentation of the type says.
-    parse(importId) {
-      const [accountId = "", id = "", ...rest] = importId.split("/");
-      if (accountId === "" || id === "" || rest.length) throw new Error(`${importId} is not <account id>/<worker id>`);
-      return { id, prior: { accountId } };
-    },
-    inputs: ["accountId", "name", "logpush", "observability", "subdomain", "tags", "tailConsumers"],
-  },
-
   async find({ api }, inputs) {
     const result = await api.find(one(inputs, text(inputs, "name")));
     return result && text(result, "id");
   },
 };
-
-const withDefaults = (defaults: Properties, given: unknown): unknown =>
-  given === undefined || isObject(given) ? { ...defaults, ...given } : given;
-
-const withTraces = (observability: unknown): unknown =>
-  isObject(observability) ? { ...observability, traces: withDefaults(TRACES, observability.traces) } : observability;

@@ -5,12 +5,18 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { hashes } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { reveal } from "../../infra/apply/secrets.ts";
 import { migrations } from "../../infra/migrations.ts";
+import { problemsInArguments } from "../../infra/provider/functions.ts";
+import { kindOf, TYPES } from "../../infra/provider/index.ts";
+import { check } from "../../infra/provider/kind.ts";
+import { object } from "../../infra/provider/values.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { configKey } from "../../infra/stack/project-name.ts";
+import { readProject } from "../../infra/stack/project.ts";
 
 let dir: string;
 let release: Release;
@@ -20,6 +26,19 @@ beforeAll(async () => {
   release = readRelease(dir);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** What the real provider would refuse of what was declared and asked in this test, with the resource's name. */
+const refused: string[] = [];
+afterEach(() => {
+  expect(refused.splice(0)).toEqual([]);
+});
+
+/** Holds inputs against the facts on the provider; secrets come with marks around them, as the engine gets them. */
+function judge(type: string, name: string, inputs: object): void {
+  if (!type.startsWith("cloudflare:")) return;
+  const given = object(reveal(inputs));
+  refused.push(...check(kindOf(type), given).problems.map(({ reason }) => `${name}: ${reason}`));
+}
 
 interface Declared {
   readonly type: string;
@@ -37,6 +56,15 @@ const baseConfig = (): Record<string, unknown> => ({
   release: relative(ROOT, dir),
 });
 
+/** The settings of Pulumi.local.yaml, but for the release. */
+function localConfig(): Record<string, unknown> {
+  const { name, config } = readProject(ROOT, "local");
+  const own = Object.entries(config).filter(
+    ([key, value]) => key.startsWith(`${name}:`) && key !== `${name}:release` && value !== "",
+  );
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(name.length + 1), value]));
+}
+
 /** What the last run declared, whether or not it ended well. */
 let lastDeclared: readonly Declared[] = [];
 
@@ -50,14 +78,17 @@ async function run(config: Record<string, unknown> = {}, answers: Answers = {}) 
     {
       newResource: ({ type, name, inputs }) => {
         declared.push({ type, name, inputs });
+        judge(type, name, inputs);
         const id = `${name} id`;
         if (type.endsWith("Worker"))
           return { id, state: { ...inputs, subdomain: { url: "https://w.example.workers.dev" } } };
         if (type === "pulumi:pulumi:StackReference") return { id, state: { outputs: answers.stack ?? {} } };
         return { id, state: { number: 7, ...inputs } };
       },
-      call: ({ token }) => {
-        const answer = answers[token.split(":").at(-1) ?? ""];
+      call: ({ token, inputs }) => {
+        const asked = token.split(":").at(-1) ?? "";
+        refused.push(...problemsInArguments(asked, inputs).map(({ reason }) => `${asked}: ${reason}`));
+        const answer = answers[asked];
         return typeof answer === "object" && answer !== null ? { ...answer } : { results: [] };
       },
     },
@@ -173,6 +204,45 @@ describe("a stack that serves a release of ours", () => {
   it("declares nothing when the plan is refused, and says all that is wrong", async () => {
     const diverged = serving(old, { release: record("0000000000000000") });
     await expect(run({}, diverged)).rejects.toThrow(/Nothing was sent[\s\S]*state_diverged/);
+  });
+});
+
+describe("what the real provider takes", () => {
+  const old = [{ versionId: "a", percentage: 100, tag: "old-tag" }];
+  const zone = { zoneId: "1".repeat(32), hostname: "api.example.com", routes: ["example.com/a/*", "*.example.com/*"] };
+  // One that adopts a Worker asks the account itself: test/engine/adopt.test.ts, whose stand-in judges alike.
+  const stacks: Readonly<Record<string, readonly [config: Record<string, unknown>, answers?: () => Answers]>> = {
+    "a local one, as its file says": [localConfig()],
+    "a staging one": [{ protect: true, corsOrigins: ["https://example.com"], promotesFrom: "" }],
+    "one with a zone, a host name and routes": [zone],
+    "one of two regions, one in a jurisdiction": [
+      {
+        homeRegion: "eu",
+        regions: [
+          { id: "eu", prefix: "eu", locationHint: "weur", jurisdiction: "eu", continents: ["EU"] },
+          { id: "us", prefix: "us", locationHint: "enam", continents: ["NA"] },
+        ],
+      },
+    ],
+    "one in the middle of a rollout": [{ rollout: 10, ...zone }, () => serving(old)],
+    "one that is pinned": [{ pin: 3 }, () => serving(old)],
+  };
+
+  it.each(Object.entries(stacks))("are the inputs of %s", async (_, [config, answers]) => {
+    const { of, declared } = await run(config, answers?.());
+    expect(of("Worker")).toHaveLength(1);
+    expect(of("WorkersDeployment")).toHaveLength(1);
+    // A kind of resource that is new here is new to the facts too, and has to be judged.
+    const types = declared.flatMap(({ type }) => (type.startsWith("cloudflare:") ? [type] : []));
+    expect(types.filter((type) => !TYPES.includes(type))).toEqual([]);
+  });
+
+  it("is not what it was when the program set the hash of a module: that is read-only", () => {
+    const modules = [{ name: "m", contentType: "t", contentFile: "f", contentSha256: "0".repeat(64) }];
+    judge("cloudflare:index/workerVersion:WorkerVersion", "v", { accountId: "a", workerId: "w", modules });
+    expect(refused.splice(0)).toEqual([
+      "v: modules[0].contentSha256: Invalid Configuration for Read-Only Attribute. Cannot set value for this attribute as the provider has marked it as read-only. Remove the configuration line setting the value.",
+    ]);
   });
 });
 

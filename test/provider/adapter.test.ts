@@ -118,6 +118,7 @@ describe("what is sent", () => {
     expect(sent[0]?.path).toBe("/client/v4/accounts/acc/workers/workers/w/versions?deploy=true");
     expect(sent[0]?.body).toEqual({
       main_module: "index.js",
+      usage_model: "standard",
       annotations: { "workers/tag": "t", "workers/message": "m" },
       modules: [
         {
@@ -201,11 +202,6 @@ describe("what is sent", () => {
     await kindOf(token("R2Bucket")).read({ api, folder }, "b", { accountId: "a", jurisdiction: "eu" });
     expect(sent[0]?.headers.get("cf-r2-jurisdiction")).toBe("eu");
   });
-
-  test("versions and deployments are never deleted, as the provider does not", () => {
-    expect(kindOf(token("WorkerVersion")).remove).toBeUndefined();
-    expect(kindOf(token("WorkersDeployment")).remove).toBeUndefined();
-  });
 });
 
 describe("what is a change", () => {
@@ -267,9 +263,22 @@ describe("what is a change", () => {
     writeFileSync(join(folder, "index.js"), "export default {};\n");
   });
 
+  test("not another file with the same contents, which is noted without a call", async () => {
+    writeFileSync(join(folder, "copy.js"), "export default {};\n");
+    const copied = { ...inputs, modules: [{ name: "index.js", contentType: "t", contentFile: "copy.js" }] };
+    const state = await read();
+    expect(difference(version, { inputs, state }, copied, { folder })).toEqual({ changed: ["modules"], replacing: [] });
+    const { context, sent } = apiThatAnswers();
+    const after = await version.update?.(context, "v", copied, state);
+    expect(sent).toEqual([]);
+    expect(after).toMatchObject({ modules: [{ contentFile: "copy.js" }], bindings: state.bindings });
+  });
+
   test("a property that is taken away, and one that is not known yet", async () => {
     const old = { inputs: { ...inputs, usageModel: "standard" }, state: { ...(await read()), usageModel: "standard" } };
     expect(difference(version, old, inputs, { folder }).changed).toEqual(["usageModel"]);
+    const taken = difference(version, old, inputs, { folder });
+    expect(taken.replacing, "it was not configured any more").toEqual([]);
     expect(await changed({ ...inputs, workerId: UNKNOWN })).toEqual(["workerId"]);
   });
 
@@ -286,7 +295,10 @@ describe("what is a change", () => {
     const against = (next: Properties) => difference(bucket, { inputs: old, state }, { ...old, ...next }, { folder });
     expect(against({})).toEqual({ changed: [], replacing: [] });
     expect(against({ storageClass: "InfrequentAccess" })).toEqual({ changed: ["storageClass"], replacing: [] });
-    expect(against({ location: "apac" })).toEqual({ changed: ["location"], replacing: ["location"] });
+    expect(against({ jurisdiction: "eu" })).toEqual({ changed: ["jurisdiction"], replacing: [] });
+    expect(against({ name: "other" })).toEqual({ changed: ["name"], replacing: ["name"] });
+    // Where a bucket is cannot change, and the provider keeps what was.
+    expect(against({ location: "apac" })).toEqual({ changed: [], replacing: [] });
   });
 });
 

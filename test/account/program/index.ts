@@ -7,7 +7,7 @@ import type { Shape } from "./shape.ts";
 const config = new pulumi.Config();
 const accountId = config.require("accountId");
 const shape = config.requireObject<Shape>("shape");
-const { title = "cache", code = "one", location, zone } = shape;
+const { title = "cache", code = "one", bucket: bucketName = "bucket", zone } = shape;
 if (shape.pidFile) writeFileSync(shape.pidFile, String(process.pid));
 if (shape.mistake === "for people") throw new pulumi.RunError("The shape is wrong.");
 if (shape.mistake === "of the program") throw new TypeError("shape.sides is not iterable");
@@ -16,7 +16,7 @@ const { protect = false, retain = false } = shape;
 const cache = shape.cache === false || new cloudflare.WorkersKvNamespace("cache", { accountId, title }, { protect });
 const bucket = new cloudflare.R2Bucket(
   "bucket",
-  { accountId, name: "bucket", ...(location && { location }) },
+  { accountId, name: bucketName },
   { retainOnDelete: retain, deleteBeforeReplace: true },
 );
 const worker = new cloudflare.Worker("worker", { accountId, name: "shapes", subdomain: { enabled: true } });

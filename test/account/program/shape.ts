@@ -8,8 +8,8 @@ export interface Shape {
   readonly protect?: boolean;
   /** The module that the Worker's text is from. */
   readonly code?: "one" | "two";
-  /** Location of the bucket: another one replaces it. */
-  readonly location?: string;
+  /** Name of the bucket: another one replaces it. */
+  readonly bucket?: string;
   /** Keeps the bucket when it is deleted or replaced. */
   readonly retain?: boolean;
   /** An ignored property of the version. */

@@ -10,11 +10,11 @@ import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
-import { Api } from "../../../infra/provider/api.ts";
 import { ask } from "../../../infra/provider/functions.ts";
 import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference, imported, type Kind } from "../../../infra/provider/kind.ts";
 import type { Properties } from "../../../infra/provider/values.ts";
+import { ProviderClient } from "./client.ts";
 
 /** Serves the protocol on a free port of loopback, and returns the port. Files are relative to `folder`. */
 export function serve(version: string, folder: string): Promise<number> {
@@ -28,9 +28,10 @@ export function serve(version: string, folder: string): Promise<number> {
 }
 
 function handlers(version: string, folder: string): grpc.UntypedServiceImplementation {
-  let configured: Api | undefined;
+  let configured: ProviderClient | undefined;
   const api = () => {
-    if (!configured) throw new Error("cloudflare:baseUrl and cloudflare:apiToken are not set");
+    if (!configured)
+      throw new Error("neither the configuration nor the environment says where the API is and with which token");
     return configured;
   };
   const context = () => ({ api: api(), folder });
@@ -51,9 +52,10 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
     configure: unary(async (request: InstanceType<typeof provider.ConfigureRequest>) => {
       // Plain here; in the request's `args` secrets are wrapped.
       const variables = request.getVariablesMap();
-      const baseUrl = variables.get("cloudflare:config:baseUrl");
-      const token = variables.get("cloudflare:config:apiToken");
-      if (baseUrl && token) configured = new Api({ baseUrl, token });
+      // The environment has its say in what is not configured.
+      const baseUrl = variables.get("cloudflare:config:baseUrl") || process.env.CLOUDFLARE_BASE_URL;
+      const token = variables.get("cloudflare:config:apiToken") || process.env.CLOUDFLARE_API_TOKEN;
+      if (baseUrl && token) configured = new ProviderClient({ baseUrl, token });
       return new provider.ConfigureResponse();
     }),
 
@@ -114,7 +116,8 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
     update: unary(async (request: InstanceType<typeof provider.UpdateRequest>) => {
       const kind = kindFor(request);
       if (!kind.update) throw new Error(`${kind.type} cannot change in place`);
-      const state = await kind.update(context(), request.getId(), propertiesOf(request.getNews()));
+      const old = propertiesOf(request.getOlds());
+      const state = await kind.update(context(), request.getId(), propertiesOf(request.getNews()), old);
       const response = new provider.UpdateResponse();
       response.setProperties(structOf(state));
       return response;

@@ -1,0 +1,76 @@
+/**
+ * The account's API as the provider's own client uses it, where that is not how `npm start` does: every request is
+ * repeated, a write too, and what is gone already cannot be deleted. The waits between are shorter here by a factor, so
+ * that a test sees a lasting 409 end as it does with the provider, without the three minutes.
+ */
+import { setTimeout } from "node:timers/promises";
+import {
+  Api,
+  type Envelope,
+  type Extra,
+  type Method,
+  Refusal,
+  type RequestOptions,
+} from "../../../infra/provider/api.ts";
+import { retry } from "../../../infra/provider/facts/index.ts";
+
+/** Sets by how much the waits are shorter; see `FACTOR`. */
+export const FACTOR_VARIABLE = "STAND_IN_RETRY_FACTOR";
+const FACTOR = 100;
+/** No wait is shorter, so that an engine that was killed is gone before anything is sent again. Milliseconds. */
+const LEAST = 50;
+
+export class ProviderClient extends Api {
+  /** Waits so many milliseconds; an engine that has gone meanwhile has no use for another attempt. */
+  readonly #wait: (milliseconds: number) => Promise<unknown>;
+
+  constructor(
+    connection: ConstructorParameters<typeof Api>[0],
+    wait = pause,
+    options?: ConstructorParameters<typeof Api>[1],
+  ) {
+    super(connection, options);
+    this.#wait = wait;
+  }
+
+  override async remove(path: string, extra?: Extra): Promise<void> {
+    await this.send("delete", path, extra ?? {});
+  }
+
+  protected override async send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await super.send(method, path, { ...options, maxRetries: 0 });
+      } catch (error) {
+        if (attempt >= retry.attempts || !(error instanceof Refusal) || !isRepeated(error)) throw error;
+        await this.#wait(waitAfter(error, attempt));
+      }
+    }
+  }
+}
+
+/** Whether the client sends a request again that was answered so, or not at all. */
+function isRepeated({ status, headers }: Refusal): boolean {
+  const asked = headers?.get("x-should-retry");
+  if (asked === "true" || asked === "false") return asked === "true";
+  return status === undefined || status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** Milliseconds until the next attempt: what the answer asks for, else the client's own. */
+function waitAfter({ headers }: Refusal, attempt: number): number {
+  const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
+  if (milliseconds > 0) return milliseconds;
+  const after = headers?.get("retry-after") ?? "";
+  const seconds = Number(after);
+  if (seconds > 0) return seconds * 1000;
+  const until = Date.parse(after) - Date.now();
+  if (until > 0) return until;
+  return (retry.waits[attempt - 1] ?? 0) * 1000 * (1 - retry.less * Math.random());
+}
+
+const engine = process.ppid;
+
+async function pause(milliseconds: number): Promise<void> {
+  await setTimeout(Math.max(LEAST, milliseconds / Number(process.env[FACTOR_VARIABLE] ?? FACTOR)));
+  if (process.ppid !== engine) process.exit();
+}

@@ -1,0 +1,69 @@
+/** The stand-in's client repeats requests as the provider's does, only faster. */
+import { describe, expect, test } from "vitest";
+import { Refusal } from "../../infra/provider/api.ts";
+import { ProviderClient } from "../engine/plugin/client.ts";
+
+/** A client whose requests are answered so in turn, the last answer for ever, and the waits between. */
+function clientOf(...answers: readonly (Response | Error)[]) {
+  const waits: number[] = [];
+  let asked = 0;
+  const client = new ProviderClient(
+    { baseUrl: "http://api.test/client/v4", token: "token" },
+    async (milliseconds) => {
+      waits.push(milliseconds);
+    },
+    {
+      fetch: async () => {
+        const answer = answers[Math.min(asked++, answers.length - 1)] ?? Response.json({ result: {} });
+        if (answer instanceof Error) throw answer;
+        return answer.clone();
+      },
+    },
+  );
+  return { client, waits, asked: () => asked };
+}
+
+const refused = (status: number, headers: Record<string, string> = {}) =>
+  Response.json({ errors: [{ code: 1, message: "no" }] }, { status, headers });
+
+describe("what is refused for a time", () => {
+  test.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then told", async (status) => {
+    const { client, waits, asked } = clientOf(refused(status));
+    await expect(client.post("/x", {})).rejects.toThrow(Refusal);
+    expect(asked()).toBe(11);
+    const sum = waits.reduce((total, wait) => total + wait, 0) / 1000;
+    expect(sum).toBeGreaterThanOrEqual(157.5);
+    expect(sum).toBeLessThanOrEqual(210);
+  });
+
+  test.each(["get", "post", "put", "patch", "remove"] as const)("is sent again by %s", async (method) => {
+    const { client, asked } = clientOf(refused(503), Response.json({ result: {} }));
+    await client[method]("/x", {});
+    expect(asked()).toBe(2);
+  });
+
+  test("a connection that breaks is one, and a wait that the answer asks for is kept", async () => {
+    const broken = clientOf(new TypeError("fetch failed"), Response.json({ result: {} }));
+    await broken.client.post("/x", {});
+    expect(broken.asked()).toBe(2);
+    const asking = clientOf(refused(429, { "retry-after": "7" }), Response.json({ result: {} }));
+    await asking.client.post("/x", {});
+    expect(asking.waits).toEqual([7000]);
+    const not = clientOf(refused(500, { "x-should-retry": "false" }));
+    await expect(not.client.post("/x", {})).rejects.toThrow(Refusal);
+    expect(not.asked()).toBe(1);
+  });
+});
+
+test("what is refused for good is told at once", async () => {
+  const { client, asked } = clientOf(refused(400));
+  await expect(client.put("/x", {})).rejects.toThrow(/answered 400/);
+  expect(asked()).toBe(1);
+});
+
+test("what is gone already cannot be deleted, and what is read so is gone", async () => {
+  const { client, asked } = clientOf(refused(404));
+  await expect(client.remove("/x")).rejects.toThrow(/answered 404/);
+  expect(await client.find("/x")).toBeUndefined();
+  expect(asked()).toBe(2);
+});
