@@ -114,9 +114,13 @@ function writeProject(dir: string, tag: string): void {
 async function ofApply(dir: string): Promise<Line[]> {
   await buildRelease();
   const account = await startAccount({ dir, port: 0, apiPort: 0 });
-  const key = "durable-stack:adminToken";
   const apply = (): Promise<ApplyResult> =>
-    applyProgram({ dir, account, config: { [key]: "bench-admin-token-of-some-length" }, secretKeys: [key] });
+    applyProgram({
+      dir,
+      account,
+      config: { adminToken: "bench-admin-token-of-some-length" },
+      secretKeys: ["adminToken"],
+    });
   try {
     await apply();
     const again = await median(async () => void (await apply()));

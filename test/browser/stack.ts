@@ -48,12 +48,12 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
       dir,
       account,
       config: {
-        "durable-stack:release": releases.built.setting,
-        "durable-stack:adminToken": adminToken,
-        "durable-stack:rateLimits": JSON.stringify(RATE_LIMITS),
-        "durable-stack:session": JSON.stringify(SESSION),
+        release: releases.built.setting,
+        adminToken,
+        rateLimits: JSON.stringify(RATE_LIMITS),
+        session: JSON.stringify(SESSION),
       },
-      secretKeys: ["durable-stack:adminToken"],
+      secretKeys: ["adminToken"],
     });
     provide("stack", { url: `http://127.0.0.1:${account.port}/`, adminToken, digest: releases.built.digest });
     return stop;

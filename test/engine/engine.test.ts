@@ -147,7 +147,7 @@ describe("an update that fails in the middle", () => {
   });
 
   test("another admin token is another version, under the same release", async () => {
-    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": randomBytes(24).toString("hex") };
+    site.stack.secrets = { ...site.stack.secrets, adminToken: randomBytes(24).toString("hex") };
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
     expect(up.steps.filter((step) => !step.startsWith("same"))).toHaveLength(6);

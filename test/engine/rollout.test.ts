@@ -74,7 +74,9 @@ describe("a rollout", () => {
       const up = await to(rollout, two);
       expect(up.ok, up.text).toBe(true);
       expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
-      expect(site.proxy.takeWrites()).toEqual([expect.stringMatching(/^POST .*\/durable-stack\/deployments/)]);
+      expect(site.proxy.takeWrites()).toEqual([
+        expect.stringMatching(new RegExp(`^POST .*/${site.workerName}/deployments`)),
+      ]);
       expect(await site.shares()).toEqual(shares);
     }
     expect(await site.call("A")).toMatchObject({ count: 2, tag: "two" });
@@ -82,7 +84,7 @@ describe("a rollout", () => {
 
   test("abandoned at any share, leaves all traffic with the version before, also where a secret is another one", async () => {
     const three = release("three");
-    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": "another-token-that-is-long-enough" };
+    site.stack.secrets = { ...site.stack.secrets, adminToken: "another-token-that-is-long-enough" };
     for (const share of [10, 90]) expect((await to(share, three)).ok).toBe(true);
     expect(await site.shares()).toEqual({ 3: 90, 2: 10 });
     const up = await to(0, three);

@@ -7,12 +7,15 @@ import type { Preview } from "../../infra/plan/preview.ts";
 import { report } from "../../infra/plan/report.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 
-const settings = parsePublicSettings("test", {
-  "durable-stack:accountId": "0".repeat(32),
-  "durable-stack:environmentPrefix": "tst-",
-  "durable-stack:homeRegion": "eu",
-  "durable-stack:regions": JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
-});
+const settings = parsePublicSettings(
+  { project: "durable-stack", stack: "test" },
+  {
+    accountId: "0".repeat(32),
+    environmentPrefix: "tst-",
+    homeRegion: "eu",
+    regions: JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
+  },
+);
 const plan: Plan = {
   state: "behind",
   adopts: false,

@@ -20,11 +20,7 @@ function project(stacks: Readonly<Record<string, Readonly<Record<string, unknown
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, "Pulumi.yaml"), "name: durable-stack\nruntime: nodejs\n");
   for (const [name, config] of Object.entries(stacks)) {
-    const full = Object.entries(config).map(([key, value]) => [
-      key.includes(":") ? key : `durable-stack:${key}`,
-      value,
-    ]);
-    writeFileSync(join(root, `Pulumi.${name}.yaml`), JSON.stringify({ config: Object.fromEntries(full) }));
+    writeFileSync(join(root, `Pulumi.${name}.yaml`), JSON.stringify({ config }));
   }
   return root;
 }
