@@ -3,6 +3,7 @@
  * the API that everybody uses, and followed by the newer one; then all of it is read back. What is missing after must
  * have been named by the plan.
  */
+
 import { randomBytes } from "node:crypto";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";

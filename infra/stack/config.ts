@@ -2,6 +2,7 @@
  * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
  * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
  */
+
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";

@@ -1,5 +1,6 @@
 /** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
-import { readFileSync } from "node:fs";
+
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -86,6 +87,17 @@ describe("Pulumi.yaml", () => {
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
     expect(own.every(([, entry]) => "default" in entry)).toBe(true);
   });
+});
+
+it("no TypeScript file has the placeholder that pulumi new replaces everywhere", () => {
+  const placeholder = ["$", "{PROJECT}"].join("");
+  const files = ["infra", "packages", "test", "worker"]
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+    )
+    .filter((file) => file.endsWith(".ts"));
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.filter((file) => readFileSync(join(ROOT, file), "utf8").includes(placeholder))).toEqual([]);
 });
 
 describe("mistakes", () => {
