@@ -4,13 +4,11 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../stack/account.ts";
-import { configKey } from "../stack/project-name.ts";
 import { type ApplyResult, applyProgram } from "./apply.ts";
 import type { Step } from "./steps.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
 const ADMIN_TOKEN_FILE = "admin-token";
-const ADMIN_TOKEN = configKey("adminToken");
 
 /** Applies the program to the account of `dir`, and tells every line. @throws ApplyFailed when it was refused. */
 export async function applyHere(
@@ -23,8 +21,8 @@ export async function applyHere(
   const result = await applyProgram({
     dir,
     account,
-    config: { [ADMIN_TOKEN]: adminToken },
-    secretKeys: [ADMIN_TOKEN],
+    config: { adminToken },
+    secretKeys: ["adminToken"],
     onStep: (step) => say(line(step)),
     onLine: (text) => say(`          ${text}`),
     // Respects NO_COLOR; a pipe has no colours at all.

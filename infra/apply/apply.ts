@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
-import { type Project, readProject } from "../stack/project.ts";
+import { fullKey, type Project, readProject } from "../stack/project.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Step } from "./steps.ts";
 
@@ -20,7 +20,7 @@ export interface ApplyOptions {
   readonly dir: string;
   /** May still be starting: the program's process loads meanwhile. */
   readonly account: Account | Promise<Account>;
-  /** Config over that of the stack's file, by full key (`durable-stack:adminToken`). */
+  /** Config over that of the stack's file; a key without a namespace (`adminToken`) is the project's own. */
   readonly config?: Readonly<Record<string, string>>;
   /** Keys of `config` whose values are secret. */
   readonly secretKeys?: readonly string[];
@@ -58,9 +58,10 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const project = refusing(() =>
-    readable(readProject(root, stack, join(dir, `Pulumi.${stack}.yaml`)), stack, options.config),
-  );
+  const project = refusing(() => readProject(root, stack, join(dir, `Pulumi.${stack}.yaml`)));
+  const own = (key: string) => fullKey(project.name, key);
+  const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));
+  refusing(() => mustBeReadable(project, stack, given));
   const child = fork(join(import.meta.dirname, "run.ts"), {
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -92,12 +93,12 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
       folder: project.folder,
       config: {
         ...project.config,
-        [`${project.name}:accountId`]: accountId,
+        [own("accountId")]: accountId,
         "cloudflare:baseUrl": apiUrl,
         "cloudflare:apiToken": token,
-        ...options.config,
+        ...given,
       },
-      secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? [])],
+      secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? []).map(own)],
     };
   };
   try {
@@ -154,10 +155,10 @@ function forEachLine(stream: Readable | null, each: (line: string) => void): voi
   );
 }
 
-/** A project whose config an apply can read. @throws Error naming every key that it cannot. */
-function readable(project: Project, stack: string, config: ApplyOptions["config"] = {}): Project {
+/** @throws Error naming every key of the project that an apply cannot read and that `config` does not give. */
+function mustBeReadable(project: Project, stack: string, config: Readonly<Record<string, string>>): void {
   const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
-  if (unknown.length === 0) return project;
+  if (unknown.length === 0) return;
   throw new Error(
     `Pulumi.${stack}.yaml: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
   );

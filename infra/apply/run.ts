@@ -41,9 +41,9 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
   const { dir, accountId, connection, project, stack, folder, config, secretKeys } = order;
   const unlock = lock(dir);
   try {
-    const steps = new Steps(State.open(join(dir, STATE_FILE), accountId), folder, new Api(connection), (step) => {
-      void tell({ kind: "step", step });
-    });
+    const state = State.open(join(dir, STATE_FILE), accountId);
+    mustBeOf(project, state, dir);
+    const steps = new Steps(state, folder, new Api(connection), (step) => void tell({ kind: "step", step }));
     const monitor = new Monitor(steps, folder, connection);
     await monitor.install(project, stack);
     pulumi.runtime.setAllConfig({ ...config }, [...secretKeys]);
@@ -62,6 +62,20 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
   } finally {
     unlock();
   }
+}
+
+/**
+ * Resources of another project are none that this program declares: an apply would delete them, with all their data.
+ * @throws Error saying whose they are.
+ */
+function mustBeOf(project: string, { projects }: State, dir: string): void {
+  const other = projects.find((name) => name !== project);
+  if (other === undefined) return;
+  throw new Error(
+    `What is deployed in ${dir} is of a project ${other}, and this one is ${project} (Pulumi.yaml). Nothing was changed. ` +
+      `Fix: deploy to another folder (--dir); or give the project its old name back (\`name: ${other}\` in Pulumi.yaml). ` +
+      "Where nobody needs that data any more: npm start -- --fresh forgets it and begins anew.",
+  );
 }
 
 /** Ends the apply in order on whatever else can end it: an error that nobody awaits, a signal, the parent's end. */

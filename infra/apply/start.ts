@@ -6,7 +6,8 @@ import * as v from "valibot";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { type Account, localAccount } from "../stack/account.ts";
-import { LOCAL, settingsFile } from "../stack/settings-file.ts";
+import { LOCAL } from "../stack/project.ts";
+import { settingsFile } from "../stack/settings-file.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 

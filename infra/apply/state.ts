@@ -66,6 +66,11 @@ export class State {
     return new State(path, { version: 1, accountId, key, resources: [], leftovers: [], begun: [] });
   }
 
+  /** The projects whose resources it has, by their URNs: one, but where a project was renamed. */
+  get projects(): readonly string[] {
+    return [...new Set(this.resources.map(({ urn }) => urn.split("::")[1] ?? ""))];
+  }
+
   get(urn: string): Entry | undefined {
     return this.#resources.get(urn);
   }

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
-import { isApplied, LOCAL } from "../stack/settings-file.ts";
+import { LOCAL } from "../stack/project.ts";
+import { isApplied } from "../stack/settings-file.ts";
 import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 

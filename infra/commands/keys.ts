@@ -3,6 +3,8 @@ import Cloudflare from "cloudflare";
 import { Command } from "commander";
 import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
+import { LOCAL, projectName } from "../stack/project.ts";
+import { defaultWorkerName } from "../stack/worker-name.ts";
 
 interface Options {
   worker: string;
@@ -23,7 +25,7 @@ function account(dir: string): Account {
 
 const program = new Command("npm run keys --")
   .description("API keys of a stack: whoever shows one as X-API-Key has a bucket of their own at the rate limiter.")
-  .option("--worker <name>", "the stack's workerName", "durable-stack")
+  .option("--worker <name>", "the stack's workerName", defaultWorkerName(projectName(), LOCAL))
   .option("--dir <folder>", "where the local account keeps its state", ".local");
 
 const keys = async () => {

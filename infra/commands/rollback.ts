@@ -16,11 +16,10 @@ import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
-import { configKey } from "../stack/project-name.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
 
-const PIN = configKey("pin");
+const PIN = "pin";
 
 interface Options extends StackCommandOptions {
   readonly to?: number;

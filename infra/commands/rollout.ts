@@ -10,11 +10,10 @@ import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
-import { configKey } from "../stack/project-name.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
 
-const ROLLOUT = configKey("rollout");
+const ROLLOUT = "rollout";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -71,7 +70,7 @@ async function status({ stack, dir }: StackCommandOptions): Promise<string> {
   return statusLine(settings, await readWorker(reads, settings.workerName));
 }
 
-/** `durable-stack: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
+/** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
 function statusLine(settings: PublicSettings, { serving }: LiveWorker): string {
   const shares = serving.map(
     ({ number, digest, percentage }) =>

@@ -7,7 +7,8 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { start, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
-import { readProject } from "../stack/project.ts";
+import { fullKey, LOCAL, readProject } from "../stack/project.ts";
+import { defaultWorkerName } from "../stack/worker-name.ts";
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {
@@ -22,7 +23,7 @@ const Fired = v.object({
   errors: v.array(v.object({ message: v.string() })),
 });
 
-const program = new Command().name("durable-stack").showHelpAfterError();
+const program = new Command().name("npm run").showHelpAfterError();
 
 serving(program.command("start"))
   .description("build the release, start the local account, apply the program to it")
@@ -107,8 +108,8 @@ function settled({ fault: faults, worker, ...given }: Given): Options {
 
 /** The Worker that the program declares in the local stack. */
 function projectWorker(): string {
-  const { name, config } = readProject(ROOT, "local");
-  return config[`${name}:workerName`] ?? `${name}-local`;
+  const { name, config } = readProject(ROOT, LOCAL);
+  return config[fullKey(name, "workerName")] || defaultWorkerName(name, LOCAL);
 }
 
 /** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */

@@ -11,12 +11,12 @@ import * as v from "valibot";
 import { applyProgram } from "../apply/apply.ts";
 import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
-import { readProject } from "../stack/project.ts";
-import { configKey } from "../stack/project-name.ts";
+import { fullKey, projectName, readProject } from "../stack/project.ts";
+import { defaultWorkerName } from "../stack/worker-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import { PATTERNS } from "./patterns/index.ts";
 import type { Held, Pattern } from "./patterns/pattern.ts";
-import type { Side } from "./side.ts";
+import { type Side, SideError } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
@@ -76,6 +76,12 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
 async function inAccount(account: RunningAccount, options: RehearsalOptions): Promise<Rehearsal> {
   const { dir, from, to, stack, objects, onProgress } = options;
   const adminToken = randomBytes(24).toString("hex");
+  const names = [projectName(from.root), projectName(to.root)];
+  if (names[0] !== names[1]) {
+    throw new SideError(
+      `${from.name} is of a project ${names[0]}, and ${to.name} of a project ${names[1]} (Pulumi.yaml): to Pulumi these are two stacks, and neither takes over what the other has. Name a release that was made since the project was renamed.`,
+    );
+  }
   const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
   const deploy = (side: Side, lines: string[] = []) =>
     applyProgram({
@@ -160,22 +166,25 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
  */
 function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
   return {
-    [configKey("adminToken")]: adminToken,
-    [configKey("release")]: side.setting,
-    [configKey("promotesFrom")]: "",
-    [configKey("zoneId")]: "",
-    [configKey("hostname")]: "",
-    [configKey("routes")]: "",
-    [configKey("rollout")]: "100",
-    [configKey("allowDestroy")]: JSON.stringify(allowDestroy),
+    adminToken: adminToken,
+    release: side.setting,
+    promotesFrom: "",
+    zoneId: "",
+    hostname: "",
+    routes: "",
+    rollout: "100",
+    allowDestroy: JSON.stringify(allowDestroy),
   };
 }
 
 /** A setting of the stack's own config. */
-const setting = ({ root }: Side, stack: string, key: string): string | undefined =>
-  readProject(root, stack).config[configKey(key)] || undefined;
+function setting({ root }: Side, stack: string, key: string): string | undefined {
+  const { name, config } = readProject(root, stack);
+  return config[fullKey(name, key)] || undefined;
+}
 
-const nameOf = (side: Side, stack: string): string => setting(side, stack, "workerName") ?? `durable-stack-${stack}`;
+const nameOf = (side: Side, stack: string): string =>
+  setting(side, stack, "workerName") ?? defaultWorkerName(projectName(side.root), stack);
 
 const allowedIn = (side: Side, stack: string): readonly string[] =>
   v.parse(v.array(v.string()), JSON.parse(setting(side, stack, "allowDestroy") ?? "[]"));

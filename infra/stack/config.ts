@@ -7,7 +7,8 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-import { configKey, projectName } from "./project-name.ts";
+import { fullKey } from "./project.ts";
+import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
 
 const slug = (max: number) =>
   v.pipe(
@@ -44,13 +45,6 @@ const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "af
 const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
 
-/** The regions of a stack whose file names none, as after `pulumi new`. */
-const DEFAULT_REGIONS = [
-  { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU", "AF"] },
-  { id: "us", prefix: "us", locationHint: "enam", continents: ["NA", "SA"] },
-  { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
-];
-
 const Region = v.strictObject({
   id: slug(31),
   prefix: slug(31),
@@ -59,12 +53,19 @@ const Region = v.strictObject({
   continents: v.optional(v.array(oneOf(CONTINENTS)), []),
 });
 
+/** What a stack has that says nothing of its regions, as one made by `pulumi new` does. */
+const REGIONS: v.InferInput<typeof Region>[] = [
+  { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU", "AF"] },
+  { id: "us", prefix: "us", locationHint: "enam", continents: ["NA", "SA"] },
+  { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
+];
+
 const RateLimit = v.strictObject({ capacity: whole(1, 1_000_000), periodSeconds: whole(1, 86_400) });
 
-/** Every key of a stack's config, without the project's name in front. */
+/** Every key of a stack's config. */
 const Schema = v.strictObject({
   accountId: hexId,
-  workerName: slug(54),
+  workerName: WorkerName,
   adminToken: v.pipe(
     v.string("must be text"),
     v.minLength(24, "must have at least 24 characters"),
@@ -94,7 +95,10 @@ const Schema = v.strictObject({
     v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
   ),
   homeRegion: slug(31),
-  regions: v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
+  regions: v.optional(
+    v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
+    REGIONS,
+  ),
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
   demoLogin: v.optional(v.boolean("must be true or false"), false),
   session: v.optional(
@@ -121,21 +125,25 @@ export const CONFIG_KEYS: readonly string[] = Object.keys(Schema.entries);
 /** The same without what only the Pulumi CLI can decrypt: what a command can know of a stack. */
 const PublicSchema = v.omit(Schema, ["adminToken"]);
 
-interface Named {
+/** Whose settings they are. */
+export interface Owner {
+  /** The project's name (Pulumi.yaml), which is the namespace of its config keys. */
+  readonly project: string;
   /** The stack's name, which is also its environment's. */
   readonly stack: string;
 }
-export type Settings = v.InferOutput<typeof Schema> & Named;
-export type PublicSettings = v.InferOutput<typeof PublicSchema> & Named;
+export type Settings = v.InferOutput<typeof Schema> & Owner;
+export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
 
 /** What to run when a key is missing or wrong. Keys without a line of their own are set in the stack's file. */
-const FIXES: Readonly<Record<string, string>> = {
-  accountId: "pulumi config set accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID",
-  adminToken: 'pulumi config set --secret adminToken "$(openssl rand -hex 32)"',
-  workerName: `pulumi config set workerName ${projectName}-<stack>`,
-  environmentPrefix: "pulumi config set environmentPrefix <three letters and a hyphen>",
-  zoneId: "pulumi config set zoneId <the zone's id>",
+const FIXES: Readonly<Record<string, (stack: string) => string>> = {
+  accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
+  adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
+  environmentPrefix: (stack) => `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
+  zoneId: (stack) => `${configSet(stack)} zoneId <the zone's id>`,
 };
+
+const configSet = (stack: string) => `pulumi config set --stack ${stack}`;
 
 /** All that is wrong with a stack's config, in one error. */
 export class SettingsError extends pulumi.RunError {
@@ -155,12 +163,13 @@ export class SettingsError extends pulumi.RunError {
  * @throws SettingsError with every mistake.
  */
 export function parseSettings(
-  stack: string,
+  owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): Settings {
-  const given = givenBy(stack, config, env);
-  return { ...checked(Schema, stack, env.ADMIN_TOKEN ? { adminToken: env.ADMIN_TOKEN, ...given } : given), stack };
+  const given = givenBy(owner, config, env);
+  const withToken = env.ADMIN_TOKEN ? { adminToken: env.ADMIN_TOKEN, ...given } : given;
+  return { ...checked(Schema, owner, withToken, config), ...owner };
 }
 
 /**
@@ -168,41 +177,74 @@ export function parseSettings(
  * @throws SettingsError with every mistake.
  */
 export function parsePublicSettings(
-  stack: string,
+  owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): PublicSettings {
-  const { adminToken: _, ...given } = givenBy(stack, config, env);
-  return { ...checked(PublicSchema, stack, given), stack };
+  const { adminToken: _, ...given } = givenBy(owner, config, env);
+  return { ...checked(PublicSchema, owner, given, config), ...owner };
 }
 
 function givenBy(
-  stack: string,
+  { project, stack }: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, unknown> {
-  const given: Record<string, unknown> = { workerName: `${projectName}-${stack}`, regions: DEFAULT_REGIONS };
+  const given: Record<string, unknown> = {};
+  if (unfitProjectName(project, stack) === undefined) given.workerName = defaultWorkerName(project, stack);
   if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
   for (const [key, text] of Object.entries(config)) {
-    const [namespace, name] = splitKey(key);
+    const [namespace, name] = splitKey(fullKey(project, key));
     // Pulumi.yaml gives every key a default, and empty text is: not set.
-    if (namespace === projectName && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
+    if (namespace === project && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
   }
   return given;
 }
 
 function checked<Output>(
   schema: v.GenericSchema<unknown, Output>,
-  stack: string,
+  owner: Owner,
   given: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, string>>,
 ): Output {
   const result = v.safeParse(schema, given);
+  const elsewhere = ofAnotherName(owner, config, result.issues ?? []);
   const problems = [
-    ...(result.issues ?? []).map((issue) => problem(stack, issue)),
-    ...contradictions(given).map(([key, message]) => sentence(stack, key, message)),
+    ...elsewhere.problems,
+    ...(result.issues ?? [])
+      .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
+      .map((issue) => problem(owner, issue)),
+    ...contradictions(given).map(([key, message]) => sentence(owner.stack, key, message)),
   ];
-  if (!result.success || problems.length) throw new SettingsError(stack, problems);
+  if (!result.success || problems.length) throw new SettingsError(owner.stack, problems);
   return result.output;
+}
+
+/**
+ * Settings under the name of another project, where this one lacks what they say: the project was renamed, and its
+ * stack's file was not. `keys` are the missing ones.
+ */
+function ofAnotherName(
+  { project, stack }: Owner,
+  config: Readonly<Record<string, string>>,
+  issues: readonly v.BaseIssue<unknown>[],
+): { readonly keys: ReadonlySet<string>; readonly problems: readonly string[] } {
+  const missing = new Set(
+    issues.flatMap((issue) => (issue.received === "undefined" ? (v.getDotPath(issue) ?? []) : [])),
+  );
+  const others = Object.keys(config)
+    .map((key) => splitKey(fullKey(project, key)))
+    .filter(([namespace, name]) => namespace !== project && CONFIG_KEYS.includes(name));
+  const names = new Set(others.flatMap(([namespace, name]) => (missing.has(name) ? namespace : [])));
+  const keys = new Set(others.flatMap(([namespace, name]) => (names.has(namespace) ? name : [])));
+  const problems = [...names].map((other) => {
+    const settings = others.flatMap(([namespace, name]) => (namespace === other ? name : []));
+    return (
+      `${settings.map((name) => `${other}:${name}`).join(", ")}: of a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
+      `Fix: take "${other}:" away in front of them in Pulumi.${stack}.yaml.`
+    );
+  });
+  return { keys, problems };
 }
 
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
@@ -231,21 +273,24 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-function problem(stack: string, issue: v.BaseIssue<unknown>): string {
+function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "";
   const [key = "", ...inner] = path.split(".");
   if (issue.type === "strict_object" && issue.expected === "never") {
     const others = inner.length ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-    return `${configKey(path)} is not a setting. Fix: take it away, or correct its name${others}.`;
+    return `${path} is not a setting. Fix: take it away, or correct its name${others}.`;
   }
-  if (issue.received === "undefined") return sentence(stack, path, "is missing");
+  if (issue.received === "undefined") {
+    const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
+    return unfit ?? sentence(stack, path, "is missing");
+  }
   const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
   return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
 }
 
 function sentence(stack: string, path: string, message: string): string {
   const key = path.split(".")[0] ?? "";
-  return `${configKey(path)} ${message}. Fix: ${FIXES[key] ?? `correct ${configKey(key)} in Pulumi.${stack}.yaml`}.`;
+  return `${path} ${message}. Fix: ${FIXES[key]?.(stack) ?? `correct ${key} in Pulumi.${stack}.yaml`}.`;
 }
 
 /** As much of the config as the contradictions are about, whatever else is wrong with it. */
@@ -292,7 +337,8 @@ function ambiguous(prefixes: readonly string[]): readonly [string, string] | und
 }
 
 /** The settings of the stack that the program runs for. */
-export const readSettings = (): Settings => parseSettings(pulumi.getStack(), pulumi.runtime.allConfig(), process.env);
+export const readSettings = (): Settings =>
+  parseSettings({ project: pulumi.getProject(), stack: pulumi.getStack() }, pulumi.runtime.allConfig(), process.env);
 
 /** The folder of the stack's release. */
 export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);

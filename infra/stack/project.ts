@@ -3,11 +3,16 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { parse } from "yaml";
+import { ROOT } from "../release/root.ts";
 import { issueLines } from "./issues.ts";
+
+/** The stack whose account is on this machine. */
+export const LOCAL = "local";
 
 const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
 const Project = v.object({
-  name: v.string(),
+  /** A name of digits alone is a number to YAML. */
+  name: v.pipe(v.union([v.string(), v.number()], "must be text"), v.transform(String)),
   main: v.optional(v.string(), "."),
   config: v.optional(v.record(v.string(), v.unknown()), {}),
 });
@@ -25,6 +30,12 @@ export interface Project {
   readonly encryptedKeys: readonly string[];
 }
 
+/** The project's name, which stands in Pulumi.yaml and nowhere else. @throws Error naming what is wrong with that file. */
+export const projectName = (root = ROOT): string => read(join(root, "Pulumi.yaml"), Project).name;
+
+/** `key` with its namespace in front: one without is the project's own, in a stack's file as at Pulumi's command line. */
+export const fullKey = (project: string, key: string): string => (key.includes(":") ? key : `${project}:${key}`);
+
 /** The stacks that have a file in `root`, by name. */
 export const stackNames = (root: string): readonly string[] =>
   readdirSync(root)
@@ -39,7 +50,7 @@ export function readProject(root: string, stack: string, over?: string): Project
   const project = read(join(root, "Pulumi.yaml"), Project);
   const configOf = (file: string) => (existsSync(file) ? (read(file, Stack).config ?? {}) : {});
   const set = { ...configOf(join(root, `Pulumi.${stack}.yaml`)), ...(over !== undefined && configOf(over)) };
-  const full = (key: string) => (key.includes(":") ? key : `${project.name}:${key}`);
+  const full = (key: string) => fullKey(project.name, key);
 
   const config: Record<string, string> = {};
   const secretKeys: string[] = [];

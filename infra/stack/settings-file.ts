@@ -4,10 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
-import { projectName } from "./project-name.ts";
-
-/** The stack whose account is on this machine. */
-export const LOCAL = "local";
+import { fullKey, LOCAL, projectName } from "./project.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
 export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
@@ -25,23 +22,32 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
 }
 
 /**
- * Sets `key` (in full, `durable-stack:pin`) in the file, or takes it out where `value` is undefined. A file that is not
- * there is made. @throws Error when the file is not YAML with a `config`.
+ * Sets the project's `key` in the file, or takes it out where `value` is undefined. It keeps the file's way to write
+ * keys, bare (`pin`) or with the project's name in front. A file that is not there is made.
+ * @throws Error when the file is not YAML with a `config`.
  */
-export function changeSetting(file: string, key: string, value: number | undefined): void {
+export function changeSetting(file: string, key: string, value: number | undefined, project = projectName()): void {
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const after = withSetting(before, key, value, file);
+  const after = withSetting(before, { key, project, file }, value);
   if (after === before) return;
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, after);
 }
 
+interface Setting {
+  readonly key: string;
+  readonly project: string;
+  readonly file: string;
+}
+
 /** The text with the one line changed, added or taken out. YAML's own writer would put every other line its own way. */
-function withSetting(before: string, key: string, value: number | undefined, file: string): string {
+function withSetting(before: string, setting: Setting, value: number | undefined): string {
+  const { key, project, file } = setting;
   const document = parseDocument(before);
   if (document.errors.length) throw new Error(`${file} is not YAML: ${document.errors[0]?.message}`);
   const config: unknown = document.get("config");
   if (config !== undefined && config !== null && !isMap(config)) throw new Error(`${file}: config must be a map.`);
+  const names = [key, fullKey(project, key)];
   const [first] = isMap(config) ? config.items : [];
   if (!isMap(config) || config.flow || !isScalar(first?.key) || !first.key.range) {
     if (value === undefined) return before;
@@ -49,15 +55,16 @@ function withSetting(before: string, key: string, value: number | undefined, fil
     else document.set("config", { [key]: value });
     return document.toString({ lineWidth: 0 });
   }
-  // The project's own keys may be written without its name in front.
-  const names = new Set<unknown>([key, key.replace(`${projectName}:`, "")]);
   const lineOf = (place: number) => before.lastIndexOf("\n", place - 1) + 1;
-  const set = config.items.find((pair) => isScalar(pair.key) && names.has(pair.key.value));
+  const there = config.items.filter((pair) => isScalar(pair.key) && names.includes(String(pair.key.value)));
+  const [set, again] = there;
   if (isScalar(set?.key) && set.key.range && isScalar(set.value) && set.value.range) {
     const [start, end] = set.value.range;
-    if (value !== undefined) return `${before.slice(0, start)}${value}${before.slice(end)}`;
+    if (value !== undefined && !again) return `${before.slice(0, start)}${value}${before.slice(end)}`;
     const next = before.indexOf("\n", end);
-    return before.slice(0, lineOf(set.key.range[0])) + (next < 0 ? "" : before.slice(next + 1));
+    const without = before.slice(0, lineOf(set.key.range[0])) + (next < 0 ? "" : before.slice(next + 1));
+    // Written both ways: one of them is enough.
+    return again ? withSetting(without, setting, value) : without;
   }
   if (value === undefined) return before;
   // Right below `config:`, so that a comment stays above the setting that it is about.
@@ -65,5 +72,7 @@ function withSetting(before: string, key: string, value: number | undefined, fil
   const indent = before.slice(line, first.key.range[0]);
   const top = before.search(/^config:[^\n]*\n/m);
   const place = before.indexOf("\n", top) + 1;
-  return `${before.slice(0, place)}${indent}${key}: ${value}\n${before.slice(place)}`;
+  const named = config.items.some((pair) => isScalar(pair.key) && String(pair.key.value).startsWith(`${project}:`));
+  const written = named ? fullKey(project, key) : key;
+  return `${before.slice(0, place)}${indent}${written}: ${value}\n${before.slice(place)}`;
 }

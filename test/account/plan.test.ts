@@ -10,11 +10,14 @@ import { type RunningAccount, startAccount } from "@durable-stack/local-account"
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
+import { projectName } from "../../infra/stack/project.ts";
+import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
+
+const PROJECT_NAME = projectName();
 
 let dir: string;
 let account: RunningAccount;
@@ -45,7 +48,7 @@ async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<
     dir,
     account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
     config: Object.fromEntries(
-      config.map(([key, value]) => [configKey(key), typeof value === "string" ? value : JSON.stringify(value)]),
+      config.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
     ),
     onLine: (line) => lines.push(line),
   });
@@ -76,7 +79,7 @@ describe("a stack from nothing to a change of its regions", () => {
   it("is fresh, and the plan says what the first release creates, without colour in a pipe", async () => {
     const { code, stdout } = await migrations(["plan", "--stack", "local", "--release", folder()]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^durable-stack: fresh, to 0001-create-patterns\n {2}classes +\+ /);
+    expect(stdout).toMatch(new RegExp(`^${PROJECT_NAME}: fresh, to 0001-create-patterns\n {2}classes +\\+ `));
     expect(stdout).toContain("+ CounterDO (sqlite)");
     expect(stdout).toMatch(/traffic +before: nothing\n +after: {2}release [0-9a-f]{12} 100 %/);
     expect(stdout).not.toContain("\u001b");
@@ -84,7 +87,7 @@ describe("a stack from nothing to a change of its regions", () => {
   });
 
   it("does what the plan said, which the program shows too", async () => {
-    expect(await apply()).toContain("durable-stack: fresh, to 0001-create-patterns\n  classes   + ");
+    expect(await apply()).toContain(`${PROJECT_NAME}: fresh, to 0001-create-patterns\n  classes   + `);
   });
 
   it("is in sync after, in the table and in the plan", async () => {
@@ -165,8 +168,8 @@ describe("stacks at different steps of a history", () => {
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
       // There is no other stack to ask in an apply: the promotion guard is the command's part here.
       config: {
-        [configKey("adminToken")]: "a-token-that-is-long-enough",
-        [configKey("promotesFrom")]: "",
+        adminToken: "a-token-that-is-long-enough",
+        promotesFrom: "",
         ...config,
       },
     });
@@ -185,9 +188,9 @@ describe("stacks at different steps of a history", () => {
     const [first, last] = [checkout(1), checkout(3)];
     await deploy(first, "production");
     for (const object of ["a", "b"]) {
-      await new TestAccount(account).ask("durable-stack-production", `/Room/${object}`);
+      await new TestAccount(account).ask(defaultWorkerName(PROJECT_NAME, "production"), `/Room/${object}`);
     }
-    await new TestAccount(account).ask("durable-stack-production", "/Old/a");
+    await new TestAccount(account).ask(defaultWorkerName(PROJECT_NAME, "production"), "/Old/a");
 
     const before = await command(last, "status", "--json");
     expect(before.code, before.stderr).toBe(0);
@@ -216,7 +219,7 @@ describe("stacks at different steps of a history", () => {
     expect(refused.stderr).toMatch(/\[not_promoted\].*staging serves no release[\s\S]*\[destroy_not_allowed\] Old/);
 
     await deploy(last, "staging");
-    const allowed = { [configKey("allowDestroy")]: '["Old"]' };
+    const allowed = { allowDestroy: '["Old"]' };
     writeFileSync(
       join(last, "Pulumi.production.yaml"),
       `${readFileSync(join(last, "Pulumi.production.yaml"), "utf8")}  allowDestroy: [Old]\n`,
@@ -225,7 +228,7 @@ describe("stacks at different steps of a history", () => {
     expect(planned.code, planned.stderr).toBe(0);
     expect(planned.stdout).toContain("- Old, with its 1 object");
     await deploy(last, "production", allowed);
-    const answer = await new TestAccount(account).ask("durable-stack-production", "/Hall/a");
+    const answer = await new TestAccount(account).ask(defaultWorkerName(PROJECT_NAME, "production"), "/Hall/a");
     expect(answer.json()).toMatchObject({ count: 2, tag: "steps-3" });
 
     const after = await command(last, "status");

@@ -9,12 +9,12 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { applyHere } from "../../infra/apply/apply-here.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
+import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf, TestAccount } from "../../packages/local-account/test/support.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 
-const WORKER = "durable-stack";
+const WORKER = projectName();
 const dir = mkdtempSync(join(tmpdir(), "rollback-"));
 const settings = join(dir, "Pulumi.local.yaml");
 let releases: Releases;
@@ -50,7 +50,7 @@ const run = (name: string, ...args: string[]): Promise<Ended> =>
 async function deploy(release?: TestRelease): Promise<{ said: string; changed: readonly string[] }> {
   if (release) {
     const text = readFileSync(settings, { encoding: "utf8", flag: "a+" });
-    const others = text.split("\n").filter((line) => line.startsWith("  ") && !line.includes(":release:"));
+    const others = text.split("\n").filter((line) => line.startsWith("  ") && !line.startsWith("  release:"));
     writeFileSync(settings, ["config:", `  release: ${release.setting}`, ...others, ""].join("\n"));
   }
   const { apiUrl, accountId, token } = account.running;
@@ -159,7 +159,7 @@ describe("a rollout", () => {
   });
 
   test("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
-    changeSetting(settings, configKey("rollout"), 10);
+    changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
     expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);
@@ -173,7 +173,7 @@ describe("a rollout", () => {
   });
 
   test("is abandoned also with another release at hand", async () => {
-    changeSetting(settings, configKey("rollout"), 20);
+    changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
     expect(await shares()).toEqual({ 5: 20, 3: 80 });
     const text = readFileSync(settings, "utf8").replace(/release: .*/, `release: ${releases.variant("six").setting}`);
@@ -185,7 +185,7 @@ describe("a rollout", () => {
 
 describe("drift", () => {
   test("is none after an update, and none after the next", async () => {
-    changeSetting(settings, configKey("rollout"), undefined);
+    changeSetting(settings, "rollout", undefined);
     await deploy(releases.variant("six"));
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
     expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
@@ -243,9 +243,9 @@ describe("drift", () => {
       JSON.parse(stdout),
     );
     expect(drift.map(({ code: what, subject }) => `${what} ${subject}`).sort()).toEqual([
-      "resource_changed Worker durable-stack",
-      "resource_missing KV namespace durable-stack-reads",
-      "resource_missing bucket durable-stack-blobs",
+      `resource_changed Worker ${WORKER}`,
+      `resource_missing KV namespace ${WORKER}-reads`,
+      `resource_missing bucket ${WORKER}-blobs`,
       "resource_unknown custom domain other.example.com",
       expect.stringMatching(/^serving_version_not_ours version \d+/),
     ]);
@@ -263,7 +263,7 @@ describe("drift", () => {
 
   test("cannot be told where no account runs, or no release is built: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
-    writeFileSync(settings, stringify({ config: { [configKey("release")]: "no/such/release" } }));
+    writeFileSync(settings, stringify({ config: { release: "no/such/release" } }));
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });
     writeFileSync(settings, text);
     await account.close();

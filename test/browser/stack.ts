@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { startAccount } from "@durable-stack/local-account";
 import type { TestProject } from "vitest/node";
 import { applyProgram } from "../../infra/apply/apply.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
 import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {
@@ -50,12 +49,12 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
       dir,
       account,
       config: {
-        [configKey("release")]: releases.built.setting,
-        [configKey("adminToken")]: adminToken,
-        [configKey("rateLimits")]: JSON.stringify(RATE_LIMITS),
-        [configKey("session")]: JSON.stringify(SESSION),
+        release: releases.built.setting,
+        adminToken,
+        rateLimits: JSON.stringify(RATE_LIMITS),
+        session: JSON.stringify(SESSION),
       },
-      secretKeys: [configKey("adminToken")],
+      secretKeys: ["adminToken"],
     });
     provide("stack", { url: `http://127.0.0.1:${account.port}/`, adminToken, digest: releases.built.digest });
     return stop;

@@ -80,7 +80,7 @@ describe("a Worker that wrangler deployed", () => {
     const checkout = checkouts.make("one", await imported());
     site.stack.root = checkout.root;
     const preview = await site.stack.preview();
-    expect(preview.text).toContain("durable-stack: in sync, at 0001-import, taken over from what deployed it");
+    expect(preview.text).toContain(`${site.workerName}: in sync, at 0001-import, taken over from what deployed it`);
     expect(preview.steps).toContain("import Worker worker");
     const up = await site.deploy(checkout);
     expect(up.ok, up.text).toBe(true);

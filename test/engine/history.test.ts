@@ -176,8 +176,8 @@ describe("an engine that is killed during a rename", () => {
     expect(seen).toEqual([
       "refuse POST /accounts/workers/workers/versions?deploy=true: old",
       "lose POST /accounts/workers/workers/versions?deploy=true: new",
-      "refuse POST /accounts/workers/scripts/durable-stack/deployments: new",
-      "lose POST /accounts/workers/scripts/durable-stack/deployments: new",
+      `refuse POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
+      `lose POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
     ]);
   });
 });

@@ -4,6 +4,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { type EngineEvent, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
+import { projectName } from "../../infra/stack/project.ts";
 
 export interface Job {
   readonly operation: "up" | "preview" | "refresh" | "destroy" | "cancel";
@@ -56,7 +57,7 @@ async function perform(job: Job): Promise<Answer> {
     const stack = await LocalWorkspace.createOrSelectStack(
       {
         stackName: job.stack,
-        projectName: "durable-stack",
+        projectName: projectName(),
         program: async () => ({ ...(await import(pathToFileURL(job.program).href)) }),
       },
       {

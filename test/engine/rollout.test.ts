@@ -2,7 +2,6 @@
 
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { configKey } from "../../infra/stack/project-name.ts";
 import { type Checkout, Checkouts } from "../checkouts.ts";
 import { Site } from "./site.ts";
 
@@ -75,7 +74,9 @@ describe("a rollout", () => {
       const up = await to(rollout, two);
       expect(up.ok, up.text).toBe(true);
       expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
-      expect(site.proxy.takeWrites()).toEqual([expect.stringMatching(/^POST .*\/durable-stack\/deployments/)]);
+      expect(site.proxy.takeWrites()).toEqual([
+        expect.stringMatching(new RegExp(`^POST .*/${site.workerName}/deployments`)),
+      ]);
       expect(await site.shares()).toEqual(shares);
     }
     expect(await site.call("A")).toMatchObject({ count: 2, tag: "two" });
@@ -83,7 +84,7 @@ describe("a rollout", () => {
 
   test("abandoned at any share, leaves all traffic with the version before, also where a secret is another one", async () => {
     const three = release("three");
-    site.stack.secrets = { ...site.stack.secrets, [configKey("adminToken")]: "another-token-that-is-long-enough" };
+    site.stack.secrets = { ...site.stack.secrets, adminToken: "another-token-that-is-long-enough" };
     for (const share of [10, 90]) expect((await to(share, three)).ok).toBe(true);
     expect(await site.shares()).toEqual({ 3: 90, 2: 10 });
     const up = await to(0, three);

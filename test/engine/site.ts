@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { expect } from "vitest";
-import { configKey } from "../../infra/stack/project-name.ts";
+import { projectName } from "../../infra/stack/project.ts";
+import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Checkout } from "../checkouts.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -54,7 +55,7 @@ export class Site {
     const stack = await EngineStack.create({
       name,
       account: { apiUrl: ground.proxy.apiUrl, accountId, token },
-      secrets: { [configKey("adminToken")]: adminToken },
+      secrets: { adminToken },
       ...(beside && { beside: beside.stack }),
     });
     const site = new Site(ground, beside === undefined, stack, adminToken);
@@ -77,12 +78,11 @@ export class Site {
 
   /** The Worker's name, as the stack's file or the default of its setting says. */
   get workerName(): string {
-    return this.stack.name === "local" ? "durable-stack" : `durable-stack-${this.stack.name}`;
+    return defaultWorkerName(projectName(), this.stack.name);
   }
 
   set(config: Readonly<Record<string, unknown>>): void {
-    const full = Object.entries(config).map(([key, value]) => [configKey(key), value]);
-    this.stack.config = { ...this.stack.config, ...Object.fromEntries(full) };
+    this.stack.config = { ...this.stack.config, ...config };
   }
 
   /** Updates the stack from a checkout. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
+import { fullKey, projectName } from "../../infra/stack/project.ts";
 import type { Answer, Job } from "./operation.ts";
 import { installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
@@ -18,7 +18,7 @@ export interface StackOptions {
   readonly name?: string;
   /** A stack whose backend it shares, as the stacks of one project do. */
   readonly beside?: EngineStack;
-  /** Over the config of Pulumi.<name>.yaml, by full key. */
+  /** Over the config of Pulumi.<name>.yaml; a key without a namespace is the project's. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string>>;
 }
@@ -43,7 +43,7 @@ export class EngineStack {
     this.#shared = shared;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
-      [configKey("accountId")]: account.accountId,
+      accountId: account.accountId,
       ...config,
     };
     this.secrets = { "cloudflare:apiToken": account.token, ...secrets };
@@ -78,7 +78,7 @@ export class EngineStack {
 
   /** The engine's state file, as it is on disk. */
   get state(): string {
-    return readFileSync(join(this.#shared, `backend/.pulumi/stacks/durable-stack/${this.name}.json`), "utf8");
+    return readFileSync(join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`), "utf8");
   }
 
   /** The stack's settings, as the engine has written them. */
@@ -97,7 +97,7 @@ export class EngineStack {
 
   #run(operation: Job["operation"]): Promise<Answer> {
     const { config, ...rest } = parse(this.file);
-    writeFileSync(this.#file, stringify({ ...rest, config: { ...config, ...this.config } }));
+    writeFileSync(this.#file, stringify({ ...rest, config: { ...ofProject(config), ...ofProject(this.config) } }));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
     // The program stays where it is, and so do the files that are relative to it.
     writeFileSync(
@@ -110,7 +110,7 @@ export class EngineStack {
       project: join(this.#dir, "project"),
       program: join(this.root, "infra/index.ts"),
       cli: this.#dir,
-      secrets: this.secrets,
+      secrets: ofProject(this.secrets),
       env: {
         PULUMI_HOME: join(this.#shared, "home"),
         PULUMI_BACKEND_URL: `file://${join(this.#shared, "backend")}`,
@@ -136,3 +136,7 @@ export class EngineStack {
     return promise;
   }
 }
+
+/** With the project's name in front of its keys: written both ways, a key would be there twice. */
+const ofProject = <T>(config: Readonly<Record<string, T>> = {}): Record<string, T> =>
+  Object.fromEntries(Object.entries(config).map(([key, value]) => [fullKey(projectName(), key), value]));

@@ -1,6 +1,10 @@
-/** Follows a guide to the letter in a copy of the project. Only the ports are others: any that are free. */
+/**
+ * Follows a guide to the letter in a copy of the project. Only the ports are others, any that are free, and the
+ * project's name, which is its own wherever the guide says durable-stack.
+ */
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { projectName } from "../../infra/stack/project.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
 import { Terminal } from "./terminal.ts";
@@ -75,9 +79,12 @@ class Reader {
     return { folder, detached, env: { DURABLE_STACK_PORT: this.#port, DURABLE_STACK_API_PORT: this.#apiPort } };
   }
 
-  /** A text of the guide with the ports that are used here. */
+  /** A text of the guide with the ports that are used here, and the name that this project has. */
   #here(text: string): string {
-    return text.replaceAll("8787", this.#port).replaceAll("8788", this.#apiPort);
+    return text
+      .replaceAll("8787", this.#port)
+      .replaceAll("8788", this.#apiPort)
+      .replaceAll(/(?<!@)\bdurable-stack\b/g, projectName());
   }
 }
 

@@ -7,31 +7,34 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS, parseSettings, SettingsError, workerSettings } from "../../infra/stack/config.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
+import { projectName } from "../../infra/stack/project.ts";
 import { regionTable } from "../../infra/stack/region-table.ts";
 import { Regions, Settings as WorkerSettings } from "../../worker/settings.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
 
+/** A key of the project's without its name in front, whichever way the file has it. */
+const ownKey = (key: string) => key.replace(`${projectName()}:`, "");
+
 /** A stack file's config as Pulumi hands it to the program: text, and JSON for the rest. */
 function stackConfig(stack: string): Record<string, string> {
   const { config } = v.parse(StackFile, yaml(`Pulumi.${stack}.yaml`));
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
-      configKey(key),
+      ownKey(key),
       typeof value === "string" ? value : JSON.stringify(value),
     ]),
   );
 }
 
-const secrets = { [configKey("accountId")]: "0".repeat(32), [configKey("adminToken")]: "a-token-that-is-long-enough" };
+const secrets = { accountId: "0".repeat(32), adminToken: "a-token-that-is-long-enough" };
 const staging = { ...stackConfig("staging"), ...secrets };
 
 /** The problems of a config. */
 function problems(config: Record<string, string>, env = {}): readonly string[] {
   try {
-    parseSettings("staging", config, env);
+    parseSettings({ project: "my-app", stack: "staging" }, config, env);
   } catch (error) {
     if (error instanceof SettingsError) return error.problems;
     throw error;
@@ -41,22 +44,25 @@ function problems(config: Record<string, string>, env = {}): readonly string[] {
 
 describe("the stacks that come with the project", () => {
   it.each(["local", "staging", "production"])("%s is complete but for the account and the admin token", (stack) => {
-    const { environmentPrefix, ...settings } = parseSettings(stack, { ...stackConfig(stack), ...secrets });
+    const { environmentPrefix, ...settings } = parseSettings(
+      { project: "my-app", stack },
+      { ...stackConfig(stack), ...secrets },
+    );
     expect(settings.stack).toBe(stack);
-    expect(() => parseSettings(stack, stackConfig(stack))).toThrow(/accountId.*missing[\s\S]*adminToken.*missing/);
+    expect(() => parseSettings({ project: "my-app", stack }, stackConfig(stack))).toThrow(
+      /accountId.*missing[\s\S]*adminToken.*missing/,
+    );
     expect(environmentPrefix).not.toBe("");
   });
 
   it("name their objects by prefixes of their own", () => {
-    const prefixes = ["local", "staging", "production"].map(
-      (stack) => stackConfig(stack)[configKey("environmentPrefix")],
-    );
+    const prefixes = ["local", "staging", "production"].map((stack) => stackConfig(stack).environmentPrefix);
     expect(new Set(prefixes).size).toBe(3);
   });
 
   it("protect what holds data, all but the local one, and let nobody log in as a guest", () => {
     for (const stack of ["staging", "production"]) {
-      expect(parseSettings(stack, { ...stackConfig(stack), ...secrets })).toMatchObject({
+      expect(parseSettings({ project: "my-app", stack }, { ...stackConfig(stack), ...secrets })).toMatchObject({
         protect: true,
         demoLogin: false,
       });
@@ -64,7 +70,7 @@ describe("the stacks that come with the project", () => {
   });
 
   it.each(["local", "staging", "production"])("give the Worker bindings that its own schema accepts: %s", (stack) => {
-    const settings = parseSettings(stack, { ...stackConfig(stack), ...secrets });
+    const settings = parseSettings({ project: "my-app", stack }, { ...stackConfig(stack), ...secrets });
     expect(v.safeParse(WorkerSettings, workerSettings(settings)).issues).toBeUndefined();
     expect(v.safeParse(Regions, regionTable(settings)).issues).toBeUndefined();
   });
@@ -72,18 +78,15 @@ describe("the stacks that come with the project", () => {
 
 describe("Pulumi.yaml", () => {
   it("declares every key that it can, each with a default, and no other", () => {
-    const Declared = v.object({ config: v.record(v.string(), v.object({ default: v.unknown() })) });
+    const Declared = v.object({ config: v.record(v.string(), v.looseObject({})) });
     const { config } = v.parse(Declared, yaml("Pulumi.yaml"));
     // It has no type for objects, and no default for a secret.
     const undeclarable = ["adminToken", "chat", "rateLimits", "regions", "session"];
-    expect([...Object.keys(config), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
-    expect(Object.values(config).every((entry) => "default" in entry)).toBe(true);
+    // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
+    const own = Object.entries(config).filter(([key]) => !key.includes(":"));
+    expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
+    expect(own.every(([, entry]) => "default" in entry)).toBe(true);
   });
-});
-
-it("a stack whose file names no region, as pulumi new makes it, has three", () => {
-  const config = { ...secrets, [configKey("environmentPrefix")]: "dev-", [configKey("homeRegion")]: "eu" };
-  expect(parseSettings("dev", config).regions.map(({ id }) => id)).toEqual(["eu", "us", "ap"]);
 });
 
 it("no TypeScript file has the placeholder that pulumi new replaces everywhere", () => {
@@ -101,12 +104,12 @@ describe("mistakes", () => {
   it("are told all at once, each with its key and a fix", () => {
     const found = problems({
       ...staging,
-      [configKey("adminToken")]: "short",
-      [configKey("rollout")]: "500",
-      [configKey("rolout")]: "5",
-      [configKey("hostname")]: "api.example.com",
-      [configKey("homeRegion")]: "xx",
-      [configKey("regions")]: JSON.stringify([
+      adminToken: "short",
+      rollout: "500",
+      rolout: "5",
+      hostname: "api.example.com",
+      homeRegion: "xx",
+      regions: JSON.stringify([
         { id: "eu", prefix: "eu", locationHint: "mars" },
         { id: "eu2", prefix: "eu2", locationHint: "weur", color: "red" },
       ]),
@@ -121,14 +124,14 @@ describe("mistakes", () => {
       "regions.1.color",
       "regions have the prefixes",
     ]) {
-      expect(found.filter((line) => line.startsWith(configKey(key)))).toHaveLength(1);
+      expect(found.filter((line) => line.startsWith(key))).toHaveLength(1);
     }
     expect(found).toHaveLength(8);
     expect(found.every((line) => line.includes("Fix: "))).toBe(true);
   });
 
   it("never show the admin token", () => {
-    expect(problems({ ...staging, [configKey("adminToken")]: "hunter2" }).join()).not.toContain("hunter2");
+    expect(problems({ ...staging, adminToken: "hunter2" }).join()).not.toContain("hunter2");
   });
 
   it.each([
@@ -146,8 +149,8 @@ describe("mistakes", () => {
     ["regions", "[]"],
     ["rollout", "-1"],
   ])("%s: %s", (key, value) => {
-    const config = { ...staging, [configKey("zoneId")]: "1".repeat(32), [configKey(key)]: value };
-    expect(problems(config).filter((line) => line.startsWith(configKey(key))).length).toBeGreaterThan(0);
+    const config = { ...staging, zoneId: "1".repeat(32), [key]: value };
+    expect(problems(config).filter((line) => line.startsWith(key)).length).toBeGreaterThan(0);
   });
 
   it("are not made by what the environment knows: account and admin token", () => {
@@ -157,5 +160,65 @@ describe("mistakes", () => {
         ADMIN_TOKEN: "a-token-that-is-long-enough",
       }),
     ).toEqual([]);
+  });
+
+  it("name the old name of a project that was renamed, and every setting that is still under it", () => {
+    const { rateLimits = "", ...others } = { ...stackConfig("staging"), ...secrets };
+    const config = Object.fromEntries([
+      ...Object.entries(others).map(([key, value]) => [`old:${key}`, value]),
+      ["rateLimits", rateLimits],
+    ]);
+    const found = problems({ ...config, "old:promotesFrom": "dev", "aws:region": "eu", "cloudflare:baseUrl": "x" });
+    expect(found).toEqual([
+      expect.stringMatching(
+        /^old:.*old:promotesFrom.*: of a project old, and this one is my-app .*take "old:" away .* Pulumi.staging.yaml/,
+      ),
+    ]);
+    expect(found.join()).not.toMatch(/aws|cloudflare|rateLimits/);
+    // Of something else that happens to have a key of this name, nobody says a word.
+    expect(problems({ ...staging, "mylib:hostname": "x" })).toEqual([]);
+  });
+});
+
+describe("the Worker's name", () => {
+  const nameIn = (project: string, stack: string, config: Record<string, string> = {}) => {
+    try {
+      return parseSettings({ project, stack }, { ...staging, ...config }).workerName;
+    } catch (error) {
+      if (error instanceof SettingsError) return error.problems.join("\n");
+      throw error;
+    }
+  };
+
+  it.each([
+    ["my-app", "my-app-staging"],
+    ["2048-game", "2048-game-staging"],
+    ["2048", "2048-staging"],
+    ["a".repeat(40), `${"a".repeat(40)}-staging`],
+  ])("is made of the project's and the stack's: %s", (project, name) => {
+    expect(nameIn(project, "staging")).toBe(name);
+    expect(nameIn(project, "local")).toBe(project);
+  });
+
+  it.each(["my.app", "My-App", "my_app", "-app", "a".repeat(50)])("cannot be made of %s, which says why", (project) => {
+    expect(nameIn(project, "staging")).toMatch(
+      /^workerName is not set, and the project's name .*Pulumi.yaml.* lower-case letters, digits and hyphens .*Fix: pulumi config set workerName .* --stack staging; or, .*npm run init/,
+    );
+    expect(nameIn(project, "staging", { workerName: "my-app" })).toBe("my-app");
+  });
+});
+
+describe("a stack made from the questions of `pulumi new`", () => {
+  it("has all that it needs: what is not asked has a default", () => {
+    const Template = v.object({ template: v.object({ config: v.record(v.string(), v.looseObject({})) }) });
+    const template = v.safeParse(Template, yaml("Pulumi.yaml"));
+    // A project that `pulumi new` has made is no template any more.
+    if (!template.success) return;
+    const { accountId, adminToken, ...asked } = template.output.template.config;
+    expect([accountId, adminToken]).not.toContain(undefined);
+    const answers = Object.entries(asked).map(([key, question]) => [key, String(question.default)]);
+    const config = { ...Object.fromEntries(answers), ...secrets };
+    const settings = parseSettings({ project: "my-app", stack: "dev" }, config);
+    expect(settings.regions).toEqual(parseSettings({ project: "my-app", stack: "dev" }, staging).regions);
   });
 });

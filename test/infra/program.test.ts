@@ -15,7 +15,6 @@ import { object } from "../../infra/provider/values.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
 import { readProject } from "../../infra/stack/project.ts";
 
 let dir: string;
@@ -100,7 +99,10 @@ async function run(config: Record<string, unknown> = {}, answers: Answers = {}) 
   const entries = Object.entries({ ...baseConfig(), ...config });
   sdk.runtime.setAllConfig(
     Object.fromEntries(
-      entries.map(([key, value]) => [configKey(key), typeof value === "string" ? value : JSON.stringify(value)]),
+      entries.map(([key, value]) => [
+        `durable-stack:${key}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
     ),
   );
   const program: typeof import("../../infra/index.ts") = await import("../../infra/index.ts");

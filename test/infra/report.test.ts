@@ -7,14 +7,16 @@ import { engineColors, noColors, terminalColors } from "../../infra/plan/paint.t
 import type { Preview } from "../../infra/plan/preview.ts";
 import { report } from "../../infra/plan/report.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
-import { configKey } from "../../infra/stack/project-name.ts";
 
-const settings = parsePublicSettings("test", {
-  [configKey("accountId")]: "0".repeat(32),
-  [configKey("environmentPrefix")]: "tst-",
-  [configKey("homeRegion")]: "eu",
-  [configKey("regions")]: JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
-});
+const settings = parsePublicSettings(
+  { project: "durable-stack", stack: "test" },
+  {
+    accountId: "0".repeat(32),
+    environmentPrefix: "tst-",
+    homeRegion: "eu",
+    regions: JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
+  },
+);
 const plan: Plan = {
   state: "behind",
   adopts: false,

@@ -9,6 +9,7 @@ import { deploymentMessage, type KnownVersion, servesAsWanted, trafficDrift } fr
 import { pinned, whyNot } from "../../infra/plan/pin.ts";
 import { split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { fullKey } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 
 const version = (number: number, more: Partial<KnownVersion> = {}): KnownVersion => ({
@@ -135,18 +136,22 @@ describe("the file of a stack's settings", () => {
   const dir = mkdtempSync(join(tmpdir(), "settings-"));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, "Pulumi.test.yaml");
-  const KEY = "durable-stack:pin";
+  /** The project's, whose name may stand in front of its keys. */
+  const PROJECT_NAME = "my-app";
+  const named = (config: Readonly<Record<string, unknown>> | null | undefined) =>
+    Object.fromEntries(Object.entries(config ?? {}).map(([key, value]) => [fullKey(PROJECT_NAME, key), value]));
+  const change = (key: string, value: number | undefined) => changeSetting(file, key, value, PROJECT_NAME);
 
   it.each(["local", "staging", "production"])("of %s gets one line more, another value, and is as it was", (stack) => {
     const before = readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8");
     writeFileSync(file, before);
-    changeSetting(file, KEY, 3);
+    change("pin", 3);
     const lines = readFileSync(file, "utf8").split("\n");
-    expect(lines.filter((line) => !before.split("\n").includes(line))).toEqual([`  ${KEY}: 3`]);
+    expect(lines.filter((line) => !before.split("\n").includes(line))).toEqual(["  pin: 3"]);
     expect(lines).toHaveLength(before.split("\n").length + 1);
-    changeSetting(file, KEY, 12);
-    expect(parse(readFileSync(file, "utf8")).config).toEqual({ ...parse(before).config, [KEY]: 12 });
-    changeSetting(file, KEY, undefined);
+    change("pin", 12);
+    expect(parse(readFileSync(file, "utf8")).config).toEqual({ ...parse(before).config, pin: 12 });
+    change("pin", undefined);
     expect(readFileSync(file, "utf8")).toBe(before);
   });
 
@@ -156,23 +161,38 @@ describe("the file of a stack's settings", () => {
     ["has no config", "encryptionsalt: v1:abc # salt\n"],
     ["has an empty config", "config: {}\n"],
     ["has a config of null", "# mine\nconfig:\n"],
-    ["does not end its last line", "config:\n    a:b: 1 # one\n    durable-stack:pin: 2"],
-    ["has an encrypted value", "config:\n  durable-stack:adminToken:\n    secure: v1:abc\nencryptionsalt: v1:def\n"],
+    ["does not end its last line", "config:\n    a:b: 1 # one\n    my-app:pin: 2"],
+    ["has an encrypted value", "config:\n  my-app:adminToken:\n    secure: v1:abc\nencryptionsalt: v1:def\n"],
   ])("that %s keeps what it has", (_, before) => {
     rmSync(file, { force: true });
     if (before !== undefined) writeFileSync(file, before);
-    changeSetting(file, KEY, 7);
+    change("pin", 7);
     const { config, ...rest } = parse(readFileSync(file, "utf8"));
     const { config: old, ...others } = parse(before ?? "") ?? {};
     expect(rest).toEqual(others);
-    expect(config).toEqual({ ...old, [KEY]: 7 });
+    expect(named(config)).toEqual({ ...named(old), "my-app:pin": 7 });
     for (const comment of before?.match(/#.*/g) ?? []) expect(readFileSync(file, "utf8")).toContain(comment);
+  });
+
+  it("that names the project in front of its keys gets the new one alike, and a key written both ways is one after", () => {
+    writeFileSync(file, "config:\n  my-app:protect: true\n  cloudflare:baseUrl: x\n");
+    change("pin", 3);
+    expect(parse(readFileSync(file, "utf8")).config).toEqual({
+      "my-app:pin": 3,
+      "my-app:protect": true,
+      "cloudflare:baseUrl": "x",
+    });
+    writeFileSync(file, "config:\n  pin: 1\n  # about the release\n  release: dist\n  my-app:pin: 2\n");
+    change("pin", 4);
+    expect(parse(readFileSync(file, "utf8")).config).toEqual({ "my-app:pin": 4, release: "dist" });
+    change("pin", undefined);
+    expect(readFileSync(file, "utf8")).toBe("config:\n  # about the release\n  release: dist\n");
   });
 
   it("that is none is refused, and stays as it is", () => {
     for (const text of ["config: [1]\n", "a: b: c\n"]) {
       writeFileSync(file, text);
-      expect(() => changeSetting(file, KEY, 1)).toThrow(file);
+      expect(() => change("pin", 1)).toThrow(file);
       expect(readFileSync(file, "utf8")).toBe(text);
     }
   });

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { storedAt } from "../../worker/rate-limit/api-key.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keys-"));
@@ -23,7 +24,7 @@ const keys = (...args: string[]) =>
 beforeAll(async () => {
   account = await startAccount({ dir, port: 0, apiPort: 0 });
   client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token });
-  const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: "durable-stack-reads" });
+  const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: `${projectName()}-reads` });
   namespace = id;
 });
 
