@@ -23,6 +23,6 @@ export function unfitProjectName(project: string, stack: string): string | undef
   if (v.is(WorkerName, name)) return undefined;
   return (
     `workerName is not set, and the project's name (${project}, in Pulumi.yaml) makes none: "${name}" is not ${RULE}. ` +
-    `Fix: pulumi config set workerName <name> --stack ${stack}; or, before anything is deployed, rename the project: npm run init -- --name <name>.`
+    `Fix: set workerName in Pulumi.${stack}.yaml; or, before anything is deployed, rename the project (\`name:\` in Pulumi.yaml).`
   );
 }

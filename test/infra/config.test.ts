@@ -202,7 +202,7 @@ describe("the Worker's name", () => {
 
   it.each(["my.app", "My-App", "my_app", "-app", "a".repeat(50)])("cannot be made of %s, which says why", (project) => {
     expect(nameIn(project, "staging")).toMatch(
-      /^workerName is not set, and the project's name .*Pulumi.yaml.* lower-case letters, digits and hyphens .*Fix: pulumi config set workerName .* --stack staging; or, .*npm run init/,
+      /^workerName is not set, and the project's name .*Pulumi.yaml.* lower-case letters, digits and hyphens .*Fix: set workerName in Pulumi.staging.yaml; or, .*rename the project/,
     );
     expect(nameIn(project, "staging", { workerName: "my-app" })).toBe("my-app");
   });
