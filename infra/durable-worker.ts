@@ -8,6 +8,7 @@
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
+import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
@@ -67,8 +68,9 @@ export class DurableWorker extends pulumi.ComponentResource {
           ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
           ...(traffic.stable ? [traffic.stable] : []),
         ],
-        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
-        ...(traffic.stable && { force: true }),
+        // A version that serves beside the release may have the secrets of its time, and so may one that is put back
+        // over something else's: without it API error 10220.
+        ...((traffic.stable || isForced(preview.deploymentMessage)) && { force: true }),
         annotations: { workersMessage: preview.deploymentMessage },
       },
       child,

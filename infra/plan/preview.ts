@@ -84,7 +84,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const tag = versionTag(release, [workerSettings(settings), table]);
   const { versions, rollbackFloor } = live;
-  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.serving, tag, rollout);
+  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
   const asWanted = servesAsWanted(live.serving, tag, traffic);
   const misbuilt = mismatch(settings, release, migrations);
   // What a release of another history would do is nothing that its fixes could be taken from.
@@ -113,7 +113,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
     plan: planned,
     tag,
     traffic,
-    deploymentMessage: deploymentMessage(live.deployment, asWanted),
+    deploymentMessage: deploymentMessage(live, tag, asWanted),
     served: traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest,
     regions,
     objects: counts.objects,

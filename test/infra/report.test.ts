@@ -52,6 +52,7 @@ const live: Preview["live"] = {
     { versionId: "v-4", percentage: 90, number: 4, tag: "old", digest: "a".repeat(64) },
     { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
   ],
+  servedLast: [],
   regions: [],
   versions,
   deployment: undefined,
