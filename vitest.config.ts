@@ -73,6 +73,10 @@ export default defineConfig({
         },
       },
       {
+        // The workspaces as they would be published: packed, and installed into an empty project.
+        test: { name: "packages", include: ["test/packages/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 180_000 },
+      },
+      {
         // The guides in docs/, followed to the letter: each runs an account and builds releases.
         test: {
           name: "guides",

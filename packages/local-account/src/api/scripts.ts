@@ -62,7 +62,7 @@ export function settingsOf({ logpush, tags, tail_consumers, observability }: Wor
 }
 
 /** A Worker and the version that serves, in the form of the scripts API. */
-export function shownScript(state: State, worker: Worker) {
+export function shownScript(state: State, worker: Worker): Record<string, unknown> {
   const version = servingVersions(state, worker.id)[0]?.version ?? latestVersion(state, worker.id);
   return {
     id: worker.name,

@@ -1,0 +1,60 @@
+/** Each package, packed as it would be published, works in an empty project. */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+
+const run = promisify(execFile);
+const dir = mkdtempSync(join(tmpdir(), "durable-stack-packed-"));
+const project = join(dir, "project");
+
+beforeAll(async () => {
+  mkdirSync(project);
+  const manifest = { name: "empty", private: true, type: "module", allowScripts: { workerd: true, esbuild: true } };
+  writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
+  // One after the other: each rewrites a package.json while it packs.
+  for (const name of ["class-lifecycle", "local-account"]) {
+    await run("npm", ["pack", "--silent", "--pack-destination", dir], { cwd: join(ROOT, "packages", name) });
+  }
+  const tarballs = readdirSync(dir).filter((file) => file.endsWith(".tgz"));
+  await run(
+    "npm",
+    ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs.map((file) => join(dir, file))],
+    {
+      cwd: project,
+    },
+  );
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** What a script prints, run by Node in the empty project. */
+async function printed(script: string): Promise<string> {
+  writeFileSync(join(project, "script.js"), script);
+  const { stdout } = await run(process.execPath, ["script.js"], { cwd: project });
+  return stdout.trim();
+}
+
+describe("in an empty project", () => {
+  it("class-lifecycle lints and plans a history", async () => {
+    const script = `
+      import { history, lint, replay } from "@durable-stack/class-lifecycle";
+      const { migrations } = history().step("0001-create", (classes) => classes.create("Room"));
+      console.log(JSON.stringify([lint(migrations), [...replay(migrations).keys()]]));
+    `;
+    expect(JSON.parse(await printed(script))).toEqual([[], ["Room"]]);
+  });
+
+  it("local-account starts, answers its API, and stops", async () => {
+    const script = `
+      import { startAccount } from "@durable-stack/local-account";
+      const account = await startAccount({ dir: "account", port: 0, apiPort: 0 });
+      const answer = await fetch(account.apiUrl + "/accounts", { headers: { authorization: "Bearer " + account.token } });
+      console.log((await answer.json()).success);
+      await account.close();
+    `;
+    expect(await printed(script)).toBe("true");
+  });
+});
