@@ -1,6 +1,7 @@
 /** Reads a built release and checks that it is whole: the program deploys these bytes and no others. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, Manifest } from "./manifest.ts";
@@ -10,15 +11,20 @@ export interface Release extends Manifest {
   readonly dir: string;
 }
 
+/** Why there is no release to deploy: for people, so that Pulumi shows it without a stack trace. */
+export class ReleaseUnusable extends pulumi.RunError {
+  override readonly name = "ReleaseUnusable";
+}
+
 /**
  * The release in `dir`.
- * @throws Error when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
+ * @throws ReleaseUnusable when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
  */
 export function readRelease(dir: string): Release {
   const manifest = parseManifest(dir);
-  const digest = digestOf(readFileSync(join(dir, MAIN_MODULE)));
+  const digest = digestOf(mainModule(dir));
   if (digest !== manifest.digest) {
-    throw new Error(
+    throw new ReleaseUnusable(
       `The release in ${dir} is not whole: ${MAIN_MODULE} has sha256 ${digest}, its manifest says ${manifest.digest}. ` +
         "Build it again (`npm run build`), or fetch the artifact again.",
     );
@@ -26,12 +32,22 @@ export function readRelease(dir: string): Release {
   return { ...manifest, dir };
 }
 
+function mainModule(dir: string): Uint8Array {
+  try {
+    return readFileSync(join(dir, MAIN_MODULE));
+  } catch {
+    throw new ReleaseUnusable(
+      `The release in ${dir} is not whole: it has no ${MAIN_MODULE}. Build it again (\`npm run build\`), or fetch the artifact again.`,
+    );
+  }
+}
+
 function parseManifest(dir: string): Manifest {
   let text: string;
   try {
     text = readFileSync(join(dir, MANIFEST), "utf8");
   } catch {
-    throw new Error(
+    throw new ReleaseUnusable(
       `There is no release in ${dir}. Build one with \`npm run build\`, or set \`release\` in the stack's config to its folder.`,
     );
   }
@@ -39,12 +55,12 @@ function parseManifest(dir: string): Manifest {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Error(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
+    throw new ReleaseUnusable(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
   }
   const result = v.safeParse(Manifest, json);
   if (result.success) return result.output;
   const problems = issueLines(result.issues).map((line) => `  ${line}`);
-  throw new Error(
+  throw new ReleaseUnusable(
     `${join(dir, MANIFEST)} is not a manifest that this program reads:\n${problems.join("\n")}\nBuild the release again with \`npm run build\`.`,
   );
 }

@@ -119,6 +119,8 @@ const serving = (
 
 beforeEach(() => {
   vi.spyOn(console, "log").mockImplementation(() => {});
+  // With a token the program would read an account; without one it asks the provider, which is mocked here.
+  vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
 });
 
 describe("a fresh stack", () => {

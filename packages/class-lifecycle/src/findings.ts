@@ -53,6 +53,10 @@ export type Code =
   | "adopt_unmatched"
   | "adopt_unreadable"
   | "adopt_finished"
+  // Ours: what a plan cannot be made without.
+  | "token_missing"
+  | "token_malformed"
+  | "account_unreadable"
   // Ours: drift.
   | "serving_version_not_ours"
   | "deployment_not_ours"

@@ -1,0 +1,78 @@
+/** What the real engine's program refuses before anything is sent: in words, without a stack trace, soon. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeReleases, type Releases } from "../releases.ts";
+import { Site } from "./site.ts";
+
+let releases: Releases;
+beforeAll(async () => {
+  releases = await makeReleases();
+});
+afterAll(() => releases?.remove());
+
+/** Previews and updates a stack that is refused; what people read of it. */
+async function refused(site: Site): Promise<string> {
+  site.proxy.takeWrites();
+  const preview = await site.stack.preview();
+  expect(preview.ok).toBe(false);
+  const up = await site.stack.up();
+  expect(up.ok).toBe(false);
+  for (const { text } of [preview, up]) {
+    expect(text).not.toMatch(/\n\s+at |node_modules|unhandled/i);
+  }
+  expect(site.proxy.takeWrites()).toEqual([]);
+  return preview.text;
+}
+
+describe("a stack that cannot be planned", () => {
+  let site: Site;
+  let token: string;
+  beforeAll(async () => {
+    site = await Site.open({ config: { release: releases.built.setting } });
+    token = site.account.token;
+  });
+  afterAll(() => site?.close());
+  const withToken = (given: string) => {
+    site.stack.secrets = { ...site.stack.secrets, "cloudflare:apiToken": given };
+  };
+
+  test("says that it has no token, or none that the provider would take, and shows none", async () => {
+    withToken("");
+    expect(await refused(site)).toMatch(/Nothing was sent[\s\S]*\[token_missing\] CLOUDFLARE_API_TOKEN: /);
+    withToken("a-token-that-is-too-short");
+    const text = await refused(site);
+    expect(text).toMatch(/\[token_malformed\] cloudflare:apiToken: .*40 to 80 .* this one has 25 characters/);
+    expect(site.stack.printed).not.toContain("a-token-that-is-too-short");
+  });
+
+  test("says that the account does not take its token", async () => {
+    withToken(`${token.slice(0, -4)}0000`);
+    expect(await refused(site)).toMatch(
+      /\[account_unreadable\] account [0-9a-f]{32}: .*answered 40[013]: .*give a token/,
+    );
+    withToken(token);
+  });
+
+  test("says that there is no release in its folder", async () => {
+    site.set({ release: "no/such/release" });
+    expect(await refused(site)).toMatch(/There is no release in .*no\/such\/release\. Build one with `npm run build`/);
+    site.set({ release: releases.built.setting });
+  });
+
+  test("says within ten seconds that the API is not well, and goes on when it is", async () => {
+    const reads: number[] = [];
+    site.proxy.intervene = ({ method }) => {
+      if (method !== "GET") return undefined;
+      reads.push(Date.now());
+      return "refuse";
+    };
+    const preview = await site.stack.preview();
+    expect(preview.text).toMatch(/\[account_unreadable\] .*answered 500: 10013 .*cloudflarestatus\.com/);
+    // Asked again where it may have been a moment's weakness, and no longer than somebody would wait.
+    expect(reads.length).toBeGreaterThan(1);
+    expect((reads.at(-1) ?? 0) - (reads[0] ?? 0)).toBeLessThan(10_000);
+    await refused(site);
+    site.proxy.intervene = undefined;
+    const well = await site.stack.preview();
+    expect(well.ok, well.text).toBe(true);
+  });
+});
