@@ -130,11 +130,11 @@ describe("a stack that wrangler has changed", () => {
   test("with a new release at hand, gets that one, which is forced on nothing", async () => {
     site.set({ rollout: 100 });
     expect((await site.stack.up()).ok).toBe(true);
-    await run(["secret", "put", "ADMIN_TOKEN"], THEIRS);
+    await run(["deploy"]);
     const last = releases.variant("last");
     site.set({ release: last.setting });
     const from = site.proxy.seen.length;
-    await takeBack();
+    await takeBack(SETTINGS_TOO);
     const forced = site.proxy.seen.slice(from).filter(({ path }) => path.includes("force=true"));
     expect(forced).toEqual([]);
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: last.digest });
