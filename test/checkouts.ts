@@ -29,7 +29,7 @@ export class Checkouts {
     const root = join(this.#dir, name);
     cpSync(join(ROOT, "infra"), join(root, "infra"), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
-    copyFileSync(join(ROOT, "package.json"), join(root, "package.json"));
+    for (const file of ["package.json", "Pulumi.yaml"]) copyFileSync(join(ROOT, file), join(root, file));
     writeFileSync(
       join(root, "infra/migrations.ts"),
       `export const migrations = ${JSON.stringify(migrations, null, 2)};\n`,

@@ -3,6 +3,7 @@
  *
  * It sets `pin` in the stack's settings and updates the stack, so that no later update undoes it.
  */
+
 import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
@@ -13,12 +14,13 @@ import type { DeploymentRead } from "../plan/reads.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
-import { PROJECT, releaseDir } from "../stack/config.ts";
+import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { configKey } from "../stack/project-name.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
 
-const PIN = `${PROJECT}:pin`;
+const PIN = configKey("pin");
 
 interface Options extends StackCommandOptions {
   readonly to?: number;

@@ -3,6 +3,7 @@
  * the API that everybody uses, and followed by the newer one; then all of it is read back. What is missing after must
  * have been named by the plan.
  */
+
 import { randomBytes } from "node:crypto";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
@@ -11,6 +12,7 @@ import { applyProgram } from "../apply/apply.ts";
 import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { readProject } from "../stack/project.ts";
+import { configKey } from "../stack/project-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import { PATTERNS } from "./patterns/index.ts";
 import type { Held, Pattern } from "./patterns/pattern.ts";
@@ -158,20 +160,20 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
  */
 function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
   return {
-    "durable-stack:adminToken": adminToken,
-    "durable-stack:release": side.setting,
-    "durable-stack:promotesFrom": "",
-    "durable-stack:zoneId": "",
-    "durable-stack:hostname": "",
-    "durable-stack:routes": "",
-    "durable-stack:rollout": "100",
-    "durable-stack:allowDestroy": JSON.stringify(allowDestroy),
+    [configKey("adminToken")]: adminToken,
+    [configKey("release")]: side.setting,
+    [configKey("promotesFrom")]: "",
+    [configKey("zoneId")]: "",
+    [configKey("hostname")]: "",
+    [configKey("routes")]: "",
+    [configKey("rollout")]: "100",
+    [configKey("allowDestroy")]: JSON.stringify(allowDestroy),
   };
 }
 
 /** A setting of the stack's own config. */
 const setting = ({ root }: Side, stack: string, key: string): string | undefined =>
-  readProject(root, stack).config[`durable-stack:${key}`] || undefined;
+  readProject(root, stack).config[configKey(key)] || undefined;
 
 const nameOf = (side: Side, stack: string): string => setting(side, stack, "workerName") ?? `durable-stack-${stack}`;
 

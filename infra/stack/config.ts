@@ -2,13 +2,12 @@
  * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
  * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
  */
+
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-
-/** The project's name, which is the namespace of its config keys. */
-export const PROJECT = "durable-stack";
+import { configKey, projectName } from "./project-name.ts";
 
 const slug = (max: number) =>
   v.pipe(
@@ -45,6 +44,13 @@ const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "af
 const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
 
+/** The regions of a stack whose file names none, as after `pulumi new`. */
+const DEFAULT_REGIONS = [
+  { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU", "AF"] },
+  { id: "us", prefix: "us", locationHint: "enam", continents: ["NA", "SA"] },
+  { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
+];
+
 const Region = v.strictObject({
   id: slug(31),
   prefix: slug(31),
@@ -55,7 +61,7 @@ const Region = v.strictObject({
 
 const RateLimit = v.strictObject({ capacity: whole(1, 1_000_000), periodSeconds: whole(1, 86_400) });
 
-/** Every key of a stack's config, without the `durable-stack:` in front. */
+/** Every key of a stack's config, without the project's name in front. */
 const Schema = v.strictObject({
   accountId: hexId,
   workerName: slug(54),
@@ -126,7 +132,7 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & Named;
 const FIXES: Readonly<Record<string, string>> = {
   accountId: "pulumi config set accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID",
   adminToken: 'pulumi config set --secret adminToken "$(openssl rand -hex 32)"',
-  workerName: "pulumi config set workerName durable-stack-<stack>",
+  workerName: `pulumi config set workerName ${projectName}-<stack>`,
   environmentPrefix: "pulumi config set environmentPrefix <three letters and a hyphen>",
   zoneId: "pulumi config set zoneId <the zone's id>",
 };
@@ -175,12 +181,12 @@ function givenBy(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, unknown> {
-  const given: Record<string, unknown> = { workerName: `${PROJECT}-${stack}` };
+  const given: Record<string, unknown> = { workerName: `${projectName}-${stack}`, regions: DEFAULT_REGIONS };
   if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
   for (const [key, text] of Object.entries(config)) {
     const [namespace, name] = splitKey(key);
     // Pulumi.yaml gives every key a default, and empty text is: not set.
-    if (namespace === PROJECT && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
+    if (namespace === projectName && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
   }
   return given;
 }
@@ -230,7 +236,7 @@ function problem(stack: string, issue: v.BaseIssue<unknown>): string {
   const [key = "", ...inner] = path.split(".");
   if (issue.type === "strict_object" && issue.expected === "never") {
     const others = inner.length ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-    return `${PROJECT}:${path} is not a setting. Fix: take it away, or correct its name${others}.`;
+    return `${configKey(path)} is not a setting. Fix: take it away, or correct its name${others}.`;
   }
   if (issue.received === "undefined") return sentence(stack, path, "is missing");
   const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
@@ -239,7 +245,7 @@ function problem(stack: string, issue: v.BaseIssue<unknown>): string {
 
 function sentence(stack: string, path: string, message: string): string {
   const key = path.split(".")[0] ?? "";
-  return `${PROJECT}:${path} ${message}. Fix: ${FIXES[key] ?? `correct ${PROJECT}:${key} in Pulumi.${stack}.yaml`}.`;
+  return `${configKey(path)} ${message}. Fix: ${FIXES[key] ?? `correct ${configKey(key)} in Pulumi.${stack}.yaml`}.`;
 }
 
 /** As much of the config as the contradictions are about, whatever else is wrong with it. */

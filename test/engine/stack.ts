@@ -1,4 +1,5 @@
 /** A stack of the real program on the real engine, with a state of its own on disk and the stand-in provider. */
+
 import { fork } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import type { Answer, Job } from "./operation.ts";
 import { installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
@@ -41,7 +43,7 @@ export class EngineStack {
     this.#shared = shared;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
-      "durable-stack:accountId": account.accountId,
+      [configKey("accountId")]: account.accountId,
       ...config,
     };
     this.secrets = { "cloudflare:apiToken": account.token, ...secrets };
