@@ -24,7 +24,7 @@ import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
-import { split, type Traffic } from "./traffic.ts";
+import { shareOf, split, type Traffic } from "./traffic.ts";
 
 export interface Preview {
   readonly settings: PublicSettings;
@@ -38,6 +38,8 @@ export interface Preview {
   readonly deploymentMessage: string;
   /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
   readonly served: string | undefined;
+  /** Per cent of the traffic that it has then. */
+  readonly share: number;
   readonly regions: readonly RegionChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
@@ -106,6 +108,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
         ...trafficDrift(live, asWanted),
         ...(await missingResources(reads, live)),
       ];
+  const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
   return {
     settings,
     release,
@@ -114,7 +117,8 @@ export async function previewOf({ reads, settings, release, migrations, findings
     tag,
     traffic,
     deploymentMessage: deploymentMessage(live, tag, asWanted),
-    served: traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest,
+    served,
+    share: shareOf(served, release.digest, traffic, versions),
     regions,
     objects: counts.objects,
     ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),

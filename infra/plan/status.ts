@@ -108,8 +108,13 @@ async function promotion(
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, options);
-    const { digest } = await readWorker(reads, settings.workerName);
-    return notServed(from, release, digest);
+    const { serving } = await readWorker(reads, settings.workerName);
+    const served = serving.find(({ digest }) => digest === release.digest) ?? serving[0];
+    const share = serving.reduce(
+      (sum, { digest, percentage }) => sum + (digest === served?.digest ? percentage : 0),
+      0,
+    );
+    return notServed(from, release, served?.digest === undefined ? undefined : { digest: served.digest, share });
   } catch (error) {
     if (!(error instanceof StackUnavailable || error instanceof Refusal)) throw error;
     return [

@@ -76,3 +76,39 @@ describe("a stack that cannot be planned", () => {
     expect(well.ok, well.text).toBe(true);
   });
 });
+
+describe("promotion on the real engine", () => {
+  let staging: Site;
+  let production: Site;
+  beforeAll(async () => {
+    const config = { release: releases.built.setting, protect: false };
+    staging = await Site.open({ name: "staging", config });
+    production = await Site.open({ name: "production", beside: staging, config });
+    const up = await staging.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(up.outputs).toMatchObject({ digest: releases.built.digest, share: 100 });
+  });
+  afterAll(async () => {
+    await production?.close();
+    await staging?.close();
+  });
+
+  test("from a stack that does not exist is refused by its name", async () => {
+    production.set({ promotesFrom: "stagin" });
+    expect(await refused(production)).toMatch(/\[promotion_stack_missing\] stagin: .*correct promotesFrom/);
+    production.set({ promotesFrom: "staging" });
+  });
+
+  test("waits until the other stack serves the release to all its callers", async () => {
+    const next = releases.variant("next");
+    staging.set({ release: next.setting, rollout: 10 });
+    const begun = await staging.stack.up();
+    expect(begun.outputs, begun.text).toMatchObject({ digest: next.digest, share: 10 });
+    production.set({ release: next.setting });
+    expect(await refused(production)).toMatch(/\[promoted_in_part\] .*staging gives it 10 % of its traffic/);
+    staging.set({ rollout: 100 });
+    expect((await staging.stack.up()).outputs).toMatchObject({ digest: next.digest, share: 100 });
+    const up = await production.stack.up();
+    expect(up.ok, up.text).toBe(true);
+  });
+});

@@ -80,6 +80,7 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   tag: "new",
   traffic: { release: 100, findings: [] },
   deploymentMessage: "durable-stack",
+  share: 100,
   served: "b".repeat(64),
   uploads: true,
   regions: [],

@@ -14,7 +14,7 @@ import {
 } from "../../infra/plan/drift.ts";
 import { isOurs, servedLast } from "../../infra/plan/ours.ts";
 import { pinned, whyNot } from "../../infra/plan/pin.ts";
-import { split } from "../../infra/plan/traffic.ts";
+import { shareOf, split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 
@@ -57,6 +57,23 @@ describe("a rollout", () => {
       const { release, findings } = split(serving, "t2", 10);
       expect([release, codes(findings)]).toEqual([100, ["rollout_without_stable"]]);
     }
+  });
+});
+
+describe("the share of what a stack serves", () => {
+  const [old, release] = ["a".repeat(64), "b".repeat(64)];
+  const versions = [
+    { versionId: "v2", digest: release },
+    { versionId: "v1", digest: old },
+  ];
+  const stable = (versionId: string, percentage: number) => ({ stable: { versionId, percentage } });
+
+  it("is what all its versions of the release have together", () => {
+    expect(shareOf(release, release, { release: 100, findings: [] }, versions)).toBe(100);
+    expect(shareOf(release, release, { release: 10, ...stable("v1", 90), findings: [] }, versions)).toBe(10);
+    // Another setting and the same release: the callers meet no other code.
+    expect(shareOf(release, release, { release: 10, ...stable("v2", 90), findings: [] }, versions)).toBe(100);
+    expect(shareOf(old, release, { release: 0, ...stable("v1", 100), findings: [] }, versions)).toBe(100);
   });
 });
 
