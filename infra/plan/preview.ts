@@ -19,6 +19,7 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import { type PublicSettings, workerSettings } from "../stack/config.ts";
 import { regionTable } from "../stack/region-table.ts";
+import { takenAddresses } from "./addresses.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import { notUploaded, pinned } from "./pin.ts";
@@ -106,6 +107,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
         }),
         ...traffic.findings,
         ...trafficDrift(live, asWanted),
+        ...(await addressFindings(reads, settings)),
         ...(await missingResources(reads, live)),
       ];
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
@@ -157,6 +159,16 @@ function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" 
 
 const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);
+
+/** Addresses that the settings name and another Worker has. */
+async function addressFindings(reads: Reads, settings: PublicSettings): Promise<readonly Finding[]> {
+  const { zoneId, hostname, routes } = settings;
+  const there = await Promise.all([
+    hostname === undefined ? [] : reads.customDomain(hostname),
+    zoneId === undefined || routes.length === 0 ? [] : reads.routes(zoneId),
+  ]);
+  return takenAddresses(settings, there.flat());
+}
 
 /** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
 async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {

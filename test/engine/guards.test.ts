@@ -58,6 +58,21 @@ describe("a stack that cannot be planned", () => {
     site.set({ release: releases.built.setting });
   });
 
+  test("says that another Worker has its host name, or its route, and takes neither from it", async () => {
+    const { direct } = site;
+    await direct.deploy("other", { tag: "other" });
+    const [zone] = (await direct.sdk.zones.list({ name: "example.com" })).result;
+    const zoneId = zone?.id ?? "";
+    await direct.call("put", "/workers/domains", { hostname: "api.example.com", service: "other", zone_id: zoneId });
+    await direct.sdk.workers.routes.create({ zone_id: zoneId, pattern: "example.com/api/*", script: "other" });
+    site.set({ zoneId, hostname: "api.example.com", routes: ["example.com/api/*"] });
+    const text = await refused(site);
+    expect(text).toMatch(/2 errors:/);
+    expect(text).toMatch(/\[address_taken\] hostname api\.example\.com: it leads to the Worker other/);
+    expect(text).toMatch(/\[address_taken\] route example\.com\/api\/\*: it leads to the Worker other/);
+    site.set({ zoneId: "", hostname: "", routes: [] });
+  });
+
   test("says within ten seconds that the API is not well, and goes on when it is", async () => {
     const reads: number[] = [];
     site.proxy.intervene = ({ method }) => {

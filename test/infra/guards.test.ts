@@ -1,6 +1,7 @@
 /** What is told before anything is sent: credentials, and an account that cannot be read. */
 import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
+import { takenAddresses } from "../../infra/plan/addresses.ts";
 import { credentialFindings } from "../../infra/plan/credentials.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
 import { Api, Refusal } from "../../infra/provider/api.ts";
@@ -70,5 +71,30 @@ describe("an account that cannot be read", () => {
   it("is not made of any other error, which is a bug", () => {
     expect(unreadable("a", new TypeError("x is not a function"))).toBeUndefined();
     expect(Refusal.prototype).toBeInstanceOf(Error);
+  });
+});
+
+describe("the addresses of a stack", () => {
+  const wanted = { workerName: "ours", hostname: "api.example.com", routes: ["example.com/api/*"] };
+  const there = (hostname: string | undefined, route: string | undefined) => [
+    { kind: "hostname" as const, name: "api.example.com", worker: hostname },
+    { kind: "route" as const, name: "example.com/api/*", worker: route },
+    { kind: "route" as const, name: "example.com/other/*", worker: "theirs" },
+  ];
+  const subjects = (...given: Parameters<typeof there>) =>
+    takenAddresses(wanted, there(...given)).map(({ code, subject }) => `${code} ${subject}`);
+
+  it("are refused where another Worker has them, and nobody is told to take one away that is in use", () => {
+    expect(subjects("theirs", "ours")).toEqual(["address_taken hostname api.example.com"]);
+    expect(subjects("ours", "theirs")).toEqual(["address_taken route example.com/api/*"]);
+    expect(subjects("ours", undefined)).toEqual(["address_taken route example.com/api/*"]);
+    const [finding] = takenAddresses(wanted, there("theirs", "ours"));
+    expect(finding && inWords(finding)).toMatch(/leads to the Worker theirs.*use another one.*once nobody needs it/);
+  });
+
+  it("are free where nobody has them, or this stack's own Worker", () => {
+    expect(subjects("ours", "ours")).toEqual([]);
+    expect(takenAddresses(wanted, [])).toEqual([]);
+    expect(takenAddresses({ workerName: "ours", routes: [] }, there("theirs", "theirs"))).toEqual([]);
   });
 });

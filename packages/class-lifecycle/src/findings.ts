@@ -60,6 +60,7 @@ export type Code =
   | "token_missing"
   | "token_malformed"
   | "account_unreadable"
+  | "address_taken"
   // Ours: drift.
   | "serving_version_not_ours"
   | "deployment_not_ours"
