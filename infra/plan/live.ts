@@ -19,6 +19,9 @@ export interface ServingVersion extends Serving {
 export interface LiveVersion extends KnownVersion {
   /** The last step of its release's history; undefined: none of ours. */
   readonly step: string | undefined;
+  /** The commit that its release was built from, and when that was made; undefined: it is not recorded. */
+  readonly commit: string | undefined;
+  readonly committed: string | undefined;
   readonly createdOn: string | undefined;
   readonly bindings: readonly BindingRead[];
 }
@@ -46,7 +49,13 @@ export interface LiveWorker extends Live {
 }
 
 /** What a release writes into the binding RELEASE of its version, and reads back from a live one. */
-const Recorded = v.object({ digest: v.string(), migration: v.string(), history: v.string() });
+const Recorded = v.object({
+  digest: v.string(),
+  migration: v.string(),
+  history: v.string(),
+  commit: v.optional(v.string()),
+  committed: v.optional(v.string()),
+});
 
 /** The part of the binding REGIONS that names of objects are made of. */
 const Regions = v.object({
@@ -133,7 +142,8 @@ export const readWorker = async (reads: Reads, workerName: string): Promise<Live
 function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
   const record = recordOf(bindings);
   const tag = annotations?.workersTag;
-  return { versionId: id, number, tag, digest: record?.digest, step: record?.migration, createdOn, source, bindings };
+  const { digest, migration: step, commit, committed } = record ?? {};
+  return { versionId: id, number, tag, digest, step, commit, committed, createdOn, source, bindings };
 }
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */

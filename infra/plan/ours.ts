@@ -16,6 +16,23 @@ export interface Marked {
 export const isOurs = ({ tag, digest }: Marked): boolean =>
   digest !== undefined && tag?.startsWith(`${shortDigest(digest)}-`) === true;
 
+/**
+ * The version of ours that an update with this tag finds in its state: the one that was uploaded last, or that serves.
+ * `versions`: the newest first.
+ */
+export function keptVersion<Version extends Numbered>(
+  tag: string,
+  versions: readonly Version[],
+  servedLast: readonly Pick<Numbered, "versionId">[],
+): Version | undefined {
+  const ours = versions.filter(isOurs);
+  return ours.find(
+    (version) =>
+      version.tag === tag &&
+      (version === ours[0] || servedLast.some(({ versionId }) => versionId === version.versionId)),
+  );
+}
+
 interface Numbered extends Marked {
   readonly versionId: string;
   readonly number: number;

@@ -22,6 +22,8 @@ import { regionTable } from "../stack/region-table.ts";
 import { takenAddresses } from "./addresses.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
+import { orderFindings } from "./order.ts";
+import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
@@ -34,6 +36,8 @@ export interface Preview {
   readonly plan: Plan;
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
+  /** The commit that the version names: of the first build with these bytes, as long as its version is kept. */
+  readonly source: { readonly commit: string | undefined; readonly committed: string | undefined };
   readonly traffic: Traffic;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
@@ -88,6 +92,11 @@ export async function previewOf({ reads, settings, release, migrations, findings
   const tag = versionTag(release, [workerSettings(settings), table]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const kept = keptVersion(tag, versions, live.servedLast);
+  const older =
+    traffic.release > 0
+      ? orderFindings({ stack, release, serving: dated(live), allowed: settings.allowOlderRelease })
+      : [];
   const asWanted = servesAsWanted(live.serving, tag, traffic);
   const misbuilt = mismatch(settings, release, migrations);
   // What a release of another history would do is nothing that its fixes could be taken from.
@@ -106,6 +115,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
           allowRegionLoss,
         }),
         ...traffic.findings,
+        ...older,
         ...trafficDrift(live, asWanted),
         ...(await addressFindings(reads, settings)),
         ...(await missingResources(reads, live)),
@@ -116,6 +126,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
     release,
     live,
     plan: planned,
+    source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
     tag,
     traffic,
     deploymentMessage: deploymentMessage(live, tag, asWanted),
@@ -156,6 +167,10 @@ function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" 
       : warnings,
   };
 }
+
+/** What serves, as this program left it, with the time of its source. */
+const dated = ({ servedLast, versions }: LiveWorker) =>
+  servedLast.flatMap(({ versionId }) => versions.filter((version) => version.versionId === versionId));
 
 const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);

@@ -97,6 +97,7 @@ const unbuilt = (migrations: readonly Migration[]): Release => ({
   compatibilityFlags: [],
   migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
   commit: null,
+  committed: null,
 });
 
 /** What stands against the release when the stack that it is promoted from does not serve it. */

@@ -127,3 +127,36 @@ describe("promotion on the real engine", () => {
     expect(up.ok, up.text).toBe(true);
   });
 });
+
+describe("a slower job on the real engine", () => {
+  let site: Site;
+  beforeAll(async () => {
+    const newer = releases.variant("newer", "2026-11-24T09:00:00.000Z");
+    // As every stack but the local one, which allows it.
+    site = await Site.open({ config: { release: newer.setting, allowOlderRelease: "" } });
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+  });
+  afterAll(() => site?.close());
+
+  test("does not put an older release over a newer one, unless it is named", async () => {
+    const older = releases.variant("older", "2026-11-23T09:00:00.000Z");
+    site.set({ release: older.setting });
+    expect(await refused(site)).toMatch(/\[older_release\] release .*2026-11-23T09:00:00Z.*2026-11-24T09:00:00Z/);
+    site.set({ allowOlderRelease: older.digest.slice(0, 12) });
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(up.outputs).toMatchObject({ digest: older.digest });
+    site.set({ allowOlderRelease: "" });
+  });
+
+  test("with the same bytes of another commit makes no version, and deploys nothing", async () => {
+    const again = releases.variant("older", "2026-11-25T09:00:00.000Z");
+    site.set({ release: again.setting });
+    site.proxy.takeWrites();
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(up.steps.filter((step) => !step.startsWith("same"))).toEqual([]);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+});

@@ -97,7 +97,9 @@ export class EngineStack {
 
   #run(operation: Job["operation"]): Promise<Answer> {
     const { config, ...rest } = parse(this.file);
-    writeFileSync(this.#file, stringify({ ...rest, config: { ...config, ...this.config } }));
+    // The project's files leave its name out of their keys; of a key in both spellings the CLI would take either.
+    const full = Object.entries(config ?? {}).map(([key, value]) => [key.includes(":") ? key : configKey(key), value]);
+    writeFileSync(this.#file, stringify({ ...rest, config: { ...Object.fromEntries(full), ...this.config } }));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
     // The program stays where it is, and so do the files that are relative to it.
     writeFileSync(

@@ -3,6 +3,8 @@ import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { takenAddresses } from "../../infra/plan/addresses.ts";
 import { credentialFindings } from "../../infra/plan/credentials.ts";
+import { type Dated, orderFindings } from "../../infra/plan/order.ts";
+import { keptVersion } from "../../infra/plan/ours.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
 import { Api, Refusal } from "../../infra/provider/api.ts";
 
@@ -96,5 +98,69 @@ describe("the addresses of a stack", () => {
     expect(subjects("ours", "ours")).toEqual([]);
     expect(takenAddresses(wanted, [])).toEqual([]);
     expect(takenAddresses({ workerName: "ours", routes: [] }, there("theirs", "theirs"))).toEqual([]);
+  });
+});
+
+describe("a release that is older than what serves", () => {
+  const [monday, tuesday] = ["2026-11-23T09:00:00.000Z", "2026-11-24T09:00:00.000Z"];
+  const [a, b] = ["a".repeat(64), "b".repeat(64)];
+  const version = (number: number, digest: string | undefined, committed: string | undefined): Dated => ({
+    number,
+    digest,
+    committed,
+  });
+  const against = (committed: string | null, serving: readonly Dated[], allowed?: string) =>
+    orderFindings({ stack: "staging", release: { digest: a, committed }, serving, allowed });
+
+  it("is refused with both times, the way back, and the setting that lets it pass", () => {
+    const [finding, ...more] = against(monday, [version(7, b, tuesday)]);
+    expect(more).toEqual([]);
+    expect(finding && inWords(finding)).toMatch(
+      /\[older_release\] release a{12}: .*2026-11-23T09:00:00Z, and version 7 serves release b{12}, committed at 2026-11-24T09:00:00Z.*npm run rollback -- --stack staging.*allowOlderRelease: "a{12}"/,
+    );
+  });
+
+  it("passes where the stack allows it by its digest, or any", () => {
+    for (const allowed of ["a".repeat(12), a, "any"]) {
+      expect(against(monday, [version(7, b, tuesday)], allowed)).toEqual([]);
+    }
+    expect(against(monday, [version(7, b, tuesday)], "b".repeat(12))).toHaveLength(1);
+  });
+
+  it("is none where it is newer, as old, serves already, or nobody knows", () => {
+    expect(against(tuesday, [version(7, b, monday)])).toEqual([]);
+    expect(against(monday, [version(7, b, monday)])).toEqual([]);
+    expect(against(monday, [version(7, a, tuesday)])).toEqual([]);
+    expect(against(null, [version(7, b, tuesday)])).toEqual([]);
+    expect(against(monday, [version(7, b, undefined)])).toEqual([]);
+    expect(against(monday, [])).toEqual([]);
+  });
+
+  it("is found also where the newer one has only begun to serve", () => {
+    expect(against(monday, [version(7, a, monday), version(8, b, tuesday)])).toHaveLength(1);
+  });
+});
+
+describe("the version that an update keeps", () => {
+  const version = (number: number, letter: string) => ({
+    versionId: `v${number}`,
+    number,
+    tag: `${letter.repeat(12)}-1`,
+    digest: letter.repeat(64),
+  });
+  const kept = (letter: string, versions: readonly ReturnType<typeof version>[], serving: readonly string[]) =>
+    keptVersion(
+      `${letter.repeat(12)}-1`,
+      versions,
+      serving.map((versionId) => ({ versionId })),
+    )?.number;
+
+  it("is the one that was uploaded last, or that serves, and none of a release that was replaced since", () => {
+    const versions = [version(3, "c"), version(2, "b"), version(1, "a")];
+    expect(kept("c", versions, ["v3"])).toBe(3);
+    expect(kept("c", versions, ["v2"]), "uploaded, without traffic yet").toBe(3);
+    expect(kept("b", versions, ["v3", "v2"]), "beside a rollout").toBe(2);
+    expect(kept("a", versions, ["v3"]), "made anew when it comes back").toBeUndefined();
+    expect(kept("d", versions, ["v3"])).toBeUndefined();
   });
 });

@@ -48,6 +48,7 @@ export type Code =
   | "release_not_uploaded"
   | "stack_pinned"
   | "release_step_mismatch"
+  | "older_release"
   | "not_promoted"
   | "promoted_in_part"
   | "promotion_stack_missing"
