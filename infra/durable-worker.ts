@@ -8,10 +8,10 @@
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
+import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
-import type { Release } from "./release/read.ts";
 import { workerInputs } from "./stack/declared.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
@@ -67,8 +67,9 @@ export class DurableWorker extends pulumi.ComponentResource {
           ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
           ...(traffic.stable ? [traffic.stable] : []),
         ],
-        // A version that serves beside the release may have the secrets of its time: without it API error 10220.
-        ...(traffic.stable && { force: true }),
+        // A version that serves beside the release may have the secrets of its time, and so may one that is put back
+        // over something else's: without it API error 10220.
+        ...((traffic.stable || isForced(preview.deploymentMessage)) && { force: true }),
         annotations: { workersMessage: preview.deploymentMessage },
       },
       child,
@@ -119,7 +120,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         ),
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
-        bindings: [...ownBindings(release), ...bindings],
+        bindings: [...ownBindings(preview), ...bindings],
         exports: { ...plan.exports },
         // Upload, reconciliation and all traffic in one atomic call, because Cloudflare applies lifecycle changes only so.
         deploy: plan.changesLifecycle,
@@ -142,14 +143,14 @@ const adopting = (accountId: string, workerId: string): pulumi.CustomResourceOpt
   ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
 });
 
-/** The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. */
-function ownBindings({
-  bindings,
-  digest,
-  migration,
-  commit,
-}: Release): readonly cloudflare.types.input.WorkerVersionBinding[] {
-  const record = { digest, migration: migration.step, history: migration.history, ...(commit !== null && { commit }) };
+/**
+ * The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. Another
+ * commit that makes the same bytes is no other version.
+ */
+function ownBindings({ release, source }: Preview): readonly cloudflare.types.input.WorkerVersionBinding[] {
+  const { bindings, digest, migration } = release;
+  const { commit, committed } = source;
+  const record = { digest, migration: migration.step, history: migration.history, commit, committed };
   return [
     ...bindings.map(({ binding, className }) => ({ type: "durable_object_namespace", name: binding, className })),
     { type: "json", name: "RELEASE", json: JSON.stringify(record) },

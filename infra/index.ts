@@ -33,6 +33,7 @@ const worker = new DurableWorker("worker", {
 
 export const urls = addresses(settings, worker);
 export const digest = preview.served;
+export const share = preview.share;
 export const version = worker.version;
 export const migration = worker.migration;
 export const rollbackFloor = worker.rollbackFloor;

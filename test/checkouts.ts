@@ -48,6 +48,7 @@ export class Checkouts {
       compatibilityFlags: [],
       migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
       commit: null,
+      committed: null,
     };
     const release = join(root, "dist/release");
     mkdirSync(release, { recursive: true });

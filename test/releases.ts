@@ -15,8 +15,8 @@ export interface TestRelease {
 export interface Releases {
   /** The release that the source makes. */
   readonly built: TestRelease;
-  /** The same code under another digest. */
-  variant(name: string): TestRelease;
+  /** The same code under another digest, of a commit of that time (ISO 8601) where one is given. */
+  variant(name: string, committed?: string): TestRelease;
   remove(): void;
 }
 
@@ -26,13 +26,16 @@ export async function makeReleases(): Promise<Releases> {
   const { manifest } = await buildRelease(built);
   return {
     built: { setting: relative(ROOT, built), digest: manifest.digest },
-    variant(name) {
+    variant(name, committed) {
       const copy = join(dir, name);
       cpSync(built, copy, { recursive: true });
       const main = Buffer.concat([readFileSync(join(copy, MAIN_MODULE)), Buffer.from(`\n// ${name}\n`)]);
       writeFileSync(join(copy, MAIN_MODULE), main);
       const digest = digestOf(main);
-      writeFileSync(join(copy, MANIFEST), JSON.stringify({ ...manifest, digest, size: main.length }));
+      writeFileSync(
+        join(copy, MANIFEST),
+        JSON.stringify({ ...manifest, digest, size: main.length, ...(committed && { committed }) }),
+      );
       return { setting: relative(ROOT, copy), digest };
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),

@@ -140,7 +140,9 @@ function addresses(
       return [{ code: "resource_missing", subject: `${what} ${address}`, message: "it does not exist.", fix: FIX }];
     if (found[target] === workerName) return [];
     const message = `it leads to ${found[target] ?? "no Worker"}, not to ${workerName}.`;
-    return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix: FIX }];
+    const fix =
+      "take it away where it was moved, once nobody needs it there; then `up --refresh`, which takes it from nobody.";
+    return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
   });
   const unknown = there
     .filter((candidate) => candidate[target] === workerName && !declared.includes(String(candidate[name])))

@@ -1,6 +1,7 @@
 /** What something else than this program did to a Worker's traffic and bindings: pure comparisons, all warnings. */
 import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { isOurs } from "./ours.ts";
 import type { Serving, Traffic } from "./traffic.ts";
 
 /** A binding of a version; the text of a secret is never among its properties. */
@@ -37,10 +38,8 @@ export interface Observed {
 
 /** How the message of every deployment of this program begins. */
 const MARK = "durable-stack";
-
-/** Whether a version is as this program made it: another one has no record, one derived from it has no tag. */
-export const isOurs = ({ tag, digest }: Pick<KnownVersion, "tag" | "digest">): boolean =>
-  tag !== undefined && digest !== undefined;
+/** How it begins where the deployment puts a version back that is older than one of something else's. */
+const OVER = `${MARK}, over deployment `;
 
 /** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
 export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
@@ -55,11 +54,33 @@ export function servesAsWanted(serving: readonly Serving[], tag: string, { relea
  * another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one that came after, and
  * only another message makes the engine put ours in force again.
  */
-export function deploymentMessage(deployment: KnownDeployment | undefined, asWanted: boolean): string {
+export function deploymentMessage({ deployment, ...observed }: Observed, tag: string, asWanted: boolean): string {
   if (!deployment) return MARK;
   const { id, message } = deployment;
-  return asWanted && message?.startsWith(MARK) ? message : `${MARK}, after deployment ${id}`;
+  if (asWanted && message?.startsWith(MARK)) return message;
+  return putsBack(observed, tag) ? `${OVER}${id}` : `${MARK}, after deployment ${id}`;
 }
+
+/**
+ * Whether the release tagged `tag` is there already, and a newer version that is not ours serves. That one may have
+ * another secret (`wrangler secret put`), and then Cloudflare wants to be told that the older value is meant.
+ */
+function putsBack({ serving, versions }: Pick<Observed, "serving" | "versions">, tag: string): boolean {
+  const back = versions.find((version) => isOurs(version) && version.tag === tag);
+  return (
+    back !== undefined &&
+    serving.some(({ versionId, number }) => {
+      const version = versions.find((known) => known.versionId === versionId);
+      return number > back.number && version !== undefined && !isOurs(version);
+    })
+  );
+}
+
+/**
+ * Whether a deployment with this message is forced (API error 10220 otherwise). It follows from the message alone, so
+ * that it stays as long as the deployment does: every other input of a deployment makes another one.
+ */
+export const isForced = (message: string): boolean => message.startsWith(OVER);
 
 /** Versions that serve and are not ours, and a deployment that moved the traffic of ours. */
 export function trafficDrift({ serving, versions, deployment }: Observed, asWanted: boolean): readonly Finding[] {
@@ -75,8 +96,8 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
     return foreign.map((version) => ({
       code: "serving_version_not_ours",
       subject: `version ${version.number}`,
-      message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; against version ${last.number} ${changedBindings(last.bindings, version.bindings)}.`,
-      fix: "take into the program what it was made for; `up` puts this stack's release back.",
+      message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; against version ${last.number} ${changedBindings(last.bindings, version.bindings)}.${renamed(last, version)}`,
+      fix: "`up` puts this stack's release back, with this stack's secrets; what it was made for must be in the program or the settings before.",
     }));
   }
   if (!deployment || asWanted || deployment.message?.startsWith(MARK)) return [];
@@ -89,6 +110,13 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
       fix: "`up` sends the traffic where this stack's settings say; to stay there: `npm run rollback`.",
     },
   ];
+}
+
+/** What to know where a version names objects by another region table than ours. */
+function renamed(ours: KnownVersion, other: KnownVersion): string {
+  const [before, now] = [ours, other].map(({ bindings }) => bindings.find(({ name }) => name === "REGIONS")?.json);
+  if (now === undefined || before === now) return "";
+  return " It has a region table of its own: objects made since have names that this stack does not ask for. They stay where they are; read out what is to be kept before `up`.";
 }
 
 const by = (source: string | undefined): string => source ?? "something else";

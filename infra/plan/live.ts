@@ -4,6 +4,7 @@ import type { Live, LiveClass, LiveClasses } from "@durable-stack/class-lifecycl
 import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
+import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import type { RegionTable } from "./regions.ts";
 import type { Serving } from "./traffic.ts";
@@ -18,6 +19,9 @@ export interface ServingVersion extends Serving {
 export interface LiveVersion extends KnownVersion {
   /** The last step of its release's history; undefined: none of ours. */
   readonly step: string | undefined;
+  /** The commit that its release was built from, and when that was made; undefined: it is not recorded. */
+  readonly commit: string | undefined;
+  readonly committed: string | undefined;
   readonly createdOn: string | undefined;
   readonly bindings: readonly BindingRead[];
 }
@@ -30,7 +34,9 @@ export interface LiveWorker extends Live {
   readonly digest: string | undefined;
   /** Versions that serve, the newest deployment's. */
   readonly serving: readonly ServingVersion[];
-  /** Region tables of the versions that serve, or of our last one where they have none. */
+  /** What served when only versions of ours did; as `serving` where something else has deployed nothing, or all. */
+  readonly servedLast: readonly ServingVersion[];
+  /** Region tables that the objects were named by: of `servedLast`. */
   readonly regions: readonly RegionTable[];
   /** All its versions, the newest first. */
   readonly versions: readonly LiveVersion[];
@@ -43,7 +49,13 @@ export interface LiveWorker extends Live {
 }
 
 /** What a release writes into the binding RELEASE of its version, and reads back from a live one. */
-const Recorded = v.object({ digest: v.string(), migration: v.string(), history: v.string() });
+const Recorded = v.object({
+  digest: v.string(),
+  migration: v.string(),
+  history: v.string(),
+  commit: v.optional(v.string()),
+  committed: v.optional(v.string()),
+});
 
 /** The part of the binding REGIONS that names of objects are made of. */
 const Regions = v.object({
@@ -61,6 +73,7 @@ const NOTHING: LiveWorker = {
   serving: [],
   versions: [],
   deployment: undefined,
+  servedLast: [],
   regions: [],
   rollbackFloor: undefined,
   references: [],
@@ -79,7 +92,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   const worker = list.find(({ name }) => name === workerName);
   if (!worker?.deployedOn) return { ...NOTHING, id: worker?.id };
 
-  const [newest] = await reads.deployments(workerName);
+  const deployments = await reads.deployments(workerName);
+  const [newest] = deployments;
   if (!newest) return { ...NOTHING, id: worker.id };
   const versions = await Promise.all(newest.versions.map(({ versionId }) => reads.version(worker.id, versionId)));
   // Versions that share a deployment agree on their classes (API error 100405), so the first one speaks for both.
@@ -93,23 +107,24 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   // What something else has deployed over a release of ours stands where that release stood, if its classes say so too.
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
   const sameStep = all.filter(({ bindings }) => standing && recordOf(bindings)?.migration === standing.migration);
+  const known = all.map(liveVersion);
+  const serving = newest.versions.flatMap(({ versionId, percentage }) => {
+    const version = versions.find(({ id }) => id === versionId);
+    return version ? [servingVersion(liveVersion(version), percentage)] : [];
+  });
   // The objects keep the names that our last release gave them, whatever serves over it.
-  const tables = versions.flatMap(regionsOf);
+  const last = servedLast(deployments, known);
   return {
     id: worker.id,
     digest: recorded?.digest,
     classes: namespaces ? classesIn(namespaces) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },
-    serving: newest.versions.flatMap(({ versionId, percentage }) => {
-      const version = versions.find(({ id }) => id === versionId);
-      if (!version) return [];
-      const { number, annotations, bindings } = version;
-      return { versionId, percentage, number, tag: annotations?.workersTag, digest: recordOf(bindings)?.digest };
-    }),
-    versions: all.map(liveVersion),
+    serving,
+    servedLast: last?.map(({ version, percentage }) => servingVersion(version, percentage)) ?? serving,
+    versions: known,
     deployment: { id: newest.id, source: newest.source, message: newest.annotations?.workersMessage },
-    regions: tables.length ? tables : all.flatMap(regionsOf).slice(0, 1),
+    regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
       worker: other,
@@ -127,7 +142,8 @@ export const readWorker = async (reads: Reads, workerName: string): Promise<Live
 function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
   const record = recordOf(bindings);
   const tag = annotations?.workersTag;
-  return { versionId: id, number, tag, digest: record?.digest, step: record?.migration, createdOn, source, bindings };
+  const { digest, migration: step, commit, committed } = record ?? {};
+  return { versionId: id, number, tag, digest, step, commit, committed, createdOn, source, bindings };
 }
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */
@@ -139,8 +155,17 @@ export async function readOthers(workers: Workers, names: Iterable<string>): Pro
 /** What the version's release recorded, or undefined when none of ours made it. */
 const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", Recorded);
 
-/** The region table of a version of ours; none of another one. */
-const regionsOf = ({ bindings }: VersionRead) => jsonOf(bindings, "REGIONS", Regions) ?? [];
+const servingVersion = ({ versionId, number, tag, digest }: LiveVersion, percentage: number): ServingVersion => ({
+  versionId,
+  percentage,
+  number,
+  tag,
+  digest,
+});
+
+/** The region table of a version that has one. */
+const regionsOf = ({ bindings }: { readonly bindings: readonly BindingRead[] }) =>
+  jsonOf(bindings, "REGIONS", Regions) ?? [];
 
 /** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
 function jsonOf<Output>(

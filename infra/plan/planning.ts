@@ -1,29 +1,50 @@
 /** The program's part of planning: reads through the provider, shows the plan, and ends the program when it is refused. */
 
-import { describe } from "@durable-stack/class-lifecycle";
+import { describe, type Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import { migrations } from "../migrations.ts";
 import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
+import { credentialFindings } from "./credentials.ts";
 import { engineColors, terminalColors } from "./paint.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { providerReads } from "./provider-reads.ts";
 import { PlanRefused } from "./refused.ts";
 import { report } from "./report.ts";
+import { unreadable } from "./unreadable.ts";
 
 /**
  * What is live in the stack and the plan from there to `release`, which it shows.
  * @throws PlanRefused with everything that stands against it.
  */
 export async function planFor(settings: Settings, release: Release): Promise<Preview> {
+  const engine = pulumi.runtime.getEngine() !== undefined;
+  // Without the engine there is no provider that could mind.
+  refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);
   const findings = await promotionFindings(settings.promotesFrom, release);
   const reads = providerReads(settings.accountId);
-  const preview = await previewOf({ reads, settings, release, migrations, findings });
+  const preview = await reading(settings.accountId, () =>
+    previewOf({ reads, settings, release, migrations, findings }),
+  );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
-  const paint = pulumi.runtime.getEngine() ? engineColors : terminalColors(process.stdout);
+  const paint = engine ? engineColors : terminalColors(process.stdout);
   await pulumi.log.info(report(preview, paint));
   for (const warning of preview.warnings) await pulumi.log.warn(describe(warning));
-  if (preview.errors.length) throw new PlanRefused(preview.errors);
+  refuse(preview.errors);
   return preview;
+}
+
+function refuse(findings: readonly Finding[]): void {
+  if (findings.length) throw new PlanRefused(findings);
+}
+
+/** @throws PlanRefused where the account cannot be read. */
+async function reading<T>(accountId: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const finding = unreadable(accountId, error);
+    throw finding ? new PlanRefused([finding]) : error;
+  }
 }

@@ -19,12 +19,15 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import { type PublicSettings, workerSettings } from "../stack/config.ts";
 import { regionTable } from "../stack/region-table.ts";
+import { takenAddresses } from "./addresses.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
+import { orderFindings } from "./order.ts";
+import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
-import { split, type Traffic } from "./traffic.ts";
+import { shareOf, split, type Traffic } from "./traffic.ts";
 
 export interface Preview {
   readonly settings: PublicSettings;
@@ -33,11 +36,15 @@ export interface Preview {
   readonly plan: Plan;
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
+  /** The commit that the version names: of the first build with these bytes, as long as its version is kept. */
+  readonly source: { readonly commit: string | undefined; readonly committed: string | undefined };
   readonly traffic: Traffic;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
   /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
   readonly served: string | undefined;
+  /** Per cent of the traffic that it has then. */
+  readonly share: number;
   readonly regions: readonly RegionChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
@@ -84,7 +91,12 @@ export async function previewOf({ reads, settings, release, migrations, findings
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const tag = versionTag(release, [workerSettings(settings), table]);
   const { versions, rollbackFloor } = live;
-  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.serving, tag, rollout);
+  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const kept = keptVersion(tag, versions, live.servedLast);
+  const older =
+    traffic.release > 0
+      ? orderFindings({ stack, release, serving: dated(live), allowed: settings.allowOlderRelease })
+      : [];
   const asWanted = servesAsWanted(live.serving, tag, traffic);
   const misbuilt = mismatch(settings, release, migrations);
   // What a release of another history would do is nothing that its fixes could be taken from.
@@ -103,18 +115,23 @@ export async function previewOf({ reads, settings, release, migrations, findings
           allowRegionLoss,
         }),
         ...traffic.findings,
+        ...older,
         ...trafficDrift(live, asWanted),
+        ...(await addressFindings(reads, settings)),
         ...(await missingResources(reads, live)),
       ];
+  const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
   return {
     settings,
     release,
     live,
     plan: planned,
+    source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
     tag,
     traffic,
-    deploymentMessage: deploymentMessage(live.deployment, asWanted),
-    served: traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest,
+    deploymentMessage: deploymentMessage(live, tag, asWanted),
+    served,
+    share: shareOf(served, release.digest, traffic, versions),
     regions,
     objects: counts.objects,
     ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
@@ -151,8 +168,22 @@ function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" 
   };
 }
 
+/** What serves, as this program left it, with the time of its source. */
+const dated = ({ servedLast, versions }: LiveWorker) =>
+  servedLast.flatMap(({ versionId }) => versions.filter((version) => version.versionId === versionId));
+
 const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);
+
+/** Addresses that the settings name and another Worker has. */
+async function addressFindings(reads: Reads, settings: PublicSettings): Promise<readonly Finding[]> {
+  const { zoneId, hostname, routes } = settings;
+  const there = await Promise.all([
+    hostname === undefined ? [] : reads.customDomain(hostname),
+    zoneId === undefined || routes.length === 0 ? [] : reads.routes(zoneId),
+  ]);
+  return takenAddresses(settings, there.flat());
+}
 
 /** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
 async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {

@@ -1,13 +1,24 @@
-/** The reads of the program: through the provider's data sources, with the provider's credentials. */
+/**
+ * The reads of the program: of the account that the provider writes to, with its credentials.
+ *
+ * With a token they go through the official SDK: the provider repeats whatever fails for three minutes, and a person
+ * who waits for a plan should hear within seconds that an API is not well. With other credentials (a key and an email)
+ * they go through the provider's data sources.
+ */
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { Api } from "../provider/api.ts";
+import { Api, READ_LIMIT } from "../provider/api.ts";
 import { complete, describedAccount } from "../stack/account.ts";
 import { Reads } from "./reads.ts";
 
 /** Reads `accountId` as the provider of the running program does. */
 export function providerReads(accountId: string): Reads {
-  const account = complete(describedAccount(process.env, pulumi.runtime.allConfig(), accountId));
-  const api = account && new Api({ baseUrl: account.apiUrl, token: account.token });
-  return new Reads(accountId, cloudflare, api);
+  // wrangler's variable says nothing to the provider: what is read must be of the account that is written to.
+  const env = { ...process.env, CLOUDFLARE_API_BASE_URL: undefined };
+  const account = complete(describedAccount(env, pulumi.runtime.allConfig(), accountId));
+  if (!account) return new Reads(accountId, cloudflare, undefined);
+  return Reads.through(
+    new Api({ baseUrl: account.apiUrl, token: account.token }, { readLimit: READ_LIMIT }),
+    accountId,
+  );
 }

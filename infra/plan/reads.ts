@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { type Api, at, Refusal } from "../provider/api.ts";
 import { ask } from "../provider/functions.ts";
 import { issueLines } from "../stack/issues.ts";
+import type { Address } from "./addresses.ts";
 
 /** Text that the provider may give as "" and the API as null where there is none. */
 const text = v.pipe(
@@ -59,6 +60,9 @@ export type BindingRead = v.InferOutput<typeof Binding>;
 
 const Namespace = v.object({ id: v.string(), class: text, script: text, useSqlite: v.nullish(v.boolean(), false) });
 export type NamespaceRead = v.InferOutput<typeof Namespace>;
+
+const Domain = v.object({ hostname: v.string(), service: text });
+const Route = v.object({ pattern: v.string(), script: text });
 
 const Deployments = v.object({ results: v.array(v.object({ deployments: v.array(Deployment) })) });
 
@@ -178,6 +182,27 @@ export class Reads {
       return this.#exists(at`/accounts/${accountId}/r2/buckets/${bucketName}`, headers);
     }
     return undefined;
+  }
+
+  /** The custom domain of a host name; none where there is none, or the account cannot be asked, or refuses. */
+  async customDomain(hostname: string): Promise<readonly Address[]> {
+    const path = at`/accounts/${this.accountId}/workers/domains`;
+    const found = await this.#optional((api) => api.list(path, { hostname }));
+    return checked("a custom domain", v.array(Domain), found ?? []).map((domain) => ({
+      kind: "hostname",
+      name: domain.hostname,
+      worker: domain.service,
+    }));
+  }
+
+  /** The routes of a zone; none where the zone cannot be asked, or refuses. */
+  async routes(zoneId: string): Promise<readonly Address[]> {
+    const found = await this.#optional((api) => api.list(at`/zones/${zoneId}/workers/routes`));
+    return checked("a zone's routes", v.array(Route), found ?? []).map(({ pattern, script }) => ({
+      kind: "route",
+      name: pattern,
+      worker: script,
+    }));
   }
 
   #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {

@@ -97,6 +97,7 @@ const unbuilt = (migrations: readonly Migration[]): Release => ({
   compatibilityFlags: [],
   migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
   commit: null,
+  committed: null,
 });
 
 /** What stands against the release when the stack that it is promoted from does not serve it. */
@@ -108,8 +109,13 @@ async function promotion(
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, options);
-    const { digest } = await readWorker(reads, settings.workerName);
-    return notServed(from, release, digest);
+    const { serving } = await readWorker(reads, settings.workerName);
+    const served = serving.find(({ digest }) => digest === release.digest) ?? serving[0];
+    const share = serving.reduce(
+      (sum, { digest, percentage }) => sum + (digest === served?.digest ? percentage : 0),
+      0,
+    );
+    return notServed(from, release, served?.digest === undefined ? undefined : { digest: served.digest, share });
   } catch (error) {
     if (!(error instanceof StackUnavailable || error instanceof Refusal)) throw error;
     return [

@@ -73,3 +73,14 @@ function abandoned(others: readonly Serving[]): Traffic {
     ],
   };
 }
+
+/** Per cent of the traffic for what serves as the release `digest` once `traffic` is in force, whatever its settings. */
+export function shareOf(
+  digest: string | undefined,
+  release: string,
+  { release: share, stable }: Traffic,
+  versions: readonly { readonly versionId: string; readonly digest: string | undefined }[],
+): number {
+  const beside = versions.find(({ versionId }) => versionId === stable?.versionId)?.digest;
+  return (digest === release ? share : 0) + (stable && beside === digest ? stable.percentage : 0);
+}

@@ -1,5 +1,5 @@
 /** Cloudflare's REST API through its official SDK, for requests whose body is plain data: one error, one message. */
-import Cloudflare, { APIError, type ClientOptions } from "cloudflare";
+import Cloudflare, { APIConnectionError, APIError, type ClientOptions } from "cloudflare";
 import { isObject, object, objects, type Properties } from "./values.ts";
 
 /** Where an account's API is, and what opens it. */
@@ -44,11 +44,24 @@ export class Refusal extends Error {
   }
 }
 
+export interface ApiOptions extends Pick<ClientOptions, "fetch"> {
+  /** Milliseconds after which a read, all its repetitions together, has failed; without a limit when not given. */
+  readonly readLimit?: number;
+}
+
+/**
+ * For reads that somebody waits for: a person hears within ten seconds that an API is not well, whatever it says of
+ * when to ask again.
+ */
+export const READ_LIMIT = 9_000;
+
 /** Requests to one account. Reads are repeated when they fail for a passing reason, writes never. */
 export class Api {
   readonly #client: Cloudflare;
+  readonly #readLimit: number | undefined;
 
-  constructor({ baseUrl, token }: Connection, options?: Pick<ClientOptions, "fetch">) {
+  constructor({ baseUrl, token }: Connection, { readLimit, ...options }: ApiOptions = {}) {
+    this.#readLimit = readLimit;
     this.#client = new Cloudflare({
       ...options,
       baseURL: baseUrl,
@@ -122,10 +135,32 @@ export class Api {
   /** One request; another client may send it in another manner. */
   protected async send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
     try {
-      return await this.#client[method]<Envelope>(path, options);
+      const request = (more: RequestOptions) => this.#client[method]<Envelope>(path, { ...options, ...more });
+      return await (method === "get" && this.#readLimit !== undefined
+        ? within(this.#readLimit, (signal) => request({ signal }))
+        : request({}));
     } catch (error) {
       throw error instanceof APIError ? new Refusal(`${method.toUpperCase()} ${path}`, error) : error;
     }
+  }
+}
+
+/** The result of `work`, which is told to stop and given up after `limit` ms. @throws APIConnectionError then. */
+async function within<T>(limit: number, work: (signal: AbortSignal) => PromiseLike<T>): Promise<T> {
+  const given = new AbortController();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new APIConnectionError({ message: `nothing usable within ${limit / 1_000} s` })),
+    limit,
+  );
+  const working = Promise.resolve(work(given.signal));
+  // Given up, it may still fail, and then nobody listens.
+  working.catch(() => {});
+  try {
+    return await Promise.race([working, late]);
+  } finally {
+    clearTimeout(timer);
+    given.abort();
   }
 }
 

@@ -51,7 +51,7 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
     compatibilityDate: config.compatibility_date,
     compatibilityFlags: config.compatibility_flags,
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
-    commit: sourceCommit(),
+    ...sourceCommit(),
   };
 
   const next = `${dir}.next`;
@@ -72,13 +72,17 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   return { dir, manifest };
 }
 
-/** The commit that is checked out, marked when the files differ from it; null where git or a commit is missing. */
-function sourceCommit(): string | null {
+/** The commit that is checked out, marked when the files differ from it, and its time; null where git or a commit is missing. */
+function sourceCommit(): Pick<Manifest, "commit" | "committed"> {
   const git = (...args: string[]) =>
     execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
-    return git("rev-parse", "HEAD") + (git("status", "--porcelain") ? "-dirty" : "");
+    const [hash, seconds] = git("log", "-1", "--format=%H %ct").split(" ");
+    return {
+      commit: `${hash}${git("status", "--porcelain") ? "-dirty" : ""}`,
+      committed: new Date(Number(seconds) * 1_000).toISOString(),
+    };
   } catch {
-    return null;
+    return { commit: null, committed: null };
   }
 }

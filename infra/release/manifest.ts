@@ -39,6 +39,8 @@ export const Manifest = v.object({
   migration: v.object({ step: v.string(), history: v.string() }),
   /** The commit of the source; ends in "-dirty" when files were changed since, null outside a git checkout. */
   commit: v.nullable(v.string()),
+  /** When that commit was made, in ISO 8601, UTC; null outside a git checkout. What is built of changed files is as old. */
+  committed: v.optional(v.nullable(v.pipe(v.string(), v.isoTimestamp())), null),
 });
 export type Manifest = v.InferOutput<typeof Manifest>;
 

@@ -1,6 +1,7 @@
 /** Reads a built release and checks that it is whole: the program deploys these bytes and no others. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
@@ -10,9 +11,14 @@ export interface Release extends Manifest {
   readonly dir: string;
 }
 
+/** Why there is no release to deploy: for people, so that Pulumi shows it without a stack trace. */
+export class ReleaseUnusable extends pulumi.RunError {
+  override readonly name = "ReleaseUnusable";
+}
+
 /**
  * The release in `dir`.
- * @throws Error when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
+ * @throws ReleaseUnusable when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
  */
 export function readRelease(dir: string): Release {
   const manifest = parseManifest(dir);
@@ -37,8 +43,8 @@ function fileDigest(dir: string, name: string): string | undefined {
   }
 }
 
-const notWhole = (dir: string, name: string, digest: string | undefined, said: string): Error =>
-  new Error(
+const notWhole = (dir: string, name: string, digest: string | undefined, said: string): ReleaseUnusable =>
+  new ReleaseUnusable(
     `The release in ${dir} is not whole: ${name} ${digest === undefined ? "is missing" : `has sha256 ${digest}`}, its manifest says ${said}. ` +
       "Build it again (`npm run build`), or fetch the artifact again.",
   );
@@ -48,7 +54,7 @@ function parseManifest(dir: string): Manifest {
   try {
     text = readFileSync(join(dir, MANIFEST), "utf8");
   } catch {
-    throw new Error(
+    throw new ReleaseUnusable(
       `There is no release in ${dir}. Build one with \`npm run build\`, or set \`release\` in the stack's config to its folder.`,
     );
   }
@@ -56,12 +62,12 @@ function parseManifest(dir: string): Manifest {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Error(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
+    throw new ReleaseUnusable(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
   }
   const result = v.safeParse(Manifest, json);
   if (result.success) return result.output;
   const problems = issueLines(result.issues).map((line) => `  ${line}`);
-  throw new Error(
+  throw new ReleaseUnusable(
     `${join(dir, MANIFEST)} is not a manifest that this program reads:\n${problems.join("\n")}\nBuild the release again with \`npm run build\`.`,
   );
 }

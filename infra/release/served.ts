@@ -2,15 +2,46 @@
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "./manifest.ts";
 
-/** What stands against promoting `release` from `stack`, which serves the release with the digest `served`, or none. */
-export function notServed(stack: string, { digest }: Manifest, served: string | undefined): readonly Finding[] {
-  if (served === digest) return [];
+/** A release that a stack serves. */
+export interface Served {
+  readonly digest: string;
+  /** Per cent of its traffic for the release; undefined where the stack was updated before it noted that. */
+  readonly share: number | undefined;
+}
+
+/**
+ * What stands against promoting `release` from `stack`, which serves `served`, or no release of this program. What only
+ * some callers of a stack have met has not been tried there.
+ */
+export function notServed(stack: string, { digest }: Manifest, served: Served | undefined): readonly Finding[] {
+  const subject = `release ${shortDigest(digest)}`;
+  if (served?.digest !== digest) {
+    return [
+      {
+        code: "not_promoted",
+        subject,
+        message: `${stack} serves ${served === undefined ? "no release" : shortDigest(served.digest)}.`,
+        fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs.`,
+      },
+    ];
+  }
+  if (served.share === 100) return [];
+  if (served.share === undefined) {
+    return [
+      {
+        code: "promoted_in_part",
+        subject,
+        message: `${stack} has it, and does not say for how much of its traffic.`,
+        fix: `update ${stack} once more with this release: it notes that since.`,
+      },
+    ];
+  }
   return [
     {
-      code: "not_promoted",
-      subject: `release ${shortDigest(digest)}`,
-      message: `${stack} serves ${served === undefined ? "no release" : shortDigest(served)}.`,
-      fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs.`,
+      code: "promoted_in_part",
+      subject,
+      message: `${stack} gives it ${served.share} % of its traffic.`,
+      fix: `finish its rollout first: \`npm run rollout -- set 100 --stack ${stack}\`.`,
     },
   ];
 }

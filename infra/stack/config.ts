@@ -78,6 +78,12 @@ const Schema = v.strictObject({
   pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
+  allowOlderRelease: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
+    ),
+  ),
   adopt: v.optional(v.boolean("must be true or false"), false),
   zoneId: v.optional(hexId),
   hostname: v.optional(hostname),
@@ -255,6 +261,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "adminToken",
   "release",
   "promotesFrom",
+  "allowOlderRelease",
   "hostname",
   "environmentPrefix",
   "homeRegion",

@@ -1,7 +1,7 @@
 /** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
 
 import { Reads } from "../plan/reads.ts";
-import { Api } from "../provider/api.ts";
+import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
 import { type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
@@ -78,6 +78,6 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
   if (problems.length || !settings || !account) {
     throw new StackUnavailable(`Stack ${name} cannot be opened:\n${problems.map((line) => `  ${line}`).join("\n")}`);
   }
-  const api = new Api({ baseUrl: account.apiUrl, token: account.token });
+  const api = new Api({ baseUrl: account.apiUrl, token: account.token }, { readLimit: READ_LIMIT });
   return { name, settings, api, reads: Reads.through(api, account.accountId) };
 }

@@ -30,6 +30,9 @@ describe("building", () => {
     expect(release.bindings.map(({ className }) => className).sort()).toEqual(classes);
     expect(release.migration.step).toBe(migrations.at(-1)?.name);
     expect(release.size).toBeLessThanOrEqual(MOST_BYTES);
+    // A commit and its time, or neither: a copy of the project need not be a git checkout.
+    expect(release.committed === null).toBe(release.commit === null);
+    if (release.committed !== null) expect(Date.parse(release.committed)).toBeGreaterThan(Date.parse("2026-01-01"));
   });
 
   it("makes the same bytes again, and from another folder", async () => {

@@ -5,17 +5,26 @@ import { join } from "node:path";
 import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { deploymentMessage, type KnownVersion, servesAsWanted, trafficDrift } from "../../infra/plan/drift.ts";
+import {
+  deploymentMessage,
+  isForced,
+  type KnownVersion,
+  servesAsWanted,
+  trafficDrift,
+} from "../../infra/plan/drift.ts";
+import { isOurs, servedLast } from "../../infra/plan/ours.ts";
 import { pinned, whyNot } from "../../infra/plan/pin.ts";
-import { split } from "../../infra/plan/traffic.ts";
+import { shareOf, split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 
+/** The tag of the release of version `number`. */
+const tagOf = (number: number) => `${"d".repeat(12)}-${number}`;
 const version = (number: number, more: Partial<KnownVersion> = {}): KnownVersion => ({
   versionId: `v${number}`,
   number,
-  tag: `t${number}`,
+  tag: tagOf(number),
   digest: "d".repeat(64),
   source: "api",
   bindings: [],
@@ -49,6 +58,23 @@ describe("a rollout", () => {
       const { release, findings } = split(serving, "t2", 10);
       expect([release, codes(findings)]).toEqual([100, ["rollout_without_stable"]]);
     }
+  });
+});
+
+describe("the share of what a stack serves", () => {
+  const [old, release] = ["a".repeat(64), "b".repeat(64)];
+  const versions = [
+    { versionId: "v2", digest: release },
+    { versionId: "v1", digest: old },
+  ];
+  const stable = (versionId: string, percentage: number) => ({ stable: { versionId, percentage } });
+
+  it("is what all its versions of the release have together", () => {
+    expect(shareOf(release, release, { release: 100, findings: [] }, versions)).toBe(100);
+    expect(shareOf(release, release, { release: 10, ...stable("v1", 90), findings: [] }, versions)).toBe(10);
+    // Another setting and the same release: the callers meet no other code.
+    expect(shareOf(release, release, { release: 10, ...stable("v2", 90), findings: [] }, versions)).toBe(100);
+    expect(shareOf(old, release, { release: 0, ...stable("v1", 100), findings: [] }, versions)).toBe(100);
   });
 });
 
@@ -97,10 +123,49 @@ describe("drift of the traffic", () => {
   });
 
   it("makes another deployment, and only then", () => {
-    expect(deploymentMessage(ours, true)).toBe(ours.message);
-    expect(deploymentMessage(ours, false)).toBe("durable-stack, after deployment a");
-    expect(deploymentMessage(theirs, true)).toBe("durable-stack, after deployment b");
-    expect(deploymentMessage(undefined, false)).toBe("durable-stack");
+    const message = (deployment: typeof ours | typeof theirs | undefined, asWanted: boolean) =>
+      deploymentMessage({ deployment, serving: serves({ 1: 100 }), versions: [version(1)] }, tagOf(2), asWanted);
+    expect(message(ours, true)).toBe(ours.message);
+    expect(message(ours, false)).toBe("durable-stack, after deployment a");
+    expect(message(theirs, true)).toBe("durable-stack, after deployment b");
+    expect(message(undefined, false)).toBe("durable-stack");
+  });
+
+  it("is forced only to put a version back under a newer one of something else, and stays so as long as it is in force", () => {
+    const versions = [version(3, { tag: undefined, source: "wrangler" }), version(2), version(1)];
+    const seen = { deployment: theirs, serving: serves({ 3: 100 }), versions };
+    const back = deploymentMessage(seen, tagOf(2), false);
+    expect(back).toBe("durable-stack, over deployment b");
+    expect(isForced(back)).toBe(true);
+    // A release that is not there yet is newer than what serves, and is forced on nobody.
+    expect(isForced(deploymentMessage(seen, tagOf(4), false))).toBe(false);
+    const after = { deployment: { id: "c", message: back, source: "api" }, serving: serves({ 2: 100 }), versions };
+    expect(deploymentMessage(after, tagOf(2), true)).toBe(back);
+    expect(isForced(deploymentMessage(after, tagOf(1), false))).toBe(false);
+  });
+
+  it("begins again at the traffic that only versions of ours had", () => {
+    const versions = [version(3, { tag: undefined }), version(2), version(1)];
+    const deployed = (shares: Readonly<Record<string, number>>) => ({
+      versions: Object.entries(shares).map(([versionId, percentage]) => ({ versionId, percentage })),
+    });
+    const shown = (deployments: Parameters<typeof servedLast>[0], all = versions) =>
+      servedLast(deployments, all)?.map(({ version: { number }, percentage }) => [number, percentage]);
+    const rollout = deployed({ v2: 10, v1: 90 });
+    expect(shown([deployed({ v3: 100 }), deployed({ v3: 50, v2: 50 }), rollout])).toEqual([
+      [2, 10],
+      [1, 90],
+    ]);
+    expect(shown([rollout, deployed({ v3: 100 })])).toHaveLength(2);
+    expect(shown([deployed({ v3: 100 })]), "of ours none is listed any more").toEqual([[2, 100]]);
+    expect(shown([deployed({ v3: 100 })], versions.slice(0, 1)), "none is ours").toBeUndefined();
+  });
+
+  it("does not take a version for ours because it says so in one place only", () => {
+    expect(isOurs(version(1))).toBe(true);
+    expect(isOurs(version(1, { tag: undefined }))).toBe(false);
+    expect(isOurs(version(1, { tag: `${"e".repeat(12)}-1` }))).toBe(false);
+    expect(isOurs(version(1, { digest: undefined }))).toBe(false);
   });
 
   it("names a deployment that something else made of our versions, and none of ours", () => {

@@ -182,7 +182,8 @@ function newIdentity(token: string | undefined): Identity {
   return {
     id: "account",
     accountId: newTag(),
-    token: token ?? `local-${newTag()}`,
+    // As long as Cloudflare's, 40 to 80 characters: the Pulumi provider takes no other.
+    token: token ?? `local-${newTag()}-${newTag().slice(0, 8)}`,
     subdomain: "local",
     createdOn: new Date().toISOString(),
   };

@@ -1,0 +1,143 @@
+/** What real wrangler does to a stack of the real engine, and how the next update takes the traffic back. */
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { makeReleases, type Releases } from "../releases.ts";
+import { wrangler } from "../wrangler/wrangler.ts";
+import { Site } from "./site.ts";
+
+const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
+const DEPLOYMENT_ONLY = [
+  "create-replacement WorkersDeployment worker",
+  "delete-replaced WorkersDeployment worker",
+  "replace WorkersDeployment worker",
+];
+/** `wrangler deploy` changes the Worker's own settings as well. */
+const SETTINGS_TOO = ["update Worker worker"];
+const THEIRS = "a-token-that-wrangler-has-put";
+
+let releases: Releases;
+let site: Site;
+let dir: string;
+/** A copy of this project, where somebody runs wrangler. */
+let copy: string;
+beforeAll(async () => {
+  releases = await makeReleases();
+  dir = mkdtempSync(join(tmpdir(), "taken-back-"));
+  copy = join(dir, "project");
+  const parts = [
+    "infra",
+    "worker",
+    "wrangler.jsonc",
+    "package.json",
+    "tsconfig.base.json",
+    "worker-configuration.d.ts",
+  ];
+  for (const part of parts) cpSync(join(ROOT, part), join(copy, part), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  site = await Site.open({ config: { release: releases.built.setting } });
+  const up = await site.stack.up();
+  expect(up.ok, up.text).toBe(true);
+});
+afterAll(async () => {
+  await site?.close();
+  releases?.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const run = async (args: readonly string[], input = "") => {
+  const ended = await wrangler(site.account, copy, [...args, "--name", site.workerName], input);
+  expect(ended.code, ended.text).toBe(0);
+};
+
+/** The status of a deposit with a token: the ledger asks for the admin's. */
+async function deposit(token: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${site.account.port}/account/main/deposit`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ account: "ann", amount: 1 }),
+  });
+  return response.status;
+}
+
+/**
+ * Updates, and again, also after a refresh: then there is nothing to do. `refreshed`: what a refresh finds besides the
+ * traffic, which the update after it puts right.
+ */
+async function takeBack(refreshed: readonly string[] = []): Promise<readonly string[]> {
+  const preview = await site.stack.preview();
+  expect(preview.ok, preview.text).toBe(true);
+  expect(preview.text).toMatch(
+    /\[serving_version_not_ours\] version \d+: it has 100 % of the traffic, and wrangler made it/,
+  );
+  const up = await site.stack.up();
+  expect(up.ok, up.text).toBe(true);
+  site.proxy.takeWrites();
+  expect(changes((await site.stack.up()).steps)).toEqual([]);
+  expect(site.proxy.takeWrites()).toEqual([]);
+  expect((await site.stack.refresh()).ok).toBe(true);
+  const after = await site.stack.up();
+  expect(changes(after.steps), after.text).toEqual(refreshed);
+  expect(after.text).not.toContain("not_ours");
+  return changes(up.steps);
+}
+
+describe("a stack that wrangler has changed", () => {
+  test("with `wrangler secret put`, gets its traffic and its own secret back", async () => {
+    expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
+    await run(["secret", "put", "ADMIN_TOKEN"], THEIRS);
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([200, 403]);
+    expect(await site.shares()).toEqual({ 2: 100 });
+
+    expect(await takeBack()).toEqual(DEPLOYMENT_ONLY);
+    expect(await site.shares()).toEqual({ 1: 100 });
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+  });
+
+  test("with `wrangler deploy` of this repository, is not asked to rename its objects, and keeps them in sight", async () => {
+    await run(["deploy"]);
+    // What wrangler.jsonc says for `wrangler dev`: other names, so that this is another object.
+    expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
+    const preview = await site.stack.preview();
+    expect(preview.text).not.toContain("region_");
+    expect(preview.text).toMatch(
+      /region table of its own: objects made since have names that this stack does not ask for/,
+    );
+
+    expect(await takeBack(SETTINGS_TOO)).toEqual(DEPLOYMENT_ONLY);
+    expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 2 });
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
+  });
+
+  test("in the middle of a rollout, goes on with the rollout as it was", async () => {
+    const next = releases.variant("next");
+    site.set({ release: next.setting, rollout: 10 });
+    const begun = await site.stack.up();
+    expect(begun.ok, begun.text).toBe(true);
+    const shares = await site.shares();
+    expect(Object.values(shares).sort()).toEqual([10, 90]);
+
+    await run(["deploy"]);
+    expect(Object.values(await site.shares())).toEqual([100]);
+    expect(await takeBack(SETTINGS_TOO)).toEqual(DEPLOYMENT_ONLY);
+    expect(await site.shares()).toEqual(shares);
+  });
+
+  test("with a new release at hand, gets that one, which is forced on nothing", async () => {
+    site.set({ rollout: 100 });
+    expect((await site.stack.up()).ok).toBe(true);
+    await run(["deploy"]);
+    const last = releases.variant("last");
+    site.set({ release: last.setting });
+    const from = site.proxy.seen.length;
+    await takeBack(SETTINGS_TOO);
+    const forced = site.proxy.seen.slice(from).filter(({ path }) => path.includes("force=true"));
+    expect(forced).toEqual([]);
+    expect(await site.ask("GET", "/health")).toMatchObject({ digest: last.digest });
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+  });
+});

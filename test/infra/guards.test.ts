@@ -1,0 +1,166 @@
+/** What is told before anything is sent: credentials, and an account that cannot be read. */
+import { describe as inWords } from "@durable-stack/class-lifecycle";
+import { describe, expect, it } from "vitest";
+import { takenAddresses } from "../../infra/plan/addresses.ts";
+import { credentialFindings } from "../../infra/plan/credentials.ts";
+import { type Dated, orderFindings } from "../../infra/plan/order.ts";
+import { keptVersion } from "../../infra/plan/ours.ts";
+import { unreadable } from "../../infra/plan/unreadable.ts";
+import { Api, Refusal } from "../../infra/provider/api.ts";
+
+const GOOD = "aB3-_".repeat(9);
+
+describe("the provider's credentials", () => {
+  const codes = (config: Record<string, string>, env: Record<string, string> = {}) =>
+    credentialFindings(config, env).map(({ code, subject }) => `${code} ${subject}`);
+
+  it("are a token, in the config or the environment, or what Cloudflare had before tokens", () => {
+    expect(codes({ "cloudflare:apiToken": GOOD })).toEqual([]);
+    expect(codes({}, { CLOUDFLARE_API_TOKEN: GOOD })).toEqual([]);
+    expect(codes({}, { CLOUDFLARE_API_TOKEN: "any-token-that-a-header-can-carry" })).toEqual([]);
+    expect(codes({}, { CLOUDFLARE_API_KEY: "k", CLOUDFLARE_EMAIL: "a@example.com" })).toEqual([]);
+    expect(codes({ "cloudflare:apiUserServiceKey": "k" })).toEqual([]);
+  });
+
+  it("are missed where there are none, or half of them", () => {
+    for (const env of [{}, { CLOUDFLARE_API_TOKEN: "" }, { CLOUDFLARE_API_KEY: "k" }]) {
+      expect(codes({}, env)).toEqual(["token_missing CLOUDFLARE_API_TOKEN"]);
+    }
+  });
+
+  it("are named by what is wrong with them, and never shown", () => {
+    const wrong = ["too-short", "x".repeat(81), `${GOOD}!`, `${GOOD}\n`];
+    for (const token of wrong) {
+      const [finding] = credentialFindings({ "cloudflare:apiToken": token }, { CLOUDFLARE_API_TOKEN: GOOD });
+      expect(finding?.code).toBe("token_malformed");
+      expect(finding && inWords(finding)).toContain(`${token.length} characters`);
+      expect(finding && inWords(finding)).not.toContain(token.trim());
+    }
+    expect(codes({}, { CLOUDFLARE_API_TOKEN: `${GOOD}\n` })).toEqual(["token_malformed CLOUDFLARE_API_TOKEN"]);
+  });
+});
+
+describe("an account that cannot be read", () => {
+  const reading = async (answer: () => Response | Promise<Response>, readLimit = 5_000) => {
+    const api = new Api(
+      { baseUrl: "http://api.test/client/v4", token: "t" },
+      { fetch: async () => answer(), readLimit },
+    );
+    const error: unknown = await api.get("/accounts/a/workers/workers").catch((reason: unknown) => reason);
+    const finding = unreadable("a", error);
+    expect(finding?.code).toBe("account_unreadable");
+    return finding ? inWords(finding) : "";
+  };
+  const refusal =
+    (status: number, headers: Record<string, string> = {}) =>
+    () =>
+      Response.json({ success: false, errors: [{ code: 10000, message: "no" }] }, { status, headers });
+
+  it("is told with what it answered, and what to do about that", async () => {
+    expect(await reading(refusal(503))).toMatch(/answered 503: 10000 no\. Fix: wait.*goes on serving/);
+    expect(await reading(refusal(403))).toMatch(/answered 403.*Fix: give a token/);
+    expect(await reading(refusal(404))).toMatch(/Fix: see that accountId/);
+    expect(await reading(() => Promise.reject(new TypeError("refused")))).toMatch(/was not answered.*can be reached/);
+  });
+
+  it("is given up within the limit, however long it wants to be waited for", async () => {
+    const started = Date.now();
+    expect(await reading(refusal(503, { "retry-after": "30" }), 300)).toContain("nothing usable within 0.3 s");
+    expect(await reading(() => new Promise<Response>(() => {}), 300)).toContain("nothing usable within 0.3 s");
+    expect(Date.now() - started).toBeLessThan(5_000);
+  });
+
+  it("is not made of any other error, which is a bug", () => {
+    expect(unreadable("a", new TypeError("x is not a function"))).toBeUndefined();
+    expect(Refusal.prototype).toBeInstanceOf(Error);
+  });
+});
+
+describe("the addresses of a stack", () => {
+  const wanted = { workerName: "ours", hostname: "api.example.com", routes: ["example.com/api/*"] };
+  const there = (hostname: string | undefined, route: string | undefined) => [
+    { kind: "hostname" as const, name: "api.example.com", worker: hostname },
+    { kind: "route" as const, name: "example.com/api/*", worker: route },
+    { kind: "route" as const, name: "example.com/other/*", worker: "theirs" },
+  ];
+  const subjects = (...given: Parameters<typeof there>) =>
+    takenAddresses(wanted, there(...given)).map(({ code, subject }) => `${code} ${subject}`);
+
+  it("are refused where another Worker has them, and nobody is told to take one away that is in use", () => {
+    expect(subjects("theirs", "ours")).toEqual(["address_taken hostname api.example.com"]);
+    expect(subjects("ours", "theirs")).toEqual(["address_taken route example.com/api/*"]);
+    expect(subjects("ours", undefined)).toEqual(["address_taken route example.com/api/*"]);
+    const [finding] = takenAddresses(wanted, there("theirs", "ours"));
+    expect(finding && inWords(finding)).toMatch(/leads to the Worker theirs.*use another one.*once nobody needs it/);
+  });
+
+  it("are free where nobody has them, or this stack's own Worker", () => {
+    expect(subjects("ours", "ours")).toEqual([]);
+    expect(takenAddresses(wanted, [])).toEqual([]);
+    expect(takenAddresses({ workerName: "ours", routes: [] }, there("theirs", "theirs"))).toEqual([]);
+  });
+});
+
+describe("a release that is older than what serves", () => {
+  const [monday, tuesday] = ["2026-11-23T09:00:00.000Z", "2026-11-24T09:00:00.000Z"];
+  const [a, b] = ["a".repeat(64), "b".repeat(64)];
+  const version = (number: number, digest: string | undefined, committed: string | undefined): Dated => ({
+    number,
+    digest,
+    committed,
+  });
+  const against = (committed: string | null, serving: readonly Dated[], allowed?: string) =>
+    orderFindings({ stack: "staging", release: { digest: a, committed }, serving, allowed });
+
+  it("is refused with both times, the way back, and the setting that lets it pass", () => {
+    const [finding, ...more] = against(monday, [version(7, b, tuesday)]);
+    expect(more).toEqual([]);
+    expect(finding && inWords(finding)).toMatch(
+      /\[older_release\] release a{12}: .*2026-11-23T09:00:00Z, and version 7 serves release b{12}, committed at 2026-11-24T09:00:00Z.*npm run rollback -- --stack staging.*allowOlderRelease: "a{12}"/,
+    );
+  });
+
+  it("passes where the stack allows it by its digest, or any", () => {
+    for (const allowed of ["a".repeat(12), a, "any"]) {
+      expect(against(monday, [version(7, b, tuesday)], allowed)).toEqual([]);
+    }
+    expect(against(monday, [version(7, b, tuesday)], "b".repeat(12))).toHaveLength(1);
+  });
+
+  it("is none where it is newer, as old, serves already, or nobody knows", () => {
+    expect(against(tuesday, [version(7, b, monday)])).toEqual([]);
+    expect(against(monday, [version(7, b, monday)])).toEqual([]);
+    expect(against(monday, [version(7, a, tuesday)])).toEqual([]);
+    expect(against(null, [version(7, b, tuesday)])).toEqual([]);
+    expect(against(monday, [version(7, b, undefined)])).toEqual([]);
+    expect(against(monday, [])).toEqual([]);
+  });
+
+  it("is found also where the newer one has only begun to serve", () => {
+    expect(against(monday, [version(7, a, monday), version(8, b, tuesday)])).toHaveLength(1);
+  });
+});
+
+describe("the version that an update keeps", () => {
+  const version = (number: number, letter: string) => ({
+    versionId: `v${number}`,
+    number,
+    tag: `${letter.repeat(12)}-1`,
+    digest: letter.repeat(64),
+  });
+  const kept = (letter: string, versions: readonly ReturnType<typeof version>[], serving: readonly string[]) =>
+    keptVersion(
+      `${letter.repeat(12)}-1`,
+      versions,
+      serving.map((versionId) => ({ versionId })),
+    )?.number;
+
+  it("is the one that was uploaded last, or that serves, and none of a release that was replaced since", () => {
+    const versions = [version(3, "c"), version(2, "b"), version(1, "a")];
+    expect(kept("c", versions, ["v3"])).toBe(3);
+    expect(kept("c", versions, ["v2"]), "uploaded, without traffic yet").toBe(3);
+    expect(kept("b", versions, ["v3", "v2"]), "beside a rollout").toBe(2);
+    expect(kept("a", versions, ["v3"]), "made anew when it comes back").toBeUndefined();
+    expect(kept("d", versions, ["v3"])).toBeUndefined();
+  });
+});
