@@ -12,8 +12,8 @@ import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { readProject } from "../stack/project.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
-import { PATTERNS } from "./patterns/index.ts";
-import type { Held, Pattern } from "./patterns/pattern.ts";
+import type { Held, Pattern } from "./filling.ts";
+import { PATTERNS } from "./patterns.ts";
 import type { Side } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 

@@ -1,37 +1,21 @@
 /**
  * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
- * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
+ * What the Worker is told too is in contract/settings.ts. Pulumi.yaml declares the same keys for `pulumi new` and
+ * `pulumi config`; a test holds the two together.
  */
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts";
+import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
+import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
+import { unknownPaths } from "./unknown.ts";
 
 /** The project's name, which is the namespace of its config keys. */
 export const PROJECT = "durable-stack";
 
-const slug = (max: number) =>
-  v.pipe(
-    v.string("must be text"),
-    v.regex(
-      new RegExp(`^[a-z][a-z0-9-]{0,${max - 1}}$`),
-      `must be lower-case letters, digits and hyphens, at most ${max}`,
-    ),
-  );
-const whole = (min: number, max: number) => {
-  const rule = `must be a whole number from ${min} to ${max}`;
-  return v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule));
-};
-const oneOf = <const Options extends readonly string[]>(options: Options) =>
-  v.picklist(options, `must be one of ${options.join(", ")}`);
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
-const origin = v.pipe(
-  v.string("must be text"),
-  v.check(
-    (text) => URL.canParse(text) && new URL(text).origin === text,
-    "must be an origin like https://app.example.com",
-  ),
-);
 const hostname = v.pipe(
   v.string("must be text"),
   v.regex(
@@ -40,23 +24,8 @@ const hostname = v.pipe(
   ),
 );
 
-/** Where Cloudflare is asked to place objects (docs: Durable Objects, data location). */
-const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
-const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
-const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
-
-const Region = v.strictObject({
-  id: slug(31),
-  prefix: slug(31),
-  locationHint: oneOf(LOCATION_HINTS),
-  jurisdiction: v.optional(oneOf(JURISDICTIONS)),
-  continents: v.optional(v.array(oneOf(CONTINENTS)), []),
-});
-
-const RateLimit = v.strictObject({ capacity: whole(1, 1_000_000), periodSeconds: whole(1, 86_400) });
-
 /** Every key of a stack's config, without the `durable-stack:` in front. */
-const Schema = v.strictObject({
+const Schema = v.object({
   accountId: hexId,
   workerName: slug(54),
   adminToken: v.pipe(
@@ -64,14 +33,14 @@ const Schema = v.strictObject({
     v.minLength(24, "must have at least 24 characters"),
     v.maxLength(512, "must have at most 512 characters"),
   ),
-  protect: v.optional(v.boolean("must be true or false"), true),
+  protect: v.optional(yesOrNo, true),
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
   rollout: v.optional(whole(0, 100), 100),
   pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
-  adopt: v.optional(v.boolean("must be true or false"), false),
+  adopt: v.optional(yesOrNo, false),
   zoneId: v.optional(hexId),
   hostname: v.optional(hostname),
   routes: v.optional(
@@ -83,30 +52,10 @@ const Schema = v.strictObject({
     ),
     [],
   ),
-  environmentPrefix: v.pipe(
-    v.string("must be text"),
-    v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
-  ),
-  homeRegion: slug(31),
+  environmentPrefix: EnvironmentPrefix,
+  homeRegion: RegionName,
   regions: v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
-  corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
-  demoLogin: v.optional(v.boolean("must be true or false"), false),
-  session: v.optional(
-    v.strictObject({
-      slidingMinutes: v.optional(whole(1, 1_440), 30),
-      absoluteHours: v.optional(whole(1, 720), 12),
-      maxPerUser: v.optional(whole(1, 1_000), 10),
-    }),
-    {},
-  ),
-  chat: v.optional(
-    v.strictObject({ historyLimit: v.optional(whole(1, 10_000), 100), retentionDays: v.optional(whole(1, 3_650)) }),
-    {},
-  ),
-  rateLimits: v.optional(
-    v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
-    {},
-  ),
+  ...sharedSettings,
 });
 
 /** The keys of a stack's config, as Pulumi.yaml must declare them. */
@@ -192,11 +141,21 @@ function checked<Output>(
 ): Output {
   const result = v.safeParse(schema, given);
   const problems = [
+    ...nameProblems(stack),
     ...(result.issues ?? []).map((issue) => problem(stack, issue)),
+    ...unknownPaths(given, result.output).map(unknown),
     ...contradictions(given).map(([key, message]) => sentence(stack, key, message)),
   ];
   if (!result.success || problems.length) throw new SettingsError(stack, problems);
   return result.output;
+}
+
+/** What is wrong with the stack's name, which the Worker is told as its environment. */
+function nameProblems(stack: string): readonly string[] {
+  const { issues } = v.safeParse(WorkerSettings.entries.environment, stack);
+  return (issues ?? []).map(
+    ({ message }) => `the stack's name ${message} (it is "${stack}"). Fix: pulumi stack init <another name>.`,
+  );
 }
 
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
@@ -227,14 +186,15 @@ function jsonOrText(text: string): unknown {
 
 function problem(stack: string, issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "";
-  const [key = "", ...inner] = path.split(".");
-  if (issue.type === "strict_object" && issue.expected === "never") {
-    const others = inner.length ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-    return `${PROJECT}:${path} is not a setting. Fix: take it away, or correct its name${others}.`;
-  }
+  const [key] = path.split(".");
   if (issue.received === "undefined") return sentence(stack, path, "is missing");
   const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
   return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
+}
+
+function unknown(path: string): string {
+  const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
+  return `${PROJECT}:${path} is not a setting. Fix: take it away, or correct its name${others}.`;
 }
 
 function sentence(stack: string, path: string, message: string): string {
@@ -290,13 +250,3 @@ export const readSettings = (): Settings => parseSettings(pulumi.getStack(), pul
 
 /** The folder of the stack's release. */
 export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);
-
-/** What the Worker gets as its SETTINGS binding. */
-export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, rateLimits }: PublicSettings) => ({
-  environment: stack,
-  corsOrigins,
-  demoLogin,
-  session,
-  chat,
-  rateLimits,
-});

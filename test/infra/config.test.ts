@@ -4,10 +4,11 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { Regions } from "../../contract/regions.ts";
+import { Settings as WorkerSettings } from "../../contract/settings.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError, workerSettings } from "../../infra/stack/config.ts";
-import { regionTable } from "../../infra/stack/region-table.ts";
-import { Regions, Settings as WorkerSettings } from "../../worker/settings.ts";
+import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError } from "../../infra/stack/config.ts";
+import { regionTable, workerSettings } from "../../infra/stack/told.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
@@ -127,6 +128,13 @@ describe("mistakes", () => {
   ])("%s: %s", (key, value) => {
     const config = { ...staging, [`${PROJECT}:zoneId`]: "1".repeat(32), [`${PROJECT}:${key}`]: value };
     expect(problems(config).filter((line) => line.startsWith(`${PROJECT}:${key}`)).length).toBeGreaterThan(0);
+  });
+
+  it("are in a setting of a pattern that does not exist, and in a name that the Worker cannot have", () => {
+    expect(problems({ ...staging, [`${PROJECT}:chat`]: '{"historyLimit":5,"history":9}' })).toEqual([
+      `${PROJECT}:chat.history is not a setting. Fix: take it away, or correct its name.`,
+    ]);
+    expect(() => parseSettings("My_Stack", staging)).toThrow(/the stack's name must be lower-case.*"My_Stack"/);
   });
 
   it("are not made by what the environment knows: account and admin token", () => {
