@@ -115,7 +115,6 @@ export class DurableWorker extends pulumi.ComponentResource {
             contentType: "application/javascript+module",
             // Relative, so that the state holds no folder of one machine.
             contentFile: relative(PROGRAM_DIR, `${release.dir}/${MAIN_MODULE}`),
-            contentSha256: release.digest,
           },
         ],
         compatibilityDate: release.compatibilityDate,

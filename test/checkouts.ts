@@ -30,7 +30,7 @@ export class Checkouts {
     for (const folder of ["infra", "contract", "worker"])
       cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
-    copyFileSync(join(ROOT, "package.json"), join(root, "package.json"));
+    for (const file of ["package.json", "Pulumi.yaml"]) copyFileSync(join(ROOT, file), join(root, file));
     writeFileSync(
       join(root, "infra/migrations.ts"),
       `export const migrations = ${JSON.stringify(migrations, null, 2)};\n`,

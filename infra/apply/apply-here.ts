@@ -3,13 +3,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../stack/account.ts";
-import { PROJECT } from "../stack/config.ts";
+import { configKey } from "../stack/project-name.ts";
 import { type ApplyResult, applyProgram } from "./apply.ts";
 import type { Step } from "./steps.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
 const ADMIN_TOKEN_FILE = "admin-token";
-const ADMIN_TOKEN = `${PROJECT}:adminToken`;
+const ADMIN_TOKEN = configKey("adminToken");
 
 /** Applies the program to the account of `dir`, and tells every line. @throws ApplyFailed when it was refused. */
 export async function applyHere(

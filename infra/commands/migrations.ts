@@ -121,6 +121,7 @@ interface Import {
   readonly stack?: string;
   readonly worker?: string;
   readonly wrangler?: string;
+  readonly env?: string;
   readonly write: boolean;
   readonly force: boolean;
   readonly dir: string;
@@ -132,6 +133,7 @@ program
   .addOption(new Option("--stack <name>", "the live Worker of this stack").conflicts(["worker", "wrangler"]))
   .addOption(new Option("--worker <name>", "a live Worker of the account").conflicts(["stack", "wrangler"]))
   .addOption(new Option("--wrangler <file>", "what this wrangler file declares").conflicts(["stack", "worker"]))
+  .addOption(new Option("--env <name>", "with --wrangler: the file's environment").conflicts(["stack", "worker"]))
   .option("--write", "write infra/migrations.ts and its lock, when it holds only the template's own history", false)
   .option("--force", "with --write: whatever it holds", false)
   .option(...DIR)
@@ -158,8 +160,9 @@ program
 /** The one step of the history that the template comes with. */
 const TEMPLATE_STEP = "0001-create-patterns";
 
-async function historyFrom({ stack, worker, wrangler, dir }: Import): Promise<readonly Migration[]> {
-  if (wrangler !== undefined) return historyOfFile(resolve(wrangler));
+async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promise<readonly Migration[]> {
+  if (wrangler !== undefined) return historyOfFile(resolve(wrangler), env);
+  if (env !== undefined) throw new Error("--env is an environment of a wrangler file: name the file with --wrangler.");
   if (stack !== undefined) {
     const { settings, reads } = openStack(stack, { dir });
     return historyOfWorker(reads, settings.workerName);

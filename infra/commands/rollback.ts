@@ -13,12 +13,13 @@ import type { DeploymentRead } from "../plan/reads.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
-import { PROJECT, releaseDir } from "../stack/config.ts";
+import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { configKey } from "../stack/project-name.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
 
-const PIN = `${PROJECT}:pin`;
+const PIN = configKey("pin");
 
 interface Options extends StackCommandOptions {
   readonly to?: number;

@@ -7,12 +7,13 @@ import { Command, InvalidArgumentError } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { PROJECT, type PublicSettings } from "../stack/config.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
+import { configKey } from "../stack/project-name.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
 
-const ROLLOUT = `${PROJECT}:rollout`;
+const ROLLOUT = configKey("rollout");
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;

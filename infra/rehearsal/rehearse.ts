@@ -11,6 +11,7 @@ import { applyProgram } from "../apply/apply.ts";
 import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { readProject } from "../stack/project.ts";
+import { configKey } from "../stack/project-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import type { Held, Pattern } from "./filling.ts";
 import { PATTERNS } from "./patterns.ts";
@@ -158,20 +159,20 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
  */
 function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
   return {
-    "durable-stack:adminToken": adminToken,
-    "durable-stack:release": side.setting,
-    "durable-stack:promotesFrom": "",
-    "durable-stack:zoneId": "",
-    "durable-stack:hostname": "",
-    "durable-stack:routes": "",
-    "durable-stack:rollout": "100",
-    "durable-stack:allowDestroy": JSON.stringify(allowDestroy),
+    [configKey("adminToken")]: adminToken,
+    [configKey("release")]: side.setting,
+    [configKey("promotesFrom")]: "",
+    [configKey("zoneId")]: "",
+    [configKey("hostname")]: "",
+    [configKey("routes")]: "",
+    [configKey("rollout")]: "100",
+    [configKey("allowDestroy")]: JSON.stringify(allowDestroy),
   };
 }
 
 /** A setting of the stack's own config. */
 const setting = ({ root }: Side, stack: string, key: string): string | undefined =>
-  readProject(root, stack).config[`durable-stack:${key}`] || undefined;
+  readProject(root, stack).config[configKey(key)] || undefined;
 
 const nameOf = (side: Side, stack: string): string => setting(side, stack, "workerName") ?? `durable-stack-${stack}`;
 

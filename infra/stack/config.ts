@@ -10,10 +10,8 @@ import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts
 import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
 import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
+import { configKey, projectName } from "./project-name.ts";
 import { unknownPaths } from "./unknown.ts";
-
-/** The project's name, which is the namespace of its config keys. */
-export const PROJECT = "durable-stack";
 
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
 const hostname = v.pipe(
@@ -24,7 +22,14 @@ const hostname = v.pipe(
   ),
 );
 
-/** Every key of a stack's config, without the `durable-stack:` in front. */
+/** The regions of a stack whose file names none, as after `pulumi new`. */
+const DEFAULT_REGIONS = [
+  { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU", "AF"] },
+  { id: "us", prefix: "us", locationHint: "enam", continents: ["NA", "SA"] },
+  { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
+];
+
+/** Every key of a stack's config, without the project's name in front. */
 const Schema = v.object({
   accountId: hexId,
   workerName: slug(54),
@@ -75,7 +80,7 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & Named;
 const FIXES: Readonly<Record<string, string>> = {
   accountId: "pulumi config set accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID",
   adminToken: 'pulumi config set --secret adminToken "$(openssl rand -hex 32)"',
-  workerName: "pulumi config set workerName durable-stack-<stack>",
+  workerName: `pulumi config set workerName ${projectName}-<stack>`,
   environmentPrefix: "pulumi config set environmentPrefix <three letters and a hyphen>",
   zoneId: "pulumi config set zoneId <the zone's id>",
 };
@@ -124,12 +129,12 @@ function givenBy(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, unknown> {
-  const given: Record<string, unknown> = { workerName: `${PROJECT}-${stack}` };
+  const given: Record<string, unknown> = { workerName: `${projectName}-${stack}`, regions: DEFAULT_REGIONS };
   if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
   for (const [key, text] of Object.entries(config)) {
     const [namespace, name] = splitKey(key);
     // Pulumi.yaml gives every key a default, and empty text is: not set.
-    if (namespace === PROJECT && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
+    if (namespace === projectName && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
   }
   return given;
 }
@@ -194,12 +199,12 @@ function problem(stack: string, issue: v.BaseIssue<unknown>): string {
 
 function unknown(path: string): string {
   const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-  return `${PROJECT}:${path} is not a setting. Fix: take it away, or correct its name${others}.`;
+  return `${configKey(path)} is not a setting. Fix: take it away, or correct its name${others}.`;
 }
 
 function sentence(stack: string, path: string, message: string): string {
   const key = path.split(".")[0] ?? "";
-  return `${PROJECT}:${path} ${message}. Fix: ${FIXES[key] ?? `correct ${PROJECT}:${key} in Pulumi.${stack}.yaml`}.`;
+  return `${configKey(path)} ${message}. Fix: ${FIXES[key] ?? `correct ${configKey(key)} in Pulumi.${stack}.yaml`}.`;
 }
 
 /** As much of the config as the contradictions are about, whatever else is wrong with it. */

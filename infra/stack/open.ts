@@ -3,12 +3,13 @@ import { Reads } from "../plan/reads.ts";
 import { Api } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
-import { PROJECT, type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
+import { type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
 import { readProject, stackNames } from "./project.ts";
+import { configKey } from "./project-name.ts";
 import { LOCAL, settingsFile } from "./settings-file.ts";
 
 /** The one key whose value a command does not need. */
-const NOT_NEEDED = `${PROJECT}:adminToken`;
+const NOT_NEEDED = configKey("adminToken");
 
 export interface OpenStack {
   readonly name: string;
@@ -55,14 +56,14 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
   };
 
   const { config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
-  const unreadable = encryptedKeys.filter((key) => key.startsWith(`${PROJECT}:`) && key !== NOT_NEEDED);
+  const unreadable = encryptedKeys.filter((key) => key.startsWith(configKey("")) && key !== NOT_NEEDED);
   if (unreadable.length) {
     problems.push(
       `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,
     );
   }
   const local = name === LOCAL ? attempt(() => localAccount(dir)) : undefined;
-  const known = local ? { ...config, [`${PROJECT}:accountId`]: local.accountId } : config;
+  const known = local ? { ...config, [configKey("accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) } : env;
   const settings = attempt(() => parsePublicSettings(name, known, identified));

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
+import { projectName } from "./project-name.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
@@ -48,8 +49,10 @@ function withSetting(before: string, key: string, value: number | undefined, fil
     else document.set("config", { [key]: value });
     return document.toString({ lineWidth: 0 });
   }
+  // The project's own keys may be written without its name in front.
+  const names = new Set<unknown>([key, key.replace(`${projectName}:`, "")]);
   const lineOf = (place: number) => before.lastIndexOf("\n", place - 1) + 1;
-  const set = config.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+  const set = config.items.find((pair) => isScalar(pair.key) && names.has(pair.key.value));
   if (isScalar(set?.key) && set.key.range && isScalar(set.value) && set.value.range) {
     const [start, end] = set.value.range;
     if (value !== undefined) return `${before.slice(0, start)}${value}${before.slice(end)}`;

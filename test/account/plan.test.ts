@@ -9,6 +9,7 @@ import { type RunningAccount, startAccount } from "@durable-stack/local-account"
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -43,7 +44,7 @@ async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<
     dir,
     account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
     config: Object.fromEntries(
-      config.map(([key, value]) => [`durable-stack:${key}`, typeof value === "string" ? value : JSON.stringify(value)]),
+      config.map(([key, value]) => [configKey(key), typeof value === "string" ? value : JSON.stringify(value)]),
     ),
     onLine: (line) => lines.push(line),
   });
@@ -151,7 +152,7 @@ describe("stacks at different steps of a history", () => {
     const { root } = checkouts.make(`steps-${steps}`, all.slice(0, steps));
     for (const file of ["Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"]) {
       const text = readFileSync(join(ROOT, file), "utf8");
-      writeFileSync(join(root, file), file === "Pulumi.yaml" ? text : `${text}  durable-stack:protect: false\n`);
+      writeFileSync(join(root, file), file === "Pulumi.yaml" ? text : `${text}  protect: false\n`);
     }
     return root;
   };
@@ -163,8 +164,8 @@ describe("stacks at different steps of a history", () => {
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
       // There is no other stack to ask in an apply: the promotion guard is the command's part here.
       config: {
-        "durable-stack:adminToken": "a-token-that-is-long-enough",
-        "durable-stack:promotesFrom": "",
+        [configKey("adminToken")]: "a-token-that-is-long-enough",
+        [configKey("promotesFrom")]: "",
         ...config,
       },
     });
@@ -214,10 +215,10 @@ describe("stacks at different steps of a history", () => {
     expect(refused.stderr).toMatch(/\[not_promoted\].*staging serves no release[\s\S]*\[destroy_not_allowed\] Old/);
 
     await deploy(last, "staging");
-    const allowed = { "durable-stack:allowDestroy": '["Old"]' };
+    const allowed = { [configKey("allowDestroy")]: '["Old"]' };
     writeFileSync(
       join(last, "Pulumi.production.yaml"),
-      `${readFileSync(join(last, "Pulumi.production.yaml"), "utf8")}  durable-stack:allowDestroy: [Old]\n`,
+      `${readFileSync(join(last, "Pulumi.production.yaml"), "utf8")}  allowDestroy: [Old]\n`,
     );
     const planned = await command(last, "plan", "--stack", "production");
     expect(planned.code, planned.stderr).toBe(0);

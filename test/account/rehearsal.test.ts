@@ -105,7 +105,7 @@ it("fails where the code looks for the data somewhere else, although no class ch
 it("passes where the config gives a region up, and loses nothing of the others", async () => {
   const line = "    - { id: us, prefix: us, locationHint: enam, continents: [NA, SA] }\n";
   project.replace("Pulumi.local.yaml", line, "");
-  project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  durable-stack:allowRegionLoss: [loc-us]\n`);
+  project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-us]\n`);
   const { code, ok, classes } = await rehearse("v1");
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   expect(classes.find(({ className }) => className === "CounterDO")).toMatchObject({

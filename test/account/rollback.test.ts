@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { applyHere } from "../../infra/apply/apply-here.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf, TestAccount } from "../../packages/local-account/test/support.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
@@ -49,7 +50,7 @@ async function deploy(release?: TestRelease): Promise<{ said: string; changed: r
   if (release) {
     const text = readFileSync(settings, { encoding: "utf8", flag: "a+" });
     const others = text.split("\n").filter((line) => line.startsWith("  ") && !line.includes(":release:"));
-    writeFileSync(settings, ["config:", `  durable-stack:release: ${release.setting}`, ...others, ""].join("\n"));
+    writeFileSync(settings, ["config:", `  release: ${release.setting}`, ...others, ""].join("\n"));
   }
   const { apiUrl, accountId, token } = account.running;
   const said: string[] = [];
@@ -157,7 +158,7 @@ describe("a rollout", () => {
   });
 
   test("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
-    changeSetting(settings, "durable-stack:rollout", 10);
+    changeSetting(settings, configKey("rollout"), 10);
     await deploy(releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
     expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);
@@ -171,7 +172,7 @@ describe("a rollout", () => {
   });
 
   test("is abandoned also with another release at hand", async () => {
-    changeSetting(settings, "durable-stack:rollout", 20);
+    changeSetting(settings, configKey("rollout"), 20);
     await deploy(releases.variant("five"));
     expect(await shares()).toEqual({ 5: 20, 3: 80 });
     const text = readFileSync(settings, "utf8").replace(/release: .*/, `release: ${releases.variant("six").setting}`);
@@ -183,7 +184,7 @@ describe("a rollout", () => {
 
 describe("drift", () => {
   test("is none after an update, and none after the next", async () => {
-    changeSetting(settings, "durable-stack:rollout", undefined);
+    changeSetting(settings, configKey("rollout"), undefined);
     await deploy(releases.variant("six"));
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
     expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
@@ -261,7 +262,7 @@ describe("drift", () => {
 
   test("cannot be told where no account runs, or no release is built: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
-    writeFileSync(settings, stringify({ config: { "durable-stack:release": "no/such/release" } }));
+    writeFileSync(settings, stringify({ config: { [configKey("release")]: "no/such/release" } }));
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });
     writeFileSync(settings, text);
     await account.close();

@@ -9,6 +9,7 @@ import { startAccount } from "@durable-stack/local-account";
 import { Command } from "commander";
 import { type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
 import { buildRelease } from "../../infra/release/build.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { codeOf, live, type Program, TestAccount } from "../../packages/local-account/test/support.ts";
 import { wrangler } from "../wrangler/wrangler.ts";
 
@@ -114,7 +115,7 @@ function writeProject(dir: string, tag: string): void {
 async function ofApply(dir: string): Promise<Line[]> {
   await buildRelease();
   const account = await startAccount({ dir, port: 0, apiPort: 0 });
-  const key = "durable-stack:adminToken";
+  const key = configKey("adminToken");
   const apply = (): Promise<ApplyResult> =>
     applyProgram({ dir, account, config: { [key]: "bench-admin-token-of-some-length" }, secretKeys: [key] });
   try {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { startAccount } from "@durable-stack/local-account";
 import type { TestProject } from "vitest/node";
 import { applyProgram } from "../../infra/apply/apply.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {
@@ -48,12 +49,12 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
       dir,
       account,
       config: {
-        "durable-stack:release": releases.built.setting,
-        "durable-stack:adminToken": adminToken,
-        "durable-stack:rateLimits": JSON.stringify(RATE_LIMITS),
-        "durable-stack:session": JSON.stringify(SESSION),
+        [configKey("release")]: releases.built.setting,
+        [configKey("adminToken")]: adminToken,
+        [configKey("rateLimits")]: JSON.stringify(RATE_LIMITS),
+        [configKey("session")]: JSON.stringify(SESSION),
       },
-      secretKeys: ["durable-stack:adminToken"],
+      secretKeys: [configKey("adminToken")],
     });
     provide("stack", { url: `http://127.0.0.1:${account.port}/`, adminToken, digest: releases.built.digest });
     return stop;

@@ -1,6 +1,7 @@
 /** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
 
@@ -147,7 +148,7 @@ describe("an update that fails in the middle", () => {
   });
 
   test("another admin token is another version, under the same release", async () => {
-    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": randomBytes(24).toString("hex") };
+    site.stack.secrets = { ...site.stack.secrets, [configKey("adminToken")]: randomBytes(24).toString("hex") };
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
     expect(up.steps.filter((step) => !step.startsWith("same"))).toHaveLength(6);

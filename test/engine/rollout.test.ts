@@ -1,6 +1,7 @@
 /** Gradual rollouts on the real engine, and what a stack keeps to itself. */
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { type Checkout, Checkouts } from "../checkouts.ts";
 import { Site } from "./site.ts";
 
@@ -81,7 +82,7 @@ describe("a rollout", () => {
 
   test("abandoned at any share, leaves all traffic with the version before, also where a secret is another one", async () => {
     const three = release("three");
-    site.stack.secrets = { ...site.stack.secrets, "durable-stack:adminToken": "another-token-that-is-long-enough" };
+    site.stack.secrets = { ...site.stack.secrets, [configKey("adminToken")]: "another-token-that-is-long-enough" };
     for (const share of [10, 90]) expect((await to(share, three)).ok).toBe(true);
     expect(await site.shares()).toEqual({ 3: 90, 2: 10 });
     const up = await to(0, three);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { expect } from "vitest";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Checkout } from "../checkouts.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -52,7 +53,7 @@ export class Site {
     const stack = await EngineStack.create({
       name,
       account: { apiUrl: ground.proxy.apiUrl, accountId, token },
-      secrets: { "durable-stack:adminToken": adminToken },
+      secrets: { [configKey("adminToken")]: adminToken },
       ...(beside && { beside: beside.stack }),
     });
     const site = new Site(ground, beside === undefined, stack, adminToken);
@@ -79,7 +80,7 @@ export class Site {
   }
 
   set(config: Readonly<Record<string, unknown>>): void {
-    const full = Object.entries(config).map(([key, value]) => [`durable-stack:${key}`, value]);
+    const full = Object.entries(config).map(([key, value]) => [configKey(key), value]);
     this.stack.config = { ...this.stack.config, ...Object.fromEntries(full) };
   }
 

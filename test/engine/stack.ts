@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import type { Answer, Job } from "./operation.ts";
 import { installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
@@ -41,7 +42,7 @@ export class EngineStack {
     this.#shared = shared;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
-      "durable-stack:accountId": account.accountId,
+      [configKey("accountId")]: account.accountId,
       ...config,
     };
     this.secrets = { "cloudflare:apiToken": account.token, ...secrets };

@@ -1,5 +1,5 @@
 /** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,8 @@ import { parse } from "yaml";
 import { Regions } from "../../contract/regions.ts";
 import { Settings as WorkerSettings } from "../../contract/settings.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { CONFIG_KEYS, PROJECT, parseSettings, SettingsError } from "../../infra/stack/config.ts";
+import { CONFIG_KEYS, parseSettings, SettingsError } from "../../infra/stack/config.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
@@ -17,11 +18,14 @@ const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
 function stackConfig(stack: string): Record<string, string> {
   const { config } = v.parse(StackFile, yaml(`Pulumi.${stack}.yaml`));
   return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    Object.entries(config).map(([key, value]) => [
+      configKey(key),
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
   );
 }
 
-const secrets = { [`${PROJECT}:accountId`]: "0".repeat(32), [`${PROJECT}:adminToken`]: "a-token-that-is-long-enough" };
+const secrets = { [configKey("accountId")]: "0".repeat(32), [configKey("adminToken")]: "a-token-that-is-long-enough" };
 const staging = { ...stackConfig("staging"), ...secrets };
 
 /** The problems of a config. */
@@ -45,7 +49,7 @@ describe("the stacks that come with the project", () => {
 
   it("name their objects by prefixes of their own", () => {
     const prefixes = ["local", "staging", "production"].map(
-      (stack) => stackConfig(stack)[`${PROJECT}:environmentPrefix`],
+      (stack) => stackConfig(stack)[configKey("environmentPrefix")],
     );
     expect(new Set(prefixes).size).toBe(3);
   });
@@ -77,16 +81,32 @@ describe("Pulumi.yaml", () => {
   });
 });
 
+it("a stack whose file names no region, as pulumi new makes it, has three", () => {
+  const config = { ...secrets, [configKey("environmentPrefix")]: "dev-", [configKey("homeRegion")]: "eu" };
+  expect(parseSettings("dev", config).regions.map(({ id }) => id)).toEqual(["eu", "us", "ap"]);
+});
+
+it("no TypeScript file has the placeholder that pulumi new replaces everywhere", () => {
+  const placeholder = ["$", "{PROJECT}"].join("");
+  const files = ["infra", "packages", "test", "worker"]
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+    )
+    .filter((file) => file.endsWith(".ts"));
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.filter((file) => readFileSync(join(ROOT, file), "utf8").includes(placeholder))).toEqual([]);
+});
+
 describe("mistakes", () => {
   it("are told all at once, each with its key and a fix", () => {
     const found = problems({
       ...staging,
-      [`${PROJECT}:adminToken`]: "short",
-      [`${PROJECT}:rollout`]: "500",
-      [`${PROJECT}:rolout`]: "5",
-      [`${PROJECT}:hostname`]: "api.example.com",
-      [`${PROJECT}:homeRegion`]: "xx",
-      [`${PROJECT}:regions`]: JSON.stringify([
+      [configKey("adminToken")]: "short",
+      [configKey("rollout")]: "500",
+      [configKey("rolout")]: "5",
+      [configKey("hostname")]: "api.example.com",
+      [configKey("homeRegion")]: "xx",
+      [configKey("regions")]: JSON.stringify([
         { id: "eu", prefix: "eu", locationHint: "mars" },
         { id: "eu2", prefix: "eu2", locationHint: "weur", color: "red" },
       ]),
@@ -101,14 +121,14 @@ describe("mistakes", () => {
       "regions.1.color",
       "regions have the prefixes",
     ]) {
-      expect(found.filter((line) => line.startsWith(`${PROJECT}:${key}`))).toHaveLength(1);
+      expect(found.filter((line) => line.startsWith(configKey(key)))).toHaveLength(1);
     }
     expect(found).toHaveLength(8);
     expect(found.every((line) => line.includes("Fix: "))).toBe(true);
   });
 
   it("never show the admin token", () => {
-    expect(problems({ ...staging, [`${PROJECT}:adminToken`]: "hunter2" }).join()).not.toContain("hunter2");
+    expect(problems({ ...staging, [configKey("adminToken")]: "hunter2" }).join()).not.toContain("hunter2");
   });
 
   it.each([
@@ -126,13 +146,13 @@ describe("mistakes", () => {
     ["regions", "[]"],
     ["rollout", "-1"],
   ])("%s: %s", (key, value) => {
-    const config = { ...staging, [`${PROJECT}:zoneId`]: "1".repeat(32), [`${PROJECT}:${key}`]: value };
-    expect(problems(config).filter((line) => line.startsWith(`${PROJECT}:${key}`)).length).toBeGreaterThan(0);
+    const config = { ...staging, [configKey("zoneId")]: "1".repeat(32), [configKey(key)]: value };
+    expect(problems(config).filter((line) => line.startsWith(configKey(key))).length).toBeGreaterThan(0);
   });
 
   it("are in a setting of a pattern that does not exist, and in a name that the Worker cannot have", () => {
-    expect(problems({ ...staging, [`${PROJECT}:chat`]: '{"historyLimit":5,"history":9}' })).toEqual([
-      `${PROJECT}:chat.history is not a setting. Fix: take it away, or correct its name.`,
+    expect(problems({ ...staging, [configKey("chat")]: '{"historyLimit":5,"history":9}' })).toEqual([
+      `${configKey("chat.history")} is not a setting. Fix: take it away, or correct its name.`,
     ]);
     expect(() => parseSettings("My_Stack", staging)).toThrow(/the stack's name must be lower-case.*"My_Stack"/);
   });

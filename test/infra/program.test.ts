@@ -9,6 +9,7 @@ import { migrations } from "../../infra/migrations.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 
 let dir: string;
 let release: Release;
@@ -67,10 +68,7 @@ async function run(config: Record<string, unknown> = {}, answers: Answers = {}) 
   const entries = Object.entries({ ...baseConfig(), ...config });
   sdk.runtime.setAllConfig(
     Object.fromEntries(
-      entries.map(([key, value]) => [
-        `durable-stack:${key}`,
-        typeof value === "string" ? value : JSON.stringify(value),
-      ]),
+      entries.map(([key, value]) => [configKey(key), typeof value === "string" ? value : JSON.stringify(value)]),
     ),
   );
   const program: typeof import("../../infra/index.ts") = await import("../../infra/index.ts");

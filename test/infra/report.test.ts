@@ -6,12 +6,13 @@ import { engineColors, noColors, terminalColors } from "../../infra/plan/paint.t
 import type { Preview } from "../../infra/plan/preview.ts";
 import { report } from "../../infra/plan/report.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 
 const settings = parsePublicSettings("test", {
-  "durable-stack:accountId": "0".repeat(32),
-  "durable-stack:environmentPrefix": "tst-",
-  "durable-stack:homeRegion": "eu",
-  "durable-stack:regions": JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
+  [configKey("accountId")]: "0".repeat(32),
+  [configKey("environmentPrefix")]: "tst-",
+  [configKey("homeRegion")]: "eu",
+  [configKey("regions")]: JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
 });
 const plan: Plan = {
   state: "behind",

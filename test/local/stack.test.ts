@@ -6,6 +6,7 @@ import { listWorkers, readLive } from "../../infra/plan/live.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { openStack } from "../../infra/stack/open.ts";
+import { configKey } from "../../infra/stack/project-name.ts";
 import { account, live, temporaryDirectory } from "../../packages/local-account/test/support.ts";
 
 const CONFIG = {
@@ -20,10 +21,7 @@ function project(stacks: Readonly<Record<string, Readonly<Record<string, unknown
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, "Pulumi.yaml"), "name: durable-stack\nruntime: nodejs\n");
   for (const [name, config] of Object.entries(stacks)) {
-    const full = Object.entries(config).map(([key, value]) => [
-      key.includes(":") ? key : `durable-stack:${key}`,
-      value,
-    ]);
+    const full = Object.entries(config).map(([key, value]) => [key.includes(":") ? key : configKey(key), value]);
     writeFileSync(join(root, `Pulumi.${name}.yaml`), JSON.stringify({ config: Object.fromEntries(full) }));
   }
   return root;

@@ -13,16 +13,18 @@ import { lint } from "../src/lint.ts";
 import { replay } from "../src/replay.ts";
 
 let dir: string;
-beforeAll(() => {
+beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "import-"));
-});
+  // Loading wrangler takes seconds on a busy machine, which are no test's.
+  await import("wrangler");
+}, 60_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The history of a wrangler file with these contents. */
-function imported(name: string, contents: string): Promise<readonly Migration[]> {
+function imported(name: string, contents: string, env?: string): Promise<readonly Migration[]> {
   const file = join(dir, name);
   writeFileSync(file, contents);
-  return historyOfFile(file);
+  return historyOfFile(file, env);
 }
 const json = (more: object) => JSON.stringify({ name: "old", main: "x.js", compatibility_date: "2026-11-01", ...more });
 const classes = (migrations: readonly Migration[], steps?: number) =>
@@ -93,6 +95,37 @@ describe("exports of a wrangler file", () => {
   it("are refused where there are none, and so is a file that is not there", async () => {
     await expect(imported("empty.json", json({}))).rejects.toThrow(/neither `migrations` nor `exports`/);
     await expect(historyOfFile(join(dir, "nope.toml"))).rejects.toThrow(/There is no file/);
+  });
+});
+
+describe("environments of a wrangler file", () => {
+  const step = (tag: string, name: string) => ({ tag, new_sqlite_classes: [name] });
+  const bound = { durable_objects: { bindings: [] } };
+
+  it("have a history of their own, or the file's where they have none", async () => {
+    const file = json({
+      migrations: [step("v1", "Room")],
+      env: { staging: { ...bound, migrations: [step("s1", "Hall")] }, production: bound },
+    });
+    expect(classes(await imported("both.json", file))).toEqual({ Room: "sqlite" });
+    expect(classes(await imported("both.json", file, "staging"))).toEqual({ Hall: "sqlite" });
+    expect(classes(await imported("both.json", file, "production"))).toEqual({ Room: "sqlite" });
+    await expect(imported("both.json", file, "nope")).rejects.toThrow(/no environment nope.*staging, production/);
+  });
+
+  it("are named where only they have one", async () => {
+    const live = { Hall: { type: "durable-object", storage: "sqlite" } };
+    const file = json({
+      env: { staging: { exports: live }, production: { migrations: [step("p1", "Hall")] }, dev: {} },
+    });
+    await expect(imported("inside.json", file)).rejects.toThrow(
+      /outside its environments. It has some in: staging, production. Say which with --env/,
+    );
+    await expect(imported("inside.json", file, "dev")).rejects.toThrow(
+      /for the environment dev. It has some in: staging, production/,
+    );
+    expect(classes(await imported("inside.json", file, "production"))).toEqual({ Hall: "sqlite" });
+    await expect(imported("none.json", json({ env: { dev: {} } }))).rejects.toThrow(/in no environment either/);
   });
 });
 

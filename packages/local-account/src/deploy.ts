@@ -34,12 +34,17 @@ export interface Inspection {
 /** A moment, as the API writes it. */
 export const now = () => new Date().toISOString();
 
-/** A Worker as `POST …/workers` and a first upload make it. */
-export function createWorker(draft: Draft, name: string, settings: Partial<Worker> = {}): Worker {
+/** @throws ApiError when no Worker can have the name: it is no name, or another one has it. */
+function refuseName(state: State, name: string): void {
   if (!/^[a-z0-9_][a-z0-9_-]{0,62}$/i.test(name))
     throw invalid(`name: '${name}' must be 1 to 63 letters, digits, '-' or '_', and not begin with '-'.`);
-  if (workerNamed(draft.state, name) !== undefined)
+  if (workerNamed(state, name) !== undefined)
     throw new ApiError(409, 10040, `A Worker named '${name}' exists on your account already.`);
+}
+
+/** A Worker as `POST …/workers` and a first upload make it. */
+export function createWorker(draft: Draft, name: string, settings: Partial<Worker> = {}): Worker {
+  refuseName(draft.state, name);
   const createdOn = now();
   return draft.put("workers", {
     id: newTag(),
@@ -192,6 +197,41 @@ export function deploy(draft: Draft, workerId: string, shares: readonly Share[],
     versions: shares.map(({ version_id, percentage }) => ({ version_id, percentage })),
     annotations: options.annotations,
   });
+}
+
+/**
+ * Gives the Worker another name. Versions, deployments and namespaces are the Worker's by its id, and stay; routes and
+ * domains follow it. Refused while something else holds on to the old name.
+ */
+export function renameWorker(draft: Draft, worker: Worker, name: string): Worker {
+  if (name === worker.name) return worker;
+  const { state } = draft;
+  refuseName(state, name);
+  const holding = heldBy(state, worker);
+  if (holding.length > 0)
+    throw new ApiError(
+      501,
+      10021,
+      `name: the local account does not rename '${worker.name}' while other Workers name it in their bindings or transfers (${holding.join(", ")}).`,
+    );
+  for (const route of state.routes.values())
+    if (route.script === worker.name) draft.put("routes", { ...route, script: name });
+  for (const domain of state.domains.values())
+    if (domain.service === worker.name) draft.put("domains", { ...domain, service: name });
+  return draft.put("workers", { ...worker, name });
+}
+
+/** Names of other Workers that have this one's name in a binding of any version, or wait for a class of it. */
+function heldBy(state: State, { id, name }: Worker): string[] {
+  const holders = [
+    ...[...state.versions.values()].filter(({ bindings }) =>
+      bindings.some(({ service, script_name }) => service === name || script_name === name),
+    ),
+    ...[...state.transfers.values()].filter(({ from }) => from === name),
+  ];
+  const ids = new Set(holders.map(({ workerId }) => workerId));
+  ids.delete(id);
+  return [...ids].flatMap((holder) => state.workers.get(holder)?.name ?? []).sort();
 }
 
 /** Removes the Worker and all that is its own: versions, deployments, namespaces, routes, domains. */

@@ -1,6 +1,6 @@
 /** What a Worker is bound to and reached by: KV, R2, routes, custom domains, other Workers, cron triggers. */
 import { describe, expect, it } from "vitest";
-import { account, refusal } from "./support.ts";
+import { account, live, refusal } from "./support.ts";
 
 it("keeps KV namespaces and their values, shared with the Workers that bind to them", async () => {
   const test = await account();
@@ -153,4 +153,46 @@ it("lets Workers call each other, and lets go of one that is deleted by force", 
   await test.call("delete", "/workers/scripts/back?force=true");
   expect((await test.ask("front")).json()).toEqual({ tag: "alone" });
   expect(await test.workers()).toEqual({ names: ["front"] });
+});
+
+it("gives a Worker another name: versions, objects, routes and domains stay with it", async () => {
+  const test = await account();
+  const { sdk, id: account_id } = test;
+  await test.deploy("visits", { classes: ["Room"], bound: ["Room"], exports: live("Room"), tag: "one" });
+  const zone = await sdk.zones.list({ name: "example.com" }).then(({ result: [first] }) => first?.id ?? "");
+  await sdk.workers.routes.create({ zone_id: zone, pattern: "example.com/api/*", script: "visits" });
+  await sdk.workers.domains.update({ account_id, zone_id: zone, hostname: "v.example.com", service: "visits" });
+  expect((await test.ask("visits", "/Room/a")).json()).toMatchObject({ count: 1 });
+  const { id } = await sdk.workers.beta.workers.get("visits", { account_id });
+
+  await sdk.workers.beta.workers.edit(id, { account_id, ...(await settingsOf(id)), name: "trips" });
+  expect((await test.ask("trips", "/Room/a")).json()).toMatchObject({ count: 2, tag: "one" });
+  expect((await test.ask("visits", "/Room/a")).status).toBe(404);
+  expect((await test.visit("example.com", "/api/Room")).status).toBe(200);
+  expect((await test.visit("v.example.com", "/Room/a")).json()).toMatchObject({ count: 3 });
+  expect(await sdk.workers.beta.workers.get("trips", { account_id })).toMatchObject({ id });
+  expect(await refusal(test.call("get", "/workers/workers/visits"))).toMatchObject({ status: 404 });
+  await test.deploy("trips", { classes: ["Room"], bound: ["Room"], exports: live("Room"), tag: "two" });
+  expect((await test.ask("trips", "/Room/a")).json()).toMatchObject({ count: 4, tag: "two" });
+
+  async function settingsOf(worker: string) {
+    const { logpush, observability, subdomain, tags, tail_consumers } = await sdk.workers.beta.workers.get(worker, {
+      account_id,
+    });
+    return { logpush, observability, subdomain, tags, tail_consumers };
+  }
+});
+
+it("keeps a Worker's name while another has it, or is bound to it", async () => {
+  const test = await account();
+  await test.deploy("taken", {});
+  await test.deploy("app", { classes: ["Room"], bound: ["Room"], exports: live("Room") });
+  expect(await refusal(test.call("patch", "/workers/workers/app", { name: "taken" }))).toMatchObject({ code: 10040 });
+  expect(await refusal(test.call("patch", "/workers/workers/app", { name: "no name" }))).toMatchObject({ status: 400 });
+  await test.deploy("other", { bound: [{ class: "Room", worker: "app" }] });
+  expect(await refusal(test.call("patch", "/workers/workers/app", { name: "apart" }))).toMatchObject({
+    status: 501,
+    message: expect.stringContaining("(other)"),
+  });
+  expect((await test.ask("app", "/Room/a")).json()).toMatchObject({ count: 1 });
 });

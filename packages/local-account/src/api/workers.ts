@@ -1,8 +1,8 @@
 /** `/accounts/:account/workers/workers`: Workers as resources, the way the Pulumi provider keeps them. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { createWorker, deleteWorker, now } from "../deploy.ts";
-import { ApiError, noSuchWorker } from "../errors.ts";
+import { createWorker, deleteWorker, now, renameWorker } from "../deploy.ts";
+import { noSuchWorker } from "../errors.ts";
 import type { Observability, State, Worker } from "../model.ts";
 import { boundBy, namespacesOf, servingVersions, workerAt } from "../queries.ts";
 import { body, param } from "./body.ts";
@@ -35,7 +35,7 @@ export const workers = (api: Api) => {
       const { name, ...settings } = await body(c, Replacement);
       const worker = await account.change((draft) =>
         draft.put("workers", {
-          ...renamed(found(draft.state, param(c, "worker")), name),
+          ...renameWorker(draft, found(draft.state, param(c, "worker")), name),
           ...DEFAULTS,
           ...applied(settings),
         }),
@@ -46,7 +46,10 @@ export const workers = (api: Api) => {
       const { name, ...settings } = await body(c, Settings);
       const worker = await account.change((draft) => {
         const before = found(draft.state, param(c, "worker"));
-        return draft.put("workers", { ...renamed(before, name ?? before.name), ...applied(settings, before) });
+        return draft.put("workers", {
+          ...renameWorker(draft, before, name ?? before.name),
+          ...applied(settings, before),
+        });
       });
       return ok(c, show(worker));
     })
@@ -91,16 +94,6 @@ function merged(
 ): Observability {
   const base = before?.observability ?? DEFAULTS.observability;
   return { ...base, ...sent, enabled: sent.enabled ?? base.enabled };
-}
-
-/** The Worker under the name that it has: a Worker's data and addresses hang on it. */
-function renamed(worker: Worker, name: string): Worker {
-  if (name === worker.name) return worker;
-  throw new ApiError(
-    501,
-    10021,
-    `name: the local account does not rename Workers ('${worker.name}' to '${name}'). Create another one and transfer its classes.`,
-  );
 }
 
 function found(state: State, idOrName: string): Worker {
