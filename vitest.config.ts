@@ -4,10 +4,12 @@ import { defineConfig } from "vitest/config";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** For test/chaos: what a run is repeated with. */
+    /** For the chaos tests: what a run is repeated with. */
     chaos: { seed: number; operations: number };
   }
 }
+
+const CHAOS = "test/**/worker/chaos.test.ts";
 
 export default defineConfig({
   test: {
@@ -22,7 +24,7 @@ export default defineConfig({
             miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token" } },
           }),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"], testTimeout: 30_000 },
+        test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 30_000 },
       },
       {
         // Faults at random, replayable: CHAOS_SEED and CHAOS_OPERATIONS (npm run test:chaos).
@@ -34,7 +36,7 @@ export default defineConfig({
         ],
         test: {
           name: "chaos",
-          include: ["test/chaos/**/*.test.ts"],
+          include: [CHAOS],
           testTimeout: 300_000,
           provide: {
             chaos: {
@@ -95,7 +97,7 @@ export default defineConfig({
       {
         test: {
           name: "browser",
-          include: ["test/browser/**/*.test.ts"],
+          include: ["test/browser/*.test.ts", "test/*/browser.test.ts"],
           globalSetup: "test/browser/stack.ts",
           // All files come from one address, and share its bucket of the rate limiter.
           fileParallelism: false,

@@ -4,7 +4,6 @@
  * A version is immutable at Cloudflare, and so it is here: its logical name carries the digest of the release and of
  * the settings, and it is kept when the next one comes, so that a rollback always has something to go to.
  */
-
 import { relative } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
@@ -13,6 +12,7 @@ import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { workerInputs } from "./stack/declared.ts";
+import { jsonBinding } from "./stack/told.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
 const PROGRAM_DIR = import.meta.dirname;
@@ -153,7 +153,7 @@ function ownBindings({ release, source }: Preview): readonly cloudflare.types.in
   const record = { digest, migration: migration.step, history: migration.history, commit, committed };
   return [
     ...bindings.map(({ binding, className }) => ({ type: "durable_object_namespace", name: binding, className })),
-    { type: "json", name: "RELEASE", json: JSON.stringify(record) },
+    jsonBinding("RELEASE", record),
     { type: "version_metadata", name: "VERSION" },
   ];
 }

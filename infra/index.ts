@@ -4,9 +4,9 @@ import { DurableWorker } from "./durable-worker.ts";
 import { addresses } from "./edge.ts";
 import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
-import { readSettings, releaseDir, workerSettings } from "./stack/config.ts";
+import { readSettings, releaseDir } from "./stack/config.ts";
 import { onWorkersDev } from "./stack/declared.ts";
-import { regionTable } from "./stack/region-table.ts";
+import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { blobs, readCache } from "./storage.ts";
 
 const settings = readSettings();
@@ -25,8 +25,8 @@ const worker = new DurableWorker("worker", {
   bindings: [
     { type: "kv_namespace", name: "READS", namespaceId: reads.id },
     { type: "r2_bucket", name: "BLOBS", bucketName: large.name },
-    { type: "json", name: "REGIONS", json: JSON.stringify(regionTable(settings)) },
-    { type: "json", name: "SETTINGS", json: JSON.stringify(workerSettings(settings)) },
+    jsonBinding("REGIONS", regionTable(settings)),
+    jsonBinding("SETTINGS", workerSettings(settings)),
     { type: "secret_text", name: "ADMIN_TOKEN", text: pulumi.secret(settings.adminToken) },
   ],
 });

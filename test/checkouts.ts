@@ -27,7 +27,8 @@ export class Checkouts {
    */
   make(name: string, migrations: readonly Migration[]): Checkout {
     const root = join(this.#dir, name);
-    cpSync(join(ROOT, "infra"), join(root, "infra"), { recursive: true });
+    for (const folder of ["infra", "contract", "worker"])
+      cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
     for (const file of ["package.json", "Pulumi.yaml"]) copyFileSync(join(ROOT, file), join(root, file));
     writeFileSync(

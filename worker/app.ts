@@ -3,21 +3,21 @@
  * routes; whatever went wrong comes out as a problem.
  */
 import { type Context, Hono } from "hono";
-import { account } from "./account/routes.ts";
 import { chat } from "./chat/routes.ts";
-import type { App } from "./context.ts";
 import { counter } from "./counter/routes.ts";
-import { health } from "./health.ts";
-import { crossOrigin, safeHeaders, wellFormedUrl } from "./http.ts";
-import { requestLog } from "./log.ts";
-import { describe, openApi } from "./openapi.ts";
-import { type Problem, problemResponse, Refusal } from "./problem.ts";
+import type { App } from "./http/context.ts";
+import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
+import { health } from "./http/health.ts";
+import { requestLog } from "./http/log.ts";
+import { describe, openApi } from "./http/openapi.ts";
+import { type Problem, problemResponse, Refusal } from "./http/problem.ts";
+import { account } from "./ledger/routes.ts";
+import { isOverloaded, isTransient } from "./objects/retry.ts";
+import { page } from "./page/routes.ts";
 import { rateLimit } from "./rate-limit/middleware.ts";
 import { limit } from "./rate-limit/routes.ts";
-import { isOverloaded, isTransient } from "./retry.ts";
 import { session } from "./session/routes.ts";
-import { stackOf } from "./settings.ts";
-import { page } from "./site.ts";
+import { stackOf } from "./stack.ts";
 
 export const app = new Hono<App>()
   .use(requestLog, safeHeaders, crossOrigin, wellFormedUrl)

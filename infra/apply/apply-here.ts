@@ -1,5 +1,4 @@
 /** The program applied to the local account, as `npm start` does it and every command after. */
-
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -2,7 +2,6 @@
  * `npm run drift -- --stack S`: what in the stack's account is not as the program left it, for a scheduled job. Exit code
  * 0: nothing, 2: something, 1: nobody could look. It reads, and needs no Pulumi.
  */
-
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { migrations } from "../migrations.ts";

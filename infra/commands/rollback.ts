@@ -3,7 +3,6 @@
  *
  * It sets `pin` in the stack's settings and updates the stack, so that no later update undoes it.
  */
-
 import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";

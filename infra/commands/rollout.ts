@@ -3,7 +3,6 @@
  *
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
-
 import { Command, InvalidArgumentError } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";

@@ -1,8 +1,9 @@
 /** What is live in the stack's account, as the planner needs it. */
-
 import type { Live, LiveClass, LiveClasses } from "@durable-stack/class-lifecycle";
 import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import type { Told } from "../../contract/bindings.ts";
+import { RecordedRelease } from "../../contract/release.ts";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -48,16 +49,7 @@ export interface LiveWorker extends Live {
   readonly references: readonly { readonly className: string; readonly worker: string }[];
 }
 
-/** What a release writes into the binding RELEASE of its version, and reads back from a live one. */
-const Recorded = v.object({
-  digest: v.string(),
-  migration: v.string(),
-  history: v.string(),
-  commit: v.optional(v.string()),
-  committed: v.optional(v.string()),
-});
-
-/** The part of the binding REGIONS that names of objects are made of. */
+/** The part of the binding REGIONS that names of objects are made of: as little as any version of ours has. */
 const Regions = v.object({
   environmentPrefix: v.string(),
   home: v.string(),
@@ -153,7 +145,7 @@ export async function readOthers(workers: Workers, names: Iterable<string>): Pro
 }
 
 /** What the version's release recorded, or undefined when none of ours made it. */
-const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", Recorded);
+const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", RecordedRelease);
 
 const servingVersion = ({ versionId, number, tag, digest }: LiveVersion, percentage: number): ServingVersion => ({
   versionId,
@@ -170,7 +162,7 @@ const regionsOf = ({ bindings }: { readonly bindings: readonly BindingRead[] }) 
 /** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
 function jsonOf<Output>(
   bindings: readonly BindingRead[],
-  name: string,
+  name: keyof Told,
   schema: v.GenericSchema<unknown, Output>,
 ): Output | undefined {
   const binding = bindings.find((candidate) => candidate.name === name);

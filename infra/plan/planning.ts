@@ -1,5 +1,4 @@
 /** The program's part of planning: reads through the provider, shows the plan, and ends the program when it is refused. */
-
 import { describe, type Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import { migrations } from "../migrations.ts";

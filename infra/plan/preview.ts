@@ -2,7 +2,6 @@
  * What the next deployment of a release to a stack will do: reads what is live, plans, and reads what the plan's
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
-
 import type { Migration } from "@durable-stack/class-lifecycle";
 import {
   type Finding,
@@ -17,8 +16,8 @@ import {
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
-import { type PublicSettings, workerSettings } from "../stack/config.ts";
-import { regionTable } from "../stack/region-table.ts";
+import type { PublicSettings } from "../stack/config.ts";
+import { regionTable, workerSettings } from "../stack/told.ts";
 import { takenAddresses } from "./addresses.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";

@@ -1,5 +1,4 @@
 /** How the program says no: every reason at once, before anything is sent. */
-
 import { describe, type Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 

@@ -4,6 +4,7 @@
  * data where nothing asks for it. Cloudflare lists ids of objects and no names: data in a namespace may be any region's.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { namePrefix } from "../../contract/regions.ts";
 
 /** A region table as the Worker has it in its REGIONS binding. */
 export interface RegionTable {
@@ -43,10 +44,6 @@ type Entry = RegionTable["regions"][number];
 
 const NO_JURISDICTION = "none";
 const jurisdictionOf = ({ jurisdiction = NO_JURISDICTION }: Entry) => jurisdiction;
-
-/** How names of a region's objects begin. */
-export const namePrefix = ({ environmentPrefix }: RegionTable, { prefix }: Entry): string =>
-  `${environmentPrefix}${prefix}`;
 
 /** What `next` changes for the ids and names that were made under `live`. */
 export function compareRegions(live: RegionTable, next: RegionTable): readonly RegionChange[] {

@@ -1,5 +1,4 @@
 /** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
-
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import { servesAsWanted } from "./drift.ts";

@@ -1,5 +1,4 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
-
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";

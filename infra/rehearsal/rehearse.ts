@@ -3,7 +3,6 @@
  * the API that everybody uses, and followed by the newer one; then all of it is read back. What is missing after must
  * have been named by the plan.
  */
-
 import { randomBytes } from "node:crypto";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
@@ -14,8 +13,8 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
-import { PATTERNS } from "./patterns/index.ts";
-import type { Held, Pattern } from "./patterns/pattern.ts";
+import type { Held, Pattern } from "./filling.ts";
+import { PATTERNS } from "./patterns.ts";
 import { type Side, SideError } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 

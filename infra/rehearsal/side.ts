@@ -112,7 +112,8 @@ export class Sides {
   #programAt(past: readonly Migration[]): string {
     const root = join(this.#dir, `at-${past.at(-1)?.name}`);
     mkdirSync(root);
-    cpSync(join(ROOT, "infra"), join(root, "infra"), { recursive: true });
+    for (const folder of ["infra", "contract", "worker"])
+      cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
     for (const file of ["Pulumi.yaml", "package.json", ...stackFiles()]) cpSync(join(ROOT, file), join(root, file));
     writeFileSync(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
     return root;

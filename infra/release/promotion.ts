@@ -1,5 +1,4 @@
 /** The promotion guard: a stack that promotes from another one deploys only what that one serves, to all its callers. */
-
 import type { Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";

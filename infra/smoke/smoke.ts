@@ -5,14 +5,14 @@
  * some thirty calls of the rate limiter. What only the admin may do is tried where the token is given.
  */
 import { randomUUID } from "node:crypto";
-import { chat } from "./chat.ts";
+import { chat } from "../../test/chat/smoke.ts";
+import { counter } from "../../test/counter/smoke.ts";
+import { ledger } from "../../test/ledger/smoke.ts";
+import { limiter } from "../../test/rate-limit/smoke.ts";
+import { session } from "../../test/session/smoke.ts";
 import { Client } from "./client.ts";
-import { counter } from "./counter.ts";
-import { ledger } from "./ledger.ts";
-import { limiter } from "./limiter.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { page, release } from "./served.ts";
-import { session } from "./session.ts";
 
 /** In this order: the limiter last, since it uses up tokens. */
 const PROBES: Record<string, Probe> = { release, page, counter, chat, ledger, session, "rate limiter": limiter };

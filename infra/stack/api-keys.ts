@@ -1,16 +1,15 @@
 /**
- * API keys of a stack: records in its KV namespace of reads, where the Worker looks them up
- * (worker/rate-limit/api-key.ts). A key is shown once, when it is made; what is kept is its SHA-256.
+ * API keys of a stack: records in its KV namespace of reads, where the Worker looks them up (contract/api-keys.ts).
+ * A key is shown once, when it is made; what is kept is its SHA-256.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type Cloudflare from "cloudflare";
 import * as v from "valibot";
+import { API_KEY_PREFIX, newApiKey, ApiKey as Stored, storedAt } from "../../contract/api-keys.ts";
 import { readCacheInputs } from "./declared.ts";
 
-/** Before the SHA-256 (hex) of a key, as the Worker expects it. */
-const PREFIX = "api-key:";
-
-const Record = v.object({ id: v.string(), name: v.string(), createdAt: v.string() });
+/** For people: whose key it is, and since when. */
+const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.string() });
 
 /** What is known of a key; the key itself is not. */
 export type ApiKey = v.InferOutput<typeof Record>;
@@ -40,10 +39,12 @@ export class ApiKeys {
 
   /** Makes a key. It counts within a minute everywhere. */
   async create(name: string): Promise<ApiKey & { key: string }> {
-    const key = `ds_${randomBytes(32).toString("base64url")}`;
+    const key = newApiKey();
+    const at = await storedAt(key);
+    if (at === undefined) throw new Error("A new key does not have the form of one");
     const record: ApiKey = { id: randomBytes(6).toString("hex"), name, createdAt: new Date().toISOString() };
     // As text: the SDK would take an object apart into form fields of its own.
-    await this.#client.kv.namespaces.values.update(`${PREFIX}${createHash("sha256").update(key).digest("hex")}`, {
+    await this.#client.kv.namespaces.values.update(at, {
       ...this.#where,
       value: JSON.stringify(record),
       metadata: JSON.stringify(record),
@@ -69,7 +70,7 @@ export class ApiKeys {
     const stored = [];
     for await (const { name, metadata } of this.#client.kv.namespaces.keys.list(this.#where.namespace_id, {
       account_id: this.#where.account_id,
-      prefix: PREFIX,
+      prefix: API_KEY_PREFIX,
     })) {
       const parsed = v.safeParse(Record, metadata);
       if (parsed.success) stored.push({ name, record: parsed.output });

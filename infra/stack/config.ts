@@ -1,37 +1,20 @@
 /**
  * A stack's settings: one schema for all of Pulumi.<stack>.yaml, every mistake at once, each with its key and the fix.
- * Pulumi.yaml declares the same keys for `pulumi new` and `pulumi config`; a test holds the two together.
+ * What the Worker is told too is in contract/settings.ts. Pulumi.yaml declares the same keys for `pulumi new` and
+ * `pulumi config`; a test holds the two together.
  */
-
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts";
+import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
+import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey } from "./project.ts";
+import { unknownPaths } from "./unknown.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
 
-const slug = (max: number) =>
-  v.pipe(
-    v.string("must be text"),
-    v.regex(
-      new RegExp(`^[a-z][a-z0-9-]{0,${max - 1}}$`),
-      `must be lower-case letters, digits and hyphens, at most ${max}`,
-    ),
-  );
-const whole = (min: number, max: number) => {
-  const rule = `must be a whole number from ${min} to ${max}`;
-  return v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule));
-};
-const oneOf = <const Options extends readonly string[]>(options: Options) =>
-  v.picklist(options, `must be one of ${options.join(", ")}`);
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
-const origin = v.pipe(
-  v.string("must be text"),
-  v.check(
-    (text) => URL.canParse(text) && new URL(text).origin === text,
-    "must be an origin like https://app.example.com",
-  ),
-);
 const hostname = v.pipe(
   v.string("must be text"),
   v.regex(
@@ -40,30 +23,15 @@ const hostname = v.pipe(
   ),
 );
 
-/** Where Cloudflare is asked to place objects (docs: Durable Objects, data location). */
-const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
-const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
-const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
-
-const Region = v.strictObject({
-  id: slug(31),
-  prefix: slug(31),
-  locationHint: oneOf(LOCATION_HINTS),
-  jurisdiction: v.optional(oneOf(JURISDICTIONS)),
-  continents: v.optional(v.array(oneOf(CONTINENTS)), []),
-});
-
-/** What a stack has that says nothing of its regions, as one made by `pulumi new` does. */
-const REGIONS: v.InferInput<typeof Region>[] = [
+/** The regions of a stack whose file names none, as after `pulumi new`. */
+const DEFAULT_REGIONS: v.InferInput<typeof Region>[] = [
   { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU", "AF"] },
   { id: "us", prefix: "us", locationHint: "enam", continents: ["NA", "SA"] },
   { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
 ];
 
-const RateLimit = v.strictObject({ capacity: whole(1, 1_000_000), periodSeconds: whole(1, 86_400) });
-
-/** Every key of a stack's config. */
-const Schema = v.strictObject({
+/** Every key of a stack's config, without the project's name in front. */
+const Schema = v.object({
   accountId: hexId,
   workerName: WorkerName,
   adminToken: v.pipe(
@@ -71,7 +39,7 @@ const Schema = v.strictObject({
     v.minLength(24, "must have at least 24 characters"),
     v.maxLength(512, "must have at most 512 characters"),
   ),
-  protect: v.optional(v.boolean("must be true or false"), true),
+  protect: v.optional(yesOrNo, true),
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
   rollout: v.optional(whole(0, 100), 100),
@@ -84,7 +52,7 @@ const Schema = v.strictObject({
       v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
     ),
   ),
-  adopt: v.optional(v.boolean("must be true or false"), false),
+  adopt: v.optional(yesOrNo, false),
   zoneId: v.optional(hexId),
   hostname: v.optional(hostname),
   routes: v.optional(
@@ -96,33 +64,10 @@ const Schema = v.strictObject({
     ),
     [],
   ),
-  environmentPrefix: v.pipe(
-    v.string("must be text"),
-    v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
-  ),
-  homeRegion: slug(31),
-  regions: v.optional(
-    v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
-    REGIONS,
-  ),
-  corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
-  demoLogin: v.optional(v.boolean("must be true or false"), false),
-  session: v.optional(
-    v.strictObject({
-      slidingMinutes: v.optional(whole(1, 1_440), 30),
-      absoluteHours: v.optional(whole(1, 720), 12),
-      maxPerUser: v.optional(whole(1, 1_000), 10),
-    }),
-    {},
-  ),
-  chat: v.optional(
-    v.strictObject({ historyLimit: v.optional(whole(1, 10_000), 100), retentionDays: v.optional(whole(1, 3_650)) }),
-    {},
-  ),
-  rateLimits: v.optional(
-    v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
-    {},
-  ),
+  environmentPrefix: EnvironmentPrefix,
+  homeRegion: RegionName,
+  regions: v.pipe(v.array(Region, "must be a list of regions"), v.nonEmpty("must have at least one region")),
+  ...sharedSettings,
 });
 
 /** The keys of a stack's config, as Pulumi.yaml must declare them. */
@@ -196,7 +141,7 @@ function givenBy(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, unknown> {
-  const given: Record<string, unknown> = {};
+  const given: Record<string, unknown> = { regions: DEFAULT_REGIONS };
   if (unfitProjectName(project, stack) === undefined) given.workerName = defaultWorkerName(project, stack);
   if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
   for (const [key, text] of Object.entries(config)) {
@@ -217,9 +162,11 @@ function checked<Output>(
   const elsewhere = ofAnotherName(owner, config, result.issues ?? []);
   const problems = [
     ...elsewhere.problems,
+    ...nameProblems(owner.stack),
     ...(result.issues ?? [])
       .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
       .map((issue) => problem(owner, issue)),
+    ...unknownPaths(given, result.output).map(unknown),
     ...contradictions(given).map(([key, message]) => sentence(owner.stack, key, message)),
   ];
   if (!result.success || problems.length) throw new SettingsError(owner.stack, problems);
@@ -253,6 +200,14 @@ function ofAnotherName(
   return { keys, problems };
 }
 
+/** What is wrong with the stack's name, which the Worker is told as its environment. */
+function nameProblems(stack: string): readonly string[] {
+  const { issues } = v.safeParse(WorkerSettings.entries.environment, stack);
+  return (issues ?? []).map(
+    ({ message }) => `the stack's name ${message} (it is "${stack}"). Fix: pulumi stack init <another name>.`,
+  );
+}
+
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
 const TEXT_KEYS: ReadonlySet<string> = new Set([
   "accountId",
@@ -282,17 +237,18 @@ function jsonOrText(text: string): unknown {
 
 function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "";
-  const [key = "", ...inner] = path.split(".");
-  if (issue.type === "strict_object" && issue.expected === "never") {
-    const others = inner.length ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-    return `${path} is not a setting. Fix: take it away, or correct its name${others}.`;
-  }
+  const [key] = path.split(".");
   if (issue.received === "undefined") {
     const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
     return unfit ?? sentence(stack, path, "is missing");
   }
   const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
   return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
+}
+
+function unknown(path: string): string {
+  const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
+  return `${path} is not a setting. Fix: take it away, or correct its name${others}.`;
 }
 
 function sentence(stack: string, path: string, message: string): string {
@@ -349,13 +305,3 @@ export const readSettings = (): Settings =>
 
 /** The folder of the stack's release. */
 export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);
-
-/** What the Worker gets as its SETTINGS binding. */
-export const workerSettings = ({ stack, corsOrigins, demoLogin, session, chat, rateLimits }: PublicSettings) => ({
-  environment: stack,
-  corsOrigins,
-  demoLogin,
-  session,
-  chat,
-  rateLimits,
-});

@@ -1,5 +1,4 @@
 /** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
-
 import { Reads } from "../plan/reads.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";

@@ -1,5 +1,4 @@
 /** `npm run migrations -- status|plan|import` and the guards of the program, in one sequence on a local account. */
-
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

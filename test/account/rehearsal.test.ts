@@ -78,7 +78,7 @@ it("passes where a class is deleted by a step, and says so, and that the stack d
   project.replace("worker/index.ts", 'export { CounterDO } from "./counter/counter.ts";\n', "");
   project.replace("worker/app.ts", 'import { counter } from "./counter/routes.ts";\n', "");
   project.replace("worker/app.ts", '  .route("/counter", counter)\n', "");
-  project.replace("worker/regions.ts", '  ["COUNTER", "counter"],\n', "");
+  project.replace("worker/objects/names.ts", '  ["COUNTER", "counter"],\n', "");
   project.replace("wrangler.jsonc", '      { "name": "COUNTER", "class_name": "CounterDO" },\n', "");
   addStep('"0002-remove-counter", (classes) => classes.remove("CounterDO")');
   const { code, ok, classes, notAllowed, sockets } = await rehearse("v1");
@@ -91,8 +91,8 @@ it("passes where a class is deleted by a step, and says so, and that the stack d
 });
 
 it("fails where the code looks for the data somewhere else, although no class changes", async () => {
-  project.replace("worker/regions.ts", '["ACCOUNT", "account"]', '["ACCOUNT", "ledger"]');
-  project.replace("worker/regions.ts", '["RATE_LIMITER", "limit"]', '["RATE_LIMITER", "bucket"]');
+  project.replace("worker/objects/names.ts", '["ACCOUNT", "account"]', '["ACCOUNT", "ledger"]');
+  project.replace("worker/objects/names.ts", '["RATE_LIMITER", "limit"]', '["RATE_LIMITER", "bucket"]');
   const { code, ok, classes, plan } = await rehearse("dist/older");
   expect({ code, ok }).toEqual({ code: 1, ok: false });
   expect(plan.join("\n")).toContain("no changes to 5");

@@ -1,5 +1,4 @@
 /** `npm run rollback`, `rollout` and `drift` on a local account that `npm start` has deployed to, one after the other. */
-
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -2,7 +2,6 @@
  * `npm run bench:account`: how long the local account takes, beside `wrangler deploy` against the same one. Each line is
  * the median of several runs; `--check` fails when one is over what it may take.
  */
-
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";

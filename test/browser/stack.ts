@@ -2,7 +2,6 @@
  * The stack that the browser looks at: the release as the source makes it, deployed by the Pulumi program to a local
  * account, as `npm start` does it. Set up once for all files of this suite, and gone with them.
  */
-
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

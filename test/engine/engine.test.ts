@@ -1,5 +1,4 @@
 /** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
-
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeReleases, type Releases } from "../releases.ts";

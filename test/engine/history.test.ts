@@ -1,5 +1,4 @@
 /** Histories of classes on the real engine: stacks at different steps, an engine that is killed, engines at once. */
-
 import { history, type Migration } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Checkout, Checkouts } from "../checkouts.ts";

@@ -1,5 +1,4 @@
 /** Gradual rollouts on the real engine, and what a stack keeps to itself. */
-
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Checkout, Checkouts } from "../checkouts.ts";

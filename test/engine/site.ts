@@ -1,5 +1,4 @@
 /** A stack of the engine and the local account that it deploys to, with a proxy between them. */
-
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

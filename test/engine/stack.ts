@@ -1,5 +1,4 @@
 /** A stack of the real program on the real engine, with a state of its own on disk and the stand-in provider. */
-
 import { fork } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,15 +1,15 @@
 /** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
-
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { Regions } from "../../contract/regions.ts";
+import { Settings as WorkerSettings } from "../../contract/settings.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { CONFIG_KEYS, parseSettings, SettingsError, workerSettings } from "../../infra/stack/config.ts";
+import { CONFIG_KEYS, parseSettings, SettingsError } from "../../infra/stack/config.ts";
 import { projectName } from "../../infra/stack/project.ts";
-import { regionTable } from "../../infra/stack/region-table.ts";
-import { Regions, Settings as WorkerSettings } from "../../worker/settings.ts";
+import { regionTable, workerSettings } from "../../infra/stack/told.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
@@ -151,6 +151,15 @@ describe("mistakes", () => {
   ])("%s: %s", (key, value) => {
     const config = { ...staging, zoneId: "1".repeat(32), [key]: value };
     expect(problems(config).filter((line) => line.startsWith(key)).length).toBeGreaterThan(0);
+  });
+
+  it("are in a setting of a pattern that does not exist, and in a name that the Worker cannot have", () => {
+    expect(problems({ ...staging, chat: '{"historyLimit":5,"history":9}' })).toEqual([
+      "chat.history is not a setting. Fix: take it away, or correct its name.",
+    ]);
+    expect(() => parseSettings({ project: "my-app", stack: "My_Stack" }, staging)).toThrow(
+      /the stack's name must be lower-case.*"My_Stack"/,
+    );
   });
 
   it("are not made by what the environment knows: account and admin token", () => {

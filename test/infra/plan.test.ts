@@ -2,7 +2,6 @@
  * The planner: states, catch-up over any number of steps, guards. Random histories are judged by the local account's
  * rules (packages/local-account/src/lifecycle.ts), which were written apart from it.
  */
-
 import {
   hashes,
   history,

@@ -1,5 +1,4 @@
 /** The program under Pulumi's own mocks: what it declares for a stack, given what is live. No account, no engine. */
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";

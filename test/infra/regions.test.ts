@@ -1,15 +1,9 @@
 /** What a changed region table does to objects that exist: found, named, and allowed only by name. */
-
 import { isError } from "@durable-stack/class-lifecycle";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  compareRegions,
-  namePrefix,
-  type RegionSituation,
-  type RegionTable,
-  regionFindings,
-} from "../../infra/plan/regions.ts";
+import { namePrefix } from "../../contract/regions.ts";
+import { compareRegions, type RegionSituation, type RegionTable, regionFindings } from "../../infra/plan/regions.ts";
 
 const table = (more: Partial<RegionTable> = {}): RegionTable => ({
   environmentPrefix: "prd-",

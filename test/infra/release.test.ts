@@ -37,7 +37,15 @@ describe("building", () => {
 
   it("makes the same bytes again, and from another folder", async () => {
     const elsewhere = join(dir, "another place");
-    for (const part of ["infra", "worker", "wrangler.jsonc", "package.json", "Pulumi.yaml", "tsconfig.base.json"])
+    for (const part of [
+      "contract",
+      "infra",
+      "worker",
+      "wrangler.jsonc",
+      "package.json",
+      "Pulumi.yaml",
+      "tsconfig.base.json",
+    ])
       cpSync(join(ROOT, part), join(elsewhere, part), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(elsewhere, "node_modules"));
     const { buildRelease: buildElsewhere }: { buildRelease: typeof buildRelease } = await import(

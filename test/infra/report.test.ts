@@ -1,5 +1,4 @@
 /** The block that people read before a deployment, from a preview to its text. */
-
 import { PassThrough } from "node:stream";
 import type { Plan } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storedAt } from "../../contract/api-keys.ts";
 import { projectName } from "../../infra/stack/project.ts";
-import { storedAt } from "../../worker/rate-limit/api-key.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keys-"));
 let account: RunningAccount;

@@ -1,5 +1,4 @@
 /** Commands open a stack and read its account: which account that is, what is said when there is none, what is read. */
-
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -4,9 +4,9 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
-import { jsonSchema } from "../../worker/json-schema.ts";
-import { retry } from "../../worker/retry.ts";
-import { Settings, stackOf } from "../../worker/settings.ts";
+import { jsonSchema } from "../../worker/http/json-schema.ts";
+import { retry } from "../../worker/objects/retry.ts";
+import { stackOf } from "../../worker/stack.ts";
 import { ADMIN, call, unique } from "./helpers.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -340,9 +340,10 @@ describe("the stack's settings", () => {
     expect(() => stackOf(wrong)).toThrow(/SETTINGS\.corsOrigins\.0/);
   });
 
-  it("must have the default rate limit", () => {
-    const { rateLimits: _, ...rest } = stackOf(env).settings;
-    expect(v.safeParse(Settings, { ...rest, rateLimits: {} }).success).toBe(false);
+  it("have the default rate limit where they name none, and drop what this release does not know", () => {
+    const { settings } = stackOf({ ...env, SETTINGS: { environment: "dev", chat: { later: 1 }, later: 1 } });
+    expect(settings).toMatchObject({ rateLimits: { default: { capacity: 100, periodSeconds: 60 } } });
+    expect(JSON.stringify(settings)).not.toContain("later");
   });
 
   it("must have a home region that there is, and no prefix twice", () => {

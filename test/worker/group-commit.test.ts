@@ -1,6 +1,6 @@
 /** Group commit by itself, with writes that end when the test says so. */
 import { expect, it } from "vitest";
-import { GroupCommit } from "../../worker/group-commit.ts";
+import { GroupCommit } from "../../worker/objects/group-commit.ts";
 
 /** Commits to a disk that writes down how many changes each write took along. */
 function aDisk() {

@@ -1,5 +1,4 @@
 /** What the suites of the patterns share: calling the Worker as a client does. */
-
 import { env, exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
 import { app } from "../../worker/app.ts";
@@ -53,6 +52,13 @@ export async function call(
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json");
   return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text };
+}
+
+/** A request to the Worker from an address of its own. */
+export function fetchApp(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (!headers.has("CF-Connecting-IP")) headers.set("CF-Connecting-IP", newAddress());
+  return exports.default.fetch(new Request(`${ORIGIN}${path}`, { ...init, headers }));
 }
 
 /** A connected client socket, with the frames that it got. */

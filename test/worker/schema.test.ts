@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { Schema } from "../../worker/schema.ts";
+import { Schema } from "../../worker/objects/schema.ts";
 import { unique } from "./helpers.ts";
 
 const STEPS = [

@@ -17,6 +17,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "wrangler-ours-"));
   project = join(dir, "project");
   for (const part of [
+    "contract",
     "infra",
     "worker",
     "wrangler.jsonc",

@@ -5,8 +5,8 @@
  * user; nobody can be somebody else, and no name is ever taken from a URL.
  */
 import type { Context } from "hono";
-import { bearerToken } from "../admin.ts";
-import type { App } from "../context.ts";
+import { bearerToken } from "../http/admin.ts";
+import type { App } from "../http/context.ts";
 import { identityOf } from "../session/identity.ts";
 
 export interface Who {

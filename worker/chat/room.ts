@@ -7,11 +7,11 @@
  * memory only repeats it.
  */
 import { DurableObject } from "cloudflare:workers";
-import { GroupCommit } from "../group-commit.ts";
-import { problemResponse } from "../problem.ts";
+import { problemResponse } from "../http/problem.ts";
+import { GroupCommit } from "../objects/group-commit.ts";
+import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../rate-limit/bucket.ts";
-import { Schema, type SchemaSteps } from "../schema.ts";
-import { stackOf } from "../settings.ts";
+import { stackOf } from "../stack.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
 import { type ClientFrame, type Message, PING, PONG, type ServerFrame, type Subprotocol } from "./protocol.ts";

@@ -1,13 +1,13 @@
 /** HTTP and WebSocket routes of the chat room, mounted under /room. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../context.ts";
-import { describe } from "../openapi.ts";
-import { refusal } from "../problem.ts";
-import { nameOf, objectFor } from "../regions.ts";
-import { retry } from "../retry.ts";
-import { upgrade } from "../upgrade.ts";
-import { query, wholeNumber } from "../validation.ts";
+import type { App } from "../http/context.ts";
+import { describe } from "../http/openapi.ts";
+import { refusal } from "../http/problem.ts";
+import { upgrade } from "../http/upgrade.ts";
+import { query, wholeNumber } from "../http/validation.ts";
+import { nameOf, objectFor } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
 import { newcomer, type Who, whoIs } from "./identity.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
 import { joinRequest, type Readable } from "./room.ts";

@@ -7,11 +7,11 @@
  * the object is reset and the disk is right.
  */
 import { DurableObject } from "cloudflare:workers";
-import { GroupCommit } from "../group-commit.ts";
-import { problemResponse } from "../problem.ts";
-import { findReplay, keepReplay, REPLAYS_TABLE } from "../replays.ts";
-import { Schema, type SchemaSteps } from "../schema.ts";
-import { answerClose, sendTo } from "../sockets.ts";
+import { problemResponse } from "../http/problem.ts";
+import { GroupCommit } from "../objects/group-commit.ts";
+import { findReplay, keepReplay, REPLAYS_TABLE } from "../objects/replays.ts";
+import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { answerClose, sendTo } from "../objects/sockets.ts";
 import { add, MAX_COUNT } from "./count.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 

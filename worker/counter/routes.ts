@@ -1,14 +1,14 @@
 /** HTTP routes of the counter, mounted under /counter. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { admin } from "../admin.ts";
-import type { App } from "../context.ts";
-import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../idempotency.ts";
-import { describe } from "../openapi.ts";
-import { nameOf, objectFor } from "../regions.ts";
-import { retry } from "../retry.ts";
-import { upgrade } from "../upgrade.ts";
-import { body, query } from "../validation.ts";
+import { admin } from "../http/admin.ts";
+import type { App } from "../http/context.ts";
+import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
+import { describe } from "../http/openapi.ts";
+import { upgrade } from "../http/upgrade.ts";
+import { body, query } from "../http/validation.ts";
+import { nameOf, objectFor } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
 import type { Counted, CounterDO } from "./counter.ts";
 import { readCopy } from "./shared.ts";

@@ -6,16 +6,13 @@
  */
 import type { Context } from "hono";
 import * as v from "valibot";
-import type { App } from "../context.ts";
-import { type Place, regionOfCaller } from "../regions.ts";
-import { stackOf } from "../settings.ts";
+import { ApiKey, storedAt } from "../../contract/api-keys.ts";
+import type { App } from "../http/context.ts";
+import { type Place, regionOfCaller } from "../objects/names.ts";
+import { stackOf } from "../stack.ts";
 import { addressKey } from "./address.ts";
-import { storedAt } from "./api-key.ts";
 import { type Bucket, full, type Policy, refill, take } from "./bucket.ts";
 import { Memory } from "./memory.ts";
-
-/** The record that `npm run keys` keeps of a key. */
-const ApiKey = v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/)) });
 
 /** Seconds. With as long in KV's own cache, a revoked key is refused within a minute or two, everywhere. */
 const TRUST_SECONDS = 30;

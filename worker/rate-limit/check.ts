@@ -1,10 +1,10 @@
 /** Asks a bucket's object, or answers for it where the answer is known. */
 import type { Context } from "hono";
-import type { App } from "../context.ts";
-import { refusal } from "../problem.ts";
-import { formatId, objectFor, type Place } from "../regions.ts";
-import { retry } from "../retry.ts";
-import { stackOf } from "../settings.ts";
+import type { App } from "../http/context.ts";
+import { refusal } from "../http/problem.ts";
+import { formatId, objectFor, type Place } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
+import { stackOf } from "../stack.ts";
 import type { Policy } from "./bucket.ts";
 import { Denials } from "./denials.ts";
 import type { Verdict } from "./limiter.ts";

@@ -3,10 +3,10 @@
  * caller through while the caller's bucket has tokens, and says in every answer how many are left.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "../context.ts";
-import { documented } from "../openapi.ts";
-import { type Refusal, refusal } from "../problem.ts";
-import type { Place } from "../regions.ts";
+import type { App } from "../http/context.ts";
+import { documented } from "../http/openapi.ts";
+import { type Refusal, refusal } from "../http/problem.ts";
+import type { Place } from "../objects/names.ts";
 import { callerOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";

@@ -4,9 +4,9 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../context.ts";
-import { describe } from "../openapi.ts";
-import { body, query, wholeNumber } from "../validation.ts";
+import type { App } from "../http/context.ts";
+import { describe } from "../http/openapi.ts";
+import { body, query, wholeNumber } from "../http/validation.ts";
 import { callerOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";

@@ -1,9 +1,9 @@
 /** How callers show a session's token: `Authorization: Bearer`, or a cookie that no script and no other site can use. */
 import type { Context } from "hono";
-import { bearerToken } from "../admin.ts";
-import type { App } from "../context.ts";
-import { isAllowedOrigin } from "../http.ts";
-import { refusal } from "../problem.ts";
+import { bearerToken } from "../http/admin.ts";
+import type { App } from "../http/context.ts";
+import { isAllowedOrigin } from "../http/headers.ts";
+import { refusal } from "../http/problem.ts";
 
 /** Browsers take a `__Host-` cookie only with Secure and Path=/, and give it to this very host alone. */
 const COOKIE = "__Host-session";

@@ -1,9 +1,9 @@
 /** Who a request is from: the public interface of the session pattern. */
 import type { Context } from "hono";
-import type { App } from "../context.ts";
-import { objectFor } from "../regions.ts";
-import { retry } from "../retry.ts";
-import { stackOf } from "../settings.ts";
+import type { App } from "../http/context.ts";
+import { objectFor } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
+import { stackOf } from "../stack.ts";
 import { shownToken } from "./credentials.ts";
 import { placeOfToken } from "./token.ts";
 

@@ -1,14 +1,14 @@
 /** HTTP routes of the sessions, mounted under /session. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { adminOnly, bearerToken, isAdmin } from "../admin.ts";
-import type { App } from "../context.ts";
-import { describe, documented } from "../openapi.ts";
-import { refusal } from "../problem.ts";
-import { objectFor, type Place, regionOfCaller } from "../regions.ts";
-import { retry } from "../retry.ts";
-import { stackOf } from "../settings.ts";
-import { body } from "../validation.ts";
+import { adminOnly, bearerToken, isAdmin } from "../http/admin.ts";
+import type { App } from "../http/context.ts";
+import { describe, documented } from "../http/openapi.ts";
+import { refusal } from "../http/problem.ts";
+import { body } from "../http/validation.ts";
+import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
+import { stackOf } from "../stack.ts";
 import { giveCookie, shownToken, takeCookie } from "./credentials.ts";
 import { mintToken, placeOfToken } from "./token.ts";
 

@@ -3,7 +3,7 @@
  * storage, and may come early, late or twice. When a session is over nothing of it is left, not even an empty table.
  */
 import { DurableObject } from "cloudflare:workers";
-import { Schema, type SchemaSteps } from "../schema.ts";
+import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { begin, isOver, type Lifetime, touch } from "./lifetime.ts";
 
 const STEPS: SchemaSteps = [

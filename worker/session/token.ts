@@ -2,8 +2,8 @@
  * Session tokens: `<region>~<secret>`, the secret being 256 random bits. A session's object is named by the secret's
  * SHA-256, so that neither names nor storage nor logs can be used as tokens.
  */
-import { formatId, type Place, parseId } from "../regions.ts";
-import type { Region, Regions } from "../settings.ts";
+import type { Region, Regions } from "../../contract/regions.ts";
+import { formatId, type Place, parseId } from "../objects/names.ts";
 
 const SECRET_BYTES = 32;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;

@@ -4,25 +4,25 @@
  * what is measured is the objects and not HTTP.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { AccountDO } from "../../../worker/account/account.ts";
 import type { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { type Joining, joinRequest } from "../../../worker/chat/room.ts";
 import type { CounterDO } from "../../../worker/counter/counter.ts";
+import type { AccountDO } from "../../../worker/ledger/ledger.ts";
 import type { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import type { SessionDO } from "../../../worker/session/session.ts";
-import type { NaiveAccount } from "../naive/account.ts";
-import type { NaiveSession } from "../naive/session.ts";
+import type { NaiveAccount } from "../../ledger/worker/naive.ts";
+import type { NaiveSession } from "../../session/worker/naive.ts";
 
-export { AccountDO } from "../../../worker/account/account.ts";
 export { ChatRoomDO } from "../../../worker/chat/room.ts";
 export { CounterDO } from "../../../worker/counter/counter.ts";
+export { AccountDO } from "../../../worker/ledger/ledger.ts";
 export { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 export { SessionDO } from "../../../worker/session/session.ts";
-export { NaiveAccount } from "../naive/account.ts";
-export { NaiveChatRoom } from "../naive/chat-room.ts";
-export { NaiveCounter } from "../naive/counter.ts";
-export { NaiveRateLimiter } from "../naive/rate-limiter.ts";
-export { NaiveSession } from "../naive/session.ts";
+export { NaiveChatRoom } from "../../chat/worker/naive.ts";
+export { NaiveCounter } from "../../counter/worker/naive.ts";
+export { NaiveAccount } from "../../ledger/worker/naive.ts";
+export { NaiveRateLimiter } from "../../rate-limit/worker/naive.ts";
+export { NaiveSession } from "../../session/worker/naive.ts";
 
 /** The floor: what a call costs when the object does nothing. */
 export class Floor extends DurableObject {

@@ -1,0 +1,29 @@
+/**
+ * API keys: what they look like, and where the KV namespace READS has the record of one. `npm run keys` writes what the
+ * Worker reads. Only the SHA-256 of a key is stored: who reads the store cannot use a key.
+ */
+import * as v from "valibot";
+
+/** Before the SHA-256 (hex) of a key. */
+export const API_KEY_PREFIX = "api-key:";
+
+/** Random bytes of a key, written as base64url. */
+const RANDOM_BYTES = 32;
+const FORM = /^ds_[A-Za-z0-9_-]{43}$/;
+
+/** The record of a key: whose it is. The key itself is nowhere. */
+export const ApiKey = v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/)) });
+
+/** A new key. */
+export function newApiKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return `ds_${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+}
+
+/** Where KV has the record of a key; undefined for what cannot be one. */
+export async function storedAt(key: string): Promise<string | undefined> {
+  if (!FORM.test(key)) return undefined;
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  return API_KEY_PREFIX + Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

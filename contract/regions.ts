@@ -1,0 +1,54 @@
+/** The region table: where the objects of a stack may live, and how their names begin. */
+import * as v from "valibot";
+import { oneOf, slug } from "./values.ts";
+
+/** Characters of a region's id and of its prefix. */
+const MAX_NAME = 31;
+
+/** Where Cloudflare is asked to place an object. Best effort; only an object's first caller decides. */
+const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
+const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
+const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
+
+export const RegionName = slug(MAX_NAME);
+
+export const Region = v.object({
+  /** What callers write before the `~` of an id. */
+  id: RegionName,
+  /** What stands in the names of the region's objects. Never change it where objects exist. */
+  prefix: RegionName,
+  locationHint: oneOf(LOCATION_HINTS),
+  /** Where the region's objects must stay, by law rather than by preference. */
+  jurisdiction: v.optional(oneOf(JURISDICTIONS)),
+  /** Continents whose callers get new ids in this region. */
+  continents: v.optional(v.array(oneOf(CONTINENTS)), []),
+});
+export type Region = v.InferOutput<typeof Region>;
+
+/** Before every region's prefix, so that two environments never share an object's name. */
+export const EnvironmentPrefix = v.pipe(
+  v.string("must be text"),
+  v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
+);
+
+const distinct = (regions: Region[], key: "id" | "prefix") =>
+  new Set(regions.map((region) => region[key])).size === regions.length;
+
+export const Regions = v.pipe(
+  v.object({
+    environmentPrefix: v.union([v.literal(""), EnvironmentPrefix]),
+    /** The region of ids that name none. */
+    home: RegionName,
+    regions: v.pipe(v.array(Region), v.nonEmpty()),
+  }),
+  v.check(({ regions }) => distinct(regions, "id"), "two regions have the same id"),
+  v.check(({ regions }) => distinct(regions, "prefix"), "two regions have the same prefix"),
+  v.check(({ home, regions }) => regions.some(({ id }) => id === home), "home is not the id of a region"),
+);
+export type Regions = v.InferOutput<typeof Regions>;
+
+/** How the names of a region's objects begin: `prd-eu`. */
+export const namePrefix = (
+  { environmentPrefix }: Pick<Regions, "environmentPrefix">,
+  { prefix }: Pick<Region, "prefix">,
+): string => `${environmentPrefix}${prefix}`;

@@ -1,0 +1,20 @@
+/** What a release says of itself in the binding RELEASE of its version. */
+import * as v from "valibot";
+
+export const Release = v.object({
+  /** SHA-256 of the bundle. */
+  digest: v.string(),
+  /** The last migration of the Durable Object classes that this release knows. */
+  migration: v.string(),
+  commit: v.optional(v.string()),
+});
+export type Release = v.InferOutput<typeof Release>;
+
+/** With the hash of the history up to that migration: the planner reads it back from a live version. */
+export const RecordedRelease = v.object({
+  ...Release.entries,
+  history: v.string(),
+  /** When the commit was made (ISO 8601): tells an older release from a newer one. */
+  committed: v.optional(v.string()),
+});
+export type RecordedRelease = v.InferOutput<typeof RecordedRelease>;

@@ -1,0 +1,47 @@
+/** How a pattern is filled with data and read back: over HTTP and WebSocket, as any client does it. */
+import type { Client } from "../smoke/client.ts";
+
+/** What a filling gets: one object that is its own, and a caller with a bucket of their own at the rate limiter. */
+export interface Subject {
+  readonly client: Client;
+  /** The object's id, with its region. */
+  readonly id: string;
+  /** 0, 1, …: so that no two objects hold the same. */
+  readonly index: number;
+  readonly adminToken: string;
+}
+
+/** An object with data. */
+export interface Held {
+  /**
+   * Asks for all that it holds, as JSON: the same answer whenever it is asked and nothing was lost. Throws where the
+   * answer is none.
+   */
+  readonly read: () => Promise<unknown>;
+  /** The region that the Worker chose for it; where not given, the id's. */
+  readonly region?: string;
+}
+
+export interface Pattern {
+  /** The Worker's binding to its class. */
+  readonly binding: string;
+  /** Makes an object hold data, and returns how to read it. */
+  readonly fill: (subject: Subject) => Promise<Held>;
+  /** Where a WebSocket to an object is opened, where it takes any. */
+  readonly socket?: (id: string) => string;
+}
+
+/** JSON with the keys of every object in order: the same data is the same text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}
+
+/** Fails unless `value` is a list. */
+export function list(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new Error(`there is no list but ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+const say = async (page: Page, text: string) => {
+  await page.getByLabel("Message", { exact: true }).fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+};
+
+/** The texts of the room's messages that are stored, in their order on the page. */
+const said = (page: Page) => page.locator("#chat .log li:not(.pending) .text").allTextContents();
+const eventually = (page: Page, texts: string[]) => expect.poll(() => said(page)).toEqual(texts);
+const state = (page: Page) => page.locator("#chat [data-link]").textContent();
+const people = (page: Page) => page.locator("#chat [data-people]").textContent();
+
+/** Two visitors in a room of their own, both connected. */
+async function twoInARoom(): Promise<[Page, Page]> {
+  const ids = { room: randomUUID() };
+  const [ann, ben] = await Promise.all([visit({ ids }), visit({ ids })]);
+  for (const page of [ann, ben]) await expect.poll(() => state(page)).toMatch(/^Live as anon-/);
+  return [ann, ben];
+}
+
+it("chats between two windows, in one order, with who is there and who is typing", async () => {
+  const [ann, ben] = await twoInARoom();
+  await expect.poll(() => people(ann)).toMatch(/^2 here.*you/);
+
+  await ben.getByLabel("Message", { exact: true }).pressSequentially("hm");
+  await expect.poll(() => ann.locator("#chat [data-typing]").textContent()).toMatch(/^anon-\w+ is typing$/);
+
+  await say(ann, "one");
+  await eventually(ben, ["one"]);
+  await say(ben, "two");
+  await eventually(ann, ["one", "two"]);
+  await eventually(ben, ["one", "two"]);
+
+  await ben.close();
+  await expect.poll(() => people(ann)).toMatch(/^1 here/);
+});
+
+it("resumes after a cut: what was said meanwhile is there once and in order, what was written meanwhile is sent", async () => {
+  const [ann, ben] = await twoInARoom();
+  await say(ann, "before");
+  await eventually(ben, ["before"]);
+
+  await ann.getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(ann)).toBe("Cut");
+  await expect.poll(() => people(ben)).toMatch(/^1 here/);
+  await say(ben, "missed 1");
+  await say(ben, "missed 2");
+  await eventually(ben, ["before", "missed 1", "missed 2"]);
+  await say(ann, "written while cut off");
+  await expect.poll(() => ann.locator("#chat .pending .text").allTextContents()).toEqual(["written while cut off"]);
+  await eventually(ann, ["before"]);
+
+  await ann.getByRole("button", { name: "Reconnect" }).click();
+  const all = ["before", "missed 1", "missed 2", "written while cut off"];
+  await eventually(ann, all);
+  await eventually(ben, all);
+  expect(await ann.locator("#chat .mark").last().textContent()).toBe("Back. 2 missed, now here.");
+  expect(await ann.locator("#chat .pending").count()).toBe(0);
+});
+
+it("shows what others write as text, whatever they write", async () => {
+  const [ann, ben] = await twoInARoom();
+  const text = "<img src=x onerror=\"document.title='taken over'\">";
+  await say(ann, text);
+  await eventually(ben, [text]);
+  expect(await ben.title()).toBe("durable-stack");
+});
+
+it("says why, where an id cannot be a room", async () => {
+  const page = await visit({ ids: { room: "mars~lobby" } });
+  await expect
+    .poll(() => page.locator("#chat [data-note]").textContent())
+    .toBe('id: there is no region "mars"; there are: eu, us, ap');
+});

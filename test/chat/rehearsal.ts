@@ -1,0 +1,30 @@
+/** A room keeps its messages, their numbers and who wrote them, and the files that were sent along. */
+import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import { member, status } from "../../infra/smoke/expect.ts";
+
+const ofType = (type: string) => (frame: unknown) => member(frame, "type") === type;
+
+export const chat: Pattern = {
+  binding: "CHAT_ROOM",
+  socket: (id) => `/room/${id}/ws`,
+  async fill({ client, id, index }) {
+    const socket = await client.connect(`/room/${id}/ws`);
+    try {
+      const token = String(member(await socket.next("the history", ofType("history")), "token"));
+      const file = { token, text: `file ${index} of ${id}`, headers: { "Content-Type": "text/plain" } };
+      const stored = await client.call(`/room/${id}/attachments?name=note.txt`, file);
+      const attachment = String(member(status("POST /room/…/attachments", stored, 201), "key"));
+      for (const [i, text] of ["hello", `I am room ${index}`, "see the file"].entries()) {
+        socket.send({ type: "chat", text, clientId: String(i), ...(i === 2 && { attachment }) });
+        await socket.next("the ack", ofType("ack"));
+      }
+      const read = async () => ({
+        history: status("GET /room/…/messages", await client.call(`/room/${id}/messages`), 200),
+        file: status("the file", await client.call(`/room/${id}/attachments/${attachment}`, { token }), 200),
+      });
+      return { read };
+    } finally {
+      socket.close();
+    }
+  },
+};

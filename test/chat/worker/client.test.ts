@@ -1,0 +1,168 @@
+/** The browser's client of the room, against the real room: whatever is cut when, nothing is lost, doubled or reordered. */
+import { evictDurableObject } from "cloudflare:test";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
+import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
+
+/** Cuts connections after so many frames, in both directions together, and then after so many more. */
+function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: () => number } {
+  const left = [...cuts];
+  let frames = 0;
+  const passes = () => {
+    if (left[0] === undefined || frames++ < left[0]) return true;
+    left.shift();
+    frames = 0;
+    return false;
+  };
+  return { connect: lineTo(room, passes), cutsDone: () => cuts.length - left.length };
+}
+
+/** A client whose events are collected and can be waited for. */
+function client(room: string, cuts: number[] = []) {
+  const { connect, cutsDone } = cutting(room, cuts);
+  const events: ChatEvent[] = [];
+  let wake: (() => void) | undefined;
+  const chat = new ChatClient({
+    url: `wss://stack.test/room/${room}/ws`,
+    connect,
+    firstRetryMs: 1,
+    onEvent: (event) => {
+      events.push(event);
+      wake?.();
+    },
+  });
+  onTestFinished(() => chat.close());
+  const until = async (done: () => boolean) => {
+    while (!done()) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  const texts = () => events.flatMap((event) => (event.type === "message" ? event.message.text : []));
+  const stored = () => events.filter(({ type }) => type === "stored").length;
+  const opened = () => events.filter((event) => event.type === "connection" && event.state === "open").length;
+  return { chat, events, until, texts, stored, opened, cutsDone };
+}
+
+const MINE = ["one", "two", "three", "four"];
+const THEIRS = ["uno", "due", "tre"];
+
+/** Two clients say things to each other, the first over a connection that is cut; both must see all of it once. */
+async function conversation(cuts: number[]): Promise<number> {
+  const room = newRoom();
+  const other = client(room);
+  await other.until(() => other.opened() > 0);
+  const mine = client(room, cuts);
+  await mine.until(() => mine.opened() > 0);
+  for (const text of MINE) mine.chat.send(text);
+  for (const text of THEIRS) other.chat.send(text);
+  const all = MINE.length + THEIRS.length;
+  await Promise.all([
+    mine.until(() => mine.stored() === MINE.length && mine.texts().length >= all),
+    other.until(() => other.stored() === THEIRS.length && other.texts().length >= all),
+  ]);
+  const { history } = await join(room);
+  expect(mine.texts()).toEqual(history.map(({ text }) => text));
+  expect(other.texts()).toEqual(mine.texts());
+  expect(mine.texts().filter((text) => MINE.includes(text))).toEqual(MINE);
+  expect(mine.texts().filter((text) => THEIRS.includes(text))).toEqual(THEIRS);
+  return mine.cutsDone();
+}
+
+describe("the client", () => {
+  it("loses and repeats nothing, wherever its connection is cut", async () => {
+    let cutAt = 0;
+    // Until the conversation is over before it comes to the cut.
+    while ((await conversation([cutAt])) > 0) cutAt++;
+    expect(cutAt).toBeGreaterThan(MINE.length * 2 + THEIRS.length);
+  }, 60_000);
+
+  it("loses and repeats nothing, cut again and again", async () => {
+    const cuts = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 2, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(cuts, async (several) => {
+        await conversation(several);
+      }),
+      { numRuns: 10 },
+    );
+  }, 60_000);
+
+  it("stays the same anonymous user over reconnections, and is told who that is", async () => {
+    const room = newRoom();
+    const one = client(room, [3, 2, 2]);
+    await one.until(() => one.cutsDone() < 3 && one.opened() > 0);
+    one.chat.send("hello");
+    one.chat.send("again");
+    await one.until(() => one.stored() === 2);
+    expect(one.events.filter(({ type }) => type === "identity")).toHaveLength(1);
+    expect(one.chat.authorization).toMatch(/^Bearer anon\./);
+  });
+
+  it("resumes after the room's eviction, with what was said meanwhile", async () => {
+    const room = newRoom();
+    const one = client(room);
+    await one.until(() => one.opened() === 1);
+    one.chat.send("before");
+    await one.until(() => one.stored() === 1);
+    await evictDurableObject(roomObject(room), { webSockets: "close" });
+    one.chat.send("after");
+    await fill(room, 3);
+    await one.until(() => one.stored() === 2 && one.texts().length === 5);
+    expect((await join(room)).history.map(({ text }) => text)).toEqual(one.texts());
+  });
+
+  it("is told of a gap, and goes on behind it", async () => {
+    const room = newRoom();
+    await fill(room, 2);
+    const one = client(room, [3]);
+    await one.until(() => one.texts().length === 2);
+    await fill(room, 110);
+    await one.until(() => one.texts().length >= 102);
+    expect(one.events).toContainEqual({ type: "gap", first: 13 });
+    const shown = one.events.flatMap((event) => (event.type === "message" ? event.message.seq : []));
+    expect(new Set(shown).size).toBe(shown.length);
+    expect(shown.at(-1)).toBe(112);
+  });
+
+  it("is told what the room refuses, and sends what comes after it", async () => {
+    const one = client(newRoom());
+    const bad = one.chat.send("x".repeat(5_000));
+    const good = one.chat.send("fine");
+    await one.until(() => one.stored() === 1);
+    expect(one.events).toContainEqual({ type: "refused", clientId: bad, error: expect.stringContaining("4000") });
+    expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
+  });
+
+  it("waits when it has said too much, and keeps the order", async () => {
+    const room = newRoom();
+    const one = client(room);
+    const said = Array.from({ length: 22 }, (_, i) => `${i}`);
+    for (const text of said) one.chat.send(text);
+    await one.until(() => one.stored() === said.length);
+    expect(one.texts()).toEqual(said);
+  }, 10_000);
+
+  it("follows who is here, and who is typing", async () => {
+    const room = newRoom();
+    const one = client(room);
+    await one.until(() => one.opened() === 1);
+    const two = client(room);
+    await two.until(() => two.opened() === 1);
+    two.chat.typing();
+    await one.until(() => one.events.some(({ type }) => type === "typing"));
+    const present = () => one.events.findLast((event) => event.type === "presence");
+    expect(present()?.users).toHaveLength(2);
+    two.chat.close();
+    await one.until(() => present()?.users.length === 1);
+  });
+
+  it("opens no connection after it was closed", async () => {
+    const one = client(newRoom());
+    await one.until(() => one.opened() === 1);
+    one.chat.close();
+    one.chat.send("nobody hears this");
+    expect(one.events.at(-1)).toEqual({ type: "connection", state: "closed" });
+  });
+});

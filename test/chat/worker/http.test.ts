@@ -1,0 +1,284 @@
+/** The chat room over HTTP: pages of the history, and attachments from upload to deletion. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { History } from "../../../worker/chat/history.ts";
+import { fetchApp } from "../../worker/helpers.ts";
+import { fill, join, type Member, newRoom, roomObject } from "./support.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+interface Page {
+  messages: { seq: number; text: string }[];
+  first: number;
+  last: number;
+  gap: boolean;
+}
+
+const read = (room: string, query = "") => fetchApp(`/room/${room}/messages${query}`);
+const page = async (room: string, query = ""): Promise<Page> => (await read(room, query)).json();
+const seqs = ({ messages }: Page) => messages.map(({ seq }) => seq);
+const range = (from: number, to: number) => Array.from({ length: Math.max(to - from + 1, 0) }, (_, i) => from + i);
+
+describe("GET /room/:roomId/messages", () => {
+  it("is the article's list, empty at first", async () => {
+    expect(await page(newRoom())).toEqual({ messages: [], first: 1, last: 0, gap: false });
+  });
+
+  it("pages in both directions, in order, and tells of a gap", async () => {
+    const room = newRoom();
+    await fill(room, 110);
+    expect(seqs(await page(room))).toEqual(range(11, 110));
+    expect(seqs(await page(room, "?limit=3"))).toEqual([108, 109, 110]);
+    expect(seqs(await page(room, "?before=50&limit=3"))).toEqual([47, 48, 49]);
+    expect(seqs(await page(room, "?after=50&limit=3"))).toEqual([51, 52, 53]);
+    expect(seqs(await page(room, "?after=50&before=53"))).toEqual([51, 52]);
+    expect(await page(room, "?after=9&limit=1")).toMatchObject({ gap: true, first: 11, last: 110 });
+    expect(await page(room, "?after=10&limit=1")).toMatchObject({ gap: false, messages: [{ seq: 11 }] });
+    expect(await page(room, "?before=11")).toMatchObject({ messages: [] });
+    expect(await page(room, "?after=110")).toMatchObject({ messages: [], gap: false });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(120), fc.nat(120), fc.integer({ min: 1, max: 100 }), async (after, before, limit) => {
+        const expected = range(Math.max(after + 1, 11), Math.min(before - 1, 110)).slice(0, limit);
+        expect(seqs(await page(room, `?after=${after}&before=${before}&limit=${limit}`))).toEqual(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it.each(["limit=0", "limit=101", "limit=x", "before=-1", "after=1.5", "after=1&after=2", "before="])(
+    "refuses ?%s",
+    async (query) => expect((await read(newRoom(), `?${query}`)).status).toBe(400),
+  );
+
+  it("follows a history limit that was lowered or raised", async () => {
+    const room = newRoom();
+    await fill(room, 30);
+    await runInDurableObject(roomObject(room), (_, { storage }) => {
+      const kept = (history: History) => history.read({ limit: 100 }).map(({ seq }) => seq);
+      const say = (history: History) => {
+        const message = { id: "x", seq: history.last + 1, userId: "u", text: "t", timestamp: 0 };
+        history.append(message);
+        history.appended(message);
+      };
+      const lowered = new History(storage.sql, { limit: 10, retentionMs: undefined });
+      expect(kept(lowered)).toEqual(range(21, 30));
+      say(lowered);
+      expect(kept(lowered)).toEqual(range(22, 31));
+      expect(storage.sql.exec("SELECT seq FROM messages").toArray()).toHaveLength(10);
+      const raised = new History(storage.sql, { limit: 12, retentionMs: undefined });
+      expect(raised.first).toBe(22);
+      for (let i = 0; i < 4; i++) say(raised);
+      expect(kept(raised)).toEqual(range(24, 35));
+      expect(raised.first).toBe(24);
+    });
+  });
+});
+
+const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 1, 2, 3, 4, 5, 6]);
+const bearer = ({ token }: Member) => ({ Authorization: `Bearer ${token}` });
+
+function upload(room: string, member: Member | undefined, { type = "image/png", body = PNG, name = "" } = {}) {
+  return fetchApp(`/room/${room}/attachments${name && `?name=${encodeURIComponent(name)}`}`, {
+    method: "POST",
+    headers: {
+      "Content-Type": type,
+      "Content-Length": String(body.byteLength),
+      ...(member && bearer(member)),
+    },
+    body,
+  });
+}
+
+const uploaded = async (room: string, member: Member, options = {}): Promise<{ key: string }> =>
+  (await upload(room, member, options)).json();
+
+const download = (room: string, key: string, member?: Member, headers: Record<string, string> = {}) =>
+  fetchApp(`/room/${room}/attachments/${key}`, { headers: { ...headers, ...(member && bearer(member)) } });
+
+const blobs = async (room: string) => (await env.BLOBS.list({ prefix: `dev-eu:chat:${room}/` })).objects.length;
+const rowsLeft = (room: string) =>
+  runInDurableObject(roomObject(room), (_, { storage }) => storage.sql.exec("SELECT * FROM uploads").toArray().length);
+
+describe("an attachment", () => {
+  it("goes from its uploader into a message, to the members, byte for byte", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const response = await upload(room, a, { name: "Bild ä.png" });
+    expect(response.status).toBe(201);
+    const { key, ...rest } = await response.json<{ key: string }>();
+    expect(rest).toEqual({ type: "image/png", size: 10, name: "Bild ä.png" });
+    await a.say("look", { attachment: key });
+    const { message } = await b.nextOf("message");
+    expect(message.attachment).toEqual({ key, ...rest });
+
+    const file = await download(room, key, b);
+    expect(file.status).toBe(200);
+    expect(new Uint8Array(await file.arrayBuffer())).toEqual(PNG);
+    expect(file.headers.get("Content-Type")).toBe("image/png");
+    expect(file.headers.get("Content-Disposition")).toBe("attachment; filename*=UTF-8''Bild%20%C3%A4.png");
+    expect(file.headers.get("Content-Security-Policy")).toContain("sandbox");
+    expect(file.headers.get("X-Content-Type-Options")).toBe("nosniff");
+  });
+
+  it("answers ranges and conditions", async () => {
+    const room = newRoom();
+    const a = await join(room);
+    const { key } = await uploaded(room, a);
+    const part = await download(room, key, a, { Range: "bytes=2-4" });
+    expect(part.status).toBe(206);
+    expect(part.headers.get("Content-Range")).toBe("bytes 2-4/10");
+    expect(new Uint8Array(await part.arrayBuffer())).toEqual(PNG.slice(2, 5));
+    const etag = part.headers.get("ETag") ?? "";
+    const same = await download(room, key, a, { "If-None-Match": etag });
+    expect(same.status).toBe(304);
+    expect(await same.text()).toBe("");
+  });
+
+  it("is for members: 401 for nobody, 403 for others, and for members only once it was sent", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const stranger = await join(newRoom());
+    const { key } = await uploaded(room, a);
+    expect((await download(room, key)).status).toBe(401);
+    expect((await download(room, key, stranger)).status).toBe(403);
+    expect((await download(room, key, b)).status).toBe(404);
+    await a.say("look", { attachment: key });
+    expect((await download(room, key, b)).status).toBe(200);
+    expect((await download(room, key, stranger)).status).toBe(403);
+    expect((await download(newRoom(), key, b)).status).toBe(404);
+    // Who has left is no member any more, but whoever has written in the room is.
+    await b.say("nice");
+    b.close();
+    await b.closed;
+    await evictDurableObject(roomObject(room));
+    expect((await download(room, key, b)).status).toBe(200);
+  });
+
+  it("can be sent by its uploader only, and once", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const { key } = await uploaded(room, a);
+    b.send({ type: "chat", text: "mine", attachment: key });
+    expect(await b.nextOf("error")).toMatchObject({ code: "no-attachment" });
+    // A picture needs no words.
+    await a.say("", { attachment: key });
+    a.send({ type: "chat", text: "again", attachment: key });
+    expect(await a.nextOf("error")).toMatchObject({ code: "no-attachment" });
+  });
+
+  it.each([
+    ["a type that browsers run", { type: "text/html" }, 415],
+    ["SVG", { type: "image/svg+xml" }, 415],
+    ["no type", { type: "" }, 415],
+    ["a path for a name", { name: "../x" }, 400],
+    ["a long name", { name: "x".repeat(101) }, 400],
+  ])("is refused: %s", async (_, options, status) => {
+    const room = newRoom();
+    const member = await join(room);
+    expect((await upload(room, member, options)).status).toBe(status);
+    expect(await blobs(room)).toBe(0);
+  });
+
+  it("is refused without identity, without a length, when empty, and when too large", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    expect((await upload(room, undefined)).status).toBe(401);
+    const post = (length: string | undefined, body: BodyInit | null) =>
+      fetchApp(`/room/${room}/attachments`, {
+        method: "POST",
+        headers: {
+          "Content-Type": "text/plain",
+          ...bearer(member),
+          ...(length !== undefined && { "Content-Length": length }),
+        },
+        body,
+      });
+    expect(
+      (await post(undefined, new Response("of unknown length").body?.pipeThrough(new TransformStream()) ?? null))
+        .status,
+    ).toBe(411);
+    expect((await post("0", "")).status).toBe(411);
+    expect((await post(String(10 * 1_024 * 1_024 + 1), "x")).status).toBe(413);
+    expect((await post("5", "longer than five")).status).toBe(503);
+    expect((await post("500", "shorter")).status).toBe(503);
+    expect(await blobs(room)).toBe(0);
+  });
+
+  it("of 10 MiB passes, streamed", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const body = new Uint8Array(10 * 1_024 * 1_024).fill(7);
+    const { key } = await uploaded(room, member, { body, type: "application/pdf" });
+    expect((await (await download(room, key, member)).arrayBuffer()).byteLength).toBe(body.byteLength);
+  });
+
+  it("waits to be sent with at most 19 others of one user", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const statuses = [];
+    for (let i = 0; i < 21; i++) statuses.push((await upload(room, member)).status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(20);
+    expect(statuses.at(-1)).toBe(429);
+  });
+
+  it("is deleted with its message, when the history moves on", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const { key } = await uploaded(room, member);
+    await member.say("look", { attachment: key });
+    await fill(room, 99);
+    await runDurableObjectAlarm(roomObject(room));
+    expect((await download(room, key, member)).status).toBe(200);
+    await fill(room, 1);
+    expect((await download(room, key, member)).status).toBe(404);
+    expect(await blobs(room)).toBe(1);
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
+    expect(await blobs(room)).toBe(0);
+    expect(await rowsLeft(room)).toBe(0);
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(false);
+  });
+
+  it("that is never sent goes after an hour, not before, though the alarm comes early, late and twice", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    const member = await join(room);
+    const { key } = await uploaded(room, member);
+    const stub = roomObject(room);
+    for (let i = 0; i < 2; i++) {
+      expect(await runDurableObjectAlarm(stub)).toBe(true);
+      expect(await blobs(room)).toBe(1);
+    }
+    vi.setSystemTime(Date.now() + 3_600_000);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await blobs(room)).toBe(0);
+    member.send({ type: "chat", text: "late", attachment: key });
+    expect(await member.nextOf("error")).toMatchObject({ code: "no-attachment" });
+    expect(await runDurableObjectAlarm(stub)).toBe(false);
+  });
+
+  it("that R2 would not delete is tried again, for ever", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    const member = await join(room);
+    await uploaded(room, member);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await runInDurableObject(roomObject(room), async (instance, { storage }) => {
+      const { BLOBS } = Reflect.get(instance, "env");
+      const failing = vi.spyOn(BLOBS, "delete").mockRejectedValue(new Error("R2 is down"));
+      for (let i = 0; i < 10; i++) {
+        await storage.deleteAlarm();
+        await instance.alarm();
+      }
+      expect(await storage.getAlarm()).toBe(Date.now() + 60_000);
+      failing.mockRestore();
+    });
+    expect(await blobs(room)).toBe(1);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await blobs(room)).toBe(0);
+  });
+});

@@ -1,0 +1,137 @@
+/** Retention by age: what is too old is shown to nobody, then deleted with its file, and its number never comes again. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { stackOf } from "../../../worker/stack.ts";
+import { fetchApp } from "../../worker/helpers.ts";
+import { join, type Member, newRoom, roomObject } from "./support.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** What the stack says of rooms, to rooms that wake from now on: objects have an environment that is not the test's. */
+const chat = await runInDurableObject(roomObject(newRoom()), (room) => stackOf(Reflect.get(room, "env")).settings.chat);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  chat.retentionDays = 7;
+});
+afterEach(() => {
+  delete chat.retentionDays;
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+const stored = (room: string) =>
+  runInDurableObject(roomObject(room), async (_, { storage }) => ({
+    seqs: storage.sql
+      .exec("SELECT seq FROM messages ORDER BY seq")
+      .toArray()
+      .map(({ seq }) => seq),
+    alarm: await storage.getAlarm(),
+  }));
+
+const page = async (room: string, query = "") => {
+  const { messages, first, last, gap } = await (await fetchApp(`/room/${room}/messages${query}`)).json<{
+    messages: { seq: number }[];
+    first: number;
+    last: number;
+    gap: boolean;
+  }>();
+  return { seqs: messages.map(({ seq }) => seq), first, last, gap };
+};
+
+/** A room with messages 1 and 2 of one day, and 3 of three days later. */
+async function aRoom(): Promise<{ room: string; member: Member }> {
+  const room = newRoom();
+  const member = await join(room);
+  await member.say("one");
+  await member.say("two");
+  pass(3 * DAY_MS);
+  await member.say("three");
+  return { room, member };
+}
+
+it("a message is shown until it is too old, and not a moment longer, whenever the alarm comes", async () => {
+  const { room } = await aRoom();
+  pass(4 * DAY_MS - 1);
+  expect(await page(room)).toEqual({ seqs: [1, 2, 3], first: 1, last: 3, gap: false });
+  pass(1);
+  expect(await page(room)).toEqual({ seqs: [3], first: 3, last: 3, gap: false });
+  expect(await page(room, "?after=1")).toEqual({ seqs: [3], first: 3, last: 3, gap: true });
+  expect((await join(room)).history.map(({ seq }) => seq)).toEqual([3]);
+  expect((await join(room, { after: 1 })).greeting[0]).toEqual({ type: "gap", after: 1, first: 3 });
+});
+
+it("the alarm deletes it: early nothing, late all, twice no more, and comes again for the next", async () => {
+  const { room } = await aRoom();
+  expect((await stored(room)).alarm).toBe(Date.now() + 4 * DAY_MS);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await stored(room)).toEqual({ seqs: [1, 2, 3], alarm: Date.now() + 4 * DAY_MS });
+  pass(5 * DAY_MS);
+  for (let times = 0; times < 2; times++) {
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await stored(room)).toEqual({ seqs: [3], alarm: Date.now() + 2 * DAY_MS });
+  }
+});
+
+it("a room whose messages are all gone sets no alarm, and goes on with its numbers, over an eviction", async () => {
+  const { room, member } = await aRoom();
+  pass(8 * DAY_MS);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await stored(room)).toEqual({ seqs: [], alarm: null });
+  await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+  expect(await page(room)).toEqual({ seqs: [], first: 4, last: 3, gap: false });
+  expect((await join(room, { after: 3 })).greeting[0]).toMatchObject({ type: "history", messages: [] });
+  expect((await join(room, { after: 2 })).greeting[0]).toEqual({ type: "gap", after: 2, first: 4 });
+  expect(await member.say("four")).toMatchObject({ seq: 4 });
+  expect(await stored(room)).toEqual({ seqs: [4], alarm: Date.now() + 7 * DAY_MS });
+});
+
+it("an attachment goes with its message", async () => {
+  const room = newRoom();
+  const member = await join(room);
+  const response = await fetchApp(`/room/${room}/attachments`, {
+    method: "POST",
+    headers: { "Content-Type": "text/plain", "Content-Length": "2", Authorization: `Bearer ${member.token}` },
+    body: "hi",
+  });
+  const { key } = await response.json<{ key: string }>();
+  await member.say("look", { attachment: key });
+  const blobs = async () => (await env.BLOBS.list({ prefix: `dev-eu:chat:${room}/` })).objects.length;
+  pass(7 * DAY_MS - 1);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await blobs()).toBe(1);
+  pass(DAY_MS);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await blobs()).toBe(0);
+});
+
+it("where it is set for a room that has old messages, they go when somebody comes", async () => {
+  delete chat.retentionDays;
+  const { room } = await aRoom();
+  pass(30 * DAY_MS);
+  expect((await stored(room)).alarm).toBeNull();
+  chat.retentionDays = 7;
+  await evictDurableObject(roomObject(room), { webSockets: "close" });
+  expect((await join(room)).history).toEqual([]);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await stored(room)).toEqual({ seqs: [], alarm: null });
+});
+
+it("without the setting messages stay, up to the limit", async () => {
+  delete chat.retentionDays;
+  const { room } = await aRoom();
+  pass(3_650 * DAY_MS);
+  expect((await page(room)).seqs).toEqual([1, 2, 3]);
+});
+
+it("a clock that goes back keeps nothing longer and gives no number twice", async () => {
+  const { room, member } = await aRoom();
+  pass(-2 * DAY_MS);
+  await member.say("four, said to be two days older than three");
+  pass(7 * DAY_MS);
+  expect((await page(room)).seqs).toEqual([]);
+  await runDurableObjectAlarm(roomObject(room));
+  expect(await member.say("five")).toMatchObject({ seq: 5 });
+});

@@ -1,0 +1,629 @@
+/** The chat room, over its WebSockets: order, resume, presence, limits; over hibernation and crashes. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import type { Message } from "../../../worker/chat/protocol.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { fetchApp } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
+import { fill, join, knock, type Member, newRoom, roomObject } from "./support.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+describe("joining", () => {
+  it("greets with the history, then who is here, and makes an anonymous user", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    expect(member.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
+    expect(member.greeting[0]).toMatchObject({ messages: [], last: 0, more: false });
+    expect(member.userId).toMatch(/^anon-[0-9a-f]{20}$/);
+    expect(member.greeting[1]).toMatchObject({ users: [member.userId] });
+  });
+
+  it("works at /room/:roomId too", async () => {
+    expect((await join(newRoom(), { path: "" })).userId).toMatch(/^anon-/);
+  });
+
+  it("takes no name from the URL", async () => {
+    const member = await join(newRoom(), { path: "/ws?userId=alice&userid=alice&token=alice" });
+    expect(member.userId).toMatch(/^anon-/);
+  });
+
+  it("with the token of an anonymous user is that user, and the subprotocol is answered", async () => {
+    const room = newRoom();
+    const first = await join(room);
+    const response = await knock(room, { token: first.token ?? "" });
+    expect(response.status).toBe(101);
+    expect(response.headers.get("Sec-WebSocket-Protocol")).toBe("chat");
+    response.webSocket?.accept();
+    response.webSocket?.close();
+    const again = await join(newRoom(), { token: first.token ?? "" });
+    expect(again.userId).toBe(first.userId);
+    const forged = await join(newRoom(), { token: `anon.${"x".repeat(42)}` });
+    expect(forged.userId).not.toBe(first.userId);
+  });
+
+  it("by plain HTTP is 426", async () => {
+    for (const path of ["/room/r/ws", "/room/r"]) {
+      const response = await fetchApp(path);
+      expect(response.status).toBe(426);
+      expect(response.headers.get("Upgrade")).toBe("websocket");
+    }
+  });
+
+  it("from a foreign page is 403", async () => {
+    expect((await knock(newRoom(), { headers: { Origin: "https://evil.example" } })).status).toBe(403);
+    const own = await knock(newRoom(), { headers: { Origin: "https://stack.test" } });
+    expect(own.status).toBe(101);
+    own.webSocket?.accept();
+    own.webSocket?.close();
+  });
+
+  it.each(["-1", "1.5", "x", "1e3", "99999999999999999", "", "%00"])("with after=%s is 400", async (after) => {
+    expect((await knock(newRoom(), { after })).status).toBe(400);
+  });
+
+  it.each(["a:b", "a~b", "x".repeat(257), "a\u0000b", " a"])("a room called %j is 400", async (room) => {
+    expect((await knock(room)).status).toBe(400);
+  });
+
+  it("is refused with 503 when 1,000 are in the room, until one leaves", async () => {
+    const room = newRoom();
+    const stub = roomObject(room);
+    const sockets: WebSocket[] = [];
+    for (let i = 0; i < 1_000; i++) {
+      const joining = JSON.stringify({ userId: "crowd", subprotocol: false });
+      const response = await stub.fetch(`https://room/?joining=${encodeURIComponent(joining)}`, {
+        headers: { Upgrade: "websocket" },
+      });
+      if (!response.webSocket) throw new Error(`socket ${i} was refused: ${response.status}`);
+      response.webSocket.accept();
+      sockets.push(response.webSocket);
+    }
+    const refused = await knock(room);
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ status: 503 });
+    expect(refused.headers.get("Retry-After")).toBe("60");
+    const [first] = sockets;
+    const closed = new Promise((resolve) => first?.addEventListener("close", resolve));
+    first?.close(1000);
+    await closed;
+    const member = await join(room);
+    expect(member.greeting.at(-1)).toMatchObject({ users: expect.arrayContaining(["crowd", member.userId]) });
+    member.close();
+    for (const socket of sockets) socket.close();
+  }, 30_000);
+});
+
+describe("identity", () => {
+  const userWith = async (userId: string) => {
+    const response = await fetchApp("/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${env.ADMIN_TOKEN}` },
+      body: JSON.stringify({ userId, role: "user" }),
+    });
+    const { token } = await response.json<{ token: string }>();
+    return { headers: { Authorization: `Bearer ${token}` } };
+  };
+
+  it("is the session's user, one presence on all tabs, and no token is given out for it", async () => {
+    const room = newRoom();
+    const alice = await userWith("alice");
+    const [tab1, tab2] = [await join(room, alice), await join(room, alice)];
+    expect([tab1.userId, tab2.userId, tab1.token]).toEqual(["alice", "alice", undefined]);
+    expect(tab2.greeting.at(-1)).toEqual({ type: "presence", users: ["alice"] });
+    await tab1.say("hello", { clientId: "1" });
+    // The same user, the same message, over another socket.
+    expect(await tab2.say("hello", { clientId: "1" })).toMatchObject({ seq: 1, duplicate: true });
+  });
+
+  it("of a session goes before an anonymous token", async () => {
+    const room = newRoom();
+    const anonymous = await join(room);
+    const { headers } = await userWith("bob");
+    expect((await join(room, { headers, token: anonymous.token ?? "" })).userId).toBe("bob");
+  });
+
+  it("of a session that is over is anonymous", async () => {
+    const { headers } = await userWith("carol");
+    await fetchApp("/session", { method: "DELETE", headers });
+    expect((await join(newRoom(), { headers })).userId).toMatch(/^anon-/);
+  });
+});
+
+describe("a message", () => {
+  it("goes to everybody, sender too, with the article's fields and a number; the sender gets an ack", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const ack = await a.say("hello", { clientId: "c1" });
+    const seen = await b.nextOf("message");
+    expect(seen.message).toEqual({
+      id: ack.id,
+      seq: 1,
+      userId: a.userId,
+      text: "hello",
+      timestamp: ack.timestamp,
+      clientId: "c1",
+    });
+    expect(ack).toMatchObject({ seq: 1, clientId: "c1" });
+    expect((await a.say("again")).seq).toBe(2);
+  });
+
+  it("is on disk before anybody sees it: a crash at once loses nothing", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    a.send({ type: "chat", text: "kept" });
+    await b.nextOf("message");
+    await evictDurableObject(roomObject(room), { webSockets: "close" });
+    expect((await join(room)).history.map(({ text }) => text)).toEqual(["kept"]);
+  });
+
+  it("has its order by number, whatever the clock does", async () => {
+    stopClock();
+    const room = newRoom();
+    const member = await join(room);
+    for (const step of [0, -5_000, 0, 60_000, -1]) {
+      pass(step);
+      await member.say(`${step}`);
+    }
+    const { history } = await join(room);
+    expect(history.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(history.map(({ text }) => text)).toEqual(["0", "-5000", "0", "60000", "-1"]);
+  });
+
+  it("sent twice under one clientId is stored once, also after hibernation, and acknowledged twice", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const first = await a.say("once", { clientId: "same" });
+    const second = await a.say("once", { clientId: "same" });
+    await evictDurableObject(roomObject(room));
+    const third = await a.say("once", { clientId: "same" });
+    expect(second).toEqual({ ...first, duplicate: true });
+    expect(third).toEqual({ ...first, duplicate: true });
+    expect((await b.settled()).filter(({ type }) => type === "message")).toHaveLength(1);
+  });
+
+  it("is still known when it has left the history, over hibernation, for a day", async () => {
+    stopClock();
+    const room = newRoom();
+    const author = await join(room);
+    const first = await author.say("early", { clientId: "early" });
+    await fill(room, 120);
+    await evictDurableObject(roomObject(room));
+    expect(await author.say("early", { clientId: "early" })).toEqual({ ...first, duplicate: true });
+    author.send({ type: "chat", text: "other", clientId: "early" });
+    expect(await author.nextOf("error")).toMatchObject({ code: "conflict", clientId: "early" });
+    pass(24 * 3_600_000 + 1);
+    expect(await author.say("early", { clientId: "early" })).toMatchObject({ seq: 122 });
+  });
+
+  it("under a used clientId with another text is a conflict, and nothing is stored", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.say("one", { clientId: "x" });
+    a.send({ type: "chat", text: "two", clientId: "x" });
+    expect(await a.nextOf("error")).toMatchObject({ code: "conflict", clientId: "x" });
+    expect(await b.say("three", { clientId: "x" })).toMatchObject({ seq: 2 });
+  });
+
+  it("that cannot be stored is refused to its sender and shown to nobody", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.say("one");
+    await b.settled();
+    vi.spyOn(crypto, "randomUUID").mockReturnValue(null as never);
+    a.send({ type: "chat", text: "two", clientId: "two" });
+    expect(await a.nextOf("error")).toMatchObject({ code: "not-stored", clientId: "two" });
+    vi.restoreAllMocks();
+    expect(await b.settled()).toEqual([]);
+    expect(await a.say("two", { clientId: "two" })).toMatchObject({ seq: 2 });
+  });
+});
+
+describe("messages that are stored together", () => {
+  /** The frames with the next ten messages. */
+  async function nextTen(member: Member) {
+    const frames: Message[][] = [];
+    while (frames.flat().length < 10) {
+      const frame = await member.next();
+      if (frame.type === "message") frames.push([frame.message]);
+      if (frame.type === "messages") frames.push(frame.messages);
+    }
+    return frames;
+  }
+  /** Lets nothing reach the room's disk until released. */
+  async function slowDisk(room: string): Promise<() => Promise<void>> {
+    await runInDurableObject(roomObject(room), (_, { storage }) => {
+      const sync = storage.sync.bind(storage);
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      Object.assign(storage, { sync: () => released.then(sync), release });
+    });
+    return () => runInDurableObject(roomObject(room), (_, { storage }) => Reflect.get(storage, "release")());
+  }
+  const TAKES_MANY = { headers: { "Sec-WebSocket-Protocol": "chat, chat.batched" } };
+
+  it("come in one frame to who takes them so, each in its own to the others; also after hibernation", async () => {
+    const room = newRoom();
+    // The room hears one socket's frames one after the other, those of several sockets together.
+    const speakers: Member[] = [];
+    while (speakers.length < 10) speakers.push(await join(room));
+    const [plain, batched] = [await join(room), await join(room, TAKES_MANY)];
+    for (const first of [1, 11]) {
+      const release = await slowDisk(room);
+      for (const speaker of speakers) speaker.send({ type: "chat", text: `after ${first}` });
+      await plain.settled();
+      await release();
+      const [inMany, inFew] = [await nextTen(plain), await nextTen(batched)];
+      expect(inMany).toHaveLength(10);
+      // The first was on its way to the disk when the others came.
+      expect(inFew.map((messages) => messages.length)).toEqual([1, 9]);
+      expect(inFew.flat()).toEqual(inMany.flat());
+      expect(inFew.flat().map(({ seq }) => seq)).toEqual(Array.from({ length: 10 }, (_, i) => first + i));
+      await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    }
+  });
+
+  it("are asked for by the better of two subprotocols", async () => {
+    const response = await knock(newRoom(), TAKES_MANY);
+    expect(response.headers.get("Sec-WebSocket-Protocol")).toBe("chat.batched");
+    response.webSocket?.accept();
+    response.webSocket?.close();
+  });
+
+  it("are one message frame where there is one", async () => {
+    const room = newRoom();
+    const batched = await join(room, TAKES_MANY);
+    batched.send({ type: "chat", text: "alone" });
+    expect((await batched.next()).type).toBe("message");
+    expect((await batched.next()).type).toBe("ack");
+  });
+});
+
+describe("what a room writes", () => {
+  it("is at most 1.1 rows for a message, when the history is full and ids are remembered", async () => {
+    const room = newRoom();
+    await fill(room, 100);
+    const rows = await countRows(roomObject(room));
+    for (let i = 0; i < 10; i++) {
+      const member = await join(room);
+      for (let j = 0; j < 20; j++) await member.say(`${i} ${j}`, { clientId: `${i}-${j}` });
+      member.close();
+    }
+    expect(rows()).toBeGreaterThanOrEqual(200);
+    expect(rows() / 200).toBeLessThanOrEqual(OURS.message);
+  });
+
+  it("is nothing for joining, leaving, typing, and reading", async () => {
+    const room = newRoom();
+    await (await join(room)).say("first");
+    const rows = await countRows(roomObject(room));
+    const member = await join(room);
+    member.send({ type: "typing" });
+    await member.settled();
+    member.close();
+    await member.closed;
+    await fetchApp(`/room/${room}/messages`);
+    expect(rows()).toBe(0);
+  });
+
+  it("is nothing at all in a room that was only looked at", async () => {
+    const room = newRoom();
+    await fetchApp(`/room/${room}/messages`);
+    (await join(room)).close();
+    const tables = await runInDurableObject(roomObject(room), (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+});
+
+describe("resuming", () => {
+  it("gets exactly what was missed", async () => {
+    const room = newRoom();
+    await fill(room, 30);
+    for (const after of [0, 1, 29, 30]) {
+      const member = await join(room, { after });
+      expect(member.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
+      expect(member.history.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 - after }, (_, i) => after + 1 + i));
+      member.close();
+    }
+  });
+
+  it("is told of the gap when not all is kept, with the first number that is", async () => {
+    const room = newRoom();
+    await fill(room, 130);
+    const behind = await join(room, { after: 29 });
+    expect(behind.greeting[0]).toEqual({ type: "gap", after: 29, first: 31 });
+    expect(behind.history).toHaveLength(100);
+    expect(behind.history[0]).toMatchObject({ seq: 31, text: "message 31" });
+    const just = await join(room, { after: 30 });
+    expect(just.greeting[0]).toMatchObject({ type: "history" });
+    expect(just.history).toHaveLength(100);
+    const fresh = await join(room);
+    expect(fresh.greeting[0]).toMatchObject({ type: "history", last: 130 });
+  });
+
+  it("is told of a gap when it knows numbers that this room never gave", async () => {
+    const room = newRoom();
+    await fill(room, 3);
+    const stranger = await join(room, { after: 9 });
+    expect(stranger.greeting[0]).toEqual({ type: "gap", after: 9, first: 1 });
+    expect(stranger.history).toHaveLength(3);
+  });
+});
+
+describe("presence", () => {
+  it("counts a user on two tabs once, and announces the leave when the last tab is gone", async () => {
+    const room = newRoom();
+    const watcher = await join(room);
+    const tab1 = await join(room);
+    expect(await watcher.nextOf("user_joined")).toMatchObject({ userId: tab1.userId });
+    const tab2 = await join(room, { token: tab1.token ?? "" });
+    expect(tab2.greeting.at(-1)).toEqual({
+      type: "presence",
+      users: expect.arrayContaining([watcher.userId, tab1.userId]),
+    });
+    tab1.close();
+    await tab1.closed;
+    expect(await watcher.settled()).toEqual([]);
+    tab2.close();
+    await tab2.closed;
+    const frames = await watcher.settled();
+    expect(frames).toMatchObject([{ type: "user_left", userId: tab1.userId }]);
+  });
+
+  it("is right after hibernation", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.settled();
+    await evictDurableObject(roomObject(room));
+    const c = await join(room);
+    expect(c.greeting.at(-1)).toEqual({
+      type: "presence",
+      users: expect.arrayContaining([a.userId, b.userId, c.userId]),
+    });
+    await evictDurableObject(roomObject(room));
+    b.close();
+    await b.closed;
+    expect((await a.settled()).map(({ type }) => type)).toEqual(["user_joined", "user_left"]);
+    expect((await join(room)).greeting.at(-1)).toMatchObject({ users: expect.not.arrayContaining([b.userId]) });
+  });
+
+  it("announces a leave once, though both tabs close at once and the room sleeps between", async () => {
+    const room = newRoom();
+    const watcher = await join(room);
+    const tabs = [await join(room)];
+    for (let i = 0; i < 3; i++) tabs.push(await join(room, { token: tabs[0]?.token ?? "" }));
+    await watcher.settled();
+    await evictDurableObject(roomObject(room));
+    for (const tab of tabs) tab.close();
+    await Promise.all(tabs.map(({ closed }) => closed));
+    expect((await watcher.settled()).map(({ type }) => type)).toEqual(["user_left"]);
+  });
+
+  it("announces a leave once when close and error both come", async () => {
+    const room = newRoom();
+    const watcher = await join(room);
+    const member = await join(room);
+    await watcher.settled();
+    const original = ChatRoomDO.prototype.webSocketClose;
+    vi.spyOn(ChatRoomDO.prototype, "webSocketClose").mockImplementation(function (
+      this: ChatRoomDO,
+      socket,
+      code,
+      reason,
+    ) {
+      original.call(this, socket, code, reason);
+      this.webSocketError(socket);
+      original.call(this, socket, code, reason);
+    });
+    member.close();
+    await member.closed;
+    expect((await watcher.settled()).map(({ type }) => type)).toEqual(["user_left"]);
+  });
+});
+
+describe("a closing socket", () => {
+  it.each([
+    [1000, 1000],
+    [3000, 3000],
+    [4999, 4999],
+    [undefined, 1005],
+  ])("that says %s gets a clean close", async (code, expected) => {
+    const member = await join(newRoom());
+    member.socket.close(code);
+    expect(await member.closed).toMatchObject({ code: expected, wasClean: true });
+  });
+
+  it("among many stops no broadcast, and is not counted", async () => {
+    const room = newRoom();
+    const members = [];
+    for (let i = 0; i < 6; i++) members.push(await join(room));
+    const [speaker, ...others] = members;
+    if (!speaker) throw new Error("nobody there");
+    // The room's ends of these two start to close, and the clients' ends never answer.
+    for (const index of [1, 3]) others[index]?.socket.close(1001 + 2_000);
+    await speaker.say("still here?");
+    for (const index of [0, 2, 4])
+      expect(await others[index]?.nextOf("message")).toMatchObject({ message: { seq: 1 } });
+    expect((await join(room)).greeting.at(-1)).toMatchObject({ users: { length: 5 } });
+  });
+});
+
+describe("typing", () => {
+  it("goes to the others, at most once a second from one socket, and is not stored", async () => {
+    stopClock();
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.settled();
+    for (let i = 0; i < 5; i++) a.send({ type: "typing" });
+    expect(await a.settled()).toEqual([]);
+    expect(await b.settled()).toEqual([{ type: "typing", userId: a.userId }]);
+    pass(1_000);
+    a.send({ type: "typing" });
+    await a.settled();
+    expect(await b.settled()).toEqual([{ type: "typing", userId: a.userId }]);
+    expect((await join(room)).history).toEqual([]);
+  });
+});
+
+describe("a ping", () => {
+  it("is answered without waking the room", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const woken = vi.spyOn(ChatRoomDO.prototype, "webSocketMessage");
+    await evictDurableObject(roomObject(room));
+    member.send('{"type":"ping"}');
+    expect(await member.next()).toEqual({ type: "pong" });
+    expect(woken).not.toHaveBeenCalled();
+  });
+});
+
+describe("the limits", () => {
+  it.each([
+    ["text of 4,000 characters", { type: "chat", text: "x".repeat(4_000) }],
+    ["text of 4,000 characters outside the BMP", { type: "chat", text: "😀".repeat(4_000) }],
+    ["text with NUL and line separators", { type: "chat", text: "\u0000\u2028\u2029 '\"\\" }],
+    ["unknown fields", { type: "chat", text: "hi", userId: "root", seq: 7, __proto__: { x: 1 } }],
+  ])("let pass: %s", async (_, frame) => {
+    const room = newRoom();
+    const member = await join(room);
+    member.send(frame);
+    const { message } = await member.nextOf("message");
+    expect(message).toMatchObject({ seq: 1, userId: member.userId, text: frame.text });
+    expect((await join(room)).history).toEqual([message]);
+  });
+
+  it.each([
+    ["not JSON", "{", "Invalid JSON"],
+    ["nothing", "", "Invalid JSON"],
+    [
+      "a frame over 16 KiB",
+      JSON.stringify({ type: "chat", text: "x", pad: "x".repeat(16_384) }),
+      "at most 16384 bytes",
+    ],
+    [
+      "a frame over 16 KiB in bytes",
+      JSON.stringify({ type: "chat", text: "x", pad: "é".repeat(8_200) }),
+      "at most 16384 bytes",
+    ],
+    ["null", "null", "type"],
+    ["an array", "[]", "type"],
+    ["no type", "{}", "type"],
+    ["an unknown type", '{"type":"history"}', "type"],
+    ["a type from the prototype", '{"type":"__proto__"}', "type"],
+    ["no text", '{"type":"chat"}', "text"],
+    ["empty text", '{"type":"chat","text":""}', "text: must not be empty"],
+    ["blank text", '{"type":"chat","text":" \\n\\t "}', "text: must not be empty"],
+    ["text of 4,001 characters", JSON.stringify({ type: "chat", text: "x".repeat(4_001) }), "at most 4000"],
+    ["text that is a number", '{"type":"chat","text":1}', "text"],
+    ["an empty clientId", '{"type":"chat","text":"x","clientId":""}', "clientId"],
+    ["a long clientId", JSON.stringify({ type: "chat", text: "x", clientId: "x".repeat(65) }), "clientId"],
+    ["an attachment that is not there", '{"type":"chat","text":"x","attachment":"nope"}', "attachment"],
+  ])("refuse %s, to its sender only", async (_, frame, error) => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.settled();
+    a.send(frame);
+    expect(await a.settled()).toMatchObject([{ type: "error", error: expect.stringContaining(error) }]);
+    expect(await b.settled()).toEqual([]);
+    expect(await a.say("well")).toMatchObject({ seq: 1 });
+  });
+
+  it("refuse binary frames", async () => {
+    const member = await join(newRoom());
+    member.send(new TextEncoder().encode('{"type":"chat","text":"x"}').buffer);
+    expect(await member.nextOf("error")).toMatchObject({ error: "Binary frames are not accepted" });
+  });
+
+  it("store a lone surrogate as it is shown", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    member.send('{"type":"chat","text":"a\\ud800b"}');
+    const { message } = await member.nextOf("message");
+    expect(message.text).toBe("a\uFFFDb");
+    expect((await join(room)).history).toEqual([message]);
+  });
+
+  it("are 20 messages in 10 seconds a socket, refilled with time, over hibernation", async () => {
+    stopClock();
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    for (let i = 1; i <= 20; i++) await a.say(`${i}`);
+    a.send({ type: "chat", text: "21", clientId: "21" });
+    expect(await a.nextOf("error")).toMatchObject({ code: "rate-limited", retryAfter: 1, clientId: "21" });
+    expect(await b.say("another socket")).toMatchObject({ seq: 21 });
+    await evictDurableObject(roomObject(room));
+    a.send({ type: "chat", text: "21", clientId: "21" });
+    expect(await a.nextOf("error")).toMatchObject({ code: "rate-limited" });
+    pass(500);
+    expect(await a.say("21", { clientId: "21" })).toMatchObject({ seq: 22 });
+    a.send({ type: "chat", text: "22" });
+    expect(await a.nextOf("error")).toMatchObject({ code: "rate-limited" });
+    // What is known already costs nothing: a resend must not be held up.
+    expect(await a.say("21", { clientId: "21" })).toMatchObject({ seq: 22, duplicate: true });
+  });
+});
+
+describe("any frame", () => {
+  it("is answered or ignored, and never seen by others nor the room's end", async () => {
+    const room = newRoom();
+    const [victim, watcher] = [await join(room), await join(room)];
+    await victim.settled();
+    const junk = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 300 }),
+      fc.json(),
+      fc.uint8Array({ maxLength: 300 }),
+      fc
+        .record(
+          {
+            type: fc.constantFrom("chat", "typing", "ping", "history", "ack"),
+            text: fc.anything(),
+            clientId: fc.anything(),
+          },
+          { requiredKeys: [] },
+        )
+        .map(
+          (frame) => JSON.stringify(frame, (_, value) => (typeof value === "bigint" ? String(value) : value)) ?? "{",
+        ),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(junk, { minLength: 1, maxLength: 10 }), async (frames) => {
+        const parsed = frames.map((frame) => {
+          if (typeof frame !== "string") return { valid: false };
+          try {
+            const { type, text, clientId } = JSON.parse(frame);
+            const named =
+              clientId === undefined || (typeof clientId === "string" && clientId !== "" && clientId.length <= 64);
+            return {
+              valid:
+                type === "typing" ||
+                type === "ping" ||
+                (type === "chat" && typeof text === "string" && text.trim() !== "" && named),
+            };
+          } catch {
+            return { valid: false };
+          }
+        });
+        const bad = frames.filter((_, index) => parsed[index]?.valid === false);
+        for (const frame of bad) victim.socket.send(frame);
+        const answers = await victim.settled();
+        expect(answers.map(({ type }) => type)).toEqual(bad.map(() => "error"));
+        expect(await watcher.settled()).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+    expect(await victim.say("alive")).toMatchObject({ seq: 1 });
+  }, 30_000);
+});

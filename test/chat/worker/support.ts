@@ -1,0 +1,185 @@
+/** What the suites of the chat room share: members whose frames can be awaited. */
+import { env } from "cloudflare:workers";
+import { onTestFinished } from "vitest";
+import type { Connect } from "../../../worker/chat/panel/client.ts";
+import type { ServerFrame } from "../../../worker/chat/protocol.ts";
+import { fetchApp } from "../../worker/helpers.ts";
+
+let rooms = 0;
+/** A room that no other test uses. */
+export const newRoom = () => `room-${rooms++}-${crypto.randomUUID().slice(0, 8)}`;
+
+/** The room's object. */
+export const roomObject = (room: string) => env.CHAT_ROOM.getByName(`dev-eu:chat:${room}`);
+
+export interface JoinOptions {
+  after?: number | string;
+  /** An anonymous user's token. */
+  token?: string;
+  headers?: Record<string, string>;
+  path?: string;
+}
+
+/** The answer to an attempt to join. */
+export function knock(room: string, { after, token, headers, path = "/ws" }: JoinOptions = {}): Promise<Response> {
+  const query = after === undefined ? "" : `?after=${after}`;
+  return fetchApp(`/room/${encodeURIComponent(room)}${path}${query}`, {
+    headers: {
+      Upgrade: "websocket",
+      ...(token !== undefined && { "Sec-WebSocket-Protocol": `chat, ${token}` }),
+      ...headers,
+    },
+  });
+}
+
+/** Joins a room, and reads what it says at once. */
+export async function join(room: string, options: JoinOptions = {}): Promise<Member> {
+  const response = await knock(room, options);
+  if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
+  const member = new Member(response.webSocket);
+  onTestFinished(() => member.close());
+  await member.welcome();
+  return member;
+}
+
+type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
+
+/** A client's end of a socket, without any cleverness. */
+export class Member {
+  readonly socket: WebSocket;
+  readonly closed: Promise<{ code: number; reason: string; wasClean: boolean }>;
+  userId = "";
+  token: string | undefined;
+  /** The frames of the welcome. */
+  greeting: ServerFrame[] = [];
+  readonly #frames: ServerFrame[] = [];
+  readonly #waiting: ((frame: ServerFrame) => void)[] = [];
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.addEventListener("message", ({ data }) => {
+      const frame: ServerFrame = JSON.parse(String(data));
+      const waiting = this.#waiting.shift();
+      if (waiting) waiting(frame);
+      else this.#frames.push(frame);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.addEventListener("close", ({ code, reason, wasClean }) => resolve({ code, reason, wasClean }));
+    });
+    socket.accept();
+  }
+
+  /** Reads up to the presence frame, which ends what a room says at first. */
+  async welcome(): Promise<void> {
+    for (let frame = await this.next(); ; frame = await this.next()) {
+      this.greeting.push(frame);
+      if (frame.type === "history") {
+        this.userId = frame.userId;
+        this.token = frame.token;
+      }
+      if (frame.type === "presence") return;
+    }
+  }
+
+  /** The messages of the welcome. */
+  get history() {
+    return this.greeting.flatMap((frame) => (frame.type === "history" ? frame.messages : []));
+  }
+
+  /** The next frame, whatever it is. */
+  next(): Promise<ServerFrame> {
+    const frame = this.#frames.shift();
+    return frame ? Promise.resolve(frame) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The next frame of a type; others before it are dropped. */
+  async nextOf<T extends ServerFrame["type"]>(type: T): Promise<FrameOf<T>> {
+    for (;;) {
+      const frame = await this.next();
+      if (isOf(frame, type)) return frame;
+    }
+  }
+
+  /** All frames that have arrived once the room has answered a last question. */
+  async settled(): Promise<ServerFrame[]> {
+    const frames: ServerFrame[] = [];
+    this.socket.send('{ "type": "ping" }'); // not the automatic answer's text: the object itself answers
+    for (let frame = await this.next(); frame.type !== "pong"; frame = await this.next()) frames.push(frame);
+    return frames;
+  }
+
+  send(frame: unknown): void {
+    this.socket.send(typeof frame === "string" || frame instanceof ArrayBuffer ? frame : JSON.stringify(frame));
+  }
+
+  /** Says something, and waits until it is stored. */
+  async say(text: string, more: object = {}): Promise<FrameOf<"ack">> {
+    this.send({ type: "chat", text, ...more });
+    return this.nextOf("ack");
+  }
+
+  close(): void {
+    try {
+      this.socket.close(1000, "done");
+    } catch {
+      // It is closed already.
+    }
+  }
+}
+
+function isOf<T extends ServerFrame["type"]>(frame: ServerFrame, type: T): frame is FrameOf<T> {
+  return frame.type === type;
+}
+
+/** Says many things from many sockets, so that no socket meets its rate limit. */
+export async function fill(room: string, count: number): Promise<void> {
+  for (let said = 0; said < count; ) {
+    const member = await join(room);
+    for (let i = 0; i < 20 && said < count; i++) await member.say(`message ${++said}`);
+    member.close();
+  }
+}
+
+/**
+ * How a client connects to a room, over a line that is cut before a frame, in either direction, when `passes` says no.
+ */
+export function lineTo(room: string, passes: () => boolean): Connect {
+  return (url, protocols, events) => {
+    let socket: WebSocket | undefined;
+    let over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      socket?.close(3_000, "cut");
+      events.closed();
+    };
+    const through = () => {
+      if (over) return false;
+      if (passes()) return true;
+      end();
+      return false;
+    };
+    const after = new URL(url).searchParams.get("after");
+    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
+    knock(room, { ...(after !== null && { after }), headers }).then((response) => {
+      socket = response.webSocket ?? undefined;
+      if (!socket) return end();
+      socket.addEventListener("message", ({ data }) => {
+        if (through()) events.received(String(data));
+      });
+      socket.addEventListener("close", end);
+      socket.accept();
+      if (over) socket.close(1000);
+      else events.opened();
+    }, end);
+    return {
+      send: (frame) => {
+        if (through()) socket?.send(frame);
+      },
+      close: () => {
+        over = true;
+        socket?.close(1000);
+      },
+    };
+  };
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from "node:crypto";
+import { expect, it } from "vitest";
+import { useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+it("counts in two windows at once, and both see each other's counts", async () => {
+  const ids = { counter: randomUUID() };
+  const [mine, theirs] = await Promise.all([visit({ ids }), visit({ ids })]);
+  const count = (page: typeof mine) => page.getByLabel("Count", { exact: true });
+  await Promise.all([mine, theirs].map((page) => expect.poll(() => count(page).textContent()).toBe("0")));
+
+  await mine.getByRole("button", { name: "Increment" }).click();
+  await expect.poll(() => count(theirs).textContent()).toBe("1");
+  await theirs.getByLabel("Step").fill("41");
+  await theirs.getByRole("button", { name: "Increment" }).click();
+  await expect.poll(() => count(mine).textContent()).toBe("42");
+});
+
+it("counts once though the answer was lost on its way", async () => {
+  const page = await visit({ ids: { counter: randomUUID() } });
+  let lost = 0;
+  await page.route("**/counter/increment?*", async (route) => {
+    if (lost++ > 0) return route.continue();
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await page.getByRole("button", { name: "Increment" }).click();
+  await expect.poll(() => page.locator("#counter [data-note]").textContent()).toMatch(/^\+1, on disk after \d+ ms$/);
+  expect(lost).toBe(2);
+  await page.reload();
+  await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("1");
+});
+
+it("says why, where an id cannot be one", async () => {
+  const page = await visit({ ids: { counter: "mars~visits" } });
+  await expect
+    .poll(() => page.locator("#counter [data-note]").textContent())
+    .toBe('id: there is no region "mars"; there are: eu, us, ap');
+});

@@ -1,0 +1,20 @@
+/** A counter keeps its count, and the answers that it gave under idempotency keys. */
+import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import { member, status } from "../../infra/smoke/expect.ts";
+
+export const counter: Pattern = {
+  binding: "COUNTER",
+  socket: (id) => `/counter/live?id=${id}`,
+  async fill({ client, id, index }) {
+    const at = (action: string) => `/counter/${action}?id=${id}`;
+    const once = { json: { by: index + 1 }, headers: { "Idempotency-Key": `once-${id}` } };
+    status("POST /counter/increment", await client.call(at("increment"), once), 200);
+    status("POST /counter/increment", await client.call(at("increment"), { json: { by: 1_000 } }), 200);
+    const read = async () => {
+      const { count } = Object(status("GET /counter/value", await client.call(at("value")), 200));
+      const replayed = status("the increment that was made before", await client.call(at("increment"), once), 200);
+      return { count, replayed: member(replayed, "count") };
+    };
+    return { read };
+  },
+};

@@ -1,0 +1,418 @@
+/** The counter over HTTP and WebSocket, across evictions, retries, alarms and a hundred callers at once. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
+
+/** A counter of its own for one test, and its object. */
+function aCounter() {
+  const id = unique();
+  const stub = env.COUNTER.getByName(`dev-eu:counter:${id}`);
+  const post = (what: string, json: unknown = {}, headers: Record<string, string> = {}) =>
+    call(`/counter/${what}?id=${id}`, { json, headers });
+  const value = async () => (await call(`/counter/value?id=${id}`)).body;
+  return { id, stub, post, value };
+}
+
+describe("counting", () => {
+  it("adds and takes away, one or as many as asked", async () => {
+    const { post, value } = aCounter();
+    expect((await post("increment")).body).toEqual({ count: 1 });
+    expect((await post("increment", { by: 41 })).body).toEqual({ count: 42 });
+    expect((await post("decrement", { by: 2 })).body).toEqual({ count: 40 });
+    expect((await post("decrement")).body).toEqual({ count: 39 });
+    expect(await value()).toEqual({ count: 39 });
+  });
+
+  it("takes a post without a body for one step", async () => {
+    const { id, value } = aCounter();
+    expect(await call(`/counter/increment?id=${id}`, { method: "POST" })).toMatchObject({ status: 200 });
+    expect(await value()).toEqual({ count: 1 });
+  });
+
+  it("does not go below 0", async () => {
+    const { post } = aCounter();
+    await post("increment", { by: 3 });
+    expect((await post("decrement", { by: 1_000_000 })).body).toEqual({ count: 0 });
+    expect((await post("increment")).body).toEqual({ count: 1 });
+  });
+
+  it("does not go above 2^53 - 1, and keeps that number exactly", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment");
+    await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("UPDATE counter SET count = ?", Number.MAX_SAFE_INTEGER - 1),
+    );
+    await evictDurableObject(stub);
+    expect((await post("increment", { by: 1_000_000 })).body).toEqual({ count: Number.MAX_SAFE_INTEGER });
+    await evictDurableObject(stub);
+    expect(await value()).toEqual({ count: Number.MAX_SAFE_INTEGER });
+  });
+
+  it("counts under the id `global` when none is given", async () => {
+    await call("/counter/increment", { json: { by: 7 } });
+    expect((await call("/counter/value")).body).toEqual((await call("/counter?id=global")).body);
+    expect((await call("/counter/value")).body).not.toEqual({ count: 0 });
+  });
+
+  it("keeps the same id apart in each region, and a bare id in the home region", async () => {
+    const id = unique();
+    await call(`/counter/increment?id=us~${id}`, { json: { by: 5 } });
+    await call(`/counter/increment?id=${id}`, { json: { by: 3 } });
+    expect((await call(`/counter/value?id=us~${id}`)).body).toEqual({ count: 5 });
+    expect((await call(`/counter/value?id=eu~${id}`)).body).toEqual({ count: 3 });
+    expect((await call(`/counter/value?id=ap~${id}`)).body).toEqual({ count: 0 });
+  });
+
+  it.each(["increment", "decrement", "reset"])("never changes anything by GET /%s", async (what) => {
+    const { id, value, post } = aCounter();
+    await post("increment");
+    const answer = await call(`/counter/${what}?id=${id}`, { headers: ADMIN });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get("Allow")).toBe("POST");
+    expect(await value()).toEqual({ count: 1 });
+  });
+
+  it.each([0, -1, 1.5, 1_000_001, "1", null, [1], { by: 1 }, 1e308])("refuses a step of %j", async (by) => {
+    const { post, value } = aCounter();
+    const answer = await post("increment", { by });
+    expect(answer).toMatchObject({ status: 400, body: { status: 400, errors: [{ field: "by" }] } });
+    expect(await value()).toEqual({ count: 0 });
+  });
+
+  it("refuses a field that it does not know, so that a slip of the pen is not a step of 1", async () => {
+    const { post, value } = aCounter();
+    expect(await post("increment", { buy: 5 })).toMatchObject({ status: 400, body: { errors: [{ field: "buy" }] } });
+    expect(await value()).toEqual({ count: 0 });
+  });
+});
+
+describe("durability", () => {
+  it("keeps what it counted over an eviction", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment", { by: 12 });
+    await evictDurableObject(stub);
+    expect(await value()).toEqual({ count: 12 });
+    expect((await post("increment")).body).toEqual({ count: 13 });
+  });
+
+  it("answers a hundred at once with a hundred different counts", async () => {
+    const { post, value } = aCounter();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => post("increment")));
+    const counts = answers.map(({ body }) => body);
+    expect(counts).toHaveLength(100);
+    expect(new Set(counts.map((count) => JSON.stringify(count))).size).toBe(100);
+    expect(await value()).toEqual({ count: 100 });
+  });
+
+  it("stays in the order in which calls arrive", async () => {
+    const { stub } = aCounter();
+    const counted = await Promise.all(Array.from({ length: 64 }, (_, index) => stub.add(index + 1)));
+    const sums = Array.from({ length: 64 }, (_, index) => ((index + 1) * (index + 2)) / 2);
+    expect(counted.map((answer) => answer.ok && answer.count)).toEqual(sums);
+  });
+
+  it("stores nothing for a counter that was only looked at", async () => {
+    const { id, stub, value } = aCounter();
+    expect(await value()).toEqual({ count: 0 });
+    await call(`/counter/value?id=${id}&consistency=eventual`);
+    const tables = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it("forgets what could not be written: nobody ever sees a count that is not on disk", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment", { by: 5 });
+    await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("CREATE TRIGGER full BEFORE UPDATE ON counter BEGIN SELECT raise(ABORT, 'disk full'); END"),
+    );
+    expect((await post("increment")).status).toBe(500);
+    expect(await value()).toEqual({ count: 5 });
+  });
+});
+
+describe("rows written", () => {
+  it("is one for an increment", async () => {
+    const { stub, post } = aCounter();
+    await post("increment");
+    const rows = await countRows(stub);
+    for (let turn = 0; turn < 10; turn++) await post("increment");
+    expect(rows()).toBe(10 * OURS.increment);
+  });
+
+  it("is at most 0.1 for each of many at once", async () => {
+    const { stub } = aCounter();
+    await stub.add(1);
+    const rows = await countRows(stub);
+    for (let turn = 0; turn < 10; turn++) await Promise.all(Array.from({ length: 32 }, () => stub.add(1)));
+    expect(rows() / 320).toBeLessThanOrEqual(OURS.busyIncrement);
+    expect(await stub.value()).toBe(321);
+  });
+
+  it("is one more for a key, and none for a repetition or a read", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment");
+    const headers = { "Idempotency-Key": "k" };
+    const rows = await countRows(stub);
+    await post("increment", {}, headers);
+    expect(rows()).toBe(2);
+    await post("increment", {}, headers);
+    await value();
+    expect(rows()).toBe(2);
+  });
+});
+
+describe("idempotency keys", () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  afterEach(() => vi.useRealTimers());
+
+  it("count once, however often the call is made and whatever happens in between", async () => {
+    const { stub, post, value } = aCounter();
+    const headers = { "Idempotency-Key": "one" };
+    const first = await post("increment", { by: 5 }, headers);
+    expect(first.headers.get("Idempotent-Replayed")).toBeNull();
+    await post("increment");
+    const second = await post("increment", { by: 5 }, headers);
+    expect(second.body).toEqual({ count: 5 });
+    expect(second.headers.get("Idempotent-Replayed")).toBe("true");
+    await evictDurableObject(stub);
+    expect((await post("increment", { by: 5 }, headers)).body).toEqual({ count: 5 });
+    expect(await value()).toEqual({ count: 6 });
+  });
+
+  it("count once when the same call comes many times at once", async () => {
+    const { post, value } = aCounter();
+    const headers = { "Idempotency-Key": "burst" };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post("increment", { by: 2 }, headers)));
+    for (const answer of answers) expect(answer.body).toEqual({ count: 2 });
+    expect(await value()).toEqual({ count: 2 });
+  });
+
+  it("conflict with another step, another direction and a reset", async () => {
+    const { post, value } = aCounter();
+    const headers = { "Idempotency-Key": "two" };
+    await post("increment", { by: 5 }, headers);
+    for (const [what, json] of [
+      ["increment", { by: 6 }],
+      ["decrement", { by: 5 }],
+      ["reset", {}],
+    ] as const) {
+      expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject({
+        status: 409,
+        body: { type: "urn:problem:idempotency-conflict" },
+      });
+    }
+    expect(await value()).toEqual({ count: 5 });
+  });
+
+  it("conflict also while the first call is on its way", async () => {
+    const { stub } = aCounter();
+    const [first, second] = await Promise.all([stub.add(1, "k"), stub.add(2, "k")]);
+    expect([first, second]).toEqual([
+      { ok: true, count: 1, replayed: false },
+      { ok: false, reason: "key-conflict" },
+    ]);
+  });
+
+  it("mean nothing to another counter", async () => {
+    const headers = { "Idempotency-Key": "three" };
+    const [one, other] = [aCounter(), aCounter()];
+    await one.post("increment", { by: 5 }, headers);
+    expect((await other.post("increment", { by: 6 }, headers)).body).toEqual({ count: 6 });
+  });
+
+  it("are kept for 24 hours, then forgotten and taken away", async () => {
+    const { stub, post } = aCounter();
+    const hour = 60 * 60 * 1000;
+    const start = Date.now();
+    const headers = { "Idempotency-Key": "day" };
+    await post("increment", { by: 5 }, headers);
+    await post("increment", { by: 1 }, { "Idempotency-Key": "other" });
+    vi.setSystemTime(start + 24 * hour - 1);
+    expect((await post("increment", { by: 5 }, headers)).body).toEqual({ count: 5 });
+    vi.setSystemTime(start + 24 * hour);
+    expect((await post("increment", { by: 5 }, headers)).body).toEqual({ count: 11 });
+    vi.setSystemTime(start + 60 * hour);
+    await post("increment", {}, { "Idempotency-Key": "later" });
+    await post("increment", {}, { "Idempotency-Key": "latest" });
+    const kept = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec<{ key: string }>("SELECT key FROM replays ORDER BY key").toArray(),
+    );
+    expect(kept).toEqual([{ key: "later" }, { key: "latest" }]);
+  });
+
+  it("survive a clock that goes back", async () => {
+    const { post } = aCounter();
+    const headers = { "Idempotency-Key": "back" };
+    await post("increment", { by: 5 }, headers);
+    vi.setSystemTime(Date.now() - 23 * 60 * 60 * 1000);
+    expect((await post("increment", { by: 5 }, headers)).body).toEqual({ count: 5 });
+  });
+
+  it.each(["", " ", "ü", "a b", "x".repeat(256)])("are refused when they are %j", async (key) => {
+    const { post } = aCounter();
+    expect(await post("increment", {}, { "Idempotency-Key": key })).toMatchObject({ status: 400 });
+  });
+});
+
+describe("reset", () => {
+  it("wants the admin token", async () => {
+    const { post, value } = aCounter();
+    await post("increment", { by: 5 });
+    const anonymous = await post("reset");
+    expect(anonymous.status).toBe(401);
+    expect(anonymous.headers.get("WWW-Authenticate")).toContain("Bearer");
+    expect((await post("reset", {}, { Authorization: "Bearer guess" })).status).toBe(403);
+    expect(await value()).toEqual({ count: 5 });
+    expect((await post("reset", {}, ADMIN)).body).toEqual({ count: 0, reset: true });
+    expect(await value()).toEqual({ count: 0 });
+  });
+});
+
+describe("eventual reads", () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  afterEach(() => vi.useRealTimers());
+
+  const eventual = (id: string) => call(`/counter/value?id=${id}&consistency=eventual`);
+
+  it("come from KV without touching the object, with their age", async () => {
+    const { id, stub, post } = aCounter();
+    await post("increment", { by: 3 });
+    const asOf = new Date().toISOString();
+    expect((await eventual(id)).body).toEqual({ count: 3, asOf, age: 0 });
+    await runInDurableObject(stub, (_, { storage }) => storage.sql.exec("UPDATE counter SET count = 99"));
+    await evictDurableObject(stub);
+    vi.setSystemTime(Date.now() + 2_500);
+    expect((await eventual(id)).body).toEqual({ count: 3, asOf, age: 2.5 });
+  });
+
+  it("follow the count by an alarm, at most once in five seconds, which stops when the counter is idle", async () => {
+    const { id, stub, post } = aCounter();
+    const start = Date.now();
+    await post("increment");
+    await eventual(id);
+    await post("increment");
+    await post("increment");
+    expect(await alarmOf(stub)).toBe(start + 5_000);
+
+    await runDurableObjectAlarm(stub); // early: does nothing but wait on
+    expect(await alarmOf(stub)).toBe(start + 5_000);
+    expect((await eventual(id)).body).toMatchObject({ count: 1 });
+
+    vi.setSystemTime(start + 5_000);
+    await runDurableObjectAlarm(stub);
+    expect((await eventual(id)).body).toMatchObject({ count: 3, age: 0 });
+    expect(await alarmOf(stub)).toBeNull();
+  });
+
+  it("cost nothing where nobody reads so: no alarm is set", async () => {
+    const { stub, post } = aCounter();
+    await post("increment");
+    expect(await alarmOf(stub)).toBeNull();
+  });
+
+  it("are published for an hour after the last demand, and not after it", async () => {
+    const { id, stub, post } = aCounter();
+    await post("increment");
+    await eventual(id);
+    vi.setSystemTime(Date.now() + 59 * 60 * 1000);
+    await evictDurableObject(stub);
+    await post("increment");
+    expect(await alarmOf(stub)).not.toBeNull();
+    await runDurableObjectAlarm(stub);
+    vi.setSystemTime(Date.now() + 2 * 60 * 1000);
+    await post("increment");
+    expect(await alarmOf(stub)).toBeNull();
+  });
+
+  it("go on after KV was away: the alarm comes again", async () => {
+    const { id, stub, post } = aCounter();
+    await post("increment");
+    await eventual(id);
+    vi.setSystemTime(Date.now() + 10_000);
+    const away = vi.spyOn(env.READS, "put").mockRejectedValue(new Error("KV is away"));
+    await post("increment");
+    await runDurableObjectAlarm(stub);
+    expect(await alarmOf(stub)).toBe(Date.now() + 5_000);
+    expect(away).toHaveBeenCalled();
+    away.mockRestore();
+    vi.setSystemTime(Date.now() + 5_000);
+    await runDurableObjectAlarm(stub);
+    expect((await eventual(id)).body).toMatchObject({ count: 2 });
+  });
+
+  it("refuse a consistency that there is not", async () => {
+    expect(await call("/counter/value?consistency=weak")).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: "consistency" }] },
+    });
+  });
+
+  const alarmOf = (stub: DurableObjectStub) => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+});
+
+describe("the live socket", () => {
+  it("is told the count at once, and when it changes", async () => {
+    const { id, post } = aCounter();
+    await post("increment", { by: 4 });
+    const socket = await connect(`/counter/live?id=${id}`);
+    expect(await socket.json()).toEqual({ count: 4 });
+    await post("increment");
+    expect(await socket.json()).toEqual({ count: 5 });
+  });
+
+  it("is told of many changes in few frames, the last of which is right", async () => {
+    const { id, stub } = aCounter();
+    const socket = await connect(`/counter/live?id=${id}`);
+    expect(await socket.json()).toEqual({ count: 0 });
+    for (let turn = 0; turn < 50; turn++) await stub.add(1);
+    let frames = 0;
+    for (let last: unknown; JSON.stringify(last) !== '{"count":50}'; frames++) last = await socket.json();
+    expect(frames).toBeLessThanOrEqual(10);
+  });
+
+  it("goes on after the object slept", async () => {
+    const { id, stub, post } = aCounter();
+    const socket = await connect(`/counter/live?id=${id}`);
+    await socket.json();
+    await post("increment");
+    expect(await socket.json()).toEqual({ count: 1 });
+    await evictDurableObject(stub, { webSockets: "hibernate" });
+    await post("increment");
+    expect(await socket.json()).toEqual({ count: 2 });
+  });
+
+  it("tells the others when one has gone", async () => {
+    const { id, post } = aCounter();
+    const [leaving, staying] = [await connect(`/counter/live?id=${id}`), await connect(`/counter/live?id=${id}`)];
+    await Promise.all([leaving.json(), staying.json()]);
+    leaving.close();
+    await post("increment");
+    expect(await staying.json()).toEqual({ count: 1 });
+    expect(await leaving.closed).toBe(1000);
+  });
+
+  it("answers ping, and closes on any other message", async () => {
+    const socket = await connect(`/counter/live?id=${unique()}`);
+    await socket.json();
+    socket.send("ping");
+    expect(await socket.text()).toBe("pong");
+    socket.send(JSON.stringify({ count: 1_000 }));
+    expect(await socket.closed).toBe(1008);
+  });
+
+  it("is an upgrade: anything else is 426", async () => {
+    const answer = await call("/counter/live");
+    expect(answer.status).toBe(426);
+    expect(answer.headers.get("Upgrade")).toBe("websocket");
+  });
+
+  it("is refused to the pages of other origins", async () => {
+    const headers = { Upgrade: "websocket", Origin: "https://elsewhere.example" };
+    expect((await call("/counter/live", { headers })).status).toBe(403);
+  });
+});

@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { stack, useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+const note = (page: Page) => page.locator("#ledger [data-note]");
+const balances = async (page: Page) => {
+  const rows = await page.getByRole("list", { name: "Balances" }).getByRole("listitem").allInnerTexts();
+  return rows.map((row) => row.split(/\s+/));
+};
+const deposit = async (page: Page, account: string, amount: number, token = stack.adminToken) => {
+  await page.getByLabel("Account", { exact: true }).fill(account);
+  await page.locator("#ledger [data-deposit]").getByLabel("Amount").fill(String(amount));
+  await page.getByLabel("Admin token").fill(token);
+  await page.getByRole("button", { name: "Deposit" }).click();
+};
+
+it("moves money, refuses an overdraft and proves that it adds up", async () => {
+  const page = await visit({ ids: { ledger: randomUUID() } });
+  await expect.poll(() => page.locator("#ledger .blank").textContent()).toContain("No money here yet");
+
+  await deposit(page, "alice", 100);
+  await expect.poll(() => balances(page)).toEqual([["alice", "100"]]);
+  await page.locator("#ledger [data-transfer]").getByLabel("Amount").fill("30");
+  await page.getByRole("button", { name: "Transfer" }).click();
+  const after = [
+    ["alice", "70"],
+    ["bob", "30"],
+  ];
+  await expect.poll(() => balances(page)).toEqual(after);
+
+  await page.getByRole("button", { name: "Overdraw" }).click();
+  await expect.poll(() => note(page).textContent()).toBe("Insufficient balance: 70 < 71. Nothing moved.");
+  expect(await page.locator("#ledger .display[data-alert]").count()).toBe(1);
+  expect(await balances(page)).toEqual(after);
+
+  await page.getByRole("button", { name: "Audit" }).click();
+  await expect.poll(() => note(page).textContent()).toBe("Audit: 2 transactions over 2 accounts add up.");
+  await page.reload();
+  await expect.poll(() => balances(page)).toEqual(after);
+});
+
+it("shows in every window of a browser what one of them moved", async () => {
+  const ids = { ledger: randomUUID() };
+  const mine = await visit({ ids });
+  const theirs = await mine.context().newPage();
+  await theirs.goto(mine.url());
+  await expect.poll(() => theirs.locator("#ledger .blank").count()).toBe(1);
+  await deposit(mine, "carol", 7);
+  await expect.poll(() => balances(theirs)).toEqual([["carol", "7"]]);
+});
+
+it("says that a deposit needs the right token", async () => {
+  const page = await visit({ ids: { ledger: randomUUID() } });
+  await deposit(page, "alice", 1, "a-guess");
+  await expect.poll(() => note(page).textContent()).toBe("The token given is not the admin token. Nothing moved.");
+});

@@ -1,0 +1,491 @@
+/** The ledger over HTTP: money is conserved, nothing happens twice, and the books add up. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import * as v from "valibot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import { audit, OUTSIDE } from "../../../worker/ledger/rules.ts";
+import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
+
+/** A ledger of its own for one test, and its object. */
+function aLedger() {
+  const id = unique();
+  const stub = env.ACCOUNT.getByName(`dev-eu:account:${id}`);
+  const post = (what: string, json: unknown, headers: Record<string, string> = {}) =>
+    call(`/account/${id}/${what}`, { json, headers });
+  const get = async (what: string) => (await call(`/account/${id}/${what}`)).body;
+  return {
+    id,
+    stub,
+    post,
+    get,
+    transfer: (from: string, to: string, amount: unknown, headers?: Record<string, string>) =>
+      post("transfer", { from, to, amount }, headers),
+    deposit: (account: string, amount: number) => post("deposit", { account, amount }, ADMIN),
+    balance: async (name: string) => v.parse(v.object({ balance: v.number() }), await get(`balances/${name}`)).balance,
+    audit: () => get("audit"),
+  };
+}
+
+const TransactionsPage = v.object({
+  transactions: v.array(
+    v.object({
+      id: v.string(),
+      from: v.string(),
+      to: v.string(),
+      amount: v.number(),
+      balances: v.record(v.string(), v.number()),
+      timestamp: v.number(),
+    }),
+  ),
+  cursor: v.nullable(v.string()),
+});
+const inOrder = { ok: true, total: 0, faults: [] };
+const refused = (status: number, more: object = {}): object => ({ status, body: { success: false, status, ...more } });
+
+afterEach(() => vi.useRealTimers());
+
+describe("a transfer", () => {
+  it("moves money and tells both balances", async () => {
+    const { transfer, deposit, balance, audit } = aLedger();
+    expect(await deposit("alice", 10)).toMatchObject({
+      status: 200,
+      body: { success: true, from: OUTSIDE, to: "alice", amount: 10, balances: { alice: 10 } },
+    });
+    expect((await transfer("alice", "bob", 3)).body).toEqual({
+      success: true,
+      from: "alice",
+      to: "bob",
+      amount: 3,
+      id: "2",
+      balances: { alice: 7, bob: 3 },
+    });
+    expect([await balance("alice"), await balance("bob"), await balance("nobody")]).toEqual([7, 3, 0]);
+    expect(await audit()).toMatchObject({ ...inOrder, accounts: 2, transactions: 2 });
+  });
+
+  it("is refused, and changes nothing, where the money is not there", async () => {
+    const { transfer, deposit, balance, get } = aLedger();
+    await deposit("alice", 3);
+    expect(await transfer("alice", "bob", 5)).toMatchObject(
+      refused(400, { error: "Insufficient balance: 3 < 5", type: "urn:problem:insufficient-balance" }),
+    );
+    expect(await transfer("nobody", "alice", 1)).toMatchObject(refused(400, { error: "Insufficient balance: 0 < 1" }));
+    expect([await balance("alice"), await balance("bob")]).toEqual([3, 0]);
+    expect(await get("balances")).toEqual({ balances: [{ account: "alice", balance: 3 }], cursor: null });
+  });
+
+  it.each([0, -5, 1.5, "10", null, true, [5], 2 ** 53, 1e308, undefined])(
+    "is refused when the amount is %j",
+    async (amount) => {
+      const { transfer, deposit, balance } = aLedger();
+      await deposit("alice", 100);
+      expect(await transfer("alice", "bob", amount)).toMatchObject(refused(400, { errors: [{ field: "amount" }] }));
+      expect(await balance("alice")).toBe(100);
+    },
+  );
+
+  it.each(["NaN", "Infinity", "-0", "1e999", "0.1e1000"])(
+    "is refused when the amount is written %s",
+    async (amount) => {
+      const { id, deposit, balance } = aLedger();
+      await deposit("alice", 100);
+      const json = `{"from":"alice","to":"bob","amount":${amount}}`;
+      expect(await call(`/account/${id}/transfer`, { json })).toMatchObject(refused(400));
+      expect(await balance("alice")).toBe(100);
+    },
+  );
+
+  it.each(["", OUTSIDE, "a/b", "a b", "__proto__", "-x", "x".repeat(65), "a\n", 7, null])(
+    "is refused when an account is called %j",
+    async (name) => {
+      const { post } = aLedger();
+      expect(await post("transfer", { from: name, to: "bob", amount: 1 })).toMatchObject(
+        refused(400, { errors: [{ field: "from" }] }),
+      );
+    },
+  );
+
+  it("is refused to oneself", async () => {
+    const { transfer, deposit } = aLedger();
+    await deposit("alice", 5);
+    expect(await transfer("alice", "alice", 1)).toMatchObject(refused(400, { errors: [{ field: "to" }] }));
+    expect(await transfer("caf\u00e9", "cafe\u0301", 1)).toMatchObject(refused(400, { errors: [{ field: "to" }] }));
+  });
+
+  it("without a ledger is one in the ledger main", async () => {
+    const name = `a${unique()}`;
+    await call("/account/main/deposit", { json: { account: name, amount: 5 }, headers: ADMIN });
+    expect(await call("/account/transfer", { json: { from: name, to: `${name}2`, amount: 2 } })).toMatchObject({
+      status: 200,
+      body: { success: true },
+    });
+    expect((await call(`/account/main/balances/${name}`)).body).toEqual({ account: name, balance: 3 });
+  });
+
+  it("does not reach the same ledger of another region", async () => {
+    const { id } = aLedger();
+    await call(`/account/us~${id}/deposit`, { json: { account: "alice", amount: 5 }, headers: ADMIN });
+    expect((await call(`/account/${id}/balances/alice`)).body).toEqual({ account: "alice", balance: 0 });
+    expect((await call(`/account/us~${id}/balances/alice`)).body).toEqual({ account: "alice", balance: 5 });
+    expect(await call(`/account/mars~${id}/transfer`, { json: { from: "a", to: "b", amount: 1 } })).toMatchObject(
+      refused(400),
+    );
+  });
+
+  it("happens wholly or not at all: what fails half way leaves no trace", async () => {
+    const { stub, transfer, deposit, balance, audit, get } = aLedger();
+    await deposit("alice", 10);
+    const before = await get("transactions");
+    await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("CREATE TRIGGER full BEFORE UPDATE ON accounts BEGIN SELECT raise(ABORT, 'disk full'); END"),
+    );
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    expect((await transfer("alice", "bob", 1, { "Idempotency-Key": "k" })).status).toBe(500);
+    logged.mockRestore();
+    await runInDurableObject(stub, (_, { storage }) => storage.sql.exec("DROP TRIGGER full"));
+    expect([await balance("alice"), await get("transactions")]).toEqual([10, before]);
+    expect(await audit()).toMatchObject(inOrder);
+    expect((await transfer("alice", "bob", 1, { "Idempotency-Key": "k" })).status).toBe(200);
+  });
+
+  it("cannot make a balance negative, even where the rules were forgotten", async () => {
+    const { stub, deposit } = aLedger();
+    await deposit("alice", 10);
+    await runInDurableObject(stub, (_, { storage }) => {
+      const overdraw = () => storage.sql.exec("UPDATE accounts SET balance = -1 WHERE name = 'alice'");
+      expect(overdraw).toThrow(/CHECK constraint/);
+    });
+  });
+
+  it("of what is there once, asked for many times at once, happens once", async () => {
+    const { transfer, deposit, balance, audit } = aLedger();
+    await deposit("alice", 10);
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => transfer("alice", `bob${index}`, 10)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(await balance("alice")).toBe(0);
+    expect(await audit()).toMatchObject(inOrder);
+  });
+
+  it("that cannot be written keeps none of those made with it from happening", async () => {
+    const { stub, deposit, balance, audit } = aLedger();
+    await deposit("alice", 100);
+    await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec(
+        "CREATE TRIGGER cursed BEFORE INSERT ON transactions WHEN new.payee = 'bob7' BEGIN SELECT raise(ABORT, 'no'); END",
+      ),
+    );
+    const paid = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => stub.transfer("alice", `bob${index}`, 1)),
+    );
+    expect(paid.flatMap(({ status }, index) => (status === "rejected" ? [index] : []))).toEqual([7]);
+    expect([await balance("alice"), await balance("bob7"), await balance("bob8")]).toEqual([81, 0, 1]);
+    expect(await audit()).toMatchObject({ ...inOrder, transactions: 20 });
+  });
+
+  it("made with others is decided by what they leave, in the order in which they came", async () => {
+    const { stub, deposit, audit } = aLedger();
+    await deposit("alice", 10);
+    const [first, second, third, fourth] = await Promise.all([
+      stub.transfer("alice", "bob", 10),
+      stub.transfer("bob", "carol", 4),
+      stub.transfer("alice", "dave", 1),
+      stub.transfer("carol", "dave", 4),
+    ]);
+    expect([first, second, third, fourth]).toMatchObject([
+      { outcome: { ok: true, transaction: { seq: 2, payerBalance: 0, payeeBalance: 10 } } },
+      { outcome: { ok: true, transaction: { seq: 3, payerBalance: 6, payeeBalance: 4 } } },
+      { outcome: { ok: false, fault: { detail: "Insufficient balance: 0 < 1" } } },
+      { outcome: { ok: true, transaction: { seq: 4, payerBalance: 0, payeeBalance: 4 } } },
+    ]);
+    expect(await audit()).toMatchObject({ ...inOrder, transactions: 4 });
+  });
+
+  it("stores nothing when it is refused by an empty ledger", async () => {
+    const { stub, transfer, balance, audit, get } = aLedger();
+    expect(await transfer("alice", "bob", 1)).toMatchObject(refused(400));
+    expect([await balance("alice"), await get("transactions"), await get("balances")]).toEqual([
+      0,
+      { transactions: [], cursor: null },
+      { balances: [], cursor: null },
+    ]);
+    expect(await audit()).toMatchObject({ ...inOrder, accounts: 0, transactions: 0 });
+    const tables = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+});
+
+describe("deposits and withdrawals", () => {
+  it("want the admin token", async () => {
+    const { post, balance } = aLedger();
+    expect(await post("deposit", { account: "alice", amount: 5 })).toMatchObject(refused(401));
+    expect(await post("withdraw", { account: "alice", amount: 5 }, { Authorization: "Bearer x" })).toMatchObject(
+      refused(403),
+    );
+    expect(await balance("alice")).toBe(0);
+  });
+
+  it("bring in and take out, down to nothing", async () => {
+    const { post, deposit, balance, audit } = aLedger();
+    await deposit("alice", 5);
+    expect(await post("withdraw", { account: "alice", amount: 6 }, ADMIN)).toMatchObject(
+      refused(400, { error: "Insufficient balance: 5 < 6" }),
+    );
+    expect(await post("withdraw", { account: "alice", amount: 5 }, ADMIN)).toMatchObject({
+      body: { success: true, from: "alice", to: OUTSIDE, balances: { alice: 0 } },
+    });
+    expect(await balance("alice")).toBe(0);
+    expect(await audit()).toMatchObject(inOrder);
+  });
+
+  it("never let the money of a ledger pass 2^53 - 1", async () => {
+    const { deposit, transfer, balance, audit } = aLedger();
+    expect((await deposit("alice", Number.MAX_SAFE_INTEGER - 1)).status).toBe(200);
+    expect((await deposit("bob", 1)).status).toBe(200);
+    expect(await deposit("carol", 1)).toMatchObject(refused(400, { type: "urn:problem:ledger-full" }));
+    expect((await transfer("alice", "bob", Number.MAX_SAFE_INTEGER - 1)).status).toBe(200);
+    expect(await balance("bob")).toBe(Number.MAX_SAFE_INTEGER);
+    expect(await audit()).toMatchObject(inOrder);
+  });
+});
+
+describe("idempotency keys", () => {
+  it("make a transfer happen once, also across an eviction", async () => {
+    const { stub, transfer, deposit, balance } = aLedger();
+    await deposit("alice", 10);
+    const headers = { "Idempotency-Key": "one" };
+    const first = await transfer("alice", "bob", 4, headers);
+    await transfer("bob", "alice", 1);
+    await evictDurableObject(stub);
+    const second = await transfer("alice", "bob", 4, headers);
+    expect(second.body).toEqual(first.body);
+    expect(second.headers.get("Idempotent-Replayed")).toBe("true");
+    expect([await balance("alice"), await balance("bob")]).toEqual([7, 3]);
+  });
+
+  it("make a transfer happen once when the same call comes many times at once, and conflict with another", async () => {
+    const { stub, deposit, balance } = aLedger();
+    await deposit("alice", 10);
+    const paid = await Promise.all([
+      ...Array.from({ length: 10 }, () => stub.transfer("alice", "bob", 2, "k")),
+      stub.transfer("alice", "bob", 3, "k"),
+    ]);
+    expect(paid.map((each) => ("replayed" in each ? each.replayed : "conflict"))).toEqual([
+      false,
+      ...Array.from({ length: 9 }, () => true),
+      "conflict",
+    ]);
+    expect(await balance("bob")).toBe(2);
+  });
+
+  it("repeat a refusal too, though the money has come in the meantime", async () => {
+    const { transfer, deposit, balance } = aLedger();
+    const headers = { "Idempotency-Key": "two" };
+    const first = await transfer("alice", "bob", 4, headers);
+    expect(first).toMatchObject(refused(400));
+    await deposit("alice", 10);
+    expect((await transfer("alice", "bob", 4, headers)).body).toEqual(first.body);
+    expect(await balance("alice")).toBe(10);
+  });
+
+  it.each([
+    ["transfer", { from: "alice", to: "bob", amount: 5 }],
+    ["transfer", { from: "alice", to: "carol", amount: 4 }],
+    ["deposit", { account: "bob", amount: 4 }],
+  ])("conflict with another payload: %s %j", async (what, json) => {
+    const { post, transfer, deposit, balance } = aLedger();
+    const headers = { "Idempotency-Key": "three" };
+    await deposit("alice", 10);
+    await transfer("alice", "bob", 4, headers);
+    expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject(refused(409));
+    expect(await balance("alice")).toBe(6);
+  });
+
+  it("are forgotten after 24 hours", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { transfer, deposit, balance } = aLedger();
+    await deposit("alice", 10);
+    const headers = { "Idempotency-Key": "four" };
+    await transfer("alice", "bob", 4, headers);
+    vi.setSystemTime(Date.now() + 24 * 60 * 60 * 1000);
+    await transfer("alice", "bob", 4, headers);
+    expect(await balance("alice")).toBe(2);
+  });
+});
+
+describe("rows written", () => {
+  it("are three for a transfer, four with a key, none for a refusal or a read", async () => {
+    const { stub, transfer, deposit, get, audit } = aLedger();
+    await deposit("alice", 10);
+    await transfer("alice", "bob", 1);
+    const rows = await countRows(stub);
+    await transfer("alice", "bob", 1);
+    expect(rows()).toBe(3);
+    await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
+    expect(rows()).toBe(3 + OURS.transfer);
+    await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
+    await transfer("alice", "bob", 100);
+    await get("balances");
+    await get("transactions?account=alice");
+    await audit();
+    expect(rows()).toBe(7);
+  });
+
+  it("are fewer where many pay at once between the same accounts", async () => {
+    const { stub, deposit } = aLedger();
+    await deposit("alice", 1_000);
+    const rows = await countRows(stub);
+    for (let turn = 0; turn < 10; turn++) {
+      await Promise.all(Array.from({ length: 32 }, () => stub.transfer("alice", "bob", 1)));
+    }
+    expect(rows() / 320).toBeLessThan(1.5);
+    expect(await stub.balance("bob")).toBe(320);
+  });
+});
+
+describe("the lists", () => {
+  /** Every item of a list, read page by page. */
+  async function pages(path: string, limit: number): Promise<string[]> {
+    const ids: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const answer: Answer = await call(`${path}${path.includes("?") ? "&" : "?"}limit=${limit}${cursor}`);
+      const page = v.parse(TransactionsPage, answer.body);
+      expect(page.transactions.length).toBeLessThanOrEqual(limit);
+      ids.push(...page.transactions.map(({ id }) => id));
+      cursor = page.cursor && `&cursor=${page.cursor}`;
+    }
+    return ids;
+  }
+
+  it("give every transaction once, newest first, whatever the size of a page", async () => {
+    const { id, transfer, deposit } = aLedger();
+    await deposit("alice", 10);
+    for (let turn = 0; turn < 3; turn++) {
+      await transfer("alice", "bob", 1);
+      await transfer("bob", "carol", 1);
+    }
+    for (const limit of [1, 2, 3, 7, 200]) {
+      expect(await pages(`/account/${id}/transactions`, limit)).toEqual(["7", "6", "5", "4", "3", "2", "1"]);
+      expect(await pages(`/account/${id}/transactions?account=alice`, limit)).toEqual(["6", "4", "2", "1"]);
+      expect(await pages(`/account/${id}/transactions?account=carol`, limit)).toEqual(["7", "5", "3"]);
+      expect(await pages(`/account/${id}/transactions?account=nobody`, limit)).toEqual([]);
+    }
+  });
+
+  it("show running balances, in order though the clock goes back", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { deposit, transfer, get } = aLedger();
+    await deposit("alice", 10);
+    vi.setSystemTime(Date.now() - 60_000);
+    await transfer("alice", "bob", 4);
+    const { transactions } = v.parse(TransactionsPage, await get("transactions?account=alice"));
+    expect(transactions.map(({ balances }) => balances)).toEqual([{ alice: 6, bob: 4 }, { alice: 10 }]);
+  });
+
+  it("give all balances by name, page by page", async () => {
+    const { deposit, get } = aLedger();
+    for (const name of ["carol", "alice", "Bob", "ünal"]) await deposit(name, 1);
+    expect(await get("balances?limit=3")).toEqual({
+      balances: ["Bob", "alice", "carol"].map((account) => ({ account, balance: 1 })),
+      cursor: "carol",
+    });
+    expect(await get("balances?limit=3&cursor=carol")).toEqual({
+      balances: [{ account: "ünal", balance: 1 }],
+      cursor: null,
+    });
+  });
+
+  it.each([
+    "transactions?limit=0",
+    "transactions?limit=201",
+    "transactions?limit=x",
+    "transactions?cursor=-1",
+    "transactions?cursor=99999999999999999",
+    "transactions?account=@outside",
+    "balances?cursor=%00",
+    "balances/@outside",
+  ])("refuse %s", async (what) => {
+    const { id } = aLedger();
+    expect((await call(`/account/${id}/${what}`)).status).toBe(400);
+  });
+
+  it("end at once for a cursor that is none of the account's transactions", async () => {
+    const { deposit, get } = aLedger();
+    await deposit("alice", 1);
+    await deposit("bob", 1);
+    expect(await get("transactions?account=alice&cursor=2")).toEqual({ transactions: [], cursor: null });
+  });
+});
+
+describe("the audit", () => {
+  it.each([
+    ["UPDATE accounts SET balance = balance + 1 WHERE name = 'bob'", /account bob: has 4/],
+    ["UPDATE transactions SET amount = 2 WHERE seq = 2", /transaction 2: alice has 7/],
+    ["UPDATE transactions SET payee_balance = 4 WHERE seq = 2", /transaction 2: bob has 4/],
+    ["DELETE FROM transactions WHERE seq = 2", /transaction 2 is missing/],
+    ["DELETE FROM transactions WHERE seq = 4", /account bob: ends at transaction 4, not 3/],
+    ["DELETE FROM accounts WHERE name = 'bob'", /account bob: has entries and is missing/],
+    ["UPDATE transactions SET payer_previous = 0 WHERE seq = 3", /transaction 3: bob follows 0, not 2/],
+  ])("finds what was tampered with: %s", async (tamper, fault) => {
+    const { stub, deposit, transfer, audit } = aLedger();
+    await deposit("alice", 10);
+    await transfer("alice", "bob", 3);
+    await transfer("bob", "alice", 1);
+    await transfer("alice", "bob", 1);
+    expect(await audit()).toMatchObject(inOrder);
+    await runInDurableObject(stub, (_, { storage }) => storage.sql.exec(tamper));
+    const { ok, faults } = v.parse(v.object({ ok: v.boolean(), faults: v.array(v.string()) }), await audit());
+    expect(ok).toBe(false);
+    expect(faults.join("\n")).toMatch(fault);
+  });
+
+  it("holds after any sequence of payments, evictions and repetitions, and a model agrees", async () => {
+    const names = fc.constantFrom("alice", "bob", "carol");
+    const amounts = fc.integer({ min: 1, max: 20 });
+    const payments = fc.oneof(
+      fc.record({ kind: fc.constant("transfer" as const), from: names, to: names, amount: amounts }),
+      fc.record({ kind: fc.constant("deposit" as const), account: names, amount: amounts }),
+      fc.record({ kind: fc.constant("withdraw" as const), account: names, amount: amounts }),
+      fc.record({ kind: fc.constant("evict" as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(payments, { maxLength: 25 }), async (sequence) => {
+        const stub = env.ACCOUNT.getByName(unique());
+        const model = new Map<string, number>();
+        const add = (name: string, by: number) => model.set(name, (model.get(name) ?? 0) + by);
+        for (const [index, step] of sequence.entries()) {
+          if (step.kind === "evict") {
+            await stub.audit(); // only what runs can be evicted
+            await evictDurableObject(stub);
+          } else if (step.kind === "deposit") {
+            for (let times = 0; times < 2; times++) await stub.deposit(step.account, step.amount, `key${index}`);
+            add(step.account, step.amount);
+          } else {
+            const from = step.kind === "transfer" ? step.from : step.account;
+            const to = step.kind === "transfer" ? step.to : OUTSIDE;
+            if (from === to) continue;
+            const may = (model.get(from) ?? 0) >= step.amount;
+            const paid = await (step.kind === "transfer"
+              ? stub.transfer(from, to, step.amount)
+              : stub.withdraw(from, step.amount));
+            expect("outcome" in paid && paid.outcome.ok).toBe(may);
+            if (may) add(from, -step.amount);
+            if (may && to !== OUTSIDE) add(to, step.amount);
+          }
+        }
+        for (const [name, balance] of model) expect(await stub.balance(name)).toBe(balance);
+        expect(await stub.audit()).toMatchObject(inOrder);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("names at most twenty faults", () => {
+    const orphans = Array.from({ length: 50 }, (_, index) => ({ name: `a${index}`, balance: 1, last: 9 }));
+    expect(audit(orphans, []).faults).toHaveLength(20);
+  });
+});

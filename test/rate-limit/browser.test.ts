@@ -1,0 +1,54 @@
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { stack, useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+const tokens = async (page: Page) => Number(await page.locator("#limit [data-tokens]").textContent());
+const note = (page: Page) => page.locator("#limit [data-note]").textContent();
+
+/** What the limiter itself says is left; the other files' tests draw from the same address's bucket. */
+const left = async () => Number((await fetch(new URL("limit", stack.url))).headers.get("X-RateLimit-Remaining"));
+
+it("drains the bucket down to a 429, counts down, and sees it refill", { timeout: 180_000 }, async () => {
+  // An evicted bucket comes back with what it had leased gone, and refills from later on: a period and a half at most.
+  await expect.poll(left, { timeout: 100_000, interval: 1_000 }).toBe(100);
+  const page = await visit();
+  await expect.poll(() => tokens(page)).toBe(100);
+
+  await page.getByRole("button", { name: "Costly call (10)" }).click();
+  await expect.poll(() => note(page)).toBe("200. Took 10 tokens.");
+  expect(await tokens(page)).toBeLessThan(100);
+
+  await page.getByRole("button", { name: "Drain it" }).click();
+  await expect.poll(() => note(page)).toMatch(/^429\. A call of 5 tokens passes in [1-3] s\.$/);
+  const low = await tokens(page);
+  expect(low).toBeLessThan(5);
+  const headers = await page.locator("#limit [data-headers] dd").allTextContents();
+  expect(headers).toEqual([
+    expect.stringMatching(/^"default";r=[0-4];t=[1-3]$/),
+    '"default";q=100;w=60',
+    expect.stringMatching(/^[1-3]$/),
+  ]);
+
+  // Refilled by the clock alone: the page asks nobody.
+  const calls: string[] = [];
+  page.on("request", (request) => calls.push(request.url()));
+  await expect.poll(() => note(page)).toBe("A call of 5 tokens passes again.");
+  await expect.poll(() => tokens(page), { timeout: 10_000 }).toBeGreaterThan(low + 5);
+  expect(calls).toEqual([]);
+  await page.getByRole("button", { name: "Call once" }).click();
+  await expect.poll(() => note(page)).toBe("200. Took 1 token.");
+});
+
+it("leaves the bucket alone: opening the page takes next to nothing", async () => {
+  const page = await visit();
+  await expect.poll(() => page.locator("#limit [data-capacity]").textContent()).toBe("of 100 tokens");
+  const calls: string[] = [];
+  page.on("request", (request) => calls.push(new URL(request.url()).pathname));
+  await page.reload();
+  await expect.poll(() => page.locator("#ledger [data-link]").textContent()).toBe("Up to date");
+  // WebSockets (two more) are no requests here; /health, /limit and the page itself are free.
+  const paid = calls.filter((path) => !/^\/(health|limit|page\.\w+)?$/.test(path));
+  expect(paid.length).toBeLessThanOrEqual(3);
+});

@@ -1,0 +1,28 @@
+/** A bucket never has more tokens than it had, and those that have come since: what was used up stays used up. */
+import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import { holds, member, status } from "../../infra/smoke/expect.ts";
+
+/** Of the capacity. What is left is more than the calls of a reading need. */
+const TAKEN_SHARE = 0.9;
+
+export const limiter: Pattern = {
+  binding: "RATE_LIMITER",
+  async fill({ client }) {
+    const peek = async () => status("GET /limit", await client.call("/limit"), 200);
+    const full = await peek();
+    const capacity = Number(member(full, "limit"));
+    const perMs = capacity / Number(member(full, "periodSeconds")) / 1_000;
+    const asked = performance.now();
+    const cost = Math.max(Math.floor(capacity * TAKEN_SHARE), 1);
+    const taken = status("POST /limit/check", await client.call("/limit/check", { json: { cost } }), 200);
+    const left = Number(member(taken, "remaining"));
+    const read = async () => {
+      const remaining = Number(member(await peek(), "remaining"));
+      // What is shown is rounded down, so the bucket had less than one token more.
+      const most = left + 1 + (performance.now() - asked) * perMs;
+      holds(`${remaining} tokens are left, where at most ${Math.floor(most)} can be`, remaining <= most);
+      return { admitted: "no more than the limit" };
+    };
+    return { read };
+  },
+};

@@ -1,0 +1,225 @@
+/** The arithmetic of the token bucket, against any sequence that fast-check can think of. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  adapt,
+  type Bucket,
+  covers,
+  full,
+  leaseFor,
+  type Policy,
+  refill,
+  reserve,
+  take,
+  tokens,
+  waitFor,
+} from "../../../worker/rate-limit/bucket.ts";
+
+const START = 1_800_000_000_000;
+const policies: fc.Arbitrary<Policy> = fc.record({
+  capacity: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 1_000_000 })),
+  periodSeconds: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 86_400 })),
+});
+/** A bucket that has been used: `share` of it is left. */
+const used = (policy: Policy, share: number): Bucket => ({
+  units: Math.floor(full(policy, START).units * share),
+  at: START,
+});
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const leases = fc.integer({ min: 0, max: 100 });
+
+describe("the token bucket", () => {
+  it("refills by many small steps exactly as by one big one", () => {
+    fc.assert(
+      fc.property(
+        policies,
+        share,
+        fc.array(fc.integer({ min: 0, max: 5_000 }), { maxLength: 50 }),
+        (policy, left, steps) => {
+          const start = used(policy, left);
+          let stepwise = start;
+          let now = START;
+          for (const step of steps) {
+            now += step;
+            stepwise = refill(stepwise, policy, now);
+          }
+          expect(stepwise).toEqual(refill(start, policy, now));
+        },
+      ),
+    );
+  });
+
+  it("is empty after its capacity and full after its period, to the millisecond", () => {
+    fc.assert(
+      fc.property(policies, (policy) => {
+        const empty = take(full(policy, START), policy, policy.capacity);
+        expect(empty.allowed).toBe(true);
+        expect(take(empty.bucket, policy, 1).allowed).toBe(false);
+        const periodMs = policy.periodSeconds * 1_000;
+        expect(tokens(refill(empty.bucket, policy, START + periodMs), policy)).toBe(policy.capacity);
+        expect(tokens(refill(empty.bucket, policy, START + periodMs - 1), policy)).toBeLessThan(policy.capacity);
+        expect(waitFor(empty.bucket, policy, policy.capacity, START)).toBe(periodMs);
+      }),
+    );
+  });
+
+  it("takes nothing when it denies", () => {
+    fc.assert(
+      fc.property(policies, share, fc.integer({ min: 1, max: 2_000_000 }), (policy, left, cost) => {
+        const bucket = used(policy, left);
+        const taken = take(bucket, policy, cost);
+        expect(taken.allowed).toBe(cost <= bucket.units / (policy.periodSeconds * 1_000));
+        if (!taken.allowed) expect(taken.bucket).toEqual(bucket);
+        expect(taken.bucket.units).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+
+  it("tells exactly when the cost fits, and never for more than the capacity", () => {
+    fc.assert(
+      fc.property(policies, share, share, (policy, left, part) => {
+        const cost = Math.max(Math.floor(policy.capacity * part), 1);
+        const bucket = used(policy, left);
+        const wait = waitFor(bucket, policy, cost, START);
+        expect(take(refill(bucket, policy, START + wait), policy, cost).allowed).toBe(true);
+        if (wait > 0) expect(take(refill(bucket, policy, START + wait - 1), policy, cost).allowed).toBe(false);
+        expect(waitFor(bucket, policy, policy.capacity + 1, START)).toBe(Number.POSITIVE_INFINITY);
+      }),
+    );
+  });
+
+  it("gains nothing by a clock that goes back, and does not wait for one that had run ahead", () => {
+    const policy = { capacity: 10, periodSeconds: 60 };
+    const empty = { units: 0, at: START };
+    expect(refill(empty, policy, START - 500).units).toBe(0);
+    // Back and forth inside a period: only time beyond the latest reading counts.
+    expect(tokens(refill(refill(empty, policy, START - 500), policy, START + 6_000), policy)).toBe(1);
+    // A year back: the bucket fills from there on, and is not stuck for a year.
+    const year = 365 * 86_400_000;
+    const back = refill(empty, policy, START - year);
+    expect(back.units).toBe(0);
+    expect(tokens(refill(back, policy, START - year + 6_000), policy)).toBe(1);
+  });
+
+  it("keeps its tokens when the policy changes, down to the new capacity and never more", () => {
+    fc.assert(
+      fc.property(policies, policies, share, (from, to, left) => {
+        const before = used(from, left);
+        const after = adapt(before, from, to);
+        expect(tokens(after, to)).toBeLessThanOrEqual(Math.min(tokens(before, from) + 1, to.capacity));
+        expect(tokens(after, to)).toBeGreaterThanOrEqual(Math.min(tokens(before, from), to.capacity) - 1);
+      }),
+    );
+    const [big, small] = [
+      { capacity: 100, periodSeconds: 60 },
+      { capacity: 5, periodSeconds: 60 },
+    ];
+    expect(tokens(adapt(full(big, START), big, small), small)).toBe(5);
+    expect(tokens(adapt(full(small, START), small, big), big)).toBe(5);
+  });
+
+  it("writes down less than there is, for all time to come", () => {
+    fc.assert(
+      fc.property(policies, share, leases, fc.integer({ min: 0, max: 200_000_000 }), (policy, left, lease, later) => {
+        const real = used(policy, left);
+        const written = reserve(real, policy, lease);
+        const now = START + later;
+        expect(refill(written, policy, now).units).toBeLessThanOrEqual(refill(real, policy, now).units);
+        expect(covers(written, real, policy)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("a lease", () => {
+  const policy = { capacity: 100, periodSeconds: 60 };
+
+  it("is none for a caller slower than an eviction, and none for the first call", () => {
+    expect(leaseFor(1, Number.POSITIVE_INFINITY, policy)).toBe(0);
+    expect(leaseFor(1, 15_000, policy)).toBe(0);
+    expect(leaseFor(3, 60_000, policy)).toBe(0);
+  });
+
+  it("is what a steady caller uses in ten seconds", () => {
+    expect(leaseFor(5, 5_000, policy)).toBe(10);
+    expect(leaseFor(4, 2_000, policy)).toBe(16);
+  });
+
+  it("grows with a burst, up to a fifth of the capacity and a hundred tokens", () => {
+    expect([1, 2, 5, 50].map((used) => leaseFor(used, 0, policy))).toEqual([4, 8, 20, 20]);
+    expect(leaseFor(1_000, 10, { capacity: 1_000_000, periodSeconds: 1 })).toBe(100);
+    expect(leaseFor(4, 0, { capacity: 4, periodSeconds: 1 })).toBe(0);
+  });
+});
+
+describe("a bucket and what is written of it", () => {
+  /** What the object does, without the object: a real bucket, a written one, crashes. */
+  type Event =
+    | { kind: "take"; cost: number; lease: number }
+    | { kind: "pass"; ms: number }
+    | { kind: "crash" }
+    | { kind: "policy"; capacity: number };
+  const events: fc.Arbitrary<Event> = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant("take" as const),
+        cost: fc.integer({ min: 1, max: 30 }),
+        lease: leases,
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: -3_000, max: 20_000 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("policy" as const), capacity: fc.integer({ min: 1, max: 200 }) }),
+    },
+  );
+
+  it("admit at most capacity and refill, over any times, costs, crashes and changes of the limit", () => {
+    fc.assert(
+      fc.property(fc.array(events, { maxLength: 200 }), (sequence) => {
+        let policy: Policy = { capacity: 100, periodSeconds: 60 };
+        let now = START;
+        let latest = START;
+        let real = full(policy, now);
+        let written: { bucket: Bucket; policy: Policy } | undefined;
+        // What an ideal bucket would hold if nothing was ever lost: the most that may be admitted.
+        let allowance = policy.capacity;
+        for (const event of sequence) {
+          if (event.kind === "pass") {
+            now += event.ms;
+            const forward = Math.max(now - latest, 0);
+            latest = Math.max(latest, now);
+            allowance = Math.min(allowance + (forward * policy.capacity) / 60_000, policy.capacity);
+          } else if (event.kind === "crash") {
+            real = written ? adapt(written.bucket, written.policy, policy) : full(policy, now);
+          } else if (event.kind === "policy") {
+            const next = { ...policy, capacity: event.capacity };
+            real = refill(adapt(refill(real, policy, now), policy, next), next, now);
+            if (written) written = { bucket: real, policy: next };
+            // Without a row nothing was ever taken, so the bucket is full under either policy.
+            else real = full(next, now);
+            allowance = written ? Math.min(allowance, next.capacity) : next.capacity;
+            policy = next;
+          } else {
+            // Nothing is known of a bucket before its first call, so its time begins there.
+            if (!written) [real, latest] = [full(policy, now), now];
+            const taken = take(refill(real, policy, now), policy, event.cost);
+            real = taken.bucket;
+            if (!taken.allowed) continue;
+            if (!written || !covers(written.bucket, real, policy)) {
+              written = { bucket: reserve(real, policy, event.lease), policy };
+            }
+            allowance -= event.cost;
+            expect(allowance).toBeGreaterThan(-1e-6);
+          }
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});

@@ -1,0 +1,240 @@
+/** The rate limiter in front of the app: who pays, what the answers say, what floods cost. */
+import { env, exports } from "cloudflare:workers";
+import { Hono } from "hono";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { storedAt } from "../../../contract/api-keys.ts";
+import type { App } from "../../../worker/http/context.ts";
+import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
+import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
+import { type RateLimitOptions, rateLimit } from "../../../worker/rate-limit/middleware.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+let addresses = 0;
+/** An address that no other test has used. */
+const address = () => `198.51.${Math.floor(addresses / 250)}.${++addresses % 250}`;
+
+/** Calls the app from an address, or from none. */
+function call(path: string, from: string | undefined, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (from !== undefined) headers.set("CF-Connecting-IP", from);
+  return exports.default.fetch(new Request(`https://stack.example${path}`, { ...init, headers }));
+}
+
+const peek = (from: string | undefined, init?: RequestInit) =>
+  call("/limit", from, init).then((response) => response.json<{ remaining: number }>());
+
+const take = (from: string, cost: number, init: RequestInit = {}) =>
+  call("/limit/check", from, {
+    ...init,
+    method: "POST",
+    headers: { ...Object.fromEntries(new Headers(init.headers)), "Content-Type": "application/json" },
+    body: JSON.stringify({ cost }),
+  });
+
+describe("the answers", () => {
+  it("carry both families of headers when allowed, and count down", async () => {
+    const from = address();
+    for (const left of [99, 98, 97]) {
+      const response = await call("/openapi.json", from);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("X-RateLimit-Limit")).toBe("100");
+      expect(response.headers.get("X-RateLimit-Remaining")).toBe(`${left}`);
+      expect(response.headers.get("RateLimit-Policy")).toBe('"default";q=100;w=60');
+      expect(response.headers.get("RateLimit")).toBe(`"default";r=${left};t=1`);
+      expect(response.headers.has("Retry-After")).toBe(false);
+    }
+  });
+
+  it("are the article's 429 when denied, with headers of both families", async () => {
+    const from = address();
+    await take(from, 100);
+    const response = await call("/openapi.json", from);
+    expect(response.status).toBe(429);
+    expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(await response.json()).toMatchObject({ allowed: false, remaining: 0, retryAfter: 1, status: 429 });
+    expect(response.headers.get("Retry-After")).toBe("1");
+    expect(response.headers.get("X-RateLimit-Limit")).toBe("100");
+    expect(response.headers.get("X-RateLimit-Remaining")).toBe("0");
+    expect(response.headers.get("RateLimit")).toBe('"default";r=0;t=1');
+    expect(response.headers.get("RateLimit-Policy")).toBe('"default";q=100;w=60');
+  });
+
+  it.each(["/counter/value", "/room/r/messages", "/account/main/balances", "/session", "/openapi.json"])(
+    "stand in front of %s",
+    async (path) => {
+      const from = address();
+      await take(from, 100);
+      expect((await call(path, from)).status).toBe(429);
+    },
+  );
+
+  it.each(["/", "/page.js", "/page.css", "/health"])("do not stand in front of %s", async (path) => {
+    const from = address();
+    await take(from, 100);
+    const response = await call(path, from);
+    expect(response.status).toBe(200);
+    expect(response.headers.has("RateLimit")).toBe(false);
+  });
+});
+
+describe("GET /limit", () => {
+  it("says what is left and takes nothing", async () => {
+    const from = address();
+    await take(from, 30);
+    for (let i = 0; i < 3; i++) {
+      const response = await call("/limit", from);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("X-RateLimit-Remaining")).toBe("70");
+      expect(await response.json()).toEqual({
+        allowed: true,
+        remaining: 70,
+        policy: "default",
+        limit: 100,
+        periodSeconds: 60,
+      });
+    }
+    expect(await (await call("/limit?cost=80", from)).json()).toMatchObject({
+      allowed: false,
+      remaining: 70,
+      retryAfter: 6,
+    });
+  });
+
+  it.each(["cost=0", "cost=-1", "cost=1.5", "cost=101", "cost=x", "cost=1&cost=2", `policy=${"p".repeat(40)}`])(
+    "refuses %s",
+    async (queryString) => expect((await call(`/limit?${queryString}`, address())).status).toBe(400),
+  );
+});
+
+describe("a cost", () => {
+  it("over the capacity is a 400 for ever and takes nothing", async () => {
+    const from = address();
+    for (let i = 0; i < 2; i++) {
+      const response = await take(from, 101);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ detail: expect.stringContaining("from 1 to 100") });
+    }
+    expect(await peek(from)).toMatchObject({ remaining: 100 });
+  });
+
+  it("is asked of the caller's bucket whole, and denied without taking", async () => {
+    const from = address();
+    expect(await (await take(from, 60)).json()).toMatchObject({ allowed: true, remaining: 40 });
+    const response = await take(from, 41);
+    expect(response.status).toBe(429);
+    expect(await response.json()).toMatchObject({ allowed: false, remaining: 40, retryAfter: 1 });
+    expect((await take(from, 40)).status).toBe(200);
+  });
+});
+
+describe("the caller", () => {
+  it("is one over a whole IPv6 /64, and another in the next", async () => {
+    await take("2001:db8:aa:1::1", 100);
+    expect((await call("/openapi.json", "2001:db8:aa:1:ffff::9")).status).toBe(429);
+    expect((await call("/openapi.json", "2001:db8:aa:2::1")).status).toBe(200);
+  });
+
+  it("is the same as IPv4 and as IPv4 written as IPv6", async () => {
+    const from = address();
+    await take(from, 100);
+    expect((await call("/openapi.json", `::ffff:${from}`)).status).toBe(429);
+  });
+
+  it("without an address, or with nonsense for one, shares one bucket and is never let through unseen", async () => {
+    const before = (await peek(undefined)).remaining;
+    await call("/openapi.json", undefined);
+    await call("/openapi.json", "");
+    await call("/openapi.json", "nonsense");
+    expect((await peek("other nonsense")).remaining).toBeLessThanOrEqual(before - 3 + 1);
+  });
+
+  it("with an unknown API key is its address: a new key buys no new bucket", async () => {
+    const from = address();
+    await take(from, 98);
+    const keys = ["x", "guess", `ds_${"a".repeat(43)}`, `ds_${"b".repeat(43)}`];
+    const statuses = [];
+    for (const key of keys)
+      statuses.push((await call("/openapi.json", from, { headers: { "X-API-Key": key } })).status);
+    expect(statuses).toEqual([200, 200, 429, 429]);
+  });
+
+  it("with a verified API key has a bucket of its own, from every address", async () => {
+    const key = `ds_${"K".repeat(43)}`;
+    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: "partner" }));
+    const headers = { "X-API-Key": key };
+    const [here, there] = [address(), address()];
+    await take(here, 100);
+    expect((await take(here, 60, { headers })).status).toBe(200);
+    expect(await peek(there, { headers })).toMatchObject({ remaining: 40 });
+    expect(await peek(there)).toMatchObject({ remaining: 100 });
+  });
+
+  it("that keeps guessing keys is no longer looked up", async () => {
+    const from = address();
+    const real = `ds_${"R".repeat(43)}`;
+    await env.READS.put((await storedAt(real)) ?? "", JSON.stringify({ id: "real" }));
+    for (let i = 0; i < 20; i++) {
+      await peek(from, { headers: { "X-API-Key": `ds_${String(i).padStart(43, "g")}` } });
+    }
+    await take(from, 5);
+    expect(await peek(from, { headers: { "X-API-Key": real } })).toMatchObject({ remaining: 95 });
+    expect(await peek(address(), { headers: { "X-API-Key": real } })).toMatchObject({ remaining: 100 });
+  });
+});
+
+describe("a flood", () => {
+  it("ends in the Worker: after a denial the object is not asked until it would allow", async () => {
+    const from = address();
+    await take(from, 100);
+    expect((await call("/openapi.json", from)).status).toBe(429);
+    const asked = vi.spyOn(RateLimiterDO.prototype, "take");
+    const statuses = await Promise.all(Array.from({ length: 50 }, () => call("/openapi.json", from)));
+    expect(statuses.every(({ status }) => status === 429)).toBe(true);
+    expect(asked).not.toHaveBeenCalled();
+    expect((await call("/openapi.json", address())).status).toBe(200);
+    expect(asked).toHaveBeenCalledOnce();
+  });
+});
+
+describe("the middleware", () => {
+  const place = { region: { id: "eu", prefix: "eu", locationHint: "weur" as const, continents: [] }, id: "" };
+  let apps = 0;
+
+  /** An app with one limited route, whose bucket nobody else has. */
+  function limited(options: Partial<RateLimitOptions>) {
+    const id = `middleware-${apps++}`;
+    const app = new Hono<App>()
+      .use(rateLimit({ policy: "default", onUnavailable: "deny", key: () => ({ ...place, id }), ...options }))
+      .get("/", (c) => c.text("served"))
+      .onError((error) => {
+        if (error instanceof Refusal) return problemResponse(error.problem);
+        throw error;
+      });
+    return { get: (path = "/") => app.request(path, {}, env) };
+  }
+
+  it("takes the cost that a route computes, and refuses one that makes no sense", async () => {
+    const { get } = limited({ cost: (c) => Number(c.req.query("n") ?? "1") });
+    expect((await get("/?n=25")).headers.get("X-RateLimit-Remaining")).toBe("75");
+    for (const n of ["0", "-5", "0.5", "x", "101", "1e9"]) expect((await get(`/?n=${n}`)).status).toBe(400);
+    expect((await get()).headers.get("X-RateLimit-Remaining")).toBe("74");
+  });
+
+  it.each([
+    ["allow", 200],
+    ["deny", 503],
+  ] as const)("does as it was told while the limiter cannot answer: %s", async (onUnavailable, status) => {
+    const { get } = limited({ onUnavailable });
+    vi.spyOn(RateLimiterDO.prototype, "take").mockImplementation(() => {
+      throw new Error("out of order");
+    });
+    const response = await get();
+    expect(response.status).toBe(status);
+    if (status === 503) expect(await response.json()).toMatchObject({ allowed: false });
+    vi.restoreAllMocks();
+    expect((await get()).status).toBe(200);
+  });
+});

@@ -1,0 +1,239 @@
+/** The bucket's object: exact under concurrency, over evictions, crashes and alarms, and cheap. */
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import { countRows } from "../../worker/rows.ts";
+
+const DEFAULT = { capacity: 100, periodSeconds: 60 };
+const HOUR_MS = 3_600_000;
+let count = 0;
+const bucket = () => env.RATE_LIMITER.getByName(`test:limit:${count++}`);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: 1_800_000_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+/** Takes one at a time until denied, and returns how many were allowed. */
+async function drain(stub: ReturnType<typeof bucket>, policy = DEFAULT): Promise<number> {
+  for (let allowed = 0; ; allowed++) if (!(await stub.take(policy, 1)).allowed) return allowed;
+}
+
+describe("a bucket", () => {
+  it("admits its capacity, then denies and tells when to come back", async () => {
+    const stub = bucket();
+    expect(await stub.take(DEFAULT, 1)).toEqual({ allowed: true, remaining: 99, waitMs: 600 });
+    expect(await drain(stub)).toBe(99);
+    expect(await stub.take(DEFAULT, 1)).toEqual({ allowed: false, remaining: 0, waitMs: 600 });
+    pass(599);
+    expect(await stub.take(DEFAULT, 1)).toMatchObject({ allowed: false, waitMs: 1 });
+    pass(1);
+    expect(await stub.take(DEFAULT, 1)).toMatchObject({ allowed: true, remaining: 0 });
+  });
+
+  it("admits exactly 10 of 100 calls at once when it holds 10", async () => {
+    const stub = bucket();
+    const verdicts = await Promise.all(
+      Array.from({ length: 100 }, () => stub.take({ capacity: 10, periodSeconds: 60 }, 1)),
+    );
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10);
+  });
+
+  it("takes a cost whole or not at all", async () => {
+    const stub = bucket();
+    expect(await stub.take(DEFAULT, 70)).toMatchObject({ allowed: true, remaining: 30 });
+    expect(await stub.take(DEFAULT, 31)).toMatchObject({ allowed: false, remaining: 30, waitMs: 600 });
+    expect(await stub.take(DEFAULT, 30)).toMatchObject({ allowed: true, remaining: 0 });
+    expect(await stub.take(DEFAULT, 101)).toMatchObject({ allowed: false, waitMs: Number.POSITIVE_INFINITY });
+  });
+
+  it("can be looked at without being touched", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 40);
+    const rows = await countRows(stub);
+    for (let i = 0; i < 3; i++)
+      expect(await stub.peek(DEFAULT, 1)).toEqual({ allowed: true, remaining: 60, waitMs: 600 });
+    expect(await stub.peek(DEFAULT, 61)).toMatchObject({ allowed: false, waitMs: 600 });
+    expect(rows()).toBe(0);
+  });
+
+  it("clamps to a lowered limit and does not fill up by a raised one", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 10);
+    expect(await stub.peek({ capacity: 20, periodSeconds: 60 }, 1)).toMatchObject({ remaining: 20 });
+    expect(await stub.peek({ capacity: 500, periodSeconds: 60 }, 1)).toMatchObject({ remaining: 20 });
+    await evictDurableObject(stub);
+    expect((await stub.peek({ capacity: 500, periodSeconds: 60 }, 1)).remaining).toBeLessThanOrEqual(20);
+  });
+});
+
+describe("what a bucket writes", () => {
+  it("is at most a row in ten for allowed checks in a burst, the alarm included", async () => {
+    const stub = bucket();
+    await stub.peek(DEFAULT, 1);
+    const rows = await countRows(stub);
+    expect(await drain(stub)).toBe(100);
+    expect(rows()).toBeGreaterThan(0);
+    expect(rows() / 100).toBeLessThanOrEqual(OURS.check);
+  });
+
+  it("is at most a row in ten for a caller at the limit for ten minutes", async () => {
+    const stub = bucket();
+    await drain(stub);
+    const rows = await countRows(stub);
+    let allowed = 0;
+    for (let second = 0; second < 600; second++) {
+      pass(1_000);
+      for (let i = 0; i < 2; i++) if ((await stub.take(DEFAULT, 1)).allowed) allowed++;
+    }
+    expect(allowed).toBe(1_000);
+    expect(rows() / allowed).toBeLessThanOrEqual(OURS.check);
+  });
+
+  it("is nothing for a denial", async () => {
+    const stub = bucket();
+    await drain(stub);
+    const rows = await countRows(stub);
+    for (let i = 0; i < 50; i++) await stub.take(DEFAULT, 1);
+    expect(rows()).toBe(0);
+  });
+});
+
+describe("a bucket that loses its memory", () => {
+  it("never admits one too many, and loses a fifth at most", async () => {
+    for (const takenBefore of [1, 7, 20, 21, 22, 50, 99, 100]) {
+      const stub = bucket();
+      for (let i = 0; i < takenBefore; i++) await stub.take(DEFAULT, 1);
+      await evictDurableObject(stub);
+      const after = await drain(stub);
+      expect(takenBefore + after).toBeLessThanOrEqual(100);
+      expect(takenBefore + after).toBeGreaterThanOrEqual(takenBefore === 100 ? 100 : 79);
+    }
+  });
+
+  it("costs nothing to a caller whose object is evicted between its calls", async () => {
+    const stub = bucket();
+    for (let i = 1; i <= 20; i++) {
+      expect(await stub.take(DEFAULT, 9)).toMatchObject({ allowed: true, remaining: 91 });
+      pass(15_000);
+      await evictDurableObject(stub);
+    }
+  });
+
+  it("never admits one too many over a crash between any two checks", async () => {
+    let allowed = 0;
+    for (let i = 0; i < 120; i++) {
+      // A stub does not outlive the crash of its object.
+      if ((await env.RATE_LIMITER.getByName("test:limit:crash").take(DEFAULT, 1)).allowed) allowed++;
+      if (i % 7 === 0) await abortAllDurableObjects();
+    }
+    expect(allowed).toBeLessThanOrEqual(100);
+    expect(allowed).toBeGreaterThan(0);
+  });
+
+  it("comes back to its full rate once the reserve has passed", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 1);
+    await evictDurableObject(stub);
+    pass(60_000);
+    expect(await drain(stub)).toBe(100);
+  });
+
+  it("admits at most capacity and refill under any sequence of calls, waits, clock steps and evictions", async () => {
+    const step = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({ kind: fc.constant("take" as const), amount: fc.integer({ min: 1, max: 12 }) }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ kind: fc.constant("pass" as const), amount: fc.integer({ min: -2_000, max: 9_000 }) }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("evict" as const), amount: fc.constant(0) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("alarm" as const), amount: fc.constant(0) }) },
+    );
+    const policy = { capacity: 20, periodSeconds: 30 };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        const stub = bucket();
+        let latest = Date.now();
+        let allowance = policy.capacity;
+        for (const { kind, amount } of steps) {
+          if (kind === "pass") {
+            pass(amount);
+            allowance = Math.min(
+              allowance + (Math.max(Date.now() - latest, 0) * policy.capacity) / 30_000,
+              policy.capacity,
+            );
+            latest = Math.max(latest, Date.now());
+          } else if (kind === "evict") {
+            await stub.peek(policy, 1);
+            await evictDurableObject(stub);
+          } else if (kind === "alarm") await runDurableObjectAlarm(stub);
+          else {
+            // A full bucket keeps no memory, so its time begins at the call that finds it full.
+            if (allowance === policy.capacity) latest = Date.now();
+            if ((await stub.take(policy, amount)).allowed) {
+              allowance -= amount;
+              expect(allowance).toBeGreaterThan(-1e-6);
+            }
+          }
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe("an idle bucket", () => {
+  const stored = (stub: ReturnType<typeof bucket>) =>
+    runInDurableObject(stub, async (_, { storage }) => ({
+      entries: [...storage.kv.list()].length,
+      alarm: await storage.getAlarm(),
+    }));
+
+  it("deletes itself, rows and alarm, when it is full again", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 5);
+    expect(await stored(stub)).toEqual({ entries: 1, alarm: Date.now() + HOUR_MS });
+    pass(HOUR_MS);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await stored(stub)).toEqual({ entries: 0, alarm: null });
+    expect(await stub.take(DEFAULT, 1)).toMatchObject({ allowed: true, remaining: 99 });
+    expect(await stored(stub)).toMatchObject({ entries: 1 });
+  });
+
+  it("keeps what was taken when the alarm comes early or twice, and comes back", async () => {
+    const stub = bucket();
+    await drain(stub);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect((await stub.take(DEFAULT, 1)).allowed).toBe(false);
+    expect(await stored(stub)).toEqual({ entries: 1, alarm: Date.now() + HOUR_MS });
+    await evictDurableObject(stub);
+    expect((await stub.take(DEFAULT, 1)).allowed).toBe(false);
+  });
+
+  it("with a long period does not wake every hour", async () => {
+    const stub = bucket();
+    const daily = { capacity: 10, periodSeconds: 86_400 };
+    await drain(stub, daily);
+    const { alarm } = await stored(stub);
+    expect(alarm).toBeGreaterThan(Date.now() + 10 * HOUR_MS);
+  });
+
+  it("sets its alarm again where one was lost", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 1);
+    await runInDurableObject(stub, (_, { storage }) => storage.deleteAlarm());
+    pass(2 * HOUR_MS);
+    await stub.take(DEFAULT, 1);
+    expect(await stored(stub)).toEqual({ entries: 1, alarm: Date.now() + HOUR_MS });
+  });
+});

@@ -1,0 +1,68 @@
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+const note = (page: Page) => page.locator("#session [data-note]").textContent();
+const state = (page: Page) => page.locator("#session [data-link]").textContent();
+const secondsLeft = async (page: Page, end: "sliding" | "absolute") => {
+  const [seconds = 0, minutes = 0, hours = 0] = ((await page.locator(`#session [data-${end}]`).textContent()) ?? "")
+    .split(":")
+    .map(Number)
+    .reverse();
+  return (hours * 60 + minutes) * 60 + seconds;
+};
+const logIn = async (page: Page, name: string) => {
+  await page.getByLabel("Name").fill(name);
+  await page.getByRole("button", { name: "Log in as guest" }).click();
+  await expect.poll(() => state(page)).toBe(`Logged in as ${name}, guest`);
+};
+
+it("logs in as a guest, by a cookie that no script can read, and logs out", async () => {
+  const page = await visit();
+  await logIn(page, "ada");
+  const [cookie] = await page.context().cookies();
+  expect(cookie).toMatchObject({ name: "__Host-session", httpOnly: true, secure: true, sameSite: "Lax" });
+  expect(await page.evaluate("document.cookie")).toBe("");
+  await page.reload();
+  await expect.poll(() => state(page)).toBe("Logged in as ada, guest");
+
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is left.");
+  expect(await page.context().cookies()).toEqual([]);
+  expect(await page.getByRole("button", { name: "Read it" }).isDisabled()).toBe(true);
+});
+
+it("is the same user in the chat room", async () => {
+  const page = await visit({ ids: { room: crypto.randomUUID() } });
+  await logIn(page, "grace");
+  await expect.poll(() => page.locator("#chat [data-link]").textContent()).toBe("Live as grace");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect.poll(() => page.locator("#chat [data-link]").textContent()).toMatch(/^Live as anon-/);
+});
+
+it("counts down to both ends; reading moves the near one out, and not the far one", async () => {
+  const page = await visit();
+  await logIn(page, "ada");
+  expect(await secondsLeft(page, "absolute")).toBeGreaterThan(11 * 3600);
+  // The stack's sessions live a minute unless they are read, and are moved in steps of half of it.
+  await expect.poll(() => secondsLeft(page, "sliding"), { timeout: 40_000 }).toBeLessThan(29);
+  const far = await secondsLeft(page, "absolute");
+  await page.getByRole("button", { name: "Read it" }).click();
+  await expect.poll(() => note(page)).toMatch(/^Read\. The end moved out by 0:3\d\.$/);
+  expect(await secondsLeft(page, "sliding")).toBeGreaterThan(55);
+  expect(await secondsLeft(page, "absolute")).toBeLessThanOrEqual(far);
+});
+
+it("says so when the session has ended elsewhere", async () => {
+  const page = await visit();
+  await logIn(page, "ada");
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByRole("button", { name: "Log out" }).click();
+  await expect.poll(() => state(other)).toBe("Logged out");
+  await page.getByRole("button", { name: "Read it" }).click();
+  await expect.poll(() => note(page)).toBe("There is no session any more.");
+  expect(await state(page)).toBe("Logged out");
+});

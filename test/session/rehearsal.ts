@@ -1,0 +1,20 @@
+/** A session keeps whose it is and when it ends at the latest; each reading moves its expiry, which is not compared. */
+import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import { member, status } from "../../infra/smoke/expect.ts";
+
+const KEPT = ["userId", "role", "metadata", "createdAt", "endsAt"] as const;
+
+export const session: Pattern = {
+  binding: "SESSION",
+  async fill({ client, index, adminToken }) {
+    const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
+    const begun = await client.call("/session", { json, token: adminToken });
+    const token = String(member(status("POST /session", begun, 200), "token"));
+    const read = async () => {
+      const found = status("GET /session", await client.call("/session", { token }), 200);
+      return Object.fromEntries(KEPT.map((name) => [name, member(found, "session", name)]));
+    };
+    // A token is in the region nearest to its caller, and says which.
+    return { read, region: token.slice(0, token.indexOf("~")) };
+  },
+};

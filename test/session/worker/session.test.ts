@@ -1,0 +1,365 @@
+/** Sessions over HTTP: who may begin one, how long it lives by the clock, and that nothing is left of it. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import fc from "fast-check";
+import * as v from "valibot";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import { begin, isOver, TOUCH_STEP_MS, touch } from "../../../worker/session/lifetime.ts";
+import { placeOfToken } from "../../../worker/session/token.ts";
+import { stackOf } from "../../../worker/stack.ts";
+import { ADMIN, call } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const Created = v.object({ ok: v.literal(true), expiresIn: v.number(), token: v.string(), role: v.string() });
+
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+const get = (token: string) => call("/session", { headers: bearer(token) });
+const end = (token: string) => call("/session", { method: "DELETE", headers: bearer(token) });
+
+/** A session of its own for one test: its token, and its object. */
+async function aSession(json: object = {}) {
+  const answer = await call("/session", { json: { userId: "ada", role: "editor", ...json }, headers: ADMIN });
+  const { token } = v.parse(Created, answer.body);
+  return { token, stub: await objectOf(token) };
+}
+
+async function objectOf(token: string) {
+  const place = await placeOfToken(stackOf(env).regions, token);
+  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
+}
+
+/** What is stored in an object: tables and alarm. */
+const leftIn = (stub: DurableObjectStub) =>
+  runInDurableObject(stub, async (_, { storage }) => ({
+    tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    alarm: await storage.getAlarm(),
+  }));
+const NOTHING = { tables: [], alarm: null };
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+describe("beginning a session", () => {
+  it("gives the admin a token, once, for the user and role that they name", async () => {
+    const now = Date.now();
+    const json = { userId: "ada", role: "editor", metadata: { theme: "dark", tags: [1] } };
+    const answer = await call("/session/create", { json, headers: ADMIN });
+    expect(answer.body).toEqual({ ok: true, expiresIn: 30 * MINUTE, role: "editor", token: expect.any(String) });
+    const { token } = v.parse(Created, answer.body);
+    expect(token).toMatch(/^eu~[\w-]{43}$/);
+    const found = { ...json, createdAt: now, expiresAt: now + 30 * MINUTE, endsAt: now + 12 * HOUR };
+    expect((await get(token)).body).toEqual({ session: found, expiresIn: 30 * MINUTE });
+    expect((await call("/session/get", { headers: bearer(token) })).body).toMatchObject({ session: found });
+  });
+
+  it("gives every session another token, and stores none", async () => {
+    const [one, other] = [await aSession(), await aSession()];
+    expect(one.token).not.toBe(other.token);
+    const secret = one.token.split("~")[1];
+    const stored = await runInDurableObject(one.stub, (_, { storage, id }) => [
+      storage.sql.exec("SELECT * FROM session").toArray(),
+      id.name,
+    ]);
+    expect(JSON.stringify(stored)).not.toContain(secret);
+  });
+
+  it("puts it in the region of the caller", async () => {
+    const response = await exports.default.fetch("https://stack.test/session", {
+      method: "POST",
+      headers: { ...ADMIN, "Content-Type": "application/json", "CF-Connecting-IP": "10.1.2.3" },
+      body: '{"userId":"ada"}',
+      cf: { continent: "AS" },
+    });
+    const { token } = v.parse(Created, await response.json());
+    expect(token).toMatch(/^ap~/);
+    expect((await get(token)).status).toBe(200);
+    expect((await get(token.replace("ap~", "us~"))).status).toBe(404);
+  });
+
+  it("makes anybody a guest where the stack allows it, whatever role they ask for", async () => {
+    const answer = await call("/session", { json: { userId: "eve", role: "admin" } });
+    expect(answer).toMatchObject({ status: 200, body: { role: "guest" } });
+    const { token } = v.parse(Created, answer.body);
+    expect((await get(token)).body).toMatchObject({ session: { userId: "eve", role: "guest" } });
+  });
+
+  it("is for the admin alone everywhere else", async () => {
+    const settings = { demoLogin: false };
+    const json = { userId: "eve", role: "guest" };
+    const anonymous = await call("/session", { json, settings });
+    expect(anonymous.status).toBe(401);
+    expect(anonymous.headers.get("WWW-Authenticate")).toContain("Bearer");
+    expect((await call("/session", { json, headers: bearer("guess"), settings })).status).toBe(403);
+    expect((await call("/session", { json, headers: ADMIN, settings })).status).toBe(200);
+  });
+
+  it("does not take a wrong token for a guest", async () => {
+    expect((await call("/session", { json: { userId: "eve" }, headers: bearer("guess") })).status).toBe(403);
+  });
+
+  it.each([
+    ["userId", { userId: "" }],
+    ["userId", { userId: "x".repeat(129) }],
+    ["userId", { userId: 7 }],
+    ["userId", { userId: "a\nb" }],
+    ["userId", { userId: "anon-1234" }],
+    ["role", { role: "" }],
+    ["role", { role: ["admin"] }],
+    ["metadata", { metadata: "x" }],
+    ["expiresIn", { expiresIn: 1e12 }],
+  ])("refuses a bad %s: %j", async (field, wrong) => {
+    const json = { userId: "ada", role: "editor", ...wrong };
+    expect(await call("/session", { json, headers: ADMIN })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field }] },
+    });
+  });
+});
+
+describe("the expiry", () => {
+  it("is checked by the clock on every read, though the alarm is late", async () => {
+    const { token } = await aSession();
+    pass(30 * MINUTE - 1);
+    // This read is a use: it moves the end.
+    expect((await get(token)).status).toBe(200);
+    pass(30 * MINUTE);
+    expect(await get(token)).toMatchObject({ status: 404, body: { error: "Session not found" } });
+  });
+
+  it("does not come back to life by being read when it is over", async () => {
+    const { token } = await aSession();
+    pass(30 * MINUTE);
+    expect((await get(token)).status).toBe(404);
+    pass(-1 * MINUTE);
+    await get(token);
+    pass(2 * HOUR);
+    expect((await get(token)).status).toBe(404);
+  });
+
+  it("slides with use, up to twelve hours after the beginning", async () => {
+    const { token } = await aSession();
+    const start = Date.now();
+    while (Date.now() < start + 12 * HOUR - 20 * MINUTE) {
+      pass(20 * MINUTE);
+      expect((await get(token)).status).toBe(200);
+    }
+    expect((await get(token)).body).toMatchObject({ session: { expiresAt: start + 12 * HOUR } });
+    vi.setSystemTime(start + 12 * HOUR - 1);
+    expect((await get(token)).status).toBe(200);
+    vi.setSystemTime(start + 12 * HOUR);
+    expect((await get(token)).status).toBe(404);
+  });
+
+  it("is moved on disk: it slides across evictions, and waking up does not move it", async () => {
+    const { token, stub } = await aSession();
+    pass(20 * MINUTE);
+    await get(token);
+    await evictDurableObject(stub);
+    pass(25 * MINUTE);
+    expect((await get(token)).status).toBe(200);
+    await evictDurableObject(stub);
+    await runInDurableObject(stub, () => undefined);
+    pass(30 * MINUTE);
+    expect((await get(token)).status).toBe(404);
+  });
+
+  it("comes from the stack's config", async () => {
+    const settings = { session: { slidingMinutes: 5, absoluteHours: 1, maxPerUser: 10 } };
+    const answer = await call("/session", { json: { userId: "ada" }, headers: ADMIN, settings });
+    expect(answer.body).toMatchObject({ expiresIn: 5 * MINUTE });
+    const { token } = v.parse(Created, answer.body);
+    pass(5 * MINUTE);
+    expect((await get(token)).status).toBe(404);
+  });
+
+  it("costs a few rows to begin: its tables, itself, and the alarm", async () => {
+    const stub = env.SESSION.getByName(crypto.randomUUID());
+    const rows = await countRows(stub);
+    await stub.begin({ userId: "ada", role: "user", metadata: null }, 30 * MINUTE, 60 * MINUTE);
+    expect(rows()).toBeGreaterThan(0);
+    expect(rows()).toBe(OURS.sessionCreated);
+  });
+
+  it("costs at most 0.02 rows a read over half an hour of one read a second, alarm included", async () => {
+    const { token, stub } = await aSession();
+    const rows = await countRows(stub);
+    for (let second = 0; second < 1_800; second++) {
+      pass(1_000);
+      expect(await stub.read()).toMatchObject({ userId: "ada" });
+    }
+    expect(rows() / 1_800).toBeLessThanOrEqual(OURS.sessionRead);
+    pass(29 * MINUTE);
+    expect((await get(token)).status).toBe(200);
+  });
+});
+
+describe("the arithmetic of a life", () => {
+  it("ends within a step of the sliding time after the last use, never later, and never past the absolute end", () => {
+    const [sliding, absolute] = [30 * MINUTE, 12 * HOUR];
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 40 * MINUTE }), { maxLength: 60 }), (gaps) => {
+        let now = 1_000_000;
+        const life = begin(now, sliding, absolute);
+        let lastUse = now;
+        for (const gap of gaps) {
+          now += gap;
+          if (now >= life.endsAt || now >= lastUse + sliding) expect(isOver(life, now)).toBe(true);
+          if (now < Math.min(life.endsAt, lastUse + sliding) - TOUCH_STEP_MS) expect(isOver(life, now)).toBe(false);
+          if (isOver(life, now)) return;
+          life.expiresAt = touch(life, now);
+          lastUse = now;
+        }
+      }),
+    );
+  });
+
+  it("is moved by use however short it is", () => {
+    const life = begin(0, MINUTE, HOUR);
+    expect(touch(life, MINUTE / 2)).toBe(1.5 * MINUTE);
+  });
+
+  it("does not move back with the clock", () => {
+    const life = begin(HOUR, 30 * MINUTE, 12 * HOUR);
+    expect(touch(life, 0)).toBe(life.expiresAt);
+  });
+});
+
+describe("the alarm", () => {
+  it("frees everything when the session is over", async () => {
+    const { token, stub } = await aSession();
+    pass(30 * MINUTE);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await leftIn(stub)).toEqual(NOTHING);
+    expect((await get(token)).status).toBe(404);
+    expect(await leftIn(stub)).toEqual(NOTHING);
+  });
+
+  it("that comes early, because the session was used, sets itself for the right time", async () => {
+    const { token, stub } = await aSession();
+    pass(20 * MINUTE);
+    await get(token);
+    const due = Date.now() + 30 * MINUTE;
+    pass(10 * MINUTE);
+    await runDurableObjectAlarm(stub);
+    expect(await leftIn(stub)).toMatchObject({ alarm: due });
+    expect((await get(token)).status).toBe(200);
+  });
+
+  it("may come twice, and after the session was ended", async () => {
+    const { token, stub } = await aSession();
+    await runInDurableObject(stub, async (session) => {
+      await session.alarm();
+      await session.alarm();
+    });
+    expect((await get(token)).status).toBe(200);
+    await end(token);
+    await runInDurableObject(stub, (session) => session.alarm());
+    expect(await leftIn(stub)).toEqual(NOTHING);
+  });
+
+  it("that fails is left to the runtime to repeat, and the last time sets itself again", async () => {
+    const { stub } = await aSession();
+    pass(30 * MINUTE);
+    await runInDurableObject(stub, async (session, { storage }) => {
+      await storage.deleteAlarm();
+      vi.spyOn(storage, "deleteAll").mockRejectedValue(new Error("away"));
+      await expect(session.alarm({ retryCount: 0, isRetry: false, scheduledTime: 0 })).rejects.toThrow("away");
+      expect(await storage.getAlarm()).toBeNull();
+      await session.alarm({ retryCount: 5, isRetry: true, scheduledTime: 0 });
+      expect(await storage.getAlarm()).toBe(Date.now() + MINUTE);
+    });
+  });
+});
+
+describe("ending a session", () => {
+  it.each(["/session", "/session/invalidate"])("by DELETE %s leaves nothing, and may be done twice", async (path) => {
+    const { token, stub } = await aSession();
+    for (let times = 0; times < 2; times++) {
+      expect(await call(path, { method: "DELETE", headers: bearer(token) })).toMatchObject({
+        status: 200,
+        body: { ok: true },
+      });
+      expect((await get(token)).status).toBe(404);
+      expect(await leftIn(stub)).toEqual(NOTHING);
+    }
+    await evictDurableObject(stub);
+    expect((await get(token)).status).toBe(404);
+  });
+});
+
+describe("a token", () => {
+  it("is needed", async () => {
+    for (const method of ["GET", "DELETE"]) {
+      const answer = await call("/session", { method });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("WWW-Authenticate")).toContain("Bearer");
+    }
+  });
+
+  it.each([
+    "x",
+    "eu~x",
+    `mars~${"A".repeat(43)}`,
+    `eu~${"A".repeat(42)}.`,
+    `eu~${"A".repeat(43)}`,
+    "A".repeat(43),
+    "A".repeat(5_000),
+  ])("that never was one (%j) gets the same answer as one that is over", async (token) => {
+    expect(await get(token)).toMatchObject({ status: 404, body: { error: "Session not found" } });
+    expect((await end(token)).body).toEqual({ ok: true });
+  });
+
+  it("that was guessed leaves nothing stored", async () => {
+    const token = `eu~${"B".repeat(43)}`;
+    await get(token);
+    await end(token);
+    expect(await leftIn(await objectOf(token))).toEqual(NOTHING);
+  });
+});
+
+describe("the cookie", () => {
+  async function aCookie() {
+    const answer = await call("/session", { json: { userId: "ada", cookie: true }, headers: ADMIN });
+    const header = answer.headers.get("Set-Cookie") ?? "";
+    return { header, cookie: header.split(";")[0] ?? "" };
+  }
+
+  it("is out of reach of scripts, other hosts and plain HTTP", async () => {
+    const { header } = await aCookie();
+    const [cookie, ...attributes] = header.split("; ");
+    expect(cookie).toMatch(/^__Host-session=eu~[\w-]{43}$/);
+    expect(new Set(attributes)).toEqual(new Set(["Max-Age=43200", "Path=/", "HttpOnly", "Secure", "SameSite=Lax"]));
+  });
+
+  it("is only set when it is asked for", async () => {
+    const answer = await call("/session", { json: { userId: "ada" }, headers: ADMIN });
+    expect(answer.headers.get("Set-Cookie")).toBeNull();
+  });
+
+  it("reads the session, and ends it from a page of this site", async () => {
+    const { cookie } = await aCookie();
+    expect((await call("/session", { headers: { Cookie: cookie } })).status).toBe(200);
+    const headers = { Cookie: cookie, Origin: "https://stack.test" };
+    const ended = await call("/session", { method: "DELETE", headers });
+    expect(ended.status).toBe(200);
+    expect(ended.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
+    expect((await call("/session", { headers: { Cookie: cookie } })).status).toBe(404);
+  });
+
+  it.each([{}, { Origin: "https://evil.example" }, { Origin: "null" }])(
+    "changes nothing for a page of another site (%j)",
+    async (origin) => {
+      const { cookie } = await aCookie();
+      const headers = { Cookie: cookie, ...origin };
+      expect((await call("/session", { method: "DELETE", headers })).status).toBe(403);
+      expect((await call("/session", { headers: { Cookie: cookie } })).status).toBe(200);
+    },
+  );
+});

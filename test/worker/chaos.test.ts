@@ -1,0 +1,162 @@
+/** Bad input of every kind, over HTTP: never a 500. */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { operations, seed, Tally } from "./chaos.ts";
+import { fetchApp } from "./helpers.ts";
+
+const ROUTES = [
+  ["GET", "/"],
+  ["GET", "/health"],
+  ["GET", "/openapi.json"],
+  ["GET", "/counter"],
+  ["GET", "/counter/value"],
+  ["POST", "/counter/increment"],
+  ["POST", "/counter/decrement"],
+  ["POST", "/counter/reset"],
+  ["GET", "/counter/live"],
+  ["GET", "/room/r"],
+  ["GET", "/room/r/ws"],
+  ["GET", "/room/r/messages"],
+  ["POST", "/room/r/attachments"],
+  ["GET", "/room/r/attachments/k"],
+  ["POST", "/account/transfer"],
+  ["POST", "/account/main/transfer"],
+  ["POST", "/account/main/deposit"],
+  ["GET", "/account/main/balances"],
+  ["GET", "/account/main/balances/a"],
+  ["GET", "/account/main/transactions"],
+  ["GET", "/account/main/audit"],
+  ["POST", "/session"],
+  ["GET", "/session"],
+  ["DELETE", "/session"],
+  ["POST", "/session/rotate"],
+  ["DELETE", "/session/user/u"],
+  ["GET", "/limit"],
+  ["POST", "/limit/check"],
+] as const;
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+const PARAMETERS = [
+  "id",
+  "by",
+  "after",
+  "before",
+  "limit",
+  "cursor",
+  "account",
+  "consistency",
+  "policy",
+  "cost",
+  "name",
+];
+const HEADERS = [
+  "Authorization",
+  "Content-Type",
+  "Content-Length",
+  "Cookie",
+  "Origin",
+  "Range",
+  "If-None-Match",
+  "Upgrade",
+  "Sec-WebSocket-Protocol",
+  "X-API-Key",
+  "Idempotency-Key",
+  "CF-Connecting-IP",
+];
+
+const segment = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.string({ unit: "binary", maxLength: 300 }),
+  fc.constantFrom("__proto__", "eu~x", "a:b", "..", "%", "%00", "%ff"),
+);
+const route = fc.constantFrom(...ROUTES);
+const method = fc.constantFrom(...METHODS);
+/** Mostly what exists; then deeper paths, other methods, and anything. */
+const request = fc.oneof(
+  { weight: 6, arbitrary: route.map(([method, path]) => ({ method: `${method}`, path: `${path}` })) },
+  { weight: 1, arbitrary: fc.record({ method, path: segment.map((text) => `/${encoded(text)}`) }) },
+  { weight: 1, arbitrary: fc.record({ method, path: route.map(([, path]) => `${path}`) }) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(route, segment).map(([[method, path], more]) => ({
+      method: `${method}`,
+      path: `${path}/${encoded(more)}`,
+    })),
+  },
+);
+const text = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.constantFrom(
+    "-1",
+    "0",
+    "1e400",
+    "NaN",
+    "9007199254740993",
+    "bytes=5-2",
+    "websocket",
+    "Bearer x",
+    "application/json",
+    "__Host-session=x",
+  ),
+);
+/** What a header can hold; the rest never leaves a client. */
+const headerValue = text.filter((value) => /^[\x20-\x7e]*$/.test(value));
+const query = fc.array(fc.tuple(fc.constantFrom(...PARAMETERS), text), { maxLength: 3 });
+const headers = fc.array(fc.tuple(fc.constantFrom(...HEADERS), headerValue), { maxLength: 4 });
+const body = fc.oneof(
+  fc.json(),
+  fc.string({ unit: "binary", maxLength: 100 }),
+  fc.constant("x".repeat(20_000)),
+  fc
+    .record(
+      Object.fromEntries(
+        ["by", "from", "to", "amount", "userId", "role", "metadata", "policy", "cost"].map((field) => [
+          field,
+          fc.oneof(fc.jsonValue(), fc.constantFrom(-1, 1.5, 2 ** 53, "10", "a", "eu~m/a")),
+        ]),
+      ),
+      { requiredKeys: [] },
+    )
+    .map((value) => JSON.stringify(value)),
+);
+
+function encoded(value: string): string {
+  return value.isWellFormed() ? encodeURIComponent(value) : value.slice(0, 0);
+}
+
+it("HTTP: every answer is a good one or a problem, and none is a 500", async () => {
+  const tally = new Tally();
+  let violations = 0;
+  await fc.assert(
+    fc.asyncProperty(request, query, headers, body, async ({ method, path }, parameters, extra, content) => {
+      const search = parameters.length > 0 ? `?${new URLSearchParams(parameters)}` : "";
+      const bodyless = method === "GET" || method === "HEAD";
+      const json = extra.some(([name]) => name === "Content-Type") ? [] : [["Content-Type", "application/json"]];
+      const init = {
+        method,
+        headers: new Headers([...json, ...extra].map(([name = "", value = ""]): [string, string] => [name, value])),
+        ...(!bodyless && { body: content }),
+      };
+      const response = await fetchApp(`${path}${search}`, init);
+      tally.add(`of ${response.status}`);
+      response.webSocket?.accept();
+      response.webSocket?.close();
+      if (response.status === 500) {
+        violations++;
+        console.info(method, `${path}${search}`, [...init.headers], content);
+      }
+      if (response.status >= 400 && method !== "HEAD") {
+        expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+        const problem = await response.json();
+        expect(problem).toMatchObject({
+          status: response.status,
+          title: expect.any(String),
+          detail: expect.any(String),
+        });
+        expect(JSON.stringify(problem)).not.toMatch(/ at .*\.[jt]s:\d+/);
+      } else await response.arrayBuffer();
+    }),
+    { numRuns: operations, seed },
+  );
+  tally.report("HTTP fuzz", operations, violations);
+  expect(violations).toBe(0);
+});

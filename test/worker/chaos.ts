@@ -1,0 +1,111 @@
+/** What the chaos suites share: a seed that makes a run replayable, faults, and the account of what was done. */
+import { abortAllDurableObjects, evictAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, beforeEach, inject, vi } from "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    chaos: { seed: number; operations: number };
+  }
+}
+
+export const { seed, operations } = inject("chaos");
+
+beforeEach(() => {
+  // The request log would bury what the suites have to say.
+  for (const level of ["log", "warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+});
+
+/** Gives the tests of a file a clock of their own, which faults and tests may move. */
+export function useOwnClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+}
+
+/** Random numbers from a seed (mulberry32), so that a run can be repeated. */
+export class Dice {
+  #state: number;
+
+  constructor(state: number) {
+    this.#state = state;
+  }
+
+  /** From 0 to 1, without 1. */
+  roll(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from `min` to `max`. */
+  whole(min: number, max: number): number {
+    return min + Math.floor(this.roll() * (max - min + 1));
+  }
+
+  chance(probability: number): boolean {
+    return this.roll() < probability;
+  }
+
+  pick<T>(items: readonly [T, ...T[]]): T {
+    return items[this.whole(0, items.length - 1)] ?? items[0];
+  }
+}
+
+/** What went on, by name. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string, times = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
+  }
+
+  /** One line for people; printed whether the suite passes or not. Faults are what was counted as `× …`. */
+  report(suite: string, done: number, violations: number): void {
+    const counts = [...this.#counts];
+    const faults = counts.reduce((sum, [what, count]) => sum + (what.startsWith("×") ? count : 0), 0);
+    const details = counts.map(([what, count]) => `${count} ${what}`).join(", ");
+    console.info(
+      `${suite}, CHAOS_SEED=${seed}: ${done} operations, ${faults} faults, ${violations} violations (${details})`,
+    );
+  }
+}
+
+/** The same for every pattern: so many of its operations come with a fault. */
+const FAULTS_PER_OPERATION = 0.1;
+const FAULTS = ["hibernation", "eviction", "crash", "alarm early", "alarm late", "alarm twice", "clock step"] as const;
+const LATE_MS = 10_000;
+
+/** Does, beside one operation in ten, one of the things that may happen to objects at any time. */
+export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
+  if (!dice.chance(FAULTS_PER_OPERATION)) return;
+  const kind = dice.pick(FAULTS);
+  tally.add(`× ${kind}`);
+  try {
+    if (kind === "hibernation") await evictAllDurableObjects();
+    else if (kind === "eviction") await evictAllDurableObjects({ webSockets: "close" });
+    else if (kind === "crash") await abortAllDurableObjects();
+    else if (kind === "clock step") vi.setSystemTime(Date.now() + dice.whole(-20_000, 20_000));
+    else {
+      if (kind === "alarm late") vi.setSystemTime(Date.now() + LATE_MS);
+      for (let i = 0; i < (kind === "alarm twice" ? 2 : 1); i++) await runDurableObjectAlarm(stub());
+    }
+  } catch {
+    // The object of the alarm has just been brought down by another fault.
+  }
+}
+
+/** Tries an idempotent call until it succeeds, as a client does whose answers get lost. */
+export async function insist<T>(tally: Tally, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch {
+      tally.add("retries");
+      await scheduler.wait(1);
+    }
+  }
+}

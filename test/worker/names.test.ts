@@ -1,0 +1,128 @@
+/** Names of objects: arithmetic by property tests, and what HTTP callers get for ids that cannot be. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Regions } from "../../contract/regions.ts";
+import { formatId, MAX_ID_BYTES, nearestRegion, objectName, parseId } from "../../worker/objects/names.ts";
+import { call, unique } from "./helpers.ts";
+
+const table: Regions = {
+  environmentPrefix: "test-",
+  home: "eu",
+  regions: [
+    { id: "eu", prefix: "e", locationHint: "weur", continents: ["EU", "AF"] },
+    { id: "us", prefix: "u", locationHint: "enam", continents: ["NA", "SA"] },
+    { id: "eu-law", prefix: "el", locationHint: "weur", jurisdiction: "eu", continents: [] },
+  ],
+};
+const [home, us, law] = table.regions;
+
+const regionIds = fc.constantFrom(...table.regions.map(({ id }) => id));
+const ids = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 60 })
+  .filter((id) => id === id.normalize("NFC") && "place" in parseId(table, id));
+
+describe("an id", () => {
+  it("comes back from its written form as it was, in its region", () => {
+    fc.assert(
+      fc.property(regionIds, ids, (region, id) => {
+        const written = `${region}~${id}`;
+        const parsed = parseId(table, written);
+        expect("place" in parsed && parsed.place).toMatchObject({ region: { id: region }, id });
+        expect("place" in parsed && formatId(parsed.place)).toBe(written);
+      }),
+    );
+  });
+
+  it("is in the home region when it names none", () => {
+    fc.assert(
+      fc.property(ids, (id) => {
+        expect(parseId(table, id)).toEqual({ place: { region: home, id } });
+      }),
+    );
+  });
+
+  it("gives each region, pattern and id an object of its own", () => {
+    const places = fc.record({ region: fc.constantFrom(...table.regions), id: ids });
+    const patterns = fc.constantFrom("counter" as const, "chat" as const, "session" as const);
+    fc.assert(
+      fc.property(places, patterns, places, patterns, (one, pattern, other, otherPattern) => {
+        const same = one.region === other.region && one.id === other.id && pattern === otherPattern;
+        expect(objectName(table, pattern, one) === objectName(table, otherPattern, other)).toBe(same);
+      }),
+    );
+  });
+
+  it("never makes a name that a Durable Object would not learn, whatever a caller writes", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 700 }), (written) => {
+        const parsed = parseId(table, written);
+        if ("fault" in parsed) return;
+        const bytes = new TextEncoder().encode(objectName(table, "counter", parsed.place)).byteLength;
+        expect(bytes).toBeLessThanOrEqual(512);
+      }),
+    );
+  });
+
+  it.each([
+    ["", "the id is empty"],
+    ["eu~", "the id is empty"],
+    ["~lobby", 'there is no region ""'],
+    ["mars~lobby", 'there is no region "mars"; there are: eu, us, eu-law'],
+    ["EU~lobby", 'there is no region "EU"'],
+    ["eu~us~lobby", 'at most one "~"'],
+    ["eu~a:b", 'contains ":"'],
+    ["a\u0000b", "control character"],
+    ["a\nb", "control character"],
+    ["a\u2028b", "control character"],
+    ["a\u202Eb", "control character"],
+    ["\ud800", "not valid Unicode"],
+    [" lobby", "white space"],
+    ["lobby ", "white space"],
+    ["x".repeat(MAX_ID_BYTES + 1), `${MAX_ID_BYTES + 1} bytes`],
+    ["ü".repeat(MAX_ID_BYTES / 2 + 1), `${MAX_ID_BYTES + 2} bytes`],
+  ])("is refused when it is %j", (written, fault) => {
+    const parsed = parseId(table, written);
+    expect("fault" in parsed && parsed.fault).toContain(fault);
+  });
+
+  it("means the same object however its letters are composed", () => {
+    expect(parseId(table, "cafe\u0301")).toEqual(parseId(table, "caf\u00e9"));
+  });
+
+  it("may be as long as the limit, and have any script and any emoji", () => {
+    for (const id of ["x".repeat(MAX_ID_BYTES), "ロビー", "👨‍👩‍👧", "a b", "a/b", "100%"]) {
+      expect(parseId(table, `us~${id}`)).toEqual({ place: { region: us, id } });
+    }
+  });
+});
+
+describe("a new id", () => {
+  it("goes to the region that claims the caller's continent, else home", () => {
+    expect(nearestRegion(table, "SA")).toBe(us);
+    expect(nearestRegion(table, "AF")).toBe(home);
+    expect(nearestRegion(table, "OC")).toBe(home);
+    expect(nearestRegion(table, undefined)).toBe(home);
+  });
+});
+
+describe("a caller", () => {
+  it.each(["mars~x", "eu~us~x", "a%3Ab", "%00", "%FF", "a%0Ab", "x".repeat(1_025), ""])(
+    "who writes %j for an id gets 400 with a reason, and no object",
+    async (id) => {
+      const answer = await call(`/counter/value?id=${id}`);
+      expect(answer).toMatchObject({ status: 400, body: { type: "urn:problem:invalid-input", status: 400 } });
+    },
+  );
+
+  it("who gives an id twice is asked which", async () => {
+    expect(await call("/counter/value?id=a&id=b")).toMatchObject({ status: 400, body: { errors: [{ field: "id" }] } });
+  });
+
+  it("reaches a region with a jurisdiction, and not its namesake without one", async () => {
+    const id = unique();
+    const regions = { ...table, regions: [home, us, law] };
+    await call(`/counter/increment?id=eu-law~${id}`, { json: { by: 2 }, regions });
+    expect((await call(`/counter/value?id=eu-law~${id}`, { regions })).body).toEqual({ count: 2 });
+    expect((await call(`/counter/value?id=eu~${id}`, { regions })).body).toEqual({ count: 0 });
+  });
+});

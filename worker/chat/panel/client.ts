@@ -1,0 +1,300 @@
+/**
+ * A room's client for browsers: shows every message once and in order, and loses none that was sent, however often
+ * the connection is cut.
+ *
+ * What comes in goes by its number: a number that was seen is dropped, one that is too far ahead makes the client ask
+ * again from the last. What goes out stays in the outbox, under an id of its own, until the room says that it is
+ * stored; sent twice, it is stored once. One message at a time is on its way, so that they arrive in order.
+ */
+import { type ClientFrame, type Message, PING, type ServerFrame, SUBPROTOCOLS } from "../protocol.ts";
+
+/** What a client tells whoever made it. */
+export type ChatEvent =
+  /** `retryInMs`: when it will try again. */
+  | { type: "connection"; state: "connecting" | "open" | "closed" }
+  | { type: "connection"; state: "waiting"; retryInMs: number }
+  /** Who the room says that you are. */
+  | { type: "identity"; userId: string }
+  | { type: "message"; message: Message }
+  /** Messages up to the number `first` - 1 are not kept any more, and will not be shown. */
+  | { type: "gap"; first: number }
+  | { type: "presence"; users: string[] }
+  | { type: "typing"; userId: string }
+  /** What was sent under this id is stored, or never will be. */
+  | { type: "stored"; clientId: string; seq: number }
+  | { type: "refused"; clientId: string; error: string };
+
+/** A connection, and what it reports. */
+export interface Connection {
+  send(frame: string): void;
+  close(): void;
+}
+export interface ConnectionEvents {
+  opened(): void;
+  received(frame: string): void;
+  closed(): void;
+}
+export type Connect = (url: string, protocols: string[], events: ConnectionEvents) => Connection;
+
+export interface ChatClientOptions {
+  /** Of the room's socket: `wss://host/room/<room>/ws`. */
+  url: string;
+  onEvent: (event: ChatEvent) => void;
+  /** How to connect; by default, over the browser's WebSocket. */
+  connect?: Connect;
+  /** The first wait before a reconnection; it doubles up to 30 seconds. */
+  firstRetryMs?: number;
+}
+
+interface Outgoing {
+  clientId: string;
+  frame: ClientFrame;
+}
+
+const MAX_RETRY_MS = 30_000;
+/** Silence after which the client asks whether anybody is there, and how long it waits for the answer. */
+const QUIET_MS = 25_000;
+const ANSWER_MS = 10_000;
+const TYPING_INTERVAL_MS = 1_500;
+
+export class ChatClient {
+  readonly #url: string;
+  readonly #emit: (event: ChatEvent) => void;
+  readonly #connect: Connect;
+  readonly #firstRetryMs: number;
+
+  #connection: Connection | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #stopped = false;
+
+  /** The last number shown. */
+  #cursor: number | undefined;
+  #userId: string | undefined;
+  #token: string | undefined;
+  #users = new Set<string>();
+
+  readonly #outbox: Outgoing[] = [];
+  /** Whether the room has told everything that was missed, so that messages may go out. */
+  #ready = false;
+  /** Whether the first of the outbox is on its way, or waits for its turn. */
+  #sending = false;
+  #typedAt = 0;
+
+  constructor({ url, onEvent, connect = overWebSocket, firstRetryMs = 500 }: ChatClientOptions) {
+    this.#url = url;
+    this.#emit = onEvent;
+    this.#connect = connect;
+    this.#firstRetryMs = firstRetryMs;
+    this.#open();
+  }
+
+  /** Sends a message, now or when there is a connection. Returns its id, which the events about it carry. */
+  send(text: string, attachment?: string): string {
+    const clientId = crypto.randomUUID();
+    const frame: ClientFrame = { type: "chat", text, clientId, ...(attachment !== undefined && { attachment }) };
+    this.#outbox.push({ clientId, frame });
+    this.#flush();
+    return clientId;
+  }
+
+  /** Tells the others that you are typing; call it at each key. */
+  typing(): void {
+    const now = Date.now();
+    if (!this.#ready || Math.abs(now - this.#typedAt) < TYPING_INTERVAL_MS) return;
+    this.#typedAt = now;
+    this.#transmit({ type: "typing" });
+  }
+
+  /** What a request for an attachment must show as `Authorization`; undefined where the session's cookie does. */
+  get authorization(): string | undefined {
+    return this.#token === undefined ? undefined : `Bearer ${this.#token}`;
+  }
+
+  /** Ends the connection for good. */
+  close(): void {
+    this.#stopped = true;
+    this.#drop();
+    this.#emit({ type: "connection", state: "closed" });
+  }
+
+  #open(): void {
+    const url = new URL(this.#url);
+    if (this.#cursor !== undefined) url.searchParams.set("after", String(this.#cursor));
+    const protocols = [...SUBPROTOCOLS, ...(this.#token === undefined ? [] : [this.#token])];
+    // What an earlier connection still reports is no concern of the present one.
+    const present = (report: () => void) => () => {
+      if (this.#connection === connection) report();
+    };
+    const connection: Connection = this.#connect(url.href, protocols, {
+      opened: present(() => this.#watch()),
+      received: (frame) => present(() => this.#receive(frame))(),
+      closed: present(() => this.#reconnect()),
+    });
+    this.#connection = connection;
+  }
+
+  /** Forgets the connection. */
+  #drop(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#ready = this.#sending = false;
+    clearTimeout(this.#timer ?? 0);
+    connection?.close();
+  }
+
+  /** Tries again after a wait that doubles, shortened by chance so that not all clients come back at once. */
+  #reconnect(): void {
+    this.#drop();
+    if (this.#stopped) return;
+    const longest = Math.min(this.#firstRetryMs * 2 ** this.#failures++, MAX_RETRY_MS);
+    const retryInMs = Math.round(longest * (1 - Math.random() / 2));
+    this.#emit({ type: "connection", state: "waiting", retryInMs });
+    this.#timer = setTimeout(() => {
+      this.#emit({ type: "connection", state: "connecting" });
+      this.#open();
+    }, retryInMs);
+  }
+
+  /** Notices a connection that is dead but not closed. */
+  #watch(): void {
+    clearTimeout(this.#timer ?? 0);
+    this.#timer = setTimeout(() => {
+      this.#connection?.send(PING);
+      this.#timer = setTimeout(() => this.#reconnect(), ANSWER_MS);
+    }, QUIET_MS);
+  }
+
+  #receive(text: string): void {
+    this.#watch();
+    const frame: ServerFrame = JSON.parse(text);
+    switch (frame.type) {
+      case "history":
+        this.#catchUp(frame);
+        break;
+      case "gap":
+        this.#cursor = frame.first - 1;
+        this.#emit({ type: "gap", first: frame.first });
+        break;
+      case "message":
+        this.#show(frame.message);
+        break;
+      case "messages":
+        this.#showAll(frame.messages);
+        break;
+      case "ack":
+        this.#settle(frame.clientId, (clientId) => this.#emit({ type: "stored", clientId, seq: frame.seq }));
+        break;
+      case "error":
+        this.#refused(frame);
+        break;
+      case "presence":
+        this.#present(() => {
+          this.#users = new Set(frame.users);
+        });
+        break;
+      case "user_joined":
+        this.#present(() => this.#users.add(frame.userId));
+        break;
+      case "user_left":
+        this.#present(() => this.#users.delete(frame.userId));
+        break;
+      case "typing":
+        this.#emit({ type: "typing", userId: frame.userId });
+        break;
+    }
+  }
+
+  /** Shows what was missed; after the last part, sends what has waited. */
+  #catchUp({ messages, last, more, userId, token }: ServerFrame & { type: "history" }): void {
+    this.#identify(userId, token);
+    this.#cursor ??= (messages[0]?.seq ?? last + 1) - 1;
+    if (!this.#showAll(messages) || more) return;
+    this.#failures = 0;
+    this.#ready = true;
+    this.#emit({ type: "connection", state: "open" });
+    this.#flush();
+  }
+
+  /** The first of the outbox was not taken: for now, or for good. */
+  #refused({ clientId, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
+    if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
+    if (code === "rate-limited" || code === "not-stored") this.#sendLater(retryAfter * 1_000);
+    else this.#settle(clientId, (refused) => this.#emit({ type: "refused", clientId: refused, error }));
+  }
+
+  #present(change: () => void): void {
+    change();
+    this.#emit({ type: "presence", users: [...this.#users] });
+  }
+
+  #identify(userId: string, token: string | undefined): void {
+    this.#token = token;
+    if (this.#userId === userId) return;
+    this.#userId = userId;
+    this.#emit({ type: "identity", userId });
+  }
+
+  #showAll(messages: readonly Message[]): boolean {
+    return messages.every((message) => this.#show(message));
+  }
+
+  /** Shows a message that was not shown yet. False where one before it is missing: then all of them are asked for. */
+  #show(message: Message): boolean {
+    const cursor = this.#cursor ?? message.seq - 1;
+    if (message.seq <= cursor) return true;
+    if (message.seq > cursor + 1) {
+      this.#reconnect();
+      return false;
+    }
+    this.#cursor = message.seq;
+    this.#emit({ type: "message", message });
+    return true;
+  }
+
+  /** Sends the first of the outbox, if it may go. */
+  #flush(): void {
+    const [next] = this.#outbox;
+    if (!next || !this.#ready || this.#sending) return;
+    this.#sending = true;
+    this.#transmit(next.frame);
+  }
+
+  #sendLater(ms: number): void {
+    const connection = this.#connection;
+    setTimeout(() => {
+      if (this.#connection !== connection) return; // a new connection has begun with the outbox
+      this.#sending = false;
+      this.#flush();
+    }, ms);
+  }
+
+  /** The first of the outbox has come to its end. */
+  #settle(clientId: string | undefined, report: (clientId: string) => void): void {
+    if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
+    this.#outbox.shift();
+    this.#sending = false;
+    report(clientId);
+    this.#flush();
+  }
+
+  #transmit(frame: ClientFrame): void {
+    this.#connection?.send(JSON.stringify(frame));
+  }
+}
+
+/** Connects over the browser's WebSocket. */
+export function overWebSocket(url: string, protocols: string[], events: ConnectionEvents): Connection {
+  const socket = new WebSocket(url, protocols);
+  socket.addEventListener("open", () => events.opened());
+  socket.addEventListener("message", ({ data }) => {
+    if (typeof data === "string") events.received(data);
+  });
+  socket.addEventListener("close", () => events.closed());
+  return {
+    send: (frame) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+    },
+    close: () => socket.close(),
+  };
+}

@@ -1,0 +1,146 @@
+/** The chat room's panel: who is here, what was said, and a switch that cuts the connection. */
+import { call, socketUrl } from "../../page/client/api.ts";
+import { curl } from "../../page/client/curl.ts";
+import { element, onSubmit } from "../../page/client/dom.ts";
+import { onName } from "../../page/client/names.ts";
+import { Panel } from "../../page/client/panel.ts";
+import { Cable } from "./cable.ts";
+import { ChatClient, type ChatEvent } from "./client.ts";
+import { ChatLog, nameOf } from "./log.ts";
+
+/** A sign of typing comes every second or two while somebody types. */
+const TYPING_FOR_MS = 3_000;
+const CUT = "Cut the connection";
+const MEND = "Reconnect";
+
+/** Joins the chosen room. Returns what joins it anew, as whoever the visitor is by then. */
+export function chatPanel(): () => void {
+  const panel = new Panel("chat");
+  const log = new ChatLog(panel.find("log"));
+  const people = panel.find("people");
+  const typing = panel.find("typing");
+  const input = panel.input("text");
+  const cutKey = panel.button("cut");
+
+  let room = "";
+  let client: ChatClient | undefined;
+  let cable = new Cable();
+  let me = "";
+  /** The last number shown. */
+  let last = 0;
+  /** `missed`: messages that came since the connection was lost, while the room still tells what was said before. */
+  let link: { state: "new" | "explained" | "open" } | { state: "lost"; missed: number } = { state: "new" };
+  let typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const opened = () => {
+    panel.link(`Live as ${nameOf(me)}`, true);
+    panel.note("");
+    if (link.state === "lost") log.mark(`Back. ${link.missed || "Nothing"} missed${link.missed ? ", now here" : ""}.`);
+    else log.blank("Nobody has said anything yet.");
+    link = { state: "open" };
+  };
+
+  const lost = () => {
+    people.replaceChildren();
+    typing.replaceChildren();
+    panel.link(cable.isCut ? "Cut" : "Reconnecting", false);
+    if (cable.isCut) panel.alert("Cut. What others say waits in the room; what you send waits here.");
+    if (link.state === "open") {
+      log.mark(`${cable.isCut ? "You cut the connection" : "The connection was lost"} after ${last}.`);
+      link = { state: "lost", missed: 0 };
+    } else if (link.state === "new" && !cable.isCut) {
+      link = { state: "explained" };
+      void explain();
+    }
+  };
+
+  /** A browser does not say why a socket was refused; the same room over HTTP does. */
+  const explain = async () => {
+    const answer = await call(`/room/${room}/messages?limit=1`);
+    if (answer.ok || link.state !== "explained") return;
+    panel.alert(answer.message);
+    // What cannot be a room will not become one.
+    if (answer.status === 400) client?.close();
+  };
+
+  const handle = (event: ChatEvent) => {
+    switch (event.type) {
+      case "connection":
+        if (event.state === "open") opened();
+        else lost();
+        break;
+      case "identity":
+        me = event.userId;
+        break;
+      case "message":
+        last = event.message.seq;
+        if (link.state === "lost") link.missed++;
+        if (event.message.userId !== me) typing.replaceChildren();
+        log.message(event.message, me);
+        break;
+      case "gap":
+        log.mark(`Messages before ${event.first} are not kept any more.`);
+        break;
+      case "presence":
+        people.replaceChildren(`${event.users.length} here`, ...event.users.map(person));
+        break;
+      case "typing":
+        typing.textContent = `${nameOf(event.userId)} is typing`;
+        clearTimeout(typingTimer);
+        typingTimer = setTimeout(() => typing.replaceChildren(), TYPING_FOR_MS);
+        break;
+      case "refused":
+        input.value ||= log.withdraw(event.clientId) ?? "";
+        panel.alert(event.error);
+        break;
+    }
+  };
+
+  const person = (user: string) => (user === me ? element("b", "", "you") : element("span", "", nameOf(user)));
+
+  const join = () => {
+    const former = client;
+    client = undefined;
+    former?.close();
+    cable = new Cable();
+    link = { state: "new" };
+    last = 0;
+    log.clear();
+    people.replaceChildren();
+    typing.replaceChildren();
+    cutKey.textContent = CUT;
+    panel.note("");
+    panel.link("Connecting", false);
+    const url = socketUrl(`/room/${room}/ws`);
+    const joined: ChatClient = new ChatClient({
+      url,
+      connect: cable.connect,
+      onEvent: (event) => client === joined && handle(event),
+    });
+    client = joined;
+    panel.commands(
+      curl(`/room/${room}/messages?limit=20`),
+      `# To talk, connect a WebSocket to\n# ${url}\n# and send {"type":"chat","text":"hello"}`,
+    );
+  };
+
+  onName("room", (chosen) => {
+    room = chosen;
+    join();
+  });
+  onSubmit(panel.form("form"), () => {
+    const text = input.value;
+    if (!client || text.trim() === "") return;
+    log.pending(client.send(text), text);
+    input.value = "";
+  });
+  input.addEventListener("input", () => {
+    if (input.value !== "") client?.typing();
+  });
+  cutKey.addEventListener("click", () => {
+    if (cable.isCut) cable.mend();
+    else cable.cut();
+    cutKey.textContent = cable.isCut ? MEND : CUT;
+  });
+  return join;
+}

@@ -1,0 +1,57 @@
+/** What every answer has in common: security headers, the cross-origin allow-list, and URLs that can be decoded. */
+import type { Context, MiddlewareHandler } from "hono";
+import { stackOf } from "../stack.ts";
+import type { App } from "./context.ts";
+import { refusal } from "./problem.ts";
+
+const PREFLIGHT_MAX_AGE_SECONDS = 600;
+
+/** Headers of every answer. A page adds its Content-Security-Policy and its caching (site.ts). */
+export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
+  await next();
+  if (c.res.status === 101) return; // the answer to an upgrade has no room for headers
+  c.header("X-Content-Type-Options", "nosniff");
+  c.header("Referrer-Policy", "no-referrer");
+  if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store");
+};
+
+/** Whether a page of this origin may call: the Worker's own, and those of the stack's config. */
+export function isAllowedOrigin(c: Context<App>, origin: string): boolean {
+  return origin === new URL(c.req.url).origin || stackOf(c.env).settings.corsOrigins.includes(origin);
+}
+
+/** CORS by the allow-list; other origins get no CORS headers, so that browsers keep the answer from them. */
+export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
+  const origin = c.req.header("Origin");
+  const allowed = origin !== undefined && isAllowedOrigin(c, origin);
+  if (allowed && c.req.method === "OPTIONS" && c.req.header("Access-Control-Request-Method")) {
+    return c.body(null, 204, {
+      ...corsHeaders(origin),
+      "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+      "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-API-Key",
+      "Access-Control-Max-Age": String(PREFLIGHT_MAX_AGE_SECONDS),
+    });
+  }
+  await next();
+  if (c.res.status === 101) return;
+  c.header("Vary", "Origin", { append: true });
+  if (allowed) for (const [name, value] of Object.entries(corsHeaders(origin))) c.header(name, value);
+};
+
+const corsHeaders = (origin: string) => ({
+  "Access-Control-Allow-Origin": origin,
+  "Access-Control-Allow-Credentials": "true",
+  "Access-Control-Expose-Headers":
+    "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, Idempotent-Replayed, X-Request-Id",
+});
+
+/** Refuses (400) URLs with percent-encoding that is not UTF-8: Hono would pass it on undecoded. */
+export const wellFormedUrl: MiddlewareHandler<App> = async (c, next) => {
+  const { pathname, search } = new URL(c.req.url);
+  try {
+    decodeURIComponent(pathname + search);
+  } catch {
+    throw refusal("invalid-input", "The URL has percent-encoding that is not UTF-8");
+  }
+  await next();
+};

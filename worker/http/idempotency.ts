@@ -1,0 +1,51 @@
+/**
+ * The `Idempotency-Key` header: a caller who got no answer may ask again with the same key, and what was asked for
+ * happens once. The objects remember their answers (replays.ts).
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { retry } from "../objects/retry.ts";
+import type { App } from "./context.ts";
+import { documented } from "./openapi.ts";
+import { refusal } from "./problem.ts";
+
+const HEADER = "Idempotency-Key";
+const MAX_KEY_LENGTH = 255;
+
+/** Checks the key, if there is one, and leaves it as `c.get("idempotencyKey")`. */
+export const idempotencyKey: MiddlewareHandler<App> = documented(
+  async (c, next) => {
+    const key = c.req.header(HEADER);
+    if (key !== undefined) {
+      if (!/^[\x21-\x7e]+$/.test(key) || key.length > MAX_KEY_LENGTH) {
+        throw refusal("invalid-input", `${HEADER}: must be 1 to ${MAX_KEY_LENGTH} visible ASCII characters`);
+      }
+      c.set("idempotencyKey", key);
+    }
+    await next();
+  },
+  () => ({
+    parameters: [
+      {
+        name: HEADER,
+        in: "header",
+        required: false,
+        description: "Asked again within 24 hours with the same key and payload, the first answer is repeated.",
+        schema: { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH },
+      },
+    ],
+  }),
+);
+
+/** Makes a change at an object: again after a failure only where the request's key keeps it from happening twice. */
+export function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
+  const key = c.get("idempotencyKey");
+  return key === undefined ? make(undefined) : retry(() => make(key));
+}
+
+/** Of answers that were given before. */
+export const REPLAYED_HEADER = "Idempotent-Replayed";
+
+/** The refusal of a key that came before with another payload. */
+export function keyConflict() {
+  return refusal("idempotency-conflict", `${HEADER}: this key was used with another payload; use a new key`);
+}

@@ -1,0 +1,127 @@
+/**
+ * The OpenAPI document, made from the routes themselves: each middleware that reads or answers something says so
+ * with `documented`, so what is described is what is checked. `GET /openapi.json` computes it on its first call.
+ */
+import type { Hono, MiddlewareHandler } from "hono";
+import type { BaseIssue, BaseSchema } from "valibot";
+import type { Release } from "../../contract/release.ts";
+import type { App } from "./context.ts";
+import { jsonSchema } from "./json-schema.ts";
+
+export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
+
+export interface Parameter {
+  name: string;
+  in: "path" | "query" | "header";
+  required: boolean;
+  description?: string;
+  schema: object;
+}
+
+/** The parts of an OpenAPI operation that a middleware may contribute. */
+interface Operation {
+  summary?: string;
+  tags?: string[];
+  parameters?: Parameter[];
+  requestBody?: object;
+  responses?: Record<string, object>;
+  security?: Record<string, string[]>[];
+}
+
+const contributions = new WeakMap<object, () => Operation>();
+
+/** Attaches to a middleware what it adds to the description of its routes. */
+export function documented<H extends object>(middleware: H, contribution: () => Operation): H {
+  contributions.set(middleware, contribution);
+  return middleware;
+}
+
+/** What a route is for, and its good answers by status. Every route has one. */
+export function describe(summary: string, answers: Record<number, Schema | string>): MiddlewareHandler<App> {
+  return documented(
+    (_, next) => next(),
+    () => ({
+      summary,
+      responses: Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [
+          status,
+          typeof answer === "string"
+            ? { description: answer }
+            : { description: summary, content: { "application/json": { schema: jsonSchema(answer) } } },
+        ]),
+      ),
+    }),
+  );
+}
+
+/** The names of the parameters in the path of a route. */
+const pathParameters = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
+
+/** The document of every route of an app. */
+export function openApi(app: Hono<App>, release: Release): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const { method, path, handler } of app.routes) {
+    if (method === "ALL") continue;
+    const template = path.replace(/:(\w+)/g, "{$1}");
+    const verb = method.toLowerCase();
+    const operation = merge(paths[template]?.[verb] ?? blank(path), contributions.get(handler)?.() ?? {});
+    paths[template] = { ...paths[template], [verb]: operation };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "durable-stack", version: release.digest.slice(0, 12) },
+    paths,
+    components: {
+      securitySchemes: {
+        admin: { type: "http", scheme: "bearer", description: "The stack's admin token" },
+        session: { type: "http", scheme: "bearer", description: "A session's token" },
+        cookie: { type: "apiKey", in: "cookie", name: "__Host-session" },
+      },
+      schemas: {
+        Problem: {
+          type: "object",
+          required: ["type", "title", "status", "detail", "error"],
+          properties: {
+            type: { type: "string" },
+            title: { type: "string" },
+            status: { type: "integer" },
+            detail: { type: "string" },
+            error: { type: "string" },
+            errors: {
+              type: "array",
+              items: { type: "object", properties: { field: { type: "string" }, message: { type: "string" } } },
+            },
+          },
+        },
+      },
+    },
+  };
+}
+
+function blank(path: string): Operation {
+  const [tag = ""] = path.split("/").filter(Boolean);
+  const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+  return {
+    tags: [tag.startsWith(":") || tag === "" ? "page" : tag],
+    parameters: pathParameters(path).map((name) => ({
+      name,
+      in: "path",
+      required: true,
+      schema: { type: "string" },
+    })),
+    responses: { default: { description: "A problem (RFC 9457)", content: problem } },
+  };
+}
+
+function merge(into: Operation, more: Operation): Operation {
+  const added = more.parameters ?? [];
+  const kept = into.parameters?.filter(
+    (old) => !added.some(({ name, in: place }) => name === old.name && place === old.in),
+  );
+  return {
+    ...into,
+    ...more,
+    parameters: [...(kept ?? []), ...added],
+    responses: { ...into.responses, ...more.responses },
+  };
+}

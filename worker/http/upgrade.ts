@@ -1,0 +1,17 @@
+/** WebSocket upgrades: what is not one is told so (426), and no foreign page opens one with a visitor's cookie. */
+import type { MiddlewareHandler } from "hono";
+import type { App } from "./context.ts";
+import { isAllowedOrigin } from "./headers.ts";
+import { refusal } from "./problem.ts";
+
+export const upgrade: MiddlewareHandler<App> = async (c, next) => {
+  if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
+    throw refusal("upgrade-required", "Expected WebSocket upgrade", { headers: { Upgrade: "websocket" } });
+  }
+  // CORS does not hold for WebSockets; browsers always send the origin, other clients need not.
+  const origin = c.req.header("Origin");
+  if (origin !== undefined && !isAllowedOrigin(c, origin)) {
+    throw refusal("forbidden", "Pages of this origin may not connect; the stack's corsOrigins lists those that may");
+  }
+  await next();
+};

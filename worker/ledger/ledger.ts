@@ -1,0 +1,74 @@
+/**
+ * A ledger of named accounts. A payment happens wholly or not at all, and once under an idempotency key: check,
+ * entries, balances and the remembered answer are one transaction.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { Schema } from "../objects/schema.ts";
+import { Books } from "./books.ts";
+import type { Paid } from "./draft.ts";
+import { Payments } from "./payments.ts";
+import { type Audit, audit, OUTSIDE, type Transaction } from "./rules.ts";
+import {
+  everyAccount,
+  everyTransaction,
+  LEDGER_STEPS,
+  listAccounts,
+  listTransactions,
+  listTransactionsOf,
+  type NamedAccount,
+  type Page,
+} from "./tables.ts";
+
+const NOTHING = { items: [], next: null };
+
+export class AccountDO extends DurableObject<Env> {
+  readonly #schema: Schema;
+  readonly #books: Books;
+  readonly #payments: Payments;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#schema = new Schema(ctx.storage, LEDGER_STEPS);
+    this.#books = new Books(ctx.storage.sql, this.#schema);
+    this.#payments = new Payments(ctx.storage, this.#schema, this.#books);
+  }
+
+  /** Moves `amount` (minor units) from one account to another. */
+  transfer(from: string, to: string, amount: number, key?: string): Promise<Paid> {
+    return this.#payments.pay({ payer: from, payee: to, amount, key });
+  }
+
+  /** Brings money in from outside the ledger. */
+  deposit(to: string, amount: number, key?: string): Promise<Paid> {
+    return this.#payments.pay({ payer: OUTSIDE, payee: to, amount, key });
+  }
+
+  /** Takes money out of the ledger. */
+  withdraw(from: string, amount: number, key?: string): Promise<Paid> {
+    return this.#payments.pay({ payer: from, payee: OUTSIDE, amount, key });
+  }
+
+  /** The balance of an account; 0 for one never heard of, as everybody may pay to it. */
+  balance(account: string): number {
+    return this.#books.account(account).balance;
+  }
+
+  /** The accounts by name, after `cursor`. */
+  balances(cursor: string | undefined, limit: number): Page<NamedAccount, string> {
+    return this.#schema.empty ? NOTHING : listAccounts(this.ctx.storage.sql, cursor ?? "", limit);
+  }
+
+  /** The transactions, of one account or all, newest first; from `cursor` on, which a former page gave. */
+  transactions(account: string | undefined, cursor: number | undefined, limit: number): Page<Transaction, number> {
+    if (this.#schema.empty) return NOTHING;
+    const { sql } = this.ctx.storage;
+    if (account === undefined) return listTransactions(sql, cursor ?? Number.MAX_SAFE_INTEGER, limit);
+    return listTransactionsOf(sql, account, cursor ?? this.#books.account(account).last, limit);
+  }
+
+  /** Whether the ledger adds up. */
+  audit(): Audit {
+    const { sql } = this.ctx.storage;
+    return this.#schema.empty ? audit([], []) : audit(everyAccount(sql), everyTransaction(sql));
+  }
+}

@@ -1,0 +1,103 @@
+/** The ledger's panel: money moving between accounts, what was refused, and whether it all adds up. */
+import { type Answer, call } from "../../page/client/api.ts";
+import { curl } from "../../page/client/curl.ts";
+import { find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
+import { onName } from "../../page/client/names.ts";
+import { Panel } from "../../page/client/panel.ts";
+import { listOf, numberOf, textOf } from "../../page/client/read.ts";
+import { type Entry, entryOf, LedgerView } from "./view.ts";
+
+/** What one window of this browser tells the others: it moved money, so they need not ask. */
+interface Moved {
+  ledger: string;
+  entry: Entry;
+}
+
+/** Returns a way to the admin token that the visitor entered: other panels may need it too. */
+export function ledgerPanel(): { adminToken: () => string } {
+  const panel = new Panel("ledger");
+  const view = new LedgerView(panel.find("balances"), panel.find("entries"));
+  const transfer = panel.form("transfer");
+  const deposit = panel.form("deposit");
+  const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
+  const windows = new BroadcastChannel("ledger");
+  let ledger = "";
+  const at = (path: string) => `/account/${ledger}/${path}`;
+
+  /** Reads the ledger: the transactions first, so that the balances are never older than they say. */
+  const load = async () => {
+    const asked = ledger;
+    const transactions = await call(at(`transactions?limit=${view.maxEntries}`));
+    const balances = transactions.ok ? await call(at(`balances?limit=${view.maxAccounts}`)) : transactions;
+    if (asked !== ledger) return;
+    const refused = balances.ok ? undefined : balances;
+    panel.link(refused ? "Not loaded" : "Up to date", !refused);
+    if (refused) return panel.alert(refused.message);
+    const accounts = listOf(balances.body, "balances").map(
+      (account) => [textOf(account, "account") ?? "", numberOf(account, "balance") ?? 0] as const,
+    );
+    view.show(accounts, listOf(transactions.body, "transactions").map(entryOf));
+  };
+
+  const moved = (answer: Answer, said: string) => {
+    if (!answer.ok) {
+      const untouched = answer.status === 0 ? "" : " Nothing moved.";
+      return panel.alert(`${answer.message.replace(/\.?$/, ".")}${untouched}`);
+    }
+    const entry = entryOf(answer.body);
+    view.add(entry);
+    const news: Moved = { ledger, entry };
+    windows.postMessage(news);
+    panel.link("Up to date", true);
+    panel.note(said);
+  };
+
+  const move = async (amount: number) => {
+    const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
+    const answer = await call(at("transfer"), { json: { from, to, amount }, once: true });
+    moved(answer, `Moved ${grouped(amount)} from ${from} to ${to}.`);
+  };
+
+  onSubmit(transfer, () => move(field(transfer, "amount").valueAsNumber));
+  panel.button("overdraw").addEventListener("click", () => {
+    void move((view.balanceOf(field(transfer, "from").value) ?? 0) + 1);
+  });
+  panel.button("audit").addEventListener("click", async () => {
+    const answer = await call(at("audit"));
+    if (!answer.ok) return panel.alert(answer.message);
+    const [fault] = listOf(answer.body, "faults");
+    if (fault) return panel.alert(`The audit found: ${fault}`);
+    const [transactions, accounts] = [numberOf(answer.body, "transactions"), numberOf(answer.body, "accounts")];
+    panel.note(`Audit: ${transactions} transactions over ${accounts} accounts add up.`);
+  });
+  onSubmit(deposit, async () => {
+    const [account, amount] = [field(deposit, "account").value, field(deposit, "amount").valueAsNumber];
+    const token = field(deposit, "token").value;
+    const answer = await call(at("deposit"), { json: { account, amount }, token, once: true });
+    moved(answer, `Deposited ${grouped(amount)} for ${account}.`);
+  });
+
+  const commands = () => {
+    const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
+    panel.commands(
+      curl(at("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
+      curl(at("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
+      curl(at("audit")),
+    );
+  };
+  transfer.addEventListener("input", commands);
+
+  windows.addEventListener("message", ({ data }: MessageEvent<Moved>) => {
+    if (data.ledger === ledger) view.add(data.entry);
+  });
+  onReturn(load);
+  onName("ledger", (chosen) => {
+    ledger = chosen;
+    view.clear();
+    panel.note("");
+    panel.link("Loading", false);
+    commands();
+    void load();
+  });
+  return { adminToken: () => field(deposit, "token").value };
+}

@@ -1,0 +1,115 @@
+/** A ledger to look at: a bar for each account, and the latest transactions. */
+import { element, fill, grouped } from "../../page/client/dom.ts";
+import { numberOf, recordOf, textOf } from "../../page/client/read.ts";
+
+export interface Entry {
+  /** Its number in the ledger. */
+  id: number;
+  from: string;
+  to: string;
+  amount: number;
+  /** Of both accounts, after it. */
+  balances: [account: string, balance: number][];
+}
+
+/** Where deposits come from. */
+const OUTSIDE = "@outside";
+
+interface Row {
+  item: HTMLElement;
+  meter: HTMLElement;
+  figure: HTMLElement;
+  balance: number;
+  /** The transaction that it is as of. */
+  asOf: number;
+}
+
+export class LedgerView {
+  readonly maxAccounts = 8;
+  readonly maxEntries = 5;
+  readonly #balances: HTMLElement;
+  readonly #entries: HTMLElement;
+  readonly #rows = new Map<string, Row>();
+
+  constructor(balances: HTMLElement, entries: HTMLElement) {
+    this.#balances = balances;
+    this.#entries = entries;
+  }
+
+  clear(): void {
+    this.#rows.clear();
+    this.#balances.replaceChildren();
+    this.#entries.replaceChildren();
+  }
+
+  /** What the ledger said: the balances, and the transactions, newest first. */
+  show(balances: (readonly [account: string, balance: number])[], entries: Entry[]): void {
+    const newest = entries[0]?.id ?? 0;
+    for (const [account, balance] of balances) this.#set(account, balance, newest);
+    this.#entries.replaceChildren();
+    for (const entry of entries.toReversed()) this.#list(entry);
+    this.#draw();
+  }
+
+  /** A transaction that was just made, here or in another window. */
+  add(entry: Entry): void {
+    for (const [account, balance] of entry.balances) this.#set(account, balance, entry.id);
+    this.#list(entry);
+    this.#draw();
+  }
+
+  balanceOf(account: string): number | undefined {
+    return this.#rows.get(account)?.balance;
+  }
+
+  #set(account: string, balance: number, asOf: number): void {
+    const known = this.#rows.get(account);
+    if (known && known.asOf > asOf) return;
+    const row = known ?? this.#open(account);
+    if (!row) return;
+    row.balance = balance;
+    row.asOf = asOf;
+    row.figure.textContent = grouped(balance);
+  }
+
+  #open(account: string): Row | undefined {
+    if (this.#rows.size >= this.maxAccounts) return undefined;
+    const meter = element("div", "meter", element("i", ""));
+    const figure = element("output", "");
+    const item = element("li", "", element("span", "", account), meter, figure);
+    const row = { item, meter, figure, balance: 0, asOf: 0 };
+    this.#rows.set(account, row);
+    return row;
+  }
+
+  #list({ id, from, to, amount }: Entry): void {
+    const known = [...this.#entries.children].some((item) => item.getAttribute("data-id") === String(id));
+    if (known) return;
+    const text = `${from === OUTSIDE ? "deposit" : from} → ${to === OUTSIDE ? "withdrawal" : to}`;
+    const item = element("li", "", element("span", "", `${id}`), element("span", "", text), grouped(amount));
+    item.setAttribute("data-id", String(id));
+    this.#entries.prepend(item);
+    while (this.#entries.childElementCount > this.maxEntries) this.#entries.lastElementChild?.remove();
+  }
+
+  #draw(): void {
+    const rows = [...this.#rows].sort(([a], [b]) => a.localeCompare(b)).map(([, row]) => row);
+    const most = Math.max(...rows.map(({ balance }) => balance), 1);
+    for (const { meter, balance } of rows) fill(meter, balance / most);
+    const blank = element("li", "blank", "No money here yet. A deposit needs the stack's admin token.");
+    const items = rows.length > 0 ? rows.map(({ item }) => item) : [blank];
+    // Moved only where they are not in place: a bar that is put in anew would not be seen to move.
+    if (items.some((item, index) => this.#balances.children[index] !== item)) this.#balances.replaceChildren(...items);
+  }
+}
+
+/** A transaction, from what the ledger answered. */
+export function entryOf(body: unknown): Entry {
+  return {
+    id: Number(textOf(body, "id")),
+    from: textOf(body, "from") ?? "",
+    to: textOf(body, "to") ?? "",
+    amount: numberOf(body, "amount") ?? 0,
+    balances: Object.entries(recordOf(body, "balances")).map(([account, balance]) => [account, Number(balance)]),
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. The entries of one
+ * account are found without an index, which would cost two rows more: each transaction carries, for both of its
+ * accounts, the number of the one before, and an account carries the number of its last.
+ */
+import { REPLAYS_TABLE } from "../objects/replays.ts";
+import type { SchemaSteps } from "../objects/schema.ts";
+import { type Account, MAX_AMOUNT, NEW_ACCOUNT, OUTSIDE, type Transaction } from "./rules.ts";
+
+export const LEDGER_STEPS: SchemaSteps = [
+  // The checks are the last line of defence: the rules have refused such a payment long before.
+  `CREATE TABLE accounts (
+     name TEXT PRIMARY KEY,
+     balance INTEGER NOT NULL CHECK (balance >= 0 OR name = '${OUTSIDE}'),
+     last INTEGER NOT NULL,
+     CHECK (abs(balance) <= ${MAX_AMOUNT})
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE transactions (
+     seq INTEGER PRIMARY KEY,
+     payer TEXT NOT NULL,
+     payee TEXT NOT NULL CHECK (payee <> payer),
+     amount INTEGER NOT NULL CHECK (amount BETWEEN 1 AND ${MAX_AMOUNT}),
+     payer_balance INTEGER NOT NULL,
+     payee_balance INTEGER NOT NULL,
+     payer_previous INTEGER NOT NULL,
+     payee_previous INTEGER NOT NULL,
+     at INTEGER NOT NULL
+   ) STRICT`,
+  REPLAYS_TABLE,
+];
+
+const COLUMNS = `seq, payer, payee, amount, payer_balance AS payerBalance, payee_balance AS payeeBalance,
+  payer_previous AS payerPrevious, payee_previous AS payeePrevious, at`;
+
+type Row<T> = T & Record<string, SqlStorageValue>;
+export type NamedAccount = Account & { name: string };
+
+/** A part of a list, and where the next part begins; null at the end. */
+export interface Page<T, Cursor> {
+  items: T[];
+  next: Cursor | null;
+}
+
+export function readAccount(sql: SqlStorage, name: string): Account {
+  const rows = sql.exec<Row<Account>>("SELECT balance, last FROM accounts WHERE name = ?", name).toArray();
+  return rows[0] ?? NEW_ACCOUNT;
+}
+
+/** The number of the newest transaction; 0 before the first. */
+export function lastTransaction(sql: SqlStorage): number {
+  return sql.exec<{ last: number | null }>("SELECT max(seq) AS last FROM transactions").one().last ?? 0;
+}
+
+export function writeTransactions(sql: SqlStorage, transactions: readonly Transaction[]): void {
+  for (const t of transactions) {
+    sql.exec(
+      "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[t.seq, t.payer, t.payee, t.amount],
+      ...[t.payerBalance, t.payeeBalance, t.payerPrevious, t.payeePrevious, t.at],
+    );
+  }
+}
+
+export function writeAccounts(sql: SqlStorage, accounts: ReadonlyMap<string, Account>): void {
+  for (const [name, { balance, last }] of accounts) {
+    sql.exec(
+      `INSERT INTO accounts VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, last = excluded.last`,
+      ...[name, balance, last],
+    );
+  }
+}
+
+/** The callers' accounts by name, after the name `after`. */
+export function listAccounts(sql: SqlStorage, after: string, limit: number): Page<NamedAccount, string> {
+  const rows = sql
+    .exec<Row<NamedAccount>>(
+      "SELECT name, balance, last FROM accounts WHERE name > ? AND name <> ? ORDER BY name LIMIT ?",
+      ...[after, OUTSIDE, limit + 1],
+    )
+    .toArray();
+  return { items: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.name ?? null) : null };
+}
+
+/** All transactions, newest first, from number `from` down. */
+export function listTransactions(sql: SqlStorage, from: number, limit: number): Page<Transaction, number> {
+  const rows = sql
+    .exec<Row<Transaction>>(
+      `SELECT ${COLUMNS} FROM transactions WHERE seq <= ? ORDER BY seq DESC LIMIT ?`,
+      ...[from, limit + 1],
+    )
+    .toArray();
+  return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
+}
+
+/** The transactions of one account, newest first, from number `from` down: along the chain, a row at a time. */
+export function listTransactionsOf(
+  sql: SqlStorage,
+  account: string,
+  from: number,
+  limit: number,
+): Page<Transaction, number> {
+  const rows = sql
+    .exec<Row<Transaction>>(
+      `WITH RECURSIVE chain AS (
+         SELECT * FROM transactions WHERE seq = ?2 AND ?1 IN (payer, payee)
+         UNION ALL
+         SELECT t.* FROM chain JOIN transactions t
+           ON t.seq = CASE ?1 WHEN chain.payer THEN chain.payer_previous ELSE chain.payee_previous END
+       )
+       SELECT ${COLUMNS} FROM chain LIMIT ?3`,
+      ...[account, from, limit + 1],
+    )
+    .toArray();
+  return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
+}
+
+/** Every account, the outside too. Read it to the end before the next await. */
+export function everyAccount(sql: SqlStorage): Iterable<NamedAccount> {
+  return sql.exec<Row<NamedAccount>>("SELECT name, balance, last FROM accounts");
+}
+
+/** Every transaction, oldest first. Read it to the end before the next await. */
+export function everyTransaction(sql: SqlStorage): Iterable<Transaction> {
+  return sql.exec<Row<Transaction>>(`SELECT ${COLUMNS} FROM transactions ORDER BY seq`);
+}

@@ -1,0 +1,59 @@
+/** The demo page: three files that are built into the bundle (`npm run build:page`), compressed, each with an ETag. */
+import { type Context, Hono } from "hono";
+import type { App } from "../http/context.ts";
+import { describe } from "../http/openapi.ts";
+import { page as assets } from "./assets.gen.ts";
+
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export const page = new Hono<App>()
+  .get("/", describe("The demo page", { 200: "HTML" }), (c) =>
+    asset(c, assets.html, "text/html; charset=utf-8", { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
+  )
+  .get("/page.css", describe("The page's style", { 200: "CSS" }), (c) =>
+    asset(c, assets.css, "text/css; charset=utf-8"),
+  )
+  .get("/page.js", describe("The page's script", { 200: "JavaScript" }), (c) =>
+    asset(c, assets.js, "text/javascript; charset=utf-8"),
+  );
+
+/** A file of the page as the build made it (infra/release/page.ts). */
+interface Asset {
+  /** Its bytes, gzip in Base64. */
+  gzip: string;
+  etag: string;
+}
+
+function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
+  // Kept by browsers, but asked for each time: a new release shows at once and an old one costs no bytes.
+  const headers = { ...more, ETag: etag, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
+  const known = c.req
+    .header("If-None-Match")
+    ?.split(",")
+    .map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known?.includes(etag)) return c.body(null, 304, headers);
+  const bytes = Uint8Array.fromBase64(gzip);
+  if (/\bgzip\b/.test(acceptedEncodings(c.req.raw))) {
+    return new Response(bytes, {
+      headers: { ...headers, "Content-Type": type, "Content-Encoding": "gzip" },
+      encodeBody: "manual",
+    });
+  }
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain, { headers: { ...headers, "Content-Type": type } });
+}
+
+/** What the client itself accepts: Cloudflare puts what it accepts in the place of the header, and keeps the client's. */
+function acceptedEncodings(request: Request): string {
+  const own = request.cf?.clientAcceptEncoding;
+  return typeof own === "string" ? own : (request.headers.get("Accept-Encoding") ?? "");
+}

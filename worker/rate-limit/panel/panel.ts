@@ -1,0 +1,124 @@
+/**
+ * The rate limiter's panel: this address's bucket. Every answer that any panel gets says how much is left; between
+ * answers the refill is computed here, with the limiter's own arithmetic, so that watching costs nothing.
+ */
+import { type Answer, call, watchAnswers } from "../../page/client/api.ts";
+import { curl } from "../../page/client/curl.ts";
+import { element, fill, find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
+import { Panel } from "../../page/client/panel.ts";
+import { type Bucket, type Policy, refill } from "../bucket.ts";
+
+const POLICY = "default";
+const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
+/** More cells than this are too thin to see: each then stands for several tokens. */
+const MAX_CELLS = 100;
+/** Draining takes about so many calls. */
+const DRAIN_STEPS = 20;
+const DRAW_EVERY_MS = 100;
+
+const counted = (tokens: number) => `${tokens} token${tokens === 1 ? "" : "s"}`;
+
+export function limiterPanel(): void {
+  const panel = new Panel("limit");
+  const tokens = panel.find("tokens");
+  const capacity = panel.find("capacity");
+  const meter = panel.find("meter");
+  const headers = panel.find("headers");
+  let policy: Policy | undefined;
+  let bucket: Bucket = { units: 0, at: 0 };
+  /** The call that was refused last, and when it would pass. */
+  let refused: { cost: number; until: number } | undefined;
+  let drawing = false;
+
+  const learn = (answer: Answer) => {
+    const said = /^"([^"]*)";q=(\d+);w=(\d+)/.exec(answer.headers.get("RateLimit-Policy") ?? "");
+    if (said?.[1] !== POLICY) return;
+    policy = { capacity: Number(said[2]), periodSeconds: Number(said[3]) };
+    const remaining = Number(answer.headers.get("X-RateLimit-Remaining"));
+    bucket = { units: remaining * policy.periodSeconds * 1_000, at: Date.now() };
+    meter.style.setProperty("--cells", String(Math.min(policy.capacity, MAX_CELLS)));
+    capacity.textContent = `of ${grouped(policy.capacity)} tokens`;
+    panel.link(`Refills ${grouped(policy.capacity)} in ${grouped(policy.periodSeconds)} s`, true);
+    if (!drawing) draw();
+  };
+
+  const draw = () => {
+    if (!policy) return;
+    const now = Date.now();
+    bucket = refill(bucket, policy, now);
+    const level = Math.max(bucket.units / (policy.periodSeconds * 1_000), 0);
+    tokens.textContent = grouped(Math.floor(level));
+    fill(meter, level / policy.capacity);
+    if (refused) countDown(refused.cost, refused.until - now);
+    drawing = level < policy.capacity || refused !== undefined;
+    // A timer and not a frame: frames stop where nobody looks, and a token takes longer than a tenth of a second.
+    if (drawing) setTimeout(draw, DRAW_EVERY_MS);
+  };
+
+  let said = "";
+  const countDown = (cost: number, leftMs: number) => {
+    const text = leftMs > 0 ? `429. A call of ${counted(cost)} passes in ${Math.ceil(leftMs / 1_000)} s.` : "";
+    if (text === said) return;
+    said = text;
+    if (text) return panel.alert(text);
+    refused = undefined;
+    panel.note(`A call of ${counted(cost)} passes again.`);
+  };
+
+  const show = (answer: Answer) => {
+    headers.replaceChildren(
+      ...HEADERS.flatMap((name) => {
+        const value = answer.headers.get(name);
+        return value === null ? [] : [element("dt", "", name), element("dd", "", value)];
+      }),
+    );
+  };
+
+  /** Takes tokens; whether they were there. */
+  const take = async (cost: number): Promise<boolean> => {
+    const answer = await call("/limit/check", { json: { policy: POLICY, cost } });
+    show(answer);
+    if (answer.ok) {
+      refused = undefined;
+      panel.note(`200. Took ${counted(cost)}.`);
+    } else if (answer.status === 429) {
+      const now = Date.now();
+      const wait = Number(answer.headers.get("Retry-After")) * 1_000;
+      refused = { cost, until: now + wait };
+      // A bucket that was evicted comes back owing tokens: how long it refuses says more than what it says is left.
+      if (policy) {
+        const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
+        bucket = { units: Math.min(bucket.units, units), at: now };
+      }
+      if (!drawing) draw();
+    } else panel.alert(answer.message);
+    return answer.ok;
+  };
+
+  const drain = async () => {
+    const cost = Math.ceil((policy?.capacity ?? 0) / DRAIN_STEPS);
+    // Refill goes on meanwhile; twice the steps end it even where answers take long.
+    for (let step = 0; cost > 0 && step < 2 * DRAIN_STEPS; step++) if (!(await take(cost))) return;
+  };
+
+  watchAnswers(learn);
+  panel.commands(curl("/limit").replace("curl", "curl -i"), curl("/limit/check", { json: { cost: 10 } }));
+
+  const drainKey = find(panel.root, '[value="drain"]', HTMLButtonElement);
+  onSubmit(panel.form("form"), async (value) => {
+    if (value !== "drain") return void (await take(Number(value) || 1));
+    drainKey.disabled = true;
+    await drain();
+    drainKey.disabled = false;
+    drainKey.focus();
+  });
+
+  /** What the bucket holds now. Looking is free, and shows what other windows have taken. */
+  const look = async () => {
+    const answer = await call("/limit");
+    if (answer.ok) show(answer);
+    else panel.alert(answer.message);
+  };
+  void look();
+  onReturn(look);
+}

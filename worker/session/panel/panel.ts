@@ -1,0 +1,138 @@
+/**
+ * The session's panel: its two ends, coming nearer. The token is in a cookie that no script can read; the page only
+ * remembers that there is one, so as not to ask for nothing.
+ */
+import { type Answer, call } from "../../page/client/api.ts";
+import { curl } from "../../page/client/curl.ts";
+import { fill, onSubmit } from "../../page/client/dom.ts";
+import { Panel } from "../../page/client/panel.ts";
+import { numberOf, recordOf, textOf } from "../../page/client/read.ts";
+
+const REMEMBERED = "session";
+const DRAW_EVERY_MS = 250;
+/** The sliding time is a whole number of minutes. */
+const MINUTE_MS = 60_000;
+
+/** All in milliseconds, by this device's clock. */
+interface Life {
+  createdAt: number;
+  expiresAt: number;
+  endsAt: number;
+  slidingMs: number;
+}
+
+/** `onChange` is called when the visitor has become somebody else; `adminToken` is what the visitor gave, or "". */
+export function sessionPanel(onChange: () => void, adminToken: () => string): void {
+  const panel = new Panel("session");
+  const user = panel.input("user");
+  const keys = [panel.button("read"), panel.button("logout")] as const;
+  const [readKey, logoutKey] = keys;
+  const sliding = [panel.find("sliding"), panel.find("sliding-meter")] as const;
+  const absolute = [panel.find("absolute"), panel.find("absolute-meter")] as const;
+  let life: Life | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  const draw = () => {
+    const now = Date.now();
+    clock(sliding, life && life.expiresAt - now, life?.slidingMs);
+    clock(absolute, life && life.endsAt - now, life && life.endsAt - life.createdAt);
+    if (!life || now < life.expiresAt) return;
+    clearInterval(timer);
+    panel.link("Over", false);
+    panel.alert("The session is over. Read it, and there is none.");
+  };
+
+  const show = (next: Life | undefined) => {
+    life = next;
+    for (const key of keys) key.disabled = !life;
+    clearInterval(timer);
+    if (life) {
+      timer = setInterval(draw, DRAW_EVERY_MS);
+      localStorage.setItem(REMEMBERED, "yes");
+    } else {
+      localStorage.removeItem(REMEMBERED);
+      panel.link("Logged out", false);
+    }
+    draw();
+  };
+
+  /** What the answer to a read says. */
+  const learn = (answer: Answer) => {
+    if (answer.ok) {
+      const session = recordOf(answer.body, "session");
+      show(lifeOf(session, numberOf(answer.body, "expiresIn") ?? 0));
+      panel.link(`Logged in as ${textOf(session, "userId")}, ${textOf(session, "role")}`, true);
+      return;
+    }
+    if (answer.status !== 404 && answer.status !== 401) return panel.alert(answer.message);
+    show(undefined);
+    panel.alert("There is no session any more.");
+  };
+
+  onSubmit(panel.form("form"), async () => {
+    const answer = await call("/session", { json: { userId: user.value, cookie: true }, token: adminToken() });
+    if (!answer.ok) {
+      const hint = answer.status === 401 ? ". It can be entered in the ledger's panel" : "";
+      return panel.alert(answer.message + hint);
+    }
+    panel.note("");
+    learn(await call("/session"));
+    onChange();
+  });
+  readKey.addEventListener("click", async () => {
+    const before = life?.expiresAt ?? 0;
+    const answer = await call("/session");
+    if (answer.ok) panel.note("");
+    learn(answer);
+    if (!answer.ok) return;
+    const movedMs = (life?.expiresAt ?? 0) - before;
+    // Two readings of one end differ by the time that the answers took.
+    if (movedMs > 2_000) panel.note(`Read. The end moved out by ${clockTime(movedMs)}.`);
+    else panel.note("Read. The end stays: it is moved in steps, so that a read rarely costs a write.");
+  });
+  logoutKey.addEventListener("click", async () => {
+    const answer = await call("/session", { method: "DELETE" });
+    if (!answer.ok) return panel.alert(answer.message);
+    show(undefined);
+    panel.note("Logged out. Nothing of the session is left.");
+    user.focus();
+    onChange();
+  });
+
+  const commands = () => {
+    panel.commands(
+      curl("/session", { json: { userId: user.value } }),
+      curl("/session", { bearer: "$TOKEN" }),
+      curl("/session", { method: "DELETE", bearer: "$TOKEN" }),
+    );
+  };
+  user.addEventListener("input", commands);
+  commands();
+  draw();
+  if (localStorage.getItem(REMEMBERED)) void call("/session").then(learn);
+}
+
+function lifeOf(session: Record<string, unknown>, expiresInMs: number): Life {
+  const expiresAt = numberOf(session, "expiresAt") ?? 0;
+  const ahead = Date.now() + expiresInMs - expiresAt;
+  return {
+    createdAt: (numberOf(session, "createdAt") ?? 0) + ahead,
+    expiresAt: expiresAt + ahead,
+    endsAt: (numberOf(session, "endsAt") ?? 0) + ahead,
+    slidingMs: Math.ceil(expiresInMs / MINUTE_MS) * MINUTE_MS,
+  };
+}
+
+/** Shows the time that is left, and how much of all of it that is. */
+function clock([figure, meter]: readonly [HTMLElement, HTMLElement], leftMs = 0, allMs = 0): void {
+  figure.textContent = allMs > 0 ? clockTime(Math.max(leftMs, 0)) : "–";
+  fill(meter, allMs > 0 ? leftMs / allMs : 0);
+}
+
+/** 1:02:03, or 2:03. */
+function clockTime(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const shown = parts[0] === 0 ? parts.slice(1) : parts;
+  return shown.map((part, index) => (index === 0 ? `${part}` : `${part}`.padStart(2, "0"))).join(":");
+}
