@@ -1,11 +1,13 @@
 /**
  * The objects of a namespace as their files tell: one SQLite file an object, named by its id, in the namespace's folder.
- * workerd has them open and writes to them: see sqlite.ts.
+ * workerd has them open and writes to them: see snapshot.ts.
  */
 import { createHash, createHmac } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { readFile } from "./sqlite.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { TooLarge } from "./snapshot.ts";
+import { readDatabase } from "./sqlite.ts";
 
 /** Where workerd keeps the alarms of a namespace, beside the objects. */
 const METADATA_FILE = "metadata.sqlite";
@@ -61,31 +63,30 @@ export class ObjectFiles {
 
   /** Whether the object has rows or tables of its own; one that deleted everything keeps an empty file. */
   async hasStoredData(namespaceId: string, objectId: string): Promise<boolean> {
-    const stored = await readFile(this.path(namespaceId, objectId), (db) => {
-      const tables = db
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
-        .all()
-        .map(({ name }) => String(name));
-      if (tables.some((name) => !name.startsWith("_cf_"))) return true;
-      return tables.includes("_cf_KV") && db.prepare("SELECT 1 FROM _cf_KV LIMIT 1").get() !== undefined;
-    });
-    return stored ?? false;
+    try {
+      return (await readDatabase(this.path(namespaceId, objectId), hasRows)) ?? false;
+    } catch (error) {
+      if (error instanceof TooLarge) return true;
+      throw error;
+    }
   }
 
   /** Alarms of a namespace's objects, by the object's id. */
   async alarms(namespaceId: string): Promise<ReadonlyMap<string, Alarm>> {
-    const alarms = await readFile(path.join(this.#folder(namespaceId), METADATA_FILE), (db) => {
+    const alarms = await readDatabase(path.join(this.#folder(namespaceId), METADATA_FILE), (db) => {
       const columns = db.prepare("SELECT name FROM pragma_table_info('_cf_ALARM')").all();
       const known = new Set(columns.map(({ name }) => String(name)));
       if (!known.has("actor_id")) return [];
       const name = known.has("actor_name") ? "actor_name" : "NULL";
       const statement = db.prepare(`SELECT actor_id AS id, scheduled_time AS at, ${name} AS name FROM _cf_ALARM`);
       statement.setReadBigInts(true);
-      return statement.all().flatMap(({ id, at, name }): [string, Alarm][] =>
-        typeof at === "bigint"
-          ? [[String(id), { at: Number(at / NANOSECONDS), name: typeof name === "string" ? name : null }]]
-          : [],
-      );
+      return statement
+        .all()
+        .flatMap(({ id, at, name }): [string, Alarm][] =>
+          typeof at === "bigint"
+            ? [[String(id), { at: Number(at / NANOSECONDS), name: typeof name === "string" ? name : null }]]
+            : [],
+        );
     });
     return new Map(alarms ?? []);
   }
@@ -93,6 +94,15 @@ export class ObjectFiles {
   #folder(namespaceId: string): string {
     return path.join(this.#directory, namespaceId);
   }
+}
+
+function hasRows(db: DatabaseSync): boolean {
+  const tables = db
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+    .all()
+    .map(({ name }) => String(name));
+  if (tables.some((name) => !name.startsWith("_cf_"))) return true;
+  return tables.includes("_cf_KV") && db.prepare("SELECT 1 FROM _cf_KV LIMIT 1").get() !== undefined;
 }
 
 /** The id that workerd gives to the object of this name: the namespace's key and the name decide it. */

@@ -1,7 +1,9 @@
 /** What stands in an SQLite file: its tables, and their rows page by page, in a form that JSON can carry. */
-import { deserialize } from "node:v8";
-import { inspect } from "node:util";
+
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { inspect } from "node:util";
+import { deserialize } from "node:v8";
+import type { Cell, Rows, Table } from "./cells.ts";
 
 /** Where workerd keeps what the key-value methods of an object's storage write. Its other tables of this kind are its own. */
 const KEY_VALUE_TABLE = "_cf_KV";
@@ -9,27 +11,6 @@ const KEY_VALUE_TABLE = "_cf_KV";
 /** Characters of a text, and bytes of a blob, that are shown. */
 const SHOWN_CHARACTERS = 4_000;
 const SHOWN_BYTES = 64;
-
-/** A value of a row. Whole numbers are texts: they may be larger than JavaScript's. */
-export type Cell =
-  | { readonly type: "null" }
-  | { readonly type: "integer" | "real"; readonly value: string }
-  /** `length` is set where not all of it is shown. */
-  | { readonly type: "text" | "value"; readonly value: string; readonly length?: number }
-  | { readonly type: "blob"; readonly hex: string; readonly length: number };
-
-export interface Table {
-  readonly name: string;
-  /** What the key-value methods write is no table to who wrote it. */
-  readonly isKeyValue: boolean;
-  /** Null where SQLite cannot count them, as in a virtual table of an extension that is not here. */
-  readonly rows: number | null;
-}
-
-export interface Rows {
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
-}
 
 /** The tables, by name; the key-value storage first, where something is in it. */
 export function tablesOf(db: DatabaseSync): Table[] {
@@ -74,11 +55,11 @@ function cellOf(value: SQLOutputValue, isSerialized: boolean): Cell {
   if (typeof value === "bigint") return { type: "integer", value: String(value) };
   if (typeof value === "number") return { type: "real", value: String(value) };
   if (typeof value === "string") return { type: "text", ...shortened(value) };
-  return (isSerialized && valueOf(value)) || blob(value);
+  return (isSerialized && storedValue(value)) || blob(value);
 }
 
 /** A value as the key-value methods store it, which is V8's own form; undefined where this V8 cannot read it. */
-function valueOf(bytes: Uint8Array): Cell | undefined {
+function storedValue(bytes: Uint8Array): Cell | undefined {
   try {
     const value: unknown = deserialize(bytes);
     const text = inspect(value, { depth: 8, breakLength: 100, maxStringLength: SHOWN_CHARACTERS });

@@ -2,9 +2,9 @@
 import type { Account } from "../account.ts";
 import type { Namespace } from "../model.ts";
 import { type Alarm, objectIdOf } from "../runtime/objects.ts";
-import { readFile } from "../runtime/sqlite.ts";
-import { rowsOf, shortened, tablesOf } from "../runtime/tables.ts";
+import { readDatabase } from "../runtime/sqlite.ts";
 import type { KvAccess } from "../runtime/storage.ts";
+import { rowsOf, shortened, tablesOf } from "../runtime/tables.ts";
 import { shownNamespace } from "./overview.ts";
 import type {
   BucketObjects,
@@ -66,10 +66,15 @@ export class Explorer {
   }
 
   /** An object's tables, and a page of the rows of one: of the first that has any, where none is named. */
-  async object(namespaceId: string, objectId: string, table: string | undefined, page: number): Promise<ObjectContents> {
+  async object(
+    namespaceId: string,
+    objectId: string,
+    table: string | undefined,
+    page: number,
+  ): Promise<ObjectContents> {
     const namespace = this.#namespace(namespaceId);
     const file = OBJECT_ID.test(objectId) ? this.#account.objects.path(namespaceId, objectId) : undefined;
-    const contents = file && (await contentsOf(file, table, page));
+    const contents = file === undefined ? undefined : await contentsOf(file, table, page);
     if (contents === undefined)
       throw new NotThere(`${namespace.className} has no object ${objectId} that has stored anything.`);
     return {
@@ -181,9 +186,7 @@ export class Explorer {
 
 /** Tables and rows of a file, at one moment; undefined where there is no file. */
 function contentsOf(file: string, wanted: string | undefined, page: number): Promise<Contents | undefined> {
-  return readFile(file, (db) => {
-    // One transaction, so that the tables and the rows are of the same moment.
-    db.exec("BEGIN");
+  return readDatabase(file, (db) => {
     const tables = tablesOf(db);
     const chosen =
       wanted === undefined

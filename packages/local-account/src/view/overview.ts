@@ -22,7 +22,9 @@ export async function overview({ account, calls, addressOf }: ViewOptions, apiUr
   return {
     account: { id: identity.accountId, apiUrl, workerUrl: addressOf("<worker>"), createdOn: identity.createdOn },
     workers: workers.map((worker) => shownWorker(state, worker, addressOf)),
-    namespaces: await Promise.all([...state.namespaces.values()].map((namespace) => shownNamespace(account, namespace))),
+    namespaces: await Promise.all(
+      [...state.namespaces.values()].map((namespace) => shownNamespace(account, namespace)),
+    ),
     kv: [...state.kvNamespaces.values()],
     buckets: [...state.buckets.values()].map(({ id, name, location, jurisdiction }) => ({
       key: id,

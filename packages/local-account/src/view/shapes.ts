@@ -1,9 +1,9 @@
 /** What the server tells the page: types alone, read by both (client/*.js by their comments). Times are ISO 8601 in UTC. */
 import type { HistoryEntry } from "../model.ts";
-import type { Cell, Table } from "../runtime/tables.ts";
+import type { Cell, Table } from "../runtime/cells.ts";
 
 export type { HistoryEntry, HistoryItem } from "../model.ts";
-export type { Cell, Table } from "../runtime/tables.ts";
+export type { Cell, Table } from "../runtime/cells.ts";
 
 /** The first view: all that there is. */
 export interface Overview {

@@ -9,6 +9,7 @@ import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
 import { loopbackOnly } from "../api/app.ts";
+import { TooLarge } from "../runtime/snapshot.ts";
 import { Explorer, NotThere } from "./explorer.ts";
 import { overview, type ViewOptions } from "./overview.ts";
 
@@ -20,7 +21,7 @@ const FILES = new Map([
   ["/view.css", file("text/css", import.meta.dirname, "view.css")],
   ...readdirSync(CLIENT)
     .filter((name) => name.endsWith(".js"))
-    .map((name) => [`/client/${name}`, file("text/javascript", CLIENT, name)] as const),
+    .map((name) => [`/view/${name}`, file("text/javascript", CLIENT, name)] as const),
 ]);
 
 const POLICY = {
@@ -48,7 +49,7 @@ export function view(options: ViewOptions): Hono {
 function data(options: ViewOptions, explorer: Explorer): Hono {
   const app = new Hono();
   app.onError((error, c) => {
-    if (error instanceof NotThere) return c.json({ error: error.message }, 404);
+    if (error instanceof NotThere || error instanceof TooLarge) return c.json({ error: error.message }, 404);
     console.error(`${c.req.path} failed:`, error);
     return c.json({ error: `The account could not read this: ${error.message}` }, 500);
   });
@@ -60,10 +61,7 @@ function data(options: ViewOptions, explorer: Explorer): Hono {
       fresh(c, await explorer.find(c.req.param("namespace"), c.req.query("name") ?? "")),
     )
     .get("/objects/:namespace/:object", async (c) =>
-      fresh(
-        c,
-        await explorer.object(c.req.param("namespace"), c.req.param("object"), c.req.query("table"), pageOf(c)),
-      ),
+      fresh(c, await explorer.object(c.req.param("namespace"), c.req.param("object"), c.req.query("table"), pageOf(c))),
     )
     .get("/databases/:id", async (c) =>
       fresh(c, await explorer.database(c.req.param("id"), c.req.query("table"), pageOf(c))),
