@@ -10,9 +10,12 @@ import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import type { Inspection } from "./deploy.ts";
+import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
+import { databaseFile } from "./runtime/databases.ts";
+import { ObjectFiles } from "./runtime/objects.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
 import { Tails } from "./tails.ts";
@@ -29,6 +32,8 @@ interface AccountOptions {
 
 /** Folder of an account's directory with its static assets. */
 export const ASSETS_FOLDER = "assets";
+/** And the one where the runtime keeps objects, KV namespaces, buckets and databases. */
+export const DATA_FOLDER = "data";
 
 /** Thrown when the directory belongs to an account that runs. */
 class DirectoryInUse extends Error {}
@@ -38,6 +43,8 @@ export class Account {
   readonly runtime: Runtime;
   readonly tails: Tails;
   readonly assets: AssetFiles;
+  readonly objects: ObjectFiles;
+  readonly #data: string;
   readonly #store: Store;
   readonly #onWrite: WriteHook;
   #last: Promise<unknown> = Promise.resolve();
@@ -55,12 +62,13 @@ export class Account {
       }
       const tails = new Tails();
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
+      const data = path.join(options.dir, DATA_FOLDER);
       const runtime = await Runtime.start(
-        { directory: path.join(options.dir, "data"), assets },
+        { directory: data, assets },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         { onTrace: (events) => tails.publish(events), onLog: options.onLog },
       );
-      const account = new Account(store, runtime, { tails, assets }, options);
+      const account = new Account(store, runtime, { tails, assets, data }, options);
       await account.#sweep();
       return account;
     } catch (error) {
@@ -84,7 +92,7 @@ export class Account {
   private constructor(
     store: Store,
     runtime: Runtime,
-    { tails, assets }: { readonly tails: Tails; readonly assets: AssetFiles },
+    { tails, assets, data }: { readonly tails: Tails; readonly assets: AssetFiles; readonly data: string },
     { plan, onWrite = () => {} }: AccountOptions,
   ) {
     this.#onWrite = onWrite;
@@ -92,6 +100,8 @@ export class Account {
     this.runtime = runtime;
     this.tails = tails;
     this.assets = assets;
+    this.#data = data;
+    this.objects = new ObjectFiles(data);
     this.plan = plan;
   }
 
@@ -110,6 +120,11 @@ export class Account {
     return this.#store.blob(sha256);
   }
 
+  /** The SQLite file of a D1 database. It may not be there yet. */
+  databaseFile(id: string): string {
+    return databaseFile(path.join(this.#data, "d1"), id);
+  }
+
   /** Starts the upload's modules once and tells what they export. */
   inspect(upload: Upload): Promise<Inspection> {
     return this.runtime.inspect(upload);
@@ -123,6 +138,7 @@ export class Account {
       if (draft.lost("versions")) forgetUnused(draft, Date.now());
       if (draft.changes.length === 0) return result;
       const previous = this.state;
+      remember(draft, previous);
       this.#onWrite("before run");
       await this.runtime.change(
         { state: draft.state, blob: (sha256) => draft.blob(sha256) },
@@ -170,6 +186,15 @@ export class Account {
     this.#last = turn;
     return turn;
   }
+}
+
+/** Puts what the draft changes into the history, and forgets what is too old. */
+function remember(draft: Draft, previous: State): void {
+  const items = itemsBetween(previous, draft.state);
+  if (items.length === 0) return;
+  const { id, dropped } = nextEntry(draft.state.history);
+  draft.put("history", { id, at: new Date().toISOString(), items });
+  for (const old of dropped) draft.delete("history", old);
 }
 
 /** Who has the directory, as far as its address file tells. */

@@ -3,7 +3,7 @@
 export interface Call {
   readonly at: string;
   readonly method: string;
-  /** Path below `/client/v4`, with the query. */
+  /** Path below `/client/v4`, without the query, which may hold a secret. */
   readonly path: string;
   readonly status: number;
   readonly milliseconds: number;

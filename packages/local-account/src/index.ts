@@ -14,7 +14,7 @@ import path from "node:path";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
-import { Account, ASSETS_FOLDER } from "./account.ts";
+import { Account, ASSETS_FOLDER, DATA_FOLDER } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { api } from "./api/app.ts";
 import { TAIL_PATH } from "./api/tails.ts";
@@ -124,7 +124,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
 function forget(dir: string): void {
   if (!existsSync(path.join(dir, "account.db"))) return;
   Account.lock(dir).close();
-  for (const name of ["account.db", "account.db-wal", "account.db-shm", ADDRESS_FILE, "data", ASSETS_FOLDER])
+  for (const name of ["account.db", "account.db-wal", "account.db-shm", ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 

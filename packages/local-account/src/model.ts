@@ -258,6 +258,23 @@ export interface Domain {
   readonly certId: string;
 }
 
+/** What one change of the account made, changed and removed (history.ts). */
+export interface HistoryEntry {
+  readonly id: string;
+  readonly at: string;
+  readonly items: readonly HistoryItem[];
+}
+
+export interface HistoryItem {
+  readonly sign: "+" | "-" | "~";
+  /** What it is: Worker, class, version, traffic, KV namespace, … */
+  readonly what: string;
+  readonly name: string;
+  /** The Worker that it belongs to. */
+  readonly worker?: string;
+  readonly detail?: string;
+}
+
 /** The one record about the account itself. */
 export interface Identity {
   readonly id: "account";
@@ -283,6 +300,7 @@ export interface Records {
   domains: Domain;
   assetFiles: AssetFile;
   assetSessions: AssetSession;
+  history: HistoryEntry;
 }
 
 /** A moment of the account: nothing in it ever changes. Collections keep the order in which records came. */

@@ -203,6 +203,7 @@ export class Store {
       domains: load("domains"),
       assetFiles: load("assetFiles"),
       assetSessions: load("assetSessions"),
+      history: load("history"),
     };
   }
 }

@@ -93,11 +93,11 @@ const recorded = (calls: Calls) =>
   createMiddleware(async (c, next) => {
     const started = performance.now();
     await next();
-    const { pathname, search } = new URL(c.req.url);
+    const { pathname } = new URL(c.req.url);
     calls.add({
       at: new Date().toISOString(),
       method: c.req.method,
-      path: pathname.replace(/^\/client\/v4/, "") + search,
+      path: pathname.replace(/^\/client\/v4/, ""),
       status: c.res.status,
       milliseconds: Math.round(performance.now() - started),
     });

@@ -14,11 +14,13 @@ export const durableObjects = ({ account }: Api) =>
       if (!account.state.namespaces.has(id)) throw new ApiError(404, 10066, `There is no namespace '${id}'.`);
       const limit = Math.min(Math.max(Number(c.req.query("limit") ?? 1_000) || 1_000, 1), 10_000);
       const after = c.req.query("cursor") ?? "";
-      const ids = (await account.runtime.objects(id)).filter((object) => object > after);
+      const ids = (await account.objects.ids(id)).filter((object) => object > after);
       const page = ids.slice(0, limit);
       return ok(
         c,
-        page.map((object) => ({ id: object, hasStoredData: account.runtime.hasStoredData(id, object) })),
+        await Promise.all(
+          page.map(async (object) => ({ id: object, hasStoredData: await account.objects.hasStoredData(id, object) })),
+        ),
         { count: page.length, cursor: ids.length > limit ? (page.at(-1) ?? "") : "" },
       );
     });

@@ -1,28 +1,114 @@
-/** The objects of a namespace as their files tell: one SQLite file an object, named by its id, in the namespace's folder. */
-import { readdir } from "node:fs/promises";
+/**
+ * The objects of a namespace as their files tell: one SQLite file an object, named by its id, in the namespace's folder.
+ * workerd has them open and writes to them: see snapshot.ts.
+ */
+import { createHash, createHmac } from "node:crypto";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { TooLarge } from "./snapshot.ts";
+import { readDatabase } from "./sqlite.ts";
 
-/** Ids of all objects that ever opened their storage, sorted. */
-export async function objectIds(folder: string): Promise<string[]> {
-  const files = await readdir(folder).catch(() => []);
-  return files
-    .filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file))
-    .map((file) => file.slice(0, 64))
-    .sort();
+/** Where workerd keeps the alarms of a namespace, beside the objects. */
+const METADATA_FILE = "metadata.sqlite";
+
+const NANOSECONDS = 1_000_000n;
+
+/** An object's file. */
+export interface ObjectFile {
+  readonly bytes: number;
+  /** Milliseconds since 1970. */
+  readonly writtenAt: number;
 }
 
-/** Whether the object has rows or tables of its own; one that deleted everything keeps an empty file. */
-export function hasStoredData(folder: string, id: string): boolean {
-  const db = new DatabaseSync(path.join(folder, `${id}.sqlite`), { readOnly: true });
-  try {
-    const tables = db
-      .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
-      .all()
-      .map(({ name }) => String(name));
-    if (tables.some((name) => !name.startsWith("_cf_"))) return true;
-    return tables.includes("_cf_KV") && db.prepare("SELECT 1 FROM _cf_KV LIMIT 1").get() !== undefined;
-  } finally {
-    db.close();
+/** A call of an object that is to come. workerd keeps the object's name with it. */
+export interface Alarm {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly name: string | null;
+}
+
+/** The files of all objects, below the folder where the runtime has its data. */
+export class ObjectFiles {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = path.join(directory, "do");
   }
+
+  /** Ids of a namespace's objects that ever opened their storage, sorted. */
+  async ids(namespaceId: string): Promise<string[]> {
+    const files = await readdir(this.#folder(namespaceId)).catch(() => []);
+    return files
+      .filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file))
+      .map((file) => file.slice(0, 64))
+      .sort();
+  }
+
+  /** The SQLite file of an object. It may not be there. */
+  path(namespaceId: string, objectId: string): string {
+    return path.join(this.#folder(namespaceId), `${objectId}.sqlite`);
+  }
+
+  /** Size and age of an object's file; undefined where there is none. What is written and not yet merged counts. */
+  async file(namespaceId: string, objectId: string): Promise<ObjectFile | undefined> {
+    const file = this.path(namespaceId, objectId);
+    const [main, log] = await Promise.all([file, `${file}-wal`].map((name) => stat(name).catch(() => undefined)));
+    if (main === undefined) return undefined;
+    return {
+      bytes: main.size + (log?.size ?? 0),
+      writtenAt: Math.round(Math.max(main.mtimeMs, log !== undefined && log.size > 0 ? log.mtimeMs : 0)),
+    };
+  }
+
+  /** Whether the object has rows or tables of its own; one that deleted everything keeps an empty file. */
+  async hasStoredData(namespaceId: string, objectId: string): Promise<boolean> {
+    try {
+      return (await readDatabase(this.path(namespaceId, objectId), hasRows)) ?? false;
+    } catch (error) {
+      if (error instanceof TooLarge) return true;
+      throw error;
+    }
+  }
+
+  /** Alarms of a namespace's objects, by the object's id. */
+  async alarms(namespaceId: string): Promise<ReadonlyMap<string, Alarm>> {
+    const alarms = await readDatabase(path.join(this.#folder(namespaceId), METADATA_FILE), (db) => {
+      const columns = db.prepare("SELECT name FROM pragma_table_info('_cf_ALARM')").all();
+      const known = new Set(columns.map(({ name }) => String(name)));
+      if (!known.has("actor_id")) return [];
+      const name = known.has("actor_name") ? "actor_name" : "NULL";
+      const statement = db.prepare(`SELECT actor_id AS id, scheduled_time AS at, ${name} AS name FROM _cf_ALARM`);
+      statement.setReadBigInts(true);
+      return statement
+        .all()
+        .flatMap(({ id, at, name }): [string, Alarm][] =>
+          typeof at === "bigint"
+            ? [[String(id), { at: Number(at / NANOSECONDS), name: typeof name === "string" ? name : null }]]
+            : [],
+        );
+    });
+    return new Map(alarms ?? []);
+  }
+
+  #folder(namespaceId: string): string {
+    return path.join(this.#directory, namespaceId);
+  }
+}
+
+function hasRows(db: DatabaseSync): boolean {
+  const tables = db
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+    .all()
+    .map(({ name }) => String(name));
+  if (tables.some((name) => !name.startsWith("_cf_"))) return true;
+  return tables.includes("_cf_KV") && db.prepare("SELECT 1 FROM _cf_KV LIMIT 1").get() !== undefined;
+}
+
+/** The id that workerd gives to the object of this name: the namespace's key and the name decide it. */
+export function objectIdOf(uniqueKey: string, name: string): string {
+  const key = createHash("sha256").update(uniqueKey).digest();
+  const half = (contents: string | Buffer) => createHmac("sha256", key).update(contents).digest().subarray(0, 16);
+  const first = half(name);
+  return Buffer.concat([first, half(first)]).toString("hex");
 }

@@ -18,7 +18,6 @@ import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import { sweepDatabases } from "./databases.ts";
-import { hasStoredData, objectIds } from "./objects.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -158,6 +157,14 @@ export class Runtime {
     await this.#closed(() => this.#restart(project(snapshot.state, this.#extra), snapshot));
   }
 
+  /**
+   * Whether `kv`, `bucket` or `query` can be used already. What cannot was made after the last start of workerd, so
+   * that no Worker has it and nothing is in it.
+   */
+  isReachable(storageId: string): boolean {
+    return this.#storage.has(storageId);
+  }
+
   /** Runs a version besides those that serve, for its preview address. */
   async preview(versionId: string, snapshot: Snapshot): Promise<void> {
     this.#previews.add(versionId);
@@ -227,19 +234,6 @@ export class Runtime {
 
   #toInternal(): Record<string, string> {
     return { "mf-route-override": INTERNAL, "account-secret": this.#secret };
-  }
-
-  /** Ids of a namespace's objects. */
-  objects(namespaceId: string): Promise<string[]> {
-    return objectIds(this.#folderOf(namespaceId));
-  }
-
-  hasStoredData(namespaceId: string, objectId: string): boolean {
-    return hasStoredData(this.#folderOf(namespaceId), objectId);
-  }
-
-  #folderOf(namespaceId: string): string {
-    return path.join(this.#directory, "do", namespaceId);
   }
 
   /** Removes the data of namespaces that the state does not know: those that were deleted. */

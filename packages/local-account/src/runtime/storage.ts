@@ -37,6 +37,7 @@ export interface BucketAccess {
     readonly limit?: number;
     readonly cursor?: string;
     readonly delimiter?: string;
+    readonly include?: ("httpMetadata" | "customMetadata")[];
   }): Promise<{
     readonly objects: readonly BucketObject[];
     readonly truncated: boolean;

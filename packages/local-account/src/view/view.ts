@@ -1,168 +1,101 @@
-/** A page of the account on its API's port: what is deployed, what is provisioned, what was asked. It changes nothing. */
-import { readFileSync } from "node:fs";
+/**
+ * A page of the account on its API's port: what is deployed, what is provisioned, what is stored, what was asked. It
+ * changes nothing. The page is a document, a style and a few scripts (client/), and asks for everything else as JSON.
+ */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { Hono } from "hono";
-import { html } from "hono/html";
+import { type Context, Hono } from "hono";
+import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
-import type { Account } from "../account.ts";
 import { loopbackOnly } from "../api/app.ts";
-import type { Call, Calls } from "../calls.ts";
-import type { State, Version, Worker } from "../model.ts";
-import { namespacesOf, servingVersions, versionsOf } from "../queries.ts";
+import { TooLarge } from "../runtime/snapshot.ts";
+import { Explorer, NotThere } from "./explorer.ts";
+import { overview, type ViewOptions } from "./overview.ts";
 
-/** How many versions of a Worker the page shows. */
-const SHOWN_VERSIONS = 10;
-/** How many calls it shows. */
-const SHOWN_CALLS = 50;
+const CLIENT = path.join(import.meta.dirname, "client");
 
-const STYLE = readFileSync(path.join(import.meta.dirname, "view.css"), "utf8");
+/** What the browser gets as it is, by path. */
+const FILES = new Map([
+  ["/", file("text/html", import.meta.dirname, "view.html")],
+  ["/view.css", file("text/css", import.meta.dirname, "view.css")],
+  ...readdirSync(CLIENT)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => [`/view/${name}`, file("text/javascript", CLIENT, name)] as const),
+]);
 
-type Fragment = ReturnType<typeof html>;
+const POLICY = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  imgSrc: ["data:"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+  requireTrustedTypesFor: ["'script'"],
+};
 
-interface ViewOptions {
-  readonly account: Account;
-  readonly calls: Calls;
-  readonly addressOf: (worker: string) => string;
+/** The page and its data. No token: it shows no secret of the account, and answers this machine's own pages only. */
+export function view(options: ViewOptions): Hono {
+  const explorer = new Explorer(options.account);
+  const app = new Hono();
+  app.use(loopbackOnly, secureHeaders({ contentSecurityPolicy: POLICY, xFrameOptions: "DENY" }));
+  for (const [at, { type, text }] of FILES)
+    app.get(at, (c) => c.body(text, 200, { "content-type": `${type}; charset=utf-8`, "cache-control": "no-cache" }));
+  return app.route("/data", data(options, explorer));
 }
 
-/** Routes `/` and `/view.css`. No token: it shows no secret, and answers on loopback names only. */
-export const view = (options: ViewOptions): Hono =>
-  new Hono()
-    .use(loopbackOnly)
-    .use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], styleSrc: ["'self'"] } }))
-    .get("/view.css", (c) => c.body(STYLE, 200, { "content-type": "text/css; charset=utf-8" }))
-    .get("/", async (c) => c.html(await page(options)));
-
-async function page({ account, calls, addressOf }: ViewOptions): Promise<Fragment> {
-  const { state, identity } = account;
-  const counts = new Map<string, number>();
-  for (const id of state.namespaces.keys()) counts.set(id, (await account.runtime.objects(id)).length);
-  const workers = [...state.workers.values()];
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta http-equiv="refresh" content="5" />
-        <title>Local account</title>
-        <link rel="stylesheet" href="/view.css" />
-      </head>
-      <body>
-        <header>
-          <h1>Local account</h1>
-          <p>${identity.accountId}</p>
-        </header>
-        <main>
-          <section>
-            <h2>Workers</h2>
-            ${workers.length === 0 ? html`<p>None yet.</p>` : workers.map((worker) => workerPart(state, worker, addressOf))}
-          </section>
-          <section>
-            <h2>Durable Object namespaces</h2>
-            ${table(
-              ["Worker", "Class", "Storage", "Objects", "Id"],
-              [...state.namespaces.values()].map(({ id, workerId, className, storage }) => [
-                state.workers.get(workerId)?.name ?? "",
-                className,
-                storage,
-                String(counts.get(id) ?? 0),
-                id,
-              ]),
-            )}
-          </section>
-          <section>
-            <h2>History of classes</h2>
-            ${table(["When", "Worker", "Version", "Change"], history(state))}
-          </section>
-          <section>
-            <h2>Storage and addresses</h2>
-            ${table(
-              ["Kind", "Name", "Detail"],
-              [
-                ...[...state.kvNamespaces.values()].map(({ title, id }) => ["KV namespace", title, id]),
-                ...[...state.buckets.values()].map(({ name, location }) => ["R2 bucket", name, location]),
-                ...[...state.databases.values()].map(({ name, id }) => ["D1 database", name, id]),
-                ...[...state.routes.values()].map(({ pattern, script }) => ["Route", pattern, script ?? "no Worker"]),
-                ...[...state.domains.values()].map(({ hostname, service }) => ["Custom domain", hostname, service]),
-              ],
-            )}
-          </section>
-          <section>
-            <h2>Last calls</h2>
-            ${table(["When", "Call", "Status", "ms"], calls.recent.slice(0, SHOWN_CALLS).map(callRow))}
-          </section>
-        </main>
-      </body>
-    </html>`;
+function data(options: ViewOptions, explorer: Explorer): Hono {
+  const app = new Hono();
+  app.onError((error, c) => {
+    if (error instanceof NotThere || error instanceof TooLarge) return c.json({ error: error.message }, 404);
+    console.error(`${c.req.path} failed:`, error);
+    return c.json({ error: `The account could not read this: ${error.message}` }, 500);
+  });
+  return app
+    .use(samePage)
+    .get("/overview", async (c) => fresh(c, await overview(options, new URL("/client/v4", c.req.url).href)))
+    .get("/objects/:namespace", async (c) => fresh(c, await explorer.objects(c.req.param("namespace"), pageOf(c))))
+    .get("/objects/:namespace/find", async (c) =>
+      fresh(c, await explorer.find(c.req.param("namespace"), c.req.query("name") ?? "")),
+    )
+    .get("/objects/:namespace/:object", async (c) =>
+      fresh(c, await explorer.object(c.req.param("namespace"), c.req.param("object"), c.req.query("table"), pageOf(c))),
+    )
+    .get("/databases/:id", async (c) =>
+      fresh(c, await explorer.database(c.req.param("id"), c.req.query("table"), pageOf(c))),
+    )
+    .get("/kv/:id", async (c) => fresh(c, await explorer.keys(c.req.param("id"), c.req.query("after"))))
+    .get("/kv/:id/value", async (c) => fresh(c, await explorer.value(c.req.param("id"), c.req.query("key") ?? "")))
+    .get("/buckets/:key", async (c) => fresh(c, await explorer.bucket(c.req.param("key"), c.req.query("after"))));
 }
 
-function workerPart(state: State, worker: Worker, addressOf: (worker: string) => string): Fragment {
-  const traffic = new Map(servingVersions(state, worker.id).map(({ version, percentage }) => [version.id, percentage]));
-  const classes = namespacesOf(state, worker.id).map(({ className }) => className);
-  return html`<article>
-    <h3>${worker.name}</h3>
-    <p>
-      ${worker.subdomain.enabled ? html`<a href="${addressOf(worker.name)}">${addressOf(worker.name)}</a>` : "not on the subdomain"}
-      ${classes.length > 0 ? ` · ${classes.join(", ")}` : ""}
-      ${worker.schedules.length > 0 ? ` · cron ${worker.schedules.map(({ cron }) => cron).join(", ")}` : ""}
-    </p>
-    ${table(
-      ["Traffic", "Version", "Created", "Tag", "Message", "Assets", "Id"],
-      versionsOf(state, worker.id)
-        .slice(0, SHOWN_VERSIONS)
-        .map(({ id, number, createdOn, annotations, assets }) => [
-          traffic.has(id) ? `${traffic.get(id)} %` : "",
-          String(number),
-          time(createdOn),
-          annotations["workers/tag"] ?? "",
-          annotations["workers/message"] ?? "",
-          assets === undefined ? "" : files(assets.files),
-          id,
-        ]),
-    )}
-  </article>`;
+/** Other sites' pages may show nothing of it: a browser says from where a request comes. */
+const samePage = createMiddleware(async (c, next) => {
+  const site = c.req.header("sec-fetch-site") ?? "same-origin";
+  const origin = c.req.header("origin");
+  const isOwn =
+    (site === "same-origin" || site === "none") && (origin === undefined || origin === new URL(c.req.url).origin);
+  return isOwn ? next() : c.json({ error: "This is for the account's own page." }, 403);
+});
+
+/** The answer, or 304 where the page has it already. */
+function fresh(c: Context, body: object): Response {
+  const text = JSON.stringify(body);
+  const etag = `"${createHash("sha256").update(text).digest("hex").slice(0, 32)}"`;
+  const headers = { etag, "cache-control": "no-cache" };
+  return c.req.header("if-none-match") === etag
+    ? c.body(null, 304, headers)
+    : c.body(text, 200, { ...headers, "content-type": "application/json" });
 }
 
-/** Every change of classes that a version of an existing Worker brought, newest first. */
-function history(state: State): string[][] {
-  return [...state.versions.values()]
-    .flatMap((version) => {
-      const change = changeOf(version);
-      const worker = state.workers.get(version.workerId)?.name ?? "";
-      return change === ""
-        ? []
-        : [{ at: version.createdOn, row: [time(version.createdOn), worker, String(version.number), change] }];
-    })
-    .sort((a, b) => (a.at < b.at ? 1 : -1))
-    .map(({ row }) => row);
+/** The number of the page that is asked for; what is no number means the first. */
+function pageOf(c: Context): number {
+  const page = Number(c.req.query("page") ?? 1);
+  return Number.isSafeInteger(page) ? page : 1;
 }
 
-function changeOf({ report, migrations, migrationTag }: Version): string {
-  if (report === null) return migrations === null || migrationTag === null ? "" : `migrations to tag ${migrationTag}`;
-  return [
-    ...report.created.map((name) => `+ ${name}`),
-    ...report.deleted.map((name) => `− ${name}`),
-    ...report.renamed.map(({ from, to }) => `${from} → ${to}`),
-    ...report.transferred.map(({ class: name, to }) => `${name} → Worker ${to}`),
-    ...report.transfer_pending.map(({ class: name, from }) => `${name} expected from ${from}`),
-  ].join(", ");
-}
-
-const callRow = ({ at, method, path: called, status, milliseconds }: Call) => [
-  time(at),
-  `${method} ${called}`,
-  String(status),
-  String(milliseconds),
-];
-
-const files = (count: number) => `${count} ${count === 1 ? "file" : "files"}`;
-
-const time = (at: string) => at.slice(0, 19).replace("T", " ");
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): Fragment {
-  if (rows.length === 0) return html`<p>None.</p>`;
-  return html`<div class="scroll"><table>
-    <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody>
-  </table></div>`;
+function file(type: string, ...at: string[]): { readonly type: string; readonly text: string } {
+  return { type, text: readFileSync(path.join(...at), "utf8") };
 }

@@ -73,6 +73,7 @@ function state(
     zones: new Map(),
     assetFiles: new Map(),
     assetSessions: new Map(),
+    history: new Map(),
     routes: byId(...routes.map(([pattern, script]): Route => ({ id: pattern, zoneId: "", pattern, script }))),
     domains: byId(
       ...domains.map(([hostname, service]): Domain => ({ id: hostname, hostname, service, zoneId: "", certId: "" })),
