@@ -7,7 +7,9 @@ import { type Code, describe, type Finding } from "@durable-stack/class-lifecycl
 import { Command } from "commander";
 import { migrations } from "../migrations.ts";
 import { servesAsWanted } from "../plan/drift.ts";
+import type { LiveWorker } from "../plan/live.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
+import type { Reads } from "../plan/reads.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { type Api, at } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
@@ -15,7 +17,7 @@ import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
 import { readRelease } from "../release/read.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
-import { blobsInputs, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { blobsInputs, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
@@ -49,9 +51,10 @@ const command = onStack(new Command("npm run drift --"))
   });
 
 /** All that differs. @throws Error when the release or the account cannot be read. */
-async function driftOf({ settings, reads, api }: OpenStack): Promise<readonly Finding[]> {
+async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
+  const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, findings: [] });
+  const preview = await previewOf({ reads, settings, release, migrations, findings: [], known });
   if (preview.live.serving.length === 0) {
     return [
       {
@@ -65,7 +68,7 @@ async function driftOf({ settings, reads, api }: OpenStack): Promise<readonly Fi
   return [
     ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(settings, api)),
+    ...(await resourceFindings(stack, preview.live)),
     ...(await addressFindings(settings, api)),
   ];
 }
@@ -86,17 +89,31 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 }
 
 /** The Worker's own settings, the KV namespace and the bucket. */
-async function resourceFindings(settings: PublicSettings, api: Api): Promise<readonly Finding[]> {
-  const { accountId, workerName } = settings;
-  const cache = readCacheInputs(settings);
-  const bucket = blobsInputs(settings);
+async function resourceFindings(
+  { settings, api, reads }: OpenStack,
+  live: LiveWorker,
+): Promise<readonly Finding[]> {
+  const { workerName } = settings;
+  const cache = readCacheInputs(settings, await titleOf(reads, bound(live, "READS")?.namespaceId));
+  const bucket = blobsInputs(settings, bound(live, "BLOBS")?.bucketName);
   const found = await Promise.all([
-    compare(api, "worker", `Worker ${workerName}`, workerInputs(accountId, workerName, onWorkersDev(settings))),
+    compare(api, "worker", `Worker ${workerName}`, workerInputs(settings)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
   ]);
   return found.flat();
 }
+
+/** What a version that serves is bound to by a name. */
+const bound = ({ serving, versions }: LiveWorker, name: string) =>
+  versions
+    .filter(({ versionId }) => serving.some((share) => share.versionId === versionId))
+    .flatMap(({ bindings }) => bindings)
+    .find((binding) => binding.name === name);
+
+/** The title of a KV namespace, whatever it is; undefined: it is gone. */
+const titleOf = async (reads: Reads, namespaceId: string | undefined) =>
+  (await reads.kvNamespaces())?.find(({ id }) => id === namespaceId)?.title;
 
 /** One resource beside what is declared of it. */
 async function compare(api: Api, type: string, subject: string, declared: Properties): Promise<readonly Finding[]> {

@@ -6,6 +6,7 @@ import { migrations } from "../migrations.ts";
 import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
+import { engineState } from "./engine-state.ts";
 import { engineColors, terminalColors } from "./paint.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { providerReads } from "./provider-reads.ts";
@@ -19,7 +20,8 @@ import { report } from "./report.ts";
 export async function planFor(settings: Settings, release: Release): Promise<Preview> {
   const findings = await promotionFindings(settings.promotesFrom, release);
   const reads = providerReads(settings.accountId);
-  const preview = await previewOf({ reads, settings, release, migrations, findings });
+  const known = await engineState();
+  const preview = await previewOf({ reads, settings, release, migrations, findings, known });
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = pulumi.runtime.getEngine() ? engineColors : terminalColors(process.stdout);
   await pulumi.log.info(report(preview, paint));

@@ -19,7 +19,10 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import { type PublicSettings, workerSettings } from "../stack/config.ts";
 import { regionTable } from "../stack/region-table.ts";
+import { type Claims, claimsOf } from "./claims.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
+import { type Identity, identify } from "./identity.ts";
+import type { Known } from "./known.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
@@ -30,6 +33,10 @@ export interface Preview {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly live: LiveWorker;
+  /** Which Worker of the account is the stack's. */
+  readonly identity: Identity;
+  /** The names of the stack's resources, and what of them is taken over. */
+  readonly claims: Claims;
   readonly plan: Plan;
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
@@ -55,13 +62,17 @@ export interface PreviewArgs {
   readonly migrations: readonly Migration[];
   /** What was found before anything was read, such as what the promotion guard says. */
   readonly findings: readonly Finding[];
+  /** What the stack's state has; undefined where nobody can read it. */
+  readonly known?: Known | undefined;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
-export async function previewOf({ reads, settings, release, migrations, findings }: PreviewArgs): Promise<Preview> {
-  const { workerName, stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
+export async function previewOf(args: PreviewArgs): Promise<Preview> {
+  const { reads, settings, release, migrations, findings, known } = args;
+  const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
-  const live = await readLive(workers, workerName);
+  const identity = identify(settings, workers.list, known);
+  const live = await readLive(workers, identity.name);
   const neighbours = live.references.map(({ worker }) => worker);
   const others = await readOthers(workers, [...transferPartners(forStack(migrations, stack)), ...neighbours]);
 
@@ -79,19 +90,23 @@ export async function previewOf({ reads, settings, release, migrations, findings
   });
   const table = regionTable(settings);
   const regions = live.regions.flatMap((before) => compareRegions(before, table));
-  const counts = await countObjects(reads, workerName, planned.moves, regions.length > 0);
+  const counts = await countObjects(reads, identity.name, planned.moves, regions.length > 0);
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const tag = versionTag(release, [workerSettings(settings), table]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.serving, tag, rollout);
   const asWanted = servesAsWanted(live.serving, tag, traffic);
+  const claims = await claimsOf({ reads, settings, identity, live, known, adopts: planned.adopts });
   const misbuilt = mismatch(settings, release, migrations);
+  const whose = [...identity.findings, ...claims.findings];
   // What a release of another history would do is nothing that its fixes could be taken from.
-  const all = misbuilt.length
-    ? [...findings, ...misbuilt]
+  // Nor is what it would do to a Worker that is another's.
+  const all = misbuilt.length || identity.findings.some(isError)
+    ? [...findings, ...misbuilt, ...identity.findings]
     : [
         ...findings,
+        ...whose,
         ...planned.errors,
         ...planned.warnings,
         ...regionFindings({
@@ -110,6 +125,8 @@ export async function previewOf({ reads, settings, release, migrations, findings
     settings,
     release,
     live,
+    identity,
+    claims,
     plan: planned,
     tag,
     traffic,
