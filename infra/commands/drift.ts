@@ -6,10 +6,9 @@
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { migrations } from "../migrations.ts";
+import type { Claims } from "../plan/claims.ts";
 import { servesAsWanted } from "../plan/drift.ts";
-import type { LiveWorker } from "../plan/live.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
-import type { Reads } from "../plan/reads.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { type Api, at } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
@@ -68,7 +67,7 @@ async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   return [
     ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(stack, preview.live)),
+    ...(await resourceFindings(stack, preview.claims)),
     ...(await addressFindings(settings, api)),
   ];
 }
@@ -89,13 +88,10 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 }
 
 /** The Worker's own settings, the KV namespace and the bucket. */
-async function resourceFindings(
-  { settings, api, reads }: OpenStack,
-  live: LiveWorker,
-): Promise<readonly Finding[]> {
+async function resourceFindings({ settings, api }: OpenStack, { reads, blobs }: Claims): Promise<readonly Finding[]> {
   const { workerName } = settings;
-  const cache = readCacheInputs(settings, await titleOf(reads, bound(live, "READS")?.namespaceId));
-  const bucket = blobsInputs(settings, bound(live, "BLOBS")?.bucketName);
+  const cache = readCacheInputs(settings, reads.name);
+  const bucket = blobsInputs(settings, blobs.name);
   const found = await Promise.all([
     compare(api, "worker", `Worker ${workerName}`, workerInputs(settings)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
@@ -103,17 +99,6 @@ async function resourceFindings(
   ]);
   return found.flat();
 }
-
-/** What a version that serves is bound to by a name. */
-const bound = ({ serving, versions }: LiveWorker, name: string) =>
-  versions
-    .filter(({ versionId }) => serving.some((share) => share.versionId === versionId))
-    .flatMap(({ bindings }) => bindings)
-    .find((binding) => binding.name === name);
-
-/** The title of a KV namespace, whatever it is; undefined: it is gone. */
-const titleOf = async (reads: Reads, namespaceId: string | undefined) =>
-  (await reads.kvNamespaces())?.find(({ id }) => id === namespaceId)?.title;
 
 /** One resource beside what is declared of it. */
 async function compare(api: Api, type: string, subject: string, declared: Properties): Promise<readonly Finding[]> {

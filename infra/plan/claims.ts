@@ -136,8 +136,10 @@ async function readsPart(storage: Storage): Promise<Part> {
   const versions = versionsOf(storage);
   const bound = bindingOf(versions, "READS")?.namespaceId;
   const { title } = readCacheInputs(settings);
-  if (!known) return { claim: { name: title } };
+  if (!known && bound === undefined) return { claim: { name: title } };
   const all = await reads.kvNamespaces();
+  // Without the state nothing is taken over, and what is bound keeps its name.
+  if (!known) return { claim: { name: all?.find(({ id }) => id === bound)?.title ?? title } };
   const there = all?.find(({ id }) => id === bound) ?? all?.find((namespace) => namespace.title === title);
   if (!there) return { claim: { name: title } };
   const isBound = versions.some(({ bindings }) => bindings.some(({ namespaceId }) => namespaceId === there.id));
@@ -154,8 +156,8 @@ async function blobsPart(storage: Storage): Promise<Part> {
   if (typeof inState === "string") return { claim: { name: inState } };
   const versions = versionsOf(storage);
   const derived = blobsInputs(settings).name;
-  if (!known) return { claim: { name: derived } };
   const bound = bindingOf(versions, "BLOBS")?.bucketName;
+  if (!known) return { claim: { name: bound ?? derived } };
   const name = bound !== undefined && (await reads.bucketExists(bound)) ? bound : derived;
   if (!(await reads.bucketExists(name))) return { claim: { name: derived } };
   const isBound = versions.some(({ bindings }) => bindings.some(({ bucketName }) => bucketName === name));
@@ -186,7 +188,8 @@ function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taki
     finding: {
       code: "name_not_ours",
       subject: what,
-      message: "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
+      message:
+        "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
       fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it; else give it another name where it belongs, or this stack.`,
     },
   };

@@ -67,7 +67,10 @@ const elsewhere = ({ workerName, stack }: Who, own: WorkerRead): Finding => ({
 
 /** Other Workers that name this one in a binding, which a new name would break. */
 function boundByName({ workerName }: Who, { name, references }: WorkerRead): readonly Finding[] {
-  const binders = [...references.workers.map((other) => other.name), ...references.durableObjects.map((o) => o.workerName)];
+  const binders = [
+    ...references.workers.map((other) => other.name),
+    ...references.durableObjects.map((o) => o.workerName),
+  ];
   const others = [...new Set(binders)].filter((other) => other !== name).sort();
   if (others.length === 0) return [];
   return [

@@ -102,25 +102,26 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const whose = [...identity.findings, ...claims.findings];
   // What a release of another history would do is nothing that its fixes could be taken from.
   // Nor is what it would do to a Worker that is another's.
-  const all = misbuilt.length || identity.findings.some(isError)
-    ? [...findings, ...misbuilt, ...identity.findings]
-    : [
-        ...findings,
-        ...whose,
-        ...planned.errors,
-        ...planned.warnings,
-        ...regionFindings({
-          live: live.regions,
-          next: table,
-          holdsData: counts.holdsData,
-          sources: tables(planned.moves.flatMap(arrivesFrom)),
-          neighbours: tables(neighbours),
-          allowRegionLoss,
-        }),
-        ...traffic.findings,
-        ...trafficDrift(live, asWanted),
-        ...(await missingResources(reads, live)),
-      ];
+  const all =
+    misbuilt.length || identity.findings.some(isError)
+      ? [...findings, ...misbuilt, ...identity.findings]
+      : [
+          ...findings,
+          ...whose,
+          ...planned.errors,
+          ...planned.warnings,
+          ...regionFindings({
+            live: live.regions,
+            next: table,
+            holdsData: counts.holdsData,
+            sources: tables(planned.moves.flatMap(arrivesFrom)),
+            neighbours: tables(neighbours),
+            allowRegionLoss,
+          }),
+          ...traffic.findings,
+          ...trafficDrift(live, asWanted),
+          ...(await missingResources(reads, live)),
+        ];
   return {
     settings,
     release,

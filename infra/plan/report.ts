@@ -46,9 +46,14 @@ function accountLines({ settings, identity, claims }: Preview): readonly Line[] 
     ...(renamedFrom === undefined
       ? []
       : ([
-          ["changed", `~ Worker ${renamedFrom} is called ${settings.workerName}, with its versions and all its objects`],
+          [
+            "changed",
+            `~ Worker ${renamedFrom} is called ${settings.workerName}, with its versions and all its objects`,
+          ],
         ] as const)),
-    ...claims.found.map(({ what, because }): Line => ["changed", `takes over ${what}, found in the account: ${because}`]),
+    ...claims.found.map(
+      ({ what, because }): Line => ["changed", `takes over ${what}, found in the account: ${because}`],
+    ),
   ];
 }
 
@@ -142,7 +147,20 @@ function regionLine(change: RegionChange): Line {
 }
 
 /** The preview as data, for programs: what `report` says, and the `exports` map that would be sent. */
-export function planData({ settings, release, live, identity, claims, plan, traffic, tag, regions, objects, errors, warnings }: Preview) {
+export function planData({
+  settings,
+  release,
+  live,
+  identity,
+  claims,
+  plan,
+  traffic,
+  tag,
+  regions,
+  objects,
+  errors,
+  warnings,
+}: Preview) {
   return {
     stack: settings.stack,
     worker: settings.workerName,

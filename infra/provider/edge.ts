@@ -1,6 +1,6 @@
 /** `WorkersRoute` and `WorkersCustomDomain`: where in a zone a Worker answers. */
 import { at } from "./api.ts";
-import type { Kind } from "./kind.ts";
+import { type Kind, segments } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import { made, type Properties, pick, refreshed, text } from "./values.ts";
 
@@ -29,6 +29,14 @@ export const workersRoute: Kind = {
 
   remove: ({ api }, id, state) => api.remove(route(state, id)),
 
+  imports: {
+    parse(importId) {
+      const [zoneId, id = ""] = segments(importId, "zone id", "route id");
+      return { id, prior: { zoneId } };
+    },
+    inputs: ["zoneId", "pattern", "script"],
+  },
+
   async find({ api }, inputs) {
     const found = (await api.list(routes(inputs))).find(({ pattern }) => pattern === inputs.pattern);
     return found && text(found, "id");
@@ -55,4 +63,12 @@ export const workersCustomDomain: Kind = {
   },
 
   remove: ({ api }, id, state) => api.remove(domain(state, id)),
+
+  imports: {
+    parse(importId) {
+      const [accountId, id = ""] = segments(importId, "account id", "domain id");
+      return { id, prior: { accountId } };
+    },
+    inputs: ["accountId", "zoneId", "zoneName", "hostname", "service", "environment"],
+  },
 };

@@ -38,6 +38,13 @@ export interface Kind {
   find?(context: Context, inputs: Properties): Promise<string | undefined>;
 }
 
+/** The segments of an import id. @throws Error where they are not as many as `names`, which the message says. */
+export function segments(importId: string, ...names: readonly string[]): readonly string[] {
+  const parts = importId.split("/").map(decodeURIComponent);
+  if (parts.length === names.length && !parts.includes("")) return parts;
+  throw new Error(`${importId} is not ${names.map((name) => `<${name}>`).join("/")}`);
+}
+
 export interface Made {
   readonly id: string;
   readonly state: Properties;

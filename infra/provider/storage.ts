@@ -1,6 +1,6 @@
 /** `WorkersKvNamespace` and `R2Bucket`. Both names are unique in an account. */
 import { at } from "./api.ts";
-import type { Kind } from "./kind.ts";
+import { type Kind, segments } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import { made, type Properties, pick, refreshed, text } from "./values.ts";
 
@@ -27,6 +27,14 @@ export const workersKvNamespace: Kind = {
   },
 
   remove: ({ api }, id, state) => api.remove(namespace(state, id)),
+
+  imports: {
+    parse(importId) {
+      const [accountId, id = ""] = segments(importId, "account id", "namespace id");
+      return { id, prior: { accountId } };
+    },
+    inputs: ["accountId", "title"],
+  },
 
   async find({ api }, inputs) {
     const found = (await api.list(namespaces(inputs))).find(({ title }) => title === inputs.title);
@@ -72,6 +80,14 @@ export const r2Bucket: Kind = {
   },
 
   remove: ({ api }, id, state) => api.remove(bucket(state, id), inJurisdiction(state)),
+
+  imports: {
+    parse(importId) {
+      const [accountId, id = "", jurisdiction] = segments(importId, "account id", "bucket", "jurisdiction");
+      return { id, prior: { accountId, jurisdiction } };
+    },
+    inputs: ["accountId", "name", "storageClass", "location", "jurisdiction"],
+  },
 
   async find({ api }, inputs) {
     const result = await api.find(bucket(inputs, text(inputs, "name")), inJurisdiction(inputs));

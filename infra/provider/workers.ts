@@ -1,6 +1,6 @@
 /** `Worker`: a name and the settings that no version carries. */
 import { at } from "./api.ts";
-import type { Kind } from "./kind.ts";
+import { type Kind, segments } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import { isObject, made, type Properties, refreshed, text, without } from "./values.ts";
 
@@ -44,10 +44,8 @@ export const worker: Kind = {
   remove: ({ api }, id, state) => api.remove(one(state, id), state.force === true ? { query: { force: true } } : {}),
 
   imports: {
-    // `<account_id>/<worker_id>`, as the provider's documentation of the type says.
     parse(importId) {
-      const [accountId = "", id = "", ...rest] = importId.split("/");
-      if (accountId === "" || id === "" || rest.length) throw new Error(`${importId} is not <account id>/<worker id>`);
+      const [accountId, id = ""] = segments(importId, "account id", "worker id");
       return { id, prior: { accountId } };
     },
     inputs: ["accountId", "name", "logpush", "observability", "subdomain", "tags", "tailConsumers"],

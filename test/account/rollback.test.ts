@@ -227,7 +227,7 @@ describe("drift", () => {
     for await (const { id } of account.sdk.kv.namespaces.list({ account_id: account.id })) {
       await account.sdk.kv.namespaces.delete(id, { account_id: account.id });
     }
-    await account.call("delete", `/r2/buckets/${WORKER}-blobs`);
+    await account.call("delete", "/r2/buckets/durable-stack-local-blobs");
     await account.sdk.workers.domains.update({
       account_id: account.id,
       hostname: "other.example.com",
@@ -242,8 +242,8 @@ describe("drift", () => {
     );
     expect(drift.map(({ code: what, subject }) => `${what} ${subject}`).sort()).toEqual([
       "resource_changed Worker durable-stack",
-      "resource_missing KV namespace durable-stack-reads",
-      "resource_missing bucket durable-stack-blobs",
+      "resource_missing KV namespace durable-stack-local-reads",
+      "resource_missing bucket durable-stack-local-blobs",
       "resource_unknown custom domain other.example.com",
       expect.stringMatching(/^serving_version_not_ours version \d+/),
     ]);

@@ -58,6 +58,15 @@ const live: Preview["live"] = {
   rollbackFloor: 3,
   references: [],
 };
+const claims: Preview["claims"] = {
+  worker: undefined,
+  reads: { name: "reads" },
+  blobs: { name: "blobs" },
+  domain: undefined,
+  routes: new Map(),
+  found: [],
+  findings: [],
+};
 const preview = (more: Partial<Preview> = {}): Preview => ({
   settings,
   release: {
@@ -73,6 +82,8 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
     commit: null,
   },
   live,
+  identity: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
+  claims,
   plan,
   tag: "new",
   traffic: { release: 100, findings: [] },
