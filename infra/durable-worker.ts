@@ -11,21 +11,19 @@ import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
-import { workerInputs } from "./stack/declared.ts";
+import type { workerInputs } from "./stack/declared.ts";
 import { jsonBinding } from "./stack/told.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
 const PROGRAM_DIR = import.meta.dirname;
 
 export interface DurableWorkerArgs {
-  readonly accountId: string;
-  readonly name: string;
+  /** The Worker's name, and the settings that no version carries. */
+  readonly inputs: ReturnType<typeof workerInputs>;
   /** What is to be deployed, what is live now, and the way from there. */
   readonly preview: Preview;
   /** The bindings besides the Worker's own classes and the release's record of itself. */
   readonly bindings: readonly cloudflare.types.input.WorkerVersionBinding[];
-  /** Whether the Worker answers on workers.dev. */
-  readonly workersDev: boolean;
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
   readonly protect: boolean;
 }
@@ -43,16 +41,18 @@ export class DurableWorker extends pulumi.ComponentResource {
 
   /** @throws PlanRefused when the preview has errors, before anything is declared. */
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
-    super("durable-stack:index:DurableWorker", name, {}, options);
-    const { accountId, protect, preview } = args;
-    const { live, plan, traffic } = preview;
+    // Another name than its Worker's: with the same one, `pulumi import --parent` could not tell them apart.
+    super("durable-stack:index:DurableWorker", `durable ${name}`, {}, { ...options, aliases: [{ name }] });
+    const { inputs, protect, preview } = args;
+    const { accountId } = inputs;
+    const { live, plan, traffic, claims } = preview;
     if (preview.errors.length) throw new PlanRefused(preview.errors);
     const child = { parent: this };
 
-    const worker = new cloudflare.Worker(name, workerInputs(accountId, args.name, args.workersDev), {
+    const worker = new cloudflare.Worker(name, inputs, {
       ...child,
       protect,
-      ...(plan.adopts && live.id !== undefined && adopting(accountId, live.id)),
+      ...(claims.worker !== undefined && takingOver(claims.worker)),
     });
 
     const version = preview.uploads ? this.#upload(name, worker, args) : undefined;
@@ -98,12 +98,12 @@ export class DurableWorker extends pulumi.ComponentResource {
   }
 
   /** The release as a version of the Worker. */
-  #upload(name: string, worker: cloudflare.Worker, { accountId, preview, bindings }: DurableWorkerArgs) {
+  #upload(name: string, worker: cloudflare.Worker, { inputs, preview, bindings }: DurableWorkerArgs) {
     const { release, plan, tag } = preview;
     return new cloudflare.WorkerVersion(
       `${name} ${tag}`,
       {
-        accountId,
+        accountId: inputs.accountId,
         workerId: worker.id,
         annotations: {
           workersTag: tag,
@@ -133,13 +133,12 @@ export class DurableWorker extends pulumi.ComponentResource {
 }
 
 /**
- * Options with which Pulumi takes an existing Worker into its state instead of making one. It imports only what is as
- * the program says, so the Worker's own settings stay as they are until the next `up`. Never for a Worker that has a
- * version of ours (it has a step then, and is not adopted): that is in the state already, where an import would
+ * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings
+ * stay as they are until the next `up`. Never for a Worker that the state has (plan/claims.ts): there an import would
  * replace it, and delete it with all its objects.
  */
-const adopting = (accountId: string, workerId: string): pulumi.CustomResourceOptions => ({
-  import: `${accountId}/${workerId}`,
+const takingOver = (importId: string): pulumi.CustomResourceOptions => ({
+  import: importId,
   ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
 });
 

@@ -2,8 +2,9 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import type { DurableWorker } from "./durable-worker.ts";
+import type { Claims } from "./plan/claims.ts";
 import type { Settings } from "./stack/config.ts";
-import { onWorkersDev } from "./stack/declared.ts";
+import { LOGICAL, onWorkersDev } from "./stack/declared.ts";
 
 /** The addresses that a person opens. */
 export interface Addresses {
@@ -13,21 +14,32 @@ export interface Addresses {
 }
 
 /** Attaches the Worker to its host name and routes, and returns where it answers. */
-export function addresses(settings: Settings, worker: DurableWorker): Addresses {
+export function addresses(settings: Settings, worker: DurableWorker, claims: Claims): Addresses {
   const { accountId, zoneId, hostname, routes } = settings;
   // Only once something is deployed: a route to a Worker without a deployment answers with an error.
   const options = { dependsOn: worker };
   if (zoneId !== undefined && hostname !== undefined) {
     // A host name is one thing at Cloudflare, however often it is made: made first and deleted after, it would be gone.
     new cloudflare.WorkersCustomDomain(
-      "domain",
+      LOGICAL.domain,
       { accountId, zoneId, hostname, service: worker.name },
-      { ...options, deleteBeforeReplace: true },
+      {
+        ...options,
+        deleteBeforeReplace: true,
+        // Filled in by Cloudflare, and found by an import.
+        ignoreChanges: ["environment", "zoneName"],
+        ...(claims.domain !== undefined && { import: claims.domain }),
+      },
     );
   }
   if (zoneId !== undefined) {
     for (const pattern of routes) {
-      new cloudflare.WorkersRoute(`route ${pattern}`, { zoneId, pattern, script: worker.name }, options);
+      const importId = claims.routes.get(pattern);
+      new cloudflare.WorkersRoute(
+        LOGICAL.route(pattern),
+        { zoneId, pattern, script: worker.name },
+        { ...options, ...(importId !== undefined && { import: importId }) },
+      );
     }
   }
   const base = onWorkersDev(settings) ? worker.url : pulumi.output(`https://${hostname ?? hostOf(routes[0])}`);

@@ -5,7 +5,7 @@ import { addresses } from "./edge.ts";
 import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
 import { readSettings, releaseDir } from "./stack/config.ts";
-import { onWorkersDev } from "./stack/declared.ts";
+import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { blobs, readCache } from "./storage.ts";
 
@@ -13,14 +13,12 @@ const settings = readSettings();
 const release = readRelease(releaseDir(settings));
 const preview = await planFor(settings, release);
 
-const reads = readCache(settings);
-const large = blobs(settings);
+const reads = readCache(settings, preview.claims);
+const large = blobs(settings, preview.claims);
 
-const worker = new DurableWorker("worker", {
-  accountId: settings.accountId,
-  name: settings.workerName,
+const worker = new DurableWorker(LOGICAL.worker, {
+  inputs: workerInputs(settings),
   preview,
-  workersDev: onWorkersDev(settings),
   protect: settings.protect,
   bindings: [
     { type: "kv_namespace", name: "READS", namespaceId: reads.id },
@@ -31,7 +29,7 @@ const worker = new DurableWorker("worker", {
   ],
 });
 
-export const urls = addresses(settings, worker);
+export const urls = addresses(settings, worker, preview.claims);
 export const digest = preview.served;
 export const share = preview.share;
 export const version = worker.version;

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import resources from "@pulumi/pulumi/proto/resource_pb.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { READ_STATE } from "../plan/known.ts";
 import { Api, type Connection } from "../provider/api.ts";
 import { ask } from "../provider/functions.ts";
 import { kindOf } from "../provider/index.ts";
@@ -40,7 +41,10 @@ export class Monitor {
   async install(project: string, stack: string): Promise<void> {
     await pulumi.runtime.setMocks(
       {
-        call: ({ token, inputs, provider }) => this.#work(async () => ask(token, this.#api(provider), plain(inputs))),
+        call: ({ token, inputs, provider }) =>
+          this.#work(async () =>
+            token === READ_STATE ? this.#steps.state : ask(token, this.#api(provider), plain(inputs)),
+          ),
         // Only `Resource.get` comes this way, once `registerResource` is ours.
         newResource: ({ type, id, inputs, provider }) => this.#work(() => this.#get(type, id ?? "", inputs, provider)),
       },

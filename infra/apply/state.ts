@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { Known } from "../plan/known.ts";
 
 const Entry = v.object({
   urn: v.string(),
@@ -78,6 +79,11 @@ export class State {
   /** Every resource, each after all that it depends on. */
   get resources(): readonly Entry[] {
     return [...this.#resources.values()];
+  }
+
+  /** The same as the program sees them. */
+  get known(): Known {
+    return Known.of(this.resources.map(({ urn, id, inputs }) => [urn, { ...inputs, id }] as const));
   }
 
   get leftovers(): readonly Entry[] {

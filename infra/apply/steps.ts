@@ -64,6 +64,12 @@ export class Steps {
     this.#report = report;
   }
 
+  /** The answer to READ_STATE: every resource's id and inputs, secrets sealed. */
+  get state(): Properties {
+    const entries = this.#state.resources.map(({ urn, id, inputs }) => [urn, { outputs: { ...inputs, id } }]);
+    return { outputs: Object.fromEntries(entries) };
+  }
+
   /** Brings one resource to what the program declares. @throws Error saying which resource, what, and why not. */
   async apply(declaration: Declaration): Promise<Applied> {
     const { urn, type, name, inputs } = declaration;

@@ -5,6 +5,7 @@
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { migrations } from "../migrations.ts";
+import type { Claims } from "../plan/claims.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
@@ -14,7 +15,7 @@ import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
 import { readRelease } from "../release/read.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
-import { blobsInputs, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { blobsInputs, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
@@ -48,9 +49,10 @@ const command = onStack(new Command("npm run drift --"))
   });
 
 /** All that differs. @throws Error when the release or the account cannot be read. */
-async function driftOf({ settings, reads, api }: OpenStack): Promise<readonly Finding[]> {
+async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
+  const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, findings: [] });
+  const preview = await previewOf({ reads, settings, release, migrations, findings: [], known });
   if (preview.live.serving.length === 0) {
     return [
       {
@@ -64,7 +66,7 @@ async function driftOf({ settings, reads, api }: OpenStack): Promise<readonly Fi
   return [
     ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(settings, api)),
+    ...(await resourceFindings(stack, preview.claims)),
     ...(await addressFindings(settings, api)),
   ];
 }
@@ -85,12 +87,12 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 }
 
 /** The Worker's own settings, the KV namespace and the bucket. */
-async function resourceFindings(settings: PublicSettings, api: Api): Promise<readonly Finding[]> {
-  const { accountId, workerName } = settings;
-  const cache = readCacheInputs(settings);
-  const bucket = blobsInputs(settings);
+async function resourceFindings({ settings, api }: OpenStack, { reads, blobs }: Claims): Promise<readonly Finding[]> {
+  const { workerName } = settings;
+  const cache = readCacheInputs(settings, reads.name);
+  const bucket = blobsInputs(settings, blobs.name);
   const found = await Promise.all([
-    compare(api, "worker", `Worker ${workerName}`, workerInputs(accountId, workerName, onWorkersDev(settings))),
+    compare(api, "worker", `Worker ${workerName}`, workerInputs(settings)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
   ]);

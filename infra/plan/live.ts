@@ -144,6 +144,10 @@ export async function readOthers(workers: Workers, names: Iterable<string>): Pro
   return new Map(await Promise.all(existing.map(async (name) => [name, await readLive(workers, name)] as const)));
 }
 
+/** The stack that a version was made for, as its SETTINGS binding says; undefined: it does not. */
+export const environmentOf = (bindings: readonly BindingRead[]): string | undefined =>
+  jsonOf(bindings, "SETTINGS", v.object({ environment: v.string() }))?.environment;
+
 /** What the version's release recorded, or undefined when none of ours made it. */
 const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", RecordedRelease);
 

@@ -6,6 +6,7 @@ import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
 import { credentialFindings } from "./credentials.ts";
+import { engineState } from "./engine-state.ts";
 import { engineColors, terminalColors } from "./paint.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { providerReads } from "./provider-reads.ts";
@@ -23,8 +24,9 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
   refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);
   const findings = await promotionFindings(settings.promotesFrom, release);
   const reads = providerReads(settings.accountId);
+  const known = await engineState();
   const preview = await reading(settings.accountId, () =>
-    previewOf({ reads, settings, release, migrations, findings }),
+    previewOf({ reads, settings, release, migrations, findings, known }),
   );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = engine ? engineColors : terminalColors(process.stdout);

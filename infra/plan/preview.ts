@@ -18,8 +18,11 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
-import { takenAddresses } from "./addresses.ts";
+import { type Address, takenAddresses } from "./addresses.ts";
+import { type Claims, claimsOf } from "./claims.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
+import { type Identity, identify } from "./identity.ts";
+import type { Known } from "./known.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
@@ -32,6 +35,10 @@ export interface Preview {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly live: LiveWorker;
+  /** Which Worker of the account is the stack's. */
+  readonly identity: Identity;
+  /** The names of the stack's resources, and what of them is taken over. */
+  readonly claims: Claims;
   readonly plan: Plan;
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
@@ -61,13 +68,17 @@ export interface PreviewArgs {
   readonly migrations: readonly Migration[];
   /** What was found before anything was read, such as what the promotion guard says. */
   readonly findings: readonly Finding[];
+  /** What the stack's state has; undefined where nobody can read it. */
+  readonly known?: Known | undefined;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
-export async function previewOf({ reads, settings, release, migrations, findings }: PreviewArgs): Promise<Preview> {
-  const { workerName, stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
+export async function previewOf(args: PreviewArgs): Promise<Preview> {
+  const { reads, settings, release, migrations, findings, known } = args;
+  const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
-  const live = await readLive(workers, workerName);
+  const identity = identify(settings, workers.list, known);
+  const live = await readLive(workers, identity.name);
   const neighbours = live.references.map(({ worker }) => worker);
   const others = await readOthers(workers, [...transferPartners(forStack(migrations, stack)), ...neighbours]);
 
@@ -85,7 +96,7 @@ export async function previewOf({ reads, settings, release, migrations, findings
   });
   const table = regionTable(settings);
   const regions = live.regions.flatMap((before) => compareRegions(before, table));
-  const counts = await countObjects(reads, workerName, planned.moves, regions.length > 0);
+  const counts = await countObjects(reads, identity.name, planned.moves, regions.length > 0);
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const tag = versionTag(release, [workerSettings(settings), table]);
@@ -97,33 +108,40 @@ export async function previewOf({ reads, settings, release, migrations, findings
       ? orderFindings({ stack, release, serving: dated(live), allowed: settings.allowOlderRelease })
       : [];
   const asWanted = servesAsWanted(live.serving, tag, traffic);
+  const claims = await claimsOf({ reads, settings, identity, live, known, adopts: planned.adopts });
   const misbuilt = mismatch(settings, release, migrations);
+  const whose = [...identity.findings, ...claims.findings];
   // What a release of another history would do is nothing that its fixes could be taken from.
-  const all = misbuilt.length
-    ? [...findings, ...misbuilt]
-    : [
-        ...findings,
-        ...planned.errors,
-        ...planned.warnings,
-        ...regionFindings({
-          live: live.regions,
-          next: table,
-          holdsData: counts.holdsData,
-          sources: tables(planned.moves.flatMap(arrivesFrom)),
-          neighbours: tables(neighbours),
-          allowRegionLoss,
-        }),
-        ...traffic.findings,
-        ...older,
-        ...trafficDrift(live, asWanted),
-        ...(await addressFindings(reads, settings)),
-        ...(await missingResources(reads, live)),
-      ];
+  // Nor is what it would do to a Worker that is another's.
+  const all =
+    misbuilt.length || identity.findings.some(isError)
+      ? [...findings, ...misbuilt, ...identity.findings]
+      : [
+          ...findings,
+          ...whose,
+          ...planned.errors,
+          ...planned.warnings,
+          ...regionFindings({
+            live: live.regions,
+            next: table,
+            holdsData: counts.holdsData,
+            sources: tables(planned.moves.flatMap(arrivesFrom)),
+            neighbours: tables(neighbours),
+            allowRegionLoss,
+          }),
+          ...traffic.findings,
+          ...older,
+          ...trafficDrift(live, asWanted),
+          ...(await addressFindings(reads, settings, identity.name)),
+          ...(await missingResources(reads, live)),
+        ];
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
   return {
     settings,
     release,
     live,
+    identity,
+    claims,
     plan: planned,
     source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
     tag,
@@ -175,13 +193,20 @@ const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);
 
 /** Addresses that the settings name and another Worker has. */
-async function addressFindings(reads: Reads, settings: PublicSettings): Promise<readonly Finding[]> {
-  const { zoneId, hostname, routes } = settings;
-  const there = await Promise.all([
-    hostname === undefined ? [] : reads.customDomain(hostname),
-    zoneId === undefined || routes.length === 0 ? [] : reads.routes(zoneId),
+async function addressFindings(
+  reads: Reads,
+  { zoneId, hostname, routes }: PublicSettings,
+  workerName: string,
+): Promise<readonly Finding[]> {
+  const [domains, inZone] = await Promise.all([
+    hostname === undefined ? undefined : reads.domains(),
+    zoneId === undefined || routes.length === 0 ? undefined : reads.routes(zoneId),
   ]);
-  return takenAddresses(settings, there.flat());
+  const there: readonly Address[] = [
+    ...(domains ?? []).map((domain) => ({ kind: "hostname" as const, name: domain.hostname, worker: domain.service })),
+    ...(inZone ?? []).map(({ pattern, script }) => ({ kind: "route" as const, name: pattern, worker: script })),
+  ];
+  return takenAddresses({ workerName, hostname, routes }, there);
 }
 
 /** KV namespaces and buckets that the serving versions are bound to, and that are gone. */

@@ -6,7 +6,6 @@ import * as v from "valibot";
 import { type Api, at, Refusal } from "../provider/api.ts";
 import { ask } from "../provider/functions.ts";
 import { issueLines } from "../stack/issues.ts";
-import type { Address } from "./addresses.ts";
 
 /** Text that the provider may give as "" and the API as null where there is none. */
 const text = v.pipe(
@@ -19,7 +18,10 @@ const Worker = v.object({
   name: v.string(),
   /** When it was deployed last; undefined: it never was. */
   deployedOn: text,
+  tags: v.nullish(v.array(v.string()), []),
   references: v.object({
+    /** Other Workers with a service binding to this one. */
+    workers: v.nullish(v.array(v.object({ name: v.string() })), []),
     /** Bindings of other Workers to this one's classes. */
     durableObjects: v.array(v.object({ namespaceId: v.string(), namespaceName: v.string(), workerName: v.string() })),
   }),
@@ -58,11 +60,12 @@ const Version = v.object({
 export type VersionRead = v.InferOutput<typeof Version>;
 export type BindingRead = v.InferOutput<typeof Binding>;
 
+const Titled = v.array(v.object({ id: v.string(), title: v.string() }));
+const Domains = v.array(v.object({ id: v.string(), hostname: v.string(), service: text }));
+const Routes = v.array(v.object({ id: v.string(), pattern: v.string(), script: text }));
+
 const Namespace = v.object({ id: v.string(), class: text, script: text, useSqlite: v.nullish(v.boolean(), false) });
 export type NamespaceRead = v.InferOutput<typeof Namespace>;
-
-const Domain = v.object({ hostname: v.string(), service: text });
-const Route = v.object({ pattern: v.string(), script: text });
 
 const Deployments = v.object({ results: v.array(v.object({ deployments: v.array(Deployment) })) });
 
@@ -184,25 +187,45 @@ export class Reads {
     return undefined;
   }
 
-  /** The custom domain of a host name; none where there is none, or the account cannot be asked, or refuses. */
-  async customDomain(hostname: string): Promise<readonly Address[]> {
-    const path = at`/accounts/${this.accountId}/workers/domains`;
-    const found = await this.#optional((api) => api.list(path, { hostname }));
-    return checked("a custom domain", v.array(Domain), found ?? []).map((domain) => ({
-      kind: "hostname",
-      name: domain.hostname,
-      worker: domain.service,
-    }));
+  /** The KV namespaces of the account; undefined where it cannot be asked, or refuses. So it is with all that follow. */
+  async kvNamespaces(): Promise<v.InferOutput<typeof Titled> | undefined> {
+    const found = await this.#optional((api) => api.list(this.#kv, { per_page: 100 }));
+    return found && checked("KV namespaces", Titled, found);
   }
 
-  /** The routes of a zone; none where the zone cannot be asked, or refuses. */
-  async routes(zoneId: string): Promise<readonly Address[]> {
+  /** Whether nothing is in a KV namespace. */
+  async kvIsEmpty(id: string): Promise<boolean | undefined> {
+    // 10 is the least that Cloudflare lists.
+    const page = await this.#optional((api) => api.page(`${this.#kv}${at`/${id}`}/keys`, { limit: 10 }));
+    return page && page.results.length === 0;
+  }
+
+  bucketExists(name: string): Promise<boolean | undefined> {
+    return this.#exists(this.#bucket(name));
+  }
+
+  /** Whether nothing is in a bucket. */
+  async bucketIsEmpty(name: string): Promise<boolean | undefined> {
+    const page = await this.#optional((api) => api.page(`${this.#bucket(name)}/objects`, { per_page: 1 }));
+    return page && page.results.length === 0;
+  }
+
+  async domains(): Promise<v.InferOutput<typeof Domains> | undefined> {
+    const found = await this.#optional((api) => api.list(at`/accounts/${this.accountId}/workers/domains`));
+    return found && checked("custom domains", Domains, found);
+  }
+
+  async routes(zoneId: string): Promise<v.InferOutput<typeof Routes> | undefined> {
     const found = await this.#optional((api) => api.list(at`/zones/${zoneId}/workers/routes`));
-    return checked("a zone's routes", v.array(Route), found ?? []).map(({ pattern, script }) => ({
-      kind: "route",
-      name: pattern,
-      worker: script,
-    }));
+    return found && checked("routes", Routes, found);
+  }
+
+  get #kv(): string {
+    return at`/accounts/${this.accountId}/storage/kv/namespaces`;
+  }
+
+  #bucket(name: string): string {
+    return at`/accounts/${this.accountId}/r2/buckets/${name}`;
   }
 
   #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {

@@ -13,6 +13,7 @@ type Line = readonly [tone: Tone | undefined, text: string];
 /** State and steps, then classes, traffic, rollback floor and regions. How to read it: docs/read-the-plan.md. */
 export function report(preview: Preview, paint: Paint = noColors): string {
   const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
+    ["account", accountLines(preview)],
     ["classes", classLines(preview)],
     ["traffic", trafficLines(preview)],
     ["rollback", [[undefined, floorLine(preview)]]],
@@ -36,6 +37,23 @@ export function headline({ settings, plan, errors }: Preview): string {
 function wayOf({ from, to }: Plan): string {
   if (from === undefined) return `to ${to}`;
   return from === to ? `at ${to}` : `${from} -> ${to}`;
+}
+
+function accountLines({ settings, identity, claims }: Preview): readonly Line[] {
+  const { renamedFrom } = identity;
+  return [
+    ...(renamedFrom === undefined
+      ? []
+      : ([
+          [
+            "changed",
+            `~ Worker ${renamedFrom} is called ${settings.workerName}, with its versions and all its objects`,
+          ],
+        ] as const)),
+    ...claims.found.map(
+      ({ what, because }): Line => ["changed", `takes over ${what}, found in the account: ${because}`],
+    ),
+  ];
 }
 
 function classLines({ plan: { moves }, objects }: Preview): readonly Line[] {
@@ -128,10 +146,25 @@ function regionLine(change: RegionChange): Line {
 }
 
 /** The preview as data, for programs: what `report` says, and the `exports` map that would be sent. */
-export function planData({ settings, release, live, plan, traffic, tag, regions, objects, errors, warnings }: Preview) {
+export function planData({
+  settings,
+  release,
+  live,
+  identity,
+  claims,
+  plan,
+  traffic,
+  tag,
+  regions,
+  objects,
+  errors,
+  warnings,
+}: Preview) {
   return {
     stack: settings.stack,
     worker: settings.workerName,
+    renamedFrom: identity.renamedFrom ?? null,
+    takesOver: claims.found,
     state: plan.state,
     from: plan.from ?? null,
     to: plan.to,

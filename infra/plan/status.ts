@@ -37,9 +37,9 @@ export async function previewStack(
   migrations: readonly Migration[],
   options: StackOptions,
 ): Promise<Preview> {
-  const { settings, reads } = stack;
+  const { settings, reads, known } = stack;
   const findings = await promotion(settings.promotesFrom, release, options);
-  return previewOf({ reads, settings, release, migrations, findings });
+  return previewOf({ reads, settings, release, migrations, findings, known });
 }
 
 /** How a stack stands, as far as that can be told with the release of its settings. */

@@ -3,10 +3,9 @@
  * A key is shown once, when it is made; what is kept is its SHA-256.
  */
 import { randomBytes } from "node:crypto";
-import type Cloudflare from "cloudflare";
+import Cloudflare from "cloudflare";
 import * as v from "valibot";
 import { API_KEY_PREFIX, newApiKey, ApiKey as Stored, storedAt } from "../../contract/api-keys.ts";
-import { readCacheInputs } from "./declared.ts";
 
 /** For people: whose key it is, and since when. */
 const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.string() });
@@ -16,6 +15,20 @@ export type ApiKey = v.InferOutput<typeof Record>;
 
 /** Thrown with a sentence for whoever runs the command. */
 export class KeysError extends Error {}
+
+/** The KV namespace that a Worker's newest version with one reads from, whatever its title is. */
+async function readsOf(client: Cloudflare, accountId: string, worker: string): Promise<string | undefined> {
+  try {
+    for await (const { bindings } of client.workers.beta.workers.versions.list(worker, { account_id: accountId })) {
+      for (const binding of bindings ?? []) {
+        if (binding.type === "kv_namespace" && binding.name === "READS") return binding.namespace_id;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Cloudflare.NotFoundError)) throw error;
+  }
+  return undefined;
+}
 
 export class ApiKeys {
   readonly #client: Cloudflare;
@@ -28,12 +41,10 @@ export class ApiKeys {
 
   /** The keys of a Worker's stack. @throws KeysError where the account has no such stack. */
   static async of(client: Cloudflare, accountId: string, worker: string): Promise<ApiKeys> {
-    const { title } = readCacheInputs({ accountId, workerName: worker });
-    for await (const { id, title: found } of client.kv.namespaces.list({ account_id: accountId })) {
-      if (found === title) return new ApiKeys(client, { account_id: accountId, namespace_id: id });
-    }
+    const namespace = await readsOf(client, accountId, worker);
+    if (namespace !== undefined) return new ApiKeys(client, { account_id: accountId, namespace_id: namespace });
     throw new KeysError(
-      `The account has no KV namespace "${title}": deploy the stack first, or name its Worker with --worker.`,
+      `No version of a Worker "${worker}" is bound to a KV namespace as READS: deploy the stack first, or name its Worker with --worker.`,
     );
   }
 

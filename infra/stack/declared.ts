@@ -2,26 +2,61 @@
  * What a stack has besides the versions of its Worker, as Cloudflare is asked for it. The program declares resources with
  * these inputs, and `npm run drift` compares them with what is there.
  */
-import type { PublicSettings } from "./config.ts";
+import { createHash } from "node:crypto";
+import type { Owner, PublicSettings } from "./config.ts";
 
 /** Whether the Worker answers on workers.dev: only while it has no address of its own. */
 export const onWorkersDev = ({ hostname, routes }: Pick<PublicSettings, "hostname" | "routes">): boolean =>
   hostname === undefined && routes.length === 0;
 
+/** Names of resources in the program, by which a state knows them. One that changes is another resource: never change it. */
+export const LOGICAL = {
+  worker: "worker",
+  reads: "reads",
+  blobs: "blobs",
+  domain: "domain",
+  route: (pattern: string) => `route ${pattern}`,
+} as const;
+
+/** The tag that says whose a Worker is, which it keeps under every name. Cloudflare takes neither `,` nor `&` in one. */
+export const stackTag = ({ project, stack }: Owner): string => `${project}:${stack}`;
+
+/** Whether a tag says whose a Worker is, of this stack or another one. */
+export const isStackTag = (tag: string): boolean => tag.includes(":");
+
 /** The Worker: its name, and the settings that no version carries. */
-export const workerInputs = (accountId: string, name: string, workersDev: boolean) => ({
-  accountId,
-  name,
-  subdomain: { enabled: workersDev, previewsEnabled: false },
+export const workerInputs = (
+  settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,
+) => ({
+  accountId: settings.accountId,
+  name: settings.workerName,
+  subdomain: { enabled: onWorkersDev(settings), previewsEnabled: false },
   observability: { enabled: true },
-  tags: ["durable-stack"],
+  tags: [settings.project, stackTag(settings)],
 });
 
-/** The KV namespace for reads that may be some seconds old. */
-export const readCacheInputs = ({ accountId, workerName }: Pick<PublicSettings, "accountId" | "workerName">) => ({
-  accountId,
-  title: `${workerName}-reads`,
+/** How long the names of a KV namespace and a bucket may begin: Cloudflare takes 63 characters for a bucket. */
+const LONGEST = 50;
+
+/**
+ * What the names of a new stack's KV namespace and bucket begin with: the project and the stack, and not the Worker, so
+ * that a Worker can be renamed. A name that Cloudflare would not take, or too long a one, is cut and gets a hash.
+ */
+export function storageBase({ project, stack }: Owner): string {
+  const whole = `${project}-${stack}`;
+  const plain = whole.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
+  if (plain === whole && whole.length <= LONGEST) return whole;
+  return `${plain.slice(0, LONGEST - 9).replace(/-+$/, "")}-${createHash("sha256").update(whole).digest("hex").slice(0, 8)}`;
+}
+
+/** The KV namespace for reads that may be some seconds old. `title`: the one that it has, where it exists. */
+export const readCacheInputs = (settings: Pick<PublicSettings, "accountId" | "project" | "stack">, title?: string) => ({
+  accountId: settings.accountId,
+  title: title ?? `${storageBase(settings)}-reads`,
 });
 
-/** The bucket for what is too large for an object: attachments and sealed logs. */
-export const blobsInputs = ({ accountId, workerName }: PublicSettings) => ({ accountId, name: `${workerName}-blobs` });
+/** The bucket for what is too large for an object: attachments and sealed logs. `name`: as `title` above. */
+export const blobsInputs = (settings: Pick<PublicSettings, "accountId" | "project" | "stack">, name?: string) => ({
+  accountId: settings.accountId,
+  name: name ?? `${storageBase(settings)}-blobs`,
+});

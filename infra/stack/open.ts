@@ -1,11 +1,14 @@
 /** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
+import { join, resolve } from "node:path";
+import { STATE_FILE, State } from "../apply/state.ts";
+import type { Known } from "../plan/known.ts";
 import { Reads } from "../plan/reads.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
 import { type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
 import { fullKey, LOCAL, readProject, stackNames } from "./project.ts";
-import { settingsFile } from "./settings-file.ts";
+import { isApplied, settingsFile } from "./settings-file.ts";
 
 /** The one key whose value a command does not need. */
 const NOT_NEEDED = "adminToken";
@@ -16,6 +19,8 @@ export interface OpenStack {
   /** The account, for requests that write. */
   readonly api: Api;
   readonly reads: Reads;
+  /** What \`npm start\` has deployed; undefined: what the Pulumi engine has is not read here. */
+  readonly known: Known | undefined;
 }
 
 export interface StackOptions {
@@ -78,5 +83,9 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
     throw new StackUnavailable(`Stack ${name} cannot be opened:\n${problems.map((line) => `  ${line}`).join("\n")}`);
   }
   const api = new Api({ baseUrl: account.apiUrl, token: account.token }, { readLimit: READ_LIMIT });
-  return { name, settings, api, reads: Reads.through(api, account.accountId) };
+  const inState =
+    name === LOCAL && isApplied(dir)
+      ? State.open(join(resolve(ROOT, dir), STATE_FILE), account.accountId).known
+      : undefined;
+  return { name, settings, api, reads: Reads.through(api, account.accountId), known: inState };
 }

@@ -228,7 +228,7 @@ describe("drift", () => {
     for await (const { id } of account.sdk.kv.namespaces.list({ account_id: account.id })) {
       await account.sdk.kv.namespaces.delete(id, { account_id: account.id });
     }
-    await account.call("delete", `/r2/buckets/${WORKER}-blobs`);
+    await account.call("delete", "/r2/buckets/durable-stack-local-blobs");
     await account.sdk.workers.domains.update({
       account_id: account.id,
       hostname: "other.example.com",
@@ -243,8 +243,8 @@ describe("drift", () => {
     );
     expect(drift.map(({ code: what, subject }) => `${what} ${subject}`).sort()).toEqual([
       `resource_changed Worker ${WORKER}`,
-      `resource_missing KV namespace ${WORKER}-reads`,
-      `resource_missing bucket ${WORKER}-blobs`,
+      `resource_missing KV namespace ${projectName()}-local-reads`,
+      `resource_missing bucket ${projectName()}-local-blobs`,
       "resource_unknown custom domain other.example.com",
       expect.stringMatching(/^serving_version_not_ours version \d+/),
     ]);

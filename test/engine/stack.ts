@@ -80,6 +80,11 @@ export class EngineStack {
     return readFileSync(join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`), "utf8");
   }
 
+  /** Takes the engine's state file away, as a backend that is lost does. */
+  forget(): void {
+    rmSync(join(this.#shared, `backend/.pulumi/stacks/durable-stack/${this.name}.json`));
+  }
+
   /** The stack's settings, as the engine has written them. */
   get file(): string {
     return readFileSync(this.#file, "utf8");

@@ -64,6 +64,15 @@ const live: Preview["live"] = {
   rollbackFloor: 3,
   references: [],
 };
+const claims: Preview["claims"] = {
+  worker: undefined,
+  reads: { name: "reads" },
+  blobs: { name: "blobs" },
+  domain: undefined,
+  routes: new Map(),
+  found: [],
+  findings: [],
+};
 const preview = (more: Partial<Preview> = {}): Preview => ({
   settings,
   release: {
@@ -80,6 +89,8 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
     committed: null,
   },
   live,
+  identity: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
+  claims,
   plan,
   tag: "new",
   traffic: { release: 100, findings: [] },

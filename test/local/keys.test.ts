@@ -9,6 +9,7 @@ import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storedAt } from "../../contract/api-keys.ts";
 import { projectName } from "../../infra/stack/project.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keys-"));
 let account: RunningAccount;
@@ -24,8 +25,11 @@ const keys = (...args: string[]) =>
 beforeAll(async () => {
   account = await startAccount({ dir, port: 0, apiPort: 0 });
   client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token });
-  const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: `${projectName()}-reads` });
+  const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: "whatever it is called" });
   namespace = id;
+  await new TestAccount(account).deploy(projectName(), {
+    bindings: [{ type: "kv_namespace", name: "READS", namespace_id: id }],
+  });
 });
 
 afterAll(async () => {
@@ -54,7 +58,9 @@ describe("npm run keys", () => {
 
   it("says what is wrong: no such key, no such stack, no account", async () => {
     await expect(keys("revoke", "nope")).rejects.toThrow(/There is no key "nope"/);
-    await expect(keys("--worker", "other", "list")).rejects.toThrow(/no KV namespace "other-reads"/);
+    await expect(keys("--worker", "other", "list")).rejects.toThrow(
+      /No version of a Worker "other" is bound to a KV namespace/,
+    );
     await expect(keys("--dir", join(dir, "elsewhere"), "list")).rejects.toThrow(
       /No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and no local account runs/,
     );

@@ -62,6 +62,13 @@ export type Code =
   | "token_malformed"
   | "account_unreadable"
   | "address_taken"
+  // Ours: what the account has already.
+  | "worker_name_taken"
+  | "worker_made_anew"
+  | "worker_under_another_name"
+  | "worker_rename_blocked"
+  | "worker_of_another_stack"
+  | "name_not_ours"
   // Ours: drift.
   | "serving_version_not_ours"
   | "deployment_not_ours"

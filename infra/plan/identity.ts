@@ -1,0 +1,84 @@
+/**
+ * Which Worker of the account is this stack's, whatever it is called: pure. A Worker's objects hang on its id, so one
+ * that gets another name keeps them, and one that is made anew under another name has none.
+ */
+import { type Finding, isError } from "@durable-stack/class-lifecycle";
+import type { PublicSettings } from "../stack/config.ts";
+import { LOGICAL, stackTag } from "../stack/declared.ts";
+import type { Known } from "./known.ts";
+import type { WorkerRead } from "./reads.ts";
+
+export interface Identity {
+  /** The stack's Worker as it is in the account, or the one that has its name; undefined: there is none. */
+  readonly worker: WorkerRead | undefined;
+  /** The name that it has now; the settings' where there is none. */
+  readonly name: string;
+  /** Whether the state has a Worker, in the account or not. */
+  readonly inState: boolean;
+  /** The name that it has and is to lose; undefined: it keeps its name. */
+  readonly renamedFrom: string | undefined;
+  readonly findings: readonly Finding[];
+}
+
+type Who = Pick<PublicSettings, "workerName" | "project" | "stack">;
+
+/** `known`: the state; undefined where nobody can read it: then the tag of the stack tells. */
+export function identify(settings: Who, workers: readonly WorkerRead[], known: Known | undefined): Identity {
+  const { workerName } = settings;
+  const named = workers.find(({ name }) => name === workerName);
+  const state = known?.get("Worker", LOGICAL.worker);
+  const inState = state !== undefined;
+  const tag = stackTag(settings);
+  const tagged = workers.filter(({ tags }) => tags.includes(tag));
+  const own = inState ? workers.find(({ id }) => id === state.id) : tagged.length === 1 ? tagged[0] : undefined;
+  const is = (worker: WorkerRead | undefined, ...findings: readonly Finding[]): Identity => {
+    const name = worker?.name ?? workerName;
+    const renamedFrom = name === workerName || findings.some(isError) ? undefined : name;
+    return { worker, name, inState, renamedFrom, findings };
+  };
+
+  if (inState && !own) return named ? is(undefined, madeAnew(settings)) : is(undefined);
+  if (!own || own === named || named?.tags.includes(tag)) return is(named);
+  if (named) return is(own, taken(settings, own));
+  if (known && !inState) return is(own, elsewhere(settings, own));
+  return is(own, ...boundByName(settings, own));
+}
+
+const taken = ({ workerName }: Who, own: WorkerRead): Finding => ({
+  code: "worker_name_taken",
+  subject: workerName,
+  message: `this stack's Worker is called ${own.name}, and ${workerName} is the name of another Worker of the account.`,
+  fix: `set workerName back to ${own.name}, or to a name that no Worker has; for ${workerName} itself, make a stack of its own.`,
+});
+
+const madeAnew = ({ workerName, stack }: Who): Finding => ({
+  code: "worker_made_anew",
+  subject: workerName,
+  message: "the Worker in this stack's state is gone from the account, and another one has its name.",
+  fix: `\`pulumi refresh --stack ${stack}\` takes the one that is gone out of the state; then plan again.`,
+});
+
+const elsewhere = ({ workerName, stack }: Who, own: WorkerRead): Finding => ({
+  code: "worker_under_another_name",
+  subject: workerName,
+  message: `the state has no Worker, and the account has this stack's under the name ${own.name}: made anew, it would begin without its objects.`,
+  fix: `set workerName to ${own.name} and \`npm run recover -- --stack ${stack}\`; rename it after that.`,
+});
+
+/** Other Workers that name this one in a binding, which a new name would break. */
+function boundByName({ workerName }: Who, { name, references }: WorkerRead): readonly Finding[] {
+  const binders = [
+    ...references.workers.map((other) => other.name),
+    ...references.durableObjects.map((o) => o.workerName),
+  ];
+  const others = [...new Set(binders)].filter((other) => other !== name).sort();
+  if (others.length === 0) return [];
+  return [
+    {
+      code: "worker_rename_blocked",
+      subject: `${name} -> ${workerName}`,
+      message: `${others.join(", ")} ${others.length === 1 ? "has" : "have"} bindings to it by its name, which would break.`,
+      fix: `set workerName back to ${name}, or deploy ${others.join(", ")} without these bindings first.`,
+    },
+  ];
+}

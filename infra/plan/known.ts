@@ -1,0 +1,48 @@
+/**
+ * What a stack's state has already, whoever keeps it: the Pulumi engine, or `npm start`. Only what the state does not
+ * have may be imported: the engine takes an import of what it has under another id for a replacement, and deletes the
+ * old one with all its data.
+ */
+import * as v from "valibot";
+import type { Properties } from "../provider/values.ts";
+
+/**
+ * The engine's function that answers with the outputs of every resource in a stack's state (pkg/resource/deploy/builtins.go
+ * of Pulumi 3.274.1). `npm start` answers it from its own state.
+ */
+export const READ_STATE = "pulumi:pulumi:readStackResourceOutputs";
+
+const Answer = v.object({
+  outputs: v.record(v.string(), v.object({ outputs: v.record(v.string(), v.unknown()) })),
+});
+
+/** The resources of a state, by type and name. */
+export class Known {
+  readonly #resources: ReadonlyMap<string, Properties>;
+
+  private constructor(resources: Iterable<readonly [urn: string, outputs: Properties]>) {
+    this.#resources = new Map([...resources].map(([urn, outputs]) => [keyOf(urn), outputs]));
+  }
+
+  static of(resources: Iterable<readonly [urn: string, outputs: Properties]>): Known {
+    return new Known(resources);
+  }
+
+  /** The answer to READ_STATE; undefined where it is none: an engine that does not know the function. */
+  static from(answer: unknown): Known | undefined {
+    const parsed = v.safeParse(Answer, answer);
+    if (!parsed.success) return undefined;
+    return new Known(Object.entries(parsed.output.outputs).map(([urn, { outputs }]) => [urn, outputs] as const));
+  }
+
+  /** The outputs of a resource by its type (`Worker`) and its name in the program. */
+  get(type: string, name: string): Properties | undefined {
+    return this.#resources.get(`${type} ${name}`);
+  }
+}
+
+/** `Worker worker` of `urn:pulumi:stack::project::…$cloudflare:index/worker:Worker::worker`. */
+function keyOf(urn: string): string {
+  const [, , types = "", ...name] = urn.split("::");
+  return `${types.split(":").at(-1)} ${name.join("::")}`;
+}

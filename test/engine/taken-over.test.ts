@@ -1,0 +1,175 @@
+/**
+ * A first update that is interrupted at every one of its writes, and a state that is lost: the next update takes over
+ * what is there, on the real engine, with the data that is in it.
+ */
+import { history } from "@durable-stack/class-lifecycle";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { live } from "../../packages/local-account/test/support.ts";
+import { Checkouts } from "../checkouts.ts";
+import type { Intervention } from "../proxy.ts";
+import { Site } from "./site.ts";
+
+const checkouts = new Checkouts();
+afterAll(() => checkouts.remove());
+
+const { migrations } = history().step("0001-create", (classes) => classes.create("Visits"));
+const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
+
+/** The writes of a first update, and the step by which the next one takes over what came of it. */
+const WRITES = new Map([
+  ["/storage/kv/namespaces", "import WorkersKvNamespace reads"],
+  ["/r2/buckets", "import R2Bucket blobs"],
+  ["/workers/workers", "import Worker worker"],
+  ["/versions", undefined],
+  ["/deployments", undefined],
+]);
+
+test.each<[string, Intervention, boolean]>([
+  ["the answer is lost", "lose", false],
+  ["the write is refused", "refuse", false],
+  ["the engine is killed", "lose", true],
+])(
+  "a first update that is interrupted at each of its writes is completed by the next one: %s",
+  async (_, fate, kills) => {
+    const site = await Site.open({ config: { protect: false } });
+    try {
+      const checkout = checkouts.make(`interrupted-${fate}-${kills}`, migrations);
+      const met: string[] = [];
+      let takes: string | undefined;
+      for (;;) {
+        let spoilt: string | undefined;
+        site.proxy.intervene = ({ method, path }) => {
+          const write = [...WRITES.keys()].find((name) => path.split("?")[0]?.endsWith(name));
+          if (method !== "POST" || write === undefined) return undefined;
+          // What comes beside it has no effect, so that each of them has a turn of its own.
+          if (spoilt !== undefined) return "refuse";
+          if (met.includes(write)) return undefined;
+          spoilt = write;
+          if (kills) site.stack.kill();
+          return fate;
+        };
+        const up = await site.deploy(checkout);
+        site.proxy.intervene = undefined;
+        await site.proxy.idle();
+        if (takes !== undefined && fate === "lose") {
+          expect(up.steps).toContain(takes);
+          expect(up.text).toMatch(/takes over .*, found in the account/);
+        }
+        if (spoilt === undefined) {
+          expect(up.ok, up.text).toBe(true);
+          break;
+        }
+        expect(up.ok, spoilt).toBe(false);
+        met.push(spoilt);
+        takes = WRITES.get(spoilt);
+        if (kills) expect((await site.stack.cancel()).ok).toBe(true);
+      }
+      expect(met.toSorted()).toEqual([...WRITES.keys()].toSorted());
+      expect(await site.call("Visits")).toMatchObject({ count: 1 });
+      site.proxy.takeWrites();
+      expect(changes((await site.stack.up()).steps)).toEqual([]);
+      expect(site.proxy.takeWrites()).toEqual([]);
+    } finally {
+      await site.close();
+    }
+  },
+);
+
+describe("a state that is lost", () => {
+  let site: Site;
+  let again: Site;
+  beforeAll(async () => {
+    site = await Site.open({ config: { protect: false } });
+    const up = await site.deploy(checkouts.make("before", migrations));
+    expect(up.ok, up.text).toBe(true);
+    expect(await site.call("Visits")).toMatchObject({ count: 1 });
+  });
+  afterAll(async () => {
+    await site?.close();
+  });
+
+  test("is rebuilt by the next update, and what is in objects, KV and R2 is still there", async () => {
+    const { direct, stack } = site;
+    const [kv] = await direct
+      .call("get", "/storage/kv/namespaces")
+      .then((found) => (Array.isArray(found) ? found : []));
+    await direct.sdk.kv.namespaces.values.update("kept", { account_id: direct.id, namespace_id: kv.id, value: "yes" });
+    await fetch(`${direct.running.apiUrl}/accounts/${direct.id}/r2/buckets/durable-stack-local-blobs/objects/kept`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${direct.running.token}` },
+      body: "yes",
+    });
+    stack.forget();
+    site.proxy.takeWrites();
+    const preview = await stack.preview();
+    expect(preview.text).toMatch(/in sync, at 0001-create/);
+    expect(preview.text).toMatch(/takes over Worker durable-stack, found in the account: it has this stack's tag/);
+    expect(preview.text).toMatch(/takes over KV namespace durable-stack-local-reads.*versions of this stack are bound/);
+    expect(preview.text).toMatch(/takes over bucket durable-stack-local-blobs/);
+    const up = await stack.up();
+    expect(up.ok, up.text).toBe(true);
+    expect(changes(up.steps).map((step) => step.replace(/ [0-9a-f]{12}-.*/, ""))).toEqual([
+      "create WorkerVersion worker",
+      "create WorkersDeployment worker",
+      "import R2Bucket blobs",
+      "import Worker worker",
+      "import WorkersKvNamespace reads",
+    ]);
+    expect(await site.call("Visits")).toMatchObject({ count: 2 });
+    const value = await direct.sdk.kv.namespaces.values.get("kept", { account_id: direct.id, namespace_id: kv.id });
+    expect(await value.text()).toBe("yes");
+    expect(await direct.call("get", "/r2/buckets/durable-stack-local-blobs/objects")).toMatchObject([{ key: "kept" }]);
+    site.proxy.takeWrites();
+    expect(changes((await stack.up()).steps)).toEqual([]);
+    expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("a Worker that gets another name keeps its objects, there and back", async () => {
+    for (const [name, count] of [
+      ["trips", 3],
+      ["durable-stack", 4],
+    ] as const) {
+      site.set({ workerName: name });
+      const up = await site.stack.up();
+      expect(up.ok, up.text).toBe(true);
+      expect(up.text).toMatch(new RegExp(`~ Worker .* is called ${name}, with its versions and all its objects`));
+      expect(changes(up.steps)).toEqual([
+        "create-replacement WorkersDeployment worker",
+        "delete-replaced WorkersDeployment worker",
+        "replace WorkersDeployment worker",
+        "update Worker worker",
+      ]);
+      const answer = await site.direct.ask(name, "/Visits/one");
+      expect(answer.json()).toMatchObject({ count });
+      expect(changes((await site.stack.up()).steps)).toEqual([]);
+    }
+  });
+
+  test("a name that another Worker has is refused, also by an adoption, and nothing is sent", async () => {
+    await site.direct.deploy("theirs", { classes: ["Visits"], bound: ["Visits"], exports: live("Visits") });
+    for (const adopt of [false, true]) {
+      site.set({ workerName: "theirs", adopt });
+      site.proxy.takeWrites();
+      const up = await site.stack.up();
+      expect(up.ok).toBe(false);
+      expect(up.text).toMatch(/Nothing was sent[\s\S]*\[worker_name_taken\] theirs: .*called durable-stack/);
+      expect(site.proxy.takeWrites()).toEqual([]);
+    }
+    site.set({ workerName: "durable-stack", adopt: false });
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect(await site.call("Visits")).toMatchObject({ count: 5 });
+  });
+
+  test("of another stack's Worker nothing is taken over", async () => {
+    again = await Site.open({ name: "staging", beside: site, config: { protect: false, workerName: "durable-stack" } });
+    try {
+      site.proxy.takeWrites();
+      const up = await again.deploy(checkouts.make("other", migrations));
+      expect(up.ok).toBe(false);
+      expect(up.text).toMatch(/\[worker_of_another_stack\] durable-stack: .*\(durable-stack:local\)/);
+      expect(site.proxy.takeWrites()).toEqual([]);
+    } finally {
+      await again.close();
+    }
+  });
+});
