@@ -50,6 +50,9 @@ export class Monitor {
       },
       project,
       stack,
+      false,
+      // The name that the engine gives where the backend knows no organizations.
+      "organization",
     );
     const mock: unknown = pulumi.runtime.getMonitor();
     if (!(mock instanceof MockMonitor)) throw new Error("This version of @pulumi/pulumi has no mock monitor");
