@@ -125,6 +125,7 @@ describe("reading an account without Pulumi", () => {
     const program = { classes: ["Room"], bound: ["Room"], exports: live("Room") };
     await test.deploy("app", {
       ...program,
+      annotations: { "workers/tag": `${"d".repeat(12)}-01234567` },
       bindings: [
         json("RELEASE", { digest: "d".repeat(64), migration: "0001-create", history: "0123456789abcdef" }),
         json("REGIONS", table),
