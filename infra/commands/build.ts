@@ -6,9 +6,13 @@ import { shortDigest } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 
 try {
-  const { dir, manifest } = await buildRelease();
-  const kib = (manifest.size / 1024).toFixed(1);
-  console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${kib} KiB, step ${manifest.migration.step}`);
+  const { dir, manifest, compressed, page } = await buildRelease();
+  const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+  const size = kib(manifest.size);
+  console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${size}, step ${manifest.migration.step}`);
+  console.log(
+    `size: ${kib(compressed)} compressed, where Cloudflare takes 10 MiB (3 MiB on the Free plan); page: ${kib(page)}`,
+  );
   console.log(`classes: ${manifest.classes.join(", ")}`);
   const { modules = [] } = manifest;
   if (modules.length) console.log(`modules: ${modules.map(({ name }) => name).join(", ")}`);
