@@ -220,7 +220,7 @@ async function missingResources(reads: Reads, live: LiveWorker): Promise<readonl
     code: "bound_resource_missing",
     subject: name,
     message: `the ${type === "r2_bucket" ? "bucket" : "KV namespace"} ${bucketName ?? namespaceId} that the live Worker is bound to does not exist any more.`,
-    fix: "`up --refresh` makes it anew, empty.",
+    fix: "what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); `up --refresh` makes anew what is missing, empty.",
   }));
 }
 

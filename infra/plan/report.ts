@@ -104,7 +104,7 @@ function trafficLines(preview: Preview): readonly Line[] {
 }
 
 /** What serves now: `version 2 (1f3a…) 100 %`. */
-export const trafficBefore = ({ live }: Preview): readonly string[] =>
+export const trafficBefore = ({ live }: Pick<Preview, "live">): readonly string[] =>
   live.serving.map(({ versionId, percentage }) => `${versionName(live, versionId)} ${percentage} %`);
 
 /** What is to serve. */

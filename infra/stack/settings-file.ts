@@ -9,6 +9,13 @@ import { fullKey, LOCAL, projectName } from "./project.ts";
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
 export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
 
+/** Whether it is `npm start` that deploys there, also where its state is lost: the Pulumi CLI has never been there. */
+export const appliesHere = (dir: string): boolean =>
+  isApplied(dir) || !existsSync(join(resolve(ROOT, dir), CLI_FOLDER));
+
+/** What the Pulumi CLI keeps beside a local account. */
+const CLI_FOLDER = "pulumi";
+
 /**
  * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over
  * the project's own: so the committed one is left alone, and an account that begins anew begins without it.
@@ -17,7 +24,7 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
   const name = `Pulumi.${stack}.yaml`;
   if (stack !== LOCAL) return join(root, name);
   const folder = resolve(ROOT, dir);
-  const ofTheCli = join(folder, "pulumi", name);
+  const ofTheCli = join(folder, CLI_FOLDER, name);
   return !isApplied(dir) && existsSync(ofTheCli) ? ofTheCli : join(folder, name);
 }
 
