@@ -6,12 +6,9 @@ import { Reads } from "../plan/reads.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
-import { type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
+import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
 import { fullKey, LOCAL, readProject, stackNames } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
-
-/** The one key whose value a command does not need. */
-const NOT_NEEDED = "adminToken";
 
 export interface OpenStack {
   readonly name: string;
@@ -61,7 +58,9 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
 
   const { name: project, config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
-  const unreadable = encryptedKeys.filter((key) => key.startsWith(own("")) && key !== own(NOT_NEEDED));
+  const unreadable = encryptedKeys.filter(
+    (key) => key.startsWith(own("")) && !SECRET_KEYS.some((secret) => key === own(secret)),
+  );
   if (unreadable.length) {
     problems.push(
       `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,
