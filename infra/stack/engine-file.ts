@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import * as v from "valibot";
 import { Known } from "../plan/known.ts";
 import { ROOT } from "../release/root.ts";
+import { UserError } from "./user-error.ts";
 
 /** A resource of a state, as much of it as is looked at. */
 const StateResource = v.object({
@@ -29,7 +30,7 @@ export function exportedResources(text: string): readonly StateResource[] {
 export const knownOf = (resources: readonly StateResource[]): Known =>
   Known.of(resources.map(({ urn, id, outputs }) => [urn, { ...outputs, ...(id !== undefined && { id }) }] as const));
 
-/** The resources in the CLI's state of `stack`. @throws Error in the CLI's own words where it cannot say. */
+/** The resources in the CLI's state of `stack`. @throws UserError in the CLI's own words where it cannot say. */
 export function engineResources(stack: string): readonly StateResource[] {
   const { status, error, stdout, stderr } = spawnSync("pulumi", ["stack", "export", "--stack", stack], {
     cwd: ROOT,
@@ -37,10 +38,10 @@ export function engineResources(stack: string): readonly StateResource[] {
     maxBuffer: 1 << 28,
   });
   if (error && "code" in error && error.code === "ENOENT")
-    throw new Error("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
+    throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
   if (error) throw error;
   if (status !== 0)
-    throw new Error(
+    throw new UserError(
       `The state of ${stack} cannot be read: ${stderr.trim()}\nWhere the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in Pulumi.${stack}.yaml.`,
     );
   return exportedResources(stdout);

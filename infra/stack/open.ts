@@ -1,4 +1,5 @@
 /** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
+
 import { join, resolve } from "node:path";
 import { STATE_FILE, State } from "../apply/state.ts";
 import type { Known } from "../plan/known.ts";
@@ -9,6 +10,7 @@ import { complete, describedAccount, type Environment, localAccount } from "./ac
 import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
 import { fullKey, LOCAL, readProject, stackNames } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
+import { isUserError, UserError } from "./user-error.ts";
 
 export interface OpenStack {
   readonly name: string;
@@ -30,7 +32,7 @@ export interface StackOptions {
 }
 
 /** Why a stack cannot be opened: every reason, a line each. */
-export class StackUnavailable extends Error {
+export class StackUnavailable extends UserError {
   override readonly name = "StackUnavailable";
 }
 
@@ -51,7 +53,8 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
       return work();
     } catch (error) {
       if (error instanceof SettingsError) problems.push(...error.problems);
-      else problems.push(error instanceof Error ? error.message : String(error));
+      else if (isUserError(error)) problems.push(error.message);
+      else throw error;
       return undefined;
     }
   };

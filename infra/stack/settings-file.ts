@@ -1,10 +1,12 @@
 /** Which file a stack's settings are changed in, and how: its comments and everything else in it stay as they are. */
+
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, projectName } from "./project.ts";
+import { UserError } from "./user-error.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
 export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
@@ -51,9 +53,9 @@ interface Setting {
 function withSetting(before: string, setting: Setting, value: number | undefined): string {
   const { key, project, file } = setting;
   const document = parseDocument(before);
-  if (document.errors.length) throw new Error(`${file} is not YAML: ${document.errors[0]?.message}`);
+  if (document.errors.length) throw new UserError(`${file} is not YAML: ${document.errors[0]?.message}`);
   const config: unknown = document.get("config");
-  if (config !== undefined && config !== null && !isMap(config)) throw new Error(`${file}: config must be a map.`);
+  if (config !== undefined && config !== null && !isMap(config)) throw new UserError(`${file}: config must be a map.`);
   const names = [key, fullKey(project, key)];
   const [first] = isMap(config) ? config.items : [];
   if (!isMap(config) || config.flow || !isScalar(first?.key) || !first.key.range) {
