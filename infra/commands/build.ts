@@ -1,11 +1,11 @@
 /** `npm run build`: builds the release and says what it made. */
 import { relative } from "node:path";
 import { buildRelease } from "../release/build.ts";
-import { BuildError } from "../release/build-error.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { orFail } from "./command.ts";
 
-try {
+await orFail(async () => {
   const { dir, manifest, compressed, page } = await buildRelease();
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
   const size = kib(manifest.size);
@@ -16,8 +16,4 @@ try {
   console.log(`classes: ${manifest.classes.join(", ")}`);
   const { modules = [] } = manifest;
   if (modules.length) console.log(`modules: ${modules.map(({ name }) => name).join(", ")}`);
-} catch (error) {
-  if (!(error instanceof BuildError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+});
