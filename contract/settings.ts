@@ -1,20 +1,22 @@
 /**
  * The settings that reach the Worker. A stack's file has the same keys with the same checks; each pattern brings its
- * own (worker/<pattern>/settings.ts).
+ * own (worker/<pattern>/pattern.ts).
  */
 import * as v from "valibot";
-import { chatSettings } from "../worker/chat/settings.ts";
-import { rateLimitSettings } from "../worker/rate-limit/settings.ts";
-import { sessionSettings } from "../worker/session/settings.ts";
+import { patterns } from "../worker/patterns.ts";
 import { origin, slug } from "./values.ts";
+
+type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void ? All : never;
+/** The settings of all patterns, by key. */
+type OfPatterns = Both<(typeof patterns)[keyof typeof patterns]["settings"]>;
+
+const ofPatterns: OfPatterns = Object.assign({}, ...Object.values(patterns).map(({ settings }) => settings));
 
 /** By key, as in Pulumi.<stack>.yaml. */
 export const sharedSettings = {
   /** Origins, besides the Worker's own, whose pages may call it. */
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
-  ...sessionSettings,
-  ...chatSettings,
-  ...rateLimitSettings,
+  ...ofPatterns,
 };
 
 /** Unknown keys are dropped and not refused: a program may be newer than the release that it deploys. */

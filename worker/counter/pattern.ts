@@ -1,0 +1,11 @@
+/** Counters: what the rest of the house knows of them. */
+import { pattern } from "../pattern.ts";
+
+export const counter = pattern({
+  name: "counter",
+  binding: "COUNTER",
+  class: "CounterDO",
+  path: "/counter",
+  limit: { policy: "counter", onUnavailable: "allow" },
+  settings: {},
+});

@@ -1,0 +1,29 @@
+/** What a pattern says of itself. Data only: infra/ and the tools read it too, and they have no Workers runtime. */
+import type * as v from "valibot";
+
+export interface PatternFacts {
+  /** The middle of every object's name. Never change it: the objects would not be found again. */
+  readonly name: string;
+  /** The Worker's binding to the class (wrangler.jsonc). */
+  readonly binding: string;
+  /** The Durable Object class, which worker/index.ts exports. */
+  readonly class: string;
+  /** Where its routes are mounted. */
+  readonly path: `/${string}`;
+  /** What the rate limiter does in front of its routes. Without it they are not limited. */
+  readonly limit?: Limit;
+  /** What a stack may set, by key of its file. */
+  readonly settings: v.ObjectEntries;
+  /** Patterns, by folder, whose code this one uses. They cannot be removed before it. */
+  readonly needs?: readonly string[];
+}
+
+export interface Limit {
+  /** A policy of the stack's `rateLimits`; `default` where the stack has none of that name. */
+  readonly policy: string;
+  /** Whether requests pass while the limiter itself cannot answer. */
+  readonly onUnavailable: "allow" | "deny";
+}
+
+/** Names a pattern's facts, with their types as narrow as they are written. */
+export const pattern = <const Facts extends PatternFacts>(facts: Facts): Facts => facts;

@@ -1,0 +1,25 @@
+/** The rate limiter: what the rest of the house knows of it. */
+import * as v from "valibot";
+import { whole } from "../../contract/values.ts";
+import { pattern } from "../pattern.ts";
+
+const RateLimit = v.object({
+  /** Tokens in a full bucket. */
+  capacity: whole(1, 1_000_000),
+  /** Seconds in which an empty bucket fills up. */
+  periodSeconds: whole(1, 86_400),
+});
+
+export const limit = pattern({
+  name: "limit",
+  binding: "RATE_LIMITER",
+  class: "RateLimiterDO",
+  path: "/limit",
+  settings: {
+    /** Token buckets by policy; a policy that is not here uses `default`. */
+    rateLimits: v.optional(
+      v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
+      {},
+    ),
+  },
+});

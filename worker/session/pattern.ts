@@ -1,0 +1,24 @@
+/** Sessions: what the rest of the house knows of them. */
+import * as v from "valibot";
+import { whole, yesOrNo } from "../../contract/values.ts";
+import { pattern } from "../pattern.ts";
+
+export const session = pattern({
+  name: "session",
+  binding: "SESSION",
+  class: "SessionDO",
+  path: "/session",
+  limit: { policy: "session", onUnavailable: "deny" },
+  settings: {
+    /** Whether anybody may create a guest session. For local stacks only. */
+    demoLogin: v.optional(yesOrNo, false),
+    session: v.optional(
+      v.object({
+        slidingMinutes: v.optional(whole(1, 1_440), 30),
+        absoluteHours: v.optional(whole(1, 720), 12),
+        maxPerUser: v.optional(whole(1, 1_000), 10),
+      }),
+      {},
+    ),
+  },
+});
