@@ -9,6 +9,7 @@ import { start, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
+import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {
@@ -35,11 +36,12 @@ serving(program.command("start"))
       "fault",
     ]),
   )
-  .action((given: Given) =>
-    given.into === undefined
-      ? run(given, (signal) => start(settled(given), signal))
-      : runOnce((signal) => startInto(resolve(ROOT, given.into ?? ""), settled(given), signal)),
-  );
+  .action((given: Given, command: Command) => {
+    const { into } = given;
+    if (into === undefined) return run(given, (signal) => start(settled(given), signal));
+    const state = command.getOptionValueSource("dir") === "default" ? undefined : resolve(ROOT, given.dir);
+    return runOnce((signal) => startInto(resolve(ROOT, into), { ...given, state }, signal));
+  });
 
 const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
@@ -112,7 +114,7 @@ function projectWorker(): string {
   return config[fullKey(name, "workerName")] || defaultWorkerName(name, LOCAL);
 }
 
-/** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
+/** Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. */
 async function run(
   options: Pick<Options, "json">,
   begin: (signal: AbortSignal) => Promise<RunningAccount>,
@@ -125,6 +127,11 @@ async function run(
     done();
   };
   listen(stop);
+  whenNpmEnds(() => {
+    // Nobody may be left who reads; that is no reason to end out of order.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+    stop();
+  });
   try {
     const running = await begin(interrupted.signal);
     listen(stop);
@@ -139,7 +146,7 @@ async function run(
   }
 }
 
-/** Runs to its end; Ctrl-C or a TERM signal ends it in order. */
+/** Runs to its end; Ctrl-C, a TERM or a HUP signal ends it in order. */
 async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
   listen(() => interrupted.abort());
@@ -151,9 +158,9 @@ async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<vo
   }
 }
 
-/** Listens for Ctrl-C and TERM, alone: Miniflare's listeners end the process before anything could be closed in order. */
+/** Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order. */
 function listen(stop: () => void): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal).on(signal, stop);
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {
