@@ -88,6 +88,8 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
+      // The template's own sizes; what Cloudflare takes is checked by the build.
+      { test: { name: "budget", include: ["test/budget/**/*.test.ts"], hookTimeout: 60_000 } },
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"] } },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },

@@ -16,5 +16,7 @@ export const RecordedRelease = v.object({
   history: v.string(),
   /** When the commit was made (ISO 8601): tells an older release from a newer one. */
   committed: v.optional(v.string()),
+  /** A few bits that change with the stack's secrets (infra/stack/secrets-mark.ts). */
+  secrets: v.optional(v.string()),
 });
 export type RecordedRelease = v.InferOutput<typeof RecordedRelease>;

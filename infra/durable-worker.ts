@@ -11,7 +11,7 @@ import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
-import type { workerInputs } from "./stack/declared.ts";
+import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { jsonBinding } from "./stack/told.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
@@ -55,7 +55,7 @@ export class DurableWorker extends pulumi.ComponentResource {
       ...(claims.worker !== undefined && takingOver(claims.worker)),
     });
 
-    const version = preview.uploads ? this.#upload(name, worker, args) : undefined;
+    const version = preview.uploads ? this.#upload(worker, args) : undefined;
 
     new cloudflare.WorkersDeployment(
       name,
@@ -98,10 +98,10 @@ export class DurableWorker extends pulumi.ComponentResource {
   }
 
   /** The release as a version of the Worker. */
-  #upload(name: string, worker: cloudflare.Worker, { inputs, preview, bindings }: DurableWorkerArgs) {
+  #upload(worker: cloudflare.Worker, { inputs, preview, bindings }: DurableWorkerArgs) {
     const { release, plan, tag } = preview;
     return new cloudflare.WorkerVersion(
-      `${name} ${tag}`,
+      LOGICAL.version(tag),
       {
         accountId: inputs.accountId,
         workerId: worker.id,
@@ -146,10 +146,10 @@ const takingOver = (importId: string): pulumi.CustomResourceOptions => ({
  * The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. Another
  * commit that makes the same bytes is no other version.
  */
-function ownBindings({ release, source }: Preview): readonly cloudflare.types.input.WorkerVersionBinding[] {
+function ownBindings({ release, source, secrets }: Preview): readonly cloudflare.types.input.WorkerVersionBinding[] {
   const { bindings, digest, migration } = release;
   const { commit, committed } = source;
-  const record = { digest, migration: migration.step, history: migration.history, commit, committed };
+  const record = { digest, migration: migration.step, history: migration.history, commit, committed, secrets };
   return [
     ...bindings.map(({ binding, className }) => ({ type: "durable_object_namespace", name: binding, className })),
     jsonBinding("RELEASE", record),

@@ -26,6 +26,9 @@ const worker = new DurableWorker(LOGICAL.worker, {
     jsonBinding("REGIONS", regionTable(settings)),
     jsonBinding("SETTINGS", workerSettings(settings)),
     { type: "secret_text", name: "ADMIN_TOKEN", text: pulumi.secret(settings.adminToken) },
+    ...(settings.adminTokenPrevious === undefined
+      ? []
+      : [{ type: "secret_text", name: "ADMIN_TOKEN_PREVIOUS", text: pulumi.secret(settings.adminTokenPrevious) }]),
   ],
 });
 

@@ -5,6 +5,7 @@
  * A second apply of the same program only reads. One that failed, or was killed at any point, leaves what was deployed
  * serving, and the next one completes it. Two at once in one folder: the second is refused.
  */
+
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,6 +13,7 @@ import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
 import { fullKey, type Project, readProject } from "../stack/project.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Step } from "./steps.ts";
 
@@ -46,7 +48,7 @@ export interface ApplyResult {
 }
 
 /** Why an apply ended early: every reason, a line each. What was done before is done, and noted. */
-export class ApplyFailed extends Error {
+export class ApplyFailed extends UserError {
   override readonly name = "ApplyFailed";
 }
 
@@ -159,7 +161,7 @@ function forEachLine(stream: Readable | null, each: (line: string) => void): voi
 function mustBeReadable(project: Project, stack: string, config: Readonly<Record<string, string>>): void {
   const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
   if (unknown.length === 0) return;
-  throw new Error(
+  throw new UserError(
     `Pulumi.${stack}.yaml: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
   );
 }
@@ -168,6 +170,6 @@ function refusing<T>(work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    throw new ApplyFailed(cause instanceof Error ? cause.message : String(cause), { cause });
+    throw isUserError(cause) ? new ApplyFailed(cause.message, { cause }) : cause;
   }
 }

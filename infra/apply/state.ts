@@ -3,11 +3,13 @@
  * is the state before a step or after it. A creation is noted before it is sent, so that one whose answer was lost is
  * found again instead of made twice.
  */
+
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { Known } from "../plan/known.ts";
+import { UserError } from "../stack/user-error.ts";
 
 const Entry = v.object({
   urn: v.string(),
@@ -160,8 +162,8 @@ function read(path: string): v.InferOutput<typeof Contents> | undefined {
   if (text === undefined) return undefined;
   const contents = v.safeParse(v.pipe(v.string(), v.parseJson(), Contents), text);
   if (contents.success) return contents.output;
-  throw new Error(
-    `${path} is not the state of an apply: ${contents.issues[0].message}. Start the account anew (--fresh), or put the file back.`,
+  throw new UserError(
+    `${path} is not the state of an apply: ${contents.issues[0].message}. Put the file back as it was; where that cannot be, move it away, and \`npm run recover -- --stack local\` makes it again from the account. The data stays.`,
   );
 }
 

@@ -8,9 +8,12 @@ import { isApplied } from "../stack/settings-file.ts";
 import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 
-/** Updates the stack in this terminal; whether it succeeded. Why it did not has been printed. */
-export async function update(stack: string, dir: string): Promise<boolean> {
-  if (stack === LOCAL && isApplied(dir)) return apply(dir);
+/**
+ * Updates the stack in this terminal; whether it succeeded. Why it did not has been printed. `here`: whether `npm start`
+ * deployed it; what it has left says so when not given.
+ */
+export async function update(stack: string, dir: string, here = stack === LOCAL && isApplied(dir)): Promise<boolean> {
+  if (here) return apply(dir);
   const args = [join(ROOT, "infra/commands/pulumi.ts"), "up", "--stack", stack, "--yes", "--skip-preview"];
   const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
   return status === 0;

@@ -1,9 +1,11 @@
 /** What the commands on a stack share: their options, their errors, their one question. */
+
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
+import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** Why a command did nothing: a line for a person. */
-export class Refused extends Error {}
+export class Refused extends UserError {}
 
 export interface StackCommandOptions {
   readonly stack: string;
@@ -17,15 +19,31 @@ export const onStack = (command: Command): Command =>
     .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
     .showHelpAfterError();
 
-/** Runs the command line. What was refused is one message on stderr, and exit code 1. */
-export async function runCommand(command: Command): Promise<void> {
+/** Runs the command line; see `failed` for how it ends when something is wrong. */
+export const runCommand = (command: Command): Promise<void> => orFail(() => command.parseAsync());
+
+/** Runs a command's work; see `failed` for how it ends when something is wrong. */
+export async function orFail(work: () => Promise<unknown>): Promise<void> {
   try {
-    await command.parseAsync();
+    await work();
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    failed(error);
+  }
+}
+
+/** The exit code of a bug (EX_SOFTWARE of sysexits.h). */
+const BUG = 70;
+
+/** Ends the command: what a person can mend is one message, with exit code 1; a bug shows its stack, with 70. */
+export function failed(error: unknown): void {
+  if (isUserError(error)) {
     console.error(error.message);
     process.exitCode = 1;
+    return;
   }
+  console.error(error);
+  console.error("\nThis is a bug of the command, and no mistake of yours. Please report it with the lines above.");
+  process.exitCode = BUG;
 }
 
 /** Asks before `what` is done. @throws Refused when the answer is no, or nobody is there to answer. */

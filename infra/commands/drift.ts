@@ -30,6 +30,9 @@ const DRIFT: ReadonlySet<Code> = new Set([
 ]);
 
 const FIX = "`up --refresh` puts it right.";
+/** What is gone does not come back. */
+const GONE =
+  "see that it was not renamed, and that this is the right account. What was in it is gone with it; `up --refresh` makes it anew, empty.";
 
 interface Options extends StackCommandOptions {
   readonly json?: true;
@@ -106,7 +109,7 @@ async function compare(api: Api, type: string, subject: string, declared: Proper
   const { inputs } = check(kind, declared);
   const id = await kind.find?.(context, inputs);
   const state = id === undefined ? undefined : await kind.read(context, id, inputs);
-  if (!state) return [{ code: "resource_missing", subject, message: "it does not exist.", fix: FIX }];
+  if (!state) return [{ code: "resource_missing", subject, message: "it does not exist.", fix: GONE }];
   const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
   return changed.map((property) => ({
     code: "resource_changed",

@@ -4,7 +4,9 @@ import { Command } from "commander";
 import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
+import { isUserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
+import { orFail } from "./command.ts";
 
 interface Options {
   worker: string;
@@ -18,7 +20,8 @@ function account(dir: string): Account {
   try {
     return localAccount(dir);
   } catch (error) {
-    const local = error instanceof Error ? error.message : String(error);
+    if (!isUserError(error)) throw error;
+    const local = error.message;
     throw new KeysError(`No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and ${local}`);
   }
 }
@@ -61,10 +64,10 @@ program
     console.log(`Revoked ${id}, the key of ${name}.`);
   });
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof KeysError || error instanceof Cloudflare.APIError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await orFail(async () => {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    throw error instanceof Cloudflare.APIError ? new KeysError(error.message, { cause: error }) : error;
+  }
+});

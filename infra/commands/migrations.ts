@@ -1,4 +1,5 @@
 /** `npm run migrations`: the history of classes at the command line. */
+
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
@@ -28,6 +29,7 @@ import { complete, describedAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
@@ -88,7 +90,8 @@ program
       try {
         rows.push(await statusOf(openStack(name, { dir }), migrations, { dir }));
       } catch (error) {
-        unreachable.push({ stack: name, reason: error instanceof Error ? error.message : String(error) });
+        if (!isUserError(error)) throw error;
+        unreachable.push({ stack: name, reason: error.message });
       }
     }
     if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
@@ -148,7 +151,7 @@ program
       return;
     }
     if (!options.force && !(migrations.length === 1 && migrations[0]?.name === TEMPLATE_STEP)) {
-      throw new Error(
+      throw new UserError(
         `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
     }
@@ -162,21 +165,22 @@ const TEMPLATE_STEP = "0001-create-patterns";
 
 async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promise<readonly Migration[]> {
   if (wrangler !== undefined) return historyOfFile(resolve(wrangler), env);
-  if (env !== undefined) throw new Error("--env is an environment of a wrangler file: name the file with --wrangler.");
+  if (env !== undefined)
+    throw new UserError("--env is an environment of a wrangler file: name the file with --wrangler.");
   if (stack !== undefined) {
     const { settings, reads } = openStack(stack, { dir });
     return historyOfWorker(reads, settings.workerName);
   }
-  if (worker === undefined) throw new Error("Say what to import: --stack, --worker or --wrangler.");
+  if (worker === undefined) throw new UserError("Say what to import: --stack, --worker or --wrangler.");
   const { apiUrl, accountId, token } = complete(describedAccount(process.env)) ?? localAccount(dir);
   return historyOfWorker(Reads.through(new Api({ baseUrl: apiUrl, token }), accountId), worker);
 }
 
 async function historyOfWorker(reads: Reads, name: string): Promise<readonly Migration[]> {
   const { classes, complete: all } = await readWorker(reads, name);
-  if (classes === undefined) throw new Error(`The account has no Worker ${name} that was deployed.`);
-  if (!all) throw new Error(`The Durable Object namespaces of ${name} cannot be read with this token.`);
-  if (classes.size === 0) throw new Error(`The Worker ${name} has no Durable Object classes.`);
+  if (classes === undefined) throw new UserError(`The account has no Worker ${name} that was deployed.`);
+  if (!all) throw new UserError(`The Durable Object namespaces of ${name} cannot be read with this token.`);
+  if (classes.size === 0) throw new UserError(`The Worker ${name} has no Durable Object classes.`);
   return historyOfClasses(classes);
 }
 

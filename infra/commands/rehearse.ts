@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { ApplyFailed } from "../apply/apply.ts";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asJson, asText } from "../rehearsal/report.ts";
-import { commitOf, type Side, SideError, Sides } from "../rehearsal/side.ts";
+import { commitOf, type Side, Sides } from "../rehearsal/side.ts";
 import { buildRelease } from "../release/build.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { orFail } from "./command.ts";
 
 interface Options {
   readonly from: string;
@@ -47,13 +47,9 @@ process.once("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
-try {
+await orFail(async () => {
   process.exitCode = await run();
-} catch (error) {
-  if (!(error instanceof SideError || error instanceof ApplyFailed)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+});
 
 async function run(): Promise<number> {
   if (to === BUILT && !existsSync(join(ROOT, BUILT, MANIFEST))) {

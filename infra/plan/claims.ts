@@ -19,6 +19,9 @@ export interface Found {
   readonly because: string;
 }
 
+/** Why something is taken over that nothing but the setting says is the stack's. */
+export const ADOPTED = "adopted";
+
 /** A resource's name, and the id that it is imported by where it is there and not in the state. */
 interface Claim {
   readonly name: string;
@@ -84,11 +87,11 @@ function workerPart({ settings, identity, live, known, adopts }: Claiming): Work
   // An engine that cannot tell its state: as far as an adoption goes, and it never was ours then.
   if (!worker || inState || (!known && !adopts)) return nothing;
   const importId = `${settings.accountId}/${worker.id}`;
-  const because = adopts ? "adopted" : proofOf(settings, worker.tags, worker.deployedOn !== undefined, live);
+  const because = adopts ? ADOPTED : proofOf(settings, worker.tags, worker.deployedOn !== undefined, live);
   if (because) return { importId, found: [{ what: `Worker ${worker.name}`, because }], findings: [] };
   // Never ours: the planner says so, with how to adopt it.
   if (!live.step) return nothing;
-  if (settings.adopt) return { importId, found: [{ what: `Worker ${worker.name}`, because: "adopted" }], findings: [] };
+  if (settings.adopt) return { importId, found: [{ what: `Worker ${worker.name}`, because: ADOPTED }], findings: [] };
   return { ...nothing, findings: [ofAnotherStack(settings, worker.name, worker.tags, live)] };
 }
 
@@ -119,7 +122,7 @@ function ofAnotherStack(
     code: "worker_of_another_stack",
     subject: name,
     message: `it is not in the state of ${stack}, and was deployed for another stack (${other}).`,
-    fix: `choose another workerName than ${workerName}; where the other stack is this one under its old name, set adopt: true for one \`up\`.`,
+    fix: `where the other stack is this one under its old name, set adopt: true for one \`up\`: its objects are kept. Else leave it to that stack: under another workerName than ${workerName}, this one begins without objects.`,
   };
 }
 
@@ -182,7 +185,7 @@ interface Taking {
 }
 
 function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taking): Part {
-  if (because !== undefined || adopt) return { claim, found: { what, because: because ?? "adopted" } };
+  if (because !== undefined || adopt) return { claim, found: { what, because: because ?? ADOPTED } };
   return {
     claim: { name: claim.name },
     finding: {
@@ -190,7 +193,7 @@ function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taki
       subject: what,
       message:
         "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
-      fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it; else give it another name where it belongs, or this stack.`,
+      fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
     },
   };
 }

@@ -55,7 +55,7 @@ const madeAnew = ({ workerName, stack }: Who): Finding => ({
   code: "worker_made_anew",
   subject: workerName,
   message: "the Worker in this stack's state is gone from the account, and another one has its name.",
-  fix: `\`pulumi refresh --stack ${stack}\` takes the one that is gone out of the state; then plan again.`,
+  fix: `see first that accountId and the token are of the account that the stack was deployed to: there the Worker has its objects. Where somebody deleted it, they are gone with it; \`pulumi refresh --stack ${stack}\` takes it out of the state, then plan again.`,
 });
 
 const elsewhere = ({ workerName, stack }: Who, own: WorkerRead): Finding => ({

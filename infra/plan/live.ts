@@ -23,6 +23,8 @@ export interface LiveVersion extends KnownVersion {
   /** The commit that its release was built from, and when that was made; undefined: it is not recorded. */
   readonly commit: string | undefined;
   readonly committed: string | undefined;
+  /** The mark of the secrets that it was made with; undefined: it is not recorded. */
+  readonly secrets: string | undefined;
   readonly createdOn: string | undefined;
   readonly bindings: readonly BindingRead[];
 }
@@ -134,8 +136,8 @@ export const readWorker = async (reads: Reads, workerName: string): Promise<Live
 function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
   const record = recordOf(bindings);
   const tag = annotations?.workersTag;
-  const { digest, migration: step, commit, committed } = record ?? {};
-  return { versionId: id, number, tag, digest, step, commit, committed, createdOn, source, bindings };
+  const { digest, migration: step, commit, committed, secrets } = record ?? {};
+  return { versionId: id, number, tag, digest, step, commit, committed, secrets, createdOn, source, bindings };
 }
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */

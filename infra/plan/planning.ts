@@ -5,6 +5,7 @@ import { migrations } from "../migrations.ts";
 import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
+import { secretsMark } from "../stack/secrets-mark.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
 import { engineColors, terminalColors } from "./paint.ts";
@@ -26,7 +27,7 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
   const reads = providerReads(settings.accountId);
   const known = await engineState();
   const preview = await reading(settings.accountId, () =>
-    previewOf({ reads, settings, release, migrations, findings, known }),
+    previewOf({ reads, settings, release, migrations, findings, known, secrets: secretsMark(settings) }),
   );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = engine ? engineColors : terminalColors(process.stdout);

@@ -17,13 +17,14 @@ import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { LOGICAL } from "../stack/declared.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
-import { type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
+import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
 import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
@@ -44,6 +45,10 @@ export interface Preview {
   readonly tag: string;
   /** The commit that the version names: of the first build with these bytes, as long as its version is kept. */
   readonly source: { readonly commit: string | undefined; readonly committed: string | undefined };
+  /** The mark of the stack's secrets, which the version records; undefined: whoever asks does not know them. */
+  readonly secrets: string | undefined;
+  /** Why the release becomes a version once more, though one with its tag is there, in words; undefined: it does not. */
+  readonly renewedBecause: string | undefined;
   readonly traffic: Traffic;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
@@ -70,11 +75,13 @@ export interface PreviewArgs {
   readonly findings: readonly Finding[];
   /** What the stack's state has; undefined where nobody can read it. */
   readonly known?: Known | undefined;
+  /** The mark of the stack's secrets; undefined: they are not known here. */
+  readonly secrets?: string;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
-  const { reads, settings, release, migrations, findings, known } = args;
+  const { reads, settings, release, migrations, findings, known, secrets } = args;
   const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
@@ -145,6 +152,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     plan: planned,
     source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
     tag,
+    secrets,
+    renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
     deploymentMessage: deploymentMessage(live, tag, asWanted),
     served,
@@ -153,6 +162,19 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     objects: counts.objects,
     ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
   };
+}
+
+interface Kept {
+  readonly tag: string;
+  readonly kept: Pick<LiveVersion, "number" | "secrets">;
+  readonly secrets: string | undefined;
+  readonly known: Known | undefined;
+}
+
+/** Why a release whose version is there becomes one again; undefined: it does not, as far as anybody can tell. */
+function renewedBecause({ tag, kept, secrets, known }: Kept): string | undefined {
+  if (known && !known.get("WorkerVersion", LOGICAL.version(tag))) return "the state does not have its version";
+  return secrets === undefined || secrets === kept.secrets ? undefined : "a secret of the stack has changed";
 }
 
 interface Pinned {
@@ -220,7 +242,7 @@ async function missingResources(reads: Reads, live: LiveWorker): Promise<readonl
     code: "bound_resource_missing",
     subject: name,
     message: `the ${type === "r2_bucket" ? "bucket" : "KV namespace"} ${bucketName ?? namespaceId} that the live Worker is bound to does not exist any more.`,
-    fix: "`up --refresh` makes it anew, empty.",
+    fix: "what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); `up --refresh` makes anew what is missing, empty.",
   }));
 }
 

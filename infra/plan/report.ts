@@ -94,17 +94,22 @@ function shownCount(counted: ObjectCount | undefined): string {
 }
 
 function trafficLines(preview: Preview): readonly Line[] {
-  const { live, traffic, tag } = preview;
+  const { live, traffic, tag, uploads } = preview;
   const before = trafficBefore(preview);
-  if (servesAsWanted(live.serving, tag, traffic)) return [[undefined, `stays: ${before.join(", ")}`]];
+  const renewedBecause = uploads && traffic.release > 0 ? preview.renewedBecause : undefined;
+  if (renewedBecause === undefined && servesAsWanted(live.serving, tag, traffic))
+    return [[undefined, `stays: ${before.join(", ")}`]];
   return [
     [undefined, `before: ${before.join(", ") || "nothing"}`],
     ["changed", `after:  ${trafficAfter(preview).join(", ")}`],
+    ...(renewedBecause === undefined
+      ? []
+      : ([["changed", `        the release becomes a version once more: ${renewedBecause}`]] as const)),
   ];
 }
 
 /** What serves now: `version 2 (1f3a…) 100 %`. */
-export const trafficBefore = ({ live }: Preview): readonly string[] =>
+export const trafficBefore = ({ live }: Pick<Preview, "live">): readonly string[] =>
   live.serving.map(({ versionId, percentage }) => `${versionName(live, versionId)} ${percentage} %`);
 
 /** What is to serve. */
@@ -155,6 +160,7 @@ export function planData({
   plan,
   traffic,
   tag,
+  renewedBecause,
   regions,
   objects,
   errors,
@@ -170,7 +176,7 @@ export function planData({
     to: plan.to,
     adopts: plan.adopts,
     changesLifecycle: plan.changesLifecycle,
-    release: { digest: release.digest, tag },
+    release: { digest: release.digest, tag, renewedBecause: renewedBecause ?? null },
     moves: plan.moves,
     exports: plan.exports,
     objects: Object.fromEntries(objects),

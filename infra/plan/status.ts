@@ -1,4 +1,5 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
+
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
@@ -8,6 +9,7 @@ import { type Release, readRelease } from "../release/read.ts";
 import { notServed } from "../release/served.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
+import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
 import { type Preview, previewOf } from "./preview.ts";
@@ -80,7 +82,8 @@ function findRelease({ settings }: OpenStack): Release | Error {
   try {
     return readRelease(releaseDir(settings));
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    if (isUserError(error)) return error;
+    throw error;
   }
 }
 

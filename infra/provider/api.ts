@@ -1,5 +1,7 @@
 /** Cloudflare's REST API through its official SDK, for requests whose body is plain data: one error, one message. */
+
 import Cloudflare, { APIConnectionError, APIError, type ClientOptions } from "cloudflare";
+import { UserError } from "../stack/user-error.ts";
 import { isObject, object, objects, type Properties } from "./values.ts";
 
 /** Where an account's API is, and what opens it. */
@@ -29,7 +31,8 @@ export interface Envelope {
 }
 
 /** What the API refused. The message says what was asked, the status, and every code with its sentence. */
-export class Refusal extends Error {
+export class Refusal extends UserError {
+  override readonly name = "Refusal";
   /** The HTTP status; undefined when the API could not be reached. */
   readonly status: number | undefined;
   readonly headers: Headers | undefined;
@@ -38,7 +41,6 @@ export class Refusal extends Error {
     super(`${request} ${error.status ? `was answered ${error.status}` : "was not answered"}: ${reasons(error)}`, {
       cause: error.cause,
     });
-    this.name = "Refusal";
     this.status = error.status;
     this.headers = error.headers;
   }

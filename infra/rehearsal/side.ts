@@ -3,6 +3,7 @@
  * history ends at its own step (infra/plan/planning.ts holds the two together), so the older one needs an older program:
  * of a commit, the commit's own; of a folder, this checkout's with its history cut at the release's step.
  */
+
 import { execFile, execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -26,6 +27,7 @@ import { migrations } from "../migrations.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { UserError } from "../stack/user-error.ts";
 
 export interface Side {
   /** As the caller named it: a folder, or a tag, branch or commit. */
@@ -40,7 +42,7 @@ export interface Side {
 }
 
 /** What the rehearsal cannot begin with, as a sentence for whoever asked for it. */
-export class SideError extends Error {}
+export class SideError extends UserError {}
 
 const Storage = v.picklist(["sqlite", "legacy-kv"]);
 const className = v.string();

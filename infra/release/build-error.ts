@@ -1,4 +1,5 @@
 /** Why a release was not built, where the cause is in the project's own files: printed without a stack trace. */
-export class BuildError extends Error {
+import { UserError } from "../stack/user-error.ts";
+export class BuildError extends UserError {
   override readonly name = "BuildError";
 }

@@ -12,6 +12,7 @@ import { bundle } from "./bundle.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { ROOT } from "./root.ts";
+import { compressedSize } from "./size.ts";
 import { readWorkerConfig } from "./worker-config.ts";
 
 /** Where a release goes when nobody says otherwise. */
@@ -20,19 +21,24 @@ const RELEASE_DIR = join(ROOT, "dist/release");
 export interface Built {
   readonly dir: string;
   readonly manifest: Manifest;
+  /** Bytes of all modules together, compressed: what Cloudflare's limit is for. */
+  readonly compressed: number;
+  /** Bytes of the page's files, which are in the main module. */
+  readonly page: number;
 }
 
 /**
  * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
- * @throws BuildError when the source does not bundle, or the history has errors.
+ * @throws BuildError when the source does not bundle or is larger than Cloudflare takes, or the history has errors.
  */
 export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   const problems = lint(migrations).filter(isError);
   if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
-  await buildPage();
+  const page = await buildPage();
   const config = readWorkerConfig();
 
   const { main, sourceMap, modules: files, exports } = await bundle(ROOT, config);
+  const compressed = compressedSize([main, ...files.map(({ contents }) => contents)]);
   const modules = files.map(({ name, contentType, contents }) => ({
     name,
     contentType,
@@ -69,7 +75,7 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   writeFileSync(join(next, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
   rmSync(dir, { recursive: true, force: true });
   renameSync(next, dir);
-  return { dir, manifest };
+  return { dir, manifest, compressed, page };
 }
 
 /** The commit that is checked out, marked when the files differ from it, and its time; null where git or a commit is missing. */

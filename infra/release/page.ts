@@ -1,6 +1,7 @@
 /**
- * Builds the demo page into one module that the Worker imports: `worker/page/assets.gen.ts` (git-ignored).
- * A generated module rather than text imports, because esbuild, wrangler and the test runner all read TypeScript alike.
+ * Builds the demo page into one module that the Worker imports: `worker/page/assets.gen.js` (git-ignored).
+ * A generated module rather than text imports, because esbuild, wrangler and the test runner all read JavaScript alike;
+ * its types (assets.gen.d.ts) are committed, so that editors and tsc need no build.
  * The files are compressed already: half the bundle's bytes for them, and none of the Worker's time.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,16 +13,20 @@ import { ROOT } from "./root.ts";
 
 const PAGE = join(ROOT, "worker/page");
 
-/** Builds the page's script, style and document; writes only when something changed, so that watchers do not loop. */
-export async function buildPage(): Promise<void> {
+/**
+ * Builds the page's script, style and document; writes only when something changed, so that watchers do not loop.
+ * Returns the bytes of the three together, as a browser has them once they are unpacked.
+ */
+export async function buildPage(): Promise<number> {
   const [js, css] = await Promise.all([bundle("client/main.ts"), bundle("page.css")]);
   // A line's end is never between words in index.html, so it can go with the indentation.
   const html = readFileSync(join(PAGE, "index.html"), "utf8").replace(/\s*\n\s*/g, "");
   const page = { html: asset(html), css: asset(css), js: asset(js) };
   const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\n`;
-  const target = join(PAGE, "assets.gen.ts");
+  const target = join(PAGE, "assets.gen.js");
   mkdirSync(PAGE, { recursive: true });
   if (!existsSync(target) || readFileSync(target, "utf8") !== source) writeFileSync(target, source);
+  return [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0);
 }
 
 /**

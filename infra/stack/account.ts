@@ -1,7 +1,9 @@
 /** Which Cloudflare account to talk to, and with what: the one place where that is decided. */
+
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
 import { ROOT } from "../release/root.ts";
+import { UserError } from "./user-error.ts";
 
 /** A Cloudflare account that can be talked to. */
 export interface Account {
@@ -43,7 +45,7 @@ export function localAccount(dir: string): Account {
   const folder = resolve(ROOT, dir);
   const running = runningAccount(folder);
   if (running) return { apiUrl: running.apiUrl, accountId: running.accountId, token: running.token };
-  throw new Error(
+  throw new UserError(
     `no local account runs (looked in ${join(dir, ADDRESS_FILE)}). Start one in another terminal: npm start`,
   );
 }

@@ -2,10 +2,12 @@
  * API keys of a stack: records in its KV namespace of reads, where the Worker looks them up (contract/api-keys.ts).
  * A key is shown once, when it is made; what is kept is its SHA-256.
  */
+
 import { randomBytes } from "node:crypto";
 import Cloudflare from "cloudflare";
 import * as v from "valibot";
 import { API_KEY_PREFIX, newApiKey, ApiKey as Stored, storedAt } from "../../contract/api-keys.ts";
+import { UserError } from "./user-error.ts";
 
 /** For people: whose key it is, and since when. */
 const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.string() });
@@ -14,7 +16,7 @@ const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.stri
 export type ApiKey = v.InferOutput<typeof Record>;
 
 /** Thrown with a sentence for whoever runs the command. */
-export class KeysError extends Error {}
+export class KeysError extends UserError {}
 
 /** The KV namespace that a Worker's newest version with one reads from, whatever its title is. */
 async function readsOf(client: Cloudflare, accountId: string, worker: string): Promise<string | undefined> {

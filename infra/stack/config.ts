@@ -30,15 +30,19 @@ const DEFAULT_REGIONS: v.InferInput<typeof Region>[] = [
   { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
 ];
 
+const adminToken = v.pipe(
+  v.string("must be text"),
+  v.minLength(24, "must have at least 24 characters"),
+  v.maxLength(512, "must have at most 512 characters"),
+);
+
 /** Every key of a stack's config, without the project's name in front. */
 const Schema = v.object({
   accountId: hexId,
   workerName: WorkerName,
-  adminToken: v.pipe(
-    v.string("must be text"),
-    v.minLength(24, "must have at least 24 characters"),
-    v.maxLength(512, "must have at most 512 characters"),
-  ),
+  adminToken,
+  /** The token before, which is accepted too while callers change over (docs/rotate.md). */
+  adminTokenPrevious: v.optional(adminToken),
   protect: v.optional(yesOrNo, true),
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
@@ -73,8 +77,12 @@ const Schema = v.object({
 /** The keys of a stack's config, as Pulumi.yaml must declare them. */
 export const CONFIG_KEYS: readonly string[] = Object.keys(Schema.entries);
 
+/** Keys whose values are secret: what a command cannot read, and does not need. */
+const SECRET = ["adminToken", "adminTokenPrevious"] as const;
+export const SECRET_KEYS: readonly string[] = SECRET;
+
 /** The same without what only the Pulumi CLI can decrypt: what a command can know of a stack. */
-const PublicSchema = v.omit(Schema, ["adminToken"]);
+const PublicSchema = v.omit(Schema, SECRET);
 
 /** Whose settings they are. */
 export interface Owner {
@@ -90,6 +98,7 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
 const FIXES: Readonly<Record<string, (stack: string) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
   adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
+  adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or take it away`,
   environmentPrefix: (stack) => `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
   zoneId: (stack) => `${configSet(stack)} zoneId <the zone's id>`,
 };
@@ -124,7 +133,7 @@ export function parseSettings(
 }
 
 /**
- * As `parseSettings`, without the admin token, which may be encrypted or missing.
+ * As `parseSettings`, without the secret ones, which may be encrypted or missing.
  * @throws SettingsError with every mistake.
  */
 export function parsePublicSettings(
@@ -132,7 +141,7 @@ export function parsePublicSettings(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): PublicSettings {
-  const { adminToken: _, ...given } = givenBy(owner, config, env);
+  const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
   return { ...checked(PublicSchema, owner, given, config), ...owner };
 }
 
@@ -213,7 +222,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "accountId",
   "zoneId",
   "workerName",
-  "adminToken",
+  ...SECRET,
   "release",
   "promotesFrom",
   "allowOlderRelease",
@@ -242,7 +251,7 @@ function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>): string
     const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
     return unfit ?? sentence(stack, path, "is missing");
   }
-  const shown = key === "adminToken" || issue.received === "Object" || issue.received === "Array";
+  const shown = SECRET_KEYS.includes(key ?? "") || issue.received === "Object" || issue.received === "Array";
   return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
 }
 

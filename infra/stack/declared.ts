@@ -12,6 +12,7 @@ export const onWorkersDev = ({ hostname, routes }: Pick<PublicSettings, "hostnam
 /** Names of resources in the program, by which a state knows them. One that changes is another resource: never change it. */
 export const LOGICAL = {
   worker: "worker",
+  version: (tag: string) => `worker ${tag}`,
   reads: "reads",
   blobs: "blobs",
   domain: "domain",

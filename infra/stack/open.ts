@@ -1,4 +1,5 @@
 /** Opens a stack for a command: its settings and its account, without the Pulumi CLI and without any secret of it. */
+
 import { join, resolve } from "node:path";
 import { STATE_FILE, State } from "../apply/state.ts";
 import type { Known } from "../plan/known.ts";
@@ -6,12 +7,10 @@ import { Reads } from "../plan/reads.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
-import { type PublicSettings, parsePublicSettings, SettingsError } from "./config.ts";
+import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
 import { fullKey, LOCAL, readProject, stackNames } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
-
-/** The one key whose value a command does not need. */
-const NOT_NEEDED = "adminToken";
+import { isUserError, UserError } from "./user-error.ts";
 
 export interface OpenStack {
   readonly name: string;
@@ -33,7 +32,7 @@ export interface StackOptions {
 }
 
 /** Why a stack cannot be opened: every reason, a line each. */
-export class StackUnavailable extends Error {
+export class StackUnavailable extends UserError {
   override readonly name = "StackUnavailable";
 }
 
@@ -54,14 +53,17 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
       return work();
     } catch (error) {
       if (error instanceof SettingsError) problems.push(...error.problems);
-      else problems.push(error instanceof Error ? error.message : String(error));
+      else if (isUserError(error)) problems.push(error.message);
+      else throw error;
       return undefined;
     }
   };
 
   const { name: project, config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
-  const unreadable = encryptedKeys.filter((key) => key.startsWith(own("")) && key !== own(NOT_NEEDED));
+  const unreadable = encryptedKeys.filter(
+    (key) => key.startsWith(own("")) && !SECRET_KEYS.some((secret) => key === own(secret)),
+  );
   if (unreadable.length) {
     problems.push(
       `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,

@@ -1,10 +1,12 @@
 /** Pulumi.yaml and the stacks' files, read without the Pulumi CLI: the program's folder and a stack's config. */
+
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { parse } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { issueLines } from "./issues.ts";
+import { UserError } from "./user-error.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
@@ -77,9 +79,9 @@ function read<Schema extends v.GenericSchema>(path: string, schema: Schema): v.I
   try {
     contents = parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new Error(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new UserError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
   const result = v.safeParse(schema, contents ?? {});
   if (result.success) return result.output;
-  throw new Error(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);
+  throw new UserError(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);
 }

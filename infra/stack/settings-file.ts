@@ -1,13 +1,22 @@
 /** Which file a stack's settings are changed in, and how: its comments and everything else in it stay as they are. */
+
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, projectName } from "./project.ts";
+import { UserError } from "./user-error.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
 export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
+
+/** Whether it is `npm start` that deploys there, also where its state is lost: the Pulumi CLI has never been there. */
+export const appliesHere = (dir: string): boolean =>
+  isApplied(dir) || !existsSync(join(resolve(ROOT, dir), CLI_FOLDER));
+
+/** What the Pulumi CLI keeps beside a local account. */
+const CLI_FOLDER = "pulumi";
 
 /**
  * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over
@@ -17,7 +26,7 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
   const name = `Pulumi.${stack}.yaml`;
   if (stack !== LOCAL) return join(root, name);
   const folder = resolve(ROOT, dir);
-  const ofTheCli = join(folder, "pulumi", name);
+  const ofTheCli = join(folder, CLI_FOLDER, name);
   return !isApplied(dir) && existsSync(ofTheCli) ? ofTheCli : join(folder, name);
 }
 
@@ -44,9 +53,9 @@ interface Setting {
 function withSetting(before: string, setting: Setting, value: number | undefined): string {
   const { key, project, file } = setting;
   const document = parseDocument(before);
-  if (document.errors.length) throw new Error(`${file} is not YAML: ${document.errors[0]?.message}`);
+  if (document.errors.length) throw new UserError(`${file} is not YAML: ${document.errors[0]?.message}`);
   const config: unknown = document.get("config");
-  if (config !== undefined && config !== null && !isMap(config)) throw new Error(`${file}: config must be a map.`);
+  if (config !== undefined && config !== null && !isMap(config)) throw new UserError(`${file}: config must be a map.`);
   const names = [key, fullKey(project, key)];
   const [first] = isMap(config) ? config.items : [];
   if (!isMap(config) || config.flow || !isScalar(first?.key) || !first.key.range) {

@@ -43,6 +43,7 @@ const version = (number: number, tag: string, letter: string) => ({
   step: "0001-create",
   commit: undefined,
   committed: undefined,
+  secrets: undefined,
   createdOn: undefined,
   bindings: [],
 });
@@ -94,6 +95,8 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   plan,
   tag: "new",
   traffic: { release: 100, findings: [] },
+  secrets: undefined,
+  renewedBecause: undefined,
   deploymentMessage: "durable-stack",
   share: 100,
   source: { commit: undefined, committed: undefined },
@@ -133,6 +136,16 @@ describe("the report", () => {
     expect(report(preview({ traffic: raised }))).toContain(
       "after:  release bbbbbbbbbbbb 50 %, version 4 (aaaaaaaaaaaa) 50 %",
     );
+  });
+
+  it("says that the release becomes a version once more, and why, unless it gets no traffic", () => {
+    const stable = { versionId: "v-4", percentage: 90 };
+    const renewedBecause = "a secret of the stack has changed";
+    const text = report(preview({ traffic: { release: 10, stable, findings: [] }, renewedBecause }));
+    expect(text).toContain("traffic   before: version 4");
+    expect(text).toContain(`the release becomes a version once more: ${renewedBecause}`);
+    const pinned = { release: 0, stable: { ...stable, percentage: 100 }, findings: [] };
+    expect(report(preview({ traffic: pinned, renewedBecause }))).not.toContain("once more");
   });
 
   it("says what changes in the regions, and that it is refused", () => {

@@ -193,6 +193,27 @@ describe("health", () => {
   });
 });
 
+describe("the admin token", () => {
+  const ask = (token: string, more: object) =>
+    app.fetch(
+      new Request(`https://stack.test/counter/reset?id=${unique()}`, {
+        method: "POST",
+        headers: { Authorization: `Bearer ${token}`, "CF-Connecting-IP": "10.8.8.8" },
+      }),
+      { ...env, ...more },
+    );
+
+  it("is one of two while callers change over, and one alone before and after", async () => {
+    const both = { ADMIN_TOKEN: "the-new-token", ADMIN_TOKEN_PREVIOUS: "the-old-token" };
+    const statuses = async (more: object) =>
+      Promise.all(["the-new-token", "the-old-token", "another"].map(async (token) => (await ask(token, more)).status));
+    expect(await statuses(both)).toEqual([200, 200, 403]);
+    expect(await statuses({ ADMIN_TOKEN: "the-new-token" })).toEqual([200, 403, 403]);
+    expect(await statuses({ ...both, ADMIN_TOKEN_PREVIOUS: "" })).toEqual([200, 403, 403]);
+    expect(await statuses({ ADMIN_TOKEN: "", ADMIN_TOKEN_PREVIOUS: "the-old-token" })).toEqual([403, 403, 403]);
+  });
+});
+
 describe("the page", () => {
   it.each([
     ["/", "text/html"],

@@ -9,13 +9,22 @@ export function bearerToken(c: Context<App>): string | undefined {
   return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
 }
 
-/** Whether the caller shows the admin token; nobody does where none is set. Takes the same time however much of a guess is right. */
+/**
+ * Whether the caller shows the admin token, or the one before while that is set; nobody does where none is set. Takes
+ * the same time however much of a guess is right.
+ */
 export async function isAdmin(c: Context<App>): Promise<boolean> {
   const token = bearerToken(c);
-  const { ADMIN_TOKEN } = c.env;
+  const { ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS } = c.env;
   if (token === undefined || !ADMIN_TOKEN) return false;
-  const [given, right] = await Promise.all([digest(token), digest(ADMIN_TOKEN)]);
-  return crypto.subtle.timingSafeEqual(given, right);
+  const [given, right, before] = await Promise.all(
+    // An empty token is none: nobody can show one.
+    [token, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS || ADMIN_TOKEN].map(digest),
+  );
+  if (!given || !right || !before) return false;
+  const isNew = crypto.subtle.timingSafeEqual(given, right);
+  const isOld = crypto.subtle.timingSafeEqual(given, before);
+  return isNew || isOld;
 }
 
 /** Lets only the admin pass: 401 without a token, 403 with another. */

@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import type { App } from "../http/context.ts";
 import { describe } from "../http/openapi.ts";
-import { page as assets } from "./assets.gen.ts";
+import { type Asset, page as assets } from "./assets.gen.js";
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -25,13 +25,6 @@ export const page = new Hono<App>()
   .get("/page.js", describe("The page's script", { 200: "JavaScript" }), (c) =>
     asset(c, assets.js, "text/javascript; charset=utf-8"),
   );
-
-/** A file of the page as the build made it (infra/release/page.ts). */
-interface Asset {
-  /** Its bytes, gzip in Base64. */
-  gzip: string;
-  etag: string;
-}
 
 function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
   // Kept by browsers, but asked for each time: a new release shows at once and an old one costs no bytes.

@@ -40,7 +40,7 @@ function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<Move
   return {
     code: "destroy_not_allowed",
     message: `this release ${what}, and this stack does not allow it.`,
-    fix: `when that is meant, set allowDestroy: [${move.className}] in this stack's config.`,
+    fix: `when those objects are not needed here any more, set allowDestroy: [${move.className}] in this stack's config; else take the step away before it is released.`,
   };
 }
 
@@ -50,7 +50,7 @@ function codeBringsTheClass(move: Move, { code }: Situation): ReturnType<MoveRul
     return {
       code: "config_export_not_in_code",
       message: "it has live objects, but the release's bundle does not export it.",
-      fix: "export it from worker/index.ts, or append a step that removes or renames it.",
+      fix: "export it from worker/index.ts; or, where it has another name now, append a step that renames it. A step that deletes it deletes its objects.",
     };
   }
   return {
@@ -65,7 +65,7 @@ function codeGaveTheClassUp(move: Move, { code }: Situation): ReturnType<MoveRul
   return {
     code: "tombstone_delete_class_still_in_code",
     message: "the history deletes it, but the release's bundle still exports it.",
-    fix: "take the class out of worker/index.ts and build again.",
+    fix: "when its objects are to go with it, take the class out of worker/index.ts and build again; else keep it: take the step away before it is released.",
   };
 }
 

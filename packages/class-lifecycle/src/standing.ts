@@ -46,7 +46,7 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
               code: "state_ahead",
               subject: name,
               message: `a newer release is live at this step, and this release's history ends at ${last}.`,
-              fix: "deploy a release built from a commit that has this step, or append a step that undoes it.",
+              fix: "deploy a release built from a commit that has this step.",
             }
           : {
               code: "state_diverged",
@@ -90,7 +90,7 @@ function unmanaged(classes: LiveClasses): Standing {
         code: "state_unmanaged",
         subject: "live Worker",
         message: `it was deployed by something else (classes: ${shown(classes)}), and records no step of this history.`,
-        fix: "choose another workerName in this stack's config, or take it over with its objects (docs/adopt.md).",
+        fix: "take it over with its objects (docs/adopt.md), or leave it alone: under another workerName this stack begins without objects.",
       },
     ],
   };
@@ -138,7 +138,7 @@ function compare(expected: LiveClasses, live: LiveClasses, step: string): readon
         code: "orphaned_provisioned_namespace",
         subject: name,
         message: `the class is live, but after step ${step} the history does not have it: something else created it.`,
-        fix: "find what made it (`wrangler deployments list`), and deploy there without it.",
+        fix: "find what made it (`wrangler deployments list`). Taken out there, the class goes with all its objects: only once nobody needs them.",
       });
     } else if (wanted.storage !== storage) {
       findings.push({

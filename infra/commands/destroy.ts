@@ -1,0 +1,77 @@
+/**
+ * `npm run destroy -- --stack S`: says what is lost with a stack and what stands against it, asks, and only then runs
+ * `pulumi destroy`. An obstacle that is met in the middle would leave half a stack.
+ */
+import { spawnSync } from "node:child_process";
+import { Command } from "commander";
+import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
+import { ROOT } from "../release/root.ts";
+import { LOGICAL } from "../stack/declared.ts";
+import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
+import { LOCAL } from "../stack/project.ts";
+import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
+
+interface Options extends StackCommandOptions {
+  readonly yes?: boolean;
+}
+
+const command = onStack(new Command("npm run destroy --"))
+  .description("Say what is lost with a stack and what stands against it, then run `pulumi destroy`.")
+  .option("--yes", "do not ask")
+  .action(destroy);
+
+async function destroy({ stack: name, dir, yes = false }: Options): Promise<void> {
+  if (name === LOCAL) {
+    throw new Refused(
+      `The stack ${LOCAL} goes with its account: \`npm start -- --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
+    );
+  }
+  const { lost, obstacles } = await planOf(openStack(name, { dir }));
+  console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
+  if (obstacles.length > 0) throw new Refused(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
+  await confirm(`Delete all of it`, yes);
+  const { status } = spawnSync("pulumi", ["destroy", "--stack", name, "--yes", "--skip-preview"], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
+  if (status !== 0)
+    throw new Refused("Not all of it is deleted. Correct what is above, then run the same command again.");
+}
+
+/** Reads the state and the account; sends nothing. */
+async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan> {
+  const resources = engineResources(name);
+  const known = knownOf(resources);
+  const worker = known.get("Worker", LOGICAL.worker);
+  if (!worker) {
+    throw new Refused(
+      `The state of ${name} has no Worker: \`pulumi destroy\` would leave it in the account. Where the state was lost: npm run recover -- --stack ${name}`,
+    );
+  }
+  // The name that it has now, whatever the state says.
+  const workers = await reads.workers();
+  const workerName = workers.find(({ id }) => id === worker.id)?.name ?? settings.workerName;
+  const namespaces = (await reads.namespaces(workerName)) ?? [];
+  const objects = await Promise.all(
+    namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
+  );
+  const kv = known.get("WorkersKvNamespace", LOGICAL.reads);
+  const bucket = known.get("R2Bucket", LOGICAL.blobs);
+  const there = bucket && (await reads.bucketExists(String(bucket.name))) !== false;
+  return destroyPlan({
+    stack: name,
+    workerName,
+    objects: new Map(objects),
+    kv: kv && { title: String(kv.title), isEmpty: await reads.kvIsEmpty(String(kv.id)) },
+    bucket:
+      bucket && there
+        ? { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) }
+        : undefined,
+    isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
+  });
+}
+
+const lines = (texts: readonly string[]) => texts.map((text) => `  ${text}`).join("\n");
+
+await runCommand(command);

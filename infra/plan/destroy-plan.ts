@@ -1,0 +1,55 @@
+/** What the destruction of a stack takes with it, and what stands against it: pure, in words for a person. */
+import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
+
+export interface Holdings {
+  readonly stack: string;
+  readonly workerName: string;
+  /** Objects with data, by class; undefined where nobody can count them. */
+  readonly objects: ReadonlyMap<string, ObjectCount | undefined>;
+  /** The KV namespace that is deleted; undefined: the state has none. */
+  readonly kv: { readonly title: string; readonly isEmpty: boolean | undefined } | undefined;
+  readonly bucket: { readonly name: string; readonly isEmpty: boolean | undefined } | undefined;
+  /** Names of resources that the state protects. */
+  readonly isProtected: readonly string[];
+}
+
+export interface DestroyPlan {
+  /** What is lost for good, a line each. */
+  readonly lost: readonly string[];
+  /** What stands against it, with what to do, a line each. Empty: it may go on. */
+  readonly obstacles: readonly string[];
+}
+
+/** Nothing can be brought back: Cloudflare keeps no copy of what a deleted Worker, namespace or bucket had in it. */
+export function destroyPlan({ stack, workerName, objects, kv, bucket, isProtected }: Holdings): DestroyPlan {
+  const lost = [
+    `the Worker ${workerName}, with its versions and addresses`,
+    ...[...objects].map(([name, count]) => `class ${name}: ${counted(count)}`),
+    ...(kv ? [`KV namespace ${kv.title}, ${filled(kv.isEmpty)} (API keys and cached reads)`] : []),
+    ...(bucket ? [`bucket ${bucket.name}, ${filled(bucket.isEmpty)}`] : []),
+  ];
+  const obstacles = [
+    ...(isProtected.length > 0
+      ? [
+          `${isProtected.join(", ")}: protected. When all of the above may be lost, set protect: false in Pulumi.${stack}.yaml and run \`up\` once.`,
+        ]
+      : []),
+    ...(bucket && bucket.isEmpty !== true
+      ? [
+          bucket.isEmpty === false
+            ? `bucket ${bucket.name} is not empty, and Cloudflare deletes no bucket with something in it. Copy out what is to be kept, then empty it.`
+            : `bucket ${bucket.name} cannot be looked into: give a token that may read R2. Cloudflare deletes no bucket with something in it.`,
+        ]
+      : []),
+  ];
+  return { lost, obstacles };
+}
+
+function counted(count: ObjectCount | undefined): string {
+  if (!count) return "all its objects (they cannot be counted from here)";
+  if (count.more) return `more than ${OBJECTS_LIMIT.toLocaleString("en")} objects with data`;
+  return count.count === 1 ? "1 object with data" : `${count.count} objects with data`;
+}
+
+const filled = (isEmpty: boolean | undefined): string =>
+  isEmpty === undefined ? "with all that is in it" : isEmpty ? "empty" : "with what is in it";

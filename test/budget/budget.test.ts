@@ -1,0 +1,28 @@
+/**
+ * The template's own budgets, a step of its CI (.ci/run) and no part of `npm test`. Your project has its own: change
+ * the numbers, or take the step out. Cloudflare's limit is held by the build itself (infra/release/size.ts).
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Built, buildRelease } from "../../infra/release/build.ts";
+
+const KIB = 1_024;
+/** patterns.md, Numbers. */
+const MOST = { bundle: 120 * KIB, page: 35 * KIB };
+
+const dir = mkdtempSync(join(tmpdir(), "budget-"));
+let built: Built;
+beforeAll(async () => {
+  built = await buildRelease(join(dir, "release"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+it("the bundle has at most 120 KiB, minified, with the page", () => {
+  expect(built.manifest.size).toBeLessThanOrEqual(MOST.bundle);
+});
+
+it("the page has at most 35 KiB, minified", () => {
+  expect(built.page).toBeLessThanOrEqual(MOST.page);
+});

@@ -1,0 +1,38 @@
+/** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const module = (file: string) => JSON.stringify(pathToFileURL(join(ROOT, file)).href);
+
+/** Runs a command whose work is `work`. */
+function run(work: string) {
+  const file = join(dir, "command.mjs");
+  writeFileSync(
+    file,
+    `import { orFail } from ${module("infra/commands/command.ts")};
+     import { UserError } from ${module("infra/stack/user-error.ts")};
+     await orFail(async () => { ${work} });`,
+  );
+  const { status, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+  return { status, stderr };
+}
+
+describe("a command", () => {
+  it("prints what a person can mend as one message", () => {
+    expect(run('throw new UserError("There is no stack x.")')).toEqual({ status: 1, stderr: "There is no stack x.\n" });
+  });
+
+  it("shows the stack of a bug, and says that it is one", () => {
+    const { status, stderr } = run("undefined.name");
+    expect(status).toBe(70);
+    expect(stderr).toMatch(/TypeError: [\s\S]+ at [\s\S]+This is a bug of the command/);
+  });
+});

@@ -1,0 +1,22 @@
+/** The mark of a stack's secrets tells one token from another, and gives too little away to confirm a guess by. */
+import { expect, it } from "vitest";
+import { secretsMark } from "../../infra/stack/secrets-mark.ts";
+
+const stack = { project: "durable-stack", stack: "staging", adminToken: "a-token-that-is-long-enough" };
+
+it("is the same for the same secrets, and another for others or another stack", () => {
+  const other = "another-that-is-long-enough";
+  const marks = [
+    stack,
+    { ...stack, adminToken: other },
+    { ...stack, adminTokenPrevious: other },
+    { ...stack, adminToken: other, adminTokenPrevious: stack.adminToken },
+    { ...stack, stack: "production" },
+  ].map(secretsMark);
+  expect(secretsMark({ ...stack })).toBe(marks[0]);
+  expect(new Set(marks).size).toBe(marks.length);
+});
+
+it("has 16 bits: very many tokens have the same", () => {
+  expect(secretsMark(stack)).toMatch(/^[0-9a-f]{4}$/);
+});

@@ -1,0 +1,115 @@
+/** `npm run destroy` says what is lost and what stands against it, before `pulumi destroy` is run: it is not, where something does. */
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { destroyPlan } from "../../infra/plan/destroy-plan.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { account, live, type TestAccount, temporaryDirectory } from "../../packages/local-account/test/support.ts";
+
+const NAME = "durable-stack-staging";
+
+/** A Worker with one object, a KV namespace and a bucket, and a `pulumi` that has them in its state and notes its calls. */
+class Bench {
+  readonly #account: TestAccount;
+  readonly #bin: string;
+  readonly #resources: readonly object[];
+
+  private constructor(own: TestAccount, bin: string, resources: readonly object[]) {
+    this.#account = own;
+    this.#bin = bin;
+    this.#resources = resources;
+  }
+
+  static async open(): Promise<Bench> {
+    const own = await account();
+    await own.deploy(NAME, { classes: ["Visits"], bound: ["Visits"], exports: live("Visits") });
+    expect((await own.ask(NAME, "/Visits/one")).status).toBe(200);
+    const [worker] = (await own.sdk.workers.beta.workers.list({ account_id: own.id })).result;
+    const kv = await own.sdk.kv.namespaces.create({ account_id: own.id, title: `${NAME}-reads` });
+    await own.call("post", "/r2/buckets", { name: `${NAME}-blobs` });
+    const urn = (type: string, name: string) =>
+      `urn:pulumi:staging::durable-stack::cloudflare:index/x:${type}::${name}`;
+    return new Bench(own, temporaryDirectory(), [
+      { urn: urn("Worker", "worker"), id: worker?.id, outputs: { name: NAME } },
+      { urn: urn("WorkersKvNamespace", "reads"), id: kv.id, outputs: { title: kv.title } },
+      { urn: urn("R2Bucket", "blobs"), id: `${NAME}-blobs`, outputs: { name: `${NAME}-blobs` } },
+    ]);
+  }
+
+  async put(key: string): Promise<void> {
+    const { apiUrl, accountId, token } = this.#account.running;
+    const url = `${apiUrl}/accounts/${accountId}/r2/buckets/${NAME}-blobs/objects/${key}`;
+    const answer = await fetch(url, { method: "PUT", headers: { authorization: `Bearer ${token}` }, body: "kept" });
+    expect(answer.ok).toBe(true);
+  }
+
+  /** Runs the command; `calls`: what the CLI was asked to do. */
+  async destroy({ protect = false, resources = this.#resources, options = ["--yes"] } = {}) {
+    const state = join(this.#bin, "state.json");
+    const calls = join(this.#bin, "calls");
+    writeFileSync(calls, "");
+    writeFileSync(state, JSON.stringify({ deployment: { resources: resources.map((one) => ({ ...one, protect })) } }));
+    const cli = `#!/bin/sh\necho "$*" >> '${calls}'\n[ "$2" = export ] && cat '${state}'\nexit 0\n`;
+    writeFileSync(join(this.#bin, "pulumi"), cli, { mode: 0o755 });
+    const { apiUrl, accountId, token } = this.#account.running;
+    const child = spawn(process.execPath, ["infra/commands/destroy.ts", "--stack", "staging", ...options], {
+      cwd: ROOT,
+      env: {
+        ...process.env,
+        PATH: `${this.#bin}${delimiter}${process.env.PATH}`,
+        CLOUDFLARE_BASE_URL: apiUrl,
+        CLOUDFLARE_ACCOUNT_ID: accountId,
+        CLOUDFLARE_API_TOKEN: token,
+      },
+    });
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += String(chunk)));
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    return { code, text, calls: readFileSync(calls, "utf8").trim().split("\n") };
+  }
+}
+
+const EXPORT = "stack export --stack staging";
+
+describe("the destruction of a stack", () => {
+  it("is refused by what stands against it, all at once, and nothing is sent", async () => {
+    const bench = await Bench.open();
+    await bench.put("kept");
+    const { code, text, calls } = await bench.destroy({ protect: true });
+    expect(text).toContain(`the Worker ${NAME}, with its versions and addresses`);
+    expect(text).toContain("class Visits: 1 object with data");
+    expect(text).toContain(`bucket ${NAME}-blobs, with what is in it`);
+    expect(text).toMatch(/Nothing was deleted[\s\S]*worker, reads, blobs: protected[\s\S]*-blobs is not empty/);
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+
+  it("asks, and runs where nothing stands against it", async () => {
+    const bench = await Bench.open();
+    const unasked = await bench.destroy({ options: [] });
+    expect(unasked.text).toContain("Add --yes");
+    expect(unasked.calls).toEqual([EXPORT]);
+    const { code, calls } = await bench.destroy();
+    expect({ code, calls }).toEqual({ code: 0, calls: [EXPORT, "destroy --stack staging --yes --skip-preview"] });
+  });
+
+  it("is refused where the state was lost: the Worker would be left", async () => {
+    const bench = await Bench.open();
+    const { code, text, calls } = await bench.destroy({ resources: [] });
+    expect(text).toContain("npm run recover -- --stack staging");
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+});
+
+it("does not pass over what cannot be looked into", () => {
+  const { lost, obstacles } = destroyPlan({
+    stack: "staging",
+    workerName: NAME,
+    objects: new Map([["Visits", undefined]]),
+    kv: undefined,
+    bucket: { name: "blobs", isEmpty: undefined },
+    isProtected: [],
+  });
+  expect(lost).toContain("class Visits: all its objects (they cannot be counted from here)");
+  expect(obstacles).toEqual([expect.stringContaining("bucket blobs cannot be looked into")]);
+});
