@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
@@ -10,6 +10,7 @@ import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
+import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 
@@ -27,7 +28,7 @@ const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), o
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
   // With the account go settings of it, such as a pin to one of its versions.
   if (options.fresh) rmSync(settingsFile(LOCAL, options.dir), { force: true });
-  const account = startAccount(options);
+  const account = startHere(options);
   try {
     const deployed = await deploy(options, account, signal);
     const running = await account;
@@ -37,6 +38,15 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
   } catch (error) {
     await account.then((running) => running.close()).catch(() => {});
     throw error;
+  }
+}
+
+/** Starts the account alone. @throws UserError where its folder or one of its ports is in use. */
+export async function startHere(options: Options): Promise<RunningAccount> {
+  try {
+    return await startAccount(options);
+  } catch (cause) {
+    throw cause instanceof CannotStart ? new UserError(cause.message, { cause }) : cause;
   }
 }
 

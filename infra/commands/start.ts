@@ -1,14 +1,15 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { type Fault, parseFault, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
-import { start, startInto } from "../apply/start.ts";
+import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
+import { failed, orFail, Refused, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
@@ -61,7 +62,7 @@ account
     fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
   );
 
-await program.parseAsync();
+await runCommand(program);
 
 function serving(command: Command): Command {
   return command
@@ -141,8 +142,8 @@ async function run(
     process.exit(0);
   } catch (error) {
     if (interrupted.signal.aborted) process.exit(0);
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exit(1);
+    failed(error);
+    process.exit();
   }
 }
 
@@ -150,12 +151,7 @@ async function run(
 async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
   listen(() => interrupted.abort());
-  try {
-    await work(interrupted.signal);
-  } catch (error) {
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  }
+  await orFail(() => work(interrupted.signal));
 }
 
 /** Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order. */
@@ -164,7 +160,7 @@ function listen(stop: () => void): void {
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {
-  const running = await startAccount(options);
+  const running = await startHere(options);
   const { apiUrl, accountId, token, port, subdomain } = running;
   if (options.json) console.log(JSON.stringify({ apiUrl, accountId, token, port, subdomain }));
   else {
@@ -192,15 +188,13 @@ async function fireCron(dir: string, worker: string, cron: string | undefined): 
     body: JSON.stringify({ worker, cron }),
   });
   const { result, errors } = v.parse(Fired, await response.json());
-  for (const { message } of errors) console.error(message);
   for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
-  if (errors.length > 0) process.exit(1);
+  if (errors.length > 0) throw new Refused(errors.map(({ message }) => message).join("\n"));
 }
 
-/** The account that runs on a directory; ends the process with the way to start one when there is none. */
+/** The account that runs on a directory. @throws Refused saying how to start one. */
 function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
   const address = runningAccount(dir);
   if (address) return address;
-  console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
-  process.exit(1);
+  throw new Refused(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
 }
