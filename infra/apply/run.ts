@@ -11,6 +11,7 @@ import "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { lock } from "./lock.ts";
 import type { Order, Report } from "./messages.ts";
 import { Monitor } from "./monitor.ts";
@@ -30,7 +31,7 @@ process.once("message", async (order: Order) => {
     await tell({ kind: "ended", outputs: await apply(order) });
     process.exit(0);
   } catch (error) {
-    await tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    await tell({ kind: "failed", message: wordsOf(error) });
     process.exit(1);
   }
 });
@@ -55,7 +56,7 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
       .catch((error) => monitor.stop(faultOf(error)));
     // Where a resource has failed, the program may wait for it for ever.
     await Promise.race([program, monitor.stopped]);
-    if (monitor.hasFailed) throw new Error((await monitor.stopped).map(({ message }) => message).join("\n"));
+    if (monitor.hasFailed) throw new UserError((await monitor.stopped).map(({ message }) => message).join("\n"));
     if (pulumi.log.hasErrors()) throw new pulumi.RunError("The program has logged errors, which are above.");
     await steps.finish();
     return object(conceal(monitor.outputs));
@@ -66,12 +67,12 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
 
 /**
  * Resources of another project are none that this program declares: an apply would delete them, with all their data.
- * @throws Error saying whose they are.
+ * @throws UserError saying whose they are.
  */
 function mustBeOf(project: string, { projects }: State, dir: string): void {
   const other = projects.find((name) => name !== project);
   if (other === undefined) return;
-  throw new Error(
+  throw new UserError(
     `What is deployed in ${dir} is of a project ${other}, and this one is ${project} (Pulumi.yaml). Nothing was changed. ` +
       `Fix: deploy to another folder (--dir); or give the project its old name back (\`name: ${other}\` in Pulumi.yaml). ` +
       "Where nobody needs that data any more: npm start -- --fresh forgets it and begins anew.",
@@ -91,5 +92,10 @@ function stopOn(monitor: Monitor): void {
 /** An error of the program: with its stack trace, unless it was made for people to read. */
 function faultOf(error: unknown): Error {
   if (error instanceof pulumi.RunError || error instanceof pulumi.ResourceError) return error;
-  return new Error(error instanceof Error ? error.stack : String(error), { cause: error });
+  return new Error(stackOf(error), { cause: error });
 }
+
+/** What is told of an error: its message where it was made for people to read, else its stack, because it is a bug. */
+const wordsOf = (error: unknown): string => (isUserError(error) ? error.message : stackOf(error));
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

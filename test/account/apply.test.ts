@@ -281,7 +281,7 @@ describe("a project that cannot be read", () => {
   test("is named with the reason, and nothing is begun", async () => {
     await expect(apply(dir)).rejects.toThrow(/Pulumi\.yaml cannot be read: ENOENT/);
     mkdirSync(join(dir, "odd"));
-    writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: 5\n");
+    writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: [odd]\n");
     await expect(apply(join(dir, "odd"))).rejects.toThrow(/odd\/Pulumi\.yaml is not what Pulumi takes: name: /);
     writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: odd\n");
     writeFileSync(join(dir, "odd", "Pulumi.local.yaml"), "config:\n  odd:key: { secure: v1:abc }\n");

@@ -28,6 +28,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "taken-back-"));
   copy = join(dir, "project");
   const parts = [
+    "contract",
     "infra",
     "worker",
     "wrangler.jsonc",

@@ -73,6 +73,8 @@ test.each<[string, Intervention, boolean]>([
       await site.close();
     }
   },
+  // A dozen updates, one after the other.
+  600_000,
 );
 
 describe("a state that is lost", () => {
