@@ -56,7 +56,7 @@ interface Setting {
 export function withSetting(before: string, setting: Setting, value: number | string | undefined): string {
   const { key, project, file } = setting;
   const document = parseDocument(before);
-  const text = stringify(value).trimEnd();
+  const text = value === undefined ? "" : stringify(value).trimEnd();
   if (document.errors.length) throw new UserError(`${file} is not YAML: ${document.errors[0]?.message}`);
   const config: unknown = document.get("config");
   if (config !== undefined && config !== null && !isMap(config)) throw new UserError(`${file}: config must be a map.`);
