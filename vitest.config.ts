@@ -88,6 +88,16 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
+      {
+        // What `pulumi new` makes of this project, under other names: each `it` is a step of a user's first day.
+        test: {
+          name: "template",
+          include: ["test/template/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          bail: 1,
+        },
+      },
       // The template's own sizes; what Cloudflare takes is checked by the build.
       { test: { name: "budget", include: ["test/budget/**/*.test.ts"], hookTimeout: 60_000 } },
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).

@@ -37,10 +37,7 @@ export class ProjectCopy {
   readonly root = join(this.#dir, "project");
 
   constructor() {
-    const files = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
-    for (const file of files.split("\0").filter((name) => name !== "" && existsSync(join(ROOT, name)))) {
-      cpSync(join(ROOT, file), join(this.root, file));
-    }
+    copyFiles(this.root);
     symlinkSync(join(ROOT, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
@@ -110,6 +107,14 @@ export class ProjectCopy {
   remove(): void {
     rmSync(this.#dir, { recursive: true, force: true });
   }
+}
+
+/** Copies the files that git knows or would add, and nothing else, to `folder`; returns their names. */
+export function copyFiles(folder: string): readonly string[] {
+  const names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
+  const files = names.split("\0").filter((name) => name !== "" && existsSync(join(ROOT, name)));
+  for (const file of files) cpSync(join(ROOT, file), join(folder, file));
+  return files;
 }
 
 const git = (cwd: string, ...args: string[]): string => execFileSync("git", args, { cwd, encoding: "utf8" });

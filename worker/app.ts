@@ -13,6 +13,7 @@ import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal } from "./http/problem.ts";
 import { account } from "./ledger/routes.ts";
 import { isOverloaded, isTransient } from "./objects/retry.ts";
+import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
 import { rateLimit } from "./rate-limit/middleware.ts";
 import { limit } from "./rate-limit/routes.ts";
@@ -34,7 +35,7 @@ export const app = new Hono<App>()
   .route("/session", session)
   .route("/limit", limit)
   .get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
-    document ??= openApi(app, stackOf(c.env).release);
+    document ??= openApi(app, title, stackOf(c.env).release);
     return c.json(document);
   })
   .notFound((c) => {

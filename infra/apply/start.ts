@@ -1,15 +1,24 @@
 /** The main job: builds the release, starts the local account, applies the program to it, says where it answers. */
-import { rmSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
-import { settingsFile } from "../stack/settings-file.ts";
+import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
+import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
+
+/** In the folder of an account: which checkout started it, and so has its state there. */
+const STARTED_FROM_FILE = "started-from";
+/** Where this checkout keeps its state of accounts that others started: a folder each. */
+const ELSEWHERE = join(ROOT, ".local/into");
 
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
@@ -18,12 +27,11 @@ const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), o
  * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
  */
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
-  // With the account go settings of it, such as a pin to one of its versions.
-  if (options.fresh) rmSync(settingsFile(LOCAL, options.dir), { force: true });
-  const account = startAccount(options);
+  const account = startHere(options);
   try {
     const deployed = await deploy(options, account, signal);
     const running = await account;
+    writeFileSync(join(options.dir, STARTED_FROM_FILE), `${ROOT}\n`);
     announce(options, running, deployed);
     return running;
   } catch (error) {
@@ -32,16 +40,45 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
   }
 }
 
+/** Starts the account alone. @throws UserError where its folder or one of its ports is in use. */
+export async function startHere(options: Options): Promise<RunningAccount> {
+  const { dir, fresh } = options;
+  if (fresh && !runningAccount(dir)) {
+    // With the account go settings of it, such as a pin to one of its versions, and what the Pulumi CLI knows of it.
+    rmSync(settingsFile(LOCAL, dir), { force: true });
+    rmSync(join(dir, CLI_FOLDER), { recursive: true, force: true });
+  }
+  try {
+    return await startAccount(options);
+  } catch (cause) {
+    throw cause instanceof CannotStart ? new UserError(cause.message, { cause }) : cause;
+  }
+}
+
+export interface IntoOptions extends Pick<Options, "json"> {
+  /** Where the state of what is deployed is kept; when not given, with the account, or here if another checkout started it. */
+  readonly state: string | undefined;
+}
+
 /**
  * Deploys to an account that runs already, this project's or another's, which goes on running.
  * @throws Error when none runs there, the release does not build, or the apply was refused; what was deployed before stays.
  */
-export async function startInto(folder: string, options: Options, signal: AbortSignal): Promise<void> {
+export async function startInto(folder: string, options: IntoOptions, signal: AbortSignal): Promise<void> {
   const account = localAccount(folder);
-  const { adminToken, outputs, summary } = await deploy(options, Promise.resolve(account), signal);
+  const dir = options.state ?? (isOurs(folder) ? folder : join(ELSEWHERE, account.accountId));
+  const { adminToken, outputs, summary } = await deploy({ ...options, dir }, Promise.resolve(account), signal);
   const { urls } = v.parse(Outputs, outputs);
   if (options.json) console.log(JSON.stringify({ urls, ...account, adminToken }));
   else console.log(`\nDeployed ${summary}.\n\n  API          ${urls.api}\n  Admin token  ${adminToken}`);
+}
+
+/** Whether this checkout has its state in the folder of the account: it started it, or has the folder and nobody did. */
+function isOurs(folder: string): boolean {
+  const file = join(folder, STARTED_FROM_FILE);
+  if (existsSync(file)) return readFileSync(file, "utf8").trim() === ROOT;
+  const path = relative(ROOT, realpathSync(folder));
+  return !path.startsWith("..") && !isAbsolute(path);
 }
 
 interface Deployed {
@@ -52,7 +89,11 @@ interface Deployed {
 }
 
 /** Builds the release and applies the program, and says what it does. The account may still be starting. */
-async function deploy(options: Options, account: Promise<Account>, signal: AbortSignal): Promise<Deployed> {
+async function deploy(
+  options: Pick<Options, "dir" | "json">,
+  account: Promise<Account>,
+  signal: AbortSignal,
+): Promise<Deployed> {
   const say = options.json ? () => {} : (line: string) => console.log(line);
   const began = performance.now();
   const built = buildRelease().then((release) => {

@@ -1,14 +1,16 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { type Fault, parseFault, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
-import { start, startInto } from "../apply/start.ts";
+import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
+import { failed, orFail, Refused, runCommand } from "./command.ts";
+import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {
@@ -35,11 +37,12 @@ serving(program.command("start"))
       "fault",
     ]),
   )
-  .action((given: Given) =>
-    given.into === undefined
-      ? run(given, (signal) => start(settled(given), signal))
-      : runOnce((signal) => startInto(resolve(ROOT, given.into ?? ""), settled(given), signal)),
-  );
+  .action((given: Given, command: Command) => {
+    const { into } = given;
+    if (into === undefined) return run(given, (signal) => start(settled(given), signal));
+    const state = command.getOptionValueSource("dir") === "default" ? undefined : resolve(ROOT, given.dir);
+    return runOnce((signal) => startInto(resolve(ROOT, into), { ...given, state }, signal));
+  });
 
 const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
@@ -59,7 +62,7 @@ account
     fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
   );
 
-await program.parseAsync();
+await runCommand(program);
 
 function serving(command: Command): Command {
   return command
@@ -112,7 +115,7 @@ function projectWorker(): string {
   return config[fullKey(name, "workerName")] || defaultWorkerName(name, LOCAL);
 }
 
-/** Runs until Ctrl-C or a TERM signal, then closes in order; a second Ctrl-C ends at once. */
+/** Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. */
 async function run(
   options: Pick<Options, "json">,
   begin: (signal: AbortSignal) => Promise<RunningAccount>,
@@ -125,6 +128,11 @@ async function run(
     done();
   };
   listen(stop);
+  whenNpmEnds(() => {
+    // Nobody may be left who reads; that is no reason to end out of order.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+    stop();
+  });
   try {
     const running = await begin(interrupted.signal);
     listen(stop);
@@ -134,30 +142,25 @@ async function run(
     process.exit(0);
   } catch (error) {
     if (interrupted.signal.aborted) process.exit(0);
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exit(1);
+    failed(error);
+    process.exit();
   }
 }
 
-/** Runs to its end; Ctrl-C or a TERM signal ends it in order. */
+/** Runs to its end; Ctrl-C, a TERM or a HUP signal ends it in order. */
 async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
   listen(() => interrupted.abort());
-  try {
-    await work(interrupted.signal);
-  } catch (error) {
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  }
+  await orFail(() => work(interrupted.signal));
 }
 
-/** Listens for Ctrl-C and TERM, alone: Miniflare's listeners end the process before anything could be closed in order. */
+/** Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order. */
 function listen(stop: () => void): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal).on(signal, stop);
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {
-  const running = await startAccount(options);
+  const running = await startHere(options);
   const { apiUrl, accountId, token, port, subdomain } = running;
   if (options.json) console.log(JSON.stringify({ apiUrl, accountId, token, port, subdomain }));
   else {
@@ -185,15 +188,13 @@ async function fireCron(dir: string, worker: string, cron: string | undefined): 
     body: JSON.stringify({ worker, cron }),
   });
   const { result, errors } = v.parse(Fired, await response.json());
-  for (const { message } of errors) console.error(message);
   for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
-  if (errors.length > 0) process.exit(1);
+  if (errors.length > 0) throw new Refused(errors.map(({ message }) => message).join("\n"));
 }
 
-/** The account that runs on a directory; ends the process with the way to start one when there is none. */
+/** The account that runs on a directory. @throws Refused saying how to start one. */
 function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
   const address = runningAccount(dir);
   if (address) return address;
-  console.error(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
-  process.exit(1);
+  throw new Refused(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
 }

@@ -1,9 +1,10 @@
 /** Whether the provider has what opens an account, before it is asked for anything: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { apiToken } from "../provider/facts/index.ts";
 import type { Environment } from "../stack/account.ts";
 
 /** What the provider takes as `cloudflare:apiToken`; one that only the environment has it does not look at. */
-const CONFIGURED_TOKEN = /^[0-9A-Za-z\-_]{40,80}$/;
+const CONFIGURED_TOKEN = new RegExp(apiToken);
 /** What a request's header can carry. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 

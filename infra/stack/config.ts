@@ -15,7 +15,8 @@ import { unknownPaths } from "./unknown.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
 
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
-const hostname = v.pipe(
+/** A host name of a zone. */
+export const Hostname = v.pipe(
   v.string("must be text"),
   v.regex(
     /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/,
@@ -57,8 +58,12 @@ const Schema = v.object({
     ),
   ),
   adopt: v.optional(yesOrNo, false),
+  /** Values of variables of wrangler.jsonc in this stack. */
+  vars: v.optional(v.record(v.string(), v.unknown()), {}),
+  /** What bindings of wrangler.jsonc lead to in this stack: an id of KV or D1, the name of a bucket, Worker or queue. */
+  bind: v.optional(v.record(v.string(), v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"))), {}),
   zoneId: v.optional(hexId),
-  hostname: v.optional(hostname),
+  hostname: v.optional(Hostname),
   routes: v.optional(
     v.array(
       v.pipe(

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { isMap, isScalar, parseDocument } from "yaml";
+import { isMap, isScalar, parseDocument, stringify } from "yaml";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, projectName } from "./project.ts";
@@ -15,8 +15,8 @@ export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT,
 export const appliesHere = (dir: string): boolean =>
   isApplied(dir) || !existsSync(join(resolve(ROOT, dir), CLI_FOLDER));
 
-/** What the Pulumi CLI keeps beside a local account. */
-const CLI_FOLDER = "pulumi";
+/** What the Pulumi CLI keeps beside a local account: its backend, and a stack's file that is made for it. */
+export const CLI_FOLDER = "pulumi";
 
 /**
  * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over
@@ -24,10 +24,7 @@ const CLI_FOLDER = "pulumi";
  */
 export function settingsFile(stack: string, dir: string, root = ROOT): string {
   const name = `Pulumi.${stack}.yaml`;
-  if (stack !== LOCAL) return join(root, name);
-  const folder = resolve(ROOT, dir);
-  const ofTheCli = join(folder, CLI_FOLDER, name);
-  return !isApplied(dir) && existsSync(ofTheCli) ? ofTheCli : join(folder, name);
+  return stack === LOCAL ? join(resolve(ROOT, dir), name) : join(root, name);
 }
 
 /**
@@ -49,10 +46,14 @@ interface Setting {
   readonly file: string;
 }
 
-/** The text with the one line changed, added or taken out. YAML's own writer would put every other line its own way. */
-function withSetting(before: string, setting: Setting, value: number | undefined): string {
+/**
+ * The text with the one line changed, added or taken out. YAML's own writer would put every other line its own way.
+ * @throws UserError when it is not YAML with a `config`.
+ */
+export function withSetting(before: string, setting: Setting, value: number | string | undefined): string {
   const { key, project, file } = setting;
   const document = parseDocument(before);
+  const text = value === undefined ? "" : stringify(value).trimEnd();
   if (document.errors.length) throw new UserError(`${file} is not YAML: ${document.errors[0]?.message}`);
   const config: unknown = document.get("config");
   if (config !== undefined && config !== null && !isMap(config)) throw new UserError(`${file}: config must be a map.`);
@@ -69,7 +70,7 @@ function withSetting(before: string, setting: Setting, value: number | undefined
   const [set, again] = there;
   if (isScalar(set?.key) && set.key.range && isScalar(set.value) && set.value.range) {
     const [start, end] = set.value.range;
-    if (value !== undefined && !again) return `${before.slice(0, start)}${value}${before.slice(end)}`;
+    if (value !== undefined && !again) return `${before.slice(0, start)}${text}${before.slice(end)}`;
     const next = before.indexOf("\n", end);
     const without = before.slice(0, lineOf(set.key.range[0])) + (next < 0 ? "" : before.slice(next + 1));
     // Written both ways: one of them is enough.
@@ -83,5 +84,5 @@ function withSetting(before: string, setting: Setting, value: number | undefined
   const place = before.indexOf("\n", top) + 1;
   const named = config.items.some((pair) => isScalar(pair.key) && String(pair.key.value).startsWith(`${project}:`));
   const written = named ? fullKey(project, key) : key;
-  return `${before.slice(0, place)}${indent}${written}: ${value}\n${before.slice(place)}`;
+  return `${before.slice(0, place)}${indent}${written}: ${text}\n${before.slice(place)}`;
 }

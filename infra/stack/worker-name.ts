@@ -17,6 +17,18 @@ export const WorkerName = v.pipe(
 export const defaultWorkerName = (project: string, stack: string): string =>
   stack === LOCAL ? project : `${project}-${stack}`;
 
+/**
+ * Why a project with these stacks cannot be called `name`: its Workers are called after it. Undefined where it can.
+ * A stack whose own name fits no Worker needs its `workerName` under any project.
+ */
+export function unfitForProject(name: string, stacks: readonly string[]): string | undefined {
+  const fitting = [LOCAL, ...stacks].filter((stack) => v.is(WorkerName, stack));
+  if (fitting.every((stack) => v.is(WorkerName, defaultWorkerName(name, stack)))) return undefined;
+  const [longest = LOCAL] = fitting.filter((stack) => stack !== LOCAL).sort((a, b) => b.length - a.length);
+  const most = LONGEST - defaultWorkerName("", longest).length;
+  return `must be lower-case letters, digits and hyphens between them, at most ${most}: its Workers are called after it (${defaultWorkerName("my-app", longest)})`;
+}
+
 /** Why the project's name makes no Worker's name, and what to do; undefined where it makes one. */
 export function unfitProjectName(project: string, stack: string): string | undefined {
   const name = defaultWorkerName(project, stack);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { useBrowser, visit } from "../browser/browser.ts";
 
 useBrowser();
@@ -69,7 +70,7 @@ it("shows what others write as text, whatever they write", async () => {
   const text = "<img src=x onerror=\"document.title='taken over'\">";
   await say(ann, text);
   await eventually(ben, [text]);
-  expect(await ben.title()).toBe("durable-stack");
+  expect(await ben.title()).toBe(projectName());
 });
 
 it("says why, where an id cannot be a room", async () => {

@@ -2,6 +2,7 @@
 import { gunzipSync } from "node:zlib";
 import { beforeAll, expect, it } from "vitest";
 import { buildPage } from "../../infra/release/page.ts";
+import { projectName } from "../../infra/stack/project.ts";
 
 let files: Record<"html" | "css" | "js", string>;
 beforeAll(async () => {
@@ -15,6 +16,13 @@ it("is built as its committed types say, which editors and tsc have without a bu
   const { page } = await import("../../worker/page/assets.gen.js");
   const asset = { gzip: expect.any(String), etag: expect.any(String) };
   expect(page).toStrictEqual({ html: asset, css: asset, js: asset });
+});
+
+it("is called what the project is called", async () => {
+  const { title } = await import("../../worker/page/assets.gen.js");
+  expect(title).toBe(projectName());
+  expect(files.html).toContain(`<title>${title}</title>`);
+  expect(files.html).toContain(`<h1>${title}</h1>`);
 });
 
 it("has no inline script or style, and nothing from elsewhere", () => {

@@ -26,10 +26,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const command = (...options: string[]) =>
-  spawn(process.execPath, [join(ROOT, "infra/commands/start.ts"), ...options, "--dir", dir], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+const bare = (...options: string[]) =>
+  spawn(process.execPath, [join(ROOT, "infra/commands/start.ts"), ...options], { stdio: ["ignore", "pipe", "pipe"] });
+const command = (...options: string[]) => bare(...options, "--dir", dir);
 
 /** Starts it and waits for the line that says where everything is. */
 async function start(...options: string[]): Promise<{ child: ChildProcess; ready: Ready; url: string }> {
@@ -106,6 +105,10 @@ describe("npm start", () => {
     expect(again.code).toBe(0);
     expect(JSON.parse(again.text)).toMatchObject({ apiUrl: ready.apiUrl, adminToken: ready.adminToken });
     expect((await into(dir)).text).toContain("nothing had changed");
+    // The state is with the account that this checkout started, also without --dir.
+    const found = await result(bare("start", "--into", dir));
+    expect(found.text).toContain("nothing had changed");
+    expect(found.text).toContain(ready.adminToken);
     expect((await fetch(`${url}/health`)).status).toBe(200);
     expect(await into(dir, "--fresh")).toMatchObject({ code: 1, text: expect.stringContaining("--fresh") });
     await stop(child);

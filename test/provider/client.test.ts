@@ -1,7 +1,11 @@
 /** The stand-in's client repeats requests as the provider's does, only faster. */
+import grpc from "@grpc/grpc-js";
+import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import { describe, expect, test } from "vitest";
 import { Refusal } from "../../infra/provider/api.ts";
 import { ProviderClient } from "../engine/plugin/client.ts";
+import { serve } from "../engine/plugin/server.ts";
 
 /** A client whose requests are answered so in turn, the last answer for ever, and the waits between. */
 function clientOf(...answers: readonly (Response | Error)[]) {
@@ -66,4 +70,21 @@ test("what is gone already cannot be deleted, and what is read so is gone", asyn
   await expect(client.remove("/x")).rejects.toThrow(/answered 404/);
   expect(await client.find("/x")).toBeUndefined();
   expect(asked()).toBe(2);
+});
+
+test("the stand-in takes no configured token that the provider would refuse; one of the environment is not looked at", async () => {
+  const port = await serve("0.0.0", ".");
+  const client = new services.ResourceProviderClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  const configure = (token: string | undefined) => {
+    const request = new provider.ConfigureRequest();
+    if (token !== undefined) request.getVariablesMap().set("cloudflare:config:apiToken", token);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    client.configure(request, (error: Error | null) => resolve(error?.message ?? "taken"));
+    return promise;
+  };
+  expect(await configure("a".repeat(38))).toContain("must only contain characters");
+  expect(await configure(`${"a".repeat(40)}.`)).toContain("must only contain characters");
+  expect(await configure("a".repeat(40))).toBe("taken");
+  expect(await configure(undefined)).toBe("taken");
+  client.close();
 });

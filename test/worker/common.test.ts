@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
 import { jsonSchema } from "../../worker/http/json-schema.ts";
 import { retry } from "../../worker/objects/retry.ts";
+import { title } from "../../worker/page/assets.gen.js";
 import { stackOf } from "../../worker/stack.ts";
 import { ADMIN, call, unique } from "./helpers.ts";
 
@@ -263,6 +264,10 @@ describe("the OpenAPI document", () => {
     for (const operation of Object.values(paths).flatMap(Object.values)) {
       expect(Object.keys(operation.responses).length).toBeGreaterThanOrEqual(2);
     }
+  });
+
+  it("has the page's title", async () => {
+    expect((await call("/openapi.json")).body).toMatchObject({ info: { title } });
   });
 
   it("describes what is checked: the step of a counter has the limits that refuse", async () => {

@@ -57,8 +57,8 @@ export function describe(summary: string, answers: Record<number, Schema | strin
 /** The names of the parameters in the path of a route. */
 const pathParameters = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
 
-/** The document of every route of an app. */
-export function openApi(app: Hono<App>, release: Release): object {
+/** The document of every route of an app, under its title. */
+export function openApi(app: Hono<App>, title: string, release: Release): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const { method, path, handler } of app.routes) {
     if (method === "ALL") continue;
@@ -69,7 +69,7 @@ export function openApi(app: Hono<App>, release: Release): object {
   }
   return {
     openapi: "3.1.0",
-    info: { title: "durable-stack", version: release.digest.slice(0, 12) },
+    info: { title, version: release.digest.slice(0, 12) },
     paths,
     components: {
       securitySchemes: {

@@ -8,3 +8,6 @@ export interface Asset {
 }
 
 export declare const page: { readonly html: Asset; readonly css: Asset; readonly js: Asset };
+
+/** What the page and the OpenAPI document are called: the project's name. */
+export declare const title: string;

@@ -10,6 +10,7 @@ import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import type { Inspection } from "./deploy.ts";
+import { CannotStart } from "./errors.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
@@ -36,7 +37,7 @@ export const ASSETS_FOLDER = "assets";
 export const DATA_FOLDER = "data";
 
 /** Thrown when the directory belongs to an account that runs. */
-class DirectoryInUse extends Error {}
+class DirectoryInUse extends CannotStart {}
 
 export class Account {
   readonly plan: Plan;

@@ -1,5 +1,8 @@
 /** What the account refuses, in Cloudflare's own terms: an HTTP status, a numeric code, a sentence. */
 
+/** Why an account does not start, and what to do about it: the message is for the person who starts it. */
+export class CannotStart extends Error {}
+
 /** A refusal that the API answers as an error envelope. `details` becomes `meta.details` of the error. */
 export class ApiError extends Error {
   readonly status: number;

@@ -19,6 +19,7 @@ import { ADDRESS_FILE } from "./address.ts";
 import { api } from "./api/app.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
+import { CannotStart } from "./errors.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
 import type { Plan } from "./options.ts";
@@ -26,6 +27,7 @@ import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
 export type { Call } from "./calls.ts";
+export { CannotStart } from "./errors.ts";
 export { type Fault, parseFault } from "./faults.ts";
 export type { Options, Plan } from "./options.ts";
 
@@ -75,7 +77,7 @@ export interface RunningAccount extends Address {
 }
 
 /** Thrown when a port is taken, with its number and the option that moves it. */
-export class PortInUse extends Error {}
+export class PortInUse extends CannotStart {}
 
 /** Starts the account of `dir`, or makes one; resolves when its Workers and its API answer. */
 export async function startAccount(options: StartOptions): Promise<RunningAccount> {

@@ -10,11 +10,18 @@ import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { apiToken } from "../../../infra/provider/facts/index.ts";
 import { ask } from "../../../infra/provider/functions.ts";
 import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference, imported, type Kind } from "../../../infra/provider/kind.ts";
 import type { Properties } from "../../../infra/provider/values.ts";
 import { ProviderClient } from "./client.ts";
+import { unary } from "./unary.ts";
+
+const API_TOKEN = new RegExp(apiToken);
+/** The provider's own words, which name the characters and not the length. */
+const REFUSED_TOKEN =
+  "api_token: API tokens must only contain characters a-z, A-Z, 0-9, hyphens and underscores, invalid value";
 
 /** Serves the protocol on a free port of loopback, and returns the port. Files are relative to `folder`. */
 export function serve(version: string, folder: string): Promise<number> {
@@ -54,7 +61,10 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
       const variables = request.getVariablesMap();
       // The environment has its say in what is not configured.
       const baseUrl = variables.get("cloudflare:config:baseUrl") || process.env.CLOUDFLARE_BASE_URL;
-      const token = variables.get("cloudflare:config:apiToken") || process.env.CLOUDFLARE_API_TOKEN;
+      const given = variables.get("cloudflare:config:apiToken");
+      // One that only the environment has reaches the client unchecked, as with the real one.
+      if (given && !API_TOKEN.test(given)) throw new Error(REFUSED_TOKEN);
+      const token = given || process.env.CLOUDFLARE_API_TOKEN;
       if (baseUrl && token) configured = new ProviderClient({ baseUrl, token });
       return new provider.ConfigureResponse();
     }),
@@ -136,19 +146,6 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
 
     cancel: unary(async () => new empties.Empty()),
     attach: unary(async () => new empties.Empty()),
-  };
-}
-
-/** A handler of one request; what it throws becomes the error that the engine prints. */
-function unary<Request, Response>(work: (request: Request) => Promise<Response>) {
-  return (call: { request: Request }, callback: (error: object | null, response?: Response) => void) => {
-    work(call.request).then(
-      (response) => callback(null, response),
-      (error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        callback({ code: grpc.status.UNKNOWN, message, details: message });
-      },
-    );
   };
 }
 

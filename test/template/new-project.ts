@@ -1,0 +1,112 @@
+/** What the real Pulumi CLI's `pulumi new` makes of this project, in a folder of its own outside of this checkout. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { findPulumi } from "../engine/pulumi-cli.ts";
+import { Terminal } from "../guides/terminal.ts";
+import { copyFiles, type Ended } from "../project-copy.ts";
+
+const run = promisify(execFile);
+
+/** A clean copy of this project, and the CLI that makes others of it. */
+export class Template {
+  readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "template-")));
+  readonly folder = join(this.#dir, "template");
+  /** Its files, seen from the folder. */
+  readonly files = copyFiles(this.folder);
+
+  /**
+   * `pulumi new` under `name`. With `--generate-only`, which writes the files: the rest (a stack, npm install) needs
+   * Pulumi's language host. @throws Error with what the CLI said, where it makes no project.
+   */
+  async make(name: string): Promise<NewProject> {
+    const root = join(this.#dir, name);
+    const backend = join(this.#dir, "backend");
+    for (const folder of [root, backend]) mkdirSync(folder, { recursive: true });
+    const cli = await findPulumi(console.error);
+    const env = {
+      ...outside(),
+      PULUMI_HOME: join(this.#dir, "home"),
+      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_CONFIG_PASSPHRASE: "passphrase",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+    const args = ["new", this.folder, "--name", name, "--yes", "--force", "--generate-only"];
+    const text = await run(cli, args, { cwd: root, env }).then(
+      ({ stdout, stderr }) => stdout + stderr,
+      (error: unknown) => {
+        const said = error instanceof Error ? error.message : String(error);
+        // It looks for the language host at its end, when all files are written.
+        if (said.includes("no language plugin 'pulumi-language-nodejs' found")) return `Created project '${name}'`;
+        throw error;
+      },
+    );
+    if (!text.includes(`Created project '${name}'`)) throw new Error(`pulumi new made nothing:\n${text}`);
+    return new NewProject(root);
+  }
+
+  remove(): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+export class NewProject {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Has the packages that `other` has installed. */
+  share(other: NewProject): void {
+    symlinkSync(join(other.root, "node_modules"), join(this.root, "node_modules"), "junction");
+  }
+
+  /** Runs a command to its end, as a user types it. */
+  async run(command: string): Promise<Ended> {
+    const child = this.#start(command);
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (chunk) => {
+        text += chunk;
+      });
+    }
+    const [code] = await once(child, "close");
+    return { code: typeof code === "number" ? code : null, text };
+  }
+
+  /** `npm start` at free ports, `npm run smoke` against what it says, and Ctrl-C; what both have printed. */
+  async startAndSmoke(): Promise<{ readonly start: string; readonly smoke: Ended }> {
+    const terminal = new Terminal(this.#start("npm start", { DURABLE_STACK_PORT: "0", DURABLE_STACK_API_PORT: "0" }));
+    try {
+      const start = await terminal.printed((text) => /Ctrl-C stops it/.test(text));
+      const url = /Demo page +(\S+)/.exec(start)?.[1];
+      const token = /Admin token +(\S+)/.exec(start)?.[1];
+      if (url === undefined || token === undefined) throw new Error(`npm start is not ready:\n${start}`);
+      return { start, smoke: await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`) };
+    } finally {
+      await terminal.stop();
+    }
+  }
+
+  #start(command: string, env: Readonly<Record<string, string>> = {}) {
+    return spawn("bash", ["-euo", "pipefail", "-c", command], {
+      cwd: this.root,
+      env: { ...outside(), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+  }
+}
+
+/** This process's environment without what npm, vitest and this project's scripts have added to it. */
+function outside(): NodeJS.ProcessEnv {
+  const added =
+    /^(npm_(?!config_)|npm_config_(local_)?prefix$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_)/;
+  const kept = Object.entries(process.env).filter(([name]) => !added.test(name));
+  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
+  return { ...Object.fromEntries(kept), PATH: path.join(delimiter) };
+}
