@@ -6,11 +6,13 @@ import * as v from "valibot";
 import { patterns } from "../worker/patterns.ts";
 import { origin, slug } from "./values.ts";
 
-type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void ? All : never;
+type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
 /** The settings of all patterns, by key. */
-type OfPatterns = Both<(typeof patterns)[keyof typeof patterns]["settings"]>;
+type OfPatterns = Both<(typeof patterns)[number]["settings"]>;
 
-const ofPatterns: OfPatterns = Object.assign({}, ...Object.values(patterns).map(({ settings }) => settings));
+const ofPatterns: OfPatterns = Object.assign({}, ...patterns.map(({ settings }) => settings));
 
 /** By key, as in Pulumi.<stack>.yaml. */
 export const sharedSettings = {

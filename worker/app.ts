@@ -1,67 +1,72 @@
 /**
  * The app: every route and what stands in front of it. Reads from the outside in: log, headers, CORS, rate limit,
- * routes; whatever went wrong comes out as a problem.
+ * routes; whatever went wrong comes out as a problem. The patterns' part of it follows from worker/patterns.ts.
  */
-import { type Context, Hono } from "hono";
-import { chat } from "./chat/routes.ts";
-import { counter } from "./counter/routes.ts";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { App } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
 import { requestLog } from "./http/log.ts";
 import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal } from "./http/problem.ts";
-import { account } from "./ledger/routes.ts";
 import { isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
-import { rateLimit } from "./rate-limit/middleware.ts";
-import { limit } from "./rate-limit/routes.ts";
-import { session } from "./session/routes.ts";
+import type { Limit } from "./pattern.ts";
+import { type PatternFolder, patterns } from "./patterns.ts";
 import { stackOf } from "./stack.ts";
 
-export const app = new Hono<App>()
-  .use(requestLog, safeHeaders, crossOrigin, wellFormedUrl)
-  .use("/counter/*", rateLimit({ policy: "counter", onUnavailable: "allow" }))
-  .use("/room/*", rateLimit({ policy: "chat", onUnavailable: "allow" }))
-  .use("/account/*", rateLimit({ policy: "account", onUnavailable: "deny" }))
-  .use("/session/*", rateLimit({ policy: "session", onUnavailable: "deny" }))
-  .use("/openapi.json", rateLimit({ policy: "default", onUnavailable: "allow" }))
-  .route("/", page)
-  .route("/", health)
-  .route("/counter", counter)
-  .route("/room", chat)
-  .route("/account", account)
-  .route("/session", session)
-  .route("/limit", limit)
-  .get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
+interface Parts {
+  /** Each pattern's routes, by its folder. */
+  readonly routes: Record<PatternFolder, Hono<App>>;
+  /** The rate limiter that stands in front of them, where the project has one. */
+  readonly limiter?: (limit: Limit) => MiddlewareHandler<App>;
+}
+
+/** The Worker's app, of the patterns' routes. */
+export function appOf({ routes, limiter }: Parts): Hono<App> {
+  const app = new Hono<App>().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
+  const limited = (path: string, limit: Limit | undefined) => {
+    if (limiter && limit) app.use(path, limiter(limit));
+  };
+  for (const { path, limit } of patterns) limited(`${path}/*`, limit);
+  limited("/openapi.json", { policy: "default", onUnavailable: "allow" });
+
+  app.route("/", page).route("/", health);
+  for (const { folder, path } of patterns) app.route(path, routes[folder]);
+  let document: object | undefined;
+  app.get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
     document ??= openApi(app, title, stackOf(c.env).release);
     return c.json(document);
-  })
-  .notFound((c) => {
-    const allowed = methodsAt(c.req.path);
-    if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
-    const headers = { Allow: allowed.join(", ") };
-    if (c.req.method === "OPTIONS") return c.body(null, 204, headers);
-    const detail = `${c.req.path} does not take ${c.req.method}; it takes ${headers.Allow}`;
-    return ended(c, { kind: "method-not-allowed", detail, headers });
-  })
-  .onError((error, c) => {
-    if (error instanceof Refusal) return ended(c, error.problem);
-    if (isTransient(error) || isOverloaded(error)) {
-      return ended(c, {
-        kind: "unavailable",
-        detail:
-          "The object cannot answer at the moment; try again in a few seconds. " +
-          "A change that had no Idempotency-Key may have been made",
-        headers: { "Retry-After": isOverloaded(error) ? "5" : "1" },
-      });
-    }
-    console.error(JSON.stringify({ requestId: c.get("requestId"), error: error.stack ?? String(error) }));
-    return ended(c, { kind: "internal", detail: `Something went wrong here; it is logged as ${c.get("requestId")}` });
   });
 
-let document: object | undefined;
+  return app
+    .notFound((c) => {
+      const allowed = methodsAt(app, c.req.path);
+      if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
+      const headers = { Allow: allowed.join(", ") };
+      if (c.req.method === "OPTIONS") return c.body(null, 204, headers);
+      const detail = `${c.req.path} does not take ${c.req.method}; it takes ${headers.Allow}`;
+      return ended(c, { kind: "method-not-allowed", detail, headers });
+    })
+    .onError(answerTo);
+}
+
+/** The answer to a request that a handler did not end itself. A bug is logged, and told by its request id alone. */
+function answerTo(error: Error, c: Context<App>): Response {
+  if (error instanceof Refusal) return ended(c, error.problem);
+  if (isTransient(error) || isOverloaded(error)) {
+    return ended(c, {
+      kind: "unavailable",
+      detail:
+        "The object cannot answer at the moment; try again in a few seconds. " +
+        "A change that had no Idempotency-Key may have been made",
+      headers: { "Retry-After": isOverloaded(error) ? "5" : "1" },
+    });
+  }
+  console.error(JSON.stringify({ requestId: c.get("requestId"), error: error.stack ?? String(error) }));
+  return ended(c, { kind: "internal", detail: `Something went wrong here; it is logged as ${c.get("requestId")}` });
+}
 
 /** The answer to a request that ends with a problem. */
 function ended(c: Context<App>, problem: Problem): Response {
@@ -70,7 +75,7 @@ function ended(c: Context<App>, problem: Problem): Response {
 }
 
 /** The methods that some route takes at a path. */
-function methodsAt(path: string): string[] {
+function methodsAt(app: Hono<App>, path: string): string[] {
   const takes = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method !== "ALL");
   const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter(takes);
   return methods.includes("GET") ? ["GET", "HEAD", ...methods.slice(1)] : methods;

@@ -1,5 +1,11 @@
-/** Entry of the Worker: the app, and the classes of its Durable Objects. */
-import { app } from "./app.ts";
+/** Entry of the Worker: the class and the routes of each pattern. */
+import { appOf } from "./app.ts";
+import { routes as chat } from "./chat/routes.ts";
+import { routes as counter } from "./counter/routes.ts";
+import { routes as ledger } from "./ledger/routes.ts";
+import { rateLimit } from "./rate-limit/middleware.ts";
+import { routes as limit } from "./rate-limit/routes.ts";
+import { routes as session } from "./session/routes.ts";
 
 export { ChatRoomDO } from "./chat/room.ts";
 export { CounterDO } from "./counter/counter.ts";
@@ -7,4 +13,7 @@ export { AccountDO } from "./ledger/ledger.ts";
 export { RateLimiterDO } from "./rate-limit/limiter.ts";
 export { SessionDO } from "./session/session.ts";
 
-export default { fetch: app.fetch } satisfies ExportedHandler<Env>;
+export default appOf({
+  routes: { counter, chat, ledger, session, "rate-limit": limit },
+  limiter: rateLimit,
+});

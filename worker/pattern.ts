@@ -2,6 +2,8 @@
 import type * as v from "valibot";
 
 export interface PatternFacts {
+  /** Its folder under worker/ and under test/. */
+  readonly folder: string;
   /** The middle of every object's name. Never change it: the objects would not be found again. */
   readonly name: string;
   /** The Worker's binding to the class (wrangler.jsonc). */
@@ -25,5 +27,7 @@ export interface Limit {
   readonly onUnavailable: "allow" | "deny";
 }
 
-/** Names a pattern's facts, with their types as narrow as they are written. */
-export const pattern = <const Facts extends PatternFacts>(facts: Facts): Facts => facts;
+/** A pattern's facts, with types as narrow as they are written. */
+export const pattern = <const Facts extends PatternFacts>(
+  facts: Facts,
+): Facts & Pick<PatternFacts, "limit" | "needs"> => facts;

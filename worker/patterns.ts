@@ -1,22 +1,15 @@
 /**
- * The patterns, by folder. All that deals with every pattern follows from this list: routes and the limiter in front of
- * them, settings, page, smoke test, rehearsal. `npm run pattern -- add|remove` keeps it.
+ * The patterns. All that deals with every pattern follows from this list: routes and the limiter in front of them,
+ * settings, page, smoke test, rehearsal. `npm run pattern -- add|remove` keeps it.
  */
 import { chat } from "./chat/pattern.ts";
 import { counter } from "./counter/pattern.ts";
 import { ledger } from "./ledger/pattern.ts";
-import type { PatternFacts } from "./pattern.ts";
 import { limit } from "./rate-limit/pattern.ts";
 import { session } from "./session/pattern.ts";
 
 /** In the order of the page and of the smoke test. The limiter comes last: its probe uses up tokens. */
-export const patterns = {
-  counter,
-  chat,
-  ledger,
-  session,
-  "rate-limit": limit,
-} satisfies Record<string, PatternFacts>;
+export const patterns = [counter, chat, ledger, session, limit] as const;
 
 /** The folder of a pattern, under worker/ and under test/. */
-export type PatternFolder = keyof typeof patterns;
+export type PatternFolder = (typeof patterns)[number]["folder"];

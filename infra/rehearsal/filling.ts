@@ -22,9 +22,8 @@ export interface Held {
   readonly region?: string;
 }
 
-export interface Pattern {
-  /** The Worker's binding to its class. */
-  readonly binding: string;
+/** How a pattern is filled: test/<pattern>/rehearsal.ts has it as `filling`. */
+export interface Filling {
   /** Makes an object hold data, and returns how to read it. */
   readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */

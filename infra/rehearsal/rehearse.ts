@@ -13,8 +13,8 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
-import type { Held, Pattern } from "./filling.ts";
-import { PATTERNS } from "./patterns.ts";
+import type { Held } from "./filling.ts";
+import { type Fillable, fillings } from "./patterns.ts";
 import { type Side, SideError } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
@@ -54,7 +54,7 @@ const LANES = 8;
 
 /** One object with data. */
 interface Filled {
-  readonly pattern: Pattern;
+  readonly pattern: Fillable;
   readonly className: string;
   readonly id: string;
   readonly region: string;
@@ -97,14 +97,15 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const base = new URL(`http://127.0.0.1:${account.port}/`);
 
   onProgress("filling it with data");
+  const fillable = await fillings();
   const classes = from.release.bindings.map(({ binding, className }) => ({
     className,
-    pattern: PATTERNS.find((pattern) => pattern.binding === binding),
+    pattern: fillable.find((pattern) => pattern.binding === binding),
   }));
   const callers = await Callers.of(account, base, nameOf(from, stack));
   const regions = regionsOf(from, stack);
   const filled: Filled[] = [];
-  for (const pattern of PATTERNS) {
+  for (const pattern of fillable) {
     const className = classes.find((candidate) => candidate.pattern === pattern)?.className;
     if (className === undefined) continue;
     const made = await inLanes(Array.from({ length: objects }), async (_, index): Promise<Filled> => {

@@ -1,5 +1,6 @@
 /**
  * Builds the demo page into one module that the Worker imports: `worker/page/assets.gen.js` (git-ignored).
+ * Each pattern's panel stands in its own folder, as panel.html and panel.ts; the page has them in the patterns' order.
  * The title is the project's name (Pulumi.yaml): the page and the OpenAPI document have it from here.
  * A generated module rather than text imports, because esbuild, wrangler and the test runner all read JavaScript alike;
  * its types (assets.gen.d.ts) are committed, so that editors and tsc need no build.
@@ -7,24 +8,36 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
+import { patterns } from "../../worker/patterns.ts";
 import { projectName } from "../stack/project.ts";
 import { digestOf } from "./manifest.ts";
 import { ROOT } from "./root.ts";
 
-const PAGE = join(ROOT, "worker/page");
+const WORKER = join(ROOT, "worker");
+const PAGE = join(WORKER, "page");
+
+/** The patterns that have a panel, by folder. */
+const panels = (): readonly string[] =>
+  patterns.map(({ folder }) => folder).filter((folder) => existsSync(join(WORKER, folder, "panel/panel.html")));
 
 /**
  * Builds the page's script, style and document; writes only when something changed, so that watchers do not loop.
  * Returns the bytes of the three together, as a browser has them once they are unpacked.
  */
 export async function buildPage(): Promise<number> {
-  const [js, css] = await Promise.all([bundle("client/main.ts"), bundle("page.css")]);
-  // A line's end is never between words in index.html, so it can go with the indentation.
+  const [js, css] = await Promise.all([
+    bundle({ stdin: { contents: clientOf(panels()), resolveDir: PAGE, loader: "ts" } }),
+    bundle({ entryPoints: ["page.css"] }),
+  ]);
   const title = projectName();
-  const html = readFileSync(join(PAGE, "index.html"), "utf8")
-    .replace(/\s*\n\s*/g, "")
+  const html = markup("page/index.html")
+    .replace("{{panels}}", () =>
+      panels()
+        .map((folder) => markup(`${folder}/panel/panel.html`))
+        .join(""),
+    )
     .replaceAll("{{title}}", () => asHtml(title));
   const page = { html: asset(html), css: asset(css), js: asset(js) };
   const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
@@ -32,6 +45,15 @@ export async function buildPage(): Promise<number> {
   mkdirSync(PAGE, { recursive: true });
   if (!existsSync(target) || readFileSync(target, "utf8") !== source) writeFileSync(target, source);
   return [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0);
+}
+
+/** A file of HTML. A line's end is never between words in it, so it can go with the indentation. */
+const markup = (file: string): string => readFileSync(join(WORKER, file), "utf8").replace(/\s*\n\s*/g, "");
+
+/** The page's script: the shell, then each panel. */
+function clientOf(folders: readonly string[]): string {
+  const imports = folders.map((folder, i) => `import { start as start${i} } from "../${folder}/panel/panel.ts";`);
+  return ['import "./client/main.ts";', ...imports, ...folders.map((_, i) => `start${i}();`)].join("\n");
 }
 
 const asHtml = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
@@ -48,10 +70,10 @@ function asset(text: string): { readonly gzip: string; readonly etag: string } {
   };
 }
 
-async function bundle(entry: string): Promise<string> {
+async function bundle(entry: Pick<BuildOptions, "stdin" | "entryPoints">): Promise<string> {
   const result = await build({
     absWorkingDir: PAGE,
-    entryPoints: [entry],
+    ...entry,
     bundle: true,
     write: false,
     minify: true,

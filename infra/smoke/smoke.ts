@@ -1,27 +1,21 @@
 /**
- * The smoke test: whether a deployed Worker does what it promises, all five patterns, over real HTTP and WebSocket.
+ * The smoke test: whether a deployed Worker does what it promises, all its patterns, over real HTTP and WebSocket.
  *
  * It makes objects of its own under names that nobody else uses, needs no more than what any client has, and costs
  * some thirty calls of the rate limiter. What only the admin may do is tried where the token is given.
  */
 import { randomUUID } from "node:crypto";
-import { chat } from "../../test/chat/smoke.ts";
-import { counter } from "../../test/counter/smoke.ts";
-import { ledger } from "../../test/ledger/smoke.ts";
-import { limiter } from "../../test/rate-limit/smoke.ts";
-import { session } from "../../test/session/smoke.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { Client } from "./client.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { page, release } from "./served.ts";
-
-/** In this order: the limiter last, since it uses up tokens. */
-const PROBES: Record<string, Probe> = { release, page, counter, chat, ledger, session, "rate limiter": limiter };
+import { toolOf } from "./tools.ts";
 
 /** Checks the Worker at `url`. Every pattern is tried, whatever became of those before. */
 export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check[]> {
   const subject = { client: new Client(url), id: `smoke-${randomUUID()}`, options };
   const checks: Check[] = [];
-  for (const [name, probe] of Object.entries(PROBES)) {
+  for (const [name, probe] of await probes()) {
     const start = performance.now();
     const outcome = await probe(subject).then(
       (detail) => ({ ok: true, detail }),
@@ -32,6 +26,17 @@ export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check
     options.onCheck?.(check);
   }
   return checks;
+}
+
+/** What is looked at, by name: what is served, then each pattern that has a probe (test/<pattern>/smoke.ts). */
+async function probes(): Promise<readonly (readonly [string, Probe])[]> {
+  const ofPatterns = await Promise.all(
+    patterns.map(async ({ folder }): Promise<(readonly [string, Probe])[]> => {
+      const tool: { probe: Probe } | undefined = await toolOf(folder, "smoke");
+      return tool ? [[folder, tool.probe]] : [];
+    }),
+  );
+  return [["release", release], ["page", page], ...ofPatterns.flat()];
 }
 
 /** A failed `fetch` hides its reason in the cause. */

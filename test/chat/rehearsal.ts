@@ -1,11 +1,10 @@
 /** A room keeps its messages, their numbers and who wrote them, and the files that were sent along. */
-import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
 const ofType = (type: string) => (frame: unknown) => member(frame, "type") === type;
 
-export const chat: Pattern = {
-  binding: "CHAT_ROOM",
+export const filling: Filling = {
   socket: (id) => `/room/${id}/ws`,
   async fill({ client, id, index }) {
     const socket = await client.connect(`/room/${id}/ws`);

@@ -3,7 +3,7 @@ import type { Socket } from "../../infra/smoke/client.ts";
 import { equal, holds, member, status } from "../../infra/smoke/expect.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
-export async function chat({ client, id }: Subject): Promise<string> {
+export async function probe({ client, id }: Subject): Promise<string> {
   const room = `/room/${id}`;
   status("a room without a WebSocket", await client.call(`${room}/ws`), 426);
   const sockets: Socket[] = [];

@@ -1,9 +1,8 @@
 /** A counter keeps its count, and the answers that it gave under idempotency keys. */
-import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
-export const counter: Pattern = {
-  binding: "COUNTER",
+export const filling: Filling = {
   socket: (id) => `/counter/live?id=${id}`,
   async fill({ client, id, index }) {
     const at = (action: string) => `/counter/${action}?id=${id}`;

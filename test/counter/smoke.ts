@@ -2,7 +2,7 @@
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
-export async function counter({ client, id }: Subject): Promise<string> {
+export async function probe({ client, id }: Subject): Promise<string> {
   const at = (action: string) => `/counter/${action}?id=${id}`;
   const socket = await client.connect(at("live"));
   try {

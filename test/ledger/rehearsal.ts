@@ -1,10 +1,9 @@
 /** A ledger keeps its balances and every transaction, and still adds up. */
-import { list, type Pattern } from "../../infra/rehearsal/filling.ts";
+import { type Filling, list } from "../../infra/rehearsal/filling.ts";
 import type { Client } from "../../infra/smoke/client.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
-export const ledger: Pattern = {
-  binding: "ACCOUNT",
+export const filling: Filling = {
   async fill({ client, id, index, adminToken: token }) {
     const at = (path: string) => `/account/${id}/${path}`;
     const deposit = { json: { account: "ann", amount: 1_000 + index }, token };

@@ -2,7 +2,7 @@
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
-export async function ledger({ client, id, options: { adminToken } }: Subject): Promise<string> {
+export async function probe({ client, id, options: { adminToken } }: Subject): Promise<string> {
   const at = (path: string) => `/account/${id}/${path}`;
   const transfer = async (amount: unknown, to = "ben") =>
     client.call(at("transfer"), { json: { from: "ann", to, amount } });

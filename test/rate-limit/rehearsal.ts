@@ -1,12 +1,11 @@
 /** A bucket never has more tokens than it had, and those that have come since: what was used up stays used up. */
-import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { holds, member, status } from "../../infra/smoke/expect.ts";
 
 /** Of the capacity. What is left is more than the calls of a reading need. */
 const TAKEN_SHARE = 0.9;
 
-export const limiter: Pattern = {
-  binding: "RATE_LIMITER",
+export const filling: Filling = {
   async fill({ client }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
     const full = await peek();

@@ -5,7 +5,7 @@ import type { Subject } from "../../infra/smoke/probe.ts";
 /** Of the capacity: enough that refilling does not make up for it between two calls. */
 const TAKEN_SHARE = 0.1;
 
-export async function limiter({ client }: Subject): Promise<string> {
+export async function probe({ client }: Subject): Promise<string> {
   const peek = status("GET /limit", await client.call("/limit"), 200);
   const capacity = Number(member(peek, "limit"));
   holds("the bucket has a capacity", capacity >= 1);

@@ -1,11 +1,10 @@
 /** A session keeps whose it is and when it ends at the latest; each reading moves its expiry, which is not compared. */
-import type { Pattern } from "../../infra/rehearsal/filling.ts";
+import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
 const KEPT = ["userId", "role", "metadata", "createdAt", "endsAt"] as const;
 
-export const session: Pattern = {
-  binding: "SESSION",
+export const filling: Filling = {
   async fill({ client, index, adminToken }) {
     const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
     const begun = await client.call("/session", { json, token: adminToken });

@@ -2,7 +2,7 @@
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
-export async function session({ client, options: { adminToken } }: Subject): Promise<string> {
+export async function probe({ client, options: { adminToken } }: Subject): Promise<string> {
   const nobody = await client.call("/session", { token: "eu~no-such-token" });
   equal("a token that never was", member(status("GET /session", nobody, 404), "error"), "Session not found");
   status("no token at all", await client.call("/session"), 401);

@@ -1,7 +1,7 @@
 /** What the suites of the patterns share: calling the Worker as a client does. */
 import { env, exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
-import { app } from "../../worker/app.ts";
+import app from "../../worker/index.ts";
 
 const ORIGIN = "https://stack.test";
 

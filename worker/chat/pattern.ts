@@ -4,6 +4,7 @@ import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 
 export const chat = pattern({
+  folder: "chat",
   name: "chat",
   binding: "CHAT_ROOM",
   class: "ChatRoomDO",

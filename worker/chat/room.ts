@@ -8,9 +8,9 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
+import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
-import { type Bucket, full, type Policy, refill, take, waitFor } from "../rate-limit/bucket.ts";
 import { stackOf } from "../stack.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";

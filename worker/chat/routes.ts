@@ -9,6 +9,7 @@ import { query, wholeNumber } from "../http/validation.ts";
 import { nameOf, objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { newcomer, type Who, whoIs } from "./identity.ts";
+import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
 import { joinRequest, type Readable } from "./room.ts";
 
@@ -59,7 +60,7 @@ const joining = describe("A WebSocket into the room; after=<seq> resumes where a
   101: "Switching protocols; frames as in worker/chat/protocol.ts",
 });
 
-export const chat = new Hono<App>()
+export const routes = new Hono<App>()
   .get("/:roomId", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
   .get("/:roomId/ws", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
   .get("/:roomId/messages", describe("A page of the history", { 200: Messages }), query(Range), async (c) => {
@@ -79,7 +80,7 @@ export const chat = new Hono<App>()
       }
       const size = lengthOf(c);
       const key = crypto.randomUUID();
-      const blob = `${nameOf(c, c.env.CHAT_ROOM, c.req.param("roomId"))}/${key}`;
+      const blob = `${nameOf(c, chat, c.req.param("roomId"))}/${key}`;
       const { name } = c.req.valid("query");
       const file = { key, type, size, ...(name !== undefined && { name }) };
       // Not retried: the second call of the two would find the key taken.
@@ -124,7 +125,7 @@ export const chat = new Hono<App>()
 
 type RoomContext = Context<App, "/:roomId">;
 
-const roomOf = (c: RoomContext) => objectFor(c, c.env.CHAT_ROOM, c.req.param("roomId"));
+const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 
 const notFound = () => refusal("not-found", "There is no such attachment in this room");
 

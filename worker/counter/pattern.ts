@@ -2,6 +2,7 @@
 import { pattern } from "../pattern.ts";
 
 export const counter = pattern({
+  folder: "counter",
   name: "counter",
   binding: "COUNTER",
   class: "CounterDO",

@@ -11,6 +11,7 @@ import { nameOf, objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
 import type { Counted, CounterDO } from "./counter.ts";
+import { counter } from "./pattern.ts";
 import { readCopy } from "./shared.ts";
 
 const MAX_STEP = 1_000_000;
@@ -34,7 +35,7 @@ const reading = describe("The count: the newest one, or with consistency=eventua
   200: Answer,
 });
 
-export const counter = new Hono<App>()
+export const routes = new Hono<App>()
   .post(
     "/increment",
     describe("Adds to a counter", { 200: Answer }),
@@ -72,11 +73,11 @@ export const counter = new Hono<App>()
     (c) => counterOf(c, c.req.valid("query").id).fetch(c.req.raw),
   );
 
-const counterOf = (c: Context<App>, id: string) => objectFor(c, c.env.COUNTER, id);
+const counterOf = (c: Context<App>, id: string) => objectFor(c, counter, id);
 
 async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof Reading>): Promise<Answer> {
   if (consistency === "strong") return { count: await retry(() => counterOf(c, id).value()) };
-  const published = await readCopy(c.env.READS, nameOf(c, c.env.COUNTER, id));
+  const published = await readCopy(c.env.READS, nameOf(c, counter, id));
   const { count, asOf } = published ?? (await retry(() => counterOf(c, id).share()));
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
 }

@@ -2,6 +2,7 @@
 import { pattern } from "../pattern.ts";
 
 export const ledger = pattern({
+  folder: "ledger",
   name: "account",
   binding: "ACCOUNT",
   class: "AccountDO",

@@ -11,6 +11,7 @@ import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import type { Paid } from "./draft.ts";
 import type { AccountDO } from "./ledger.ts";
+import { ledger } from "./pattern.ts";
 import { MAX_AMOUNT, OUTSIDE, type Transaction } from "./rules.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
@@ -75,7 +76,7 @@ const AuditAnswer = v.object({
 
 const transferring = describe("Moves money from one account to another", { 200: Moved });
 
-export const account = new Hono<App>()
+export const routes = new Hono<App>()
   .use(async (c, next) => {
     c.set("problemFields", { success: false });
     await next();
@@ -151,7 +152,7 @@ export const account = new Hono<App>()
     c.json(await retry(() => ledgerOf(c, c.req.valid("param").ledger).audit())),
   );
 
-const ledgerOf = (c: Context<App>, id: string) => objectFor(c, c.env.ACCOUNT, id);
+const ledgerOf = (c: Context<App>, id: string) => objectFor(c, ledger, id);
 
 async function pay(
   c: Context<App>,

@@ -21,15 +21,20 @@ const NAME_SEPARATOR = ":";
  */
 export const MAX_ID_BYTES = 256;
 
-/** The binding of a class, and what the middle of its objects' names is. Never change one: its objects would be lost. */
-const PATTERNS = [
-  ["COUNTER", "counter"],
-  ["CHAT_ROOM", "chat"],
-  ["ACCOUNT", "account"],
-  ["SESSION", "session"],
-  ["RATE_LIMITER", "limit"],
-] as const;
-export type Pattern = (typeof PATTERNS)[number][1];
+/** The classes of this Worker, by binding. */
+type Objects = {
+  [Binding in keyof Env as Env[Binding] extends DurableObjectNamespace<infer _> ? Binding : never]: ClassOf<
+    Env[Binding]
+  >;
+};
+type ClassOf<Namespace> = Namespace extends DurableObjectNamespace<infer Class> ? Class : never;
+type Namespaces = { [Binding in keyof Objects]: DurableObjectNamespace<Objects[Binding]> };
+
+/** What a pattern's objects are called and where they are: a part of its pattern.ts. */
+interface Named<Binding extends keyof Objects> {
+  readonly name: string;
+  readonly binding: Binding;
+}
 
 /** An id and the region that it lives in. */
 export interface Place {
@@ -61,7 +66,7 @@ export function formatId({ region, id }: Place): string {
 }
 
 /** The name of the object at a place. */
-export function objectName(table: Regions, pattern: Pattern, { region, id }: Place): string {
+export function objectName(table: Regions, pattern: string, { region, id }: Place): string {
   return [namePrefix(table, region), pattern, id].join(NAME_SEPARATOR);
 }
 
@@ -91,28 +96,23 @@ export function placeOf(c: Context<App>, written: string): Place {
  * another (see retry.ts). The region's location hint counts for an object's first caller only; its jurisdiction is
  * part of the object's identity.
  */
-export function objectFor<T extends Rpc.DurableObjectBranded | undefined>(
+export function objectFor<Binding extends keyof Objects>(
   c: Context<App>,
-  namespace: DurableObjectNamespace<T>,
+  { name, binding }: Named<Binding>,
   at: string | Place,
-): DurableObjectStub<T> {
+): DurableObjectStub<Objects[Binding]> {
   const place = typeof at === "string" ? placeOf(c, at) : at;
-  const pattern = patternOf(c, namespace);
-  c.set("object", { pattern, region: place.region.id });
+  const namespaces: Namespaces = c.env;
+  const namespace = namespaces[binding];
+  c.set("object", { pattern: name, region: place.region.id });
   const { jurisdiction, locationHint } = place.region;
   const within = jurisdiction ? inJurisdiction(namespace, jurisdiction) : namespace;
-  return within.getByName(objectName(stackOf(c.env).regions, pattern, place), { locationHint });
+  return within.getByName(objectName(stackOf(c.env).regions, name, place), { locationHint });
 }
 
 /** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
-export function nameOf(c: Context<App>, namespace: unknown, id: string): string {
-  return objectName(stackOf(c.env).regions, patternOf(c, namespace), placeOf(c, id));
-}
-
-function patternOf(c: Context<App>, namespace: unknown): Pattern {
-  const found = PATTERNS.find(([binding]) => c.env[binding] === namespace);
-  if (!found) throw new Error("The namespace is not one of this Worker's bindings");
-  return found[1];
+export function nameOf(c: Context<App>, { name }: { readonly name: string }, id: string): string {
+  return objectName(stackOf(c.env).regions, name, placeOf(c, id));
 }
 
 /**

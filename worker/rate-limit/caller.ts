@@ -8,10 +8,10 @@ import type { Context } from "hono";
 import * as v from "valibot";
 import { ApiKey, storedAt } from "../../contract/api-keys.ts";
 import type { App } from "../http/context.ts";
+import { type Bucket, full, type Policy, refill, take } from "../objects/bucket.ts";
 import { type Place, regionOfCaller } from "../objects/names.ts";
 import { stackOf } from "../stack.ts";
 import { addressKey } from "./address.ts";
-import { type Bucket, full, type Policy, refill, take } from "./bucket.ts";
 import { Memory } from "./memory.ts";
 
 /** Seconds. With as long in KV's own cache, a revoked key is refused within a minute or two, everywhere. */

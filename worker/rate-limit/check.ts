@@ -2,12 +2,13 @@
 import type { Context } from "hono";
 import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
+import type { Policy } from "../objects/bucket.ts";
 import { formatId, objectFor, type Place } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import type { Policy } from "./bucket.ts";
 import { Denials } from "./denials.ts";
 import type { Verdict } from "./limiter.ts";
+import { limit } from "./pattern.ts";
 
 /** A policy with the name under which callers see it. */
 export interface NamedPolicy extends Policy {
@@ -50,9 +51,7 @@ export async function check(
   const { capacity, periodSeconds } = policy;
   try {
     // A retry whose first call did count takes a token too many: the safe side, and better than an outage.
-    const verdict = await withDeadline(
-      retry(() => objectFor(c, c.env.RATE_LIMITER, at)[method]({ capacity, periodSeconds }, cost)),
-    );
+    const verdict = await withDeadline(retry(() => objectFor(c, limit, at)[method]({ capacity, periodSeconds }, cost)));
     denials.remember(name, cost, verdict, Date.now());
     return verdict;
   } catch (error) {

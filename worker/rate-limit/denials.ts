@@ -4,7 +4,7 @@
  * It never denies what the object would allow: nobody but time adds tokens to a bucket, so what was too much a moment
  * ago is too much until the time that the object said, and what costs more is too much for longer.
  */
-import type { Policy } from "./bucket.ts";
+import type { Policy } from "../objects/bucket.ts";
 import type { Verdict } from "./limiter.ts";
 import { Memory } from "./memory.ts";
 

@@ -2,7 +2,7 @@
  * What an answer says about the limit, in both families of headers: the article's `X-RateLimit-*`, and `RateLimit`
  * with `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers, sections 3 and 4).
  */
-import type { Policy } from "./bucket.ts";
+import type { Policy } from "../objects/bucket.ts";
 import type { Verdict } from "./limiter.ts";
 
 /** The headers of an answer under this policy, allowed or denied. */

@@ -20,7 +20,7 @@ import {
   take,
   tokens,
   waitFor,
-} from "./bucket.ts";
+} from "../objects/bucket.ts";
 
 /** The limiter's answer. */
 export interface Verdict {

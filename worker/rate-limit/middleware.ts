@@ -7,20 +7,17 @@ import type { App } from "../http/context.ts";
 import { documented } from "../http/openapi.ts";
 import { type Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
+import type { Limit } from "../pattern.ts";
 import { callerOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./limiter.ts";
 
-export interface RateLimitOptions {
-  /** A policy of the stack's `rateLimits`; `default` where the stack has none of that name. */
-  policy: string;
+export interface RateLimitOptions extends Limit {
   /** Whose bucket pays. By default that of a verified API key, else of the network address. */
   key?: (c: Context<App>) => Place | Promise<Place>;
   /** Tokens that a request costs; 1 by default. Over the capacity, the request can never be served: 400. */
   cost?: number | ((c: Context<App>) => number);
-  /** Whether requests pass while the limiter itself cannot answer. */
-  onUnavailable: "allow" | "deny";
 }
 
 export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {

@@ -11,6 +11,7 @@ const RateLimit = v.object({
 });
 
 export const limit = pattern({
+  folder: "rate-limit",
   name: "limit",
   binding: "RATE_LIMITER",
   class: "RateLimiterDO",

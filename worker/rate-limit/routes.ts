@@ -33,7 +33,7 @@ const Status = v.object({
   periodSeconds: v.number(),
 });
 
-export const limit = new Hono<App>()
+export const routes = new Hono<App>()
   .get("/", describe("What is left in the caller's bucket", { 200: Status }), query(Peek), async (c) => {
     const { policy: name, cost } = c.req.valid("query");
     const policy = policyOf(c, name);

@@ -5,6 +5,7 @@ import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import { shownToken } from "./credentials.ts";
+import { session } from "./pattern.ts";
 import { placeOfToken } from "./token.ts";
 
 export interface Identity {
@@ -17,6 +18,6 @@ export async function identityOf(c: Context<App>): Promise<Identity | undefined>
   const token = shownToken(c);
   const place = token === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, token);
   if (!place) return undefined;
-  const session = await retry(async () => objectFor(c, c.env.SESSION, place).read());
-  return session && { userId: session.userId, role: session.role };
+  const found = await retry(async () => objectFor(c, session, place).read());
+  return found && { userId: found.userId, role: found.role };
 }

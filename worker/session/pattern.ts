@@ -4,6 +4,7 @@ import { whole, yesOrNo } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 
 export const session = pattern({
+  folder: "session",
   name: "session",
   binding: "SESSION",
   class: "SessionDO",

@@ -10,6 +10,7 @@ import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import { giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import { session } from "./pattern.ts";
 import { mintToken, placeOfToken } from "./token.ts";
 
 const MINUTE_MS = 60_000;
@@ -62,7 +63,7 @@ const ending = describe("Ends the caller's session", { 200: Ended });
 const byAdmin = documented(pass, () => ({ security: [{ admin: [] }] }));
 const bySession = documented(pass, () => ({ security: [{ session: [] }, { cookie: [] }] }));
 
-export const session = new Hono<App>()
+export const routes = new Hono<App>()
   .post("/", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
   .post("/create", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
   .get("/", reading, bySession, async (c) => c.json(await read(c)))
@@ -70,7 +71,7 @@ export const session = new Hono<App>()
   .delete("/", ending, bySession, async (c) => c.json(await end(c)))
   .delete("/invalidate", ending, bySession, async (c) => c.json(await end(c)));
 
-const sessionAt = (c: Context<App>, place: Place) => objectFor(c, c.env.SESSION, place);
+const sessionAt = (c: Context<App>, place: Place) => objectFor(c, session, place);
 
 async function create(c: Context<App>, wanted: v.InferOutput<typeof Subject>): Promise<v.InferOutput<typeof Created>> {
   const { session: limits, demoLogin } = stackOf(c.env).settings;

@@ -13,7 +13,7 @@ import {
   take,
   tokens,
   waitFor,
-} from "../../../worker/rate-limit/bucket.ts";
+} from "../../../worker/objects/bucket.ts";
 
 const START = 1_800_000_000_000;
 const policies: fc.Arbitrary<Policy> = fc.record({

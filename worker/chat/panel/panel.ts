@@ -4,6 +4,7 @@ import { curl } from "../../page/client/curl.ts";
 import { element, onSubmit } from "../../page/client/dom.ts";
 import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
+import { onIdentity } from "../../page/client/visitor.ts";
 import { Cable } from "./cable.ts";
 import { ChatClient, type ChatEvent } from "./client.ts";
 import { ChatLog, nameOf } from "./log.ts";
@@ -13,8 +14,8 @@ const TYPING_FOR_MS = 3_000;
 const CUT = "Cut the connection";
 const MEND = "Reconnect";
 
-/** Joins the chosen room. Returns what joins it anew, as whoever the visitor is by then. */
-export function chatPanel(): () => void {
+/** Joins the chosen room, and joins it anew when the visitor has become somebody else. */
+export function start(): void {
   const panel = new Panel("chat");
   const log = new ChatLog(panel.find("log"));
   const people = panel.find("people");
@@ -142,5 +143,5 @@ export function chatPanel(): () => void {
     else cable.cut();
     cutKey.textContent = cable.isCut ? MEND : CUT;
   });
-  return join;
+  onIdentity(join);
 }

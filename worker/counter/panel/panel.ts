@@ -10,7 +10,7 @@ import { numberOf } from "../../page/client/read.ts";
 /** Digits that fit the display in its large size. */
 const LARGE_DIGITS = 6;
 
-export function counterPanel(): void {
+export function start(): void {
   const panel = new Panel("counter");
   const figure = panel.find("figure");
   const output = panel.find("count");

@@ -5,6 +5,7 @@ import { find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { listOf, numberOf, textOf } from "../../page/client/read.ts";
+import { admin } from "../../page/client/visitor.ts";
 import { type Entry, entryOf, LedgerView } from "./view.ts";
 
 /** What one window of this browser tells the others: it moved money, so they need not ask. */
@@ -13,8 +14,7 @@ interface Moved {
   entry: Entry;
 }
 
-/** Returns a way to the admin token that the visitor entered: other panels may need it too. */
-export function ledgerPanel(): { adminToken: () => string } {
+export function start(): void {
   const panel = new Panel("ledger");
   const view = new LedgerView(panel.find("balances"), panel.find("entries"));
   const transfer = panel.form("transfer");
@@ -99,5 +99,9 @@ export function ledgerPanel(): { adminToken: () => string } {
     commands();
     void load();
   });
-  return { adminToken: () => field(deposit, "token").value };
+  // Other panels may need it too.
+  admin.askedIn = "the ledger's panel";
+  deposit.addEventListener("input", () => {
+    admin.token = field(deposit, "token").value;
+  });
 }

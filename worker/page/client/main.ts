@@ -1,17 +1,7 @@
-/** The demo page: five panels, each on one object, and the nameplate of the release that serves them. */
-import { chatPanel } from "../../chat/panel/panel.ts";
-import { counterPanel } from "../../counter/panel/panel.ts";
-import { ledgerPanel } from "../../ledger/panel/panel.ts";
-import { limiterPanel } from "../../rate-limit/panel/panel.ts";
-import { sessionPanel } from "../../session/panel/panel.ts";
+/** The shell of the demo page: the nameplate of the release that serves it. The panels come from the patterns. */
 import { find } from "./dom.ts";
 import { secondWindow } from "./names.ts";
 import { nameplate } from "./release.ts";
 
 secondWindow(find(document, "#second", HTMLAnchorElement));
 void nameplate();
-counterPanel();
-const rejoin = chatPanel();
-const ledger = ledgerPanel();
-sessionPanel(rejoin, ledger.adminToken);
-limiterPanel();

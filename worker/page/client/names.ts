@@ -4,19 +4,20 @@
  */
 import { find } from "./dom.ts";
 
-const DEFAULTS = { counter: "global", room: "lobby", ledger: "main" };
-type Kind = keyof typeof DEFAULTS;
-
-/** Calls `use` with the id of this kind, as it stands in URLs: now, and whenever the visitor chooses another. */
-export function onName(kind: Kind, use: (id: string) => void): void {
+/**
+ * Calls `use` with the id of this kind, as it stands in URLs: now, and whenever the visitor chooses another. The field
+ * is the one that a panel calls `data-name="<kind>"`; what it holds at first is what is shown where none is chosen.
+ */
+export function onName(kind: string, use: (id: string) => void): void {
   const input = find(document, `[data-name="${kind}"]`, HTMLInputElement);
-  input.value = new URLSearchParams(location.search).get(kind) || DEFAULTS[kind];
+  const byDefault = input.defaultValue;
+  input.value = new URLSearchParams(location.search).get(kind) || byDefault;
   use(encodeURIComponent(input.value));
   input.addEventListener("change", () => {
-    const id = input.value.trim() || DEFAULTS[kind];
+    const id = input.value.trim() || byDefault;
     input.value = id;
     const here = new URL(location.href);
-    if (id === DEFAULTS[kind]) here.searchParams.delete(kind);
+    if (id === byDefault) here.searchParams.delete(kind);
     else here.searchParams.set(kind, id);
     history.replaceState(null, "", here);
     use(encodeURIComponent(id));

@@ -2,11 +2,12 @@
  * The rate limiter's panel: this address's bucket. Every answer that any panel gets says how much is left; between
  * answers the refill is computed here, with the limiter's own arithmetic, so that watching costs nothing.
  */
+
+import { type Bucket, type Policy, refill } from "../../objects/bucket.ts";
 import { type Answer, call, watchAnswers } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { element, fill, find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { Panel } from "../../page/client/panel.ts";
-import { type Bucket, type Policy, refill } from "../bucket.ts";
 
 const POLICY = "default";
 const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
@@ -18,7 +19,7 @@ const DRAW_EVERY_MS = 100;
 
 const counted = (tokens: number) => `${tokens} token${tokens === 1 ? "" : "s"}`;
 
-export function limiterPanel(): void {
+export function start(): void {
   const panel = new Panel("limit");
   const tokens = panel.find("tokens");
   const capacity = panel.find("capacity");

@@ -7,6 +7,7 @@ import { curl } from "../../page/client/curl.ts";
 import { fill, onSubmit } from "../../page/client/dom.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { numberOf, recordOf, textOf } from "../../page/client/read.ts";
+import { admin, identityChanged } from "../../page/client/visitor.ts";
 
 const REMEMBERED = "session";
 const DRAW_EVERY_MS = 250;
@@ -21,8 +22,7 @@ interface Life {
   slidingMs: number;
 }
 
-/** `onChange` is called when the visitor has become somebody else; `adminToken` is what the visitor gave, or "". */
-export function sessionPanel(onChange: () => void, adminToken: () => string): void {
+export function start(): void {
   const panel = new Panel("session");
   const user = panel.input("user");
   const keys = [panel.button("read"), panel.button("logout")] as const;
@@ -70,14 +70,14 @@ export function sessionPanel(onChange: () => void, adminToken: () => string): vo
   };
 
   onSubmit(panel.form("form"), async () => {
-    const answer = await call("/session", { json: { userId: user.value, cookie: true }, token: adminToken() });
+    const answer = await call("/session", { json: { userId: user.value, cookie: true }, token: admin.token });
     if (!answer.ok) {
-      const hint = answer.status === 401 ? ". It can be entered in the ledger's panel" : "";
+      const hint = answer.status === 401 && admin.askedIn ? `. It can be entered in ${admin.askedIn}` : "";
       return panel.alert(answer.message + hint);
     }
     panel.note("");
     learn(await call("/session"));
-    onChange();
+    identityChanged();
   });
   readKey.addEventListener("click", async () => {
     const before = life?.expiresAt ?? 0;
@@ -96,7 +96,7 @@ export function sessionPanel(onChange: () => void, adminToken: () => string): vo
     show(undefined);
     panel.note("Logged out. Nothing of the session is left.");
     user.focus();
-    onChange();
+    identityChanged();
   });
 
   const commands = () => {
