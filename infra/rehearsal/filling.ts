@@ -24,6 +24,8 @@ export interface Held {
 
 /** How a pattern is filled: test/<pattern>/rehearsal.ts has it as `filling`. */
 export interface Filling {
+  /** The binding of its class, in the release that is filled. */
+  readonly binding: string;
   /** Makes an object hold data, and returns how to read it. */
   readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */

@@ -1,21 +1,17 @@
-/** The patterns that a rehearsal fills, in their own order: the limiter comes last, since its buckets refill. */
-
+/** What a rehearsal can fill: each test/<pattern>/rehearsal.ts. It outlives its pattern, until no stack has the class. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { patterns } from "../../worker/patterns.ts";
+import { ROOT } from "../release/root.ts";
 import { toolOf } from "../smoke/tools.ts";
 import type { Filling } from "./filling.ts";
 
-export interface Fillable extends Filling {
-  /** The Worker's binding to the pattern's class. */
-  readonly binding: string;
-}
-
-/** Of each pattern that has a filling (test/<pattern>/rehearsal.ts). */
-export async function fillings(): Promise<readonly Fillable[]> {
-  const all = await Promise.all(
-    patterns.map(async ({ folder, binding }): Promise<Fillable[]> => {
-      const tool: { filling: Filling } | undefined = await toolOf(folder, "rehearsal");
-      return tool ? [{ ...tool.filling, binding }] : [];
-    }),
+/** Those of removed patterns first, then in the patterns' order: the limiter comes last, since its buckets refill. */
+export async function fillings(): Promise<readonly Filling[]> {
+  const order: readonly string[] = patterns.map(({ folder }) => folder);
+  const folders = readdirSync(join(ROOT, "test")).sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  const tools: ({ filling: Filling } | undefined)[] = await Promise.all(
+    folders.map((folder) => toolOf<{ filling: Filling }>(folder, "rehearsal")),
   );
-  return all.flat();
+  return tools.flatMap((tool) => (tool ? [tool.filling] : []));
 }

@@ -13,8 +13,8 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
-import type { Held } from "./filling.ts";
-import { type Fillable, fillings } from "./patterns.ts";
+import type { Filling, Held } from "./filling.ts";
+import { fillings } from "./patterns.ts";
 import { type Side, SideError } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
@@ -54,7 +54,7 @@ const LANES = 8;
 
 /** One object with data. */
 interface Filled {
-  readonly pattern: Fillable;
+  readonly pattern: Filling;
   readonly className: string;
   readonly id: string;
   readonly region: string;

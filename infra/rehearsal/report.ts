@@ -30,7 +30,7 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
     ...classes.filter(({ ok }) => !ok).flatMap(losses),
     "",
     ...visitors(from, to, rehearsal),
-    ...unfilled.map((name) => `${name} was not filled: no pattern has a rehearsal.ts for its binding.`),
+    ...unfilled.map((name) => `${name} was not filled: no test/<pattern>/rehearsal.ts is for its binding.`),
     ...notAllowed.map(
       (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
     ),

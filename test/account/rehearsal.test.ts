@@ -76,9 +76,10 @@ it("passes where a class is renamed and every object keeps its data, after a rel
 
 it("passes where a class is deleted by a step, and says so, and that the stack does not allow it yet", async () => {
   project.replace("worker/index.ts", 'export { CounterDO } from "./counter/counter.ts";\n', "");
-  project.replace("worker/app.ts", 'import { counter } from "./counter/routes.ts";\n', "");
-  project.replace("worker/app.ts", '  .route("/counter", counter)\n', "");
-  project.replace("worker/objects/names.ts", '  ["COUNTER", "counter"],\n', "");
+  project.replace("worker/index.ts", 'import { routes as counter } from "./counter/routes.ts";\n', "");
+  project.replace("worker/index.ts", "routes: { counter, chat", "routes: { chat");
+  project.replace("worker/patterns.ts", 'import { counter } from "./counter/pattern.ts";\n', "");
+  project.replace("worker/patterns.ts", "[counter, chat", "[chat");
   project.replace("wrangler.jsonc", '      { "name": "COUNTER", "class_name": "CounterDO" },\n', "");
   addStep('"0002-remove-counter", (classes) => classes.remove("CounterDO")');
   const { code, ok, classes, notAllowed, sockets } = await rehearse("v1");
@@ -91,8 +92,8 @@ it("passes where a class is deleted by a step, and says so, and that the stack d
 });
 
 it("fails where the code looks for the data somewhere else, although no class changes", async () => {
-  project.replace("worker/objects/names.ts", '["ACCOUNT", "account"]', '["ACCOUNT", "ledger"]');
-  project.replace("worker/objects/names.ts", '["RATE_LIMITER", "limit"]', '["RATE_LIMITER", "bucket"]');
+  project.replace("worker/ledger/pattern.ts", 'name: "account"', 'name: "ledger"');
+  project.replace("worker/rate-limit/pattern.ts", 'name: "limit"', 'name: "bucket"');
   const { code, ok, classes, plan } = await rehearse("dist/older");
   expect({ code, ok }).toEqual({ code: 1, ok: false });
   expect(plan.join("\n")).toContain("no changes to 5");

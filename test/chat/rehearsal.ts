@@ -5,6 +5,7 @@ import { member, status } from "../../infra/smoke/expect.ts";
 const ofType = (type: string) => (frame: unknown) => member(frame, "type") === type;
 
 export const filling: Filling = {
+  binding: "CHAT_ROOM",
   socket: (id) => `/room/${id}/ws`,
   async fill({ client, id, index }) {
     const socket = await client.connect(`/room/${id}/ws`);

@@ -3,6 +3,7 @@ import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
 export const filling: Filling = {
+  binding: "COUNTER",
   socket: (id) => `/counter/live?id=${id}`,
   async fill({ client, id, index }) {
     const at = (action: string) => `/counter/${action}?id=${id}`;

@@ -4,6 +4,7 @@ import type { Client } from "../../infra/smoke/client.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
 export const filling: Filling = {
+  binding: "ACCOUNT",
   async fill({ client, id, index, adminToken: token }) {
     const at = (path: string) => `/account/${id}/${path}`;
     const deposit = { json: { account: "ann", amount: 1_000 + index }, token };

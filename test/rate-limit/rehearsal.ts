@@ -6,6 +6,7 @@ import { holds, member, status } from "../../infra/smoke/expect.ts";
 const TAKEN_SHARE = 0.9;
 
 export const filling: Filling = {
+  binding: "RATE_LIMITER",
   async fill({ client }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
     const full = await peek();

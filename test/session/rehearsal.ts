@@ -5,6 +5,7 @@ import { member, status } from "../../infra/smoke/expect.ts";
 const KEPT = ["userId", "role", "metadata", "createdAt", "endsAt"] as const;
 
 export const filling: Filling = {
+  binding: "SESSION",
   async fill({ client, index, adminToken }) {
     const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
     const begun = await client.call("/session", { json, token: adminToken });
