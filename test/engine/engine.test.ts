@@ -103,9 +103,21 @@ describe("a stack from its first update to its end", () => {
     expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
   });
 
-  test("without protection it is destroyed, and nothing answers", async () => {
+  test("without protection it is destroyed, but nothing of it while the bucket has something in it", async () => {
     site.set({ protect: false });
     expect((await site.stack.up()).ok).toBe(true);
+    const { apiUrl, accountId, token } = site.account;
+    const buckets = `${apiUrl}/accounts/${accountId}/r2/buckets`;
+    const headers = { authorization: `Bearer ${token}` };
+    const listed = await fetch(buckets, { headers });
+    const [, name] = /"name":"([^"]+-blobs)"/.exec(await listed.text()) ?? [];
+    const object = `${buckets}/${name}/objects/kept`;
+    expect((await fetch(object, { method: "PUT", headers, body: "kept" })).status).toBe(200);
+    const refused = await site.stack.destroy();
+    expect(refused.ok, refused.text).toBe(false);
+    expect(refused.text).toMatch(/not empty/);
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    expect((await fetch(object, { method: "DELETE", headers })).status).toBe(200);
     const destroy = await site.stack.destroy();
     expect(destroy.ok, destroy.text).toBe(true);
     const response = await fetch(`http://127.0.0.1:${site.account.port}/health`);
