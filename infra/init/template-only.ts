@@ -30,6 +30,9 @@ All notable changes. Versions follow [Semantic Versioning](https://semver.org).
 export function dropTemplate(draft: Draft): void {
   if (!draft.has(JUDGES)) return;
   for (const file of MARKED) draft.edit(file, "without the template's own steps", withoutMarked);
+  draft.edit("Pulumi.yaml", "without what pulumi new asks for", (text) =>
+    text.replace(/^template:\n(?:[ \t].*\n|\n)*/m, ""),
+  );
   draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) => {
     const { scripts } = v.parse(Scripts, parse(text));
     return OWN_SCRIPTS.filter((script) => Object.hasOwn(scripts, script)).reduce(
