@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { findPulumi } from "../engine/pulumi-cli.ts";
 import { Terminal } from "../guides/terminal.ts";
@@ -65,8 +65,9 @@ export class NewProject {
     symlinkSync(join(other.root, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
-  /** Runs a command to its end, as a user types it. */
+  /** Runs a command to its end, as a user types it, and says how long it took. */
   async run(command: string): Promise<Ended> {
+    const begun = Date.now();
     const child = this.#start(command);
     let text = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -75,18 +76,25 @@ export class NewProject {
       });
     }
     const [code] = await once(child, "close");
+    console.log(`${((Date.now() - begun) / 1_000).toFixed(1)} s  ${basename(this.root)}: ${command}`);
     return { code: typeof code === "number" ? code : null, text };
   }
 
-  /** `npm start` at free ports, `npm run smoke` against what it says, and Ctrl-C; what both have printed. */
-  async startAndSmoke(): Promise<{ readonly start: string; readonly smoke: Ended }> {
+  /**
+   * `npm start` at free ports, `npm run smoke` against what it says, what the stack staging would be in that account,
+   * and Ctrl-C; what each has printed.
+   */
+  async firstDay(): Promise<{ readonly start: string; readonly smoke: Ended; readonly plan: Ended }> {
     const terminal = new Terminal(this.#start("npm start", { DURABLE_STACK_PORT: "0", DURABLE_STACK_API_PORT: "0" }));
     try {
       const start = await terminal.printed((text) => /Ctrl-C stops it/.test(text));
       const url = /Demo page +(\S+)/.exec(start)?.[1];
       const token = /Admin token +(\S+)/.exec(start)?.[1];
       if (url === undefined || token === undefined) throw new Error(`npm start is not ready:\n${start}`);
-      return { start, smoke: await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`) };
+      const smoke = await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`);
+      const account = `eval "$(npm run -s account -- env)"; export ADMIN_TOKEN=${token}`;
+      const plan = await this.run(`${account}; npm run -s migrations -- plan --stack staging`);
+      return { start, smoke, plan };
     } finally {
       await terminal.stop();
     }
