@@ -12,6 +12,7 @@ import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { LOGICAL, type workerInputs } from "./stack/declared.ts";
+import { versionSettings } from "./stack/extras.ts";
 import { jsonBinding } from "./stack/told.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
@@ -120,6 +121,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         ),
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
+        ...versionSettings(release),
         bindings: [...ownBindings(preview), ...bindings],
         exports: { ...plan.exports },
         // Upload, reconciliation and all traffic in one atomic call, because Cloudflare applies lifecycle changes only so.

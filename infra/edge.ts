@@ -1,10 +1,13 @@
-/** Where the Worker answers: a host name of its own, routes of a zone, or workers.dev where the stack has no zone. */
+/** What calls the Worker: a host name of its own, routes of a zone, workers.dev where the stack has no zone; and the clock. */
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import type { DurableWorker } from "./durable-worker.ts";
 import type { Claims } from "./plan/claims.ts";
+import type { Preview } from "./plan/preview.ts";
+import type { Release } from "./release/read.ts";
 import type { Settings } from "./stack/config.ts";
 import { LOGICAL, onWorkersDev } from "./stack/declared.ts";
+import { cronsOf } from "./stack/extras.ts";
 
 /** The addresses that a person opens. */
 export interface Addresses {
@@ -44,6 +47,20 @@ export function addresses(settings: Settings, worker: DurableWorker, claims: Cla
   }
   const base = onWorkersDev(settings) ? worker.url : pulumi.output(`https://${hostname ?? hostOf(routes[0])}`);
   return { api: base, page: pulumi.interpolate`${base}/`, openapi: pulumi.interpolate`${base}/openapi.json` };
+}
+
+/**
+ * When the Worker's `scheduled` is called. Once a stack had some, an empty list stays: the provider deletes none, so what
+ * is no longer declared would stay at Cloudflare.
+ */
+export function crons({ accountId }: Settings, release: Release, worker: DurableWorker, { hadCrons }: Preview): void {
+  const schedules = cronsOf(release).map((cron) => ({ cron }));
+  if (schedules.length === 0 && !hadCrons) return;
+  new cloudflare.WorkersCronTrigger(
+    LOGICAL.crons,
+    { accountId, scriptName: worker.name, schedules },
+    { dependsOn: worker },
+  );
 }
 
 /** The host of a route pattern: `*.example.com/api/*` is asked for at example.com. */

@@ -1,11 +1,12 @@
 /** What exists in a stack. Read it from top to bottom; every part is a file beside this one. */
 import * as pulumi from "@pulumi/pulumi";
 import { DurableWorker } from "./durable-worker.ts";
-import { addresses } from "./edge.ts";
+import { addresses, crons } from "./edge.ts";
 import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
 import { readSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
+import { extraBindings } from "./stack/extras.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { blobs, readCache } from "./storage.ts";
 
@@ -17,12 +18,13 @@ const reads = readCache(settings, preview.claims);
 const large = blobs(settings, preview.claims);
 
 const worker = new DurableWorker(LOGICAL.worker, {
-  inputs: workerInputs(settings),
+  inputs: workerInputs(settings, release),
   preview,
   protect: settings.protect,
   bindings: [
     { type: "kv_namespace", name: "READS", namespaceId: reads.id },
     { type: "r2_bucket", name: "BLOBS", bucketName: large.name },
+    ...extraBindings(release, settings),
     jsonBinding("REGIONS", regionTable(settings)),
     jsonBinding("SETTINGS", workerSettings(settings)),
     { type: "secret_text", name: "ADMIN_TOKEN", text: pulumi.secret(settings.adminToken) },
@@ -31,6 +33,8 @@ const worker = new DurableWorker(LOGICAL.worker, {
       : [{ type: "secret_text", name: "ADMIN_TOKEN_PREVIOUS", text: pulumi.secret(settings.adminTokenPrevious) }]),
   ],
 });
+
+crons(settings, release, worker, preview);
 
 export const urls = addresses(settings, worker, preview.claims);
 export const digest = preview.served;

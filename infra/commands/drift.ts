@@ -5,7 +5,6 @@
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { migrations } from "../migrations.ts";
-import type { Claims } from "../plan/claims.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
@@ -16,6 +15,7 @@ import type { Properties } from "../provider/values.ts";
 import { readRelease } from "../release/read.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { cronsOf } from "../stack/extras.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
@@ -69,7 +69,7 @@ async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   return [
     ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(stack, preview.claims)),
+    ...(await resourceFindings(stack, preview)),
     ...(await addressFindings(settings, api)),
   ];
 }
@@ -90,14 +90,21 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 }
 
 /** The Worker's own settings, the KV namespace and the bucket. */
-async function resourceFindings({ settings, api }: OpenStack, { reads, blobs }: Claims): Promise<readonly Finding[]> {
-  const { workerName } = settings;
+async function resourceFindings(
+  { settings, api }: OpenStack,
+  { release, hadCrons, claims: { reads, blobs } }: Preview,
+): Promise<readonly Finding[]> {
+  const { accountId, workerName } = settings;
+  const schedules = cronsOf(release).map((cron) => ({ cron }));
   const cache = readCacheInputs(settings, reads.name);
   const bucket = blobsInputs(settings, blobs.name);
   const found = await Promise.all([
-    compare(api, "worker", `Worker ${workerName}`, workerInputs(settings)),
+    compare(api, "worker", `Worker ${workerName}`, workerInputs(settings, release)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
+    ...(schedules.length > 0 || hadCrons
+      ? [compare(api, "workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
+      : []),
   ]);
   return found.flat();
 }

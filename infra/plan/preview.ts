@@ -18,6 +18,7 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
+import { overrideFindings, versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
@@ -56,6 +57,8 @@ export interface Preview {
   readonly served: string | undefined;
   /** Per cent of the traffic that it has then. */
   readonly share: number;
+  /** Whether the state has cron triggers, which may be none. */
+  readonly hadCrons: boolean;
   readonly regions: readonly RegionChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
@@ -106,7 +109,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const counts = await countObjects(reads, identity.name, planned.moves, regions.length > 0);
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
-  const tag = versionTag(release, [workerSettings(settings), table]);
+  const extras = versionPart(release, settings);
+  const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
   const kept = keptVersion(tag, versions, live.servedLast);
@@ -127,6 +131,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...findings,
           ...whose,
           ...planned.errors,
+          ...overrideFindings(release, settings),
           ...planned.warnings,
           ...regionFindings({
             live: live.regions,
@@ -158,6 +163,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     deploymentMessage: deploymentMessage(live, tag, asWanted),
     served,
     share: shareOf(served, release.digest, traffic, versions),
+    hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     regions,
     objects: counts.objects,
     ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),

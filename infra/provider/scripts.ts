@@ -48,6 +48,11 @@ export const workersCronTrigger: Kind = {
   async update({ api }, _id, inputs) {
     return made(fromWire(await api.put(schedules(inputs), crons(inputs))), inputs);
   },
+
+  // Every Worker has its list of them, and it may be empty.
+  async find({ api }, inputs) {
+    return (await api.find(schedules(inputs))) && text(inputs, "scriptName");
+  },
 };
 
 const crons = (inputs: Properties) => objects(inputs.schedules).map((schedule) => pick(schedule, "cron"));

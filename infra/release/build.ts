@@ -6,9 +6,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
+import * as v from "valibot";
 import { migrations } from "../migrations.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
+import { Extras, extrasOf } from "./extras.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { ROOT } from "./root.ts";
@@ -47,15 +49,25 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   }));
 
   const last = migrations.at(-1);
+  const bound = config.durable_objects.bindings.map(({ name, class_name, script_name }) => ({
+    binding: name,
+    className: class_name,
+    scriptName: script_name,
+  }));
+  const extras = extrasOf(
+    config,
+    bound.flatMap(({ scriptName, ...rest }) => (scriptName === undefined ? [] : [{ ...rest, scriptName }])),
+  );
   const manifest: Manifest = {
-    format: modules.length ? 2 : 1,
+    format: extras ? 3 : modules.length ? 2 : 1,
     digest: releaseDigest(digestOf(main), modules),
     size: main.byteLength,
     ...(modules.length && { modules }),
     classes: exports.filter((name) => name !== "default").sort(),
-    bindings: config.durable_objects.bindings.map(({ name, class_name }) => ({ binding: name, className: class_name })),
+    bindings: bound.flatMap(({ scriptName, ...own }) => (scriptName === undefined ? [own] : [])),
     compatibilityDate: config.compatibility_date,
     compatibilityFlags: config.compatibility_flags,
+    ...(extras && { extras: v.parse(Extras, extras) }),
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
     ...sourceCommit(),
   };

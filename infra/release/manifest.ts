@@ -1,6 +1,7 @@
 /** The manifest of a release: what the program needs to know of a built Worker. Written once by the build, promoted unchanged. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { Extras } from "./extras.ts";
 
 /** File names inside a release folder. */
 export const MAIN_MODULE = "index.js";
@@ -19,10 +20,10 @@ export type SideModule = v.InferOutput<typeof SideModule>;
 
 export const Manifest = v.object({
   /**
-   * 2 for a release with modules besides the main one, else 1. Raised when the meaning of a field changes: an older
-   * program refuses a newer manifest.
+   * 3 for a release with extras, 2 for one with modules besides the main one, else 1. Raised when the meaning of a field
+   * changes: an older program refuses a newer manifest.
    */
-  format: v.picklist([1, 2]),
+  format: v.picklist([1, 2, 3]),
   /** What `releaseDigest` makes of the modules, in hex. */
   digest: Digest,
   /** Bytes of the main module. */
@@ -35,6 +36,8 @@ export const Manifest = v.object({
   bindings: v.array(v.object({ binding: v.string(), className: v.string() })),
   compatibilityDate: v.string(),
   compatibilityFlags: v.array(v.string()),
+  /** Bindings and settings that wrangler.jsonc says besides. */
+  extras: v.optional(Extras),
   /** The last step of infra/migrations.ts when the release was built, and the hash of the history up to it. */
   migration: v.object({ step: v.string(), history: v.string() }),
   /** The commit of the source; ends in "-dirty" when files were changed since, null outside a git checkout. */

@@ -9,6 +9,7 @@ import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { BuildError } from "./build-error.ts";
+import { EXTRA_KEYS } from "./extras.ts";
 import { ROOT } from "./root.ts";
 import { isEnd, listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
 
@@ -35,11 +36,9 @@ const WorkerConfig = v.object({
   jsx_factory: v.optional(v.string()),
   jsx_fragment: v.optional(v.string()),
   durable_objects: v.object({
-    bindings: v.array(v.object({ name: v.string(), class_name: v.string() })),
+    bindings: v.array(v.object({ name: v.string(), class_name: v.string(), script_name: v.optional(v.string()) })),
   }),
-  observability: v.optional(
-    v.object({ enabled: v.optional(v.literal(true, "must be true: change workerInputs in infra/stack/declared.ts")) }),
-  ),
+  ...EXTRA_KEYS,
 });
 export type WorkerConfig = v.InferOutput<typeof WorkerConfig>;
 

@@ -58,6 +58,10 @@ const Schema = v.object({
     ),
   ),
   adopt: v.optional(yesOrNo, false),
+  /** Values of variables of wrangler.jsonc in this stack. */
+  vars: v.optional(v.record(v.string(), v.unknown()), {}),
+  /** What bindings of wrangler.jsonc lead to in this stack: an id of KV or D1, the name of a bucket, Worker or queue. */
+  bind: v.optional(v.record(v.string(), v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"))), {}),
   zoneId: v.optional(hexId),
   hostname: v.optional(Hostname),
   routes: v.optional(

@@ -3,7 +3,9 @@
  * these inputs, and `npm run drift` compares them with what is there.
  */
 import { createHash } from "node:crypto";
+import type { Manifest } from "../release/manifest.ts";
 import type { Owner, PublicSettings } from "./config.ts";
+import { workerExtras } from "./extras.ts";
 
 /** Whether the Worker answers on workers.dev: only while it has no address of its own. */
 export const onWorkersDev = ({ hostname, routes }: Pick<PublicSettings, "hostname" | "routes">): boolean =>
@@ -17,6 +19,7 @@ export const LOGICAL = {
   blobs: "blobs",
   domain: "domain",
   route: (pattern: string) => `route ${pattern}`,
+  crons: "crons",
 } as const;
 
 /** The tag that says whose a Worker is, which it keeps under every name. Cloudflare takes neither `,` nor `&` in one. */
@@ -28,11 +31,12 @@ export const isStackTag = (tag: string): boolean => tag.includes(":");
 /** The Worker: its name, and the settings that no version carries. */
 export const workerInputs = (
   settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,
+  release: Pick<Manifest, "extras">,
 ) => ({
   accountId: settings.accountId,
   name: settings.workerName,
   subdomain: { enabled: onWorkersDev(settings), previewsEnabled: false },
-  observability: { enabled: true },
+  ...workerExtras(release),
   tags: [settings.project, stackTag(settings)],
 });
 

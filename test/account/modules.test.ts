@@ -60,10 +60,10 @@ it("answers with its modules; the same again is no change, another query is a ne
 it("is not built with a key that no release takes along", async () => {
   const file = join(project.root, "wrangler.jsonc");
   const config = readFileSync(file, "utf8");
-  writeFileSync(file, config.replace('"main":', '"triggers": { "crons": ["0 * * * *"] }, "main":'));
+  writeFileSync(file, config.replace('"main":', '"browser": { "binding": "BROWSER" }, "main":'));
   const { code, text } = await project.run("node infra/commands/build.ts");
   writeFileSync(file, config);
   expect(code).toBe(1);
-  expect(text).toMatch(/triggers: declare a cloudflare\.WorkersCronTrigger/);
+  expect(text).toMatch(/browser: add the binding/);
   expect(text).not.toContain("    at ");
 });

@@ -81,7 +81,16 @@ describe("Pulumi.yaml", () => {
     const Declared = v.object({ config: v.record(v.string(), v.looseObject({})) });
     const { config } = v.parse(Declared, yaml("Pulumi.yaml"));
     // It has no type for objects, and no default for a secret.
-    const undeclarable = ["adminToken", "adminTokenPrevious", "chat", "rateLimits", "regions", "session"];
+    const undeclarable = [
+      "adminToken",
+      "adminTokenPrevious",
+      "bind",
+      "chat",
+      "rateLimits",
+      "regions",
+      "session",
+      "vars",
+    ];
     // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());

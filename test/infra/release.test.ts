@@ -84,7 +84,7 @@ describe("reading", () => {
   it("names the field of a manifest that is wrong, or says that it is none", () => {
     const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
     expect(
-      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 3'))),
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 4'))),
     ).toThrow(/format/);
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
   });

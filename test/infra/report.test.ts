@@ -75,6 +75,7 @@ const claims: Preview["claims"] = {
   findings: [],
 };
 const preview = (more: Partial<Preview> = {}): Preview => ({
+  hadCrons: false,
   settings,
   release: {
     format: 1,

@@ -83,8 +83,9 @@ describe("a wrangler file of another project", () => {
       account_id: "0".repeat(32),
       routes: [{ pattern: "shop.example.com/*", zone_name: "example.com" }],
       vars: { CURRENCY: "EUR", REGIONS: {} },
+      analytics_engine_datasets: [{ binding: "SALES" }],
       d1_databases: [{ binding: "DB", database_name: "orders", database_id: "x" }],
-      queues: { producers: [{ binding: "MAILS", queue: "mails" }] },
+      queues: { producers: [{ binding: "MAILS", queue: "mails" }], consumers: [{ queue: "mails" }] },
       triggers: { crons: ["0 * * * *"] },
       env: { staging: { vars: {} } },
     });
@@ -92,27 +93,42 @@ describe("a wrangler file of another project", () => {
       /workers_dev: a stack without hostname/,
       /account_id: set accountId in Pulumi\.<stack>\.yaml/,
       /routes: set hostname, or zoneId and routes/,
-      /vars \(CURRENCY\): add the binding/,
+      /analytics_engine_datasets: add the binding/,
       /d1_databases: add the binding/,
-      /queues: /,
-      /triggers: declare a cloudflare\.WorkersCronTrigger/,
+      /queues\.consumers: /,
       /env: a stack is an environment/,
     ])
       expect(shop).toThrow(line);
-    expect(shop).not.toThrow(/REGIONS/);
+    expect(shop).not.toThrow(/REGIONS|CURRENCY|producers|triggers/);
   });
 
   it("of a chat: a class of another Worker, migrations and the settings of a version", () => {
     const chat = read({
-      durable_objects: { bindings: [{ name: "USERS", class_name: "User", script_name: "users" }] },
+      durable_objects: { bindings: [{ name: "USERS", class_name: "User", environment: "staging" }] },
       migrations: [{ tag: "v1", new_sqlite_classes: ["Room"] }],
-      placement: { mode: "smart" },
-      limits: { cpu_ms: 50 },
-      observability: { enabled: true, head_sampling_rate: 0.1 },
+      placement: { mode: "smart", hint: "weur" },
+      services: [{ binding: "AUTH", service: "auth", props: {} }],
+      observability: { enabled: true, redact_query_string: true },
     });
-    for (const line of [/bindings\[\]\.script_name/, /migrations: write the step/, /placement: /, /limits: /])
+    for (const line of [
+      /bindings\[\]\.environment/,
+      /migrations: write the step/,
+      /placement\.hint: /,
+      /services\[\]\.props: /,
+    ])
       expect(chat).toThrow(line);
-    expect(chat).toThrow(/observability: set it in workerInputs/);
+    expect(chat).toThrow(/observability\.redact_query_string: leave it out/);
+  });
+
+  it("with keys below those that are taken along which nobody knows: each is an error, and none is dropped", () => {
+    const more = {
+      limits: { cpu_ms: 50, memory: 1 },
+      ratelimits: [{ name: "R", namespace_id: "1", simple: { limit: 5, period: 30 } }],
+      triggers: { crons: ["hourly"] },
+      observability: { enabled: true, logs: { enabled: true, level: "debug" } },
+    };
+    for (const line of [/limits\.memory/, /10 or 60 seconds/, /five fields/, /observability\.logs\.level/])
+      expect(read(more)).toThrow(line);
   });
 
   it("with a key that nobody knows, or what is no list or map where it has to be one", () => {

@@ -62,6 +62,7 @@ export type Code =
   | "token_malformed"
   | "account_unreadable"
   | "address_taken"
+  | "setting_without_place"
   // Ours: what the account has already.
   | "worker_name_taken"
   | "worker_made_anew"

@@ -22,6 +22,14 @@ const TYPES = {
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
   analytics_engine: v.looseObject({ dataset: name }),
+  queue: v.looseObject({ queue_name: name }),
+  ratelimit: v.looseObject({
+    namespace_id: name,
+    simple: v.looseObject({
+      limit: v.pipe(v.number(), v.integer(), v.minValue(1)),
+      period: v.picklist([10, 60], "must be 10 or 60"),
+    }),
+  }),
   inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
 } as const;
 

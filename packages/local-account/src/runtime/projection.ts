@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
+import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
 import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
@@ -233,6 +234,10 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
       return { type: "d1", id: String(binding.id) };
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
+    case "queue":
+      return { type: "queue", name: String(binding.queue_name) };
+    case "ratelimit":
+      return rateLimit(binding);
     case "service":
       return serviceBinding(state, binding);
     case "durable_object_namespace":
@@ -241,6 +246,14 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
       return undefined;
   }
 }
+
+const Limit = v.object({ limit: v.number(), period: v.picklist([10, 60]) });
+
+const rateLimit = ({ namespace_id, simple }: Binding): Env[string] => ({
+  type: "rate-limit",
+  namespace: String(namespace_id),
+  simple: v.parse(Limit, simple),
+});
 
 function serviceBinding(state: State, binding: Binding): Env[string] | undefined {
   const target = workerNamed(state, String(binding.service));

@@ -1,0 +1,133 @@
+/**
+ * The bindings and settings of wrangler.jsonc as the provider takes them, for one stack: pure. What differs from stack
+ * to stack comes from its config: `vars` over those of the file, and `bind`, what a binding leads to there.
+ */
+
+import type { Finding } from "@durable-stack/class-lifecycle";
+import type * as cloudflare from "@pulumi/cloudflare";
+import { type Extras, NO_EXTRAS } from "../release/extras.ts";
+import type { Manifest } from "../release/manifest.ts";
+import type { PublicSettings } from "./config.ts";
+
+type Binding = cloudflare.types.input.WorkerVersionBinding;
+type Own = Pick<PublicSettings, "vars" | "bind">;
+type WithExtras = Pick<Manifest, "extras">;
+
+const of = ({ extras = NO_EXTRAS }: WithExtras): Extras => extras;
+
+/** The variables of a stack: those of the release, with the stack's values. */
+const varsOf = (release: WithExtras, { vars }: Own) => ({ ...of(release).vars, ...vars });
+
+/** Bindings that need no resource of the stack's own. */
+export function extraBindings(release: WithExtras, settings: Own): readonly Binding[] {
+  const { services, queues, ratelimits, objects } = of(release);
+  const target = (binding: string, named: string) => settings.bind[binding] ?? named;
+  return [
+    ...Object.entries(varsOf(release, settings)).map(([name, value]) => variable(name, value)),
+    ...services.map(({ binding: name, service, entrypoint }) => ({
+      type: "service",
+      name,
+      service: target(name, service),
+      ...(entrypoint !== undefined && { entrypoint }),
+    })),
+    ...objects.map(({ binding: name, className, scriptName }) => ({
+      type: "durable_object_namespace",
+      name,
+      className,
+      scriptName: target(name, scriptName),
+    })),
+    ...(queues?.producers ?? []).map(({ binding: name, queue }) => ({
+      type: "queue",
+      name,
+      queueName: target(name, queue),
+    })),
+    ...ratelimits.map(({ name, namespace_id: namespaceId, simple }) => ({
+      type: "ratelimit",
+      name,
+      namespaceId,
+      simple,
+    })),
+  ];
+}
+
+/** As wrangler has it: text is text, and every other value is JSON. */
+const variable = (name: string, value: unknown): Binding =>
+  typeof value === "string"
+    ? { type: "plain_text", name, text: value }
+    : { type: "json", name, json: JSON.stringify(value) };
+
+/** Settings of a version besides its bindings. */
+export function versionSettings(release: WithExtras) {
+  const { limits, placement } = of(release);
+  return {
+    ...(limits && { limits: { cpuMs: limits.cpu_ms, subrequests: limits.subrequests } }),
+    ...(placement && { placement }),
+  };
+}
+
+/** Settings of the Worker, which no version carries. */
+export function workerExtras(release: WithExtras) {
+  const { observability, logpush, tail_consumers } = of(release);
+  return {
+    observability: observability ? inCamelCase(observability) : { enabled: true },
+    ...(logpush !== undefined && { logpush }),
+    ...(tail_consumers.length > 0 && { tailConsumers: tail_consumers.map(({ service: name }) => ({ name })) }),
+  };
+}
+
+function inCamelCase({ head_sampling_rate, logs, traces, ...rest }: NonNullable<Extras["observability"]>) {
+  return {
+    ...rest,
+    ...(head_sampling_rate !== undefined && { headSamplingRate: head_sampling_rate }),
+    ...(logs && { logs: { ...reporting(logs), invocationLogs: logs.invocation_logs } }),
+    ...(traces && { traces: reporting(traces) }),
+  };
+}
+
+const reporting = ({
+  enabled,
+  head_sampling_rate: headSamplingRate,
+  persist,
+  destinations,
+}: NonNullable<NonNullable<Extras["observability"]>["traces"]>) => ({
+  enabled,
+  headSamplingRate,
+  persist,
+  destinations,
+});
+
+/** When the Worker's `scheduled` is called. */
+export const cronsOf = (release: WithExtras): readonly string[] => of(release).triggers?.crons ?? [];
+
+/** What of all this is part of a version: another one of it is another version. Undefined: nothing. */
+export function versionPart(release: WithExtras, { vars, bind }: Own): unknown {
+  const { triggers: _, tail_consumers: __, logpush: ___, observability: ____, ...part } = release.extras ?? {};
+  const none = [part, vars, bind].every((one) => Object.keys(one).length === 0);
+  return none ? undefined : { ...part, overVars: vars, bind };
+}
+
+/** Names of bindings that `bind` may lead elsewhere. */
+function bindable(release: WithExtras): readonly string[] {
+  const { services, objects, queues } = of(release);
+  return [...services, ...objects, ...(queues?.producers ?? [])].map(({ binding }) => binding);
+}
+
+/** What a stack sets that the release has no place for. */
+export function overrideFindings(release: WithExtras, { stack, vars, bind }: Own & { readonly stack: string }) {
+  const { vars: known } = of(release);
+  const unknown = (key: string, name: string, names: readonly string[]): Finding => ({
+    code: "setting_without_place",
+    subject: `${key}.${name}`,
+    message: `wrangler.jsonc, as it was when the release was built, has no such ${key === "vars" ? "variable" : "binding"}${names.length ? `; it has ${names.join(", ")}` : ""}.`,
+    fix: `correct its name in Pulumi.${stack}.yaml or take it away; or say it in wrangler.jsonc too and build again.`,
+  });
+  const names = bindable(release);
+  return [
+    ...Object.keys(vars)
+      .filter((name) => !Object.hasOwn(known, name))
+      .map((name) => unknown("vars", name, Object.keys(known))),
+    ...Object.keys(bind)
+      .filter((name) => !names.includes(name))
+      .map((name) => unknown("bind", name, names)),
+  ];
+}

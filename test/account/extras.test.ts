@@ -1,0 +1,173 @@
+/**
+ * What wrangler.jsonc says besides the code, built and applied as `npm start` does: the Worker has it when it is called,
+ * the account shows it, the same again is no change, and what is taken out is gone.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { applyProgram } from "../../infra/apply/apply.ts";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { ProjectCopy } from "../project-copy.ts";
+
+let dir: string;
+let account: RunningAccount;
+let test: TestAccount;
+let project: ProjectCopy;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "extras-"));
+  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  test = new TestAccount(account);
+  project = new ProjectCopy();
+  for (const name of ["auth", "auth-two"]) await upload(name);
+  writeFileSync(
+    join(project.root, "worker/extras.ts"),
+    `export * from "./index.ts";
+    let fired = "never";
+    export default {
+      scheduled({ cron }) { fired = cron; },
+      async fetch(_, env) {
+        const limited = [];
+        if (env.LIMIT) for (let i = 0; i < 3; i++) limited.push((await env.LIMIT.limit({ key: "one" })).success);
+        await env.MAILS?.send({ to: "a" });
+        return Response.json({
+          text: env.GREETING, json: env.LEVELS, told: env.SETTINGS.environment, fired, limited, mails: typeof env.MAILS,
+          auth: env.AUTH && await (await env.AUTH.fetch("http://auth/")).text(),
+          seat: env.SEAT && await env.SEAT.getByName("a").seat(),
+        });
+      },
+    };`,
+  );
+});
+afterAll(async () => {
+  await test?.close();
+  project?.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const call = async (path: string, init: RequestInit = {}): Promise<unknown> => {
+  const headers = { authorization: `Bearer ${account.token}`, "content-type": "application/json" };
+  const answer = await fetch(`${account.apiUrl}${path.replace(":account", account.accountId)}`, { headers, ...init });
+  const body: { readonly success: boolean; readonly result: unknown } = JSON.parse(await answer.text());
+  expect(body.success, JSON.stringify(body)).toBe(true);
+  return body.result;
+};
+
+/** A Worker that is not ours: it says its name, and has a class. */
+async function upload(name: string): Promise<void> {
+  const code = `import { DurableObject } from "cloudflare:workers";
+    export class Seat extends DurableObject { seat() { return "${name}"; } }
+    export default { fetch: () => new Response("${name}") };`;
+  const form = new FormData();
+  const metadata = {
+    main_module: "index.js",
+    compatibility_date: "2026-11-01",
+    exports: { Seat: { type: "durable-object", storage: "sqlite" } },
+  };
+  form.set("metadata", new Blob([JSON.stringify(metadata)], { type: "application/json" }));
+  form.set("index.js", new Blob([code], { type: "application/javascript+module" }), "index.js");
+  const headers = { authorization: `Bearer ${account.token}` };
+  await call(`/accounts/:account/workers/scripts/${name}`, { method: "PUT", body: form, headers });
+}
+
+const original = readFileSync(join(import.meta.dirname, "../../wrangler.jsonc"), "utf8");
+
+/** Writes wrangler.jsonc with more keys, builds and applies; the steps that changed something. */
+async function deploy(more: object, config: object = {}): Promise<readonly string[]> {
+  const { vars = {}, objects = [], ...rest }: { vars?: object; objects?: readonly object[] } = { ...more };
+  const inner = (value: object) => JSON.stringify(value).slice(1, -1);
+  const keys = Object.keys(rest).length ? `${inner(rest)},` : "";
+  const text = original
+    .replace('"main": "worker/index.ts",', `"main": "worker/extras.ts", ${keys}`)
+    .replace('"observability": { "enabled": true },', "observability" in rest ? "" : "$&")
+    .replace('"vars": {', `"vars": { ${Object.keys(vars).length ? `${inner(vars)},` : ""}`)
+    .replace('{ "name": "COUNTER"', `${objects.map((one) => `${JSON.stringify(one)},`).join("")} $&`);
+  writeFileSync(join(project.root, "wrangler.jsonc"), text);
+  const built = await project.run("node infra/commands/build.ts");
+  expect(built.code, built.text).toBe(0);
+  const { apiUrl, accountId, token } = account;
+  const { steps } = await applyProgram({
+    dir,
+    root: project.root,
+    account: { apiUrl, accountId, token },
+    config: {
+      "durable-stack:adminToken": "a-token-that-is-long-enough",
+      ...Object.fromEntries(Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)])),
+    },
+  });
+  return steps
+    .filter(({ action }) => action !== "unchanged")
+    .map(({ action, type }) => `${action} ${type.split(":").at(-1)}`);
+}
+const ask = async (): Promise<unknown> => JSON.parse((await test.ask("durable-stack")).text);
+
+const FULL = {
+  vars: { GREETING: "hello", LEVELS: [1, { two: true }] },
+  objects: [{ name: "SEAT", class_name: "Seat", script_name: "auth" }],
+  services: [{ binding: "AUTH", service: "auth" }],
+  queues: { producers: [{ binding: "MAILS", queue: "mails" }] },
+  ratelimits: [{ name: "LIMIT", namespace_id: "7", simple: { limit: 2, period: 60 } }],
+  triggers: { crons: ["0 * * * *", "5 4 * * *"] },
+  placement: { mode: "smart" },
+  limits: { cpu_ms: 50 },
+  logpush: true,
+  tail_consumers: [{ service: "auth" }],
+  observability: { enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, invocation_logs: false } },
+};
+
+it("the Worker has what the file says, and the account shows it", async () => {
+  expect(await deploy(FULL)).toContain("create WorkersCronTrigger");
+  expect(await ask()).toEqual({
+    text: "hello",
+    json: [1, { two: true }],
+    told: "local",
+    fired: "never",
+    limited: [true, true, false],
+    mails: "object",
+    auth: "auth",
+    seat: "auth",
+  });
+  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({
+    logpush: true,
+    tail_consumers: [{ name: "auth" }],
+    observability: { enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, invocation_logs: false } },
+  });
+  expect(await call("/accounts/:account/workers/workers/durable-stack/versions")).toEqual([
+    expect.objectContaining({ number: 1, placement: { mode: "smart" }, limits: { cpu_ms: 50 } }),
+  ]);
+  expect(await call("/accounts/:account/workers/scripts/durable-stack/schedules")).toMatchObject({
+    schedules: [{ cron: "0 * * * *" }, { cron: "5 4 * * *" }],
+  });
+  await call("/local/cron", { method: "POST", body: JSON.stringify({ worker: "durable-stack", cron: "5 4 * * *" }) });
+  expect(await ask()).toMatchObject({ fired: "5 4 * * *" });
+});
+
+it("the same again changes nothing; another setting of the Worker makes no version, another variable does", async () => {
+  expect(await deploy(FULL)).toEqual([]);
+  const fewer = { ...FULL, triggers: { crons: ["5 4 * * *"] }, logpush: false };
+  expect(await deploy(fewer)).toEqual(["update Worker", "update WorkersCronTrigger"]);
+  expect(await deploy({ ...fewer, vars: { ...FULL.vars, GREETING: "good day" } })).toContain("create WorkerVersion");
+  expect(await ask()).toMatchObject({ text: "good day" });
+});
+
+it("a stack's own values go over those of the file, and one without a place is refused", async () => {
+  const config = { vars: { GREETING: "moin" }, bind: { AUTH: "auth-two", SEAT: "auth-two" } };
+  expect(await deploy(FULL, config)).toContain("create WorkerVersion");
+  expect(await ask()).toMatchObject({ text: "moin", auth: "auth-two", seat: "auth-two" });
+  expect(await deploy(FULL, config)).toEqual([]);
+  await expect(deploy(FULL, { vars: { GRETING: "moin" }, bind: { COUNTER: "x" } })).rejects.toThrow(
+    /vars\.GRETING[\s\S]*it has GREETING, LEVELS[\s\S]*bind\.COUNTER/,
+  );
+});
+
+it("what is taken out of the file is gone from the account, cron triggers too", async () => {
+  await deploy({});
+  expect(await ask()).toEqual({ told: "local", fired: "never", limited: [], mails: "undefined" });
+  expect(await call("/accounts/:account/workers/scripts/durable-stack/schedules")).toEqual({ schedules: [] });
+  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({
+    tail_consumers: [],
+    observability: { enabled: true, head_sampling_rate: 1 },
+  });
+  expect(await deploy({})).toEqual([]);
+});
