@@ -9,7 +9,7 @@ import { changesFor, type Situation } from "../init/init.ts";
 import { migrations } from "../migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
-import { isApplied } from "../stack/settings-file.ts";
+import { appliesHere, isApplied } from "../stack/settings-file.ts";
 import { Refused, runCommand, table } from "./command.ts";
 
 interface Options {
@@ -45,7 +45,7 @@ function situation(): Situation {
     stacks: stackNames(ROOT),
     migrations,
     releases: git("tag", "--list", "v*") ?? [],
-    deployedLocally: isApplied(LOCAL_DIR) ? LOCAL_DIR : undefined,
+    deployedLocally: isApplied(LOCAL_DIR) || !appliesHere(LOCAL_DIR) ? LOCAL_DIR : undefined,
   };
 }
 

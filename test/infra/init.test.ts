@@ -126,6 +126,15 @@ describe("the name", () => {
   });
 });
 
+it("a stack's file that cannot be read is named", () => {
+  expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: {\n" })).toMatch(
+    /^Pulumi\.staging\.yaml is not YAML/,
+  );
+  expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: x\n" })).toMatch(
+    /^Pulumi\.staging\.yaml is not what/,
+  );
+});
+
 describe("the host name", () => {
   it("is set for production alone, and comments stay", () => {
     const after = init({ hostname: "api.example.com" });

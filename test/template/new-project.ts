@@ -1,5 +1,5 @@
 /** What the real Pulumi CLI's `pulumi new` makes of this project, in a folder of its own outside of this checkout. */
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,10 +48,15 @@ export class Template {
     return new NewProject(root);
   }
 
+  /** Ends what still runs in the projects, as after a step that took too long, and removes them. */
   remove(): void {
+    for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
+
+/** Commands that have not ended, each in a process group of its own. */
+const running = new Set<ChildProcess>();
 
 export class NewProject {
   readonly root: string;
@@ -101,12 +106,14 @@ export class NewProject {
   }
 
   #start(command: string, env: Readonly<Record<string, string>> = {}) {
-    return spawn("bash", ["-euo", "pipefail", "-c", command], {
+    const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
       cwd: this.root,
       env: { ...outside(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
+    running.add(child.once("exit", () => running.delete(child)));
+    return child;
   }
 }
 

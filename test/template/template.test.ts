@@ -86,12 +86,14 @@ describe("after npm run init", () => {
 
   it("npm start is ready again over what it had, and all five patterns are well", () => isWell(renamed, "my-app"));
 
-  it.each(["npm run check", "npm run typecheck", "npm run -s migrations -- lint", "npm test"])(
-    "%s passes",
-    async (command) => {
-      await succeeds(renamed, command);
-    },
-  );
+  it.each(["npm run check", "npm run typecheck", "npm run -s migrations -- lint"])("%s passes", async (command) => {
+    await succeeds(renamed, command);
+  });
+
+  // Between five and six minutes on 2 cores that do nothing else.
+  it("npm test passes", { timeout: 900_000 }, async () => {
+    await succeeds(renamed, "npm test");
+  });
 });
 
 describe.each(["app2", "42", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
