@@ -1,13 +1,8 @@
 /** The program applied to the local account, as `npm start` does it and every command after. */
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Account } from "../stack/account.ts";
+import { adminTokenOf } from "./admin-token.ts";
 import { type ApplyResult, applyProgram } from "./apply.ts";
 import type { Step } from "./steps.ts";
-
-/** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
-const ADMIN_TOKEN_FILE = "admin-token";
 
 /** Applies the program to the account of `dir`, and tells every line. @throws ApplyFailed when it was refused. */
 export async function applyHere(
@@ -29,15 +24,6 @@ export async function applyHere(
     ...(signal && { signal }),
   });
   return { ...result, adminToken };
-}
-
-function adminTokenOf(dir: string): string {
-  const file = join(dir, ADMIN_TOKEN_FILE);
-  if (existsSync(file)) return readFileSync(file, "utf8").trim();
-  const token = `local-${randomBytes(16).toString("hex")}`;
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
-  return token;
 }
 
 /** `create    WorkerVersion  worker 1f3a…`. */

@@ -3,13 +3,14 @@ import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "n
 import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
 import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
 import { buildRelease } from "../release/build.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
-import { settingsFile } from "../stack/settings-file.ts";
+import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
@@ -26,8 +27,6 @@ const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), o
  * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
  */
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
-  // With the account go settings of it, such as a pin to one of its versions.
-  if (options.fresh) rmSync(settingsFile(LOCAL, options.dir), { force: true });
   const account = startHere(options);
   try {
     const deployed = await deploy(options, account, signal);
@@ -43,6 +42,12 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
 
 /** Starts the account alone. @throws UserError where its folder or one of its ports is in use. */
 export async function startHere(options: Options): Promise<RunningAccount> {
+  const { dir, fresh } = options;
+  if (fresh && !runningAccount(dir)) {
+    // With the account go settings of it, such as a pin to one of its versions, and what the Pulumi CLI knows of it.
+    rmSync(settingsFile(LOCAL, dir), { force: true });
+    rmSync(join(dir, CLI_FOLDER), { recursive: true, force: true });
+  }
   try {
     return await startAccount(options);
   } catch (cause) {

@@ -14,7 +14,16 @@ import { applyHere } from "./apply-here.ts";
  */
 export async function update(stack: string, dir: string, here = stack === LOCAL && isApplied(dir)): Promise<boolean> {
   if (here) return apply(dir);
-  const args = [join(ROOT, "infra/commands/pulumi.ts"), "up", "--stack", stack, "--yes", "--skip-preview"];
+  const args = [
+    join(ROOT, "infra/commands/pulumi.ts"),
+    "up",
+    "--stack",
+    stack,
+    "--dir",
+    dir,
+    "--yes",
+    "--skip-preview",
+  ];
   const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
   return status === 0;
 }

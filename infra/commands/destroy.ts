@@ -2,8 +2,8 @@
  * `npm run destroy -- --stack S`: says what is lost with a stack and what stands against it, asks, and only then runs
  * `pulumi destroy`. An obstacle that is met in the middle would leave half a stack.
  */
-import { spawnSync } from "node:child_process";
 import { Command } from "commander";
+import { runPulumi } from "../apply/pulumi-cli.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
 import type { Known } from "../plan/known.ts";
 import type { Reads } from "../plan/reads.ts";
@@ -34,11 +34,7 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
   console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new Refused(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   await confirm(`Delete all of it`, yes);
-  const { status } = spawnSync("pulumi", ["destroy", "--stack", name, "--yes", "--skip-preview"], {
-    cwd: ROOT,
-    stdio: "inherit",
-  });
-  if (status !== 0)
+  if (runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) !== 0)
     throw new Refused("Not all of it is deleted. Correct what is above, then run the same command again.");
 }
 

@@ -40,12 +40,12 @@ export function describedAccount(env: Environment, config: Environment = {}, acc
 export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account | undefined =>
   accountId && token ? { apiUrl, accountId, token } : undefined;
 
-/** The local account that runs on `dir` (seen from the project). @throws Error saying how to start one. */
-export function localAccount(dir: string): Account {
+/** The local account that runs on `dir` (seen from the project). @throws UserError saying that `start` starts one. */
+export function localAccount(dir: string, start = "npm start"): Account {
   const folder = resolve(ROOT, dir);
   const running = runningAccount(folder);
   if (running) return { apiUrl: running.apiUrl, accountId: running.accountId, token: running.token };
   throw new UserError(
-    `no local account runs (looked in ${join(dir, ADDRESS_FILE)}). Start one in another terminal: npm start`,
+    `no local account runs (looked in ${join(dir, ADDRESS_FILE)}). Start one in another terminal: ${start}`,
   );
 }

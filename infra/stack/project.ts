@@ -18,7 +18,12 @@ const Project = v.object({
   main: v.optional(v.string(), "."),
   config: v.optional(v.record(v.string(), v.unknown()), {}),
 });
-const Stack = v.object({ config: v.optional(v.nullable(v.record(v.string(), v.unknown())), {}) });
+const Stack = v.object({
+  config: v.nullish(v.record(v.string(), v.unknown())),
+  /** What the CLI makes the key of the stack's secrets with, beside the passphrase. */
+  encryptionsalt: v.optional(v.string()),
+});
+const Encrypted = v.strictObject({ secure: v.string() });
 
 export interface Project {
   readonly name: string;
@@ -30,6 +35,12 @@ export interface Project {
   readonly secretKeys: readonly string[];
   /** Keys whose values are encrypted, and so not in `config`: only the Pulumi CLI can read them. */
   readonly encryptedKeys: readonly string[];
+}
+
+export interface StackFile {
+  /** Keys as they are written, with the project's name in front or without; values as YAML has them. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly encryptionsalt?: string | undefined;
 }
 
 /** The project's name, which stands in Pulumi.yaml and nowhere else. @throws Error naming what is wrong with that file. */
@@ -50,8 +61,10 @@ export const stackNames = (root: string): readonly string[] =>
  */
 export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
-  const configOf = (file: string) => (existsSync(file) ? (read(file, Stack).config ?? {}) : {});
-  const set = { ...configOf(join(root, `Pulumi.${stack}.yaml`)), ...(over !== undefined && configOf(over)) };
+  const set = {
+    ...readStackFile(join(root, `Pulumi.${stack}.yaml`)).config,
+    ...(over !== undefined && readStackFile(over).config),
+  };
   const full = (key: string) => fullKey(project.name, key);
 
   const config: Record<string, string> = {};
@@ -63,7 +76,7 @@ export function readProject(root: string, stack: string, over?: string): Project
     if (typed.default !== undefined) config[full(key)] = asText(typed.default);
   }
   for (const [key, value] of Object.entries(set)) {
-    if (v.is(v.strictObject({ secure: v.string() }), value)) {
+    if (v.is(Encrypted, value)) {
       encryptedKeys.push(full(key));
       continue;
     }
@@ -71,6 +84,17 @@ export function readProject(root: string, stack: string, over?: string): Project
   }
   return { name: project.name, folder: resolve(root, project.main), config, secretKeys, encryptedKeys };
 }
+
+/** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */
+export function readStackFile(file: string): StackFile {
+  if (!existsSync(file)) return { config: {} };
+  const { config, ...rest } = read(file, Stack);
+  return { ...rest, config: config ?? {} };
+}
+
+/** The keys whose values only the CLI can read. */
+export const encryptedIn = (config: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.keys(config).filter((key) => v.is(Encrypted, config[key]));
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 

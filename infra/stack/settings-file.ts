@@ -15,8 +15,8 @@ export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT,
 export const appliesHere = (dir: string): boolean =>
   isApplied(dir) || !existsSync(join(resolve(ROOT, dir), CLI_FOLDER));
 
-/** What the Pulumi CLI keeps beside a local account. */
-const CLI_FOLDER = "pulumi";
+/** What the Pulumi CLI keeps beside a local account: its backend, and a stack's file that is made for it. */
+export const CLI_FOLDER = "pulumi";
 
 /**
  * The file that a command changes. The stack `local` has one beside its account (`dir`, seen from the project), over
@@ -24,10 +24,7 @@ const CLI_FOLDER = "pulumi";
  */
 export function settingsFile(stack: string, dir: string, root = ROOT): string {
   const name = `Pulumi.${stack}.yaml`;
-  if (stack !== LOCAL) return join(root, name);
-  const folder = resolve(ROOT, dir);
-  const ofTheCli = join(folder, CLI_FOLDER, name);
-  return !isApplied(dir) && existsSync(ofTheCli) ? ofTheCli : join(folder, name);
+  return stack === LOCAL ? join(resolve(ROOT, dir), name) : join(root, name);
 }
 
 /**

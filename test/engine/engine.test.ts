@@ -1,5 +1,6 @@
 /** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
 import { randomBytes } from "node:crypto";
+import { cpus, loadavg } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
@@ -53,6 +54,14 @@ describe("a stack from its first update to its end", () => {
     const up = await site.stack.up();
     expect(steps(up, names), up.text).toEqual(unchanged);
     expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("a preview without a change says so, and how long the program itself took", async () => {
+    const preview = await site.stack.preview();
+    expect(steps(preview, names), preview.text).toEqual(unchanged);
+    console.info(
+      `preview without a change: ${Math.round(preview.own)} ms of our own, goal 1500; load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} processors`,
+    );
   });
 
   test("an update after a refresh changes nothing and sends nothing", async () => {

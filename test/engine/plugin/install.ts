@@ -1,4 +1,4 @@
-/** Puts the stand-in provider plugin where the engine looks for the real one. */
+/** Puts the stand-ins where the engine looks for the real ones: the provider plugin, the language host. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -15,14 +15,23 @@ export function installPlugin(home: string): void {
   const plugins = join(home, "plugins");
   const dir = join(plugins, `resource-cloudflare-v${VERSION}`);
   mkdirSync(dir, { recursive: true });
+  writeScript(join(dir, "pulumi-resource-cloudflare"), "main.ts", VERSION);
+  // Beside a plugin's folder: the mark of an installation that has been completed (`.partial` marks one that has not).
+  writeFileSync(`${dir}.lock`, "");
+}
+
+/** Puts the language host into a folder for the PATH. */
+export const installLanguageHost = (folder: string): void =>
+  writeScript(join(folder, "pulumi-language-nodejs"), "../language/main.ts");
+
+/** A program of that name which runs a module of these tests with this Node. */
+function writeScript(path: string, module: string, ...args: readonly string[]): void {
   const command = [
     process.execPath,
     "--disable-warning=ExperimentalWarning",
-    join(import.meta.dirname, "main.ts"),
-    VERSION,
+    join(import.meta.dirname, module),
+    ...args,
   ];
   const script = `#!/bin/sh\nexec ${command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ")} "$@"\n`;
-  writeFileSync(join(dir, "pulumi-resource-cloudflare"), script, { mode: 0o755 });
-  // Beside a plugin's folder: the mark of an installation that has been completed (`.partial` marks one that has not).
-  writeFileSync(`${dir}.lock`, "");
+  writeFileSync(path, script, { mode: 0o755 });
 }

@@ -16,6 +16,7 @@ import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference, imported, type Kind } from "../../../infra/provider/kind.ts";
 import type { Properties } from "../../../infra/provider/values.ts";
 import { ProviderClient } from "./client.ts";
+import { unary } from "./unary.ts";
 
 const API_TOKEN = new RegExp(apiToken);
 /** The provider's own words, which name the characters and not the length. */
@@ -145,19 +146,6 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
 
     cancel: unary(async () => new empties.Empty()),
     attach: unary(async () => new empties.Empty()),
-  };
-}
-
-/** A handler of one request; what it throws becomes the error that the engine prints. */
-function unary<Request, Response>(work: (request: Request) => Promise<Response>) {
-  return (call: { request: Request }, callback: (error: object | null, response?: Response) => void) => {
-    work(call.request).then(
-      (response) => callback(null, response),
-      (error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        callback({ code: grpc.status.UNKNOWN, message, details: message });
-      },
-    );
   };
 }
 

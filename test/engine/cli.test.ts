@@ -1,0 +1,141 @@
+/**
+ * `npm run up|preview -- --stack local` to the end, with the real CLI: in a copy of the project, as a person runs it.
+ * The language host and the provider are stand-ins.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { installLanguageHost, installPlugin } from "./plugin/install.ts";
+import { findPulumi } from "./pulumi-cli.ts";
+
+const Running = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number() }));
+
+let copy: ProjectCopy;
+let ground: string;
+let env: Readonly<Record<string, string>>;
+let account: ReturnType<ProjectCopy["start"]> | undefined;
+let port: number;
+
+beforeAll(async () => {
+  ground = mkdtempSync(join(tmpdir(), "durable-stack-cli-"));
+  const folder = (name: string) => {
+    mkdirSync(join(ground, name));
+    return join(ground, name);
+  };
+  const bin = folder("bin");
+  symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
+  installLanguageHost(bin);
+  const home = folder("home");
+  installPlugin(home);
+  env = {
+    PATH: [bin, process.env.PATH].join(delimiter),
+    PULUMI_HOME: home,
+    // The user's own, which the stack local has no business in.
+    PULUMI_BACKEND_URL: `file://${folder("theirs")}`,
+    PULUMI_CONFIG_PASSPHRASE: "theirs",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+  copy = new ProjectCopy();
+  const built = await copy.run("npm run -s build");
+  expect(built.code, built.text).toBe(0);
+});
+afterAll(() => {
+  account?.kill("SIGTERM");
+  copy?.remove();
+  rmSync(ground, { recursive: true, force: true });
+});
+
+/** Runs a command in the copy, with the CLI on the PATH. */
+function run(command: string, more: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const { PATH, ...rest } = { ...env, ...more };
+  // In the command: the copy's own programs go in front of any PATH that it is started with.
+  return copy.run(`export PATH="${join(copy.root, "node_modules/.bin")}:${PATH}"; ${command}`, { env: rest });
+}
+
+/** Runs a command that must end well, and returns all that it printed. */
+async function done(command: string): Promise<string> {
+  const { code, text } = await run(command);
+  expect(code, text).toBe(0);
+  return text;
+}
+
+const ask = async (path: string): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
+
+describe("the stack local and the real CLI", () => {
+  test("without an account, say how to start one, and nothing that loses data", async () => {
+    const { code, text } = await run("npm run -s up -- --stack=local --yes");
+    expect(code).toBe(1);
+    expect(text).toContain("Start one in another terminal: npm run account");
+    expect(text).not.toContain("fresh");
+    expect(text).not.toMatch(/\n\s+at /);
+  });
+
+  test("a line without a stack is refused", async () => {
+    const { code, text } = await run("npm run -s up -- --yes");
+    expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("Which stack?") });
+  });
+
+  test("preview, up, and up again: the second changes nothing", async () => {
+    account = copy.start("exec node infra/commands/start.ts account --port 0 --api-port 0 --json");
+    for await (const line of createInterface({ input: account.stdout })) {
+      port = v.parse(Running, line).port;
+      break;
+    }
+    const before = copy.read("Pulumi.local.yaml");
+    const preview = await done("npm run -s preview -- --stack=local");
+    expect(preview).toMatch(/fresh, to 0001[\s\S]*7 to create/);
+    const up = await done("npm run -s up -- --yes -s local");
+    expect(up).toContain("7 created");
+    expect(await ask("/health")).toMatchObject({ status: "ok" });
+    const began = performance.now();
+    const again = await done("npm run -s up -- --yes --stack local --skip-preview");
+    console.info(`npm run up that changes nothing: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    expect(again).toContain("7 unchanged");
+    expect(copy.read("Pulumi.local.yaml")).toBe(before);
+    expect(readdirSync(join(ground, "theirs"))).toEqual([]);
+  });
+
+  test("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin takes it back", async () => {
+    copy.replace("Pulumi.local.yaml", "capacity: 100", "capacity: 99");
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toMatch(/\+ *\d+ created|\+-|replaced/);
+    expect(await serving()).toBe(2);
+    expect(await done("npm run -s rollback -- --stack local --yes")).toContain("Version 1 has all traffic");
+    expect(await done("npm run -s preview -- --stack local")).toContain("7 unchanged");
+    expect(await done("npm run -s rollback -- --stack local --unpin --yes")).toContain("not pinned any more");
+    expect(await serving()).toBe(2);
+    expect(copy.read("Pulumi.local.yaml")).toContain("capacity: 99");
+  });
+
+  test("an encrypted setting is told, with the fix", async () => {
+    const before = copy.read("Pulumi.local.yaml");
+    copy.write("Pulumi.local.yaml", `${before}  adminToken:\n    secure: v1:abc:def\n`);
+    const { code, text } = await run("npm run -s preview -- --stack local");
+    copy.write("Pulumi.local.yaml", before);
+    expect(code).toBe(1);
+    expect(text).toMatch(/Pulumi\.local\.yaml: adminToken cannot be decrypted here.*Fix: /);
+  });
+});
+
+/** Number of the version that has all traffic. */
+async function serving(): Promise<number | undefined> {
+  const { text } = await run("npm run -s rollback -- --stack local --list");
+  const number = /^(\d+) .*100 %/m.exec(text)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
+describe("a Node that cannot run TypeScript", () => {
+  test("is told in one sentence, and ends as Pulumi expects of who has told it", async () => {
+    const { code, text } = await run("node --no-experimental-strip-types infra/index.mjs");
+    expect(text.trim().split("\n")).toEqual([
+      expect.stringMatching(/^The program needs Node 24 or later, .* is v24.*npm run preview -- --stack S/),
+    ]);
+    const pulumi = createRequire(import.meta.url).resolve("@pulumi/pulumi/cmd/run/index.js");
+    expect(readFileSync(pulumi, "utf8")).toContain(`nodeJSProcessExitedAfterLoggingUserActionableMessage = ${code};`);
+  });
+});

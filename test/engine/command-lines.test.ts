@@ -1,0 +1,98 @@
+/**
+ * Every command line of the Pulumi CLI that the project prints, documents or runs, through the CLI's own parser: with
+ * `--help` behind it the CLI reads the line, refuses what it does not know, and does nothing else.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { findPulumi } from "./pulumi-cli.ts";
+
+/** Where people find command lines, and where commands are run. */
+const PLACES = ["infra", "docs", ".github", "packages", "*.md", "*.yaml", "package.json", ".ci"];
+const FILES = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...PLACES], {
+  cwd: ROOT,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((file) => /\.(md|ts|ya?ml|json)$|^\.ci\//.test(file) && !/\/test\//.test(file));
+
+let cli: string;
+beforeAll(async () => {
+  cli = await findPulumi(console.error);
+});
+
+/** `pulumi` as a word of its own, and what follows it up to where a sentence, a quotation or a shell command ends. */
+const LINE = /(?<!as |[\w@/.-])pulumi +([a-z][^\n`"'\\;|&(),]*)/g;
+/** `spawnSync("pulumi", ["stack", "export", "--stack", stack])`. */
+const RUN = /(?:\("pulumi",|runPulumi\()\s*\[([^\]]+)\]/g;
+
+/** The lines in a file's text, each as words; what is put in later is `x`. */
+function linesIn(text: string): readonly (readonly string[])[] {
+  const filled = text.replaceAll(/\$\{[^}\n]*\}|<[^<>\n]*>|"\$\([^)\n]*\)"|\$\w+/g, "x");
+  const said = [...filled.matchAll(LINE)].map(([, line = ""]) =>
+    line
+      .replaceAll("…", "")
+      .split(/\s+/)
+      .map((word) => word.replace(/[.:]+$/, ""))
+      .filter(Boolean),
+  );
+  const run = [...text.matchAll(RUN)].flatMap(([, array = ""]) => {
+    const words = array.split(",").map((word) => word.trim());
+    // With a list of further options in it, it is run to the end by cli.test.ts.
+    if (words.some((word) => word.startsWith("...") || word === "command")) return [];
+    return [words.filter(Boolean).map((word) => /^"(.*)"$/.exec(word)?.[1] ?? "x")];
+  });
+  return [...said, ...run];
+}
+
+/** Why the CLI does not take a line; undefined where it does. */
+async function refusal(words: readonly string[]): Promise<string | undefined> {
+  const option = words.findIndex((word) => word.startsWith("-"));
+  const bare = option < 0 ? words.length : option;
+  let help: string;
+  try {
+    // In front of all options: at the end it could be taken for the value of one that is only named.
+    ({ stdout: help } = await promisify(execFile)(cli, [...words.slice(0, bare), "--help", ...words.slice(bare)], {
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    }));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return message.includes("flag needs an argument") ? undefined : message;
+  }
+  // A command whose name the CLI does not know is, to its parser, an argument of the one above.
+  const above = /^ +pulumi(.*) \[command\]$/m.exec(help)?.[1];
+  const next = words[above?.split(" ").filter(Boolean).length ?? words.length];
+  return next === undefined || next.startsWith("-") ? undefined : `pulumi${above} has no command ${next}`;
+}
+
+describe("a command line of the Pulumi CLI", () => {
+  const found = new Map<string, { readonly words: readonly string[]; readonly file: string }>();
+  for (const file of FILES) {
+    for (const words of linesIn(readFileSync(join(ROOT, file), "utf8"))) found.set(words.join(" "), { words, file });
+  }
+
+  test("is found in infra, in the guides and in the README", () => {
+    const places = [...found.values()].map(({ file }) => file.split("/")[0]);
+    expect(places).toEqual(expect.arrayContaining(["infra", "docs", "README.md"]));
+    expect([...found.keys()]).toEqual(expect.arrayContaining(["stack export --stack x", "stack select x --create"]));
+  });
+
+  test.each([...found.values()].map(({ words, file }) => [words.join(" "), file, words] as const))(
+    "pulumi %s (%s)",
+    async (_, __, words) => {
+      expect(await refusal(words)).toBeUndefined();
+    },
+  );
+
+  test.each([
+    "stack select local --create --config-file x",
+    "up --stacks local",
+    "stack forget staging",
+    "konfig set x y",
+  ])("is refused when the CLI does not know it: pulumi %s", async (line) => {
+    expect(await refusal(line.split(" "))).toMatch(/unknown (flag|command)|has no command/);
+  });
+});

@@ -1,0 +1,15 @@
+/** How a handler of a plugin's protocol answers. */
+import grpc from "@grpc/grpc-js";
+
+/** A handler of one request; what it throws becomes the error that the engine prints. */
+export function unary<Request, Response>(work: (request: Request) => Promise<Response>) {
+  return (call: { request: Request }, callback: (error: object | null, response?: Response) => void) => {
+    work(call.request).then(
+      (response) => callback(null, response),
+      (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        callback({ code: grpc.status.UNKNOWN, message, details: message });
+      },
+    );
+  };
+}
