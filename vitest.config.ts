@@ -88,6 +88,7 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
+      // <template> Not for a project that was made of it: npm run init takes these lines out.
       {
         // What `pulumi new` makes of this project, under other names: each `it` is a step of a user's first day.
         test: {
@@ -100,6 +101,7 @@ export default defineConfig({
       },
       // The template's own sizes; what Cloudflare takes is checked by the build.
       { test: { name: "budget", include: ["test/budget/**/*.test.ts"], hookTimeout: 60_000 } },
+      // </template>
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"] } },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },

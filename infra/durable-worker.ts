@@ -23,8 +23,8 @@ export interface DurableWorkerArgs {
   readonly inputs: ReturnType<typeof workerInputs>;
   /** What is to be deployed, what is live now, and the way from there. */
   readonly preview: Preview;
-  /** The bindings besides the Worker's own classes and the release's record of itself. */
-  readonly bindings: readonly cloudflare.types.input.WorkerVersionBinding[];
+  /** The bindings besides the Worker's own classes and the release's record of itself; what they are to comes after it. */
+  readonly bindings: (worker: pulumi.Resource) => readonly cloudflare.types.input.WorkerVersionBinding[];
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
   readonly protect: boolean;
 }
@@ -56,7 +56,9 @@ export class DurableWorker extends pulumi.ComponentResource {
       ...(claims.worker !== undefined && takingOver(claims.worker)),
     });
 
-    const version = preview.uploads ? this.#upload(worker, args) : undefined;
+    // Also where no version is made: what is no longer declared would be deleted.
+    const bindings = args.bindings(worker);
+    const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
 
     new cloudflare.WorkersDeployment(
       name,
@@ -99,7 +101,11 @@ export class DurableWorker extends pulumi.ComponentResource {
   }
 
   /** The release as a version of the Worker. */
-  #upload(worker: cloudflare.Worker, { inputs, preview, bindings }: DurableWorkerArgs) {
+  #upload(
+    worker: cloudflare.Worker,
+    { inputs, preview }: DurableWorkerArgs,
+    bindings: ReturnType<DurableWorkerArgs["bindings"]>,
+  ) {
     const { release, plan, tag } = preview;
     return new cloudflare.WorkerVersion(
       LOGICAL.version(tag),

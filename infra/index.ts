@@ -8,22 +8,18 @@ import { readSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { extraBindings } from "./stack/extras.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
-import { blobs, readCache } from "./storage.ts";
+import { storage } from "./storage.ts";
 
 const settings = readSettings();
 const release = readRelease(releaseDir(settings));
 const preview = await planFor(settings, release);
 
-const reads = readCache(settings, preview.claims);
-const large = blobs(settings, preview.claims);
-
 const worker = new DurableWorker(LOGICAL.worker, {
   inputs: workerInputs(settings, release),
   preview,
   protect: settings.protect,
-  bindings: [
-    { type: "kv_namespace", name: "READS", namespaceId: reads.id },
-    { type: "r2_bucket", name: "BLOBS", bucketName: large.name },
+  bindings: (made) => [
+    ...storage(settings, preview.claims, made),
     ...extraBindings(release, settings),
     jsonBinding("REGIONS", regionTable(settings)),
     jsonBinding("SETTINGS", workerSettings(settings)),

@@ -5,6 +5,9 @@
 import { Command } from "commander";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
+import type { Known } from "../plan/known.ts";
+import type { Reads } from "../plan/reads.ts";
+import { isEmpty, notDeclared } from "../plan/storage-claims.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
@@ -64,9 +67,21 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan
       bucket && there
         ? { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) }
         : undefined,
+    storage: await extraStorage(known, reads),
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
 }
+
+/** What the state has for bindings of wrangler.jsonc. */
+const extraStorage = (known: Known, reads: Reads) =>
+  Promise.all(
+    notDeclared(known, []).map(async ({ kind, what, name, id }) => ({
+      kind,
+      what,
+      name,
+      isEmpty: await isEmpty(kind, reads, kind === "r2" ? name : id),
+    })),
+  );
 
 const lines = (texts: readonly string[]) => texts.map((text) => `  ${text}`).join("\n");
 

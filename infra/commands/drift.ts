@@ -92,7 +92,7 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 /** The Worker's own settings, the KV namespace and the bucket. */
 async function resourceFindings(
   { settings, api }: OpenStack,
-  { release, hadCrons, claims: { reads, blobs } }: Preview,
+  { release, hadCrons, claims: { reads, blobs, storage } }: Preview,
 ): Promise<readonly Finding[]> {
   const { accountId, workerName } = settings;
   const schedules = cronsOf(release).map((cron) => ({ cron }));
@@ -102,6 +102,11 @@ async function resourceFindings(
     compare(api, "worker", `Worker ${workerName}`, workerInputs(settings, release)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
+    ...storage.map(({ kind, name }) => {
+      if (kind === "kv") return compare(api, "workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
+      if (kind === "r2") return compare(api, "r2Bucket", `bucket ${name}`, { accountId, name });
+      return compare(api, "d1Database", `D1 database ${name}`, { accountId, name });
+    }),
     ...(schedules.length > 0 || hadCrons
       ? [compare(api, "workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
       : []),

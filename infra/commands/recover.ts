@@ -6,7 +6,7 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { update } from "../apply/update.ts";
 import { migrations } from "../migrations.ts";
-import { ADOPTED } from "../plan/claims.ts";
+import { ADOPTED } from "../plan/claim.ts";
 import { Known } from "../plan/known.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
 import { report, trafficBefore } from "../plan/report.ts";

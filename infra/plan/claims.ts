@@ -5,34 +5,20 @@
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
-import { blobsInputs, isStackTag, LOGICAL, readCacheInputs, stackTag } from "../stack/declared.ts";
-import type { Identity } from "./identity.ts";
-import type { Known } from "./known.ts";
-import { environmentOf, type LiveVersion, type LiveWorker } from "./live.ts";
+import { isStackTag, LOGICAL, stackTag } from "../stack/declared.ts";
+import type { StorageOfStack } from "../stack/extras.ts";
+import { ADOPTED, type Claim, type Claiming, type Found } from "./claim.ts";
+import { environmentOf, type LiveWorker } from "./live.ts";
 import { isOurs } from "./ours.ts";
-import type { Reads } from "./reads.ts";
-
-/** Something that is in the account, and is taken over. */
-export interface Found {
-  readonly what: string;
-  /** Why it may be: in words that end a sentence. */
-  readonly because: string;
-}
-
-/** Why something is taken over that nothing but the setting says is the stack's. */
-export const ADOPTED = "adopted";
-
-/** A resource's name, and the id that it is imported by where it is there and not in the state. */
-interface Claim {
-  readonly name: string;
-  readonly importId?: string;
-}
+import { blobsPart, readsPart, storagePart } from "./storage-claims.ts";
 
 export interface Claims {
   /** The import id of the Worker; undefined: it is in the state, or to be made. */
   readonly worker: string | undefined;
   readonly reads: Claim;
   readonly blobs: Claim;
+  /** What wrangler.jsonc asks for besides. */
+  readonly storage: readonly (StorageOfStack & Claim)[];
   readonly domain: string | undefined;
   /** Import ids by route pattern. */
   readonly routes: ReadonlyMap<string, string>;
@@ -40,34 +26,22 @@ export interface Claims {
   readonly findings: readonly Finding[];
 }
 
-export interface Claiming {
-  readonly reads: Reads;
-  readonly settings: PublicSettings;
-  readonly identity: Identity;
-  readonly live: LiveWorker;
-  /** The state; undefined where nobody can read it: then only an adopted Worker is taken over. */
-  readonly known: Known | undefined;
-  /** Whether the plan takes over a Worker that something else deployed. */
-  readonly adopts: boolean;
-}
-
-/** One resource's part of the claims. */
-interface Part {
-  readonly claim: Claim;
-  readonly found?: Found;
-  readonly finding?: Finding;
-}
-
 /** Looks for everything that has a name which the stack is about to claim. Sends nothing. */
 export async function claimsOf(claiming: Claiming): Promise<Claims> {
   const worker = workerPart(claiming);
   const whole = { ...claiming, workerIsOurs: worker.importId !== undefined || claiming.identity.inState };
-  const [reads, blobs, edge] = await Promise.all([readsPart(whole), blobsPart(whole), edgeParts(claiming)]);
-  const parts = [reads, blobs];
+  const [reads, blobs, extra, edge] = await Promise.all([
+    readsPart(whole),
+    blobsPart(whole),
+    Promise.all(claiming.storage.map(async (one) => ({ ...one, part: await storagePart(whole, one) }))),
+    edgeParts(claiming),
+  ]);
+  const parts = [reads, blobs, ...extra.map(({ part }) => part)];
   return {
     worker: worker.importId,
     reads: reads.claim,
     blobs: blobs.claim,
+    storage: extra.map(({ kind, binding, part }) => ({ kind, binding, ...part.claim })),
     domain: edge.domain,
     routes: edge.routes,
     found: [...worker.found, ...parts.flatMap(({ found }) => found ?? []), ...edge.found],
@@ -123,78 +97,6 @@ function ofAnotherStack(
     subject: name,
     message: `it is not in the state of ${stack}, and was deployed for another stack (${other}).`,
     fix: `where the other stack is this one under its old name, set adopt: true for one \`up\`: its objects are kept. Else leave it to that stack: under another workerName than ${workerName}, this one begins without objects.`,
-  };
-}
-
-type Storage = Claiming & { readonly workerIsOurs: boolean };
-
-/** Versions of this stack, the newest first. */
-const versionsOf = ({ live, workerIsOurs, known }: Storage): readonly LiveVersion[] =>
-  workerIsOurs || !known ? live.versions.filter(isOurs) : [];
-
-async function readsPart(storage: Storage): Promise<Part> {
-  const { reads, settings, known } = storage;
-  const inState = known?.get("WorkersKvNamespace", LOGICAL.reads)?.title;
-  if (typeof inState === "string") return { claim: { name: inState } };
-  const versions = versionsOf(storage);
-  const bound = bindingOf(versions, "READS")?.namespaceId;
-  const { title } = readCacheInputs(settings);
-  if (!known && bound === undefined) return { claim: { name: title } };
-  const all = await reads.kvNamespaces();
-  // Without the state nothing is taken over, and what is bound keeps its name.
-  if (!known) return { claim: { name: all?.find(({ id }) => id === bound)?.title ?? title } };
-  const there = all?.find(({ id }) => id === bound) ?? all?.find((namespace) => namespace.title === title);
-  if (!there) return { claim: { name: title } };
-  const isBound = versions.some(({ bindings }) => bindings.some(({ namespaceId }) => namespaceId === there.id));
-  return taking(settings, {
-    what: `KV namespace ${there.title}`,
-    claim: { name: there.title, importId: `${settings.accountId}/${there.id}` },
-    because: isBound ? BOUND : (await reads.kvIsEmpty(there.id)) ? EMPTY : undefined,
-  });
-}
-
-async function blobsPart(storage: Storage): Promise<Part> {
-  const { reads, settings, known } = storage;
-  const inState = known?.get("R2Bucket", LOGICAL.blobs)?.name;
-  if (typeof inState === "string") return { claim: { name: inState } };
-  const versions = versionsOf(storage);
-  const derived = blobsInputs(settings).name;
-  const bound = bindingOf(versions, "BLOBS")?.bucketName;
-  if (!known) return { claim: { name: bound ?? derived } };
-  const name = bound !== undefined && (await reads.bucketExists(bound)) ? bound : derived;
-  if (!(await reads.bucketExists(name))) return { claim: { name: derived } };
-  const isBound = versions.some(({ bindings }) => bindings.some(({ bucketName }) => bucketName === name));
-  return taking(settings, {
-    what: `bucket ${name}`,
-    claim: { name, importId: `${settings.accountId}/${name}/default` },
-    because: isBound ? BOUND : (await reads.bucketIsEmpty(name)) ? EMPTY : undefined,
-  });
-}
-
-const BOUND = "versions of this stack are bound to it";
-const EMPTY = "it is empty";
-
-/** The newest version's binding of a name. */
-const bindingOf = (versions: readonly LiveVersion[], name: string) =>
-  versions.flatMap(({ bindings }) => bindings).find((binding) => binding.name === name);
-
-interface Taking {
-  readonly what: string;
-  readonly claim: Claim;
-  readonly because: string | undefined;
-}
-
-function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taking): Part {
-  if (because !== undefined || adopt) return { claim, found: { what, because: because ?? ADOPTED } };
-  return {
-    claim: { name: claim.name },
-    finding: {
-      code: "name_not_ours",
-      subject: what,
-      message:
-        "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
-      fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
-    },
   };
 }
 

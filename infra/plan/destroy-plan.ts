@@ -1,4 +1,5 @@
 /** What the destruction of a stack takes with it, and what stands against it: pure, in words for a person. */
+import type { StorageKind } from "../stack/extras.ts";
 import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
 
 export interface Holdings {
@@ -9,6 +10,13 @@ export interface Holdings {
   /** The KV namespace that is deleted; undefined: the state has none. */
   readonly kv: { readonly title: string; readonly isEmpty: boolean | undefined } | undefined;
   readonly bucket: { readonly name: string; readonly isEmpty: boolean | undefined } | undefined;
+  /** What wrangler.jsonc asked for besides. */
+  readonly storage: readonly {
+    readonly kind: StorageKind;
+    readonly what: string;
+    readonly name: string;
+    readonly isEmpty: boolean | undefined;
+  }[];
   /** Names of resources that the state protects. */
   readonly isProtected: readonly string[];
 }
@@ -21,12 +29,14 @@ export interface DestroyPlan {
 }
 
 /** Nothing can be brought back: Cloudflare keeps no copy of what a deleted Worker, namespace or bucket had in it. */
-export function destroyPlan({ stack, workerName, objects, kv, bucket, isProtected }: Holdings): DestroyPlan {
+export function destroyPlan({ stack, workerName, objects, kv, bucket, storage, isProtected }: Holdings): DestroyPlan {
+  const buckets = [...(bucket ? [bucket] : []), ...storage.filter(({ kind }) => kind === "r2")];
   const lost = [
     `the Worker ${workerName}, with its versions and addresses`,
     ...[...objects].map(([name, count]) => `class ${name}: ${counted(count)}`),
     ...(kv ? [`KV namespace ${kv.title}, ${filled(kv.isEmpty)} (API keys and cached reads)`] : []),
     ...(bucket ? [`bucket ${bucket.name}, ${filled(bucket.isEmpty)}`] : []),
+    ...storage.map(({ what, name, isEmpty }) => `${what} ${name}, ${filled(isEmpty)}`),
   ];
   const obstacles = [
     ...(isProtected.length > 0
@@ -34,13 +44,13 @@ export function destroyPlan({ stack, workerName, objects, kv, bucket, isProtecte
           `${isProtected.join(", ")}: protected. When all of the above may be lost, set protect: false in Pulumi.${stack}.yaml and run \`up\` once.`,
         ]
       : []),
-    ...(bucket && bucket.isEmpty !== true
-      ? [
-          bucket.isEmpty === false
-            ? `bucket ${bucket.name} is not empty, and Cloudflare deletes no bucket with something in it. Copy out what is to be kept, then empty it.`
-            : `bucket ${bucket.name} cannot be looked into: give a token that may read R2. Cloudflare deletes no bucket with something in it.`,
-        ]
-      : []),
+    ...buckets
+      .filter(({ isEmpty }) => isEmpty !== true)
+      .map(({ name, isEmpty }) =>
+        isEmpty === false
+          ? `bucket ${name} is not empty, and Cloudflare deletes no bucket with something in it. Copy out what is to be kept, then empty it.`
+          : `bucket ${name} cannot be looked into: give a token that may read R2. Cloudflare deletes no bucket with something in it.`,
+      ),
   ];
   return { lost, obstacles };
 }

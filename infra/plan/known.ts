@@ -39,6 +39,13 @@ export class Known {
   get(type: string, name: string): Properties | undefined {
     return this.#resources.get(`${type} ${name}`);
   }
+
+  /** The names of all resources of a type. */
+  names(type: string): readonly string[] {
+    return [...this.#resources.keys()].flatMap((key) =>
+      key.startsWith(`${type} `) ? [key.slice(type.length + 1)] : [],
+    );
+  }
 }
 
 /** `Worker worker` of `urn:pulumi:stack::project::…$cloudflare:index/worker:Worker::worker`. */

@@ -18,7 +18,7 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
-import { overrideFindings, versionPart } from "../stack/extras.ts";
+import { overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
@@ -31,6 +31,8 @@ import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
+import { notDeclared } from "./storage-claims.ts";
+import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
 
 export interface Preview {
@@ -119,7 +121,9 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
       ? orderFindings({ stack, release, serving: dated(live), allowed: settings.allowOlderRelease })
       : [];
   const asWanted = servesAsWanted(live.serving, tag, traffic);
-  const claims = await claimsOf({ reads, settings, identity, live, known, adopts: planned.adopts });
+  const storage = storageOf(release, settings);
+  const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: planned.adopts });
+  const left = storageLeft(settings, notDeclared(known, storage));
   const misbuilt = mismatch(settings, release, migrations);
   const whose = [...identity.findings, ...claims.findings];
   // What a release of another history would do is nothing that its fixes could be taken from.
@@ -132,6 +136,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...whose,
           ...planned.errors,
           ...overrideFindings(release, settings),
+          ...left,
           ...planned.warnings,
           ...regionFindings({
             live: live.regions,
@@ -166,7 +171,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     regions,
     objects: counts.objects,
-    ...judged(all, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
+    ...judged(all, left, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
   };
 }
 
@@ -192,21 +197,25 @@ interface Pinned {
 
 /**
  * What the findings stop. In a stack that is pinned nothing that is wrong with the release does: a rollback works
- * whatever release happens to be at hand.
+ * whatever release happens to be at hand. `always`: findings of `all` that stop it there too, for data would be lost.
  */
-function judged(all: readonly Finding[], pin?: Pinned): Pick<Preview, "uploads" | "errors" | "warnings"> {
+function judged(
+  all: readonly Finding[],
+  always: readonly Finding[],
+  pin?: Pinned,
+): Pick<Preview, "uploads" | "errors" | "warnings"> {
   const errors = all.filter(isError);
   const warnings = all.filter((finding) => !isError(finding));
   if (!pin) return { uploads: true, errors, warnings };
   const reasons = [
     ...(pin.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
     ...errors
-      .filter((finding) => !pin.traffic.findings.includes(finding))
+      .filter((finding) => !pin.traffic.findings.includes(finding) && !always.includes(finding))
       .map(({ code, subject }) => `${code} ${subject}`),
   ];
   return {
     uploads: reasons.length === 0,
-    errors: pin.traffic.findings.filter(isError),
+    errors: [...pin.traffic.findings, ...always].filter(isError),
     warnings: reasons.length
       ? [...warnings, notUploaded(pin.stack, shortDigest(pin.release.digest), reasons)]
       : warnings,
@@ -244,10 +253,10 @@ async function missingResources(reads: Reads, live: LiveWorker): Promise<readonl
   const missing = await Promise.all(
     [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
   );
-  return missing.flat().map(({ name, type, namespaceId, bucketName }) => ({
+  return missing.flat().map(({ name, type, namespaceId, bucketName, id, databaseId }) => ({
     code: "bound_resource_missing",
     subject: name,
-    message: `the ${type === "r2_bucket" ? "bucket" : "KV namespace"} ${bucketName ?? namespaceId} that the live Worker is bound to does not exist any more.`,
+    message: `the ${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId} that the live Worker is bound to does not exist any more.`,
     fix: "what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); `up --refresh` makes anew what is missing, empty.",
   }));
 }

@@ -45,6 +45,9 @@ const Binding = v.looseObject({
   className: text,
   namespaceId: text,
   bucketName: text,
+  /** Of a binding of type `d1`: the database's. */
+  id: text,
+  databaseId: text,
   jurisdiction: text,
 });
 const Version = v.object({
@@ -61,6 +64,13 @@ export type VersionRead = v.InferOutput<typeof Version>;
 export type BindingRead = v.InferOutput<typeof Binding>;
 
 const Titled = v.array(v.object({ id: v.string(), title: v.string() }));
+const Databases = v.array(
+  v.pipe(
+    v.object({ uuid: v.string(), name: v.string() }),
+    v.transform(({ uuid: id, name }) => ({ id, name })),
+  ),
+);
+const Database = v.object({ num_tables: v.nullish(v.number()) });
 const Domains = v.array(v.object({ id: v.string(), hostname: v.string(), service: text }));
 const Routes = v.array(v.object({ id: v.string(), pattern: v.string(), script: text }));
 
@@ -174,9 +184,12 @@ export class Reads {
     );
   }
 
-  /** Whether the KV namespace or the bucket of a binding exists; undefined where the account cannot be asked, or refuses. */
-  async boundExists({ type, namespaceId, bucketName, jurisdiction }: BindingRead): Promise<boolean | undefined> {
+  /** Whether the KV namespace, the bucket or the database of a binding exists; undefined where the account cannot be asked, or refuses. */
+  async boundExists(binding: BindingRead): Promise<boolean | undefined> {
     const { accountId } = this;
+    const { type, namespaceId, bucketName, jurisdiction } = binding;
+    const database = binding.id ?? binding.databaseId;
+    if (type === "d1" && database) return this.#exists(`${this.#d1}${at`/${database}`}`);
     if (type === "kv_namespace" && namespaceId) {
       return this.#exists(at`/accounts/${accountId}/storage/kv/namespaces/${namespaceId}`);
     }
@@ -198,6 +211,18 @@ export class Reads {
     // 10 is the least that Cloudflare lists.
     const page = await this.#optional((api) => api.page(`${this.#kv}${at`/${id}`}/keys`, { limit: 10 }));
     return page && page.results.length === 0;
+  }
+
+  async databases(): Promise<v.InferOutput<typeof Databases> | undefined> {
+    const found = await this.#optional((api) => api.list(this.#d1, { per_page: 100 }));
+    return found && checked("D1 databases", Databases, found);
+  }
+
+  /** Whether no table is in a D1 database. */
+  async databaseIsEmpty(id: string): Promise<boolean | undefined> {
+    const found = await this.#optional((api) => api.get(`${this.#d1}${at`/${id}`}`));
+    const tables = found && checked("a D1 database", Database, found).num_tables;
+    return tables === undefined || tables === null ? undefined : tables === 0;
   }
 
   bucketExists(name: string): Promise<boolean | undefined> {
@@ -222,6 +247,10 @@ export class Reads {
 
   get #kv(): string {
     return at`/accounts/${this.accountId}/storage/kv/namespaces`;
+  }
+
+  get #d1(): string {
+    return at`/accounts/${this.accountId}/d1/database`;
   }
 
   #bucket(name: string): string {

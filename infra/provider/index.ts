@@ -1,4 +1,5 @@
 /** The resource types of the program, as the provider keeps them at Cloudflare: one adapter for apply and for tests. */
+import { d1Database } from "./d1.ts";
 import { workersDeployment } from "./deployments.ts";
 import { workersCustomDomain, workersRoute } from "./edge.ts";
 import type { Kind } from "./kind.ts";
@@ -14,6 +15,7 @@ const KINDS = new Map(
     workersDeployment,
     workersKvNamespace,
     r2Bucket,
+    d1Database,
     workersRoute,
     workersCustomDomain,
     workersScriptSubdomain,

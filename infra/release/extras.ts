@@ -22,6 +22,9 @@ const Reporting = {
 const Entries = {
   vars: v.optional(v.record(v.string(), v.unknown()), {}),
   services: list(v.object({ binding: text, service: text, entrypoint: v.optional(text) })),
+  kv_namespaces: list(v.object({ binding: text })),
+  r2_buckets: list(v.object({ binding: text })),
+  d1_databases: list(v.object({ binding: text })),
   queues: v.optional(v.object({ producers: list(v.object({ binding: text, queue: text })) })),
   ratelimits: list(
     v.strictObject({
@@ -77,11 +80,18 @@ export const NO_EXTRAS: Extras = v.parse(Extras, {});
  */
 export function extrasOf(file: OfFile, objects: NonNullable<Kept["objects"]>): Kept | undefined {
   const ofProgram = (kind: string, name: string) => OF_THE_PROGRAM[kind]?.includes(name) === true;
+  const others = (kind: "kv_namespaces" | "r2_buckets") =>
+    file[kind].filter(({ binding }) => !ofProgram(kind, binding));
+  const kv = others("kv_namespaces");
+  const r2 = others("r2_buckets");
   const vars = Object.entries(file.vars).filter(([name]) => !ofProgram("vars", name));
   const { enabled, ...more } = file.observability ?? {};
   const kept: Kept = {
     ...(vars.length > 0 && { vars: Object.fromEntries(vars) }),
     ...(objects.length > 0 && { objects }),
+    ...(kv.length > 0 && { kv_namespaces: kv }),
+    ...(r2.length > 0 && { r2_buckets: r2 }),
+    ...(file.d1_databases.length > 0 && { d1_databases: file.d1_databases }),
     ...(file.services.length > 0 && { services: file.services }),
     ...(file.queues?.producers.length && { queues: file.queues }),
     ...(file.ratelimits.length > 0 && { ratelimits: file.ratelimits }),

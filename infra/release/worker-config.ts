@@ -11,7 +11,7 @@ import { issueLines } from "../stack/issues.ts";
 import { BuildError } from "./build-error.ts";
 import { EXTRA_KEYS } from "./extras.ts";
 import { ROOT } from "./root.ts";
-import { isEnd, listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
+import { isAbove, isEnd, listOf, OF_THE_PROGRAM } from "./wrangler-keys.ts";
 
 const names = v.record(v.string(), v.string());
 
@@ -69,6 +69,8 @@ export function refusedKeys(json: unknown): readonly string[] {
   for (const { path, bindings } of keysOf(json, "")) {
     const entry = listOf(path);
     if (entry?.list === "deployed" || entry?.list === "machine") continue;
+    // What is no list or map where it has to be one: the schema says so.
+    if (!entry && isAbove(path)) continue;
     const listed = entry?.listed ?? path;
     const names = OF_THE_PROGRAM[listed];
     const others = bindings.filter((name) => !names?.includes(name));
@@ -88,7 +90,7 @@ interface Key {
 /** Every key that has a list of its own, or is below none that has. */
 function keysOf(value: unknown, path: string): readonly Key[] {
   const own = OF_THE_PROGRAM[path];
-  if (own) return [{ path, bindings: bindingsOf(value) }];
+  if (own && isEnd(path)) return [{ path, bindings: bindingsOf(value) }];
   if (isEnd(path)) return [{ path, bindings: [] }];
   if (Array.isArray(value)) return value.flatMap((item) => keysOf(item, `${path}[]`));
   if (typeof value !== "object" || value === null) return [{ path, bindings: [] }];
@@ -97,16 +99,8 @@ function keysOf(value: unknown, path: string): readonly Key[] {
 
 const Named = v.object({ binding: v.string() });
 
-/** The names that an entry binds: of a map its keys, else its `binding`. With an id, an entry is no more the program's. */
+/** The names that an entry binds: of a map its keys, else its `binding`. */
 function bindingsOf(value: unknown): readonly string[] {
-  if (Array.isArray(value)) {
-    return value.map((item) => {
-      const named = v.safeParse(Named, item);
-      if (!named.success) return "?";
-      const more = Object.keys(item).some((key) => key === "id" || key === "bucket_name");
-      return more ? `${named.output.binding} with an id` : named.output.binding;
-    });
-  }
   const single = v.safeParse(Named, value);
   if (single.success) return [single.output.binding];
   return typeof value === "object" && value !== null ? Object.keys(value) : ["?"];

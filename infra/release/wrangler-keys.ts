@@ -25,6 +25,9 @@ export const DEPLOYED: Readonly<Record<string, string>> = {
   "durable_objects.bindings[].class_name": "one of the Worker's own classes, or of script_name's",
   "durable_objects.bindings[].script_name": "the Worker that has the class; `bind` in a stack's file names another",
   vars: "text as it is, every other value as JSON; `vars` in a stack's file goes over it by name",
+  "kv_namespaces[].binding": "the stack gets a namespace of its own for it; or `bind` in its file says an id",
+  "r2_buckets[].binding": "the stack gets a bucket of its own for it; or `bind` in its file says a name",
+  "d1_databases[].binding": "the stack gets a database of its own for it; or `bind` in its file says an id",
   "services[].binding": "the binding",
   "services[].service": "the Worker that it leads to; `bind` in a stack's file names another",
   "services[].entrypoint": "its entrypoint",
@@ -56,6 +59,21 @@ export const MACHINE: Readonly<Record<string, string>> = {
   send_metrics: "for wrangler",
   dependencies_instrumentation: "for wrangler",
   "access.dev": "for `wrangler dev`",
+  "kv_namespaces[].id": "a stack has its own; to take this one, say it in `bind` of the stack's file",
+  "kv_namespaces[].preview_id": "for `wrangler dev`",
+  "kv_namespaces[].remote": "for `wrangler dev`",
+  "r2_buckets[].bucket_name": "a stack has its own; to take this one, say it in `bind` of the stack's file",
+  "r2_buckets[].preview_bucket_name": "for `wrangler dev`",
+  "r2_buckets[].remote": "for `wrangler dev`",
+  "r2_buckets[].local_dev": "for `wrangler dev`",
+  "d1_databases[].database_id": "a stack has its own; to take this one, say it in `bind` of the stack's file",
+  "d1_databases[].database_name": "a stack has its own; to take this one, say it in `bind` of the stack's file",
+  "d1_databases[].preview_database_id": "for `wrangler dev`",
+  "d1_databases[].database_internal_env": "for wrangler",
+  "d1_databases[].migrations_table": "for `wrangler d1 migrations`",
+  "d1_databases[].migrations_dir": "for `wrangler d1 migrations`",
+  "d1_databases[].migrations_pattern": "for `wrangler d1 migrations`",
+  "d1_databases[].remote": "for `wrangler dev`",
   "services[].remote": "for `wrangler dev`",
   "queues.producers[].remote": "for `wrangler dev`",
 };
@@ -82,12 +100,10 @@ export const REFUSED: Readonly<Record<string, string>> = {
   "durable_objects.bindings[].environment": INDEX,
   "durable_objects.code_update_strategy": ANOTHER,
   secrets: INDEX,
-  kv_namespaces: INDEX,
-  r2_buckets: INDEX,
-  d1_databases: INDEX,
   analytics_engine_datasets: INDEX,
   version_metadata: INDEX,
   send_email: INDEX,
+  "r2_buckets[].jurisdiction": "make the bucket by hand, and take it in infra/index.ts",
   "services[].props": "leave it out: say it in a variable",
   "queues.producers[].delivery_delay": "set it on the queue, or on each message",
   "queues.consumers": ANOTHER,
@@ -171,11 +187,13 @@ export function listOf(
   return undefined;
 }
 
+/** Whether a path is in no list, but one below it is. */
+export const isAbove = (path: string): boolean =>
+  [DEPLOYED, MACHINE, REFUSED]
+    .flatMap((entries) => Object.keys(entries))
+    .some((other) => other.startsWith(`${path}.`) || other.startsWith(`${path}[]`));
+
 /** Whether a path is in a list and none below it is. */
 export function isEnd(path: string): boolean {
-  const below = [DEPLOYED, MACHINE, REFUSED].flatMap((entries) => Object.keys(entries));
-  return (
-    listOf(path)?.listed === path &&
-    !below.some((other) => other.startsWith(`${path}.`) || other.startsWith(`${path}[]`))
-  );
+  return listOf(path)?.listed === path && !isAbove(path);
 }

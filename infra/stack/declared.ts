@@ -20,6 +20,7 @@ export const LOGICAL = {
   domain: "domain",
   route: (pattern: string) => `route ${pattern}`,
   crons: "crons",
+  storage: (kind: "kv" | "r2" | "d1", binding: string) => `${kind} ${binding}`,
 } as const;
 
 /** The tag that says whose a Worker is, which it keeps under every name. Cloudflare takes neither `,` nor `&` in one. */
@@ -52,6 +53,24 @@ export function storageBase({ project, stack }: Owner): string {
   const plain = whole.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
   if (plain === whole && whole.length <= LONGEST) return whole;
   return `${plain.slice(0, LONGEST - 9).replace(/-+$/, "")}-${createHash("sha256").update(whole).digest("hex").slice(0, 8)}`;
+}
+
+/** The longest name that Cloudflare takes for a bucket. */
+const LONGEST_NAME = 63;
+
+/**
+ * The name of what a stack has of its own for a binding of wrangler.jsonc. Where lower case and hyphens do not tell the
+ * binding from all others, or the name would be too long, it gets a hash.
+ */
+export function storageName(owner: Owner, binding: string): string {
+  const plain = binding
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "");
+  const whole = `${storageBase(owner)}-${plain}`;
+  if (binding === plain.toUpperCase().replaceAll("-", "_") && whole.length <= LONGEST_NAME) return whole;
+  const hash = createHash("sha256").update(binding).digest("hex").slice(0, 8);
+  return `${whole.slice(0, LONGEST_NAME - 9).replace(/-+$/, "")}-${hash}`;
 }
 
 /** The KV namespace for reads that may be some seconds old. `title`: the one that it has, where it exists. */

@@ -5,6 +5,7 @@
 
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type * as cloudflare from "@pulumi/cloudflare";
+import type * as pulumi from "@pulumi/pulumi";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";
@@ -13,10 +14,37 @@ type Binding = cloudflare.types.input.WorkerVersionBinding;
 type Own = Pick<PublicSettings, "vars" | "bind">;
 type WithExtras = Pick<Manifest, "extras">;
 
+/** What a stack has of its own for a binding. */
+export const STORAGE_KINDS = ["kv", "r2", "d1"] as const;
+export type StorageKind = (typeof STORAGE_KINDS)[number];
+export interface StorageOfStack {
+  readonly kind: StorageKind;
+  readonly binding: string;
+}
+
 const of = ({ extras = NO_EXTRAS }: WithExtras): Extras => extras;
 
 /** The variables of a stack: those of the release, with the stack's values. */
 const varsOf = (release: WithExtras, { vars }: Own) => ({ ...of(release).vars, ...vars });
+
+const storageBindings = (release: WithExtras): readonly StorageOfStack[] => {
+  const { kv_namespaces, r2_buckets, d1_databases } = of(release);
+  return [
+    ...kv_namespaces.map(({ binding }) => ({ kind: "kv" as const, binding })),
+    ...r2_buckets.map(({ binding }) => ({ kind: "r2" as const, binding })),
+    ...d1_databases.map(({ binding }) => ({ kind: "d1" as const, binding })),
+  ];
+};
+
+/** KV namespaces, buckets and databases that are made for the stack: those that `bind` leads nowhere else. */
+export const storageOf = (release: WithExtras, { bind }: Pick<Own, "bind">): readonly StorageOfStack[] =>
+  storageBindings(release).filter(({ binding }) => bind[binding] === undefined);
+
+/** A binding to a KV namespace or a database by its id, or to a bucket by its name. */
+export const storageBinding = (kind: StorageKind, name: string, to: pulumi.Input<string>): Binding => {
+  if (kind === "kv") return { type: "kv_namespace", name, namespaceId: to };
+  return kind === "r2" ? { type: "r2_bucket", name, bucketName: to } : { type: "d1", name, id: to };
+};
 
 /** Bindings that need no resource of the stack's own. */
 export function extraBindings(release: WithExtras, settings: Own): readonly Binding[] {
@@ -24,6 +52,10 @@ export function extraBindings(release: WithExtras, settings: Own): readonly Bind
   const target = (binding: string, named: string) => settings.bind[binding] ?? named;
   return [
     ...Object.entries(varsOf(release, settings)).map(([name, value]) => variable(name, value)),
+    ...storageBindings(release).flatMap(({ kind, binding }) => {
+      const to = settings.bind[binding];
+      return to === undefined ? [] : [storageBinding(kind, binding, to)];
+    }),
     ...services.map(({ binding: name, service, entrypoint }) => ({
       type: "service",
       name,
@@ -109,7 +141,9 @@ export function versionPart(release: WithExtras, { vars, bind }: Own): unknown {
 /** Names of bindings that `bind` may lead elsewhere. */
 function bindable(release: WithExtras): readonly string[] {
   const { services, objects, queues } = of(release);
-  return [...services, ...objects, ...(queues?.producers ?? [])].map(({ binding }) => binding);
+  return [...storageBindings(release), ...services, ...objects, ...(queues?.producers ?? [])].map(
+    ({ binding }) => binding,
+  );
 }
 
 /** What a stack sets that the release has no place for. */

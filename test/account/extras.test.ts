@@ -31,8 +31,18 @@ beforeAll(async () => {
         const limited = [];
         if (env.LIMIT) for (let i = 0; i < 3; i++) limited.push((await env.LIMIT.limit({ key: "one" })).success);
         await env.MAILS?.send({ to: "a" });
+        await env.BLOBS.put("own", "blob");
+        const visits = await env.USERS?.get("visits");
+        await env.USERS?.put("visits", String(Number(visits ?? 0) + 1));
+        const rows = env.DB && await env.DB.batch([
+          env.DB.prepare("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY)"),
+          env.DB.prepare("INSERT INTO orders DEFAULT VALUES"),
+          env.DB.prepare("SELECT count(*) AS n FROM orders"),
+        ]);
+        if (env.FILES && !(await env.FILES.get("first"))) await env.FILES.put("first", "file");
         return Response.json({
           text: env.GREETING, json: env.LEVELS, told: env.SETTINGS.environment, fired, limited, mails: typeof env.MAILS,
+          visits, orders: rows?.[2].results[0].n, file: env.FILES && await (await env.FILES.get("first")).text(),
           auth: env.AUTH && await (await env.AUTH.fetch("http://auth/")).text(),
           seat: env.SEAT && await env.SEAT.getByName("a").seat(),
         });
@@ -75,14 +85,20 @@ const original = readFileSync(join(import.meta.dirname, "../../wrangler.jsonc"),
 
 /** Writes wrangler.jsonc with more keys, builds and applies; the steps that changed something. */
 async function deploy(more: object, config: object = {}): Promise<readonly string[]> {
-  const { vars = {}, objects = [], ...rest }: { vars?: object; objects?: readonly object[] } = { ...more };
+  const { vars = {}, objects = [], kv = [], r2 = [], ...rest }: Record<string, object> = { ...more };
+  const listed = (items: object) =>
+    Object.values(items)
+      .map((one) => `${JSON.stringify(one)},`)
+      .join("");
   const inner = (value: object) => JSON.stringify(value).slice(1, -1);
   const keys = Object.keys(rest).length ? `${inner(rest)},` : "";
   const text = original
     .replace('"main": "worker/index.ts",', `"main": "worker/extras.ts", ${keys}`)
     .replace('"observability": { "enabled": true },', "observability" in rest ? "" : "$&")
     .replace('"vars": {', `"vars": { ${Object.keys(vars).length ? `${inner(vars)},` : ""}`)
-    .replace('{ "name": "COUNTER"', `${objects.map((one) => `${JSON.stringify(one)},`).join("")} $&`);
+    .replace('{ "name": "COUNTER"', `${listed(objects)} $&`)
+    .replace('{ "binding": "READS"', `${listed(kv)} $&`)
+    .replace('{ "binding": "BLOBS"', `${listed(r2)} $&`);
   writeFileSync(join(project.root, "wrangler.jsonc"), text);
   const built = await project.run("node infra/commands/build.ts");
   expect(built.code, built.text).toBe(0);
@@ -170,4 +186,45 @@ it("what is taken out of the file is gone from the account, cron triggers too", 
     observability: { enabled: true, head_sampling_rate: 1 },
   });
   expect(await deploy({})).toEqual([]);
+});
+
+const STORES = {
+  kv: [{ binding: "USERS" }],
+  r2: [{ binding: "FILES", bucket_name: "of-this-machine" }],
+  d1_databases: [{ binding: "DB", database_name: "shop" }],
+};
+
+it("a KV namespace, a bucket and a database are made for the stack, and keep what is in them", async () => {
+  const made = await deploy(STORES);
+  for (const type of ["WorkersKvNamespace", "R2Bucket", "D1Database", "WorkerVersion"])
+    expect(made).toContain(`create ${type}`);
+  expect(await ask()).toMatchObject({ visits: null, orders: 1, file: "file" });
+  expect(await deploy(STORES)).toEqual([]);
+  expect(await deploy({ ...STORES, vars: { GREETING: "again" } })).not.toContain("create D1Database");
+  expect(await ask()).toMatchObject({ visits: "1", orders: 2, file: "file" });
+  expect(await call("/accounts/:account/r2/buckets")).toMatchObject({
+    buckets: [{ name: "durable-stack-local-blobs" }, { name: "durable-stack-local-files" }],
+  });
+});
+
+it("a binding that is taken out takes no data along: refused, until protect keeps it in the account", async () => {
+  await expect(deploy({})).rejects.toThrow(/FILES[\s\S]*would be deleted with all that is in it[\s\S]*protect: true/);
+  await deploy(STORES, { protect: true });
+  expect(await deploy({}, { protect: true })).toEqual(expect.arrayContaining(["retain R2Bucket", "retain D1Database"]));
+  expect(await deploy(STORES)).toEqual(
+    expect.arrayContaining(["import WorkersKvNamespace", "import R2Bucket", "import D1Database"]),
+  );
+  expect(await ask()).toMatchObject({ visits: "2", orders: 3, file: "file" });
+});
+
+it("a binding that the stack leads elsewhere has what is there", async () => {
+  const { id }: { id: string } = Object.assign(
+    { id: "" },
+    await call("/accounts/:account/storage/kv/namespaces", {
+      method: "POST",
+      body: JSON.stringify({ title: "elsewhere" }),
+    }),
+  );
+  await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
+  expect(await ask()).toMatchObject({ visits: null, orders: 4 });
 });

@@ -1,5 +1,6 @@
 /** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
 import { randomBytes } from "node:crypto";
+import { cpus, loadavg } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
@@ -55,6 +56,14 @@ describe("a stack from its first update to its end", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
+  test("a preview without a change says so, and how long the program itself took", async () => {
+    const preview = await site.stack.preview();
+    expect(steps(preview, names), preview.text).toEqual(unchanged);
+    console.info(
+      `preview without a change: ${Math.round(preview.own)} ms of our own, goal 1500; load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} processors`,
+    );
+  });
+
   test("an update after a refresh changes nothing and sends nothing", async () => {
     const refresh = await site.stack.refresh();
     expect(refresh.ok, refresh.text).toBe(true);
@@ -103,9 +112,21 @@ describe("a stack from its first update to its end", () => {
     expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
   });
 
-  test("without protection it is destroyed, and nothing answers", async () => {
+  test("without protection it is destroyed, but nothing of it while the bucket has something in it", async () => {
     site.set({ protect: false });
     expect((await site.stack.up()).ok).toBe(true);
+    const { apiUrl, accountId, token } = site.account;
+    const buckets = `${apiUrl}/accounts/${accountId}/r2/buckets`;
+    const headers = { authorization: `Bearer ${token}` };
+    const listed = await fetch(buckets, { headers });
+    const [, name] = /"name":"([^"]+-blobs)"/.exec(await listed.text()) ?? [];
+    const object = `${buckets}/${name}/objects/kept`;
+    expect((await fetch(object, { method: "PUT", headers, body: "kept" })).status).toBe(200);
+    const refused = await site.stack.destroy();
+    expect(refused.ok, refused.text).toBe(false);
+    expect(refused.text).toMatch(/not empty/);
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    expect((await fetch(object, { method: "DELETE", headers })).status).toBe(200);
     const destroy = await site.stack.destroy();
     expect(destroy.ok, destroy.text).toBe(true);
     const response = await fetch(`http://127.0.0.1:${site.account.port}/health`);

@@ -27,6 +27,9 @@ export interface Scenario {
   readonly steps: readonly Step[];
 }
 
+/** The guide of the first day: what it says can be done in the template alone, and has a test of its own there. */
+export const MAKE_IT_YOURS = "docs/make-it-yours.md";
+
 const BY_SECTION = "<!-- each section by itself -->";
 const FENCE = /^( *)```(\w*) ?(.*)$/;
 

@@ -42,18 +42,21 @@ function problems(config: Record<string, string>, env = {}): readonly string[] {
   return [];
 }
 
+/** What its file says, and what is to be set before its first deployment. A zone is needed where it has a host name. */
+const completed = (stack: string) => ({ zoneId: "d".repeat(32), ...stackConfig(stack), ...secrets });
+
 describe("the stacks that come with the project", () => {
-  it.each(["local", "staging", "production"])("%s is complete but for the account and the admin token", (stack) => {
-    const { environmentPrefix, ...settings } = parseSettings(
-      { project: "my-app", stack },
-      { ...stackConfig(stack), ...secrets },
-    );
-    expect(settings.stack).toBe(stack);
-    expect(() => parseSettings({ project: "my-app", stack }, stackConfig(stack))).toThrow(
-      /accountId.*missing[\s\S]*adminToken.*missing/,
-    );
-    expect(environmentPrefix).not.toBe("");
-  });
+  it.each(["local", "staging", "production"])(
+    "%s is complete but for the account, the admin token and a zone",
+    (stack) => {
+      const { environmentPrefix, ...settings } = parseSettings({ project: "my-app", stack }, completed(stack));
+      expect(settings.stack).toBe(stack);
+      expect(() => parseSettings({ project: "my-app", stack }, stackConfig(stack))).toThrow(
+        /accountId.*missing[\s\S]*adminToken.*missing/,
+      );
+      expect(environmentPrefix).not.toBe("");
+    },
+  );
 
   it("name their objects by prefixes of their own", () => {
     const prefixes = ["local", "staging", "production"].map((stack) => stackConfig(stack).environmentPrefix);
@@ -62,7 +65,7 @@ describe("the stacks that come with the project", () => {
 
   it("protect what holds data, all but the local one, and let nobody log in as a guest", () => {
     for (const stack of ["staging", "production"]) {
-      expect(parseSettings({ project: "my-app", stack }, { ...stackConfig(stack), ...secrets })).toMatchObject({
+      expect(parseSettings({ project: "my-app", stack }, completed(stack))).toMatchObject({
         protect: true,
         demoLogin: false,
       });
@@ -70,7 +73,7 @@ describe("the stacks that come with the project", () => {
   });
 
   it.each(["local", "staging", "production"])("give the Worker bindings that its own schema accepts: %s", (stack) => {
-    const settings = parseSettings({ project: "my-app", stack }, { ...stackConfig(stack), ...secrets });
+    const settings = parseSettings({ project: "my-app", stack }, completed(stack));
     expect(v.safeParse(WorkerSettings, workerSettings(settings)).issues).toBeUndefined();
     expect(v.safeParse(Regions, regionTable(settings)).issues).toBeUndefined();
   });
@@ -104,7 +107,7 @@ it("no file has what pulumi new replaces everywhere", () => {
   const made = new Set(["node_modules", "dist", ".git", ".local", ".cache", ".wrangler", ".vitest"]);
   const entries = (folder: string): readonly string[] =>
     readdirSync(folder, { withFileTypes: true })
-      .filter(({ name }) => !made.has(name))
+      .filter(({ name }) => !made.has(name) && !name.startsWith(".local-"))
       .flatMap((entry) => {
         const path = join(folder, entry.name);
         if (entry.isDirectory()) return entries(path);

@@ -69,6 +69,7 @@ const claims: Preview["claims"] = {
   worker: undefined,
   reads: { name: "reads" },
   blobs: { name: "blobs" },
+  storage: [],
   domain: undefined,
   routes: new Map(),
   found: [],

@@ -108,8 +108,16 @@ it("does not pass over what cannot be looked into", () => {
     objects: new Map([["Visits", undefined]]),
     kv: undefined,
     bucket: { name: "blobs", isEmpty: undefined },
+    storage: [
+      { kind: "kv", what: "KV namespace", name: "x-users", isEmpty: false },
+      { kind: "r2", what: "bucket", name: "x-files", isEmpty: false },
+    ],
     isProtected: [],
   });
   expect(lost).toContain("class Visits: all its objects (they cannot be counted from here)");
-  expect(obstacles).toEqual([expect.stringContaining("bucket blobs cannot be looked into")]);
+  expect(lost).toContain("KV namespace x-users, with what is in it");
+  expect(obstacles).toEqual([
+    expect.stringContaining("bucket blobs cannot be looked into"),
+    expect.stringContaining("bucket x-files is not empty"),
+  ]);
 });

@@ -1,9 +1,9 @@
 /** What the real Pulumi CLI's `pulumi new` makes of this project, in a folder of its own outside of this checkout. */
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { findPulumi } from "../engine/pulumi-cli.ts";
 import { Terminal } from "../guides/terminal.ts";
@@ -48,10 +48,15 @@ export class Template {
     return new NewProject(root);
   }
 
+  /** Ends what still runs in the projects, as after a step that took too long, and removes them. */
   remove(): void {
+    for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
+
+/** Commands that have not ended, each in a process group of its own. */
+const running = new Set<ChildProcess>();
 
 export class NewProject {
   readonly root: string;
@@ -65,8 +70,9 @@ export class NewProject {
     symlinkSync(join(other.root, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
-  /** Runs a command to its end, as a user types it. */
+  /** Runs a command to its end, as a user types it, and says how long it took. */
   async run(command: string): Promise<Ended> {
+    const begun = Date.now();
     const child = this.#start(command);
     let text = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -75,30 +81,39 @@ export class NewProject {
       });
     }
     const [code] = await once(child, "close");
+    console.log(`${((Date.now() - begun) / 1_000).toFixed(1)} s  ${basename(this.root)}: ${command}`);
     return { code: typeof code === "number" ? code : null, text };
   }
 
-  /** `npm start` at free ports, `npm run smoke` against what it says, and Ctrl-C; what both have printed. */
-  async startAndSmoke(): Promise<{ readonly start: string; readonly smoke: Ended }> {
+  /**
+   * `npm start` at free ports, `npm run smoke` against what it says, what the stack staging would be in that account,
+   * and Ctrl-C; what each has printed.
+   */
+  async firstDay(): Promise<{ readonly start: string; readonly smoke: Ended; readonly plan: Ended }> {
     const terminal = new Terminal(this.#start("npm start", { DURABLE_STACK_PORT: "0", DURABLE_STACK_API_PORT: "0" }));
     try {
       const start = await terminal.printed((text) => /Ctrl-C stops it/.test(text));
       const url = /Demo page +(\S+)/.exec(start)?.[1];
       const token = /Admin token +(\S+)/.exec(start)?.[1];
       if (url === undefined || token === undefined) throw new Error(`npm start is not ready:\n${start}`);
-      return { start, smoke: await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`) };
+      const smoke = await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`);
+      const account = `eval "$(npm run -s account -- env)"; export ADMIN_TOKEN=${token}`;
+      const plan = await this.run(`${account}; npm run -s migrations -- plan --stack staging`);
+      return { start, smoke, plan };
     } finally {
       await terminal.stop();
     }
   }
 
   #start(command: string, env: Readonly<Record<string, string>> = {}) {
-    return spawn("bash", ["-euo", "pipefail", "-c", command], {
+    const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
       cwd: this.root,
       env: { ...outside(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
+    running.add(child.once("exit", () => running.delete(child)));
+    return child;
   }
 }
 

@@ -1,4 +1,8 @@
-/** `pulumi new <this project>` under other names: what a user gets works from the first command on. */
+/**
+ * `pulumi new <this project>` under other names, then `npm run init`: what a user gets works from the first command on.
+ * All of `npm test` runs once, in the project that init has completed; in one that nobody has touched since
+ * `pulumi new`, the suites run that depend on the name.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,13 +14,30 @@ const template = new Template();
 let renamed: NewProject;
 beforeAll(async () => {
   renamed = await template.make("my-app");
-  await succeeds("npm ci --prefer-offline --no-audit --no-fund");
+  await succeeds(renamed, "npm ci --prefer-offline --no-audit --no-fund");
 });
 afterAll(() => template.remove());
 
-async function succeeds(command: string): Promise<void> {
-  const { code, text } = await renamed.run(command);
+async function succeeds(project: NewProject, command: string): Promise<string> {
+  const { code, text } = await project.run(command);
   expect(code, `${command}\n${text}`).toBe(0);
+  return text;
+}
+
+async function isWell(project: NewProject, name: string): Promise<void> {
+  const { start, smoke, plan } = await project.firstDay();
+  expect(start).toContain(`//${name}.`);
+  expect(smoke.text).toContain(" is well");
+  expect(smoke.code).toBe(0);
+  expect(plan.text).toContain(`${name}-staging: fresh, to 0001-create-patterns`);
+  expect(plan.code, plan.text).toBe(0);
+}
+
+/** A project that nobody has touched since `pulumi new`, with the packages of the one that installed them. */
+async function untouched(name: string): Promise<NewProject> {
+  const project = await template.make(name);
+  project.share(renamed);
+  return project;
 }
 
 describe("under another name", () => {
@@ -31,44 +52,64 @@ describe("under another name", () => {
   });
 
   it("types are right before anything was built", async () => {
-    await succeeds("npx tsc -p worker");
-    await succeeds("npm run typecheck");
+    await succeeds(renamed, "npx tsc -p worker");
     expect(existsSync(join(renamed.root, "worker/page/assets.gen.js"))).toBe(false);
   });
 
-  it("npm start is ready, and all five patterns are well", async () => {
-    const { start, smoke } = await renamed.startAndSmoke();
-    expect(start).toContain("//my-app.");
-    expect(smoke.text).toContain(" is well");
-    expect(smoke.code).toBe(0);
-  });
-
-  it.each(["npm run check", "npm run -s migrations -- lint"])("%s passes", succeeds);
+  it("npm start is ready, all five patterns are well, and staging has a plan", () => isWell(renamed, "my-app"));
 
   it("the rehearsal passes", async () => {
-    await succeeds("npm run -s build && npm run -s rehearse -- --from dist/release");
-  });
-
-  it("npm test passes", async () => {
-    await succeeds("npm test");
+    await succeeds(renamed, "npm run -s build && npm run -s rehearse -- --from dist/release");
   });
 });
 
-describe.each(["app2", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
-  it("npm start is ready, all five patterns are well, and npm run check passes", async () => {
-    const project = await template.make(name);
-    project.share(renamed);
-    const { start, smoke } = await project.startAndSmoke();
-    expect(start).toContain(`//${name}.`);
-    expect(smoke.code, smoke.text).toBe(0);
-    const check = await project.run("npm run check");
-    expect(check.code, check.text).toBe(0);
+describe("after npm run init", () => {
+  const init = "npm run -s init -- --name my-app --hostname api.example.com";
+
+  it("it has the name everywhere, and nothing that is the template's alone", async () => {
+    const git = "git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false";
+    const commit = (message: string) => `git add --all && ${git} commit -q -m "${message}"`;
+    await succeeds(renamed, `git init -q && ${commit("As pulumi new has made it")}`);
+    const said = await succeeds(renamed, init);
+    expect(said).toMatch(/package\.json +name: my-app/);
+    expect(said).not.toMatch(/^Pulumi\.yaml/m);
+    for (const file of ["package.json", "package-lock.json", "wrangler.jsonc", "README.md"]) {
+      expect(readFileSync(join(renamed.root, file), "utf8"), file).not.toMatch(
+        /"name": "durable-stack"|^# durable-stack/m,
+      );
+    }
+    expect(existsSync(join(renamed.root, "test/template"))).toBe(false);
+    await succeeds(renamed, commit("This is my-app"));
+    expect(await succeeds(renamed, init)).toBe("Nothing to change: this is my-app.\n");
+    await succeeds(renamed, "npm ls --package-lock-only >/dev/null && bash -n .ci/run");
   });
+
+  it("npm start is ready again over what it had, and all five patterns are well", () => isWell(renamed, "my-app"));
+
+  it.each(["npm run check", "npm run typecheck", "npm run -s migrations -- lint"])("%s passes", async (command) => {
+    await succeeds(renamed, command);
+  });
+
+  // Between five and six minutes on 2 cores that do nothing else.
+  it("npm test passes", { timeout: 900_000 }, async () => {
+    await succeeds(renamed, "npm test");
+  });
+});
+
+describe.each(["app2", "42", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
+  it("npm start is ready, all five patterns are well, and staging has a plan", async () => {
+    await isWell(await untouched(name), name);
+  });
+});
+
+it("what depends on the name passes its tests before npm run init, too", async () => {
+  const project = await untouched("app3");
+  await succeeds(project, "npm run check && npm run -s migrations -- lint && npm run -s build:page");
+  await succeeds(project, "npx vitest run --project infra --project local");
 });
 
 it("a name with a dot is refused by npm start, with the reason and what to do", async () => {
-  const project = await template.make("my.app");
-  project.share(renamed);
+  const project = await untouched("my.app");
   const { code, text } = await project.run("npm start -- --port 0 --api-port 0");
   expect(code).toBe(1);
   expect(text).toMatch(/"my\.app" is not lower-case letters, digits and hyphens between them/);
@@ -76,4 +117,7 @@ it("a name with a dot is refused by npm start, with the reason and what to do", 
     /Fix: set workerName in Pulumi\.local\.yaml; or, before anything is deployed, rename the project/,
   );
   expect(text).not.toMatch(/\n\s+at /);
+  // And init, which renames it.
+  await succeeds(project, "npm run -s init -- --name my-app");
+  expect(projectName(project.root)).toBe("my-app");
 });

@@ -48,6 +48,7 @@ export const NEWER: Newer = {
       "exports.*.cache.enabled": { type: "bool", required: true },
       exportsReconciliation: readOnly("object"),
     },
+    "cloudflare:index/d1Database:D1Database": { fields: optional("list(string)") },
     "cloudflare:index/workersDeployment:WorkersDeployment": { force: replacing("bool") },
     "cloudflare:index/workersKvNamespace:WorkersKvNamespace": { jurisdiction: replacing("string") },
   },

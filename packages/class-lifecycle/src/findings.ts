@@ -63,6 +63,8 @@ export type Code =
   | "account_unreadable"
   | "address_taken"
   | "setting_without_place"
+  | "storage_would_go"
+  | "storage_left_behind"
   // Ours: what the account has already.
   | "worker_name_taken"
   | "worker_made_anew"
@@ -100,6 +102,7 @@ const WARNINGS: ReadonlySet<Code> = new Set([
   "serving_version_not_ours",
   "deployment_not_ours",
   "bound_resource_missing",
+  "storage_left_behind",
   "promotion_unchecked",
   "adopt_finished",
 ]);

@@ -20,6 +20,11 @@ const NewDatabase = v.object({
 const Single = v.object({ sql: v.string(), params: v.nullish(v.array(v.unknown()), []) });
 const Query = v.union([v.object({ batch: v.array(Single) }), Single]);
 
+/** Counts the tables that a user made. */
+const TABLES =
+  "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'";
+const Counted = v.object({ results: v.array(v.object({ n: v.number() })) });
+
 export const d1 = ({ account }: Api) => {
   const one = (idOrName: string) => databaseAt(account.state, idOrName);
   return (
@@ -46,7 +51,12 @@ export const d1 = ({ account }: Api) => {
         });
         return ok(c, shown(database));
       })
-      .get("/:database", (c) => ok(c, shown(one(param(c, "database")))))
+      .get("/:database", async (c) => {
+        const database = one(param(c, "database"));
+        const [counted] = await d1Query(account, database.id, [{ sql: TABLES, params: [] }]);
+        const { results } = v.parse(Counted, counted);
+        return ok(c, { ...shown(database), num_tables: results[0]?.n ?? 0 });
+      })
       .delete("/:database", async (c) => {
         const { id } = one(param(c, "database"));
         await account.change((draft) => draft.delete("databases", id));

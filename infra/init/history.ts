@@ -1,0 +1,29 @@
+/** A history that begins with this project: one step, as long as nothing was released that has the steps before. */
+import { formatLock, LOCK_FILE, type Migration, replay, sourceOf } from "@durable-stack/class-lifecycle";
+import type { Draft } from "./draft.ts";
+
+const HISTORY_FILE = "infra/migrations.ts";
+
+/**
+ * The history that creates at once what `migrations` comes to. The same where it has but one step, and where a class
+ * comes from another Worker or goes to one: the other Worker knows of it.
+ */
+export function freshHistory(migrations: readonly Migration[]): readonly Migration[] {
+  const moves = migrations.some(({ changes }) => changes.some(({ op }) => op === "send" || op === "receive"));
+  if (moves || migrations.length <= 1) return migrations;
+  const changes = [...replay(migrations)].map(([className, { storage }]) => ({
+    op: "create" as const,
+    className,
+    storage,
+  }));
+  return [{ name: "0001-create-patterns", changes }];
+}
+
+/** Puts the fresh history and its lock in the place of what there is. */
+export function beginHistory(draft: Draft, migrations: readonly Migration[]): void {
+  const fresh = freshHistory(migrations);
+  if (fresh !== migrations) {
+    draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => sourceOf(fresh, text));
+  }
+  draft.edit(LOCK_FILE, "as the history is", () => formatLock(fresh));
+}

@@ -1,0 +1,94 @@
+/** What a team does to the template on its first day, as changes of files. Pure: nothing is read but through `files`. */
+import type { Migration } from "@durable-stack/class-lifecycle";
+import * as v from "valibot";
+import { Hostname } from "../stack/config.ts";
+import { withSetting } from "../stack/settings-file.ts";
+import { UserError } from "../stack/user-error.ts";
+import { unfitForProject } from "../stack/worker-name.ts";
+import { type Change, Draft, type ProjectFiles } from "./draft.ts";
+import { beginHistory, freshHistory } from "./history.ts";
+import { rename } from "./name.ts";
+import { adopting, stacksOfTheCli } from "./released.ts";
+import { dropTemplate } from "./template-only.ts";
+
+export interface Wishes {
+  readonly name: string;
+  /** Of the stack production. */
+  readonly hostname?: string | undefined;
+  /** Leaves the history as it is, and does not ask whether it has been released. */
+  readonly keepHistory: boolean;
+}
+
+export interface Situation {
+  /** The project's name so far, in Pulumi.yaml. */
+  readonly project: string;
+  /** The package's name so far: the CLI's `pulumi new` changes Pulumi.yaml alone. */
+  readonly packageName: string;
+  /** The stacks that have a file. */
+  readonly stacks: readonly string[];
+  readonly migrations: readonly Migration[];
+  /** Git's tags of releases. */
+  readonly releases: readonly string[];
+  /** The local account's folder, where something is deployed on it. */
+  readonly deployedLocally?: string | undefined;
+}
+
+/** The stack that has the host name: two stacks cannot share one. */
+const PUBLIC = "production";
+
+/**
+ * All that changes; nothing where it has been done before.
+ * @throws UserError with everything that stands against it.
+ */
+export function changesFor(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly Change[] {
+  const obstacles = obstaclesTo(wishes, situation, files);
+  if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
+  const { name, hostname, keepHistory } = wishes;
+  const { project, packageName, migrations } = situation;
+  const draft = new Draft(files);
+  rename(draft, name, [project, packageName]);
+  if (hostname !== undefined) {
+    const file = `Pulumi.${PUBLIC}.yaml`;
+    draft.edit(file, `hostname: ${hostname}`, (text) =>
+      withSetting(text, { key: "hostname", project, file }, hostname),
+    );
+  }
+  // Patterns that are not wanted go here, before the history begins with those that stay.
+  if (!keepHistory) beginHistory(draft, migrations);
+  dropTemplate(draft);
+  return draft.changes;
+}
+
+function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly string[] {
+  const { name, hostname, keepHistory } = wishes;
+  const { project, stacks, migrations, releases, deployedLocally } = situation;
+  const found: string[] = [];
+  const unfit = unfitForProject(name, stacks);
+  if (unfit !== undefined) found.push(`--name ${name}: ${unfit}.`);
+  if (hostname !== undefined) {
+    const checked = v.safeParse(Hostname, hostname);
+    if (!checked.success) found.push(`--hostname ${hostname}: ${checked.issues[0].message}.`);
+    if (!stacks.includes(PUBLIC)) found.push(`--hostname: there is no Pulumi.${PUBLIC}.yaml to set it in.`);
+  }
+  const made = stacksOfTheCli(project, stacks, files);
+  if (name !== project && made.length) {
+    found.push(
+      `--name ${name}: the Pulumi CLI knows ${made.join(", ")} as of the project ${project}, and would not find it under another name. Keep it: --name ${project}.`,
+    );
+  }
+  if (!keepHistory && freshHistory(migrations) !== migrations) {
+    const taken = adopting(project, stacks, files);
+    const reasons = [
+      ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
+      ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
+      ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
+      ...(deployedLocally !== undefined ? [`the local account in ${deployedLocally} has a deployment`] : []),
+    ];
+    if (reasons.length) {
+      found.push(
+        `The history of the classes cannot begin anew: ${reasons.join("; ")}. What runs there knows the steps that it has. Keep them: --keep-history.`,
+      );
+    }
+  }
+  return found;
+}

@@ -1,0 +1,49 @@
+/** What shows, on this machine alone, that something of this project may have been deployed. */
+import * as v from "valibot";
+import { parse } from "yaml";
+import { LOCAL } from "../stack/project.ts";
+import { UserError } from "../stack/user-error.ts";
+import type { ProjectFiles } from "./draft.ts";
+
+const StackFile = v.object({
+  encryptionsalt: v.optional(v.string()),
+  encryptedkey: v.optional(v.string()),
+  secretsprovider: v.optional(v.string()),
+  config: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+});
+const Encrypted = v.object({ secure: v.string() });
+
+/** The stacks, other than the local one, whose files the Pulumi CLI has written to: it knows them by the project's name. */
+export function stacksOfTheCli(project: string, stacks: readonly string[], files: ProjectFiles): readonly string[] {
+  return stacks.filter((stack) => {
+    if (stack === LOCAL) return false;
+    const { config, ...secrets } = stackFile(stack, files);
+    // `pulumi config set` puts the project's name in front of a key; nobody else does.
+    const written = Object.entries(config ?? {}).some(
+      ([key, value]) => key.startsWith(`${project}:`) || v.is(Encrypted, value),
+    );
+    return written || Object.values(secrets).some((value) => value !== undefined);
+  });
+}
+
+/** The stacks that take over a Worker which is live already: the history tells of it. */
+export function adopting(project: string, stacks: readonly string[], files: ProjectFiles): readonly string[] {
+  return stacks.filter((stack) => {
+    const { config } = stackFile(stack, files);
+    return [config?.adopt, config?.[`${project}:adopt`]].some((value) => String(value) === "true");
+  });
+}
+
+/** @throws UserError where the file is not what Pulumi takes. */
+function stackFile(stack: string, files: ProjectFiles): v.InferOutput<typeof StackFile> {
+  const name = `Pulumi.${stack}.yaml`;
+  let contents: unknown;
+  try {
+    contents = parse(files.read(name) ?? "");
+  } catch (cause) {
+    throw new UserError(`${name} is not YAML: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+  const file = v.safeParse(StackFile, contents ?? {});
+  if (!file.success) throw new UserError(`${name} is not what Pulumi takes: config must be a map.`);
+  return file.output;
+}

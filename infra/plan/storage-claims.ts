@@ -1,0 +1,155 @@
+/** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
+import type { PublicSettings } from "../stack/config.ts";
+import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../stack/declared.ts";
+import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
+import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
+import type { Known } from "./known.ts";
+import type { LiveVersion } from "./live.ts";
+import { isOurs } from "./ours.ts";
+import type { BindingRead, Reads } from "./reads.ts";
+
+export type Storage = Claiming & { readonly workerIsOurs: boolean };
+
+/** Versions of this stack, the newest first. */
+const versionsOf = ({ live, workerIsOurs, known }: Storage): readonly LiveVersion[] =>
+  workerIsOurs || !known ? live.versions.filter(isOurs) : [];
+
+export async function readsPart(storage: Storage): Promise<Part> {
+  const { reads, settings, known } = storage;
+  const inState = known?.get("WorkersKvNamespace", LOGICAL.reads)?.title;
+  if (typeof inState === "string") return { claim: { name: inState } };
+  const versions = versionsOf(storage);
+  const bound = bindingOf(versions, "READS")?.namespaceId;
+  const { title } = readCacheInputs(settings);
+  if (!known && bound === undefined) return { claim: { name: title } };
+  const all = await reads.kvNamespaces();
+  // Without the state nothing is taken over, and what is bound keeps its name.
+  if (!known) return { claim: { name: all?.find(({ id }) => id === bound)?.title ?? title } };
+  const there = all?.find(({ id }) => id === bound) ?? all?.find((namespace) => namespace.title === title);
+  if (!there) return { claim: { name: title } };
+  const isBound = versions.some(({ bindings }) => bindings.some(({ namespaceId }) => namespaceId === there.id));
+  return taking(settings, {
+    what: `KV namespace ${there.title}`,
+    claim: { name: there.title, importId: `${settings.accountId}/${there.id}` },
+    because: isBound ? BOUND : (await reads.kvIsEmpty(there.id)) ? EMPTY : undefined,
+  });
+}
+
+export async function blobsPart(storage: Storage): Promise<Part> {
+  const { reads, settings, known } = storage;
+  const inState = known?.get("R2Bucket", LOGICAL.blobs)?.name;
+  if (typeof inState === "string") return { claim: { name: inState } };
+  const versions = versionsOf(storage);
+  const derived = blobsInputs(settings).name;
+  const bound = bindingOf(versions, "BLOBS")?.bucketName;
+  if (!known) return { claim: { name: bound ?? derived } };
+  const name = bound !== undefined && (await reads.bucketExists(bound)) ? bound : derived;
+  if (!(await reads.bucketExists(name))) return { claim: { name: derived } };
+  const isBound = versions.some(({ bindings }) => bindings.some(({ bucketName }) => bucketName === name));
+  return taking(settings, {
+    what: `bucket ${name}`,
+    claim: { name, importId: `${settings.accountId}/${name}/default` },
+    because: isBound ? BOUND : (await reads.bucketIsEmpty(name)) ? EMPTY : undefined,
+  });
+}
+
+const BOUND = "versions of this stack are bound to it";
+const EMPTY = "it is empty";
+
+/** The newest version's binding of a name. */
+const bindingOf = (versions: readonly LiveVersion[], name: string) =>
+  versions.flatMap(({ bindings }) => bindings).find((binding) => binding.name === name);
+
+interface Taking {
+  readonly what: string;
+  readonly claim: Claim;
+  readonly because: string | undefined;
+}
+
+function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taking): Part {
+  if (because !== undefined || adopt) return { claim, found: { what, because: because ?? ADOPTED } };
+  return {
+    claim: { name: claim.name },
+    finding: {
+      code: "name_not_ours",
+      subject: what,
+      message:
+        "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
+      fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
+    },
+  };
+}
+
+/** A KV namespace, bucket or D1 database that wrangler.jsonc asks for. */
+export async function storagePart(storage: Storage, { kind, binding }: StorageOfStack): Promise<Part> {
+  const { reads, settings, known } = storage;
+  const { type, what, nameIs } = KINDS[kind];
+  const derived = storageName(settings, binding);
+  const inState = known?.get(type, LOGICAL.storage(kind, binding))?.[nameIs];
+  if (typeof inState === "string") return { claim: { name: inState } };
+  if (!known) return { claim: { name: derived } };
+  const versions = versionsOf(storage);
+  const bound = KINDS[kind].boundTo(bindingOf(versions, binding));
+  const all = await thereOf(kind, reads, bound, derived);
+  const there = all?.find(({ id }) => id === bound) ?? all?.find(({ name }) => name === derived);
+  if (!there) return { claim: { name: derived } };
+  const isBound = versions.some(({ bindings }) => bindings.some((one) => KINDS[kind].boundTo(one) === there.id));
+  const suffix = kind === "r2" ? "/default" : "";
+  return taking(settings, {
+    what: `${what} ${there.name}`,
+    claim: { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` },
+    because: isBound ? BOUND : (await isEmpty(kind, reads, there.id)) ? EMPTY : undefined,
+  });
+}
+
+/** A kind of storage: its resource, which of its properties is its name, and what a binding of it leads to. */
+export const KINDS = {
+  kv: {
+    type: "WorkersKvNamespace",
+    what: "KV namespace",
+    nameIs: "title",
+    boundTo: (one?: BindingRead) => (one?.type === "kv_namespace" ? one.namespaceId : undefined),
+  },
+  r2: {
+    type: "R2Bucket",
+    what: "bucket",
+    nameIs: "name",
+    boundTo: (one?: BindingRead) => (one?.type === "r2_bucket" ? one.bucketName : undefined),
+  },
+  d1: {
+    type: "D1Database",
+    what: "D1 database",
+    nameIs: "name",
+    boundTo: (one?: BindingRead) => (one?.type === "d1" ? (one.id ?? one.databaseId) : undefined),
+  },
+} as const;
+
+/** What the account has of a kind; undefined where it cannot be asked. Of buckets, which have no ids, those of the names. */
+async function thereOf(kind: StorageKind, reads: Reads, ...names: readonly (string | undefined)[]) {
+  if (kind === "kv") return (await reads.kvNamespaces())?.map(({ id, title: name }) => ({ id, name }));
+  if (kind === "d1") return reads.databases();
+  const asked = names.filter((name) => name !== undefined);
+  const found = await Promise.all(asked.map(async (name) => ((await reads.bucketExists(name)) ? [name] : [])));
+  return found.flat().map((name) => ({ id: name, name }));
+}
+
+export const isEmpty = (kind: StorageKind, reads: Reads, id: string): Promise<boolean | undefined> => {
+  if (kind === "kv") return reads.kvIsEmpty(id);
+  return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id);
+};
+
+/** Storage that the state has for bindings that are no longer to have some of their own. */
+export function notDeclared(known: Known | undefined, wanted: readonly StorageOfStack[]) {
+  const names = new Set(wanted.map(({ kind, binding }) => LOGICAL.storage(kind, binding)));
+  return STORAGE_KINDS.flatMap((kind) => {
+    const { type, what, nameIs } = KINDS[kind];
+    const prefix = LOGICAL.storage(kind, "");
+    return (known?.names(type) ?? [])
+      .filter((name) => name.startsWith(prefix) && !names.has(name))
+      .map((logical) => {
+        const outputs = known?.get(type, logical);
+        const [name, id] = [String(outputs?.[nameIs]), String(outputs?.id)];
+        return { kind, what, binding: logical.slice(prefix.length), name, id };
+      });
+  });
+}

@@ -1,0 +1,34 @@
+/** `D1Database`. Its name is unique in an account. */
+import { at } from "./api.ts";
+import type { Kind } from "./kind.ts";
+import { fromWire, toWire } from "./names.ts";
+import { made, type Properties, pick, refreshed, text } from "./values.ts";
+
+const databases = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/d1/database`;
+const database = (state: Properties, id: string) => `${databases(state)}${at`/${id}`}`;
+
+export const d1Database: Kind = {
+  type: "cloudflare:index/d1Database:D1Database",
+
+  async create({ api }, inputs) {
+    const body = toWire(pick(inputs, "name", "jurisdiction", "primaryLocationHint"));
+    const live = fromWire(await api.post(databases(inputs), body));
+    return { id: text(live, "uuid"), state: made(live, inputs) };
+  },
+
+  async read({ api }, id, prior) {
+    const result = await api.find(database(prior, id));
+    return result && refreshed(prior, fromWire(result));
+  },
+
+  async update({ api }, id, inputs) {
+    return made(fromWire(await api.put(database(inputs, id), toWire(pick(inputs, "readReplication")))), inputs);
+  },
+
+  remove: ({ api }, id, state) => api.remove(database(state, id)),
+
+  async find({ api }, inputs) {
+    const found = (await api.list(databases(inputs))).find(({ name }) => name === inputs.name);
+    return found && text(found, "uuid");
+  },
+};

@@ -1,0 +1,226 @@
+/** npm run init: what it changes in a project, and when it refuses. */
+import { checkLock, history, lint, type Migration } from "@durable-stack/class-lifecycle";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import type { Change, ProjectFiles } from "../../infra/init/draft.ts";
+import { freshHistory } from "../../infra/init/history.ts";
+import { changesFor, type Situation, type Wishes } from "../../infra/init/init.ts";
+
+const ONE = history().step("0001-create", (classes) => classes.create("ADO").create("BDO")).migrations;
+const TWO = history()
+  .step("0001-create", (classes) => classes.create("ADO").create("BDO"))
+  .step("0002-change", (classes) => classes.rename("ADO", "CDO").remove("BDO").create("DDO")).migrations;
+
+const HISTORY_FILE = 'import { history } from "x";\n\nexport const { migrations } = history()\n  .step("…");\n';
+
+/** A template in small. */
+const template: Readonly<Record<string, string>> = {
+  "Pulumi.yaml":
+    "# Top.\nname: old-name # ours\nmain: infra/\nconfig: {}\ntemplate:\n  displayName: x\n\n  config:\n    a: 1\n",
+  "Pulumi.production.yaml": "config:\n  # Kept.\n  promotesFrom: staging\n",
+  "Pulumi.staging.yaml": "config: {}\n",
+  "package.json": '{\n  "name": "old-name",\n  "scripts": {\n    "test": "a",\n    "test:budget": "b"\n  }\n}\n',
+  "package-lock.json":
+    '{\n  "name": "old-name",\n  "packages": {\n    "": {\n      "name": "old-name"\n    },\n    "x": { "name": "old-name" }\n  }\n}\n',
+  "wrangler.jsonc": '{\n  // The Worker.\n  "name": "old-name",\n  "vars": { "name": "old-name" }\n}\n',
+  "README.md": "# old-name\nAbout old-name.\n# old-name\n",
+  "CHANGELOG.md": "# Changelog\n- The template's.\n",
+  ".ci/run":
+    "one\n# <template> Why.\nif two; then\n  three\nfi\n# </template>\nfour\n  # <template>\nfive\n  # </template>\nsix\n",
+  "infra/migrations.ts": HISTORY_FILE,
+  "infra/migrations.lock": "",
+  "test/template/template.test.ts": "",
+  "test/budget/budget.test.ts": "",
+};
+
+const situation: Situation = {
+  project: "old-name",
+  packageName: "old-name",
+  stacks: ["local", "production", "staging"],
+  migrations: ONE,
+  releases: [],
+};
+const wishes: Wishes = { name: "my-app", keepHistory: false };
+
+const filesOf = (texts: Readonly<Record<string, string>>): ProjectFiles => ({
+  read: (file) => texts[file],
+  has: (folder) => Object.keys(texts).some((file) => file.startsWith(folder)),
+});
+
+/** The files with the changes made. */
+function made(changes: readonly Change[], before: Readonly<Record<string, string>>): Record<string, string> {
+  const after = { ...before };
+  for (const { path, text } of changes) {
+    if (text !== undefined) after[path] = text;
+    else for (const file of Object.keys(after).filter((name) => name.startsWith(path))) delete after[file];
+  }
+  return after;
+}
+
+const init = (
+  wished: Partial<Wishes> = {},
+  found: Partial<Situation> = {},
+  texts: Readonly<Record<string, string>> = template,
+) => made(changesFor({ ...wishes, ...wished }, { ...situation, ...found }, filesOf(texts)), texts);
+
+const refusal = (...args: Parameters<typeof init>) => {
+  try {
+    init(...args);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return "";
+};
+
+describe("the name", () => {
+  it("is changed where a tool or the README has it, and everything beside it stays", () => {
+    const after = init();
+    expect(after["Pulumi.yaml"]).toBe("# Top.\nname: my-app # ours\nmain: infra/\nconfig: {}\n");
+    expect(after["package-lock.json"]).toBe(
+      template["package-lock.json"]
+        ?.replace('"name": "old-name"', '"name": "my-app"')
+        .replace('      "name": "old-name"', '      "name": "my-app"'),
+    );
+    expect(after["wrangler.jsonc"]).toBe(
+      '{\n  // The Worker.\n  "name": "my-app",\n  "vars": { "name": "old-name" }\n}\n',
+    );
+    expect(after["README.md"]).toBe("# my-app\nAbout old-name.\n# old-name\n");
+  });
+
+  it("of digits stays a text in YAML", () => {
+    expect(parse(init({ name: "42" })["Pulumi.yaml"] ?? "")).toMatchObject({ name: "42" });
+  });
+
+  it("is completed where pulumi new has changed Pulumi.yaml alone", () => {
+    const texts = { ...template, "Pulumi.yaml": "name: my-app\n" };
+    const after = init({}, { project: "my-app" }, texts);
+    expect(after["Pulumi.yaml"]).toBe("name: my-app\n");
+    expect(after["package.json"]).toContain('"name": "my-app"');
+    expect(after["README.md"]).toMatch(/^# my-app\n/);
+  });
+
+  it("leaves a title of the team's own", () => {
+    expect(init({}, {}, { ...template, "README.md": "# Our thing\n" })["README.md"]).toBe("# Our thing\n");
+  });
+
+  it.each(["My-App", "a.b", "-a", "a-", "", "ä", "a".repeat(44)])("%j is refused with the rule", (name) => {
+    expect(refusal({ name })).toMatch(
+      /--name .*: must be lower-case letters, digits and hyphens between them, at most 43/,
+    );
+  });
+
+  it.each(["a", "42", "app2", "a".repeat(43)])("%j is taken", (name) => {
+    expect(init({ name })["package.json"]).toContain(`"name": "${name}"`);
+  });
+
+  it("does not leave a stack behind that the Pulumi CLI knows under the old one", () => {
+    for (const text of [
+      "encryptionsalt: v1:abc\nconfig: {}\n",
+      "config:\n  old-name:accountId: abc\n",
+      "config:\n  adminToken:\n    secure: abc\n",
+    ]) {
+      const texts = { ...template, "Pulumi.staging.yaml": text };
+      expect(refusal({}, {}, texts)).toMatch(/knows staging as of the project old-name.* Keep it: --name old-name\./);
+      expect(refusal({ name: "old-name" }, {}, texts)).toBe("");
+    }
+  });
+});
+
+it("a stack's file that cannot be read is named", () => {
+  expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: {\n" })).toMatch(
+    /^Pulumi\.staging\.yaml is not YAML/,
+  );
+  expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: x\n" })).toMatch(
+    /^Pulumi\.staging\.yaml is not what/,
+  );
+});
+
+describe("the host name", () => {
+  it("is set for production alone, and comments stay", () => {
+    const after = init({ hostname: "api.example.com" });
+    expect(after["Pulumi.production.yaml"]).toBe(
+      "config:\n  hostname: api.example.com\n  # Kept.\n  promotesFrom: staging\n",
+    );
+    expect(after["Pulumi.staging.yaml"]).toBe(template["Pulumi.staging.yaml"]);
+  });
+
+  it("is refused where it is none, together with all else that is wrong", () => {
+    expect(refusal({ name: "A", hostname: "https://x" })).toMatch(
+      /--name A: [\s\S]*--hostname https:\/\/x: must be a host/,
+    );
+  });
+});
+
+describe("the history", () => {
+  it("of one step stays, and gets its lock", () => {
+    const after = init();
+    expect(after["infra/migrations.ts"]).toBe(HISTORY_FILE);
+    expect(checkLock(ONE, after["infra/migrations.lock"] ?? null)).toEqual([]);
+  });
+
+  it("of more steps begins anew with the classes that it comes to", () => {
+    const fresh = freshHistory(TWO);
+    expect(lint(fresh)).toEqual([]);
+    expect(fresh.map(({ changes }) => changes)).toEqual([
+      [
+        { op: "create", className: "CDO", storage: "sqlite" },
+        { op: "create", className: "DDO", storage: "sqlite" },
+      ],
+    ]);
+    const after = init({}, { migrations: TWO });
+    expect(after["infra/migrations.ts"]).toContain('classes.create("CDO").create("DDO")');
+    expect(checkLock(fresh, after["infra/migrations.lock"] ?? null)).toEqual([]);
+  });
+
+  it("that another Worker knows of is kept", () => {
+    const moved: readonly Migration[] = history()
+      .step("0001-create", (classes) => classes.create("ADO"))
+      .step("0002-receive", (classes) => classes.receive("BDO", "theirs")).migrations;
+    expect(freshHistory(moved)).toBe(moved);
+  });
+
+  it.each<[string, Partial<Situation>, Readonly<Record<string, string>>, RegExp]>([
+    ["a tag", { releases: ["v1.0.0"] }, {}, /git has the tag v1\.0\.0/],
+    ["a deployment here", { deployedLocally: ".local" }, {}, /the local account in \.local has a deployment/],
+    [
+      "a stack that adopts",
+      {},
+      { "Pulumi.staging.yaml": "config:\n  adopt: true\n" },
+      /staging takes over a live Worker/,
+    ],
+  ])("that may have been released (%s) is not rewritten, unless it is kept", (_, found, more, reason) => {
+    const texts = { ...template, ...more };
+    const message = refusal({}, { migrations: TWO, ...found }, texts);
+    expect(message).toMatch(reason);
+    expect(message).toMatch(/Keep them: --keep-history\./);
+    const after = init({ keepHistory: true }, { migrations: TWO, ...found }, texts);
+    expect(after["infra/migrations.ts"]).toBe(HISTORY_FILE);
+    expect(after["package.json"]).toContain('"my-app"');
+    // With one step there is nothing to rewrite, and so nothing to refuse.
+    expect(refusal({}, found, texts)).toBe("");
+  });
+});
+
+describe("what only the template needs", () => {
+  it("goes, with its scripts and its steps in CI", () => {
+    const after = init();
+    expect(Object.keys(after).filter((file) => /^test\//.test(file))).toEqual([]);
+    expect(after["package.json"]).toBe('{\n  "name": "my-app",\n  "scripts": {\n    "test": "a"\n  }\n}\n');
+    expect(after[".ci/run"]).toBe("one\nfour\nsix\n");
+    expect(after["CHANGELOG.md"]).not.toContain("template");
+  });
+
+  it("goes once: what the team has written since then stays", () => {
+    const first = init({ hostname: "api.example.com" });
+    const changes = changesFor(
+      { ...wishes, hostname: "api.example.com" },
+      { ...situation, project: "my-app", packageName: "my-app" },
+      filesOf(first),
+    );
+    expect(changes).toEqual([]);
+    const texts = { ...first, "CHANGELOG.md": "# Ours\n" };
+    const renamed = init({ name: "third" }, { project: "my-app", packageName: "my-app" }, texts);
+    expect(renamed["CHANGELOG.md"]).toBe("# Ours\n");
+    expect(renamed["README.md"]).toMatch(/^# third\n/);
+  });
+});
