@@ -47,8 +47,14 @@ export async function buildPage(): Promise<number> {
   return [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0);
 }
 
-/** A file of HTML. A line's end is never between words in it, so it can go with the indentation. */
-const markup = (file: string): string => readFileSync(join(WORKER, file), "utf8").replace(/\s*\n\s*/g, "");
+/**
+ * A file of HTML without what a browser does not need. A line's end is never between words in it, so it can go with the
+ * indentation; so can the quotes around one word.
+ */
+const markup = (file: string): string =>
+  readFileSync(join(WORKER, file), "utf8")
+    .replace(/\s*\n\s*/g, "")
+    .replace(/="([\w-]+)"(?=[ >])/g, "=$1");
 
 /** The page's script: the shell, then each panel. */
 function clientOf(folders: readonly string[]): string {
