@@ -18,11 +18,12 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
-import { overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
+import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
+import { droppedFindings, givenBindings } from "./dropped.ts";
 import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
@@ -149,6 +150,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...traffic.findings,
           ...older,
           ...trafficDrift(live, asWanted),
+          ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),
           ...(await missingResources(reads, live)),
         ];
@@ -228,6 +230,23 @@ const dated = ({ servedLast, versions }: LiveWorker) =>
 
 const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);
+
+/** What the Worker that is taken over would lose. */
+async function lostByAdopting(
+  { reads, settings, release }: PreviewArgs,
+  live: LiveWorker,
+  claims: Claims,
+): Promise<readonly Finding[]> {
+  const serving = live.serving.flatMap(({ versionId }) => versionOf(live, versionId) ?? []);
+  return droppedFindings({
+    stack: settings.stack,
+    worker: settings.workerName,
+    live: serving.flatMap(({ bindings }) => bindings),
+    given: givenBindings(release, settings, claims),
+    crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
+    allowDrop: settings.allowDrop,
+  });
+}
 
 /** Addresses that the settings name and another Worker has. */
 async function addressFindings(

@@ -74,6 +74,8 @@ const Database = v.object({ num_tables: v.nullish(v.number()) });
 const Domains = v.array(v.object({ id: v.string(), hostname: v.string(), service: text }));
 const Routes = v.array(v.object({ id: v.string(), pattern: v.string(), script: text }));
 
+const Schedules = v.object({ schedules: v.array(v.object({ cron: v.string() })) });
+
 const Namespace = v.object({ id: v.string(), class: text, script: text, useSqlite: v.nullish(v.boolean(), false) });
 export type NamespaceRead = v.InferOutput<typeof Namespace>;
 
@@ -255,6 +257,13 @@ export class Reads {
 
   #bucket(name: string): string {
     return at`/accounts/${this.accountId}/r2/buckets/${name}`;
+  }
+
+  /** The cron triggers of a Worker; undefined where the account cannot be asked, or refuses. */
+  async crons(workerName: string): Promise<readonly string[] | undefined> {
+    const path = at`/accounts/${this.accountId}/workers/scripts/${workerName}/schedules`;
+    const found = await this.#optional((api) => api.get(path));
+    return found && checked("cron triggers", Schedules, found).schedules.map(({ cron }) => cron);
   }
 
   #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {

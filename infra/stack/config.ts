@@ -58,6 +58,7 @@ const Schema = v.object({
     ),
   ),
   adopt: v.optional(yesOrNo, false),
+  allowDrop: v.optional(v.array(v.string("must be a binding's name"), "must be a list of names"), []),
   /** Values of variables of wrangler.jsonc in this stack. */
   vars: v.optional(v.record(v.string(), v.unknown()), {}),
   /** What bindings of wrangler.jsonc lead to in this stack: an id of KV or D1, the name of a bucket, Worker or queue. */

@@ -28,6 +28,7 @@ async function deployByWrangler(site: Site, dir: string): Promise<void> {
       main: "index.js",
       compatibility_date: "2026-11-01",
       durable_objects: { bindings: classes.map((name) => ({ name, class_name: name })) },
+      vars: { GREETING: "hello" },
       migrations: migrations.slice(0, steps),
     };
     writeFileSync(join(dir, "wrangler.json"), JSON.stringify(config));
@@ -74,6 +75,13 @@ describe("a Worker that wrangler deployed", () => {
     const up = await site.deploy(other);
     expect(up.text).toMatch(/\[adopt_unmatched\].*Hall, Members \(legacy-kv\).*ends with Stranger/);
     expect(site.proxy.takeWrites()).toEqual([]);
+  });
+
+  test("is told what the release would take from it, and nothing is sent before that is allowed by name", async () => {
+    const up = await site.deploy(checkouts.make("forgetful", await imported()));
+    expect(up.text).toMatch(/\[adopt_drops\] GREETING: the live Worker has a variable under this name/);
+    expect(site.proxy.takeWrites()).toEqual([]);
+    site.set({ allowDrop: ["GREETING"] });
   });
 
   test("is imported, gets its first release, and its objects go on where they were", async () => {
@@ -129,7 +137,7 @@ describe("a Worker that wrangler deployed", () => {
 
 test("an adoption that was killed is completed by the next one", async () => {
   const dir = mkdtempSync(join(tmpdir(), "adopt-"));
-  const site = await Site.open({ config: { protect: false, adopt: true } });
+  const site = await Site.open({ config: { protect: false, adopt: true, allowDrop: ["GREETING"] } });
   try {
     await deployByWrangler(site, dir);
     await site.call("Hall");

@@ -55,6 +55,7 @@ export type Code =
   | "promotion_stack_unreadable"
   | "promotion_unchecked"
   | "adopt_unmatched"
+  | "adopt_drops"
   | "adopt_unreadable"
   | "adopt_finished"
   // Ours: what a plan cannot be made without.

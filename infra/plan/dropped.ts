@@ -1,0 +1,111 @@
+/**
+ * What a Worker that is taken over has and would lose: its live bindings, secrets and cron triggers beside those that
+ * the release and the stack give it. Pure. Its objects are the planner's; its domains and routes stay as they are.
+ */
+import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Release } from "../release/read.ts";
+import type { PublicSettings } from "../stack/config.ts";
+import { extraBindings } from "../stack/extras.ts";
+import type { Claim } from "./claim.ts";
+import type { Claims } from "./claims.ts";
+import type { BindingRead } from "./reads.ts";
+
+/** What a binding leads to, in words, by its type in Cloudflare's API. */
+const WORDS: Readonly<Record<string, string>> = {
+  kv_namespace: "KV namespace",
+  r2_bucket: "bucket",
+  d1: "D1 database",
+  secret_text: "secret",
+  secret_key: "secret",
+  plain_text: "variable",
+  json: "variable",
+  durable_object_namespace: "class of another Worker",
+  service: "Worker",
+  queue: "queue",
+};
+const SECRETS: ReadonlySet<string | undefined> = new Set(["secret_text", "secret_key"]);
+const STORED: ReadonlySet<string | undefined> = new Set(["kv_namespace", "r2_bucket", "d1"]);
+
+export interface Dropping {
+  readonly stack: string;
+  /** The Worker's name. */
+  readonly worker: string;
+  /** Bindings of the live versions. */
+  readonly live: readonly BindingRead[];
+  /** Bindings of the version that is to serve, by name, with the ids or names of their storage; none: it is new. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+  /** Cron triggers. A release without any leaves those that are there. */
+  readonly crons: { readonly live: readonly string[]; readonly given: readonly string[] };
+  /** Of the settings: what may go, by name. */
+  readonly allowDrop: readonly string[];
+}
+
+/** One finding for each thing that would be lost and that nobody has allowed. */
+export function droppedFindings({ stack, worker, live, given, crons, allowDrop }: Dropping): readonly Finding[] {
+  const finding = (subject: string, message: string, instead: string): Finding => ({
+    code: "adopt_drops",
+    subject,
+    message,
+    fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in Pulumi.${stack}.yaml.`,
+  });
+  const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter(
+    (binding) => !isThePlanners(binding, worker),
+  );
+  const lost = bindings.flatMap((binding) => {
+    const { name, type } = binding;
+    const what = WORDS[type ?? ""] ?? `binding of type ${type}`;
+    const to = STORED.has(type) ? storageOf(binding) : undefined;
+    const now = given.get(name);
+    if (!now) {
+      const which = to === undefined ? what : `${what} ${to}`;
+      return [finding(name, `the live Worker has a ${which} under this name, and would lose it.`, wayIn(type))];
+    }
+    if (to === undefined || now.includes(to)) return [];
+    const message = `the live Worker has the ${what} ${to} under this name, and would get ${now[0] ?? "a new one"} instead.`;
+    return [finding(name, message, `set bind: { ${name}: ${to} } in Pulumi.${stack}.yaml`)];
+  });
+  const gone = crons.given.length === 0 ? [] : crons.live.filter((cron) => !crons.given.includes(cron));
+  const schedules = gone.map((cron) =>
+    finding(
+      `cron ${cron}`,
+      "the live Worker has this cron trigger, and would lose it.",
+      "add it to triggers.crons in wrangler.jsonc and build again",
+    ),
+  );
+  return [...lost, ...schedules].filter(({ subject }) => !allowDrop.includes(subject));
+}
+
+/** A class of the Worker's own, which the planner speaks of, or what every version has. */
+const isThePlanners = ({ type, scriptName = undefined }: BindingRead, worker: string): boolean =>
+  type === "version_metadata" ||
+  (type === "durable_object_namespace" && [undefined, null, "", worker].some((own) => own === scriptName));
+
+const storageOf = ({ type, namespaceId, bucketName, id, databaseId }: BindingRead): string | undefined => {
+  if (type === "kv_namespace") return namespaceId;
+  return type === "r2_bucket" ? bucketName : (id ?? databaseId);
+};
+
+const wayIn = (type: string | undefined): string =>
+  SECRETS.has(type)
+    ? "add it to `bindings` in infra/index.ts, with its value, which cannot be read back from Cloudflare"
+    : "add it to wrangler.jsonc and build again";
+
+/** The bindings that infra/index.ts gives every version, whatever wrangler.jsonc says. */
+const OF_THE_PROGRAM = ["REGIONS", "SETTINGS", "RELEASE", "VERSION", "ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"];
+
+/** The bindings of a version of this stack, by name, with what their storage is called where it is there already. */
+export function givenBindings(release: Release, settings: PublicSettings, claims: Claims): Dropping["given"] {
+  const claimed = ({ name, importId }: Claim) => [name, ...(importId === undefined ? [] : importId.split("/"))];
+  return new Map<string, readonly string[]>([
+    ...[...OF_THE_PROGRAM, ...release.bindings.map(({ binding }) => binding)].map((name) => [name, []] as const),
+    ["READS", claimed(claims.reads)],
+    ["BLOBS", claimed(claims.blobs)],
+    ...claims.storage.map((one) => [one.binding, claimed(one)] as const),
+    ...extraBindings(release, settings).map(
+      (binding) =>
+        [String(binding.name), [binding.namespaceId, binding.bucketName, binding.id].flatMap(textOf)] as const,
+    ),
+  ]);
+}
+
+const textOf = (value: unknown): readonly string[] => (typeof value === "string" ? [value] : []);

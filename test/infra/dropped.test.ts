@@ -1,0 +1,91 @@
+/** What a Worker that is taken over would lose is named, each by its name, and goes only where the stack allows it. */
+import { describe, expect, it } from "vitest";
+import { type Dropping, droppedFindings } from "../../infra/plan/dropped.ts";
+
+type Live = Dropping["live"][number];
+const live = (name: string, type: string, more: Partial<Live> = {}): Live => ({
+  ...{ json: undefined, className: undefined, namespaceId: undefined, bucketName: undefined },
+  ...{ id: undefined, databaseId: undefined, jurisdiction: undefined },
+  ...{ name, type },
+  ...more,
+});
+
+const dropping = (more: Partial<Dropping> = {}): Dropping => ({
+  stack: "staging",
+  worker: "visits",
+  live: [],
+  given: new Map(),
+  crons: { live: [], given: [] },
+  allowDrop: [],
+  ...more,
+});
+const said = (more: Partial<Dropping>) =>
+  droppedFindings(dropping(more)).map(({ code, subject, message, fix }) => `[${code}] ${subject}: ${message} ${fix}`);
+
+describe("a Worker that is taken over", () => {
+  it("would lose what the release does not bind: each is named with what it leads to and the way to keep it", () => {
+    const all = [
+      live("CACHE", "kv_namespace", { namespaceId: "k1" }),
+      live("API_KEY", "secret_text"),
+      live("MODE", "plain_text"),
+      live("JOBS", "queue"),
+      live("AI", "ai"),
+    ];
+    const lines = said({ live: all });
+    expect(lines).toHaveLength(5);
+    expect(lines[0]).toBe(
+      '[adopt_drops] CACHE: the live Worker has a KV namespace k1 under this name, and would lose it. add it to wrangler.jsonc and build again; or, where nobody needs it any more, add "CACHE" to allowDrop in Pulumi.staging.yaml.',
+    );
+    expect(lines[1]).toMatch(/API_KEY: the live Worker has a secret .*infra\/index\.ts.*cannot be read back/);
+    expect(lines[4]).toMatch(/AI: the live Worker has a binding of type ai/);
+  });
+
+  it("would get other storage under the same name, unless `bind` leads to its own", () => {
+    const bound = [live("DB", "d1", { id: "d1" }), live("READS", "kv_namespace", { namespaceId: "k1" })];
+    expect(
+      said({
+        live: bound,
+        given: new Map([
+          ["DB", []],
+          ["READS", ["app-staging-reads"]],
+        ]),
+      }),
+    ).toEqual([
+      expect.stringMatching(
+        /DB: .*D1 database d1 under this name, and would get a new one instead. set bind: \{ DB: d1 \}/,
+      ),
+      expect.stringMatching(/READS: .*would get app-staging-reads instead. set bind: \{ READS: k1 \}/),
+    ]);
+    expect(
+      said({
+        live: bound,
+        given: new Map([
+          ["DB", ["d1"]],
+          ["READS", ["name", "k1"]],
+        ]),
+      }),
+    ).toEqual([]);
+  });
+
+  it("keeps its cron triggers where the release has none, and is told of each that one with others would take", () => {
+    const crons = { live: ["0 1 * * *", "0 2 * * *"], given: ["0 2 * * *"] };
+    expect(said({ crons })).toEqual([expect.stringMatching(/^\[adopt_drops\] cron 0 1 \* \* \*: /)]);
+    expect(said({ crons: { ...crons, given: [] } })).toEqual([]);
+  });
+
+  it("may lose what the stack allows by name", () => {
+    const more = { live: [live("MODE", "plain_text")], crons: { live: ["0 1 * * *"], given: ["0 2 * * *"] } };
+    expect(said({ ...more, allowDrop: ["MODE", "cron 0 1 * * *"] })).toEqual([]);
+  });
+
+  it("is not told of its own classes, which the plan of the classes names, nor of its version", () => {
+    const own = [
+      live("ROOM", "durable_object_namespace", { className: "Room" }),
+      live("HALL", "durable_object_namespace", { className: "Hall", scriptName: "visits" }),
+      live("V", "version_metadata"),
+    ];
+    expect(said({ live: own })).toEqual([]);
+    const others = [live("ROOM", "durable_object_namespace", { className: "Room", scriptName: "chat" })];
+    expect(said({ live: others })).toHaveLength(1);
+  });
+});
