@@ -1,7 +1,6 @@
 /**
  * `pulumi new <this project>` under other names, then `npm run init`: what a user gets works from the first command on.
- * All of `npm test` runs once, in the project that init has completed; in one that nobody has touched since
- * `pulumi new`, the suites run that depend on the name.
+ * All of `npm test` runs once, in the project that init has completed.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -102,10 +101,8 @@ describe.each(["app2", "42", "a-project-with-the-name-of-forty-letters", project
   });
 });
 
-it("what depends on the name passes its tests before npm run init, too", async () => {
-  const project = await untouched("app3");
-  await succeeds(project, "npm run check && npm run -s migrations -- lint && npm run -s build:page");
-  await succeeds(project, "npx vitest run --project infra --project local");
+it("check and migrations lint pass before npm run init, too", async () => {
+  await succeeds(await untouched("app3"), "npm run check && npm run -s migrations -- lint");
 });
 
 it("a name with a dot is refused by npm start, with the reason and what to do", async () => {
