@@ -1,6 +1,6 @@
 /**
  * The patterns. All that deals with every pattern follows from this list: routes and the limiter in front of them,
- * settings, page, smoke test, rehearsal. `npm run pattern -- add|remove` keeps it.
+ * settings, page, smoke test, rehearsal. `npm run check` names what a pattern of it lacks.
  */
 import { chat } from "./chat/pattern.ts";
 import { counter } from "./counter/pattern.ts";

@@ -1,0 +1,131 @@
+/** Whether every pattern of the list has all that belongs to it, and nothing of another's. Pure. */
+import type { PatternFacts } from "../../worker/pattern.ts";
+
+/** The parts of the project that a pattern stands in. */
+export interface Seen {
+  /** Whether there is such a file. */
+  has(file: string): boolean;
+  /** Files under a folder, by their paths in the project. */
+  under(folder: string): readonly string[];
+  /** What worker/index.ts exports. */
+  readonly exported: readonly string[];
+  /** The class of each binding in wrangler.jsonc. */
+  readonly bindings: Readonly<Record<string, string>>;
+  /** The classes of `exports` in wrangler.jsonc. */
+  readonly declared: readonly string[];
+  /** The classes that infra/migrations.ts leaves. */
+  readonly alive: readonly string[];
+}
+
+/** A thing that is missing or twice there, and what mends it. */
+export interface Problem {
+  readonly folder: string;
+  readonly what: string;
+  readonly fix: string;
+}
+
+/** All that is wrong with the list, at once. */
+export function problemsOf(patterns: readonly PatternFacts[], seen: Seen): readonly Problem[] {
+  return [
+    ...patterns.flatMap((facts) => missing(facts, seen).map((found) => ({ folder: facts.folder, ...found }))),
+    ...notListed(patterns, seen),
+    ...shared(patterns),
+    ...unknownNeeds(patterns),
+  ];
+}
+
+type Finding = Omit<Problem, "folder">;
+
+function missing(facts: PatternFacts, seen: Seen): readonly Finding[] {
+  const { folder, class: className, binding } = facts;
+  const file = (path: string, fix: string): readonly Finding[] =>
+    seen.has(path) ? [] : [{ what: `there is no ${path}`, fix }];
+  const when = (wrong: boolean, what: string, fix: string): readonly Finding[] => (wrong ? [{ what, fix }] : []);
+  const bound = seen.bindings[binding];
+  return [
+    ...file(`worker/${folder}/pattern.ts`, `give it the folder that its pattern.ts stands in`),
+    ...file(`test/${folder}/smoke.ts`, "write a `probe`: test/counter/smoke.ts or docs/add-a-pattern.md show one"),
+    ...file(`test/${folder}/rehearsal.ts`, "write a `filling`, as docs/add-a-pattern.md shows"),
+    ...when(
+      !seen.under(`test/${folder}`).some((path) => path.endsWith(".test.ts")),
+      `test/${folder}/ has no test`,
+      `write test/${folder}/worker/${folder}.test.ts, as docs/add-a-pattern.md shows`,
+    ),
+    ...when(
+      !seen.exported.includes(className),
+      `worker/index.ts does not export ${className}`,
+      `export { ${className} } from the file of the class, under ./${folder}/`,
+    ),
+    ...when(
+      bound !== className,
+      bound === undefined
+        ? `wrangler.jsonc has no binding ${binding}`
+        : `the binding ${binding} in wrangler.jsonc leads to ${bound}`,
+      `put { "name": "${binding}", "class_name": "${className}" } into durable_objects.bindings, then npm run types`,
+    ),
+    ...when(
+      !seen.declared.includes(className),
+      `exports in wrangler.jsonc has no ${className}`,
+      `put "${className}": { "type": "durable-object", "storage": "sqlite" } into it`,
+    ),
+    ...when(
+      !seen.alive.includes(className),
+      `infra/migrations.ts does not leave a class ${className}`,
+      "append a step that creates it, then npm run migrations -- lock",
+    ),
+  ];
+}
+
+/** Patterns that are there, and that nothing serves. */
+function notListed(patterns: readonly PatternFacts[], seen: Seen): readonly Problem[] {
+  const listed = new Set(patterns.map(({ folder }) => folder));
+  return seen
+    .under("worker")
+    .flatMap((path) => /^worker\/([^/]+)\/pattern\.ts$/.exec(path)?.[1] ?? [])
+    .filter((folder) => !listed.has(folder))
+    .map((folder) => ({
+      folder,
+      what: `worker/${folder}/pattern.ts is not in the list of worker/patterns.ts`,
+      fix: "put it there, or take its folder out",
+    }));
+}
+
+/** What only one pattern may have. */
+const OWN: Readonly<Record<string, (facts: PatternFacts) => readonly string[]>> = {
+  folder: ({ folder }) => [folder],
+  name: ({ name }) => [name],
+  path: ({ path }) => [path],
+  binding: ({ binding }) => [binding],
+  class: (facts) => [facts.class],
+  "key of the settings": ({ settings }) => Object.keys(settings),
+};
+
+function shared(patterns: readonly PatternFacts[]): readonly Problem[] {
+  return Object.entries(OWN).flatMap(([what, valuesOf]) => {
+    const first = new Map<string, string>();
+    return patterns.flatMap((facts) =>
+      valuesOf(facts).flatMap((value) => {
+        const other = first.get(value);
+        if (other === undefined) {
+          first.set(value, facts.folder);
+          return [];
+        }
+        const fix = `give one of them another in its pattern.ts${what === "name" ? ": never the one that has objects" : ""}`;
+        return [{ folder: facts.folder, what: `${other} has the ${what} ${value} too`, fix }];
+      }),
+    );
+  });
+}
+
+function unknownNeeds(patterns: readonly PatternFacts[]): readonly Problem[] {
+  const listed = new Set(patterns.map(({ folder }) => folder));
+  return patterns.flatMap(({ folder, needs = [] }) =>
+    needs
+      .filter((needed) => !listed.has(needed))
+      .map((needed) => ({
+        folder,
+        what: `it needs ${needed}, which is not in the list`,
+        fix: "take it out of `needs`, with the code that uses it",
+      })),
+  );
+}

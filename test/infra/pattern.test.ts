@@ -1,0 +1,86 @@
+/** The check of the patterns: what is forgotten, or there twice, is named with what mends it; ours are whole. */
+import { describe, expect, it } from "vitest";
+import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
+import { seenIn } from "../../infra/pattern/seen.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import type { PatternFacts } from "../../worker/pattern.ts";
+import { patterns } from "../../worker/patterns.ts";
+
+const board: PatternFacts = {
+  folder: "board",
+  name: "board",
+  binding: "BOARD",
+  class: "BoardDO",
+  path: "/board",
+  settings: {},
+};
+const files = [
+  "worker/board/pattern.ts",
+  "test/board/smoke.ts",
+  "test/board/rehearsal.ts",
+  "test/board/worker/board.test.ts",
+];
+const whole: Seen = {
+  has: (file) => files.includes(file),
+  under: (folder) => files.filter((file) => file.startsWith(`${folder}/`)),
+  exported: ["BoardDO"],
+  bindings: { BOARD: "BoardDO" },
+  declared: ["BoardDO"],
+  alive: ["BoardDO"],
+};
+const told = (list: readonly PatternFacts[], seen: Partial<Seen> = {}) =>
+  problemsOf(list, { ...whole, ...seen }).map(({ folder, what }) => `${folder}: ${what}`);
+
+describe("the patterns of this project", () => {
+  it("have all that belongs to them", () => {
+    expect(problemsOf(patterns, seenIn(ROOT))).toEqual([]);
+  });
+
+  it("are found where they are: their classes are exported, bound and alive", () => {
+    const { exported, bindings, declared, alive } = seenIn(ROOT);
+    for (const names of [exported, Object.values(bindings), declared, alive]) {
+      expect([...names].sort()).toEqual(["AccountDO", "ChatRoomDO", "CounterDO", "RateLimiterDO", "SessionDO"]);
+    }
+  });
+});
+
+describe("a pattern", () => {
+  it("that has everything has no problem", () => {
+    expect(told([board])).toEqual([]);
+  });
+
+  it("that has nothing but its line is told all of it at once", () => {
+    const nothing = { has: () => false, under: () => [], exported: [], bindings: {}, declared: [], alive: [] };
+    expect(told([board], nothing)).toEqual([
+      "board: there is no worker/board/pattern.ts",
+      "board: there is no test/board/smoke.ts",
+      "board: there is no test/board/rehearsal.ts",
+      "board: test/board/ has no test",
+      "board: worker/index.ts does not export BoardDO",
+      "board: wrangler.jsonc has no binding BOARD",
+      "board: exports in wrangler.jsonc has no BoardDO",
+      "board: infra/migrations.ts does not leave a class BoardDO",
+    ]);
+  });
+
+  it("whose binding leads to another class is told to which", () => {
+    expect(told([board], { bindings: { BOARD: "OldDO" } })).toEqual([
+      "board: the binding BOARD in wrangler.jsonc leads to OldDO",
+    ]);
+  });
+
+  it("that is not in the list is named", () => {
+    expect(told([])).toEqual(["board: worker/board/pattern.ts is not in the list of worker/patterns.ts"]);
+  });
+
+  it("may share nothing with another, and need only what is in the list", () => {
+    const twin = { ...board, folder: "twin", binding: "TWIN", needs: ["session"] };
+    const seen = { has: () => true, under: () => ["test/x.test.ts"], bindings: { BOARD: "BoardDO", TWIN: "BoardDO" } };
+    expect(told([board, twin], seen)).toEqual([
+      "twin: board has the name board too",
+      "twin: board has the path /board too",
+      "twin: board has the class BoardDO too",
+      "twin: it needs session, which is not in the list",
+    ]);
+  });
+});
