@@ -1,9 +1,6 @@
 /** What real wrangler does to a stack of the real engine, and how the next update takes the traffic back. */
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ROOT } from "../../infra/release/root.ts";
+import { ProjectCopy } from "../project-copy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 import { wrangler } from "../wrangler/wrangler.ts";
 import { Site } from "./site.ts";
@@ -20,24 +17,11 @@ const THEIRS = "a-token-that-wrangler-has-put";
 
 let releases: Releases;
 let site: Site;
-let dir: string;
-/** A copy of this project, where somebody runs wrangler. */
-let copy: string;
+/** Where somebody runs wrangler. */
+let copy: ProjectCopy;
 beforeAll(async () => {
   releases = await makeReleases();
-  dir = mkdtempSync(join(tmpdir(), "taken-back-"));
-  copy = join(dir, "project");
-  const parts = [
-    "contract",
-    "infra",
-    "worker",
-    "wrangler.jsonc",
-    "package.json",
-    "tsconfig.base.json",
-    "worker-configuration.d.ts",
-  ];
-  for (const part of parts) cpSync(join(ROOT, part), join(copy, part), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  copy = new ProjectCopy();
   site = await Site.open({ config: { release: releases.built.setting } });
   const up = await site.stack.up();
   expect(up.ok, up.text).toBe(true);
@@ -45,11 +29,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await site?.close();
   releases?.remove();
-  rmSync(dir, { recursive: true, force: true });
+  copy?.remove();
 });
 
 const run = async (args: readonly string[], input = "") => {
-  const ended = await wrangler(site.account, copy, [...args, "--name", site.workerName], input);
+  const ended = await wrangler(site.account, copy.root, [...args, "--name", site.workerName], input);
   expect(ended.code, ended.text).toBe(0);
 };
 
