@@ -1,42 +1,31 @@
 /** `wrangler deploy` of this project's own wrangler.jsonc, from a copy in another folder: twice, and all patterns answer. */
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { ProjectCopy } from "../project-copy.ts";
 import { wrangler } from "./wrangler.ts";
 
 const ADMIN_TOKEN = "the-token-of-this-test";
 
 let dir: string;
-let project: string;
+let project: ProjectCopy;
 let account: RunningAccount;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "wrangler-ours-"));
-  project = join(dir, "project");
-  for (const part of [
-    "contract",
-    "infra",
-    "worker",
-    "wrangler.jsonc",
-    "package.json",
-    "tsconfig.base.json",
-    "worker-configuration.d.ts",
-  ]) {
-    cpSync(join(ROOT, part), join(project, part), { recursive: true });
-  }
-  symlinkSync(join(ROOT, "node_modules"), join(project, "node_modules"));
+  project = new ProjectCopy();
   account = await startAccount({ dir: join(dir, "account"), port: 0, apiPort: 0 });
 });
 afterAll(async () => {
   await account?.close();
+  project?.remove();
   rmSync(dir, { recursive: true, force: true });
 });
 
 const url = () => `http://127.0.0.1:${account.port}`;
-const run = (...args: string[]) => wrangler(account, project, args);
+const run = (...args: string[]) => wrangler(account, project.root, args);
 
 it("creates the five classes and answers, and a second deploy changes no class and keeps the data", async () => {
   const first = await run("deploy");
@@ -49,7 +38,7 @@ it("creates the five classes and answers, and a second deploy changes no class a
   expect(second.code).toBe(0);
   expect(await (await fetch(`${url()}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
 
-  const secret = await wrangler(account, project, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
+  const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
   expect(secret).toMatchObject({ code: 0 });
   const checks = await smoke(new URL(url()), { adminToken: ADMIN_TOKEN });
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
