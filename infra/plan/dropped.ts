@@ -4,6 +4,7 @@
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type { Release } from "../release/read.ts";
+import { OF_THE_PROGRAM } from "../release/wrangler-keys.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { extraBindings } from "../stack/extras.ts";
 import type { Claim } from "./claim.ts";
@@ -91,13 +92,13 @@ const wayIn = (type: string | undefined): string =>
     : "add it to wrangler.jsonc and build again";
 
 /** The bindings that infra/index.ts gives every version, whatever wrangler.jsonc says. */
-const OF_THE_PROGRAM = ["REGIONS", "SETTINGS", "RELEASE", "VERSION", "ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"];
+const ALWAYS = [...Object.values(OF_THE_PROGRAM).flat(), "ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"];
 
 /** The bindings of a version of this stack, by name, with what their storage is called where it is there already. */
 export function givenBindings(release: Release, settings: PublicSettings, claims: Claims): Dropping["given"] {
   const claimed = ({ name, importId }: Claim) => [name, ...(importId === undefined ? [] : importId.split("/"))];
   return new Map<string, readonly string[]>([
-    ...[...OF_THE_PROGRAM, ...release.bindings.map(({ binding }) => binding)].map((name) => [name, []] as const),
+    ...[...ALWAYS, ...release.bindings.map(({ binding }) => binding)].map((name) => [name, []] as const),
     ["READS", claimed(claims.reads)],
     ["BLOBS", claimed(claims.blobs)],
     ...claims.storage.map((one) => [one.binding, claimed(one)] as const),

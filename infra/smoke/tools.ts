@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "../release/root.ts";
 
-export const TOOLS = ["smoke", "rehearsal"] as const;
-
-/** Where a pattern's tool stands. */
-export const toolFile = (folder: string, tool: (typeof TOOLS)[number]): string => `test/${folder}/${tool}.ts`;
-
 /** The module of a pattern's tool, or undefined where it has none. What it exports, the caller says. */
-export async function toolOf<Module>(folder: string, tool: (typeof TOOLS)[number]): Promise<Module | undefined> {
-  const file = join(ROOT, toolFile(folder, tool));
+export async function toolOf<Module>(folder: string, tool: "smoke" | "rehearsal"): Promise<Module | undefined> {
+  const file = join(ROOT, "test", folder, `${tool}.ts`);
   return existsSync(file) ? import(pathToFileURL(file).href) : undefined;
 }

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { applyProgram } from "../../infra/apply/apply.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { buildAndApply } from "./deploy.ts";
 
 let dir: string;
 let account: RunningAccount;
@@ -84,7 +84,7 @@ async function upload(name: string): Promise<void> {
 const original = readFileSync(join(import.meta.dirname, "../../wrangler.jsonc"), "utf8");
 
 /** Writes wrangler.jsonc with more keys, builds and applies; the steps that changed something. */
-async function deploy(more: object, config: object = {}): Promise<readonly string[]> {
+async function deploy(more: object, config: Readonly<Record<string, unknown>> = {}): Promise<readonly string[]> {
   const { vars = {}, objects = [], kv = [], r2 = [], ...rest }: Record<string, object> = { ...more };
   const listed = (items: object) =>
     Object.values(items)
@@ -100,21 +100,8 @@ async function deploy(more: object, config: object = {}): Promise<readonly strin
     .replace('{ "binding": "READS"', `${listed(kv)} $&`)
     .replace('{ "binding": "BLOBS"', `${listed(r2)} $&`);
   writeFileSync(join(project.root, "wrangler.jsonc"), text);
-  const built = await project.run("node infra/commands/build.ts");
-  expect(built.code, built.text).toBe(0);
-  const { apiUrl, accountId, token } = account;
-  const { steps } = await applyProgram({
-    dir,
-    root: project.root,
-    account: { apiUrl, accountId, token },
-    config: {
-      "durable-stack:adminToken": "a-token-that-is-long-enough",
-      ...Object.fromEntries(Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)])),
-    },
-  });
-  return steps
-    .filter(({ action }) => action !== "unchanged")
-    .map(({ action, type }) => `${action} ${type.split(":").at(-1)}`);
+  const steps = await buildAndApply(project, dir, account, config);
+  return steps.map(({ action, type }) => `${action} ${type.split(":").at(-1)}`);
 }
 const ask = async (): Promise<unknown> => JSON.parse((await test.ask("durable-stack")).text);
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { applyProgram } from "../../infra/apply/apply.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { buildAndApply } from "./deploy.ts";
 
 let dir: string;
 let account: RunningAccount;
@@ -35,16 +35,8 @@ afterAll(async () => {
 
 /** Builds and applies; the steps that changed something. */
 async function deploy(): Promise<readonly string[]> {
-  const built = await project.run("node infra/commands/build.ts");
-  expect(built.code, built.text).toBe(0);
-  const { apiUrl, accountId, token } = account;
-  const { steps } = await applyProgram({
-    dir,
-    root: project.root,
-    account: { apiUrl, accountId, token },
-    config: { "durable-stack:adminToken": "a-token-that-is-long-enough" },
-  });
-  return steps.filter(({ action }) => action !== "unchanged").map(({ type }) => type.split(":").at(-1) ?? type);
+  const steps = await buildAndApply(project, dir, account);
+  return steps.map(({ type }) => type.split(":").at(-1) ?? type);
 }
 const ask = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${account.port}/`)).json();
 

@@ -1,0 +1,27 @@
+/** A copy of this project, built and applied to a local account. */
+import type { RunningAccount } from "@durable-stack/local-account";
+import { expect } from "vitest";
+import { applyProgram } from "../../infra/apply/apply.ts";
+import type { Step } from "../../infra/apply/steps.ts";
+import type { ProjectCopy } from "../project-copy.ts";
+
+/** Builds and applies; the steps that changed something. `config`: settings over those of the copy, by key. */
+export async function buildAndApply(
+  project: ProjectCopy,
+  dir: string,
+  { apiUrl, accountId, token }: Pick<RunningAccount, "apiUrl" | "accountId" | "token">,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<readonly Step[]> {
+  const built = await project.run("node infra/commands/build.ts");
+  expect(built.code, built.text).toBe(0);
+  const { steps } = await applyProgram({
+    dir,
+    root: project.root,
+    account: { apiUrl, accountId, token },
+    config: {
+      "durable-stack:adminToken": "a-token-that-is-long-enough",
+      ...Object.fromEntries(Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)])),
+    },
+  });
+  return steps.filter(({ action }) => action !== "unchanged");
+}
