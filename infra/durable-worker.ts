@@ -5,8 +5,8 @@
  * the settings, and it is kept when the next one comes, so that a rollback always has something to go to.
  */
 import { relative } from "node:path";
-import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
+import * as cloudflare from "./cloudflare.ts";
 import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";

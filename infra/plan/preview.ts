@@ -81,13 +81,13 @@ export interface PreviewArgs {
   readonly findings: readonly Finding[];
   /** What the stack's state has; undefined where nobody can read it. */
   readonly known?: Known | undefined;
-  /** The mark of the stack's secrets; undefined: they are not known here. */
-  readonly secrets?: string;
+  /** The mark of the stack's secrets, which may still be made; undefined: they are not known here. */
+  readonly secrets?: string | Promise<string>;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
-  const { reads, settings, release, migrations, findings, known, secrets } = args;
+  const { reads, settings, release, migrations, findings, known } = args;
   const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
@@ -116,6 +116,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const secrets = await args.secrets;
   const kept = keptVersion(tag, versions, live.servedLast);
   const older =
     traffic.release > 0
