@@ -79,10 +79,10 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   hadCrons: false,
   settings,
   release: {
-    format: 1,
+    format: 4,
     dir: "",
     digest: "b".repeat(64),
-    size: 0,
+    modules: [],
     classes: [],
     bindings: [],
     compatibilityDate: "2026-11-01",
