@@ -8,7 +8,7 @@ import { unfitForProject } from "../stack/worker-name.ts";
 import { type Change, Draft, type ProjectFiles } from "./draft.ts";
 import { beginHistory, freshHistory } from "./history.ts";
 import { rename } from "./name.ts";
-import { adopting, stacksOfTheCli } from "./released.ts";
+import { type Deployed, releasedReasons, stacksOfTheCli } from "./released.ts";
 import { dropTemplate } from "./template-only.ts";
 
 export interface Wishes {
@@ -19,18 +19,10 @@ export interface Wishes {
   readonly keepHistory: boolean;
 }
 
-export interface Situation {
-  /** The project's name so far, in Pulumi.yaml. */
-  readonly project: string;
+export interface Situation extends Deployed {
   /** The package's name so far: the CLI's `pulumi new` changes Pulumi.yaml alone. */
   readonly packageName: string;
-  /** The stacks that have a file. */
-  readonly stacks: readonly string[];
   readonly migrations: readonly Migration[];
-  /** Git's tags of releases. */
-  readonly releases: readonly string[];
-  /** The local account's folder, where something is deployed on it. */
-  readonly deployedLocally?: string | undefined;
 }
 
 /** The stack that has the host name: two stacks cannot share one. */
@@ -61,7 +53,7 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
 
 function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly string[] {
   const { name, hostname, keepHistory } = wishes;
-  const { project, stacks, migrations, releases, deployedLocally } = situation;
+  const { project, stacks, migrations } = situation;
   const found: string[] = [];
   const unfit = unfitForProject(name, stacks);
   if (unfit !== undefined) found.push(`--name ${name}: ${unfit}.`);
@@ -77,13 +69,7 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
     );
   }
   if (!keepHistory && freshHistory(migrations) !== migrations) {
-    const taken = adopting(project, stacks, files);
-    const reasons = [
-      ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
-      ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
-      ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
-      ...(deployedLocally !== undefined ? [`the local account in ${deployedLocally} has a deployment`] : []),
-    ];
+    const reasons = releasedReasons(situation, files);
     if (reasons.length) {
       found.push(
         `The history of the classes cannot begin anew: ${reasons.join("; ")}. What runs there knows the steps that it has. Keep them: --keep-history.`,
