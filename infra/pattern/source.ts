@@ -15,9 +15,13 @@ const parse = (file: string, text: string): ts.SourceFile =>
  * that is one of the imported names.
  * @throws UserError naming the lines where such a name is used in another way.
  */
-export function withoutFolders(file: string, text: string, folders: readonly string[]): string {
+export const withoutFolders = (file: string, text: string, folders: readonly string[]): string =>
+  // One after the other: what is cut out of a list depends on its neighbours.
+  folders.reduce((sofar, folder) => withoutFolder(file, sofar, folder), text);
+
+function withoutFolder(file: string, text: string, folder: string): string {
   const source = parse(file, text);
-  const gone = source.statements.filter((statement) => folders.some((folder) => isFrom(statement, folder)));
+  const gone = source.statements.filter((statement) => isFrom(statement, folder));
   const names = new Set(gone.flatMap(importedNames));
   const spans: Span[] = gone.map((statement) => ({ start: statement.getStart(), end: lineEnd(text, statement.end) }));
   const stuck: ts.Node[] = [];
