@@ -1,9 +1,12 @@
 /** `npm run pattern`: lists the patterns, and checks that each has all that belongs to it. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
 import { Command } from "commander";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { Draft } from "../init/draft.ts";
 import { migrations } from "../migrations.ts";
+import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
@@ -42,7 +45,33 @@ program
     if (problems.length > 0) {
       throw new Refused(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
     }
-    console.log(`${patterns.length === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
+    const count: number = patterns.length;
+    console.log(`${count === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
+  });
+
+program
+  .command("add")
+  .argument("<name>", "what it is called: its folders, its path, and the middle of its objects' names")
+  .option("--dry-run", "say what would change, and change nothing", false)
+  .description("make a small working pattern: class, routes, panel, settings, tests and tools")
+  .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
+    // Loads Pulumi, which the other commands do without.
+    const { CONFIG_KEYS } = await import("../stack/config.ts");
+    const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: template() };
+    const obstacle = obstacleToName(name, project, files);
+    if (obstacle !== undefined) throw new Refused(`Nothing was changed. ${obstacle}`);
+    const draft = new Draft(files);
+    const { className, folder } = addPattern(draft, name, project);
+    make(draft.changes, dryRun);
+    if (dryRun) return;
+    tidy(draft.changes);
+    console.log(
+      `\n${[
+        `${className} answers at /${folder}. worker/${folder}/ and test/${folder}/ are yours to fill.`,
+        "Check it, and commit it:",
+        `  npm run check && npm run typecheck && npx vitest run --project worker test/${folder}`,
+      ].join("\n")}`,
+    );
   });
 
 program
@@ -85,6 +114,19 @@ function afterwards(
     "  npm run check && npm run typecheck && npm test",
   ];
 }
+
+const TEMPLATE = join(ROOT, "infra/pattern/template");
+
+/** The files that a pattern begins as, by their paths in a project. */
+const template = (): Record<string, string> =>
+  Object.fromEntries(
+    ["worker", "test"]
+      .flatMap((folder) =>
+        readdirSync(join(TEMPLATE, folder), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()),
+      )
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .map((file) => [relative(TEMPLATE, file).split(sep).join("/"), readFileSync(file, "utf8")]),
+  );
 
 /** The files that git knows or would add. */
 const paths = (): readonly string[] =>

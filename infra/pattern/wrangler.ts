@@ -16,6 +16,23 @@ export function objectsOf(text: string): { bindings: Record<string, string>; dec
   };
 }
 
+/** Every name that the Worker finds something under: bindings of all kinds, variables, and the secrets of worker/env.d.ts. */
+export function namesIn(text: string): ReadonlySet<string> {
+  const found = new Set(["ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"]);
+  const visit = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if ((key === "name" || key === "binding") && typeof inner === "string") found.add(inner);
+      if (key === "vars" && typeof inner === "object" && inner !== null) {
+        for (const name of Object.keys(inner)) found.add(name);
+      }
+      visit(inner);
+    }
+  };
+  visit(parse(text));
+  return found;
+}
+
 const set = (text: string, path: JSONPath, value: unknown, isArrayInsertion = false): string =>
   applyEdits(text, modify(text, path, value, { isArrayInsertion }));
 
