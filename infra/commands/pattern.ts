@@ -42,7 +42,8 @@ program
     if (problems.length > 0) {
       throw new Refused(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
     }
-    console.log(`${patterns.length === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
+    const count: number = patterns.length;
+    console.log(`${count === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
   });
 
 program

@@ -9,7 +9,7 @@ import { withoutMarked, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
-import { uses } from "./uses.ts";
+import { uses, usesBinding } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
@@ -109,8 +109,10 @@ function removeUsers(draft: Draft, gone: readonly PatternFacts[], { paths, patte
   const tests = paths.filter((path) => /^test\/.+\.test\.ts$/.test(path) && !own.some((mine) => path.startsWith(mine)));
   for (const path of tests) {
     if (path.startsWith("test/infra/")) continue;
-    const used = gone.filter((facts) => uses(draft.read(path) ?? "", facts)).map(({ folder }) => folder);
-    if (used.length) draft.remove(path, `it tries the house with ${used.join(", ")}`);
+    const text = draft.read(path) ?? "";
+    const inWorker = path.startsWith("test/worker/");
+    const used = gone.filter((facts) => uses(text, facts) || (inWorker && usesBinding(text, facts)));
+    if (used.length) draft.remove(path, `it tries the house with ${used.map(({ folder }) => folder).join(", ")}`);
   }
   draft.remove("test/guides/", OF_ALL_PATTERNS.guides);
   draft.remove("test/bench/", OF_ALL_PATTERNS.bench);
