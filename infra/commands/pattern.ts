@@ -10,7 +10,7 @@ import { seenIn } from "../pattern/seen.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { Refused, runCommand, table } from "./command.ts";
-import { files, git, make, released, tidy } from "./editing.ts";
+import { files, make, paths, released, tidy } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
   "The patterns of this project: worker/patterns.ts lists them. To add one: docs/add-a-pattern.md.",
@@ -86,9 +86,5 @@ function afterwards(
     "  npm run check && npm run typecheck && npm test",
   ];
 }
-
-/** The files that git knows or would add. */
-const paths = (): readonly string[] =>
-  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
 
 await runCommand(program.showHelpAfterError());
