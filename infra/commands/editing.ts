@@ -59,12 +59,17 @@ function wantClean(): void {
 function write({ path, text }: Change): void {
   const file = join(ROOT, path);
   if (text === undefined) {
-    rmSync(file, { recursive: true });
+    // A folder that it was in may be gone already.
+    rmSync(file, { recursive: true, force: true });
     return;
   }
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }
+
+/** The files that git knows or would add. */
+export const paths = (): readonly string[] =>
+  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
 
 /** Formats what was changed, and makes the types of the bindings anew. */
 export function tidy(changes: readonly Change[]): void {

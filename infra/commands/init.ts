@@ -1,17 +1,26 @@
 /** `npm run init`: makes the template a project of your own (docs/make-it-yours.md). */
 import { Command } from "commander";
 import * as v from "valibot";
+import { patterns } from "../../worker/patterns.ts";
 import { changesFor, type Situation } from "../init/init.ts";
 import { migrations } from "../migrations.ts";
 import { runCommand } from "./command.ts";
-import { deployed, files, git, make } from "./editing.ts";
+import { deployed, files, git, make, paths, tidy } from "./editing.ts";
 
 interface Options {
   readonly name: string;
   readonly hostname?: string;
+  readonly patterns?: readonly string[];
   readonly keepHistory: boolean;
   readonly dryRun: boolean;
 }
+
+/** `a,b` and `a, b`. */
+const listed = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
 
 const Named = v.object({ name: v.string() });
 
@@ -20,6 +29,8 @@ function situation(): Situation {
     ...deployed(),
     packageName: v.parse(Named, JSON.parse(files.read("package.json") ?? "{}")).name,
     migrations,
+    patterns,
+    paths: paths(),
   };
 }
 
@@ -27,18 +38,24 @@ const program = new Command("npm run init --")
   .description("Makes the template a project of your own: its name, its host name, a history that begins with it.")
   .requiredOption("--name <name>", "the project's name; its Workers are called after it (my-app, my-app-staging)")
   .option("--hostname <name>", "the host name of production, such as api.example.com; its zoneId is set later")
+  .option(
+    "--patterns <names>",
+    "the patterns that stay, by their folders (counter,rate-limit); all, if not given",
+    listed,
+  )
   .option("--keep-history", "leave infra/migrations.ts and its lock as they are", false)
   .option("--dry-run", "say what would change, and change nothing", false)
   .showHelpAfterError()
-  .action(({ name, hostname, keepHistory, dryRun }: Options) => {
+  .action(({ name, hostname, patterns: wanted, keepHistory, dryRun }: Options) => {
     const before = situation();
-    const changes = changesFor({ name, hostname, keepHistory }, before, files);
+    const changes = changesFor({ name, hostname, patterns: wanted, keepHistory }, before, files);
     if (changes.length === 0) {
       console.log(`Nothing to change: this is ${name}.`);
       return;
     }
     make(changes, dryRun);
     if (dryRun) return;
+    if (wanted) tidy(changes);
     console.log(`\n${next(before, name, hostname).join("\n")}`);
   });
 

@@ -13,7 +13,7 @@ import { seenIn } from "../pattern/seen.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { Refused, runCommand, table } from "./command.ts";
-import { files, git, make, released, tidy } from "./editing.ts";
+import { files, make, paths, released, tidy } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
   "The patterns of this project: worker/patterns.ts lists them. To add one: docs/add-a-pattern.md.",
@@ -127,9 +127,5 @@ const template = (): Record<string, string> =>
       .map(({ parentPath, name }) => join(parentPath, name))
       .map((file) => [relative(TEMPLATE, file).split(sep).join("/"), readFileSync(file, "utf8")]),
   );
-
-/** The files that git knows or would add. */
-const paths = (): readonly string[] =>
-  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
 
 await runCommand(program.showHelpAfterError());

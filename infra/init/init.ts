@@ -1,6 +1,8 @@
 /** What a team does to the template on its first day, as changes of files. Pure: nothing is read but through `files`. */
 import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import type { PatternFacts } from "../../worker/pattern.ts";
+import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { Hostname } from "../stack/config.ts";
 import { withSetting } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -15,6 +17,8 @@ export interface Wishes {
   readonly name: string;
   /** Of the stack production. */
   readonly hostname?: string | undefined;
+  /** The patterns that stay, by their folders; all of them where nothing is said. */
+  readonly patterns?: readonly string[] | undefined;
   /** Leaves the history as it is, and does not ask whether it has been released. */
   readonly keepHistory: boolean;
 }
@@ -23,6 +27,9 @@ export interface Situation extends Deployed {
   /** The package's name so far: the CLI's `pulumi new` changes Pulumi.yaml alone. */
   readonly packageName: string;
   readonly migrations: readonly Migration[];
+  readonly patterns: readonly PatternFacts[];
+  /** Every file of the project that git knows or would add, by its path. */
+  readonly paths: readonly string[];
 }
 
 /** The stack that has the host name: two stacks cannot share one. */
@@ -36,7 +43,7 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
   const obstacles = obstaclesTo(wishes, situation, files);
   if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
   const { name, hostname, keepHistory } = wishes;
-  const { project, packageName, migrations } = situation;
+  const { project, packageName } = situation;
   const draft = new Draft(files);
   rename(draft, name, [project, packageName]);
   if (hostname !== undefined) {
@@ -45,11 +52,18 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
       withSetting(text, { key: "hostname", project, file }, hostname),
     );
   }
-  // Patterns that are not wanted go here, before the history begins with those that stay.
+  // Before the history begins, with the patterns that stay.
+  const unwanted = unwantedOf(wishes, situation);
+  const released = keepHistory ? ["--keep-history"] : releasedReasons(situation, files);
+  const { migrations } = unwanted.length ? removePatterns(draft, unwanted, { ...situation, released }) : situation;
   if (!keepHistory) beginHistory(draft, migrations);
   dropTemplate(draft);
   return draft.changes;
 }
+
+/** The folders of the patterns that go. */
+const unwantedOf = ({ patterns: wanted }: Wishes, { patterns }: Situation): readonly string[] =>
+  wanted === undefined ? [] : patterns.map(({ folder }) => folder).filter((folder) => !wanted.includes(folder));
 
 function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly string[] {
   const { name, hostname, keepHistory } = wishes;
@@ -57,6 +71,14 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
   const found: string[] = [];
   const unfit = unfitForProject(name, stacks);
   if (unfit !== undefined) found.push(`--name ${name}: ${unfit}.`);
+  const known = situation.patterns.map(({ folder }) => folder);
+  const strangers = (wishes.patterns ?? []).filter((wanted) => !known.includes(wanted));
+  if (strangers.length) {
+    found.push(`--patterns: there is no ${strangers.join(", ")}. There are: ${known.join(", ")}.`);
+  } else if (unwantedOf(wishes, situation).length) {
+    const against = obstaclesToRemoval(unwantedOf(wishes, situation), situation);
+    found.push(...against.map((one) => `--patterns: ${one}`));
+  }
   if (hostname !== undefined) {
     const checked = v.safeParse(Hostname, hostname);
     if (!checked.success) found.push(`--hostname ${hostname}: ${checked.issues[0].message}.`);

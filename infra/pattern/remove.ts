@@ -9,11 +9,12 @@ import { withoutMarked, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
-import { uses } from "./uses.ts";
+import { uses, usesBinding } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
   readonly patterns: readonly PatternFacts[];
+  /** As `npm run migrations` knows it. */
   readonly migrations: readonly Migration[];
   readonly stacks: readonly string[];
   /** Every file of the project that git knows or would add, by its path. */
@@ -40,16 +41,15 @@ export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pic
   return kept.flatMap(({ folder, needs = [] }) =>
     needs
       .filter((needed) => folders.includes(needed))
-      .map(
-        (needed) =>
-          `${needed}: ${folder} needs it (worker/${folder}/pattern.ts). Take out both: npm run pattern -- remove ${needed} ${folder}`,
-      ),
+      .map((needed) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): take out both, or neither.`),
   );
 }
 
 export interface Removal {
   /** The classes that a step of the history deletes; none where the history forgets them. */
   readonly deleted: readonly string[];
+  /** The history then. */
+  readonly migrations: readonly Migration[];
   /** Guides and other documents that speak of what is gone. */
   readonly speaking: readonly string[];
 }
@@ -73,16 +73,20 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
     draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys));
   }
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
-  const deleted = removeFromHistory(draft, gone, project);
+  const history = removeFromHistory(draft, gone, project);
   removeUsers(draft, gone, project);
   const speaking = project.paths.filter(
     (path) => path.endsWith(".md") && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
   );
-  return { deleted, speaking };
+  return { ...history, speaking };
 }
 
 /** The classes go out of the history where nobody knows it, else by a step more. */
-function removeFromHistory(draft: Draft, gone: readonly PatternFacts[], project: Project): readonly string[] {
+function removeFromHistory(
+  draft: Draft,
+  gone: readonly PatternFacts[],
+  project: Project,
+): Pick<Removal, "deleted" | "migrations"> {
   const file = "infra/migrations.ts";
   const classes = gone.map((facts) => facts.class);
   const forgotten = project.released.length
@@ -94,13 +98,14 @@ function removeFromHistory(draft: Draft, gone: readonly PatternFacts[], project:
   if (forgotten) {
     draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => sourceOf(forgotten, text));
     draft.edit(LOCK_FILE, "as the history is", () => formatLock(forgotten));
-    return [];
+    return { deleted: [], migrations: forgotten };
   }
   const name = nextStepName(project.migrations, `remove-${gone.map(({ folder }) => folder).join("-")}`);
   const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
   draft.edit(file, `a step ${name}`, (text) => withStep(text, step));
-  draft.edit(LOCK_FILE, "with the step", () => formatLock([...project.migrations, step]));
-  return classes;
+  const migrations = [...project.migrations, step];
+  draft.edit(LOCK_FILE, "with the step", () => formatLock(migrations));
+  return { deleted: classes, migrations };
 }
 
 /** Tests outside of the patterns' folders that try something with one that is gone. */
@@ -109,8 +114,10 @@ function removeUsers(draft: Draft, gone: readonly PatternFacts[], { paths, patte
   const tests = paths.filter((path) => /^test\/.+\.test\.ts$/.test(path) && !own.some((mine) => path.startsWith(mine)));
   for (const path of tests) {
     if (path.startsWith("test/infra/")) continue;
-    const used = gone.filter((facts) => uses(draft.read(path) ?? "", facts)).map(({ folder }) => folder);
-    if (used.length) draft.remove(path, `it tries the house with ${used.join(", ")}`);
+    const text = draft.read(path) ?? "";
+    const inWorker = path.startsWith("test/worker/");
+    const used = gone.filter((facts) => uses(text, facts) || (inWorker && usesBinding(text, facts)));
+    if (used.length) draft.remove(path, `it tries the house with ${used.map(({ folder }) => folder).join(", ")}`);
   }
   draft.remove("test/guides/", OF_ALL_PATTERNS.guides);
   draft.remove("test/bench/", OF_ALL_PATTERNS.bench);
