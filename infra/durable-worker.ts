@@ -5,8 +5,8 @@
  * the settings, and it is kept when the next one comes, so that a rollback always has something to go to.
  */
 import { relative } from "node:path";
-import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
+import * as cloudflare from "./cloudflare.ts";
 import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
@@ -15,7 +15,7 @@ import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { versionSettings } from "./stack/extras.ts";
 import { jsonBinding } from "./stack/told.ts";
 
-/** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider, cloudflare-api notes). */
+/** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider). */
 const PROGRAM_DIR = import.meta.dirname;
 
 export interface DurableWorkerArgs {
@@ -117,14 +117,15 @@ export class DurableWorker extends pulumi.ComponentResource {
           workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}`,
         },
         mainModule: MAIN_MODULE,
-        modules: [{ name: MAIN_MODULE, contentType: "application/javascript+module" }, ...(release.modules ?? [])].map(
-          ({ name, contentType }) => ({
+        // The main module first, as in every upload before.
+        modules: [...release.modules]
+          .sort((a, b) => Number(b.name === MAIN_MODULE) - Number(a.name === MAIN_MODULE))
+          .map(({ name, contentType }) => ({
             name,
             contentType,
             // Relative, so that the state holds no folder of one machine.
             contentFile: relative(PROGRAM_DIR, `${release.dir}/${name}`),
-          }),
-        ),
+          })),
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
         ...versionSettings(release),

@@ -1,6 +1,7 @@
 /** What calls the Worker: a host name of its own, routes of a zone, workers.dev where the stack has no zone; and the clock. */
-import * as cloudflare from "@pulumi/cloudflare";
+
 import * as pulumi from "@pulumi/pulumi";
+import * as cloudflare from "./cloudflare.ts";
 import type { DurableWorker } from "./durable-worker.ts";
 import type { Claims } from "./plan/claims.ts";
 import type { Preview } from "./plan/preview.ts";

@@ -1,6 +1,7 @@
 /** What is kept beside the objects: KV for cached reads, R2 for large data, and what wrangler.jsonc asks for besides. */
-import * as cloudflare from "@pulumi/cloudflare";
+
 import type * as pulumi from "@pulumi/pulumi";
+import * as cloudflare from "./cloudflare.ts";
 import type { Claims } from "./plan/claims.ts";
 import type { Settings } from "./stack/config.ts";
 import { blobsInputs, LOGICAL, readCacheInputs } from "./stack/declared.ts";

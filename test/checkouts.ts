@@ -7,7 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
-import { digestOf, MAIN_MODULE, MANIFEST, type Manifest } from "../infra/release/manifest.ts";
+import {
+  digestOf,
+  FORMAT,
+  MAIN_MODULE,
+  MAIN_TYPE,
+  MANIFEST,
+  type Manifest,
+  releaseDigest,
+} from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
 import { codeOf } from "../packages/local-account/test/support.ts";
 
@@ -38,11 +46,9 @@ export class Checkouts {
 
     const classes = [...replay(migrations).keys()].sort();
     const code = codeOf({ classes, tag: name });
-    const digest = digestOf(code);
-    const manifest: Manifest = {
-      format: 1,
-      digest,
-      size: Buffer.byteLength(code),
+    const content: Omit<Manifest, "digest"> = {
+      format: FORMAT,
+      modules: [{ name: MAIN_MODULE, contentType: MAIN_TYPE, digest: digestOf(code), size: Buffer.byteLength(code) }],
       classes,
       bindings: classes.map((className) => ({ binding: className, className })),
       compatibilityDate: "2026-11-01",
@@ -51,10 +57,11 @@ export class Checkouts {
       commit: null,
       committed: null,
     };
+    const digest = releaseDigest(content);
     const release = join(root, "dist/release");
     mkdirSync(release, { recursive: true });
     writeFileSync(join(release, MAIN_MODULE), code);
-    writeFileSync(join(release, MANIFEST), JSON.stringify(manifest));
+    writeFileSync(join(release, MANIFEST), JSON.stringify({ ...content, digest }));
     return { root, digest };
   }
 

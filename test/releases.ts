@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { buildRelease } from "../infra/release/build.ts";
-import { digestOf, MAIN_MODULE, MANIFEST } from "../infra/release/manifest.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
 
 export interface TestRelease {
@@ -31,11 +31,13 @@ export async function makeReleases(): Promise<Releases> {
       cpSync(built, copy, { recursive: true });
       const main = Buffer.concat([readFileSync(join(copy, MAIN_MODULE)), Buffer.from(`\n// ${name}\n`)]);
       writeFileSync(join(copy, MAIN_MODULE), main);
-      const digest = digestOf(main);
-      writeFileSync(
-        join(copy, MANIFEST),
-        JSON.stringify({ ...manifest, digest, size: main.length, ...(committed && { committed }) }),
+      const { digest: _, ...content } = manifest;
+      const modules = content.modules.map((module) =>
+        module.name === MAIN_MODULE ? { ...module, digest: digestOf(main), size: main.length } : module,
       );
+      const changed = { ...content, modules, ...(committed && { committed }) };
+      const digest = releaseDigest(changed);
+      writeFileSync(join(copy, MANIFEST), JSON.stringify({ ...changed, digest }));
       return { setting: relative(ROOT, copy), digest };
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),

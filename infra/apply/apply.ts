@@ -1,6 +1,6 @@
 /**
  * Applies the Pulumi program to an account without the Pulumi CLI: the program runs in a process of its own under
- * Pulumi's mock monitor, and every resource goes through the official SDK, in the order of their dependencies.
+ * Pulumi's mock monitor, and every resource goes through the REST API, in the order of their dependencies.
  *
  * A second apply of the same program only reads. One that failed, or was killed at any point, leaves what was deployed
  * serving, and the next one completes it. Two at once in one folder: the second is refused.

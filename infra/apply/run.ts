@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 // First, because it makes the load of all others shorter.
 import "./lazy.ts";
 // What the program will want, loaded before the account is there to work on.
-import "@pulumi/cloudflare";
+import "../cloudflare.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";

@@ -1,19 +1,19 @@
 /** `npm run build`: builds the release and says what it made. */
 import { relative } from "node:path";
 import { buildRelease } from "../release/build.ts";
-import { shortDigest } from "../release/manifest.ts";
+import { MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { orFail } from "./command.ts";
 
 await orFail(async () => {
   const { dir, manifest, compressed, page } = await buildRelease();
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
-  const size = kib(manifest.size);
+  const size = kib(sizeOf(manifest));
   console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${size}, step ${manifest.migration.step}`);
   console.log(
     `size: ${kib(compressed)} compressed, where Cloudflare takes 10 MiB (3 MiB on the Free plan); page: ${kib(page)}`,
   );
   console.log(`classes: ${manifest.classes.join(", ")}`);
-  const { modules = [] } = manifest;
+  const modules = manifest.modules.filter(({ name }) => name !== MAIN_MODULE);
   if (modules.length) console.log(`modules: ${modules.map(({ name }) => name).join(", ")}`);
 });

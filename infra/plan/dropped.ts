@@ -24,6 +24,7 @@ const WORDS: Readonly<Record<string, string>> = {
   service: "Worker",
   queue: "queue",
 };
+const wordOf = (type: string | undefined): string => WORDS[type ?? ""] ?? `binding of type ${type}`;
 const SECRETS: ReadonlySet<string | undefined> = new Set(["secret_text", "secret_key"]);
 const STORED: ReadonlySet<string | undefined> = new Set(["kv_namespace", "r2_bucket", "d1"]);
 
@@ -54,7 +55,7 @@ export function droppedFindings({ stack, worker, live, given, crons, allowDrop }
   );
   const lost = bindings.flatMap((binding) => {
     const { name, type } = binding;
-    const what = WORDS[type ?? ""] ?? `binding of type ${type}`;
+    const what = wordOf(type);
     const to = STORED.has(type) ? storageOf(binding) : undefined;
     const now = given.get(name);
     if (!now) {
@@ -93,6 +94,31 @@ const wayIn = (type: string | undefined): string =>
 
 /** The bindings that infra/index.ts gives every version, whatever wrangler.jsonc says. */
 const ALWAYS = [...Object.values(OF_THE_PROGRAM).flat(), "ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"];
+
+/** A binding that the next version has and the live one has not, or the other way. */
+export interface BindingChange {
+  readonly name: string;
+  readonly kind: "added" | "removed";
+  /** What one that is removed leads to, in words. */
+  readonly what?: string;
+}
+
+/** How the bindings change that a project adds to those of the program and of its own classes (`own`); by name. */
+export function bindingChanges(
+  { live, given, worker }: Pick<Dropping, "live" | "given" | "worker">,
+  own: readonly string[],
+): readonly BindingChange[] {
+  const before = new Map(live.map((binding) => [binding.name, binding]));
+  const others = [...given.keys()].filter((name) => !ALWAYS.includes(name) && !own.includes(name));
+  const added = others.filter((name) => !before.has(name));
+  const removed = [...before.values()].filter(
+    (binding) => !given.has(binding.name) && !ALWAYS.includes(binding.name) && !isThePlanners(binding, worker),
+  );
+  return [
+    ...added.sort().map((name) => ({ name, kind: "added" as const })),
+    ...removed.map(({ name, type }) => ({ name, kind: "removed" as const, what: wordOf(type) })),
+  ];
+}
 
 /** The bindings of a version of this stack, by name, with what their storage is called where it is there already. */
 export function givenBindings(release: Release, settings: PublicSettings, claims: Claims): Dropping["given"] {

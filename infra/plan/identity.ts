@@ -20,7 +20,7 @@ export interface Identity {
   readonly findings: readonly Finding[];
 }
 
-type Who = Pick<PublicSettings, "workerName" | "project" | "stack">;
+type Who = Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack">;
 
 /** `known`: the state; undefined where nobody can read it: then the tag of the stack tells. */
 export function identify(settings: Who, workers: readonly WorkerRead[], known: Known | undefined): Identity {
@@ -37,6 +37,9 @@ export function identify(settings: Who, workers: readonly WorkerRead[], known: K
     return { worker, name, inState, renamedFrom, findings };
   };
 
+  if (typeof state?.accountId === "string" && state.accountId !== settings.accountId) {
+    return is(undefined, moved(settings, state.accountId));
+  }
   if (inState && !own) return named ? is(undefined, madeAnew(settings)) : is(undefined);
   if (!own || own === named || named?.tags.includes(tag)) return is(named);
   if (named) return is(own, taken(settings, own));
@@ -49,6 +52,15 @@ const taken = ({ workerName }: Who, own: WorkerRead): Finding => ({
   subject: workerName,
   message: `this stack's Worker is called ${own.name}, and ${workerName} is the name of another Worker of the account.`,
   fix: `set workerName back to ${own.name}, or to a name that no Worker has; for ${workerName} itself, make a stack of its own.`,
+});
+
+/** No move: a Worker cannot leave its account, and the provider would make another one and delete this one. */
+const moved = ({ accountId, stack }: Who, from: string): Finding => ({
+  code: "account_changed",
+  subject: `${from} -> ${accountId}`,
+  message:
+    "this stack's Worker is in the first account, with all its objects; in the other one it would begin without any, and the first would be deleted.",
+  fix: `set accountId back to ${from}. For the other account, make a stack of its own beside ${stack}: a file Pulumi.<stack>.yaml and \`pulumi stack init <stack>\`. Objects stay in their account; what they hold is moved by their own routes, while both stacks are up.`,
 });
 
 const madeAnew = ({ workerName, stack }: Who): Finding => ({

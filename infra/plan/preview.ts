@@ -23,7 +23,7 @@ import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
-import { droppedFindings, givenBindings } from "./dropped.ts";
+import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
 import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
@@ -63,6 +63,8 @@ export interface Preview {
   /** Whether the state has cron triggers, which may be none. */
   readonly hadCrons: boolean;
   readonly regions: readonly RegionChange[];
+  /** Of bindings beside those of the program; none where the Worker is new, or taken over: then all are told of. */
+  readonly bindings: readonly BindingChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
   /** Whether the release becomes a version. Not while the stack is pinned and the release could not serve beside it. */
@@ -81,13 +83,13 @@ export interface PreviewArgs {
   readonly findings: readonly Finding[];
   /** What the stack's state has; undefined where nobody can read it. */
   readonly known?: Known | undefined;
-  /** The mark of the stack's secrets; undefined: they are not known here. */
-  readonly secrets?: string;
+  /** The mark of the stack's secrets, which may still be made; undefined: they are not known here. */
+  readonly secrets?: string | Promise<string>;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
-  const { reads, settings, release, migrations, findings, known, secrets } = args;
+  const { reads, settings, release, migrations, findings, known } = args;
   const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
@@ -116,6 +118,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const secrets = await args.secrets;
   const kept = keptVersion(tag, versions, live.servedLast);
   const older =
     traffic.release > 0
@@ -172,6 +175,17 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     share: shareOf(served, release.digest, traffic, versions),
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     regions,
+    bindings:
+      live.digest === undefined || planned.adopts
+        ? []
+        : bindingChanges(
+            {
+              live: servingBindings(live),
+              given: givenBindings(release, settings, claims),
+              worker: identity.name,
+            },
+            release.bindings.map(({ binding }) => binding),
+          ),
     objects: counts.objects,
     ...judged(all, left, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
   };
@@ -231,17 +245,20 @@ const dated = ({ servedLast, versions }: LiveWorker) =>
 const versionOf = ({ versions }: LiveWorker, id: string | undefined) =>
   versions.find(({ versionId }) => versionId === id);
 
+/** The bindings of the versions that serve. */
+const servingBindings = (live: LiveWorker) =>
+  live.serving.flatMap(({ versionId }) => versionOf(live, versionId)?.bindings ?? []);
+
 /** What the Worker that is taken over would lose. */
 async function lostByAdopting(
   { reads, settings, release }: PreviewArgs,
   live: LiveWorker,
   claims: Claims,
 ): Promise<readonly Finding[]> {
-  const serving = live.serving.flatMap(({ versionId }) => versionOf(live, versionId) ?? []);
   return droppedFindings({
     stack: settings.stack,
     worker: settings.workerName,
-    live: serving.flatMap(({ bindings }) => bindings),
+    live: servingBindings(live),
     given: givenBindings(release, settings, claims),
     crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
     allowDrop: settings.allowDrop,
@@ -267,8 +284,7 @@ async function addressFindings(
 
 /** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
 async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {
-  const serving = live.serving.flatMap(({ versionId }) => versionOf(live, versionId) ?? []);
-  const bound = new Map(serving.flatMap(({ bindings }) => bindings).map((binding) => [binding.name, binding]));
+  const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
   const missing = await Promise.all(
     [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
   );

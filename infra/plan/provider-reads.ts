@@ -1,12 +1,13 @@
 /**
  * The reads of the program: of the account that the provider writes to, with its credentials.
  *
- * With a token they go through the official SDK: the provider repeats whatever fails for three minutes, and a person
+ * With a token they go through the REST API: the provider repeats whatever fails for three minutes, and a person
  * who waits for a plan should hear within seconds that an API is not well. With other credentials (a key and an email)
  * they go through the provider's data sources.
  */
-import * as cloudflare from "@pulumi/cloudflare";
+
 import * as pulumi from "@pulumi/pulumi";
+import * as cloudflare from "../cloudflare.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { complete, describedAccount } from "../stack/account.ts";
 import { Reads } from "./reads.ts";

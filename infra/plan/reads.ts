@@ -1,6 +1,6 @@
 /**
  * What is read of an account, by whom ever: inside the program through the provider's data sources, in a command
- * through the official SDK. Both give what the types of `@pulumi/cloudflare` promise, and both are checked here.
+ * through the REST API. Both give what the types of `@pulumi/cloudflare` promise, and both are checked here.
  */
 import * as v from "valibot";
 import { type Api, at, Refusal } from "../provider/api.ts";
@@ -94,7 +94,7 @@ export const OBJECTS_LIMIT = 1_000;
 
 type Args<Names extends string> = Readonly<Record<"accountId" | Names, string>>;
 
-/** The data sources that are asked, by the provider's names: `@pulumi/cloudflare` itself is one of these. */
+/** The data sources that are asked, by the provider's names: cloudflare.ts has them. */
 export interface DataSources {
   getWorkers(args: Args<never>): Promise<unknown>;
   getWorkersDeployments(args: Args<"scriptName">): Promise<unknown>;
@@ -102,7 +102,7 @@ export interface DataSources {
   getWorkerVersions(args: Args<"workerId">): Promise<unknown>;
 }
 
-/** The same answers through the official SDK. */
+/** The same answers through the REST API. */
 function dataSourcesOf(api: Api): DataSources {
   const source = (name: keyof DataSources) => (args: Args<never>) => ask(`cloudflare:index/${name}:${name}`, api, args);
   return {
@@ -126,7 +126,7 @@ export class Reads {
     this.#api = api;
   }
 
-  /** Reads through the official SDK alone. */
+  /** Reads through the REST API alone. */
   static through(api: Api, accountId: string): Reads {
     return new Reads(accountId, dataSourcesOf(api), api);
   }

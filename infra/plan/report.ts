@@ -2,6 +2,7 @@
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import { servesAsWanted } from "./drift.ts";
+import type { BindingChange } from "./dropped.ts";
 import type { LiveWorker } from "./live.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
 import type { Preview } from "./preview.ts";
@@ -10,13 +11,14 @@ import type { RegionChange } from "./regions.ts";
 
 type Line = readonly [tone: Tone | undefined, text: string];
 
-/** State and steps, then classes, traffic, rollback floor and regions. How to read it: docs/read-the-plan.md. */
+/** State and steps, then classes, traffic, rollback floor, bindings and regions. How to read it: docs/read-the-plan.md. */
 export function report(preview: Preview, paint: Paint = noColors): string {
   const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
     ["account", accountLines(preview)],
     ["classes", classLines(preview)],
     ["traffic", trafficLines(preview)],
     ["rollback", [[undefined, floorLine(preview)]]],
+    ["bindings", preview.bindings.map((change) => bindingLine(change))],
     ["regions", preview.regions.map((change) => regionLine(change))],
   ];
   const body = sections.flatMap(([title, lines]) =>
@@ -132,6 +134,11 @@ function floorLine({ live: { rollbackFloor }, plan }: Preview): string {
   return rollbackFloor === undefined ? "no floor" : `back to version ${rollbackFloor} at most`;
 }
 
+const bindingLine = ({ name, kind, what }: BindingChange): Line => [
+  kind,
+  kind === "added" ? `+ ${name}` : `- ${name} (${what})`,
+];
+
 function regionLine(change: RegionChange): Line {
   const { id, prefix } = change;
   switch (change.kind) {
@@ -162,6 +169,7 @@ export function planData({
   tag,
   renewedBecause,
   regions,
+  bindings,
   objects,
   errors,
   warnings,
@@ -184,6 +192,7 @@ export function planData({
     traffic: { release: traffic.release, stable: traffic.stable ?? null },
     rollbackFloor: live.rollbackFloor ?? null,
     regions,
+    bindings,
     errors,
     warnings,
   };

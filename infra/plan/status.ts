@@ -4,7 +4,7 @@ import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
 import { Refusal } from "../provider/api.ts";
-import { shortDigest } from "../release/manifest.ts";
+import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { notServed } from "../release/served.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -89,10 +89,10 @@ function findRelease({ settings }: OpenStack): Release | Error {
 
 /** The release that the history asks for, where none is built: enough to tell how a stack stands. */
 const unbuilt = (migrations: readonly Migration[]): Release => ({
-  format: 1,
+  format: FORMAT,
   dir: "",
   digest: "",
-  size: 0,
+  modules: [],
   classes: [...replay(migrations).keys()],
   bindings: [],
   compatibilityDate: "",

@@ -1,6 +1,8 @@
-/** Cloudflare's REST API through its official SDK, for requests whose body is plain data: one error, one message. */
-
-import Cloudflare, { APIConnectionError, APIError, type ClientOptions } from "cloudflare";
+/**
+ * Cloudflare's REST API, for requests whose body is plain data or a form: one error, one message. Not through Cloudflare's own
+ * SDK, which loads every resource that it knows (half a second) before it sends anything by its path.
+ */
+import ky, { HTTPError, isKyError, type KyInstance, type Options, TimeoutError } from "ky";
 import { UserError } from "../stack/user-error.ts";
 import { isObject, object, objects, type Properties } from "./values.ts";
 
@@ -13,11 +15,16 @@ export interface Connection {
 
 type Query = Readonly<Record<string, string | number | boolean>>;
 export type Method = "get" | "post" | "put" | "patch" | "delete";
-export type RequestOptions = NonNullable<Parameters<Cloudflare["get"]>[1]>;
 
 export interface Extra {
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RequestOptions extends Extra {
+  readonly body?: object;
+  /** How often it is sent again after a passing failure. */
+  readonly maxRetries?: number;
 }
 
 export interface Envelope {
@@ -37,16 +44,14 @@ export class Refusal extends UserError {
   readonly status: number | undefined;
   readonly headers: Headers | undefined;
 
-  constructor(request: string, error: APIError) {
-    super(`${request} ${error.status ? `was answered ${error.status}` : "was not answered"}: ${reasons(error)}`, {
-      cause: error.cause,
-    });
-    this.status = error.status;
-    this.headers = error.headers;
+  constructor(request: string, reason: string, answer: Response | undefined, cause: unknown) {
+    super(`${request} ${answer ? `was answered ${answer.status}` : "was not answered"}: ${reason}`, { cause });
+    this.status = answer?.status;
+    this.headers = answer?.headers;
   }
 }
 
-export interface ApiOptions extends Pick<ClientOptions, "fetch"> {
+export interface ApiOptions extends Pick<Options, "fetch"> {
   /** Milliseconds after which a read, all its repetitions together, has failed; without a limit when not given. */
   readonly readLimit?: number;
 }
@@ -57,22 +62,21 @@ export interface ApiOptions extends Pick<ClientOptions, "fetch"> {
  */
 export const READ_LIMIT = 9_000;
 
+/** Milliseconds that one request may take; the API answers an upload of many megabytes well within it. */
+const REQUEST_LIMIT = 60_000;
+
 /** Requests to one account. Reads are repeated when they fail for a passing reason, writes never. */
 export class Api {
-  readonly #client: Cloudflare;
-  readonly #readLimit: number | undefined;
+  readonly #client: KyInstance;
 
   constructor({ baseUrl, token }: Connection, { readLimit, ...options }: ApiOptions = {}) {
-    this.#readLimit = readLimit;
-    this.#client = new Cloudflare({
+    this.#client = ky.create({
       ...options,
-      baseURL: baseUrl,
-      apiToken: token,
-      // Whatever the environment holds for another account must not travel with these requests, nor be logged.
-      apiKey: null,
-      apiEmail: null,
-      userServiceKey: null,
-      logLevel: "off",
+      prefix: baseUrl,
+      headers: { authorization: `Bearer ${token}` },
+      timeout: REQUEST_LIMIT,
+      // Only reads are repeated, see `send`; so this bounds nothing else.
+      totalTimeout: readLimit ?? false,
     });
   }
 
@@ -136,34 +140,47 @@ export class Api {
 
   /** One request; another client may send it in another manner. */
   protected async send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
+    const { query, headers, body, maxRetries: limit = 0 } = options;
+    const request = `${method.toUpperCase()} ${path}`;
     try {
-      const request = (more: RequestOptions) => this.#client[method]<Envelope>(path, { ...options, ...more });
-      return await (method === "get" && this.#readLimit !== undefined
-        ? within(this.#readLimit, (signal) => request({ signal }))
-        : request({}));
+      return await this.#client(path, {
+        method,
+        retry: { limit, methods: [method], statusCodes: PASSING, afterStatusCodes: PASSING },
+        parseJson: (text, { response }) => parsed(text, request, response),
+        ...(method !== "get" && { totalTimeout: false }),
+        ...(query && { searchParams: { ...query } }),
+        ...(headers && { headers: { ...headers } }),
+        ...(body && (body instanceof FormData ? { body } : { json: body })),
+      }).json<Envelope>();
     } catch (error) {
-      throw error instanceof APIError ? new Refusal(`${method.toUpperCase()} ${path}`, error) : error;
+      // Without them as its cause: they hold the request, and so the token.
+      if (error instanceof HTTPError) throw new Refusal(request, reasons(error.data), error.response, undefined);
+      throw isKyError(error) ? new Refusal(request, unanswered(error), undefined, error.cause) : error;
     }
   }
 }
 
-/** The result of `work`, which is told to stop and given up after `limit` ms. @throws APIConnectionError then. */
-async function within<T>(limit: number, work: (signal: AbortSignal) => PromiseLike<T>): Promise<T> {
-  const given = new AbortController();
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new APIConnectionError({ message: `nothing usable within ${limit / 1_000} s` })),
-    limit,
-  );
-  const working = Promise.resolve(work(given.signal));
-  // Given up, it may still fail, and then nobody listens.
-  working.catch(() => {});
+/** Answers after which the same request may soon succeed: of HTTP, and of Cloudflare's edge (52x, 530). */
+const PASSING = [408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 530];
+
+/** @throws Refusal where an answer that should be JSON is not: it is from something between here and the API. */
+function parsed(text: string, request: string, response: Response): unknown {
   try {
-    return await Promise.race([working, late]);
-  } finally {
-    clearTimeout(timer);
-    given.abort();
+    return JSON.parse(text);
+  } catch (error) {
+    // The body of a refusal may be anything; its status says enough.
+    if (!response.ok) return text;
+    const kind = response.headers.get("content-type") ?? "no content type";
+    throw new Refusal(request, `with ${kind} that is no JSON; a proxy may stand before the API`, response, error);
   }
+}
+
+/** Why there was no answer: what the network said, or that it took too long. */
+function unanswered(error: Error): string {
+  if (error instanceof TimeoutError) return "nothing usable came in time";
+  const { cause } = error;
+  const deeper = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return deeper instanceof Error ? deeper.message : error.message;
 }
 
 /** How many pages a list has. Some say it, some only count their items, and one that is not paged says neither. */
@@ -180,10 +197,9 @@ export const at = (parts: TemplateStringsArray, ...values: readonly string[]): s
   String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 
 /** Every error of an answer: `100402 Reconciliation failed`, and the details that come with it, a line each. */
-function reasons(error: APIError): string {
-  const body: unknown = error.error;
+function reasons(body: unknown): string {
   const errors = objects(isObject(body) ? body.errors : undefined);
-  if (errors.length === 0) return error.message;
+  if (errors.length === 0) return typeof body === "string" && body !== "" ? body.slice(0, 200) : "it gives no reason";
   const meta = [...errors, isObject(body) ? body : {}].map((part) => (isObject(part.meta) ? part.meta.details : []));
   const details = meta.flatMap(objects).map(({ class: name, scenario, message, suggestion }) => {
     const advice = suggestion === undefined ? "" : ` ${suggestion}`;

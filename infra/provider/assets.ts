@@ -56,7 +56,7 @@ async function upload(api: Api, inputs: Properties, assets: Assets): Promise<str
     }
     const answer = await api.post(`${account}/workers/assets/upload`, form, {
       query: { base64: true },
-      headers: { Authorization: `Bearer ${text(session, "jwt")}` },
+      headers: { authorization: `Bearer ${text(session, "jwt")}` },
     });
     jwt = object(answer).jwt ?? jwt;
   }

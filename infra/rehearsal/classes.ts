@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { forStack, type Move, moves, replay } from "@durable-stack/class-lifecycle";
-import { canonical } from "./filling.ts";
+import { canonical } from "../release/canonical.ts";
 
 /** What an object holds, as it answered; or why it did not answer. */
 export type Content = { readonly data: unknown } | { readonly fault: string };

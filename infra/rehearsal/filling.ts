@@ -34,15 +34,6 @@ export interface Filling {
   readonly socket?: (id: string) => string;
 }
 
-/** JSON with the keys of every object in order: the same data is the same text. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
-}
-
 /** Fails unless `value` is a list. */
 export function list(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;

@@ -11,14 +11,11 @@ import { migrations } from "../migrations.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { Extras, extrasOf } from "./extras.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
+import { digestOf, FORMAT, MAIN_MODULE, MAIN_TYPE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
-import { ROOT } from "./root.ts";
+import { RELEASE_DIR, ROOT } from "./root.ts";
 import { compressedSize } from "./size.ts";
 import { readWorkerConfig } from "./worker-config.ts";
-
-/** Where a release goes when nobody says otherwise. */
-const RELEASE_DIR = join(ROOT, "dist/release");
 
 export interface Built {
   readonly dir: string;
@@ -41,12 +38,14 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
 
   const { main, sourceMap, modules: files, exports } = await bundle(ROOT, config);
   const compressed = compressedSize([main, ...files.map(({ contents }) => contents)]);
-  const modules = files.map(({ name, contentType, contents }) => ({
-    name,
-    contentType,
-    digest: digestOf(contents),
-    size: contents.byteLength,
-  }));
+  const modules = [{ name: MAIN_MODULE, contentType: MAIN_TYPE, contents: main }, ...files]
+    .map(({ name, contentType, contents }) => ({
+      name,
+      contentType,
+      digest: digestOf(contents),
+      size: contents.byteLength,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 
   const last = migrations.at(-1);
   const bound = config.durable_objects.bindings.map(({ name, class_name, script_name }) => ({
@@ -58,11 +57,9 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
     config,
     bound.flatMap(({ scriptName, ...rest }) => (scriptName === undefined ? [] : [{ ...rest, scriptName }])),
   );
-  const manifest: Manifest = {
-    format: extras ? 3 : modules.length ? 2 : 1,
-    digest: releaseDigest(digestOf(main), modules),
-    size: main.byteLength,
-    ...(modules.length && { modules }),
+  const content: Omit<Manifest, "digest"> = {
+    format: FORMAT,
+    modules,
     classes: exports.filter((name) => name !== "default").sort(),
     bindings: bound.flatMap(({ scriptName, ...own }) => (scriptName === undefined ? [own] : [])),
     compatibilityDate: config.compatibility_date,
@@ -71,6 +68,7 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
     ...sourceCommit(),
   };
+  const manifest: Manifest = { ...content, digest: releaseDigest(content) };
 
   const next = `${dir}.next`;
   rmSync(next, { recursive: true, force: true });

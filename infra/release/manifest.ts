@@ -1,35 +1,34 @@
 /** The manifest of a release: what the program needs to know of a built Worker. Written once by the build, promoted unchanged. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { canonical } from "./canonical.ts";
 import { Extras } from "./extras.ts";
 
 /** File names inside a release folder. */
 export const MAIN_MODULE = "index.js";
 export const MANIFEST = "manifest.json";
+/** The content type of the main module. */
+export const MAIN_TYPE = "application/javascript+module";
+
+export const FORMAT = 4;
 
 const Digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "must be a sha256 in lower-case hex"));
 
-const SideModule = v.object({
+const Module = v.object({
   /** Its name, and its path in the release's folder. */
   name: v.pipe(v.string(), v.regex(/^(?!\/)(?!(.*\/)?\.\.?(\/|$)).+$/, "must stay inside the release's folder")),
   contentType: v.string(),
   digest: Digest,
   size: v.number(),
 });
-export type SideModule = v.InferOutput<typeof SideModule>;
 
 export const Manifest = v.object({
-  /**
-   * 3 for a release with extras, 2 for one with modules besides the main one, else 1. Raised when the meaning of a field
-   * changes: an older program refuses a newer manifest.
-   */
-  format: v.picklist([1, 2, 3]),
-  /** What `releaseDigest` makes of the modules, in hex. */
+  /** Raised when the meaning of a field changes, or the digest's: a program reads manifests of its own format alone. */
+  format: v.literal(FORMAT),
+  /** What `releaseDigest` makes of the rest, in hex. */
   digest: Digest,
-  /** Bytes of the main module. */
-  size: v.number(),
-  /** Modules that the main one imports: text, data, WebAssembly. */
-  modules: v.optional(v.array(SideModule)),
+  /** The main module, and those that it imports: text, data, WebAssembly. In the order of their names. */
+  modules: v.array(Module),
   /** Durable Object classes that the main module exports, from esbuild's metafile. */
   classes: v.array(v.string()),
   /** The Worker's bindings to its own classes. */
@@ -51,14 +50,17 @@ export type Manifest = v.InferOutput<typeof Manifest>;
 export const digestOf = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
 
 /**
- * The digest of a release: of the main module alone (`sha256sum dist/release/index.js`), or, where there are others,
- * of the lines `<sha256>  <name>` of all, in order of their names, as `sha256sum` prints them.
+ * The digest of a release, in hex: of its modules, and of all that decides how they are deployed. Not of the commit, so
+ * that the same files make the same release wherever they come from.
  */
-export function releaseDigest(main: string, modules: readonly Pick<SideModule, "name" | "digest">[]): string {
-  if (modules.length === 0) return main;
-  const all = [{ name: MAIN_MODULE, digest: main }, ...modules].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return digestOf(all.map(({ name, digest }) => `${digest}  ${name}\n`).join(""));
+export function releaseDigest(manifest: Omit<Manifest, "digest">): string {
+  const { format: _, commit: __, committed: ___, ...deployed } = manifest;
+  return digestOf(canonical(deployed));
 }
+
+/** Bytes of all modules. */
+export const sizeOf = ({ modules }: Pick<Manifest, "modules">): number =>
+  modules.reduce((sum, { size }) => sum + size, 0);
 
 /** How a digest is written where people read it. */
 export const shortDigest = (digest: string): string => digest.slice(0, 12);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
+import { digestOf, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {
   /** The release's folder. */
@@ -18,20 +18,20 @@ export class ReleaseUnusable extends pulumi.RunError {
 
 /**
  * The release in `dir`.
- * @throws ReleaseUnusable when there is none, its manifest is not one, or the bundle is not the one that the manifest names.
+ * @throws ReleaseUnusable when there is none, its manifest is not one, or it or a module is not what it was when the release was built.
  */
 export function readRelease(dir: string): Release {
   const manifest = parseManifest(dir);
-  const modules = (manifest.modules ?? []).map(({ name, digest }) => ({
-    name,
-    said: digest,
-    digest: fileDigest(dir, name),
-  }));
-  const changed = modules.find(({ said, digest }) => digest !== said);
-  if (changed) throw notWhole(dir, changed.name, changed.digest, changed.said);
-  const main = fileDigest(dir, MAIN_MODULE);
-  const digest = main === undefined ? undefined : releaseDigest(main, manifest.modules ?? []);
-  if (digest !== manifest.digest) throw notWhole(dir, MAIN_MODULE, digest, manifest.digest);
+  for (const { name, digest: said } of manifest.modules) {
+    const found = fileDigest(dir, name);
+    if (found === said) continue;
+    const is = found === undefined ? "is missing" : `has sha256 ${found}`;
+    throw notWhole(dir, `${name} ${is}, its manifest says ${said}`);
+  }
+  const { digest: said, ...content } = manifest;
+  const digest = releaseDigest(content);
+  if (digest !== said)
+    throw notWhole(dir, `${MANIFEST} has been changed: its digest is ${digest}, and it says ${said}`);
   return { ...manifest, dir };
 }
 
@@ -43,10 +43,9 @@ function fileDigest(dir: string, name: string): string | undefined {
   }
 }
 
-const notWhole = (dir: string, name: string, digest: string | undefined, said: string): ReleaseUnusable =>
+const notWhole = (dir: string, what: string): ReleaseUnusable =>
   new ReleaseUnusable(
-    `The release in ${dir} is not whole: ${name} ${digest === undefined ? "is missing" : `has sha256 ${digest}`}, its manifest says ${said}. ` +
-      "Build it again (`npm run build`), or fetch the artifact again.",
+    `The release in ${dir} is not whole: ${what}. Build it again (\`npm run build\`), or fetch the artifact again.`,
   );
 
 function parseManifest(dir: string): Manifest {

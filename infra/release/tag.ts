@@ -6,4 +6,4 @@ const fingerprint = (value: unknown): string => digestOf(JSON.stringify(value)).
 
 /** `<release>-<settings>`. `settings`: the values, none of them secret, that the version's bindings carry. */
 export const versionTag = (release: Manifest, settings: unknown): string =>
-  `${shortDigest(release.digest)}-${fingerprint([release.compatibilityDate, release.compatibilityFlags, release.bindings, settings])}`;
+  `${shortDigest(release.digest)}-${fingerprint(settings)}`;

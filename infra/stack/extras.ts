@@ -4,8 +4,8 @@
  */
 
 import type { Finding } from "@durable-stack/class-lifecycle";
-import type * as cloudflare from "@pulumi/cloudflare";
 import type * as pulumi from "@pulumi/pulumi";
+import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";

@@ -2,7 +2,8 @@
  * A mark by which the next plan sees that a stack's secrets have changed: Cloudflare never gives a secret back, so a
  * version of ours records the mark beside its release.
  */
-import { scryptSync } from "node:crypto";
+import { scrypt } from "node:crypto";
+import { promisify } from "node:util";
 import type { Settings } from "./config.ts";
 
 /**
@@ -11,11 +12,13 @@ import type { Settings } from "./config.ts";
  */
 const BYTES = 2;
 
-/** The mark of the settings that are secret: four hex digits. */
-export const secretsMark = ({
+const hash = promisify<string, string, number, Buffer>(scrypt);
+
+/** The mark of the settings that are secret: four hex digits. Made on another thread, while the account is read. */
+export const secretsMark = async ({
   project,
   stack,
   adminToken,
   adminTokenPrevious = "",
-}: Pick<Settings, "project" | "stack" | "adminToken" | "adminTokenPrevious">): string =>
-  scryptSync(JSON.stringify([adminToken, adminTokenPrevious]), `${project}:${stack}`, BYTES).toString("hex");
+}: Pick<Settings, "project" | "stack" | "adminToken" | "adminTokenPrevious">): Promise<string> =>
+  (await hash(JSON.stringify([adminToken, adminTokenPrevious]), `${project}:${stack}`, BYTES)).toString("hex");

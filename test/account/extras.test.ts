@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { ProjectCopy } from "../project-copy.ts";
@@ -146,10 +147,11 @@ it("the Worker has what the file says, and the account shows it", async () => {
   expect(await ask()).toMatchObject({ fired: "5 4 * * *" });
 });
 
-it("the same again changes nothing; another setting of the Worker makes no version, another variable does", async () => {
+it("the same again changes nothing; another setting is another release, whether a version carries it or the Worker", async () => {
   expect(await deploy(FULL)).toEqual([]);
   const fewer = { ...FULL, triggers: { crons: ["5 4 * * *"] }, logpush: false };
-  expect(await deploy(fewer)).toEqual(["update Worker", "update WorkersCronTrigger"]);
+  const changed = ["update Worker", "create WorkerVersion", "update WorkersCronTrigger"];
+  expect(await deploy(fewer)).toEqual(expect.arrayContaining(changed));
   expect(await deploy({ ...fewer, vars: { ...FULL.vars, GREETING: "good day" } })).toContain("create WorkerVersion");
   expect(await ask()).toMatchObject({ text: "good day" });
 });
@@ -215,3 +217,26 @@ it("a binding that the stack leads elsewhere has what is there", async () => {
   await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
   expect(await ask()).toMatchObject({ visits: null, orders: 4 });
 });
+
+it("drift names the cron triggers and the storage that somebody changed in the account, and nothing before", async () => {
+  const config = { bind: {} };
+  await deploy({ ...STORES, triggers: { crons: ["0 * * * *"] } }, config);
+  const drift = async () => {
+    const { code, text } = await project.run(`npm run -s drift -- --stack local --dir ${dir}`);
+    return { code, lines: text.trim().split("\n") };
+  };
+  expect(await drift()).toEqual({ code: 0, lines: ["local: no drift"] });
+
+  await call("/accounts/:account/workers/scripts/durable-stack/schedules", { method: "PUT", body: "[]" });
+  const databases = v.parse(Databases, await call("/accounts/:account/d1/database"));
+  const shop = databases.find(({ name }) => name.includes("db"))?.uuid;
+  await call(`/accounts/:account/d1/database/${shop}`, { method: "DELETE" });
+  const { code, lines } = await drift();
+  expect(code).toBe(2);
+  expect(lines.join("\n")).toMatch(
+    /\[resource_changed\] crons: schedules is \[\], and the program says \[\{"cron":"0 \* \* \* \*"\}\]/,
+  );
+  expect(lines.join("\n")).toMatch(/\[resource_missing\] D1 database durable-stack-local-db: it does not exist/);
+});
+
+const Databases = v.array(v.object({ uuid: v.string(), name: v.string() }));

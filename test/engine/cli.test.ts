@@ -90,6 +90,8 @@ describe("the stack local and the real CLI", () => {
     const before = copy.read("Pulumi.local.yaml");
     const preview = await done("npm run -s preview -- --stack=local");
     expect(preview).toMatch(/fresh, to 0001[\s\S]*7 to create/);
+    // An address that Cloudflare has yet to give is not known, which is not the same as none.
+    expect(preview).toMatch(/ api *: \[unknown\]/);
     const up = await done("npm run -s up -- --yes -s local");
     expect(up).toContain("7 created");
     expect(await ask("/health")).toMatchObject({ status: "ok" });

@@ -30,7 +30,8 @@ const worker = (id: string, name: string, more: Partial<WorkerRead> = {}): Worke
   references: { workers: [], durableObjects: [] },
   ...more,
 });
-const state = (id: string) => Known.of([[`urn:pulumi:s::p::x$cloudflare:index/worker:Worker::worker`, { id }]]);
+const state = (id: string, accountId = ACCOUNT) =>
+  Known.of([[`urn:pulumi:s::p::x$cloudflare:index/worker:Worker::worker`, { id, accountId }]]);
 const EMPTY = Known.of([]);
 const TAG = "durable-stack:staging";
 
@@ -63,6 +64,13 @@ describe("whose Worker it is", () => {
       [worker("a", "old", { references: referred })],
       state("a"),
       ["a", undefined, "worker_rename_blocked"],
+    ],
+    ["one in another account", [], state("a", "1".repeat(32)), [undefined, undefined, "account_changed"]],
+    [
+      "one in another account, where that one has the name",
+      [worker("b", "visits")],
+      state("a", "1".repeat(32)),
+      [undefined, undefined, "account_changed"],
     ],
     ["one made anew under its name", [worker("b", "visits")], state("a"), [undefined, undefined, "worker_made_anew"]],
     [

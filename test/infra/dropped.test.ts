@@ -1,6 +1,6 @@
 /** What a Worker that is taken over would lose is named, each by its name, and goes only where the stack allows it. */
 import { describe, expect, it } from "vitest";
-import { type Dropping, droppedFindings } from "../../infra/plan/dropped.ts";
+import { bindingChanges, type Dropping, droppedFindings } from "../../infra/plan/dropped.ts";
 
 type Live = Dropping["live"][number];
 const live = (name: string, type: string, more: Partial<Live> = {}): Live => ({
@@ -88,4 +88,18 @@ describe("a Worker that is taken over", () => {
     const others = [live("ROOM", "durable_object_namespace", { className: "Room", scriptName: "chat" })];
     expect(said({ live: others })).toHaveLength(1);
   });
+});
+
+it("of a new version the bindings that come and go are told, and not those that the program or a class has", () => {
+  const before = [
+    live("CACHE", "kv_namespace", { namespaceId: "k1" }),
+    live("MODE", "plain_text"),
+    live("ADMIN_TOKEN_PREVIOUS", "secret_text"),
+    live("COUNTER", "durable_object_namespace", { className: "CounterDO" }),
+  ];
+  const given = new Map([...["MODE", "JOBS", "ROOMS", "REGIONS"].map((name) => [name, []] as const)]);
+  expect(bindingChanges({ live: before, given, worker: "visits" }, ["ROOMS"])).toEqual([
+    { name: "JOBS", kind: "added" },
+    { name: "CACHE", kind: "removed", what: "KV namespace" },
+  ]);
 });

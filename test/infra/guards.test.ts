@@ -60,13 +60,18 @@ describe("an account that cannot be read", () => {
     expect(await reading(refusal(503))).toMatch(/answered 503: 10000 no\. Fix: wait.*goes on serving/);
     expect(await reading(refusal(403))).toMatch(/answered 403.*Fix: give a token/);
     expect(await reading(refusal(404))).toMatch(/Fix: see that accountId/);
-    expect(await reading(() => Promise.reject(new TypeError("refused")))).toMatch(/was not answered.*can be reached/);
+    expect(await reading(() => Promise.reject(new TypeError("fetch failed")))).toMatch(
+      /was not answered.*can be reached/,
+    );
+    expect(await reading(() => new Response("<p>Sign in</p>", { headers: { "content-type": "text/html" } }))).toMatch(
+      /answered 200: with text\/html that is no JSON/,
+    );
   });
 
   it("is given up within the limit, however long it wants to be waited for", async () => {
     const started = Date.now();
-    expect(await reading(refusal(503, { "retry-after": "30" }), 300)).toContain("nothing usable within 0.3 s");
-    expect(await reading(() => new Promise<Response>(() => {}), 300)).toContain("nothing usable within 0.3 s");
+    expect(await reading(refusal(503, { "retry-after": "30" }), 300)).toContain("nothing usable came in time");
+    expect(await reading(() => new Promise<Response>(() => {}), 300)).toContain("nothing usable came in time");
     expect(Date.now() - started).toBeLessThan(5_000);
   });
 

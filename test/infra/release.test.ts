@@ -4,11 +4,13 @@ import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { replay } from "@durable-stack/class-lifecycle";
+import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
 import { migrations } from "../../infra/migrations.ts";
 import { buildRelease } from "../../infra/release/build.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../../infra/release/manifest.ts";
+import { Extras } from "../../infra/release/extras.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "../../infra/release/manifest.ts";
 import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { compressedSize } from "../../infra/release/size.ts";
@@ -75,6 +77,10 @@ describe("reading", () => {
     return () => readRelease(folder);
   };
 
+  /** Writes the manifest with the digest that belongs to it. */
+  const rewrite = (folder: string, content: Omit<Manifest, "digest">) =>
+    writeFileSync(join(folder, MANIFEST), JSON.stringify({ ...content, digest: releaseDigest(content) }));
+
   it("refuses a bundle that is not the one that the manifest names", () => {
     expect(broken((folder) => writeFileSync(join(folder, MAIN_MODULE), "export default {}"))).toThrow(
       /is not whole.*sha256/,
@@ -84,7 +90,7 @@ describe("reading", () => {
   it("names the field of a manifest that is wrong, or says that it is none", () => {
     const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
     expect(
-      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 1', '"format": 4'))),
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 4', '"format": 3'))),
     ).toThrow(/format/);
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
   });
@@ -92,20 +98,35 @@ describe("reading", () => {
   it("refuses a module beside the main one that is another, or is gone, or is outside of the folder", () => {
     const note = { name: "note.txt", contentType: "text/plain", digest: digestOf("note"), size: 4 };
     const withNote = (folder: string, name = note.name) => {
-      const manifest = JSON.parse(readFileSync(join(folder, MANIFEST), "utf8"));
-      const modules = [{ ...note, name }];
-      const digest = releaseDigest(manifest.digest, modules);
-      writeFileSync(join(folder, MANIFEST), JSON.stringify({ ...manifest, format: 2, modules, digest }));
+      const { digest: _, dir: __, ...content } = readRelease(folder);
+      rewrite(folder, { ...content, modules: [...content.modules, { ...note, name }] });
     };
     const one = (contents: string | undefined) =>
       broken((folder) => {
         withNote(folder);
         if (contents !== undefined) writeFileSync(join(folder, note.name), contents);
       });
-    expect(one("note")().modules).toEqual([note]);
+    expect(one("note")().modules).toContainEqual(note);
     expect(one("other")).toThrow(/is not whole: note\.txt has sha256/);
     expect(one(undefined)).toThrow(/is not whole: note\.txt is missing/);
     expect(broken((folder) => withNote(folder, "../note.txt"))).toThrow(/must stay inside/);
+  });
+
+  it("refuses what was changed of how it is deployed: the digest is of that, too, and not of the commit", () => {
+    const { dir: _, digest, ...content } = readRelease(join(dir, "one"));
+    const changes: Partial<Manifest>[] = [
+      { compatibilityDate: "2026-01-01" },
+      { compatibilityFlags: ["nodejs_compat"] },
+      { bindings: [] },
+      { extras: v.parse(Extras, { vars: { MODE: "loud" } }) },
+      { migration: { ...content.migration, history: "0" } },
+    ];
+    for (const change of changes) {
+      const changed = (folder: string) =>
+        writeFileSync(join(folder, MANIFEST), JSON.stringify({ ...content, ...change, digest }));
+      expect(broken(changed), JSON.stringify(change)).toThrow(/manifest\.json has been changed/);
+    }
+    expect(releaseDigest({ ...content, commit: "another-dirty", committed: null })).toBe(digest);
   });
 
   it("says how to build a release where there is none", () => {

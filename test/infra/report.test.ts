@@ -79,10 +79,10 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   hadCrons: false,
   settings,
   release: {
-    format: 1,
+    format: 4,
     dir: "",
     digest: "b".repeat(64),
-    size: 0,
+    modules: [],
     classes: [],
     bindings: [],
     compatibilityDate: "2026-11-01",
@@ -105,6 +105,7 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   served: "b".repeat(64),
   uploads: true,
   regions: [],
+  bindings: [],
   objects: new Map([
     ["Room", { count: 1_000, more: true }],
     ["Gone", { count: 12, more: false }],
@@ -129,6 +130,20 @@ describe("the report", () => {
             after:  release bbbbbbbbbbbb 100 %
   rollback  was version 3; nothing before this release can serve again`,
     );
+  });
+
+  it("says which bindings come and go, and nothing of them where none does", () => {
+    expect(
+      report(
+        preview({
+          bindings: [
+            { name: "JOBS", kind: "added" },
+            { name: "CACHE", kind: "removed", what: "KV namespace" },
+          ],
+        }),
+      ),
+    ).toContain("  bindings  + JOBS\n            - CACHE (KV namespace)");
+    expect(report(preview())).not.toContain("bindings");
   });
 
   it("says that the traffic stays where the same versions have the same shares", () => {

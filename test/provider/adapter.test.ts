@@ -31,10 +31,11 @@ function apiThatAnswers(...answers: readonly (Properties | Response)[]) {
     { baseUrl: "http://api.test/client/v4", token: "token" },
     {
       fetch: async (url, init) => {
-        const { pathname, search } = new URL(String(url));
-        const body = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
-        const method = init?.method?.toUpperCase() ?? "GET";
-        sent.push({ method, path: pathname + search, body, headers: new Headers(init?.headers) });
+        const request = new Request(url, init);
+        const { pathname, search } = new URL(request.url);
+        const text = await request.text();
+        const body = text === "" ? undefined : JSON.parse(text);
+        sent.push({ method: request.method, path: pathname + search, body, headers: request.headers });
         const answer = remaining.shift() ?? {};
         return answer instanceof Response ? answer : Response.json({ success: true, result: answer });
       },

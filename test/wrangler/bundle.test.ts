@@ -4,11 +4,15 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { toWire } from "../../infra/provider/names.ts";
 import { bundle } from "../../infra/release/bundle.ts";
+import { Extras, extrasOf } from "../../infra/release/extras.ts";
 import { MAIN_MODULE } from "../../infra/release/manifest.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
+import { extraBindings, versionSettings, workerExtras } from "../../infra/stack/extras.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { wrangler } from "./wrangler.ts";
 
@@ -115,3 +119,70 @@ it("takes Node's modules from the packages that wrangler has", () => {
   for (const name of ["unenv", "@cloudflare/unenv-preset/node/process"])
     expect(resolve(name)).toBe(createRequire(path.join(ROOT, "package.json")).resolve(name));
 });
+
+/** What a Worker may have besides its code and its own classes: every key of the list `deployed` (docs/wrangler-file.md). */
+const EXTRAS = {
+  vars: { GREETING: "hello", LEVELS: [1, { two: true }] },
+  kv_namespaces: [{ binding: "USERS", id: "0123456789abcdef0123456789abcdef" }],
+  r2_buckets: [{ binding: "FILES", bucket_name: "files" }],
+  d1_databases: [{ binding: "DB", database_id: "3c0f6d5e-0000-4000-8000-000000000000", database_name: "db" }],
+  services: [
+    { binding: "AUTH", service: "auth", entrypoint: "Admin" },
+    { binding: "MAILER", service: "mailer" },
+  ],
+  queues: { producers: [{ binding: "MAILS", queue: "mails" }] },
+  ratelimits: [{ name: "LIMIT", namespace_id: "7", simple: { limit: 2, period: 60 } }],
+  placement: { mode: "smart" },
+  limits: { cpu_ms: 50, subrequests: 100 },
+  logpush: true,
+  tail_consumers: [{ service: "auth" }],
+  observability: {
+    enabled: true,
+    head_sampling_rate: 0.5,
+    logs: { enabled: true, invocation_logs: false, head_sampling_rate: 0.25 },
+    traces: { enabled: true },
+  },
+};
+
+it("a stack gives its Worker the bindings and settings that wrangler would upload for the same file", async () => {
+  const folder = path.join(dir, "metadata");
+  mkdirSync(folder);
+  const objects = [{ name: "SEAT", class_name: "Seat", script_name: "auth" }];
+  const base = { name: "metadata", main: "index.js", compatibility_date: "2026-11-01" };
+  const config = { ...base, durable_objects: { bindings: objects }, ...EXTRAS };
+  writeFileSync(path.join(folder, "wrangler.json"), JSON.stringify(config));
+  writeFileSync(path.join(folder, "index.js"), "export default { fetch: () => new Response() };");
+  const dry = await wrangler(account, folder, ["deploy", "--dry-run", "--outfile", "upload"]);
+  expect(dry.code, dry.text).toBe(0);
+  const { keep_bindings: _, ...theirs } = metadataOf(readFileSync(path.join(folder, "upload")));
+
+  const file = readWorkerConfig(path.join(folder, "wrangler.json"));
+  const others = objects.map(({ name, class_name, script_name }) => ({
+    binding: name,
+    className: class_name,
+    scriptName: script_name,
+  }));
+  const release = { extras: v.parse(Extras, extrasOf(file, others)) };
+  const own = {
+    vars: {},
+    bind: { USERS: config.kv_namespaces[0]?.id ?? "", FILES: "files", DB: config.d1_databases[0]?.database_id ?? "" },
+  };
+  const ours = toWire({ ...versionSettings(release), ...workerExtras(release) });
+  const bindings = extraBindings(release, own).map((binding) => toWire({ ...binding }));
+  const byName = (list: readonly Readonly<Record<string, unknown>>[]) =>
+    [...list].sort((a, b) => String(a.name).localeCompare(String(b.name)));
+  expect(
+    byName(bindings.map((one) => (one.type === "json" ? { ...one, json: JSON.parse(String(one.json)) } : one))),
+  ).toEqual(byName(theirs.bindings));
+  const { main_module, compatibility_date, compatibility_flags, bindings: __, ...settings } = theirs;
+  // The provider names a tail consumer by `name`, as the API's newer endpoint does; wrangler sends `service` to the older.
+  const { tail_consumers, ...rest } = settings;
+  expect(ours).toEqual({ ...rest, tail_consumers: [{ name: "auth" }] });
+  expect(tail_consumers).toEqual([{ service: "auth" }]);
+});
+
+/** The first part of the form that wrangler would upload. */
+function metadataOf(form: Buffer) {
+  const [, json = ""] = /name="metadata"\r?\n\r?\n(.+?)\r?\n--/s.exec(form.toString()) ?? [];
+  return v.parse(v.looseObject({ bindings: v.array(v.looseObject({ name: v.string() })) }), JSON.parse(json));
+}

@@ -68,6 +68,7 @@ export type Code =
   | "storage_left_behind"
   // Ours: what the account has already.
   | "worker_name_taken"
+  | "account_changed"
   | "worker_made_anew"
   | "worker_under_another_name"
   | "worker_rename_blocked"

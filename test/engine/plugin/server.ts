@@ -16,6 +16,7 @@ import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference, imported, type Kind } from "../../../infra/provider/kind.ts";
 import type { Properties } from "../../../infra/provider/values.ts";
 import { ProviderClient } from "./client.ts";
+import { planned } from "./planned.ts";
 import { unary } from "./unary.ts";
 
 const API_TOKEN = new RegExp(apiToken);
@@ -66,7 +67,9 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
       if (given && !API_TOKEN.test(given)) throw new Error(REFUSED_TOKEN);
       const token = given || process.env.CLOUDFLARE_API_TOKEN;
       if (baseUrl && token) configured = new ProviderClient({ baseUrl, token });
-      return new provider.ConfigureResponse();
+      const response = new provider.ConfigureResponse();
+      response.setSupportspreview(true);
+      return response;
     }),
 
     check: unary(async (request: InstanceType<typeof provider.CheckRequest>) => {
@@ -97,8 +100,14 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
     }),
 
     create: unary(async (request: InstanceType<typeof provider.CreateRequest>) => {
-      const { id, state } = await kindFor(request).create(context(), propertiesOf(request.getProperties()));
       const response = new provider.CreateResponse();
+      const kind = kindFor(request);
+      const inputs = propertiesOf(request.getProperties());
+      if (request.getPreview()) {
+        response.setProperties(structOf(planned(kind.type, inputs)));
+        return response;
+      }
+      const { id, state } = await kind.create(context(), inputs);
       response.setId(id);
       response.setProperties(structOf(state));
       return response;
@@ -127,8 +136,13 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
       const kind = kindFor(request);
       if (!kind.update) throw new Error(`${kind.type} cannot change in place`);
       const old = propertiesOf(request.getOlds());
-      const state = await kind.update(context(), request.getId(), propertiesOf(request.getNews()), old);
+      const inputs = propertiesOf(request.getNews());
       const response = new provider.UpdateResponse();
+      if (request.getPreview()) {
+        response.setProperties(structOf({ ...old, ...inputs }));
+        return response;
+      }
+      const state = await kind.update(context(), request.getId(), inputs, old);
       response.setProperties(structOf(state));
       return response;
     }),
