@@ -67,8 +67,21 @@ describe("the stacks that come with the project", () => {
     for (const stack of ["staging", "production"]) {
       expect(parseSettings({ project: "my-app", stack }, completed(stack))).toMatchObject({
         protect: true,
+        access: "rules",
         demoLogin: false,
       });
+    }
+  });
+
+  it.each([
+    ["access", "open", /^access is open, which only a stack with protect: false may be/],
+    ["demoLogin", "true", /^demoLogin is on, which only a stack with protect: false may have/],
+  ])("refuse %s: %s in one line where they are protected", (key, value, line) => {
+    const attempt = (protect: string) => () =>
+      parseSettings({ project: "my-app", stack: "staging" }, { ...completed("staging"), [key]: value, protect });
+    expect(attempt("false")).not.toThrow();
+    for (const protect of ["true", ""]) {
+      expect(attempt(protect)).toThrow(expect.objectContaining({ problems: [expect.stringMatching(line)] }));
     }
   });
 
