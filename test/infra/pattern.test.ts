@@ -12,6 +12,7 @@ const board: PatternFacts = {
   binding: "BOARD",
   class: "BoardDO",
   path: "/board",
+  actions: {},
   settings: {},
 };
 const files = [

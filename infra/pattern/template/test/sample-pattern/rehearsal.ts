@@ -4,9 +4,9 @@ import { status } from "../../infra/smoke/expect.ts";
 
 export const filling: Filling = {
   binding: "SAMPLE_PATTERN",
-  async fill({ client, id, index }) {
+  async fill({ client, id, index, adminToken: token }) {
     const path = `/sample-pattern/${id}`;
-    status(`POST ${path}`, await client.call(path, { json: { text: `text ${index}` } }), 200);
+    status(`POST ${path}`, await client.call(path, { json: { text: `text ${index}` }, token }), 200);
     return { read: async () => status(`GET ${path}`, await client.call(path), 200) };
   },
 };

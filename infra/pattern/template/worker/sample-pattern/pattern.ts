@@ -10,6 +10,10 @@ export const samplePattern = pattern({
   binding: "SAMPLE_PATTERN",
   class: "SamplePatternDO",
   path: "/sample-pattern",
+  actions: {
+    read: { may: "anyone" },
+    write: { may: "users", open: true },
+  },
   limit: { policy: "sample-pattern", onUnavailable: "allow" },
   settings: {
     samplePattern: v.optional(

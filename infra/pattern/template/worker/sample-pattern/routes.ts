@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
+import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { body, params } from "../http/validation.ts";
@@ -14,12 +15,17 @@ const Which = v.object({ id: v.string() });
 const Content = v.object({ text: v.string(), revision: v.pipe(v.number(), v.integer(), v.minValue(0)) });
 
 export const routes = new Hono<App>()
-  .get("/:id", describe("The text, and how often it was set", { 200: Content }), params(Which), async (c) =>
-    c.json(await retry(() => objectOf(c, c.req.valid("param").id).read())),
+  .get(
+    "/:id",
+    describe("The text, and how often it was set", { 200: Content }),
+    may(samplePattern, "read"),
+    params(Which),
+    async (c) => c.json(await retry(() => objectOf(c, c.req.valid("param").id).read())),
   )
   .post(
     "/:id",
     describe("Sets the text", { 200: Content }),
+    may(samplePattern, "write"),
     params(Which),
     body(v.strictObject({ text: v.string() })),
     async (c) => {
