@@ -41,7 +41,7 @@ export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pic
   return kept.flatMap(({ folder, needs = [] }) =>
     needs
       .filter((needed) => folders.includes(needed))
-      .map((needed) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): take out both, or neither.`),
+      .map((needed) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep both, or neither.`),
   );
 }
 
