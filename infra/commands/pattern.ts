@@ -1,6 +1,4 @@
 /** `npm run pattern`: lists the patterns, and checks that each has all that belongs to it. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative, sep } from "node:path";
 import { Command } from "commander";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -10,13 +8,14 @@ import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
+import { templateIn } from "../pattern/template.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { Refused, runCommand, table } from "./command.ts";
 import { files, make, paths, released, tidy } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
-  "The patterns of this project: worker/patterns.ts lists them. To add one: docs/add-a-pattern.md.",
+  "The patterns of this project: worker/patterns.ts lists them. docs/add-a-pattern.md tells what belongs to one.",
 );
 
 program
@@ -57,7 +56,7 @@ program
   .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
     // Loads Pulumi, which the other commands do without.
     const { CONFIG_KEYS } = await import("../stack/config.ts");
-    const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: template() };
+    const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
     const obstacle = obstacleToName(name, project, files);
     if (obstacle !== undefined) throw new Refused(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);
@@ -114,18 +113,5 @@ function afterwards(
     "  npm run check && npm run typecheck && npm test",
   ];
 }
-
-const TEMPLATE = join(ROOT, "infra/pattern/template");
-
-/** The files that a pattern begins as, by their paths in a project. */
-const template = (): Record<string, string> =>
-  Object.fromEntries(
-    ["worker", "test"]
-      .flatMap((folder) =>
-        readdirSync(join(TEMPLATE, folder), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()),
-      )
-      .map(({ parentPath, name }) => join(parentPath, name))
-      .map((file) => [relative(TEMPLATE, file).split(sep).join("/"), readFileSync(file, "utf8")]),
-  );
 
 await runCommand(program.showHelpAfterError());

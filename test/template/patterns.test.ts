@@ -1,5 +1,5 @@
 /**
- * `npm run pattern -- remove` and `npm run init -- --patterns`: whatever is taken out, what is left is whole. Each
+ * `npm run pattern -- remove|add` and `npm run init -- --patterns`: whatever is taken out, what is left is whole. Each
  * removal is tried in a copy of its own, by the checks and the compiler; the extremes also by their tests, `npm start`
  * and the smoke test.
  */
@@ -33,8 +33,8 @@ const CHECKS = "npm run -s build:page && npm run -s check && npm run -s migratio
 const Started = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number(), adminToken: v.string() }));
 
 /** The tests that are left of the Worker's and of the tools', then the main job and its smoke test. */
-async function works(copy: ProjectCopy): Promise<string> {
-  await succeeds(copy, "vitest run --project worker --project infra");
+async function works(copy: ProjectCopy, tests = ""): Promise<string> {
+  await succeeds(copy, `vitest run --project worker --project infra ${tests}`);
   const account = copy.start("exec node infra/commands/start.ts start --port 0 --api-port 0 --json");
   try {
     for await (const line of createInterface({ input: account.stdout })) {
@@ -81,6 +81,17 @@ describe.concurrent("a pattern is taken out", () => {
     expect(copy.read("infra/migrations.ts")).toContain(
       '.step("0001-create-patterns", (classes) => classes.create("AccountDO").create("SessionDO"))',
     );
+  });
+});
+
+describe("a pattern is added", () => {
+  it("and works at once: checks, its tests, the main job, the smoke test, and a rehearsal over what was before", async () => {
+    const { copy, text } = await copyAfter("npm run -s pattern -- add job-queue");
+    expect(text).toContain("JobQueueDO answers at /job-queue");
+    await succeeds(copy, `${CHECKS} && npm run -s types -- --check`);
+    const tests = "test/job-queue test/worker/access.test.ts test/infra/config.test.ts test/infra/pattern";
+    expect(await works(copy, tests)).toMatch(/ok +job-queue +set once, and read/);
+    expect(await succeeds(copy, "npm run -s rehearse -- --from before")).toMatch(/\+ JobQueueDO \(sqlite\)/);
   });
 });
 
