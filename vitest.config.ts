@@ -9,6 +9,15 @@ declare module "vitest" {
   }
 }
 
+/**
+ * The patterns' behaviour is tested on an open stack, with the article's calls; who may do what on any other is
+ * test/worker/access.test.ts.
+ */
+const BINDINGS = {
+  ADMIN_TOKEN: "test-admin-token",
+  SETTINGS: { environment: "dev", access: "open", demoLogin: true, chat: { rooms: "public" } },
+};
+
 const CHAOS = "test/**/worker/chaos.test.ts";
 
 export default defineConfig({
@@ -21,7 +30,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.jsonc" },
-            miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token" } },
+            miniflare: { bindings: BINDINGS },
           }),
         ],
         test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 30_000 },
@@ -31,7 +40,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.jsonc" },
-            miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token" } },
+            miniflare: { bindings: BINDINGS },
           }),
         ],
         test: {

@@ -11,8 +11,11 @@ export const API_KEY_PREFIX = "api-key:";
 const RANDOM_BYTES = 32;
 const FORM = /^ds_[A-Za-z0-9_-]{43}$/;
 
-/** The record of a key: whose it is. The key itself is nowhere. */
-export const ApiKey = v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/)) });
+/** The record of a key: whose it is, and what it may do (worker/who.ts, grants). The key itself is nowhere. */
+export const ApiKey = v.object({
+  id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/)),
+  grants: v.optional(v.array(v.string()), []),
+});
 
 /** A new key. */
 export function newApiKey(): string {

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { patterns } from "../worker/patterns.ts";
-import { origin, slug } from "./values.ts";
+import { oneOf, origin, slug } from "./values.ts";
 
 type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void
   ? All
@@ -18,6 +18,8 @@ const ofPatterns: OfPatterns = Object.assign({}, ...patterns.map(({ settings }) 
 export const sharedSettings = {
   /** Origins, besides the Worker's own, whose pages may call it. */
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
+  /** Whether callers need what the rules of worker/access.ts say, or the article's calls are open to anybody. */
+  access: v.optional(oneOf(["rules", "open"]), "rules"),
   ...ofPatterns,
 };
 

@@ -3,12 +3,13 @@
  * routes; whatever went wrong comes out as a problem. The patterns' part of it follows from worker/patterns.ts.
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import type { App } from "./http/context.ts";
+import type { App, Sessions } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
 import { requestLog } from "./http/log.ts";
+import { actionOf } from "./http/may.ts";
 import { describe, openApi } from "./http/openapi.ts";
-import { type Problem, problemResponse, Refusal } from "./http/problem.ts";
+import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
 import { isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
@@ -19,13 +20,19 @@ import { stackOf } from "./stack.ts";
 interface Parts {
   /** Each pattern's routes, by its folder. */
   readonly routes: Record<PatternFolder, Hono<App>>;
+  /** The sessions, by which callers are users, where the project has them. */
+  readonly sessions?: Sessions;
   /** The rate limiter that stands in front of them, where the project has one. */
   readonly limiter?: (limit: Limit) => MiddlewareHandler<App>;
 }
 
 /** The Worker's app, of the patterns' routes. */
-export function appOf({ routes, limiter }: Parts): Hono<App> {
+export function appOf({ routes, sessions, limiter }: Parts): Hono<App> {
   const app = new Hono<App>().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
+  app.use((c, next) => {
+    c.set("sessions", sessions);
+    return next();
+  });
   const limited = (path: string, limit: Limit | undefined) => {
     if (limiter && limit) app.use(path, limiter(limit));
   };
@@ -33,7 +40,10 @@ export function appOf({ routes, limiter }: Parts): Hono<App> {
   limited("/openapi.json", { policy: "default", onUnavailable: "allow" });
 
   app.route("/", page).route("/", health);
-  for (const { folder, path } of patterns) app.route(path, routes[folder]);
+  for (const { folder, path } of patterns) {
+    for (const route of unguarded(routes[folder])) app.on(route.method, path + route.path, nobodyMay);
+    app.route(path, routes[folder]);
+  }
   let document: object | undefined;
   app.get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
     document ??= openApi(app, title, stackOf(c.env).release);
@@ -72,6 +82,17 @@ function answerTo(error: Error, c: Context<App>): Response {
 function ended(c: Context<App>, problem: Problem): Response {
   c.set("outcome", problem.kind);
   return problemResponse({ ...problem, fields: { ...c.get("problemFields"), ...problem.fields } });
+}
+
+/** Routes in front of which no action stands (http/may.ts): nobody may call them. `npm run check` names them too. */
+export function unguarded({ routes }: Hono<App>): { method: string; path: string }[] {
+  const name = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+  const guarded = new Set(routes.filter(({ handler }) => actionOf(handler) !== undefined).map(name));
+  return routes.filter((route) => route.method !== "ALL" && !guarded.has(name(route)));
+}
+
+function nobodyMay(): never {
+  throw refusal("forbidden", "This route names no action, so nobody may call it (docs/access.md)");
 }
 
 /** The methods that some route takes at a path. */

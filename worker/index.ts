@@ -5,6 +5,7 @@ import { routes as counter } from "./counter/routes.ts";
 import { routes as ledger } from "./ledger/routes.ts";
 import { rateLimit } from "./rate-limit/middleware.ts";
 import { routes as limit } from "./rate-limit/routes.ts";
+import { sessions } from "./session/identity.ts";
 import { routes as session } from "./session/routes.ts";
 
 export { ChatRoomDO } from "./chat/room.ts";
@@ -15,5 +16,6 @@ export { SessionDO } from "./session/session.ts";
 
 export default appOf({
   routes: { counter, chat, ledger, session, "rate-limit": limit },
+  sessions,
   limiter: rateLimit,
 });

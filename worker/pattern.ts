@@ -1,5 +1,6 @@
 /** What a pattern says of itself. Data only: infra/ and the tools read it too, and they have no Workers runtime. */
 import type * as v from "valibot";
+import type { Action } from "./who.ts";
 
 export interface PatternFacts {
   /** Its folder under worker/ and under test/. */
@@ -12,6 +13,8 @@ export interface PatternFacts {
   readonly class: string;
   /** Where its routes are mounted. */
   readonly path: `/${string}`;
+  /** What may be done with it, each with the rule that ships (worker/access.ts). Every route names one of them. */
+  readonly actions: Readonly<Record<string, Action>>;
   /** What the rate limiter does in front of its routes. Without it they are not limited. */
   readonly limit?: Limit;
   /** What a stack may set, by key of its file. */

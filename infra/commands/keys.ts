@@ -1,6 +1,7 @@
 /** `npm run keys`: makes, lists and revokes the API keys of a stack. */
 import Cloudflare from "cloudflare";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
+import { patterns } from "../../worker/patterns.ts";
 import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
@@ -26,8 +27,21 @@ function account(dir: string): Account {
   }
 }
 
+/** All actions of a pattern by its name, and each by its own. */
+const GRANTS: readonly string[] = patterns.flatMap(({ folder, actions }) => [
+  folder,
+  ...Object.keys(actions).map((action) => `${folder}.${action}`),
+]);
+
+function grants(given: string, before: readonly string[]): readonly string[] {
+  if (GRANTS.includes(given)) return [...new Set([...before, given])];
+  throw new InvalidArgumentError(`There is no such action; there are ${GRANTS.join(", ")}.`);
+}
+
 const program = new Command("npm run keys --")
-  .description("API keys of a stack: whoever shows one as X-API-Key has a bucket of their own at the rate limiter.")
+  .description(
+    "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
+  )
   .option("--worker <name>", "the stack's workerName", defaultWorkerName(projectName(), LOCAL))
   .option("--dir <folder>", "where the local account keeps its state", ".local");
 
@@ -42,8 +56,9 @@ program
   .command("create")
   .description("make a key and show it, this once")
   .requiredOption("--name <name>", "whose key it is")
-  .action(async ({ name }: { name: string }) => {
-    const { id, key } = await (await keys()).create(name);
+  .option("--grant <action...>", `what it may do, besides what anybody may: ${GRANTS.join(", ")}`, grants, [])
+  .action(async ({ name, grant }: { name: string; grant: string[] }) => {
+    const { id, key } = await (await keys()).create(name, grant);
     console.error(`Key ${id} for ${name}. It is shown only now:`);
     console.log(key);
   });
@@ -52,7 +67,9 @@ program
   .command("list")
   .description("show ids, dates and names, never the keys")
   .action(async () => {
-    for (const { id, createdAt, name } of await (await keys()).list()) console.log(`${id}  ${createdAt}  ${name}`);
+    for (const { id, createdAt, name, grants } of await (await keys()).list()) {
+      console.log([id, createdAt, name, ...(grants.length ? [`may ${grants.join(", ")}`] : [])].join("  "));
+    }
   });
 
 program

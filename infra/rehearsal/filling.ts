@@ -18,6 +18,8 @@ export interface Held {
    * answer is none.
    */
   readonly read: () => Promise<unknown>;
+  /** What a WebSocket to it is opened with. */
+  readonly token?: string | undefined;
   /** The region that the Worker chose for it; where not given, the id's. */
   readonly region?: string;
 }

@@ -60,6 +60,7 @@ interface Filled {
   readonly region: string;
   readonly client: Client;
   readonly read: Held["read"];
+  readonly token: string | undefined;
 }
 
 /** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
@@ -112,8 +113,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
       const client = await callers.next();
       const nextRegion = regions[index % regions.length] ?? "";
       const id = `${nextRegion}~rehearsal-${index}`;
-      const { read, region = nextRegion } = await pattern.fill({ client, id, index, adminToken });
-      return { pattern, className, id, region, client, read };
+      const { read, token, region = nextRegion } = await pattern.fill({ client, id, index, adminToken });
+      return { pattern, className, id, region, client, read, token };
     });
     filled.push(...made);
   }
@@ -249,8 +250,8 @@ async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
 async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]) {
   const letGo = new Map<string, Awaited<ReturnType<typeof hold>>>();
   for (const className of new Set(filled.map((one) => one.className))) {
-    const connects = filled.flatMap(({ className: of, pattern: { socket }, id, region, client }) =>
-      of === className && socket && !givenUp.includes(region) ? [() => client.connect(socket(id))] : [],
+    const connects = filled.flatMap(({ className: of, pattern: { socket }, id, region, client, token }) =>
+      of === className && socket && !givenUp.includes(region) ? [() => client.connect(socket(id), { token })] : [],
     );
     if (connects.length > 0) letGo.set(className, await hold(connects));
   }

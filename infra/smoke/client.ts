@@ -40,7 +40,7 @@ export class Client {
       headers: {
         ...this.#headers,
         ...(json !== undefined && { "Content-Type": "application/json" }),
-        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+        ...bearer(token),
         ...headers,
       },
       ...(body !== undefined && { body }),
@@ -61,14 +61,16 @@ export class Client {
   }
 
   /** A connected WebSocket. */
-  async connect(path: string): Promise<Socket> {
+  async connect(path: string, { token }: Pick<Call, "token"> = {}): Promise<Socket> {
     const url = new URL(path, this.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new Socket(new WebSocket(url.href, { headers: { ...this.#headers } }), url.href);
+    const socket = new Socket(new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } }), url.href);
     await socket.opened;
     return socket;
   }
 }
+
+const bearer = (token: string | undefined) => token !== undefined && { Authorization: `Bearer ${token}` };
 
 /** A WebSocket whose JSON frames are awaited by what they look like; those before the awaited one are passed over. */
 export class Socket {

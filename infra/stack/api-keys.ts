@@ -50,12 +50,12 @@ export class ApiKeys {
     );
   }
 
-  /** Makes a key. It counts within a minute everywhere. */
-  async create(name: string): Promise<ApiKey & { key: string }> {
+  /** Makes a key, with what it may do. It counts within a minute everywhere. */
+  async create(name: string, grants: string[] = []): Promise<ApiKey & { key: string }> {
     const key = newApiKey();
     const at = await storedAt(key);
     if (at === undefined) throw new Error("A new key does not have the form of one");
-    const record: ApiKey = { id: randomBytes(6).toString("hex"), name, createdAt: new Date().toISOString() };
+    const record: ApiKey = { id: randomBytes(6).toString("hex"), name, grants, createdAt: new Date().toISOString() };
     // As text: the SDK would take an object apart into form fields of its own.
     await this.#client.kv.namespaces.values.update(at, {
       ...this.#where,

@@ -275,6 +275,9 @@ function sentence(stack: string, path: string, message: string): string {
 const Related = v.object({
   homeRegion: v.fallback(v.optional(v.string()), undefined),
   regions: v.fallback(v.array(v.object({ id: v.fallback(v.string(), ""), prefix: v.fallback(v.string(), "") })), []),
+  protect: v.fallback(v.optional(v.boolean()), undefined),
+  access: v.optional(v.unknown()),
+  demoLogin: v.optional(v.unknown()),
   zoneId: v.optional(v.unknown()),
   hostname: v.optional(v.unknown()),
   routes: v.fallback(v.array(v.unknown()), []),
@@ -284,8 +287,12 @@ const Related = v.object({
 function contradictions(
   given: Readonly<Record<string, unknown>>,
 ): readonly (readonly [key: string, message: string])[] {
-  const { homeRegion, regions, zoneId, hostname, routes } = v.parse(Related, given);
+  const { homeRegion, regions, zoneId, hostname, routes, ...related } = v.parse(Related, given);
   const found: [string, string][] = [];
+  if (related.protect !== false) {
+    if (related.access === "open") found.push(["access", "is open, which only a stack with protect: false may be"]);
+    if (related.demoLogin === true) found.push(["demoLogin", "is on, which only a stack with protect: false may have"]);
+  }
   const ids = regions.map(({ id }) => id);
   if (homeRegion !== undefined && ids.length && !ids.includes(homeRegion)) {
     found.push(["homeRegion", `must be the id of one of the regions, ${ids.join(", ")} (it is "${homeRegion}")`]);

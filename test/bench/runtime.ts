@@ -35,6 +35,7 @@ const STACK = {
     environment: "bench",
     corsOrigins: [],
     demoLogin: false,
+    access: "open",
     session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 10 },
     chat: { historyLimit: 100 },
     rateLimits: { default: { capacity: 100, periodSeconds: 60 } },

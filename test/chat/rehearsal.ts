@@ -1,16 +1,18 @@
 /** A room keeps its messages, their numbers and who wrote them, and the files that were sent along. */
 import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
+import { logIn } from "../../infra/smoke/login.ts";
 
 const ofType = (type: string) => (frame: unknown) => member(frame, "type") === type;
 
 export const filling: Filling = {
   binding: "CHAT_ROOM",
   socket: (id) => `/room/${id}/ws`,
-  async fill({ client, id, index }) {
-    const socket = await client.connect(`/room/${id}/ws`);
+  async fill({ client, id, index, adminToken }) {
+    const { token } = await logIn(client, `rehearsal-${index}`, adminToken);
+    const socket = await client.connect(`/room/${id}/ws`, { token });
     try {
-      const token = String(member(await socket.next("the history", ofType("history")), "token"));
+      await socket.next("the history", ofType("history"));
       const file = { token, text: `file ${index} of ${id}`, headers: { "Content-Type": "text/plain" } };
       const stored = await client.call(`/room/${id}/attachments?name=note.txt`, file);
       const attachment = String(member(status("POST /room/…/attachments", stored, 201), "key"));
@@ -19,10 +21,10 @@ export const filling: Filling = {
         await socket.next("the ack", ofType("ack"));
       }
       const read = async () => ({
-        history: status("GET /room/…/messages", await client.call(`/room/${id}/messages`), 200),
+        history: status("GET /room/…/messages", await client.call(`/room/${id}/messages`, { token }), 200),
         file: status("the file", await client.call(`/room/${id}/attachments/${attachment}`, { token }), 200),
       });
-      return { read };
+      return { read, token };
     } finally {
       socket.close();
     }

@@ -67,10 +67,26 @@ describe("the stacks that come with the project", () => {
   it("protect what holds data, all but the local one, and let nobody log in as a guest", () => {
     for (const stack of ["staging", "production"]) {
       const settings = parseSettings({ project: "my-app", stack }, completed(stack));
-      expect(settings.protect).toBe(true);
+      expect(settings).toMatchObject({ protect: true, access: "rules" });
       expect(settings).not.toMatchObject({ demoLogin: true });
     }
   });
+
+  const wide = [
+    ["access", "open", /^access is open, which only a stack with protect: false may be/],
+    ["demoLogin", "true", /^demoLogin is on, which only a stack with protect: false may have/],
+  ] as const;
+  it.each(wide.filter(([key]) => CONFIG_KEYS.includes(key)))(
+    "refuse %s: %s in one line where they are protected",
+    (key, value, line) => {
+      const attempt = (protect: string) => () =>
+        parseSettings({ project: "my-app", stack: "staging" }, { ...completed("staging"), [key]: value, protect });
+      expect(attempt("false")).not.toThrow();
+      for (const protect of ["true", ""]) {
+        expect(attempt(protect)).toThrow(expect.objectContaining({ problems: [expect.stringMatching(line)] }));
+      }
+    },
+  );
 
   it.each(["local", "staging", "production"])("give the Worker bindings that its own schema accepts: %s", (stack) => {
     const settings = parseSettings({ project: "my-app", stack }, completed(stack));

@@ -1,33 +1,43 @@
 /** The ledger: refuses what is not there, and with the admin token moves money and proves that it adds up. */
 import { equal, member, status } from "../../infra/smoke/expect.ts";
+import { logIn, NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
 export async function probe({ client, id, options: { adminToken } }: Subject): Promise<string> {
   const at = (path: string) => `/account/${id}/${path}`;
-  const transfer = async (amount: unknown, to = "ben") =>
-    client.call(at("transfer"), { json: { from: "ann", to, amount } });
+  // Accounts are their users': each has the name of one.
+  const [from, other] = [`${id}-ann`, `${id}-ben`];
+  const ann = await logIn(client, from, adminToken);
+  const { token = adminToken } = ann;
+  const transfer = async (amount: unknown, to = other) =>
+    client.call(at("transfer"), { json: { from, to, amount }, token });
+  try {
+    const attempt = await transfer(5);
+    if (token === undefined && attempt.status === 401) return NEEDS_TOKEN;
+    const refused = status("a transfer of money that is not there", attempt, 400);
+    equal("the refusal", member(refused, "error"), "Insufficient balance: 0 < 5");
+    equal("its success", member(refused, "success"), false);
+    status("a negative amount", await transfer(-5), 400);
+    status("an amount that is text", await transfer("5"), 400);
+    status("a transfer to the same account", await transfer(5, from), 400);
+    const deposit = { json: { account: from, amount: 10 } };
+    status("a deposit without the admin token", await client.call(at("deposit"), deposit), 401);
+    if (adminToken === undefined) return "refuses what it must; money was not moved: that takes --admin-token";
 
-  const refused = status("a transfer of money that is not there", await transfer(5), 400);
-  equal("the refusal", member(refused, "error"), "Insufficient balance: 0 < 5");
-  equal("its success", member(refused, "success"), false);
-  status("a negative amount", await transfer(-5), 400);
-  status("an amount that is text", await transfer("5"), 400);
-  status("a transfer to the same account", await transfer(5, "ann"), 400);
-  const deposit = { json: { account: "ann", amount: 10 } };
-  status("a deposit without the admin token", await client.call(at("deposit"), deposit), 401);
-  if (adminToken === undefined) return "refuses what it must; money was not moved: that takes --admin-token";
-
-  status("a deposit", await client.call(at("deposit"), { ...deposit, token: adminToken }), 200);
-  const once = { json: { from: "ann", to: "ben", amount: 7 }, headers: { "Idempotency-Key": id } };
-  for (const attempt of ["the transfer", "the same transfer again"]) {
-    const moved = status(attempt, await client.call(at("transfer"), once), 200);
-    equal(`the balances after ${attempt}`, member(moved, "balances"), { ann: 3, ben: 7 });
+    status("a deposit", await client.call(at("deposit"), { ...deposit, token: adminToken }), 200);
+    const once = { json: { from, to: other, amount: 7 }, headers: { "Idempotency-Key": id }, token };
+    for (const attempt of ["the transfer", "the same transfer again"]) {
+      const moved = status(attempt, await client.call(at("transfer"), once), 200);
+      equal(`what is left after ${attempt}`, member(moved, "balances", from), 3);
+    }
+    const overdraft = status("an overdraft", await transfer(5), 400);
+    equal("the refusal", member(overdraft, "error"), "Insufficient balance: 3 < 5");
+    const ben = status("a balance", await client.call(at(`balances/${other}`), { token: adminToken }), 200);
+    equal("what the other has", member(ben, "balance"), 7);
+    const audit = status("the audit", await client.call(at("audit"), { token: adminToken }), 200);
+    equal("the audit's findings", [member(audit, "ok"), member(audit, "total")], [true, 0]);
+    return "refuses what it must, moves money once under one key, adds up";
+  } finally {
+    await ann.logOut();
   }
-  const overdraft = status("an overdraft", await transfer(5), 400);
-  equal("the refusal", member(overdraft, "error"), "Insufficient balance: 3 < 5");
-  const ben = status("a balance", await client.call(at("balances/ben")), 200);
-  equal("what the other has", member(ben, "balance"), 7);
-  const audit = status("the audit", await client.call(at("audit")), 200);
-  equal("the audit's findings", [member(audit, "ok"), member(audit, "total")], [true, 0]);
-  return "refuses what it must, moves money once under one key, adds up";
 }

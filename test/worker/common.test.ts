@@ -208,10 +208,10 @@ describe("the admin token", () => {
     const both = { ADMIN_TOKEN: "the-new-token", ADMIN_TOKEN_PREVIOUS: "the-old-token" };
     const statuses = async (more: object) =>
       Promise.all(["the-new-token", "the-old-token", "another"].map(async (token) => (await ask(token, more)).status));
-    expect(await statuses(both)).toEqual([200, 200, 403]);
-    expect(await statuses({ ADMIN_TOKEN: "the-new-token" })).toEqual([200, 403, 403]);
-    expect(await statuses({ ...both, ADMIN_TOKEN_PREVIOUS: "" })).toEqual([200, 403, 403]);
-    expect(await statuses({ ADMIN_TOKEN: "", ADMIN_TOKEN_PREVIOUS: "the-old-token" })).toEqual([403, 403, 403]);
+    expect(await statuses(both)).toEqual([200, 200, 401]);
+    expect(await statuses({ ADMIN_TOKEN: "the-new-token" })).toEqual([200, 401, 401]);
+    expect(await statuses({ ...both, ADMIN_TOKEN_PREVIOUS: "" })).toEqual([200, 401, 401]);
+    expect(await statuses({ ADMIN_TOKEN: "", ADMIN_TOKEN_PREVIOUS: "the-old-token" })).toEqual([401, 401, 401]);
   });
 });
 
@@ -289,7 +289,9 @@ describe("the OpenAPI document", () => {
             },
           },
         },
-        "/counter/reset": { post: { security: [{ admin: [] }] } },
+        "/counter/reset": {
+          post: { security: [{ admin: [] }, { key: [] }], "x-access": { action: "counter.reset", rule: "admin" } },
+        },
       },
     });
   });

@@ -31,15 +31,19 @@ it("creates the five classes and answers, and a second deploy changes no class a
   const first = await run("deploy");
   expect(first.text).toContain("Created: CounterDO, ChatRoomDO, AccountDO, SessionDO, RateLimiterDO");
   expect(first.code).toBe(0);
-  expect(await (await fetch(`${url()}/counter/increment?id=kept`, { method: "POST" })).json()).toEqual({ count: 1 });
+  // As it comes it goes by its rules, and without a token nobody is the admin: nothing is open by mistake.
+  expect((await fetch(`${url()}/counter/increment?id=kept`, { method: "POST" })).status).toBe(401);
+  expect((await fetch(`${url()}/session`, { method: "POST", body: "{}" })).status).toBe(401);
+  const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
+  expect(secret).toMatchObject({ code: 0 });
+  const admin = { method: "POST", headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } };
+  expect(await (await fetch(`${url()}/counter/increment?id=kept`, admin)).json()).toEqual({ count: 1 });
 
   const second = await run("deploy");
   expect(second.text).not.toContain("Created:");
   expect(second.code).toBe(0);
   expect(await (await fetch(`${url()}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
 
-  const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
-  expect(secret).toMatchObject({ code: 0 });
   const checks = await smoke(new URL(url()), { adminToken: ADMIN_TOKEN });
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** Chat rooms: what the rest of the house knows of them. */
 import * as v from "valibot";
-import { whole } from "../../contract/values.ts";
+import { oneOf, whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 
 export const chat = pattern({
@@ -9,18 +9,26 @@ export const chat = pattern({
   binding: "CHAT_ROOM",
   class: "ChatRoomDO",
   path: "/room",
+  actions: {
+    join: { may: "object", open: true },
+    read: { may: "object", open: true },
+    /** Files go to who may read the room and has joined it. */
+    attach: { may: "object", open: true },
+    /** The room's rule, owner and members. */
+    manage: { may: "keeper" },
+  },
   limit: { policy: "chat", onUnavailable: "allow" },
   settings: {
     chat: v.optional(
       v.object({
         /** Messages that a room keeps. */
         historyLimit: v.optional(whole(1, 10_000), 100),
+        /** Who may join and read a room that has no rule of its own. */
+        rooms: v.optional(oneOf(["public", "users", "members"]), "users"),
         /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
         retentionDays: v.optional(whole(1, 3_650)),
       }),
       {},
     ),
   },
-  /** Who somebody is in a room, their session says. */
-  needs: ["session"],
 });

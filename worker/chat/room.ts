@@ -7,11 +7,14 @@
  * memory only repeats it.
  */
 import { DurableObject } from "cloudflare:workers";
+import { denied } from "../http/may.ts";
 import { problemResponse } from "../http/problem.ts";
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { stackOf } from "../stack.ts";
+import type { Caller } from "../who.ts";
+import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
 import { type ClientFrame, type Message, PING, PONG, type ServerFrame, type Subprotocol } from "./protocol.ts";
@@ -37,6 +40,8 @@ const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 export interface Joining {
   userId: string;
   token?: string;
+  /** Who it is, where the room has to say whether they may. */
+  undecided?: Caller;
   after?: number;
   /** The one of ours that the client offered, and waits for. */
   subprotocol?: Subprotocol;
@@ -47,6 +52,8 @@ interface SocketState {
   userId: string;
   bucket: Bucket;
   typedAt: number;
+  /** As the door sees them; not there where they may be in the room whatever its rule. */
+  caller?: Pick<Caller, "kind" | "id">;
 }
 
 /** A message that is not stored yet, and who waits for it. */
@@ -76,6 +83,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #uploads: Uploads;
   /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
   readonly #gone = new Set<string>();
+  /** As stored, or what the stack says of rooms without a rule. */
+  #door: Door;
   #opened: History | undefined;
   #remembered: Sent | undefined;
   /** What was said while the messages before it are on their way to the disk. */
@@ -87,16 +96,18 @@ export class ChatRoomDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
-    const { historyLimit, retentionDays } = stackOf(env).settings.chat;
+    const { historyLimit, retentionDays, rooms } = stackOf(env).settings.chat;
+    this.#door = ctx.storage.kv.get<Door>(DOOR) ?? { rule: rooms, members: [] };
     this.#historyLimit = historyLimit;
     this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
 
-  /** Lets somebody in; the Worker has made sure who they are and put it into the URL (`joinRequest`). */
+  /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
-    const { userId, token, after, subprotocol } = readJoinRequest(request);
+    const { userId, token, undecided: caller, after, subprotocol } = readJoinRequest(request);
+    if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
     const sockets = this.#open();
     if (sockets.length >= MAX_SOCKETS) {
       return problemResponse({
@@ -110,7 +121,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#gone.delete(userId);
     this.ctx.acceptWebSocket(server, [tagOf(userId), ...(subprotocol === "chat.batched" ? [BATCHED] : [])]);
     const now = Date.now();
-    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0 });
+    const seen = caller && { caller: { kind: caller.kind, id: caller.id } };
+    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, ...seen });
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
     if (!this.#sweepArmed) await this.#armSweep(0);
@@ -118,8 +130,52 @@ export class ChatRoomDO extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
   }
 
-  /** A page of what is kept. */
-  messages(range: Range): Page {
+  /** A page of what is kept, for `reader`; where that is not given, they may read. */
+  messages(range: Range, reader?: Caller): Page | "denied" {
+    return isLetIn(reader, this.#door) ? this.#page(range) : "denied";
+  }
+
+  /** Who may be in the room, for who may change it. */
+  door(keeper?: Caller): Door | "denied" {
+    return isKeeper(keeper, this.#door) ? this.#door : "denied";
+  }
+
+  /** Sets the rule, and the owner where one is given. */
+  setDoor({ rule, owner }: Pick<Door, "rule" | "owner">, keeper?: Caller): Door | "denied" {
+    return this.#changeDoor(keeper, (door) => ({ ...door, rule, ...(owner !== undefined && { owner }) }));
+  }
+
+  /** Makes a user a member; "full" where there are too many. */
+  invite(userId: string, keeper?: Caller): Door | "denied" | "full" {
+    const { members } = this.#door;
+    if (members.includes(userId)) return this.door(keeper);
+    if (members.length >= MAX_MEMBERS && isKeeper(keeper, this.#door)) return "full";
+    return this.#changeDoor(keeper, (door) => ({ ...door, members: [...members, userId] }));
+  }
+
+  /** Takes a user out of the members. */
+  remove(userId: string, keeper?: Caller): Door | "denied" {
+    return this.#changeDoor(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
+  }
+
+  /** Changes the door, and puts out who may not be here any more. */
+  #changeDoor(keeper: Caller | undefined, change: (door: Door) => Door): Door | "denied" {
+    if (!isKeeper(keeper, this.#door)) return "denied";
+    const door = change(this.#door);
+    this.ctx.storage.kv.put(DOOR, door);
+    this.#door = door;
+    for (const socket of this.#open()) {
+      if (!isLetIn(stateOf(socket)?.caller, door)) this.#putOut(socket, "You may not be in this room any more");
+    }
+    return door;
+  }
+
+  #putOut(socket: WebSocket, why: string): void {
+    attempt(() => socket.close(1_008, why));
+    this.#leave(socket);
+  }
+
+  #page(range: Range): Page {
     const history = this.#history();
     return history
       ? { messages: history.read(range), first: history.first, last: history.last }
@@ -127,7 +183,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Announces a file that is about to be stored in R2. */
-  async reserve(upload: Upload): Promise<"reserved" | "too-many"> {
+  async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "denied"> {
+    if (!isLetIn(uploader, this.#door)) return "denied";
     this.#schema.create();
     const now = Date.now();
     if (!this.#uploads.reserve(upload, now)) return "too-many";
@@ -141,7 +198,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** The file, if this user may read it: who is in the room, has a message in its history, or uploaded it. */
-  attachment(key: string, userId: string): Readable {
+  attachment(key: string, userId: string, reader?: Caller): Readable {
+    if (!isLetIn(reader, this.#door)) return { kind: "forbidden" };
     const found = this.#schema.empty ? undefined : this.#uploads.find(key);
     if (!found) return { kind: "missing" };
     const { upload, sent } = found;
@@ -223,13 +281,13 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** What a newcomer misses, and who is here. */
   #welcome(socket: WebSocket, who: { userId: string; token?: string }, after: number | undefined): void {
-    const { first, last } = this.messages({ limit: 0 });
+    const { first, last } = this.#page({ limit: 0 });
     // Numbers beyond the newest are from a room that is no more: nothing that the client has goes on here.
     const resumable = after === undefined || (after >= first - 1 && after <= last);
     if (after !== undefined && !resumable) send(socket, { type: "gap", after, first });
     let from = after !== undefined && resumable ? after : first - 1;
     for (let more = true; more; ) {
-      const { messages } = this.messages({ after: from, limit: MESSAGES_PER_FRAME });
+      const { messages } = this.#page({ after: from, limit: MESSAGES_PER_FRAME });
       from = messages.at(-1)?.seq ?? last;
       more = from < last;
       send(socket, { type: "history", messages, last, more, ...who });
@@ -403,14 +461,19 @@ export class ChatRoomDO extends DurableObject<Env> {
 
 /** The request by which the Worker lets somebody into a room. */
 export function joinRequest(joining: Joining): Request {
-  const url = new URL("https://room/");
-  url.searchParams.set("joining", JSON.stringify(joining));
-  return new Request(url, { headers: { Upgrade: "websocket" } });
+  // Not in the URL, which the platform logs.
+  return new Request("https://room/", {
+    headers: { Upgrade: "websocket", [JOINING_HEADER]: encodeURIComponent(JSON.stringify(joining)) },
+  });
 }
 
 function readJoinRequest(request: Request): Joining {
-  return JSON.parse(new URL(request.url).searchParams.get("joining") ?? "");
+  return JSON.parse(decodeURIComponent(request.headers.get(JOINING_HEADER) ?? ""));
 }
+
+const JOINING_HEADER = "X-Joining";
+/** Under which the door is stored: one key, because it is whole or not there. */
+const DOOR = "door";
 
 /** The tag of sockets that take many messages in one frame. No user's tag: those have a colon. */
 const BATCHED = "batched";

@@ -1,17 +1,21 @@
 /** HTTP and WebSocket routes of the chat room, mounted under /room. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { callerOf, namedCallerOf } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
+import { denied, may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { upgrade } from "../http/upgrade.ts";
-import { query, wholeNumber } from "../http/validation.ts";
+import { UserId } from "../http/user-id.ts";
+import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { nameOf, objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
-import { newcomer, type Who, whoIs } from "./identity.ts";
+import type { Caller } from "../who.ts";
+import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
-import { joinRequest, type Readable } from "./room.ts";
+import { type ChatRoomDO, joinRequest, type Readable } from "./room.ts";
 
 const MAX_PAGE = 100;
 const MAX_ATTACHMENT_BYTES = 10 * 1_024 * 1_024;
@@ -56,24 +60,65 @@ const Messages = v.object({
   gap: v.boolean(),
 });
 
+const Access = v.object({
+  rule: v.picklist(ROOM_RULES),
+  /** The user who may change this. */
+  owner: v.optional(v.string()),
+  members: v.array(v.string()),
+});
+const NewAccess = v.strictObject({ rule: v.picklist(ROOM_RULES), owner: v.optional(UserId) });
+const Member = v.object({ userId: UserId });
+
 const joining = describe("A WebSocket into the room; after=<seq> resumes where a connection was cut", {
   101: "Switching protocols; frames as in worker/chat/protocol.ts",
 });
 
 export const routes = new Hono<App>()
-  .get("/:roomId", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
-  .get("/:roomId/ws", joining, query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
-  .get("/:roomId/messages", describe("A page of the history", { 200: Messages }), query(Range), async (c) => {
-    const range = c.req.valid("query");
-    const page = await retry(() => roomOf(c).messages(range));
-    return c.json({ ...page, gap: range.after !== undefined && range.after < page.first - 1 });
-  })
+  .get("/:roomId", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
+  .get("/:roomId/ws", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
+  .get(
+    "/:roomId/messages",
+    describe("A page of the history", { 200: Messages }),
+    may(chat, "read"),
+    query(Range),
+    async (c) => {
+      const range = c.req.valid("query");
+      const page = await retry(async () => await roomOf(c).messages(range, undecided(c)));
+      if (page === "denied") throw denied(await callerOf(c));
+      return c.json({ ...page, gap: range.after !== undefined && range.after < page.first - 1 });
+    },
+  )
+  .get("/:roomId/access", describe("Who may join and read the room", { 200: Access }), may(chat, "manage"), async (c) =>
+    c.json(await manage(c, (room, keeper) => room.door(keeper))),
+  )
+  .put(
+    "/:roomId/access",
+    describe("Sets the room's rule, and its owner. Who may not be in it any more is put out", { 200: Access }),
+    may(chat, "manage"),
+    body(NewAccess),
+    async (c) => c.json(await manage(c, (room, keeper) => room.setDoor(c.req.valid("json"), keeper))),
+  )
+  .put(
+    "/:roomId/members/:userId",
+    describe("Makes a user a member of the room", { 200: Access }),
+    may(chat, "manage"),
+    params(Member),
+    async (c) => c.json(await manage(c, (room, keeper) => room.invite(c.req.valid("param").userId, keeper))),
+  )
+  .delete(
+    "/:roomId/members/:userId",
+    describe("Takes a user out of the room's members, and out of the room where only members may be", { 200: Access }),
+    may(chat, "manage"),
+    params(Member),
+    async (c) => c.json(await manage(c, (room, keeper) => room.remove(c.req.valid("param").userId, keeper))),
+  )
   .post(
     "/:roomId/attachments",
     describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
+    may(chat, "attach"),
     query(FileName),
     async (c) => {
-      const { userId } = await someone(c);
+      const userId = await someone(c);
       const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
       if (!ATTACHMENT_TYPES.includes(type)) {
         throw refusal("unsupported-media-type", `Attachments may be ${ATTACHMENT_TYPES.join(", ")}`);
@@ -84,7 +129,9 @@ export const routes = new Hono<App>()
       const { name } = c.req.valid("query");
       const file = { key, type, size, ...(name !== undefined && { name }) };
       // Not retried: the second call of the two would find the key taken.
-      if ((await roomOf(c).reserve({ ...file, blob, userId })) === "too-many") {
+      const reserved = await roomOf(c).reserve({ ...file, blob, userId }, undecided(c));
+      if (reserved === "denied") throw denied(await callerOf(c));
+      if (reserved === "too-many") {
         throw refusal("rate-limited", "Too many uploads are waiting to be sent", { headers: { "Retry-After": "60" } });
       }
       await store(c, blob, type, size);
@@ -98,9 +145,12 @@ export const routes = new Hono<App>()
   .get(
     "/:roomId/attachments/:key",
     describe("A file, for the room's members", { 200: "Its bytes; Range and If-None-Match are honoured" }),
+    may(chat, "attach"),
     async (c) => {
-      const { userId } = await someone(c);
-      const file: Readable = await retry(async () => await roomOf(c).attachment(c.req.param("key"), userId));
+      const userId = await someone(c);
+      const file: Readable = await retry(
+        async () => await roomOf(c).attachment(c.req.param("key"), userId, undecided(c)),
+      );
       if (file.kind === "forbidden")
         throw refusal("forbidden", "Only members of the room may read its attachments: join it");
       if (file.kind !== "found") throw notFound();
@@ -130,7 +180,8 @@ const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 const notFound = () => refusal("not-found", "There is no such attachment in this room");
 
 async function join(c: RoomContext, after: number | undefined): Promise<Response> {
-  const who = (await whoIs(c)) ?? (await newcomer());
+  const { id: userId, token } = await namedCallerOf(c);
+  const asked = undecided(c);
   const offered =
     c.req
       .header("Sec-WebSocket-Protocol")
@@ -138,14 +189,31 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
       .map((protocol) => protocol.trim()) ?? [];
   const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
   return roomOf(c).fetch(
-    joinRequest({ ...who, ...(after !== undefined && { after }), ...(subprotocol && { subprotocol }) }),
+    joinRequest({
+      userId,
+      ...(token !== undefined && { token }),
+      ...(asked && { undecided: asked }),
+      ...(after !== undefined && { after }),
+      ...(subprotocol && { subprotocol }),
+    }),
   );
 }
 
-/** The caller, who must be somebody. */
-async function someone(c: RoomContext): Promise<Who> {
-  const who = await whoIs(c);
-  if (who) return who;
+/** What comes of a change of the room's door, by who may make it. */
+async function manage(
+  c: RoomContext,
+  change: (room: DurableObjectStub<ChatRoomDO>, keeper: Caller | undefined) => Promise<Door | "denied" | "full">,
+): Promise<Door> {
+  const door = await retry(() => change(roomOf(c), undecided(c)));
+  if (door === "denied") throw denied(await callerOf(c));
+  if (door === "full") throw refusal("invalid-input", `userId: the room has ${MAX_MEMBERS} members, and takes no more`);
+  return door;
+}
+
+/** The id of the caller, who must be somebody. */
+async function someone(c: RoomContext): Promise<string> {
+  const { id } = await callerOf(c);
+  if (id !== "") return id;
   throw refusal("unauthorized", "Log in, or show the token that the room's history frame gave you, as a bearer token", {
     headers: { "WWW-Authenticate": "Bearer" },
   });

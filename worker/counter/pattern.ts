@@ -7,6 +7,11 @@ export const counter = pattern({
   binding: "COUNTER",
   class: "CounterDO",
   path: "/counter",
+  actions: {
+    read: { may: "anyone" },
+    change: { may: "users", open: true },
+    reset: { may: "admin" },
+  },
   limit: { policy: "counter", onUnavailable: "allow" },
   settings: {},
 });

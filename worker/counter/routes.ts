@@ -1,9 +1,9 @@
 /** HTTP routes of the counter, mounted under /counter. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { admin } from "../http/admin.ts";
 import type { App } from "../http/context.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
+import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { upgrade } from "../http/upgrade.ts";
 import { body, query } from "../http/validation.ts";
@@ -39,6 +39,7 @@ export const routes = new Hono<App>()
   .post(
     "/increment",
     describe("Adds to a counter", { 200: Answer }),
+    may(counter, "change"),
     query(Which),
     idempotencyKey,
     body(Step),
@@ -47,6 +48,7 @@ export const routes = new Hono<App>()
   .post(
     "/decrement",
     describe("Takes from a counter, down to 0", { 200: Answer }),
+    may(counter, "change"),
     query(Which),
     idempotencyKey,
     body(Step),
@@ -55,19 +57,22 @@ export const routes = new Hono<App>()
   .post(
     "/reset",
     describe("Sets a counter back to 0", { 200: ResetAnswer }),
-    admin,
+    may(counter, "reset"),
     query(Which),
     idempotencyKey,
     body(v.strictObject({})),
     async (c) => c.json({ count: await change(c, c.req.valid("query").id, reset), reset: true }),
   )
-  .get("/", reading, query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
-  .get("/value", reading, query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
+  .get("/", reading, may(counter, "read"), query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
+  .get("/value", reading, may(counter, "read"), query(Reading), async (c) =>
+    c.json(await read(c, c.req.valid("query"))),
+  )
   .get(
     "/live",
     describe("A WebSocket that is sent {count} at once and on every change, at most ten times a second", {
       101: "Switching protocols",
     }),
+    may(counter, "read"),
     query(Which),
     upgrade,
     (c) => counterOf(c, c.req.valid("query").id).fetch(c.req.raw),

@@ -1,4 +1,16 @@
 /** What the parts of the app share through a request, and so may not import from the app, which imports them. */
+import type { Context } from "hono";
+import type { Caller } from "../who.ts";
+
+/** The sessions, for whoever asks who a caller is. */
+export interface Sessions {
+  /** The user or guest of a session's token; undefined where there is none such, or no longer. Counts as a use. */
+  callerOf(c: Context<App>, token: string): Promise<Caller | undefined>;
+  /** The token in the caller's cookie. Refuses (403) changes that a foreign page may have asked for. */
+  cookieOf(c: Context<App>): string | undefined;
+  /** The `Set-Cookie` that takes the cookie away. */
+  readonly withoutCookie: string;
+}
 
 /** What every handler finds in its context. */
 export interface App {
@@ -7,6 +19,12 @@ export interface App {
     requestId: string;
     /** The object that the request went to, for the log. */
     object?: { pattern: string; region: string };
+    /** Where the project has sessions. */
+    sessions?: Sessions | undefined;
+    /** Who calls, once somebody has asked (http/caller.ts). */
+    caller?: Caller;
+    /** The caller, where only the object at hand knows whether they may (http/may.ts). */
+    undecided?: Caller;
     /** The kind of problem that the request ended with, for the log. */
     outcome?: string;
     /** The request's `Idempotency-Key`, checked. */

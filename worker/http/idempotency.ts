@@ -38,8 +38,15 @@ export const idempotencyKey: MiddlewareHandler<App> = documented(
 
 /** Makes a change at an object: again after a failure only where the request's key keeps it from happening twice. */
 export function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
-  const key = c.get("idempotencyKey");
+  const key = keyOf(c);
   return key === undefined ? make(undefined) : retry(() => make(key));
+}
+
+/** The request's key. One caller's is never another's: a key has no space, so who it belongs to can stand in front. */
+function keyOf(c: Context<App>): string | undefined {
+  const key = c.get("idempotencyKey");
+  const id = c.get("caller")?.id;
+  return key === undefined || !id ? key : `${id} ${key}`;
 }
 
 /** Of answers that were given before. */

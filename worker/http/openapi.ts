@@ -26,6 +26,7 @@ interface Operation {
   requestBody?: object;
   responses?: Record<string, object>;
   security?: Record<string, string[]>[];
+  "x-access"?: { action: string; rule: string };
 }
 
 const contributions = new WeakMap<object, () => Operation>();
@@ -75,6 +76,7 @@ export function openApi(app: Hono<App>, title: string, release: Release): object
       securitySchemes: {
         admin: { type: "http", scheme: "bearer", description: "The stack's admin token" },
         session: { type: "http", scheme: "bearer", description: "A session's token" },
+        key: { type: "apiKey", in: "header", name: "X-API-Key" },
         cookie: { type: "apiKey", in: "cookie", name: "__Host-session" },
       },
       schemas: {

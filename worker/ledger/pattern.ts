@@ -7,6 +7,17 @@ export const ledger = pattern({
   binding: "ACCOUNT",
   class: "AccountDO",
   path: "/account",
+  actions: {
+    /** Out of an account. An account is the user's whose id is its name. */
+    transfer: { may: "owner", open: true },
+    /** An account's balance and transactions. */
+    read: { may: "owner", open: true },
+    /** All accounts together. */
+    list: { may: "admin", open: true },
+    deposit: { may: "admin" },
+    withdraw: { may: "admin" },
+    audit: { may: "admin", open: true },
+  },
   limit: { policy: "account", onUnavailable: "deny" },
   settings: {},
 });

@@ -1,11 +1,12 @@
 /** HTTP routes of the ledgers, mounted under /account. One object is one ledger; accounts are names inside it. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { admin } from "../http/admin.ts";
 import type { App } from "../http/context.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
+import { may, permits } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
+import { Id } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
@@ -19,14 +20,8 @@ const MAIN = "main";
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-const Name = v.pipe(
-  v.string(),
-  v.normalize("NFC"),
-  v.regex(
-    /^[\p{L}\p{N}][\p{L}\p{N}\p{M}._-]{0,63}$/u,
-    "must be 1 to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit",
-  ),
-);
+/** An account is named after the user whose it is. */
+const Name = Id;
 const Amount = v.pipe(
   v.number("must be a number"),
   v.integer("must be an integer, in minor units"),
@@ -51,7 +46,7 @@ const Moved = v.object({
   amount: v.number(),
   /** Of the transaction, in its ledger. */
   id: v.string(),
-  /** Of both accounts, after it. */
+  /** After it: of both accounts, or of the one that the caller may look into. */
   balances: v.record(v.string(), v.number()),
 });
 const Balance = v.object({ account: v.string(), balance: v.number() });
@@ -81,19 +76,27 @@ export const routes = new Hono<App>()
     c.set("problemFields", { success: false });
     await next();
   })
-  .post("/transfer", transferring, idempotencyKey, body(Transfer), async (c) => {
+  .post("/transfer", transferring, idempotencyKey, body(Transfer), may(ledger, "transfer", payer), async (c) => {
     const { from, to, amount } = c.req.valid("json");
     return c.json(await pay(c, MAIN, (ledger, key) => ledger.transfer(from, to, amount, key)));
   })
-  .post("/:ledger/transfer", transferring, params(Ledger), idempotencyKey, body(Transfer), async (c) => {
-    const { from, to, amount } = c.req.valid("json");
-    const { ledger: id } = c.req.valid("param");
-    return c.json(await pay(c, id, (ledger, key) => ledger.transfer(from, to, amount, key)));
-  })
+  .post(
+    "/:ledger/transfer",
+    transferring,
+    params(Ledger),
+    idempotencyKey,
+    body(Transfer),
+    may(ledger, "transfer", payer),
+    async (c) => {
+      const { from, to, amount } = c.req.valid("json");
+      const { ledger: id } = c.req.valid("param");
+      return c.json(await pay(c, id, (ledger, key) => ledger.transfer(from, to, amount, key)));
+    },
+  )
   .post(
     "/:ledger/deposit",
     describe("Brings money into a ledger", { 200: Moved }),
-    admin,
+    may(ledger, "deposit"),
     params(Ledger),
     idempotencyKey,
     body(Payable),
@@ -105,7 +108,7 @@ export const routes = new Hono<App>()
   .post(
     "/:ledger/withdraw",
     describe("Takes money out of a ledger", { 200: Moved }),
-    admin,
+    may(ledger, "withdraw"),
     params(Ledger),
     idempotencyKey,
     body(Payable),
@@ -118,6 +121,7 @@ export const routes = new Hono<App>()
     "/:ledger/balances/:name",
     describe("The balance of an account", { 200: Balance }),
     params(v.object({ ...Ledger.entries, name: Name })),
+    may(ledger, "read", ({ req }: Valid<"param", { name: string }>) => ({ owner: req.valid("param").name })),
     async (c) => {
       const { ledger, name } = c.req.valid("param");
       return c.json({ account: name, balance: await retry(() => ledgerOf(c, ledger).balance(name)) });
@@ -126,6 +130,7 @@ export const routes = new Hono<App>()
   .get(
     "/:ledger/balances",
     describe("All balances, by name", { 200: v.object({ balances: v.array(Balance), cursor: Cursor }) }),
+    may(ledger, "list"),
     params(Ledger),
     query(v.object({ cursor: v.optional(Name), limit: PageSize })),
     async (c) => {
@@ -141,16 +146,31 @@ export const routes = new Hono<App>()
     }),
     params(Ledger),
     query(v.object({ account: v.optional(Name), cursor: v.optional(wholeNumber(1, MAX_AMOUNT)), limit: PageSize })),
+    may(ledger, "read", ({ req }: Valid<"query", { account?: string | undefined }>) => ({
+      owner: req.valid("query").account,
+    })),
     async (c) => {
       const { account: name, cursor, limit } = c.req.valid("query");
       const { ledger } = c.req.valid("param");
       const { items, next } = await retry(() => ledgerOf(c, ledger).transactions(name, cursor, limit));
-      return c.json({ transactions: items.map(entry), cursor: next === null ? null : String(next) });
+      return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
     },
   )
-  .get("/:ledger/audit", describe("Whether the ledger adds up", { 200: AuditAnswer }), params(Ledger), async (c) =>
-    c.json(await retry(() => ledgerOf(c, c.req.valid("param").ledger).audit())),
+  .get(
+    "/:ledger/audit",
+    describe("Whether the ledger adds up", { 200: AuditAnswer }),
+    may(ledger, "audit"),
+    params(Ledger),
+    async (c) => c.json(await retry(() => ledgerOf(c, c.req.valid("param").ledger).audit())),
   );
+
+/** The context behind the check of a body, a query or parameters. */
+type Valid<Target extends string, Checked> = Context<App, string, { out: Record<Target, Checked> }>;
+
+/** Whose money is moved. */
+function payer({ req }: Valid<"json", { from: string }>) {
+  return { owner: req.valid("json").from };
+}
 
 const ledgerOf = (c: Context<App>, id: string) => objectFor(c, ledger, id);
 
@@ -164,27 +184,16 @@ async function pay(
   const { outcome, replayed } = paid;
   if (replayed) c.header(REPLAYED_HEADER, "true");
   if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
-  const { timestamp: _, ...moved } = entry(outcome.transaction);
+  const { timestamp: _, ...moved } = (await entryFor(c))(outcome.transaction);
   return { success: true, ...moved };
 }
 
-/** A transaction as callers see it. */
-function entry({
-  seq,
-  payer,
-  payee,
-  amount,
-  payerBalance,
-  payeeBalance,
-  at,
-}: Transaction): v.InferOutput<typeof Entry> {
-  const balances = [[payer, payerBalance] as const, [payee, payeeBalance] as const];
-  return {
-    id: String(seq),
-    from: payer,
-    to: payee,
-    amount,
-    balances: Object.fromEntries(balances.filter(([name]) => name !== OUTSIDE)),
-    timestamp: at,
+/** How the caller sees a transaction: without the balances of accounts that they may not read. */
+async function entryFor(c: Context<App>): Promise<(transaction: Transaction) => v.InferOutput<typeof Entry>> {
+  const mayRead = await permits(c, ledger, "read");
+  return ({ seq, payer, payee, amount, payerBalance, payeeBalance, at }) => {
+    const balances = [[payer, payerBalance] as const, [payee, payeeBalance] as const];
+    const seen = balances.filter(([name]) => name !== OUTSIDE && mayRead({ owner: name }));
+    return { id: String(seq), from: payer, to: payee, amount, balances: Object.fromEntries(seen), timestamp: at };
   };
 }

@@ -5,8 +5,8 @@
  * ago is too much until the time that the object said, and what costs more is too much for longer.
  */
 import type { Policy } from "../objects/bucket.ts";
+import { Memory } from "../objects/memory.ts";
 import type { Verdict } from "./limiter.ts";
-import { Memory } from "./memory.ts";
 
 interface Denial {
   cost: number;

@@ -8,7 +8,7 @@ import { documented } from "../http/openapi.ts";
 import { type Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
 import type { Limit } from "../pattern.ts";
-import { callerOf } from "./caller.ts";
+import { bucketOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./limiter.ts";
@@ -21,7 +21,7 @@ export interface RateLimitOptions extends Limit {
 }
 
 export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
-  const { policy: name, key = callerOf, cost = 1, onUnavailable } = options;
+  const { policy: name, key = bucketOf, cost = 1, onUnavailable } = options;
   return documented(
     async function rateLimit(c, next) {
       const policy = policyOf(c, name);

@@ -16,6 +16,7 @@ export const limit = pattern({
   binding: "RATE_LIMITER",
   class: "RateLimiterDO",
   path: "/limit",
+  actions: { read: { may: "anyone" }, take: { may: "anyone" } },
   settings: {
     /** Token buckets by policy; a policy that is not here uses `default`. */
     rateLimits: v.optional(

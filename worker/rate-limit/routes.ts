@@ -5,13 +5,15 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
+import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { body, query, wholeNumber } from "../http/validation.ts";
-import { callerOf } from "./caller.ts";
+import { bucketOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./limiter.ts";
 import { denied, unavailable } from "./middleware.ts";
+import { limit } from "./pattern.ts";
 
 const MAX_COST = 1_000_000;
 const PolicyName = v.optional(v.pipe(v.string(), v.maxLength(31)), "default");
@@ -34,21 +36,33 @@ const Status = v.object({
 });
 
 export const routes = new Hono<App>()
-  .get("/", describe("What is left in the caller's bucket", { 200: Status }), query(Peek), async (c) => {
-    const { policy: name, cost } = c.req.valid("query");
-    const policy = policyOf(c, name);
-    const verdict = await check(c, "peek", policy, await callerOf(c), affordable(cost, policy));
-    if (!verdict) throw unavailable();
-    return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
-  })
-  .post("/check", describe("Take tokens from the caller's bucket", { 200: Status }), body(Check), async (c) => {
-    const { policy: name, cost } = c.req.valid("json");
-    const policy = policyOf(c, name);
-    const verdict = await check(c, "take", policy, await callerOf(c), affordable(cost, policy));
-    if (!verdict) throw unavailable();
-    if (!verdict.allowed) throw denied(policy, verdict);
-    return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
-  });
+  .get(
+    "/",
+    describe("What is left in the caller's bucket", { 200: Status }),
+    may(limit, "read"),
+    query(Peek),
+    async (c) => {
+      const { policy: name, cost } = c.req.valid("query");
+      const policy = policyOf(c, name);
+      const verdict = await check(c, "peek", policy, await bucketOf(c), affordable(cost, policy));
+      if (!verdict) throw unavailable();
+      return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
+    },
+  )
+  .post(
+    "/check",
+    describe("Take tokens from the caller's bucket", { 200: Status }),
+    may(limit, "take"),
+    body(Check),
+    async (c) => {
+      const { policy: name, cost } = c.req.valid("json");
+      const policy = policyOf(c, name);
+      const verdict = await check(c, "take", policy, await bucketOf(c), affordable(cost, policy));
+      if (!verdict) throw unavailable();
+      if (!verdict.allowed) throw denied(policy, verdict);
+      return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
+    },
+  );
 
 function status(policy: NamedPolicy, verdict: Verdict): v.InferOutput<typeof Status> {
   const { allowed, remaining, waitMs } = verdict;

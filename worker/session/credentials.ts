@@ -14,8 +14,11 @@ const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
  * what changes something by cookie must come from a page that may: 403 otherwise.
  */
 export function shownToken(c: Context<App>): string | undefined {
-  const bearer = bearerToken(c);
-  if (bearer !== undefined) return bearer;
+  return bearerToken(c) ?? shownCookie(c);
+}
+
+/** The same of the cookie alone. */
+export function shownCookie(c: Context<App>): string | undefined {
   const token = cookieOf(c);
   if (token !== undefined && !["GET", "HEAD"].includes(c.req.method)) {
     const origin = c.req.header("Origin");
@@ -27,12 +30,18 @@ export function shownToken(c: Context<App>): string | undefined {
 }
 
 export function giveCookie(c: Context<App>, token: string, maxAgeSeconds: number): void {
-  c.header("Set-Cookie", `${COOKIE}=${token}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`);
+  c.header("Set-Cookie", setCookie(token, maxAgeSeconds));
 }
 
 export function takeCookie(c: Context<App>): void {
-  if (cookieOf(c) !== undefined) giveCookie(c, "", 0);
+  if (cookieOf(c) !== undefined) c.header("Set-Cookie", COOKIE_GONE);
 }
+
+const setCookie = (token: string, maxAgeSeconds: number) =>
+  `${COOKIE}=${token}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`;
+
+/** The `Set-Cookie` after which there is none. */
+export const COOKIE_GONE = setCookie("", 0);
 
 function cookieOf(c: Context<App>): string | undefined {
   const cookies = c.req.header("Cookie")?.split(";") ?? [];

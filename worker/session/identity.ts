@@ -1,23 +1,19 @@
-/** Who a request is from: the public interface of the session pattern. */
-import type { Context } from "hono";
-import type { App } from "../http/context.ts";
+/** Who a session's token stands for: the public interface of the session pattern. */
+import type { Sessions } from "../http/context.ts";
+import { isGuestId } from "../http/user-id.ts";
 import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { shownToken } from "./credentials.ts";
+import { COOKIE_GONE, shownCookie } from "./credentials.ts";
 import { session } from "./pattern.ts";
 import { placeOfToken } from "./token.ts";
 
-export interface Identity {
-  userId: string;
-  role: string;
-}
-
-/** The identity of the caller's live session (Bearer token or cookie), or undefined without one. Counts as a use. */
-export async function identityOf(c: Context<App>): Promise<Identity | undefined> {
-  const token = shownToken(c);
-  const place = token === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, token);
-  if (!place) return undefined;
-  const found = await retry(async () => objectFor(c, session, place).read());
-  return found && { userId: found.userId, role: found.role };
-}
+export const sessions: Sessions = {
+  async callerOf(c, token) {
+    const place = await placeOfToken(stackOf(c.env).regions, token);
+    const found = place && (await retry(async () => objectFor(c, session, place).read()));
+    return found && { kind: isGuestId(found.userId) ? "guest" : "user", id: found.userId };
+  },
+  cookieOf: shownCookie,
+  withoutCookie: COOKIE_GONE,
+};

@@ -9,9 +9,14 @@ export const session = pattern({
   binding: "SESSION",
   class: "SessionDO",
   path: "/session",
+  actions: {
+    create: { may: "guests" },
+    /** The session whose token the caller shows. */
+    use: { may: "holder" },
+  },
   limit: { policy: "session", onUnavailable: "deny" },
   settings: {
-    /** Whether anybody may create a guest session. For local stacks only. */
+    /** Whether anybody may create a guest session. Refused where the stack is protected. */
     demoLogin: v.optional(yesOrNo, false),
     session: v.optional(
       v.object({

@@ -1,10 +1,12 @@
 /** HTTP routes of the sessions, mounted under /session. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { adminOnly, bearerToken, isAdmin } from "../http/admin.ts";
+import { callerOf } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
-import { describe, documented } from "../http/openapi.ts";
+import { may } from "../http/may.ts";
+import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
+import { guestId, UserId } from "../http/user-id.ts";
 import { body } from "../http/validation.ts";
 import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
@@ -17,12 +19,6 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
 
-const UserId = v.pipe(
-  v.string(),
-  v.normalize("NFC"),
-  v.regex(/^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._@+-]{0,127}$/u, "must be 1 to 128 letters, digits, spaces and ._@+-"),
-  v.check((id) => !id.startsWith("anon-"), 'must not begin with "anon-": such names are of visitors without a session'),
-);
 const Subject = v.strictObject({
   userId: UserId,
   role: v.optional(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . : -")), GUEST),
@@ -37,6 +33,8 @@ const Created = v.object({
   expiresIn: v.number(),
   /** Given this once. */
   token: v.string(),
+  /** As asked for, or a guest's. */
+  userId: v.string(),
   role: v.string(),
 });
 const Found = v.object({
@@ -60,35 +58,35 @@ const creating = describe("Begins a session. Wants the admin token; where demoLo
 });
 const reading = describe("The caller's session, whose expiry this moves", { 200: Found });
 const ending = describe("Ends the caller's session", { 200: Ended });
-const byAdmin = documented(pass, () => ({ security: [{ admin: [] }] }));
-const bySession = documented(pass, () => ({ security: [{ session: [] }, { cookie: [] }] }));
+/** Who may begin one: the admin, and as a guest anybody where the stack welcomes guests. */
+const mayCreate = may(session, "create", (c) => ({ guestsWelcome: stackOf(c.env).settings.demoLogin }));
+const mayUse = may(session, "use");
 
 export const routes = new Hono<App>()
-  .post("/", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
-  .post("/create", creating, byAdmin, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
-  .get("/", reading, bySession, async (c) => c.json(await read(c)))
-  .get("/get", reading, bySession, async (c) => c.json(await read(c)))
-  .delete("/", ending, bySession, async (c) => c.json(await end(c)))
-  .delete("/invalidate", ending, bySession, async (c) => c.json(await end(c)));
+  .post("/", creating, mayCreate, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .post("/create", creating, mayCreate, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .get("/", reading, mayUse, async (c) => c.json(await read(c)))
+  .get("/get", reading, mayUse, async (c) => c.json(await read(c)))
+  .delete("/", ending, mayUse, async (c) => c.json(await end(c)))
+  .delete("/invalidate", ending, mayUse, async (c) => c.json(await end(c)));
 
 const sessionAt = (c: Context<App>, place: Place) => objectFor(c, session, place);
 
 async function create(c: Context<App>, wanted: v.InferOutput<typeof Subject>): Promise<v.InferOutput<typeof Created>> {
-  const { session: limits, demoLogin } = stackOf(c.env).settings;
-  const isGuest = !(await isAdmin(c));
-  // A wrong token is refused even where guests are welcome: who shows one does not want a guest's session.
-  if (isGuest && (!demoLogin || bearerToken(c) !== undefined)) throw adminOnly(c);
-
+  const { session: limits } = stackOf(c.env).settings;
+  const { kind } = await callerOf(c);
+  const isGuest = kind !== "admin" && kind !== "service";
   const { token, place } = await mintToken(regionOfCaller(c));
   const role = isGuest ? GUEST : wanted.role;
-  const subject = { userId: wanted.userId, role, metadata: wanted.metadata ? JSON.stringify(wanted.metadata) : null };
+  const userId = isGuest ? guestId(wanted.userId) : wanted.userId;
+  const subject = { userId, role, metadata: wanted.metadata ? JSON.stringify(wanted.metadata) : null };
   const absoluteMs = limits.absoluteHours * HOUR_MS;
   // May be repeated: the token is new, so the same call again begins the same session.
   const { expiresIn } = await retry(() =>
     sessionAt(c, place).begin(subject, limits.slidingMinutes * MINUTE_MS, absoluteMs),
   );
   if (wanted.cookie) giveCookie(c, token, absoluteMs / 1000);
-  return { ok: true, expiresIn, token, role };
+  return { ok: true, expiresIn, token, userId, role };
 }
 
 async function read(c: Context<App>): Promise<v.InferOutput<typeof Found>> {
@@ -116,8 +114,4 @@ async function placeOfCaller(c: Context<App>): Promise<Place | undefined> {
     });
   }
   return placeOfToken(stackOf(c.env).regions, token);
-}
-
-function pass(_: unknown, next: () => Promise<void>): Promise<void> {
-  return next();
 }

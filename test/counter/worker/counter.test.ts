@@ -192,16 +192,15 @@ describe("idempotency keys", () => {
     expect(await value()).toEqual({ count: 2 });
   });
 
-  it("conflict with another step, another direction and a reset", async () => {
+  it("conflict with another step and another direction", async () => {
     const { post, value } = aCounter();
     const headers = { "Idempotency-Key": "two" };
     await post("increment", { by: 5 }, headers);
     for (const [what, json] of [
       ["increment", { by: 6 }],
       ["decrement", { by: 5 }],
-      ["reset", {}],
     ] as const) {
-      expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject({
+      expect(await post(what, json, headers)).toMatchObject({
         status: 409,
         body: { type: "urn:problem:idempotency-conflict" },
       });
@@ -266,7 +265,7 @@ describe("reset", () => {
     const anonymous = await post("reset");
     expect(anonymous.status).toBe(401);
     expect(anonymous.headers.get("WWW-Authenticate")).toContain("Bearer");
-    expect((await post("reset", {}, { Authorization: "Bearer guess" })).status).toBe(403);
+    expect((await post("reset", {}, { Authorization: "Bearer guess" })).status).toBe(401);
     expect(await value()).toEqual({ count: 5 });
     expect((await post("reset", {}, ADMIN)).body).toEqual({ count: 0, reset: true });
     expect(await value()).toEqual({ count: 0 });

@@ -98,7 +98,7 @@ describe("a transfer", () => {
     },
   );
 
-  it.each(["", OUTSIDE, "a/b", "a b", "__proto__", "-x", "x".repeat(65), "a\n", 7, null])(
+  it.each(["", OUTSIDE, "a b ", "a\u200bb", "__proto__", "x".repeat(129), "a\n", 7, null])(
     "is refused when an account is called %j",
     async (name) => {
       const { post } = aLedger();
@@ -224,7 +224,7 @@ describe("deposits and withdrawals", () => {
     const { post, balance } = aLedger();
     expect(await post("deposit", { account: "alice", amount: 5 })).toMatchObject(refused(401));
     expect(await post("withdraw", { account: "alice", amount: 5 }, { Authorization: "Bearer x" })).toMatchObject(
-      refused(403),
+      refused(401),
     );
     expect(await balance("alice")).toBe(0);
   });
@@ -300,8 +300,14 @@ describe("idempotency keys", () => {
     const { post, transfer, deposit, balance } = aLedger();
     const headers = { "Idempotency-Key": "three" };
     await deposit("alice", 10);
-    await transfer("alice", "bob", 4, headers);
-    expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject(refused(409));
+    if (what === "transfer") {
+      await transfer("alice", "bob", 4, headers);
+      expect(await post(what, json, headers)).toMatchObject(refused(409));
+    } else {
+      // The admin's key is not that of others, so it is the admin's own that comes again.
+      await post("withdraw", { account: "alice", amount: 4 }, { ...ADMIN, ...headers });
+      expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject(refused(409));
+    }
     expect(await balance("alice")).toBe(6);
   });
 

@@ -1,10 +1,10 @@
 /** The rate limiter's smaller parts: addresses, the form of API keys, remembered denials, headers. */
 import { describe, expect, it } from "vitest";
 import { API_KEY_PREFIX, storedAt } from "../../../contract/api-keys.ts";
-import { addressKey } from "../../../worker/rate-limit/address.ts";
+import { addressKey } from "../../../worker/http/address.ts";
+import { Memory } from "../../../worker/objects/memory.ts";
 import { Denials } from "../../../worker/rate-limit/denials.ts";
 import { limitHeaders } from "../../../worker/rate-limit/headers.ts";
-import { Memory } from "../../../worker/rate-limit/memory.ts";
 
 describe("the key of a network address", () => {
   it.each([

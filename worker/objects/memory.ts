@@ -19,4 +19,8 @@ export class Memory<T> {
     const [oldest] = this.#entries.size > MAX_ENTRIES ? this.#entries.keys() : [];
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
 }

@@ -1,0 +1,65 @@
+/**
+ * The routes of the Worker, by loading it: what says which action a route is, is the code that checks it. Of Workers'
+ * own runtime it needs nothing before a request, so a class to extend is enough.
+ */
+import { registerHooks } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import * as v from "valibot";
+import { access } from "../../worker/access.ts";
+import { patterns } from "../../worker/patterns.ts";
+import type { Action } from "../../worker/who.ts";
+
+/** A route of a pattern. */
+export interface Route {
+  readonly folder: string;
+  readonly method: string;
+  /** With parameters: `/room/:roomId/ws`. */
+  readonly path: string;
+  /** `chat.join`, with its rule; undefined where the route names none. */
+  readonly action?: { readonly name: string; readonly rule: Action } | undefined;
+}
+
+/** As much of the Worker's modules as is read. */
+const Entry = v.object({
+  default: v.object({ routes: v.array(v.object({ method: v.string(), path: v.string(), handler: v.unknown() })) }),
+});
+const May = v.object({ actionOf: v.function() });
+
+const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+const STAND_INS: readonly (readonly [end: string, url: string])[] = [
+  ["cloudflare:workers", module("export class DurableObject {}; export const env = {};")],
+  // Made by a build; nothing of it matters here.
+  ["page/assets.gen.js", module("export const title = '', html = '', css = '', js = '', etag = '';")],
+];
+
+/** The routes of all patterns of the project at `root`, in their order. */
+export async function routesOf(root: string): Promise<readonly Route[]> {
+  const hooks = registerHooks({
+    resolve(specifier, context, next) {
+      const stand = STAND_INS.find(([end]) => specifier.endsWith(end));
+      return stand ? { url: stand[1], shortCircuit: true } : next(specifier, context);
+    },
+  });
+  try {
+    const load = (file: string) => import(pathToFileURL(join(root, "worker", file)).href);
+    const { default: app } = v.parse(Entry, await load("index.ts"));
+    const { actionOf } = v.parse(May, await load("http/may.ts"));
+    const actionAt = (handler: unknown) => {
+      const name = v.parse(v.optional(v.string()), actionOf(handler));
+      const rule = name === undefined ? undefined : access.get(name);
+      return name !== undefined && rule ? { action: { name, rule } } : {};
+    };
+    const byName = new Map<string, Route>();
+    for (const { method, path, handler } of app.routes) {
+      const folder = patterns.find((pattern) => path === pattern.path || path.startsWith(`${pattern.path}/`))?.folder;
+      if (method === "ALL" || folder === undefined) continue;
+      const key = `${method} ${path}`;
+      const route = byName.get(key) ?? { folder, method, path };
+      byName.set(key, { ...route, ...actionAt(handler) });
+    }
+    return [...byName.values()];
+  } finally {
+    hooks.deregister();
+  }
+}

@@ -1,0 +1,12 @@
+/** How the counter's routes are tried for docs/access.md. */
+import { unique } from "../../worker/helpers.ts";
+import type { Tries } from "../../worker/tries.ts";
+
+export const tries: Tries = {
+  "POST /counter/increment": () => ({ path: `/counter/increment?id=${unique()}`, json: {} }),
+  "POST /counter/decrement": () => ({ path: `/counter/decrement?id=${unique()}`, json: {} }),
+  "POST /counter/reset": () => ({ path: `/counter/reset?id=${unique()}`, json: {} }),
+  "GET /counter": () => ({ path: `/counter?id=${unique()}` }),
+  "GET /counter/value": () => ({ path: `/counter/value?id=${unique()}` }),
+  "GET /counter/live": () => ({ path: `/counter/live?id=${unique()}`, headers: { Upgrade: "websocket" } }),
+};

@@ -1,0 +1,16 @@
+/** How a ledger's routes are tried for docs/access.md. */
+import { unique } from "../../worker/helpers.ts";
+import type { Tries } from "../../worker/tries.ts";
+
+const at = (path: string) => `/account/${unique()}/${path}`;
+
+export const tries: Tries = {
+  "POST /account/transfer": (from) => ({ path: "/account/transfer", json: { from, to: "zoe", amount: 1 } }),
+  "POST /account/:ledger/transfer": (from) => ({ path: at("transfer"), json: { from, to: "zoe", amount: 1 } }),
+  "POST /account/:ledger/deposit": (account) => ({ path: at("deposit"), json: { account, amount: 1 } }),
+  "POST /account/:ledger/withdraw": (account) => ({ path: at("withdraw"), json: { account, amount: 1 } }),
+  "GET /account/:ledger/balances/:name": (name) => ({ path: at(`balances/${name}`) }),
+  "GET /account/:ledger/balances": () => ({ path: at("balances") }),
+  "GET /account/:ledger/transactions": (name) => ({ path: at(`transactions?account=${name}`) }),
+  "GET /account/:ledger/audit": () => ({ path: at("audit") }),
+};

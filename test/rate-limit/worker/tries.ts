@@ -1,0 +1,7 @@
+/** How the limiter's own routes are tried for docs/access.md. */
+import type { Tries } from "../../worker/tries.ts";
+
+export const tries: Tries = {
+  "GET /limit": () => ({ path: "/limit" }),
+  "POST /limit/check": () => ({ path: "/limit/check", json: {} }),
+};

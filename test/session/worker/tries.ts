@@ -1,0 +1,11 @@
+/** How the sessions' routes are tried for docs/access.md. */
+import type { Tries } from "../../worker/tries.ts";
+
+export const tries: Tries = {
+  "POST /session": () => ({ path: "/session", json: { userId: "eve" } }),
+  "POST /session/create": () => ({ path: "/session/create", json: { userId: "eve" } }),
+  "GET /session": () => ({ path: "/session" }),
+  "GET /session/get": () => ({ path: "/session/get" }),
+  "DELETE /session": () => ({ path: "/session", method: "DELETE" }),
+  "DELETE /session/invalidate": () => ({ path: "/session/invalidate", method: "DELETE" }),
+};

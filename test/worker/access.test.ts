@@ -1,0 +1,138 @@
+/** Who may do what: every cell of the table in docs/access.md, tried against the running Worker. */
+import { env } from "cloudflare:workers";
+import { Hono } from "hono";
+import * as v from "valibot";
+import { beforeAll, describe, expect, it } from "vitest";
+import { newApiKey, storedAt } from "../../contract/api-keys.ts";
+import page from "../../docs/access.md?raw";
+import { unguarded } from "../../worker/app.ts";
+import type { App } from "../../worker/http/context.ts";
+import { patterns } from "../../worker/patterns.ts";
+import { KINDS, type Kind } from "../../worker/who.ts";
+import { ADMIN, type Answer, unique } from "./helpers.ts";
+import { ask, type Tries } from "./tries.ts";
+
+type Headers = Record<string, string>;
+
+const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eager: true });
+const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
+
+/** Without sessions nobody is a user or a guest. */
+const hasSessions = patterns.some(({ folder }) => folder === "session");
+const kinds = KINDS.filter((kind) => hasSessions || (kind !== "user" && kind !== "guest"));
+
+async function logIn(userId: string, by: Headers = ADMIN): Promise<Headers> {
+  if (!hasSessions) return {};
+  const begun = await ask("/session", { json: { userId }, headers: by });
+  return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), begun.body).token}` };
+}
+async function keyWith(...grants: string[]): Promise<Headers> {
+  const key = newApiKey();
+  await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants }));
+  return { "X-API-Key": key };
+}
+
+/** The rows of the table. */
+const rows = page
+  .split("\n")
+  .filter((line) => /^\| `(GET|POST|PUT|DELETE) /.test(line))
+  .map((line) => {
+    const [route = "", action = "", ...rest] = line.slice(2, -2).split(" | ");
+    const of = Object.fromEntries(KINDS.map((kind, i) => [kind, rest[i] ?? ""]));
+    return { route: route.replaceAll("`", ""), action: action.replaceAll("`", ""), of, open: rest.at(-1) };
+  });
+const cells = rows.flatMap(({ route, action, of }) => kinds.map((kind) => ({ route, action, kind, cell: of[kind] })));
+
+const isRefused = ({ status }: Answer) => status === 401 || status === 403;
+
+describe("every cell of docs/access.md", () => {
+  const shown = new Map<Kind, Headers>();
+  beforeAll(async () => {
+    shown
+      .set("admin", ADMIN)
+      .set("service", await keyWith())
+      .set("anonymous", {});
+    shown.set("user", await logIn("ann")).set("guest", await logIn("gus", {}));
+  });
+
+  async function tried(route: string, owner: string, headers: Headers, rule = "members", more: object = {}) {
+    const { path, ...attempt } = (await tries[route]?.(owner, rule)) ?? { path: `no tries.ts tries ${route}` };
+    return ask(path, { ...attempt, headers: { ...attempt.headers, ...headers }, ...more });
+  }
+
+  it.each(cells)("$route for $kind: $cell", async ({ route, action, kind, cell }) => {
+    let headers = shown.get(kind) ?? {};
+    // What ends a session ends one that nothing else needs.
+    if (route.startsWith("DELETE /session") && kind === "user") headers = await logIn("ann");
+    if (route.startsWith("DELETE /session") && kind === "guest") headers = await logIn("gus", {});
+    const refused = kind === "anonymous" ? 401 : 403;
+    switch (cell) {
+      case "yes":
+      case "guests":
+        expect(isRefused(await tried(route, "ben", headers))).toBe(false);
+        break;
+      case "no":
+        // Where a session is meant, there is none: 401 or, for what was shown instead, 404.
+        if (action === "session.use") expect([401, 404, 200]).toContain((await tried(route, "ann", headers)).status);
+        else expect((await tried(route, kind === "user" ? "ann" : "ben", headers)).status).toBe(refused);
+        break;
+      case "own":
+        expect(isRefused(await tried(route, "ann", headers))).toBe(false);
+        if (action !== "session.use") expect((await tried(route, "ben", headers)).status).toBe(403);
+        break;
+      case "granted":
+        expect((await tried(route, "ann", headers)).status).toBe(403);
+        for (const grant of [action, action.split(".")[0] ?? ""]) {
+          expect(isRefused(await tried(route, "ann", await keyWith(grant)))).toBe(false);
+        }
+        expect((await tried(route, "ann", await keyWith("elsewhere.everything"))).status).toBe(403);
+        break;
+      case "room":
+      case "room, granted": {
+        expect((await tried(route, "ben", headers, "members")).status).toBe(refused);
+        expect(isRefused(await tried(route, "ben", headers, "users"))).toBe(kind !== "user");
+        expect((await tried(route, "ann", headers, "members")).status === 403).toBe(
+          kind !== "user" && kind !== "anonymous",
+        );
+        // Whose a file is, and who reads it, must have a name.
+        const nameless = kind === "anonymous" && action === "chat.attach";
+        expect(isRefused(await tried(route, "ben", headers, "public"))).toBe(nameless);
+        if (cell.endsWith("granted")) {
+          expect(isRefused(await tried(route, "ben", await keyWith(action), "members"))).toBe(false);
+        }
+        break;
+      }
+      default:
+        throw new Error(`nobody knows what "${cell}" means`);
+    }
+  });
+
+  it.each(rows)("$route on an open stack: $open", async ({ route, open }) => {
+    const more = { settings: { access: "open", demoLogin: false } };
+    const answer = await tried(route, "ben", {}, "members", more);
+    if (open === "anybody" && !route.includes("/attachments")) expect(isRefused(answer)).toBe(false);
+    else
+      expect(isRefused(answer)).toBe(
+        isRefused(await tried(route, "ben", {}, "members", { settings: { demoLogin: false, access: "rules" } })),
+      );
+  });
+
+  it("is of a route, and every route that an action guards is in it", async () => {
+    const Operation = v.object({ "x-access": v.optional(v.object({ action: v.string() })) });
+    const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), Operation)) });
+    const { paths } = v.parse(Document, (await ask("/openapi.json")).body);
+    const guarded = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).flatMap(([method, { "x-access": access }]) =>
+        access ? [`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")} ${access.action}`] : [],
+      ),
+    );
+    expect(new Set(rows.map(({ route, action }) => `${route} ${action}`))).toEqual(new Set(guarded));
+  });
+});
+
+describe("a route without an action", () => {
+  it("is found, whatever else stands in front of it", () => {
+    const routes = new Hono<App>().get("/bare", (c) => c.text("open")).post("/bare", (c) => c.text("open"));
+    expect(unguarded(routes).map(({ method, path }) => `${method} ${path}`)).toEqual(["GET /bare", "POST /bare"]);
+  });
+});

@@ -1,0 +1,11 @@
+/** How the routes of a pattern are tried for docs/access.md: test/<pattern>/worker/tries.ts has them as `tries`. */
+import { ADMIN, type Answer, type Call, call } from "./helpers.ts";
+
+/** A call, on a thing that is this user's; where the thing has a rule of its own, on one with this rule. */
+export type Try = (owner: string, rule: string) => (Call & { path: string }) | Promise<Call & { path: string }>;
+export type Tries = Readonly<Record<string, Try>>;
+
+/** A call to a stack that goes by its rules; guests are welcome, so that there is one. */
+export const ask = (path: string, more: Call = {}): Promise<Answer> =>
+  call(path, { settings: { access: "rules", demoLogin: true }, ...more });
+export const askAsAdmin = (path: string, more: Call = {}): Promise<Answer> => ask(path, { ...more, headers: ADMIN });

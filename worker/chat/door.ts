@@ -1,0 +1,26 @@
+/** A room's door: who may join and read it, by the room's own rule. Plain logic. */
+import type { Caller } from "../who.ts";
+
+export const ROOM_RULES = ["public", "users", "members"] as const;
+export type RoomRule = (typeof ROOM_RULES)[number];
+/** Of one room. */
+export const MAX_MEMBERS = 1_000;
+
+export interface Door {
+  readonly rule: RoomRule;
+  /** The user who may change the rule, invite and remove. */
+  readonly owner?: string | undefined;
+  readonly members: readonly string[];
+}
+
+/** Whether somebody may join and read. `caller` is undefined where that is decided already. */
+export function isLetIn(caller: Caller | undefined, { rule, owner, members }: Door): boolean {
+  if (caller === undefined || rule === "public") return true;
+  if (caller.kind !== "user") return false;
+  return rule === "users" || caller.id === owner || members.includes(caller.id);
+}
+
+/** Whether somebody may change the door. */
+export function isKeeper(caller: Caller | undefined, { owner }: Door): boolean {
+  return caller === undefined || (caller.kind === "user" && caller.id === owner);
+}

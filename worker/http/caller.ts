@@ -1,0 +1,69 @@
+/**
+ * Who a request is from. Asked only where a rule or an identity depends on it, and once a request. Whoever shows
+ * something that is not, or no longer, good is told so (401): nobody becomes somebody else by mistake.
+ */
+import type { Context } from "hono";
+import { type Caller, NOBODY, THE_ADMIN } from "../who.ts";
+import { bearerToken, isAdminToken } from "./admin.ts";
+import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
+import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
+import type { App } from "./context.ts";
+import { refusal } from "./problem.ts";
+
+/** The caller. 401 for a token, cookie or key that is not good. */
+export async function callerOf(c: Context<App>): Promise<Caller> {
+  const known = c.get("caller");
+  if (known) return known;
+  const caller = await identify(c);
+  c.set("caller", caller);
+  return caller;
+}
+
+/** The caller under a name that others may see: an anonymous one gets one here. */
+export async function namedCallerOf(c: Context<App>): Promise<Caller> {
+  const caller = await callerOf(c);
+  if (caller.id !== "") return caller;
+  const named = await newcomer(c.env);
+  c.set("caller", named);
+  return named;
+}
+
+async function identify(c: Context<App>): Promise<Caller> {
+  const sessions = c.get("sessions");
+  if (c.req.header("Authorization") !== undefined) {
+    const token = bearerToken(c);
+    return (token === undefined ? undefined : await byToken(c, token)) ?? refuse("The token shown");
+  }
+  const cookie = sessions?.cookieOf(c);
+  if (cookie !== undefined) {
+    const noCookie = { "Set-Cookie": sessions?.withoutCookie ?? "" };
+    return (await sessions?.callerOf(c, cookie)) ?? refuse("The session of the cookie", noCookie);
+  }
+  if (c.req.header(API_KEY_HEADER) !== undefined) {
+    const key = await apiKeyOf(c);
+    if (!key) return refuse("The API key shown");
+    return { kind: "service", id: `key-${key.id}`, grants: key.grants };
+  }
+  // Pages cannot set headers of a WebSocket, but they can offer a subprotocol.
+  const offered =
+    c.req
+      .header("Sec-WebSocket-Protocol")
+      ?.split(",")
+      .map((text) => text.trim()) ?? [];
+  const token = offered.find(looksAnonymous);
+  if (token === undefined) return NOBODY;
+  return (await anonymousOf(c.env, token)) ?? refuse("The anonymous token shown");
+}
+
+async function byToken(c: Context<App>, token: string): Promise<Caller | undefined> {
+  if (looksAnonymous(token)) return anonymousOf(c.env, token);
+  const user = await c.get("sessions")?.callerOf(c, token);
+  if (user) return user;
+  return (await isAdminToken(c.env, token)) ? THE_ADMIN : undefined;
+}
+
+function refuse(what: string, headers: Readonly<Record<string, string>> = {}): never {
+  throw refusal("unauthorized", `${what} is not valid, or not any more; log in again, or call without it`, {
+    headers: { "WWW-Authenticate": 'Bearer error="invalid_token"', ...headers },
+  });
+}

@@ -1,0 +1,36 @@
+/** Ids of users, as identity providers make them: `auth0|6123`, `did:plc:abc`, `O'Brien`. Also the names of accounts. */
+import * as v from "valibot";
+
+const MAX_CODE_POINTS = 128;
+/** A socket's tag has at most 256 bytes, with `user:` in front. */
+const MAX_BYTES = 240;
+
+/** Visible characters of any script; none that is invisible, unassigned or changes the direction of the text. */
+const FORM = /^(?!__)[\p{L}\p{N}_-](?:[\p{L}\p{N}\p{M}\p{P}\p{S} ]*[\p{L}\p{N}\p{M}\p{P}\p{S}])?$/u;
+
+/** An id by its form. Ids that look alike by Unicode (NFC) are the same. */
+export const Id = v.pipe(
+  v.string(),
+  v.normalize("NFC"),
+  v.check(
+    (id) => [...id].length <= MAX_CODE_POINTS && new TextEncoder().encode(id).byteLength <= MAX_BYTES,
+    `must have at most ${MAX_CODE_POINTS} characters and ${MAX_BYTES} bytes`,
+  ),
+  v.regex(FORM, "must begin with a letter, a digit, - or one _, and have visible characters only"),
+);
+
+/** What is only ever given by the server: to anonymous callers, guests, services and the admin. */
+const RESERVED = /^(?:(?:anon|guest|key)-|admin$)/i;
+
+/** The id of a user. */
+export const UserId = v.pipe(
+  Id,
+  v.check(
+    (id) => !RESERVED.test(id),
+    'must not be "admin" nor begin with "anon-", "guest-" or "key-": the server gives these',
+  ),
+);
+
+/** What a guest is called: never what a user could be. */
+export const guestId = (wanted: string): string => `guest-${wanted}`;
+export const isGuestId = (id: string): boolean => id.startsWith("guest-");
