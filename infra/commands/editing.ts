@@ -71,13 +71,16 @@ function write({ path, text }: Change): void {
 export const paths = (): readonly string[] =>
   (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
 
-/** Formats what was changed, and makes anew what follows from it: the types of the bindings, the table of docs/access.md. */
+/** Formats what was changed, and makes anew what is made of it: types of bindings, page, table of who may do what. */
 export function tidy(changes: readonly Change[]): void {
-  const run = (script: string, ...args: readonly string[]) =>
-    execFileSync(process.execPath, [join(ROOT, script), ...args], { cwd: ROOT, stdio: "pipe" });
+  const run = (program: string, ...args: readonly string[]) =>
+    execFileSync(process.execPath, [join(ROOT, program), ...args], { cwd: ROOT, stdio: "pipe" });
   const written = changes.filter(({ text }) => text !== undefined).map(({ path }) => path);
   const known = written.filter((path) => /\.(ts|json|jsonc|css)$/.test(path));
   run("node_modules/@biomejs/biome/bin/biome", "check", "--write", "--no-errors-on-unmatched", ...known);
   if (written.includes("wrangler.jsonc")) run("node_modules/wrangler/bin/wrangler.js", "types", "--strict-vars=false");
-  if (written.includes("worker/index.ts")) run("infra/commands/access.ts");
+  if (written.includes("worker/index.ts")) {
+    run("infra/release/page.ts");
+    run("infra/commands/access.ts");
+  }
 }

@@ -113,7 +113,6 @@ describe("where the history is known somewhere", () => {
 describe("is refused, and nothing is changed", () => {
   it.each([
     ["a name that no pattern has", "nope", /there is no such pattern\. There are: counter/],
-    ["one that another needs", "session", /chat needs session .*keep both, or neither/],
     ["all of them", folders.join(" "), /without any pattern/],
   ])("%s", async (_, names, reason) => {
     const copy = new ProjectCopy();
