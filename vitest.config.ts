@@ -105,6 +105,8 @@ export default defineConfig({
         test: {
           name: "template",
           include: ["test/template/**/*.test.ts"],
+          // Two copies at once: each has a compiler of its own, and CI has two cores.
+          maxConcurrency: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
           bail: 1,
