@@ -49,6 +49,8 @@ export class SessionsOfUser {
   readonly #storage: DurableObjectStorage;
   readonly #sessionAt: (place: Place) => OneSession;
   #read: Entry[] | undefined;
+  /** When the alarm is known to be set; setting it is a row. */
+  #alarmAt: number | undefined;
 
   constructor(storage: DurableObjectStorage, sessionAt: (place: Place) => OneSession) {
     this.#storage = storage;
@@ -93,6 +95,7 @@ export class SessionsOfUser {
   }
 
   async alarm(): Promise<void> {
+    this.#alarmAt = undefined;
     await this.#end(this.#entries.filter(({ ending }) => ending));
     await this.#save();
   }
@@ -135,10 +138,16 @@ export class SessionsOfUser {
   async #save(): Promise<void> {
     const now = Date.now();
     this.#read = this.#entries.filter(({ endsAt }) => endsAt > now);
-    if (this.#read.length === 0) return this.#storage.deleteAll();
+    const isEnding = this.#read.some(({ ending }) => ending);
+    const alarmAt = isEnding ? now + RETRY_MS : Math.max(...this.#read.map(({ endsAt }) => endsAt));
+    if (this.#read.length === 0) {
+      this.#alarmAt = undefined;
+      return this.#storage.deleteAll();
+    }
     this.#storage.kv.put(KEY, this.#read);
-    const ends = Math.max(...this.#read.map(({ endsAt }) => endsAt));
-    await this.#storage.setAlarm(this.#read.some(({ ending }) => ending) ? now + RETRY_MS : ends);
+    if (alarmAt === this.#alarmAt) return;
+    this.#alarmAt = alarmAt;
+    await this.#storage.setAlarm(alarmAt);
   }
 }
 

@@ -4,11 +4,13 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser } from "../../../worker/session/session.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -115,6 +117,17 @@ describe("the sessions of a user", () => {
       await storage.getAlarm(),
     ]);
     expect(left).toEqual([null]);
+  });
+});
+
+describe("the rows of a user's object", () => {
+  it("are a few for a session: its place, that it began, and the alarm", async () => {
+    const userId = unique();
+    const user = await objectOfUser(userId);
+    await logIn(userId);
+    const rows = await countRows(user);
+    await logIn(userId);
+    expect(rows()).toBe(OURS.sessionListed);
   });
 });
 
