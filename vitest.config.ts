@@ -87,6 +87,7 @@ export default defineConfig({
         // The workspaces as they would be published: packed, and installed into an empty project.
         test: { name: "packages", include: ["test/packages/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 180_000 },
       },
+      // <guides> Of all patterns: npm run pattern -- remove takes these lines out.
       {
         // The guides in docs/, followed to the letter: each runs an account and builds releases.
         test: {
@@ -97,12 +98,15 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
+      // </guides>
       // <template> Not for a project that was made of it: npm run init takes these lines out.
       {
         // What `pulumi new` makes of this project, under other names: each `it` is a step of a user's first day.
         test: {
           name: "template",
           include: ["test/template/**/*.test.ts"],
+          // Two copies at once: each has a compiler of its own, and CI has two cores.
+          maxConcurrency: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
           bail: 1,

@@ -2,13 +2,20 @@
 import { Command } from "commander";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
+import { Draft } from "../init/draft.ts";
+import { migrations } from "../migrations.ts";
+import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
+import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
+import { templateIn } from "../pattern/template.ts";
 import { ROOT } from "../release/root.ts";
+import { stackNames } from "../stack/project.ts";
 import { Refused, runCommand, table } from "./command.ts";
+import { files, make, paths, released, tidy } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
-  "The patterns of this project: worker/patterns.ts lists them. To add one: docs/add-a-pattern.md.",
+  "The patterns of this project: worker/patterns.ts lists them. docs/add-a-pattern.md tells what belongs to one.",
 );
 
 program
@@ -37,7 +44,74 @@ program
     if (problems.length > 0) {
       throw new Refused(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
     }
-    console.log(`${patterns.length} patterns, each with all that belongs to it.`);
+    const count: number = patterns.length;
+    console.log(`${count === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
   });
+
+program
+  .command("add")
+  .argument("<name>", "what it is called: its folders, its path, and the middle of its objects' names")
+  .option("--dry-run", "say what would change, and change nothing", false)
+  .description("make a small working pattern: class, routes, panel, settings, tests and tools")
+  .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
+    // Loads Pulumi, which the other commands do without.
+    const { CONFIG_KEYS } = await import("../stack/config.ts");
+    const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
+    const obstacle = obstacleToName(name, project, files);
+    if (obstacle !== undefined) throw new Refused(`Nothing was changed. ${obstacle}`);
+    const draft = new Draft(files);
+    const { className, folder } = addPattern(draft, name, project);
+    make(draft.changes, dryRun);
+    if (dryRun) return;
+    tidy(draft.changes);
+    console.log(
+      `\n${[
+        `${className} answers at /${folder}. worker/${folder}/ and test/${folder}/ are yours to fill.`,
+        "Check it, and commit it:",
+        `  npm run check && npm run typecheck && npx vitest run --project worker test/${folder}`,
+      ].join("\n")}`,
+    );
+  });
+
+program
+  .command("remove")
+  .argument("<name...>", "patterns, by their folders")
+  .option("--dry-run", "say what would change, and change nothing", false)
+  .description("take patterns out, with all that belongs to them")
+  .action((names: readonly string[], { dryRun }: { readonly dryRun: boolean }) => {
+    const folders = [...new Set(names)];
+    const obstacles = obstaclesToRemoval(folders, { patterns });
+    if (obstacles.length) throw new Refused(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
+    const draft = new Draft(files);
+    const reasons = released();
+    const project = { patterns, migrations, stacks: stackNames(ROOT), paths: paths(), released: reasons };
+    const { deleted, speaking } = removePatterns(draft, folders, project);
+    make(draft.changes, dryRun);
+    if (dryRun) return;
+    tidy(draft.changes);
+    console.log(`\n${afterwards(folders, deleted, reasons, speaking).join("\n")}`);
+  });
+
+/** What a person should know then. */
+function afterwards(
+  folders: readonly string[],
+  deleted: readonly string[],
+  reasons: readonly string[],
+  speaking: readonly string[],
+): readonly string[] {
+  return [
+    ...(deleted.length
+      ? [
+          `The history has a step that deletes ${deleted.join(", ")}: ${reasons.join("; ")}.`,
+          "A stack that has objects of it refuses its next `up` until it says, in its own file:",
+          `  allowDestroy: [${deleted.join(", ")}]`,
+          "They are gone then, with all their data. Without that nothing is deleted.",
+        ]
+      : []),
+    ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
+    "Check it, and commit it:",
+    "  npm run check && npm run typecheck && npm test",
+  ];
+}
 
 await runCommand(program.showHelpAfterError());

@@ -42,6 +42,12 @@ export class Draft {
     if (text !== before) this.#note(file, text, what);
   }
 
+  /** Puts a new file where none is. @throws Error where there is one. */
+  create(file: string, text: string): void {
+    if (this.read(file) !== undefined) throw new Error(`There is a file ${file} already.`);
+    this.#note(file, text, "new");
+  }
+
   /** Takes out a file, or a folder (its path ends with a slash), that is there. */
   remove(path: string, why: string): void {
     const there = path.endsWith("/") ? this.#before.has(path) : this.#before.read(path) !== undefined;

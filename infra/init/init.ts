@@ -1,6 +1,8 @@
 /** What a team does to the template on its first day, as changes of files. Pure: nothing is read but through `files`. */
 import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import type { PatternFacts } from "../../worker/pattern.ts";
+import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { Hostname } from "../stack/config.ts";
 import { withSetting } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -8,29 +10,26 @@ import { unfitForProject } from "../stack/worker-name.ts";
 import { type Change, Draft, type ProjectFiles } from "./draft.ts";
 import { beginHistory, freshHistory } from "./history.ts";
 import { rename } from "./name.ts";
-import { adopting, stacksOfTheCli } from "./released.ts";
+import { type Deployed, releasedReasons, stacksOfTheCli } from "./released.ts";
 import { dropTemplate } from "./template-only.ts";
 
 export interface Wishes {
   readonly name: string;
   /** Of the stack production. */
   readonly hostname?: string | undefined;
+  /** The patterns that stay, by their folders; all of them where nothing is said. */
+  readonly patterns?: readonly string[] | undefined;
   /** Leaves the history as it is, and does not ask whether it has been released. */
   readonly keepHistory: boolean;
 }
 
-export interface Situation {
-  /** The project's name so far, in Pulumi.yaml. */
-  readonly project: string;
+export interface Situation extends Deployed {
   /** The package's name so far: the CLI's `pulumi new` changes Pulumi.yaml alone. */
   readonly packageName: string;
-  /** The stacks that have a file. */
-  readonly stacks: readonly string[];
   readonly migrations: readonly Migration[];
-  /** Git's tags of releases. */
-  readonly releases: readonly string[];
-  /** The local account's folder, where something is deployed on it. */
-  readonly deployedLocally?: string | undefined;
+  readonly patterns: readonly PatternFacts[];
+  /** Every file of the project that git knows or would add, by its path. */
+  readonly paths: readonly string[];
 }
 
 /** The stack that has the host name: two stacks cannot share one. */
@@ -44,7 +43,7 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
   const obstacles = obstaclesTo(wishes, situation, files);
   if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
   const { name, hostname, keepHistory } = wishes;
-  const { project, packageName, migrations } = situation;
+  const { project, packageName } = situation;
   const draft = new Draft(files);
   rename(draft, name, [project, packageName]);
   if (hostname !== undefined) {
@@ -53,18 +52,33 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
       withSetting(text, { key: "hostname", project, file }, hostname),
     );
   }
-  // Patterns that are not wanted go here, before the history begins with those that stay.
+  // Before the history begins, with the patterns that stay.
+  const unwanted = unwantedOf(wishes, situation);
+  const released = keepHistory ? ["--keep-history"] : releasedReasons(situation, files);
+  const { migrations } = unwanted.length ? removePatterns(draft, unwanted, { ...situation, released }) : situation;
   if (!keepHistory) beginHistory(draft, migrations);
   dropTemplate(draft);
   return draft.changes;
 }
 
+/** The folders of the patterns that go. */
+const unwantedOf = ({ patterns: wanted }: Wishes, { patterns }: Situation): readonly string[] =>
+  wanted === undefined ? [] : patterns.map(({ folder }) => folder).filter((folder) => !wanted.includes(folder));
+
 function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly string[] {
   const { name, hostname, keepHistory } = wishes;
-  const { project, stacks, migrations, releases, deployedLocally } = situation;
+  const { project, stacks, migrations } = situation;
   const found: string[] = [];
   const unfit = unfitForProject(name, stacks);
   if (unfit !== undefined) found.push(`--name ${name}: ${unfit}.`);
+  const known = situation.patterns.map(({ folder }) => folder);
+  const strangers = (wishes.patterns ?? []).filter((wanted) => !known.includes(wanted));
+  if (strangers.length) {
+    found.push(`--patterns: there is no ${strangers.join(", ")}. There are: ${known.join(", ")}.`);
+  } else if (unwantedOf(wishes, situation).length) {
+    const against = obstaclesToRemoval(unwantedOf(wishes, situation), situation);
+    found.push(...against.map((one) => `--patterns: ${one}`));
+  }
   if (hostname !== undefined) {
     const checked = v.safeParse(Hostname, hostname);
     if (!checked.success) found.push(`--hostname ${hostname}: ${checked.issues[0].message}.`);
@@ -77,13 +91,7 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
     );
   }
   if (!keepHistory && freshHistory(migrations) !== migrations) {
-    const taken = adopting(project, stacks, files);
-    const reasons = [
-      ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
-      ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
-      ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
-      ...(deployedLocally !== undefined ? [`the local account in ${deployedLocally} has a deployment`] : []),
-    ];
+    const reasons = releasedReasons(situation, files);
     if (reasons.length) {
       found.push(
         `The history of the classes cannot begin anew: ${reasons.join("; ")}. What runs there knows the steps that it has. Keep them: --keep-history.`,

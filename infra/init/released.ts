@@ -13,6 +13,32 @@ const StackFile = v.object({
 });
 const Encrypted = v.object({ secure: v.string() });
 
+export interface Deployed {
+  /** The project's name so far, in Pulumi.yaml. */
+  readonly project: string;
+  /** The stacks that have a file. */
+  readonly stacks: readonly string[];
+  /** Git's tags of releases. */
+  readonly releases: readonly string[];
+  /** The local account's folder, where something is deployed on it. */
+  readonly deployedLocally?: string | undefined;
+}
+
+/** Why somebody may know the history as it is, in words; none: nothing was released. */
+export function releasedReasons(
+  { project, stacks, releases, deployedLocally }: Deployed,
+  files: ProjectFiles,
+): readonly string[] {
+  const made = stacksOfTheCli(project, stacks, files);
+  const taken = adopting(project, stacks, files);
+  return [
+    ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
+    ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
+    ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
+    ...(deployedLocally !== undefined ? [`the local account in ${deployedLocally} has a deployment`] : []),
+  ];
+}
+
 /** The stacks, other than the local one, whose files the Pulumi CLI has written to: it knows them by the project's name. */
 export function stacksOfTheCli(project: string, stacks: readonly string[], files: ProjectFiles): readonly string[] {
   return stacks.filter((stack) => {
@@ -27,7 +53,7 @@ export function stacksOfTheCli(project: string, stacks: readonly string[], files
 }
 
 /** The stacks that take over a Worker which is live already: the history tells of it. */
-export function adopting(project: string, stacks: readonly string[], files: ProjectFiles): readonly string[] {
+function adopting(project: string, stacks: readonly string[], files: ProjectFiles): readonly string[] {
   return stacks.filter((stack) => {
     const { config } = stackFile(stack, files);
     return [config?.adopt, config?.[`${project}:adopt`]].some((value) => String(value) === "true");

@@ -2,9 +2,8 @@
  * What the template's own repository needs, and a project that was made of it does not: the judges of the template, and
  * its list of changes. Parts of files that go with them stand between the comments `<template>` and `</template>`.
  */
-import { applyEdits, modify, parse } from "jsonc-parser";
-import * as v from "valibot";
 import type { Draft } from "./draft.ts";
+import { withoutMarked, withoutScripts } from "./text.ts";
 
 /** There as long as a project is still the template. */
 const JUDGES = "test/template/";
@@ -17,7 +16,6 @@ const REMOVED: Readonly<Record<string, string>> = {
 
 const MARKED = [".ci/run", "vitest.config.ts"];
 
-const Scripts = v.object({ scripts: v.record(v.string(), v.string()) });
 const OWN_SCRIPTS = ["test:budget", "test:template"];
 
 const NO_CHANGES = `# Changelog
@@ -29,21 +27,14 @@ All notable changes. Versions follow [Semantic Versioning](https://semver.org).
 /** Takes them out, once: what the project has made of its files since then is left alone. */
 export function dropTemplate(draft: Draft): void {
   if (!draft.has(JUDGES)) return;
-  for (const file of MARKED) draft.edit(file, "without the template's own steps", withoutMarked);
+  for (const file of MARKED)
+    draft.edit(file, "without the template's own steps", (text) => withoutMarked(text, "template"));
   draft.edit("Pulumi.yaml", "without what pulumi new asks for", (text) =>
     text.replace(/^template:\n(?:[ \t].*\n|\n)*/m, ""),
   );
-  draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) => {
-    const { scripts } = v.parse(Scripts, parse(text));
-    return OWN_SCRIPTS.filter((script) => Object.hasOwn(scripts, script)).reduce(
-      (sofar, script) => applyEdits(sofar, modify(sofar, ["scripts", script], undefined, {})),
-      text,
-    );
-  });
+  draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) =>
+    withoutScripts(text, OWN_SCRIPTS),
+  );
   draft.edit("CHANGELOG.md", "begins anew", () => NO_CHANGES);
   for (const [path, why] of Object.entries(REMOVED)) draft.remove(path, why);
 }
-
-/** Without the lines from a comment `<template>` to the next `</template>`, both included. */
-const withoutMarked = (text: string): string =>
-  text.replace(/^[ \t]*(?:\/\/|#) <template>.*\n[\s\S]*?^[ \t]*(?:\/\/|#) <\/template>.*\n/gm, "");

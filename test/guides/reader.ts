@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { projectName } from "../../infra/stack/project.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { Terminal } from "../terminal.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
-import { Terminal } from "./terminal.ts";
 
 /** Follows `scenario` from the project as it is, released as v1. @throws Error where a step does not go as it says. */
 export async function follow({ steps }: Scenario): Promise<void> {

@@ -10,6 +10,7 @@ import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS, parseSettings, SettingsError } from "../../infra/stack/config.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
+import { patterns } from "../../worker/patterns.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
@@ -65,25 +66,27 @@ describe("the stacks that come with the project", () => {
 
   it("protect what holds data, all but the local one, and let nobody log in as a guest", () => {
     for (const stack of ["staging", "production"]) {
-      expect(parseSettings({ project: "my-app", stack }, completed(stack))).toMatchObject({
-        protect: true,
-        access: "rules",
-        demoLogin: false,
-      });
+      const settings = parseSettings({ project: "my-app", stack }, completed(stack));
+      expect(settings).toMatchObject({ protect: true, access: "rules" });
+      expect(settings).not.toMatchObject({ demoLogin: true });
     }
   });
 
-  it.each([
+  const wide = [
     ["access", "open", /^access is open, which only a stack with protect: false may be/],
     ["demoLogin", "true", /^demoLogin is on, which only a stack with protect: false may have/],
-  ])("refuse %s: %s in one line where they are protected", (key, value, line) => {
-    const attempt = (protect: string) => () =>
-      parseSettings({ project: "my-app", stack: "staging" }, { ...completed("staging"), [key]: value, protect });
-    expect(attempt("false")).not.toThrow();
-    for (const protect of ["true", ""]) {
-      expect(attempt(protect)).toThrow(expect.objectContaining({ problems: [expect.stringMatching(line)] }));
-    }
-  });
+  ] as const;
+  it.each(wide.filter(([key]) => CONFIG_KEYS.includes(key)))(
+    "refuse %s: %s in one line where they are protected",
+    (key, value, line) => {
+      const attempt = (protect: string) => () =>
+        parseSettings({ project: "my-app", stack: "staging" }, { ...completed("staging"), [key]: value, protect });
+      expect(attempt("false")).not.toThrow();
+      for (const protect of ["true", ""]) {
+        expect(attempt(protect)).toThrow(expect.objectContaining({ problems: [expect.stringMatching(line)] }));
+      }
+    },
+  );
 
   it.each(["local", "staging", "production"])("give the Worker bindings that its own schema accepts: %s", (stack) => {
     const settings = parseSettings({ project: "my-app", stack }, completed(stack));
@@ -97,16 +100,9 @@ describe("Pulumi.yaml", () => {
     const Declared = v.object({ config: v.record(v.string(), v.looseObject({})) });
     const { config } = v.parse(Declared, yaml("Pulumi.yaml"));
     // It has no type for objects, and no default for a secret.
-    const undeclarable = [
-      "adminToken",
-      "adminTokenPrevious",
-      "bind",
-      "chat",
-      "rateLimits",
-      "regions",
-      "session",
-      "vars",
-    ];
+    const ofPatterns = patterns.flatMap(({ settings }) => Object.entries<v.GenericSchema>(settings));
+    const objects = ofPatterns.filter(([, schema]) => v.is(schema, {})).map(([key]) => key);
+    const undeclarable = ["adminToken", "adminTokenPrevious", "bind", "regions", "vars", ...objects];
     // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
@@ -165,7 +161,7 @@ describe("mistakes", () => {
     expect(problems({ ...staging, adminToken: "hunter2" }).join()).not.toContain("hunter2");
   });
 
-  it.each([
+  const wrong = [
     ["workerName", "Has Capitals"],
     ["accountId", "me"],
     ["environmentPrefix", "no hyphen"],
@@ -179,15 +175,20 @@ describe("mistakes", () => {
     ["routes", '["has a space/*"]'],
     ["regions", "[]"],
     ["rollout", "-1"],
-  ])("%s: %s", (key, value) => {
+  ] as const;
+  // A pattern that was taken out has taken its settings along.
+  it.each(wrong.filter(([key]) => CONFIG_KEYS.includes(key)))("%s: %s", (key, value) => {
     const config = { ...staging, zoneId: "1".repeat(32), [key]: value };
     expect(problems(config).filter((line) => line.startsWith(key)).length).toBeGreaterThan(0);
   });
 
-  it("are in a setting of a pattern that does not exist, and in a name that the Worker cannot have", () => {
+  it.runIf(CONFIG_KEYS.includes("chat"))("are in a setting of a pattern that does not exist", () => {
     expect(problems({ ...staging, chat: '{"historyLimit":5,"history":9}' })).toEqual([
       "chat.history is not a setting. Fix: take it away, or correct its name.",
     ]);
+  });
+
+  it("are in a name that the Worker cannot have", () => {
     expect(() => parseSettings({ project: "my-app", stack: "My_Stack" }, staging)).toThrow(
       /the stack's name must be lower-case.*"My_Stack"/,
     );

@@ -39,6 +39,8 @@ const situation: Situation = {
   stacks: ["local", "production", "staging"],
   migrations: ONE,
   releases: [],
+  patterns: [],
+  paths: [],
 };
 const wishes: Wishes = { name: "my-app", keepHistory: false };
 

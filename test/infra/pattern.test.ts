@@ -1,7 +1,9 @@
 /** The check of the patterns: what is forgotten, or there twice, is named with what mends it; ours are whole. */
 import { describe, expect, it } from "vitest";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
+import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { seenIn } from "../../infra/pattern/seen.ts";
+import { uses } from "../../infra/pattern/uses.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -40,8 +42,37 @@ describe("the patterns of this project", () => {
   it("are found where they are: their classes are exported, bound and alive", () => {
     const { exported, bindings, declared, alive } = seenIn(ROOT);
     for (const names of [exported, Object.values(bindings), declared, alive]) {
-      expect([...names].sort()).toEqual(["AccountDO", "ChatRoomDO", "CounterDO", "RateLimiterDO", "SessionDO"]);
+      expect([...names].sort()).toEqual(patterns.map((facts) => facts.class).sort());
     }
+  });
+});
+
+describe("a removal", () => {
+  const list: readonly PatternFacts[] = [board, { ...board, folder: "post", needs: ["board"] }];
+
+  it("is refused for a name that no pattern has, for one that another needs, and for all", () => {
+    expect(obstaclesToRemoval(["nope"], { patterns: list })).toEqual([
+      "nope: there is no such pattern. There are: board, post.",
+    ]);
+    expect(obstaclesToRemoval(["board"], { patterns: list })).toEqual([
+      "post needs board (worker/post/pattern.ts): keep both, or neither.",
+    ]);
+    expect(obstaclesToRemoval(["board", "post"], { patterns: list })).toEqual([
+      expect.stringContaining("without any pattern"),
+    ]);
+    expect(obstaclesToRemoval(["post"], { patterns: list })).toEqual([]);
+  });
+
+  it.each([
+    ['import { x } from "../../worker/board/board.ts";', true],
+    ["await fetch(url + '/board/read?id=a');", true],
+    ['expect(await call("/board")).toBe(1);', true],
+    ["curl http://127.0.0.1:8787/board/read", true],
+    ["a BoardDO", true],
+    ["a BoardDOs, a keyboard/, on board", false],
+    ['join(dir, "board")', false],
+  ])("finds who uses the pattern: %s", (text, used) => {
+    expect(uses(text, board)).toBe(used);
   });
 });
 

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { findPulumi } from "../engine/pulumi-cli.ts";
-import { Terminal } from "../guides/terminal.ts";
 import { copyFiles, type Ended } from "../project-copy.ts";
+import { Terminal } from "../terminal.ts";
 
 const run = promisify(execFile);
 

@@ -17,8 +17,9 @@ type Headers = Record<string, string>;
 const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eager: true });
 const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
 
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
 /** Without sessions nobody is a user or a guest. */
-const hasSessions = patterns.some(({ folder }) => folder === "session");
+const hasSessions = folders.includes("session");
 const kinds = KINDS.filter((kind) => hasSessions || (kind !== "user" && kind !== "guest"));
 
 async function logIn(userId: string, by: Headers = ADMIN): Promise<Headers> {

@@ -1,6 +1,6 @@
 /** A command that goes on running while the reader does something else, and what it has printed. */
 import { once } from "node:events";
-import type { ProjectCopy } from "../project-copy.ts";
+import type { ProjectCopy } from "./project-copy.ts";
 
 export class Terminal {
   readonly #child: ReturnType<ProjectCopy["start"]>;

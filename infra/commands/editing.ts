@@ -1,0 +1,86 @@
+/** What the commands share that change the project's own files: git, the files, and writing them. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Change, ProjectFiles } from "../init/draft.ts";
+import { type Deployed, releasedReasons } from "../init/released.ts";
+import { ROOT } from "../release/root.ts";
+import { projectName, stackNames } from "../stack/project.ts";
+import { appliesHere, isApplied } from "../stack/settings-file.ts";
+import { Refused, table } from "./command.ts";
+
+const LOCAL_DIR = ".local";
+
+export const files: ProjectFiles = {
+  read: (file) => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined),
+  has: (folder) => existsSync(join(ROOT, folder)),
+};
+
+/** What git says, seen from the project; undefined where the project is in no repository, or there is no git. */
+export function git(...args: readonly string[]): readonly string[] | undefined {
+  try {
+    const text = execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    return text.split("\n").filter((line) => line !== "");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where something of this project may have been deployed from here. */
+export const deployed = (): Deployed => ({
+  project: projectName(),
+  stacks: stackNames(ROOT),
+  releases: git("tag", "--list", "v*") ?? [],
+  deployedLocally: isApplied(LOCAL_DIR) || !appliesHere(LOCAL_DIR) ? LOCAL_DIR : undefined,
+});
+
+/** Why the history may be known somewhere, in words; none: nothing was released. */
+export const released = (): readonly string[] => releasedReasons(deployed(), files);
+
+/** Shows the changes and makes them, unless it is only tried. @throws Refused where something is not committed. */
+export function make(changes: readonly Change[], dryRun: boolean): void {
+  if (!dryRun) wantClean();
+  console.log(table(changes.map(({ path, what }) => [path, what.join("; ")])));
+  if (dryRun) console.log("\nNothing was changed (--dry-run).");
+  else for (const change of changes) write(change);
+}
+
+/** What may be undone must be told apart from what was there before. */
+function wantClean(): void {
+  const open = git("status", "--porcelain", "--", ".") ?? [];
+  if (open.length === 0) return;
+  const more = open.length > 5 ? [`  and ${open.length - 5} more`] : [];
+  const shown = [...open.slice(0, 5).map((line) => `  ${line}`), ...more].join("\n");
+  throw new Refused(
+    `Nothing was changed: there are changes that are not committed.\n${shown}\nCommit them first, so that you can tell them from what this command does. --dry-run shows that without doing it.`,
+  );
+}
+
+function write({ path, text }: Change): void {
+  const file = join(ROOT, path);
+  if (text === undefined) {
+    // A folder that it was in may be gone already.
+    rmSync(file, { recursive: true, force: true });
+    return;
+  }
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+/** The files that git knows or would add. */
+export const paths = (): readonly string[] =>
+  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
+
+/** Formats what was changed, and makes anew what is made of it: types of bindings, page, table of who may do what. */
+export function tidy(changes: readonly Change[]): void {
+  const run = (program: string, ...args: readonly string[]) =>
+    execFileSync(process.execPath, [join(ROOT, program), ...args], { cwd: ROOT, stdio: "pipe" });
+  const written = changes.filter(({ text }) => text !== undefined).map(({ path }) => path);
+  const known = written.filter((path) => /\.(ts|json|jsonc|css)$/.test(path));
+  run("node_modules/@biomejs/biome/bin/biome", "check", "--write", "--no-errors-on-unmatched", ...known);
+  if (written.includes("wrangler.jsonc")) run("node_modules/wrangler/bin/wrangler.js", "types", "--strict-vars=false");
+  if (written.includes("worker/index.ts")) {
+    run("infra/release/page.ts");
+    run("infra/commands/access.ts");
+  }
+}

@@ -1,0 +1,27 @@
+/** Parts of files that go as a whole. Pure. */
+import { applyEdits, modify, parse } from "jsonc-parser";
+import * as v from "valibot";
+
+const Scripts = v.object({ scripts: v.record(v.string(), v.string()) });
+
+/** Without the lines from each comment `<name>` to the next `</name>`, both included. */
+export const withoutMarked = (text: string, name: string): string =>
+  text.replace(
+    new RegExp(String.raw`^[ \t]*(?://|#) <${name}>.*\n[\s\S]*?^[ \t]*(?://|#) </${name}>.*\n`, "gm"),
+    () => "",
+  );
+
+/** A package.json without those of the scripts that it has. */
+export function withoutScripts(text: string, names: readonly string[]): string {
+  const { scripts } = v.parse(Scripts, parse(text));
+  return names
+    .filter((name) => Object.hasOwn(scripts, name))
+    .reduce((sofar, name) => applyEdits(sofar, modify(sofar, ["scripts", name], undefined, {})), text);
+}
+
+/** A Markdown text without the rows of its tables that have one of the words in backticks. */
+export const withoutRows = (text: string, words: readonly string[]): string =>
+  text
+    .split("\n")
+    .filter((line) => !(line.startsWith("|") && words.some((word) => line.includes(`\`${word}\``))))
+    .join("\n");

@@ -1,0 +1,132 @@
+/**
+ * What a project becomes when patterns are taken out of it, as changes of files. Pure: nothing is read but through
+ * `files`.
+ */
+import { formatLock, LOCK_FILE, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
+import type { PatternFacts } from "../../worker/pattern.ts";
+import type { Draft } from "../init/draft.ts";
+import { withoutMarked, withoutRows, withoutScripts } from "../init/text.ts";
+import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
+import { withoutKeys } from "./settings.ts";
+import { withoutFolders } from "./source.ts";
+import { uses, usesBinding } from "./uses.ts";
+import { withoutClass, withoutSetting } from "./wrangler.ts";
+
+export interface Project {
+  readonly patterns: readonly PatternFacts[];
+  /** As `npm run migrations` knows it. */
+  readonly migrations: readonly Migration[];
+  readonly stacks: readonly string[];
+  /** Every file of the project that git knows or would add, by its path. */
+  readonly paths: readonly string[];
+  /** Why the history may be known somewhere, in words; none: nothing was released that has it. */
+  readonly released: readonly string[];
+}
+
+/** Tests and guides that follow all patterns of the template, with what belongs to them in other files. */
+const OF_ALL_PATTERNS = {
+  guides: "follows the guides with all patterns of the template",
+  bench: "measures all patterns of the template",
+};
+
+/** What stands against taking them out, a sentence each. */
+export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pick<Project, "patterns">): string[] {
+  const known = patterns.map(({ folder }) => folder);
+  const unknown = folders.filter((folder) => !known.includes(folder));
+  if (unknown.length) {
+    return unknown.map((folder) => `${folder}: there is no such pattern. There are: ${known.join(", ")}.`);
+  }
+  const kept = patterns.filter(({ folder }) => !folders.includes(folder));
+  if (kept.length === 0) return ["A project without any pattern has no class left. Keep one, or add another first."];
+  return kept.flatMap(({ folder, needs = [] }) =>
+    needs
+      .filter((needed) => folders.includes(needed))
+      .map((needed) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep both, or neither.`),
+  );
+}
+
+export interface Removal {
+  /** The classes that a step of the history deletes; none where the history forgets them. */
+  readonly deleted: readonly string[];
+  /** The history then. */
+  readonly migrations: readonly Migration[];
+  /** Guides and other documents that speak of what is gone. */
+  readonly speaking: readonly string[];
+}
+
+/** Takes the patterns out. What stands against it was asked before. */
+export function removePatterns(draft: Draft, folders: readonly string[], project: Project): Removal {
+  const gone = project.patterns.filter(({ folder }) => folders.includes(folder));
+  for (const { folder } of gone) {
+    draft.remove(`worker/${folder}/`, "the pattern");
+    draft.remove(`test/${folder}/`, "its tests and tools");
+  }
+  for (const file of ["worker/index.ts", "worker/patterns.ts"]) {
+    draft.edit(file, `without ${folders.join(", ")}`, (text) => withoutFolders(file, text, folders));
+  }
+  const classes = gone.map((facts) => facts.class);
+  const keys = gone.flatMap(({ settings }) => Object.keys(settings));
+  draft.edit("wrangler.jsonc", `without ${classes.join(", ")}`, (text) =>
+    keys.reduce(withoutSetting, classes.reduce(withoutClass, text)),
+  );
+  for (const file of ["Pulumi.yaml", ...project.stacks.map((stack) => `Pulumi.${stack}.yaml`)]) {
+    draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys));
+  }
+  draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
+  const history = removeFromHistory(draft, gone, project);
+  removeUsers(draft, gone, project);
+  const speaking = project.paths.filter(
+    (path) => path.endsWith(".md") && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
+  );
+  return { ...history, speaking };
+}
+
+/** The classes go out of the history where nobody knows it, else by a step more. */
+function removeFromHistory(
+  draft: Draft,
+  gone: readonly PatternFacts[],
+  project: Project,
+): Pick<Removal, "deleted" | "migrations"> {
+  const file = "infra/migrations.ts";
+  const classes = gone.map((facts) => facts.class);
+  const forgotten = project.released.length
+    ? undefined
+    : classes.reduce<readonly Migration[] | undefined>(
+        (history, className) => history && historyWithout(history, className),
+        project.migrations,
+      );
+  if (forgotten) {
+    draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => sourceOf(forgotten, text));
+    draft.edit(LOCK_FILE, "as the history is", () => formatLock(forgotten));
+    return { deleted: [], migrations: forgotten };
+  }
+  const name = nextStepName(project.migrations, `remove-${gone.map(({ folder }) => folder).join("-")}`);
+  const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
+  draft.edit(file, `a step ${name}`, (text) => withStep(text, step));
+  const migrations = [...project.migrations, step];
+  draft.edit(LOCK_FILE, "with the step", () => formatLock(migrations));
+  return { deleted: classes, migrations };
+}
+
+/** Tests outside of the patterns' folders that try something with one that is gone. */
+function removeUsers(draft: Draft, gone: readonly PatternFacts[], { paths, patterns }: Project): void {
+  const own = patterns.map(({ folder }) => `test/${folder}/`);
+  const tests = paths.filter((path) => /^test\/.+\.test\.ts$/.test(path) && !own.some((mine) => path.startsWith(mine)));
+  for (const path of tests) {
+    if (path.startsWith("test/infra/")) continue;
+    const text = draft.read(path) ?? "";
+    const inWorker = path.startsWith("test/worker/");
+    // Who asks the list there knows what to do without one of them.
+    if (inWorker && text.includes("worker/patterns.ts")) continue;
+    const used = gone.filter((facts) => uses(text, facts) || (inWorker && usesBinding(text, facts)));
+    if (used.length) draft.remove(path, `it tries the house with ${used.map(({ folder }) => folder).join(", ")}`);
+  }
+  draft.remove("test/guides/", OF_ALL_PATTERNS.guides);
+  draft.remove("test/bench/", OF_ALL_PATTERNS.bench);
+  for (const file of [".ci/run", "vitest.config.ts"]) {
+    draft.edit(file, "without the guides' step", (text) => withoutMarked(text, "guides"));
+  }
+  draft.edit("package.json", "without the scripts bench, test:guides", (text) =>
+    withoutScripts(text, ["bench", "test:guides"]),
+  );
+}

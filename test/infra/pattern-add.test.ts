@@ -1,0 +1,111 @@
+/** npm run pattern -- add: what it changes in this project, and the names that it refuses. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkLock, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
+import { describe, expect, it } from "vitest";
+import { type Change, Draft, type ProjectFiles } from "../../infra/init/draft.ts";
+import { migrations } from "../../infra/migrations.ts";
+import { addPattern, obstacleToName } from "../../infra/pattern/add.ts";
+import { nextStepName } from "../../infra/pattern/history.ts";
+import { withElement } from "../../infra/pattern/source.ts";
+import { templateIn } from "../../infra/pattern/template.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { CONFIG_KEYS } from "../../infra/stack/config.ts";
+import { patterns } from "../../worker/patterns.ts";
+
+const files: ProjectFiles = {
+  read: (file) => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined),
+  has: (folder) => existsSync(join(ROOT, folder)),
+};
+const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
+
+function added(name: string): Map<string, Change> {
+  const draft = new Draft(files);
+  addPattern(draft, name, project);
+  return new Map(draft.changes.map((change) => [change.path, change]));
+}
+
+describe("a pattern that is added", () => {
+  const changes = added("try-out");
+  const text = (file: string) => changes.get(file)?.text ?? "";
+  const isOwn = (path: string) => /^(worker|test)\/try-out\//.test(path);
+
+  it("is two folders, a line or two in four files, and a line of the lock", () => {
+    const others = [...changes.keys()].filter((path) => !isOwn(path));
+    expect(others).toEqual([
+      "worker/patterns.ts",
+      "worker/index.ts",
+      "wrangler.jsonc",
+      "infra/migrations.ts",
+      LOCK_FILE,
+    ]);
+    for (const file of others) {
+      const before = new Set(files.read(file)?.split("\n"));
+      const written = text(file).split("\n");
+      expect(written.filter((line) => !before.has(line)).length, file).toBeLessThanOrEqual(12);
+    }
+  });
+
+  it("has names of its own everywhere, and nothing of what it was made from", () => {
+    for (const [path, change] of changes) expect(`${path}\n${change.text}`).not.toMatch(/sample[- _]?pattern/i);
+    expect(text("worker/try-out/pattern.ts")).toMatch(
+      /folder: "try-out"[\s\S]*binding: "TRY_OUT"[\s\S]*class: "TryOutDO"[\s\S]*path: "\/try-out"/,
+    );
+    expect(text("worker/try-out/try-out.ts")).toContain("export class TryOutDO extends DurableObject");
+  });
+
+  it("is created by a step at the end of the history, which is locked", () => {
+    const name = nextStepName(migrations, "create-try-out");
+    const step: Migration = { name, changes: [{ op: "create", className: "TryOutDO", storage: "sqlite" }] };
+    expect(text("infra/migrations.ts")).toContain(`.step("${name}", (classes) => classes.create("TryOutDO"));`);
+    expect(checkLock([...migrations, step], text(LOCK_FILE))).toEqual([]);
+    expect(lint([...migrations, step])).toEqual([]);
+  });
+
+  it("comes before the rate limiter, whose probe uses up tokens, and last where there is none", () => {
+    const list = (of: string) => `export const patterns = [${of}] as const;`;
+    const withJobs = (of: string) => withElement("x.ts", list(of), "patterns", "jobs", "limit");
+    expect(withJobs("counter, limit")).toBe(list("counter, jobs, limit"));
+    expect(withJobs("counter")).toBe(list("counter, jobs"));
+  });
+
+  it("needs no quotes around a name of one word", () => {
+    expect(added("tryout").get("worker/index.ts")?.text).toMatch(/, tryout \}/);
+  });
+});
+
+describe("a name is refused in one line", () => {
+  const [first] = patterns;
+  it.each([
+    ["Jobs", /small letters/],
+    ["try_out", /small letters/],
+    ["try--out", /small letters/],
+    ["2-jobs", /small letters/],
+    ["", /small letters/],
+    ["j".repeat(32), /longer than 31/],
+    [first.folder, /the pattern .* has this name or path/],
+    [first.path.slice(1), /the pattern .* has this name or path/],
+    ["http", /a folder worker\/http\/ already/],
+    ["infra", /a folder test\/infra\/ already/],
+    ["health", /the path \/health is not for patterns/],
+    ["docs", /the path \/docs is not for patterns/],
+    ["openapi", /the path \/openapi is not for patterns/],
+    ["delete", /word of TypeScript/],
+    ["patterns", /patterns means something else/],
+    ["body", /body means something else/],
+    ["reads", /a binding READS already/],
+    ["rollout", /rollout is a setting already/],
+    ["digest", /the page has a part digest/],
+  ])("%s", (name, reason) => {
+    const obstacle = obstacleToName(name, project, files);
+    expect(obstacle).toMatch(reason);
+    expect(obstacle).not.toContain("\n");
+  });
+
+  it("where the history knows its class, though the pattern is gone", () => {
+    const gone: Migration = { name: "0002-x", changes: [{ op: "remove", className: "TryOutDO" }] };
+    const known = { ...project, migrations: [...migrations, gone] };
+    expect(obstacleToName("try-out", known, files)).toMatch(/the history knows a class TryOutDO already/);
+    expect(obstacleToName("try-out", project, files)).toBeUndefined();
+  });
+});

@@ -1,0 +1,135 @@
+/**
+ * `npm run pattern -- remove|add` and `npm run init -- --patterns`: whatever is taken out, what is left is whole. Each
+ * removal is tried in a copy of its own, by the checks and the compiler; the extremes also by their tests, `npm start`
+ * and the smoke test.
+ */
+import { createInterface } from "node:readline";
+import * as v from "valibot";
+import { afterAll, describe, expect, it } from "vitest";
+import { patterns } from "../../worker/patterns.ts";
+import { ProjectCopy } from "../project-copy.ts";
+
+const made: ProjectCopy[] = [];
+afterAll(() => {
+  for (const copy of made) copy.remove();
+});
+
+/** A copy that is committed, in which a command has run well. */
+async function copyAfter(command: string): Promise<{ copy: ProjectCopy; text: string }> {
+  const copy = new ProjectCopy();
+  made.push(copy);
+  copy.commit("before");
+  return { copy, text: await succeeds(copy, command) };
+}
+
+async function succeeds(copy: ProjectCopy, command: string): Promise<string> {
+  const { code, text } = await copy.run(command);
+  expect(code, `${command}\n${text}`).toBe(0);
+  return text;
+}
+
+const CHECKS = "npm run -s build:page && npm run -s check && npm run -s migrations -- lint && npm run -s typecheck";
+
+const Started = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number(), adminToken: v.string() }));
+
+/** The tests that are left of the Worker's and of the tools', then the main job and its smoke test. */
+async function works(copy: ProjectCopy, tests = ""): Promise<string> {
+  await succeeds(copy, `vitest run --project worker --project infra ${tests}`);
+  const account = copy.start("exec node infra/commands/start.ts start --port 0 --api-port 0 --json");
+  try {
+    for await (const line of createInterface({ input: account.stdout })) {
+      const { port, adminToken } = v.parse(Started, line);
+      const smoke = `npm run -s smoke -- --url http://127.0.0.1:${port}`;
+      const { code, text } = await copy.run(smoke, { env: { ADMIN_TOKEN: adminToken } });
+      expect(code, text).toBe(0);
+      return text;
+    }
+    throw new Error("npm start ended without a word");
+  } finally {
+    account.kill("SIGTERM");
+  }
+}
+
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
+/** A pattern, with those that do not work without it. */
+const withDependents = (folder: string): readonly string[] => [
+  folder,
+  ...patterns.filter(({ needs }) => needs?.includes(folder)).map((facts) => facts.folder),
+];
+
+describe.concurrent("a pattern is taken out", () => {
+  it.each(folders)("%s alone, or with what needs it", async (folder) => {
+    const gone = withDependents(folder);
+    const { copy, text } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
+    for (const name of gone) expect(text).toContain(`worker/${name}/`);
+    await succeeds(copy, CHECKS);
+    expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
+  });
+
+  it.each(["counter", "rate-limit"])("all but %s: its tests pass, it starts, and it is well", async (folder) => {
+    const gone = folders.filter((name) => name !== folder);
+    const { copy } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
+    await succeeds(copy, CHECKS);
+    const smoke = await works(copy);
+    expect(smoke).toMatch(new RegExp(`ok +${folder} `));
+    for (const name of gone) expect(smoke).not.toMatch(new RegExp(`ok +${name} `));
+  });
+
+  it("by init, on the first day: a project with two patterns, under its own name", async () => {
+    const { copy } = await copyAfter("npm run -s init -- --name my-app --patterns session,ledger");
+    await succeeds(copy, CHECKS);
+    expect(copy.read("infra/migrations.ts")).toContain(
+      '.step("0001-create-patterns", (classes) => classes.create("AccountDO").create("SessionDO"))',
+    );
+  });
+});
+
+describe("a pattern is added", () => {
+  it("and works at once: checks, its tests, the main job, the smoke test, and a rehearsal over what was before", async () => {
+    const { copy, text } = await copyAfter("npm run -s pattern -- add job-queue");
+    expect(text).toContain("JobQueueDO answers at /job-queue");
+    await succeeds(copy, `${CHECKS} && npm run -s types -- --check`);
+    const tests = "test/job-queue test/worker/access.test.ts test/infra/config.test.ts test/infra/pattern";
+    expect(await works(copy, tests)).toMatch(/ok +job-queue +set once, and read/);
+    expect(await succeeds(copy, "npm run -s rehearse -- --from before")).toMatch(/\+ JobQueueDO \(sqlite\)/);
+  });
+});
+
+describe("where the history is known somewhere", () => {
+  it("a step deletes the class, and the stack must allow it", async () => {
+    const copy = new ProjectCopy();
+    made.push(copy);
+    copy.commit("v1.0.0");
+    const text = await succeeds(copy, "npm run -s pattern -- remove counter");
+    expect(text).toMatch(/The history has a step that deletes CounterDO: git has the tag v1\.0\.0/);
+    expect(text).toContain("allowDestroy: [CounterDO]");
+    expect(copy.read("infra/migrations.ts")).toContain(
+      '.step("0002-remove-counter", (classes) => classes.remove("CounterDO"))',
+    );
+    await succeeds(copy, "npm run -s check && npm run -s migrations -- lint");
+  });
+});
+
+describe("is refused, and nothing is changed", () => {
+  it.each([
+    ["a name that no pattern has", "nope", /there is no such pattern\. There are: counter/],
+    ["all of them", folders.join(" "), /without any pattern/],
+  ])("%s", async (_, names, reason) => {
+    const copy = new ProjectCopy();
+    made.push(copy);
+    copy.commit("before");
+    const { code, text } = await copy.run(`npm run -s pattern -- remove ${names}`);
+    expect({ code, text }).toEqual({ code: 1, text: expect.stringMatching(reason) });
+    expect(await succeeds(copy, "git status --porcelain")).toBe("");
+  });
+
+  it("over changes that are not committed", async () => {
+    const copy = new ProjectCopy();
+    made.push(copy);
+    copy.commit("before");
+    copy.write("worker/mine.ts", "export {};\n");
+    const { code, text } = await copy.run("npm run -s pattern -- remove counter");
+    expect(code).toBe(1);
+    expect(text).toMatch(/not committed[\s\S]*worker\/mine\.ts/);
+  });
+});
