@@ -13,6 +13,8 @@ export interface Caller {
   readonly id: string;
   /** Of a service: the actions that its key was granted, such as `ledger.transfer`, or `ledger` for all of a pattern. */
   readonly grants?: readonly string[];
+  /** Of a user or guest: the name of the session's object. */
+  readonly session?: string;
   /** Of an anonymous caller: what to show next time. */
   readonly token?: string;
 }

@@ -70,7 +70,7 @@ export function usageOf(load: Load, rows: RowsPerOperation): Usage {
     gbSeconds: ((checks + calls + messages) * load.activeMs * OBJECT_GB) / 1_000,
     rowsWritten:
       checks * rows.check +
-      sessions * rows.sessionCreated +
+      sessions * (rows.sessionCreated + rows.sessionListed) +
       sessionReads * rows.sessionRead +
       increments * rows.increment +
       busyIncrements * rows.busyIncrement +

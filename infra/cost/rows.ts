@@ -6,6 +6,8 @@ export interface RowsPerOperation {
   /** An allowed check of the rate limiter. A denied one writes nothing. */
   readonly check: number;
   readonly sessionCreated: number;
+  /** In the object of the user's sessions, where one is begun. */
+  readonly sessionListed: number;
   /** Of a session that is read once a second. */
   readonly sessionRead: number;
   /** Of a counter with one caller at a time, and of one with 32. */
@@ -20,6 +22,7 @@ export interface RowsPerOperation {
 export const OURS: RowsPerOperation = {
   check: 0.1,
   sessionCreated: 7,
+  sessionListed: 3,
   sessionRead: 0.02,
   increment: 1,
   busyIncrement: 0.1,
@@ -31,6 +34,7 @@ export const OURS: RowsPerOperation = {
 export const ARTICLES: RowsPerOperation = {
   check: 1,
   sessionCreated: 2,
+  sessionListed: 0,
   sessionRead: 1,
   increment: 1,
   busyIncrement: 1,

@@ -31,4 +31,6 @@ export const chat = pattern({
       {},
     ),
   },
+  /** Who somebody is in a room, their session says. */
+  needs: ["session"],
 });

@@ -7,6 +7,7 @@
  * memory only repeats it.
  */
 import { DurableObject } from "cloudflare:workers";
+import { deadCredential } from "../http/caller.ts";
 import { denied } from "../http/may.ts";
 import { problemResponse } from "../http/problem.ts";
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
@@ -40,6 +41,8 @@ const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 export interface Joining {
   userId: string;
   token?: string;
+  /** The session that they are here by. */
+  session?: string;
   /** Who it is, where the room has to say whether they may. */
   undecided?: Caller;
   after?: number;
@@ -83,6 +86,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #uploads: Uploads;
   /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
   readonly #gone = new Set<string>();
+  /** Sessions that ended a moment ago: who is on their way in by one of them comes too late. */
+  readonly #ended = new Set<string>();
   /** As stored, or what the stack says of rooms without a rule. */
   #door: Door;
   #opened: History | undefined;
@@ -106,7 +111,10 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
-    const { userId, token, undecided: caller, after, subprotocol } = readJoinRequest(request);
+    const { userId, token, session, undecided: caller, after, subprotocol } = readJoinRequest(request);
+    if (session !== undefined && this.#ended.has(session)) {
+      return problemResponse(deadCredential("The session").problem);
+    }
     if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
     const sockets = this.#open();
     if (sockets.length >= MAX_SOCKETS) {
@@ -119,7 +127,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { 0: client, 1: server } = new WebSocketPair();
     const wasHere = this.#open(userId).length > 0;
     this.#gone.delete(userId);
-    this.ctx.acceptWebSocket(server, [tagOf(userId), ...(subprotocol === "chat.batched" ? [BATCHED] : [])]);
+    this.ctx.acceptWebSocket(server, [
+      tagOf(userId),
+      ...(subprotocol === "chat.batched" ? [BATCHED] : []),
+      ...(session === undefined ? [] : [tagOfSession(session)]),
+    ]);
     const now = Date.now();
     const seen = caller && { caller: { kind: caller.kind, id: caller.id } };
     keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, ...seen });
@@ -168,6 +180,19 @@ export class ChatRoomDO extends DurableObject<Env> {
       if (!isLetIn(stateOf(socket)?.caller, door)) this.#putOut(socket, "You may not be in this room any more");
     }
     return door;
+  }
+
+  /** A session has ended: its sockets close, and who is on their way in by it stays out. */
+  sessionEnded(session: string): void {
+    this.#ended.add(session);
+    const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
+    if (oldest !== undefined) this.#ended.delete(oldest);
+    for (const socket of this.ctx.getWebSockets(tagOfSession(session))) this.#putOut(socket, "Your session has ended");
+  }
+
+  /** Whether a session has a socket here. */
+  holdsSession(session: string): boolean {
+    return this.ctx.getWebSockets(tagOfSession(session)).some(({ readyState }) => readyState === WebSocket.OPEN);
   }
 
   #putOut(socket: WebSocket, why: string): void {
@@ -478,6 +503,7 @@ const DOOR = "door";
 /** The tag of sockets that take many messages in one frame. No user's tag: those have a colon. */
 const BATCHED = "batched";
 const tagOf = (userId: string) => `user:${userId}`;
+const tagOfSession = (session: string) => `session:${session}`;
 
 const stateOf = (socket: WebSocket): SocketState | null => socket.deserializeAttachment();
 

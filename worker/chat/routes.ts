@@ -180,7 +180,9 @@ const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 const notFound = () => refusal("not-found", "There is no such attachment in this room");
 
 async function join(c: RoomContext, after: number | undefined): Promise<Response> {
-  const { id: userId, token } = await namedCallerOf(c);
+  const caller = await namedCallerOf(c);
+  const { id: userId, token, session } = caller;
+  await c.get("sessions")?.hold(c, caller, chat, c.req.param("roomId"));
   const asked = undecided(c);
   const offered =
     c.req
@@ -192,6 +194,7 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
     joinRequest({
       userId,
       ...(token !== undefined && { token }),
+      ...(session !== undefined && { session }),
       ...(asked && { undecided: asked }),
       ...(after !== undefined && { after }),
       ...(subprotocol && { subprotocol }),

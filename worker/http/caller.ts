@@ -62,8 +62,13 @@ async function byToken(c: Context<App>, token: string): Promise<Caller | undefin
   return (await isAdminToken(c.env, token)) ? THE_ADMIN : undefined;
 }
 
-function refuse(what: string, headers: Readonly<Record<string, string>> = {}): never {
-  throw refusal("unauthorized", `${what} is not valid, or not any more; log in again, or call without it`, {
+function refuse(what: string, headers?: Readonly<Record<string, string>>): never {
+  throw deadCredential(what, headers);
+}
+
+/** The refusal of a token, cookie or key that is not good. */
+export function deadCredential(what: string, headers: Readonly<Record<string, string>> = {}) {
+  return refusal("unauthorized", `${what} is not valid, or not any more; log in again, or call without it`, {
     headers: { "WWW-Authenticate": 'Bearer error="invalid_token"', ...headers },
   });
 }

@@ -6,6 +6,16 @@ import type { Caller } from "../who.ts";
 export interface Sessions {
   /** The user or guest of a session's token; undefined where there is none such, or no longer. Counts as a use. */
   callerOf(c: Context<App>, token: string): Promise<Caller | undefined>;
+  /**
+   * Notes that an object, whose class has `sessionEnded` and `holdsSession`, is about to open a WebSocket for this caller:
+   * it is told when the session ends. Refuses (401, 429) where it must not be opened.
+   */
+  hold(
+    c: Context<App>,
+    caller: Caller,
+    pattern: { readonly name: string; readonly binding: string },
+    id: string,
+  ): Promise<void>;
   /** The token in the caller's cookie. Refuses (403) changes that a foreign page may have asked for. */
   cookieOf(c: Context<App>): string | undefined;
   /** The `Set-Cookie` that takes the cookie away. */

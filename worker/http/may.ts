@@ -4,7 +4,8 @@ import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
 import type { PatternFacts } from "../pattern.ts";
 import { stackOf } from "../stack.ts";
-import { type Action, type Asked, answerOf, type Caller } from "../who.ts";
+import { type Action, type Asked, answerOf, type Caller, NOBODY } from "../who.ts";
+import { API_KEY_HEADER } from "./api-key.ts";
 import { callerOf } from "./caller.ts";
 import type { App } from "./context.ts";
 import { documented } from "./openapi.ts";
@@ -62,6 +63,10 @@ const isOpen = (c: Context<App>, { may: rule, open }: Action) =>
   rule === "anyone" || rule === "holder" || (open === true && stackOf(c.env).settings.access === "open");
 
 async function demand(c: Context<App>, key: string, { may: rule }: Action, thing: Thing): Promise<void> {
+  // Who logs in is not who they were before: an old cookie decides nothing.
+  if (rule === "guests" && c.req.header("Authorization") === undefined && c.req.header(API_KEY_HEADER) === undefined) {
+    c.set("caller", NOBODY);
+  }
   const caller = await callerOf(c);
   const answer = answerOf(rule, key, { ...thing, caller });
   if (answer === "object") c.set("undecided", caller);

@@ -102,12 +102,21 @@ export function objectFor<Binding extends keyof Objects>(
   at: string | Place,
 ): DurableObjectStub<Objects[Binding]> {
   const place = typeof at === "string" ? placeOf(c, at) : at;
-  const namespaces: Namespaces = c.env;
-  const namespace = namespaces[binding];
   c.set("object", { pattern: name, region: place.region.id });
+  return stubAt(c.env, { name, binding }, place);
+}
+
+/** The same from inside an object, which has no request. */
+export function stubAt<Binding extends keyof Objects>(
+  env: Env,
+  { name, binding }: Named<Binding>,
+  place: Place,
+): DurableObjectStub<Objects[Binding]> {
+  const namespaces: Namespaces = env;
   const { jurisdiction, locationHint } = place.region;
+  const namespace = namespaces[binding];
   const within = jurisdiction ? inJurisdiction(namespace, jurisdiction) : namespace;
-  return within.getByName(objectName(stackOf(c.env).regions, name, place), { locationHint });
+  return within.getByName(objectName(stackOf(env).regions, name, place), { locationHint });
 }
 
 /** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
@@ -119,7 +128,7 @@ export function nameOf(c: Context<App>, { name }: { readonly name: string }, id:
  * The namespace, held to a jurisdiction. workerd by itself knows no jurisdictions: on one machine there is nothing to
  * hold apart, and the region's prefix in the name keeps its objects distinct all the same.
  */
-function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
+export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
   namespace: DurableObjectNamespace<T>,
   jurisdiction: DurableObjectJurisdiction,
 ): DurableObjectNamespace<T> {

@@ -43,7 +43,8 @@ const setCookie = (token: string, maxAgeSeconds: number) =>
 /** The `Set-Cookie` after which there is none. */
 export const COOKIE_GONE = setCookie("", 0);
 
-function cookieOf(c: Context<App>): string | undefined {
+/** The cookie as it is, wherever it came from: good for ending its session, and for nothing else. */
+export function cookieOf(c: Context<App>): string | undefined {
   const cookies = c.req.header("Cookie")?.split(";") ?? [];
   const [, value] = cookies.map((cookie) => cookie.trim().split("=", 2)).find(([name]) => name === COOKIE) ?? [];
   return value;

@@ -1,18 +1,33 @@
 /** Who a session's token stands for: the public interface of the session pattern. */
+import { deadCredential } from "../http/caller.ts";
 import type { Sessions } from "../http/context.ts";
+import { refusal } from "../http/problem.ts";
 import { isGuestId } from "../http/user-id.ts";
-import { objectFor } from "../objects/names.ts";
+import { objectFor, objectName, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { COOKIE_GONE, shownCookie } from "./credentials.ts";
+import { COOKIE_GONE, shownCookie, shownToken } from "./credentials.ts";
 import { session } from "./pattern.ts";
 import { placeOfToken } from "./token.ts";
 
 export const sessions: Sessions = {
   async callerOf(c, token) {
-    const place = await placeOfToken(stackOf(c.env).regions, token);
+    const { regions } = stackOf(c.env);
+    const place = await placeOfToken(regions, token);
     const found = place && (await retry(async () => objectFor(c, session, place).read()));
-    return found && { kind: isGuestId(found.userId) ? "guest" : "user", id: found.userId };
+    if (!found) return undefined;
+    const kind = isGuestId(found.userId) ? "guest" : "user";
+    return { kind, id: found.userId, session: objectName(regions, session.name, place) };
+  },
+  async hold(c, caller, { name, binding }, id) {
+    const { regions } = stackOf(c.env);
+    const place = caller.session === undefined ? undefined : await placeOfToken(regions, shownToken(c) ?? "");
+    if (!place) return;
+    const at = placeOf(c, id);
+    const holder = { binding, name: objectName(regions, name, at), jurisdiction: at.region.jurisdiction };
+    const held = await retry(() => objectFor(c, session, place).hold(holder));
+    if (held === "gone") throw deadCredential("The session");
+    if (held === "full") throw refusal("rate-limited", "This session is in too many rooms at once; leave one");
   },
   cookieOf: shownCookie,
   withoutCookie: COOKIE_GONE,

@@ -14,6 +14,16 @@ export interface Lifetime {
   slidingMs: number;
 }
 
+/** Who a session is for. */
+export interface Subject {
+  userId: string;
+  role: string;
+  /** JSON of the caller's own data. */
+  metadata: string | null;
+}
+/** What a reader of a session gets. Times are ms since the epoch, `expiresIn` is ms from now. */
+export type Reading = Subject & Omit<Lifetime, "slidingMs"> & { expiresIn: number };
+
 /** The life of a session that begins now. */
 export function begin(now: number, slidingMs: number, absoluteMs: number): Lifetime {
   const endsAt = now + absoluteMs;
@@ -24,8 +34,12 @@ export function isOver({ expiresAt }: Lifetime, now: number): boolean {
   return now >= expiresAt;
 }
 
+/** How long before its end a session that is used has it moved (ms). */
+export const touchBefore = ({ slidingMs }: Pick<Lifetime, "slidingMs">): number =>
+  Math.min(TOUCH_STEP_MS, slidingMs / 2);
+
 /** When a session that is used now expires. Unchanged where the move is not worth a row, or would be backwards. */
 export function touch({ expiresAt, endsAt, slidingMs }: Lifetime, now: number): number {
   const moved = Math.min(now + slidingMs, endsAt);
-  return moved - expiresAt >= Math.min(TOUCH_STEP_MS, slidingMs / 2) ? moved : expiresAt;
+  return moved - expiresAt >= touchBefore({ slidingMs }) ? moved : expiresAt;
 }

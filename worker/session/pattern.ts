@@ -13,6 +13,9 @@ export const session = pattern({
     create: { may: "guests" },
     /** The session whose token the caller shows. */
     use: { may: "holder" },
+    /** All sessions of a user. */
+    list: { may: "owner" },
+    revoke: { may: "owner" },
   },
   limit: { policy: "session", onUnavailable: "deny" },
   settings: {

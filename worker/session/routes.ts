@@ -1,25 +1,28 @@
 /** HTTP routes of the sessions, mounted under /session. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { callerOf } from "../http/caller.ts";
+import { bearerToken } from "../http/admin.ts";
+import { callerOf, deadCredential } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { guestId, UserId } from "../http/user-id.ts";
-import { body } from "../http/validation.ts";
+import { body, params } from "../http/validation.ts";
 import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import { COOKIE_GONE, cookieOf, giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import type { Reading, Subject } from "./lifetime.ts";
 import { session } from "./pattern.ts";
+import { placeOfUser } from "./session.ts";
 import { mintToken, placeOfToken } from "./token.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
 
-const Subject = v.strictObject({
+const Login = v.strictObject({
   userId: UserId,
   role: v.optional(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . : -")), GUEST),
   metadata: v.optional(v.record(v.string(), v.unknown())),
@@ -37,21 +40,26 @@ const Created = v.object({
   userId: v.string(),
   role: v.string(),
 });
+const Session = v.object({
+  userId: v.string(),
+  role: v.string(),
+  metadata: v.optional(v.record(v.string(), v.unknown())),
+  /** ms since the epoch */
+  createdAt: v.number(),
+  expiresAt: v.number(),
+  /** When it is over however much it is used. */
+  endsAt: v.number(),
+});
 const Found = v.object({
-  session: v.object({
-    userId: v.string(),
-    role: v.string(),
-    metadata: v.optional(v.record(v.string(), v.unknown())),
-    /** ms since the epoch */
-    createdAt: v.number(),
-    expiresAt: v.number(),
-    /** When it is over however much it is used. */
-    endsAt: v.number(),
-  }),
+  session: Session,
   /** ms */
   expiresIn: v.number(),
 });
 const Ended = v.object({ ok: v.literal(true) });
+const EndedSeveral = v.object({ ok: v.literal(true), ended: v.number() });
+/** An id names a session and opens nothing: it is the token's hash. */
+const AllOfUser = v.object({ sessions: v.array(v.object({ id: v.string(), ...Session.entries })) });
+const User = v.object({ userId: UserId });
 
 const creating = describe("Begins a session. Wants the admin token; where demoLogin is on, anybody gets a guest's", {
   200: Created,
@@ -61,44 +69,126 @@ const ending = describe("Ends the caller's session", { 200: Ended });
 /** Who may begin one: the admin, and as a guest anybody where the stack welcomes guests. */
 const mayCreate = may(session, "create", (c) => ({ guestsWelcome: stackOf(c.env).settings.demoLogin }));
 const mayUse = may(session, "use");
+const theirs = ({ req }: Context<App, string, { out: { param: { userId: string } } }>) => ({
+  owner: req.valid("param").userId,
+});
 
 export const routes = new Hono<App>()
-  .post("/", creating, mayCreate, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
-  .post("/create", creating, mayCreate, body(Subject), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .post("/", creating, mayCreate, body(Login), async (c) => c.json(await create(c, c.req.valid("json"))))
+  .post("/create", creating, mayCreate, body(Login), async (c) => c.json(await create(c, c.req.valid("json"))))
   .get("/", reading, mayUse, async (c) => c.json(await read(c)))
   .get("/get", reading, mayUse, async (c) => c.json(await read(c)))
   .delete("/", ending, mayUse, async (c) => c.json(await end(c)))
-  .delete("/invalidate", ending, mayUse, async (c) => c.json(await end(c)));
+  .delete("/invalidate", ending, mayUse, async (c) => c.json(await end(c)))
+  .post(
+    "/rotate",
+    describe("Gives the caller's session another token, and ends the one that was shown", { 200: Created }),
+    mayUse,
+    async (c) => c.json(await rotate(c)),
+  )
+  .get(
+    "/user/:userId",
+    describe("The live sessions of a user", { 200: AllOfUser }),
+    params(User),
+    may(session, "list", theirs),
+    async (c) => {
+      const listed = await retry(async () => await (await ofUser(c, c.req.valid("param").userId)).list());
+      return c.json({ sessions: listed.map(({ id, ...reading }) => ({ id, ...shown(reading) })) });
+    },
+  )
+  .delete(
+    "/user/:userId",
+    describe("Ends all sessions of a user, with the WebSockets that they hold", { 200: EndedSeveral }),
+    params(User),
+    may(session, "revoke", theirs),
+    async (c) => {
+      const { userId } = c.req.valid("param");
+      return c.json({ ok: true, ended: await retry(async () => (await ofUser(c, userId)).endSessions()) });
+    },
+  )
+  .delete(
+    "/user/:userId/:sessionId",
+    describe("Ends one session of a user, by the id that the list shows", { 200: Ended }),
+    params(v.object({ ...User.entries, sessionId: v.string() })),
+    may(session, "revoke", theirs),
+    async (c) => {
+      const { userId, sessionId } = c.req.valid("param");
+      const ended = await retry(async () => (await ofUser(c, userId)).endSessions(sessionId));
+      if (ended === 0) throw refusal("not-found", "The user has no such session");
+      return c.json({ ok: true });
+    },
+  );
+
+/** The object of a user's sessions. */
+const ofUser = async (c: Context<App>, userId: string) => sessionAt(c, await placeOfUser(c.env, userId));
 
 const sessionAt = (c: Context<App>, place: Place) => objectFor(c, session, place);
 
-async function create(c: Context<App>, wanted: v.InferOutput<typeof Subject>): Promise<v.InferOutput<typeof Created>> {
-  const { session: limits } = stackOf(c.env).settings;
+async function create(c: Context<App>, wanted: v.InferOutput<typeof Login>): Promise<v.InferOutput<typeof Created>> {
   const { kind } = await callerOf(c);
   const isGuest = kind !== "admin" && kind !== "service";
-  const { token, place } = await mintToken(regionOfCaller(c));
   const role = isGuest ? GUEST : wanted.role;
   const userId = isGuest ? guestId(wanted.userId) : wanted.userId;
   const subject = { userId, role, metadata: wanted.metadata ? JSON.stringify(wanted.metadata) : null };
-  const absoluteMs = limits.absoluteHours * HOUR_MS;
+  const absoluteMs = stackOf(c.env).settings.session.absoluteHours * HOUR_MS;
+  const begun = await begin(c, subject, absoluteMs);
+  if (wanted.cookie) {
+    const before = cookieOf(c);
+    const place = before === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, before);
+    if (place) await retry(() => sessionAt(c, place).end());
+    giveCookie(c, begun.token, absoluteMs / 1_000);
+  }
+  return begun;
+}
+
+/** Begins a session among those of its user. */
+async function begin(
+  c: Context<App>,
+  subject: Subject,
+  absoluteMs: number,
+  replaces?: Place,
+): Promise<v.InferOutput<typeof Created>> {
+  const { slidingMinutes, maxPerUser: max } = stackOf(c.env).settings.session;
+  const { token, place } = await mintToken(regionOfCaller(c));
+  const wanted = { place, subject, slidingMs: slidingMinutes * MINUTE_MS, absoluteMs, max };
   // May be repeated: the token is new, so the same call again begins the same session.
-  const { expiresIn } = await retry(() =>
-    sessionAt(c, place).begin(subject, limits.slidingMinutes * MINUTE_MS, absoluteMs),
+  const begun = await retry(async () =>
+    (await ofUser(c, subject.userId)).open({ ...wanted, ...(replaces && { replaces: replaces.id }) }),
   );
-  if (wanted.cookie) giveCookie(c, token, absoluteMs / 1000);
-  return { ok: true, expiresIn, token, userId, role };
+  if (!begun) throw refusal("unavailable", "The session was ended while it began, or took too long to begin");
+  const { userId, role } = subject;
+  return { ok: true, expiresIn: begun.expiresIn, token, userId, role };
+}
+
+/** Another session with the same life to go, in the place of the caller's. */
+async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
+  const byCookie = bearerToken(c) === undefined;
+  const old = await placeOfCaller(c);
+  const found = old && (await retry(async () => sessionAt(c, old).read()));
+  if (!found) throw deadCredential("The session", byCookie ? { "Set-Cookie": COOKIE_GONE } : {});
+  const { userId, role, metadata, endsAt } = found;
+  const begun = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
+  await retry(() => sessionAt(c, old).end());
+  if (byCookie) giveCookie(c, begun.token, Math.ceil((endsAt - Date.now()) / 1_000));
+  return begun;
 }
 
 async function read(c: Context<App>): Promise<v.InferOutput<typeof Found>> {
   const place = await placeOfCaller(c);
   const found = place && (await retry(async () => sessionAt(c, place).read()));
   if (!found) throw refusal("not-found", "Session not found");
-  const { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn } = found;
-  const own = metadata === null ? {} : { metadata: JSON.parse(metadata) };
-  return { session: { userId, role, ...own, createdAt, expiresAt, endsAt }, expiresIn };
+  return { session: shown(found), expiresIn: found.expiresIn };
+}
+
+/** A session as callers see it. */
+function shown({ userId, role, metadata, createdAt, expiresAt, endsAt }: Reading): v.InferOutput<typeof Session> {
+  return { userId, role, ...(metadata !== null && { metadata: JSON.parse(metadata) }), createdAt, expiresAt, endsAt };
 }
 
 async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {
+  if (c.req.query("userId") !== undefined) {
+    throw refusal("invalid-input", "userId: all sessions of a user end by DELETE /session/user/<userId>");
+  }
   const place = await placeOfCaller(c);
   if (place) await retry(() => sessionAt(c, place).end());
   takeCookie(c);

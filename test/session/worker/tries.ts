@@ -7,5 +7,9 @@ export const tries: Tries = {
   "GET /session": () => ({ path: "/session" }),
   "GET /session/get": () => ({ path: "/session/get" }),
   "DELETE /session": () => ({ path: "/session", method: "DELETE" }),
+  "POST /session/rotate": () => ({ path: "/session/rotate", method: "POST" }),
+  "GET /session/user/:userId": (owner) => ({ path: `/session/user/${owner}` }),
+  "DELETE /session/user/:userId": (owner) => ({ path: `/session/user/${owner}`, method: "DELETE" }),
+  "DELETE /session/user/:userId/:sessionId": (owner) => ({ path: `/session/user/${owner}/none`, method: "DELETE" }),
   "DELETE /session/invalidate": () => ({ path: "/session/invalidate", method: "DELETE" }),
 };

@@ -1,0 +1,125 @@
+/** A room and the sessions of who is in it: a session that ends takes its WebSockets along. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import * as v from "valibot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { ChatRoomDO, joinRequest } from "../../../worker/chat/room.ts";
+import { placeOfToken } from "../../../worker/session/token.ts";
+import { stackOf } from "../../../worker/stack.ts";
+import { ADMIN, type Call, call, fetchApp, unique } from "../../worker/helpers.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const Begun = v.object({ token: v.string() });
+
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+const ask = (path: string, more: Call = {}) => call(path, { settings: { access: "rules", demoLogin: false }, ...more });
+const logIn = async (userId: string) =>
+  v.parse(Begun, (await ask("/session", { json: { userId }, headers: ADMIN })).body).token;
+const isLive = async (token: string) => (await ask("/session", { headers: bearer(token) })).status === 200;
+
+async function objectOf(token: string) {
+  const place = await placeOfToken(stackOf(env).regions, token);
+  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("a session's WebSockets", () => {
+  async function join(room: string, token: string) {
+    const { webSocket } = await fetchApp(`/room/${room}/ws`, { headers: { Upgrade: "websocket", ...bearer(token) } });
+    if (!webSocket) throw new Error("no socket");
+    const closed = new Promise<number>((resolve) => webSocket.addEventListener("close", ({ code }) => resolve(code)));
+    webSocket.accept();
+    return { webSocket, closed };
+  }
+
+  it.each([
+    ["ends", (token: string) => ask("/session", { method: "DELETE", headers: bearer(token) })],
+    [
+      "is revoked with all others",
+      (_: string, userId: string) => ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN }),
+    ],
+    ["is rotated", (token: string) => ask("/session/rotate", { method: "POST", headers: bearer(token) })],
+  ])("close within a second when it %s, in every room; others stay", async (_, end) => {
+    const userId = unique();
+    const [token, bens] = [await logIn(userId), await logIn(unique())];
+    const rooms = [unique(), unique()];
+    const sockets = await Promise.all(rooms.map((room) => join(room, token)));
+    const other = await join(rooms[0] ?? "", bens);
+    const since = performance.now();
+    await end(token, userId);
+    expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([1_008, 1_008]);
+    expect(performance.now() - since).toBeLessThan(1_000);
+    expect(other.webSocket.readyState).toBe(WebSocket.OPEN);
+    other.webSocket.close();
+  });
+
+  it("are not opened by a session that has just ended, though the room was on its way to open one", async () => {
+    const [token, room] = [await logIn(unique()), unique()];
+    const { closed } = await join(room, token);
+    const session = `dev-eu:session:${(await placeOfToken(stackOf(env).regions, token))?.id}`;
+    await ask("/session", { method: "DELETE", headers: bearer(token) });
+    await closed;
+    const late = await env.CHAT_ROOM.getByName(`dev-eu:chat:${room}`).fetch(joinRequest({ userId: "ann", session }));
+    expect(late.status).toBe(401);
+    const dead = await fetchApp(`/room/${room}/ws`, { headers: { Upgrade: "websocket", ...bearer(token) } });
+    expect(dead.status).toBe(401);
+  });
+
+  it("are told again by the alarm where the room could not be told", async () => {
+    const token = await logIn(unique());
+    const room = unique();
+    const { closed } = await join(room, token);
+    const stub = await objectOf(token);
+    vi.spyOn(ChatRoomDO.prototype, "sessionEnded").mockImplementationOnce(() => {
+      throw new Error("away");
+    });
+    await ask("/session", { method: "DELETE", headers: bearer(token) });
+    expect(await isLive(token)).toBe(false);
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect(await closed).toBe(1_008);
+    const left = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(left).toEqual([]);
+  });
+
+  it("keep it alive while one is open, up to its absolute end, and then close", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const token = await logIn(unique());
+    const start = Date.now();
+    const { closed } = await join(unique(), token);
+    const stub = await objectOf(token);
+    for (let alarms = 0; alarms < 100; alarms++) {
+      const due = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+      if (due === null) break;
+      vi.setSystemTime(due);
+      await runDurableObjectAlarm(stub);
+    }
+    expect(Date.now()).toBe(start + 12 * HOUR);
+    expect(await closed).toBe(1_008);
+  });
+
+  it("that are closed do not keep it alive", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const token = await logIn(unique());
+    const start = Date.now();
+    const { webSocket, closed } = await join(unique(), token);
+    webSocket.close(1_000);
+    await closed;
+    const stub = await objectOf(token);
+    for (let alarms = 0; alarms < 3; alarms++) {
+      const due = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+      if (due === null) break;
+      vi.setSystemTime(due);
+      await runDurableObjectAlarm(stub);
+    }
+    expect(Date.now()).toBeLessThanOrEqual(start + 30 * MINUTE);
+    expect(await isLive(token)).toBe(false);
+  });
+});

@@ -1,0 +1,285 @@
+/** The sessions of a user: how many, which, and that all of them end, whatever breaks in between. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import * as v from "valibot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { OURS } from "../../../infra/cost/rows.ts";
+import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
+import { placeOfUser } from "../../../worker/session/session.ts";
+import { placeOfToken } from "../../../worker/session/token.ts";
+import { stackOf } from "../../../worker/stack.ts";
+import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
+import { countRows } from "../../worker/rows.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const Begun = v.object({ token: v.string() });
+const List = v.object({ sessions: v.array(v.object({ id: v.string(), userId: v.string(), role: v.string() })) });
+
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+const ask = (path: string, more: Call = {}) => call(path, { settings: { access: "rules", demoLogin: false }, ...more });
+const logIn = async (userId: string, more: Call = {}) =>
+  v.parse(Begun, (await ask("/session", { json: { userId }, headers: ADMIN, ...more })).body).token;
+const isLive = async (token: string) => (await ask("/session", { headers: bearer(token) })).status === 200;
+const listed = async (userId: string, headers: Record<string, string> = ADMIN) =>
+  v.parse(List, (await ask(`/session/user/${encodeURIComponent(userId)}`, { headers })).body).sessions;
+
+async function objectOf(token: string) {
+  const place = await placeOfToken(stackOf(env).regions, token);
+  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
+}
+async function objectOfUser(userId: string) {
+  const { region, id } = await placeOfUser(env, userId);
+  return env.SESSION.getByName(`dev-${region.prefix}:session:${id}`);
+}
+
+/** Evicts an object, running or not. */
+async function evict(stub: DurableObjectStub): Promise<void> {
+  await runInDurableObject(stub, () => undefined);
+  await evictDurableObject(stub);
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("the sessions of a user", () => {
+  it("are listed to the user and to the admin, by ids that open nothing", async () => {
+    const userId = `auth0|${unique()}`;
+    const [one, other] = [await logIn(userId), await logIn(userId)];
+    const sessions = await listed(userId, bearer(one));
+    expect(sessions).toMatchObject([{ userId }, { userId }]);
+    expect(await listed(userId)).toEqual(sessions);
+    for (const { id } of sessions) expect(await isLive(id)).toBe(false);
+    const eve = await logIn(unique());
+    expect((await ask(`/session/user/${encodeURIComponent(userId)}`, { headers: bearer(eve) })).status).toBe(403);
+    expect(await isLive(other)).toBe(true);
+  });
+
+  it("end one by one, by the user alone and only their own", async () => {
+    const [ann, ben] = [unique(), unique()];
+    const [one, other, bens] = [await logIn(ann), await logIn(ann), await logIn(ben)];
+    const [first] = await listed(ann);
+    const [ofBen] = await listed(ben);
+    const revoke = (userId: string, id = "") =>
+      ask(`/session/user/${userId}/${id}`, { method: "DELETE", headers: bearer(other) });
+    expect((await revoke(ann, ofBen?.id)).status).toBe(404);
+    expect((await revoke(ben, ofBen?.id)).status).toBe(403);
+    expect((await revoke(ann, first?.id)).status).toBe(200);
+    expect([await isLive(one), await isLive(other), await isLive(bens)]).toEqual([false, true, true]);
+  });
+
+  it("all end at once, and a dead token is refused everywhere", async () => {
+    const userId = unique();
+    const tokens = [await logIn(userId), await logIn(userId), await logIn(userId)];
+    expect((await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN })).body).toEqual({
+      ok: true,
+      ended: 3,
+    });
+    expect(await Promise.all(tokens.map(isLive))).toEqual([false, false, false]);
+    expect(await listed(userId)).toEqual([]);
+    const headers = bearer(tokens[0] ?? "");
+    expect((await ask(`/session/user/${userId}`, { headers })).status).toBe(401);
+    expect((await ask("/session/rotate", { method: "POST", headers })).status).toBe(401);
+  });
+
+  it("are not what DELETE /session?userId= ends, and it says so", async () => {
+    const token = await logIn("ann");
+    const answer = await ask("/session?userId=ann", { method: "DELETE", headers: bearer(token) });
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining("/session/user/") } });
+    expect(await isLive(token)).toBe(true);
+  });
+
+  it("are as many as the stack allows: the oldest live one goes, and what is over does not count", async () => {
+    const userId = unique();
+    const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 3 } };
+    const tokens: string[] = [];
+    for (let i = 0; i < 3; i++) tokens.push(await logIn(userId, { settings }));
+    await ask("/session", { method: "DELETE", headers: bearer(tokens[1] ?? "") });
+    tokens.push(await logIn(userId, { settings }));
+    expect(await Promise.all(tokens.map(isLive))).toEqual([true, false, true, true]);
+    tokens.push(await logIn(userId, { settings }));
+    expect(await Promise.all(tokens.map(isLive))).toEqual([false, false, true, true, true]);
+    expect(await listed(userId)).toHaveLength(3);
+  });
+
+  it("leave nothing behind when the last of them cannot live any more", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const userId = unique();
+    await logIn(userId);
+    const stub = await objectOfUser(userId);
+    vi.setSystemTime(Date.now() + 12 * HOUR);
+    await runDurableObjectAlarm(stub);
+    const left = await runInDurableObject(stub, async (_, { storage }) => [
+      ...storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+      await storage.getAlarm(),
+    ]);
+    expect(left).toEqual([null]);
+  });
+});
+
+describe("the rows of a user's object", () => {
+  it("are a few for a session: its place, that it began, and the alarm", async () => {
+    const userId = unique();
+    const user = await objectOfUser(userId);
+    await logIn(userId);
+    const rows = await countRows(user);
+    await logIn(userId);
+    expect(rows()).toBe(OURS.sessionListed);
+  });
+});
+
+describe("rotation", () => {
+  it("gives another token to the same session, with the same end, and the old one is dead", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const userId = unique();
+    const old = await logIn(userId, { json: { userId, role: "editor", metadata: { theme: "dark" } } });
+    const { endsAt } = v.parse(
+      v.object({ session: v.object({ endsAt: v.number() }) }),
+      (await ask("/session", { headers: bearer(old) })).body,
+    ).session;
+    vi.setSystemTime(Date.now() + 10 * MINUTE);
+    const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(old) });
+    const { token } = v.parse(Begun, rotated.body);
+    expect((await ask("/session", { headers: bearer(token) })).body).toMatchObject({
+      session: { userId, role: "editor", metadata: { theme: "dark" }, endsAt },
+    });
+    expect(await isLive(old)).toBe(false);
+    expect(await listed(userId)).toHaveLength(1);
+  });
+
+  it("does not cost another session where the user has as many as may be", async () => {
+    const userId = unique();
+    const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 2 } };
+    const [one, other] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(other), settings });
+    const { token } = v.parse(Begun, rotated.body);
+    expect([await isLive(one), await isLive(other), await isLive(token)]).toEqual([true, false, true]);
+  });
+
+  it("of a cookie gives a new cookie, and a dead cookie is taken away", async () => {
+    const begun = await ask("/session", { json: { userId: unique(), cookie: true }, headers: ADMIN });
+    const cookie = begun.headers.get("Set-Cookie")?.split(";")[0] ?? "";
+    const headers = { Cookie: cookie, Origin: "https://stack.test" };
+    const rotated = await ask("/session/rotate", { method: "POST", headers });
+    expect(rotated.headers.get("Set-Cookie")).toMatch(/^__Host-session=eu~/);
+    const dead = await ask("/session/rotate", { method: "POST", headers });
+    expect(dead.status).toBe(401);
+    expect(dead.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
+  });
+
+  it("logging in over an old cookie ends the old session", async () => {
+    const json = { userId: unique(), cookie: true };
+    const first = await ask("/session", { json, headers: ADMIN });
+    const cookie = first.headers.get("Set-Cookie")?.split(";")[0] ?? "";
+    await ask("/session", { json, headers: { ...ADMIN, Cookie: cookie } });
+    expect(await isLive(v.parse(Begun, first.body).token)).toBe(false);
+  });
+});
+
+describe("under crashes", () => {
+  it("what was cut off before it began never begins, and does not count after a while", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const userId = unique();
+    const token = await logIn(userId);
+    const user = await objectOfUser(userId);
+    const session = await objectOf(token);
+    await session.end();
+    // As after a crash between the two: written down, and not begun.
+    await runInDurableObject(user, async (_, { storage }) => {
+      const [entry] = storage.kv.get<object[]>("sessions") ?? [];
+      storage.kv.put("sessions", [{ ...entry, begun: false }]);
+    });
+    await evict(user);
+    const subject = { userId, role: "user", metadata: null };
+    vi.setSystemTime(Date.now() + BEGIN_WITHIN_MS);
+    expect(await session.begin(subject, MINUTE, HOUR, Date.now())).toBeUndefined();
+    expect(await listed(userId)).toEqual([]);
+  });
+
+  it("a model agrees, whatever is evicted, and whichever alarm is early or comes twice", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const MAX = 3;
+    const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: MAX } };
+    const which = fc.nat(7);
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constant({ kind: "logIn" as const, which: 0 }) },
+      fc.record({ kind: fc.constantFrom("use", "logOut", "rotate", "revoke", "evict", "alarm"), which }),
+      fc.record({ kind: fc.constantFrom("revokeAll", "evictUser", "alarmOfUser", "wait", "crash"), which }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 22 }), async (steps) => {
+        const userId = unique();
+        const user = await objectOfUser(userId);
+        /** By token, the oldest first. */
+        const model = new Map<string, { until: number; endsAt: number }>();
+        const all: string[] = [];
+        const alive = () => [...model].filter(([, { until }]) => Date.now() < until).map(([token]) => token);
+        const begin = (token: string, endsAt = Date.now() + 2 * HOUR) => {
+          model.set(token, { until: Math.min(Date.now() + 30 * MINUTE, endsAt), endsAt });
+          all.push(token);
+        };
+        for (const { kind, which } of steps) {
+          const token = all.at(which % Math.max(all.length, 1)) ?? "eu~none";
+          const stub = await objectOf(token);
+          if (kind === "logIn") {
+            for (const old of alive().slice(0, Math.max(alive().length - MAX + 1, 0))) model.delete(old);
+            begin(await logIn(userId, { settings }));
+          } else if (kind === "use") {
+            const was = model.get(token);
+            const isAlive = alive().includes(token);
+            expect(await isLive(token)).toBe(isAlive);
+            if (was && isAlive && Math.min(Date.now() + 30 * MINUTE, was.endsAt) - was.until >= MINUTE)
+              was.until = Math.min(Date.now() + 30 * MINUTE, was.endsAt);
+          } else if (kind === "logOut") {
+            await ask("/session", { method: "DELETE", headers: bearer(token) });
+            model.delete(token);
+          } else if (kind === "rotate") {
+            const isAlive = alive().includes(token);
+            const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(token), settings });
+            expect(rotated.status).toBe(isAlive ? 200 : 401);
+            if (isAlive) begin(v.parse(Begun, rotated.body).token, model.get(token)?.endsAt);
+            model.delete(token);
+          } else if (kind === "revoke") {
+            const [first] = await listed(userId);
+            if (first) await ask(`/session/user/${userId}/${first.id}`, { method: "DELETE", headers: ADMIN });
+            const [oldest] = alive();
+            if (oldest) model.delete(oldest);
+          } else if (kind === "revokeAll") {
+            await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
+            model.clear();
+          } else if (kind === "evict") await evict(stub);
+          else if (kind === "evictUser") await evict(user);
+          else if (kind === "alarm") {
+            await runInDurableObject(stub, async (session) => {
+              await session.alarm();
+              await session.alarm();
+            });
+          } else if (kind === "alarmOfUser") await runInDurableObject(user, (object) => object.alarm());
+          else if (kind === "wait") vi.setSystemTime(Date.now() + 13 * MINUTE);
+          else {
+            // Revoked, and cut off after it was decided: the alarm ends them.
+            await runInDurableObject(user, (_, { storage }) => {
+              const entries = storage.kv.get<object[]>("sessions");
+              if (entries)
+                storage.kv.put(
+                  "sessions",
+                  entries.map((entry) => ({ ...entry, ending: true })),
+                );
+            });
+            await evict(user);
+            await runInDurableObject(user, (object) => object.alarm());
+            model.clear();
+          }
+          expect(alive().length).toBeLessThanOrEqual(MAX);
+        }
+        expect(await listed(userId)).toHaveLength(alive().length);
+        const live = alive();
+        expect(await Promise.all(all.map(isLive))).toEqual(all.map((token) => live.includes(token)));
+      }),
+      { numRuns: 25 },
+    );
+  }, 120_000);
+});
