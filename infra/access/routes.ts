@@ -30,7 +30,7 @@ const module = (source: string) => `data:text/javascript,${encodeURIComponent(so
 const STAND_INS: readonly (readonly [end: string, url: string])[] = [
   ["cloudflare:workers", module("export class DurableObject {}; export const env = {};")],
   // Made by a build; nothing of it matters here.
-  ["/assets.gen.js", module("export const title = '', html = '', css = '', js = '', etag = '';")],
+  ["/assets.gen.js", module("export const title = ''; export const page = {};")],
 ];
 
 /** The routes of all patterns of the project at `root`, in their order. */
