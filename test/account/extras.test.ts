@@ -198,8 +198,10 @@ it("a KV namespace, a bucket and a database are made for the stack, and keep wha
 
 it("a binding that is taken out takes no data along: refused, until protect keeps it in the account", async () => {
   await expect(deploy({})).rejects.toThrow(/FILES[\s\S]*would be deleted with all that is in it[\s\S]*protect: true/);
-  await deploy(STORES, { protect: true });
-  expect(await deploy({}, { protect: true })).toEqual(expect.arrayContaining(["retain R2Bucket", "retain D1Database"]));
+  // What is protected is open to nobody.
+  const guarded = { protect: true, access: "rules", demoLogin: false };
+  await deploy(STORES, guarded);
+  expect(await deploy({}, guarded)).toEqual(expect.arrayContaining(["retain R2Bucket", "retain D1Database"]));
   expect(await deploy(STORES)).toEqual(
     expect.arrayContaining(["import WorkersKvNamespace", "import R2Bucket", "import D1Database"]),
   );

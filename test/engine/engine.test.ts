@@ -102,7 +102,7 @@ describe("a stack from its first update to its end", () => {
   });
 
   test("a protected stack is not destroyed, and keeps answering", async () => {
-    site.set({ protect: true });
+    site.set({ protect: true, access: "rules", demoLogin: false });
     expect((await site.stack.up()).ok).toBe(true);
     site.proxy.takeWrites();
     const destroy = await site.stack.destroy();
