@@ -16,7 +16,7 @@ const secondsLeft = async (page: Page, end: "sliding" | "absolute") => {
 const logIn = async (page: Page, name: string) => {
   await page.getByLabel("Name").fill(name);
   await page.getByRole("button", { name: "Log in as guest" }).click();
-  await expect.poll(() => state(page)).toBe(`Logged in as ${name}, guest`);
+  await expect.poll(() => state(page)).toBe(`Logged in as guest-${name}, guest`);
 };
 
 it("logs in as a guest, by a cookie that no script can read, and logs out", async () => {
@@ -26,7 +26,7 @@ it("logs in as a guest, by a cookie that no script can read, and logs out", asyn
   expect(cookie).toMatchObject({ name: "__Host-session", httpOnly: true, secure: true, sameSite: "Lax" });
   expect(await page.evaluate("document.cookie")).toBe("");
   await page.reload();
-  await expect.poll(() => state(page)).toBe("Logged in as ada, guest");
+  await expect.poll(() => state(page)).toBe("Logged in as guest-ada, guest");
 
   await page.getByRole("button", { name: "Log out" }).click();
   await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is left.");
@@ -37,7 +37,7 @@ it("logs in as a guest, by a cookie that no script can read, and logs out", asyn
 it("is the same user in the chat room", async () => {
   const page = await visit({ ids: { room: crypto.randomUUID() } });
   await logIn(page, "grace");
-  await expect.poll(() => page.locator("#chat [data-link]").textContent()).toBe("Live as grace");
+  await expect.poll(() => page.locator("#chat [data-link]").textContent()).toBe("Live as guest-grace");
   await page.getByRole("button", { name: "Log out" }).click();
   await expect.poll(() => page.locator("#chat [data-link]").textContent()).toMatch(/^Live as anon-/);
 });
