@@ -83,7 +83,7 @@ describe("a name is refused in one line", () => {
     ["2-jobs", /small letters/],
     ["", /small letters/],
     ["j".repeat(32), /longer than 31/],
-    [first.folder, /the pattern .* has this name or path/],
+    [first.folder, /the pattern .* has this name or path|a folder worker\/.*already/],
     [first.path.slice(1), /the pattern .* has this name or path/],
     ["http", /a folder worker\/http\/ already/],
     ["infra", /a folder test\/infra\/ already/],

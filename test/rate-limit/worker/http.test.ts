@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { storedAt } from "../../../contract/api-keys.ts";
 import type { App } from "../../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
+import { patterns } from "../../../worker/patterns.ts";
 import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import { type RateLimitOptions, rateLimit } from "../../../worker/rate-limit/middleware.ts";
 
@@ -62,14 +63,12 @@ describe("the answers", () => {
     expect(response.headers.get("RateLimit-Policy")).toBe('"default";q=100;w=60');
   });
 
-  it.each(["/counter/value", "/room/r/messages", "/account/main/balances", "/session", "/openapi.json"])(
-    "stand in front of %s",
-    async (path) => {
-      const from = address();
-      await take(from, 100);
-      expect((await call(path, from)).status).toBe(429);
-    },
-  );
+  const guarded = patterns.flatMap(({ path, limit }) => (limit ? [path, `${path}/anything`] : []));
+  it.each([...guarded, "/openapi.json"])("stand in front of %s", async (path) => {
+    const from = address();
+    await take(from, 100);
+    expect((await call(path, from)).status).toBe(429);
+  });
 
   it.each(["/", "/page.js", "/page.css", "/health"])("do not stand in front of %s", async (path) => {
     const from = address();
