@@ -73,19 +73,19 @@ describe("a stack that wrangler has changed", () => {
   test("with `wrangler secret put`, gets its traffic and its own secret back", async () => {
     expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
     await run(["secret", "put", "ADMIN_TOKEN"], THEIRS);
-    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([200, 403]);
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([200, 401]);
     expect(await site.shares()).toEqual({ 2: 100 });
 
     expect(await takeBack()).toEqual(DEPLOYMENT_ONLY);
     expect(await site.shares()).toEqual({ 1: 100 });
-    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([401, 200]);
     expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
   });
 
   test("with `wrangler deploy` of this repository, is not asked to rename its objects, and keeps them in sight", async () => {
     await run(["deploy"]);
-    // What wrangler.jsonc says for `wrangler dev`: other names, so that this is another object.
-    expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
+    // What wrangler.jsonc says for `wrangler dev`: other names, so that this is another object, and no open access.
+    expect(await site.ask("GET", "/counter/value?id=kept")).toEqual({ count: 0 });
     const preview = await site.stack.preview();
     expect(preview.text).not.toContain("region_");
     expect(preview.text).toMatch(
@@ -94,7 +94,7 @@ describe("a stack that wrangler has changed", () => {
 
     expect(await takeBack(SETTINGS_TOO)).toEqual(DEPLOYMENT_ONLY);
     expect(await site.ask("POST", "/counter/increment?id=kept")).toEqual({ count: 2 });
-    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([401, 200]);
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
@@ -123,6 +123,6 @@ describe("a stack that wrangler has changed", () => {
     const forced = site.proxy.seen.slice(from).filter(({ path }) => path.includes("force=true"));
     expect(forced).toEqual([]);
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: last.digest });
-    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([403, 200]);
+    expect([await deposit(THEIRS), await deposit(site.adminToken)]).toEqual([401, 200]);
   });
 });
