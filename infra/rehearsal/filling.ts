@@ -19,7 +19,7 @@ export interface Held {
    */
   readonly read: () => Promise<unknown>;
   /** What a WebSocket to it is opened with. */
-  readonly token?: string | undefined;
+  readonly token?: () => Promise<string | undefined>;
   /** The region that the Worker chose for it; where not given, the id's. */
   readonly region?: string;
 }

@@ -60,7 +60,7 @@ interface Filled {
   readonly region: string;
   readonly client: Client;
   readonly read: Held["read"];
-  readonly token: string | undefined;
+  readonly token: (() => Promise<string | undefined>) | undefined;
 }
 
 /** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
@@ -251,7 +251,9 @@ async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]
   const letGo = new Map<string, Awaited<ReturnType<typeof hold>>>();
   for (const className of new Set(filled.map((one) => one.className))) {
     const connects = filled.flatMap(({ className: of, pattern: { socket }, id, region, client, token }) =>
-      of === className && socket && !givenUp.includes(region) ? [() => client.connect(socket(id), { token })] : [],
+      of === className && socket && !givenUp.includes(region)
+        ? [async () => client.connect(socket(id), { token: await token?.() })]
+        : [],
     );
     if (connects.length > 0) letGo.set(className, await hold(connects));
   }
