@@ -1,4 +1,4 @@
-/** Who calls, and the rules that a pattern may give its actions. What each action's rule is, worker/access.ts shows. */
+/** Who calls, and the rules that a pattern may give its actions. Which rule each action has: docs/access.md. */
 
 export const KINDS = ["admin", "service", "user", "guest", "anonymous"] as const;
 /**

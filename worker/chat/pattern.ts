@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { oneOf, whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
+import { ROOM_RULES } from "./door.ts";
 
 export const chat = pattern({
   folder: "chat",
@@ -24,7 +25,7 @@ export const chat = pattern({
         /** Messages that a room keeps. */
         historyLimit: v.optional(whole(1, 10_000), 100),
         /** Who may join and read a room that has no rule of its own. */
-        rooms: v.optional(oneOf(["public", "users", "members"]), "users"),
+        rooms: v.optional(oneOf(ROOM_RULES), "users"),
         /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
         retentionDays: v.optional(whole(1, 3_650)),
       }),

@@ -6,7 +6,7 @@ import type { App } from "../http/context.ts";
 import { denied, may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { upgrade } from "../http/upgrade.ts";
+import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { nameOf, objectFor } from "../objects/names.ts";
@@ -184,11 +184,7 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
   const { id: userId, token, session } = caller;
   await c.get("sessions")?.hold(c, caller, chat, c.req.param("roomId"));
   const asked = undecided(c);
-  const offered =
-    c.req
-      .header("Sec-WebSocket-Protocol")
-      ?.split(",")
-      .map((protocol) => protocol.trim()) ?? [];
+  const offered = offeredProtocols(c);
   const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
   return roomOf(c).fetch(
     joinRequest({

@@ -9,6 +9,7 @@ import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
 import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
 import type { App } from "./context.ts";
 import { refusal } from "./problem.ts";
+import { offeredProtocols } from "./upgrade.ts";
 
 /** The caller. 401 for a token, cookie or key that is not good. */
 export async function callerOf(c: Context<App>): Promise<Caller> {
@@ -45,12 +46,7 @@ async function identify(c: Context<App>): Promise<Caller> {
     return { kind: "service", id: `key-${key.id}`, grants: key.grants };
   }
   // Pages cannot set headers of a WebSocket, but they can offer a subprotocol.
-  const offered =
-    c.req
-      .header("Sec-WebSocket-Protocol")
-      ?.split(",")
-      .map((text) => text.trim()) ?? [];
-  const token = offered.find(looksAnonymous);
+  const token = offeredProtocols(c).find(looksAnonymous);
   if (token === undefined) return NOBODY;
   return (await anonymousOf(c.env, token)) ?? refuse("The anonymous token shown");
 }

@@ -28,9 +28,7 @@ export function may<P extends PatternFacts, I extends Input = BlankInput>(
   name: keyof P["actions"] & string,
   thing?: (c: Context<App, string, I>) => Thing,
 ): MiddlewareHandler<App, string, I> {
-  const key = `${folder}.${name}`;
-  const action = access.get(key);
-  if (!action) throw new Error(`${key} is not among the actions of worker/access.ts`);
+  const { key, action } = actionNamed(folder, name);
   const guard: MiddlewareHandler<App, string, I> = async (c, next) => {
     if (!isOpen(c, action)) await demand(c, key, action, thing?.(c) ?? {});
     await next();
@@ -42,17 +40,24 @@ export function may<P extends PatternFacts, I extends Input = BlankInput>(
   }));
 }
 
+/** The action with its name, such as `ledger.transfer`. @throws Error where the list has no such pattern or action. */
+function actionNamed(folder: string, name: string): { key: string; action: Action } {
+  const key = `${folder}.${name}`;
+  const action = access.get(key);
+  if (!action) throw new Error(`${key} is not among the actions of worker/access.ts`);
+  return { key, action };
+}
+
 /** Whether the caller may do something else too: for what an answer may show them. */
 export async function permits<P extends PatternFacts>(
   c: Context<App>,
   { folder }: P,
   name: keyof P["actions"] & string,
 ): Promise<(thing: Thing) => boolean> {
-  const key = `${folder}.${name}`;
-  const action = access.get(key);
-  if (action && isOpen(c, action)) return () => true;
+  const { key, action } = actionNamed(folder, name);
+  if (isOpen(c, action)) return () => true;
   const caller = await callerOf(c);
-  return (thing) => action !== undefined && answerOf(action.may, key, { ...thing, caller }) === true;
+  return (thing) => answerOf(action.may, key, { ...thing, caller }) === true;
 }
 
 /** The caller, where the object has to decide about them; undefined where it is decided. */

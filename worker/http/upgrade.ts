@@ -1,8 +1,15 @@
 /** WebSocket upgrades: what is not one is told so (426), and no foreign page opens one with a visitor's cookie. */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "./context.ts";
 import { isAllowedOrigin } from "./headers.ts";
 import { refusal } from "./problem.ts";
+
+/** The subprotocols that a client offers, in its order. */
+export const offeredProtocols = (c: Context<App>): readonly string[] =>
+  c.req
+    .header("Sec-WebSocket-Protocol")
+    ?.split(",")
+    .map((protocol) => protocol.trim()) ?? [];
 
 export const upgrade: MiddlewareHandler<App> = async (c, next) => {
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {

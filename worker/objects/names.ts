@@ -73,8 +73,13 @@ export function objectName(table: Regions, pattern: string, { region, id }: Plac
 /** The region nearest to callers on a continent (`request.cf.continent`); the home region where none claims it. */
 export function nearestRegion(table: Regions, continent: string | undefined): Region {
   const near = table.regions.find(({ continents }) => continents.some((claimed) => claimed === continent));
-  const region = near ?? table.regions.find(({ id }) => id === table.home);
-  if (!region) throw new Error(`The home region "${table.home}" is not in the region table`);
+  return near ?? homeRegion(table);
+}
+
+/** The region of ids that name none. */
+export function homeRegion({ home, regions }: Regions): Region {
+  const region = regions.find(({ id }) => id === home);
+  if (!region) throw new Error(`The home region "${home}" is not in the region table`);
   return region;
 }
 

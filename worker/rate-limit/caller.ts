@@ -5,14 +5,12 @@
 import type { Context } from "hono";
 import { addressOf, apiKeyOf } from "../http/api-key.ts";
 import type { App } from "../http/context.ts";
-import { type Place, regionOfCaller } from "../objects/names.ts";
+import { homeRegion, type Place, regionOfCaller } from "../objects/names.ts";
 import { stackOf } from "../stack.ts";
 
 /** Where the caller's bucket lives: with the address's part of the world, or at home for a key used from anywhere. */
 export async function bucketOf(c: Context<App>): Promise<Place> {
   const key = await apiKeyOf(c);
-  const { home, regions } = stackOf(c.env).regions;
-  const homeRegion = regions.find((region) => region.id === home);
-  if (key !== undefined && homeRegion) return { region: homeRegion, id: `key-${key.id}` };
+  if (key !== undefined) return { region: homeRegion(stackOf(c.env).regions), id: `key-${key.id}` };
   return { region: regionOfCaller(c), id: `ip-${addressOf(c).replaceAll(":", "-")}` };
 }

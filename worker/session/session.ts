@@ -1,16 +1,18 @@
 /**
- * One session; or, in objects of their own, the sessions of one user (of-user.ts). Whether it is over is checked on every read, by the clock and what is stored; the alarm only frees the
- * storage, and may come early, late or twice. When a session is over nothing of it is left, not even an empty table, and the
- * objects where it holds WebSockets open have been told. While it holds one open, it is in use.
+ * One session; or, in objects of their own, the sessions of one user (of-user.ts). Whether it is over is checked on
+ * every read, by the clock and what is stored; the alarm only frees the storage, and may come early, late or twice. When
+ * a session is over nothing of it is left, not even an empty table, and the objects where it holds WebSockets open have
+ * been told. While it holds one open, it is in use.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type Place, stubAt } from "../objects/names.ts";
+import { homeRegion, type Place, stubAt } from "../objects/names.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";
 import { type Listed, SessionsOfUser, type Wanted } from "./of-user.ts";
 import { session } from "./pattern.ts";
+import { sha256 } from "./token.ts";
 
 const STEPS: SchemaSteps = [
   `CREATE TABLE session (
@@ -72,16 +74,16 @@ export class SessionDO extends DurableObject<Env> {
   ): Promise<Reading | undefined> {
     const now = Date.now();
     if (now >= by) return undefined;
-    const life = begin(now, slidingMs, absoluteMs);
-    const { createdAt, expiresAt, endsAt } = life;
+    const stored = { userId, role, metadata, ...begin(now, slidingMs, absoluteMs) };
+    const { createdAt, expiresAt, endsAt } = stored;
     this.#schema.create();
     this.ctx.storage.sql.exec(
       "INSERT OR REPLACE INTO session VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
       ...[userId, role, metadata, createdAt, expiresAt, endsAt, slidingMs],
     );
-    this.#stored = { userId, role, metadata, ...life };
+    this.#stored = stored;
     await this.ctx.storage.setAlarm(expiresAt);
-    return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn: expiresAt - now };
+    return readingOf(stored, now);
   }
 
   /** The session, as it is; undefined when it is over or never was. */
@@ -192,11 +194,7 @@ function readingOf({ slidingMs: _, ...stored }: Stored, now: number): Reading {
 
 /** The place of the object of a user's sessions: at home, where it is found from everywhere. */
 export async function placeOfUser(env: Env, userId: string): Promise<Place> {
-  const { home, regions } = stackOf(env).regions;
-  const region = regions.find(({ id }) => id === home);
-  if (!region) throw new Error(`The home region "${home}" is not in the region table`);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(userId));
-  return { region, id: `user.${new Uint8Array(digest).toHex()}` };
+  return { region: homeRegion(stackOf(env).regions), id: `user.${await sha256(userId)}` };
 }
 
 function readStored(sql: SqlStorage): Stored | undefined {

@@ -12,16 +12,17 @@ const SECRET = /^[A-Za-z0-9_-]{43}$/;
 export async function mintToken(region: Region): Promise<{ token: string; place: Place }> {
   const random = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
   const secret = random.toBase64({ alphabet: "base64url", omitPadding: true });
-  return { token: formatId({ region, id: secret }), place: { region, id: await digest(secret) } };
+  return { token: formatId({ region, id: secret }), place: { region, id: await sha256(secret) } };
 }
 
 /** The place of a token's session; undefined for what was never a token. */
 export async function placeOfToken(table: Regions, token: string): Promise<Place | undefined> {
   const parsed = parseId(table, token);
   if ("fault" in parsed || !SECRET.test(parsed.place.id)) return undefined;
-  return { region: parsed.place.region, id: await digest(parsed.place.id) };
+  return { region: parsed.place.region, id: await sha256(parsed.place.id) };
 }
 
-async function digest(secret: string): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret))).toHex();
+/** In hex. */
+export async function sha256(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
 }
