@@ -117,15 +117,12 @@ export class DurableWorker extends pulumi.ComponentResource {
           workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}`,
         },
         mainModule: MAIN_MODULE,
-        // The main module first, as in every upload before.
-        modules: [...release.modules]
-          .sort((a, b) => Number(b.name === MAIN_MODULE) - Number(a.name === MAIN_MODULE))
-          .map(({ name, contentType }) => ({
-            name,
-            contentType,
-            // Relative, so that the state holds no folder of one machine.
-            contentFile: relative(PROGRAM_DIR, `${release.dir}/${name}`),
-          })),
+        modules: release.modules.map(({ name, contentType }) => ({
+          name,
+          contentType,
+          // Relative, so that the state holds no folder of one machine.
+          contentFile: relative(PROGRAM_DIR, `${release.dir}/${name}`),
+        })),
         compatibilityDate: release.compatibilityDate,
         compatibilityFlags: release.compatibilityFlags,
         ...versionSettings(release),

@@ -1,5 +1,5 @@
 /** The table of who may do what, route by route, as docs/access.md has it. Pure. */
-import { type Action, KINDS, type Kind } from "../../worker/who.ts";
+import { type Action, KINDS } from "../../worker/who.ts";
 import type { Route } from "./routes.ts";
 
 const BEGIN = "<!-- begin: npm run access writes these lines -->";
@@ -7,27 +7,30 @@ const END = "<!-- end -->";
 
 /** What each caller may by a rule, in words. */
 const CELLS: Readonly<
-  Record<Extract<Action["may"], string>, readonly [service: string, user: string, guest: string, anonymous: string]>
+  Record<
+    Extract<Action["may"], string>,
+    readonly [admin: string, service: string, user: string, guest: string, anonymous: string]
+  >
 > = {
-  anyone: ["yes", "yes", "yes", "yes"],
-  users: ["granted", "yes", "no", "no"],
-  owner: ["granted", "own", "no", "no"],
-  object: ["room, granted", "room", "room", "room"],
-  keeper: ["granted", "own", "no", "no"],
-  holder: ["no", "own", "own", "no"],
-  guests: ["granted", "guests", "guests", "guests"],
-  admin: ["granted", "no", "no", "no"],
+  anyone: ["yes", "yes", "yes", "yes", "yes"],
+  users: ["yes", "granted", "yes", "no", "no"],
+  owner: ["yes", "granted", "own", "no", "no"],
+  object: ["yes", "room, granted", "room", "room", "room"],
+  keeper: ["yes", "granted", "own", "no", "no"],
+  holder: ["no", "no", "own", "own", "no"],
+  guests: ["yes", "granted", "guests", "guests", "guests"],
+  admin: ["yes", "granted", "no", "no", "no"],
 };
 
 function cellsOf({ may: rule }: Action): readonly string[] {
   if (typeof rule === "function") return KINDS.map((kind) => (kind === "admin" ? "yes" : "own rule"));
-  return [rule === "holder" ? "no" : "yes", ...CELLS[rule]];
+  return CELLS[rule];
 }
 
 /** The table, in Markdown. */
 export function tableOf(routes: readonly Route[]): string {
   const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const head = ["Route", "Action", ...(KINDS satisfies readonly Kind[]), "open stack"];
+  const head = ["Route", "Action", ...KINDS, "open stack"];
   const rows = routes.map(({ method, path, action }) =>
     action
       ? [

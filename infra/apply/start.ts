@@ -6,7 +6,7 @@ import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/l
 import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
 import { buildRelease } from "../release/build.ts";
-import { shortDigest, sizeOf } from "../release/manifest.ts";
+import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
@@ -98,9 +98,7 @@ async function deploy(
   const began = performance.now();
   const built = buildRelease().then((release) => {
     const { digest, migration } = release.manifest;
-    say(
-      `release   ${shortDigest(digest)}, ${(sizeOf(release.manifest) / 1024).toFixed(0)} KiB, step ${migration.step}`,
-    );
+    say(`release   ${shortDigest(digest)}, ${kib(sizeOf(release.manifest), 0)}, step ${migration.step}`);
   });
   // Whichever fails first is the one to tell; the other is not left unhandled.
   const ready = Promise.all([account, built]).then(([running]) => {

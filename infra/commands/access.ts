@@ -6,7 +6,7 @@ import { routesOf } from "../access/routes.ts";
 import { tableOf, withTable } from "../access/table.ts";
 import { ROOT } from "../release/root.ts";
 import { UserError } from "../stack/user-error.ts";
-import { orFail } from "./command.ts";
+import { runCommand } from "./command.ts";
 
 const PAGE = "docs/access.md";
 const file = join(ROOT, PAGE);
@@ -40,4 +40,4 @@ program
       throw new UserError(`${PAGE} is not what the rules of worker/access.ts say: npm run access writes it`);
   });
 
-await orFail(() => program.parseAsync());
+await runCommand(program);

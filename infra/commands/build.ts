@@ -1,13 +1,12 @@
 /** `npm run build`: builds the release and says what it made. */
 import { relative } from "node:path";
 import { buildRelease } from "../release/build.ts";
-import { MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
+import { kib, MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { orFail } from "./command.ts";
 
 await orFail(async () => {
   const { dir, manifest, compressed, page } = await buildRelease();
-  const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
   const size = kib(sizeOf(manifest));
   console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${size}, step ${manifest.migration.step}`);
   console.log(

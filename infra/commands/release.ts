@@ -1,8 +1,8 @@
 /** `npm run release -- verify`: whether a release is whole and the one that is expected, without building it. */
 import { relative, resolve } from "node:path";
 import { Command } from "commander";
-import { shortDigest, sizeOf } from "../release/manifest.ts";
-import { readRelease } from "../release/read.ts";
+import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
+import { type Release, readRelease } from "../release/read.ts";
 import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { Refused, runCommand } from "./command.ts";
 
@@ -20,10 +20,17 @@ program
         `The release in ${folder} is another: its digest is ${release.digest}, and ${digest} was expected.`,
       );
     }
-    const { commit, migration, modules } = release;
+    const { migration, modules } = release;
+    const size = `${kib(sizeOf(release))} in ${modules.length} ${modules.length === 1 ? "module" : "modules"}`;
     console.log(
-      `${folder} is whole: ${shortDigest(release.digest)}, ${(sizeOf(release) / 1024).toFixed(1)} KiB in ${modules.length} ${modules.length === 1 ? "module" : "modules"}, step ${migration.step}, ${commit === null ? "not from a commit" : `commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " with changes that are not in it" : ""}`}`,
+      `${folder} is whole: ${shortDigest(release.digest)}, ${size}, step ${migration.step}, ${sourceOf(release)}`,
     );
   });
+
+/** What it was built from, in words. */
+function sourceOf({ commit }: Release): string {
+  if (commit === null) return "not from a commit";
+  return `commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " with changes that are not in it" : ""}`;
+}
 
 await runCommand(program);

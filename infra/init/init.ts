@@ -75,8 +75,9 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
   const strangers = (wishes.patterns ?? []).filter((wanted) => !known.includes(wanted));
   if (strangers.length) {
     found.push(`--patterns: there is no ${strangers.join(", ")}. There are: ${known.join(", ")}.`);
-  } else if (unwantedOf(wishes, situation).length) {
-    const against = obstaclesToRemoval(unwantedOf(wishes, situation), situation);
+  } else {
+    const unwanted = unwantedOf(wishes, situation);
+    const against = unwanted.length ? obstaclesToRemoval(unwanted, situation) : [];
     found.push(...against.map((one) => `--patterns: ${one}`));
   }
   if (hostname !== undefined) {

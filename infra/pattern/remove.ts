@@ -14,7 +14,6 @@ import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
   readonly patterns: readonly PatternFacts[];
-  /** As `npm run migrations` knows it. */
   readonly migrations: readonly Migration[];
   readonly stacks: readonly string[];
   /** Every file of the project that git knows or would add, by its path. */

@@ -2,21 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replay } from "@durable-stack/class-lifecycle";
-import { parse } from "jsonc-parser";
-import * as v from "valibot";
 import { migrations } from "../migrations.ts";
 import type { Seen } from "./check.ts";
-
-/** As little of wrangler.jsonc as is asked for: a build says what else is wrong with it. */
-const Wrangler = v.object({
-  durable_objects: v.object({ bindings: v.array(v.object({ name: v.string(), class_name: v.string() })) }),
-  exports: v.record(v.string(), v.unknown()),
-});
+import { objectsOf } from "./wrangler.ts";
 
 /** @throws ValiError where wrangler.jsonc has no `durable_objects` or no `exports`. */
 export function seenIn(root: string): Seen {
   const read = (file: string) => readFileSync(join(root, file), "utf8");
-  const wrangler = v.parse(Wrangler, parse(read("wrangler.jsonc")));
   return {
     has: (file) => existsSync(join(root, file)),
     under: (folder) =>
@@ -24,8 +16,7 @@ export function seenIn(root: string): Seen {
         ? readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`)
         : [],
     exported: exportsOf(read("worker/index.ts")),
-    bindings: Object.fromEntries(wrangler.durable_objects.bindings.map(({ name, class_name }) => [name, class_name])),
-    declared: Object.keys(wrangler.exports),
+    ...objectsOf(read("wrangler.jsonc")),
     alive: [...replay(migrations).keys()],
   };
 }

@@ -64,11 +64,6 @@ export function isFreeWord(word: string): boolean {
   return scanner.scan() === ts.SyntaxKind.Identifier && scanner.getTokenEnd() === word.length;
 }
 
-/** The files that a file imports or exports from, as it writes them. */
-export function sourcesOf(text: string): readonly string[] {
-  return parse("any.ts", text).statements.flatMap((statement) => specifierOf(statement) ?? []);
-}
-
 /** The file with another import, behind the last one. */
 export function withImport(file: string, text: string, line: string): string {
   const last = parse(file, text).statements.findLast(ts.isImportDeclaration);

@@ -2,12 +2,13 @@
 import { applyEdits, type JSONPath, modify, parse } from "jsonc-parser";
 import * as v from "valibot";
 
+/** As little of the file as is asked for: a build says what else is wrong with it. */
 const Wrangler = v.object({
   durable_objects: v.object({ bindings: v.array(v.object({ name: v.string(), class_name: v.string() })) }),
-  exports: v.optional(v.record(v.string(), v.unknown()), {}),
+  exports: v.record(v.string(), v.unknown()),
 });
 
-/** The class of each binding, and the classes that are declared. */
+/** The class of each binding, and the classes that are declared. @throws ValiError where the file says nothing of them. */
 export function objectsOf(text: string): { bindings: Record<string, string>; declared: readonly string[] } {
   const { durable_objects, exports } = v.parse(Wrangler, parse(text));
   return {

@@ -1,6 +1,6 @@
 /**
- * Cloudflare's REST API, for requests whose body is plain data or a form: one error, one message. Not through Cloudflare's own
- * SDK, which loads every resource that it knows (half a second) before it sends anything by its path.
+ * Cloudflare's REST API, for requests whose body is plain data or a form: one error, one message. Not through
+ * Cloudflare's own SDK, which loads every resource that it knows (half a second) before it sends anything by its path.
  */
 import ky, { HTTPError, isKyError, type KyInstance, type Options, TimeoutError } from "ky";
 import { UserError } from "../stack/user-error.ts";
@@ -68,15 +68,15 @@ const REQUEST_LIMIT = 60_000;
 /** Requests to one account. Reads are repeated when they fail for a passing reason, writes never. */
 export class Api {
   readonly #client: KyInstance;
+  readonly #readLimit: number | undefined;
 
   constructor({ baseUrl, token }: Connection, { readLimit, ...options }: ApiOptions = {}) {
+    this.#readLimit = readLimit;
     this.#client = ky.create({
       ...options,
       prefix: baseUrl,
       headers: { authorization: `Bearer ${token}` },
       timeout: REQUEST_LIMIT,
-      // Only reads are repeated, see `send`; so this bounds nothing else.
-      totalTimeout: readLimit ?? false,
     });
   }
 
@@ -147,7 +147,7 @@ export class Api {
         method,
         retry: { limit, methods: [method], statusCodes: PASSING, afterStatusCodes: PASSING },
         parseJson: (text, { response }) => parsed(text, request, response),
-        ...(method !== "get" && { totalTimeout: false }),
+        totalTimeout: (method === "get" && this.#readLimit) || false,
         ...(query && { searchParams: { ...query } }),
         ...(headers && { headers: { ...headers } }),
         ...(body && (body instanceof FormData ? { body } : { json: body })),

@@ -2,7 +2,7 @@
 import type { Api } from "./api.ts";
 import { factsOn } from "./facts/index.ts";
 import { type InputProblem, problemsIn } from "./facts/rules.ts";
-import type { Attributes } from "./facts/types.ts";
+import type { Attribute, Attributes } from "./facts/types.ts";
 import { covers, isObject, type Properties, UNKNOWN } from "./values.ts";
 
 export interface Context {
@@ -51,19 +51,25 @@ export function check(
 ): { inputs: Properties; problems: readonly InputProblem[] } {
   const { attributes } = factsOn(kind.type);
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
-  const inputs = filled(kind.defaults?.(set) ?? set, "", attributes);
+  const inputs = filled(kind.defaults?.(set) ?? set, attributes, (attribute) => attribute.default);
   return { inputs, problems: problemsIn(plain, attributes) };
 }
 
-/** The inputs with every default spelled out: of what is not set, and within the objects that are. */
-function filled(inputs: Properties, path: string, attributes: Attributes): Properties {
+/** The inputs with what `missing` says of each attribute that is not set, and so within the objects that are. */
+export function filled(
+  inputs: Properties,
+  attributes: Attributes,
+  missing: (attribute: Attribute) => unknown,
+  path = "",
+): Properties {
   const all = { ...inputs };
   for (const [full, attribute] of Object.entries(attributes)) {
     const name = full.slice(path.length);
     if (!full.startsWith(path) || /[.[]/.test(name)) continue;
     const value = all[name];
-    if (value === undefined && attribute.default !== undefined) all[name] = attribute.default;
-    else if (attribute.type === "object" && isObject(value)) all[name] = filled(value, `${full}.`, attributes);
+    const filler = value === undefined ? missing(attribute) : undefined;
+    if (filler !== undefined) all[name] = filler;
+    else if (attribute.type === "object" && isObject(value)) all[name] = filled(value, attributes, missing, `${full}.`);
   }
   return all;
 }

@@ -38,14 +38,14 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
 
   const { main, sourceMap, modules: files, exports } = await bundle(ROOT, config);
   const compressed = compressedSize([main, ...files.map(({ contents }) => contents)]);
-  const modules = [{ name: MAIN_MODULE, contentType: MAIN_TYPE, contents: main }, ...files]
-    .map(({ name, contentType, contents }) => ({
+  const modules = [{ name: MAIN_MODULE, contentType: MAIN_TYPE, contents: main }, ...files].map(
+    ({ name, contentType, contents }) => ({
       name,
       contentType,
       digest: digestOf(contents),
       size: contents.byteLength,
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+    }),
+  );
 
   const last = migrations.at(-1);
   const bound = config.durable_objects.bindings.map(({ name, class_name, script_name }) => ({

@@ -27,7 +27,7 @@ export const Manifest = v.object({
   format: v.literal(FORMAT),
   /** What `releaseDigest` makes of the rest, in hex. */
   digest: Digest,
-  /** The main module, and those that it imports: text, data, WebAssembly. In the order of their names. */
+  /** The main module, and after it those that it imports: text, data, WebAssembly, in the order of their names. */
   modules: v.array(Module),
   /** Durable Object classes that the main module exports, from esbuild's metafile. */
   classes: v.array(v.string()),
@@ -61,6 +61,9 @@ export function releaseDigest(manifest: Omit<Manifest, "digest">): string {
 /** Bytes of all modules. */
 export const sizeOf = ({ modules }: Pick<Manifest, "modules">): number =>
   modules.reduce((sum, { size }) => sum + size, 0);
+
+/** How many bytes are written where people read them. */
+export const kib = (bytes: number, digits = 1): string => `${(bytes / 1_024).toFixed(digits)} KiB`;
 
 /** How a digest is written where people read it. */
 export const shortDigest = (digest: string): string => digest.slice(0, 12);
