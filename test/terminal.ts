@@ -20,6 +20,11 @@ export class Terminal {
     });
   }
 
+  /** What has been printed so far. */
+  get text(): string {
+    return this.#text;
+  }
+
   /** What has been printed once it is what was waited for, or all there ever was. */
   async printed(isEnough: (text: string) => boolean): Promise<string> {
     while (!this.#over && !isEnough(this.#text)) await this.#news.promise;

@@ -154,9 +154,16 @@ async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<vo
   await orFail(() => work(interrupted.signal));
 }
 
-/** Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order. */
+/**
+ * Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order.
+ * A listener of ours that is there stays: between its end and the next, Node would drop a signal that has come already.
+ */
 function listen(stop: () => void): void {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal).on(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const others = process.listeners(signal).filter((listener) => listener !== stop);
+    if (!process.listeners(signal).includes(stop)) process.on(signal, stop);
+    for (const other of others) process.off(signal, other);
+  }
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { projectName } from "../../infra/stack/project.ts";
+import { inTime } from "../in-time.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
@@ -18,6 +19,9 @@ export async function follow({ steps }: Scenario): Promise<void> {
     await reader.leave();
   }
 }
+
+/** How long a reader waits for one step, in milliseconds; the longest takes a third of it on two busy cores. */
+const PATIENCE = 150_000;
 
 class Reader {
   readonly #project = new ProjectCopy();
@@ -42,7 +46,7 @@ class Reader {
       case "run":
         return this.#run(step);
       case "start": {
-        await this.#terminal?.stop();
+        await this.#stop();
         const terminal = new Terminal(this.#project.start(this.#here(step.command), this.#options(step.folder, true)));
         this.#terminal = terminal;
         this.#printed = (isEnough) => terminal.printed(isEnough);
@@ -50,7 +54,16 @@ class Reader {
       }
       case "see": {
         const lines = step.lines.map((line) => this.#here(line));
-        const text = await this.#printed((sofar) => missing(sofar, lines) === undefined);
+        let sofar = "";
+        const printed = this.#printed((text) => {
+          sofar = text;
+          return missing(text, lines) === undefined;
+        });
+        const text = await inTime(
+          PATIENCE,
+          printed,
+          () => `expected to see\n${missing(sofar, lines)}\nbut saw\n${sofar}`,
+        );
         const line = missing(text, lines);
         if (line !== undefined) throw new Error(`expected to see\n${line}\nbut saw\n${text}`);
       }
@@ -59,8 +72,13 @@ class Reader {
 
   /** Ends what still runs, and removes the copy. */
   async leave(): Promise<void> {
-    await this.#terminal?.stop();
+    await this.#stop();
     this.#project.remove();
+  }
+
+  async #stop(): Promise<void> {
+    const terminal = this.#terminal;
+    if (terminal) await inTime(PATIENCE, terminal.stop(), () => `Ctrl-C did not end it; it printed\n${terminal.text}`);
   }
 
   #edit({ file, from, to }: Step & { do: "edit" }): void {
@@ -70,7 +88,8 @@ class Reader {
   }
 
   async #run({ command, folder, exit }: Step & { do: "run" }): Promise<void> {
-    const { code, text } = await this.#project.run(this.#here(command), this.#options(folder, false));
+    const ended = this.#project.run(this.#here(command), this.#options(folder, false));
+    const { code, text } = await inTime(PATIENCE, ended, () => `it does not end:\n${command}`);
     this.#printed = async () => text;
     if (code !== exit) throw new Error(`expected exit code ${exit}, but ${code} came from\n${command}\n${text}`);
   }

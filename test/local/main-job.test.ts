@@ -67,6 +67,18 @@ async function result(child: ReturnType<typeof command>): Promise<{ code: unknow
   return { code, text };
 }
 
+describe("npm run account", () => {
+  it("ends on a Ctrl-C that comes with the line that it is ready", async () => {
+    // Often: a signal that is lost is lost by a hair.
+    for (let round = 0; round < 4; round++) {
+      const child = command("account", "--port", "0", "--api-port", "0", "--json");
+      const ended = once(child, "exit");
+      child.stdout.once("data", () => child.kill("SIGINT"));
+      expect(await ended).toEqual([0, null]);
+    }
+  });
+});
+
 describe("npm start", () => {
   it("serves all patterns, ends on Ctrl-C, and finds its data again, also after kill -9", async () => {
     const first = await start();
