@@ -13,13 +13,13 @@ import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.
 import { isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
-import type { Limit } from "./pattern.ts";
+import type { Limit, PatternFacts } from "./pattern.ts";
 import { type PatternFolder, patterns } from "./patterns.ts";
 import { stackOf } from "./stack.ts";
 
-interface Parts {
+interface Parts<Folder extends string> {
   /** Each pattern's routes, by its folder. */
-  readonly routes: Record<PatternFolder, Hono<App>>;
+  readonly routes: Record<Folder, Hono<App>>;
   /** The sessions, by which callers are users, where the project has them. */
   readonly sessions?: Sessions;
   /** The rate limiter that stands in front of them, where the project has one. */
@@ -27,7 +27,13 @@ interface Parts {
 }
 
 /** The Worker's app, of the patterns' routes. */
-export function appOf({ routes, sessions, limiter }: Parts): Hono<App> {
+export const appOf = (parts: Parts<PatternFolder>): Hono<App> => appWith(patterns, parts);
+
+/** The app of any patterns: the tests of what all routes have in common bring one of their own. */
+export function appWith<Folder extends string>(
+  list: readonly (PatternFacts & { readonly folder: Folder })[],
+  { routes, sessions, limiter }: Parts<Folder>,
+): Hono<App> {
   const app = new Hono<App>().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
   app.use((c, next) => {
     c.set("sessions", sessions);
@@ -36,11 +42,11 @@ export function appOf({ routes, sessions, limiter }: Parts): Hono<App> {
   const limited = (path: string, limit: Limit | undefined) => {
     if (limiter && limit) app.use(path, limiter(limit));
   };
-  for (const { path, limit } of patterns) limited(`${path}/*`, limit);
+  for (const { path, limit } of list) limited(`${path}/*`, limit);
   limited("/openapi.json", { policy: "default", onUnavailable: "allow" });
 
   app.route("/", page).route("/", health);
-  for (const { folder, path } of patterns) {
+  for (const { folder, path } of list) {
     for (const route of unguarded(routes[folder])) app.on(route.method, path + route.path, nobodyMay);
     app.route(path, routes[folder]);
   }

@@ -5,6 +5,7 @@ import type { Options } from "@durable-stack/local-account";
 import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
+import { patterns } from "../../worker/patterns.ts";
 import { buildRelease } from "../release/build.ts";
 import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
@@ -23,7 +24,7 @@ const ELSEWHERE = join(ROOT, ".local/into");
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
 /**
- * Resolves once the five patterns answer.
+ * Resolves once the patterns answer.
  * @throws Error when the release does not build, a port is in use, or the apply was refused; what was deployed before stays.
  */
 export async function start(options: Options, signal: AbortSignal): Promise<RunningAccount> {
@@ -124,7 +125,7 @@ function announce(options: Options, running: RunningAccount, { outputs, adminTok
   console.log(`  API          ${urls.api}`);
   console.log(`  OpenAPI      http://127.0.0.1:${port}/openapi.json`);
   console.log(`  Cloudflare   ${apiUrl}`);
+  console.log(`  Patterns     ${patterns.map(({ path }) => path).join(" ")}`);
   console.log(`  Admin token  ${adminToken}`);
-  console.log(`\n  curl -X POST http://127.0.0.1:${port}/counter/increment`);
   console.log("\nCtrl-C stops it; the data is kept.");
 }

@@ -1,7 +1,7 @@
 /** `npm run cost`: what a load costs in a month, in our way and in the article's. */
-import { Command, InvalidArgumentError } from "commander";
-import { type Bill, billOf, type Load, PLAN_DOLLARS, PRICES_AS_OF, parseAmount, usageOf } from "../cost/bill.ts";
-import { ARTICLES, OURS } from "../cost/rows.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type Bill, billOf, PLAN_DOLLARS, PRICES_AS_OF, parseAmount, usageOf } from "../cost/bill.ts";
+import { costs } from "../cost/patterns.ts";
 
 const amount = (written: string): number => {
   const parsed = parseAmount(written);
@@ -9,36 +9,46 @@ const amount = (written: string): number => {
   return parsed;
 };
 
+const { operations, check } = await costs();
+const options = operations.map(({ option, says }) => ({
+  option,
+  asked: new Option(`--${option} <n>`, says).argParser(amount).default(0),
+}));
+
 const program = new Command("npm run cost --")
   .description("A month's bill at Cloudflare (Workers Paid) for a load, beside the article's way of doing the same.")
   .option("--requests <n>", "HTTP requests beyond those below", amount, 0)
-  .option("--sessions <n>", "sessions created", amount, 0)
-  .option("--session-reads <n>", "reads of sessions", amount, 0)
-  .option("--increments <n>", "changes of counters with one caller at a time", amount, 0)
-  .option("--busy-increments <n>", "changes of counters with many callers at once", amount, 0)
-  .option("--transfers <n>", "transfers in ledgers", amount, 0)
-  .option("--messages <n>", "messages that clients say in rooms", amount, 0)
-  .option("--sockets <n>", "sockets that are open at a time, each connecting once a day", amount, 0)
   .option("--stored-gb <n>", "GB in all objects", amount, 0)
   .option("--active-ms <n>", "milliseconds that an object is awake for a call", amount, 5)
   .option("--json", "as JSON")
   .addHelpText(
     "after",
     `
-Amounts are per month: 1000, 200k, 5M; or per second: 50/s. Every HTTP request and
-every connection is checked by the rate limiter, which is counted too.
+Amounts are per month: 1000, 200k, 5M; or per second: 50/s.${
+      check
+        ? ` Every HTTP request and
+every connection is checked by the rate limiter, which is counted too.`
+        : ""
+    }
 Not counted: CPU time of the Worker, rows read (25 billion are included), KV and R2.
 Prices as of ${PRICES_AS_OF}; the rows that an operation writes are held by tests.`,
-  )
-  .parse();
+  );
+for (const { asked } of options) program.addOption(asked);
+program.parse();
 
-const { json, ...load } = program.opts<Load & { json?: true }>();
-if (Object.entries(load).every(([option, value]) => option === "activeMs" || value === 0)) {
-  program.error("error: there is no load; say what happens in a month, e.g. --requests 50/s --messages 5M");
+const numberAt = (attribute: string) => Number(program.getOptionValue(attribute));
+const load = {
+  requests: numberAt("requests"),
+  operations: Object.fromEntries(options.map(({ option, asked }) => [option, numberAt(asked.attributeName())])),
+  storedGb: numberAt("storedGb"),
+  activeMs: numberAt("activeMs"),
+};
+if ([load.requests, load.storedGb, ...Object.values(load.operations)].every((value) => value === 0)) {
+  program.error("error: there is no load; say what happens in a month, e.g. --requests 50/s --stored-gb 5");
 }
-const ours = billOf(usageOf(load, OURS));
-const articles = billOf(usageOf(load, ARTICLES));
-console.log(json ? JSON.stringify({ load, ours, articles }, null, 2) : table(ours, articles));
+const ours = billOf(usageOf(load, "ours", { operations, check }));
+const articles = billOf(usageOf(load, "articles", { operations, check }));
+console.log(program.getOptionValue("json") ? JSON.stringify({ load, ours, articles }, null, 2) : table(ours, articles));
 
 function table(ours: Bill, articles: Bill): string {
   const rows = ours.lines.map((line, i) => {

@@ -1,19 +1,12 @@
 /** A month's bill for a load: plain arithmetic from operations to usage, and from usage to dollars. */
-import type { RowsPerOperation } from "./rows.ts";
+import type { Costs, Rows } from "./operation.ts";
 
-/** Operations in a month, but `sockets` and `storedGb`, which are there all the time. */
+/** What happens in a month, but `storedGb`, which is there all the time. */
 export interface Load {
-  /** Over HTTP, beyond those below; each is checked by the rate limiter, as all are. */
+  /** Over HTTP, beyond what the operations make; the rate limiter checks each, as it does all. */
   readonly requests: number;
-  readonly sessions: number;
-  readonly sessionReads: number;
-  readonly increments: number;
-  readonly busyIncrements: number;
-  readonly transfers: number;
-  /** That clients say in chat rooms. What rooms send to clients is free. */
-  readonly messages: number;
-  /** Open at a time. Each connects anew once a day; while nothing is said it costs nothing (hibernation). */
-  readonly sockets: number;
+  /** How many there are of each operation, by its option. */
+  readonly operations: Readonly<Record<string, number>>;
   readonly storedGb: number;
   /** Milliseconds that an object is awake for a call. */
   readonly activeMs: number;
@@ -55,27 +48,23 @@ export const PRICES: { readonly [K in keyof Usage]: Price } = {
 const MESSAGES_PER_REQUEST = 20;
 /** An awake object is billed as 128 MB, whatever it uses. */
 const OBJECT_GB = 0.128;
-const DAYS = 30;
-export const SECONDS_PER_MONTH = DAYS * 24 * 60 * 60;
+export const SECONDS_PER_MONTH = 30 * 24 * 60 * 60;
 
-export function usageOf(load: Load, rows: RowsPerOperation): Usage {
-  const { requests, sessions, sessionReads, increments, busyIncrements, transfers, messages, sockets } = load;
-  const joins = sockets * DAYS;
-  /** Each of these asks its object once, after the limiter's. */
-  const calls = sessions + sessionReads + increments + busyIncrements + transfers + joins;
-  const checks = requests + calls;
+/** What a load comes to, in our way or in the article's. */
+export function usageOf(load: Load, way: keyof Rows, { operations, check }: Costs): Usage {
+  const made = operations.map((operation) => ({ ...operation, times: load.operations[operation.option] ?? 0 }));
+  const sum = (each: (operation: (typeof made)[number]) => number) =>
+    made.reduce((sofar, operation) => sofar + operation.times * each(operation), 0);
+  const calls = sum((operation) => operation.calls ?? 1);
+  const messages = sum((operation) => operation.messages ?? 0);
+  const requests = load.requests + calls;
+  const checks = check ? requests : 0;
   return {
-    workerRequests: checks,
+    workerRequests: requests,
+    // Each check asks the limiter's object, and each call then its own.
     objectRequests: checks + calls + messages / MESSAGES_PER_REQUEST,
     gbSeconds: ((checks + calls + messages) * load.activeMs * OBJECT_GB) / 1_000,
-    rowsWritten:
-      checks * rows.check +
-      sessions * (rows.sessionCreated + rows.sessionListed) +
-      sessionReads * rows.sessionRead +
-      increments * rows.increment +
-      busyIncrements * rows.busyIncrement +
-      transfers * rows.transfer +
-      messages * rows.message,
+    rowsWritten: checks * (check?.[way] ?? 0) + sum((operation) => operation[way]),
     storedGb: load.storedGb,
   };
 }

@@ -28,6 +28,8 @@ export interface Held {
 export interface Filling {
   /** The binding of its class, in the release that is filled. */
   readonly binding: string;
+  /** False where the Worker chooses the object: no id of a caller's means it. */
+  readonly takesId?: false;
   /** Makes an object hold data, and returns how to read it. */
   readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */

@@ -1,11 +1,14 @@
-/** What stands with a pattern's tests and is a tool for people: its probe for the smoke test, its filling for the rehearsal. */
+/** What stands with a pattern's tests and is a tool for people: its probe, filling and costs. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "../release/root.ts";
 
 /** The module of a pattern's tool, or undefined where it has none. What it exports, the caller says. */
-export async function toolOf<Module>(folder: string, tool: "smoke" | "rehearsal"): Promise<Module | undefined> {
+export async function toolOf<Module>(
+  folder: string,
+  tool: "smoke" | "rehearsal" | "cost" | "bench",
+): Promise<Module | undefined> {
   const file = join(ROOT, "test", folder, `${tool}.ts`);
   return existsSync(file) ? import(pathToFileURL(file).href) : undefined;
 }

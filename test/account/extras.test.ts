@@ -9,8 +9,11 @@ import { type RunningAccount, startAccount } from "@durable-stack/local-account"
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { buildAndApply } from "./deploy.ts";
+
+const [{ binding }] = patterns;
 
 let dir: string;
 let account: RunningAccount;
@@ -97,7 +100,7 @@ async function deploy(more: object, config: Readonly<Record<string, unknown>> = 
     .replace('"main": "worker/index.ts",', `"main": "worker/extras.ts", ${keys}`)
     .replace('"observability": { "enabled": true },', "observability" in rest ? "" : "$&")
     .replace('"vars": {', `"vars": { ${Object.keys(vars).length ? `${inner(vars)},` : ""}`)
-    .replace('{ "name": "COUNTER"', `${listed(objects)} $&`)
+    .replace(`{ "name": "${binding}"`, `${listed(objects)} $&`)
     .replace('{ "binding": "READS"', `${listed(kv)} $&`)
     .replace('{ "binding": "BLOBS"', `${listed(r2)} $&`);
   writeFileSync(join(project.root, "wrangler.jsonc"), text);
@@ -161,8 +164,8 @@ it("a stack's own values go over those of the file, and one without a place is r
   expect(await deploy(FULL, config)).toContain("create WorkerVersion");
   expect(await ask()).toMatchObject({ text: "moin", auth: "auth-two", seat: "auth-two" });
   expect(await deploy(FULL, config)).toEqual([]);
-  await expect(deploy(FULL, { vars: { GRETING: "moin" }, bind: { COUNTER: "x" } })).rejects.toThrow(
-    /vars\.GRETING[\s\S]*it has GREETING, LEVELS[\s\S]*bind\.COUNTER/,
+  await expect(deploy(FULL, { vars: { GRETING: "moin" }, bind: { [binding]: "x" } })).rejects.toThrow(
+    new RegExp(`vars\\.GRETING[\\s\\S]*it has GREETING, LEVELS[\\s\\S]*bind\\.${binding}`),
   );
 });
 

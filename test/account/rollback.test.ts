@@ -7,10 +7,12 @@ import { startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { applyHere } from "../../infra/apply/apply-here.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf, TestAccount } from "../../packages/local-account/test/support.ts";
+import { type Kept, keep } from "../kept.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 
 const WORKER = projectName();
@@ -18,6 +20,7 @@ const dir = mkdtempSync(join(tmpdir(), "rollback-"));
 const settings = join(dir, "Pulumi.local.yaml");
 let releases: Releases;
 let account: TestAccount;
+let kept: Kept;
 
 beforeAll(async () => {
   releases = await makeReleases();
@@ -117,12 +120,12 @@ describe("a rollback", () => {
   });
 
   test("sends all traffic to the version before, with the data as it is, and stays when the stack is updated", async () => {
-    expect(await ask("POST", "/counter/increment?id=kept")).toEqual({ count: 1 });
+    kept = await keep({ port: account.running.port, adminToken: adminTokenOf(dir) });
     const { code, stdout, stderr } = await run("rollback", "--yes");
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("Version 1 has all traffic");
     expect(await ask("GET", "/health")).toMatchObject({ digest: releases.variant("one").digest });
-    expect(await ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    await kept.stays();
     const { changed, said } = await deploy();
     expect(changed).toEqual([]);
     expect(said).toContain("[stack_pinned] pin 1");
@@ -255,7 +258,7 @@ describe("drift", () => {
   test("is put right by the next update, which names it first", async () => {
     const { said } = await deploy();
     expect(said).toContain("[serving_version_not_ours]");
-    expect(await ask("GET", "/counter/value?id=kept")).toEqual({ count: 1 });
+    await kept.stays();
     const { stdout } = await run("drift");
     expect(stdout).toMatch(/^\[resource_unknown\] custom domain other.example.com.*\n$/);
   });

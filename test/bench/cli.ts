@@ -4,9 +4,10 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ROOT } from "../../infra/release/root.ts";
-import { type Crowd, runCrowd, workerdMemory } from "./crowd.ts";
-import { MEASURES } from "./measures.ts";
-import { chart, crowdLine, page, table } from "./report.ts";
+import type { Visited } from "./measure.ts";
+import { workerdMemory } from "./memory.ts";
+import { benches } from "./patterns.ts";
+import { chart, page, table } from "./report.ts";
 import { type Effort, type Outcome, runMeasure, shortfalls } from "./run.ts";
 import { startBench } from "./runtime.ts";
 
@@ -20,6 +21,11 @@ interface Options {
   only?: string;
 }
 
+const all = await benches();
+const measures = [...all.values()].flatMap((bench) => bench.measures);
+const visits = [...all].flatMap(([folder, { visit }]) => (visit ? [{ folder, ...visit }] : []));
+const SUBJECTS = [...new Set([...measures, ...visits].map(({ subject }) => subject))];
+
 const options = new Command("npm run bench --")
   .description("Operations per second in workerd: the article's way, ours, and an object that stores nothing.")
   .option("--check", "fail where a ratio is under what it must be")
@@ -30,43 +36,44 @@ const options = new Command("npm run bench --")
     ]),
   )
   .option("--quick", "short runs, for a first look")
-  .option("--only <subject>", "limiter, counter, transfer, session, chat, plain-chat or crowd")
+  .option("--only <subject>", SUBJECTS.join(", "))
   .parse()
   .opts<Options>();
 
 const { check, publish, quick, only } = options;
-const SUBJECTS = [...MEASURES.map(({ subject }) => subject), "crowd"];
 if (only !== undefined && !SUBJECTS.includes(only)) {
-  console.error(`error: nothing is called "${only}"; there are: ${[...new Set(SUBJECTS)].join(", ")}`);
+  console.error(`error: nothing is called "${only}"; there are: ${SUBJECTS.join(", ")}`);
   process.exit(1);
 }
 
-const bench = await startBench();
+const isWanted = ({ subject }: { readonly subject: string }) => only === undefined || only === subject;
+
+const bench = await startBench(all);
 try {
   const outcomes: Outcome[] = [];
-  for (const measure of MEASURES.filter(({ subject }) => only === undefined || subject === only)) {
+  for (const measure of measures.filter(isWanted)) {
     console.error(`${measure.title}, c=${measure.concurrency} …`);
     outcomes.push(await runMeasure(bench.url, measure, quick ? QUICK : FULL));
   }
   if (outcomes.length > 0) console.log(table(outcomes));
 
-  let lost = false;
-  if (only === undefined || only === "crowd") {
-    console.error("a full room …");
-    const crowd = await runCrowd(bench.url, workerdMemory);
-    lost = crowd.received !== crowd.expected || crowd.wrong > 0;
-    console.log(`\n${crowdLine(crowd)}`);
-    if (publish) write(outcomes, crowd);
+  const visited = new Map<string, Visited>();
+  for (const { folder, subject, run } of visits.filter(isWanted)) {
+    console.error(`${subject} …`);
+    const seen = await run(new URL(folder, bench.url).href, workerdMemory);
+    visited.set(subject, seen);
+    console.log(`\n${seen.line}`);
   }
+  if (publish) write(outcomes, visited);
 
-  const short = [...outcomes.flatMap(shortfalls), ...(lost ? ["a full room: messages were lost"] : [])];
+  const short = [...outcomes.flatMap(shortfalls), ...[...visited.values()].flatMap(({ wrong }) => wrong ?? [])];
   for (const shortfall of short) console.error(`under: ${shortfall}`);
   if (check && short.length > 0) process.exitCode = 1;
 } finally {
   await bench.close();
 }
 
-function write(outcomes: readonly Outcome[], crowd: Crowd): void {
+function write(outcomes: readonly Outcome[], visited: ReadonlyMap<string, Visited>): void {
   const dir = join(ROOT, "docs/bench");
   mkdirSync(dir, { recursive: true });
   const machine = {
@@ -74,9 +81,16 @@ function write(outcomes: readonly Outcome[], crowd: Crowd): void {
     model: cpus()[0]?.model ?? "unknown",
     memoryGiB: Math.round(totalmem() / 2 ** 30),
   };
-  const results = { date: new Date().toISOString().slice(0, 10), machine, outcomes, crowd };
+  const figures = Object.fromEntries([...visited].map(([subject, seen]) => [subject, seen.figures]));
+  const results = { date: new Date().toISOString().slice(0, 10), machine, outcomes, visited: figures };
   writeFileSync(join(dir, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
-  writeFileSync(join(dir, "results.md"), page(results));
+  writeFileSync(
+    join(dir, "results.md"),
+    page(
+      results,
+      [...visited.values()].map(({ line }) => line),
+    ),
+  );
   writeFileSync(join(dir, "chart.svg"), chart(outcomes));
   console.error("written: results.md, results.json and chart.svg in docs/bench");
 }

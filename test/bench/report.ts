@@ -1,5 +1,5 @@
 /** The outcomes as people read them: a table, and a chart. */
-import type { Crowd } from "./crowd.ts";
+import type { Visited } from "./measure.ts";
 import type { Outcome, Rate } from "./run.ts";
 import { percent } from "./run.ts";
 
@@ -25,26 +25,17 @@ export function table(outcomes: readonly Outcome[]): string {
   return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** What came of the full room, in one line. */
-export function crowdLine(crowd: Crowd): string {
-  const { sockets, messages, received, expected, wrong, p50, p99, memoryMiB } = crowd;
-  return (
-    `A room of ${number.format(sockets)}: ${messages} messages, ${number.format(received)} of ` +
-    `${number.format(expected)} received, ${wrong} sockets with a hole or a repetition; latency p50 ${p50} ms, ` +
-    `p99 ${p99} ms; workerd ${memoryMiB ?? "?"} MiB.`
-  );
-}
-
 /** What is published: the figures, and where and when they were measured. */
 export interface Results {
   date: string;
   machine: { cores: number; model: string; memoryGiB: number };
   outcomes: readonly Outcome[];
-  crowd: Crowd;
+  /** By subject, what was measured from outside. */
+  visited: Readonly<Record<string, Visited["figures"]>>;
 }
 
-/** The published page; `npm run bench -- --publish` writes it. */
-export function page({ date, machine, outcomes, crowd }: Results): string {
+/** The published page; `npm run bench -- --publish` writes it. `lines`: what was measured from outside, in words. */
+export function page({ date, machine, outcomes }: Results, lines: readonly string[]): string {
   const { cores, model, memoryGiB } = machine;
   return `# Figures
 Written by \`npm run bench -- --publish\` on ${date}: ${cores} cores (${model}), ${memoryGiB} GiB of memory. What they mean is in [bench.md](../bench.md).
@@ -53,7 +44,7 @@ ${table(outcomes)}
 
 ![The same figures as bars](chart.svg)
 
-${crowdLine(crowd)}
+${lines.join("\n\n")}
 `;
 }
 

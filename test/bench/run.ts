@@ -1,6 +1,6 @@
 /** Runs a measure on all its sides, in turn, several times, and takes the middle one. */
 import * as v from "valibot";
-import { type Measure, SIDES, type Side } from "./measures.ts";
+import { type Measure, SIDES, type Side } from "./measure.ts";
 
 /** How long, and how often. */
 export interface Effort {

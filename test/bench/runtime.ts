@@ -4,23 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import { ROOT } from "../../infra/release/root.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
-
-/** Bindings by the class behind them. */
-const CLASSES = {
-  FLOOR: "Floor",
-  FLOOR_ROOM: "FloorRoom",
-  ACCOUNT: "AccountDO",
-  CHAT_ROOM: "ChatRoomDO",
-  COUNTER: "CounterDO",
-  RATE_LIMITER: "RateLimiterDO",
-  SESSION: "SessionDO",
-  NAIVE_ACCOUNT: "NaiveAccount",
-  NAIVE_CHAT_ROOM: "NaiveChatRoom",
-  NAIVE_COUNTER: "NaiveCounter",
-  NAIVE_RATE_LIMITER: "NaiveRateLimiter",
-  NAIVE_SESSION: "NaiveSession",
-};
+import { patterns } from "../../worker/patterns.ts";
+import type { PatternBench } from "./measure.ts";
 
 const NAME = "bench";
 
@@ -31,15 +18,7 @@ const STACK = {
     home: "eu",
     regions: [{ id: "eu", prefix: "eu", locationHint: "weur", continents: [] }],
   },
-  SETTINGS: {
-    environment: "bench",
-    corsOrigins: [],
-    demoLogin: false,
-    access: "open",
-    session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 10 },
-    chat: { historyLimit: 100 },
-    rateLimits: { default: { capacity: 100, periodSeconds: 60 } },
-  },
+  SETTINGS: { environment: "bench", access: "open" },
   RELEASE: { digest: "bench", migration: "bench" },
 };
 
@@ -49,9 +28,32 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export async function startBench(): Promise<Bench> {
+/** The patterns' own Worker, with each pattern's bench beside it. */
+function entryOf(folders: readonly string[], benches: readonly PatternBench[]): string {
+  const parts = folders.map((folder, i) => {
+    const file = JSON.stringify(`./${folder}/worker/bench.ts`);
+    const classes = Object.values(benches[i]?.classes ?? {}).join(", ");
+    return `import * as bench${i} from ${file};\nexport { ${classes} } from ${file};`;
+  });
+  return [
+    'import { serve } from "./bench/worker/serve.ts";',
+    'export * from "../worker/index.ts";',
+    'export { Floor } from "./bench/worker/floor.ts";',
+    ...parts,
+    `export default serve({ ${folders.map((folder, i) => `${JSON.stringify(folder)}: bench${i}`).join(", ")} });`,
+  ].join("\n");
+}
+
+/** `all`: by the folders of the patterns. */
+export async function startBench(all: ReadonlyMap<string, PatternBench>): Promise<Bench> {
+  const benches = [...all.values()];
+  const bindings: Readonly<Record<string, string>> = Object.assign(
+    { FLOOR: "Floor" },
+    Object.fromEntries(patterns.map((facts) => [facts.binding, facts.class])),
+    ...benches.map(({ classes }) => classes),
+  );
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "worker/index.ts")],
+    stdin: { contents: entryOf([...all.keys()], benches), resolveDir: join(ROOT, "test"), loader: "ts" },
     bundle: true,
     write: false,
     format: "esm",
@@ -70,7 +72,7 @@ export async function startBench(): Promise<Bench> {
     telemetry: { enabled: false },
     log: new Log(LogLevel.ERROR),
     resourcePersistencePath: dir,
-    workers: [worker(outputFiles[0]?.text ?? "", config.compatibility_date)],
+    workers: [worker({ contents: outputFiles[0]?.text ?? "", bindings, compatibilityDate: config.compatibility_date })],
   });
   return {
     url: (await miniflare.ready).href,
@@ -81,7 +83,14 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
-function worker(contents: string, compatibilityDate: string): MiniflareOptions["workers"][number] {
+interface Bundled {
+  readonly contents: string;
+  /** Classes by the binding that leads to each. */
+  readonly bindings: Readonly<Record<string, string>>;
+  readonly compatibilityDate: string;
+}
+
+function worker({ contents, bindings, compatibilityDate }: Bundled): MiniflareOptions["workers"][number] {
   return {
     config: {
       name: NAME,
@@ -90,7 +99,7 @@ function worker(contents: string, compatibilityDate: string): MiniflareOptions["
       env: {
         ...Object.fromEntries(Object.entries(STACK).map(([name, value]) => [name, { type: "json" as const, value }])),
         ...Object.fromEntries(
-          Object.entries(CLASSES).map(([name, className]) => [
+          Object.entries(bindings).map(([name, className]) => [
             name,
             { type: "durable-object" as const, worker: NAME, exportName: className },
           ]),
@@ -100,7 +109,7 @@ function worker(contents: string, compatibilityDate: string): MiniflareOptions["
         ADMIN_TOKEN: { type: "text" as const, value: "bench" },
       },
       exports: Object.fromEntries(
-        Object.values(CLASSES).map((className) => [
+        Object.values(bindings).map((className) => [
           className,
           { type: "durable-object" as const, storage: "sqlite" as const },
         ]),

@@ -10,6 +10,7 @@ import { projectName } from "../../infra/stack/project.ts";
 import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Checkout } from "../checkouts.ts";
+import type { Where } from "../kept.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { EngineStack } from "./stack.ts";
 
@@ -68,6 +69,11 @@ export class Site {
 
   get proxy(): ApiProxy {
     return this.#ground.proxy;
+  }
+
+  /** Where the Worker answers that was deployed first, and its admin token. */
+  get where(): Where {
+    return { port: this.account.port, adminToken: this.adminToken };
   }
 
   /** The account as other clients see it, past the proxy. */

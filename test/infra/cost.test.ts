@@ -3,25 +3,22 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { billOf, charge, type Load, PLAN_DOLLARS, PRICES, parseAmount, usageOf } from "../../infra/cost/bill.ts";
-import { ARTICLES, OURS } from "../../infra/cost/rows.ts";
+import { type Costs, type Operation, together } from "../../infra/cost/operation.ts";
+import { costs } from "../../infra/cost/patterns.ts";
 import { ROOT } from "../../infra/release/root.ts";
 
-const NOTHING: Load = {
-  requests: 0,
-  sessions: 0,
-  sessionReads: 0,
-  increments: 0,
-  busyIncrements: 0,
-  transfers: 0,
-  messages: 0,
-  sockets: 0,
-  storedGb: 0,
-  activeMs: 5,
-};
+const vote: Operation = { option: "votes", says: "votes", ours: 4, articles: 3 };
+const word: Operation = { option: "words", says: "words", calls: 0, messages: 1, ours: 1.1, articles: 1 };
+const visit: Operation = { option: "visits", says: "visits", calls: 30, ours: 0, articles: 0 };
+const COSTS: Costs = { operations: [vote, word, visit], check: { ours: 0.1, articles: 1 } };
+const NOTHING: Load = { requests: 0, operations: {}, storedGb: 0, activeMs: 5 };
+
+const usage = (load: Partial<Load>, way: "ours" | "articles" = "ours", all = COSTS) =>
+  usageOf({ ...NOTHING, ...load }, way, all);
 const lineOf = (bill: ReturnType<typeof billOf>, item: string) => bill.lines.find((line) => line.item === item);
 
 it("no load costs the plan", () => {
-  expect(billOf(usageOf(NOTHING, OURS)).total).toBe(PLAN_DOLLARS);
+  expect(billOf(usage({})).total).toBe(PLAN_DOLLARS);
 });
 
 it("what is included is free, to the last unit", () => {
@@ -32,26 +29,32 @@ it("what is included is free, to the last unit", () => {
 });
 
 it("each operation is a request to the Worker, one to the limiter and one to its object", () => {
-  expect(usageOf({ ...NOTHING, transfers: 100 }, OURS)).toMatchObject({ workerRequests: 100, objectRequests: 200 });
-  expect(usageOf({ ...NOTHING, requests: 100 }, OURS)).toMatchObject({ workerRequests: 100, objectRequests: 100 });
+  expect(usage({ operations: { votes: 100 } })).toMatchObject({ workerRequests: 100, objectRequests: 200 });
+  expect(usage({ requests: 100 })).toMatchObject({ workerRequests: 100, objectRequests: 100 });
 });
 
-it("twenty messages are one request; a socket is one connection a day", () => {
-  expect(usageOf({ ...NOTHING, messages: 100 }, OURS)).toMatchObject({ workerRequests: 0, objectRequests: 5 });
-  expect(usageOf({ ...NOTHING, sockets: 10 }, OURS)).toMatchObject({ workerRequests: 300, objectRequests: 600 });
+it("without a limiter nothing is checked", () => {
+  const without = { ...COSTS, check: undefined };
+  const asked = usage({ requests: 50, operations: { votes: 100 } }, "ours", without);
+  expect(asked).toMatchObject({ workerRequests: 150, objectRequests: 100, rowsWritten: 400 });
+});
+
+it("twenty messages are one request; what connects once a day is thirty calls", () => {
+  expect(usage({ operations: { words: 100 } })).toMatchObject({ workerRequests: 0, objectRequests: 5 });
+  expect(usage({ operations: { visits: 10 } })).toMatchObject({ workerRequests: 300, objectRequests: 600 });
 });
 
 it("rows are those of the operation and of its check", () => {
-  const rows = (load: Partial<Load>, way = OURS) => usageOf({ ...NOTHING, ...load }, way).rowsWritten;
-  expect(rows({ requests: 1_000 })).toBeCloseTo(1_000 * OURS.check);
-  expect(rows({ transfers: 1_000 })).toBeCloseTo(1_000 * (OURS.transfer + OURS.check));
-  expect(rows({ messages: 1_000 })).toBeCloseTo(1_000 * OURS.message);
-  expect(rows({ sessionReads: 1_000 }, ARTICLES)).toBeCloseTo(1_000 * (ARTICLES.sessionRead + ARTICLES.check));
+  const rows = (load: Partial<Load>, way?: "ours" | "articles") => usage(load, way).rowsWritten;
+  expect(rows({ requests: 1_000 })).toBeCloseTo(100);
+  expect(rows({ operations: { votes: 1_000 } })).toBeCloseTo(4_100);
+  expect(rows({ operations: { words: 1_000 } })).toBeCloseTo(1_100);
+  expect(rows({ operations: { votes: 1_000 } }, "articles")).toBeCloseTo(4_000);
 });
 
 it("a known load costs what it comes to by hand", () => {
   // 100 million requests, each only checked: 90 M over the plan's at 0.30, 99 M object requests at 0.15.
-  const bill = billOf(usageOf({ ...NOTHING, requests: 100e6 }, ARTICLES));
+  const bill = billOf(usage({ requests: 100e6 }, "articles"));
   expect(lineOf(bill, "Worker requests")?.dollars).toBeCloseTo(27);
   expect(lineOf(bill, "object requests")?.dollars).toBeCloseTo(14.85);
   // 100 M rows, half of them included.
@@ -80,11 +83,20 @@ const cost = (...args: string[]) =>
   spawnSync(process.execPath, [join(ROOT, "infra/commands/cost.ts"), ...args], { encoding: "utf8" });
 
 it("the command prints both ways as a table, and as JSON", () => {
-  const { status, stdout } = cost("--requests", "50/s", "--messages", "5M");
+  const { status, stdout } = cost("--requests", "50/s", "--stored-gb", "10");
   expect(status).toBe(0);
   expect(stdout).toMatch(/^total +\d+\.\d\d +\d+\.\d\d$/m);
   const { ours, articles } = JSON.parse(cost("--requests", "50/s", "--json").stdout);
-  expect(ours.total).toBeLessThan(articles.total);
+  expect(ours.total).toBeLessThanOrEqual(articles.total);
+});
+
+it("the command takes the operations of all patterns, each by an option of its own", async () => {
+  const { operations } = await costs();
+  const all = operations.flatMap(({ option }) => [`--${option}`, "1k"]);
+  const { load } = JSON.parse(cost("--requests", "1", ...all, "--json").stdout);
+  expect(load.operations).toEqual(Object.fromEntries(operations.map(({ option }) => [option, 1_000])));
+  const twice = { operations: { vote } };
+  expect(() => together([twice, twice])).toThrow("--votes");
 });
 
 it("the command refuses what is no amount, and no load at all", () => {

@@ -1,4 +1,4 @@
-/** The main job as a person runs it: `npm start`, all five patterns, a restart, and the data is still there. */
+/** The main job as a person runs it: `npm start`, all patterns, a restart, and the data is still there. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { keep } from "../kept.ts";
 
 const Ready = v.object({
   apiUrl: v.string(),
@@ -79,35 +80,30 @@ describe("npm run account", () => {
 });
 
 describe("npm start", () => {
-  it("serves all five patterns, ends on Ctrl-C, and finds its data again, also after kill -9", async () => {
+  it("serves all patterns, ends on Ctrl-C, and finds its data again, also after kill -9", async () => {
     const first = await start();
     const checks = await smoke(new URL(first.url), { adminToken: first.ready.adminToken });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
-    const counted = await fetch(`${first.url}/counter/increment?id=kept`, {
-      method: "POST",
-      headers: { "CF-Connecting-IP": "203.0.113.9" },
-    });
-    expect(await counted.json()).toEqual({ count: 1 });
+    const kept = await keep(first.ready);
     expect(await stop(first.child)).toBe(0);
 
-    const second = await start();
+    const samePort = ["--port", String(first.ready.port)];
+    const second = await start(...samePort);
     expect(second.ready).toMatchObject({
       accountId: first.ready.accountId,
       token: first.ready.token,
       adminToken: first.ready.adminToken,
     });
-    expect(await (await fetch(`${second.url}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+    await kept.stays();
     await stop(second.child, "SIGKILL");
 
-    const third = await start();
-    expect(await (await fetch(`${third.url}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+    const third = await start(...samePort);
+    await kept.stays();
     expect(await stop(third.child)).toBe(0);
-  });
 
-  it("begins anew with --fresh", async () => {
-    const { child, url } = await start("--fresh");
-    expect(await (await fetch(`${url}/counter/value?id=kept`)).json()).toEqual({ count: 0 });
-    await stop(child);
+    const anew = await start(...samePort, "--fresh");
+    await kept.isMissing();
+    expect(await stop(anew.child)).toBe(0);
   });
 
   it("deploys into the account that runs on a folder, which goes on running, and says where none runs", async () => {

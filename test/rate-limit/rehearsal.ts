@@ -7,6 +7,7 @@ const TAKEN_SHARE = 0.9;
 
 export const filling: Filling = {
   binding: "RATE_LIMITER",
+  takesId: false,
   async fill({ client }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
     const full = await peek();

@@ -6,6 +6,7 @@ const KEPT = ["userId", "role", "metadata", "createdAt", "endsAt"] as const;
 
 export const filling: Filling = {
   binding: "SESSION",
+  takesId: false,
   async fill({ client, index, adminToken }) {
     const json = { userId: `rehearsal-${index}`, role: "editor", metadata: { index } };
     const begun = await client.call("/session", { json, token: adminToken });

@@ -9,6 +9,7 @@ import { retry } from "../../worker/objects/retry.ts";
 import { title } from "../../worker/page/assets.gen.js";
 import { stackOf } from "../../worker/stack.ts";
 import { ADMIN, call, unique } from "./helpers.ts";
+import { callFailing, callSample, sampleApp } from "./sample.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -28,8 +29,9 @@ describe("problems", () => {
 
   it("say which methods a path takes", async () => {
     expect((await call("/health", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD");
-    expect((await call("/counter/increment", { method: "PUT" })).headers.get("Allow")).toBe("POST");
-    expect((await call("/account/main/transfer")).status).toBe(405);
+    expect((await callSample("/sample/reset", { method: "PUT" })).headers.get("Allow")).toBe("POST");
+    expect((await callSample("/sample", { method: "DELETE" })).headers.get("Allow")).toBe("GET, HEAD, POST");
+    expect((await callSample("/sample/reset")).status).toBe(405);
     expect(await call("/nowhere", { method: "DELETE" })).toMatchObject({ status: 404 });
   });
 
@@ -53,21 +55,20 @@ describe("problems", () => {
 });
 
 describe("a body", () => {
-  const increment = (json: unknown, headers: Record<string, string> = {}) =>
-    call(`/counter/increment?id=${unique()}`, { json, headers });
+  const add = (json: unknown, headers: Record<string, string> = {}) => callSample("/sample", { json, headers });
 
   it.each(["", "{", "[1", "nul", '{"by":1}}', "\ufeff\ufeff{}"])("that is not JSON (%j) is refused", async (json) => {
     // An empty body counts as {}.
-    expect((await increment(json)).status).toBe(json === "" ? 200 : 400);
+    expect((await add(json)).status).toBe(json === "" ? 200 : 400);
   });
 
   it.each(["null", "1", '"x"', "[]", "true"])("that is %s and no object is refused", async (json) => {
-    expect((await increment(json)).status).toBe(400);
+    expect((await add(json)).status).toBe(400);
   });
 
   it("that is not UTF-8 is refused", async () => {
-    const response = await app.fetch(
-      new Request("https://stack.test/counter/increment", {
+    const response = await sampleApp.fetch(
+      new Request("https://stack.test/sample", {
         method: "POST",
         headers: { "Content-Type": "application/json", "CF-Connecting-IP": "10.9.9.9" },
         body: new Uint8Array([0x7b, 0xff, 0x7d]),
@@ -80,22 +81,22 @@ describe("a body", () => {
   it.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])(
     "of type %j is 415",
     async (type) => {
-      expect((await increment('{"by":2}', { "Content-Type": type })).status).toBe(415);
+      expect((await add('{"by":2}', { "Content-Type": type })).status).toBe(415);
     },
   );
 
   it.each(["application/json; charset=utf-8", "Application/JSON"])("of type %j is taken", async (type) => {
-    expect(await increment('{"by":2}', { "Content-Type": type })).toMatchObject({ body: { count: 2 } });
+    expect(await add('{"by":2}', { "Content-Type": type })).toMatchObject({ body: { sum: 3 } });
   });
 
   it("over the limit is 413, whether it says its length or not", async () => {
     const padded = `{"by":1${" ".repeat(20_000)}}`;
-    expect((await increment(padded)).status).toBe(413);
+    expect((await add(padded)).status).toBe(413);
     const endless = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(new Uint8Array(4_096).fill(0x20)),
     });
-    const response = await app.fetch(
-      new Request("https://stack.test/counter/increment", {
+    const response = await sampleApp.fetch(
+      new Request("https://stack.test/sample", {
         method: "POST",
         headers: { "Content-Type": "application/json", "CF-Connecting-IP": "10.9.9.8" },
         body: endless,
@@ -106,20 +107,20 @@ describe("a body", () => {
   });
 
   it("with the keys of prototypes harms nobody", async () => {
-    await increment('{"by":1,"__proto__":{"by":7,"polluted":true}}');
-    await increment('{"constructor":{"prototype":{"polluted":true}}}');
+    await add('{"by":1,"__proto__":{"by":7,"polluted":true}}');
+    await add('{"constructor":{"prototype":{"polluted":true}}}');
     expect(Reflect.get({}, "polluted")).toBeUndefined();
-    expect(await increment('{"__proto__":{"by":7}}')).toMatchObject({
+    expect(await add('{"__proto__":{"by":7}}')).toMatchObject({
       status: 400,
       body: { errors: [{ field: "__proto__", message: "there is no such field" }] },
     });
   });
 
   it("has all its faults named at once", async () => {
-    const answer = await call("/account/main/transfer", { json: { from: "", to: 7, amount: -1 } });
-    expect(answer).toMatchObject({ status: 400, body: { success: false } });
+    const answer = await add({ by: 0, more: "1", other: 1 });
+    expect(answer.status).toBe(400);
     const { errors } = v.parse(v.object({ errors: v.array(v.object({ field: v.string() })) }), answer.body);
-    expect(new Set(errors.map(({ field }) => field))).toEqual(new Set(["from", "to", "amount"]));
+    expect(new Set(errors.map(({ field }) => field))).toEqual(new Set(["by", "more", "other"]));
   });
 });
 
@@ -128,7 +129,7 @@ describe("cross-origin calls", () => {
   const preflight = { Origin: "https://app.example", "Access-Control-Request-Method": "POST" };
 
   it("are allowed from the listed origins", async () => {
-    const answer = await call("/counter/increment", { method: "OPTIONS", headers: preflight, settings });
+    const answer = await callSample("/sample", { method: "OPTIONS", headers: preflight, settings });
     expect(answer.status).toBe(204);
     expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
     expect(answer.headers.get("Access-Control-Allow-Headers")).toContain("Idempotency-Key");
@@ -144,7 +145,7 @@ describe("cross-origin calls", () => {
 
   it("get no permission from anywhere else", async () => {
     for (const origin of ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"]) {
-      const answer = await call("/counter/increment", {
+      const answer = await callSample("/sample", {
         method: "OPTIONS",
         headers: { ...preflight, Origin: origin },
         settings,
@@ -167,18 +168,18 @@ describe("the request log", () => {
   it("has one line of JSON a request: route, class, region, outcome, and nothing of the caller", async () => {
     const logged = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const id = unique();
-    const answer = await call(`/counter/increment?id=us~${id}`, { json: { by: 0 }, headers: ADMIN });
-    await call(`/counter/value?id=us~${id}`);
+    const answer = await callSample(`/sample?id=us~${id}`, { json: { by: 0 }, headers: ADMIN });
+    await callSample(`/sample?id=us~${id}`);
     expect(logged).toHaveBeenCalledTimes(2);
     const [refused, read] = logged.mock.calls.map(([line]) => JSON.parse(String(line)));
     expect(refused).toMatchObject({
       requestId: answer.headers.get("X-Request-Id"),
       method: "POST",
-      route: "/counter/increment",
+      route: "/sample",
       status: 400,
       outcome: "invalid-input",
     });
-    expect(read).toMatchObject({ route: "/counter/value", class: "counter", region: "us", outcome: "ok", status: 200 });
+    expect(read).toMatchObject({ route: "/sample", class: "sample", region: "us", outcome: "ok", status: 200 });
     expect(read.durationMs).toBeGreaterThanOrEqual(0);
     for (const secret of [id, env.ADMIN_TOKEN]) expect(JSON.stringify(logged.mock.calls)).not.toContain(secret);
   });
@@ -196,8 +197,8 @@ describe("health", () => {
 
 describe("the admin token", () => {
   const ask = (token: string, more: object) =>
-    app.fetch(
-      new Request(`https://stack.test/counter/reset?id=${unique()}`, {
+    sampleApp.fetch(
+      new Request("https://stack.test/sample/reset", {
         method: "POST",
         headers: { Authorization: `Bearer ${token}`, "CF-Connecting-IP": "10.8.8.8" },
       }),
@@ -270,11 +271,11 @@ describe("the OpenAPI document", () => {
     expect((await call("/openapi.json")).body).toMatchObject({ info: { title } });
   });
 
-  it("describes what is checked: the step of a counter has the limits that refuse", async () => {
-    const { body } = await call("/openapi.json");
+  it("describes what is checked: a number has the limits that refuse", async () => {
+    const { body } = await callSample("/openapi.json");
     expect(body).toMatchObject({
       paths: {
-        "/counter/increment": {
+        "/sample": {
           post: {
             parameters: expect.arrayContaining([
               expect.objectContaining({ in: "query", name: "id", required: false }),
@@ -283,14 +284,14 @@ describe("the OpenAPI document", () => {
             requestBody: {
               content: {
                 "application/json": {
-                  schema: { properties: { by: { type: "integer", minimum: 1, maximum: 1_000_000 } } },
+                  schema: { properties: { by: { type: "integer", minimum: 1, maximum: 1_000 } } },
                 },
               },
             },
           },
         },
-        "/counter/reset": {
-          post: { security: [{ admin: [] }, { key: [] }], "x-access": { action: "counter.reset", rule: "admin" } },
+        "/sample/reset": {
+          post: { security: [{ admin: [] }, { key: [] }], "x-access": { action: "sample.reset", rule: "admin" } },
         },
       },
     });
@@ -353,9 +354,7 @@ describe("retries towards objects", () => {
     [{ retryable: true }, "1"],
   ])("that cannot help end as 503 with Retry-After (%j)", async (flags, retryAfter) => {
     const error = Object.assign(new Error("the object was reset"), flags);
-    const failing = { ...env, COUNTER: { getByName: () => ({ add: () => Promise.reject(error) }) } };
-    const request = new Request("https://stack.test/counter/increment", { method: "POST" });
-    const response = await app.fetch(request, failing);
+    const response = await callFailing(error);
     expect(response.status).toBe(503);
     expect(response.headers.get("Retry-After")).toBe(retryAfter);
   });

@@ -1,6 +1,8 @@
 /** What the suites of the patterns share: calling the Worker as a client does. */
 import { env, exports } from "cloudflare:workers";
+import type { Hono } from "hono";
 import { onTestFinished } from "vitest";
+import type { App } from "../../worker/http/context.ts";
 import app from "../../worker/index.ts";
 
 const ORIGIN = "https://stack.test";
@@ -25,6 +27,8 @@ export interface Call {
   settings?: object;
   /** Another region table. */
   regions?: object;
+  /** Another app than the Worker's own. */
+  to?: Hono<App>;
 }
 
 export interface Answer {
@@ -36,7 +40,7 @@ export interface Answer {
 /** One request to the Worker, with its answer read to the end. */
 export async function call(
   path: string,
-  { method, json, headers = {}, settings, regions }: Call = {},
+  { method, json, headers = {}, settings, regions, to }: Call = {},
 ): Promise<Answer> {
   const request = new Request(new URL(path, ORIGIN), {
     method: method ?? (json === undefined ? "GET" : "POST"),
@@ -48,7 +52,8 @@ export async function call(
     ...(json !== undefined && { body: typeof json === "string" ? json : JSON.stringify(json) }),
   });
   const stack = { ...env, SETTINGS: { ...env.SETTINGS, ...settings }, REGIONS: regions ?? env.REGIONS };
-  const response = settings || regions ? await app.fetch(request, stack) : await exports.default.fetch(request);
+  const asItIs = settings === undefined && regions === undefined && to === undefined;
+  const response = asItIs ? await exports.default.fetch(request) : await (to ?? app).fetch(request, stack);
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json");
   return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text };

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Regions } from "../../contract/regions.ts";
 import { formatId, MAX_ID_BYTES, nearestRegion, objectName, parseId } from "../../worker/objects/names.ts";
-import { call, unique } from "./helpers.ts";
+import { unique } from "./helpers.ts";
+import { callSample } from "./sample.ts";
 
 const table: Regions = {
   environmentPrefix: "test-",
@@ -43,7 +44,7 @@ describe("an id", () => {
 
   it("gives each region, pattern and id an object of its own", () => {
     const places = fc.record({ region: fc.constantFrom(...table.regions), id: ids });
-    const patterns = fc.constantFrom("counter" as const, "chat" as const, "session" as const);
+    const patterns = fc.constantFrom("board", "post", "vote");
     fc.assert(
       fc.property(places, patterns, places, patterns, (one, pattern, other, otherPattern) => {
         const same = one.region === other.region && one.id === other.id && pattern === otherPattern;
@@ -57,7 +58,7 @@ describe("an id", () => {
       fc.property(fc.string({ unit: "binary", maxLength: 700 }), (written) => {
         const parsed = parseId(table, written);
         if ("fault" in parsed) return;
-        const bytes = new TextEncoder().encode(objectName(table, "counter", parsed.place)).byteLength;
+        const bytes = new TextEncoder().encode(objectName(table, "board", parsed.place)).byteLength;
         expect(bytes).toBeLessThanOrEqual(512);
       }),
     );
@@ -109,20 +110,23 @@ describe("a caller", () => {
   it.each(["mars~x", "eu~us~x", "a%3Ab", "%00", "%FF", "a%0Ab", "x".repeat(1_025), ""])(
     "who writes %j for an id gets 400 with a reason, and no object",
     async (id) => {
-      const answer = await call(`/counter/value?id=${id}`);
+      const answer = await callSample(`/sample?id=${id}`);
       expect(answer).toMatchObject({ status: 400, body: { type: "urn:problem:invalid-input", status: 400 } });
     },
   );
 
   it("who gives an id twice is asked which", async () => {
-    expect(await call("/counter/value?id=a&id=b")).toMatchObject({ status: 400, body: { errors: [{ field: "id" }] } });
+    expect(await callSample("/sample?id=a&id=b")).toMatchObject({ status: 400, body: { errors: [{ field: "id" }] } });
   });
 
   it("reaches a region with a jurisdiction, and not its namesake without one", async () => {
     const id = unique();
     const regions = { ...table, regions: [home, us, law] };
-    await call(`/counter/increment?id=eu-law~${id}`, { json: { by: 2 }, regions });
-    expect((await call(`/counter/value?id=eu-law~${id}`, { regions })).body).toEqual({ count: 2 });
-    expect((await call(`/counter/value?id=eu~${id}`, { regions })).body).toEqual({ count: 0 });
+    const named = (written: string) => callSample(`/sample?id=${written}`, { regions });
+    const bodies = await Promise.all([`eu-law~${id}`, `eu-law~${id}`, `eu~${id}`].map(named));
+    const [there, again, namesake] = bodies.map(({ status, body }) => ({ status, ...Object(body) }));
+    expect(there).toEqual({ status: 200, object: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(again).toEqual(there);
+    expect(namesake.object).not.toBe(there.object);
   });
 });

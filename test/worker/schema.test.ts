@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { Schema } from "../../worker/objects/schema.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { unique } from "./helpers.ts";
 
 const STEPS = [
@@ -11,9 +12,11 @@ const STEPS = [
   "CREATE TABLE links (link TEXT)",
 ];
 
+const [{ binding }] = patterns;
+
 /** Runs `work` on the storage of an object that no pattern has used. */
 const onStorage = (work: (storage: DurableObjectStorage) => void) =>
-  runInDurableObject(env.COUNTER.getByName(unique()), (_, { storage }) => work(storage));
+  runInDurableObject(env[binding].getByName(unique()), (_, { storage }) => work(storage));
 
 const tables = ({ sql }: DurableObjectStorage) =>
   sql

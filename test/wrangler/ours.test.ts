@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { patterns } from "../../worker/patterns.ts";
+import { isAdmin, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { wrangler } from "./wrangler.ts";
 
@@ -24,25 +26,25 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+const where = () => ({ port: account.port, adminToken: ADMIN_TOKEN });
 const url = () => `http://127.0.0.1:${account.port}`;
 const run = (...args: string[]) => wrangler(account, project.root, args);
 
-it("creates the five classes and answers, and a second deploy changes no class and keeps the data", async () => {
+it("creates the classes and answers, and a second deploy changes no class and keeps the data", async () => {
   const first = await run("deploy");
-  expect(first.text).toContain("Created: CounterDO, ChatRoomDO, AccountDO, SessionDO, RateLimiterDO");
+  expect(first.text).toContain(`Created: ${patterns.map((facts) => facts.class).join(", ")}`);
   expect(first.code).toBe(0);
   // As it comes it goes by its rules, and without a token nobody is the admin: nothing is open by mistake.
-  expect((await fetch(`${url()}/counter/increment?id=kept`, { method: "POST" })).status).toBe(401);
-  expect((await fetch(`${url()}/session`, { method: "POST", body: "{}" })).status).toBe(401);
+  expect(await isAdmin(where())).not.toBe(true);
   const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
   expect(secret).toMatchObject({ code: 0 });
-  const admin = { method: "POST", headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } };
-  expect(await (await fetch(`${url()}/counter/increment?id=kept`, admin)).json()).toEqual({ count: 1 });
+  expect(await isAdmin(where())).not.toBe(false);
+  const kept = await keep(where());
 
   const second = await run("deploy");
   expect(second.text).not.toContain("Created:");
   expect(second.code).toBe(0);
-  expect(await (await fetch(`${url()}/counter/value?id=kept`)).json()).toEqual({ count: 1 });
+  await kept.stays();
 
   const checks = await smoke(new URL(url()), { adminToken: ADMIN_TOKEN });
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);

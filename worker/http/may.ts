@@ -24,11 +24,11 @@ export const actionOf = (handler: object): string | undefined => guards.get(hand
  * hand is; it stands behind the checks of what it reads. Where the object decides, it is given the caller.
  */
 export function may<P extends PatternFacts, I extends Input = BlankInput>(
-  { folder }: P,
+  facts: P,
   name: keyof P["actions"] & string,
   thing?: (c: Context<App, string, I>) => Thing,
 ): MiddlewareHandler<App, string, I> {
-  const { key, action } = actionNamed(folder, name);
+  const { key, action } = actionNamed(facts, name);
   const guard: MiddlewareHandler<App, string, I> = async (c, next) => {
     if (!isOpen(c, action)) await demand(c, key, action, thing?.(c) ?? {});
     await next();
@@ -40,10 +40,13 @@ export function may<P extends PatternFacts, I extends Input = BlankInput>(
   }));
 }
 
-/** The action with its name, such as `ledger.transfer`. @throws Error where the list has no such pattern or action. */
-function actionNamed(folder: string, name: string): { key: string; action: Action } {
+/**
+ * The action with its name, such as `ledger.transfer`; of a pattern that is not in the list, with the rule that ships.
+ * @throws Error where there is no such action.
+ */
+function actionNamed({ folder, actions }: PatternFacts, name: string): { key: string; action: Action } {
   const key = `${folder}.${name}`;
-  const action = access.get(key);
+  const action = access.get(key) ?? actions[name];
   if (!action) throw new Error(`${key} is not among the actions of worker/access.ts`);
   return { key, action };
 }
@@ -51,10 +54,10 @@ function actionNamed(folder: string, name: string): { key: string; action: Actio
 /** Whether the caller may do something else too: for what an answer may show them. */
 export async function permits<P extends PatternFacts>(
   c: Context<App>,
-  { folder }: P,
+  facts: P,
   name: keyof P["actions"] & string,
 ): Promise<(thing: Thing) => boolean> {
-  const { key, action } = actionNamed(folder, name);
+  const { key, action } = actionNamed(facts, name);
   if (isOpen(c, action)) return () => true;
   const caller = await callerOf(c);
   return (thing) => answerOf(action.may, key, { ...thing, caller }) === true;

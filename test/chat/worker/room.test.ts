@@ -3,11 +3,11 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import type { Message } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO, joinRequest } from "../../../worker/chat/room.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { cost } from "../cost.ts";
 import { fill, join, knock, type Member, newRoom, roomObject } from "./support.ts";
 
 afterEach(() => {
@@ -299,7 +299,7 @@ describe("what a room writes", () => {
       member.close();
     }
     expect(rows()).toBeGreaterThanOrEqual(200);
-    expect(rows() / 200).toBeLessThanOrEqual(OURS.message);
+    expect(rows() / 200).toBeLessThanOrEqual(cost.operations.message.ours);
   });
 
   it("is nothing for joining, leaving, typing, and reading", async () => {

@@ -2,9 +2,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { cost } from "../cost.ts";
 
 /** A counter of its own for one test, and its object. */
 function aCounter() {
@@ -141,7 +141,7 @@ describe("rows written", () => {
     await post("increment");
     const rows = await countRows(stub);
     for (let turn = 0; turn < 10; turn++) await post("increment");
-    expect(rows()).toBe(10 * OURS.increment);
+    expect(rows()).toBe(10 * cost.operations.increment.ours);
   });
 
   it("is at most 0.1 for each of many at once", async () => {
@@ -149,7 +149,7 @@ describe("rows written", () => {
     await stub.add(1);
     const rows = await countRows(stub);
     for (let turn = 0; turn < 10; turn++) await Promise.all(Array.from({ length: 32 }, () => stub.add(1)));
-    expect(rows() / 320).toBeLessThanOrEqual(OURS.busyIncrement);
+    expect(rows() / 320).toBeLessThanOrEqual(cost.operations.busyIncrement.ours);
     expect(await stub.value()).toBe(321);
   });
 

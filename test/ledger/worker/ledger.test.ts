@@ -4,10 +4,10 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import { audit, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { cost } from "../cost.ts";
 
 /** A ledger of its own for one test, and its object. */
 function aLedger() {
@@ -332,7 +332,7 @@ describe("rows written", () => {
     await transfer("alice", "bob", 1);
     expect(rows()).toBe(3);
     await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
-    expect(rows()).toBe(3 + OURS.transfer);
+    expect(rows()).toBe(3 + cost.operations.transfer.ours);
     await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
     await transfer("alice", "bob", 100);
     await get("balances");

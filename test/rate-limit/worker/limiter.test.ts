@@ -3,8 +3,8 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import { countRows } from "../../worker/rows.ts";
+import { cost } from "../cost.ts";
 
 const DEFAULT = { capacity: 100, periodSeconds: 60 };
 const HOUR_MS = 3_600_000;
@@ -80,7 +80,7 @@ describe("what a bucket writes", () => {
     const rows = await countRows(stub);
     expect(await drain(stub)).toBe(100);
     expect(rows()).toBeGreaterThan(0);
-    expect(rows() / 100).toBeLessThanOrEqual(OURS.check);
+    expect(rows() / 100).toBeLessThanOrEqual(cost.check.ours);
   });
 
   it("is at most a row in ten for a caller at the limit for ten minutes", async () => {
@@ -93,7 +93,7 @@ describe("what a bucket writes", () => {
       for (let i = 0; i < 2; i++) if ((await stub.take(DEFAULT, 1)).allowed) allowed++;
     }
     expect(allowed).toBe(1_000);
-    expect(rows() / allowed).toBeLessThanOrEqual(OURS.check);
+    expect(rows() / allowed).toBeLessThanOrEqual(cost.check.ours);
   });
 
   it("is nothing for a denial", async () => {

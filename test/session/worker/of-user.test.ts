@@ -4,13 +4,13 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser } from "../../../worker/session/session.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { BEGUN } from "../cost.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -127,7 +127,7 @@ describe("the rows of a user's object", () => {
     await logIn(userId);
     const rows = await countRows(user);
     await logIn(userId);
-    expect(rows()).toBe(OURS.sessionListed);
+    expect(rows()).toBe(BEGUN.listed);
   });
 });
 

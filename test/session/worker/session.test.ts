@@ -4,12 +4,12 @@ import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { OURS } from "../../../infra/cost/rows.ts";
 import { begin, isOver, TOUCH_STEP_MS, touch } from "../../../worker/session/lifetime.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { BEGUN, cost } from "../cost.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -194,7 +194,7 @@ describe("the expiry", () => {
     const rows = await countRows(stub);
     await stub.begin({ userId: "ada", role: "user", metadata: null }, 30 * MINUTE, 60 * MINUTE);
     expect(rows()).toBeGreaterThan(0);
-    expect(rows()).toBe(OURS.sessionCreated);
+    expect(rows()).toBe(BEGUN.session);
   });
 
   it("costs at most 0.02 rows a read over half an hour of one read a second, alarm included", async () => {
@@ -204,7 +204,7 @@ describe("the expiry", () => {
       pass(1_000);
       expect(await stub.read()).toMatchObject({ userId: "ada" });
     }
-    expect(rows() / 1_800).toBeLessThanOrEqual(OURS.sessionRead);
+    expect(rows() / 1_800).toBeLessThanOrEqual(cost.operations.read.ours);
     pass(29 * MINUTE);
     expect((await get(token)).status).toBe(200);
   });

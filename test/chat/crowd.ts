@@ -1,5 +1,4 @@
 /** A full room: a thousand sockets from outside, a stream of messages, and what everybody got of it. */
-import { readFileSync } from "node:fs";
 import { WebSocket } from "ws";
 
 const SOCKETS = 1_000;
@@ -22,6 +21,18 @@ export interface Crowd {
   readonly p99: number;
   /** Memory of workerd with the room full, in MiB; undefined where the system does not tell. */
   readonly memoryMiB: number | undefined;
+}
+
+const number = new Intl.NumberFormat("en-US");
+
+/** What came of it, in one line. */
+export function crowdLine(crowd: Crowd): string {
+  const { sockets, messages, received, expected, wrong, p50, p99, memoryMiB } = crowd;
+  return (
+    `A room of ${number.format(sockets)}: ${messages} messages, ${number.format(received)} of ` +
+    `${number.format(expected)} received, ${wrong} sockets with a hole or a repetition; latency p50 ${p50} ms, ` +
+    `p99 ${p99} ms; workerd ${memoryMiB ?? "?"} MiB.`
+  );
 }
 
 /** Fills a room, talks in it, and counts. */
@@ -76,7 +87,7 @@ class Member {
   }
 
   static join(url: string, userId: string): Promise<Member> {
-    const socket = new WebSocket(`${url.replace(/^http/, "ws")}?crowd=${userId}`);
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}?user=${userId}`);
     const member = new Member(socket);
     return new Promise((resolve, reject) => {
       socket.on("open", () => resolve(member));
@@ -117,21 +128,5 @@ class Member {
 
   leave(): void {
     this.#socket.terminate();
-  }
-}
-
-/** Resident memory of this process's workerd, in MiB, by /proc. */
-export function workerdMemory(): number | undefined {
-  try {
-    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8")
-      .split(" ")
-      .filter(Boolean);
-    const [kib = 0] = children
-      .map((pid) => /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
-      .map(Number)
-      .sort((a, b) => b - a);
-    return kib > 0 ? Math.round(kib / 1_024) : undefined;
-  } catch {
-    return undefined;
   }
 }

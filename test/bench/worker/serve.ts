@@ -1,0 +1,35 @@
+/**
+ * The Worker under measurement. A POST runs a subject on a side for a while and tells how many operations there were:
+ * the load comes from inside workerd, so that what is measured is the objects and not HTTP. A GET goes to the pattern
+ * whose folder is the path: for what only a client from outside can see.
+ */
+import type { Side } from "../measure.ts";
+import type { Subjects } from "./load.ts";
+
+interface Run {
+  readonly subject: string;
+  readonly side: Side;
+  readonly concurrency: number;
+  readonly ms: number;
+}
+
+/** What a pattern's bench is (test/<pattern>/worker/bench.ts). */
+export interface Bench<Bindings> {
+  readonly subjects: Subjects<Bindings>;
+  /** Answers a client from outside. */
+  readonly visit?: (request: Request, env: Bindings) => Promise<Response>;
+}
+
+export function serve<Bindings>(benches: Readonly<Record<string, Bench<Bindings>>>): ExportedHandler<Bindings> {
+  const subjects: Subjects<Bindings> = Object.assign({}, ...Object.values(benches).map((bench) => bench.subjects));
+  return {
+    async fetch(request, env) {
+      const folder = new URL(request.url).pathname.slice(1);
+      const visit = benches[folder]?.visit;
+      if (visit) return visit(request, env);
+      const { subject, side, ...run } = await request.json<Run>();
+      const load = await subjects[subject]?.(env, side);
+      return load ? Response.json(await load(run)) : new Response(`Nothing is called ${subject}`, { status: 404 });
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/** What is measured of chat rooms: messages, and a room that is full. */
+import type { PatternBench } from "../bench/measure.ts";
+import { crowdLine, runCrowd } from "./crowd.ts";
+
+export const bench: PatternBench = {
+  measures: [
+    { title: "chat messages/s, 50 sockets", subject: "chat", concurrency: 50, timesNaive: 4 },
+    // Clients that do not take many messages in one frame: what is sent costs most, and is the same on all sides.
+    { title: "the same, a frame a message", subject: "plain-chat", concurrency: 50, timesNaive: 1 },
+  ],
+  classes: { NAIVE_CHAT_ROOM: "NaiveChatRoom", FLOOR_ROOM: "FloorRoom" },
+  visit: {
+    subject: "crowd",
+    async run(url, memory) {
+      const crowd = await runCrowd(url, memory);
+      const isWrong = crowd.received !== crowd.expected || crowd.wrong > 0;
+      return {
+        line: crowdLine(crowd),
+        figures: crowd,
+        ...(isWrong ? { wrong: "a full room: messages were lost" } : {}),
+      };
+    },
+  },
+};

@@ -1,0 +1,99 @@
+/** Chat rooms under load: fifty sockets say something, and all of them hear all of it. */
+import { DurableObject } from "cloudflare:workers";
+import { type ChatRoomDO, type Joining, joinRequest } from "../../../worker/chat/room.ts";
+import type { Side } from "../../bench/measure.ts";
+import { type Load, NAME, type Result, type Subjects, URL_OF_OBJECT } from "../../bench/worker/load.ts";
+
+export { NaiveChatRoom } from "./naive.ts";
+
+const SOCKETS = 50;
+/** Below the room's limit of 20 messages in 10 seconds a socket. */
+const MESSAGES_PER_SOCKET = 18;
+
+/** The floor of a room: it tells everybody what was said, and stores nothing. */
+export class FloorRoom extends DurableObject {
+  #seq = 0;
+
+  override fetch(): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override webSocketMessage(_: WebSocket, data: string): void {
+    const { text } = JSON.parse(data);
+    const message = { id: NAME, seq: ++this.#seq, userId: NAME, text, timestamp: Date.now() };
+    const payload = JSON.stringify({ type: "message", message });
+    for (const socket of this.ctx.getWebSockets()) socket.send(payload);
+  }
+}
+
+interface Bindings {
+  CHAT_ROOM: DurableObjectNamespace<ChatRoomDO>;
+  FLOOR_ROOM: DurableObjectNamespace;
+  NAIVE_CHAT_ROOM: DurableObjectNamespace;
+}
+
+export const subjects: Subjects<Bindings> = {
+  chat: async (env, side) => talking(env, side, { subprotocol: "chat.batched" }),
+  "plain-chat": async (env, side) => talking(env, side, {}),
+};
+
+/** A crowd from outside: straight into the room, past the rate limiter. */
+export function visit(request: Request, env: Bindings): Promise<Response> {
+  const userId = new URL(request.url).searchParams.get("user") ?? NAME;
+  return env.CHAT_ROOM.getByName("crowd").fetch(joinRequest({ userId }));
+}
+
+/** Round after round; the time of joining does not count. */
+function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): Load {
+  return async ({ ms }) => {
+    const total = { operations: 0, ms: 0 };
+    while (total.ms < ms) {
+      const round = await talk((userId) => join(env, side, { userId, ...joining }));
+      total.operations += round.operations;
+      total.ms += round.ms;
+    }
+    return total;
+  };
+}
+
+async function talk(join: (userId: string) => Promise<WebSocket>): Promise<Result> {
+  const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(`user-${i}`)));
+  const expected = SOCKETS * MESSAGES_PER_SOCKET;
+  const heard = sockets.map((socket) => {
+    let left = expected;
+    return new Promise<void>((resolve) => {
+      socket.addEventListener("message", ({ data }) => {
+        left -= messagesIn(String(data));
+        if (left === 0) resolve();
+      });
+    });
+  });
+  const start = Date.now();
+  for (let i = 0; i < MESSAGES_PER_SOCKET; i++) {
+    for (const socket of sockets) socket.send(JSON.stringify({ type: "chat", text: `message ${i} of this socket` }));
+  }
+  await Promise.all(heard);
+  const ms = Date.now() - start;
+  for (const socket of sockets) socket.close(1000);
+  return { operations: expected, ms };
+}
+
+/** How many messages a frame shows, without the cost of reading it. */
+function messagesIn(frame: string): number {
+  if (frame.startsWith('{"type":"messages"')) return frame.split('"seq":').length - 1;
+  return frame.startsWith('{"type":"message"') ? 1 : 0;
+}
+
+async function join(env: Bindings, side: Side, joining: Joining): Promise<WebSocket> {
+  const namespace = { naive: env.NAIVE_CHAT_ROOM, ours: env.CHAT_ROOM, floor: env.FLOOR_ROOM }[side];
+  const request =
+    side === "ours"
+      ? joinRequest(joining)
+      : new Request(`${URL_OF_OBJECT}?userId=${joining.userId}`, { headers: { Upgrade: "websocket" } });
+  const response = await namespace.getByName(NAME).fetch(request);
+  if (!response.webSocket) throw new Error(`The ${side} room answered ${response.status}`);
+  response.webSocket.accept();
+  return response.webSocket;
+}

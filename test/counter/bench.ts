@@ -1,0 +1,12 @@
+/** What is measured of counters. */
+import type { PatternBench } from "../bench/measure.ts";
+
+const what = { title: "counter increments/s", subject: "counter" };
+
+export const bench: PatternBench = {
+  measures: [
+    { ...what, concurrency: 1, timesNaive: 1 },
+    { ...what, concurrency: 32, timesNaive: 5, shareOfFloor: 0.65 },
+  ],
+  classes: { NAIVE_COUNTER: "NaiveCounter" },
+};

@@ -1,0 +1,72 @@
+/** Data in an object, and whether it is still there: for tests that deploy, whatever patterns a project has. */
+import * as v from "valibot";
+import { expect } from "vitest";
+import type { Filling } from "../infra/rehearsal/filling.ts";
+import { fillings } from "../infra/rehearsal/patterns.ts";
+import { Client } from "../infra/smoke/client.ts";
+import { status } from "../infra/smoke/expect.ts";
+import { patterns } from "../worker/patterns.ts";
+
+/** As much of the OpenAPI document as is read. */
+const Operation = v.object({ "x-access": v.optional(v.object({ rule: v.string() })) });
+const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), Operation)) });
+
+/** A bucket of the rate limiter that is no other caller's. */
+const ADDRESS = "203.0.113.9";
+
+/** Where a Worker answers on this machine, and its admin token. */
+export interface Where {
+  readonly port: number;
+  readonly adminToken: string;
+}
+
+export interface Kept {
+  /** Whether a caller's id says which object it is, and so its region. */
+  readonly isById: boolean;
+  /** Fails unless all of it is as it was. */
+  stays(): Promise<void>;
+  /** Fails where it is as it was. */
+  isMissing(): Promise<void>;
+}
+
+/** Fills an object as the rehearsal does: of the first pattern whose objects callers name, else of the first one. */
+export async function keep({ port, adminToken }: Where, id = "kept"): Promise<Kept> {
+  const client = new Client(new URL(`http://127.0.0.1:${port}/`), { "CF-Connecting-IP": ADDRESS });
+  const filling = await fillingOfFirst();
+  const { read } = await filling.fill({ client, id, index: 0, adminToken });
+  const before = await read();
+  return {
+    isById: filling.takesId !== false,
+    stays: async () => expect(await read()).toEqual(before),
+    isMissing: async () => {
+      const now = await read().catch((error: unknown) => error);
+      expect(now).not.toEqual(before);
+    },
+  };
+}
+
+async function fillingOfFirst(): Promise<Filling> {
+  const bindings: readonly string[] = patterns.map(({ binding }) => binding);
+  const all = (await fillings()).filter(({ binding }) => bindings.includes(binding));
+  const first = all.find(({ takesId }) => takesId !== false) ?? all[0];
+  if (!first) throw new Error("no pattern has a filling");
+  return first;
+}
+
+/**
+ * Asks for something that only the admin may: whether the token is taken for the admin's. Undefined where no pattern
+ * has such a route.
+ */
+export async function isAdmin({ port, adminToken }: Where): Promise<boolean | undefined> {
+  const client = new Client(new URL(`http://127.0.0.1:${port}/`));
+  const { paths } = v.parse(Document, status("the document", await client.call("/openapi.json"), 200));
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      if (operation["x-access"]?.rule !== "admin") continue;
+      const url = path.replace(/\{\w+\}/g, "main");
+      const answer = await client.call(url, { method: method.toUpperCase(), token: adminToken });
+      return answer.status !== 401;
+    }
+  }
+  return undefined;
+}
