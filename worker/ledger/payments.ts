@@ -4,6 +4,7 @@
  * with no await in it for another call to slip into.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
+import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
@@ -44,7 +45,11 @@ export class Payments {
       // One of them cannot be written: that must not keep the others from it.
       for (const asked of group) this.#settleAlone(asked);
     }
-    await this.#storage.sync();
+    try {
+      await this.#storage.sync();
+    } catch (error) {
+      throw notWritten("the payments", error);
+    }
   }
 
   #settleAlone(asked: Asked): void {
@@ -52,7 +57,7 @@ export class Payments {
       this.#settle([asked]);
     } catch (error) {
       asked.answer = () => {
-        throw error;
+        throw notWritten("the payment", error);
       };
     }
   }
