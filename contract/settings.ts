@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { patterns } from "../worker/patterns.ts";
+import { Identity } from "./identity.ts";
 import { oneOf, origin, slug } from "./values.ts";
 
 type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void
@@ -20,6 +21,8 @@ export const sharedSettings = {
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
   /** Whether callers need what the rules of worker/access.ts say, or the article's calls are open to anybody. */
   access: v.optional(oneOf(["rules", "open"]), "rules"),
+  /** The issuer whose tokens (JWT) make a caller a user, besides sessions. */
+  identity: v.optional(Identity),
   ...ofPatterns,
 };
 

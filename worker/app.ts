@@ -57,7 +57,9 @@ export function appWith<Folder extends string>(
   });
 
   return app
-    .notFound((c) => {
+    .notFound(async (c) => {
+      // What leads nowhere costs as much as what does.
+      if (!c.get("charged")) await limiter?.({ policy: "default", onUnavailable: "allow" })(c, async () => {});
       const allowed = methodsAt(app, c.req.path);
       if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
       const headers = { Allow: allowed.join(", ") };

@@ -2,7 +2,8 @@
 
 export const KINDS = ["admin", "service", "user", "guest", "anonymous"] as const;
 /**
- * `admin`: shows the stack's admin token. `service`: a verified API key. `user`: a session. `guest`: a session that
+ * `admin`: shows the stack's admin token. `service`: a verified API key. `user`: a session, or a token of the stack's
+ * issuer. `guest`: a session that
  * nobody vouched for (`demoLogin`). `anonymous`: nobody we know.
  */
 export type Kind = (typeof KINDS)[number];
@@ -15,6 +16,8 @@ export interface Caller {
   readonly grants?: readonly string[];
   /** Of a user or guest: the name of the session's object. */
   readonly session?: string;
+  /** Of a user by a token of the issuer: when it expires (ms since the epoch). */
+  readonly until?: number;
   /** Of an anonymous caller: what to show next time. */
   readonly token?: string;
 }
@@ -37,7 +40,7 @@ export type Answer = boolean | "object";
 /** The rules by name. The admin may do everything, and a service all that its key was granted, whatever the rule. */
 export const RULES = {
   anyone: () => true,
-  /** Users with a session. */
+  /** Users. */
   users: ({ caller }) => caller.kind === "user",
   /** The user whose it is. */
   owner: ({ caller, owner }) => caller.kind === "user" && caller.id === owner,

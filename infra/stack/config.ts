@@ -31,10 +31,20 @@ const DEFAULT_REGIONS: v.InferInput<typeof Region>[] = [
   { id: "ap", prefix: "ap", locationHint: "apac", continents: ["AS", "OC", "AN"] },
 ];
 
+const MIN_LENGTH = 24;
+/** Fewer than a random token has: 24 hex digits have under 8 different ones once in about 200 million. */
+const MIN_DIFFERENT = 8;
+
+/** What a caller can show as `Authorization: Bearer` (RFC 6750, 2.1), and nobody tries out. */
 const adminToken = v.pipe(
   v.string("must be text"),
-  v.minLength(24, "must have at least 24 characters"),
+  v.minLength(MIN_LENGTH, `must have at least ${MIN_LENGTH} characters`),
   v.maxLength(512, "must have at most 512 characters"),
+  v.regex(/^[\w.~+/-]+=*$/, "must be of A-Z a-z 0-9 - . _ ~ + / with = only at its end, or no caller can show it"),
+  v.check(
+    (token) => token.length < MIN_LENGTH || new Set(token).size >= MIN_DIFFERENT,
+    `must have at least ${MIN_DIFFERENT} different characters: it is too easy to guess`,
+  ),
 );
 
 /** Every key of a stack's config, without the project's name in front. */

@@ -11,7 +11,7 @@ import { sizeOf } from "../../infra/release/manifest.ts";
 
 const KIB = 1_024;
 /** patterns.md, Numbers. */
-const MOST = { bundle: 140 * KIB, page: 35 * KIB };
+const MOST = { bundle: 160 * KIB, page: 35 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));
 let built: Built;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it("the bundle has at most 140 KiB, minified, with the page", () => {
+it("the bundle has at most 160 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);
 });
 

@@ -102,7 +102,7 @@ describe("Pulumi.yaml", () => {
     // It has no type for objects, and no default for a secret.
     const ofPatterns = patterns.flatMap(({ settings }) => Object.entries<v.GenericSchema>(settings));
     const objects = ofPatterns.filter(([, schema]) => v.is(schema, {})).map(([key]) => key);
-    const undeclarable = ["adminToken", "adminTokenPrevious", "bind", "regions", "vars", ...objects];
+    const undeclarable = ["adminToken", "adminTokenPrevious", "bind", "identity", "regions", "vars", ...objects];
     // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
@@ -125,6 +125,56 @@ it("no file has what pulumi new replaces everywhere", () => {
   const files = entries(ROOT);
   expect(files.length).toBeGreaterThan(300);
   expect(files.filter((file) => placeholder.test(readFileSync(file, "utf8")))).toEqual([]);
+});
+
+describe("the admin token", () => {
+  it.each([
+    ["is too short", "0123456789abcdef0123456", /24 characters/],
+    ["has a space", "correct horse battery staple", /no caller can show it/],
+    ["has an exclamation mark", "0123456789abcdef01234567!", /no caller can show it/],
+    ["is one letter over and over", "a".repeat(24), /8 different/],
+    ["is three letters over and over", "abc".repeat(20), /8 different/],
+  ])("is refused where it %s, and not repeated", (_, token, words) => {
+    for (const key of ["adminToken", "adminTokenPrevious"]) {
+      const [problem = "", ...more] = problems({ ...staging, [key]: token });
+      expect(more).toEqual([]);
+      expect(problem).toMatch(words);
+      expect(problem).not.toContain(token);
+    }
+  });
+
+  it("is taken as openssl makes it, in hex and in base64", () => {
+    const tokens = ["b7b7b7b7b7b7b7b70123456789abcdef", "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="];
+    for (const token of tokens) expect(problems({ ...staging, adminToken: token })).toEqual([]);
+  });
+});
+
+describe("the issuer of identity", () => {
+  const identity = {
+    issuer: "https://login.example.com/",
+    audience: "https://api.example.com",
+    jwksUrl: "https://login.example.com/.well-known/jwks.json",
+  };
+  const told = (changes: object) => problems({ ...staging, identity: JSON.stringify({ ...identity, ...changes }) });
+
+  it("is taken over https, and on this machine over http", () => {
+    expect(told({})).toEqual([]);
+    expect(told({ jwksUrl: "http://127.0.0.1:8080/keys" })).toEqual([]);
+  });
+
+  it.each([
+    ["without an audience", { audience: undefined }, /identity.audience is missing/],
+    ["with an empty issuer", { issuer: "" }, /identity.issuer must be the issuer's name/],
+    [
+      "with keys over an open line",
+      { jwksUrl: "http://login.example.com/keys" },
+      /identity.jwksUrl must be an address/,
+    ],
+    ["with what is no address", { jwksUrl: "keys" }, /identity.jwksUrl must be an address/],
+    ["with what nobody knows", { scope: "x" }, /identity.scope is not a setting/],
+  ])("is refused %s", (_, changes, words) => {
+    expect(told(changes)).toEqual([expect.stringMatching(words)]);
+  });
 });
 
 describe("mistakes", () => {

@@ -1,5 +1,6 @@
 /** The admin token: what the stack's owner shows. */
 import type { Context } from "hono";
+import { digestOf } from "../secrets.ts";
 import type { App } from "./context.ts";
 
 /** The token of an `Authorization: Bearer` header. */
@@ -15,12 +16,10 @@ export async function isAdminToken({ ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS }: Env, t
   if (!ADMIN_TOKEN) return false;
   const [given, right, before] = await Promise.all(
     // An empty token is none: nobody can show one.
-    [token, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS || ADMIN_TOKEN].map(digest),
+    [token, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS || ADMIN_TOKEN].map(digestOf),
   );
   if (!given || !right || !before) return false;
   const isNew = crypto.subtle.timingSafeEqual(given, right);
   const isOld = crypto.subtle.timingSafeEqual(given, before);
   return isNew || isOld;
 }
-
-const digest = (text: string) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

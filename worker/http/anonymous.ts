@@ -2,6 +2,7 @@
  * Callers without a name of their own: the server makes one up, and signs it. Who shows the token again is the same
  * caller; a name that nobody was given is nobody's. Nothing is stored for it.
  */
+import { digestOf } from "../secrets.ts";
 import type { Caller } from "../who.ts";
 
 /** `anon.`, the name's 80 random bits in hex, and the HMAC-SHA-256 of them as base64url. */
@@ -48,7 +49,7 @@ function keyOf(secret: string): Promise<CryptoKey> {
 }
 
 async function makeKey(secret: string): Promise<CryptoKey> {
-  const digest = await crypto.subtle.digest("SHA-256", bytesOf(PURPOSE + secret));
+  const digest = await digestOf(PURPOSE + secret);
   return crypto.subtle.importKey("raw", digest, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 

@@ -3,21 +3,36 @@
  * something that is not, or no longer, good is told so (401): nobody becomes somebody else by mistake.
  */
 import type { Context } from "hono";
+import { stackOf } from "../stack.ts";
 import { type Caller, NOBODY, THE_ADMIN } from "../who.ts";
 import { bearerToken, isAdminToken } from "./admin.ts";
 import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
 import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
 import type { App } from "./context.ts";
-import { refusal } from "./problem.ts";
+import { looksIssued, userOf } from "./issuer.ts";
+import { Refusal, refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
 
 /** The caller. 401 for a token, cookie or key that is not good. */
 export async function callerOf(c: Context<App>): Promise<Caller> {
   const known = c.get("caller");
   if (known) return known;
-  const caller = await identify(c);
-  c.set("caller", caller);
-  return caller;
+  const found = await callerOrRefusal(c);
+  if (found instanceof Refusal) throw found;
+  c.set("caller", found);
+  return found;
+}
+
+/** The same for whom a bad token, cookie or key is no reason to end the request. */
+export async function callerOrRefusal(c: Context<App>): Promise<Caller | Refusal> {
+  const known = c.get("identified");
+  if (known) return known;
+  const found = await identify(c).catch((error: unknown) => {
+    if (error instanceof Refusal) return error;
+    throw error;
+  });
+  c.set("identified", found);
+  return found;
 }
 
 /** The caller under a name that others may see: an anonymous one gets one here. */
@@ -46,13 +61,16 @@ async function identify(c: Context<App>): Promise<Caller> {
     return { kind: "service", id: `key-${key.id}`, grants: key.grants };
   }
   // Pages cannot set headers of a WebSocket, but they can offer a subprotocol.
-  const token = offeredProtocols(c).find(looksAnonymous);
+  const { identity } = stackOf(c.env).settings;
+  const token = offeredProtocols(c).find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
   if (token === undefined) return NOBODY;
-  return (await anonymousOf(c.env, token)) ?? refuse("The anonymous token shown");
+  return (await byToken(c, token)) ?? refuse("The token offered as a subprotocol");
 }
 
 async function byToken(c: Context<App>, token: string): Promise<Caller | undefined> {
   if (looksAnonymous(token)) return anonymousOf(c.env, token);
+  const { identity } = stackOf(c.env).settings;
+  if (identity && looksIssued(token)) return userOf(identity, token);
   const user = await c.get("sessions")?.callerOf(c, token);
   if (user) return user;
   return (await isAdminToken(c.env, token)) ? THE_ADMIN : undefined;

@@ -1,6 +1,7 @@
 /** What the parts of the app share through a request, and so may not import from the app, which imports them. */
 import type { Context } from "hono";
 import type { Caller } from "../who.ts";
+import type { Refusal } from "./problem.ts";
 
 /** The sessions, for whoever asks who a caller is. */
 export interface Sessions {
@@ -27,10 +28,14 @@ export interface App {
   Bindings: Env;
   Variables: {
     requestId: string;
+    /** Whether a rate limiter has counted the request. */
+    charged?: true;
     /** The object that the request went to, for the log. */
     object?: { pattern: string; region: string };
     /** Where the project has sessions. */
     sessions?: Sessions | undefined;
+    /** Who the caller is by what they show, or why that is not good, once it was looked at (http/caller.ts). */
+    identified?: Caller | Refusal;
     /** Who calls, once somebody has asked (http/caller.ts). */
     caller?: Caller;
     /** The caller, where only the object at hand knows whether they may (http/may.ts). */

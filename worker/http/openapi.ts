@@ -75,7 +75,11 @@ export function openApi(app: Hono<App>, title: string, release: Release): object
     components: {
       securitySchemes: {
         admin: { type: "http", scheme: "bearer", description: "The stack's admin token" },
-        session: { type: "http", scheme: "bearer", description: "A session's token" },
+        session: {
+          type: "http",
+          scheme: "bearer",
+          description: "A session's token, or one of the stack's issuer (JWT)",
+        },
         key: { type: "apiKey", in: "header", name: "X-API-Key" },
         cookie: { type: "apiKey", in: "cookie", name: "__Host-session" },
       },

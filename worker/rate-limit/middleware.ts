@@ -24,14 +24,15 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
   const { policy: name, key = bucketOf, cost = 1, onUnavailable } = options;
   return documented(
     async function rateLimit(c, next) {
+      c.set("charged", true);
       const policy = policyOf(c, name);
       const price = affordable(typeof cost === "number" ? cost : cost(c), policy);
       const verdict = await check(c, "take", policy, await key(c), price);
       if (!verdict && onUnavailable === "deny") throw unavailable();
       if (verdict?.allowed === false) throw denied(policy, verdict);
       await next();
-      // The answer to a WebSocket upgrade has no room for headers.
-      if (!verdict || c.res.status === 101) return;
+      // The answer to a WebSocket upgrade has no room for headers; a route that asks about a bucket has its own.
+      if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
       for (const [name, value] of Object.entries(limitHeaders(policy.name, policy, verdict))) c.header(name, value);
     },
     () => ({ responses: { 429: { description: "Too many requests; Retry-After says when to come back" } } }),

@@ -17,10 +17,18 @@ export const limit = pattern({
   class: "RateLimiterDO",
   path: "/limit",
   actions: { read: { may: "anyone" }, take: { may: "anyone" } },
+  /** A policy of its own, so that looking does not take from what is looked at. */
+  limit: { policy: "limit", onUnavailable: "allow" },
   settings: {
     /** Token buckets by policy; a policy that is not here uses `default`. */
     rateLimits: v.optional(
-      v.objectWithRest({ default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }) }, RateLimit),
+      v.objectWithRest(
+        {
+          default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }),
+          limit: v.optional(RateLimit, { capacity: 300, periodSeconds: 60 }),
+        },
+        RateLimit,
+      ),
       {},
     ),
   },

@@ -1,6 +1,6 @@
 /**
  * HTTP routes of the rate limiter itself, mounted under /limit: what is left in the caller's bucket, and taking from
- * it without doing anything else. Looking costs nothing, so no limiter stands in front.
+ * it without doing anything else. Both count under the policy "limit", and looking takes nothing from the bucket.
  */
 import { Hono } from "hono";
 import * as v from "valibot";

@@ -7,12 +7,12 @@
 import { DurableObject } from "cloudflare:workers";
 import { homeRegion, type Place, stubAt } from "../objects/names.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { sha256 } from "../secrets.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";
 import { type Listed, SessionsOfUser, type Wanted } from "./of-user.ts";
 import { session } from "./pattern.ts";
-import { sha256 } from "./token.ts";
 
 const STEPS: SchemaSteps = [
   `CREATE TABLE session (

@@ -4,14 +4,14 @@
  */
 import type { Region, Regions } from "../../contract/regions.ts";
 import { formatId, type Place, parseId } from "../objects/names.ts";
+import { newSecret, sha256 } from "../secrets.ts";
 
 const SECRET_BYTES = 32;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
 
 /** A new token, and the place of its session. */
 export async function mintToken(region: Region): Promise<{ token: string; place: Place }> {
-  const random = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
-  const secret = random.toBase64({ alphabet: "base64url", omitPadding: true });
+  const secret = newSecret(SECRET_BYTES);
   return { token: formatId({ region, id: secret }), place: { region, id: await sha256(secret) } };
 }
 
@@ -20,9 +20,4 @@ export async function placeOfToken(table: Regions, token: string): Promise<Place
   const parsed = parseId(table, token);
   if ("fault" in parsed || !SECRET.test(parsed.place.id)) return undefined;
   return { region: parsed.place.region, id: await sha256(parsed.place.id) };
-}
-
-/** In hex. */
-export async function sha256(text: string): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
 }

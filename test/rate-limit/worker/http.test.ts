@@ -13,6 +13,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const JSON_TYPE = { "Content-Type": "application/json" };
+
 let addresses = 0;
 /** An address that no other test has used. */
 const address = () => `198.51.${Math.floor(addresses / 250)}.${++addresses % 250}`;
@@ -63,11 +65,31 @@ describe("the answers", () => {
     expect(response.headers.get("RateLimit-Policy")).toBe('"default";q=100;w=60');
   });
 
-  const guarded = patterns.flatMap(({ path, limit }) => (limit ? [path, `${path}/anything`] : []));
-  it.each([...guarded, "/openapi.json"])("stand in front of %s", async (path) => {
+  const guarded = patterns.flatMap(({ path, limit }) =>
+    limit && limit.policy !== "limit" ? [path, `${path}/anything`] : [],
+  );
+  it.each([...guarded, "/openapi.json", "/nowhere"])("stand in front of %s", async (path) => {
     const from = address();
     await take(from, 100);
     expect((await call(path, from)).status).toBe(429);
+  });
+
+  it("count what is asked about a bucket in another, so that looking costs something too", async () => {
+    const from = address();
+    await take(from, 100);
+    for (let i = 0; i < 4; i++) expect((await call("/limit", from)).status).toBe(200);
+    // These five calls took one each.
+    const { remaining } = await (await call("/limit?policy=limit", from)).json<{ remaining: number }>();
+    expect(remaining).toBe(300 - 6);
+    const rest = { method: "POST", body: JSON.stringify({ policy: "limit", cost: remaining - 1 }), headers: JSON_TYPE };
+    expect((await call("/limit/check", from, rest)).status).toBe(200);
+    expect((await call("/limit", from)).status).toBe(429);
+  });
+
+  it("count what leads nowhere once, also under a pattern's path", async () => {
+    const from = address();
+    for (const path of ["/nowhere", ...guarded.filter((path) => path.endsWith("/anything"))]) await call(path, from);
+    expect(await peek(from)).toMatchObject({ remaining: 100 - guarded.length / 2 - 1 });
   });
 
   it.each(["/", "/page.js", "/page.css", "/health"])("do not stand in front of %s", async (path) => {

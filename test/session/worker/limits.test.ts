@@ -1,0 +1,57 @@
+/** A user at the rate limiter: whoever logs in has a bucket of their own. */
+import * as v from "valibot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { patterns } from "../../../worker/patterns.ts";
+import { SessionDO } from "../../../worker/session/session.ts";
+import { ADMIN, call, unique } from "../../worker/helpers.ts";
+
+type Headers = Record<string, string>;
+
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
+
+let addresses = 0;
+/** An address that no other test has used. */
+const newAddress = (): Headers => ({ "CF-Connecting-IP": `198.51.100.${++addresses}` });
+
+async function logIn(userId = unique(), by: Headers = ADMIN, settings = {}): Promise<Headers> {
+  const { body } = await call("/session", { json: { userId }, headers: by, settings });
+  return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
+}
+const take = (cost: number, headers: Headers) => call("/limit/check", { json: { cost }, headers });
+const left = async (headers: Headers) =>
+  v.parse(v.object({ remaining: v.number() }), (await call("/limit", { headers })).body).remaining;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe.runIf(folders.includes("rate-limit"))("a user", () => {
+  it("has a bucket of their own, whoever else is behind the address, and the same from every address", async () => {
+    const [office, home] = [newAddress(), newAddress()];
+    const [ann, ben] = [await logIn(), await logIn()];
+    expect((await take(60, { ...office, ...ann })).status).toBe(200);
+    expect((await take(60, { ...office, ...ben })).status).toBe(200);
+    expect(await left({ ...home, ...ann })).toBe(40);
+    expect(await left(office)).toBe(100);
+  });
+
+  it("who is a guest counts as their address, and so does a dead token", async () => {
+    const from = newAddress();
+    const guest = await logIn(unique(), {}, { demoLogin: true });
+    await take(50, { ...from, ...guest });
+    await take(20, { ...from, Authorization: `Bearer eu~${"d".repeat(43)}` });
+    expect(await left(from)).toBe(30);
+  });
+
+  it("is looked up once, and guesses at tokens twenty times an address, however many come at once", async () => {
+    const [from, office] = [newAddress(), newAddress()];
+    const ann = await logIn();
+    const read = vi.spyOn(SessionDO.prototype, "read");
+    for (let i = 0; i < 3; i++) await left({ ...office, ...ann });
+    expect(read).toHaveBeenCalledTimes(1);
+    read.mockClear();
+    const guesses = Array.from({ length: 300 }, (_, i) => `Bearer eu~${String(i).padStart(43, "g")}`);
+    await Promise.all(guesses.map((Authorization) => call("/limit", { headers: { ...from, Authorization } })));
+    expect(read.mock.calls.length).toBe(20);
+  });
+});

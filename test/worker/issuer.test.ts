@@ -1,0 +1,208 @@
+/** Users by a token (JWT) of the stack's issuer: which tokens are good, and how the issuer's keys are had. */
+import { env } from "cloudflare:workers";
+import { Hono } from "hono";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { callerOf } from "../../worker/http/caller.ts";
+import type { App } from "../../worker/http/context.ts";
+import { problemResponse, Refusal } from "../../worker/http/problem.ts";
+import { unique } from "./helpers.ts";
+
+const ISSUER = "https://login.example.test/";
+const AUDIENCE = "https://api.example.test";
+const MINUTE = 60_000;
+
+interface Signer {
+  readonly kid: string;
+  readonly alg: string;
+  readonly pair: CryptoKeyPair;
+  readonly how: Parameters<typeof crypto.subtle.sign>[0];
+}
+
+const encode = (value: unknown) =>
+  new TextEncoder().encode(JSON.stringify(value)).toBase64({ alphabet: "base64url", omitPadding: true });
+
+async function signer(alg: string, key: object, how: Signer["how"]): Promise<Signer> {
+  const pair = await crypto.subtle.generateKey({ name: "", ...key }, true, ["sign", "verify"]);
+  if (!("privateKey" in pair)) throw new Error(`${alg} has no pair of keys`);
+  return { kid: unique(), alg, pair, how };
+}
+const rsa = () =>
+  signer(
+    "RS256",
+    { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" },
+    "RSASSA-PKCS1-v1_5",
+  );
+const curve = () => signer("ES256", { name: "ECDSA", namedCurve: "P-256" }, { name: "ECDSA", hash: "SHA-256" });
+const edwards = () => signer("EdDSA", { name: "Ed25519" }, "Ed25519");
+
+async function jwk({ kid, pair }: Signer): Promise<object> {
+  const key = await crypto.subtle.exportKey("jwk", pair.publicKey);
+  return { ...key, kid, use: "sig" };
+}
+
+/** A token; `header` and `claims` are put over what a good one has. */
+async function tokenOf(by: Signer, claims: object = {}, header: object = {}): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000);
+  const head = encode({ alg: by.alg, typ: "JWT", kid: by.kid, ...header });
+  const body = encode({ iss: ISSUER, aud: AUDIENCE, sub: "auth0|6123", iat: now, exp: now + 300, ...claims });
+  const signature = await crypto.subtle.sign(by.how, by.pair.privateKey, new TextEncoder().encode(`${head}.${body}`));
+  return `${head}.${body}.${new Uint8Array(signature).toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+const who = new Hono<App>()
+  .get("/", async (c) => c.json(await callerOf(c)))
+  .onError((error) => {
+    if (error instanceof Refusal) return problemResponse(error.problem);
+    throw error;
+  });
+
+let key: Signer;
+let jwksUrl: string;
+/** What the address of the keys answers. */
+let answer: () => Response | Promise<Response>;
+const asked = vi.spyOn(globalThis, "fetch").mockImplementation(async () => answer());
+
+const serve = async (...keys: Signer[]) => {
+  const served = await Promise.all(keys.map(jwk));
+  answer = () => Response.json({ keys: served });
+};
+
+async function ask(headers: Record<string, string>, identity: object | null = settings()) {
+  const stack = { ...env, SETTINGS: { ...env.SETTINGS, ...(identity && { identity }) } };
+  const response = await who.fetch(new Request("https://stack.test/", { headers }), stack);
+  return { status: response.status, body: await response.json() };
+}
+const settings = () => ({ issuer: ISSUER, audience: AUDIENCE, jwksUrl });
+const show = (token: string) => ask({ Authorization: `Bearer ${token}` });
+
+beforeAll(async () => {
+  key = await rsa();
+});
+beforeEach(async () => {
+  // Keys are remembered by address, so that each test has an issuer of its own.
+  jwksUrl = `https://login.example.test/${unique()}`;
+  asked.mockClear();
+  await serve(key);
+});
+afterEach(() => vi.useRealTimers());
+
+describe("a token of the issuer", () => {
+  it.each([
+    ["RS256", rsa],
+    ["ES256", curve],
+    ["EdDSA", edwards],
+  ])("is good when it is signed with %s", async (_, make) => {
+    const by = await make();
+    await serve(key, by);
+    expect(await show(await tokenOf(by))).toMatchObject({ status: 200, body: { kind: "user", id: "auth0|6123" } });
+  });
+
+  it.each([
+    ["an access token", {}, { typ: "at+jwt" }, "auth0|6123"],
+    ["one without a type", {}, { typ: undefined }, "auth0|6123"],
+    ["one for several audiences", { aud: ["https://other.test", AUDIENCE] }, {}, "auth0|6123"],
+    ["the id of another provider", { sub: "did:plc:abc" }, {}, "did:plc:abc"],
+    ["an id with an apostrophe", { sub: "O'Brien" }, {}, "O'Brien"],
+  ])("is good as %s", async (_, claims, header, id) => {
+    expect(await show(await tokenOf(key, claims, header))).toMatchObject({ status: 200, body: { kind: "user", id } });
+  });
+
+  it("is good as a subprotocol, which a page can offer for a WebSocket", async () => {
+    const offered = await ask({ "Sec-WebSocket-Protocol": `chat.batched, ${await tokenOf(key)}` });
+    expect(offered).toMatchObject({ status: 200, body: { kind: "user", id: "auth0|6123" } });
+  });
+
+  const now = Math.floor(Date.now() / 1_000);
+  it.each([
+    ["is over", { exp: now - 1 }, {}],
+    ["never ends", { exp: undefined }, {}],
+    ["has not begun", { nbf: now + 60 }, {}],
+    ["is another issuer's", { iss: "https://login.example.test" }, {}],
+    ["is for somebody else", { aud: "https://other.test" }, {}],
+    ["is for nobody", { aud: undefined }, {}],
+    ["is nobody's", { sub: undefined }, {}],
+    ["would be the admin", { sub: "admin" }, {}],
+    ["would be a guest", { sub: "guest-1" }, {}],
+    ["has an id that cannot be seen", { sub: "a\u202Eb" }, {}],
+    ["names no key", {}, { kid: undefined }],
+    ["names a key that there is not", {}, { kid: "other" }],
+    ["needs what we do not know", {}, { crit: ["exp"] }],
+    ["is of another type", {}, { typ: "secevent+jwt" }],
+  ])("is refused where it %s", async (_, claims, header) => {
+    expect((await show(await tokenOf(key, claims, header))).status).toBe(401);
+  });
+
+  it("is refused where it is forged: by another key, without one, with the public key as a secret, or changed", async () => {
+    const good = await tokenOf(key);
+    const [head = "", body = "", signature = ""] = good.split(".");
+    const none = `${encode({ alg: "none", typ: "JWT", kid: key.kid })}.${body}.${signature}`;
+    const secret = await crypto.subtle.importKey(
+      "raw",
+      new TextEncoder().encode(JSON.stringify(await jwk(key))),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
+    const symmetric = `${encode({ alg: "HS256", typ: "JWT", kid: key.kid })}.${body}`;
+    const mac = await crypto.subtle.sign("HMAC", secret, new TextEncoder().encode(symmetric));
+    const forged = [
+      await tokenOf({ ...(await rsa()), kid: key.kid }),
+      none,
+      `${symmetric}.${new Uint8Array(mac).toBase64({ alphabet: "base64url", omitPadding: true })}`,
+      `${head}.${encode({ iss: ISSUER, aud: AUDIENCE, sub: "auth0|1", exp: now + 300 })}.${signature}`,
+      `${head}.${body}.${signature.slice(0, -2)}`,
+      "eyJh.eyJh.eyJh",
+    ];
+    for (const token of forged) expect((await show(token)).status, token).toBe(401);
+  });
+
+  it("is nothing on a stack that names no issuer", async () => {
+    const { status } = await ask({ Authorization: `Bearer ${await tokenOf(key)}` }, null);
+    expect(status).toBe(401);
+    expect(asked).not.toHaveBeenCalled();
+  });
+});
+
+describe("the issuer's keys", () => {
+  it("are asked for once, and not for tokens that name a key nobody has", async () => {
+    for (let i = 0; i < 3; i++) expect((await show(await tokenOf(key))).status).toBe(200);
+    for (let i = 0; i < 3; i++) await show(await tokenOf(key, {}, { kid: unique() }));
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it("are looked at again for a key that is new, half a minute later", async () => {
+    await show(await tokenOf(key));
+    const next = await curve();
+    await serve(next);
+    expect((await show(await tokenOf(next))).status).toBe(401);
+    vi.useFakeTimers({ now: Date.now() + MINUTE, toFake: ["Date"] });
+    expect((await show(await tokenOf(next))).status).toBe(200);
+    // Those that the issuer has taken back are good no more.
+    expect((await show(await tokenOf(key))).status).toBe(401);
+  });
+
+  it.each([
+    ["fails", () => Promise.reject(new Error("down"))],
+    ["answers 500", () => new Response("", { status: 500 })],
+    ["answers with a page", () => new Response("<html>")],
+    ["answers without end", () => Response.json({ keys: ["x".repeat(300_000)] })],
+  ])("are kept for a day while their address %s; without any, 503", async (_, broken) => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const good = answer;
+    answer = broken;
+    expect(await show(await tokenOf(key))).toMatchObject({ status: 503 });
+    answer = good;
+    expect((await show(await tokenOf(key))).status).toBe(200);
+    answer = broken;
+    vi.useFakeTimers({ now: Date.now() + 60 * MINUTE, toFake: ["Date"] });
+    expect((await show(await tokenOf(key))).status).toBe(200);
+    vi.setSystemTime(Date.now() + 24 * 60 * MINUTE);
+    expect((await show(await tokenOf(key))).status).toBe(503);
+  });
+
+  it("that are of no use are passed over", async () => {
+    const served = [null, { kid: 5 }, { kid: "oct", kty: "oct", k: "c2VjcmV0" }, await jwk(key)];
+    answer = () => Response.json({ keys: served });
+    expect((await show(await tokenOf(key))).status).toBe(200);
+  });
+});
