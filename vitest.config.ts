@@ -87,7 +87,6 @@ export default defineConfig({
         // The workspaces as they would be published: packed, and installed into an empty project.
         test: { name: "packages", include: ["test/packages/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 180_000 },
       },
-      // <guides> Of all patterns: npm run pattern -- remove takes these lines out.
       {
         // The guides in docs/, followed to the letter: each runs an account and builds releases.
         test: {
@@ -98,7 +97,6 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
-      // </guides>
       // <template> Not for a project that was made of it: npm run init takes these lines out.
       {
         // What `pulumi new` makes of this project, under other names: each `it` is a step of a user's first day.

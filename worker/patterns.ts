@@ -8,7 +8,7 @@ import { ledger } from "./ledger/pattern.ts";
 import { limit } from "./rate-limit/pattern.ts";
 import { session } from "./session/pattern.ts";
 
-/** In the order of the page and of the smoke test. The limiter comes last: its probe uses up tokens. */
+/** In the order of the page. */
 export const patterns = [counter, chat, ledger, session, limit] as const;
 
 /** The folder of a pattern, under worker/ and under test/. */

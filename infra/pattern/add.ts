@@ -28,9 +28,6 @@ const PAGE = "worker/page/index.html";
 /** Paths that are the Worker's own, or that something in front of it answers. */
 const RESERVED = ["api", "assets", "cdn-cgi", "docs", "favicon", "health", "openapi", "page", "robots", "well-known"];
 
-/** Its probe uses up tokens: what comes after it in the list would have none. */
-const LAST = "limit";
-
 /** What stands against a name, in words; undefined where a pattern may have it. */
 export function obstacleToName(folder: string, project: Project, files: ProjectFiles): string | undefined {
   const wrong = unfit(folder);
@@ -73,7 +70,7 @@ export function addPattern(draft: Draft, folder: string, { migrations, template 
   draft.edit(LIST, `${variable} in the list`, (text) =>
     withImport(
       LIST,
-      orUserError(withElement(LIST, text, "patterns", variable, LAST), LIST, "list `patterns`"),
+      orUserError(withElement(LIST, text, "patterns", variable), LIST, "list `patterns`"),
       `import { ${variable} } from "./${folder}/pattern.ts";`,
     ),
   );

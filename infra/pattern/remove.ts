@@ -5,11 +5,11 @@
 import { formatLock, LOCK_FILE, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
-import { withoutMarked, withoutRows, withoutScripts } from "../init/text.ts";
+import { withoutRows } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
-import { uses, usesBinding } from "./uses.ts";
+import { uses } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
@@ -22,11 +22,9 @@ export interface Project {
   readonly released: readonly string[];
 }
 
-/** Tests and guides that follow all patterns of the template, with what belongs to them in other files. */
-const OF_ALL_PATTERNS = {
-  guides: "follows the guides with all patterns of the template",
-  bench: "measures all patterns of the template",
-};
+/** Patterns whose code uses this one's, by their folders. */
+export const dependentsOf = (patterns: readonly PatternFacts[], folder: string): readonly string[] =>
+  patterns.filter(({ needs = [] }) => needs.includes(folder)).map((facts) => facts.folder);
 
 /** What stands against taking them out, a sentence each. */
 export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pick<Project, "patterns">): string[] {
@@ -37,10 +35,10 @@ export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pic
   }
   const kept = patterns.filter(({ folder }) => !folders.includes(folder));
   if (kept.length === 0) return ["A project without any pattern has no class left. Keep one, or add another first."];
-  return kept.flatMap(({ folder, needs = [] }) =>
-    needs
-      .filter((needed) => folders.includes(needed))
-      .map((needed) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep both, or neither.`),
+  return folders.flatMap((needed) =>
+    dependentsOf(kept, needed).map(
+      (folder) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep both, or neither.`,
+    ),
   );
 }
 
@@ -49,7 +47,7 @@ export interface Removal {
   readonly deleted: readonly string[];
   /** The history then. */
   readonly migrations: readonly Migration[];
-  /** Guides and other documents that speak of what is gone. */
+  /** Documents that speak of what is gone, and tests that try something with it. They are left as they are. */
   readonly speaking: readonly string[];
 }
 
@@ -73,9 +71,9 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   }
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
-  removeUsers(draft, gone, project);
+  const isGone = (path: string) => folders.some((folder) => new RegExp(`^(worker|test)/${folder}/`).test(path));
   const speaking = project.paths.filter(
-    (path) => path.endsWith(".md") && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
+    (path) => /^test\/|\.md$/.test(path) && !isGone(path) && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
   );
   return { ...history, speaking };
 }
@@ -105,27 +103,4 @@ function removeFromHistory(
   const migrations = [...project.migrations, step];
   draft.edit(LOCK_FILE, "with the step", () => formatLock(migrations));
   return { deleted: classes, migrations };
-}
-
-/** Tests outside of the patterns' folders that try something with one that is gone. */
-function removeUsers(draft: Draft, gone: readonly PatternFacts[], { paths, patterns }: Project): void {
-  const own = patterns.map(({ folder }) => `test/${folder}/`);
-  const tests = paths.filter((path) => /^test\/.+\.test\.ts$/.test(path) && !own.some((mine) => path.startsWith(mine)));
-  for (const path of tests) {
-    if (path.startsWith("test/infra/")) continue;
-    const text = draft.read(path) ?? "";
-    const inWorker = path.startsWith("test/worker/");
-    // Who asks the list there knows what to do without one of them.
-    if (inWorker && text.includes("worker/patterns.ts")) continue;
-    const used = gone.filter((facts) => uses(text, facts) || (inWorker && usesBinding(text, facts)));
-    if (used.length) draft.remove(path, `it tries the house with ${used.map(({ folder }) => folder).join(", ")}`);
-  }
-  draft.remove("test/guides/", OF_ALL_PATTERNS.guides);
-  draft.remove("test/bench/", OF_ALL_PATTERNS.bench);
-  for (const file of [".ci/run", "vitest.config.ts"]) {
-    draft.edit(file, "without the guides' step", (text) => withoutMarked(text, "guides"));
-  }
-  draft.edit("package.json", "without the scripts bench, test:guides", (text) =>
-    withoutScripts(text, ["bench", "test:guides"]),
-  );
 }

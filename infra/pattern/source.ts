@@ -77,24 +77,13 @@ export function withExport(file: string, text: string, line: string): string {
   return last ? `${text.slice(0, last.end)}\n${line}${text.slice(last.end)}` : withImport(file, text, `\n${line}`);
 }
 
-/**
- * The file with another element in the list that is the constant `name`: in front of the element `last`, or at the end
- * where the list has none of that name. Undefined where there is no list.
- */
-export function withElement(
-  file: string,
-  text: string,
-  name: string,
-  element: string,
-  last: string,
-): string | undefined {
+/** The file with another element at the end of the list that is the constant `name`; undefined where there is none. */
+export function withElement(file: string, text: string, name: string, element: string): string | undefined {
   const list = find(parse(file, text), (node) =>
     ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.name.text === name && node.initializer
       ? find(node.initializer, (inner) => (ts.isArrayLiteralExpression(inner) ? inner : undefined))
       : undefined,
   );
-  const before = list?.elements.find((one) => ts.isIdentifier(one) && one.text === last)?.getStart();
-  if (before !== undefined) return `${text.slice(0, before)}${element}, ${text.slice(before)}`;
   return list && insertInto(text, list.elements, list.end - 1, element);
 }
 

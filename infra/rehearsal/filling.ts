@@ -30,6 +30,8 @@ export interface Filling {
   readonly binding: string;
   /** False where the Worker chooses the object: no id of a caller's means it. */
   readonly takesId?: false;
+  /** Whether it is filled after all others, because what it holds is less by and by. */
+  readonly last?: true;
   /** Makes an object hold data, and returns how to read it. */
   readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */

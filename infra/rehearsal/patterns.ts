@@ -6,12 +6,14 @@ import { ROOT } from "../release/root.ts";
 import { toolOf } from "../smoke/tools.ts";
 import type { Filling } from "./filling.ts";
 
-/** Those of removed patterns first, then in the patterns' order: the limiter comes last, since its buckets refill. */
+/** Those of removed patterns first, then in the patterns' order; those that say so come last. */
 export async function fillings(): Promise<readonly Filling[]> {
   const order: readonly string[] = patterns.map(({ folder }) => folder);
   const folders = readdirSync(join(ROOT, "test")).sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const tools: ({ filling: Filling } | undefined)[] = await Promise.all(
     folders.map((folder) => toolOf<{ filling: Filling }>(folder, "rehearsal")),
   );
-  return tools.flatMap((tool) => (tool ? [tool.filling] : []));
+  return tools
+    .flatMap((tool) => (tool ? [tool.filling] : []))
+    .sort((a, b) => Number(a.last ?? false) - Number(b.last ?? false));
 }

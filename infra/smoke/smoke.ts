@@ -28,15 +28,23 @@ export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check
   return checks;
 }
 
+/** A pattern's test/<pattern>/smoke.ts. */
+interface Tool {
+  readonly probe: Probe;
+  /** Whether it comes after all others, because it leaves less of something to them. */
+  readonly last?: boolean;
+}
+
 /** What is looked at, by name: what is served, then each pattern that has a probe (test/<pattern>/smoke.ts). */
 async function probes(): Promise<readonly (readonly [string, Probe])[]> {
   const ofPatterns = await Promise.all(
-    patterns.map(async ({ folder }): Promise<(readonly [string, Probe])[]> => {
-      const tool: { probe: Probe } | undefined = await toolOf(folder, "smoke");
-      return tool ? [[folder, tool.probe]] : [];
+    patterns.map(async ({ folder }): Promise<(Tool & { readonly name: string })[]> => {
+      const tool: Tool | undefined = await toolOf(folder, "smoke");
+      return tool ? [{ name: folder, ...tool }] : [];
     }),
   );
-  return [["release", release], ["page", page], ...ofPatterns.flat()];
+  const inTurn = ofPatterns.flat().sort((a, b) => Number(a.last ?? false) - Number(b.last ?? false));
+  return [["release", release], ["page", page], ...inTurn.map(({ name, probe }) => [name, probe] as const)];
 }
 
 /** A failed `fetch` hides its reason in the cause. */

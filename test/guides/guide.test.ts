@@ -8,13 +8,13 @@ const guide = (...blocks: readonly string[]) => `# A guide\n${blocks.join("\n")}
 const block = (info: string, text: string) => `${fence}${info}\n${text}\n${fence}`;
 
 it("reads a page as one sequence, or each section by itself, and passes over blocks that only show", () => {
-  const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
+  const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n<!-- needs: a, b -->\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
   const one = { do: "run", command: "one || exit $?", exit: 0, folder: "." };
   const two = { do: "run", command: "two || exit $?", exit: 1, folder: "../b" };
-  expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two] }]);
+  expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two], needs: ["a", "b"] }]);
   expect(scenariosOf(`<!-- each section by itself -->\n${sections}`)).toEqual([
-    { title: "One", steps: [one] },
-    { title: "Two", steps: [two] },
+    { title: "One", steps: [one], needs: [] },
+    { title: "Two", steps: [two], needs: ["a", "b"] },
   ]);
   expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow(
     'line 2: nobody knows what to do with a block of "sh walk"',

@@ -10,6 +10,9 @@
  * | `sh terminal` | starts a command in another terminal, after Ctrl-C to the one that ran there |
  * | `text output` | sees these lines, in this order, others between them; `…` stands for anything |
  *
+ * `<!-- needs: counter, chat -->` on a line of its own names the patterns that the guide, or the section, works with: a
+ * project without one of them leaves it out.
+ *
  * A command that fails is the end of its block. `in=../other` after any of them: in this folder. A guide is one sequence; after the comment
  * `<!-- each section by itself -->` each of its `##` sections starts from the project as it is.
  */
@@ -25,6 +28,8 @@ export type Step =
 export interface Scenario {
   readonly title: string;
   readonly steps: readonly Step[];
+  /** Folders of the patterns that it works with. */
+  readonly needs: readonly string[];
 }
 
 /** The guide of the first day: what it says can be done in the template alone, and has a test of its own there. */
@@ -35,12 +40,15 @@ const FENCE = /^( *)```(\w*) ?(.*)$/;
 
 /** The scenarios of a guide; none where nothing is executed. @throws Error naming a block that nobody can follow. */
 export function scenariosOf(markdown: string): readonly Scenario[] {
-  const scenarios: { title: string; steps: Step[] }[] = [];
+  const scenarios: { title: string; steps: Step[]; needs: readonly string[] }[] = [];
   const bySection = markdown.includes(BY_SECTION);
   const lines = markdown.split("\n").entries();
   for (const [number, line] of lines) {
     const heading = /^(#{1,2}) (.+)$/.exec(line);
-    if (heading?.[2] && (heading[1] === "#" || bySection)) scenarios.push({ title: heading[2], steps: [] });
+    if (heading?.[2] && (heading[1] === "#" || bySection)) scenarios.push({ title: heading[2], steps: [], needs: [] });
+    const needs = /^<!-- needs: (.+) -->$/.exec(line)?.[1]?.split(", ");
+    const current = scenarios.at(-1);
+    if (needs && current) current.needs = needs;
     const [, indent = "", language = "", info = ""] = FENCE.exec(line) ?? [];
     if (language === "" && !FENCE.test(line)) continue;
     const block: string[] = [];
@@ -100,3 +108,7 @@ export function missing(text: string, wanted: readonly string[]): string | undef
 }
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** All that a scenario does, as one text. */
+export const textOf = ({ steps }: Scenario): string =>
+  steps.map((step) => Object.values(step).flat().join("\n")).join("\n");

@@ -11,7 +11,7 @@ import { Terminal } from "../terminal.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
 
 /** Follows `scenario` from the project as it is, released as v1. @throws Error where a step does not go as it says. */
-export async function follow({ steps }: Scenario): Promise<void> {
+export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> {
   const reader = new Reader(await freePort(), await freePort());
   try {
     for (const step of steps) await reader.follow(step);

@@ -217,7 +217,7 @@ describe("mistakes", () => {
     ["environmentPrefix", "no hyphen"],
     ["demoLogin", "yes"],
     ["corsOrigins", '["https://app.example.com/path"]'],
-    ["allowDestroy", "CounterDO"],
+    ["allowDestroy", "ThingDO"],
     ["session", '{"slidingMinutes":0}'],
     ["chat", '{"historyLimit":1.5}'],
     ["chat", '{"retentionDays":0}'],

@@ -95,7 +95,7 @@ it("of a new version the bindings that come and go are told, and not those that 
     live("CACHE", "kv_namespace", { namespaceId: "k1" }),
     live("MODE", "plain_text"),
     live("ADMIN_TOKEN_PREVIOUS", "secret_text"),
-    live("COUNTER", "durable_object_namespace", { className: "CounterDO" }),
+    live("THING", "durable_object_namespace", { className: "ThingDO" }),
   ];
   const given = new Map([...["MODE", "JOBS", "ROOMS", "REGIONS"].map((name) => [name, []] as const)]);
   expect(bindingChanges({ live: before, given, worker: "visits" }, ["ROOMS"])).toEqual([

@@ -1,4 +1,6 @@
 /** The check of the patterns: what is forgotten, or there twice, is named with what mends it; ours are whole. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
@@ -47,6 +49,24 @@ describe("the patterns of this project", () => {
   });
 });
 
+describe("the rest of the house", () => {
+  const seen = seenIn(ROOT);
+  const folders = patterns.map(({ folder }) => folder);
+  const isOwn = (file: string) => folders.some((folder) => file.startsWith(`test/${folder}/`));
+  const tests = seen.under("test").filter((file) => file.endsWith(".ts") && !isOwn(file));
+
+  it.each(patterns)("has no test that breaks without $folder: what tries a pattern is in its own folder", (facts) => {
+    expect(tests.length).toBeGreaterThan(20);
+    // Who asks whether it is there knows what to do without it.
+    const asks = `includes("${facts.folder}")`;
+    const using = tests.filter((file) => {
+      const text = readFileSync(join(ROOT, file), "utf8");
+      return uses(text, facts) && !text.includes(asks);
+    });
+    expect(using).toEqual([]);
+  });
+});
+
 describe("a removal", () => {
   const list: readonly PatternFacts[] = [board, { ...board, folder: "post", needs: ["board"] }];
 
@@ -69,6 +89,7 @@ describe("a removal", () => {
     ['expect(await call("/board")).toBe(1);', true],
     ["curl http://127.0.0.1:8787/board/read", true],
     ["a BoardDO", true],
+    ["env.BOARD.getByName(id)", true],
     ["a BoardDOs, a keyboard/, on board", false],
     ['join(dir, "board")', false],
   ])("finds who uses the pattern: %s", (text, used) => {

@@ -8,6 +8,8 @@ const TAKEN_SHARE = 0.9;
 export const filling: Filling = {
   binding: "RATE_LIMITER",
   takesId: false,
+  // Buckets refill: the later one is filled, the less of it has come back when it is read.
+  last: true,
   async fill({ client }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
     const full = await peek();

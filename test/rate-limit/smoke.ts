@@ -5,6 +5,9 @@ import type { Subject } from "../../infra/smoke/probe.ts";
 /** Of the capacity: enough that refilling does not make up for it between two calls. */
 const TAKEN_SHARE = 0.1;
 
+/** It takes tokens: what came after it might have to wait. */
+export const last = true;
+
 export async function probe({ client }: Subject): Promise<string> {
   const peek = status("GET /limit", await client.call("/limit"), 200);
   const capacity = Number(member(peek, "limit"));

@@ -6,6 +6,10 @@
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, describe, expect, it } from "vitest";
+import { migrations } from "../../infra/migrations.ts";
+import { nextStepName } from "../../infra/pattern/history.ts";
+import { dependentsOf } from "../../infra/pattern/remove.ts";
+import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 
@@ -54,23 +58,42 @@ async function works(copy: ProjectCopy, tests = ""): Promise<string> {
   }
 }
 
-const folders: readonly string[] = patterns.map(({ folder }) => folder);
-/** A pattern, with those that do not work without it. */
-const withDependents = (folder: string): readonly string[] => [
-  folder,
-  ...patterns.filter(({ needs }) => needs?.includes(folder)).map((facts) => facts.folder),
+const all: readonly PatternFacts[] = patterns;
+const folders = all.map(({ folder }) => folder);
+/** One that no other needs, and one that needs no other: each can be the only one that is gone, or left. */
+const [free = ""] = folders.filter((folder) => dependentsOf(all, folder).length === 0);
+const alone = [...new Set([folders[0] ?? "", folders.at(-1) ?? ""])];
+const classOf = (name: string) => all.find(({ folder }) => folder === name)?.class ?? "";
+
+/** Files outside of the patterns' two folders that a removal may touch. */
+const TOUCHED = [
+  "worker/index.ts",
+  "worker/patterns.ts",
+  "wrangler.jsonc",
+  "worker-configuration.d.ts",
+  "infra/migrations.ts",
+  "infra/migrations.lock",
+  "README.md",
+  "docs/access.md",
+  /** Where the pattern has settings. */
+  /^Pulumi\..*yaml$/,
 ];
+const isExpected = (file: string) => TOUCHED.some((one) => (typeof one === "string" ? one === file : one.test(file)));
 
 describe.concurrent("a pattern is taken out", () => {
   it.each(folders)("%s alone, or with what needs it", async (folder) => {
-    const gone = withDependents(folder);
+    const gone = [folder, ...dependentsOf(all, folder)];
     const { copy, text } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
     for (const name of gone) expect(text).toContain(`worker/${name}/`);
+    const status = await succeeds(copy, "git status --porcelain");
+    const touched = status.split("\n").flatMap((line) => line.slice(3) || []);
+    const outside = touched.filter((file) => !gone.some((name) => new RegExp(`^(worker|test)/${name}/`).test(file)));
+    expect(outside.filter((file) => !isExpected(file))).toEqual([]);
     await succeeds(copy, WHOLE);
     expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
   });
 
-  it.each(["counter", "rate-limit"])("all but %s: its tests pass, it starts, and it is well", async (folder) => {
+  it.each(alone)("all but %s: its tests pass, it starts, and it is well", async (folder) => {
     const gone = folders.filter((name) => name !== folder);
     const { copy } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
     await succeeds(copy, EVERYTHING);
@@ -78,13 +101,16 @@ describe.concurrent("a pattern is taken out", () => {
     const smoke = await works(copy, `test/worker test/${folder}/ test/infra/config test/infra/pattern`);
     expect(smoke).toMatch(new RegExp(`ok +${folder} `));
     for (const name of gone) expect(smoke).not.toMatch(new RegExp(`ok +${name} `));
+    await succeeds(copy, "npm run -s cost -- --requests 1M && npm run -s bench -- --quick");
   });
 
   it("by init, on the first day: a project with two patterns, under its own name", async () => {
-    const { copy } = await copyAfter("npm run -s init -- --name my-app --patterns session,ledger");
+    const kept = folders.filter((folder) => !all.find((facts) => facts.folder === folder)?.needs).slice(-2);
+    const { copy } = await copyAfter(`npm run -s init -- --name my-app --patterns ${kept.join(",")}`);
     await succeeds(copy, EVERYTHING);
-    expect(copy.read("infra/migrations.ts")).toContain(
-      '.step("0001-create-patterns", (classes) => classes.create("AccountDO").create("SessionDO"))',
+    const created = kept.map((folder) => `.create("${classOf(folder)}")`).join("");
+    expect(copy.read("infra/migrations.ts").replace(/\s+/g, "")).toContain(
+      `(classes)=>classes${created},`.replace(/\s+/g, ""),
     );
   });
 });
@@ -105,19 +131,19 @@ describe("where the history is known somewhere", () => {
     const copy = new ProjectCopy();
     made.push(copy);
     copy.commit("v1.0.0");
-    const text = await succeeds(copy, "npm run -s pattern -- remove counter");
-    expect(text).toMatch(/The history has a step that deletes CounterDO: git has the tag v1\.0\.0/);
-    expect(text).toContain("allowDestroy: [CounterDO]");
-    expect(copy.read("infra/migrations.ts")).toContain(
-      '.step("0002-remove-counter", (classes) => classes.remove("CounterDO"))',
-    );
+    const className = classOf(free);
+    const text = await succeeds(copy, `npm run -s pattern -- remove ${free}`);
+    expect(text).toContain(`The history has a step that deletes ${className}: git has the tag v1.0.0`);
+    expect(text).toContain(`allowDestroy: [${className}]`);
+    const step = nextStepName(migrations, `remove-${free}`);
+    expect(copy.read("infra/migrations.ts")).toContain(`.step("${step}", (classes) => classes.remove("${className}"))`);
     await succeeds(copy, "npm run -s check && npm run -s migrations -- lint");
   });
 });
 
 describe("is refused, and nothing is changed", () => {
   it.each([
-    ["a name that no pattern has", "nope", /there is no such pattern\. There are: counter/],
+    ["a name that no pattern has", "nope", /there is no such pattern\. There are: /],
     ["all of them", folders.join(" "), /without any pattern/],
   ])("%s", async (_, names, reason) => {
     const copy = new ProjectCopy();
@@ -133,7 +159,7 @@ describe("is refused, and nothing is changed", () => {
     made.push(copy);
     copy.commit("before");
     copy.write("worker/mine.ts", "export {};\n");
-    const { code, text } = await copy.run("npm run -s pattern -- remove counter");
+    const { code, text } = await copy.run(`npm run -s pattern -- remove ${free}`);
     expect(code).toBe(1);
     expect(text).toMatch(/not committed[\s\S]*worker\/mine\.ts/);
   });

@@ -4,18 +4,15 @@ import { GroupCommit } from "../../worker/objects/group-commit.ts";
 
 /** Commits to a disk that writes down how many changes each write took along. */
 function aDisk() {
-  const writes: { changes: number; done: () => void; fail: (why: Error) => void }[] = [];
-  let unwritten = 0;
-  const commits = new GroupCommit(() => {
+  const writes: { changes: readonly number[]; done: () => void; fail: (why: Error) => void }[] = [];
+  let made = 0;
+  const commits = new GroupCommit<number, string>(async (changes) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    writes.push({ changes: unwritten, done: resolve, fail: reject });
-    unwritten = 0;
-    return promise;
+    writes.push({ changes, done: resolve, fail: reject });
+    await promise;
+    return changes.map((change) => `wrote ${change}`);
   });
-  const change = () => {
-    unwritten++;
-    return commits.commit();
-  };
+  const change = () => commits.commit(++made);
   const end = async (index: number) => {
     writes[index]?.done();
     // What hangs on it comes before the next tick of the timer.
@@ -23,7 +20,7 @@ function aDisk() {
       queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => resolve(undefined)))),
     );
   };
-  return { commits, change, writes, end, sizes: () => writes.map(({ changes }) => changes) };
+  return { commits, change, writes, end, sizes: () => writes.map(({ changes }) => changes.length) };
 }
 
 it("a lone caller's write begins at once, every time", async () => {
@@ -53,6 +50,21 @@ it("what comes during a write shares the next, and is not durable before it", as
   await end(1);
   await Promise.all(others);
   expect(durable).toBe(32);
+});
+
+it("every change has the answer to it, and can be found until a write takes it along", async () => {
+  const { commits, change, end } = aDisk();
+  const answers = [change(), change(), change()];
+  expect(commits.waiting).toEqual([2, 3]);
+  await end(0);
+  await expect.poll(() => commits.waiting).toEqual([]);
+  await end(1);
+  expect(await Promise.all(answers)).toEqual(["wrote 1", "wrote 2", "wrote 3"]);
+});
+
+it("a change that its write does not answer fails", async () => {
+  const commits = new GroupCommit<number, number>(async () => []);
+  await expect(commits.commit(1)).rejects.toThrow("got no answer");
 });
 
 it("callers who come again at once are all in one write, with no wait for the last", async () => {

@@ -34,7 +34,7 @@ export class Counter extends DurableObject {
 export default {
   async fetch(request, env) {
     const { pathname } = new URL(request.url);
-    if (pathname.startsWith("/api/")) return Response.json(await env.COUNTER.getByName("one").add());
+    if (pathname.startsWith("/api/")) return Response.json(await env.TALLY.getByName("one").add());
     return env.ASSETS.fetch(request);
   },
 };`;
@@ -49,7 +49,7 @@ it("deploys assets beside a Durable Object, uploads only what changed, splits, r
         not_found_handling: "single-page-application",
         run_worker_first: ["/api/*"],
       },
-      durable_objects: { bindings: [{ name: "COUNTER", class_name: "Counter" }] },
+      durable_objects: { bindings: [{ name: "TALLY", class_name: "Counter" }] },
       exports: { Counter: { type: "durable-object", storage: "sqlite" } },
     },
     {

@@ -33,9 +33,9 @@ ${names
 }`,
   )
   .join("\n")}
-export default { fetch: async (_, env) => new Response(env.COUNTER ? String(await env.COUNTER.getByName("one").add()) : "no counter") };`;
+export default { fetch: async (_, env) => new Response(env.TALLY ? String(await env.TALLY.getByName("one").add()) : "no counter") };`;
 
-const bound = (class_name: string) => ({ durable_objects: { bindings: [{ name: "COUNTER", class_name }] } });
+const bound = (class_name: string) => ({ durable_objects: { bindings: [{ name: "TALLY", class_name }] } });
 const WASM = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0]);
 
 it("deploys text, data and WebAssembly modules, and shows what is at a version's preview address", async () => {

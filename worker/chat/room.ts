@@ -92,11 +92,9 @@ export class ChatRoomDO extends DurableObject<Env> {
   #door: Door;
   #opened: History | undefined;
   #remembered: Sent | undefined;
-  /** What was said while the messages before it are on their way to the disk. */
-  #queue: Said[] = [];
   /** Whether the alarm is known to be set for messages that become too old. */
   #sweepArmed = false;
-  readonly #commits = new GroupCommit(() => this.#flush());
+  readonly #commits = new GroupCommit<Said, undefined>((queue) => this.#flush(queue));
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -328,7 +326,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const before = clientId === undefined ? undefined : this.#sent()?.find(userId, clientId, now);
     if (before && before.fingerprint !== fingerprint(text, attachment)) return refuse([socket], frame, CONFLICT);
     if (before) return acknowledge([socket], frame, before, true);
-    const waiting = this.#queue.find((said) => said.userId === userId && said.frame.clientId === clientId);
+    const waiting = this.#commits.waiting.find((said) => said.userId === userId && said.frame.clientId === clientId);
     if (waiting && clientId !== undefined) {
       const same = waiting.frame.text === text && waiting.frame.attachment === attachment;
       if (same) waiting.senders.push(socket);
@@ -345,14 +343,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     keep(socket, { ...state, bucket: taken.bucket });
 
-    this.#queue.push({ userId, frame, timestamp: now, senders: [socket] });
-    await this.#commits.commit();
+    await this.#commits.commit({ userId, frame, timestamp: now, senders: [socket] });
   }
 
   /** Stores and shows what was said. */
-  async #flush(): Promise<void> {
-    const queue = this.#queue;
-    this.#queue = [];
+  async #flush(queue: readonly Said[]): Promise<readonly undefined[]> {
     // Who joins from here on finds these messages in the history.
     const audience = this.#open();
     const stored = this.#store(queue);
@@ -364,6 +359,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     for (const { said, message } of stored.messages) acknowledge(said.senders, said.frame, message, false);
     if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
+    return queue.map(() => undefined);
   }
 
   /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */

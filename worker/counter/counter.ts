@@ -34,12 +34,16 @@ export type Counted = { ok: true; count: number; replayed: boolean } | { ok: fal
 
 type Change = { kind: "add"; by: number } | { kind: "reset" };
 
+/** A change that is made in memory, and the idempotency key that it came under. */
+interface Changed {
+  readonly count: number;
+  readonly once?: { readonly key: string; readonly payload: string };
+}
+
 export class CounterDO extends DurableObject<Env> {
   readonly #schema: Schema;
   #count = 0;
-  /** Answers under idempotency keys that the next write takes along. */
-  readonly #unwritten = new Map<string, { payload: string; count: number }>();
-  readonly #commits = new GroupCommit(() => this.#write());
+  readonly #commits = new GroupCommit<Changed, Counted>((changes) => this.#write(changes));
 
   /** Until when changes are published to KV (ms since the epoch). */
   #sharedUntil = 0;
@@ -128,9 +132,7 @@ export class CounterDO extends DurableObject<Env> {
 
   async #change(change: Change, key: string | undefined): Promise<Counted> {
     if (key !== undefined) return this.#changeOnce(change, key);
-    const count = this.#apply(change);
-    await this.#commits.commit();
-    return { ok: true, count, replayed: false };
+    return this.#commits.commit({ count: this.#apply(change) });
   }
 
   async #changeOnce(change: Change, key: string): Promise<Counted> {
@@ -141,10 +143,7 @@ export class CounterDO extends DurableObject<Env> {
       await this.#commits.settled();
       return { ok: true, count: known, replayed: true };
     }
-    const count = this.#apply(change);
-    this.#unwritten.set(key, { payload, count });
-    await this.#commits.commit();
-    return { ok: true, count, replayed: false };
+    return this.#commits.commit({ count: this.#apply(change), once: { key, payload } });
   }
 
   /** In memory; the next write makes it last. */
@@ -155,24 +154,24 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The count that a key was answered with, on disk or on its way there. */
   #answerTo(key: string, payload: string): number | "conflict" | undefined {
-    const onItsWay = this.#unwritten.get(key);
-    if (onItsWay) return onItsWay.payload === payload ? onItsWay.count : "conflict";
+    const waiting = this.#commits.waiting.find(({ once }) => once?.key === key);
+    if (waiting) return waiting.once?.payload === payload ? waiting.count : "conflict";
     if (this.#schema.empty) return undefined;
     const replay = findReplay(this.ctx.storage.sql, key, payload, Date.now());
     if (replay.kind === "conflict") return "conflict";
     return replay.kind === "replay" ? Number(replay.answer) : undefined;
   }
 
-  async #write(): Promise<void> {
+  async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {
     const count = this.#count;
     try {
       this.#schema.create();
       // One statement is whole without a transaction around it.
-      if (this.#unwritten.size === 0) this.#writeCount(count);
+      if (changes.every(({ once }) => once === undefined)) this.#writeCount(count);
       else {
         this.ctx.storage.transactionSync(() => {
           this.#writeCount(count);
-          this.#writeAnswers();
+          this.#writeAnswers(changes);
         });
       }
       await this.ctx.storage.sync();
@@ -183,6 +182,7 @@ export class CounterDO extends DurableObject<Env> {
     }
     this.#durable = count;
     this.#push();
+    return changes.map((change) => ({ ok: true, count: change.count, replayed: false }));
   }
 
   #writeCount(count: number): void {
@@ -194,12 +194,11 @@ export class CounterDO extends DurableObject<Env> {
     if (now < this.#sharedUntil && !this.#alarmSet) void this.#setAlarm(this.#nextPublish(now));
   }
 
-  #writeAnswers(): void {
+  #writeAnswers(changes: readonly Changed[]): void {
     const now = Date.now();
-    for (const [key, { payload, count }] of this.#unwritten) {
-      keepReplay(this.ctx.storage.sql, key, payload, String(count), now);
+    for (const { once, count } of changes) {
+      if (once) keepReplay(this.ctx.storage.sql, once.key, once.payload, String(count), now);
     }
-    this.#unwritten.clear();
   }
 
   /** When the next copy may go to KV (ms since the epoch): `now`, or a while after the last one. */

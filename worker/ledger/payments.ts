@@ -9,18 +9,14 @@ import type { Schema } from "../objects/schema.ts";
 import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
 
-/** A payment that waits for its group. */
-interface Asked extends PaymentOnce {
-  /** What became of it; throws where it could not be written. */
-  answer: () => Paid;
-}
+/** What became of a payment of a group; the error where it could not be written. */
+type Settled = { readonly paid: Paid } | { readonly error: unknown };
 
 export class Payments {
   readonly #storage: DurableObjectStorage;
   readonly #schema: Schema;
   readonly #books: Books;
-  readonly #commits = new GroupCommit(() => this.#write());
-  #asked: Asked[] = [];
+  readonly #commits = new GroupCommit<PaymentOnce, Settled>((group) => this.#write(group));
 
   constructor(storage: DurableObjectStorage, schema: Schema, books: Books) {
     this.#storage = storage;
@@ -30,52 +26,40 @@ export class Payments {
 
   /** Pays, or says why not. The answer is durable. */
   async pay(payment: PaymentOnce): Promise<Paid> {
-    const asked = { ...payment, answer: notYet };
-    this.#asked.push(asked);
-    await this.#commits.commit();
-    return asked.answer();
+    const settled = await this.#commits.commit(payment);
+    if ("error" in settled) throw settled.error;
+    return settled.paid;
   }
 
-  async #write(): Promise<void> {
-    const group = this.#asked;
-    this.#asked = [];
-    try {
-      this.#settle(group);
-    } catch {
-      // One of them cannot be written: that must not keep the others from it.
-      for (const asked of group) this.#settleAlone(asked);
-    }
+  async #write(group: readonly PaymentOnce[]): Promise<readonly Settled[]> {
+    const settled = this.#settleAll(group);
     try {
       await this.#storage.sync();
     } catch (error) {
       throw notWritten("the payments", error);
     }
+    return settled;
   }
 
-  #settleAlone(asked: Asked): void {
+  #settleAll(group: readonly PaymentOnce[]): readonly Settled[] {
     try {
-      this.#settle([asked]);
+      return this.#settle(group);
     } catch (error) {
-      asked.answer = () => {
-        throw notWritten("the payment", error);
-      };
+      // One of them cannot be written: that must not keep the others from it.
+      if (group.length > 1) return group.flatMap((payment) => this.#settleAll([payment]));
+      return [{ error: notWritten("the payment", error) }];
     }
   }
 
   /** Decides and writes all of a group, or throws and has written none of it. */
-  #settle(group: readonly Asked[]): void {
+  #settle(group: readonly PaymentOnce[]): readonly Settled[] {
     const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now: Date.now() });
-    for (const asked of group) {
-      const paid = draft.pay(asked);
-      asked.answer = () => paid;
+    const settled = group.map((payment) => ({ paid: draft.pay(payment) }));
+    if (draft.isChanged) {
+      this.#schema.create();
+      this.#storage.transactionSync(() => draft.write());
+      draft.written();
     }
-    if (!draft.isChanged) return;
-    this.#schema.create();
-    this.#storage.transactionSync(() => draft.write());
-    draft.written();
+    return settled;
   }
-}
-
-function notYet(): never {
-  throw new Error("A payment was answered before it was written");
 }

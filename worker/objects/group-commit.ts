@@ -9,34 +9,48 @@
 /** Callers come in numbers while at least this share of them comes in one tick of the timer, a millisecond. */
 const COMING = 1 / 8;
 
-/** Changes that are written together. */
-interface Group {
-  changes: number;
-  readonly written: Promise<void>;
-  readonly resolve: () => void;
+interface Answered<Answer> {
+  readonly answer: Answer;
+}
+
+/** Changes that are written together, with what becomes of each, in their order. */
+interface Group<Item, Answer> {
+  readonly items: Item[];
+  readonly written: Promise<readonly Answered<Answer>[]>;
+  readonly resolve: (answers: readonly Answered<Answer>[]) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-export class GroupCommit {
-  readonly #write: () => Promise<void>;
-  #writing: Group | undefined;
-  #waiting: Group | undefined;
+export class GroupCommit<Item, Answer> {
+  readonly #write: (items: readonly Item[]) => Promise<readonly Answer[]>;
+  #writing: Group<Item, Answer> | undefined;
+  #waiting: Group<Item, Answer> | undefined;
   /** How many callers there seem to be: of the last write and while it was on its way; half as many as before at least. */
   #callers = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `write` makes durable what was changed before it is called. When it fails, so do the promises of its changes. */
-  constructor(write: () => Promise<void>) {
+  /**
+   * `write` makes changes durable and answers each of them, in their order. It is called with one group after the
+   * other. Where it fails, so does every change of its group.
+   */
+  constructor(write: (items: readonly Item[]) => Promise<readonly Answer[]>) {
     this.#write = write;
   }
 
-  /** Resolves once the change that was just made in memory is durable. */
-  commit(): Promise<void> {
+  /** Resolves once the change is durable, with its answer. */
+  async commit(item: Item): Promise<Answer> {
     this.#waiting ??= newGroup();
     const group = this.#waiting;
-    group.changes++;
+    const index = group.items.push(item) - 1;
     if (!this.#writing) this.#startWhenAllAreHere(group);
-    return group.written;
+    const answered = (await group.written)[index];
+    if (!answered) throw new Error("A change was written and got no answer");
+    return answered.answer;
+  }
+
+  /** Changes that no write has taken along yet, in the order in which they came. */
+  get waiting(): readonly Item[] {
+    return this.#waiting?.items ?? [];
   }
 
   /** Resolves once every change made so far is durable, with no write of its own. */
@@ -44,41 +58,41 @@ export class GroupCommit {
     await (this.#waiting ?? this.#writing)?.written;
   }
 
-  #startWhenAllAreHere(group: Group): void {
-    if (group.changes >= this.#callers) void this.#start(group);
+  #startWhenAllAreHere(group: Group<Item, Answer>): void {
+    if (group.items.length >= this.#callers) void this.#start(group);
     else if (this.#timer === undefined) this.#waitForMore(group);
   }
 
-  #waitForMore(group: Group): void {
-    const before = group.changes;
+  #waitForMore(group: Group<Item, Answer>): void {
+    const before = group.items.length;
     this.#timer = setTimeout(() => {
-      if (group.changes - before >= this.#callers * COMING) this.#waitForMore(group);
+      if (group.items.length - before >= this.#callers * COMING) this.#waitForMore(group);
       else void this.#start(group);
     }, 0);
   }
 
-  async #start(group: Group): Promise<void> {
+  async #start(group: Group<Item, Answer>): Promise<void> {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#writing = group;
     this.#waiting = undefined;
     try {
-      await this.#write();
-      group.resolve();
+      const answers = await this.#write(group.items);
+      group.resolve(answers.map((answer) => ({ answer })));
     } catch (error) {
       group.reject(error);
     }
     this.#ended(group);
   }
 
-  #ended({ changes }: Group): void {
+  #ended({ items }: Group<Item, Answer>): void {
     this.#writing = undefined;
-    this.#callers = Math.max(changes + (this.#waiting?.changes ?? 0), Math.floor(this.#callers / 2));
+    this.#callers = Math.max(items.length + this.waiting.length, Math.floor(this.#callers / 2));
     if (this.#waiting) this.#startWhenAllAreHere(this.#waiting);
   }
 }
 
-function newGroup(): Group {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  return { changes: 0, written: promise, resolve, reject };
+function newGroup<Item, Answer>(): Group<Item, Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Answered<Answer>[]>();
+  return { items: [], written: promise, resolve, reject };
 }
