@@ -11,7 +11,15 @@ import { problemResponse } from "../http/problem.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { findReplay, keepReplay, REPLAYS_TABLE } from "../objects/replays.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
-import { answerClose, sendTo } from "../objects/sockets.ts";
+import {
+  acceptSocket,
+  answerAsleep,
+  answerClose,
+  closeSocket,
+  openSockets,
+  sendTo,
+  switchTo,
+} from "../objects/sockets.ts";
 import { add, MAX_COUNT } from "./count.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
@@ -111,20 +119,19 @@ export class CounterDO extends DurableObject<Env> {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
     }
     await this.#commits.settled();
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.ctx.acceptWebSocket(server);
+    answerAsleep(this.ctx, "ping", "pong");
+    const { client, server } = acceptSocket(this.ctx);
     // With no await since the socket was accepted, so that no newer count goes before this one.
     sendTo(server, frame(this.#durable));
-    return new Response(null, { status: 101, webSocket: client });
+    return switchTo(client);
   }
 
   override webSocketMessage(socket: WebSocket): void {
-    socket.close(1008, "This socket takes no message but ping");
+    closeSocket(socket, 1_008, "This socket takes no message but ping");
   }
 
-  override webSocketClose(socket: WebSocket, code: number): void {
-    answerClose(socket, code);
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    answerClose(socket, code, reason);
   }
 
   async #change(change: Change, key: string | undefined): Promise<Counted> {
@@ -222,7 +229,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Tells the watchers, at once or as soon as the last push is long enough ago. */
   #push(): void {
-    const sockets = this.ctx.getWebSockets();
+    const sockets = openSockets(this.ctx);
     if (sockets.length === 0 || this.#pushTimer !== undefined) return;
     const now = Date.now();
     const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
