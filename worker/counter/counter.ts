@@ -10,6 +10,7 @@ import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { findReplay, keepReplay, REPLAYS_TABLE } from "../objects/replays.ts";
+import { notWritten } from "../objects/retry.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import {
   acceptSocket,
@@ -55,6 +56,7 @@ export class CounterDO extends DurableObject<Env> {
   /** Until when changes are published to KV (ms since the epoch). */
   #sharedUntil = 0;
   #published: Copy | undefined;
+  #publishing = false;
   #alarmSet = false;
 
   /** The count of the last write that is done: what watchers may see. */
@@ -99,7 +101,8 @@ export class CounterDO extends DurableObject<Env> {
       this.#sharedUntil = asOf + SHARED_FOR_MS;
       this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
     }
-    if (this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
+    // Of readers that come at once, the first one's copy serves them all.
+    if (!this.#publishing && this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
     return copy;
   }
 
@@ -180,8 +183,9 @@ export class CounterDO extends DurableObject<Env> {
       }
       await this.ctx.storage.sync();
     } catch (error) {
-      this.ctx.abort(`The count could not be written: ${error}`);
-      throw error;
+      const failure = notWritten("the count", error);
+      this.ctx.abort(failure.message);
+      throw failure;
     }
     this.#durable = count;
     this.#push();
@@ -217,6 +221,7 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #publish(copy: Copy): Promise<void> {
+    this.#publishing = true;
     try {
       await writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil);
       this.#published = copy;
@@ -224,6 +229,8 @@ export class CounterDO extends DurableObject<Env> {
       // Not left to the runtime's own retries of alarms: it gives up after six, and KV may be away for longer.
       console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
       await this.#setAlarm(copy.asOf + PUBLISH_INTERVAL_MS);
+    } finally {
+      this.#publishing = false;
     }
   }
 

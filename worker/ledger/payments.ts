@@ -4,6 +4,7 @@
  * with no await in it for another call to slip into.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
+import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
@@ -32,7 +33,11 @@ export class Payments {
 
   async #write(group: readonly PaymentOnce[]): Promise<readonly Settled[]> {
     const settled = this.#settleAll(group);
-    await this.#storage.sync();
+    try {
+      await this.#storage.sync();
+    } catch (error) {
+      throw notWritten("the payments", error);
+    }
     return settled;
   }
 
@@ -41,7 +46,8 @@ export class Payments {
       return this.#settle(group);
     } catch (error) {
       // One of them cannot be written: that must not keep the others from it.
-      return group.length === 1 ? [{ error }] : group.flatMap((payment) => this.#settleAll([payment]));
+      if (group.length > 1) return group.flatMap((payment) => this.#settleAll([payment]));
+      return [{ error: notWritten("the payment", error) }];
     }
   }
 

@@ -182,8 +182,8 @@ async function pay(
   const paid = await makeChange(c, (key) => make(ledgerOf(c, id), key));
   if ("keyConflict" in paid) throw keyConflict();
   const { outcome, replayed } = paid;
-  if (replayed) c.header(REPLAYED_HEADER, "true");
   if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
+  if (replayed) c.header(REPLAYED_HEADER, "true");
   const { timestamp: _, ...moved } = (await entryFor(c))(outcome.transaction);
   return { success: true, ...moved };
 }

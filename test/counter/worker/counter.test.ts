@@ -130,8 +130,28 @@ describe("durability", () => {
     await runInDurableObject(stub, (_, { storage }) =>
       storage.sql.exec("CREATE TRIGGER full BEFORE UPDATE ON counter BEGIN SELECT raise(ABORT, 'disk full'); END"),
     );
-    expect((await post("increment")).status).toBe(500);
+    expect((await post("increment")).status).toBe(503);
     expect(await value()).toEqual({ count: 5 });
+  });
+
+  it("is asked again after a write that failed, where a key keeps the change from happening twice", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment", { by: 5 });
+    // The object that cannot write is reset, and the next one can.
+    const failOnce = () =>
+      runInDurableObject(env.COUNTER.get(stub.id), (_, { storage }) => {
+        vi.spyOn(storage, "sync").mockRejectedValue(new Error("the disk is away"));
+      });
+    await failOnce();
+    expect(await post("increment", {}, { "Idempotency-Key": "once" })).toMatchObject({
+      status: 200,
+      body: { count: 6 },
+    });
+    await failOnce();
+    const { status, body } = await post("increment");
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ detail: expect.stringContaining("Idempotency-Key") });
+    expect(await value()).toEqual({ count: 6 });
   });
 });
 
@@ -342,6 +362,27 @@ describe("eventual reads", () => {
     vi.setSystemTime(Date.now() + 5_000);
     await runDurableObjectAlarm(stub);
     expect((await eventual(id)).body).toMatchObject({ count: 2 });
+  });
+
+  it("come from the object while KV is away", async () => {
+    const { id, post } = aCounter();
+    await post("increment");
+    const away = [
+      vi.spyOn(env.READS, "get").mockRejectedValue(new Error("KV is away")),
+      vi.spyOn(env.READS, "put").mockRejectedValue(new Error("KV is away")),
+    ];
+    expect(await eventual(id)).toMatchObject({ status: 200, body: { count: 1 } });
+    for (const mock of away) mock.mockRestore();
+  });
+
+  it("that come at once to a counter without a copy put one", async () => {
+    const { id, post } = aCounter();
+    await post("increment");
+    const put = vi.spyOn(env.READS, "put");
+    const readings = await Promise.all(Array.from({ length: 17 }, () => eventual(id)));
+    expect(readings.map(({ status }) => status)).toEqual(readings.map(() => 200));
+    expect(put).toHaveBeenCalledTimes(1);
+    put.mockRestore();
   });
 
   it("refuse a consistency that there is not", async () => {
