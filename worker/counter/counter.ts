@@ -15,7 +15,15 @@ import { GroupCommit } from "../objects/group-commit.ts";
 import { findReplay, keepReplay, REPLAYS_TABLE, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
-import { answerClose, sendTo } from "../objects/sockets.ts";
+import {
+  acceptSocket,
+  answerAsleep,
+  answerClose,
+  closeSocket,
+  openSockets,
+  sendTo,
+  switchTo,
+} from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { add, MAX_COUNT } from "./count.ts";
@@ -138,7 +146,7 @@ export class CounterDO extends DurableObject<Env> {
     const goes = this.#goesAt();
     if (goes !== undefined && goes <= asOf) {
       // A socket that is open is a use.
-      if (this.ctx.getWebSockets().length === 0) return this.remove();
+      if (openSockets(this.ctx).length === 0) return this.remove();
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);
     }
     this.#wake.by(this.#goesAt());
@@ -155,20 +163,19 @@ export class CounterDO extends DurableObject<Env> {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
     }
     await this.#commits.settled();
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.ctx.acceptWebSocket(server);
+    answerAsleep(this.ctx, "ping", "pong");
+    const { client, server } = acceptSocket(this.ctx);
     // With no await since the socket was accepted, so that no newer count goes before this one.
     sendTo(server, frame(this.#durable));
-    return new Response(null, { status: 101, webSocket: client });
+    return switchTo(client);
   }
 
   override webSocketMessage(socket: WebSocket): void {
-    socket.close(1008, "This socket takes no message but ping");
+    closeSocket(socket, 1_008, "This socket takes no message but ping");
   }
 
-  override webSocketClose(socket: WebSocket, code: number): void {
-    answerClose(socket, code);
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    answerClose(socket, code, reason);
   }
 
   async #change(change: Change, { key, known = true, create = true }: Terms = {}): Promise<Counted> {
@@ -297,7 +304,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Tells the watchers, at once or as soon as the last push is long enough ago. */
   #push(): void {
-    const sockets = this.ctx.getWebSockets();
+    const sockets = openSockets(this.ctx);
     if (sockets.length === 0 || this.#pushTimer !== undefined) return;
     const now = Date.now();
     const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
