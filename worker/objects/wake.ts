@@ -13,7 +13,7 @@ export class Wake {
 
   /** Finds out whether it is set. Call it before `by`. */
   async look(): Promise<void> {
-    this.#at ??= await this.#storage.getAlarm();
+    if (this.#at === undefined) this.#at = await this.#storage.getAlarm();
   }
 
   /** Makes sure that it comes at `due` (ms since the epoch) or before. Nothing where that is undefined. */
