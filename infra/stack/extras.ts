@@ -5,6 +5,7 @@
 
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
+import { blobsBinding, jurisdictionsOf } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
@@ -20,6 +21,8 @@ export type StorageKind = (typeof STORAGE_KINDS)[number];
 export interface StorageOfStack {
   readonly kind: StorageKind;
   readonly binding: string;
+  /** Of a bucket whose data must stay somewhere. */
+  readonly jurisdiction?: string | undefined;
 }
 
 const of = ({ extras = NO_EXTRAS }: WithExtras): Extras => extras;
@@ -36,14 +39,30 @@ const storageBindings = (release: WithExtras): readonly StorageOfStack[] => {
   ];
 };
 
-/** KV namespaces, buckets and databases that are made for the stack: those that `bind` leads nowhere else. */
-export const storageOf = (release: WithExtras, { bind }: Pick<Own, "bind">): readonly StorageOfStack[] =>
-  storageBindings(release).filter(({ binding }) => bind[binding] === undefined);
+/**
+ * KV namespaces, buckets and databases that are made for the stack: those that `bind` leads nowhere else, and a bucket
+ * for each jurisdiction of its regions.
+ */
+export const storageOf = (
+  release: WithExtras,
+  { bind, regions }: Pick<PublicSettings, "bind" | "regions">,
+): readonly StorageOfStack[] => [
+  ...storageBindings(release).filter(({ binding }) => bind[binding] === undefined),
+  ...jurisdictionsOf(regions).map((jurisdiction) => ({
+    kind: "r2" as const,
+    binding: blobsBinding(jurisdiction),
+    jurisdiction,
+  })),
+];
 
 /** A binding to a KV namespace or a database by its id, or to a bucket by its name. */
-export const storageBinding = (kind: StorageKind, name: string, to: pulumi.Input<string>): Binding => {
+export const storageBinding = (
+  { kind, binding: name, jurisdiction }: StorageOfStack,
+  to: pulumi.Input<string>,
+): Binding => {
   if (kind === "kv") return { type: "kv_namespace", name, namespaceId: to };
-  return kind === "r2" ? { type: "r2_bucket", name, bucketName: to } : { type: "d1", name, id: to };
+  if (kind === "d1") return { type: "d1", name, id: to };
+  return { type: "r2_bucket", name, bucketName: to, ...(jurisdiction !== undefined && { jurisdiction }) };
 };
 
 /** Bindings that need no resource of the stack's own. */
@@ -52,9 +71,9 @@ export function extraBindings(release: WithExtras, settings: Own): readonly Bind
   const target = (binding: string, named: string) => settings.bind[binding] ?? named;
   return [
     ...Object.entries(varsOf(release, settings)).map(([name, value]) => variable(name, value)),
-    ...storageBindings(release).flatMap(({ kind, binding }) => {
-      const to = settings.bind[binding];
-      return to === undefined ? [] : [storageBinding(kind, binding, to)];
+    ...storageBindings(release).flatMap((one) => {
+      const to = settings.bind[one.binding];
+      return to === undefined ? [] : [storageBinding(one, to)];
     }),
     ...services.map(({ binding: name, service, entrypoint }) => ({
       type: "service",

@@ -124,6 +124,12 @@ export function stubAt<Binding extends keyof Objects>(
   return within.getByName(objectName(stackOf(env).regions, name, place), { locationHint });
 }
 
+/** The region that an object lives in, by its name; undefined where the table has none such any more. */
+export function regionOfObject(table: Regions, name: string): Region | undefined {
+  const [prefix] = name.split(NAME_SEPARATOR, 1);
+  return table.regions.find((region) => namePrefix(table, region) === prefix);
+}
+
 /** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
 export function nameOf(c: Context<App>, { name }: { readonly name: string }, id: string): string {
   return objectName(stackOf(c.env).regions, name, placeOf(c, id));
