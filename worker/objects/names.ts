@@ -155,9 +155,9 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
 function faultOf(id: string): string | undefined {
   if (id === "") return "the id is empty";
   if (id.includes(NAME_SEPARATOR)) return `the id contains "${NAME_SEPARATOR}"`;
-  // Controls, unassigned and private-use characters, line and paragraph separators, and the overrides of text
-  // direction, which make two different ids look the same.
-  if (/[\p{Cc}\p{Cn}\p{Co}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u.test(id)) return "the id has a control character";
+  // Controls, unassigned and private-use characters, line and paragraph separators; and what has no shape, such as zero
+  // widths and marks of direction, by which two different ids look the same.
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(id)) return "the id has a character that cannot be seen";
   if (id !== id.trim()) return "the id begins or ends with white space";
   const bytes = new TextEncoder().encode(id).byteLength;
   return bytes > MAX_ID_BYTES ? `the id has ${bytes} bytes; at most ${MAX_ID_BYTES} are allowed` : undefined;
