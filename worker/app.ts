@@ -37,6 +37,7 @@ export function appWith<Folder extends string>(
   const app = new Hono<App>().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
   app.use((c, next) => {
     c.set("sessions", sessions);
+    c.set("limiter", limiter);
     return next();
   });
   const limited = (path: string, limit: Limit | undefined) => {

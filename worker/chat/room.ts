@@ -1,7 +1,7 @@
 /**
  * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, who reconnects gets
- * exactly what they missed, and what was sent twice is shown once. Messages that arrive while others are on their way
- * to the disk are stored together, so that a busy room waits for the disk once and not for each.
+ * exactly what they missed, and what was sent twice is shown once. Who is here is audience.ts; how a message gets to
+ * the disk and to everybody, outgoing.ts.
  *
  * The room sleeps between frames. What it must know when it wakes is in SQL, in the sockets' attachments and tags;
  * memory only repeats it.
@@ -11,25 +11,30 @@ import { deadCredential } from "../http/caller.ts";
 import { denied } from "../http/may.ts";
 import { problemResponse } from "../http/problem.ts";
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
-import { GroupCommit } from "../objects/group-commit.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { answerAsleep, answerClose, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
+import { Audience, MAX_SOCKETS, type Member, send } from "./audience.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
-import { type ClientFrame, type Message, PING, PONG, type ServerFrame, type Subprotocol } from "./protocol.ts";
-import { fingerprint, SENT_TABLE, Sent } from "./sent.ts";
+import { readJoinRequest } from "./joining.ts";
+import { acknowledge, type ChatFrame, CONFLICT, Outgoing, refuse } from "./outgoing.ts";
+import { type Message, PING, PONG } from "./protocol.ts";
+import { SENT_TABLE, Sent } from "./sent.ts";
 import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
 
 const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE];
 
-const MAX_SOCKETS = 1_000;
 /** Messages that one socket may send. */
 const MESSAGE_RATE: Policy = { capacity: 20, periodSeconds: 10 };
 /** Of one socket, at most one sign of typing in this time is passed on. */
 const TYPING_INTERVAL_MS = 1_000;
 const MESSAGES_PER_FRAME = 100;
+/** Close codes (RFC 6455, 7.4.1): against the room's rules; and for a connection that broke. */
+const POLICY = 1_008;
+const ABNORMAL = 1_006;
 /** R2 deletes several files in one call; a while after the first one there may be more. */
 const DELETE_AFTER_MS = 5_000;
 const RETRY_DELETE_AFTER_MS = 60_000;
@@ -37,35 +42,10 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Messages that are too old are shown to nobody from that moment on, and deleted together, this often at most. */
 const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
-/** Who joins, and the last number that they have. */
-export interface Joining {
-  userId: string;
-  token?: string;
-  /** The session that they are here by. */
-  session?: string;
-  /** Who it is, where the room has to say whether they may. */
-  undecided?: Caller;
-  after?: number;
-  /** The one of ours that the client offered, and waits for. */
-  subprotocol?: Subprotocol;
-}
-
 /** What a socket remembers while the room sleeps. */
-interface SocketState {
-  userId: string;
+interface SocketState extends Member {
   bucket: Bucket;
   typedAt: number;
-  /** As the door sees them; not there where they may be in the room whatever its rule. */
-  caller?: Pick<Caller, "kind" | "id">;
-}
-
-/** A message that is not stored yet, and who waits for it. */
-interface Said {
-  userId: string;
-  frame: ClientFrame & { type: "chat" };
-  timestamp: number;
-  /** More than one where the message was sent again meanwhile. */
-  senders: WebSocket[];
 }
 
 /** A page of the history. */
@@ -84,8 +64,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #historyLimit: number;
   readonly #retentionMs: number | undefined;
   readonly #uploads: Uploads;
-  /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
-  readonly #gone = new Set<string>();
+  readonly #audience: Audience<SocketState>;
+  readonly #outgoing: Outgoing;
   /** Sessions that ended a moment ago: who is on their way in by one of them comes too late. */
   readonly #ended = new Set<string>();
   /** As stored, or what the stack says of rooms without a rule. */
@@ -94,7 +74,6 @@ export class ChatRoomDO extends DurableObject<Env> {
   #remembered: Sent | undefined;
   /** Whether the alarm is known to be set for messages that become too old. */
   #sweepArmed = false;
-  readonly #commits = new GroupCommit<Said, undefined>((queue) => this.#flush(queue));
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -104,7 +83,20 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#historyLimit = historyLimit;
     this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    this.#audience = new Audience(ctx);
+    this.#outgoing = new Outgoing(
+      {
+        schema: this.#schema,
+        uploads: this.#uploads,
+        history: () => this.#history(),
+        sent: () => this.#sent(),
+        sync: () => ctx.storage.sync(),
+        transaction: (write) => ctx.storage.transactionSync(write),
+      },
+      this.#audience,
+      (trimmed) => this.#armAfterWrite(trimmed),
+    );
+    answerAsleep(ctx, PING, PONG);
   }
 
   /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
@@ -114,30 +106,25 @@ export class ChatRoomDO extends DurableObject<Env> {
       return problemResponse(deadCredential("The session").problem);
     }
     if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
-    const sockets = this.#open();
-    if (sockets.length >= MAX_SOCKETS) {
+    if (this.#audience.open().length >= MAX_SOCKETS) {
       return problemResponse({
         kind: "unavailable",
         detail: `The room is full: ${MAX_SOCKETS} are in it; try again later`,
         headers: { "Retry-After": "60" },
       });
     }
-    const { 0: client, 1: server } = new WebSocketPair();
-    const wasHere = this.#open(userId).length > 0;
-    this.#gone.delete(userId);
-    this.ctx.acceptWebSocket(server, [
-      tagOf(userId),
-      ...(subprotocol === "chat.batched" ? [BATCHED] : []),
-      ...(session === undefined ? [] : [tagOfSession(session)]),
-    ]);
     const now = Date.now();
     const seen = caller && { caller: { kind: caller.kind, id: caller.id } };
-    keep(server, { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, ...seen });
+    const { client, server, wasHere } = this.#audience.admit({
+      userId,
+      session,
+      isBatched: subprotocol === "chat.batched",
+      state: { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, ...seen },
+    });
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
-    if (!wasHere) this.#broadcast({ type: "user_joined", userId, timestamp: now }, server);
+    if (!wasHere) this.#audience.tell({ type: "user_joined", userId, timestamp: now }, server);
     if (!this.#sweepArmed) await this.#armSweep(0);
-    const headers = subprotocol && { "Sec-WebSocket-Protocol": subprotocol };
-    return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
+    return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
   }
 
   /** A page of what is kept, for `reader`; where that is not given, they may read. */
@@ -174,8 +161,9 @@ export class ChatRoomDO extends DurableObject<Env> {
     const door = change(this.#door);
     this.ctx.storage.kv.put(DOOR, door);
     this.#door = door;
-    for (const socket of this.#open()) {
-      if (!isLetIn(stateOf(socket)?.caller, door)) this.#putOut(socket, "You may not be in this room any more");
+    for (const socket of this.#audience.open()) {
+      if (isLetIn(this.#audience.stateOf(socket)?.caller, door)) continue;
+      this.#audience.putOut(socket, POLICY, "You may not be in this room any more");
     }
     return door;
   }
@@ -185,17 +173,14 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#ended.add(session);
     const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
     if (oldest !== undefined) this.#ended.delete(oldest);
-    for (const socket of this.ctx.getWebSockets(tagOfSession(session))) this.#putOut(socket, "Your session has ended");
+    for (const socket of this.#audience.ofSession(session)) {
+      this.#audience.putOut(socket, POLICY, "Your session has ended");
+    }
   }
 
   /** Whether a session has a socket here. */
   holdsSession(session: string): boolean {
-    return this.ctx.getWebSockets(tagOfSession(session)).some(({ readyState }) => readyState === WebSocket.OPEN);
-  }
-
-  #putOut(socket: WebSocket, why: string): void {
-    attempt(() => socket.close(1_008, why));
-    this.#leave(socket);
+    return this.#audience.ofSession(session).length > 0;
   }
 
   #page(range: Range): Page {
@@ -227,7 +212,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (!found) return { kind: "missing" };
     const { upload, sent } = found;
     if (upload.userId === userId) return { kind: "found", upload };
-    const isMember = this.#open(userId).length > 0 || this.#history()?.hasWriter(userId) === true;
+    const isMember = this.#audience.open(userId).length > 0 || this.#history()?.hasWriter(userId) === true;
     if (!isMember) return { kind: "forbidden" };
     return sent ? { kind: "found", upload } : { kind: "missing" };
   }
@@ -238,7 +223,7 @@ export class ChatRoomDO extends DurableObject<Env> {
       const { ok: _, ...error } = read;
       return send(socket, { type: "error", ...error });
     }
-    const state = stateOf(socket);
+    const state = this.#audience.stateOf(socket);
     if (!state) return;
     const { frame } = read;
     if (frame.type === "ping") send(socket, { type: "pong" });
@@ -247,15 +232,13 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    // The other half of the handshake, for runtimes that leave it to us. Some codes only say that there was none.
-    const sendable = code === 1_000 || (code >= 3_000 && code < 5_000);
-    attempt(() => (sendable ? socket.close(code, reason) : socket.close()));
-    this.#leave(socket);
+    answerClose(socket, code, reason);
+    this.#audience.leave(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
-    attempt(() => socket.close());
-    this.#leave(socket);
+    answerClose(socket, ABNORMAL);
+    this.#audience.leave(socket);
   }
 
   /** Deletes messages that are too old and files that nobody needs. Safe early, late and twice; tries for ever. */
@@ -275,6 +258,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     const due = this.#uploads.nextDue(now);
     if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
     await this.#armSweep(now + SWEEP_INTERVAL_MS);
+  }
+
+  async #armAfterWrite(trimmed: boolean): Promise<void> {
+    if (trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
+    if (!this.#sweepArmed) await this.#armSweep(0);
   }
 
   #deleteAged(now: number): void {
@@ -315,24 +303,16 @@ export class ChatRoomDO extends DurableObject<Env> {
       more = from < last;
       send(socket, { type: "history", messages, last, more, ...who });
     }
-    send(socket, { type: "presence", users: this.#present() });
+    send(socket, { type: "presence", users: this.#audience.present() });
   }
 
-  async #chat(socket: WebSocket, state: SocketState, frame: ClientFrame & { type: "chat" }): Promise<void> {
-    const { text, clientId, attachment } = frame;
+  async #chat(socket: WebSocket, state: SocketState, frame: ChatFrame): Promise<void> {
     const { userId } = state;
     const now = Date.now();
-
-    const before = clientId === undefined ? undefined : this.#sent()?.find(userId, clientId, now);
-    if (before && before.fingerprint !== fingerprint(text, attachment)) return refuse([socket], frame, CONFLICT);
-    if (before) return acknowledge([socket], frame, before, true);
-    const waiting = this.#commits.waiting.find((said) => said.userId === userId && said.frame.clientId === clientId);
-    if (waiting && clientId !== undefined) {
-      const same = waiting.frame.text === text && waiting.frame.attachment === attachment;
-      if (same) waiting.senders.push(socket);
-      else refuse([socket], frame, CONFLICT);
-      return this.#commits.settled();
-    }
+    const known = this.#outgoing.known(userId, frame, now);
+    if (known?.kind === "conflict") return refuse([socket], frame, CONFLICT);
+    if (known?.kind === "stored") return acknowledge([socket], frame, known.sent, true);
+    if (known) return this.#outgoing.join(known, socket);
 
     const taken = take(refill(state.bucket, MESSAGE_RATE, now), MESSAGE_RATE, 1);
     if (!taken.allowed) {
@@ -341,87 +321,8 @@ export class ChatRoomDO extends DurableObject<Env> {
       const error = `Too many messages: at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
       return refuse([socket], frame, { code: "rate-limited", error, retryAfter });
     }
-    keep(socket, { ...state, bucket: taken.bucket });
-
-    await this.#commits.commit({ userId, frame, timestamp: now, senders: [socket] });
-  }
-
-  /** Stores and shows what was said. */
-  async #flush(queue: readonly Said[]): Promise<readonly undefined[]> {
-    // Who joins from here on finds these messages in the history.
-    const audience = this.#open();
-    const stored = this.#store(queue);
-    await this.ctx.storage.sync();
-    this.#show(
-      stored.messages.map(({ message }) => message),
-      audience,
-    );
-    for (const { said, message } of stored.messages) acknowledge(said.senders, said.frame, message, false);
-    if (stored.trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
-    if (!this.#sweepArmed) await this.#armSweep(0);
-    return queue.map(() => undefined);
-  }
-
-  /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */
-  #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
-    const batched = new Set(messages.length > 1 ? this.ctx.getWebSockets(BATCHED) : []);
-    for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
-      broadcast(
-        audience.filter((socket) => batched.has(socket)),
-        { type: "messages", messages: part },
-      );
-    }
-    const others = audience.filter((socket) => !batched.has(socket));
-    for (const message of messages) broadcast(others, { type: "message", message });
-  }
-
-  /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
-  #store(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
-    const messages: { said: Said; message: Message }[] = [];
-    const refused: Said[] = [];
-    let trimmed = false;
-    try {
-      this.#schema.create();
-      const history = this.#history();
-      const sent = this.#sent();
-      if (!history || !sent) throw new Error("The room's tables are not there");
-      this.ctx.storage.transactionSync(() => {
-        for (const said of batch) {
-          const { text, clientId, attachment: key } = said.frame;
-          const attachment = key === undefined ? undefined : this.#uploads.unsent(key, said.userId);
-          if (key !== undefined && !attachment) {
-            refused.push(said);
-            continue;
-          }
-          const message: Message = {
-            id: crypto.randomUUID(),
-            seq: history.last + messages.length + 1,
-            userId: said.userId,
-            text,
-            timestamp: said.timestamp,
-            ...(clientId !== undefined && { clientId }),
-            ...(attachment && { attachment }),
-          };
-          for (const leaving of history.append(message)) {
-            this.#uploads.leave(leaving.key);
-            trimmed = true;
-          }
-          if (attachment) this.#uploads.sent(attachment.key);
-          messages.push({ said, message });
-        }
-        sent.append(messages.map(({ message }) => message));
-      });
-      for (const { message } of messages) {
-        history.appended(message);
-        sent.appended(message);
-      }
-    } catch (error) {
-      console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
-      for (const { senders, frame } of batch) refuse(senders, frame, NOT_STORED);
-      return { messages: [], trimmed: false };
-    }
-    for (const { senders, frame } of refused) refuse(senders, frame, NO_ATTACHMENT);
-    return { messages, trimmed };
+    this.#audience.keep(socket, { ...state, bucket: taken.bucket });
+    await this.#outgoing.say(userId, frame, socket, now);
   }
 
   /** What was sent in the last day. */
@@ -439,38 +340,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   #type(socket: WebSocket, state: SocketState): void {
     const now = Date.now();
     if (Math.abs(now - state.typedAt) < TYPING_INTERVAL_MS) return;
-    keep(socket, { ...state, typedAt: now });
-    this.#broadcast({ type: "typing", userId: state.userId }, socket);
-  }
-
-  /** Tells the others that a user is gone, once, however many sockets go together and however often each says so. */
-  #leave(socket: WebSocket): void {
-    const userId = stateOf(socket)?.userId;
-    if (userId === undefined || this.#gone.has(userId)) return;
-    if (this.#open(userId).some((other) => other !== socket)) return;
-    this.#gone.add(userId);
-    // No more sockets than fit in can still have something to say.
-    const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
-    if (oldest !== undefined) this.#gone.delete(oldest);
-    this.#broadcast({ type: "user_left", userId, timestamp: Date.now() }, socket);
-  }
-
-  /** Everybody in the room, each once. */
-  #present(): string[] {
-    return [...new Set(this.#open().flatMap((socket) => stateOf(socket)?.userId ?? []))];
-  }
-
-  /** The sockets, of one user or all, that frames still go to. A closing one is listed by the runtime, but is gone. */
-  #open(userId?: string): WebSocket[] {
-    const sockets = userId === undefined ? this.ctx.getWebSockets() : this.ctx.getWebSockets(tagOf(userId));
-    return sockets.filter(({ readyState }) => readyState === WebSocket.OPEN);
-  }
-
-  #broadcast(frame: ServerFrame, except?: WebSocket): void {
-    broadcast(
-      this.#open().filter((socket) => socket !== except),
-      frame,
-    );
+    this.#audience.keep(socket, { ...state, typedAt: now });
+    this.#audience.tell({ type: "typing", userId: state.userId }, socket);
   }
 
   /** Makes sure that the alarm comes by `at`. */
@@ -480,80 +351,5 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 }
 
-/** The request by which the Worker lets somebody into a room. */
-export function joinRequest(joining: Joining): Request {
-  // Not in the URL, which the platform logs.
-  return new Request("https://room/", {
-    headers: { Upgrade: "websocket", [JOINING_HEADER]: encodeURIComponent(JSON.stringify(joining)) },
-  });
-}
-
-function readJoinRequest(request: Request): Joining {
-  return JSON.parse(decodeURIComponent(request.headers.get(JOINING_HEADER) ?? ""));
-}
-
-const JOINING_HEADER = "X-Joining";
 /** Under which the door is stored: one key, because it is whole or not there. */
 const DOOR = "door";
-
-/** The tag of sockets that take many messages in one frame. No user's tag: those have a colon. */
-const BATCHED = "batched";
-const tagOf = (userId: string) => `user:${userId}`;
-const tagOfSession = (session: string) => `session:${session}`;
-
-const stateOf = (socket: WebSocket): SocketState | null => socket.deserializeAttachment();
-
-/** A socket that has closed meanwhile can keep nothing any more, and need not. */
-const keep = (socket: WebSocket, state: SocketState) => attempt(() => socket.serializeAttachment(state));
-
-/** A frame to one socket; one that is dying must not stop what comes after. */
-const send = (socket: WebSocket, frame: ServerFrame) => attempt(() => socket.send(JSON.stringify(frame)));
-
-/** A frame to many, made into text once; a dying socket does not stop the others. */
-function broadcast(sockets: readonly WebSocket[], frame: ServerFrame): void {
-  const text = JSON.stringify(frame);
-  for (const socket of sockets) {
-    try {
-      if (socket.readyState === WebSocket.OPEN) socket.send(text);
-    } catch {
-      // The socket is gone; its close event tells the others.
-    }
-  }
-}
-
-/** Why a message was not taken. */
-type Refusal = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
-
-const CONFLICT: Refusal = { code: "conflict", error: "clientId: another message was sent under this id" };
-const NO_ATTACHMENT: Refusal = {
-  code: "no-attachment",
-  error: "attachment: you have no such upload that is not sent yet",
-};
-const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
-
-function refuse(sockets: readonly WebSocket[], { clientId }: { clientId?: string | undefined }, why: Refusal): void {
-  broadcast(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
-}
-
-function acknowledge(
-  sockets: readonly WebSocket[],
-  { clientId }: { clientId?: string | undefined },
-  { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
-  duplicate: boolean,
-): void {
-  const named = clientId === undefined ? {} : { clientId };
-  broadcast(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
-}
-
-function partsOf<T>(items: readonly T[], size: number): T[][] {
-  const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, index) => index * size);
-  return parts.map((from) => items.slice(from, from + size));
-}
-
-function attempt(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // The socket is gone; its close event tells the others.
-  }
-}

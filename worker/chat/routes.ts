@@ -13,9 +13,10 @@ import { nameOf, objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import type { Caller } from "../who.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
+import { joinRequest } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
-import { type ChatRoomDO, joinRequest, type Readable } from "./room.ts";
+import type { ChatRoomDO, Readable } from "./room.ts";
 
 const MAX_PAGE = 100;
 const MAX_ATTACHMENT_BYTES = 10 * 1_024 * 1_024;

@@ -21,9 +21,11 @@ const EDGE_CACHE_SECONDS = 30;
 const Copy = v.object({ count: v.number(), asOf: v.number() });
 export type Copy = v.InferOutput<typeof Copy>;
 
-/** The copy under an object's name, if there is one. */
+/** The copy under an object's name, if there is one and KV answers. */
 export async function readCopy(kv: KVNamespace, name: string): Promise<Copy | undefined> {
-  const stored = await kv.get(name, { type: "json", cacheTtl: EDGE_CACHE_SECONDS });
+  const stored = await kv.get(name, { type: "json", cacheTtl: EDGE_CACHE_SECONDS }).catch((error: unknown) => {
+    console.warn(JSON.stringify({ class: "counter", event: "copy-unreadable", error: String(error) }));
+  });
   const parsed = v.safeParse(Copy, stored);
   return parsed.success ? parsed.output : undefined;
 }

@@ -13,6 +13,7 @@ const KINDS = {
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "idempotency-conflict": { status: 409, title: "Idempotency key used with another payload" },
+  "not-empty": { status: 409, title: "Not empty" },
   "length-required": { status: 411, title: "Length required" },
   "too-large": { status: 413, title: "Content too large" },
   "unsupported-media-type": { status: 415, title: "Unsupported media type" },

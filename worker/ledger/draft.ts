@@ -39,14 +39,20 @@ export class Draft {
     return this.#transactions.length > 0 || this.#answers.size > 0;
   }
 
-  /** Decides a payment; under a key, once. */
+  /** Whether answers to idempotency keys are to be kept. */
+  get hasKeys(): boolean {
+    return this.#answers.size > 0;
+  }
+
+  /** Decides a payment; under a key, it is made once. */
   pay({ key, ...payment }: PaymentOnce): Paid {
     if (key === undefined) return { outcome: this.#decide(payment), replayed: false };
     const payload = JSON.stringify([payment.payer, payment.payee, payment.amount]);
     const known = this.#answerTo(key, payload);
     if (known) return known;
     const outcome = this.#decide(payment);
-    this.#answers.set(key, { payload, outcome });
+    // A refusal moved nothing and may be another answer the next time: when there is money, say.
+    if (outcome.ok) this.#answers.set(key, { payload, outcome });
     return { outcome, replayed: false };
   }
 

@@ -24,6 +24,12 @@ export interface Bucket {
   readonly at: number;
 }
 
+/** A bucket written down, and the policy by which it fills until it is read. */
+export interface Written {
+  readonly bucket: Bucket;
+  readonly policy: Policy;
+}
+
 /** What came of asking for tokens. */
 export interface Taken {
   readonly allowed: boolean;
@@ -103,7 +109,24 @@ export function reserve(bucket: Bucket, policy: Policy, lease: number): Bucket {
   return { ...bucket, units: bucket.units - lease * periodMs(policy) };
 }
 
-/** Whether a bucket written down still promises no more than the real one holds, from now on. */
-export function covers(written: Bucket, real: Bucket, policy: Policy): boolean {
-  return refill(written, policy, real.at).units <= real.units;
+/** Whether a bucket written down promises no more than the real one holds, from now on under policies not below its own. */
+export function covers(written: Written, real: Bucket, policy: Policy): boolean {
+  return adapt(refill(written.bucket, written.policy, real.at), written.policy, policy).units <= real.units;
+}
+
+/** Whether what fills by `low` never has more than what fills by `policy`. */
+export function isBelow(low: Policy, policy: Policy): boolean {
+  const isSlower = low.capacity * policy.periodSeconds <= policy.capacity * low.periodSeconds;
+  return low.capacity <= policy.capacity && isSlower;
+}
+
+/** The policy below both: of the smaller capacity, at the slower rate. */
+export function lower(one: Policy, other: Policy): Policy {
+  if (isBelow(one, other)) return one;
+  if (isBelow(other, one)) return other;
+  const [small, slow] = one.capacity < other.capacity ? [one, other] : [other, one];
+  return {
+    capacity: small.capacity,
+    periodSeconds: Math.ceil((small.capacity * slow.periodSeconds) / slow.capacity),
+  };
 }

@@ -1,23 +1,64 @@
-/** What every hibernating WebSocket needs, whatever it is for. */
+/**
+ * What every hibernating WebSocket needs, whatever it is for. A socket may go at any moment, between listing it and
+ * using it: nothing here throws for that, because the runtime announces its close, and the others must not wait for it.
+ */
 
-/** Codes that a close may report and must not be sent (RFC 6455, 7.4.1). */
-const RESERVED_CLOSE_CODES = [1005, 1006, 1015];
+/** Codes that only report how a connection ended, and must not be sent (RFC 6455, 7.4.1). */
+const RESERVED_CLOSE_CODES = [1004, 1005, 1006, 1015];
 
-/** Sends to one socket of many: one that is going away must not keep the others from being told. */
-export function sendTo(socket: WebSocket, text: string): void {
-  try {
-    socket.send(text);
-  } catch {
-    // It closed between listing and sending; its close is announced by the runtime.
-  }
+/** Takes a WebSocket in, with what it remembers while the object sleeps. Returns the client's end and ours. */
+export function acceptSocket(
+  ctx: DurableObjectState,
+  { tags = [], attachment }: { tags?: string[]; attachment?: unknown } = {},
+): { client: WebSocket; server: WebSocket } {
+  const { 0: client, 1: server } = new WebSocketPair();
+  ctx.acceptWebSocket(server, tags);
+  if (attachment !== undefined) keepWith(server, attachment);
+  return { client, server };
 }
 
-/** Answers a peer's close, for `webSocketClose`: without it the peer waits, and at last reads 1006. Idempotent. */
-export function answerClose(socket: WebSocket, code: number): void {
+/** The answer to an upgrade: the client's end. */
+export const switchTo = (client: WebSocket, headers: Record<string, string> = {}): Response =>
+  new Response(null, { status: 101, webSocket: client, headers });
+
+/** Answers a text by another without waking the object. */
+export function answerAsleep(ctx: DurableObjectState, text: string, answer: string): void {
+  ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(text, answer));
+}
+
+/** The sockets, with a tag or all, that something can still be sent to. The runtime lists closing ones too. */
+export const openSockets = (ctx: DurableObjectState, tag?: string): WebSocket[] =>
+  ctx.getWebSockets(tag).filter(isOpen);
+
+export const isOpen = ({ readyState }: WebSocket): boolean => readyState === WebSocket.OPEN;
+
+/** Keeps what a socket must remember; one that is closed can keep nothing any more, and need not. */
+export function keepWith(socket: WebSocket, attachment: unknown): void {
+  attempt(() => socket.serializeAttachment(attachment));
+}
+
+/** Sends to one socket. */
+export function sendTo(socket: WebSocket, text: string): void {
+  attempt(() => {
+    if (isOpen(socket)) socket.send(text);
+  });
+}
+
+/** Closes a socket from our side. Idempotent. */
+export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  attempt(() => socket.close(code, reason));
+}
+
+/** Answers a peer's close with its own code, for `webSocketClose`: without it the peer may read 1006. Idempotent. */
+export function answerClose(socket: WebSocket, code: number, reason = ""): void {
+  const sendable = code >= 1_000 && code < 5_000 && !RESERVED_CLOSE_CODES.includes(code);
+  attempt(() => (sendable ? socket.close(code, reason) : socket.close()));
+}
+
+function attempt(action: () => void): void {
   try {
-    if (RESERVED_CLOSE_CODES.includes(code)) socket.close();
-    else socket.close(code);
+    action();
   } catch {
-    // Closed already, by us or by the runtime.
+    // The socket is gone; its close event tells so.
   }
 }

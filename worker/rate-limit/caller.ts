@@ -29,7 +29,12 @@ export async function bucketOf(c: Context<App>): Promise<Place> {
   const key = await apiKeyOf(c);
   if (key !== undefined) return { region: homeRegion(stackOf(c.env).regions), id: `key-${key.id}` };
   const user = await userBucket(c);
-  return { region: regionOfCaller(c), id: user ?? `ip-${addressOf(c).replaceAll(":", "-")}` };
+  return user === undefined ? bucketOfAddress(c) : { region: regionOfCaller(c), id: user };
+}
+
+/** The bucket of the network address, whatever the caller shows. */
+export function bucketOfAddress(c: Context<App>): Place {
+  return { region: regionOfCaller(c), id: `ip-${addressOf(c).replaceAll(":", "-")}` };
 }
 
 async function userBucket(c: Context<App>): Promise<string | undefined> {

@@ -6,6 +6,9 @@
  * does not cover; the output gate holds that admission until the write is durable. So most checks of a busy caller
  * write nothing, a denial never does, and a crash can only cost tokens: a slow caller, whose object is evicted between
  * its calls, has no lease to lose. When it is full again, the bucket deletes itself.
+ *
+ * While a change of the limit is rolled out, calls come with the old policy and with the new one. What is on disk
+ * fills by the lower of them, so that it holds for both and changing between them writes nothing.
  */
 import { DurableObject } from "cloudflare:workers";
 import {
@@ -13,12 +16,15 @@ import {
   type Bucket,
   covers,
   full,
+  isBelow,
   leaseFor,
+  lower,
   type Policy,
   refill,
   reserve,
   take,
   tokens,
+  type Written,
   waitFor,
 } from "../objects/bucket.ts";
 
@@ -32,9 +38,7 @@ export interface Verdict {
 }
 
 /** What is on disk, under one key: KV, because a table's schema would double the rows of a short-lived bucket. */
-interface Row {
-  bucket: Bucket;
-  policy: Policy;
+interface Row extends Written {
   /** When the alarm looks whether the bucket can go. */
   alarmAt: number;
 }
@@ -47,6 +51,8 @@ export class RateLimiterDO extends DurableObject<Env> {
   #written: Row | undefined;
   #policy: Policy | undefined;
   #bucket: Bucket | undefined;
+  /** Below every policy that came since the last write. */
+  #lowest: Policy | undefined;
   /** Tokens taken since the last write, and when that was: the next lease goes by it. */
   #used = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
@@ -65,7 +71,7 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#bucket = taken.bucket;
     if (taken.allowed) {
       this.#used += cost;
-      if (!this.#written || !covers(this.#written.bucket, taken.bucket, policy)) {
+      if (!this.#written || !covers(this.#written, taken.bucket, policy)) {
         const lease = leaseFor(this.#used, now - this.#writtenAt, policy);
         this.#write(reserve(taken.bucket, policy, lease), policy, now);
       }
@@ -88,7 +94,7 @@ export class RateLimiterDO extends DurableObject<Env> {
     if (row && waitFor(refill(row.bucket, row.policy, now), row.policy, row.policy.capacity, now) > 0) {
       return this.#write(row.bucket, row.policy, now);
     }
-    this.#policy = this.#bucket = undefined;
+    this.#policy = this.#lowest = this.#bucket = undefined;
     await this.ctx.storage.deleteAll();
   }
 
@@ -99,11 +105,12 @@ export class RateLimiterDO extends DurableObject<Env> {
       const adapted = refill(adapt(refill(this.#bucket, this.#policy, now), this.#policy, policy), policy, now);
       this.#policy = policy;
       this.#bucket = adapted;
-      // What is on disk refills by the old policy, so it says nothing about the new one.
-      this.#write(adapted, policy, now);
+      this.#lowest = lower(this.#lowest ?? policy, policy);
+      // What is on disk may fill faster than this policy allows.
+      if (!this.#written || !isBelow(this.#written.policy, policy)) this.#write(adapted, policy, now);
       return adapted;
     }
-    this.#policy = policy;
+    this.#policy = this.#lowest = policy;
     return full(policy, now);
   }
 
@@ -114,9 +121,11 @@ export class RateLimiterDO extends DurableObject<Env> {
       alarmAt = now + Math.max(CLEAN_UP_AFTER_MS, policy.periodSeconds * 1_000);
       this.ctx.storage.setAlarm(alarmAt);
     }
-    this.#written = { bucket, policy, alarmAt };
+    const low = lower(this.#lowest ?? policy, policy);
+    this.#written = { bucket: adapt(bucket, policy, low), policy: low, alarmAt };
     this.ctx.storage.kv.put(KEY, this.#written);
     this.#used = 0;
+    this.#lowest = policy;
     this.#writtenAt = now;
   }
 }

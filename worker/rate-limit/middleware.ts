@@ -5,10 +5,10 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "../http/context.ts";
 import { documented } from "../http/openapi.ts";
-import { type Refusal, refusal } from "../http/problem.ts";
+import { Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
 import type { Limit } from "../pattern.ts";
-import { bucketOf } from "./caller.ts";
+import { bucketOf, bucketOfAddress } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./limiter.ts";
@@ -21,13 +21,14 @@ export interface RateLimitOptions extends Limit {
 }
 
 export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
-  const { policy: name, key = bucketOf, cost = 1, onUnavailable } = options;
+  const { policy: name, cost = 1, onUnavailable } = options;
   return documented(
     async function rateLimit(c, next) {
       c.set("charged", true);
       const policy = policyOf(c, name);
       const price = affordable(typeof cost === "number" ? cost : cost(c), policy);
-      const verdict = await check(c, "take", policy, await key(c), price);
+      const payer = await payerOf(c, options);
+      const verdict = await check(c, "take", policy, payer, price);
       if (!verdict && onUnavailable === "deny") throw unavailable();
       if (verdict?.allowed === false) throw denied(policy, verdict);
       await next();
@@ -37,6 +38,17 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
     },
     () => ({ responses: { 429: { description: "Too many requests; Retry-After says when to come back" } } }),
   );
+}
+
+/** Whose bucket pays. Where that cannot be found out, it is the address's, or nobody passes. */
+async function payerOf(c: Context<App>, { key = bucketOf, onUnavailable }: RateLimitOptions): Promise<Place> {
+  try {
+    return await key(c);
+  } catch (error) {
+    const isOutage = error instanceof Refusal && error.problem.kind === "unavailable";
+    if (isOutage && onUnavailable === "allow") return bucketOfAddress(c);
+    throw error;
+  }
 }
 
 /** 429, with the article's fields. */

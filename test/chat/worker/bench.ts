@@ -1,6 +1,7 @@
 /** Chat rooms under load: fifty sockets say something, and all of them hear all of it. */
 import { DurableObject } from "cloudflare:workers";
-import { type ChatRoomDO, type Joining, joinRequest } from "../../../worker/chat/room.ts";
+import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
+import type { ChatRoomDO } from "../../../worker/chat/room.ts";
 import type { Side } from "../../bench/measure.ts";
 import { type Load, NAME, type Result, type Subjects, URL_OF_OBJECT } from "../../bench/worker/load.ts";
 

@@ -3,7 +3,8 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ChatRoomDO, joinRequest } from "../../../worker/chat/room.ts";
+import { joinRequest } from "../../../worker/chat/joining.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, type Call, call, fetchApp, unique } from "../../worker/helpers.ts";

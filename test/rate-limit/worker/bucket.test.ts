@@ -6,12 +6,15 @@ import {
   type Bucket,
   covers,
   full,
+  isBelow,
   leaseFor,
+  lower,
   type Policy,
   refill,
   reserve,
   take,
   tokens,
+  type Written,
   waitFor,
 } from "../../../worker/objects/bucket.ts";
 
@@ -118,6 +121,24 @@ describe("the token bucket", () => {
     expect(tokens(adapt(full(small, START), small, big), big)).toBe(5);
   });
 
+  it("of the lower of two policies never has more than under either", () => {
+    fc.assert(
+      fc.property(policies, policies, share, fc.integer({ min: 0, max: 200_000_000 }), (one, other, left, later) => {
+        const low = lower(one, other);
+        expect(isBelow(low, one) && isBelow(low, other)).toBe(true);
+        const real = used(one, left);
+        const written = { bucket: adapt(real, one, low), policy: low };
+        const now = START + later;
+        expect(covers(written, refill(real, one, now), one)).toBe(true);
+        expect(covers(written, refill(adapt(real, one, other), other, now), other)).toBe(true);
+      }),
+    );
+    expect(lower({ capacity: 10, periodSeconds: 60 }, { capacity: 20, periodSeconds: 240 })).toEqual({
+      capacity: 10,
+      periodSeconds: 120,
+    });
+  });
+
   it("writes down less than there is, for all time to come", () => {
     fc.assert(
       fc.property(policies, share, leases, fc.integer({ min: 0, max: 200_000_000 }), (policy, left, lease, later) => {
@@ -125,7 +146,7 @@ describe("the token bucket", () => {
         const written = reserve(real, policy, lease);
         const now = START + later;
         expect(refill(written, policy, now).units).toBeLessThanOrEqual(refill(real, policy, now).units);
-        expect(covers(written, real, policy)).toBe(true);
+        expect(covers({ bucket: written, policy }, real, policy)).toBe(true);
       }),
     );
   });
@@ -158,7 +179,7 @@ describe("a bucket and what is written of it", () => {
     | { kind: "take"; cost: number; lease: number }
     | { kind: "pass"; ms: number }
     | { kind: "crash" }
-    | { kind: "policy"; capacity: number };
+    | { kind: "policy"; policy: Policy };
   const events: fc.Arbitrary<Event> = fc.oneof(
     {
       weight: 8,
@@ -175,7 +196,13 @@ describe("a bucket and what is written of it", () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const) }) },
     {
       weight: 1,
-      arbitrary: fc.record({ kind: fc.constant("policy" as const), capacity: fc.integer({ min: 1, max: 200 }) }),
+      arbitrary: fc.record({
+        kind: fc.constant("policy" as const),
+        policy: fc.record({
+          capacity: fc.integer({ min: 1, max: 200 }),
+          periodSeconds: fc.integer({ min: 1, max: 120 }),
+        }),
+      }),
     },
   );
 
@@ -186,7 +213,13 @@ describe("a bucket and what is written of it", () => {
         let now = START;
         let latest = START;
         let real = full(policy, now);
-        let written: { bucket: Bucket; policy: Policy } | undefined;
+        let written: Written | undefined;
+        let lowest = policy;
+        const write = (bucket: Bucket) => {
+          const low = lower(lowest, policy);
+          written = { bucket: adapt(bucket, policy, low), policy: low };
+          lowest = policy;
+        };
         // What an ideal bucket would hold if nothing was ever lost: the most that may be admitted.
         let allowance = policy.capacity;
         for (const event of sequence) {
@@ -194,26 +227,28 @@ describe("a bucket and what is written of it", () => {
             now += event.ms;
             const forward = Math.max(now - latest, 0);
             latest = Math.max(latest, now);
-            allowance = Math.min(allowance + (forward * policy.capacity) / 60_000, policy.capacity);
+            allowance = Math.min(
+              allowance + (forward * policy.capacity) / (policy.periodSeconds * 1_000),
+              policy.capacity,
+            );
           } else if (event.kind === "crash") {
             real = written ? adapt(written.bucket, written.policy, policy) : full(policy, now);
           } else if (event.kind === "policy") {
-            const next = { ...policy, capacity: event.capacity };
+            const next = event.policy;
             real = refill(adapt(refill(real, policy, now), policy, next), next, now);
-            if (written) written = { bucket: real, policy: next };
-            // Without a row nothing was ever taken, so the bucket is full under either policy.
-            else real = full(next, now);
-            allowance = written ? Math.min(allowance, next.capacity) : next.capacity;
             policy = next;
+            lowest = written ? lower(lowest, policy) : policy;
+            // Without a row nothing was ever taken, so the bucket is full under either policy.
+            if (!written) real = full(policy, now);
+            else if (!isBelow(written.policy, policy)) write(real);
+            allowance = written ? Math.min(allowance, policy.capacity) : policy.capacity;
           } else {
             // Nothing is known of a bucket before its first call, so its time begins there.
             if (!written) [real, latest] = [full(policy, now), now];
             const taken = take(refill(real, policy, now), policy, event.cost);
             real = taken.bucket;
             if (!taken.allowed) continue;
-            if (!written || !covers(written.bucket, real, policy)) {
-              written = { bucket: reserve(real, policy, event.lease), policy };
-            }
+            if (!written || !covers(written, real, policy)) write(reserve(real, policy, event.lease));
             allowance -= event.cost;
             expect(allowance).toBeGreaterThan(-1e-6);
           }

@@ -6,6 +6,7 @@ import { storedAt } from "../../../contract/api-keys.ts";
 import type { App } from "../../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
 import { patterns } from "../../../worker/patterns.ts";
+import { bucketOf } from "../../../worker/rate-limit/caller.ts";
 import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import { type RateLimitOptions, rateLimit } from "../../../worker/rate-limit/middleware.ts";
 
@@ -234,8 +235,24 @@ describe("the middleware", () => {
         if (error instanceof Refusal) return problemResponse(error.problem);
         throw error;
       });
-    return { get: (path = "/") => app.request(path, {}, env) };
+    return { get: (path = "/", headers: Record<string, string> = {}) => app.request(path, { headers }, env) };
   }
+
+  it.each([
+    ["allow", 200],
+    ["deny", 503],
+  ] as const)(
+    "does as it was told while keys cannot be checked: %s, and counts the address",
+    async (onUnavailable, status) => {
+      const from = address();
+      const away = vi.spyOn(env.READS, "get").mockRejectedValue(new Error("KV is away"));
+      const { get } = limited({ onUnavailable, key: bucketOf });
+      const response = await get("/", { "X-API-Key": `ds_${"A".repeat(43)}`, "CF-Connecting-IP": from });
+      expect(response.status).toBe(status);
+      away.mockRestore();
+      expect(await peek(from)).toMatchObject({ remaining: status === 200 ? 99 : 100 });
+    },
+  );
 
   it("takes the cost that a route computes, and refuses one that makes no sense", async () => {
     const { get } = limited({ cost: (c) => Number(c.req.query("n") ?? "1") });

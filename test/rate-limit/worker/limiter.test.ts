@@ -74,6 +74,26 @@ describe("a bucket", () => {
 });
 
 describe("what a bucket writes", () => {
+  it("is no more while calls come with the old limit and the new one, and nothing for a denied flood of both", async () => {
+    const lowered = { capacity: 60, periodSeconds: 60 };
+    const rowsOf = async (policies: readonly (typeof DEFAULT)[]) => {
+      const stub = bucket();
+      await stub.take(DEFAULT, 1);
+      const rows = await countRows(stub);
+      for (let i = 0; i < 50; i++) await stub.take(policies[i % policies.length] ?? DEFAULT, 1);
+      return { stub, rows };
+    };
+    const one = (await rowsOf([lowered])).rows();
+    const { stub, rows } = await rowsOf([DEFAULT, lowered]);
+    expect(rows()).toBeLessThanOrEqual(one + 1);
+    while ((await stub.take(lowered, 1)).allowed);
+    const before = rows();
+    for (const policy of [DEFAULT, lowered, DEFAULT, lowered]) {
+      expect(await stub.take(policy, 1)).toMatchObject({ allowed: false });
+    }
+    expect(rows()).toBe(before);
+  });
+
   it("is at most a row in ten for allowed checks in a burst, the alarm included", async () => {
     const stub = bucket();
     await stub.peek(DEFAULT, 1);

@@ -1,0 +1,192 @@
+/**
+ * What was said and is not stored yet. Messages that arrive while others are on their way to the disk are stored
+ * together, so that a busy room waits for the disk once and not for each. All of them are on disk before anybody sees
+ * one; then their senders are told.
+ */
+import { GroupCommit } from "../objects/group-commit.ts";
+import type { Schema } from "../objects/schema.ts";
+import { sendAll } from "./audience.ts";
+import type { History } from "./history.ts";
+import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
+import { fingerprint, type Sent, type SentMessage } from "./sent.ts";
+import type { Uploads } from "./uploads.ts";
+
+const MESSAGES_PER_FRAME = 100;
+
+export type ChatFrame = ClientFrame & { type: "chat" };
+
+/** A message that is not stored yet, and who waits for it. */
+interface Said {
+  readonly userId: string;
+  readonly frame: ChatFrame;
+  readonly timestamp: number;
+  /** More than one where the message was sent again meanwhile. */
+  readonly senders: WebSocket[];
+}
+
+/** A message that came before: stored, on its way there, or another one under the same id. */
+export type Known =
+  | { readonly kind: "stored"; readonly sent: SentMessage }
+  | { readonly kind: "waiting"; readonly said: Said }
+  | { readonly kind: "conflict" };
+
+/** Where messages are stored. `history` and `sent` are there once the schema is. */
+export interface Store {
+  readonly schema: Schema;
+  readonly uploads: Uploads;
+  history(): History | undefined;
+  sent(): Sent | undefined;
+  sync(): Promise<void>;
+  transaction(write: () => void): void;
+}
+
+/** Who sees new messages. */
+export interface Listeners {
+  open(): WebSocket[];
+  batched(): ReadonlySet<WebSocket>;
+}
+
+export class Outgoing {
+  readonly #store: Store;
+  readonly #listeners: Listeners;
+  readonly #stored: (trimmed: boolean) => Promise<void>;
+  readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
+
+  /** `stored` is called after each write; `trimmed`: whether files have left with the messages that left. */
+  constructor(store: Store, listeners: Listeners, stored: (trimmed: boolean) => Promise<void>) {
+    this.#store = store;
+    this.#listeners = listeners;
+    this.#stored = stored;
+  }
+
+  /** What is known of a message by its sender's id for it; undefined where it is new. */
+  known(userId: string, { clientId, text, attachment }: ChatFrame, now: number): Known | undefined {
+    if (clientId === undefined) return undefined;
+    const sent = this.#store.sent()?.find(userId, clientId, now);
+    if (sent) return sent.fingerprint === fingerprint(text, attachment) ? { kind: "stored", sent } : CONFLICTING;
+    const said = this.#commits.waiting.find((each) => each.userId === userId && each.frame.clientId === clientId);
+    if (!said) return undefined;
+    const same = said.frame.text === text && said.frame.attachment === attachment;
+    return same ? { kind: "waiting", said } : CONFLICTING;
+  }
+
+  /** Waits for a message that is on its way already; its sender is told with the others. */
+  async join({ said }: Known & { kind: "waiting" }, sender: WebSocket): Promise<void> {
+    said.senders.push(sender);
+    await this.#commits.settled();
+  }
+
+  /** Stores and shows what was said. */
+  async say(userId: string, frame: ChatFrame, sender: WebSocket, timestamp: number): Promise<void> {
+    await this.#commits.commit({ userId, frame, timestamp, senders: [sender] });
+  }
+
+  async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
+    // Who joins from here on finds these messages in the history.
+    const audience = this.#listeners.open();
+    const { messages, trimmed } = this.#write(batch);
+    await this.#store.sync();
+    this.#show(
+      messages.map(({ message }) => message),
+      audience,
+    );
+    for (const { said, message } of messages) acknowledge(said.senders, said.frame, message, false);
+    await this.#stored(trimmed);
+    return batch.map(() => undefined);
+  }
+
+  /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */
+  #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
+    const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
+    for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
+      sendAll(
+        audience.filter((socket) => batched.has(socket)),
+        { type: "messages", messages: part },
+      );
+    }
+    const others = audience.filter((socket) => !batched.has(socket));
+    for (const message of messages) sendAll(others, { type: "message", message });
+  }
+
+  /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
+  #write(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
+    const { schema, uploads } = this.#store;
+    const messages: { said: Said; message: Message }[] = [];
+    const refused: Said[] = [];
+    let trimmed = false;
+    try {
+      schema.create();
+      const history = this.#store.history();
+      const sent = this.#store.sent();
+      if (!history || !sent) throw new Error("The room's tables are not there");
+      this.#store.transaction(() => {
+        for (const said of batch) {
+          const { text, clientId, attachment: key } = said.frame;
+          const attachment = key === undefined ? undefined : uploads.unsent(key, said.userId);
+          if (key !== undefined && !attachment) {
+            refused.push(said);
+            continue;
+          }
+          const message: Message = {
+            id: crypto.randomUUID(),
+            seq: history.last + messages.length + 1,
+            userId: said.userId,
+            text,
+            timestamp: said.timestamp,
+            ...(clientId !== undefined && { clientId }),
+            ...(attachment && { attachment }),
+          };
+          for (const leaving of history.append(message)) {
+            uploads.leave(leaving.key);
+            trimmed = true;
+          }
+          if (attachment) uploads.sent(attachment.key);
+          messages.push({ said, message });
+        }
+        sent.append(messages.map(({ message }) => message));
+      });
+      for (const { message } of messages) {
+        history.appended(message);
+        sent.appended(message);
+      }
+    } catch (error) {
+      console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
+      for (const { senders, frame } of batch) refuse(senders, frame, NOT_STORED);
+      return { messages: [], trimmed: false };
+    }
+    for (const { senders, frame } of refused) refuse(senders, frame, NO_ATTACHMENT);
+    return { messages, trimmed };
+  }
+}
+
+/** Why a message was not taken. */
+export type Refusal = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
+
+const CONFLICTING: Known = { kind: "conflict" };
+export const CONFLICT: Refusal = { code: "conflict", error: "clientId: another message was sent under this id" };
+const NO_ATTACHMENT: Refusal = {
+  code: "no-attachment",
+  error: "attachment: you have no such upload that is not sent yet",
+};
+const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
+
+/** Tells the senders of a message why it was not taken. */
+export function refuse(sockets: readonly WebSocket[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
+  sendAll(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
+}
+
+/** Tells the senders of a message that it is stored; `duplicate`: it was before. */
+export function acknowledge(
+  sockets: readonly WebSocket[],
+  { clientId }: Pick<ChatFrame, "clientId">,
+  { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
+  duplicate: boolean,
+): void {
+  const named = clientId === undefined ? {} : { clientId };
+  sendAll(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+}
+
+function partsOf<T>(items: readonly T[], size: number): T[][] {
+  const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, index) => index * size);
+  return parts.map((from) => items.slice(from, from + size));
+}
