@@ -79,6 +79,7 @@ describe("an id", () => {
     ["a\u200Bb", "cannot be seen"],
     ["a\u200Fb", "cannot be seen"],
     ["\uFEFFab", "cannot be seen"],
+    ["a\u200Db", "cannot be seen"],
     ["\ud800", "not valid Unicode"],
     [" lobby", "white space"],
     ["lobby ", "white space"],

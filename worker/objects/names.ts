@@ -151,13 +151,16 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
   }
 }
 
+/** What joins two emoji into one, where it does. */
+const JOINED_EMOJI = /(?<=[\p{Extended_Pictographic}\p{EMod}\uFE0F])\u200D(?=\p{Extended_Pictographic})/gu;
+
 /** Why a bare id cannot be one, or undefined. */
 function faultOf(id: string): string | undefined {
   if (id === "") return "the id is empty";
   if (id.includes(NAME_SEPARATOR)) return `the id contains "${NAME_SEPARATOR}"`;
   // Controls, unassigned and private-use characters, line and paragraph separators; and what has no shape, such as zero
   // widths and marks of direction, by which two different ids look the same.
-  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(id)) return "the id has a character that cannot be seen";
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(id.replaceAll(JOINED_EMOJI, ""))) return "the id has a character that cannot be seen";
   if (id !== id.trim()) return "the id begins or ends with white space";
   const bytes = new TextEncoder().encode(id).byteLength;
   return bytes > MAX_ID_BYTES ? `the id has ${bytes} bytes; at most ${MAX_ID_BYTES} are allowed` : undefined;
