@@ -152,7 +152,7 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
 }
 
 /** What joins two emoji into one, where it does. */
-const JOINED_EMOJI = /(?<=[\p{Extended_Pictographic}\p{EMod}\uFE0F])\u200D(?=\p{Extended_Pictographic})/gu;
+const JOINED_EMOJI = /(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/gu;
 
 /** Why a bare id cannot be one, or undefined. */
 function faultOf(id: string): string | undefined {
