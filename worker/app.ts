@@ -23,7 +23,7 @@ interface Parts<Folder extends string> {
   /** The sessions, by which callers are users, where the project has them. */
   readonly sessions?: Sessions;
   /** The rate limiter that stands in front of them, where the project has one. */
-  readonly limiter?: (limit: Limit) => MiddlewareHandler<App>;
+  readonly limiter?: (limit: Limit & { cost?: number }) => MiddlewareHandler<App>;
 }
 
 /** The Worker's app, of the patterns' routes. */

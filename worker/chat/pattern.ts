@@ -26,6 +26,8 @@ export const chat = pattern({
         historyLimit: v.optional(whole(1, 10_000), 100),
         /** Who may join and read a room that has no rule of its own. */
         rooms: v.optional(oneOf(ROOM_RULES), "users"),
+        /** Mebibytes of the files that a room keeps. */
+        attachmentsMiB: v.optional(whole(1, 100_000), 1_000),
         /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
         retentionDays: v.optional(whole(1, 3_650)),
       }),

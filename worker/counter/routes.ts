@@ -8,12 +8,12 @@ import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { upgrade } from "../http/upgrade.ts";
 import { body, query } from "../http/validation.ts";
-import { nameOf, objectFor } from "../objects/names.ts";
+import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
 import type { Counted, CounterDO, Terms } from "./counter.ts";
 import { counter } from "./pattern.ts";
-import { readCopy } from "./shared.ts";
+import { type Copy, readCopy } from "./shared.ts";
 
 const MAX_STEP = 1_000_000;
 const Step = v.strictObject({
@@ -93,9 +93,16 @@ const counterOf = (c: Context<App>, id: string) => objectFor(c, counter, id);
 
 async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof Reading>): Promise<Answer> {
   if (consistency === "strong") return { count: await retry(() => counterOf(c, id).value()) };
-  const published = await readCopy(c.env.READS, nameOf(c, counter, id));
-  const { count, asOf } = published ?? (await retry(() => counterOf(c, id).share()));
+  const { count, asOf } = await nearCopy(c, id);
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
+}
+
+/** A count that may be some seconds old. KV is everywhere: what may not leave a jurisdiction is read where it is. */
+async function nearCopy(c: Context<App>, id: string): Promise<Copy> {
+  if (placeOf(c, id).region.jurisdiction !== undefined) {
+    return { asOf: Date.now(), count: await retry(() => counterOf(c, id).value()) };
+  }
+  return (await readCopy(c.env.READS, nameOf(c, counter, id))) ?? (await retry(() => counterOf(c, id).share()));
 }
 
 type Change = (counter: DurableObjectStub<CounterDO>, terms: Terms) => Promise<Counted>;

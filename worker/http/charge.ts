@@ -20,6 +20,15 @@ export async function isKnown(c: Context<App>): Promise<boolean> {
   return kind !== "guest" && kind !== "anonymous";
 }
 
+/** The policy of uploads, whose tokens are mebibytes. */
+const UPLOAD = { policy: "upload", onUnavailable: "allow" } as const;
+const MEBIBYTE = 1_024 * 1_024;
+
+/** Charges for so many bytes that are to be kept: 429 where the caller has brought too many. */
+export async function chargeForBytes(c: Context<App>, bytes: number): Promise<void> {
+  await c.get("limiter")?.({ ...UPLOAD, cost: Math.ceil(bytes / MEBIBYTE) })(c, async () => {});
+}
+
 /** On an open stack nobody has asked yet, and a bad token is no reason to refuse. */
 async function kindOf(c: Context<App>): Promise<Kind> {
   const caller = c.get("caller") ?? (await callerOrRefusal(c));

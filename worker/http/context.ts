@@ -36,7 +36,7 @@ export interface App {
     /** Where the project has sessions. */
     sessions?: Sessions | undefined;
     /** Where the project has a rate limiter. */
-    limiter?: ((limit: Limit) => MiddlewareHandler<App>) | undefined;
+    limiter?: ((limit: Limit & { cost?: number }) => MiddlewareHandler<App>) | undefined;
     /** Who the caller is by what they show, or why that is not good, once it was looked at (http/caller.ts). */
     identified?: Caller | Refusal;
     /** Who calls, once somebody has asked (http/caller.ts). */

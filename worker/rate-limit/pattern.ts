@@ -28,6 +28,8 @@ export const limit = pattern({
           limit: v.optional(RateLimit, { capacity: 300, periodSeconds: 60 }),
           /** For new counters and rooms. */
           create: v.optional(RateLimit, { capacity: 60, periodSeconds: 60 }),
+          /** Mebibytes of files. */
+          upload: v.optional(RateLimit, { capacity: 200, periodSeconds: 3_600 }),
         },
         RateLimit,
       ),
