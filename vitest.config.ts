@@ -24,6 +24,17 @@ const BINDINGS = {
   },
 };
 
+/**
+ * Workers' own runtime, by wrangler.jsonc. Tests break things on purpose, and workerd writes a stack for each: only
+ * where WORKERD_LOG is set.
+ */
+const workerd = () =>
+  cloudflareTest({
+    wrangler: { configPath: "./wrangler.jsonc" },
+    miniflare: { bindings: BINDINGS },
+    verbose: process.env.WORKERD_LOG !== undefined,
+  });
+
 const CHAOS = "test/**/worker/chaos.test.ts";
 
 export default defineConfig({
@@ -32,23 +43,12 @@ export default defineConfig({
     silent: "passed-only",
     projects: [
       {
-        // Workers' own runtime: workerd, by wrangler.jsonc.
-        plugins: [
-          cloudflareTest({
-            wrangler: { configPath: "./wrangler.jsonc" },
-            miniflare: { bindings: BINDINGS },
-          }),
-        ],
+        plugins: [workerd()],
         test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 30_000 },
       },
       {
         // Faults at random, replayable: CHAOS_SEED and CHAOS_OPERATIONS (npm run test:chaos).
-        plugins: [
-          cloudflareTest({
-            wrangler: { configPath: "./wrangler.jsonc" },
-            miniflare: { bindings: BINDINGS },
-          }),
-        ],
+        plugins: [workerd()],
         test: {
           name: "chaos",
           include: [CHAOS],

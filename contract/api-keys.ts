@@ -3,6 +3,7 @@
  * Worker reads. Only the SHA-256 of a key is stored: who reads the store cannot use a key.
  */
 import * as v from "valibot";
+import { newSecret, sha256 } from "./secrets.ts";
 
 /** Before the SHA-256 (hex) of a key. */
 export const API_KEY_PREFIX = "api-key:";
@@ -18,15 +19,9 @@ export const ApiKey = v.object({
 });
 
 /** A new key. */
-export function newApiKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return `ds_${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
-}
+export const newApiKey = (): string => `ds_${newSecret(RANDOM_BYTES)}`;
 
 /** Where KV has the record of a key; undefined for what cannot be one. */
 export async function storedAt(key: string): Promise<string | undefined> {
-  if (!FORM.test(key)) return undefined;
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
-  return API_KEY_PREFIX + Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return FORM.test(key) ? API_KEY_PREFIX + (await sha256(key)) : undefined;
 }

@@ -47,6 +47,15 @@ export const Regions = v.pipe(
 );
 export type Regions = v.InferOutput<typeof Regions>;
 
+/** The binding of the bucket for what is too large for an object: one for each jurisdiction, whose data it may not leave. */
+export const blobsBinding = (jurisdiction: Region["jurisdiction"]): string =>
+  jurisdiction === undefined ? "BLOBS" : `BLOBS_${jurisdiction.toUpperCase().replaceAll("-", "_")}`;
+
+/** The jurisdictions of a region table, each once. */
+export const jurisdictionsOf = (regions: readonly Pick<Region, "jurisdiction">[]) => [
+  ...new Set(regions.flatMap(({ jurisdiction }) => jurisdiction ?? [])),
+];
+
 /** How the names of a region's objects begin: `prd-eu`. */
 export const namePrefix = (
   { environmentPrefix }: Pick<Regions, "environmentPrefix">,

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { patterns } from "../worker/patterns.ts";
 import { Identity } from "./identity.ts";
-import { oneOf, origin, slug } from "./values.ts";
+import { oneOf, origin, slug, whole } from "./values.ts";
 
 type Both<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer All) => void
   ? All
@@ -21,6 +21,8 @@ export const sharedSettings = {
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
   /** Whether callers need what the rules of worker/access.ts say, or the article's calls are open to anybody. */
   access: v.optional(oneOf(["rules", "open"]), "rules"),
+  /** Days without use after which what guests and anonymous callers have made is deleted. */
+  anonymousDays: v.optional(whole(1, 3_650), 30),
   /** The issuer whose tokens (JWT) make a caller a user, besides sessions. */
   identity: v.optional(Identity),
   ...ofPatterns,

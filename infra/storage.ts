@@ -26,17 +26,18 @@ export function storage(settings: Settings, claims: Claims, worker: pulumi.Resou
     ...taking(claims.reads.importId),
     protect,
   });
-  const namespaces = of("kv").map(({ kind, binding, name, importId }) => {
-    const options = { ...afterWorker, ...kept, ...taking(importId) };
-    const made = new cloudflare.WorkersKvNamespace(LOGICAL.storage(kind, binding), { accountId, title: name }, options);
-    return { made, binding: storageBinding(kind, binding, made.id) };
+  const namespaces = of("kv").map((one) => {
+    const options = { ...afterWorker, ...kept, ...taking(one.importId) };
+    const inputs = { accountId, title: one.name };
+    const made = new cloudflare.WorkersKvNamespace(LOGICAL.storage("kv", one.binding), inputs, options);
+    return { made, binding: storageBinding(one, made.id) };
   });
-  const databases = of("d1").map(({ kind, binding, name, importId }) => {
+  const databases = of("d1").map((one) => {
     // Where it is was settled when it was made, and is found by an import.
     const ignoreChanges = ["jurisdiction", "primaryLocationHint", "readReplication"];
-    const options = { ...afterWorker, ...kept, ...taking(importId), ignoreChanges };
-    const made = new cloudflare.D1Database(LOGICAL.storage(kind, binding), { accountId, name }, options);
-    return { made, binding: storageBinding(kind, binding, made.id) };
+    const options = { ...afterWorker, ...kept, ...taking(one.importId), ignoreChanges };
+    const made = new cloudflare.D1Database(LOGICAL.storage("d1", one.binding), { accountId, name: one.name }, options);
+    return { made, binding: storageBinding(one, made.id) };
   });
   const bucketOptions = (importId: string | undefined) => ({
     dependsOn: [worker, reads, ...[...namespaces, ...databases].map(({ made }) => made)],
@@ -48,14 +49,16 @@ export function storage(settings: Settings, claims: Claims, worker: pulumi.Resou
     ...bucketOptions(claims.blobs.importId),
     protect,
   });
-  const buckets = of("r2").map(({ kind, binding, name, importId }) => {
-    const options = { ...bucketOptions(importId), ...kept };
-    const made = new cloudflare.R2Bucket(LOGICAL.storage(kind, binding), { accountId, name }, options);
-    return storageBinding(kind, binding, made.name);
+  const buckets = of("r2").map((one) => {
+    const { name, jurisdiction } = one;
+    const inputs = { accountId, name, ...(jurisdiction !== undefined && { jurisdiction }) };
+    const options = { ...bucketOptions(one.importId), ...kept };
+    const made = new cloudflare.R2Bucket(LOGICAL.storage("r2", one.binding), inputs, options);
+    return storageBinding(one, made.name);
   });
   return [
-    storageBinding("kv", "READS", reads.id),
-    storageBinding("r2", "BLOBS", blobs.name),
+    storageBinding({ kind: "kv", binding: "READS" }, reads.id),
+    storageBinding({ kind: "r2", binding: "BLOBS" }, blobs.name),
     ...[...namespaces, ...databases].map(({ binding }) => binding),
     ...buckets,
   ];

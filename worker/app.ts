@@ -7,7 +7,7 @@ import type { App, Sessions } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
 import { requestLog } from "./http/log.ts";
-import { actionOf } from "./http/may.ts";
+import { guardedRoutes } from "./http/may.ts";
 import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
 import { isOverloaded, isTransient } from "./objects/retry.ts";
@@ -23,7 +23,7 @@ interface Parts<Folder extends string> {
   /** The sessions, by which callers are users, where the project has them. */
   readonly sessions?: Sessions;
   /** The rate limiter that stands in front of them, where the project has one. */
-  readonly limiter?: (limit: Limit) => MiddlewareHandler<App>;
+  readonly limiter?: (limit: Limit & { cost?: number }) => MiddlewareHandler<App>;
 }
 
 /** The Worker's app, of the patterns' routes. */
@@ -37,6 +37,7 @@ export function appWith<Folder extends string>(
   const app = new Hono<App>().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
   app.use((c, next) => {
     c.set("sessions", sessions);
+    c.set("limiter", limiter);
     return next();
   });
   const limited = (path: string, limit: Limit | undefined) => {
@@ -47,7 +48,9 @@ export function appWith<Folder extends string>(
 
   app.route("/", page).route("/", health);
   for (const { folder, path } of list) {
-    for (const route of unguarded(routes[folder])) app.on(route.method, path + route.path, nobodyMay);
+    // `npm run check` names them too.
+    const unguarded = guardedRoutes(routes[folder]).filter(({ action }) => action === undefined);
+    for (const route of unguarded) app.on(route.method, path + route.path, nobodyMay);
     app.route(path, routes[folder]);
   }
   let document: object | undefined;
@@ -90,13 +93,6 @@ function answerTo(error: Error, c: Context<App>): Response {
 function ended(c: Context<App>, problem: Problem): Response {
   c.set("outcome", problem.kind);
   return problemResponse({ ...problem, fields: { ...c.get("problemFields"), ...problem.fields } });
-}
-
-/** Routes in front of which no action stands (http/may.ts): nobody may call them. `npm run check` names them too. */
-export function unguarded({ routes }: Hono<App>): { method: string; path: string }[] {
-  const name = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
-  const guarded = new Set(routes.filter(({ handler }) => actionOf(handler) !== undefined).map(name));
-  return routes.filter((route) => route.method !== "ALL" && !guarded.has(name(route)));
 }
 
 function nobodyMay(): never {

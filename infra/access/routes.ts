@@ -21,10 +21,9 @@ export interface Route {
 }
 
 /** As much of the Worker's modules as is read. */
-const Entry = v.object({
-  default: v.object({ routes: v.array(v.object({ method: v.string(), path: v.string(), handler: v.unknown() })) }),
-});
-const May = v.object({ actionOf: v.function() });
+const Entry = v.object({ default: v.unknown() });
+const May = v.object({ guardedRoutes: v.function() });
+const Guarded = v.array(v.object({ method: v.string(), path: v.string(), action: v.optional(v.string()) }));
 
 const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
 const STAND_INS: readonly (readonly [end: string, url: string])[] = [
@@ -44,21 +43,14 @@ export async function routesOf(root: string): Promise<readonly Route[]> {
   try {
     const load = (file: string) => import(pathToFileURL(join(root, "worker", file)).href);
     const { default: app } = v.parse(Entry, await load("index.ts"));
-    const { actionOf } = v.parse(May, await load("http/may.ts"));
-    const actionAt = (handler: unknown) => {
-      const name = v.parse(v.optional(v.string()), actionOf(handler));
-      const rule = name === undefined ? undefined : access.get(name);
-      return name !== undefined && rule ? { action: { name, rule } } : {};
-    };
-    const byName = new Map<string, Route>();
-    for (const { method, path, handler } of app.routes) {
+    const { guardedRoutes } = v.parse(May, await load("http/may.ts"));
+    return v.parse(Guarded, guardedRoutes(app)).flatMap(({ action: name, ...route }): Route[] => {
+      const { path } = route;
       const folder = patterns.find((pattern) => path === pattern.path || path.startsWith(`${pattern.path}/`))?.folder;
-      if (method === "ALL" || folder === undefined) continue;
-      const key = `${method} ${path}`;
-      const route = byName.get(key) ?? { folder, method, path };
-      byName.set(key, { ...route, ...actionAt(handler) });
-    }
-    return [...byName.values()];
+      if (folder === undefined) return [];
+      const rule = name === undefined ? undefined : access.get(name);
+      return [{ folder, ...route, ...(name !== undefined && rule ? { action: { name, rule } } : {}) }];
+    });
   } finally {
     hooks.deregister();
   }

@@ -75,11 +75,11 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan
 /** What the state has for bindings of wrangler.jsonc. */
 const extraStorage = (known: Known, reads: Reads) =>
   Promise.all(
-    notDeclared(known, []).map(async ({ kind, what, name, id }) => ({
+    notDeclared(known, []).map(async ({ kind, what, name, id, jurisdiction }) => ({
       kind,
       what,
       name,
-      isEmpty: await isEmpty(kind, reads, kind === "r2" ? name : id),
+      isEmpty: await isEmpty({ kind, jurisdiction }, reads, kind === "r2" ? name : id),
     })),
   );
 

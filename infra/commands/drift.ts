@@ -102,9 +102,12 @@ async function resourceFindings(
     compare(api, "worker", `Worker ${workerName}`, workerInputs(settings, release)),
     compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
-    ...storage.map(({ kind, name }) => {
+    ...storage.map(({ kind, name, jurisdiction }) => {
       if (kind === "kv") return compare(api, "workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
-      if (kind === "r2") return compare(api, "r2Bucket", `bucket ${name}`, { accountId, name });
+      if (kind === "r2") {
+        const where = jurisdiction === undefined ? {} : { jurisdiction };
+        return compare(api, "r2Bucket", `bucket ${name}`, { accountId, name, ...where });
+      }
       return compare(api, "d1Database", `D1 database ${name}`, { accountId, name });
     }),
     ...(schedules.length > 0 || hadCrons

@@ -2,7 +2,7 @@
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
 import { type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
-import { runningAccount } from "@durable-stack/local-account/address";
+import { environmentOf, runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { start, startHere, startInto } from "../apply/start.ts";
@@ -181,10 +181,7 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
 }
 
 function printEnvironment(dir: string): void {
-  const { apiUrl, accountId, token } = mustRun(dir);
-  console.log(
-    `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`,
-  );
+  console.log(environmentOf(mustRun(dir)));
 }
 
 async function fireCron(dir: string, worker: string, cron: string | undefined): Promise<void> {

@@ -41,7 +41,7 @@ export async function claimsOf(claiming: Claiming): Promise<Claims> {
     worker: worker.importId,
     reads: reads.claim,
     blobs: blobs.claim,
-    storage: extra.map(({ kind, binding, part }) => ({ kind, binding, ...part.claim })),
+    storage: extra.map(({ part, ...one }) => ({ ...one, ...part.claim })),
     domain: edge.domain,
     routes: edge.routes,
     found: [...worker.found, ...parts.flatMap(({ found }) => found ?? []), ...edge.found],

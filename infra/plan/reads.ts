@@ -196,8 +196,7 @@ export class Reads {
       return this.#exists(at`/accounts/${accountId}/storage/kv/namespaces/${namespaceId}`);
     }
     if (type === "r2_bucket" && bucketName) {
-      const headers = jurisdiction ? { headers: { "cf-r2-jurisdiction": jurisdiction } } : {};
-      return this.#exists(at`/accounts/${accountId}/r2/buckets/${bucketName}`, headers);
+      return this.bucketExists(bucketName, jurisdiction);
     }
     return undefined;
   }
@@ -227,13 +226,16 @@ export class Reads {
     return tables === undefined || tables === null ? undefined : tables === 0;
   }
 
-  bucketExists(name: string): Promise<boolean | undefined> {
-    return this.#exists(this.#bucket(name));
+  /** A bucket of a jurisdiction is known only to requests that name it. */
+  bucketExists(name: string, jurisdiction?: string): Promise<boolean | undefined> {
+    return this.#exists(this.#bucket(name), inJurisdiction(jurisdiction));
   }
 
   /** Whether nothing is in a bucket. */
-  async bucketIsEmpty(name: string): Promise<boolean | undefined> {
-    const page = await this.#optional((api) => api.page(`${this.#bucket(name)}/objects`, { per_page: 1 }));
+  async bucketIsEmpty(name: string, jurisdiction?: string): Promise<boolean | undefined> {
+    const page = await this.#optional((api) =>
+      api.page(`${this.#bucket(name)}/objects`, { per_page: 1 }, inJurisdiction(jurisdiction)),
+    );
     return page && page.results.length === 0;
   }
 
@@ -290,3 +292,6 @@ function checked<Schema extends v.GenericSchema>(what: string, schema: Schema, a
   if (result.success) return result.output;
   throw new Error(`Cloudflare's answer about ${what} is not as documented: ${issueLines(result.issues).join("; ")}`);
 }
+
+const inJurisdiction = (jurisdiction: string | undefined) =>
+  jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };

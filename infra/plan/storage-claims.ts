@@ -81,7 +81,7 @@ function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taki
 }
 
 /** A KV namespace, bucket or D1 database that wrangler.jsonc asks for. */
-export async function storagePart(storage: Storage, { kind, binding }: StorageOfStack): Promise<Part> {
+export async function storagePart(storage: Storage, { kind, binding, jurisdiction }: StorageOfStack): Promise<Part> {
   const { reads, settings, known } = storage;
   const { type, what, nameIs } = KINDS[kind];
   const derived = storageName(settings, binding);
@@ -90,15 +90,15 @@ export async function storagePart(storage: Storage, { kind, binding }: StorageOf
   if (!known) return { claim: { name: derived } };
   const versions = versionsOf(storage);
   const bound = KINDS[kind].boundTo(bindingOf(versions, binding));
-  const all = await thereOf(kind, reads, bound, derived);
+  const all = await thereOf({ kind, jurisdiction }, reads, [bound, derived]);
   const there = all?.find(({ id }) => id === bound) ?? all?.find(({ name }) => name === derived);
   if (!there) return { claim: { name: derived } };
   const isBound = versions.some(({ bindings }) => bindings.some((one) => KINDS[kind].boundTo(one) === there.id));
-  const suffix = kind === "r2" ? "/default" : "";
+  const suffix = kind === "r2" ? `/${jurisdiction ?? "default"}` : "";
   return taking(settings, {
     what: `${what} ${there.name}`,
     claim: { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` },
-    because: isBound ? BOUND : (await isEmpty(kind, reads, there.id)) ? EMPTY : undefined,
+    because: isBound ? BOUND : (await isEmpty({ kind, jurisdiction }, reads, there.id)) ? EMPTY : undefined,
   });
 }
 
@@ -124,18 +124,26 @@ export const KINDS = {
   },
 } as const;
 
+/** A kind of storage, and of a bucket where it must stay. */
+interface Where {
+  readonly kind: StorageKind;
+  readonly jurisdiction?: string | undefined;
+}
+
 /** What the account has of a kind; undefined where it cannot be asked. Of buckets, which have no ids, those of the names. */
-async function thereOf(kind: StorageKind, reads: Reads, ...names: readonly (string | undefined)[]) {
+async function thereOf({ kind, jurisdiction }: Where, reads: Reads, names: readonly (string | undefined)[]) {
   if (kind === "kv") return (await reads.kvNamespaces())?.map(({ id, title: name }) => ({ id, name }));
   if (kind === "d1") return reads.databases();
   const asked = names.filter((name) => name !== undefined);
-  const found = await Promise.all(asked.map(async (name) => ((await reads.bucketExists(name)) ? [name] : [])));
+  const found = await Promise.all(
+    asked.map(async (name) => ((await reads.bucketExists(name, jurisdiction)) ? [name] : [])),
+  );
   return found.flat().map((name) => ({ id: name, name }));
 }
 
-export const isEmpty = (kind: StorageKind, reads: Reads, id: string): Promise<boolean | undefined> => {
+export const isEmpty = ({ kind, jurisdiction }: Where, reads: Reads, id: string): Promise<boolean | undefined> => {
   if (kind === "kv") return reads.kvIsEmpty(id);
-  return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id);
+  return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id, jurisdiction);
 };
 
 /** Storage that the state has for bindings that are no longer to have some of their own. */
@@ -149,7 +157,8 @@ export function notDeclared(known: Known | undefined, wanted: readonly StorageOf
       .map((logical) => {
         const outputs = known?.get(type, logical);
         const [name, id] = [String(outputs?.[nameIs]), String(outputs?.id)];
-        return { kind, what, binding: logical.slice(prefix.length), name, id };
+        const jurisdiction = typeof outputs?.jurisdiction === "string" ? outputs.jurisdiction : undefined;
+        return { kind, what, binding: logical.slice(prefix.length), name, id, jurisdiction };
       });
   });
 }

@@ -107,8 +107,12 @@ export class Api {
   }
 
   /** One page of a list that is paged by cursor, and the cursor of the next if there is one. */
-  async page(path: string, query: Query): Promise<{ results: readonly Properties[]; cursor: string | undefined }> {
-    const { result, result_info } = await this.send("get", path, { query, maxRetries: 2 });
+  async page(
+    path: string,
+    query: Query,
+    extra?: Extra,
+  ): Promise<{ results: readonly Properties[]; cursor: string | undefined }> {
+    const { result, result_info } = await this.send("get", path, { ...extra, query, maxRetries: 2 });
     const cursor = result_info?.cursor;
     return { results: objects(result), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
   }

@@ -1,8 +1,8 @@
 /** What was there before and after, class by class, and whether the plan named what is missing: pure. */
-import { createHash } from "node:crypto";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { forStack, type Move, moves, replay } from "@durable-stack/class-lifecycle";
 import { canonical } from "../release/canonical.ts";
+import { digestOf } from "../release/manifest.ts";
 
 /** What an object holds, as it answered; or why it did not answer. */
 export type Content = { readonly data: unknown } | { readonly fault: string };
@@ -90,5 +90,5 @@ function hash(objects: readonly Compared[], side: (object: Compared) => Content)
     const content = side(object);
     return "data" in content ? [[object.id, content.data]] : [];
   });
-  return answers.length === 0 ? undefined : createHash("sha256").update(canonical(answers)).digest("hex");
+  return answers.length === 0 ? undefined : digestOf(canonical(answers));
 }

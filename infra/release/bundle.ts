@@ -1,7 +1,7 @@
 /** Makes the modules of a Worker from its source: what `wrangler deploy` uploads, but minified (docs/wrangler-file.md). */
 import { createRequire, isBuiltin } from "node:module";
 import { basename, extname, join } from "node:path";
-import { build, type Message, type Plugin } from "esbuild";
+import { type BuildOptions, type BuildResult, context, type Message, type Plugin } from "esbuild";
 import { BuildError } from "./build-error.ts";
 import { MAIN_MODULE } from "./manifest.ts";
 import { type Rule, type SideModule, sideModules } from "./module-rules.ts";
@@ -44,13 +44,30 @@ const hasNavigator = (date: string, flags: readonly string[]): boolean =>
  * @throws BuildError with every error that esbuild finds.
  */
 export async function bundle(root: string, config: BundleConfig): Promise<Bundle> {
+  const bundler = await bundlerOf(root, config);
+  try {
+    return await bundler.bundle();
+  } finally {
+    await bundler.dispose();
+  }
+}
+
+/** Bundles again and again: what did not change is not read anew. */
+export interface Bundler {
+  /** @throws BuildError with every error that esbuild finds. */
+  bundle(): Promise<Bundle>;
+  dispose(): Promise<void>;
+}
+
+/** A bundler of the source in `root`. */
+export async function bundlerOf(root: string, config: BundleConfig): Promise<Bundler> {
   const { compatibility_date: date, compatibility_flags: flags } = config;
   const found = new Map<string, SideModule>();
   const mode = nodeMode(date, flags);
   const rules = { own: config.rules, preserveNames: config.preserve_file_names };
   // Only a name: the source map is relative to it, and must be the same wherever the release goes.
   const outdir = join(root, "dist/release");
-  const result = await build({
+  const options = {
     absWorkingDir: root,
     entryPoints: { [basename(MAIN_MODULE, extname(MAIN_MODULE))]: config.main },
     outdir,
@@ -83,17 +100,38 @@ export async function bundle(root: string, config: BundleConfig): Promise<Bundle
     ...(config.jsx_fragment !== undefined && { jsxFragment: config.jsx_fragment }),
     legalComments: "none",
     logLevel: "silent",
-  }).catch((error: unknown) => {
-    throw isFailure(error) ? new BuildError(told(error.errors)) : error;
-  });
+  } satisfies BuildOptions;
+  const esbuild = await context<typeof options>(options);
+  return {
+    async bundle() {
+      found.clear();
+      const result = await esbuild.rebuild().catch((error: unknown) => {
+        throw isFailure(error) ? new BuildError(told(error.errors)) : error;
+      });
+      const modules = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      return bundleOf(result, { main: config.main, outdir, modules });
+    },
+    dispose: () => esbuild.dispose(),
+  };
+}
 
-  const main = result.outputFiles.find(({ path }) => path === join(outdir, MAIN_MODULE));
-  const sourceMap = result.outputFiles.find(({ path }) => path === join(outdir, `${MAIN_MODULE}.map`));
-  const output = Object.values(result.metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
+/** Where the parts of a result are. */
+interface Parts {
+  readonly main: string;
+  readonly outdir: string;
+  readonly modules: readonly SideModule[];
+}
+
+function bundleOf(
+  { outputFiles, metafile }: BuildResult<{ write: false; metafile: true }>,
+  { main: source, outdir, modules }: Parts,
+): Bundle {
+  const main = outputFiles.find(({ path }) => path === join(outdir, MAIN_MODULE));
+  const sourceMap = outputFiles.find(({ path }) => path === join(outdir, `${MAIN_MODULE}.map`));
+  const output = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
   if (!main || !sourceMap || !output?.exports.includes("default")) {
-    throw new BuildError(`${config.main}: it has no default export. \`main\` must be an ES module Worker.`);
+    throw new BuildError(`${source}: it has no default export. \`main\` must be an ES module Worker.`);
   }
-  const modules = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return { main: main.contents, sourceMap: sourceMap.contents, modules, exports: output.exports };
 }
 

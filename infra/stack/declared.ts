@@ -2,8 +2,7 @@
  * What a stack has besides the versions of its Worker, as Cloudflare is asked for it. The program declares resources with
  * these inputs, and `npm run drift` compares them with what is there.
  */
-import { createHash } from "node:crypto";
-import type { Manifest } from "../release/manifest.ts";
+import { digestOf, type Manifest } from "../release/manifest.ts";
 import type { Owner, PublicSettings } from "./config.ts";
 import { workerExtras } from "./extras.ts";
 
@@ -52,7 +51,7 @@ export function storageBase({ project, stack }: Owner): string {
   const whole = `${project}-${stack}`;
   const plain = whole.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
   if (plain === whole && whole.length <= LONGEST) return whole;
-  return `${plain.slice(0, LONGEST - 9).replace(/-+$/, "")}-${createHash("sha256").update(whole).digest("hex").slice(0, 8)}`;
+  return `${plain.slice(0, LONGEST - 9).replace(/-+$/, "")}-${digestOf(whole).slice(0, 8)}`;
 }
 
 /** The longest name that Cloudflare takes for a bucket. */
@@ -69,7 +68,7 @@ export function storageName(owner: Owner, binding: string): string {
     .replace(/^-+|-+$/g, "");
   const whole = `${storageBase(owner)}-${plain}`;
   if (binding === plain.toUpperCase().replaceAll("-", "_") && whole.length <= LONGEST_NAME) return whole;
-  const hash = createHash("sha256").update(binding).digest("hex").slice(0, 8);
+  const hash = digestOf(binding).slice(0, 8);
   return `${whole.slice(0, LONGEST_NAME - 9).replace(/-+$/, "")}-${hash}`;
 }
 

@@ -5,13 +5,14 @@
 
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
+import { blobsBinding, jurisdictionsOf } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";
 
 type Binding = cloudflare.types.input.WorkerVersionBinding;
-type Own = Pick<PublicSettings, "vars" | "bind">;
+type Own = Pick<PublicSettings, "vars" | "bind" | "regions">;
 type WithExtras = Pick<Manifest, "extras">;
 
 /** What a stack has of its own for a binding. */
@@ -20,6 +21,8 @@ export type StorageKind = (typeof STORAGE_KINDS)[number];
 export interface StorageOfStack {
   readonly kind: StorageKind;
   readonly binding: string;
+  /** Of a bucket whose data must stay somewhere. */
+  readonly jurisdiction?: string | undefined;
 }
 
 const of = ({ extras = NO_EXTRAS }: WithExtras): Extras => extras;
@@ -27,23 +30,33 @@ const of = ({ extras = NO_EXTRAS }: WithExtras): Extras => extras;
 /** The variables of a stack: those of the release, with the stack's values. */
 const varsOf = (release: WithExtras, { vars }: Own) => ({ ...of(release).vars, ...vars });
 
-const storageBindings = (release: WithExtras): readonly StorageOfStack[] => {
+/** What wrangler.jsonc asks for, and a bucket for each jurisdiction of the stack's regions. */
+const storageBindings = (release: WithExtras, { regions }: Pick<Own, "regions">): readonly StorageOfStack[] => {
   const { kv_namespaces, r2_buckets, d1_databases } = of(release);
   return [
     ...kv_namespaces.map(({ binding }) => ({ kind: "kv" as const, binding })),
     ...r2_buckets.map(({ binding }) => ({ kind: "r2" as const, binding })),
     ...d1_databases.map(({ binding }) => ({ kind: "d1" as const, binding })),
+    ...jurisdictionsOf(regions).map((jurisdiction) => ({
+      kind: "r2" as const,
+      binding: blobsBinding(jurisdiction),
+      jurisdiction,
+    })),
   ];
 };
 
 /** KV namespaces, buckets and databases that are made for the stack: those that `bind` leads nowhere else. */
-export const storageOf = (release: WithExtras, { bind }: Pick<Own, "bind">): readonly StorageOfStack[] =>
-  storageBindings(release).filter(({ binding }) => bind[binding] === undefined);
+export const storageOf = (release: WithExtras, own: Pick<Own, "bind" | "regions">): readonly StorageOfStack[] =>
+  storageBindings(release, own).filter(({ binding }) => own.bind[binding] === undefined);
 
 /** A binding to a KV namespace or a database by its id, or to a bucket by its name. */
-export const storageBinding = (kind: StorageKind, name: string, to: pulumi.Input<string>): Binding => {
+export const storageBinding = (
+  { kind, binding: name, jurisdiction }: StorageOfStack,
+  to: pulumi.Input<string>,
+): Binding => {
   if (kind === "kv") return { type: "kv_namespace", name, namespaceId: to };
-  return kind === "r2" ? { type: "r2_bucket", name, bucketName: to } : { type: "d1", name, id: to };
+  if (kind === "d1") return { type: "d1", name, id: to };
+  return { type: "r2_bucket", name, bucketName: to, ...(jurisdiction !== undefined && { jurisdiction }) };
 };
 
 /** Bindings that need no resource of the stack's own. */
@@ -52,9 +65,9 @@ export function extraBindings(release: WithExtras, settings: Own): readonly Bind
   const target = (binding: string, named: string) => settings.bind[binding] ?? named;
   return [
     ...Object.entries(varsOf(release, settings)).map(([name, value]) => variable(name, value)),
-    ...storageBindings(release).flatMap(({ kind, binding }) => {
-      const to = settings.bind[binding];
-      return to === undefined ? [] : [storageBinding(kind, binding, to)];
+    ...storageBindings(release, settings).flatMap((one) => {
+      const to = settings.bind[one.binding];
+      return to === undefined ? [] : [storageBinding(one, to)];
     }),
     ...services.map(({ binding: name, service, entrypoint }) => ({
       type: "service",
@@ -132,22 +145,28 @@ const reporting = ({
 export const cronsOf = (release: WithExtras): readonly string[] => of(release).triggers?.crons ?? [];
 
 /** What of all this is part of a version: another one of it is another version. Undefined: nothing. */
-export function versionPart(release: WithExtras, { vars, bind }: Own): unknown {
+export function versionPart(release: WithExtras, { vars, bind }: Pick<Own, "vars" | "bind">): unknown {
   const { triggers: _, tail_consumers: __, logpush: ___, observability: ____, ...part } = release.extras ?? {};
   const none = [part, vars, bind].every((one) => Object.keys(one).length === 0);
   return none ? undefined : { ...part, overVars: vars, bind };
 }
 
 /** Names of bindings that `bind` may lead elsewhere. */
-function bindable(release: WithExtras): readonly string[] {
+function bindable(release: WithExtras, own: Pick<Own, "regions">): readonly string[] {
   const { services, objects, queues } = of(release);
-  return [...storageBindings(release), ...services, ...objects, ...(queues?.producers ?? [])].map(
+  return [...storageBindings(release, own), ...services, ...objects, ...(queues?.producers ?? [])].map(
     ({ binding }) => binding,
   );
 }
 
+/** Jurisdictions of objects in which the provider makes no bucket (6.22.1, r2Bucket.jurisdiction). */
+const WITHOUT_BUCKETS: readonly string[] = ["fedramp-high"];
+
 /** What a stack sets that the release has no place for. */
-export function overrideFindings(release: WithExtras, { stack, vars, bind }: Own & { readonly stack: string }) {
+export function overrideFindings(
+  release: WithExtras,
+  { stack, vars, bind, regions }: Own & { readonly stack: string },
+) {
   const { vars: known } = of(release);
   const unknown = (key: string, name: string, names: readonly string[]): Finding => ({
     code: "setting_without_place",
@@ -155,7 +174,7 @@ export function overrideFindings(release: WithExtras, { stack, vars, bind }: Own
     message: `wrangler.jsonc, as it was when the release was built, has no such ${key === "vars" ? "variable" : "binding"}${names.length ? `; it has ${names.join(", ")}` : ""}.`,
     fix: `correct its name in Pulumi.${stack}.yaml or take it away; or say it in wrangler.jsonc too and build again.`,
   });
-  const names = bindable(release);
+  const names = bindable(release, { regions });
   return [
     ...Object.keys(vars)
       .filter((name) => !Object.hasOwn(known, name))
@@ -163,5 +182,14 @@ export function overrideFindings(release: WithExtras, { stack, vars, bind }: Own
     ...Object.keys(bind)
       .filter((name) => !names.includes(name))
       .map((name) => unknown("bind", name, names)),
+    ...storageOf(release, { bind, regions })
+      .filter(({ jurisdiction }) => jurisdiction !== undefined && WITHOUT_BUCKETS.includes(jurisdiction))
+      .map(({ binding, jurisdiction }) => ({
+        code: "jurisdiction_without_bucket" as const,
+        subject: String(jurisdiction),
+        message:
+          "the provider makes no bucket in this jurisdiction, and the files of its regions may lie nowhere else.",
+        fix: `make the bucket by hand, and lead to it in Pulumi.${stack}.yaml: bind: { ${binding}: <the bucket's name> }.`,
+      })),
   ];
 }

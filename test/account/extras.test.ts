@@ -244,4 +244,33 @@ it("drift names the cron triggers and the storage that somebody changed in the a
   expect(lines.join("\n")).toMatch(/\[resource_missing\] D1 database durable-stack-local-db: it does not exist/);
 });
 
+it("a region with a jurisdiction keeps its files there, in another bucket", async () => {
+  const eu = { id: "eu", prefix: "eu", locationHint: "weur" };
+  const config = {
+    regions: [eu, { ...eu, id: "law", prefix: "law", jurisdiction: "eu" }],
+  };
+  const code = readFileSync(join(project.root, "worker/extras.ts"), "utf8");
+  writeFileSync(
+    join(project.root, "worker/extras.ts"),
+    code.replace(
+      'await env.BLOBS.put("own", "blob");',
+      `$& if (env.BLOBS_EU) await env.BLOBS_EU.put("theirs", "blob");`,
+    ),
+  );
+  expect(await deploy(STORES, config)).toContain("create R2Bucket");
+  await ask();
+  const objects = async (bucket: string, jurisdiction: string) => {
+    const headers = { authorization: `Bearer ${account.token}`, "cf-r2-jurisdiction": jurisdiction };
+    return v
+      .parse(
+        v.array(v.object({ key: v.string() })),
+        await call(`/accounts/:account/r2/buckets/${bucket}/objects`, { headers }),
+      )
+      .map(({ key }) => key);
+  };
+  expect(await objects("durable-stack-local-blobs-eu", "eu")).toEqual(["theirs"]);
+  expect(await objects("durable-stack-local-blobs", "default")).toEqual(["own"]);
+  expect(await deploy(STORES, config)).toEqual([]);
+});
+
 const Databases = v.array(v.object({ uuid: v.string(), name: v.string() }));

@@ -169,6 +169,32 @@ describe("a fresh stack", () => {
     expect(outputs).toEqual({ floor: 7, page: "https://w.example.workers.dev/" });
   });
 
+  it("gets a bucket in each jurisdiction of its regions", async () => {
+    const region = (id: string, more: object = {}) => ({ id, prefix: id, locationHint: "weur", ...more });
+    const regions = [
+      region("eu"),
+      region("law", { jurisdiction: "eu" }),
+      region("bank", { jurisdiction: "eu" }),
+      region("gov", { jurisdiction: "fedramp-high" }),
+    ];
+    await expect(run({ regions })).rejects.toThrow(
+      /fedramp-high[\s\S]*bind: \{ BLOBS_FEDRAMP_HIGH: <the bucket's name> \}/,
+    );
+    const { of } = await run({ regions, bind: { BLOBS_FEDRAMP_HIGH: "by-hand" } });
+    const buckets = of("R2Bucket").map(({ inputs: { name, jurisdiction } }) => [name, jurisdiction]);
+    expect(buckets).toEqual([
+      ["durable-stack-test-blobs", undefined],
+      ["durable-stack-test-blobs-eu", "eu"],
+    ]);
+    expect(object(reveal(of("WorkerVersion")[0]?.inputs ?? {})).bindings).toEqual(
+      expect.arrayContaining([
+        { type: "r2_bucket", name: "BLOBS", bucketName: "durable-stack-test-blobs" },
+        { type: "r2_bucket", name: "BLOBS_EU", bucketName: "durable-stack-test-blobs-eu", jurisdiction: "eu" },
+        { type: "r2_bucket", name: "BLOBS_FEDRAMP_HIGH", bucketName: "by-hand", jurisdiction: "fedramp-high" },
+      ]),
+    );
+  });
+
   it("is on workers.dev only while it has no address of its own", async () => {
     const { of, outputs } = await run({
       zoneId: "1".repeat(32),

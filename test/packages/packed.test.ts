@@ -1,8 +1,10 @@
 /** Each package, packed as it would be published, works in an empty project. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
@@ -56,5 +58,28 @@ describe("in an empty project", () => {
       await account.close();
     `;
     expect(await printed(script)).toBe("true");
+  });
+
+  it("local-account has a command: it starts an account, points a shell at it, and ends in order", async () => {
+    const bin = join(project, "node_modules/.bin/local-account");
+    const options = ["--dir", "by-command", "--port", "0", "--api-port", "0", "--json"];
+    const child = spawn(bin, options, { cwd: project, stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
+    const [line] = await once(createInterface({ input: child.stdout }), "line");
+    const { apiUrl, token } = JSON.parse(String(line));
+    const answer = await fetch(`${apiUrl}/accounts`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await answer.json()).toMatchObject({ success: true });
+    const env = await run(bin, ["env", "--dir", "by-command"], { cwd: project });
+    expect(env.stdout).toContain(`export CLOUDFLARE_API_BASE_URL=${apiUrl} `);
+    child.kill("SIGINT");
+    expect(await exited).toEqual([0, null]);
+    await expect(run(bin, ["env", "--dir", "by-command"], { cwd: project })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("No local account runs in"),
+    });
+    await expect(run(bin, ["--port", "many"], { cwd: project })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("0 to 65535"),
+    });
   });
 });

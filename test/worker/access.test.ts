@@ -5,8 +5,8 @@ import * as v from "valibot";
 import { beforeEach, describe, expect, it } from "vitest";
 import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import page from "../../docs/access.md?raw";
-import { unguarded } from "../../worker/app.ts";
 import type { App } from "../../worker/http/context.ts";
+import { guardedRoutes } from "../../worker/http/may.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { KINDS, type Kind } from "../../worker/who.ts";
 import { ADMIN, type Answer, unique } from "./helpers.ts";
@@ -138,6 +138,9 @@ describe("every cell of docs/access.md", () => {
 describe("a route without an action", () => {
   it("is found, whatever else stands in front of it", () => {
     const routes = new Hono<App>().get("/bare", (c) => c.text("open")).post("/bare", (c) => c.text("open"));
-    expect(unguarded(routes).map(({ method, path }) => `${method} ${path}`)).toEqual(["GET /bare", "POST /bare"]);
+    expect(guardedRoutes(routes)).toEqual([
+      { method: "GET", path: "/bare", action: undefined },
+      { method: "POST", path: "/bare", action: undefined },
+    ]);
   });
 });

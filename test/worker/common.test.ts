@@ -112,7 +112,7 @@ describe("a body", () => {
     expect(Reflect.get({}, "polluted")).toBeUndefined();
     expect(await add('{"__proto__":{"by":7}}')).toMatchObject({
       status: 400,
-      body: { errors: [{ field: "__proto__", message: "there is no such field" }] },
+      body: { errors: [{ field: "__proto__", message: "no field may have this name" }] },
     });
   });
 

@@ -164,6 +164,7 @@ it("a stack gives its Worker the bindings and settings that wrangler would uploa
   }));
   const release = { extras: v.parse(Extras, extrasOf(file, others)) };
   const own = {
+    regions: [],
     vars: {},
     bind: { USERS: config.kv_namespaces[0]?.id ?? "", FILES: "files", DB: config.d1_databases[0]?.database_id ?? "" },
   };

@@ -7,6 +7,8 @@ const MAX_TEXT = 4_000;
 /** Bytes of UTF-8: room for the longest text in the widest characters. */
 const MAX_FRAME_BYTES = 16_384;
 const MAX_CLIENT_ID = 64;
+/** Neither white space nor what has no shape: zero-width characters, marks of direction. */
+const VISIBLE = /[^\s\p{C}\u2800\u3164\u115F\u1160\uFFA0]/u;
 
 const ClientId = v.pipe(
   v.string("clientId: must be a string"),
@@ -37,7 +39,10 @@ const Frame = v.variant(
           v.pipe(v.string("attachment: must be a string"), v.maxLength(64, "attachment: no such key")),
         ),
       }),
-      v.check(({ text, attachment }) => attachment !== undefined || text.trim() !== "", "text: must not be empty"),
+      v.check(
+        ({ text, attachment }) => attachment !== undefined || VISIBLE.test(text),
+        "text: must not be empty, nor have invisible characters only",
+      ),
     ),
     v.object({ type: v.literal("typing") }),
     v.object({ type: v.literal("ping") }),

@@ -34,6 +34,8 @@ export const chat = pattern({
          * then never more than 200 behind, at which a room gives a reader up.
          */
         messagesPerSecond: v.optional(whole(1, 10_000), 100),
+        /** Mebibytes of the files that a room keeps. */
+        attachmentsMiB: v.optional(whole(1, 100_000), 1_000),
         /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
         retentionDays: v.optional(whole(1, 3_650)),
       }),

@@ -10,6 +10,8 @@ import { DurableObject } from "cloudflare:workers";
 import { deadCredential } from "../http/caller.ts";
 import { denied } from "../http/may.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
+import { blobsOf } from "../objects/blobs.ts";
+import { regionOfObject } from "../objects/names.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { answerAsleep, answerClose, isOpen, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
@@ -196,13 +198,28 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Announces a file that is about to be stored in R2. */
-  async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "denied"> {
+  async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
     if (!isLetIn(uploader, this.#door)) return "denied";
     this.#schema.create();
     const now = Date.now();
-    if (!this.#uploads.reserve(upload, now)) return "too-many";
+    const most = stackOf(this.env).settings.chat.attachmentsMiB * 1_024 * 1_024;
+    const reserved = this.#uploads.reserve(upload, now, most);
+    if (reserved === "reserved") await this.#arm(this.#uploads.nextDue(now) ?? now);
+    return reserved;
+  }
+
+  /** The file will not come: its place is free, and what arrived of it goes. */
+  async abandon(key: string): Promise<void> {
+    if (this.#schema.empty) return;
+    this.#uploads.leave(key);
+    const now = Date.now();
     await this.#arm(this.#uploads.nextDue(now) ?? now);
-    return "reserved";
+  }
+
+  /** Where the files of the room's region are. */
+  get #bucket(): R2Bucket {
+    const region = regionOfObject(stackOf(this.env).regions, this.ctx.id.name ?? "");
+    return blobsOf(this.env, region ?? {});
   }
 
   /** The file is in R2. False where it came too late. */
@@ -267,7 +284,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const leaving = this.#uploads.leaving(now);
     let deleted = true;
     try {
-      if (leaving.length > 0) await this.env.BLOBS.delete(leaving.map(({ blob }) => blob));
+      if (leaving.length > 0) await this.#bucket.delete(leaving.map(({ blob }) => blob));
       this.#uploads.forget(leaving.map(({ key }) => key));
     } catch (error) {
       deleted = false;

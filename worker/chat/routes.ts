@@ -10,38 +10,23 @@ import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
-import { nameOf, objectFor } from "../objects/names.ts";
+import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import type { Caller } from "../who.ts";
+import { Attachment, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
 import { joinRequest } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
-import type { ChatRoomDO, Readable } from "./room.ts";
+import type { ChatRoomDO } from "./room.ts";
 
 const MAX_PAGE = 100;
-const MAX_ATTACHMENT_BYTES = 10 * 1_024 * 1_024;
-/** What browsers show or save, and never run. */
-const ATTACHMENT_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"];
-
 const Seq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 const Join = v.object({ after: v.optional(Seq) });
 const Range = v.object({
   before: v.optional(Seq),
   after: v.optional(Seq),
   limit: v.optional(wholeNumber(1, MAX_PAGE), String(MAX_PAGE)),
-});
-const FileName = v.object({
-  name: v.optional(
-    v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}/\\]+$/u, "no such file name")),
-  ),
-});
-
-const Attachment = v.object({
-  key: v.string(),
-  type: v.string(),
-  size: v.number(),
-  name: v.optional(v.string()),
 });
 const Messages = v.object({
   messages: v.array(
@@ -114,72 +99,11 @@ export const routes = new Hono<App>()
     params(Member),
     async (c) => c.json(await manage(c, (room, keeper) => room.remove(c.req.valid("param").userId, keeper))),
   )
-  .post(
-    "/:roomId/attachments",
-    describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
-    may(chat, "attach"),
-    query(FileName),
-    async (c) => {
-      const userId = await someone(c);
-      const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
-      if (!ATTACHMENT_TYPES.includes(type)) {
-        throw refusal("unsupported-media-type", `Attachments may be ${ATTACHMENT_TYPES.join(", ")}`);
-      }
-      const size = lengthOf(c);
-      const key = crypto.randomUUID();
-      const blob = `${nameOf(c, chat, c.req.param("roomId"))}/${key}`;
-      const { name } = c.req.valid("query");
-      const file = { key, type, size, ...(name !== undefined && { name }) };
-      // Not retried: the second call of the two would find the key taken.
-      const reserved = await roomOf(c).reserve({ ...file, blob, userId }, undecided(c));
-      if (reserved === "denied") throw denied(await callerOf(c));
-      if (reserved === "too-many") {
-        throw refusal("rate-limited", "Too many uploads are waiting to be sent", { headers: { "Retry-After": "60" } });
-      }
-      await store(c, blob, type, size);
-      if (!(await retry(() => roomOf(c).stored(key)))) {
-        await c.env.BLOBS.delete(blob);
-        throw refusal("unavailable", "The upload took too long; start it again");
-      }
-      return c.json(file, 201);
-    },
-  )
-  .get(
-    "/:roomId/attachments/:key",
-    describe("A file, for the room's members", { 200: "Its bytes; Range and If-None-Match are honoured" }),
-    may(chat, "attach"),
-    async (c) => {
-      const userId = await someone(c);
-      const file: Readable = await retry(
-        async () => await roomOf(c).attachment(c.req.param("key"), userId, undecided(c)),
-      );
-      if (file.kind === "forbidden")
-        throw refusal("forbidden", "Only members of the room may read its attachments: join it");
-      if (file.kind !== "found") throw notFound();
-      const stored = await c.env.BLOBS.get(file.upload.blob, { onlyIf: c.req.raw.headers, range: c.req.raw.headers });
-      if (!stored) throw notFound();
-      const headers = new Headers({
-        "Content-Type": file.upload.type,
-        ETag: stored.httpEtag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=3600",
-        // Bytes from users: saved under their name, never run in the page's origin.
-        "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(file.upload.name ?? file.upload.key)}`,
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-      });
-      if (!("body" in stored)) return new Response(null, { status: 304, headers });
-      const range = partOf(stored);
-      if (!range) return new Response(stored.body, { headers });
-      headers.set("Content-Range", `bytes ${range.from}-${range.to}/${stored.size}`);
-      return new Response(stored.body, { status: 206, headers });
-    },
-  );
+  .route("/", attachments);
 
 type RoomContext = Context<App, "/:roomId">;
 
 const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
-
-const notFound = () => refusal("not-found", "There is no such attachment in this room");
 
 async function join(c: RoomContext, after: number | undefined): Promise<Response> {
   const caller = await namedCallerOf(c);
@@ -210,48 +134,4 @@ async function manage(
   if (door === "denied") throw denied(await callerOf(c));
   if (door === "full") throw refusal("invalid-input", `userId: the room has ${MAX_MEMBERS} members, and takes no more`);
   return door;
-}
-
-/** The id of the caller, who must be somebody. */
-async function someone(c: RoomContext): Promise<string> {
-  const { id } = await callerOf(c);
-  if (id !== "") return id;
-  throw refusal("unauthorized", "Log in, or show the token that the room's history frame gave you, as a bearer token", {
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
-}
-
-/** The declared length of the body: R2 must know it before the first byte. */
-function lengthOf(c: RoomContext): number {
-  const declared = c.req.header("Content-Length") ?? "";
-  if (!/^[1-9]\d{0,15}$/.test(declared)) {
-    throw refusal("length-required", "Send the file's size as Content-Length; it must not be empty");
-  }
-  const length = Number(declared);
-  if (length > MAX_ATTACHMENT_BYTES) {
-    throw refusal("too-large", `An attachment may have at most ${MAX_ATTACHMENT_BYTES} bytes`);
-  }
-  return length;
-}
-
-/** Streams the body into R2, exactly as many bytes as were declared. */
-async function store(c: RoomContext, blob: string, contentType: string, size: number): Promise<void> {
-  const { readable, writable } = new FixedLengthStream(size);
-  try {
-    const written = c.req.raw.body?.pipeTo(writable);
-    await Promise.all([written, c.env.BLOBS.put(blob, readable, { httpMetadata: { contentType } })]);
-  } catch {
-    // What was reserved and did not arrive whole goes with the uploads that are never sent.
-    throw refusal("unavailable", `The file was not stored; send it again, all ${size} bytes of its Content-Length`);
-  }
-}
-
-/** Which bytes of the file the stored part is; undefined where it is all of it. */
-function partOf({ range, size }: R2Object): { from: number; to: number } | undefined {
-  if (!range) return undefined;
-  const suffix = "suffix" in range ? range.suffix : undefined;
-  const offset = "offset" in range ? range.offset : undefined;
-  const from = suffix === undefined ? (offset ?? 0) : Math.max(size - suffix, 0);
-  const length = ("length" in range ? range.length : undefined) ?? size - from;
-  return length === size ? undefined : { from, to: from + length - 1 };
 }

@@ -13,6 +13,8 @@ export const UPLOADS_TABLE = `
   ) STRICT, WITHOUT ROWID`;
 
 const UNSENT_MS = 60 * 60 * 1_000;
+/** Ten mebibytes take a minute and a half at a megabit a second. */
+const ARRIVING_MS = 10 * 60 * 1_000;
 /** Files that one user may have waiting to be sent. */
 const MAX_UNSENT = 20;
 /** What one call deletes from R2. */
@@ -43,18 +45,24 @@ export class Uploads {
     this.#sql = sql;
   }
 
-  /** Writes down a file that is to come. False where the user has too many waiting. */
-  reserve({ key, blob, userId, type, size, name }: Upload, now: number): boolean {
+  /** Writes down a file that is to come, unless the user has too many waiting or the room more than `most` bytes. */
+  reserve(
+    { key, blob, userId, type, size, name }: Upload,
+    now: number,
+    most: number,
+  ): "reserved" | "too-many" | "room-full" {
     const { waiting } = this.#sql
       .exec<{ waiting: number }>(
         "SELECT count(*) AS waiting FROM uploads WHERE user_id = ? AND state IN ('reserved', 'stored')",
         userId,
       )
       .one();
-    if (waiting >= MAX_UNSENT) return false;
+    if (waiting >= MAX_UNSENT) return "too-many";
+    const { bytes } = this.#sql.exec<{ bytes: number }>("SELECT coalesce(sum(size), 0) AS bytes FROM uploads").one();
+    if (bytes + size > most) return "room-full";
     const values = [key, blob, userId, type, size, name ?? null, now];
     this.#sql.exec("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)", ...values);
-    return true;
+    return "reserved";
   }
 
   /** All bytes are there. False where it took so long that the file is not wanted any more. */
@@ -97,8 +105,9 @@ export class Uploads {
   /** Files to delete from R2 now. Nobody can send or read them any more. */
   leaving(now: number): { key: string; blob: string }[] {
     this.#sql.exec(
-      "UPDATE uploads SET state = 'leaving' WHERE state IN ('reserved', 'stored') AND at <= ?",
+      `UPDATE uploads SET state = 'leaving' WHERE at <= CASE state WHEN 'stored' THEN ? WHEN 'reserved' THEN ? END`,
       now - UNSENT_MS,
+      now - ARRIVING_MS,
     );
     return this.#sql
       .exec<Pick<Row, "key" | "blob">>("SELECT key, blob FROM uploads WHERE state = 'leaving' LIMIT ?", DELETED_AT_ONCE)
@@ -114,7 +123,7 @@ export class Uploads {
   nextDue(now: number): number | undefined {
     const { due } = this.#sql
       .exec<{ due: number | null }>(
-        `SELECT min(CASE state WHEN 'leaving' THEN ? ELSE at + ${UNSENT_MS} END) AS due FROM uploads WHERE state <> 'sent'`,
+        `SELECT min(CASE state WHEN 'leaving' THEN ? WHEN 'reserved' THEN at + ${ARRIVING_MS} ELSE at + ${UNSENT_MS} END) AS due FROM uploads WHERE state <> 'sent'`,
         now,
       )
       .one();

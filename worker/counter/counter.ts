@@ -5,11 +5,14 @@
  * for many increments, and a lone caller waits for no timer. With an idempotency key a call counts once, however
  * often it is made. What is in memory is only ahead of the disk while a write is on its way; should the write fail,
  * the object is reset and the disk is right.
+ *
+ * What only callers have made whom nobody knows is deleted when they have left it alone for long (setting
+ * `anonymousDays`).
  */
 import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
-import { findReplay, keepReplay, REPLAYS_TABLE } from "../objects/replays.ts";
+import { findReplay, keepReplay, REPLAYS_TABLE, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import {
@@ -21,6 +24,8 @@ import {
   sendTo,
   switchTo,
 } from "../objects/sockets.ts";
+import { Wake } from "../objects/wake.ts";
+import { stackOf } from "../stack.ts";
 import { add, MAX_COUNT } from "./count.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
@@ -31,20 +36,40 @@ const STEPS: SchemaSteps = [
      shared_until INTEGER NOT NULL
    ) STRICT`,
   REPLAYS_TABLE,
+  // When it was last changed; null where somebody known has changed it, so that it stays.
+  "ALTER TABLE counter ADD COLUMN idle_since INTEGER",
 ];
 
 /** At most ten pushes a second to whoever watches. */
 const PUSH_INTERVAL_MS = 100;
 const MAX_WATCHERS = 1_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** The new count, or that the idempotency key came before with another payload. */
-export type Counted = { ok: true; count: number; replayed: boolean } | { ok: false; reason: "key-conflict" };
+/**
+ * The new count; or why there is none: the idempotency key came before with another payload, or the counter is not
+ * there and was not to be made.
+ */
+export type Counted =
+  | { ok: true; count: number; replayed: boolean }
+  | { ok: false; reason: "key-conflict" | "missing" };
+
+/** How a change is to be made. */
+export interface Terms {
+  readonly key?: string | undefined;
+  /** Whether it is made by somebody known; so by default. */
+  readonly known?: boolean;
+  /** Whether a counter that is not there is made; so by default. */
+  readonly create?: boolean;
+}
 
 type Change = { kind: "add"; by: number } | { kind: "reset" };
 
 /** A change that is made in memory, and the idempotency key that it came under. */
 interface Changed {
   readonly count: number;
+  readonly known?: boolean;
+  /** Whether the counter is deleted, with all that came before. */
+  readonly deleted?: true;
   readonly once?: { readonly key: string; readonly payload: string };
 }
 
@@ -57,7 +82,7 @@ export class CounterDO extends DurableObject<Env> {
   #sharedUntil = 0;
   #published: Copy | undefined;
   #publishing = false;
-  #alarmSet = false;
+  readonly #wake: Wake;
 
   /** The count of the last write that is done: what watchers may see. */
   #durable = 0;
@@ -66,6 +91,7 @@ export class CounterDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#wake = new Wake(ctx.storage);
     this.#schema = new Schema(ctx.storage, STEPS);
     if (this.#schema.empty) return;
     const [row] = ctx.storage.sql
@@ -76,13 +102,19 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   /** Adds `by` (may be negative) and returns the new count; never below 0, never above 2^53 - 1. */
-  add(by: number, key?: string): Promise<Counted> {
-    return this.#change({ kind: "add", by }, key);
+  add(by: number, terms?: Terms): Promise<Counted> {
+    return this.#change({ kind: "add", by }, terms);
   }
 
   /** Back to 0. */
-  reset(key?: string): Promise<Counted> {
-    return this.#change({ kind: "reset" }, key);
+  reset(terms?: Terms): Promise<Counted> {
+    return this.#change({ kind: "reset" }, terms);
+  }
+
+  /** Deletes the counter, with its copy in KV and its idempotency keys. Who watches sees 0. */
+  async remove(): Promise<void> {
+    this.#count = 0;
+    await this.#commits.commit({ count: 0, deleted: true });
   }
 
   /** The count as of now, once it is durable: nobody ever sees a number that a crash could take back. */
@@ -106,13 +138,22 @@ export class CounterDO extends DurableObject<Env> {
     return copy;
   }
 
-  /** Publishes what changed. Runs early, late or twice without harm, and is not set again while nothing changes. */
+  /** Deletes or publishes what is due, and sweeps old keys. Runs early, late or twice without harm. */
   override async alarm(): Promise<void> {
-    this.#alarmSet = false;
+    this.#wake.gone();
+    if (this.#schema.empty) return;
     const asOf = Date.now();
+    const goes = this.#goesAt();
+    if (goes !== undefined && goes <= asOf) {
+      // A socket that is open is a use.
+      if (openSockets(this.ctx).length === 0) return this.remove();
+      this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);
+    }
+    this.#wake.by(this.#goesAt());
+    this.#wake.by(sweepReplays(this.ctx.storage.sql, asOf));
     if (asOf >= this.#sharedUntil || this.#count === this.#published?.count) return;
     const due = this.#nextPublish(asOf);
-    if (due > asOf) await this.#setAlarm(due);
+    if (due > asOf) this.#wake.by(due);
     else await this.#publish({ count: await this.value(), asOf });
   }
 
@@ -137,20 +178,21 @@ export class CounterDO extends DurableObject<Env> {
     answerClose(socket, code, reason);
   }
 
-  async #change(change: Change, key: string | undefined): Promise<Counted> {
-    if (key !== undefined) return this.#changeOnce(change, key);
-    return this.#commits.commit({ count: this.#apply(change) });
+  async #change(change: Change, { key, known = true, create = true }: Terms = {}): Promise<Counted> {
+    if (!create && this.#schema.empty && this.#commits.waiting.length === 0) return { ok: false, reason: "missing" };
+    if (key !== undefined) return this.#changeOnce(change, key, known);
+    return this.#commits.commit({ count: this.#apply(change), known });
   }
 
-  async #changeOnce(change: Change, key: string): Promise<Counted> {
+  async #changeOnce(change: Change, key: string, known: boolean): Promise<Counted> {
     const payload = JSON.stringify(change);
-    const known = this.#answerTo(key, payload);
-    if (known === "conflict") return { ok: false, reason: "key-conflict" };
-    if (known !== undefined) {
+    const before = this.#answerTo(key, payload);
+    if (before === "conflict") return { ok: false, reason: "key-conflict" };
+    if (before !== undefined) {
       await this.#commits.settled();
-      return { ok: true, count: known, replayed: true };
+      return { ok: true, count: before, replayed: true };
     }
-    return this.#commits.commit({ count: this.#apply(change), once: { key, payload } });
+    return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
   }
 
   /** In memory; the next write makes it last. */
@@ -172,15 +214,11 @@ export class CounterDO extends DurableObject<Env> {
   async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {
     const count = this.#count;
     try {
-      this.#schema.create();
-      // One statement is whole without a transaction around it.
-      if (changes.every(({ once }) => once === undefined)) this.#writeCount(count);
-      else {
-        this.ctx.storage.transactionSync(() => {
-          this.#writeCount(count);
-          this.#writeAnswers(changes);
-        });
-      }
+      await this.#wake.look();
+      const end = changes.findLastIndex(({ deleted }) => deleted);
+      if (end >= 0) await this.#forget();
+      const rest = changes.slice(end + 1);
+      if (rest.length > 0) this.#writeChanges(count, rest);
       await this.ctx.storage.sync();
     } catch (error) {
       const failure = notWritten("the count", error);
@@ -192,17 +230,52 @@ export class CounterDO extends DurableObject<Env> {
     return changes.map((change) => ({ ok: true, count: change.count, replayed: false }));
   }
 
-  #writeCount(count: number): void {
-    this.ctx.storage.sql.exec(
-      "INSERT INTO counter VALUES (1, ?, 0) ON CONFLICT (id) DO UPDATE SET count = excluded.count",
-      count,
-    );
+  #writeChanges(count: number, changes: readonly Changed[]): void {
     const now = Date.now();
-    if (now < this.#sharedUntil && !this.#alarmSet) void this.#setAlarm(this.#nextPublish(now));
+    const idleSince = changes.some(({ known }) => known) ? null : now;
+    this.#schema.create();
+    // One statement is whole without a transaction around it.
+    if (changes.every(({ once }) => once === undefined)) this.#writeCount(count, idleSince);
+    else {
+      this.ctx.storage.transactionSync(() => {
+        this.#writeCount(count, idleSince);
+        this.#writeAnswers(changes, now);
+      });
+      this.#wake.by(sweepDue(now));
+    }
+    if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
+    if (idleSince !== null) this.#wake.by(this.#goesAt());
   }
 
-  #writeAnswers(changes: readonly Changed[]): void {
-    const now = Date.now();
+  #writeCount(count: number, idleSince: number | null): void {
+    this.ctx.storage.sql.exec(
+      `INSERT INTO counter (id, count, shared_until, idle_since) VALUES (1, ?, 0, ?) ON CONFLICT (id) DO UPDATE
+       SET count = excluded.count, idle_since = CASE WHEN idle_since IS NULL THEN NULL ELSE excluded.idle_since END`,
+      count,
+      idleSince,
+    );
+  }
+
+  /** When the counter goes unless it is used before (ms since the epoch); undefined where it stays. */
+  #goesAt(): number | undefined {
+    const [row] = this.ctx.storage.sql
+      .exec<{ idleSince: number | null }>("SELECT idle_since AS idleSince FROM counter")
+      .toArray();
+    if (!row || row.idleSince === null) return undefined;
+    return row.idleSince + stackOf(this.env).settings.anonymousDays * DAY_MS;
+  }
+
+  async #forget(): Promise<void> {
+    const isShared = Date.now() < this.#sharedUntil;
+    this.#sharedUntil = 0;
+    this.#published = undefined;
+    this.#schema.forget();
+    this.#wake.gone();
+    await this.ctx.storage.deleteAll();
+    if (isShared && this.ctx.id.name !== undefined) await this.env.READS.delete(this.ctx.id.name);
+  }
+
+  #writeAnswers(changes: readonly Changed[], now: number): void {
     for (const { once, count } of changes) {
       if (once) keepReplay(this.ctx.storage.sql, once.key, once.payload, String(count), now);
     }
@@ -215,11 +288,6 @@ export class CounterDO extends DurableObject<Env> {
     return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
   }
 
-  #setAlarm(at: number): Promise<void> {
-    this.#alarmSet = true;
-    return this.ctx.storage.setAlarm(at);
-  }
-
   async #publish(copy: Copy): Promise<void> {
     this.#publishing = true;
     try {
@@ -228,7 +296,7 @@ export class CounterDO extends DurableObject<Env> {
     } catch (error) {
       // Not left to the runtime's own retries of alarms: it gives up after six, and KV may be away for longer.
       console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
-      await this.#setAlarm(copy.asOf + PUBLISH_INTERVAL_MS);
+      this.#wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
     } finally {
       this.#publishing = false;
     }

@@ -11,6 +11,7 @@ export const counter = pattern({
     read: { may: "anyone" },
     change: { may: "users", open: true },
     reset: { may: "admin" },
+    delete: { may: "admin" },
   },
   limit: { policy: "counter", onUnavailable: "allow" },
   settings: {},

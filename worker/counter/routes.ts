@@ -1,18 +1,19 @@
 /** HTTP routes of the counter, mounted under /counter. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { upgrade } from "../http/upgrade.ts";
 import { body, query } from "../http/validation.ts";
-import { nameOf, objectFor } from "../objects/names.ts";
+import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
-import type { Counted, CounterDO } from "./counter.ts";
+import type { Counted, CounterDO, Terms } from "./counter.ts";
 import { counter } from "./pattern.ts";
-import { readCopy } from "./shared.ts";
+import { type Copy, readCopy } from "./shared.ts";
 
 const MAX_STEP = 1_000_000;
 const Step = v.strictObject({
@@ -63,6 +64,16 @@ export const routes = new Hono<App>()
     body(v.strictObject({})),
     async (c) => c.json({ count: await change(c, c.req.valid("query").id, reset), reset: true }),
   )
+  .delete(
+    "/",
+    describe("Deletes a counter", { 200: v.object({ ok: v.literal(true) }) }),
+    may(counter, "delete"),
+    query(v.object({ id: v.string() })),
+    async (c) => {
+      await retry(() => counterOf(c, c.req.valid("query").id).remove());
+      return c.json({ ok: true });
+    },
+  )
   .get("/", reading, may(counter, "read"), query(Reading), async (c) => c.json(await read(c, c.req.valid("query"))))
   .get("/value", reading, may(counter, "read"), query(Reading), async (c) =>
     c.json(await read(c, c.req.valid("query"))),
@@ -82,20 +93,33 @@ const counterOf = (c: Context<App>, id: string) => objectFor(c, counter, id);
 
 async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof Reading>): Promise<Answer> {
   if (consistency === "strong") return { count: await retry(() => counterOf(c, id).value()) };
-  const published = await readCopy(c.env.READS, nameOf(c, counter, id));
-  const { count, asOf } = published ?? (await retry(() => counterOf(c, id).share()));
+  const { count, asOf } = await nearCopy(c, id);
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
 }
 
-type Change = (counter: DurableObjectStub<CounterDO>, key?: string) => Promise<Counted>;
+/** A count that may be some seconds old. KV is everywhere: what may not leave a jurisdiction is read where it is. */
+async function nearCopy(c: Context<App>, id: string): Promise<Copy> {
+  if (placeOf(c, id).region.jurisdiction !== undefined) {
+    return { asOf: Date.now(), count: await retry(() => counterOf(c, id).value()) };
+  }
+  return (await readCopy(c.env.READS, nameOf(c, counter, id))) ?? (await retry(() => counterOf(c, id).share()));
+}
+
+type Change = (counter: DurableObjectStub<CounterDO>, terms: Terms) => Promise<Counted>;
 const add =
   (by: number): Change =>
-  (counter, key) =>
-    counter.add(by, key);
-const reset: Change = (counter, key) => counter.reset(key);
+  (counter, terms) =>
+    counter.add(by, terms);
+const reset: Change = (counter, terms) => counter.reset(terms);
 
 async function change(c: Context<App>, id: string, make: Change): Promise<number> {
-  const counted = await makeChange(c, (key) => make(counterOf(c, id), key));
+  const known = await isKnown(c);
+  const ask = (create: boolean) => makeChange(c, (key) => make(counterOf(c, id), { key, known, create }));
+  let counted = await ask(false);
+  if (!counted.ok && counted.reason === "missing") {
+    await chargeForNew(c);
+    counted = await ask(true);
+  }
   if (!counted.ok) throw keyConflict();
   if (counted.replayed) c.header(REPLAYED_HEADER, "true");
   return counted.count;

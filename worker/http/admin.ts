@@ -1,6 +1,6 @@
 /** The admin token: what the stack's owner shows. */
 import type { Context } from "hono";
-import { digestOf } from "../secrets.ts";
+import { digestOf } from "../../contract/secrets.ts";
 import type { App } from "./context.ts";
 
 /** The token of an `Authorization: Bearer` header. */

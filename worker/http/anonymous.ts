@@ -2,7 +2,7 @@
  * Callers without a name of their own: the server makes one up, and signs it. Who shows the token again is the same
  * caller; a name that nobody was given is nobody's. Nothing is stored for it.
  */
-import { digestOf } from "../secrets.ts";
+import { digestOf } from "../../contract/secrets.ts";
 import type { Caller } from "../who.ts";
 
 /** `anon.`, the name's 80 random bits in hex, and the HMAC-SHA-256 of them as base64url. */

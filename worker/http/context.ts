@@ -1,5 +1,6 @@
 /** What the parts of the app share through a request, and so may not import from the app, which imports them. */
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Limit } from "../pattern.ts";
 import type { Caller } from "../who.ts";
 import type { Refusal } from "./problem.ts";
 
@@ -34,6 +35,8 @@ export interface App {
     object?: { pattern: string; region: string };
     /** Where the project has sessions. */
     sessions?: Sessions | undefined;
+    /** Where the project has a rate limiter. */
+    limiter?: ((limit: Limit & { cost?: number }) => MiddlewareHandler<App>) | undefined;
     /** Who the caller is by what they show, or why that is not good, once it was looked at (http/caller.ts). */
     identified?: Caller | Refusal;
     /** Who calls, once somebody has asked (http/caller.ts). */

@@ -41,6 +41,8 @@ function bare(part: Part): JsonSchema {
       return { type: "string", enum: part.options };
     case "array":
       return { type: "array", items: of(part.item) };
+    case "union":
+      return { anyOf: (part.options ?? []).filter(isPart).map(jsonSchema) };
     case "record":
       return { type: "object", propertyNames: { type: "string" }, additionalProperties: of(part.value) };
     case "object":
@@ -54,6 +56,8 @@ function bare(part: Part): JsonSchema {
       throw new Error(`worker/json-schema.ts does not know valibot's "${part.type}": add it there`);
   }
 }
+
+const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && "type" in value;
 
 function object({ type, entries = {} }: Part): JsonSchema {
   const named = Object.entries(entries);

@@ -1,5 +1,5 @@
 /** What stands in front of every route of a pattern: which action it is, and whether the caller may. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
 import type { PatternFacts } from "../pattern.ts";
@@ -16,8 +16,25 @@ type Thing = Omit<Asked, "caller">;
 /** The actions by the middleware that stands for them. */
 const guards = new WeakMap<object, string>();
 
-/** The action that a handler of a route stands for, such as `ledger.transfer`. */
-export const actionOf = (handler: object): string | undefined => guards.get(handler);
+/** A route of an app. */
+export interface Guarded {
+  readonly method: string;
+  /** With parameters: `/:roomId/ws`. */
+  readonly path: string;
+  /** The action that stands in front of it, such as `ledger.transfer`; undefined where none does. */
+  readonly action: string | undefined;
+}
+
+/** The routes of an app, each once, in their order. What stands in front of all of them is none. */
+export function guardedRoutes({ routes }: Pick<Hono<App>, "routes">): readonly Guarded[] {
+  const found = new Map<string, Guarded>();
+  for (const { method, path, handler } of routes) {
+    if (method === "ALL") continue;
+    const name = `${method} ${path}`;
+    found.set(name, { method, path, action: guards.get(handler) ?? found.get(name)?.action });
+  }
+  return [...found.values()];
+}
 
 /**
  * Lets a caller pass who may do this: 401 for whom we do not know, 403 for others. `thing` says whose the thing at

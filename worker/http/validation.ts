@@ -113,11 +113,33 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
 }
 
 function parseJson(bytes: Uint8Array): unknown {
+  const [text, value] = textAndValue(bytes);
+  // Looked for only where it may be: written out, or with an escape.
+  if (/__proto__|\\u005f/i.test(text)) {
+    const path = pathOfProto(value);
+    if (path) throw invalid([{ field: path, message: "no field may have this name" }]);
+  }
+  return value;
+}
+
+function textAndValue(bytes: Uint8Array): [string, unknown] {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return [text, JSON.parse(text)];
   } catch {
     throw invalid([{ field: "body", message: "Invalid JSON" }]);
   }
+}
+
+/** Where a field is called `__proto__`, which code further on could take for an object's prototype. */
+function pathOfProto(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === "__proto__") return name;
+    const path = pathOfProto(inner);
+    if (path) return `${name}.${path}`;
+  }
+  return undefined;
 }
 
 async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Array> {

@@ -23,6 +23,12 @@ export class Books {
     return this.#last;
   }
 
+  /** After all was deleted: the books are new. */
+  forget(): void {
+    this.#last = undefined;
+    this.#accounts.clear();
+  }
+
   account(name: string): Account {
     return this.#accounts.get(name) ?? (this.#schema.empty ? NEW_ACCOUNT : readAccount(this.#sql, name));
   }

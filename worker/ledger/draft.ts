@@ -39,6 +39,11 @@ export class Draft {
     return this.#transactions.length > 0 || this.#answers.size > 0;
   }
 
+  /** Whether answers to idempotency keys are to be kept. */
+  get hasKeys(): boolean {
+    return this.#answers.size > 0;
+  }
+
   /** Decides a payment; under a key, it is made once. */
   pay({ key, ...payment }: PaymentOnce): Paid {
     if (key === undefined) return { outcome: this.#decide(payment), replayed: false };

@@ -3,7 +3,9 @@
  * entries, balances and the remembered answer are one transaction.
  */
 import { DurableObject } from "cloudflare:workers";
+import { sweepReplays } from "../objects/replays.ts";
 import { Schema } from "../objects/schema.ts";
+import { Wake } from "../objects/wake.ts";
 import { Books } from "./books.ts";
 import type { Paid } from "./draft.ts";
 import { Payments } from "./payments.ts";
@@ -11,6 +13,7 @@ import { type Audit, audit, OUTSIDE, type Transaction } from "./rules.ts";
 import {
   everyAccount,
   everyTransaction,
+  hasMoney,
   LEDGER_STEPS,
   listAccounts,
   listTransactions,
@@ -25,12 +28,32 @@ export class AccountDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #books: Books;
   readonly #payments: Payments;
+  readonly #wake: Wake;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, LEDGER_STEPS);
     this.#books = new Books(ctx.storage.sql, this.#schema);
-    this.#payments = new Payments(ctx.storage, this.#schema, this.#books);
+    this.#wake = new Wake(ctx.storage);
+    this.#payments = new Payments(ctx.storage, this.#schema, this.#books, this.#wake);
+  }
+
+  /** Sweeps the answers to old idempotency keys. */
+  override alarm(): void {
+    this.#wake.gone();
+    if (!this.#schema.empty) this.#wake.by(sweepReplays(this.ctx.storage.sql, Date.now()));
+  }
+
+  /** Deletes the ledger, with its transactions. False, and nothing is deleted, where an account has money. */
+  async remove(): Promise<boolean> {
+    if (this.#schema.empty) return true;
+    if (hasMoney(this.ctx.storage.sql)) return false;
+    // With no await before the end, so that no payment is decided by what is about to go.
+    this.#books.forget();
+    this.#schema.forget();
+    this.#wake.gone();
+    await this.ctx.storage.deleteAll();
+    return true;
   }
 
   /** Moves `amount` (minor units) from one account to another. */

@@ -16,6 +16,8 @@ export const ledger = pattern({
     list: { may: "admin", open: true },
     deposit: { may: "admin" },
     withdraw: { may: "admin" },
+    /** One that has no money. */
+    delete: { may: "admin" },
     audit: { may: "admin", open: true },
   },
   limit: { policy: "account", onUnavailable: "deny" },

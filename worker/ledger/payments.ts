@@ -4,8 +4,10 @@
  * with no await in it for another call to slip into.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
+import { sweepDue } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
+import type { Wake } from "../objects/wake.ts";
 import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
 
@@ -16,12 +18,14 @@ export class Payments {
   readonly #storage: DurableObjectStorage;
   readonly #schema: Schema;
   readonly #books: Books;
+  readonly #wake: Wake;
   readonly #commits = new GroupCommit<PaymentOnce, Settled>((group) => this.#write(group));
 
-  constructor(storage: DurableObjectStorage, schema: Schema, books: Books) {
+  constructor(storage: DurableObjectStorage, schema: Schema, books: Books, wake: Wake) {
     this.#storage = storage;
     this.#schema = schema;
     this.#books = books;
+    this.#wake = wake;
   }
 
   /** Pays, or says why not. The answer is durable. */
@@ -32,6 +36,7 @@ export class Payments {
   }
 
   async #write(group: readonly PaymentOnce[]): Promise<readonly Settled[]> {
+    await this.#wake.look();
     const settled = this.#settleAll(group);
     try {
       await this.#storage.sync();
@@ -53,12 +58,14 @@ export class Payments {
 
   /** Decides and writes all of a group, or throws and has written none of it. */
   #settle(group: readonly PaymentOnce[]): readonly Settled[] {
-    const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now: Date.now() });
+    const now = Date.now();
+    const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now });
     const settled = group.map((payment) => ({ paid: draft.pay(payment) }));
     if (draft.isChanged) {
       this.#schema.create();
       this.#storage.transactionSync(() => draft.write());
       draft.written();
+      if (draft.hasKeys) this.#wake.by(sweepDue(now));
     }
     return settled;
   }

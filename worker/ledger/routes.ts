@@ -156,6 +156,17 @@ export const routes = new Hono<App>()
       return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
     },
   )
+  .delete(
+    "/:ledger",
+    describe("Deletes a ledger that has no money, with its transactions", { 200: v.object({ ok: v.literal(true) }) }),
+    may(ledger, "delete"),
+    params(Ledger),
+    async (c) => {
+      const gone = await retry(() => ledgerOf(c, c.req.valid("param").ledger).remove());
+      if (!gone) throw refusal("not-empty", "The ledger has money in it; withdraw it from every account first");
+      return c.json({ ok: true });
+    },
+  )
   .get(
     "/:ledger/audit",
     describe("Whether the ledger adds up", { 200: AuditAnswer }),

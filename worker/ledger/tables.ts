@@ -46,6 +46,11 @@ export function readAccount(sql: SqlStorage, name: string): Account {
   return rows[0] ?? NEW_ACCOUNT;
 }
 
+/** Whether any account has money, or owes it. */
+export function hasMoney(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM accounts WHERE balance <> 0 LIMIT 1").toArray().length > 0;
+}
+
 /** The number of the newest transaction; 0 before the first. */
 export function lastTransaction(sql: SqlStorage): number {
   return sql.exec<{ last: number | null }>("SELECT max(seq) AS last FROM transactions").one().last ?? 0;

@@ -124,6 +124,12 @@ export function stubAt<Binding extends keyof Objects>(
   return within.getByName(objectName(stackOf(env).regions, name, place), { locationHint });
 }
 
+/** The region that an object lives in, by its name; undefined where the table has none such any more. */
+export function regionOfObject(table: Regions, name: string): Region | undefined {
+  const [prefix] = name.split(NAME_SEPARATOR, 1);
+  return table.regions.find((region) => namePrefix(table, region) === prefix);
+}
+
 /** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
 export function nameOf(c: Context<App>, { name }: { readonly name: string }, id: string): string {
   return objectName(stackOf(c.env).regions, name, placeOf(c, id));
@@ -145,13 +151,16 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
   }
 }
 
+/** What joins two emoji into one, where it does. */
+const JOINED_EMOJI = /(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/gu;
+
 /** Why a bare id cannot be one, or undefined. */
 function faultOf(id: string): string | undefined {
   if (id === "") return "the id is empty";
   if (id.includes(NAME_SEPARATOR)) return `the id contains "${NAME_SEPARATOR}"`;
-  // Controls, unassigned and private-use characters, line and paragraph separators, and the overrides of text
-  // direction, which make two different ids look the same.
-  if (/[\p{Cc}\p{Cn}\p{Co}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u.test(id)) return "the id has a control character";
+  // Controls, unassigned and private-use characters, line and paragraph separators; and what has no shape, such as zero
+  // widths and marks of direction, by which two different ids look the same.
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(id.replaceAll(JOINED_EMOJI, ""))) return "the id has a character that cannot be seen";
   if (id !== id.trim()) return "the id begins or ends with white space";
   const bytes = new TextEncoder().encode(id).byteLength;
   return bytes > MAX_ID_BYTES ? `the id has ${bytes} bytes; at most ${MAX_ID_BYTES} are allowed` : undefined;

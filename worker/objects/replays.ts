@@ -2,13 +2,14 @@
  * The answers that an object gave under an `Idempotency-Key`, kept for 24 hours.
  *
  * One row per key. Rows are clustered by the six hours in which they were written, so that old ones are found at
- * the front without an index, which would double the rows written. Every new key takes up to two old ones away:
- * no alarm, no long sweep.
+ * the front without an index, which would double the rows written. Every new key takes up to two old ones away; what
+ * is left when no new ones come, the object's alarm sweeps.
  */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 const PERIOD_MS = 6 * 60 * 60 * 1000;
 const KEPT_PERIODS = KEPT_MS / PERIOD_MS;
 const REMOVED_PER_KEY = 2;
+const REMOVED_PER_SWEEP = 1_000;
 
 /** The table, for the object's schema. */
 export const REPLAYS_TABLE = `
@@ -45,6 +46,20 @@ export function keepReplay(sql: SqlStorage, key: string, payload: string, answer
      (SELECT period, key FROM replays WHERE period < ? ORDER BY period, key LIMIT ${REMOVED_PER_KEY})`,
     periodOf(now) - KEPT_PERIODS,
   );
+}
+
+/** When the answer to a key that came `now` may be swept (ms since the epoch). */
+export const sweepDue = (now: number): number => (periodOf(now) + KEPT_PERIODS + 1) * PERIOD_MS;
+
+/** Takes old answers away, a thousand at a time. Returns when to come again; undefined where none is left. */
+export function sweepReplays(sql: SqlStorage, now: number): number | undefined {
+  sql.exec(
+    `DELETE FROM replays WHERE (period, key) IN
+     (SELECT period, key FROM replays WHERE period < ? ORDER BY period, key LIMIT ${REMOVED_PER_SWEEP})`,
+    periodOf(now) - KEPT_PERIODS,
+  );
+  const { oldest } = sql.exec<{ oldest: number | null }>("SELECT min(period) AS oldest FROM replays").one();
+  return oldest === null ? undefined : Math.max((oldest + KEPT_PERIODS + 1) * PERIOD_MS, now);
 }
 
 const periodOf = (time: number) => Math.floor(time / PERIOD_MS);

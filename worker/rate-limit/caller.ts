@@ -4,6 +4,7 @@
  * whom anybody can make, and the admin.
  */
 import type { Context } from "hono";
+import { sha256 } from "../../contract/secrets.ts";
 import { bearerToken } from "../http/admin.ts";
 import { apiKeyOf } from "../http/api-key.ts";
 import { callerOrRefusal } from "../http/caller.ts";
@@ -12,7 +13,6 @@ import { addressOf, mayGuess, wasNoGuess } from "../http/guesses.ts";
 import { Refusal } from "../http/problem.ts";
 import { Memory } from "../objects/memory.ts";
 import { homeRegion, type Place, regionOfCaller } from "../objects/names.ts";
-import { sha256 } from "../secrets.ts";
 import { stackOf } from "../stack.ts";
 
 /** How long a token that was looked up stands for the same user here. It opens nothing, so it may be over by then. */

@@ -22,10 +22,13 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
 
+/** What a session carries besides: any JSON object or array. */
+const Metadata = v.union([v.array(v.unknown()), v.record(v.string(), v.unknown())]);
+
 const Login = v.strictObject({
   userId: UserId,
   role: v.optional(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . : -")), GUEST),
-  metadata: v.optional(v.record(v.string(), v.unknown())),
+  metadata: v.optional(Metadata),
   /** Whether to set the token as a cookie too. */
   cookie: v.optional(v.boolean(), false),
 });
@@ -43,7 +46,7 @@ const Created = v.object({
 const Session = v.object({
   userId: v.string(),
   role: v.string(),
-  metadata: v.optional(v.record(v.string(), v.unknown())),
+  metadata: v.optional(Metadata),
   /** ms since the epoch */
   createdAt: v.number(),
   expiresAt: v.number(),

@@ -5,9 +5,9 @@
  * been told. While it holds one open, it is in use.
  */
 import { DurableObject } from "cloudflare:workers";
+import { sha256 } from "../../contract/secrets.ts";
 import { homeRegion, type Place, stubAt } from "../objects/names.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
-import { sha256 } from "../secrets.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";

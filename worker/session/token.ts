@@ -3,8 +3,8 @@
  * SHA-256, so that neither names nor storage nor logs can be used as tokens.
  */
 import type { Region, Regions } from "../../contract/regions.ts";
+import { newSecret, sha256 } from "../../contract/secrets.ts";
 import { formatId, type Place, parseId } from "../objects/names.ts";
-import { newSecret, sha256 } from "../secrets.ts";
 
 const SECRET_BYTES = 32;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;

@@ -64,6 +64,7 @@ export type Code =
   | "account_unreadable"
   | "address_taken"
   | "setting_without_place"
+  | "jurisdiction_without_bucket"
   | "storage_would_go"
   | "storage_left_behind"
   // Ours: what the account has already.

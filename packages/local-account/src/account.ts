@@ -9,7 +9,6 @@ import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
-import type { Inspection } from "./deploy.ts";
 import { CannotStart } from "./errors.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
@@ -21,6 +20,7 @@ import { Runtime } from "./runtime/runtime.ts";
 import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
 import { Tails } from "./tails.ts";
 import type { Upload } from "./upload.ts";
+import type { Inspection } from "./versions.ts";
 
 interface AccountOptions {
   readonly dir: string;

@@ -7,9 +7,10 @@ import * as v from "valibot";
 export const ADDRESS_FILE = "account.json";
 
 const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
+type Address = v.InferOutput<typeof Address>;
 
 /** The account that runs on `dir`; undefined where none does, whatever a killed one has left behind. */
-export function runningAccount(dir: string): v.InferOutput<typeof Address> | undefined {
+export function runningAccount(dir: string): Address | undefined {
   const file = join(dir, ADDRESS_FILE);
   if (!existsSync(file)) return undefined;
   const address = v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"));
@@ -24,3 +25,7 @@ function runs(pid: number): boolean {
     return false;
   }
 }
+
+/** The lines of a shell that point wrangler and the SDK at an account. */
+export const environmentOf = ({ apiUrl, accountId, token }: Pick<Address, "apiUrl" | "accountId" | "token">): string =>
+  `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`;

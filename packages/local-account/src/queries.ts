@@ -62,3 +62,17 @@ export function boundBy(state: State, worker: Worker, className: string, namespa
 export const ownsClasses = ({ exports, bindings }: Version): boolean =>
   Object.values(exports ?? {}).some(({ type }) => type === "durable-object") ||
   bindings.some(({ type, script_name }) => type === "durable_object_namespace" && script_name === undefined);
+
+/** A Worker by its id. @throws Error where there is none. */
+export function workerOf(state: State, id: string): Worker {
+  const worker = state.workers.get(id);
+  if (worker === undefined) throw new Error(`there is no Worker ${id}`);
+  return worker;
+}
+
+/** A version by its id. @throws Error where there is none. */
+export function versionOf(state: State, id: string): Version {
+  const version = state.versions.get(id);
+  if (version === undefined) throw new Error(`there is no version ${id}`);
+  return version;
+}

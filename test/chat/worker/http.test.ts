@@ -137,6 +137,54 @@ describe("an attachment", () => {
     const same = await download(room, key, a, { "If-None-Match": etag });
     expect(same.status).toBe(304);
     expect(await same.text()).toBe("");
+    const other = await download(room, key, a, { "If-Match": '"other"' });
+    expect(other.status).toBe(412);
+    const beyond = await download(room, key, a, { Range: "bytes=10-" });
+    expect([beyond.status, beyond.headers.get("Content-Range")]).toEqual([416, "bytes */10"]);
+    for (const headers of [{ "If-None-Match": "abc" }, { "If-Range": "abc", Range: "bytes=1-" }, { Range: "x" }]) {
+      const whole = await download(room, key, a, headers);
+      expect([whole.status, (await whole.arrayBuffer()).byteLength]).toEqual([200, 10]);
+    }
+    const head = await fetchApp(`/room/${room}/attachments/${key}`, { method: "HEAD", headers: bearer(a) });
+    expect([head.status, head.headers.get("ETag"), head.headers.get("Content-Length")]).toEqual([200, etag, "10"]);
+  });
+
+  it("that breaks off frees its place at once, however many do", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const broken = () =>
+      fetchApp(`/room/${room}/attachments`, {
+        method: "POST",
+        headers: { "Content-Type": "text/plain", "Content-Length": "500", ...bearer(member) },
+        body: "shorter",
+      });
+    for (let i = 0; i < 21; i++) expect((await broken()).status).toBe(503);
+    expect((await upload(room, member)).status).toBe(201);
+    await runDurableObjectAlarm(roomObject(room));
+    expect([await blobs(room), await rowsLeft(room)]).toEqual([1, 1]);
+  });
+
+  it("that never arrives is given up after ten minutes", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    const stub = roomObject(room);
+    const file = { blob: "b", type: "image/png", size: 1, userId: "u" };
+    for (let i = 0; i < 20; i++) expect(await stub.reserve({ ...file, key: `k${i}` })).toBe("reserved");
+    expect(await stub.reserve({ ...file, key: "k20" })).toBe("too-many");
+    vi.setSystemTime(Date.now() + 600_000);
+    await runDurableObjectAlarm(stub);
+    expect(await stub.reserve({ ...file, key: "k21" })).toBe("reserved");
+  });
+
+  it("is refused where the room's files take too much space, until some go", async () => {
+    const stub = roomObject(newRoom());
+    const file = { blob: "b", type: "image/png", userId: "u" };
+    const most = 1_000 * 1_024 * 1_024;
+    expect(await stub.reserve({ ...file, key: "a", size: most - 1 })).toBe("reserved");
+    expect(await stub.reserve({ ...file, key: "b", size: 2 })).toBe("room-full");
+    await stub.abandon("a");
+    await runDurableObjectAlarm(stub);
+    expect(await stub.reserve({ ...file, key: "b", size: 2 })).toBe("reserved");
   });
 
   it("is for members: 401 for nobody, 403 for others, and for members only once it was sent", async () => {
@@ -177,6 +225,9 @@ describe("an attachment", () => {
     ["no type", { type: "" }, 415],
     ["a path for a name", { name: "../x" }, 400],
     ["a long name", { name: "x".repeat(101) }, 400],
+    ["a name that reads backwards", { name: "gnp\u202Eexe.txt" }, 400],
+    ["a name that nobody sees", { name: "\u200B\u2060" }, 400],
+    ["a name of spaces", { name: "   " }, 400],
   ])("is refused: %s", async (_, options, status) => {
     const room = newRoom();
     const member = await join(room);

@@ -527,6 +527,7 @@ describe("the limits", () => {
     ["no text", '{"type":"chat"}', "text"],
     ["empty text", '{"type":"chat","text":""}', "text: must not be empty"],
     ["blank text", '{"type":"chat","text":" \\n\\t "}', "text: must not be empty"],
+    ["text that nobody sees", '{"type":"chat","text":"\u200B\u2060 \uFEFF"}', "text: must not be empty"],
     ["text of 4,001 characters", JSON.stringify({ type: "chat", text: "x".repeat(4_001) }), "at most 4000"],
     ["text that is a number", '{"type":"chat","text":1}', "text"],
     ["an empty clientId", '{"type":"chat","text":"x","clientId":""}', "clientId"],

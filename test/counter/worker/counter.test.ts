@@ -2,9 +2,13 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
+
+const DAY = 24 * 60 * 60 * 1_000;
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 /** A counter of its own for one test, and its object. */
 function aCounter() {
@@ -173,9 +177,9 @@ describe("rows written", () => {
     expect(await stub.value()).toBe(321);
   });
 
-  it("is one more for a key, and none for a repetition or a read", async () => {
+  it("is one more for a key, and none for a repetition or a read; one in a day for the sweep of old keys", async () => {
     const { stub, post, value } = aCounter();
-    await post("increment");
+    await post("increment", {}, { ...ADMIN, "Idempotency-Key": "the-first-of-the-day" });
     const headers = { "Idempotency-Key": "k" };
     const rows = await countRows(stub);
     await post("increment", {}, headers);
@@ -230,7 +234,7 @@ describe("idempotency keys", () => {
 
   it("conflict also while the first call is on its way", async () => {
     const { stub } = aCounter();
-    const [first, second] = await Promise.all([stub.add(1, "k"), stub.add(2, "k")]);
+    const [first, second] = await Promise.all([stub.add(1, { key: "k" }), stub.add(2, { key: "k" })]);
     expect([first, second]).toEqual([
       { ok: true, count: 1, replayed: false },
       { ok: false, reason: "key-conflict" },
@@ -391,8 +395,126 @@ describe("eventual reads", () => {
       body: { errors: [{ field: "consistency" }] },
     });
   });
+});
 
-  const alarmOf = (stub: DurableObjectStub) => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+/** When the object's alarm comes within a day; null where it does not. */
+const alarmOf = async (stub: DurableObjectStub) => {
+  const at = await alarmAt(stub);
+  return at !== null && at < Date.now() + DAY ? at : null;
+};
+const alarmAt = (stub: DurableObjectStub) => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+const tablesOf = (stub: DurableObjectStub) =>
+  runInDurableObject(stub, (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray());
+
+describe("what does not last", () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  afterEach(() => vi.useRealTimers());
+  const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+  it("is a counter that only strangers have changed, thirty days after the last change", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment");
+    pass(20 * DAY);
+    await evictDurableObject(stub);
+    await post("increment");
+    pass(10 * DAY);
+    await runDurableObjectAlarm(stub);
+    expect(await value()).toEqual({ count: 2 });
+    expect(await alarmAt(stub)).toBe(Date.now() + 20 * DAY);
+    pass(20 * DAY);
+    await runDurableObjectAlarm(stub);
+    expect(await value()).toEqual({ count: 0 });
+    expect(await tablesOf(stub)).toEqual([]);
+    expect(await alarmAt(stub)).toBeNull();
+    expect((await post("increment")).body).toEqual({ count: 1 });
+  });
+
+  it("is not one that somebody known has changed, nor one that is watched", async () => {
+    const [known, watched] = [aCounter(), aCounter()];
+    await known.post("increment");
+    await known.post("increment", {}, ADMIN);
+    await known.post("increment");
+    await watched.post("increment");
+    const socket = await connect(`/counter/live?id=${watched.id}`);
+    pass(31 * DAY);
+    for (const { stub } of [known, watched]) await runDurableObjectAlarm(stub);
+    expect(await known.value()).toEqual({ count: 3 });
+    expect(await alarmAt(known.stub)).toBeNull();
+    expect(await watched.value()).toEqual({ count: 1 });
+    expect(await alarmAt(watched.stub)).toBe(Date.now() + 30 * DAY);
+    socket.close();
+  });
+
+  it("are idempotency keys: an alarm sweeps those of yesterday", async () => {
+    const { stub, post } = aCounter();
+    const rowsLeft = () =>
+      runInDurableObject(stub, (_, { storage }) => storage.sql.exec("SELECT key FROM replays").toArray().length);
+    for (const key of ["a", "b", "c", "d"]) await post("increment", {}, { ...ADMIN, "Idempotency-Key": key });
+    await runDurableObjectAlarm(stub);
+    expect(await rowsLeft()).toBe(4);
+    expect(await alarmAt(stub)).toBeLessThanOrEqual(Date.now() + 30 * 60 * 60 * 1_000);
+    pass(30 * 60 * 60 * 1_000);
+    await runDurableObjectAlarm(stub);
+    expect(await rowsLeft()).toBe(0);
+    expect(await alarmAt(stub)).toBeNull();
+  });
+});
+
+describe("DELETE /counter", () => {
+  const remove = (id: string) => call(`/counter?id=${id}`, { method: "DELETE", headers: ADMIN });
+
+  it("forgets the count, the keys and the copy, and tells who watches", async () => {
+    const { id, stub, post, value } = aCounter();
+    const once = { "Idempotency-Key": "k" };
+    await post("increment", { by: 5 }, once);
+    await call(`/counter/value?id=${id}&consistency=eventual`);
+    const socket = await connect(`/counter/live?id=${id}`);
+    expect(await socket.json()).toEqual({ count: 5 });
+    for (let times = 0; times < 2; times++) expect(await remove(id)).toMatchObject({ status: 200, body: { ok: true } });
+    expect(await socket.json()).toEqual({ count: 0 });
+    socket.close();
+    expect(await value()).toEqual({ count: 0 });
+    expect(await env.READS.get(`dev-eu:counter:${id}`)).toBeNull();
+    expect(await tablesOf(stub)).toEqual([]);
+    expect((await post("increment", { by: 5 }, once)).body).toEqual({ count: 5 });
+  });
+
+  it("among many changes takes away those before it and none after", async () => {
+    const { stub, value } = aCounter();
+    const [, , , after] = await Promise.all([
+      stub.add(5, { key: "k" }),
+      stub.add(5),
+      stub.remove(),
+      stub.add(3, { key: "l" }),
+    ]);
+    expect(after).toMatchObject({ count: 3 });
+    await evictDurableObject(stub);
+    expect(await value()).toEqual({ count: 3 });
+    expect(await stub.add(3, { key: "l" })).toMatchObject({ count: 3, replayed: true });
+    expect(await stub.add(5, { key: "k" })).toMatchObject({ count: 8, replayed: false });
+  });
+
+  it("wants an id", async () => {
+    expect((await call("/counter", { method: "DELETE", headers: ADMIN })).status).toBe(400);
+  });
+});
+
+describe.runIf(folders.includes("rate-limit"))("new counters", () => {
+  const from = { "CF-Connecting-IP": "203.0.113.77" };
+  const settings = {
+    rateLimits: { default: { capacity: 1_000, periodSeconds: 60 }, create: { capacity: 3, periodSeconds: 60 } },
+  };
+  const count = (id: string, headers = {}) =>
+    call(`/counter/increment?id=${id}`, { json: {}, headers: { ...from, ...headers }, settings });
+
+  it("cost their makers more: who makes too many is told to wait, and counts on with those there are", async () => {
+    const ids = Array.from({ length: 4 }, unique);
+    const statuses = [];
+    for (const id of [...ids, ...ids]) statuses.push((await count(id)).status);
+    expect(statuses).toEqual([200, 200, 200, 429, 200, 200, 200, 429]);
+    expect((await call(`/counter/value?id=${ids[3]}`)).body).toEqual({ count: 0 });
+    expect((await count(ids[3] ?? "", ADMIN)).status).toBe(200);
+  });
 });
 
 describe("the live socket", () => {

@@ -1,5 +1,5 @@
 /** The ledger over HTTP: money is conserved, nothing happens twice, and the books add up. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
@@ -325,11 +325,65 @@ describe("idempotency keys", () => {
   });
 });
 
+describe("what does not last", () => {
+  const stored = (stub: DurableObjectStub) =>
+    runInDurableObject(stub, async (_, { storage }) => ({
+      tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
+      alarm: await storage.getAlarm(),
+    }));
+
+  it("are idempotency keys: an alarm sweeps those of yesterday, also after the object slept", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { stub, transfer, deposit, balance } = aLedger();
+    const keys = () =>
+      runInDurableObject(stub, (_, { storage }) => storage.sql.exec("SELECT key FROM replays").toArray().length);
+    await deposit("alice", 10);
+    for (const key of ["a", "b", "c"]) await transfer("alice", "bob", 1, { "Idempotency-Key": key });
+    expect(await keys()).toBe(3);
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect(await keys()).toBe(3);
+    vi.setSystemTime(Date.now() + 30 * 60 * 60 * 1_000);
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect(await keys()).toBe(0);
+    expect(await stored(stub)).toMatchObject({ alarm: null });
+    expect(await balance("bob")).toBe(3);
+  });
+
+  it("is a ledger that was only asked: a refusal and a look store nothing", async () => {
+    const { stub, transfer, balance, get, audit } = aLedger();
+    expect((await transfer("alice", "bob", 4, { "Idempotency-Key": "k" })).status).toBe(400);
+    await balance("alice");
+    await get("transactions");
+    await audit();
+    expect(await stored(stub)).toEqual({ tables: 0, alarm: null });
+  });
+
+  it("is an empty ledger that the admin deletes; one with money is refused", async () => {
+    const { id, stub, transfer, deposit, post, get, balance } = aLedger();
+    const remove = () => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
+    await deposit("alice", 10);
+    await transfer("alice", "bob", 4, { "Idempotency-Key": "k" });
+    expect(await remove()).toMatchObject(refused(409, { detail: expect.stringContaining("withdraw it") }));
+    expect(await balance("bob")).toBe(4);
+    await post("withdraw", { account: "alice", amount: 6 }, ADMIN);
+    await post("withdraw", { account: "bob", amount: 4 }, ADMIN);
+    for (let times = 0; times < 2; times++) expect(await remove()).toMatchObject({ status: 200, body: { ok: true } });
+    expect(await stored(stub)).toEqual({ tables: 0, alarm: null });
+    expect(await get("transactions")).toEqual({ transactions: [], cursor: null });
+    await deposit("alice", 10);
+    // The key went with the ledger, and transactions are numbered from the first again.
+    const again = await transfer("alice", "bob", 4, { "Idempotency-Key": "k" });
+    expect(again).toMatchObject({ status: 200, body: { id: "2" } });
+  });
+});
+
 describe("rows written", () => {
-  it("are three for a transfer, four with a key, none for a refusal or a read", async () => {
+  it("are three for a transfer, four with a key, none for a refusal or a read; one in a day for the sweep", async () => {
     const { stub, transfer, deposit, get, audit } = aLedger();
     await deposit("alice", 10);
-    await transfer("alice", "bob", 1);
+    await transfer("alice", "bob", 1, { "Idempotency-Key": "the-first-of-the-day" });
     const rows = await countRows(stub);
     await transfer("alice", "bob", 1);
     expect(rows()).toBe(3);

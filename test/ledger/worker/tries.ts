@@ -12,5 +12,6 @@ export const tries: Tries = {
   "GET /account/:ledger/balances/:name": (name) => ({ path: at(`balances/${name}`) }),
   "GET /account/:ledger/balances": () => ({ path: at("balances") }),
   "GET /account/:ledger/transactions": (name) => ({ path: at(`transactions?account=${name}`) }),
+  "DELETE /account/:ledger": () => ({ path: `/account/${unique()}`, method: "DELETE" }),
   "GET /account/:ledger/audit": () => ({ path: at("audit") }),
 };

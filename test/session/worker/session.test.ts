@@ -65,6 +65,11 @@ describe("beginning a session", () => {
     expect((await call("/session/get", { headers: bearer(token) })).body).toMatchObject({ session: found });
   });
 
+  it.each([[["a", 1]], [{ roles: ["a", { b: [2] }] }], [{}], [[]]])("keeps metadata as it is: %j", async (metadata) => {
+    const { body } = await call("/session", { json: { userId: "ada", metadata }, headers: ADMIN });
+    expect((await get(v.parse(Created, body).token)).body).toMatchObject({ session: { metadata } });
+  });
+
   it("gives every session another token, and stores none", async () => {
     const [one, other] = [await aSession(), await aSession()];
     expect(one.token).not.toBe(other.token);
@@ -123,6 +128,9 @@ describe("beginning a session", () => {
     ["role", { role: "" }],
     ["role", { role: ["admin"] }],
     ["metadata", { metadata: "x" }],
+    ["metadata", { metadata: null }],
+    ["metadata.__proto__", { metadata: JSON.parse('{"__proto__": {"role": "admin"}}') }],
+    ["metadata.a.1.__proto__", { metadata: JSON.parse('{"a": [1, {"__proto__": 2}]}') }],
     ["expiresIn", { expiresIn: 1e12 }],
   ])("refuses a bad %s: %j", async (field, wrong) => {
     const json = { userId: "ada", role: "editor", ...wrong };

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
-import { now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Database, State } from "../model.ts";
 import type { Statement } from "../runtime/runtime.ts";

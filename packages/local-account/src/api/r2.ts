@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
-import { now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Bucket } from "../model.ts";
 import { body, json, param } from "./body.ts";

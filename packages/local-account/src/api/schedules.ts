@@ -1,7 +1,7 @@
 /** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. They are kept, and fired on a command. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
 import type { Schedule } from "../model.ts";
 import { parse } from "../parse.ts";

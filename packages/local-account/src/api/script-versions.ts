@@ -1,11 +1,11 @@
 /** `/accounts/:account/workers/scripts/:script/versions`: versions the way wrangler uploads and lists them. */
 import { Hono } from "hono";
 import { shownBinding } from "../bindings.ts";
-import { addVersion, latestVersion } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { Version } from "../model.ts";
 import { ownsClasses, versionsOf } from "../queries.ts";
 import { readForm } from "../upload.ts";
+import { addVersion, latestVersion } from "../versions.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf } from "./deployments.ts";

@@ -1,11 +1,12 @@
 /** `/accounts/:account/workers/scripts` and `…/services`: Workers the way wrangler uploads them. */
 import { Hono } from "hono";
 import type { Account } from "../account.ts";
-import { addVersion, createWorker, deleteWorker, latestVersion } from "../deploy.ts";
 import { isLive } from "../lifecycle.ts";
 import type { State, Version, Worker } from "../model.ts";
 import { servingVersions, workerNamed } from "../queries.ts";
 import { readForm, type WorkerSettings } from "../upload.ts";
+import { addVersion, latestVersion } from "../versions.ts";
+import { createWorker, deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf } from "./deployments.ts";

@@ -1,10 +1,10 @@
 /** `/accounts/:account/workers/services`, `…/references`, `…/tails/by-consumer`: what wrangler asks about a Worker. */
 import { Hono } from "hono";
 import { shownBinding } from "../bindings.ts";
-import { deleteWorker } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { State, Worker } from "../model.ts";
 import { boundBy, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";

@@ -2,11 +2,12 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";
-import { deriveVersion, latestVersion, now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
 import type { Version, Worker } from "../model.ts";
 import { parse } from "../parse.ts";
 import { Settings } from "../upload.ts";
+import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf, texts } from "./deployments.ts";

@@ -1,7 +1,7 @@
 /** The account's subdomain (`workers.dev` at Cloudflare), and whether a Worker answers there. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import type { Worker } from "../model.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";

@@ -1,10 +1,11 @@
 /** `/accounts/:account/workers/workers`: Workers as resources, the way the Pulumi provider keeps them. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { createWorker, deleteWorker, now, renameWorker } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { noSuchWorker } from "../errors.ts";
 import type { Observability, State, Worker } from "../model.ts";
 import { boundBy, namespacesOf, servingVersions, workerAt } from "../queries.ts";
+import { createWorker, deleteWorker, renameWorker } from "../workers.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
-import { now } from "../deploy.ts";
+import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import { tagOf } from "../ids.ts";
 import type { Zone } from "../model.ts";

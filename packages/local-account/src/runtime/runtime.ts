@@ -12,11 +12,11 @@ import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "minif
 import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
-import type { Inspection } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
+import type { Inspection } from "../versions.ts";
 import { sweepDatabases } from "./databases.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";

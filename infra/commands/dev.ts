@@ -1,0 +1,28 @@
+/** `npm run dev`: the Worker and its page on this machine, again after every change of a file. */
+import { once } from "node:events";
+import { Command, InvalidArgumentError } from "commander";
+import { serve } from "../dev/server.ts";
+import { runCommand } from "./command.ts";
+
+const ADMIN_TOKEN = "dev-admin-token";
+
+function port(written: string): number {
+  const number = Number(written);
+  if (/^\d+$/.test(written) && number <= 65_535) return number;
+  throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 takes a free one.");
+}
+
+const program = new Command("npm run dev --")
+  .description("The Worker and its page as they are in worker/, again after every change. Ctrl-C ends it.")
+  .option("--port <n>", "where it answers", port, 8787)
+  .option("--inspector-port <n>", "where a debugger attaches", port, 9229)
+  .action(async (options: { readonly port: number; readonly inspectorPort: number }) => {
+    const server = await serve({ ...options, adminToken: ADMIN_TOKEN, say: (line) => console.log(line) });
+    console.log(`Ready on ${server.url.href}\nAdmin token ${ADMIN_TOKEN}. Ctrl-C ends it; the data is kept.`);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);
+    await Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
+    await server.close();
+    process.exit(0);
+  });
+
+await runCommand(program);

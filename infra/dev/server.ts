@@ -1,0 +1,119 @@
+/**
+ * The Worker in workerd as its files are, with the bindings of wrangler.jsonc, and again after every change of a file.
+ * `wrangler dev` does the same, but starts a process for the page and bundles twice, which takes longer than a look away.
+ */
+import { watch } from "node:fs";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { BuildError } from "../release/build-error.ts";
+import { type Bundler, bundlerOf } from "../release/bundle.ts";
+import { MAIN_MODULE } from "../release/manifest.ts";
+import { buildPage } from "../release/page.ts";
+import { ROOT } from "../release/root.ts";
+import { readWorkerConfig } from "../release/worker-config.ts";
+
+export interface DevOptions {
+  readonly port: number;
+  readonly inspectorPort: number;
+  readonly adminToken: string;
+  /** Told of what happens, line by line. */
+  readonly say: (line: string) => void;
+}
+
+/** What a change may wait for others of the same save, in milliseconds. */
+const TOGETHER_MS = 20;
+/** What the page is built of is in no bundle of the Worker's own; what it is built into is. */
+const OF_PAGE = /^(page|[^/\\]+[/\\]panel)[/\\]/;
+const MADE = "assets.gen";
+/** Where `wrangler dev` keeps its data, too. */
+const STATE = join(ROOT, ".wrangler/state/v3");
+
+export interface DevServer {
+  readonly url: URL;
+  close(): Promise<void>;
+}
+
+/** Serves until it is closed. @throws BuildError where the Worker does not build at the start. */
+export async function serve(options: DevOptions): Promise<DevServer> {
+  await buildPage();
+  const bundler = await bundlerOf(ROOT, { ...readWorkerConfig(), minify: false });
+  const miniflare = new Miniflare(await built(bundler, options));
+  const url = await miniflare.ready;
+  const onPort = { ...options, port: Number(url.port) };
+  const rebuild = async (isPage: boolean) => {
+    const begun = performance.now();
+    try {
+      if (isPage) await buildPage();
+      await miniflare.setOptions(await built(bundler, onPort));
+      options.say(`Reloaded in ${Math.round(performance.now() - begun)} ms`);
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error;
+      options.say(`${error.message}\nWhat ran before goes on.`);
+    }
+  };
+  const stop = onChanges(rebuild, options.say);
+  return {
+    url,
+    async close() {
+      stop();
+      await Promise.all([miniflare.dispose(), bundler.dispose()]);
+    },
+  };
+}
+
+/** Calls `rebuild` after each change under worker/ and contract/, never twice at once. Returns what ends that. */
+function onChanges(rebuild: (isPage: boolean) => Promise<void>, say: (line: string) => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isPage = false;
+  let running: Promise<void> = Promise.resolve();
+  const changed = (file: string | null) => {
+    if (file === null || file.includes(MADE)) return;
+    isPage ||= OF_PAGE.test(file);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const withPage = isPage;
+      isPage = false;
+      running = running.then(() => rebuild(withPage)).catch((error: unknown) => say(String(error)));
+    }, TOGETHER_MS);
+  };
+  const watchers = ["worker", "contract"].map((folder) =>
+    watch(join(ROOT, folder), { recursive: true }, (_, file) => changed(file)),
+  );
+  watchers.push(watch(join(ROOT, "wrangler.jsonc"), () => changed("wrangler.jsonc")));
+  return () => {
+    clearTimeout(timer);
+    for (const watcher of watchers) watcher.close();
+  };
+}
+
+/** What is to run: the code as it is now, with the bindings that wrangler would give it. */
+async function built(bundler: Bundler, { port, inspectorPort, adminToken }: DevOptions): Promise<MiniflareOptions> {
+  const { main, modules } = await bundler.bundle();
+  const { workerOptions, externalWorkers } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.jsonc"));
+  const worker = {
+    ...workerOptions,
+    name: "dev",
+    rootPath: ROOT,
+    bindings: Object.assign({ ADMIN_TOKEN: adminToken }, workerOptions.bindings),
+    modules: [
+      { type: "ESModule" as const, path: MAIN_MODULE, contents: main },
+      ...modules.map(({ name, contentType, contents }) => ({ type: kindOf(contentType), path: name, contents })),
+    ],
+  };
+  const options = convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port,
+    inspectorPort,
+    cf: false,
+    log: new Log(LogLevel.WARN),
+    workers: [worker, ...externalWorkers],
+  });
+  return { ...options, resourcePersistencePath: STATE, telemetry: { enabled: false } };
+}
+
+function kindOf(contentType: string): "CompiledWasm" | "Text" | "Data" | "ESModule" {
+  if (contentType === "application/wasm") return "CompiledWasm";
+  if (contentType.startsWith("text/")) return "Text";
+  return contentType.includes("javascript") ? "ESModule" : "Data";
+}

@@ -1,0 +1,163 @@
+/** Versions: what an upload becomes, and what a changed setting makes. A refusal throws before the draft is committed. */
+import { assetsFor } from "./assets/sessions.ts";
+import { inherit, resolveBindings } from "./bindings.ts";
+import { now } from "./clock.ts";
+import { deploy } from "./deploy.ts";
+import { ApiError, invalid } from "./errors.ts";
+import { newUuid } from "./ids.ts";
+import { isLive } from "./lifecycle.ts";
+import type { CodeExports, State, Version, Worker } from "./model.ts";
+import type { Plan } from "./options.ts";
+import { currentDeployment, namespaceOf, versionOf, versionsOf, workerOf } from "./queries.ts";
+import type { Draft } from "./store.ts";
+import type { Upload } from "./upload.ts";
+
+/** What running the modules once told about them. */
+export interface Inspection {
+  readonly code: CodeExports;
+  readonly startupTimeMs: number;
+}
+
+/** Adds a version to the Worker. With `deploy` its classes are reconciled and all traffic goes to it at once. */
+export function addVersion(
+  draft: Draft,
+  workerId: string,
+  upload: Upload,
+  inspection: Inspection,
+  options: { readonly deploy: boolean; readonly plan: Plan },
+): Version {
+  const worker = workerOf(draft.state, workerId);
+  if (worker.usesExports && upload.migrations !== null)
+    throw invalid(
+      `'${worker.name}' declares \`exports\`; it cannot go back to \`migrations\`. Describe the change in \`exports\`.`,
+    );
+  const version = newVersion(draft, worker, upload, inspection);
+  draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
+  if (options.deploy) {
+    draft.put("versions", version);
+    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], {
+      plan: options.plan,
+      force: true,
+      source: upload.source,
+      annotations: { ...upload.annotations, "workers/triggered_by": "upload" },
+    });
+    return versionOf(draft.state, version.id);
+  }
+  const pending = pendingClasses(draft.state, worker, version);
+  const bindings = resolveBindings(draft.state, worker, version.bindings, pending);
+  return draft.put("versions", { ...version, bindings });
+}
+
+/**
+ * A version like the newest one with other bindings: what a changed secret or setting makes. With `deploy` it takes
+ * over all traffic, and then the newest version must be the one that serves (10215): a change of a secret must not
+ * deploy code that nobody deployed.
+ */
+export function deriveVersion(
+  draft: Draft,
+  workerId: string,
+  change: (
+    latest: Version,
+  ) => Partial<Pick<Version, "bindings" | "compatibilityDate" | "compatibilityFlags" | "extras">>,
+  options: {
+    readonly deploy: boolean;
+    readonly plan: Plan;
+    readonly source: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  },
+): Version {
+  const worker = workerOf(draft.state, workerId);
+  const latest = versionsOf(draft.state, workerId)[0];
+  if (latest === undefined)
+    throw new ApiError(400, 10222, `'${worker.name}' has no version yet. Deploy it before its settings are changed.`);
+  if (options.deploy && !servesAlone(draft.state, workerId, latest))
+    throw new ApiError(
+      400,
+      10215,
+      `The newest version of '${worker.name}' is not the one that has all traffic. Deploy it first, or change a version that is not deployed.`,
+    );
+  const changed = change(latest);
+  const version: Version = {
+    ...latest,
+    ...changed,
+    bindings: resolveBindings(draft.state, worker, [...(changed.bindings ?? latest.bindings)].sort(byName), new Set()),
+    id: newUuid(),
+    number: worker.versionCount + 1,
+    createdOn: now(),
+    source: options.source,
+    annotations: options.annotations,
+    migrations: null,
+    report: null,
+    deployedOn: null,
+  };
+  draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
+  draft.put("versions", version);
+  if (options.deploy)
+    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], { ...options, force: true });
+  return versionOf(draft.state, version.id);
+}
+
+/** Whether the version has all traffic. A Worker that was never deployed has none to lose. */
+function servesAlone(state: State, workerId: string, version: Version): boolean {
+  const shares = currentDeployment(state, workerId)?.versions ?? [];
+  return shares.length === 0 || (shares.length === 1 && shares[0]?.version_id === version.id);
+}
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+
+function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: Inspection): Version {
+  const latest = versionsOf(draft.state, worker.id)[0];
+  const assets = assetsFor(draft, upload.assets, { keep: upload.keepAssets, latest, now: Date.now() });
+  const bindings = inherit(upload.bindings, {
+    from: latest,
+    version: (id) => draft.state.versions.get(id),
+    keep: upload.keepBindings,
+    strict: upload.strictInherit,
+  });
+  if (assets === undefined && upload.mainModule === null)
+    throw invalid(
+      "main_module: required, unless there are assets: `assets.jwt`, or `keep_assets` and a version with some.",
+    );
+  if (assets === undefined && bindings.some(({ type }) => type === "assets"))
+    throw invalid("Cannot use an assets binding without assets.");
+  return {
+    id: newUuid(),
+    workerId: worker.id,
+    number: worker.versionCount + 1,
+    createdOn: now(),
+    source: upload.source,
+    annotations: { "workers/triggered_by": "upload", ...upload.annotations },
+    bindings,
+    compatibilityDate: upload.compatibilityDate,
+    compatibilityFlags: upload.compatibilityFlags,
+    mainModule: upload.mainModule,
+    modules: upload.modules.map(({ name, contentType, contents }) => ({
+      name,
+      contentType,
+      sha256: draft.putBlob(contents),
+      size: contents.byteLength,
+    })),
+    ...(assets === undefined ? {} : { assets }),
+    code: inspection.code,
+    startupTimeMs: inspection.startupTimeMs,
+    exports: upload.exports,
+    migrations: upload.migrations,
+    extras: upload.extras,
+    report: null,
+    migrationTag: null,
+    deployedOn: null,
+  };
+}
+
+/** Classes that the version declares live, and that its deployment would provision. */
+function pendingClasses(state: State, worker: Worker, version: Version): ReadonlySet<string> {
+  const declared = Object.entries(version.exports ?? {}).filter(([, entry]) => isLive(entry));
+  return new Set(
+    declared
+      .map(([className]) => className)
+      .filter((className) => namespaceOf(state, worker.id, className) === undefined),
+  );
+}
+
+/** Version that new settings and secrets are based on: the newest one. Undefined when there is none. */
+export const latestVersion = (state: State, workerId: string): Version | undefined => versionsOf(state, workerId)[0];

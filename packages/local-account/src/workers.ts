@@ -1,0 +1,109 @@
+/** Workers: made, renamed and removed, with all that is their own. A refusal throws before the draft is committed. */
+import { now } from "./clock.ts";
+import { ApiError, invalid } from "./errors.ts";
+import { newTag } from "./ids.ts";
+import type { State, Worker } from "./model.ts";
+import { boundBy, namespacesOf, servingVersions, versionsOf, workerNamed } from "./queries.ts";
+import type { Draft } from "./store.ts";
+
+/** @throws ApiError when no Worker can have the name: it is no name, or another one has it. */
+function refuseName(state: State, name: string): void {
+  if (!/^[a-z0-9_][a-z0-9_-]{0,62}$/i.test(name))
+    throw invalid(`name: '${name}' must be 1 to 63 letters, digits, '-' or '_', and not begin with '-'.`);
+  if (workerNamed(state, name) !== undefined)
+    throw new ApiError(409, 10040, `A Worker named '${name}' exists on your account already.`);
+}
+
+/** A Worker as `POST …/workers` and a first upload make it. */
+export function createWorker(draft: Draft, name: string, settings: Partial<Worker> = {}): Worker {
+  refuseName(draft.state, name);
+  const createdOn = now();
+  return draft.put("workers", {
+    id: newTag(),
+    name,
+    createdOn,
+    updatedOn: createdOn,
+    deployedOn: null,
+    logpush: false,
+    observability: { enabled: false },
+    subdomain: { enabled: false, previews_enabled: false },
+    tags: [],
+    tailConsumers: [],
+    schedules: [],
+    versionCount: 0,
+    migrationTag: null,
+    usesExports: false,
+    lifecycleFloor: 0,
+    ...settings,
+  });
+}
+
+/**
+ * Gives the Worker another name. Versions, deployments and namespaces are the Worker's by its id, and stay; routes and
+ * domains follow it. Refused while something else holds on to the old name.
+ */
+export function renameWorker(draft: Draft, worker: Worker, name: string): Worker {
+  if (name === worker.name) return worker;
+  const { state } = draft;
+  refuseName(state, name);
+  const holding = heldBy(state, worker);
+  if (holding.length > 0)
+    throw new ApiError(
+      501,
+      10021,
+      `name: the local account does not rename '${worker.name}' while other Workers name it in their bindings or transfers (${holding.join(", ")}).`,
+    );
+  for (const route of state.routes.values())
+    if (route.script === worker.name) draft.put("routes", { ...route, script: name });
+  for (const domain of state.domains.values())
+    if (domain.service === worker.name) draft.put("domains", { ...domain, service: name });
+  return draft.put("workers", { ...worker, name });
+}
+
+/** Names of other Workers that have this one's name in a binding of any version, or wait for a class of it. */
+function heldBy(state: State, { id, name }: Worker): string[] {
+  const holders = [
+    ...[...state.versions.values()].filter(({ bindings }) =>
+      bindings.some(({ service, script_name }) => service === name || script_name === name),
+    ),
+    ...[...state.transfers.values()].filter(({ from }) => from === name),
+  ];
+  const ids = new Set(holders.map(({ workerId }) => workerId));
+  ids.delete(id);
+  return [...ids].flatMap((holder) => state.workers.get(holder)?.name ?? []).sort();
+}
+
+/** Removes the Worker and all that is its own: versions, deployments, namespaces, routes, domains. */
+export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void {
+  const blocking = force ? [] : dependents(draft.state, worker);
+  if (blocking.length > 0)
+    throw new ApiError(
+      400,
+      10064,
+      `'${worker.name}' cannot be deleted: other Workers depend on it (${blocking.join(", ")}). Delete it with force=true to do so anyway.`,
+    );
+  const { state } = draft;
+  for (const { id } of versionsOf(state, worker.id)) draft.delete("versions", id);
+  for (const { id, workerId } of state.deployments.values())
+    if (workerId === worker.id) draft.delete("deployments", id);
+  for (const { id } of namespacesOf(state, worker.id)) draft.delete("namespaces", id);
+  for (const { id, workerId } of state.transfers.values()) if (workerId === worker.id) draft.delete("transfers", id);
+  for (const { id, script } of state.routes.values()) if (script === worker.name) draft.delete("routes", id);
+  for (const { id, service } of state.domains.values()) if (service === worker.name) draft.delete("domains", id);
+  draft.delete("workers", worker.id);
+}
+
+/** Names of other Workers that bind to this one or to its classes. */
+function dependents(state: State, worker: Worker): string[] {
+  const names = new Set(
+    namespacesOf(state, worker.id).flatMap(({ className, id }) => boundBy(state, worker, className, id)),
+  );
+  for (const other of state.workers.values()) {
+    if (other.id === worker.id) continue;
+    const binds = servingVersions(state, other.id).some(({ version }) =>
+      version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
+    );
+    if (binds) names.add(other.name);
+  }
+  return [...names].sort();
+}

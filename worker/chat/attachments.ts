@@ -1,0 +1,166 @@
+/** HTTP routes of a room's files: into R2 and out of it; the room knows which there are, and who may have them. */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import { callerOf } from "../http/caller.ts";
+import { chargeForBytes } from "../http/charge.ts";
+import { decide, type Part } from "../http/conditional.ts";
+import type { App } from "../http/context.ts";
+import { denied, may, undecided } from "../http/may.ts";
+import { describe } from "../http/openapi.ts";
+import { refusal } from "../http/problem.ts";
+import { query } from "../http/validation.ts";
+import { blobsOf } from "../objects/blobs.ts";
+import { nameOf, objectFor, placeOf } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
+import { chat } from "./pattern.ts";
+import type { Readable } from "./room.ts";
+import type { Upload } from "./uploads.ts";
+
+const MAX_BYTES = 10 * 1_024 * 1_024;
+/** What browsers show or save, and never run. */
+const TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"];
+
+/** Visible, and nothing that changes what the rest of the name looks like. */
+const FileName = v.object({
+  name: v.optional(
+    v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(100),
+      v.regex(/^(?=.*\S)[^\p{C}\p{Zl}\p{Zp}/\\]+$/u, "must have visible characters only, and no slash"),
+    ),
+  ),
+});
+
+/** A file, as the room and its messages name it. */
+export const Attachment = v.object({
+  key: v.string(),
+  type: v.string(),
+  size: v.number(),
+  name: v.optional(v.string()),
+});
+
+export const attachments = new Hono<App>()
+  .post(
+    "/:roomId/attachments",
+    describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
+    may(chat, "attach"),
+    query(FileName),
+    async (c) => c.json(await upload(c, c.req.valid("query").name), 201),
+  )
+  .get(
+    "/:roomId/attachments/:key",
+    describe("A file, for the room's members", {
+      200: "Its bytes",
+      206: "The part that Range asks for",
+      304: "The caller has it, by If-None-Match",
+      412: "It is another one, by If-Match",
+      416: "It has no such part",
+    }),
+    may(chat, "attach"),
+    async (c) => download(c, await readable(c, c.req.param("key"))),
+  );
+
+type RoomContext = Context<App, "/:roomId/attachments">;
+
+const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
+/** The bucket of the room's region. */
+const bucketOf = (c: RoomContext) => blobsOf(c.env, placeOf(c, c.req.param("roomId")).region);
+
+async function upload(c: RoomContext, name: string | undefined): Promise<v.InferOutput<typeof Attachment>> {
+  const userId = await someone(c);
+  const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (!TYPES.includes(type)) throw refusal("unsupported-media-type", `Attachments may be ${TYPES.join(", ")}`);
+  const size = lengthOf(c);
+  await chargeForBytes(c, size);
+  const key = crypto.randomUUID();
+  const blob = `${nameOf(c, chat, c.req.param("roomId"))}/${key}`;
+  const file = { key, type, size, ...(name !== undefined && { name }) };
+  // Not retried: the second call of the two would find the key taken.
+  const reserved = await roomOf(c).reserve({ ...file, blob, userId }, undecided(c));
+  if (reserved === "denied") throw denied(await callerOf(c));
+  if (reserved === "room-full")
+    throw refusal("too-large", "The room has no space for this file; delete messages with files");
+  if (reserved === "too-many") {
+    throw refusal("rate-limited", "Too many uploads are waiting to be sent", { headers: { "Retry-After": "60" } });
+  }
+  const stored = store(c, { ...file, blob });
+  // A caller who goes away ends the request, but not this: their place is free again at once.
+  c.executionCtx.waitUntil(stored.catch(() => undefined));
+  await stored;
+  return file;
+}
+
+/** Streams the body into R2, exactly as many bytes as were declared. What does not arrive whole is given up at once. */
+async function store(c: RoomContext, { key, blob, type, size }: Omit<Upload, "userId">): Promise<void> {
+  const { readable, writable } = new FixedLengthStream(size);
+  try {
+    const written = c.req.raw.body?.pipeTo(writable);
+    await Promise.all([written, bucketOf(c).put(blob, readable, { httpMetadata: { contentType: type } })]);
+  } catch {
+    await retry(() => roomOf(c).abandon(key));
+    throw refusal("unavailable", `The file was not stored; send it again, all ${size} bytes of its Content-Length`);
+  }
+  if (await retry(() => roomOf(c).stored(key))) return;
+  await bucketOf(c).delete(blob);
+  throw refusal("unavailable", "The upload took too long; start it again");
+}
+
+/** The declared length of the body: R2 must know it before the first byte. */
+function lengthOf(c: RoomContext): number {
+  const declared = c.req.header("Content-Length") ?? "";
+  if (!/^[1-9]\d{0,15}$/.test(declared)) {
+    throw refusal("length-required", "Send the file's size as Content-Length; it must not be empty");
+  }
+  const length = Number(declared);
+  if (length > MAX_BYTES) throw refusal("too-large", `An attachment may have at most ${MAX_BYTES} bytes`);
+  return length;
+}
+
+/** The file, if the caller may read it. */
+async function readable(c: RoomContext, key: string): Promise<Upload> {
+  const userId = await someone(c);
+  const file: Readable = await retry(async () => await roomOf(c).attachment(key, userId, undecided(c)));
+  if (file.kind === "forbidden") {
+    throw refusal("forbidden", "Only members of the room may read its attachments: join it");
+  }
+  if (file.kind !== "found") throw notFound();
+  return file.upload;
+}
+
+async function download(c: RoomContext, { key, blob, type, size, name }: Upload): Promise<Response> {
+  const etag = `"${key}"`;
+  const decision = decide(c.req.raw.headers, { etag, size });
+  const { status } = decision;
+  const headers = new Headers({ ETag: etag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600" });
+  if (status === 304) return new Response(null, { status, headers });
+  if (status === 412) throw refusal("precondition-failed", "If-Match: the file has another entity tag");
+  if (status === 416) {
+    throw refusal("range-not-satisfiable", `Range: the file has ${size} bytes`, {
+      headers: { "Content-Range": `bytes */${size}` },
+    });
+  }
+  const part: Part = status === 206 ? decision.part : { from: 0, to: size - 1 };
+  const length = part.to - part.from + 1;
+  headers.set("Content-Type", type);
+  headers.set("Content-Length", String(length));
+  // Bytes from users: saved under their name, never run in the page's origin.
+  headers.set("Content-Disposition", `attachment; filename*=UTF-8''${encodeURIComponent(name ?? key)}`);
+  headers.set("Content-Security-Policy", "default-src 'none'; sandbox");
+  if (status === 206) headers.set("Content-Range", `bytes ${part.from}-${part.to}/${size}`);
+  if (c.req.raw.method === "HEAD") return new Response(null, { headers });
+  const stored = await bucketOf(c).get(blob, { range: { offset: part.from, length } });
+  if (!stored) throw notFound();
+  return new Response(stored.body, { status, headers });
+}
+
+const notFound = () => refusal("not-found", "There is no such attachment in this room");
+
+/** The id of the caller, who must be somebody. */
+async function someone(c: RoomContext): Promise<string> {
+  const { id } = await callerOf(c);
+  if (id !== "") return id;
+  throw refusal("unauthorized", "Log in, or show the token that the room's history frame gave you, as a bearer token", {
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
