@@ -15,7 +15,13 @@ declare module "vitest" {
  */
 const BINDINGS = {
   ADMIN_TOKEN: "test-admin-token",
-  SETTINGS: { environment: "dev", access: "open", demoLogin: true, chat: { rooms: "public" } },
+  SETTINGS: {
+    environment: "dev",
+    access: "open",
+    demoLogin: true,
+    // Tests fill rooms faster than people do.
+    chat: { rooms: "public", messagesPerSecond: 10_000 },
+  },
 };
 
 /**

@@ -46,8 +46,16 @@ const Frame = v.variant(
     ),
     v.object({ type: v.literal("typing") }),
     v.object({ type: v.literal("ping") }),
+    v.object({
+      type: v.literal("seen"),
+      seq: v.pipe(
+        v.number("seq: must be a number"),
+        v.safeInteger("seq: must be whole"),
+        v.minValue(0, "seq: too low"),
+      ),
+    }),
   ],
-  "type: must be chat, typing or ping",
+  "type: must be chat, typing, ping or seen",
 );
 
 export type Read = { ok: true; frame: ClientFrame } | { ok: false; code: ErrorCode; error: string; clientId?: string };

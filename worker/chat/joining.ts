@@ -8,6 +8,8 @@ export interface Joining {
   token?: string;
   /** The session that they are here by. */
   session?: string;
+  /** The network address that they come from, as a key (worker/http/address.ts). */
+  address?: string;
   /** Who it is, where the room has to say whether they may. */
   undecided?: Caller;
   after?: number;

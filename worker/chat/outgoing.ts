@@ -5,13 +5,15 @@
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import type { Schema } from "../objects/schema.ts";
-import { sendAll } from "./audience.ts";
+import { bytesOf } from "./audience.ts";
 import type { History } from "./history.ts";
 import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
+import { type Amount, Recent } from "./readers.ts";
 import { fingerprint, type Sent, type SentMessage } from "./sent.ts";
 import type { Uploads } from "./uploads.ts";
 
-const MESSAGES_PER_FRAME = 100;
+/** Of the history, too. */
+export const MESSAGES_PER_FRAME = 100;
 
 export type ChatFrame = ClientFrame & { type: "chat" };
 
@@ -42,14 +44,16 @@ export interface Store {
 
 /** Who sees new messages. */
 export interface Listeners {
-  open(): WebSocket[];
+  readers(): WebSocket[];
   batched(): ReadonlySet<WebSocket>;
+  deliver(sockets: readonly WebSocket[], frame: ServerFrame, messages?: number): void;
 }
 
 export class Outgoing {
   readonly #store: Store;
   readonly #listeners: Listeners;
   readonly #stored: (trimmed: boolean) => Promise<void>;
+  readonly #recent = new Recent();
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
   /** `stored` is called after each write; `trimmed`: whether files have left with the messages that left. */
@@ -81,31 +85,55 @@ export class Outgoing {
     await this.#commits.commit({ userId, frame, timestamp, senders: [sender] });
   }
 
+  /** What was sent after a number; undefined for a number that no message has yet. */
+  after(seq: number): Amount | undefined {
+    const last = this.#store.history()?.last ?? 0;
+    return seq > last ? undefined : this.#recent.after(seq, last);
+  }
+
+  /** Tells senders of a message why it was not taken. */
+  refuse(sockets: readonly WebSocket[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
+    this.#listeners.deliver(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
+  }
+
+  /** Tells senders of a message that it is stored; `duplicate`: it was before. */
+  acknowledge(
+    sockets: readonly WebSocket[],
+    { clientId }: Pick<ChatFrame, "clientId">,
+    { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
+    duplicate: boolean,
+  ): void {
+    const named = clientId === undefined ? {} : { clientId };
+    this.#listeners.deliver(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+  }
+
   async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
     // Who joins from here on finds these messages in the history.
-    const audience = this.#listeners.open();
+    const audience = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
     await this.#store.sync();
     this.#show(
       messages.map(({ message }) => message),
       audience,
     );
-    for (const { said, message } of messages) acknowledge(said.senders, said.frame, message, false);
+    for (const { said, message } of messages) this.acknowledge(said.senders, said.frame, message, false);
     await this.#stored(trimmed);
     return batch.map(() => undefined);
   }
 
   /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */
   #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
+    for (const message of messages) this.#recent.add(message.seq, bytesOf(JSON.stringify(message)));
     const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
     for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
-      sendAll(
+      this.#listeners.deliver(
         audience.filter((socket) => batched.has(socket)),
         { type: "messages", messages: part },
+        part.length,
       );
     }
     const others = audience.filter((socket) => !batched.has(socket));
-    for (const message of messages) sendAll(others, { type: "message", message });
+    for (const message of messages) this.#listeners.deliver(others, { type: "message", message }, 1);
   }
 
   /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
@@ -151,10 +179,10 @@ export class Outgoing {
       }
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
-      for (const { senders, frame } of batch) refuse(senders, frame, NOT_STORED);
+      for (const { senders, frame } of batch) this.refuse(senders, frame, NOT_STORED);
       return { messages: [], trimmed: false };
     }
-    for (const { senders, frame } of refused) refuse(senders, frame, NO_ATTACHMENT);
+    for (const { senders, frame } of refused) this.refuse(senders, frame, NO_ATTACHMENT);
     return { messages, trimmed };
   }
 }
@@ -169,22 +197,6 @@ const NO_ATTACHMENT: Refusal = {
   error: "attachment: you have no such upload that is not sent yet",
 };
 const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
-
-/** Tells the senders of a message why it was not taken. */
-export function refuse(sockets: readonly WebSocket[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
-  sendAll(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
-}
-
-/** Tells the senders of a message that it is stored; `duplicate`: it was before. */
-export function acknowledge(
-  sockets: readonly WebSocket[],
-  { clientId }: Pick<ChatFrame, "clientId">,
-  { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
-  duplicate: boolean,
-): void {
-  const named = clientId === undefined ? {} : { clientId };
-  sendAll(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
-}
 
 function partsOf<T>(items: readonly T[], size: number): T[][] {
   const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, index) => index * size);

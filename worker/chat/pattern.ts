@@ -26,6 +26,14 @@ export const chat = pattern({
         historyLimit: v.optional(whole(1, 10_000), 100),
         /** Who may join and read a room that has no rule of its own. */
         rooms: v.optional(oneOf(ROOM_RULES), "users"),
+        /** WebSockets of one user in one room, and of all users of one network address. */
+        socketsPerUser: v.optional(whole(1, 100), 10),
+        socketsPerAddress: v.optional(whole(1, 1_000), 250),
+        /**
+         * Messages that a room takes in a second; of one network address, half as many. Somebody a second away is
+         * then never more than 200 behind, at which a room gives a reader up.
+         */
+        messagesPerSecond: v.optional(whole(1, 10_000), 100),
         /** Mebibytes of the files that a room keeps. */
         attachmentsMiB: v.optional(whole(1, 100_000), 1_000),
         /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */

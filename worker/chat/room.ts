@@ -9,33 +9,28 @@
 import { DurableObject } from "cloudflare:workers";
 import { deadCredential } from "../http/caller.ts";
 import { denied } from "../http/may.ts";
-import { problemResponse } from "../http/problem.ts";
+import { type Problem, problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
-import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { Schema, type SchemaSteps } from "../objects/schema.ts";
-import { answerAsleep, answerClose, switchTo } from "../objects/sockets.ts";
+import { answerAsleep, answerClose, isOpen, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { Audience, MAX_SOCKETS, type Member, send } from "./audience.ts";
+import { Audience, greet, MAX_SHOWN, MAX_SOCKETS, POLICY } from "./audience.ts";
+import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
 import { readJoinRequest } from "./joining.ts";
-import { acknowledge, type ChatFrame, CONFLICT, Outgoing, refuse } from "./outgoing.ts";
-import { type Message, PING, PONG } from "./protocol.ts";
+import { type ChatFrame, CONFLICT, MESSAGES_PER_FRAME, Outgoing, type Refusal } from "./outgoing.ts";
+import { type ClientFrame, type Message, PING, PONG } from "./protocol.ts";
+import { ASK_AFTER_MS } from "./readers.ts";
 import { SENT_TABLE, Sent } from "./sent.ts";
 import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
 
 const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE];
 
-/** Messages that one socket may send. */
-const MESSAGE_RATE: Policy = { capacity: 20, periodSeconds: 10 };
-/** Of one socket, at most one sign of typing in this time is passed on. */
-const TYPING_INTERVAL_MS = 1_000;
-const MESSAGES_PER_FRAME = 100;
-/** Close codes (RFC 6455, 7.4.1): against the room's rules; and for a connection that broke. */
-const POLICY = 1_008;
+/** A connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
 /** R2 deletes several files in one call; a while after the first one there may be more. */
 const DELETE_AFTER_MS = 5_000;
@@ -43,12 +38,6 @@ const RETRY_DELETE_AFTER_MS = 60_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Messages that are too old are shown to nobody from that moment on, and deleted together, this often at most. */
 const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
-
-/** What a socket remembers while the room sleeps. */
-interface SocketState extends Member {
-  bucket: Bucket;
-  typedAt: number;
-}
 
 /** A page of the history. */
 export interface Page {
@@ -66,7 +55,10 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #historyLimit: number;
   readonly #retentionMs: number | undefined;
   readonly #uploads: Uploads;
-  readonly #audience: Audience<SocketState>;
+  readonly #socketsPerUser: number;
+  readonly #socketsPerAddress: number;
+  readonly #budgets: Budgets;
+  readonly #audience: Audience;
   readonly #outgoing: Outgoing;
   /** Sessions that ended a moment ago: who is on their way in by one of them comes too late. */
   readonly #ended = new Set<string>();
@@ -80,12 +72,15 @@ export class ChatRoomDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
-    const { historyLimit, retentionDays, rooms } = stackOf(env).settings.chat;
+    const { historyLimit, retentionDays, rooms, ...limits } = stackOf(env).settings.chat;
     this.#door = ctx.storage.kv.get<Door>(DOOR) ?? { rule: rooms, members: [] };
     this.#historyLimit = historyLimit;
     this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
-    this.#audience = new Audience(ctx);
+    this.#socketsPerUser = limits.socketsPerUser;
+    this.#socketsPerAddress = limits.socketsPerAddress;
+    this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
+    this.#audience = new Audience(ctx, this.#budgets);
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
@@ -103,30 +98,40 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
-    const { userId, token, session, undecided: caller, after, subprotocol } = readJoinRequest(request);
+    const { userId, address, token, session, undecided: caller, after, subprotocol } = readJoinRequest(request);
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
     }
     if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
+    const now = Date.now();
+    const full = this.#whyFull({ userId, address }, now);
+    if (full) return problemResponse(full);
+    const isBatched = subprotocol === "chat.batched";
+    const { client, server, wasHere } = this.#audience.admit({ userId, address, session, isBatched, caller }, now);
+    this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
+    if (!wasHere) this.#audience.joined(userId, server, now);
+    if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
+    if (!this.#sweepArmed) await this.#armSweep(0);
+    return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
+  }
+
+  /** Why there is no place for one more socket of somebody. */
+  #whyFull({ userId, address }: Spender, now: number): Problem | undefined {
     if (this.#audience.open().length >= MAX_SOCKETS) {
-      return problemResponse({
+      return {
         kind: "unavailable",
         detail: `The room is full: ${MAX_SOCKETS} are in it; try again later`,
         headers: { "Retry-After": "60" },
-      });
+      };
     }
-    const now = Date.now();
-    const seen = caller && { caller: { kind: caller.kind, id: caller.id } };
-    const { client, server, wasHere } = this.#audience.admit({
-      userId,
-      session,
-      isBatched: subprotocol === "chat.batched",
-      state: { userId, bucket: full(MESSAGE_RATE, now), typedAt: 0, ...seen },
-    });
-    this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
-    if (!wasHere) this.#audience.tell({ type: "user_joined", userId, timestamp: now }, server);
-    if (!this.#sweepArmed) await this.#armSweep(0);
-    return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
+    const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
+    if (this.#audience.hasAll({ userId }, this.#socketsPerUser)) {
+      return tooMany(`You have ${this.#socketsPerUser} connections to this room already; close one of them first`);
+    }
+    if (address !== undefined && this.#audience.hasAll({ address }, this.#socketsPerAddress)) {
+      return tooMany(`Your network address has ${this.#socketsPerAddress} connections to this room already`);
+    }
+    return this.#budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
   }
 
   /** A page of what is kept, for `reader`; where that is not given, they may read. */
@@ -164,7 +169,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.ctx.storage.kv.put(DOOR, door);
     this.#door = door;
     for (const socket of this.#audience.open()) {
-      if (isLetIn(this.#audience.stateOf(socket)?.caller, door)) continue;
+      if (isLetIn(this.#audience.memberOf(socket)?.caller, door)) continue;
       this.#audience.putOut(socket, POLICY, "You may not be in this room any more");
     }
     return door;
@@ -235,17 +240,23 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const member = this.#audience.memberOf(socket);
+    // What was on its way when the socket was put out is not for us any more.
+    if (!member || !isOpen(socket)) return;
+    const now = Date.now();
     const read = readFrame(data);
+    const since = read.ok && read.frame.type === "seen" ? this.#outgoing.after(read.frame.seq) : undefined;
+    this.#audience.heard(socket, now, since);
     if (!read.ok) {
-      const { ok: _, ...error } = read;
-      return send(socket, { type: "error", ...error });
+      const { ok: _, clientId, ...why } = read;
+      return this.#refuse(socket, member, { clientId }, why);
     }
-    const state = this.#audience.stateOf(socket);
-    if (!state) return;
     const { frame } = read;
-    if (frame.type === "ping") send(socket, { type: "pong" });
-    else if (frame.type === "typing") this.#type(socket, state);
-    else await this.#chat(socket, state, frame);
+    if (frame.type === "chat") await this.#chat(socket, member, frame);
+    else if (frame.type === "seen" && !since) this.#refuse(socket, member, {}, NO_SUCH_NUMBER);
+    else if (this.#bears(socket, member, frame.type === "typing" ? COSTS.typing : COSTS.sign)) {
+      this.#sign(socket, member, frame, now);
+    }
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
@@ -258,11 +269,18 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#audience.leave(socket);
   }
 
-  /** Deletes messages that are too old and files that nobody needs. Safe early, late and twice; tries for ever. */
+  /**
+   * Looks for silent sockets, and deletes messages that are too old and files that nobody needs. Safe early, late and
+   * twice; tries for ever.
+   */
   override async alarm(): Promise<void> {
-    if (this.#schema.empty) return;
     const now = Date.now();
-    this.#deleteAged(now);
+    const lookAgain = this.#audience.lookForSilent(now);
+    if (lookAgain !== undefined) await this.#arm(lookAgain);
+    if (this.#schema.empty) return;
+    // An alarm that looks for silent sockets comes too often to delete something at each.
+    const agedAt = this.#history()?.agedAt() ?? Number.POSITIVE_INFINITY;
+    if (now >= agedAt + (lookAgain === undefined ? 0 : SWEEP_INTERVAL_MS)) this.#deleteAged(now);
     const leaving = this.#uploads.leaving(now);
     let deleted = true;
     try {
@@ -312,34 +330,49 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { first, last } = this.#page({ limit: 0 });
     // Numbers beyond the newest are from a room that is no more: nothing that the client has goes on here.
     const resumable = after === undefined || (after >= first - 1 && after <= last);
-    if (after !== undefined && !resumable) send(socket, { type: "gap", after, first });
+    if (after !== undefined && !resumable) greet(socket, { type: "gap", after, first });
     let from = after !== undefined && resumable ? after : first - 1;
     for (let more = true; more; ) {
       const { messages } = this.#page({ after: from, limit: MESSAGES_PER_FRAME });
       from = messages.at(-1)?.seq ?? last;
       more = from < last;
-      send(socket, { type: "history", messages, last, more, ...who });
+      greet(socket, { type: "history", messages, last, more, ...who });
     }
-    send(socket, { type: "presence", users: this.#audience.present() });
+    greet(socket, this.#audience.presence());
   }
 
-  async #chat(socket: WebSocket, state: SocketState, frame: ChatFrame): Promise<void> {
-    const { userId } = state;
+  async #chat(socket: WebSocket, member: Spender, frame: ChatFrame): Promise<void> {
+    const { userId } = member;
     const now = Date.now();
     const known = this.#outgoing.known(userId, frame, now);
-    if (known?.kind === "conflict") return refuse([socket], frame, CONFLICT);
-    if (known?.kind === "stored") return acknowledge([socket], frame, known.sent, true);
-    if (known) return this.#outgoing.join(known, socket);
-
-    const taken = take(refill(state.bucket, MESSAGE_RATE, now), MESSAGE_RATE, 1);
-    if (!taken.allowed) {
-      const retryAfter = Math.max(Math.ceil(waitFor(taken.bucket, MESSAGE_RATE, 1, now) / 1_000), 1);
-      const { capacity, periodSeconds } = MESSAGE_RATE;
-      const error = `Too many messages: at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
-      return refuse([socket], frame, { code: "rate-limited", error, retryAfter });
+    if (known?.kind === "conflict") return this.#refuse(socket, member, frame, CONFLICT);
+    if (known) {
+      if (!this.#bears(socket, member, COSTS.offence)) return;
+      if (known.kind === "stored") return this.#outgoing.acknowledge([socket], frame, known.sent, true);
+      return this.#outgoing.join(known, socket);
     }
-    this.#audience.keep(socket, { ...state, bucket: taken.bucket });
+    const over = this.#budgets.message(member, now);
+    if (over) return this.#refuse(socket, member, frame, tooManyMessages(over));
+    this.#audience.keep(socket, now);
     await this.#outgoing.say(userId, frame, socket, now);
+  }
+
+  #sign(socket: WebSocket, { userId }: Spender, { type }: ClientFrame, now: number): void {
+    if (type === "ping") this.#audience.deliver([socket], { type: "pong" });
+    if (type !== "typing" || !this.#budgets.mayType(userId, now)) return;
+    if (this.#audience.present().length <= MAX_SHOWN) this.#audience.tell({ type: "typing", userId }, socket);
+  }
+
+  /** Answers a frame that is wrong or too much, as long as there is patience for it. */
+  #refuse(socket: WebSocket, member: Spender, frame: Pick<ChatFrame, "clientId">, why: Refusal): void {
+    if (this.#bears(socket, member, COSTS.offence)) this.#outgoing.refuse([socket], frame, why);
+  }
+
+  /** Whether there is patience for what a user does; where not, the socket that does it is put out. */
+  #bears(socket: WebSocket, { userId }: Spender, cost: number): boolean {
+    if (this.#budgets.bear(userId, cost, Date.now())) return true;
+    this.#audience.putOut(socket, POLICY, "Too many frames that are wrong, repeated or too much; wait a minute");
+    return false;
   }
 
   /** What was sent in the last day. */
@@ -354,18 +387,21 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#remembered;
   }
 
-  #type(socket: WebSocket, state: SocketState): void {
-    const now = Date.now();
-    if (Math.abs(now - state.typedAt) < TYPING_INTERVAL_MS) return;
-    this.#audience.keep(socket, { ...state, typedAt: now });
-    this.#audience.tell({ type: "typing", userId: state.userId }, socket);
-  }
-
   /** Makes sure that the alarm comes by `at`. */
   async #arm(at: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm();
     if (set === null || set > at) await this.ctx.storage.setAlarm(at);
   }
+}
+
+const NO_SUCH_NUMBER: Refusal = { code: "invalid", error: "seq: no message has this number yet" };
+
+const WHOSE = { user: "you may send", address: "your network address may send", room: "this room takes" };
+
+function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }: Over): Refusal {
+  const retryAfter = Math.max(Math.ceil(waitMs / 1_000), 1);
+  const error = `Too many messages: ${WHOSE[whose]} at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
+  return { code: "rate-limited", error, retryAfter };
 }
 
 /** Under which the door is stored: one key, because it is whole or not there. */

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
+import { addressOf } from "../http/guesses.ts";
 import { denied, may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
@@ -56,7 +57,7 @@ const NewAccess = v.strictObject({ rule: v.picklist(ROOM_RULES), owner: v.option
 const Member = v.object({ userId: UserId });
 
 const joining = describe("A WebSocket into the room; after=<seq> resumes where a connection was cut", {
-  101: "Switching protocols; frames as in worker/chat/protocol.ts",
+  101: "Switching protocols; frames, budgets and close codes as in worker/chat/protocol.ts",
 });
 
 export const routes = new Hono<App>()
@@ -114,6 +115,7 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
   return roomOf(c).fetch(
     joinRequest({
       userId,
+      address: addressOf(c),
       ...(token !== undefined && { token }),
       ...(session !== undefined && { session }),
       ...(asked && { undecided: asked }),

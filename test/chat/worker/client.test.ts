@@ -126,6 +126,31 @@ describe("the client", () => {
     expect(shown.at(-1)).toBe(112);
   });
 
+  it("says what it has seen, and is not taken for one who does not read", async () => {
+    const room = newRoom();
+    const one = client(room);
+    await one.until(() => one.opened() === 1);
+    await fill(room, 260);
+    await one.until(() => one.texts().length === 260);
+    expect(one.opened()).toBe(1);
+  });
+
+  it("answers a room that asks whether it is there", () => {
+    const said: string[] = [];
+    let ask = (_: string) => {};
+    const chat = new ChatClient({
+      url: "wss://stack.test/room/r/ws",
+      onEvent: () => {},
+      connect: (_, __, events) => {
+        ask = events.received;
+        return { send: (frame) => said.push(frame), close: () => {} };
+      },
+    });
+    onTestFinished(() => chat.close());
+    ask('{"type":"ping"}');
+    expect(said).toEqual(['{"type":"ping"}']);
+  });
+
   it("is told what the room refuses, and sends what comes after it", async () => {
     const one = client(newRoom());
     const bad = one.chat.send("x".repeat(5_000));

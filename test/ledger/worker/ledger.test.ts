@@ -5,9 +5,13 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { audit, OUTSIDE } from "../../../worker/ledger/rules.ts";
+import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
+import { ask } from "../../worker/tries.ts";
 import { cost } from "../cost.ts";
+
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 /** A ledger of its own for one test, and its object. */
 function aLedger() {
@@ -123,6 +127,29 @@ describe("a transfer", () => {
       body: { success: true },
     });
     expect((await call(`/account/main/balances/${name}`)).body).toEqual({ account: name, balance: 3 });
+  });
+
+  it.runIf(folders.includes("session"))("shows a user their own balance and not the other's", async () => {
+    const { id, deposit } = aLedger();
+    const logIn = async (userId: string) => {
+      const { body } = await call("/session", { json: { userId }, headers: ADMIN });
+      return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
+    };
+    const [ann, ben] = [await logIn("ann"), await logIn("ben")];
+    await deposit("ann", 10);
+    await deposit("ben", 100);
+    const json = { from: "ann", to: "ben", amount: 3 };
+    expect(await ask(`/account/${id}/transfer`, { json, headers: ann })).toMatchObject({
+      status: 200,
+      body: { balances: { ann: 7 } },
+    });
+    const entries = (name: string, headers: Record<string, string>) =>
+      ask(`/account/${id}/transactions?account=${name}`, { headers });
+    const shown = async (name: string, headers: Record<string, string>) =>
+      v.parse(TransactionsPage, (await entries(name, headers)).body).transactions.map(({ balances }) => balances);
+    expect(await shown("ann", ann)).toEqual([{ ann: 7 }, { ann: 10 }]);
+    expect(await shown("ben", ben)).toEqual([{ ben: 103 }, { ben: 100 }]);
+    expect((await entries("ben", ann)).status).toBe(403);
   });
 
   it("does not reach the same ledger of another region", async () => {

@@ -52,9 +52,12 @@ interface Outgoing {
 }
 
 const MAX_RETRY_MS = 30_000;
-/** Silence after which the client asks whether anybody is there, and how long it waits for the answer. */
-const QUIET_MS = 25_000;
+/** How often the client says that it is there, and how long it waits for the answer. */
+const PING_EVERY_MS = 20_000;
 const ANSWER_MS = 10_000;
+/** The client says what it has seen after so many characters. A message counts as this many at least: after 50 of them. */
+const SEEN_AFTER = 20_000;
+const OF_A_MESSAGE = 400;
 const TYPING_INTERVAL_MS = 1_500;
 
 export class ChatClient {
@@ -64,12 +67,16 @@ export class ChatClient {
   readonly #firstRetryMs: number;
 
   #connection: Connection | undefined;
+  /** Until the next connection, the next ping, or its answer. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isAsking = false;
   #failures = 0;
   #stopped = false;
 
   /** The last number shown. */
   #cursor: number | undefined;
+  /** Characters that were shown since the room was last told. */
+  #untold = 0;
   #userId: string | undefined;
   #token: string | undefined;
   #users = new Set<string>();
@@ -156,17 +163,19 @@ export class ChatClient {
     }, retryInMs);
   }
 
-  /** Notices a connection that is dead but not closed. */
+  /** Says regularly that it is there, and notices a connection that is dead but not closed. */
   #watch(): void {
+    this.#isAsking = false;
     clearTimeout(this.#timer ?? 0);
     this.#timer = setTimeout(() => {
+      this.#isAsking = true;
       this.#connection?.send(PING);
       this.#timer = setTimeout(() => this.#reconnect(), ANSWER_MS);
-    }, QUIET_MS);
+    }, PING_EVERY_MS);
   }
 
   #receive(text: string): void {
-    this.#watch();
+    if (this.#isAsking) this.#watch();
     const frame: ServerFrame = JSON.parse(text);
     switch (frame.type) {
       case "history":
@@ -199,10 +208,15 @@ export class ChatClient {
       case "user_left":
         this.#present(() => this.#users.delete(frame.userId));
         break;
+      case "ping":
+        this.#connection?.send(PING);
+        break;
       case "typing":
         this.#emit({ type: "typing", userId: frame.userId });
         break;
     }
+    // Last, because the connection may be cut by it.
+    this.#tellSeen();
   }
 
   /** Shows what was missed; after the last part, sends what has waited. */
@@ -239,6 +253,13 @@ export class ChatClient {
     return messages.every((message) => this.#show(message));
   }
 
+  /** Tells the room what was shown, now and then, so that it knows that this client reads. */
+  #tellSeen(): void {
+    if (this.#cursor === undefined || this.#untold < SEEN_AFTER) return;
+    this.#untold = 0;
+    this.#transmit({ type: "seen", seq: this.#cursor });
+  }
+
   /** Shows a message that was not shown yet. False where one before it is missing: then all of them are asked for. */
   #show(message: Message): boolean {
     const cursor = this.#cursor ?? message.seq - 1;
@@ -248,6 +269,7 @@ export class ChatClient {
       return false;
     }
     this.#cursor = message.seq;
+    this.#untold += OF_A_MESSAGE + message.text.length;
     this.#emit({ type: "message", message });
     return true;
   }

@@ -1,0 +1,428 @@
+/** A room under pressure: budgets by user, address and room; who does not read; who is not there any more. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { joinRequest } from "../../../worker/chat/joining.ts";
+import { stackOf } from "../../../worker/stack.ts";
+import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+const typesOf = (frames: readonly { type: string }[]) => frames.map(({ type }) => type);
+
+/** What the stack says of rooms, to rooms that wake from now on. */
+async function whereSettingsAre(changes: object): Promise<void> {
+  const chat = await runInDurableObject(
+    roomObject(newRoom()),
+    (room) => stackOf(Reflect.get(room, "env")).settings.chat,
+  );
+  const before = { ...chat };
+  Object.assign(chat, changes);
+  onTestFinished(() => {
+    Object.assign(chat, before);
+  });
+}
+
+/** Straight into the room, as a user of a name. */
+async function enter(room: string, userId: string): Promise<Member> {
+  const { webSocket, status } = await roomObject(room).fetch(joinRequest({ userId }));
+  if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
+  const member = new Member(webSocket);
+  onTestFinished(() => member.close());
+  await member.welcome();
+  return member;
+}
+
+const enterAll = (room: string, count: number) =>
+  Promise.all(Array.from({ length: count }, (_, i) => enter(room, `user-${i}`)));
+
+describe("sockets", () => {
+  it("are ten a user: the next is 429 until one closes, over hibernation; others still come in", async () => {
+    const room = newRoom();
+    const first = await join(room);
+    const token = first.token ?? "";
+    for (let i = 1; i < 10; i++) await join(room, { token });
+    await evictDurableObject(roomObject(room));
+    const refused = await knock(room, { token });
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("10 connections") });
+    expect(refused.headers.get("Retry-After")).toBe("10");
+    expect((await join(room)).userId).not.toBe(first.userId);
+    first.close();
+    await first.closed;
+    expect((await join(room, { token })).userId).toBe(first.userId);
+  });
+
+  it("are bounded for all users of one network address", async () => {
+    await whereSettingsAre({ socketsPerAddress: 3 });
+    const room = newRoom();
+    const headers = { "CF-Connecting-IP": "10.9.8.7" };
+    for (let i = 0; i < 3; i++) await join(room, { headers });
+    const refused = await knock(room, { headers });
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("network address") });
+    expect((await join(room)).userId).toMatch(/^anon-/);
+  });
+
+  it("cannot be opened and closed without end by one user", async () => {
+    stopClock();
+    const room = newRoom();
+    const watcher = await join(room);
+    const { token = "" } = await join(newRoom());
+    let joins = 0;
+    for (; joins < 100; joins++) {
+      const { status, webSocket } = await knock(room, { token });
+      if (!webSocket) {
+        expect(status).toBe(429);
+        break;
+      }
+      const member = new Member(webSocket);
+      await member.welcome();
+      member.close();
+      await member.closed;
+    }
+    expect(joins).toBe(60);
+    // Each was a user who came and went; past twenty pieces of news in a second, they are gathered.
+    expect((await watcher.settled()).length).toBeLessThanOrEqual(20);
+    pass(60_000);
+    expect((await knock(room, { token })).status).toBe(101);
+  });
+});
+
+describe("messages", () => {
+  it("are 20 in 10 seconds of one user on all sockets together, over hibernation and new sockets", async () => {
+    stopClock();
+    const room = newRoom();
+    const a = await join(room);
+    const token = a.token ?? "";
+    const b = await join(room, { token });
+    for (let i = 0; i < 10; i++) {
+      await a.say(`a${i}`);
+      await b.say(`b${i}`);
+    }
+    for (const socket of [a, b, await join(room, { token })]) {
+      socket.send({ type: "chat", text: "too much" });
+      expect(await socket.nextOf("error")).toMatchObject({ code: "rate-limited", retryAfter: 1 });
+    }
+    await evictDurableObject(roomObject(room));
+    const c = await join(room, { token });
+    c.send({ type: "chat", text: "too much" });
+    expect(await c.nextOf("error")).toMatchObject({ code: "rate-limited" });
+    pass(500);
+    expect(await c.say("again")).toMatchObject({ seq: 21 });
+  });
+
+  it("are bounded for one address at half of what the room takes, and for the room", async () => {
+    await whereSettingsAre({ messagesPerSecond: 6 });
+    stopClock();
+    const room = newRoom();
+    const near = { headers: { "CF-Connecting-IP": "10.7.7.7" } };
+    const [a, b, c, d] = [await join(room, near), await join(room, near), await join(room), await join(room)];
+    await a.say("1");
+    await b.say("2");
+    await a.say("3");
+    b.send({ type: "chat", text: "4" });
+    expect(await b.nextOf("error")).toMatchObject({ error: expect.stringContaining("your network address") });
+    await c.say("4");
+    await c.say("5");
+    await d.say("6");
+    d.send({ type: "chat", text: "7" });
+    expect(await d.nextOf("error")).toMatchObject({
+      error: expect.stringContaining("this room takes at most 6 in 1 s"),
+    });
+    pass(1_000);
+    expect(await d.say("7")).toMatchObject({ seq: 7 });
+  });
+});
+
+describe("typing and presence", () => {
+  it("one user's typing is passed on once a second, from however many sockets", async () => {
+    stopClock();
+    const room = newRoom();
+    const a = await join(room);
+    const [again, watcher] = [await join(room, { token: a.token ?? "" }), await join(room)];
+    for (let i = 0; i < 5; i++) for (const socket of [a, again]) socket.send({ type: "typing" });
+    await a.settled();
+    await again.settled();
+    expect(typesOf(await watcher.settled())).toEqual(["typing"]);
+  });
+
+  it("many who come at once are one frame", async () => {
+    stopClock();
+    const room = newRoom();
+    const watcher = await enter(room, "watcher");
+    await enterAll(room, 40);
+    const gathered = await watcher.nextOf("presence");
+    expect(gathered).toMatchObject({ users: { length: 41 } });
+    expect(await watcher.settled()).toEqual([]);
+  });
+
+  it("are off above 100 people, who are told how many there are, and on again below", async () => {
+    stopClock();
+    const room = newRoom();
+    const members = await enterAll(room, 100);
+    const [first] = members;
+    if (!first) throw new Error("nobody there");
+    pass(1_000);
+    await first.nextOf("presence");
+    const extra = await enter(room, "one-too-many");
+    expect(extra.greeting.at(-1)).toMatchObject({ type: "presence", users: { length: 100 }, count: 101 });
+    expect(await first.nextOf("presence")).toMatchObject({ count: 101 });
+    pass(1_000);
+    const another = await enter(room, "another");
+    members[1]?.send({ type: "typing" });
+    await members[1]?.settled();
+    expect(await first.settled()).toEqual([]);
+    for (const member of [another, extra]) {
+      member.close();
+      await member.closed;
+    }
+    const back = await first.nextOf("presence");
+    expect(back).toMatchObject({ users: { length: 100 } });
+    expect(back).not.toHaveProperty("count");
+    pass(1_000);
+    members[1]?.send({ type: "typing" });
+    expect(await first.nextOf("typing")).toMatchObject({ userId: "user-1" });
+  });
+});
+
+describe("a reader", () => {
+  it("who gives no sign is closed with 1013 past 200 messages, and resumes exactly there", async () => {
+    const room = newRoom();
+    const reader = await join(room);
+    await fill(room, 150);
+    await evictDurableObject(roomObject(room));
+    // What was sent since it was last written down does not count: less than 20 messages.
+    await fill(room, 80);
+    expect(await reader.closed).toMatchObject({ code: 1013, reason: expect.stringContaining("?after=") });
+    let last = 0;
+    for (let frame = await reader.next(); last < 200; frame = await reader.next()) {
+      if (frame.type === "message") last = frame.message.seq;
+    }
+    const resumed = await join(room, { after: last, token: reader.token ?? "" });
+    expect(typesOf(resumed.greeting)).toEqual(["history", "presence"]);
+    expect(resumed.history.map(({ seq }) => seq)).toEqual(Array.from({ length: 230 - last }, (_, i) => last + 1 + i));
+  }, 60_000);
+
+  it("who gives no sign is closed past 256 KiB", async () => {
+    const room = newRoom();
+    const reader = await join(room);
+    const text = "\u00e9".repeat(4_000);
+    for (let i = 0; i < 3; i++) {
+      const speaker = await join(room);
+      for (let j = 0; j < 16 && reader.socket.readyState === WebSocket.OPEN; j++) await speaker.say(text);
+      speaker.close();
+    }
+    expect(await reader.closed).toMatchObject({ code: 1013 });
+    expect((await join(room)).history).toHaveLength(34);
+  });
+
+  it("of the plain protocol stays while it pings", async () => {
+    const room = newRoom();
+    const reader = await join(room);
+    for (let i = 0; i < 2; i++) {
+      await fill(room, 150);
+      reader.send('{"type":"ping"}');
+      await reader.nextOf("pong");
+    }
+    await fill(room, 10);
+    expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+  }, 60_000);
+
+  it("who says what it has seen stays; what else it says does not count any more", async () => {
+    const room = newRoom();
+    const reader = await join(room);
+    await fill(room, 150);
+    reader.send({ type: "seen", seq: 150 });
+    await reader.settled();
+    await fill(room, 150);
+    expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+    reader.send({ type: "seen", seq: 200 });
+    // 100 behind from here.
+    reader.send('{"type":"ping"}');
+    await reader.settled();
+    await fill(room, 110);
+    expect(await reader.closed).toMatchObject({ code: 1013 });
+  }, 60_000);
+
+  it("cannot have seen what was not said", async () => {
+    const member = await join(newRoom());
+    await member.say("one");
+    member.send({ type: "seen", seq: 2 });
+    expect(await member.nextOf("error")).toMatchObject({ code: "invalid", error: expect.stringContaining("seq") });
+  });
+});
+
+describe("who is not there any more", () => {
+  it("is asked, and leaves within a minute; who answers stays", async () => {
+    stopClock();
+    const room = newRoom();
+    const [here, gone, quiet] = [await join(room), await join(room), await join(room)];
+    await here.settled();
+    await evictDurableObject(roomObject(room));
+    pass(45_000);
+    here.send({ type: "typing" });
+    await here.settled();
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await quiet.nextOf("ping")).toEqual({ type: "ping" });
+    expect(await gone.nextOf("ping")).toEqual({ type: "ping" });
+    quiet.send({ type: "typing" });
+    await quiet.settled();
+    await evictDurableObject(roomObject(room));
+    pass(10_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await gone.closed).toMatchObject({ code: 1013 });
+    expect((await here.settled()).at(-1)).toMatchObject({ type: "user_left", userId: gone.userId });
+    expect(quiet.socket.readyState).toBe(WebSocket.OPEN);
+    expect((await join(room)).greeting.at(-1)).toMatchObject({ users: { length: 3 } });
+  });
+
+  it("is looked for by an alarm where two are, and not where one is", async () => {
+    const room = newRoom();
+    const alarm = () => runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    await join(room);
+    expect(await alarm()).toBeNull();
+    const before = Date.now();
+    const other = await join(room);
+    expect(await alarm()).toBeGreaterThanOrEqual(before + 45_000);
+    expect(await alarm()).toBeLessThanOrEqual(Date.now() + 45_000);
+    other.close();
+    await other.closed;
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await alarm()).toBeNull();
+  });
+
+  it("costs one alarm in 25 seconds where everybody pings every 20", async () => {
+    stopClock();
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    const begin = Date.now();
+    let looks = 0;
+    const alarm = () => runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    for (let second = 20; second <= 300; second += 20) {
+      vi.setSystemTime(begin + second * 1_000);
+      for (const member of [a, b]) member.send('{ "type": "ping" }');
+      for (const member of [a, b]) await member.nextOf("pong");
+      while (((await alarm()) ?? 0) < begin + (second + 20) * 1_000) {
+        vi.setSystemTime((await alarm()) ?? 0);
+        await runDurableObjectAlarm(roomObject(room));
+        looks++;
+      }
+    }
+    expect(looks).toBeGreaterThan(5);
+    expect(looks).toBeLessThanOrEqual(300 / 25);
+  });
+
+  it("with a ping that the runtime answers is there", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+    // The runtime notes the time by its own clock, which is behind the test's by 30 s from here on.
+    for (const member of [a, b]) {
+      member.send('{"type":"ping"}');
+      await member.nextOf("pong");
+    }
+    pass(20_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect([a, b].map(({ socket }) => socket.readyState)).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
+  });
+});
+
+describe("patience", () => {
+  it.each([
+    ["frames that are wrong", () => "{", "error"],
+    ["a message that is sent again and again", () => ({ type: "chat", text: "x", clientId: "x" }), "ack"],
+    ["a message under a used id", (i: number) => ({ type: "chat", text: `${i}`, clientId: "x" }), "error"],
+  ] as const)(
+    "for %s ends in 1008 for its sender, whatever socket it comes from, and others notice nothing",
+    async (...[, frame, answer]) => {
+      stopClock();
+      const room = newRoom();
+      const [victim, other] = [await join(room), await join(room)];
+      await victim.say("x", { clientId: "x" });
+      await other.settled();
+      for (let i = 0; i < 70; i++) victim.send(frame(i));
+      expect(await victim.closed).toMatchObject({ code: 1008 });
+      expect(await victim.nextOf(answer)).toBeDefined();
+      expect(typesOf(await other.settled())).toEqual(["user_left"]);
+      await evictDurableObject(roomObject(room));
+      expect(await other.say("well")).toMatchObject({ seq: 2 });
+    },
+  );
+
+  it("is the user's, not the socket's: who comes back at once is refused, and let in after a while", async () => {
+    stopClock();
+    const room = newRoom();
+    const victim = await join(room);
+    const token = victim.token ?? "";
+    const second = await join(room, { token });
+    for (let i = 0; i < 70; i++) victim.send("{");
+    expect(await victim.closed).toMatchObject({ code: 1008 });
+    expect((await knock(room, { token })).status).toBe(429);
+    second.send("{");
+    expect(await second.closed).toMatchObject({ code: 1008 });
+    pass(10_000);
+    expect((await knock(room, { token })).status).toBe(101);
+  });
+
+  it("for pings that wake the room, and for keys that are pressed, is large, and ends", async () => {
+    stopClock();
+    for (const frame of ['{ "type": "ping" }', '{"type":"typing"}']) {
+      const member = await join(newRoom());
+      for (let i = 0; i < 580; i++) member.send(frame);
+      await member.settled();
+      for (let i = 0; i < 20; i++) member.send(frame);
+      expect(await member.closed).toMatchObject({ code: 1008 });
+    }
+  });
+});
+
+describe("who joins", () => {
+  it("is in no URL", () => {
+    const request = joinRequest({ userId: "alice", address: "10.0.0.1", session: "s" });
+    expect(request.url).toBe("https://room/");
+  });
+
+  it("may have the longest name there is, in bytes; a longer one is refused with 400 where it is given", async () => {
+    const begin = async (userId: string) => call("/session", { json: { userId }, headers: ADMIN });
+    expect((await begin("é".repeat(126))).status).toBe(400);
+    const userId = `${unique().slice(0, 8)}${"é".repeat(116)}`;
+    const { body } = await begin(userId);
+    const token = String(Reflect.get(Object(body), "token"));
+    const member = await join(newRoom(), { headers: { Authorization: `Bearer ${token}` } });
+    expect(member.userId).toBe(userId);
+    expect(await member.say("hello")).toMatchObject({ seq: 1 });
+    // The longest name, as the server lengthens it for a guest.
+    const guest = await fetchApp("/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ userId }),
+    });
+    const begun = await guest.json<{ token: string; userId: string }>();
+    const visitor = await join(newRoom(), { headers: { Authorization: `Bearer ${begun.token}` } });
+    expect(visitor.userId).toBe(`guest-${userId}`);
+  });
+
+  it("finds attachments of sockets below 2 KiB", async () => {
+    const room = newRoom();
+    const { webSocket } = await roomObject(room).fetch(
+      joinRequest({
+        userId: "é".repeat(120),
+        address: "2001:db8:aaaa:bbbb::/64",
+        session: "s".repeat(200),
+        undecided: { kind: "user", id: "é".repeat(120) },
+      }),
+    );
+    webSocket?.accept();
+    const bytes = await runInDurableObject(roomObject(room), (_, ctx) =>
+      ctx.getWebSockets().map((socket) => JSON.stringify(socket.deserializeAttachment()).length * 2),
+    );
+    expect(bytes[0]).toBeLessThan(2_048);
+    webSocket?.close();
+  });
+});

@@ -1,0 +1,141 @@
+/**
+ * What one user, one network address and a whole room may cost. A user's budgets are the same on all of their sockets,
+ * so that more sockets are not more budget.
+ *
+ * Every budget is full again before a room that nobody talks to is put to sleep, or is kept with the user's sockets.
+ */
+import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
+import { Memory } from "../objects/memory.ts";
+
+/** Messages of one user. */
+const USER_MESSAGES: Policy = { capacity: 20, periodSeconds: 10 };
+/** Signs of typing: of a user, and in a room. Those beyond are not passed on. */
+const USER_TYPING: Policy = { capacity: 1, periodSeconds: 1 };
+const ROOM_TYPING: Policy = { capacity: 20, periodSeconds: 1 };
+/** Single frames in a second that tell who came and went; beyond that, one frame says who is here. */
+const ROOM_NEWS: Policy = { capacity: 20, periodSeconds: 1 };
+
+/** A room's patience with a user: what they do that nobody needs. A minute fills it. */
+const PATIENCE: Policy = { capacity: 600, periodSeconds: 60 };
+/** What each uses up of it. */
+export const COSTS = {
+  /** A key that is pressed: ten in a second are no offence. */
+  typing: 1,
+  /** A ping that wakes the room, or word of what was seen. */
+  sign: 1,
+  /** The room greets who joins with its history. */
+  join: 10,
+  /** A frame that is wrong or too much, or a message that was sent before. */
+  offence: 10,
+} as const;
+
+/** Whose budgets count. `address` is missing where nobody came over the network. */
+export interface Spender {
+  readonly userId: string;
+  readonly address?: string | undefined;
+}
+
+/** What a user has left, as their sockets keep it. */
+export interface Left {
+  readonly messages: Bucket;
+  readonly patience: Bucket;
+}
+
+/** Whose budget it was that was not enough, and how long to wait for it. */
+export interface Over {
+  readonly whose: "user" | "address" | "room";
+  readonly policy: Policy;
+  readonly waitMs: number;
+}
+
+export class Budgets {
+  readonly #roomMessages: Policy;
+  /** Half of the room's: nobody takes all of it. */
+  readonly #addressMessages: Policy;
+  /** What the user's sockets keep, for a room that has slept. */
+  readonly #kept: (userId: string) => readonly Left[];
+  readonly #users = new Memory<Left>();
+  readonly #addresses = new Memory<Bucket>();
+  readonly #typing = new Memory<Bucket>();
+  #room: Bucket | undefined;
+  #roomTyping: Bucket | undefined;
+  #roomNews: Bucket | undefined;
+
+  constructor(messagesPerSecond: number, kept: (userId: string) => readonly Left[]) {
+    this.#roomMessages = { capacity: messagesPerSecond, periodSeconds: 1 };
+    this.#addressMessages = { capacity: Math.ceil(messagesPerSecond / 2), periodSeconds: 1 };
+    this.#kept = kept;
+  }
+
+  /** What the user has left as of now; keep it with the socket when it has changed. */
+  left(userId: string, now: number): Left {
+    const known = this.#users.get(userId, now);
+    const all = known ? [known] : this.#kept(userId);
+    const least = (policy: Policy, buckets: readonly Bucket[]) =>
+      buckets
+        .map((bucket) => refill(bucket, policy, now))
+        .reduce((a, b) => (a.units < b.units ? a : b), full(policy, now));
+    return {
+      messages: least(
+        USER_MESSAGES,
+        all.map(({ messages }) => messages),
+      ),
+      patience: least(
+        PATIENCE,
+        all.map(({ patience }) => patience),
+      ),
+    };
+  }
+
+  /** Takes a message out of all three budgets, or out of none. */
+  message({ userId, address }: Spender, now: number): Over | undefined {
+    const left = this.left(userId, now);
+    const user = ask("user", left.messages, USER_MESSAGES, now);
+    const whole = ask("room", this.#room, this.#roomMessages, now);
+    const before = address === undefined ? undefined : this.#addresses.get(address, now);
+    const near = address === undefined ? undefined : ask("address", before, this.#addressMessages, now);
+    const over = user.over ?? near?.over ?? whole.over;
+    if (over) return over;
+    this.#remember(userId, { ...left, messages: user.bucket }, now);
+    this.#room = whole.bucket;
+    if (near && address !== undefined) {
+      this.#addresses.set(address, near.bucket, now + this.#addressMessages.periodSeconds * 1_000);
+    }
+    return undefined;
+  }
+
+  /** Uses up patience. False where there was too little left: then there is none. */
+  bear(userId: string, cost: number, now: number): boolean {
+    const left = this.left(userId, now);
+    const taken = take(left.patience, PATIENCE, cost);
+    this.#remember(userId, { ...left, patience: taken.bucket }, now);
+    return taken.allowed;
+  }
+
+  /** Whether a sign of typing may be passed on. */
+  mayType(userId: string, now: number): boolean {
+    const user = ask("user", this.#typing.get(userId, now), USER_TYPING, now);
+    if (user.over) return false;
+    const room = ask("room", this.#roomTyping, ROOM_TYPING, now);
+    if (room.over) return false;
+    this.#typing.set(userId, user.bucket, now + USER_TYPING.periodSeconds * 1_000);
+    this.#roomTyping = room.bucket;
+    return true;
+  }
+
+  /** Whether everybody may be told at once that somebody came or went. */
+  mayTell(now: number): boolean {
+    const news = ask("room", this.#roomNews, ROOM_NEWS, now);
+    this.#roomNews = news.bucket;
+    return !news.over;
+  }
+
+  #remember(userId: string, left: Left, now: number): void {
+    this.#users.set(userId, left, now + PATIENCE.periodSeconds * 1_000);
+  }
+}
+
+function ask(whose: Over["whose"], before: Bucket | undefined, policy: Policy, now: number) {
+  const { allowed, bucket } = take(refill(before ?? full(policy, now), policy, now), policy, 1);
+  return { bucket, over: allowed ? undefined : { whose, policy, waitMs: waitFor(bucket, policy, 1, now) } };
+}
