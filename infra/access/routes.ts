@@ -49,7 +49,7 @@ export async function routesOf(root: string): Promise<readonly Route[]> {
       const folder = patterns.find((pattern) => path === pattern.path || path.startsWith(`${pattern.path}/`))?.folder;
       if (folder === undefined) return [];
       const rule = name === undefined ? undefined : access.get(name);
-      return [{ folder, ...route, ...(name !== undefined && rule ? { action: { name, rule } } : {}) }];
+      return [{ folder, ...route, ...(name !== undefined && rule && { action: { name, rule } }) }];
     });
   } finally {
     hooks.deregister();

@@ -14,7 +14,7 @@ export interface Subject {
 /** An object with data. */
 export interface Held {
   /**
-   * Asks for all that it holds, as JSON: the same answer whenever it is asked and nothing was lost. Throws where the
+   * Asks for all that it holds, as JSON: the same answer whenever it is asked and nothing was lost. @throws Error where the
    * answer is none.
    */
   readonly read: () => Promise<unknown>;

@@ -28,5 +28,5 @@ export interface Subject {
   options: SmokeOptions;
 }
 
-/** Throws where something is wrong; returns what it saw, in a few words. */
+/** @throws Error where something is wrong; returns what it saw, in a few words. */
 export type Probe = (subject: Subject) => Promise<string>;

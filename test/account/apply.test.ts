@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -77,7 +77,7 @@ describe("one shape after the other", () => {
   });
   afterAll(() => bench?.close());
 
-  test("the first apply creates everything after what it depends on, and it answers", async () => {
+  it("the first apply creates everything after what it depends on, and it answers", async () => {
     const result = await bench.apply();
     const created = changes(result);
     expect(created.toSorted()).toEqual([
@@ -93,20 +93,20 @@ describe("one shape after the other", () => {
     expect(await bench.ask()).toEqual({ text: "one", label: "a_box", count: 1 });
   });
 
-  test("the same again, but for an ignored property, sends nothing but reads", async () => {
+  it("the same again, but for an ignored property, sends nothing but reads", async () => {
     bench.proxy.takeWrites();
     const result = await bench.apply({ deploy: false });
     expect(result.steps.map(({ action }) => action)).toEqual(Array(5).fill("unchanged"));
     expect(bench.proxy.takeWrites()).toEqual([]);
   });
 
-  test("other code is a new version and a new deployment, over the same data", async () => {
+  it("other code is a new version and a new deployment, over the same data", async () => {
     expect(changes(await bench.apply({ code: "two" }))).toEqual(["replace version", "replace deployment"]);
     expect(await bench.ask()).toEqual({ text: "two", label: "a_box", count: 2 });
     expect(await bench.list("/workers/workers/shapes/versions")).toHaveLength(2);
   });
 
-  test("another secret is a new version too, and neither is in the state, the output or the lines", async () => {
+  it("another secret is a new version too, and neither is in the state, the output or the lines", async () => {
     const before = bench.secret;
     bench.secret = randomBytes(16).toString("hex");
     const { steps, outputs } = await bench.apply({ code: "two" });
@@ -121,7 +121,7 @@ describe("one shape after the other", () => {
     }
   });
 
-  test("what can change in place does, under the same id", async () => {
+  it("what can change in place does, under the same id", async () => {
     const [{ id } = {}] = await bench.list("/storage/kv/namespaces");
     const result = await bench.apply({ code: "two", title: "renamed" });
     expect(changes(result)).toEqual(["update cache"]);
@@ -129,7 +129,7 @@ describe("one shape after the other", () => {
     expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ id, title: "renamed" }]);
   });
 
-  test("what somebody changed or deleted by hand is put right", async () => {
+  it("what somebody changed or deleted by hand is put right", async () => {
     const shape = { code: "two", title: "renamed" } as const;
     const [namespace] = await bench.list("/storage/kv/namespaces");
     const { apiUrl, accountId, token } = bench.account;
@@ -142,7 +142,7 @@ describe("one shape after the other", () => {
     expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ title: "renamed" }]);
   });
 
-  test("routes, domains and cron triggers follow the deployment, and go with the zone", async () => {
+  it("routes, domains and cron triggers follow the deployment, and go with the zone", async () => {
     const zone = "example.com";
     const created = changes(await bench.apply({ code: "two", zone, title: "renamed" }));
     expect(created.toSorted()).toEqual(["create cron", "create domain", "create route"]);
@@ -152,7 +152,7 @@ describe("one shape after the other", () => {
     expect(await bench.list("/workers/domains")).toEqual([]);
   });
 
-  test("a replacement that cannot stand beside the old one deletes that first", async () => {
+  it("a replacement that cannot stand beside the old one deletes that first", async () => {
     bench.proxy.takeWrites();
     const shape = { code: "two", title: "renamed", bucket: "other" } as const;
     const replaced = ["replace bucket", "replace version", "replace deployment"];
@@ -161,7 +161,7 @@ describe("one shape after the other", () => {
     expect(writes.slice(0, 2)).toEqual(["DELETE /accounts/:a/r2/buckets/bucket", "POST /accounts/:a/r2/buckets"]);
   });
 
-  test("what is protected is neither deleted nor replaced, and the rest stays too", async () => {
+  it("what is protected is neither deleted nor replaced, and the rest stays too", async () => {
     const shape = { code: "two", title: "renamed", bucket: "other" } as const;
     expect(changes(await bench.apply({ ...shape, protect: true }))).toEqual([]);
     bench.proxy.takeWrites();
@@ -180,7 +180,7 @@ describe("an apply that ends early", () => {
   });
   afterAll(() => bench?.close());
 
-  test("killed after each of its requests in turn, the next one finds what was made and completes it", async () => {
+  it("killed after each of its requests in turn, the next one finds what was made and completes it", async () => {
     const pidFile = join(bench.dir, "program.pid");
     const hit = new Set<string>();
     let killed = 0;
@@ -212,7 +212,7 @@ describe("an apply that ends early", () => {
     expect(bench.proxy.takeWrites()).toEqual([]);
   });
 
-  test("refused in the middle, it leaves what was deployed serving, and the next one completes it", async () => {
+  it("refused in the middle, it leaves what was deployed serving, and the next one completes it", async () => {
     bench.proxy.intervene = ({ method, path }) =>
       method === "POST" && path.includes("/deployments") ? "refuse" : undefined;
     const failed = bench.apply({ code: "two" });
@@ -227,7 +227,7 @@ describe("an apply that ends early", () => {
     expect(await bench.list("/workers/workers/shapes/versions")).toHaveLength(versions);
   });
 
-  test("while one runs, another in the same folder is refused, and the first is none the worse", async () => {
+  it("while one runs, another in the same folder is refused, and the first is none the worse", async () => {
     const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     bench.proxy.intervene = async ({ method }) => {
@@ -244,7 +244,7 @@ describe("an apply that ends early", () => {
     bench.proxy.intervene = undefined;
   });
 
-  test("interrupted, it finishes and notes what is under way, and begins nothing more", async () => {
+  it("interrupted, it finishes and notes what is under way, and begins nothing more", async () => {
     const controller = new AbortController();
     bench.proxy.intervene = ({ method }) => {
       if (method !== "GET") controller.abort();
@@ -257,7 +257,7 @@ describe("an apply that ends early", () => {
     expect(completed).toContain("replace deployment");
   });
 
-  test("a mistake that is explained comes as its message, one of the program with its place", async () => {
+  it("a mistake that is explained comes as its message, one of the program with its place", async () => {
     await expect(bench.apply({ mistake: "for people" })).rejects.toThrow(/^The shape is wrong\.$/);
     await expect(bench.apply({ mistake: "of the program" })).rejects.toThrow(
       /^TypeError: shape\.sides is not iterable\n.*program\/index\.ts/,
@@ -265,7 +265,7 @@ describe("an apply that ends early", () => {
   });
 });
 
-test("an account that does not start is the error of the apply, at once", async () => {
+it("an account that does not start is the error of the apply, at once", async () => {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-apply-"));
   const account = Promise.reject(new Error("Port 8788 is in use."));
   await expect(applyProgram({ dir, root: PROGRAM, account })).rejects.toThrow(/^Port 8788 is in use\.$/);
@@ -278,7 +278,7 @@ describe("a project that cannot be read", () => {
   const account = { apiUrl: "http://127.0.0.1:9/client/v4", accountId: "a", token: "t" };
   const apply = (root: string) => applyProgram({ dir: join(dir, "state"), root, account });
 
-  test("is named with the reason, and nothing is begun", async () => {
+  it("is named with the reason, and nothing is begun", async () => {
     await expect(apply(dir)).rejects.toThrow(/Pulumi\.yaml cannot be read: ENOENT/);
     mkdirSync(join(dir, "odd"));
     writeFileSync(join(dir, "odd", "Pulumi.yaml"), "name: [odd]\n");

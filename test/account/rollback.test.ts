@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { applyHere } from "../../infra/apply/apply-here.ts";
@@ -86,7 +86,7 @@ async function shares(): Promise<Record<string, number>> {
 }
 
 describe("a rollback", () => {
-  test("of a stack with one version has nowhere to go, and says so", async () => {
+  it("of a stack with one version has nowhere to go, and says so", async () => {
     await deploy(releases.variant("one"));
     const { code, stderr } = await run("rollback", "--yes");
     expect(code).toBe(1);
@@ -94,7 +94,7 @@ describe("a rollback", () => {
     expect(await shares()).toEqual({ 1: 100 });
   });
 
-  test("lists the versions with release, step, traffic and floor", async () => {
+  it("lists the versions with release, step, traffic and floor", async () => {
     await deploy(releases.variant("two"));
     const { code, stdout } = await run("rollback", "--list");
     expect(code).toBe(0);
@@ -103,7 +103,7 @@ describe("a rollback", () => {
     expect(one).toMatch(/^1 .*rollback floor/);
   });
 
-  test("asks first, and changes nothing where nobody answers", async () => {
+  it("asks first, and changes nothing where nobody answers", async () => {
     const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback");
     expect(code).toBe(1);
@@ -111,7 +111,7 @@ describe("a rollback", () => {
     expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
-  test("refuses versions that are not there, without a change", async () => {
+  it("refuses versions that are not there, without a change", async () => {
     const { code, stderr } = await run("rollback", "--to", "9", "--yes");
     expect(code).toBe(1);
     expect(stderr).toContain("[pin_version_missing] pin 9");
@@ -119,7 +119,7 @@ describe("a rollback", () => {
     expect(await shares()).toEqual({ 2: 100 });
   });
 
-  test("sends all traffic to the version before, with the data as it is, and stays when the stack is updated", async () => {
+  it("sends all traffic to the version before, with the data as it is, and stays when the stack is updated", async () => {
     kept = await keep({ port: account.running.port, adminToken: adminTokenOf(dir) });
     const { code, stdout, stderr } = await run("rollback", "--yes");
     expect(code, stderr).toBe(0);
@@ -133,7 +133,7 @@ describe("a rollback", () => {
     expect((await run("rollback", "--yes", "--to", "1")).stdout).toContain("already");
   });
 
-  test("while it holds, a new release is uploaded and gets no traffic, and a rollout is refused", async () => {
+  it("while it holds, a new release is uploaded and gets no traffic, and a rollout is refused", async () => {
     const { changed } = await deploy(releases.variant("three"));
     expect(changed).toEqual([expect.stringMatching(/^create worker /), expect.stringMatching(/^retain worker /)]);
     expect(await shares()).toEqual({ 1: 100 });
@@ -142,7 +142,7 @@ describe("a rollback", () => {
     expect(rollout.stderr).toContain("pinned to version 1");
   });
 
-  test("released, the release that waits gets the traffic", async () => {
+  it("released, the release that waits gets the traffic", async () => {
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
@@ -153,14 +153,14 @@ describe("a rollback", () => {
 });
 
 describe("a rollout", () => {
-  test("that is not under way cannot be changed", async () => {
+  it("that is not under way cannot be changed", async () => {
     const { code, stderr } = await run("rollout", "abandon", "--yes");
     expect(code).toBe(1);
     expect(stderr).toContain("No rollout is under way");
     expect((await run("rollout", "set", "101")).stderr).toContain("0 to 100");
   });
 
-  test("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
+  it("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
     changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
@@ -174,7 +174,7 @@ describe("a rollout", () => {
     expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
   });
 
-  test("is abandoned also with another release at hand", async () => {
+  it("is abandoned also with another release at hand", async () => {
     changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
     expect(await shares()).toEqual({ 5: 20, 3: 80 });
@@ -186,14 +186,14 @@ describe("a rollout", () => {
 });
 
 describe("drift", () => {
-  test("is none after an update, and none after the next", async () => {
+  it("is none after an update, and none after the next", async () => {
     changeSetting(settings, "rollout", undefined);
     await deploy(releases.variant("six"));
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
     expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
   });
 
-  test("of the traffic is named, also by the next update, which takes it back", async () => {
+  it("of the traffic is named, also by the next update, which takes it back", async () => {
     await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(6)]: 70 });
     const { code, stdout } = await run("drift");
     expect(code).toBe(2);
@@ -204,14 +204,14 @@ describe("drift", () => {
     expect((await run("drift")).code).toBe(0);
   });
 
-  test("of a whole rollback by hand is named and taken back", async () => {
+  it("of a whole rollback by hand is named and taken back", async () => {
     await account.split(WORKER, { [await idOf(3)]: 100 });
     expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
     await deploy();
     expect(await shares()).toEqual({ 6: 100 });
   });
 
-  test("by a foreign version, a switched address and deleted storage is named, each by its name", async () => {
+  it("by a foreign version, a switched address and deleted storage is named, each by its name", async () => {
     const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
     const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));
     await account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
@@ -255,7 +255,7 @@ describe("drift", () => {
     expect(foreign?.message).toMatch(/100 % of the traffic.*\+HELLO, .*-READS/);
   });
 
-  test("is put right by the next update, which names it first", async () => {
+  it("is put right by the next update, which names it first", async () => {
     const { said } = await deploy();
     expect(said).toContain("[serving_version_not_ours]");
     await kept.stays();
@@ -263,7 +263,7 @@ describe("drift", () => {
     expect(stdout).toMatch(/^\[resource_unknown\] custom domain other.example.com.*\n$/);
   });
 
-  test("cannot be told where no account runs, or no release is built: exit code 1", async () => {
+  it("cannot be told where no account runs, or no release is built: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
     writeFileSync(settings, stringify({ config: { release: "no/such/release" } }));
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { historyOfClasses } from "@durable-stack/class-lifecycle";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listWorkers, readLive } from "../../infra/plan/live.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import { Api } from "../../infra/provider/api.ts";
@@ -59,7 +59,7 @@ describe("a Worker that wrangler deployed", () => {
     return historyOfClasses(classes ?? new Map());
   };
 
-  test("is left alone by a stack that does not say so", async () => {
+  it("is left alone by a stack that does not say so", async () => {
     expect(await site.call("Hall")).toMatchObject({ count: 1, tag: "wrangler-2" });
     expect(await site.call("Members")).toMatchObject({ count: 1 });
     site.proxy.takeWrites();
@@ -69,7 +69,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("and by one whose history does not fit its classes", async () => {
+  it("and by one whose history does not fit its classes", async () => {
     site.set({ adopt: true });
     const other = checkouts.make("other", historyOfClasses(new Map([["Stranger", { storage: "sqlite" }]])));
     const up = await site.deploy(other);
@@ -77,14 +77,14 @@ describe("a Worker that wrangler deployed", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("is told what the release would take from it, and nothing is sent before that is allowed by name", async () => {
+  it("is told what the release would take from it, and nothing is sent before that is allowed by name", async () => {
     const up = await site.deploy(checkouts.make("forgetful", await imported()));
     expect(up.text).toMatch(/\[adopt_drops\] GREETING: the live Worker has a variable under this name/);
     expect(site.proxy.takeWrites()).toEqual([]);
     site.set({ allowDrop: ["GREETING"] });
   });
 
-  test("is imported, gets its first release, and its objects go on where they were", async () => {
+  it("is imported, gets its first release, and its objects go on where they were", async () => {
     const checkout = checkouts.make("one", await imported());
     site.stack.root = checkout.root;
     const preview = await site.stack.preview();
@@ -99,7 +99,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(up.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
   });
 
-  test("is a stack like any other after: its settings follow, then nothing changes, and its classes migrate", async () => {
+  it("is a stack like any other after: its settings follow, then nothing changes, and its classes migrate", async () => {
     site.set({ adopt: false });
     const settings = await site.stack.up();
     expect(settings.steps.filter((step) => !step.startsWith("same"))).toEqual(["update Worker worker"]);
@@ -113,7 +113,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(await site.call("Lobby")).toMatchObject({ count: 4, tag: "two" });
   });
 
-  test("is taken back in place when something else deployed over it", async () => {
+  it("is taken back in place when something else deployed over it", async () => {
     const entry = (storage: string) => ({ type: "durable-object", storage });
     const config = {
       name: site.workerName,
@@ -135,7 +135,7 @@ describe("a Worker that wrangler deployed", () => {
   });
 });
 
-test("an adoption that was killed is completed by the next one", async () => {
+it("an adoption that was killed is completed by the next one", async () => {
   const dir = mkdtempSync(join(tmpdir(), "adopt-"));
   const site = await Site.open({ config: { protect: false, adopt: true, allowDrop: ["GREETING"] } });
   try {

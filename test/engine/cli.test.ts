@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { installLanguageHost, installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
@@ -68,7 +68,7 @@ async function done(command: string): Promise<string> {
 const ask = async (path: string): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
 
 describe("the stack local and the real CLI", () => {
-  test("without an account, say how to start one, and nothing that loses data", async () => {
+  it("without an account, say how to start one, and nothing that loses data", async () => {
     const { code, text } = await run("npm run -s up -- --stack=local --yes");
     expect(code).toBe(1);
     expect(text).toContain("Start one in another terminal: npm run account");
@@ -76,12 +76,12 @@ describe("the stack local and the real CLI", () => {
     expect(text).not.toMatch(/\n\s+at /);
   });
 
-  test("a line without a stack is refused", async () => {
+  it("a line without a stack is refused", async () => {
     const { code, text } = await run("npm run -s up -- --yes");
     expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("Which stack?") });
   });
 
-  test("preview, up, and up again: the second changes nothing", async () => {
+  it("preview, up, and up again: the second changes nothing", async () => {
     account = copy.start("exec node infra/commands/start.ts account --port 0 --api-port 0 --json");
     for await (const line of createInterface({ input: account.stdout })) {
       port = v.parse(Running, line).port;
@@ -103,7 +103,7 @@ describe("the stack local and the real CLI", () => {
     expect(readdirSync(join(ground, "theirs"))).toEqual([]);
   });
 
-  test("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin takes it back", async () => {
+  it("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin takes it back", async () => {
     copy.replace("Pulumi.local.yaml", "capacity: 100", "capacity: 99");
     expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toMatch(/\+ *\d+ created|\+-|replaced/);
     expect(await serving()).toBe(2);
@@ -114,7 +114,7 @@ describe("the stack local and the real CLI", () => {
     expect(copy.read("Pulumi.local.yaml")).toContain("capacity: 99");
   });
 
-  test("an encrypted setting is told, with the fix", async () => {
+  it("an encrypted setting is told, with the fix", async () => {
     const before = copy.read("Pulumi.local.yaml");
     copy.write("Pulumi.local.yaml", `${before}  adminToken:\n    secure: v1:abc:def\n`);
     const { code, text } = await run("npm run -s preview -- --stack local");
@@ -132,7 +132,7 @@ async function serving(): Promise<number | undefined> {
 }
 
 describe("a Node that cannot run TypeScript", () => {
-  test("is told in one sentence, and ends as Pulumi expects of who has told it", async () => {
+  it("is told in one sentence, and ends as Pulumi expects of who has told it", async () => {
     const { code, text } = await run("node --no-experimental-strip-types infra/index.mjs");
     expect(text.trim().split("\n")).toEqual([
       expect.stringMatching(/^The program needs Node 24 or later, .* is v24.*npm run preview -- --stack S/),

@@ -6,7 +6,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { findPulumi } from "./pulumi-cli.ts";
 
@@ -74,20 +74,20 @@ describe("a command line of the Pulumi CLI", () => {
     for (const words of linesIn(readFileSync(join(ROOT, file), "utf8"))) found.set(words.join(" "), { words, file });
   }
 
-  test("is found in infra, in the guides and in the README", () => {
+  it("is found in infra, in the guides and in the README", () => {
     const places = [...found.values()].map(({ file }) => file.split("/")[0]);
     expect(places).toEqual(expect.arrayContaining(["infra", "docs", "README.md"]));
     expect([...found.keys()]).toEqual(expect.arrayContaining(["stack export --stack x", "stack select x --create"]));
   });
 
-  test.each([...found.values()].map(({ words, file }) => [words.join(" "), file, words] as const))(
+  it.each([...found.values()].map(({ words, file }) => [words.join(" "), file, words] as const))(
     "pulumi %s (%s)",
     async (_, __, words) => {
       expect(await refusal(words)).toBeUndefined();
     },
   );
 
-  test.each([
+  it.each([
     "stack select local --create --config-file x",
     "up --stacks local",
     "stack forget staging",

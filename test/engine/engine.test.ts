@@ -1,7 +1,7 @@
 /** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
 import { randomBytes } from "node:crypto";
 import { cpus, loadavg } from "node:os";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Kept, keep } from "../kept.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
@@ -38,13 +38,13 @@ describe("a stack from its first update to its end", () => {
   ];
   const unchanged = created.map((step) => step.replace("create", "same"));
 
-  test("a preview lists what the first update will create, and sends nothing", async () => {
+  it("a preview lists what the first update will create, and sends nothing", async () => {
     const preview = await site.stack.preview();
     expect(steps(preview, names), preview.text).toEqual(created);
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("the first update creates it, and the Worker answers with its release", async () => {
+  it("the first update creates it, and the Worker answers with its release", async () => {
     const up = await site.stack.up();
     expect(steps(up, names), up.text).toEqual(created);
     expect(up.outputs).toMatchObject({ digest: releases.built.digest, version: { number: 1 } });
@@ -52,13 +52,13 @@ describe("a stack from its first update to its end", () => {
     site.proxy.takeWrites();
   });
 
-  test("a second update changes nothing and sends nothing", async () => {
+  it("a second update changes nothing and sends nothing", async () => {
     const up = await site.stack.up();
     expect(steps(up, names), up.text).toEqual(unchanged);
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("a preview without a change says so, and how long the program itself took", async () => {
+  it("a preview without a change says so, and how long the program itself took", async () => {
     const preview = await site.stack.preview();
     expect(steps(preview, names), preview.text).toEqual(unchanged);
     console.info(
@@ -66,7 +66,7 @@ describe("a stack from its first update to its end", () => {
     );
   });
 
-  test("an update after a refresh changes nothing and sends nothing", async () => {
+  it("an update after a refresh changes nothing and sends nothing", async () => {
     const refresh = await site.stack.refresh();
     expect(refresh.ok, refresh.text).toBe(true);
     const up = await site.stack.up();
@@ -85,7 +85,7 @@ describe("a stack from its first update to its end", () => {
     "same WorkersKvNamespace reads",
   ];
 
-  test("a preview of other code lists the new version and the deployment, and sends nothing", async () => {
+  it("a preview of other code lists the new version and the deployment, and sends nothing", async () => {
     const two = releases.variant("two");
     names[short(two.digest)] = "two";
     site.set({ release: two.setting });
@@ -94,7 +94,7 @@ describe("a stack from its first update to its end", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("other code is a new version and a new deployment; the data and the old version stay", async () => {
+  it("other code is a new version and a new deployment; the data and the old version stay", async () => {
     kept = await keep(site.where);
     const up = await site.stack.up();
     expect(steps(up, names), up.text).toEqual(release);
@@ -103,7 +103,7 @@ describe("a stack from its first update to its end", () => {
     expect(await site.versions()).toBe(2);
   });
 
-  test("a protected stack is not destroyed, and keeps answering", async () => {
+  it("a protected stack is not destroyed, and keeps answering", async () => {
     site.set({ protect: true, access: "rules", demoLogin: false });
     expect((await site.stack.up()).ok).toBe(true);
     // By the rules a caller is somebody else than on an open stack, and so are their idempotency keys.
@@ -116,7 +116,7 @@ describe("a stack from its first update to its end", () => {
     await kept.stays();
   });
 
-  test("without protection it is destroyed, but nothing of it while the bucket has something in it", async () => {
+  it("without protection it is destroyed, but nothing of it while the bucket has something in it", async () => {
     site.set({ protect: false });
     expect((await site.stack.up()).ok).toBe(true);
     const { apiUrl, accountId, token } = site.account;
@@ -145,7 +145,7 @@ describe("an update that fails in the middle", () => {
   });
   afterAll(() => site?.close());
 
-  test("on an empty account says what was refused, and the next one completes it", async () => {
+  it("on an empty account says what was refused, and the next one completes it", async () => {
     site.proxy.intervene = ({ method, path }) =>
       method === "POST" && path.includes("/versions") ? "refuse" : undefined;
     const failed = await site.stack.up();
@@ -157,7 +157,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
-  test("leaves the deployed release serving, and the next one deploys the other", async () => {
+  it("leaves the deployed release serving, and the next one deploys the other", async () => {
     const three = releases.variant("three");
     site.set({ release: three.setting });
     site.proxy.intervene = ({ method, path }) =>
@@ -171,7 +171,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.versions()).toBe(2);
   });
 
-  test("another admin token is another version, under the same release", async () => {
+  it("another admin token is another version, under the same release", async () => {
     site.stack.secrets = { ...site.stack.secrets, adminToken: randomBytes(24).toString("hex") };
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
@@ -179,7 +179,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.versions()).toBe(3);
   });
 
-  test("killed after each of its requests, it leaves the old release or the new one serving, and the next one ends it", async () => {
+  it("killed after each of its requests, it leaves the old release or the new one serving, and the next one ends it", async () => {
     const four = releases.variant("four");
     site.set({ release: four.setting });
     for (const request of ["/versions", "/deployments"]) {

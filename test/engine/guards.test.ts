@@ -1,5 +1,5 @@
 /** What the real engine's program refuses before anything is sent: in words, without a stack trace, soon. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
 
@@ -35,7 +35,7 @@ describe("a stack that cannot be planned", () => {
     site.stack.secrets = { ...site.stack.secrets, "cloudflare:apiToken": given };
   };
 
-  test("says that it has no token, or none that the provider would take, and shows none", async () => {
+  it("says that it has no token, or none that the provider would take, and shows none", async () => {
     withToken("");
     expect(await refused(site)).toMatch(/Nothing was sent[\s\S]*\[token_missing\] CLOUDFLARE_API_TOKEN: /);
     withToken("a-token-that-is-too-short");
@@ -44,7 +44,7 @@ describe("a stack that cannot be planned", () => {
     expect(site.stack.printed).not.toContain("a-token-that-is-too-short");
   });
 
-  test("says that the account does not take its token", async () => {
+  it("says that the account does not take its token", async () => {
     withToken(`${token.slice(0, -4)}0000`);
     expect(await refused(site)).toMatch(
       /\[account_unreadable\] account [0-9a-f]{32}: .*answered 40[013]: .*give a token/,
@@ -52,13 +52,13 @@ describe("a stack that cannot be planned", () => {
     withToken(token);
   });
 
-  test("says that there is no release in its folder", async () => {
+  it("says that there is no release in its folder", async () => {
     site.set({ release: "no/such/release" });
     expect(await refused(site)).toMatch(/There is no release in .*no\/such\/release\. Build one with `npm run build`/);
     site.set({ release: releases.built.setting });
   });
 
-  test("says that another Worker has its host name, or its route, and takes neither from it", async () => {
+  it("says that another Worker has its host name, or its route, and takes neither from it", async () => {
     const { direct } = site;
     await direct.deploy("other", { tag: "other" });
     const [zone] = (await direct.sdk.zones.list({ name: "example.com" })).result;
@@ -73,7 +73,7 @@ describe("a stack that cannot be planned", () => {
     site.set({ zoneId: "", hostname: "", routes: [] });
   });
 
-  test("says within ten seconds that the API is not well, and goes on when it is", async () => {
+  it("says within ten seconds that the API is not well, and goes on when it is", async () => {
     const reads: number[] = [];
     site.proxy.intervene = ({ method }) => {
       if (method !== "GET") return undefined;
@@ -108,13 +108,13 @@ describe("promotion on the real engine", () => {
     await staging?.close();
   });
 
-  test("from a stack that does not exist is refused by its name", async () => {
+  it("from a stack that does not exist is refused by its name", async () => {
     production.set({ promotesFrom: "stagin" });
     expect(await refused(production)).toMatch(/\[promotion_stack_missing\] stagin: .*correct promotesFrom/);
     production.set({ promotesFrom: "staging" });
   });
 
-  test("waits until the other stack serves the release to all its callers", async () => {
+  it("waits until the other stack serves the release to all its callers", async () => {
     const next = releases.variant("next");
     staging.set({ release: next.setting, rollout: 10 });
     const begun = await staging.stack.up();
@@ -139,7 +139,7 @@ describe("a slower job on the real engine", () => {
   });
   afterAll(() => site?.close());
 
-  test("does not put an older release over a newer one, unless it is named", async () => {
+  it("does not put an older release over a newer one, unless it is named", async () => {
     const older = releases.variant("older", "2026-11-23T09:00:00.000Z");
     site.set({ release: older.setting });
     expect(await refused(site)).toMatch(/\[older_release\] release .*2026-11-23T09:00:00Z.*2026-11-24T09:00:00Z/);
@@ -150,7 +150,7 @@ describe("a slower job on the real engine", () => {
     site.set({ allowOlderRelease: "" });
   });
 
-  test("with the same bytes of another commit makes no version, and deploys nothing", async () => {
+  it("with the same bytes of another commit makes no version, and deploys nothing", async () => {
     const again = releases.variant("older", "2026-11-25T09:00:00.000Z");
     site.set({ release: again.setting });
     site.proxy.takeWrites();

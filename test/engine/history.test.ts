@@ -1,6 +1,6 @@
 /** Histories of classes on the real engine: stacks at different steps, an engine that is killed, engines at once. */
 import { history, type Migration } from "@durable-stack/class-lifecycle";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Checkout, Checkouts } from "../checkouts.ts";
 import type { Intervention, Seen } from "../proxy.ts";
 import { Site } from "./site.ts";
@@ -35,7 +35,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     for (const site of [production, staging, local]) await site?.close();
   });
 
-  test("begin at the first step, each with namespaces and data of its own", async () => {
+  it("begin at the first step, each with namespaces and data of its own", async () => {
     for (const [i, site] of [local, staging, production].entries()) {
       const up = await site.deploy(first);
       expect(up.ok, up.text).toBe(true);
@@ -44,7 +44,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     }
   });
 
-  test("go on at their own pace, and their data with them", async () => {
+  it("go on at their own pace, and their data with them", async () => {
     for (const checkout of [second, third]) expect((await local.deploy(checkout)).ok).toBe(true);
     expect((await staging.deploy(second)).ok).toBe(true);
     expect(await local.classes()).toEqual(["C", "D", "Old"]);
@@ -56,7 +56,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(await production.call("A")).toMatchObject({ count: 4, tag: "three-1" });
   });
 
-  test("a stack does not delete a class that it does not name, nor take what the stack before it does not serve", async () => {
+  it("a stack does not delete a class that it does not name, nor take what the stack before it does not serve", async () => {
     local.proxy.takeWrites();
     const refused = await staging.deploy(last);
     expect(refused.ok).toBe(false);
@@ -68,7 +68,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(local.proxy.takeWrites()).toEqual([]);
   });
 
-  test("arrive at the same classes with one release each, from wherever they were", async () => {
+  it("arrive at the same classes with one release each, from wherever they were", async () => {
     for (const [site, from, count] of [
       [local, "0003-rename-again", 3],
       [staging, "0002-rename", 4],
@@ -86,7 +86,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(await production.call("E")).toMatchObject({ count: 1 });
   });
 
-  test("have nothing left to do, also after a refresh", async () => {
+  it("have nothing left to do, also after a refresh", async () => {
     local.proxy.takeWrites();
     for (const site of [local, staging, production]) {
       const refresh = await site.stack.refresh();
@@ -98,7 +98,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(local.proxy.takeWrites()).toEqual([]);
   });
 
-  test("an older checkout is refused where a newer step is live", async () => {
+  it("an older checkout is refused where a newer step is live", async () => {
     const refused = await staging.deploy(second);
     expect(refused.ok).toBe(false);
     expect(refused.text).toContain("[state_ahead] 0004-remove");
@@ -135,7 +135,7 @@ describe("an engine that is killed during a rename", () => {
     return () => killed;
   }
 
-  test("at any request, leaves the class under the old name or the new one, with its data; the next update ends it", async () => {
+  it("at any request, leaves the class under the old name or the new one, with its data; the next update ends it", async () => {
     expect((await site.deploy(upTo("killed", migrations, 1))).ok).toBe(true);
     let count = 0;
     expect(await site.call("C0")).toMatchObject({ count: ++count });
@@ -198,7 +198,7 @@ describe("engines at once", () => {
     await local?.close();
   });
 
-  test("two stacks deploy to one account without a trace of each other", async () => {
+  it("two stacks deploy to one account without a trace of each other", async () => {
     const both = [local, staging];
     for (const checkout of [before, after]) {
       const ups = await Promise.all(both.map((site) => site.deploy(checkout)));
@@ -213,7 +213,7 @@ describe("engines at once", () => {
     for (const site of both) expect(changes((await site.stack.up()).steps)).toEqual([]);
   });
 
-  test("of two on one stack the second is refused by name of what holds it, and the first completes", async () => {
+  it("of two on one stack the second is refused by name of what holds it, and the first completes", async () => {
     const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     local.proxy.intervene = async ({ method }) => {

@@ -1,5 +1,5 @@
 /** What real wrangler does to a stack of the real engine, and how the next update takes the traffic back. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAdmin, type Kept, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
@@ -70,7 +70,7 @@ async function takeBack(refreshed: readonly string[] = []): Promise<readonly str
 }
 
 describe("a stack that wrangler has changed", () => {
-  test("with `wrangler secret put`, gets its traffic and its own secret back", async () => {
+  it("with `wrangler secret put`, gets its traffic and its own secret back", async () => {
     kept = await keep(site.where);
     await run(["secret", "put", "ADMIN_TOKEN"], THEIRS);
     await expectAdmin(THEIRS, site.adminToken);
@@ -82,7 +82,7 @@ describe("a stack that wrangler has changed", () => {
     await kept.stays();
   });
 
-  test("with `wrangler deploy` of this repository, is not asked to rename its objects, and keeps them in sight", async () => {
+  it("with `wrangler deploy` of this repository, is not asked to rename its objects, and keeps them in sight", async () => {
     await run(["deploy"]);
     // What wrangler.jsonc says for `wrangler dev`: other names, so that this is another object, and no open access.
     await kept.isMissing();
@@ -98,7 +98,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
-  test("in the middle of a rollout, goes on with the rollout as it was", async () => {
+  it("in the middle of a rollout, goes on with the rollout as it was", async () => {
     const next = releases.variant("next");
     site.set({ release: next.setting, rollout: 10 });
     const begun = await site.stack.up();
@@ -112,7 +112,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.shares()).toEqual(shares);
   });
 
-  test("with a new release at hand, gets that one, which is forced on nothing", async () => {
+  it("with a new release at hand, gets that one, which is forced on nothing", async () => {
     site.set({ rollout: 100 });
     expect((await site.stack.up()).ok).toBe(true);
     await run(["deploy"]);

@@ -3,7 +3,7 @@
  * what is there, on the real engine, with the data that is in it.
  */
 import { history } from "@durable-stack/class-lifecycle";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { live } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
 import type { Intervention } from "../proxy.ts";
@@ -24,7 +24,7 @@ const WRITES = new Map([
   ["/deployments", undefined],
 ]);
 
-test.each<[string, Intervention, boolean]>([
+it.each<[string, Intervention, boolean]>([
   ["the answer is lost", "lose", false],
   ["the write is refused", "refuse", false],
   ["the engine is killed", "lose", true],
@@ -90,7 +90,7 @@ describe("a state that is lost", () => {
     await site?.close();
   });
 
-  test("is rebuilt by the next update, and what is in objects, KV and R2 is still there", async () => {
+  it("is rebuilt by the next update, and what is in objects, KV and R2 is still there", async () => {
     const { direct, stack } = site;
     const [kv] = await direct
       .call("get", "/storage/kv/namespaces")
@@ -126,7 +126,7 @@ describe("a state that is lost", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  test("a Worker that gets another name keeps its objects, there and back", async () => {
+  it("a Worker that gets another name keeps its objects, there and back", async () => {
     for (const [name, count] of [
       ["trips", 3],
       ["durable-stack", 4],
@@ -147,7 +147,7 @@ describe("a state that is lost", () => {
     }
   });
 
-  test("a name that another Worker has is refused, also by an adoption, and nothing is sent", async () => {
+  it("a name that another Worker has is refused, also by an adoption, and nothing is sent", async () => {
     await site.direct.deploy("theirs", { classes: ["Visits"], bound: ["Visits"], exports: live("Visits") });
     for (const adopt of [false, true]) {
       site.set({ workerName: "theirs", adopt });
@@ -162,7 +162,7 @@ describe("a state that is lost", () => {
     expect(await site.call("Visits")).toMatchObject({ count: 5 });
   });
 
-  test("of another stack's Worker nothing is taken over", async () => {
+  it("of another stack's Worker nothing is taken over", async () => {
     again = await Site.open({ name: "staging", beside: site, config: { protect: false, workerName: "durable-stack" } });
     try {
       site.proxy.takeWrites();

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { Api, Refusal } from "../../infra/provider/api.ts";
 import { ask } from "../../infra/provider/functions.ts";
 import { kindOf } from "../../infra/provider/index.ts";
@@ -54,7 +54,7 @@ async function create(name: string, given: Properties, result: Properties) {
 }
 
 describe("what is sent", () => {
-  test("a Worker goes out with every default spelled out", async () => {
+  it("a Worker goes out with every default spelled out", async () => {
     const { sent, made } = await create(
       "Worker",
       { accountId: "acc", name: "w", observability: { enabled: true } },
@@ -78,7 +78,7 @@ describe("what is sent", () => {
     expect(made.state).not.toHaveProperty("deployedOn");
   });
 
-  test("a bucket goes out in camelCase, and is read back in snake_case", async () => {
+  it("a bucket goes out in camelCase, and is read back in snake_case", async () => {
     const { sent, made } = await create(
       "R2Bucket",
       { accountId: "acc", name: "b" },
@@ -88,7 +88,7 @@ describe("what is sent", () => {
     expect(made).toMatchObject({ id: "b", state: { storageClass: "Standard", location: "WEUR", creationDate: "now" } });
   });
 
-  test("a version goes out with its files' contents and its bindings by name; the state keeps neither", async () => {
+  it("a version goes out with its files' contents and its bindings by name; the state keeps neither", async () => {
     const { sent, made } = await create(
       "WorkerVersion",
       {
@@ -149,7 +149,7 @@ describe("what is sent", () => {
     expect(JSON.stringify(made.state)).not.toContain("contentBase64");
   });
 
-  test.each([
+  it.each([
     [
       "WorkersKvNamespace",
       { accountId: "a", title: "t" },
@@ -198,7 +198,7 @@ describe("what is sent", () => {
     expect(sent[0]?.body).toEqual(body);
   });
 
-  test("a bucket of a jurisdiction is asked for in it", async () => {
+  it("a bucket of a jurisdiction is asked for in it", async () => {
     const { api, sent } = apiThatAnswers({ name: "b" });
     await kindOf(token("R2Bucket")).read({ api, folder }, "b", { accountId: "a", jurisdiction: "eu" });
     expect(sent[0]?.headers.get("cf-r2-jurisdiction")).toBe("eu");
@@ -237,11 +237,11 @@ describe("what is a change", () => {
   const changed = async (next: Properties, ignore: readonly string[] = []) =>
     difference(version, { inputs, state: await read() }, next, { folder, ignore }).replacing;
 
-  test("nothing, when a version is read back as it was made", async () => {
+  it("nothing, when a version is read back as it was made", async () => {
     expect(await changed(inputs)).toEqual([]);
   });
 
-  test("not the order of the bindings, nor how their JSON is spelled", async () => {
+  it("not the order of the bindings, nor how their JSON is spelled", async () => {
     const bindings = [
       { type: "plain_text", name: "A", text: "x" },
       { type: "json", name: "B", json: '{ "a": 1 }' },
@@ -249,7 +249,7 @@ describe("what is a change", () => {
     expect(await changed({ ...inputs, bindings })).toEqual([]);
   });
 
-  test("a binding's value, one more, and one less", async () => {
+  it("a binding's value, one more, and one less", async () => {
     const [json, plain] = inputs.bindings;
     const other = { type: "plain_text", name: "A", text: "y" };
     expect(await changed({ ...inputs, bindings: [json, other] })).toEqual(["bindings"]);
@@ -257,14 +257,14 @@ describe("what is a change", () => {
     expect(await changed({ ...inputs, bindings: [json] })).toEqual(["bindings"]);
   });
 
-  test("other contents of the same file", async () => {
+  it("other contents of the same file", async () => {
     const state = await read();
     writeFileSync(join(folder, "index.js"), "export default { changed: true };\n");
     expect(difference(version, { inputs, state }, inputs, { folder }).replacing).toEqual(["modules"]);
     writeFileSync(join(folder, "index.js"), "export default {};\n");
   });
 
-  test("not another file with the same contents, which is noted without a call", async () => {
+  it("not another file with the same contents, which is noted without a call", async () => {
     writeFileSync(join(folder, "copy.js"), "export default {};\n");
     const copied = { ...inputs, modules: [{ name: "index.js", contentType: "t", contentFile: "copy.js" }] };
     const state = await read();
@@ -275,7 +275,7 @@ describe("what is a change", () => {
     expect(after).toMatchObject({ modules: [{ contentFile: "copy.js" }], bindings: state.bindings });
   });
 
-  test("a property that is taken away, and one that is not known yet", async () => {
+  it("a property that is taken away, and one that is not known yet", async () => {
     const old = { inputs: { ...inputs, usageModel: "standard" }, state: { ...(await read()), usageModel: "standard" } };
     expect(difference(version, old, inputs, { folder }).changed).toEqual(["usageModel"]);
     const taken = difference(version, old, inputs, { folder });
@@ -283,13 +283,13 @@ describe("what is a change", () => {
     expect(await changed({ ...inputs, workerId: UNKNOWN })).toEqual(["workerId"]);
   });
 
-  test("nothing that is ignored", async () => {
+  it("nothing that is ignored", async () => {
     const tombstone = { exports: { Box: { type: "durable-object", state: "deleted" } } };
     expect(await changed({ ...inputs, ...tombstone })).toEqual(["exports"]);
     expect(await changed({ ...inputs, ...tombstone }, ["exports"])).toEqual([]);
   });
 
-  test("in place where the provider can, and by replacement where it cannot", () => {
+  it("in place where the provider can, and by replacement where it cannot", () => {
     const bucket = kindOf(token("R2Bucket"));
     const old = { accountId: "a", name: "b", storageClass: "Standard", location: "weur" };
     const state = { ...old, location: "WEUR" };
@@ -304,19 +304,19 @@ describe("what is a change", () => {
 });
 
 describe("what is refused", () => {
-  test("inputs without what the type cannot be without, all of it at once", () => {
+  it("inputs without what the type cannot be without, all of it at once", () => {
     const { problems } = check(kindOf(token("WorkersDeployment")), { accountId: "a", strategy: null });
     expect(problems.map(({ property }) => property)).toEqual(["scriptName", "strategy", "versions"]);
   });
 
-  test("a file that is not there, by the name in the inputs", async () => {
+  it("a file that is not there, by the name in the inputs", async () => {
     const modules = [{ name: "index.js", contentType: "t", contentFile: "gone.js" }];
     await expect(create("WorkerVersion", { accountId: "a", workerId: "w", modules }, {})).rejects.toThrow(
       /^module index\.js: contentFile gone\.js cannot be read \(ENOENT.*build the release first$/,
     );
   });
 
-  test("a request, with every code and every detail that the API gives", async () => {
+  it("a request, with every code and every detail that the API gives", async () => {
     const meta = {
       details: [
         { class: "Box", scenario: "orphaned_provisioned_namespace", message: "left over", suggestion: "Delete it." },
@@ -331,7 +331,7 @@ describe("what is refused", () => {
     );
   });
 
-  test("a type and a data source that nobody has written, with those that there are", async () => {
+  it("a type and a data source that nobody has written, with those that there are", async () => {
     expect(() => kindOf("cloudflare:index/queue:Queue")).toThrow(/no such type.*WorkersRoute/);
     const { api } = apiThatAnswers();
     expect(() => ask("cloudflare:index/getQueue:getQueue", api, {})).toThrow(/no such data source.*getWorkers,/);
@@ -340,7 +340,7 @@ describe("what is refused", () => {
 });
 
 describe("data sources", () => {
-  test("a list is read to its last page, or as far as asked", async () => {
+  it("a list is read to its last page, or as far as asked", async () => {
     const page = (number: number, ...names: string[]) =>
       Response.json({ result: names.map((name) => ({ name })), result_info: { page: number, total_pages: 2 } });
     const pages = () => apiThatAnswers(page(1, "a", "b"), page(2, "c"));
@@ -355,7 +355,7 @@ describe("data sources", () => {
     expect(first.sent).toHaveLength(1);
   });
 
-  test("deployments come as the provider nests them, and bindings with their JSON as text", async () => {
+  it("deployments come as the provider nests them, and bindings with their JSON as text", async () => {
     const deployments = [{ id: "d", versions: [{ version_id: "v", percentage: 100 }] }];
     const { api } = apiThatAnswers(
       { deployments },
@@ -369,7 +369,7 @@ describe("data sources", () => {
     });
   });
 
-  test("a zone by its name must be one", async () => {
+  it("a zone by its name must be one", async () => {
     const zone = (...names: string[]) => apiThatAnswers(Response.json({ result: names.map((id) => ({ id })) })).api;
     const filter = { filter: { name: "example.com" } };
     expect(await ask(token("getZone"), zone("z"), filter)).toMatchObject({ zoneId: "z" });
@@ -379,7 +379,7 @@ describe("data sources", () => {
 });
 
 describe("names", () => {
-  test("go to the wire and come back as they were", () => {
+  it("go to the wire and come back as they were", () => {
     const properties = {
       headSamplingRate: 1,
       contentSha256: "x",

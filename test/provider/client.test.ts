@@ -2,7 +2,7 @@
 import grpc from "@grpc/grpc-js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Refusal } from "../../infra/provider/api.ts";
 import { ProviderClient } from "../engine/plugin/client.ts";
 import { serve } from "../engine/plugin/server.ts";
@@ -31,7 +31,7 @@ const refused = (status: number, headers: Record<string, string> = {}) =>
   Response.json({ errors: [{ code: 1, message: "no" }] }, { status, headers });
 
 describe("what is refused for a time", () => {
-  test.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then told", async (status) => {
+  it.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then told", async (status) => {
     const { client, waits, asked } = clientOf(refused(status));
     await expect(client.post("/x", {})).rejects.toThrow(Refusal);
     expect(asked()).toBe(11);
@@ -40,13 +40,13 @@ describe("what is refused for a time", () => {
     expect(sum).toBeLessThanOrEqual(210);
   });
 
-  test.each(["get", "post", "put", "patch", "remove"] as const)("is sent again by %s", async (method) => {
+  it.each(["get", "post", "put", "patch", "remove"] as const)("is sent again by %s", async (method) => {
     const { client, asked } = clientOf(refused(503), Response.json({ result: {} }));
     await client[method]("/x", {});
     expect(asked()).toBe(2);
   });
 
-  test("a connection that breaks is one, and a wait that the answer asks for is kept", async () => {
+  it("a connection that breaks is one, and a wait that the answer asks for is kept", async () => {
     const broken = clientOf(new TypeError("fetch failed"), Response.json({ result: {} }));
     await broken.client.post("/x", {});
     expect(broken.asked()).toBe(2);
@@ -59,20 +59,20 @@ describe("what is refused for a time", () => {
   });
 });
 
-test("what is refused for good is told at once", async () => {
+it("what is refused for good is told at once", async () => {
   const { client, asked } = clientOf(refused(400));
   await expect(client.put("/x", {})).rejects.toThrow(/answered 400/);
   expect(asked()).toBe(1);
 });
 
-test("what is gone already cannot be deleted, and what is read so is gone", async () => {
+it("what is gone already cannot be deleted, and what is read so is gone", async () => {
   const { client, asked } = clientOf(refused(404));
   await expect(client.remove("/x")).rejects.toThrow(/answered 404/);
   expect(await client.find("/x")).toBeUndefined();
   expect(asked()).toBe(2);
 });
 
-test("the stand-in takes no configured token that the provider would refuse; one of the environment is not looked at", async () => {
+it("the stand-in takes no configured token that the provider would refuse; one of the environment is not looked at", async () => {
   const port = await serve("0.0.0", ".");
   const client = new services.ResourceProviderClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
   const configure = (token: string | undefined) => {

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import ts from "typescript";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { factsOn, factsOnSource, released } from "../../infra/provider/facts/index.ts";
 import { NEWER } from "../../infra/provider/facts/newer.ts";
 import { DATA_SOURCES, problemsInArguments } from "../../infra/provider/functions.ts";
@@ -21,7 +21,7 @@ describe("inputs that the provider refuses", () => {
   const readOnly = (path: string) =>
     `${path}: Invalid Configuration for Read-Only Attribute. Cannot set value for this attribute as the provider has marked it as read-only. Remove the configuration line setting the value.`;
 
-  test("none of these", () => {
+  it("none of these", () => {
     const bindings = [
       { type: "Secret_Text", name: "A", text: UNKNOWN },
       { type: "json", name: "B", json: "[1]" },
@@ -30,7 +30,7 @@ describe("inputs that the provider refuses", () => {
     expect(version({ modules: [module], bindings, exports, workerId: UNKNOWN, limits: undefined })).toEqual([]);
   });
 
-  test("read-only ones, which the types let a program set", () => {
+  it("read-only ones, which the types let a program set", () => {
     expect(version({ modules: [module, { ...module, contentSha256: "0".repeat(64) }] })).toEqual([
       readOnly("modules[1].contentSha256"),
     ]);
@@ -47,7 +47,7 @@ describe("inputs that the provider refuses", () => {
     ]);
   });
 
-  test("required ones that are missing, wherever they are", () => {
+  it("required ones that are missing, wherever they are", () => {
     const missing = /: Missing Configuration for Required Attribute\. /;
     const found = problems("WorkersDeployment", { accountId: "a", strategy: null, versions: [{ percentage: 100 }] });
     expect(found.map((reason) => reason.split(missing)[0])).toEqual([
@@ -58,7 +58,7 @@ describe("inputs that the provider refuses", () => {
     expect(version({ exports: { Box: {} } })[0]).toMatch(/^exports\["Box"\]\.type: Missing/);
   });
 
-  test("values that are none of the allowed, out of range, or of another type", () => {
+  it("values that are none of the allowed, out of range, or of another type", () => {
     expect(version({ bindings: [{ type: "sekret", name: "A" }] })[0]).toMatch(
       /^bindings\[0\]\.type: Invalid Attribute Value Match.*"kv_namespace".*got: "sekret"$/,
     );
@@ -79,7 +79,7 @@ describe("inputs that the provider refuses", () => {
     expect(version({ assets: { config: { runWorkerFirst: "/x" } } })[0]).toMatch(/boolean or a list of strings/);
   });
 
-  test("two that exclude each other, and neither of two that are needed", () => {
+  it("two that exclude each other, and neither of two that are needed", () => {
     expect(version({ modules: [{ ...module, contentBase64: "eA==" }] })).toHaveLength(2);
     expect(version({ modules: [{ name: "m", contentType: "t" }] })).toEqual([
       "modules[0].contentBase64: Invalid Attribute Combination. At least one of these attributes must be configured: [contentBase64,contentFile]",
@@ -87,21 +87,21 @@ describe("inputs that the provider refuses", () => {
     expect(version({ assets: { directory: "d", jwt: "j" } })[0]).toMatch(/cannot be configured together/);
   });
 
-  test("names that it does not know", () => {
+  it("names that it does not know", () => {
     expect(version({ content: "x", placement: { modus: "smart" } })).toEqual([
       expect.stringMatching(/^content: Unsupported argument/),
       expect.stringMatching(/^placement\.modus: Unsupported argument/),
     ]);
   });
 
-  test("the value of a secret is in no reason", () => {
+  it("the value of a secret is in no reason", () => {
     const text = "very secret";
     const found = version({ bindings: [{ type: "secret_text", name: 5, text: [text] }] });
     expect(found).toHaveLength(2);
     expect(found.join()).not.toContain(text);
   });
 
-  test("arguments of data sources too", () => {
+  it("arguments of data sources too", () => {
     const words = (name: string, args: Properties) => problemsInArguments(name, args).map(({ reason }) => reason);
     expect(words("getWorkers", { accountId: "a", maxItems: 5 })).toEqual([]);
     expect(words("getWorkers", { maxItems: -1 })[0]).toMatch(/at least 0/);
@@ -114,7 +114,7 @@ describe("inputs that the provider refuses", () => {
 });
 
 describe("what the adapter does", () => {
-  test.each([
+  it.each([
     ["Worker", "acc/id-of-worker", "id-of-worker", { accountId: "acc" }],
     ["WorkerVersion", "acc/w/v", "v", { accountId: "acc", workerId: "w" }],
     ["WorkersDeployment", "acc/script/d", "d", { accountId: "acc", scriptName: "script" }],
@@ -131,7 +131,7 @@ describe("what the adapter does", () => {
     }
   });
 
-  test("deletes what the provider deletes, and leaves what it leaves", () => {
+  it("deletes what the provider deletes, and leaves what it leaves", () => {
     const stays = TYPES.filter((type) => kindOf(type).remove === undefined);
     expect(stays).toEqual(TYPES.filter((type) => !factsOn(type).deletes));
     expect(stays.map((type) => type.split(":").at(-1))).toEqual([
@@ -141,7 +141,7 @@ describe("what the adapter does", () => {
     ]);
   });
 
-  test("knows the rules of every data source but those that are named as unknown", () => {
+  it("knows the rules of every data source but those that are named as unknown", () => {
     expect(DATA_SOURCES.filter((name) => !factsOnSource(name))).toEqual(NEWER.unknownDataSources);
   });
 });
@@ -149,7 +149,7 @@ describe("what the adapter does", () => {
 describe("the facts and the types of the SDK", () => {
   const types = argumentTypes();
 
-  test.each(TYPES.map((type) => [type.split(":").at(-1) ?? "", type]))("say the same of a %s", (name, type) => {
+  it.each(TYPES.map((type) => [type.split(":").at(-1) ?? "", type]))("say the same of a %s", (name, type) => {
     const { attributes } = factsOn(type);
     const known = Object.keys(attributes).filter((path) => !isBelow(path, "previewsBaseConfig"));
     const inTypes = [...(types.get(name) ?? [])].filter((path) => !isBelow(path, "previewsBaseConfig"));
@@ -160,7 +160,7 @@ describe("the facts and the types of the SDK", () => {
     expect(settable.filter((path) => !inTypes.includes(path))).toEqual([]);
   });
 
-  test("only what the released provider lacks is named as newer", () => {
+  it("only what the released provider lacks is named as newer", () => {
     for (const [type, attributes] of Object.entries(NEWER.attributes)) {
       expect(Object.keys(attributes).filter((path) => released(type)[path])).toEqual([]);
     }

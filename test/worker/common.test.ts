@@ -367,9 +367,9 @@ describe("the stack's settings", () => {
     expect(() => stackOf(wrong)).toThrow(/SETTINGS\.corsOrigins\.0/);
   });
 
-  it("have the default rate limit where they name none, and drop what this release does not know", () => {
-    const { settings } = stackOf({ ...env, SETTINGS: { environment: "dev", chat: { later: 1 }, later: 1 } });
-    expect(settings).toMatchObject({ rateLimits: { default: { capacity: 100, periodSeconds: 60 } } });
+  it("have defaults where they name nothing, and drop what this release does not know", () => {
+    const { settings } = stackOf({ ...env, SETTINGS: { environment: "dev", later: 1 } });
+    expect(settings).toMatchObject({ access: "rules", corsOrigins: [] });
     expect(JSON.stringify(settings)).not.toContain("later");
   });
 

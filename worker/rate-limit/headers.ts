@@ -16,7 +16,7 @@ export function limitHeaders(name: string, policy: Policy, verdict: Verdict): Re
     RateLimit: `"${name}";r=${remaining}${more}`,
     "X-RateLimit-Limit": String(capacity),
     "X-RateLimit-Remaining": String(remaining),
-    ...(allowed ? {} : { "Retry-After": String(seconds(waitMs)) }),
+    ...(!allowed && { "Retry-After": String(seconds(waitMs)) }),
   };
 }
 

@@ -78,7 +78,7 @@ export class Account {
     }
   }
 
-  /** Opens the state alone. Throws `DirectoryInUse` when an account runs on it. */
+  /** Opens the state alone. @throws DirectoryInUse when an account runs on it. */
   static lock(dir: string, onWrite?: WriteHook): Store {
     try {
       return Store.open(path.join(dir, "account.db"), onWrite);

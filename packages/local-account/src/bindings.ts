@@ -42,7 +42,7 @@ const SECRET_TYPES: ReadonlySet<string> = new Set(["secret_text", "secret_key"])
 
 export const isSecret = ({ type }: { readonly type: string }) => SECRET_TYPES.has(type);
 
-/** Checks the form of uploaded bindings. Throws 10021 with the binding and the field. */
+/** Checks the form of uploaded bindings. @throws ApiError 10021 with the binding and the field. */
 export function parseBindings(bindings: readonly unknown[]): Binding[] {
   const seen = new Set<string>();
   return bindings.map((binding, index) => {

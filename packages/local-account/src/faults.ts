@@ -27,7 +27,7 @@ export interface Fault {
 const SYNTAX = "<method|*> <path, * for any text> <429|500|503|cut|slow> [before|after] [nth=1] [times=1] [seconds=1]";
 
 // A line comment: the example has the end of a block comment in it.
-// Reads a fault, such as "POST */versions 503 after nth=2". Throws with the word that is wrong and the syntax.
+// Reads a fault, such as "POST */versions 503 after nth=2". @throws Error with the word that is wrong and the syntax.
 export function parseFault(text: string): Fault {
   const [method, path, kind, ...rest] = text.trim().split(/\s+/);
   const wrong = (what: string) => new Error(`fault '${text}': ${what}. A fault is ${SYNTAX}.`);

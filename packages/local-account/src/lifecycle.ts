@@ -443,8 +443,8 @@ class Run {
       class: className,
       scenario,
       message,
-      ...(suggestion === undefined ? {} : { suggestion }),
-      ...(referencing.length === 0 ? {} : { referencing_scripts: referencing }),
+      ...(suggestion !== undefined && { suggestion }),
+      ...(referencing.length !== 0 && { referencing_scripts: referencing }),
     });
   }
 
@@ -459,8 +459,8 @@ class Run {
       class: className,
       scenario,
       message,
-      ...(namespaceId === undefined ? {} : { namespace_id: namespaceId }),
-      ...(referencing.length === 0 ? {} : { referencing_scripts: referencing }),
+      ...(namespaceId !== undefined && { namespace_id: namespaceId }),
+      ...(referencing.length !== 0 && { referencing_scripts: referencing }),
     });
   }
 }

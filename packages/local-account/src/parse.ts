@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { invalid } from "./errors.ts";
 
-/** Parses a body of the given schema. Throws 10021 with the path of the first mistake. */
+/** Parses a body of the given schema. @throws ApiError 10021 with the path of the first mistake. */
 export function parse<Schema extends v.GenericSchema>(schema: Schema, body: unknown): v.InferOutput<Schema> {
   const result = v.safeParse(schema, body, { abortEarly: true });
   if (result.success) return result.output;

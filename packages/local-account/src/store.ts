@@ -93,7 +93,7 @@ export class Store {
   readonly #onWrite: WriteHook;
   #state: State;
 
-  /** Opens or creates the file. Throws `StoreLocked` when another process has it open. */
+  /** Opens or creates the file. @throws StoreLocked when another process has it open. */
   static open(file: string, onWrite: WriteHook = () => {}): Store {
     const db = new DatabaseSync(file);
     try {
@@ -124,7 +124,7 @@ export class Store {
     return this.#state;
   }
 
-  /** Contents of a module or a manifest. Throws if nobody put them: then the file was changed by hand. */
+  /** Contents of a module or a manifest. @throws Error if nobody put them: then the file was changed by hand. */
   blob(sha256: string): Uint8Array {
     const contents = this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
     if (!(contents instanceof Uint8Array)) throw new Error(`account.db has no contents for module ${sha256}`);

@@ -137,7 +137,7 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
       sha256: draft.putBlob(contents),
       size: contents.byteLength,
     })),
-    ...(assets === undefined ? {} : { assets }),
+    ...(assets !== undefined && { assets }),
     code: inspection.code,
     startupTimeMs: inspection.startupTimeMs,
     exports: upload.exports,

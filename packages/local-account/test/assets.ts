@@ -60,7 +60,7 @@ export async function putScript(test: TestAccount, worker: string, { code, ...me
     "metadata",
     JSON.stringify({
       compatibility_date: "2026-11-01",
-      ...(code === undefined ? {} : { main_module: "index.js" }),
+      ...(code !== undefined && { main_module: "index.js" }),
       ...metadata,
     }),
   );

@@ -91,9 +91,9 @@ export const versionBody = (program: Program) => ({
     })),
     ...(program.bindings ?? []),
   ],
-  ...(program.exports === undefined ? {} : { exports: program.exports }),
-  ...(program.migrations === undefined ? {} : { migrations: program.migrations }),
-  ...(program.annotations === undefined ? {} : { annotations: program.annotations }),
+  ...(program.exports !== undefined && { exports: program.exports }),
+  ...(program.migrations !== undefined && { migrations: program.migrations }),
+  ...(program.annotations !== undefined && { annotations: program.annotations }),
 });
 
 export interface Answer {

@@ -1,10 +1,18 @@
 /** The rate limiter's smaller parts: addresses, the form of API keys, remembered denials, headers. */
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { API_KEY_PREFIX, storedAt } from "../../../contract/api-keys.ts";
 import { addressKey } from "../../../worker/http/address.ts";
 import { Memory } from "../../../worker/objects/memory.ts";
 import { Denials } from "../../../worker/rate-limit/denials.ts";
 import { limitHeaders } from "../../../worker/rate-limit/headers.ts";
+import { limit } from "../../../worker/rate-limit/pattern.ts";
+
+it("a stack that names no rate limit has the default one", () => {
+  expect(v.parse(limit.settings.rateLimits, undefined)).toMatchObject({
+    default: { capacity: 100, periodSeconds: 60 },
+  });
+});
 
 describe("the key of a network address", () => {
   it.each([

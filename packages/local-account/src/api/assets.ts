@@ -44,7 +44,7 @@ interface Uploaded {
   readonly contents: Uint8Array;
 }
 
-/** The files of the form: their hashes are the names of the parts. Throws 10021 with every part that is not as announced. */
+/** The files of the form: their hashes are the names of the parts. @throws ApiError 10021 with every part that is not as announced. */
 async function readFiles(c: Context, announced: ReadonlySet<string>): Promise<Uploaded[]> {
   const form = await c.req.raw.formData().catch((cause: unknown) => {
     throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);

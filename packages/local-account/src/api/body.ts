@@ -4,7 +4,7 @@ import type * as v from "valibot";
 import { invalid } from "../errors.ts";
 import { parse } from "../parse.ts";
 
-/** The JSON body, checked by the schema. Throws 10021 with the path of the first mistake. */
+/** The JSON body, checked by the schema. @throws ApiError 10021 with the path of the first mistake. */
 export async function body<Schema extends v.GenericSchema>(c: Context, schema: Schema): Promise<v.InferOutput<Schema>> {
   return parse(schema, await json(c));
 }

@@ -78,7 +78,7 @@ export function databaseAt({ databases }: State, idOrName: string): Database {
   return found;
 }
 
-/** Runs statements in one transaction and returns a result for each. Throws 7500 with what SQLite says. */
+/** Runs statements in one transaction and returns a result for each. @throws ApiError 7500 with what SQLite says. */
 export async function d1Query(account: Account, id: string, statements: readonly Statement[]): Promise<unknown[]> {
   if (statements.length === 0) throw refused("No SQL statements detected.");
   await account.reachStorage();

@@ -15,7 +15,7 @@ const NONE = { errors: [], messages: [] };
 
 /** A successful answer with its result. */
 export const ok = (c: Context, result: unknown, info?: ResultInfo, status: 200 | 201 | 202 = 200) =>
-  c.json({ success: true, ...NONE, result, ...(info === undefined ? {} : { result_info: info }) }, status);
+  c.json({ success: true, ...NONE, result, ...(info !== undefined && { result_info: info }) }, status);
 
 /** A refusal with Cloudflare's code. `details` are those of an `exports` reconciliation. */
 export const failure = (
@@ -28,7 +28,7 @@ export const failure = (
   c.json(
     {
       success: false,
-      errors: [{ code, message, ...(details === undefined ? {} : { meta: { details } }) }],
+      errors: [{ code, message, ...(details !== undefined && { meta: { details } }) }],
       messages: [],
       result: null,
     },

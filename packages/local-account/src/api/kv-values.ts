@@ -39,11 +39,11 @@ export const kvValues = ({ account }: Api) => {
       const prefix = c.req.query("prefix");
       const cursor = c.req.query("cursor");
       const page = await inNamespace(c, (kv) =>
-        kv.list({ limit, ...(prefix ? { prefix } : {}), ...(cursor ? { cursor } : {}) }),
+        kv.list({ limit, ...(prefix && { prefix }), ...(cursor && { cursor }) }),
       );
       const keys = page.keys.map(({ name, expiration, metadata }) => ({
         name,
-        ...(expiration === undefined ? {} : { expiration }),
+        ...(expiration !== undefined && { expiration }),
         ...(metadata == null ? {} : { metadata }),
       }));
       return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
@@ -119,8 +119,8 @@ function putOptions(
   sent: Pick<v.InferOutput<typeof Pair>, "expiration" | "expiration_ttl" | "metadata">,
 ): KvPutOptions {
   return {
-    ...(sent.expiration === undefined ? {} : { expiration: sent.expiration }),
-    ...(sent.expiration_ttl === undefined ? {} : { expirationTtl: sent.expiration_ttl }),
+    ...(sent.expiration !== undefined && { expiration: sent.expiration }),
+    ...(sent.expiration_ttl !== undefined && { expirationTtl: sent.expiration_ttl }),
     ...(sent.metadata == null ? {} : { metadata: sent.metadata }),
   };
 }

@@ -26,9 +26,9 @@ export const r2Objects = ({ account }: Api) => {
       const page = await inBucket(c, (bucket) =>
         bucket.list({
           limit,
-          ...(prefix === undefined ? {} : { prefix }),
-          ...(cursor === undefined ? {} : { cursor }),
-          ...(delimiter === undefined ? {} : { delimiter }),
+          ...(prefix !== undefined && { prefix }),
+          ...(cursor !== undefined && { cursor }),
+          ...(delimiter !== undefined && { delimiter }),
         }),
       );
       return c.json({
@@ -91,10 +91,10 @@ function sentMetadata(c: Context): HttpMetadata {
 function httpHeaders(metadata: HttpMetadata): Record<string, string> {
   return {
     "content-type": metadata.contentType ?? "application/octet-stream",
-    ...(metadata.contentDisposition === undefined ? {} : { "content-disposition": metadata.contentDisposition }),
-    ...(metadata.contentEncoding === undefined ? {} : { "content-encoding": metadata.contentEncoding }),
-    ...(metadata.contentLanguage === undefined ? {} : { "content-language": metadata.contentLanguage }),
-    ...(metadata.cacheControl === undefined ? {} : { "cache-control": metadata.cacheControl }),
+    ...(metadata.contentDisposition !== undefined && { "content-disposition": metadata.contentDisposition }),
+    ...(metadata.contentEncoding !== undefined && { "content-encoding": metadata.contentEncoding }),
+    ...(metadata.contentLanguage !== undefined && { "content-language": metadata.contentLanguage }),
+    ...(metadata.cacheControl !== undefined && { "cache-control": metadata.cacheControl }),
   };
 }
 

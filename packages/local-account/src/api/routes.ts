@@ -60,7 +60,7 @@ export function putRoute(draft: Draft, zoneId: string, sent: Sent, id?: string):
 }
 
 /** A route as the API shows it. */
-export const routeOf = ({ id, pattern, script }: Route) => ({ id, pattern, ...(script === null ? {} : { script }) });
+export const routeOf = ({ id, pattern, script }: Route) => ({ id, pattern, ...(script !== null && { script }) });
 
 function zoneOf(state: State, id: string): string {
   if (!state.zones.has(id))

@@ -77,11 +77,11 @@ function shown(version: Version) {
         compatibility_date,
         compatibility_flags,
         usage_model: "standard",
-        ...(exports === undefined ? {} : { exports }),
-        ...(version.migrationTag === null ? {} : { migration_tag: version.migrationTag }),
+        ...(exports !== undefined && { exports }),
+        ...(version.migrationTag !== null && { migration_tag: version.migrationTag }),
       },
     },
     startup_time_ms: version.startupTimeMs,
-    ...(version.report === null ? {} : { exports_reconciliation: version.report }),
+    ...(version.report !== null && { exports_reconciliation: version.report }),
   };
 }

@@ -35,10 +35,10 @@ export const scripts = ({ account }: Api) => {
         });
         return ok(c, {
           ...shownScript(account.state, script(account.state, name)),
-          ...(version.mainModule === null ? {} : { entry_point: version.mainModule }),
+          ...(version.mainModule !== null && { entry_point: version.mainModule }),
           startup_time_ms: version.startupTimeMs,
           deployment_id: version.id.replaceAll("-", ""),
-          ...(version.report === null ? {} : { exports_reconciliation: version.report }),
+          ...(version.report !== null && { exports_reconciliation: version.report }),
         });
       })
       // The code as it was uploaded, one part a module.
@@ -77,7 +77,7 @@ export function shownScript(state: State, worker: Worker): Record<string, unknow
     usage_model: "standard",
     has_assets: version?.assets !== undefined,
     has_modules: version?.mainModule !== null,
-    ...(worker.migrationTag === null ? {} : { migration_tag: worker.migrationTag }),
+    ...(worker.migrationTag !== null && { migration_tag: worker.migrationTag }),
     ...(version === undefined ? {} : shownVersion(version)),
   };
 }
@@ -91,9 +91,9 @@ export function shownVersion(version: Version) {
     compatibility_date: version.compatibilityDate,
     compatibility_flags: version.compatibilityFlags,
     last_deployed_from: version.source,
-    ...(version.exports === null
-      ? {}
-      : { exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))) }),
+    ...(version.exports !== null && {
+      exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))),
+    }),
   };
 }
 

@@ -39,16 +39,14 @@ export const settings = ({ account }: Api) =>
           draft,
           worker.id,
           (latest) => ({
-            ...(sent.bindings === undefined
-              ? {}
-              : {
-                  bindings: inherit(parseBindings(sent.bindings), {
-                    from: latest,
-                    version: (id) => draft.state.versions.get(id),
-                    keep: [],
-                    strict: true,
-                  }),
-                }),
+            ...(sent.bindings !== undefined && {
+              bindings: inherit(parseBindings(sent.bindings), {
+                from: latest,
+                version: (id) => draft.state.versions.get(id),
+                keep: [],
+                strict: true,
+              }),
+            }),
             compatibilityDate: sent.compatibility_date ?? latest.compatibilityDate,
             compatibilityFlags: sent.compatibility_flags ?? latest.compatibilityFlags,
           }),
@@ -94,5 +92,5 @@ const shown = (worker: Worker, version: Version | undefined) => ({
   compatibility_flags: version?.compatibilityFlags ?? [],
   annotations: version?.annotations ?? {},
   ...version?.extras,
-  ...(worker.migrationTag === null ? {} : { migration_tag: worker.migrationTag }),
+  ...(worker.migrationTag !== null && { migration_tag: worker.migrationTag }),
 });

@@ -96,16 +96,16 @@ function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
     bindings: version.bindings.map(shownBinding),
     compatibility_date: version.compatibilityDate,
     compatibility_flags: version.compatibilityFlags,
-    ...(version.mainModule === null ? {} : { main_module: version.mainModule }),
-    ...(version.assets === undefined ? {} : { assets: { config: shownConfig(version.assets.config) } }),
+    ...(version.mainModule !== null && { main_module: version.mainModule }),
+    ...(version.assets !== undefined && { assets: { config: shownConfig(version.assets.config) } }),
     usage_model: "standard",
     startup_time_ms: version.startupTimeMs,
     ...version.extras,
-    ...(version.exports === null
-      ? {}
-      : { exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))) }),
-    ...(version.report === null ? {} : { exports_reconciliation: version.report }),
-    ...(version.migrationTag === null ? {} : { migration_tag: version.migrationTag }),
+    ...(version.exports !== null && {
+      exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))),
+    }),
+    ...(version.report !== null && { exports_reconciliation: version.report }),
+    ...(version.migrationTag !== null && { migration_tag: version.migrationTag }),
   };
 }
 

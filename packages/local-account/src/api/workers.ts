@@ -74,18 +74,16 @@ function applied(settings: Omit<v.InferOutput<typeof Settings>, "name">, before?
   const { logpush, tags, tail_consumers, observability, subdomain } = settings;
   return {
     updatedOn: now(),
-    ...(logpush === undefined ? {} : { logpush }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(tail_consumers === undefined ? {} : { tailConsumers: tail_consumers ?? [] }),
-    ...(observability === undefined ? {} : { observability: merged(before, observability) }),
-    ...(subdomain === undefined
-      ? {}
-      : {
-          subdomain: {
-            enabled: subdomain.enabled ?? before?.subdomain.enabled ?? false,
-            previews_enabled: subdomain.previews_enabled ?? before?.subdomain.previews_enabled ?? false,
-          },
-        }),
+    ...(logpush !== undefined && { logpush }),
+    ...(tags !== undefined && { tags }),
+    ...(tail_consumers !== undefined && { tailConsumers: tail_consumers ?? [] }),
+    ...(observability !== undefined && { observability: merged(before, observability) }),
+    ...(subdomain !== undefined && {
+      subdomain: {
+        enabled: subdomain.enabled ?? before?.subdomain.enabled ?? false,
+        previews_enabled: subdomain.previews_enabled ?? before?.subdomain.previews_enabled ?? false,
+      },
+    }),
   };
 }
 

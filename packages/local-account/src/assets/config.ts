@@ -37,7 +37,7 @@ const MAX_RULE_LENGTH = 100;
 
 /**
  * The settings as a version keeps them. `files` are `_headers` and `_redirects` that came as modules, as the JSON form
- * has them. Throws 10021 for what no Worker can have, and 100324 for rules in them that are wrong.
+ * has them. @throws ApiError 10021 for what no Worker can have, and 100324 for rules in them that are wrong.
  */
 export function toConfig(
   sent: NonNullable<v.InferOutput<typeof AssetsBody>["config"]>,
@@ -55,9 +55,9 @@ export function toConfig(
     basePath: normalizeBasePath(sent.base_path ?? "/"),
     ...(sent.html_handling == null ? {} : { htmlHandling: sent.html_handling }),
     ...(sent.not_found_handling == null ? {} : { notFoundHandling: sent.not_found_handling }),
-    ...(runWorkerFirst === undefined ? {} : { runWorkerFirst }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(redirects === undefined ? {} : { redirects }),
+    ...(runWorkerFirst !== undefined && { runWorkerFirst }),
+    ...(headers !== undefined && { headers }),
+    ...(redirects !== undefined && { redirects }),
   };
   refuseInvalidRules(config);
   return config;
@@ -66,9 +66,9 @@ export function toConfig(
 /** The settings as the API shows them. The two files are not among them: Cloudflare does not return them either. */
 export const shownConfig = ({ basePath, htmlHandling, notFoundHandling, runWorkerFirst }: AssetsConfig) => ({
   base_path: basePath,
-  ...(htmlHandling === undefined ? {} : { html_handling: htmlHandling }),
-  ...(notFoundHandling === undefined ? {} : { not_found_handling: notFoundHandling }),
-  ...(runWorkerFirst === undefined ? {} : { run_worker_first: runWorkerFirst }),
+  ...(htmlHandling !== undefined && { html_handling: htmlHandling }),
+  ...(notFoundHandling !== undefined && { not_found_handling: notFoundHandling }),
+  ...(runWorkerFirst !== undefined && { run_worker_first: runWorkerFirst }),
 });
 
 /** Versions of a split must be under the same path: Cloudflare's rule for `base_path`. */
@@ -82,7 +82,7 @@ export function refuseDifferentBasePaths(configs: readonly (AssetsConfig | undef
   );
 }
 
-/** Throws with every rule that the runtime would refuse. */
+/** @throws ApiError with every rule that the runtime would refuse. */
 function checkRules(rules: readonly string[]): void {
   const mistakes = rules.flatMap((rule, index) => {
     if (!/^!?\//.test(rule)) return [`'${rule}' must begin with '/' or '!/'`];

@@ -41,7 +41,7 @@ const Body = v.object({
 /** Two files are the same one when a client gave them the same hash and they are of the same size. */
 export const fileId = ({ hash, size }: ManifestEntry): string => `${hash}-${size}`;
 
-/** Reads the body of an upload session. Throws 10021 with all paths that cannot be kept, or with the limit that is passed. */
+/** Reads the body of an upload session. @throws ApiError 10021 with all paths that cannot be kept, or with the limit that is passed. */
 export function parseManifest(body: unknown, plan: Plan): ReadonlyMap<string, ManifestEntry> {
   const entries = new Map(Object.entries(parse(Body, body).manifest));
   if (entries.size > MAX_FILES[plan])

@@ -13,7 +13,7 @@ const MAX_STATIC_REDIRECTS = 2_000;
 const MAX_DYNAMIC_REDIRECTS = 100;
 const STATUSES: ReadonlySet<string> = new Set(["200", "301", "302", "303", "307", "308"]);
 
-/** Throws 100324 with every line of the two files that is wrong. */
+/** @throws ApiError 100324 with every line of the two files that is wrong. */
 export function refuseInvalidRules({ headers, redirects, htmlHandling }: AssetsConfig): void {
   const files = {
     _headers: headers === undefined ? [] : mistakesInHeaders(headers),

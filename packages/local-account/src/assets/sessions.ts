@@ -36,7 +36,7 @@ export function openSession(draft: Draft, entries: ReadonlyMap<string, ManifestE
   };
 }
 
-/** The session that a token is for. Throws 10000 (401) when it is for none, or not for this. */
+/** The session that a token is for. @throws ApiError 10000 (401) when it is for none, or not for this. */
 export function sessionOf(state: State, token: string, purpose: Purpose, now: number): AssetSession {
   const claims = verify(token, purpose, secretOf(state), now);
   const refused = (reason: string) =>

@@ -265,7 +265,7 @@ function serviceBinding(state: State, binding: Binding): Env[string] | undefined
     type: "worker",
     // A service binding has no client to choose for: in a split it reaches the version with the most traffic.
     worker: serviceName(state, target, main.version),
-    ...(typeof entrypoint === "string" ? { exportName: entrypoint } : {}),
+    ...(typeof entrypoint === "string" && { exportName: entrypoint }),
   };
 }
 
@@ -309,14 +309,10 @@ export function optionsFor(
       },
       env: service.env,
       exports: service.exports,
-      ...(service.assets === undefined ? {} : { assets: servedAssets(folderOf(service.name), service.assets) }),
-      ...(service.tailed
-        ? {
-            tailConsumers: [
-              { worker: INTERNAL, props: { worker: service.name.split("@")[0] ?? "" }, streaming: false },
-            ],
-          }
-        : {}),
+      ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
+      ...(service.tailed && {
+        tailConsumers: [{ worker: INTERNAL, props: { worker: service.name.split("@")[0] ?? "" }, streaming: false }],
+      }),
     },
   };
 }

@@ -200,7 +200,7 @@ export class Runtime {
     });
   }
 
-  /** Starts the uploaded modules once, apart from everything, and tells what they export. Throws 10021 if they throw. */
+  /** Starts the uploaded modules once, apart from everything, and tells what they export. @throws ApiError 10021 if they throw. */
   async inspect(upload: Inspected): Promise<Inspection> {
     if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
     const answer = await this.#ask({

@@ -19,7 +19,7 @@ const MOST_BYTES = 64 * 1_024 * 1_024;
 /** Thrown where a file is larger than what is read. The message says so to a person. */
 export class TooLarge extends Error {}
 
-/** The bytes of the database at one moment, its log included; undefined where there is none. Throws `TooLarge`. */
+/** The bytes of the database at one moment, its log included; undefined where there is none. @throws TooLarge. */
 export async function snapshotOf(file: string): Promise<Buffer | undefined> {
   const log = `${file}-wal`;
   for (let tries = 1; ; tries++) {

@@ -2,7 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { snapshotOf } from "./snapshot.ts";
 
-/** What `read` makes of the file's contents, or undefined where there is no file. Throws `TooLarge`. */
+/** What `read` makes of the file's contents, or undefined where there is no file. @throws TooLarge. */
 export async function readDatabase<T>(file: string, read: (db: DatabaseSync) => T): Promise<T | undefined> {
   const bytes = await snapshotOf(file);
   if (bytes === undefined) return undefined;

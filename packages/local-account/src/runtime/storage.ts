@@ -69,14 +69,14 @@ const has = (value: unknown, ...methods: readonly string[]): boolean =>
   ((typeof value === "object" && value !== null) || typeof value === "function") &&
   methods.every((method) => typeof Reflect.get(value, method) === "function");
 
-/** Tells a proxy of a KV namespace. Throws if Miniflare handed out something else. */
+/** Tells a proxy of a KV namespace. @throws Error if Miniflare handed out something else. */
 export function kvAccess(proxy: unknown): KvAccess {
   const isKv = (value: unknown): value is KvAccess => has(value, "get", "put", "delete", "list");
   if (!isKv(proxy)) throw new TypeError("Miniflare did not return a KV namespace");
   return proxy;
 }
 
-/** Tells a proxy of a bucket. Throws if Miniflare handed out something else. */
+/** Tells a proxy of a bucket. @throws Error if Miniflare handed out something else. */
 export function bucketAccess(proxy: unknown): BucketAccess {
   const isBucket = (value: unknown): value is BucketAccess => has(value, "get", "head", "put", "delete", "list");
   if (!isBucket(proxy)) throw new TypeError("Miniflare did not return a bucket");
@@ -87,7 +87,7 @@ interface Scheduler {
   scheduled(options: { readonly cron: string }): Promise<{ readonly outcome: string }>;
 }
 
-/** Tells a proxy of a Worker. Throws if Miniflare handed out something else. */
+/** Tells a proxy of a Worker. @throws Error if Miniflare handed out something else. */
 export function scheduler(proxy: unknown): Scheduler {
   const isScheduler = (value: unknown): value is Scheduler => has(value, "scheduled");
   if (!isScheduler(proxy)) throw new TypeError("Miniflare did not return a Worker");
