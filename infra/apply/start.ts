@@ -121,7 +121,8 @@ function announce(options: Options, running: RunningAccount, { outputs, adminTok
     return;
   }
   console.log(`\nReady ${summary}.\n`);
-  console.log(`  Demo page    http://127.0.0.1:${port}/`);
+  // Behind the # nothing is sent: the page takes the token from there.
+  console.log(`  Demo page    http://127.0.0.1:${port}/#admin=${adminToken}`);
   console.log(`  API          ${urls.api}`);
   console.log(`  OpenAPI      http://127.0.0.1:${port}/openapi.json`);
   console.log(`  Cloudflare   ${apiUrl}`);

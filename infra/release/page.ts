@@ -10,6 +10,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
+import * as v from "valibot";
+import manifest from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
 import { projectName } from "../stack/project.ts";
 import { digestOf } from "./manifest.ts";
@@ -38,6 +40,7 @@ export async function buildPage(): Promise<number> {
         .map((folder) => markup(`${folder}/panel/panel.html`))
         .join(""),
     )
+    .replace("{{links}}", () => sourceLinks(Reflect.get(manifest, "repository")))
     .replaceAll("{{title}}", () => asHtml(title));
   const page = { html: asset(html), css: asset(css), js: asset(js) };
   const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
@@ -55,6 +58,18 @@ const markup = (file: string): string =>
   readFileSync(join(WORKER, file), "utf8")
     .replace(/\s*\n\s*/g, "")
     .replace(/="([\w-]+)"(?=[ >])/g, "=$1");
+
+/** Where the source and its guides are, when package.json says so (`repository`). */
+export function sourceLinks(repository: unknown): string {
+  if (!v.is(Repository, repository)) return "";
+  const url = typeof repository === "string" ? repository : repository.url;
+  const address = URL.parse(url.replace(/^git\+/, "").replace(/\.git$/, ""));
+  if (address?.protocol !== "https:") return "";
+  const link = (to: string, text: string) => `<a class=button href="${asHtml(to)}">${text}</a>`;
+  return link(address.href, "Source") + link(`${address.href}/tree/HEAD/docs`, "Guides");
+}
+
+const Repository = v.union([v.string(), v.object({ url: v.string() })]);
 
 /** The page's script: the shell, then each panel. */
 function clientOf(folders: readonly string[]): string {

@@ -13,7 +13,7 @@ import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    stack: { url: string; adminToken: string; digest: string };
+    stack: { url: string; adminToken: string; digest: string; accountUrl: string };
   }
 }
 
@@ -55,7 +55,12 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
       },
       secretKeys: ["adminToken"],
     });
-    provide("stack", { url: `http://127.0.0.1:${account.port}/`, adminToken, digest: releases.built.digest });
+    provide("stack", {
+      url: `http://127.0.0.1:${account.port}/`,
+      adminToken,
+      digest: releases.built.digest,
+      accountUrl: new URL("/", account.apiUrl).href,
+    });
     return stop;
   } catch (error) {
     await stop();

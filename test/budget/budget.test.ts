@@ -11,7 +11,7 @@ import { sizeOf } from "../../infra/release/manifest.ts";
 
 const KIB = 1_024;
 /** patterns.md, Numbers. */
-const MOST = { bundle: 160 * KIB, page: 35 * KIB };
+const MOST = { bundle: 180 * KIB, page: 38 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));
 let built: Built;
@@ -20,10 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it("the bundle has at most 160 KiB, minified, with the page", () => {
+it("the bundle has at most 180 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);
 });
 
-it("the page has at most 35 KiB, minified", () => {
+it("the page has at most 38 KiB, minified", () => {
   expect(built.page).toBeLessThanOrEqual(MOST.page);
 });

@@ -1,7 +1,7 @@
 /** The built page: nothing in it that its Content-Security-Policy would stop. */
 import { gunzipSync } from "node:zlib";
 import { beforeAll, expect, it } from "vitest";
-import { buildPage } from "../../infra/release/page.ts";
+import { buildPage, sourceLinks } from "../../infra/release/page.ts";
 import { projectName } from "../../infra/stack/project.ts";
 
 let files: Record<"html" | "css" | "js", string>;
@@ -28,4 +28,15 @@ it("is called what the project is called", async () => {
 it("has no inline script or style, and nothing from elsewhere", () => {
   expect(files.html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/i);
   expect(files.html + files.css + files.js).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)|@import/);
+});
+
+it("links to the source and its guides where package.json says where they are, and only by https", () => {
+  const url = "https://github.com/example/my-app";
+  const links = `<a class=button href="${url}">Source</a><a class=button href="${url}/tree/HEAD/docs">Guides</a>`;
+  for (const repository of [url, `${url}.git`, { type: "git", url: `git+${url}.git` }]) {
+    expect(sourceLinks(repository)).toBe(links);
+  }
+  for (const repository of [undefined, "example/my-app", "javascript:alert(1)", { url: "git@github.com:a/b.git" }]) {
+    expect(sourceLinks(repository)).toBe("");
+  }
 });

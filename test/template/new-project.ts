@@ -93,7 +93,7 @@ export class NewProject {
     const terminal = new Terminal(this.#start("npm start", { DURABLE_STACK_PORT: "0", DURABLE_STACK_API_PORT: "0" }));
     try {
       const start = await terminal.printed((text) => /Ctrl-C stops it/.test(text));
-      const url = /Demo page +(\S+)/.exec(start)?.[1];
+      const url = /Demo page +([^\s#]+)/.exec(start)?.[1];
       const token = /Admin token +(\S+)/.exec(start)?.[1];
       if (url === undefined || token === undefined) throw new Error(`npm start is not ready:\n${start}`);
       const smoke = await this.run(`npm run -s smoke -- --url ${url} --admin-token ${token}`);

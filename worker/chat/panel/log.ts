@@ -14,12 +14,15 @@ export const nameOf = (userId: string) => (userId.startsWith("anon-") ? userId.s
 
 export class ChatLog {
   readonly #list: HTMLElement;
+  readonly #window: HTMLElement;
   readonly #pending = new Map<string, { row: HTMLElement; text: string }>();
 
+  /** The list, in what scrolls it. */
   constructor(list: HTMLElement) {
     this.#list = list;
+    this.#window = list.parentElement ?? list;
     // Scrolled with the keyboard too.
-    list.tabIndex = 0;
+    this.#window.tabIndex = 0;
   }
 
   clear(): void {
@@ -57,7 +60,7 @@ export class ChatLog {
     waiting.classList.add("pending");
     this.#pending.set(clientId, { row: waiting, text });
     this.#append(waiting);
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#window.scrollTop = this.#window.scrollHeight;
   }
 
   /** Takes back what was on its way; returns its text. */
@@ -70,11 +73,12 @@ export class ChatLog {
 
   #append(row: HTMLElement): void {
     const list = this.#list;
-    const follow = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
+    const { scrollHeight, scrollTop, clientHeight } = this.#window;
+    const follow = scrollHeight - scrollTop - clientHeight < NEAR_END;
     list.querySelector(".blank")?.remove();
     list.append(row);
     while (list.childElementCount > MAX_ROWS) list.firstElementChild?.remove();
-    if (follow) list.scrollTop = list.scrollHeight;
+    if (follow) this.#window.scrollTop = this.#window.scrollHeight;
   }
 }
 

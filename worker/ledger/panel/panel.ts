@@ -101,6 +101,7 @@ export function start(): void {
   });
   // Other panels may need it too.
   admin.askedIn = "the ledger's panel";
+  field(deposit, "token").value = admin.token;
   deposit.addEventListener("input", () => {
     admin.token = field(deposit, "token").value;
   });

@@ -2,6 +2,7 @@
 import { element, find } from "./dom.ts";
 
 const COPIED_FOR_MS = 2_000;
+const PHONE = "(max-width: 40rem)";
 
 export class Panel {
   readonly root: HTMLElement;
@@ -16,6 +17,7 @@ export class Panel {
     this.#link = this.find("link");
     this.#note = this.find("note");
     this.#curl(find(this.root, "h2", HTMLElement).textContent);
+    if (matchMedia(PHONE).matches) this.#fold();
   }
 
   /** The part that index.html calls `data-<name>`. */
@@ -62,6 +64,20 @@ export class Panel {
     return find(this.root, `[data-${name}]`, type);
   }
 
+  /** Makes the heading open and close the panel; all but the first begin closed. */
+  #fold(): void {
+    const heading = find(this.root, "h2", HTMLElement);
+    const key = element("button", "fold", heading.textContent);
+    key.setAttribute("type", "button");
+    const set = (open: boolean) => {
+      this.root.classList.toggle("folded", !open);
+      key.setAttribute("aria-expanded", String(open));
+    };
+    key.addEventListener("click", () => set(this.root.classList.contains("folded")));
+    heading.replaceChildren(key);
+    set(this.root.previousElementSibling === null);
+  }
+
   #curl(title: string): void {
     const copy = element("button", "", "Copy");
     copy.setAttribute("type", "button");
@@ -73,7 +89,10 @@ export class Panel {
       setTimeout(() => said.replaceChildren(), COPIED_FOR_MS);
     });
     const head = element("div", "", element("span", "", "The same by curl"), said, copy);
-    this.find("curl").append(head, element("pre", "", this.#commands));
+    const commands = element("pre", "", this.#commands);
+    // Long lines are scrolled, with the keyboard too.
+    commands.tabIndex = 0;
+    this.find("curl").append(head, commands);
   }
 }
 

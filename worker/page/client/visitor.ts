@@ -13,4 +13,12 @@ export function identityChanged(): void {
 }
 
 /** The admin token that the visitor gave, or "", and in which panel it is asked for. */
-export const admin = { token: "", askedIn: "" };
+export const admin = { token: tokenOfAddress(), askedIn: "" };
+
+/** The token behind the # of the address that `npm start` prints. It goes out of the address at once. */
+function tokenOfAddress(): string {
+  const given = new URLSearchParams(location.hash.slice(1)).get("admin");
+  if (given === null) return "";
+  history.replaceState(null, "", location.pathname + location.search);
+  return given;
+}

@@ -92,7 +92,7 @@ export function table(label, heads, rows, { class: name = "", keys } = {}) {
   const columns = heads.map((head) => (typeof head === "string" ? { text: head, class: "" } : head));
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, as a table` },
     h(
       "table",
       { class: name || null },
