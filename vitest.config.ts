@@ -121,6 +121,15 @@ export default defineConfig({
       // </template>
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"] } },
+      {
+        // Hostile clients over real WebSockets; one file at a time, because what is measured is time and memory.
+        test: {
+          name: "hostile",
+          include: ["test/*/hostile/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 90_000,
+        },
+      },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },
       {
         test: { name: "wrangler", include: ["test/wrangler/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 120_000 },

@@ -18,8 +18,6 @@ const STACK = {
     home: "eu",
     regions: [{ id: "eu", prefix: "eu", locationHint: "weur", continents: [] }],
   },
-  // What is measured is how much a room can do, not how much it allows.
-  SETTINGS: { environment: "bench", access: "open", chat: { messagesPerSecond: 10_000 } },
   RELEASE: { digest: "bench", migration: "bench" },
 };
 
@@ -53,8 +51,23 @@ export async function startBench(all: ReadonlyMap<string, PatternBench>): Promis
     Object.fromEntries(patterns.map((facts) => [facts.binding, facts.class])),
     ...benches.map(({ classes }) => classes),
   );
+  // What is measured is how much a room can do, not how much it allows.
+  const settings = { environment: "bench", access: "open", chat: { messagesPerSecond: 10_000 } };
+  return startEntry({ entry: entryOf([...all.keys()], benches), bindings, settings });
+}
+
+export interface Entry {
+  /** A module that is seen from test/. */
+  readonly entry: string;
+  /** Classes by the binding that leads to each. */
+  readonly bindings: Readonly<Record<string, string>>;
+  readonly settings: object;
+}
+
+/** Runs a Worker in workerd, with storage on disk that is gone with it. */
+export async function startEntry({ entry, bindings, settings }: Entry): Promise<Bench> {
   const { outputFiles } = await build({
-    stdin: { contents: entryOf([...all.keys()], benches), resolveDir: join(ROOT, "test"), loader: "ts" },
+    stdin: { contents: entry, resolveDir: join(ROOT, "test"), loader: "ts" },
     bundle: true,
     write: false,
     format: "esm",
@@ -73,7 +86,14 @@ export async function startBench(all: ReadonlyMap<string, PatternBench>): Promis
     telemetry: { enabled: false },
     log: new Log(LogLevel.ERROR),
     resourcePersistencePath: dir,
-    workers: [worker({ contents: outputFiles[0]?.text ?? "", bindings, compatibilityDate: config.compatibility_date })],
+    workers: [
+      worker({
+        contents: outputFiles[0]?.text ?? "",
+        bindings,
+        settings,
+        compatibilityDate: config.compatibility_date,
+      }),
+    ],
   });
   return {
     url: (await miniflare.ready).href,
@@ -84,21 +104,24 @@ export async function startBench(all: ReadonlyMap<string, PatternBench>): Promis
   };
 }
 
-interface Bundled {
+interface Bundled extends Omit<Entry, "entry"> {
   readonly contents: string;
-  /** Classes by the binding that leads to each. */
-  readonly bindings: Readonly<Record<string, string>>;
   readonly compatibilityDate: string;
 }
 
-function worker({ contents, bindings, compatibilityDate }: Bundled): MiniflareOptions["workers"][number] {
+function worker({ contents, bindings, settings, compatibilityDate }: Bundled): MiniflareOptions["workers"][number] {
   return {
     config: {
       name: NAME,
       compatibilityDate,
       manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents } } },
       env: {
-        ...Object.fromEntries(Object.entries(STACK).map(([name, value]) => [name, { type: "json" as const, value }])),
+        ...Object.fromEntries(
+          Object.entries({ ...STACK, SETTINGS: settings }).map(([name, value]) => [
+            name,
+            { type: "json" as const, value },
+          ]),
+        ),
         ...Object.fromEntries(
           Object.entries(bindings).map(([name, className]) => [
             name,

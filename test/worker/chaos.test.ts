@@ -3,7 +3,12 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { expect, it } from "vitest";
 import { operations, seed, Tally } from "./chaos.ts";
-import { fetchApp } from "./helpers.ts";
+import { ADMIN, fetchApp } from "./helpers.ts";
+import type { Tries } from "./tries.ts";
+
+/** Good calls, by route: of things that are there. */
+const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eager: true });
+const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
 
 const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) });
 /** Every route that the Worker describes, with something in the place of each parameter of its path. */
@@ -33,6 +38,8 @@ const HEADERS = [
   "Origin",
   "Range",
   "If-None-Match",
+  "If-Match",
+  "If-Range",
   "Upgrade",
   "Sec-WebSocket-Protocol",
   "X-API-Key",
@@ -47,8 +54,15 @@ const segment = fc.oneof(
 );
 const route = fc.constantFrom(...ROUTES);
 const method = fc.constantFrom(...METHODS);
+/** A good call of a thing that is there, which then gets headers, a query and perhaps a body of another kind. */
+const good = fc.record({
+  good: fc.constantFrom(...Object.keys(tries)),
+  headers: fc.constantFrom<Record<string, string>>({}, ADMIN),
+  otherBody: fc.boolean(),
+});
 /** Mostly what exists; then deeper paths, other methods, and anything. */
 const request = fc.oneof(
+  { weight: 6, arbitrary: good },
   { weight: 6, arbitrary: route.map(([method, path]) => ({ method: `${method}`, path: `${path}` })) },
   { weight: 1, arbitrary: fc.record({ method, path: segment.map((text) => `/${encoded(text)}`) }) },
   { weight: 1, arbitrary: fc.record({ method, path: route.map(([, path]) => `${path}`) }) },
@@ -100,18 +114,43 @@ function encoded(value: string): string {
   return value.isWellFormed() ? encodeURIComponent(value) : value.slice(0, 0);
 }
 
+interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+}
+type Asked =
+  | { readonly method: string; readonly path: string }
+  | { readonly good: string; readonly headers: Record<string, string>; readonly otherBody: boolean };
+
+async function called(asked: Asked, content: string): Promise<Request> {
+  if ("path" in asked) return { ...asked, headers: {}, body: content };
+  const attempt = await tries[asked.good]?.("ann", "public");
+  if (!attempt) throw new Error(`nothing tries ${asked.good}`);
+  const { path, json, method = asked.good.split(" ", 1)[0] ?? "", headers } = attempt;
+  const text = typeof json === "string" ? json : JSON.stringify(json);
+  return { method, path, headers: { ...headers, ...asked.headers }, body: asked.otherBody ? content : text };
+}
+
 it("HTTP: every answer is a good one or a problem, and none is a 500", async () => {
   const tally = new Tally();
   let violations = 0;
   await fc.assert(
-    fc.asyncProperty(request, query, headers, body, async ({ method, path }, parameters, extra, content) => {
-      const search = parameters.length > 0 ? `?${new URLSearchParams(parameters)}` : "";
+    fc.asyncProperty(request, query, headers, body, async (asked, parameters, extra, content) => {
+      const { method, path, headers, body } = await called(asked, content);
+      const search = parameters.length > 0 ? `${path.includes("?") ? "&" : "?"}${new URLSearchParams(parameters)}` : "";
       const bodyless = method === "GET" || method === "HEAD";
       const json = extra.some(([name]) => name === "Content-Type") ? [] : [["Content-Type", "application/json"]];
       const init = {
         method,
-        headers: new Headers([...json, ...extra].map(([name = "", value = ""]): [string, string] => [name, value])),
-        ...(!bodyless && { body: content }),
+        headers: new Headers(
+          [...json, ...Object.entries(headers), ...extra].map(([name = "", value = ""]): [string, string] => [
+            name,
+            value,
+          ]),
+        ),
+        ...(!bodyless && body !== undefined && { body }),
       };
       const response = await fetchApp(`${path}${search}`, init);
       tally.add(`of ${response.status}`);

@@ -51,6 +51,8 @@ export interface Newcomer {
   readonly isBatched: boolean;
   /** As the door sees them; not there where they may be in the room whatever its rule. */
   readonly caller?: Caller | undefined;
+  readonly known?: true | undefined;
+  readonly until?: number | undefined;
 }
 
 /** What a socket remembers: with the longest names under 2 KiB. */
@@ -58,6 +60,10 @@ export interface Member {
   readonly userId: string;
   readonly address?: string;
   readonly caller?: Pick<Caller, "kind" | "id">;
+  /** Whether it is somebody known, in whose room things stay. */
+  readonly known?: true;
+  /** When what they came with expires (ms since the epoch). */
+  readonly until?: number;
   readonly left: Left;
   readonly reading: Reading;
   /** When this was written down last (ms since the epoch). */
@@ -93,7 +99,7 @@ export class Audience {
 
   /** Lets a socket in. Returns the client's end and ours, and whether its user was here before. */
   admit(newcomer: Newcomer, now: number): { client: WebSocket; server: WebSocket; wasHere: boolean } {
-    const { userId, address, session, isBatched, caller } = newcomer;
+    const { userId, address, session, isBatched, caller, known, until } = newcomer;
     const wasHere = this.open(userId).length > 0;
     this.#gone.delete(userId);
     const tags = [
@@ -106,6 +112,8 @@ export class Audience {
       userId,
       ...(address !== undefined && { address }),
       ...(caller && { caller: { kind: caller.kind, id: caller.id } }),
+      ...(known && { known }),
+      ...(until !== undefined && { until }),
       left: this.#budgets.left(userId, now),
       reading: newReading(now),
       keptAt: now,
@@ -176,14 +184,22 @@ export class Audience {
     );
   }
 
-  /** The sockets of who keeps up. Who is too far behind is put out. */
+  /** The sockets of who keeps up. Who is too far behind is put out, and so is whose token has expired. */
   readers(): WebSocket[] {
-    const all = this.open();
+    const all = this.open().filter((socket) => !this.isOver(socket));
     const behind = all.filter((socket) => this.#isBehind(socket));
     for (const socket of behind) {
       this.putOut(socket, TRY_AGAIN, "You are too far behind: connect again with ?after=<the last number you have>");
     }
     return behind.length > 0 ? all.filter(isOpen) : all;
+  }
+
+  /** Whether what somebody came with has expired: then they are put out. */
+  isOver(socket: WebSocket): boolean {
+    const until = this.memberOf(socket)?.until;
+    if (until === undefined || until > Date.now()) return false;
+    this.putOut(socket, POLICY, "Your token has expired: connect again with another");
+    return true;
   }
 
   /** A frame to some, made into text once. `messages`: how many are in it. */

@@ -119,6 +119,25 @@ export class History {
     return leaving.flatMap((row) => attachmentOf(row) ?? []);
   }
 
+  /**
+   * Takes what a message said away; its number stays, so that there is no hole. Returns the attachment that leaves;
+   * undefined where there is no such message. Call it inside a transaction.
+   */
+  blank(seq: number): { readonly leaving: Attachment | undefined } | undefined {
+    const [row] = this.#sql
+      .exec<Pick<Row, "attachment">>("SELECT attachment FROM messages WHERE seq = ? AND seq >= ?", seq, this.first)
+      .toArray();
+    if (!row) return undefined;
+    this.#sql.exec("UPDATE messages SET text = '', attachment = NULL WHERE seq = ?", seq);
+    return { leaving: attachmentOf(row) };
+  }
+
+  /** When the newest message came (ms since the epoch); undefined where none is stored. */
+  get newestAt(): number | undefined {
+    const [row] = this.#sql.exec<Pick<Row, "at">>("SELECT at FROM messages ORDER BY seq DESC LIMIT 1").toArray();
+    return row?.at;
+  }
+
   /** Messages in order. */
   read({ before = this.#last + 1, after, limit }: Range): Message[] {
     const rows = this.#sql
@@ -152,6 +171,8 @@ function messageOf(row: Row): Message {
     timestamp: row.at,
     ...(row.client_id !== null && { clientId: row.client_id }),
     ...(attachment && { attachment }),
+    // Nobody can say nothing.
+    ...(row.text === "" && !attachment && { deleted: true }),
   };
 }
 

@@ -10,6 +10,12 @@ export interface Joining {
   session?: string;
   /** The network address that they come from, as a key (worker/http/address.ts). */
   address?: string;
+  /** Whether it is somebody known, in whose room things stay. */
+  known?: true;
+  /** When the token that they showed expires (ms since the epoch), where it tells so itself. */
+  until?: number;
+  /** Only into a room that is there. */
+  ifThere?: true;
   /** Who it is, where the room has to say whether they may. */
   undecided?: Caller;
   after?: number;
@@ -18,6 +24,9 @@ export interface Joining {
 }
 
 const HEADER = "X-Joining";
+
+/** The status by which a room says that it is not there, and was not to be made. */
+export const NOT_THERE = 404;
 
 /** The request by which the Worker lets somebody into a room. */
 export function joinRequest(joining: Joining): Request {

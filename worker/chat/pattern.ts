@@ -17,13 +17,19 @@ export const chat = pattern({
     attach: { may: "object", open: true },
     /** The room's rule, owner and members. */
     manage: { may: "keeper" },
+    /** Messages, by the room's owner too. */
+    moderate: { may: "keeper" },
+    delete: { may: "admin" },
   },
   limit: { policy: "chat", onUnavailable: "allow" },
   settings: {
     chat: v.optional(
       v.object({
-        /** Messages that a room keeps. */
-        historyLimit: v.optional(whole(1, 10_000), 100),
+        /**
+         * Messages that a room keeps. A room that wakes up reads them all: a thousand of the longest are 16 MB, of the
+         * 128 that it has.
+         */
+        historyLimit: v.optional(whole(1, 1_000), 100),
         /** Who may join and read a room that has no rule of its own. */
         rooms: v.optional(oneOf(ROOM_RULES), "users"),
         /** WebSockets of one user in one room, and of all users of one network address. */

@@ -33,6 +33,8 @@ export interface Message {
   /** What its sender called it: a message that was sent twice is shown once. */
   clientId?: string;
   attachment?: Attachment;
+  /** It was taken away, and its text with it; the number stays. */
+  deleted?: true;
 }
 
 /** A file that was sent along; `GET /room/:roomId/attachments/:key` has its bytes. */
@@ -63,6 +65,8 @@ export type ServerFrame =
   | { type: "messages"; messages: Message[] }
   /** Your message is stored for good. `duplicate`: it was before. */
   | { type: "ack"; seq: number; id: string; timestamp: number; clientId?: string; duplicate?: true }
+  /** The message of this number was taken away. */
+  | { type: "deleted"; seq: number }
   | { type: "user_joined"; userId: string; timestamp: number }
   | { type: "user_left"; userId: string; timestamp: number }
   | { type: "typing"; userId: string }

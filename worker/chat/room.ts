@@ -16,12 +16,12 @@ import { Schema, type SchemaSteps } from "../objects/schema.ts";
 import { answerAsleep, answerClose, isOpen, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { Audience, greet, MAX_SHOWN, MAX_SOCKETS, POLICY } from "./audience.ts";
+import { Audience, greet, MAX_SHOWN, MAX_SOCKETS, type Member, POLICY } from "./audience.ts";
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
 import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
-import { readJoinRequest } from "./joining.ts";
+import { NOT_THERE, readJoinRequest } from "./joining.ts";
 import { type ChatFrame, CONFLICT, MESSAGES_PER_FRAME, Outgoing, type Refusal } from "./outgoing.ts";
 import { type ClientFrame, type Message, PING, PONG } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
@@ -32,6 +32,8 @@ const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABL
 
 /** A connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
+/** What the client wanted is no more. */
+const GOING_AWAY = 1_001;
 /** R2 deletes several files in one call; a while after the first one there may be more. */
 const DELETE_AFTER_MS = 5_000;
 const RETRY_DELETE_AFTER_MS = 60_000;
@@ -64,16 +66,24 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #ended = new Set<string>();
   /** As stored, or what the stack says of rooms without a rule. */
   #door: Door;
+  readonly #unset: Door;
   #opened: History | undefined;
   #remembered: Sent | undefined;
   /** Whether the alarm is known to be set for messages that become too old. */
   #sweepArmed = false;
+  /** Whether the room stays, however long it is left alone: somebody known has spoken in it, or set its door. */
+  #isKept: boolean;
+  /** Whether the alarm is known to be set for a room that does not. */
+  #endArmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, STEPS);
     const { historyLimit, retentionDays, rooms, ...limits } = stackOf(env).settings.chat;
-    this.#door = ctx.storage.kv.get<Door>(DOOR) ?? { rule: rooms, members: [] };
+    this.#unset = { rule: rooms, members: [] };
+    const door = ctx.storage.kv.get<Door>(DOOR);
+    this.#door = door ?? this.#unset;
+    this.#isKept = door !== undefined || ctx.storage.kv.get(KEPT) === true;
     this.#historyLimit = historyLimit;
     this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
@@ -98,7 +108,9 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
-    const { userId, address, token, session, undecided: caller, after, subprotocol } = readJoinRequest(request);
+    const joining = readJoinRequest(request);
+    const { userId, address, token, session, undecided: caller, after, subprotocol } = joining;
+    if (joining.ifThere && this.#isNowhere) return new Response(null, { status: NOT_THERE });
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
     }
@@ -107,12 +119,19 @@ export class ChatRoomDO extends DurableObject<Env> {
     const full = this.#whyFull({ userId, address }, now);
     if (full) return problemResponse(full);
     const isBatched = subprotocol === "chat.batched";
-    const { client, server, wasHere } = this.#audience.admit({ userId, address, session, isBatched, caller }, now);
+    const { known, until } = joining;
+    const newcomer = { userId, address, session, isBatched, caller, known, until };
+    const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
     return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
+  }
+
+  /** Whether there is no room yet: nothing is kept of it, and nobody is in it. */
+  get #isNowhere(): boolean {
+    return this.#schema.empty && !this.#isKept && this.#audience.open().length === 0;
   }
 
   /** Why there is no place for one more socket of somebody. */
@@ -168,11 +187,47 @@ export class ChatRoomDO extends DurableObject<Env> {
     const door = change(this.#door);
     this.ctx.storage.kv.put(DOOR, door);
     this.#door = door;
+    this.#isKept = true;
     for (const socket of this.#audience.open()) {
       if (isLetIn(this.#audience.memberOf(socket)?.caller, door)) continue;
       this.#audience.putOut(socket, POLICY, "You may not be in this room any more");
     }
     return door;
+  }
+
+  /** Takes away what a message said. */
+  async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
+    if (!isKeeper(keeper, this.#door)) return "denied";
+    const blanked = this.ctx.storage.transactionSync(() => {
+      const found = this.#history()?.blank(seq);
+      if (found?.leaving) this.#uploads.leave(found.leaving.key);
+      return found;
+    });
+    if (!blanked) return "missing";
+    this.#audience.tell({ type: "deleted", seq });
+    if (blanked.leaving) await this.#arm(Date.now());
+    return "deleted";
+  }
+
+  /** Deletes the room, with its door, its messages and its files. Who is in it is put out. */
+  async destroy(): Promise<void> {
+    for (const socket of this.#audience.open()) this.#audience.putOut(socket, GOING_AWAY, "The room was deleted");
+    await this.#empty();
+  }
+
+  /** Forgets all but the files, which the alarm deletes; it then deletes what is left. */
+  async #empty(): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const key of [DOOR, KEPT, SILENT_SINCE]) this.ctx.storage.kv.delete(key);
+      if (this.#schema.empty) return;
+      for (const table of ["messages", "sent", "aged"]) this.ctx.storage.sql.exec(`DELETE FROM ${table}`);
+      this.#uploads.leaveAll();
+    });
+    this.#door = this.#unset;
+    this.#isKept = this.#sweepArmed = this.#endArmed = false;
+    this.#opened = this.#remembered = undefined;
+    if (this.#schema.empty) await this.ctx.storage.deleteAll();
+    else await this.#arm(Date.now());
   }
 
   /** A session has ended: its sockets close, and who is on their way in by it stays out. */
@@ -242,7 +297,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const member = this.#audience.memberOf(socket);
     // What was on its way when the socket was put out is not for us any more.
-    if (!member || !isOpen(socket)) return;
+    if (!member || !isOpen(socket) || this.#audience.isOver(socket)) return;
     const now = Date.now();
     const read = readFrame(data);
     const since = read.ok && read.frame.type === "seen" ? this.#outgoing.after(read.frame.seq) : undefined;
@@ -293,11 +348,33 @@ export class ChatRoomDO extends DurableObject<Env> {
     const due = this.#uploads.nextDue(now);
     if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
     await this.#armSweep(now + SWEEP_INTERVAL_MS);
+    await this.#end(now);
+  }
+
+  /** Lets a room go that only strangers have used, when they have left it alone for long. */
+  async #end(now: number): Promise<void> {
+    const goes = this.#goesAt();
+    if (goes === undefined) return;
+    if (goes > now || this.#audience.open().length > 0) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+    if (!this.#uploads.isEmpty) return this.#empty();
+    this.#schema.forget();
+    await this.#empty();
+  }
+
+  /** When the room goes, unless somebody speaks in it before (ms since the epoch); undefined where it stays. */
+  #goesAt(): number | undefined {
+    if (this.#isKept || this.#schema.empty) return undefined;
+    const since = this.#history()?.newestAt ?? this.ctx.storage.kv.get<number>(SILENT_SINCE);
+    return since === undefined ? 0 : since + stackOf(this.env).settings.anonymousDays * DAY_MS;
   }
 
   async #armAfterWrite(trimmed: boolean): Promise<void> {
     if (trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
+    if (this.#endArmed) return;
+    const goes = this.#goesAt();
+    if (goes !== undefined) await this.#arm(goes);
+    this.#endArmed = true;
   }
 
   #deleteAged(now: number): void {
@@ -306,6 +383,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.ctx.storage.transactionSync(() => {
       for (const { key } of history.deleteHidden()) this.#uploads.leave(key);
       sent.deleteAged(now);
+      // The numbers go on for a while, for clients who know them.
+      if (!this.#isKept && history.newestAt === undefined) this.ctx.storage.kv.put(SILENT_SINCE, now);
     });
   }
 
@@ -341,7 +420,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     greet(socket, this.#audience.presence());
   }
 
-  async #chat(socket: WebSocket, member: Spender, frame: ChatFrame): Promise<void> {
+  async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {
     const { userId } = member;
     const now = Date.now();
     const known = this.#outgoing.known(userId, frame, now);
@@ -354,6 +433,10 @@ export class ChatRoomDO extends DurableObject<Env> {
     const over = this.#budgets.message(member, now);
     if (over) return this.#refuse(socket, member, frame, tooManyMessages(over));
     this.#audience.keep(socket, now);
+    if (member.known && !this.#isKept) {
+      this.ctx.storage.kv.put(KEPT, true);
+      this.#isKept = true;
+    }
     await this.#outgoing.say(userId, frame, socket, now);
   }
 
@@ -406,3 +489,7 @@ function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }:
 
 /** Under which the door is stored: one key, because it is whole or not there. */
 const DOOR = "door";
+/** There, where somebody known has spoken in the room. */
+const KEPT = "kept";
+/** When the last message went by age, of a room that does not stay (ms since the epoch). */
+const SILENT_SINCE = "silent-since";

@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
+import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { addressOf } from "../http/guesses.ts";
 import { denied, may, undecided } from "../http/may.ts";
@@ -15,7 +16,7 @@ import { retry } from "../objects/retry.ts";
 import type { Caller } from "../who.ts";
 import { Attachment, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
-import { joinRequest } from "./joining.ts";
+import { joinRequest, NOT_THERE } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
 import type { ChatRoomDO } from "./room.ts";
@@ -38,6 +39,8 @@ const Messages = v.object({
       timestamp: v.number(),
       clientId: v.optional(v.string()),
       attachment: v.optional(Attachment),
+      /** It was taken away, and its text with it. */
+      deleted: v.optional(v.literal(true)),
     }),
   ),
   /** The oldest number that is kept, and the newest. */
@@ -53,6 +56,7 @@ const Access = v.object({
   owner: v.optional(v.string()),
   members: v.array(v.string()),
 });
+const Done = v.object({ ok: v.literal(true) });
 const NewAccess = v.strictObject({ rule: v.picklist(ROOM_RULES), owner: v.optional(UserId) });
 const Member = v.object({ userId: UserId });
 
@@ -99,6 +103,27 @@ export const routes = new Hono<App>()
     params(Member),
     async (c) => c.json(await manage(c, (room, keeper) => room.remove(c.req.valid("param").userId, keeper))),
   )
+  .delete(
+    "/:roomId/messages/:seq",
+    describe("Takes away what a message said, with its file; its number stays", { 200: Done }),
+    may(chat, "moderate"),
+    params(v.object({ seq: wholeNumber(1, Number.MAX_SAFE_INTEGER) })),
+    async (c) => {
+      const gone = await retry(() => roomOf(c).deleteMessage(c.req.valid("param").seq, undecided(c)));
+      if (gone === "denied") throw denied(await callerOf(c));
+      if (gone === "missing") throw refusal("not-found", "The room keeps no message of this number");
+      return c.json({ ok: true });
+    },
+  )
+  .delete(
+    "/:roomId",
+    describe("Deletes a room, with its rule, messages and files, and puts out who is in it", { 200: Done }),
+    may(chat, "delete"),
+    async (c) => {
+      await retry(() => roomOf(c).destroy());
+      return c.json({ ok: true });
+    },
+  )
   .route("/", attachments);
 
 type RoomContext = Context<App, "/:roomId">;
@@ -107,22 +132,26 @@ const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 
 async function join(c: RoomContext, after: number | undefined): Promise<Response> {
   const caller = await namedCallerOf(c);
-  const { id: userId, token, session } = caller;
+  const { id: userId, token, session, until } = caller;
   await c.get("sessions")?.hold(c, caller, chat, c.req.param("roomId"));
   const asked = undecided(c);
   const offered = offeredProtocols(c);
   const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
-  return roomOf(c).fetch(
-    joinRequest({
-      userId,
-      address: addressOf(c),
-      ...(token !== undefined && { token }),
-      ...(session !== undefined && { session }),
-      ...(asked && { undecided: asked }),
-      ...(after !== undefined && { after }),
-      ...(subprotocol && { subprotocol }),
-    }),
-  );
+  const joining = {
+    userId,
+    address: addressOf(c),
+    ...((await isKnown(c)) && { known: true as const }),
+    ...(until !== undefined && { until }),
+    ...(token !== undefined && { token }),
+    ...(session !== undefined && { session }),
+    ...(asked && { undecided: asked }),
+    ...(after !== undefined && { after }),
+    ...(subprotocol && { subprotocol }),
+  };
+  const answer = await roomOf(c).fetch(joinRequest({ ...joining, ifThere: true }));
+  if (answer.status !== NOT_THERE) return answer;
+  await chargeForNew(c);
+  return roomOf(c).fetch(joinRequest(joining));
 }
 
 /** What comes of a change of the room's door, by who may make it. */

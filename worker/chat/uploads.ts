@@ -92,6 +92,16 @@ export class Uploads {
     this.#sql.exec("UPDATE uploads SET state = 'leaving' WHERE key = ?", key);
   }
 
+  /** All files are to go. */
+  leaveAll(): void {
+    this.#sql.exec("UPDATE uploads SET state = 'leaving'");
+  }
+
+  /** Whether no file is there, nor on its way in or out. */
+  get isEmpty(): boolean {
+    return this.#sql.exec("SELECT 1 FROM uploads LIMIT 1").toArray().length === 0;
+  }
+
   /** The file, for who may read it: its uploader, and others once it was sent. */
   find(key: string): { upload: Upload; sent: boolean } | undefined {
     const [row] = this.#sql

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { History } from "../../../worker/chat/history.ts";
 import { fetchApp } from "../../worker/helpers.ts";
-import { fill, join, type Member, newRoom, roomObject } from "./support.ts";
+import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -279,6 +279,7 @@ describe("an attachment", () => {
 
   it("is deleted with its message, when the history moves on", async () => {
     const room = newRoom();
+    await stays(room);
     const member = await join(room);
     const { key } = await uploaded(room, member);
     await member.say("look", { attachment: key });
@@ -297,6 +298,7 @@ describe("an attachment", () => {
   it("that is never sent goes after an hour, not before, though the alarm comes early, late and twice", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
+    await stays(room);
     const member = await join(room);
     const { key } = await uploaded(room, member);
     const stub = roomObject(room);

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { stackOf } from "../../../worker/stack.ts";
 import { fetchApp } from "../../worker/helpers.ts";
-import { join, type Member, newRoom, roomObject } from "./support.ts";
+import { join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
@@ -77,6 +77,7 @@ it("the alarm deletes it: early nothing, late all, twice no more, and comes agai
 
 it("a room whose messages are all gone sets no alarm, and goes on with its numbers, over an eviction", async () => {
   const { room, member } = await aRoom();
+  await stays(room);
   pass(8 * DAY_MS);
   await runDurableObjectAlarm(roomObject(room));
   expect(await stored(room)).toEqual({ seqs: [], alarm: null });
@@ -113,6 +114,8 @@ it("an attachment goes with its message", async () => {
 it("where it is set for a room that has old messages, they go when somebody comes", async () => {
   delete chat.retentionDays;
   const { room } = await aRoom();
+  await stays(room);
+  await runDurableObjectAlarm(roomObject(room));
   pass(30 * DAY_MS);
   expect((await stored(room)).alarm).toBeNull();
   chat.retentionDays = 7;

@@ -12,6 +12,11 @@ export const newRoom = () => `room-${rooms++}-${crypto.randomUUID().slice(0, 8)}
 /** The room's object. */
 export const roomObject = (room: string) => env.CHAT_ROOM.getByName(`dev-eu:chat:${room}`);
 
+/** Makes it a room that stays, however long it is left alone. */
+export async function stays(room: string): Promise<void> {
+  await roomObject(room).setDoor({ rule: "public" });
+}
+
 export interface JoinOptions {
   after?: number | string;
   /** An anonymous user's token. */

@@ -20,6 +20,8 @@ export const tries: Tries = {
   "PUT /room/:roomId/access": inRoom("/access", { method: "PUT", json: { rule: "public" } }),
   "PUT /room/:roomId/members/:userId": inRoom("/members/eve", { method: "PUT" }),
   "DELETE /room/:roomId/members/:userId": inRoom("/members/eve", { method: "DELETE" }),
+  "DELETE /room/:roomId/messages/:seq": inRoom("/messages/1", { method: "DELETE" }),
+  "DELETE /room/:roomId": inRoom("", { method: "DELETE" }),
   "POST /room/:roomId/attachments": inRoom("/attachments", {
     json: "hi",
     headers: { "Content-Type": "text/plain", "Content-Length": "2" },

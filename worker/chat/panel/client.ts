@@ -16,6 +16,8 @@ export type ChatEvent =
   /** Who the room says that you are. */
   | { type: "identity"; userId: string }
   | { type: "message"; message: Message }
+  /** The message of this number was taken away. */
+  | { type: "deleted"; seq: number }
   /** Messages up to the number `first` - 1 are not kept any more, and will not be shown. */
   | { type: "gap"; first: number }
   | { type: "presence"; users: string[] }
@@ -213,6 +215,9 @@ export class ChatClient {
         break;
       case "typing":
         this.#emit({ type: "typing", userId: frame.userId });
+        break;
+      case "deleted":
+        this.#emit(frame);
         break;
     }
     // Last, because the connection may be cut by it.

@@ -7,6 +7,7 @@ const MAX_ROWS = 200;
 const NEAR_END = 40;
 /** Anonymous users have long names; so much tells them apart. */
 const NAME_LENGTH = 11;
+const DELETED = "(taken away)";
 
 /** What a user is called on the page. */
 export const nameOf = (userId: string) => (userId.startsWith("anon-") ? userId.slice(0, NAME_LENGTH) : userId);
@@ -36,10 +37,17 @@ export class ChatLog {
     this.#append(element("li", "mark", text));
   }
 
-  message({ seq, userId, text, timestamp, clientId }: Message, me: string): void {
+  /** Takes the text of a message away. */
+  deleted(seq: number): void {
+    const row = [...this.#list.children].find(({ firstElementChild }) => firstElementChild?.textContent === `${seq}`);
+    const text = row?.querySelector(".text");
+    if (text) text.textContent = DELETED;
+  }
+
+  message({ seq, userId, text, timestamp, clientId, deleted }: Message, me: string): void {
     if (clientId !== undefined && userId === me) this.withdraw(clientId);
     const from = userId === me ? element("b", "", "you") : nameOf(userId);
-    this.#append(row(String(seq), element("span", "from", from, " ", timeOf(timestamp)), text));
+    this.#append(row(String(seq), element("span", "from", from, " ", timeOf(timestamp)), deleted ? DELETED : text));
     for (const { row } of this.#pending.values()) this.#append(row);
   }
 

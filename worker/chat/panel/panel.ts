@@ -79,6 +79,9 @@ export function start(): void {
         if (event.message.userId !== me) typing.replaceChildren();
         log.message(event.message, me);
         break;
+      case "deleted":
+        log.deleted(event.seq);
+        break;
       case "gap":
         log.mark(`Messages before ${event.first} are not kept any more.`);
         break;

@@ -1,0 +1,211 @@
+/**
+ * A room and hostile clients, over real WebSockets against the Worker in workerd. What is measured is printed; ratios
+ * are taken within one run, because the machine is whatever it is.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { workerdMemory } from "../../bench/memory.ts";
+import { inTime } from "../../in-time.ts";
+import { Guest } from "./guest.ts";
+import { type Hostile, startWorker } from "./worker.ts";
+
+let worker: Hostile;
+beforeAll(async () => {
+  worker = await startWorker();
+});
+afterAll(() => worker?.close());
+
+const report = (line: string) => console.log(`hostile: ${line}`);
+const socketsOf = async (room: string, count: number, token?: string): Promise<Guest[]> => {
+  const guests: Guest[] = [];
+  for (let i = 0; i < count; i++) guests.push(await Guest.join(worker.url, room, token === undefined ? {} : { token }));
+  return guests;
+};
+const at = (sorted: readonly number[], share: number) =>
+  sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0;
+/** A room of its own for each attempt. */
+const named = (name: string) => `${name}-${crypto.randomUUID().slice(0, 8)}`;
+/** What else runs on the machine may hit one attempt. */
+const MEASURED = { retry: 2 };
+const shown = (ms: number) => `${Math.round(ms * 10) / 10} ms`;
+
+describe("one user with 300 sockets", () => {
+  const SOCKETS = 300;
+  /** Samples of others: ten of them, at the limit of what one user may say. */
+  const SPEAKERS = 10;
+  const EACH = 18;
+
+  /** From sending to the ack, of people who say something in turn, in milliseconds. */
+  async function acks(room: string): Promise<number[]> {
+    const speakers = await socketsOf(room, SPEAKERS);
+    const times: number[] = [];
+    for (let i = 0; i < EACH; i++) {
+      for (const speaker of speakers) {
+        const since = performance.now();
+        await speaker.say(`${i}`);
+        times.push(performance.now() - since);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    for (const speaker of speakers) speaker.leave();
+    return times.sort((a, b) => a - b);
+  }
+
+  it("gets ten of them, and what it does there slows nobody", MEASURED, async () => {
+    const crowded = named("crowded");
+    // The first run warms up; what it takes is not counted.
+    await acks(named("warm-up"));
+    const quiet = await acks(named("quiet"));
+
+    const first = await Guest.join(worker.url, crowded);
+    const attempts = await Promise.all(
+      Array.from({ length: SOCKETS - 1 }, () => Guest.attempt(worker.url, crowded, { token: first.token })),
+    );
+    const admitted = [first, ...attempts.filter((attempt) => attempt instanceof Guest)];
+    const refused = attempts.filter((attempt) => attempt === 429);
+    expect(admitted.length).toBe(10);
+    expect(refused.length).toBe(SOCKETS - 10);
+
+    let frames = 0;
+    const attack = setInterval(() => {
+      for (const socket of admitted) {
+        socket.send({ type: "typing" });
+        socket.send({ type: "chat", text: `noise ${frames}` });
+        frames += 2;
+      }
+    }, 100);
+    // Those that are closed for it come back, as often as they are let in.
+    const returning = setInterval(() => {
+      void Guest.attempt(worker.url, crowded, { token: first.token }).then((back) => {
+        if (back instanceof Guest) admitted.push(back);
+      });
+    }, 100);
+    const pressed = await acks(crowded);
+    clearInterval(attack);
+    clearInterval(returning);
+    const ratio = at(pressed, 0.99) / at(quiet, 0.99);
+    report(
+      `one user, ${SOCKETS} sockets tried, 10 admitted, ${frames} frames sent: another's ack p50 ` +
+        `${shown(at(pressed, 0.5))}, p99 ${shown(at(pressed, 0.99))}; in the quiet room p50 ${shown(at(quiet, 0.5))}, ` +
+        `p99 ${shown(at(quiet, 0.99))}; ratio ${ratio.toFixed(1)}`,
+    );
+    for (const socket of admitted) socket.leave();
+    // Of a machine that is busy with something else, nothing can be said in milliseconds.
+    if (at(quiet, 0.99) < 30) expect(at(pressed, 0.99)).toBeLessThan(100);
+    expect(at(pressed, 0.99) / Math.max(at(quiet, 0.99), 10)).toBeLessThan(3);
+  });
+});
+
+describe("thirty sockets that never read", () => {
+  /** Messages that a room keeps, where its stack says nothing else. */
+  const HISTORY_LIMIT = 100;
+  const SPEAKERS = 10;
+  const EACH = 19;
+  /** Two bytes a character in UTF-8: 8 KB a message. */
+  const TEXT = "é".repeat(4_000);
+
+  async function talk(room: string): Promise<number> {
+    const speakers = await socketsOf(room, SPEAKERS);
+    let last = 0;
+    for (let i = 0; i < EACH; i++) {
+      for (const speaker of speakers) {
+        last = (await speaker.say(TEXT)).seq;
+        speaker.send({ type: "seen", seq: last });
+      }
+      // One address has half of the room's 100 messages in a second.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    for (const speaker of speakers) speaker.leave();
+    return last;
+  }
+
+  /** Thirty of three people, half of which ping; how many messages were said, and the first and the last of them. */
+  async function attack(room: string): Promise<{ last: number; silent: Guest; pinging: Guest }> {
+    const owners = await socketsOf(room, 3);
+    const rest = await Promise.all(owners.map(({ token }) => socketsOf(room, 9, token)));
+    const deaf = [...owners, ...rest.flat()];
+    const [silent, pinging] = [deaf[0], deaf.at(-1)];
+    if (!silent || !pinging) throw new Error("nobody there");
+    for (const guest of deaf) guest.stopReading();
+    const pings = setInterval(() => {
+      for (const guest of deaf.slice(15)) guest.send('{"type":"ping"}');
+    }, 1_000);
+    const last = await talk(room);
+    clearInterval(pings);
+    for (const guest of deaf) guest.readOn();
+    const closed = await Promise.all(
+      deaf.map((guest, i) => inTime(10_000, guest.closed, () => `socket ${i} is open, and has had ${guest.last}`)),
+    );
+    expect(new Set(closed.map(({ code }) => code))).toEqual(new Set([1013]));
+    return { last, silent, pinging };
+  }
+
+  it(
+    "are closed with 1013, pinging or not, resume where they were, and leave workerd's memory as it was",
+    MEASURED,
+    async () => {
+      const unread = named("unread");
+      // What the first of them needs, the runtime keeps for the next.
+      await attack(named("before"));
+      const before = workerdMemory();
+      const { last, silent, pinging } = await attack(unread);
+      const after = workerdMemory();
+      if (before === undefined || after === undefined) throw new Error("workerd's memory is not known here");
+      const change = (after - before) / before;
+      report(
+        `30 sockets that never read, ${last} messages of 8 KB: workerd ${before} MiB before, ${after} MiB after ` +
+          `(${(change * 100).toFixed(1)} %); who gave no sign was sent ${silent.last}, who pinged ${pinging.last}`,
+      );
+      const resumed = await Guest.join(worker.url, unread, { token: silent.token, after: silent.last });
+      const first = Math.max(silent.last + 1, last - HISTORY_LIMIT + 1);
+      expect(resumed.seqs).toEqual(Array.from({ length: last - first + 1 }, (_, i) => first + i));
+      resumed.leave();
+      expect(change).toBeLessThan(0.1);
+    },
+  );
+});
+
+describe.concurrent("a client", () => {
+  it("whose line is dead leaves presence within a minute", async () => {
+    const watcher = await Guest.join(worker.url, "half-open");
+    const dead = await Guest.join(worker.url, "half-open");
+    dead.send('{"type":"ping"}');
+    const since = performance.now();
+    dead.stopReading();
+    const beat = setInterval(() => watcher.send('{"type":"ping"}'), 20_000);
+    await inTime(65_000, watcher.next("user_left"), () => "nobody was said to have left");
+    clearInterval(beat);
+    report(`a dead line left presence after ${shown(performance.now() - since)}`);
+    expect(performance.now() - since).toBeLessThan(61_000);
+    watcher.leave();
+    dead.leave();
+  });
+
+  it.each([1000, 1001, 1008, 1011, 3000, 4999])("that closes with %s gets it back", async (code) => {
+    const guest = await Guest.join(worker.url, `closing-${code}`);
+    guest.close(code);
+    expect(await guest.closed).toMatchObject({ code });
+  });
+
+  it.each([
+    ["wrong frames", "{"],
+    ["binary frames", Buffer.from([1, 2, 3])],
+    ["pings that wake the room", '{ "type": "ping" }'],
+    ["one message again and again", '{"type":"chat","text":"x","clientId":"x"}'],
+    ["frames of 100 KB", "x".repeat(100_000)],
+  ])("that floods with %s ends in 1008, and the room answers others", async (what, frame) => {
+    const room = `flood-${what.replaceAll(" ", "-")}`;
+    const [other, guest] = [await Guest.join(worker.url, room), await Guest.join(worker.url, room)];
+    const since = performance.now();
+    let sent = 0;
+    const flood = setInterval(() => {
+      for (let i = 0; i < 20; i++) guest.send(frame);
+      sent += 20;
+    }, 5);
+    const { code } = await inTime(20_000, guest.closed, () => `still open after ${sent} frames`);
+    clearInterval(flood);
+    report(`${what}: closed with ${code} after ${shown(performance.now() - since)}, ${sent} frames sent`);
+    expect(code).toBe(1008);
+    expect((await other.say("well")).seq).toBeGreaterThan(0);
+    other.leave();
+  });
+});

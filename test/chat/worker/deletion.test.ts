@@ -1,0 +1,186 @@
+/** What goes from a room, and when: a message, the room, and what strangers have left alone. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import * as v from "valibot";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { joinRequest } from "../../../worker/chat/joining.ts";
+import { patterns } from "../../../worker/patterns.ts";
+import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { ask } from "../../worker/tries.ts";
+import { join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
+
+const DAY = 24 * 60 * 60 * 1_000;
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+/** Everything that a room keeps. */
+const stored = (room: string) =>
+  runInDurableObject(roomObject(room), async (_, { storage }) => ({
+    tables: storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray()
+      .length,
+    keys: [...storage.kv.list()].length,
+    alarm: await storage.getAlarm(),
+  }));
+const NOTHING = { tables: 0, keys: 0, alarm: null };
+const blobs = async (room: string) => (await env.BLOBS.list({ prefix: `dev-eu:chat:${room}/` })).objects.length;
+
+async function attach(room: string, { token }: Member): Promise<string> {
+  const response = await fetchApp(`/room/${room}/attachments`, {
+    method: "POST",
+    headers: { "Content-Type": "text/plain", "Content-Length": "2", Authorization: `Bearer ${token}` },
+    body: "hi",
+  });
+  return (await response.json<{ key: string }>()).key;
+}
+const remove = (path: string, headers: Record<string, string> = ADMIN) => ask(path, { method: "DELETE", headers });
+
+describe("a message that is taken away", () => {
+  it("loses its text and its file, keeps its number, and everybody is told", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await a.say("one");
+    await a.say("two", { attachment: await attach(room, a) });
+    await a.say("three");
+    await b.settled();
+    expect(await remove(`/room/${room}/messages/2`)).toMatchObject({ status: 200, body: { ok: true } });
+    expect(await b.nextOf("deleted")).toEqual({ type: "deleted", seq: 2 });
+    const blanked = expect.objectContaining({ seq: 2, text: "", deleted: true });
+    const { body } = await call(`/room/${room}/messages`);
+    expect(body).toMatchObject({ messages: [{ seq: 1, text: "one" }, blanked, { seq: 3, text: "three" }] });
+    expect(JSON.stringify(body)).not.toContain("two");
+    expect((await join(room, { after: 1 })).history).toEqual([blanked, expect.objectContaining({ seq: 3 })]);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await blobs(room)).toBe(0);
+    expect((await remove(`/room/${room}/messages/4`)).status).toBe(404);
+    expect((await remove(`/room/${newRoom()}/messages/1`)).status).toBe(404);
+    expect((await remove(`/room/${room}/messages/x`)).status).toBe(400);
+  });
+
+  it.runIf(folders.includes("session"))("may be by the room's owner too, and by nobody else", async () => {
+    const room = newRoom();
+    const logIn = async (userId: string) => {
+      const { body } = await call("/session", { json: { userId }, headers: ADMIN });
+      return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
+    };
+    const [ann, ben] = [await logIn(unique()), await logIn("ben")];
+    await call(`/room/${room}/access`, { method: "PUT", json: { rule: "users", owner: "ben" }, headers: ADMIN });
+    await (await join(room)).say("one");
+    expect((await remove(`/room/${room}/messages/1`, ann)).status).toBe(403);
+    expect((await remove(`/room/${room}`, ben)).status).toBe(403);
+    expect((await remove(`/room/${room}/messages/1`, ben)).status).toBe(200);
+  });
+});
+
+describe("a room that is deleted", () => {
+  it("is gone with its messages, files, rule and people, and may begin anew", async () => {
+    const room = newRoom();
+    await stays(room);
+    const member = await join(room);
+    await member.say("one", { attachment: await attach(room, member) });
+    for (let times = 0; times < 2; times++) expect((await remove(`/room/${room}`)).status).toBe(200);
+    expect(await member.closed).toMatchObject({ code: 1_001 });
+    expect((await call(`/room/${room}/messages`)).body).toMatchObject({ messages: [], last: 0 });
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await blobs(room)).toBe(0);
+    expect(await stored(room)).toEqual(NOTHING);
+    const again = await join(room, { after: 1 });
+    expect(again.greeting[0]).toMatchObject({ type: "gap" });
+    expect(await again.say("anew")).toMatchObject({ seq: 1 });
+  });
+
+  it("that only had a rule leaves nothing", async () => {
+    const room = newRoom();
+    await stays(room);
+    await remove(`/room/${room}`);
+    expect(await stored(room)).toEqual(NOTHING);
+  });
+});
+
+describe("a room of strangers", () => {
+  it("goes thirty days after the last word in it, once nobody is there", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    await member.say("one", { attachment: await attach(room, member) });
+    pass(20 * DAY);
+    await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    await member.say("two");
+    pass(29 * DAY);
+    await runDurableObjectAlarm(roomObject(room));
+    expect((await call(`/room/${room}/messages`)).body).toMatchObject({ last: 2 });
+    pass(DAY);
+    await runDurableObjectAlarm(roomObject(room));
+    expect((await call(`/room/${room}/messages`)).body).toMatchObject({ last: 2 });
+    member.close();
+    await member.closed;
+    pass(DAY);
+    // The alarm forgets the messages, then deletes the files, then what is left.
+    for (let i = 0; i < 2; i++) await runDurableObjectAlarm(roomObject(room));
+    expect(await blobs(room)).toBe(0);
+    expect(await stored(room)).toEqual(NOTHING);
+  });
+
+  it("stays once somebody known has spoken in it", async () => {
+    const room = newRoom();
+    const [stranger, admin] = [await join(room), await join(room, { headers: ADMIN })];
+    await stranger.say("one");
+    await admin.say("two");
+    for (const member of [stranger, admin]) {
+      member.close();
+      await member.closed;
+    }
+    pass(400 * DAY);
+    await evictDurableObject(roomObject(room));
+    await runDurableObjectAlarm(roomObject(room));
+    expect((await call(`/room/${room}/messages`)).body).toMatchObject({ last: 2 });
+    expect(await stored(room)).toMatchObject({ alarm: null });
+  });
+
+  it("that was only joined and looked at stores nothing", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    await call(`/room/${room}/messages`);
+    member.close();
+    await member.closed;
+    expect(await stored(room)).toEqual(NOTHING);
+  });
+});
+
+describe.runIf(folders.includes("rate-limit"))("new rooms", () => {
+  it("cost their makers more than those that are there", async () => {
+    const from = { "CF-Connecting-IP": "203.0.113.78" };
+    const rooms = Array.from({ length: 62 }, newRoom);
+    const statuses = [];
+    for (const room of rooms) {
+      const { status, webSocket } = await knock(room, { headers: from });
+      webSocket?.accept();
+      statuses.push(status);
+    }
+    expect(statuses.filter((status) => status === 101)).toHaveLength(60);
+    expect(statuses.slice(-2)).toEqual([429, 429]);
+    const there = await knock(rooms[0] ?? "", { headers: from });
+    there.webSocket?.accept();
+    expect(there.status).toBe(101);
+  });
+});
+
+it("a socket that a token opened closes when the token expires, at its next frame or the room's", async () => {
+  const room = newRoom();
+  const { webSocket } = await roomObject(room).fetch(
+    joinRequest({ userId: "auth0|1", known: true, until: Date.now() + 60_000 }),
+  );
+  if (!webSocket) throw new Error("not joined");
+  const closed = new Promise<number>((resolve) => webSocket.addEventListener("close", ({ code }) => resolve(code)));
+  webSocket.accept();
+  const other = await join(room);
+  await other.say("one");
+  pass(60_000);
+  await other.say("two");
+  expect(await closed).toBe(1_008);
+});
