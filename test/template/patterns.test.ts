@@ -109,9 +109,8 @@ describe.concurrent("a pattern is taken out", () => {
     const { copy } = await copyAfter(`npm run -s init -- --name my-app --patterns ${kept.join(",")}`);
     await succeeds(copy, EVERYTHING);
     const created = kept.map((folder) => `.create("${classOf(folder)}")`).join("");
-    expect(copy.read("infra/migrations.ts").replace(/\s+/g, "")).toContain(
-      `(classes)=>classes${created},`.replace(/\s+/g, ""),
-    );
+    // Where the formatter breaks the line, and puts a comma behind it, is its own.
+    expect(copy.read("infra/migrations.ts").replace(/,?\s+/g, "")).toContain(`(classes)=>classes${created})`);
   });
 });
 
