@@ -14,6 +14,9 @@ const upTo = (name: string, migrations: readonly Migration[], steps: number): Ch
 
 const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
 
+/** Two dozen updates: on two busy cores they take longer than any other test. */
+const LONG = { timeout: 600_000 };
+
 describe("three stacks of one account, each at its own step of a history", () => {
   const { migrations } = history()
     .step("0001-create", (classes) => classes.create("A").create("Old"))
@@ -135,50 +138,54 @@ describe("an engine that is killed during a rename", () => {
     return () => killed;
   }
 
-  it("at any request, leaves the class under the old name or the new one, with its data; the next update ends it", async () => {
-    expect((await site.deploy(upTo("killed", migrations, 1))).ok).toBe(true);
-    let count = 0;
-    expect(await site.call("C0")).toMatchObject({ count: ++count });
-    const seen: string[] = [];
-    let renamed = 0;
-    for (let n = 1; ; n++) {
-      const before = renamed;
-      for (const fate of ["refuse", "lose"] as const) {
-        const [from, to] = [`C${renamed}`, `C${renamed + 1}`];
-        const killed = killAt(n, fate);
-        const up = await site.deploy(upTo("killed", migrations, ++renamed + 1));
-        site.proxy.intervene = undefined;
-        await site.proxy.idle();
-        const at = killed();
-        if (at === undefined) {
-          expect(up.ok, up.text).toBe(true);
-          break;
-        }
-        expect(up.ok).toBe(false);
-        const [alive = "", ...more] = await site.classes();
-        expect(more).toEqual([]);
-        expect([from, to]).toContain(alive);
-        seen.push(`${fate} ${at}: ${alive === from ? "old" : "new"}`);
-        expect(await site.call(alive)).toMatchObject({ count: ++count, class: alive });
+  it(
+    "at any request, leaves the class under the old name or the new one, with its data; the next update ends it",
+    LONG,
+    async () => {
+      expect((await site.deploy(upTo("killed", migrations, 1))).ok).toBe(true);
+      let count = 0;
+      expect(await site.call("C0")).toMatchObject({ count: ++count });
+      const seen: string[] = [];
+      let renamed = 0;
+      for (let n = 1; ; n++) {
+        const before = renamed;
+        for (const fate of ["refuse", "lose"] as const) {
+          const [from, to] = [`C${renamed}`, `C${renamed + 1}`];
+          const killed = killAt(n, fate);
+          const up = await site.deploy(upTo("killed", migrations, ++renamed + 1));
+          site.proxy.intervene = undefined;
+          await site.proxy.idle();
+          const at = killed();
+          if (at === undefined) {
+            expect(up.ok, up.text).toBe(true);
+            break;
+          }
+          expect(up.ok).toBe(false);
+          const [alive = "", ...more] = await site.classes();
+          expect(more).toEqual([]);
+          expect([from, to]).toContain(alive);
+          seen.push(`${fate} ${at}: ${alive === from ? "old" : "new"}`);
+          expect(await site.call(alive)).toMatchObject({ count: ++count, class: alive });
 
-        expect((await site.stack.cancel()).ok).toBe(true);
-        const again = await site.stack.up();
-        expect(again.ok, again.text).toBe(true);
-        expect(await site.classes()).toEqual([to]);
-        expect(await site.call(to)).toMatchObject({ count: ++count, class: to });
+          expect((await site.stack.cancel()).ok).toBe(true);
+          const again = await site.stack.up();
+          expect(again.ok, again.text).toBe(true);
+          expect(await site.classes()).toEqual([to]);
+          expect(await site.call(to)).toMatchObject({ count: ++count, class: to });
+        }
+        if (renamed === before + 1) break;
       }
-      if (renamed === before + 1) break;
-    }
-    site.proxy.takeWrites();
-    expect(changes((await site.stack.up()).steps)).toEqual([]);
-    expect(site.proxy.takeWrites()).toEqual([]);
-    expect(seen).toEqual([
-      "refuse POST /accounts/workers/workers/versions?deploy=true: old",
-      "lose POST /accounts/workers/workers/versions?deploy=true: new",
-      `refuse POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
-      `lose POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
-    ]);
-  });
+      site.proxy.takeWrites();
+      expect(changes((await site.stack.up()).steps)).toEqual([]);
+      expect(site.proxy.takeWrites()).toEqual([]);
+      expect(seen).toEqual([
+        "refuse POST /accounts/workers/workers/versions?deploy=true: old",
+        "lose POST /accounts/workers/workers/versions?deploy=true: new",
+        `refuse POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
+        `lose POST /accounts/workers/scripts/${site.workerName}/deployments: new`,
+      ]);
+    },
+  );
 });
 
 describe("engines at once", () => {

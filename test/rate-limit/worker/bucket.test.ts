@@ -232,7 +232,10 @@ describe("a bucket and what is written of it", () => {
               policy.capacity,
             );
           } else if (event.kind === "crash") {
-            real = written ? adapt(written.bucket, written.policy, policy) : full(policy, now);
+            // It is read under the policy by which it has filled since, as the object does it.
+            real = written
+              ? adapt(refill(written.bucket, written.policy, now), written.policy, policy)
+              : full(policy, now);
           } else if (event.kind === "policy") {
             const next = event.policy;
             real = refill(adapt(refill(real, policy, now), policy, next), next, now);
