@@ -100,7 +100,7 @@ export default defineConfig({
           include: ["test/guides/**/*.test.ts"],
           fileParallelism: false,
           maxConcurrency: 2,
-          testTimeout: 300_000,
+          testTimeout: 900_000,
         },
       },
       // <template> Not for a project that was made of it: npm run init takes these lines out.

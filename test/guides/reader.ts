@@ -20,8 +20,8 @@ export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> 
   }
 }
 
-/** How long a reader waits for one step, in milliseconds; the longest takes a third of it on two busy cores. */
-const PATIENCE = 150_000;
+/** How long a reader waits for one step, in milliseconds: commands that check all types take minutes on two busy cores. */
+const PATIENCE = 400_000;
 
 class Reader {
   readonly #project = new ProjectCopy();
