@@ -13,7 +13,7 @@ export interface Stack {
 
 const stacks = new WeakMap<object, Stack>();
 
-/** The stack of this environment, parsed once. Throws, naming every bad setting, where the bindings are wrong. */
+/** The stack of this environment, parsed once. @throws Error naming every bad setting. */
 export function stackOf(env: object): Stack {
   const known = stacks.get(env);
   if (known) return known;

@@ -140,35 +140,52 @@ async function addressFindings(settings: PublicSettings, api: Api): Promise<read
   const domains = await api.list(at`/accounts/${accountId}/workers/domains`);
   const inZone = zoneId === undefined ? [] : await api.list(at`/zones/${zoneId}/workers/routes`);
   return [
-    ...addresses("custom domain", hostname === undefined ? [] : [hostname], workerName, domains, "hostname", "service"),
-    ...addresses("route", routes, workerName, inZone, "pattern", "script"),
+    ...addresses({
+      what: "custom domain",
+      addressIn: "hostname",
+      workerIn: "service",
+      declared: hostname === undefined ? [] : [hostname],
+      there: domains,
+      workerName,
+    }),
+    ...addresses({
+      what: "route",
+      addressIn: "pattern",
+      workerIn: "script",
+      declared: routes,
+      there: inZone,
+      workerName,
+    }),
   ];
 }
 
-function addresses(
-  what: string,
-  declared: readonly string[],
-  workerName: string,
-  there: readonly Properties[],
-  name: string,
-  target: string,
-): readonly Finding[] {
+interface Addresses {
+  readonly what: string;
+  readonly declared: readonly string[];
+  readonly workerName: string;
+  /** What Cloudflare has, and which of its properties hold the address and the name of its Worker. */
+  readonly there: readonly Properties[];
+  readonly addressIn: string;
+  readonly workerIn: string;
+}
+
+function addresses({ what, declared, workerName, there, addressIn, workerIn }: Addresses): readonly Finding[] {
   const missing = declared.flatMap((address): Finding[] => {
-    const found = there.find((candidate) => candidate[name] === address);
+    const found = there.find((candidate) => candidate[addressIn] === address);
     if (!found)
       return [{ code: "resource_missing", subject: `${what} ${address}`, message: "it does not exist.", fix: FIX }];
-    if (found[target] === workerName) return [];
-    const message = `it leads to ${found[target] ?? "no Worker"}, not to ${workerName}.`;
+    if (found[workerIn] === workerName) return [];
+    const message = `it leads to ${found[workerIn] ?? "no Worker"}, not to ${workerName}.`;
     const fix =
       "take it away where it was moved, once nobody needs it there; then `up --refresh`, which takes it from nobody.";
     return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
   });
   const unknown = there
-    .filter((candidate) => candidate[target] === workerName && !declared.includes(String(candidate[name])))
+    .filter((candidate) => candidate[workerIn] === workerName && !declared.includes(String(candidate[addressIn])))
     .map(
       (candidate): Finding => ({
         code: "resource_unknown",
-        subject: `${what} ${candidate[name]}`,
+        subject: `${what} ${candidate[addressIn]}`,
         message: `it leads to ${workerName}, and the settings do not have it.`,
         fix: "add it to the stack's settings, or take it away where it was made.",
       }),

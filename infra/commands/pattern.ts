@@ -89,16 +89,21 @@ program
     make(draft.changes, dryRun);
     if (dryRun) return;
     tidy(draft.changes);
-    console.log(`\n${afterwards(folders, deleted, reasons, speaking).join("\n")}`);
+    console.log(`\n${afterwards({ folders, deleted, reasons, speaking }).join("\n")}`);
   });
 
+interface Removal {
+  /** The patterns' folders, and their classes that the history now deletes. */
+  readonly folders: readonly string[];
+  readonly deleted: readonly string[];
+  /** Why the history deletes them: where they were released. */
+  readonly reasons: readonly string[];
+  /** Files that still name one of them. */
+  readonly speaking: readonly string[];
+}
+
 /** What a person should know then. */
-function afterwards(
-  folders: readonly string[],
-  deleted: readonly string[],
-  reasons: readonly string[],
-  speaking: readonly string[],
-): readonly string[] {
+function afterwards({ folders, deleted, reasons, speaking }: Removal): readonly string[] {
   return [
     ...(deleted.length
       ? [

@@ -379,8 +379,7 @@ describe("any history", { timeout: 60_000 }, () => {
   function release(
     namespaces: Provisioned,
     migrations: readonly Migration[],
-    end: number,
-    done: number | undefined,
+    { done, end = migrations.length }: { done: number | undefined; end?: number },
     more: Partial<Situation> = {},
   ): { refused: Plan } | { namespaces: Provisioned } {
     const steps = migrations.slice(0, end);
@@ -393,7 +392,7 @@ describe("any history", { timeout: 60_000 }, () => {
   function stepwise(migrations: readonly Migration[]): readonly Provisioned[] {
     const states: Provisioned[] = [[]];
     for (const done of migrations.keys()) {
-      const after = release(states[done] ?? [], migrations, done + 1, done || undefined);
+      const after = release(states[done] ?? [], migrations, { done: done || undefined, end: done + 1 });
       if ("refused" in after) throw new Error(`one step was refused: ${codes(after.refused)}`);
       states.push(after.namespaces);
     }
@@ -417,7 +416,7 @@ describe("any history", { timeout: 60_000 }, () => {
       fc.property(histories, (migrations) => {
         const bySteps = stepwise(migrations);
         for (const [done, before] of bySteps.slice(0, -1).entries()) {
-          const result = release(before, migrations, migrations.length, done || undefined);
+          const result = release(before, migrations, { done: done || undefined });
           if ("refused" in result) {
             expect(new Set(result.refused.errors.map(({ code }) => code))).toEqual(
               new Set(["needs_intermediate_release"]),
@@ -449,7 +448,7 @@ describe("any history", { timeout: 60_000 }, () => {
         );
         const allowDestroy = allowed.map((name) => `C${name}`);
         const bound = [...replay(migrations).keys()];
-        const result = release(before, migrations, migrations.length, done || undefined, { code, bound, allowDestroy });
+        const result = release(before, migrations, { done: done || undefined }, { code, bound, allowDestroy });
         if ("refused" in result) return;
         sent++;
         const kept = new Set(result.namespaces.map(({ id }) => id));

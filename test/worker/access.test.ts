@@ -60,7 +60,13 @@ describe("every cell of docs/access.md", () => {
   const isLive = async (kind: Kind) =>
     shown.has(kind) && (await ask("/session", { headers: shown.get(kind) ?? {} })).status === 200;
 
-  async function tried(route: string, owner: string, headers: Headers, rule = "members", more: object = {}) {
+  /** The answer to what `tries.ts` sends to a route: on a thing of `owner`, in a room of this rule. */
+  async function tried(
+    route: string,
+    owner: string,
+    headers: Headers,
+    { rule = "members", more = {} }: { rule?: string; more?: object } = {},
+  ) {
     const { path, ...attempt } = (await tries[route]?.(owner, rule)) ?? { path: `no tries.ts tries ${route}` };
     return ask(path, { ...attempt, headers: { ...attempt.headers, ...headers }, ...more });
   }
@@ -94,16 +100,16 @@ describe("every cell of docs/access.md", () => {
         break;
       case "room":
       case "room, granted": {
-        expect((await tried(route, "ben", headers, "members")).status).toBe(refused);
-        expect(isRefused(await tried(route, "ben", headers, "users"))).toBe(kind !== "user");
-        expect((await tried(route, "ann", headers, "members")).status === 403).toBe(
+        expect((await tried(route, "ben", headers, { rule: "members" })).status).toBe(refused);
+        expect(isRefused(await tried(route, "ben", headers, { rule: "users" }))).toBe(kind !== "user");
+        expect((await tried(route, "ann", headers, { rule: "members" })).status === 403).toBe(
           kind !== "user" && kind !== "anonymous",
         );
         // Whose a file is, and who reads it, must have a name.
         const nameless = kind === "anonymous" && action === "chat.attach";
-        expect(isRefused(await tried(route, "ben", headers, "public"))).toBe(nameless);
+        expect(isRefused(await tried(route, "ben", headers, { rule: "public" }))).toBe(nameless);
         if (cell.endsWith("granted")) {
-          expect(isRefused(await tried(route, "ben", await keyWith(action), "members"))).toBe(false);
+          expect(isRefused(await tried(route, "ben", await keyWith(action), { rule: "members" }))).toBe(false);
         }
         break;
       }
@@ -114,11 +120,13 @@ describe("every cell of docs/access.md", () => {
 
   it.each(rows)("$route on an open stack: $open", async ({ route, open }) => {
     const more = { settings: { access: "open", demoLogin: false } };
-    const answer = await tried(route, "ben", {}, "members", more);
+    const answer = await tried(route, "ben", {}, { rule: "members", more });
     if (open === "anybody" && !route.includes("/attachments")) expect(isRefused(answer)).toBe(false);
     else
       expect(isRefused(answer)).toBe(
-        isRefused(await tried(route, "ben", {}, "members", { settings: { demoLogin: false, access: "rules" } })),
+        isRefused(
+          await tried(route, "ben", {}, { rule: "members", more: { settings: { demoLogin: false, access: "rules" } } }),
+        ),
       );
   });
 

@@ -277,7 +277,7 @@ export class CounterDO extends DurableObject<Env> {
 
   #writeAnswers(changes: readonly Changed[], now: number): void {
     for (const { once, count } of changes) {
-      if (once) keepReplay(this.ctx.storage.sql, once.key, once.payload, String(count), now);
+      if (once) keepReplay(this.ctx.storage.sql, { ...once, answer: String(count) }, now);
     }
   }
 

@@ -61,7 +61,7 @@ export class Draft {
     writeTransactions(this.#sql, this.#transactions);
     writeAccounts(this.#sql, this.#changed);
     for (const [key, { payload, outcome }] of this.#answers) {
-      keepReplay(this.#sql, key, payload, JSON.stringify(outcome), this.#now);
+      keepReplay(this.#sql, { key, payload, answer: JSON.stringify(outcome) }, this.#now);
     }
   }
 

@@ -81,6 +81,12 @@ export interface Audit {
   faults: string[];
 }
 
+/** An account's half of a transaction: its balance afterwards, and the number of its transaction before. */
+interface Entry {
+  readonly balance: number;
+  readonly previous: number;
+}
+
 const MAX_FAULTS = 20;
 
 /**
@@ -92,7 +98,8 @@ export function audit(accounts: Iterable<Account & { name: string }>, transactio
   const ends = new Map<string, Account>();
   let newest = 0;
 
-  const follow = (seq: number, name: string, change: number, balance: number, previous: number) => {
+  /** The end of one account's chain moves on by an entry of transaction `seq`, which changed it by `change`. */
+  const follow = (seq: number, name: string, change: number, { balance, previous }: Entry) => {
     const before = ends.get(name) ?? NEW_ACCOUNT;
     if (previous !== before.last) faults.push(`transaction ${seq}: ${name} follows ${previous}, not ${before.last}`);
     const due = before.balance + change;
@@ -102,8 +109,8 @@ export function audit(accounts: Iterable<Account & { name: string }>, transactio
   for (const { seq, payer, payee, amount, ...entries } of transactions) {
     if (seq !== newest + 1) faults.push(`transaction ${newest + 1} is missing`);
     newest = seq;
-    follow(seq, payer, -amount, entries.payerBalance, entries.payerPrevious);
-    follow(seq, payee, amount, entries.payeeBalance, entries.payeePrevious);
+    follow(seq, payer, -amount, { balance: entries.payerBalance, previous: entries.payerPrevious });
+    follow(seq, payee, amount, { balance: entries.payeeBalance, previous: entries.payeePrevious });
   }
 
   let total = 0;

@@ -39,7 +39,11 @@ export function findReplay(sql: SqlStorage, key: string, payload: string, now: n
 }
 
 /** Keeps the answer to a new key, in the same transaction as its effect. */
-export function keepReplay(sql: SqlStorage, key: string, payload: string, answer: string, now: number): void {
+export function keepReplay(
+  sql: SqlStorage,
+  { key, payload, answer }: { readonly key: string; readonly payload: string; readonly answer: string },
+  now: number,
+): void {
   sql.exec("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)", periodOf(now), key, payload, answer, now);
   sql.exec(
     `DELETE FROM replays WHERE (period, key) IN

@@ -36,13 +36,18 @@ export function affordable(cost: number, { name, capacity }: NamedPolicy): numbe
   );
 }
 
+/** What is asked of a bucket: `cost` tokens (a whole number from 1 to the capacity) for `caller` under `policy`. */
+interface Asked {
+  readonly policy: NamedPolicy;
+  readonly caller: Place;
+  readonly cost: number;
+}
+
 /** The verdict of the bucket of `caller`, or undefined where its object does not answer. */
 export async function check(
   c: Context<App>,
   method: "take" | "peek",
-  policy: NamedPolicy,
-  caller: Place,
-  cost: number,
+  { policy, caller, cost }: Asked,
 ): Promise<Verdict | undefined> {
   const at = { ...caller, id: `${policy.name}.${caller.id}` };
   const name = formatId(at);

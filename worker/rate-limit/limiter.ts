@@ -76,14 +76,14 @@ export class RateLimiterDO extends DurableObject<Env> {
         this.#write(reserve(taken.bucket, policy, lease), policy, now);
       }
     }
-    return verdict(taken.bucket, policy, cost, taken.allowed, now);
+    return verdict(taken.bucket, { policy, cost, now }, taken.allowed);
   }
 
   /** What `take` would say, without taking anything. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
     const bucket = this.#now(policy, now);
-    return verdict(bucket, policy, cost, waitFor(bucket, policy, cost, now) === 0, now);
+    return verdict(bucket, { policy, cost, now }, waitFor(bucket, policy, cost, now) === 0);
   }
 
   /** Deletes the bucket if it is full, which is what no bucket means; else comes back. Safe early, late and twice. */
@@ -132,7 +132,13 @@ export class RateLimiterDO extends DurableObject<Env> {
 
 const samePolicy = (a: Policy, b: Policy) => a.capacity === b.capacity && a.periodSeconds === b.periodSeconds;
 
-function verdict(bucket: Bucket, policy: Policy, cost: number, allowed: boolean, now: number): Verdict {
+interface Asked {
+  readonly policy: Policy;
+  readonly cost: number;
+  readonly now: number;
+}
+
+function verdict(bucket: Bucket, { policy, cost, now }: Asked, allowed: boolean): Verdict {
   const remaining = tokens(bucket, policy);
   const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
   return { allowed, remaining, waitMs: waitFor(bucket, policy, wanted, now) };

@@ -28,7 +28,7 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
       const policy = policyOf(c, name);
       const price = affordable(typeof cost === "number" ? cost : cost(c), policy);
       const payer = await payerOf(c, options);
-      const verdict = await check(c, "take", policy, payer, price);
+      const verdict = await check(c, "take", { policy, caller: payer, cost: price });
       if (!verdict && onUnavailable === "deny") throw unavailable();
       if (verdict?.allowed === false) throw denied(policy, verdict);
       await next();

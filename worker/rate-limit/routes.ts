@@ -44,7 +44,7 @@ export const routes = new Hono<App>()
     async (c) => {
       const { policy: name, cost } = c.req.valid("query");
       const policy = policyOf(c, name);
-      const verdict = await check(c, "peek", policy, await bucketOf(c), affordable(cost, policy));
+      const verdict = await check(c, "peek", { policy, caller: await bucketOf(c), cost: affordable(cost, policy) });
       if (!verdict) throw unavailable();
       return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
     },
@@ -57,7 +57,7 @@ export const routes = new Hono<App>()
     async (c) => {
       const { policy: name, cost } = c.req.valid("json");
       const policy = policyOf(c, name);
-      const verdict = await check(c, "take", policy, await bucketOf(c), affordable(cost, policy));
+      const verdict = await check(c, "take", { policy, caller: await bucketOf(c), cost: affordable(cost, policy) });
       if (!verdict) throw unavailable();
       if (!verdict.allowed) throw denied(policy, verdict);
       return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));

@@ -24,8 +24,14 @@ export interface Subject {
 /** What a reader of a session gets. Times are ms since the epoch, `expiresIn` is ms from now. */
 export type Reading = Subject & Omit<Lifetime, "slidingMs"> & { expiresIn: number };
 
+/** How long a session lives from its last use, and at most (ms). */
+export interface Lengths {
+  slidingMs: number;
+  absoluteMs: number;
+}
+
 /** The life of a session that begins now. */
-export function begin(now: number, slidingMs: number, absoluteMs: number): Lifetime {
+export function begin(now: number, { slidingMs, absoluteMs }: Lengths): Lifetime {
   const endsAt = now + absoluteMs;
   return { createdAt: now, expiresAt: Math.min(now + slidingMs, endsAt), endsAt, slidingMs };
 }

@@ -74,7 +74,7 @@ export class SessionDO extends DurableObject<Env> {
   ): Promise<Reading | undefined> {
     const now = Date.now();
     if (now >= by) return undefined;
-    const stored = { userId, role, metadata, ...begin(now, slidingMs, absoluteMs) };
+    const stored = { userId, role, metadata, ...begin(now, { slidingMs, absoluteMs }) };
     const { createdAt, expiresAt, endsAt } = stored;
     this.#schema.create();
     this.ctx.storage.sql.exec(

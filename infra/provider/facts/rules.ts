@@ -16,7 +16,7 @@ export interface InputProblem {
 
 /** All that is wrong with `inputs`, whose secrets are plain; no reason repeats a sensitive value. */
 export function problemsIn(inputs: Properties, attributes: Attributes): readonly InputProblem[] {
-  return [...inObject(inputs, "", "", attributes)];
+  return [...inObject(inputs, { path: "", place: "" }, attributes)];
 }
 
 /** Which of the attributes are directly below `path`, by name. */
@@ -30,8 +30,14 @@ const below = (path: string, attributes: Attributes): ReadonlyMap<string, Attrib
   );
 };
 
-/** The problems of an object. `path` is the one of the facts, `place` the one of the inputs. */
-function* inObject(given: Properties, path: string, place: string, attributes: Attributes): Iterable<InputProblem> {
+/** Where a value stands: `path` in the facts (`rules[].host`), `place` in the inputs (`rules[2].host`). */
+interface Spot {
+  readonly path: string;
+  readonly place: string;
+}
+
+/** The problems of an object. */
+function* inObject(given: Properties, { path, place }: Spot, attributes: Attributes): Iterable<InputProblem> {
   const known = below(path, attributes);
   const inner = (start: string, name: string) => (start === "" ? name : `${start}.${name}`);
   for (const [name, attribute] of known) {
@@ -64,54 +70,43 @@ function* inObject(given: Properties, path: string, place: string, attributes: A
       const words = `These attributes cannot be configured together: [${name},${together}]`;
       yield problem(at, `Invalid Attribute Combination. ${words}`);
     }
-    yield* inValue(value, attribute, inner(path, name), at, attributes);
+    yield* inValue(value, attribute, { path: inner(path, name), place: at }, attributes);
   }
 }
 
 /** The problems of a value that is set, and of what is in it. */
-function* inValue(
-  value: unknown,
-  attribute: Attribute,
-  path: string,
-  place: string,
-  attributes: Attributes,
-): Iterable<InputProblem> {
+function* inValue(value: unknown, attribute: Attribute, spot: Spot, attributes: Attributes): Iterable<InputProblem> {
+  const { path, place } = spot;
   if (value === UNKNOWN) return;
   const [, collection, element] = /^(list|set|map)\((.*)\)$/.exec(attribute.type) ?? [];
   if (collection === "map" && element !== undefined) {
     if (!isObject(value)) return yield wrongType(place, "an object", value);
     for (const [key, item] of Object.entries(value)) {
-      yield* inElement(item, element, `${path}.*`, `${place}[${JSON.stringify(key)}]`, attributes);
+      yield* inElement(item, element, { path: `${path}.*`, place: `${place}[${JSON.stringify(key)}]` }, attributes);
     }
     return;
   }
   if (element !== undefined) {
     if (!Array.isArray(value)) return yield wrongType(place, "a list", value);
     for (const [i, item] of value.entries()) {
-      yield* inElement(item, element, `${path}[]`, `${place}[${i}]`, attributes);
+      yield* inElement(item, element, { path: `${path}[]`, place: `${place}[${i}]` }, attributes);
       if (attribute.eachOneOf) yield* notOneOf(item, attribute.eachOneOf, `${place}[${i}]`);
     }
     return;
   }
-  yield* inElement(value, attribute.type, path, place, attributes);
+  yield* inElement(value, attribute.type, spot, attributes);
   yield* againstValidators(value, attribute, place);
 }
 
-function* inElement(
-  value: unknown,
-  type: string,
-  path: string,
-  place: string,
-  attributes: Attributes,
-): Iterable<InputProblem> {
+function* inElement(value: unknown, type: string, spot: Spot, attributes: Attributes): Iterable<InputProblem> {
   if (value === UNKNOWN) return;
   if (type === "object") {
-    if (isObject(value)) yield* inObject(value, path, place, attributes);
-    else yield wrongType(place, "an object", value);
+    if (isObject(value)) yield* inObject(value, spot, attributes);
+    else yield wrongType(spot.place, "an object", value);
     return;
   }
   const wanted = TYPES[type];
-  if (wanted && !wanted.is(value)) yield wrongType(place, wanted.name, value);
+  if (wanted && !wanted.is(value)) yield wrongType(spot.place, wanted.name, value);
 }
 
 const text = (value: unknown): value is string => typeof value === "string";

@@ -35,25 +35,25 @@ export function frontDoor(options: FrontDoorOptions): Server {
     outgoing.on("close", resolve);
     const found = await admit(options, incoming, promise);
     if ("reason" in found) answer(outgoing, 404, `${found.reason}\n`);
-    else forward(options, agent, found.service, incoming, outgoing);
+    else forward({ ...options, agent, service: found.service }, incoming, outgoing);
   });
   server.on("upgrade", async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     const found = await admit(options, incoming, Promise.resolve());
     if ("reason" in found) refuse(socket, "404 Not Found", `${found.reason}\n`);
-    else upgrade(options, found.service, incoming, socket, head);
+    else upgrade({ ...options, service: found.service }, { incoming, socket, head });
   });
   server.on("close", () => agent.destroy());
   return server;
 }
 
+/** Passes a request on to a `service` of the runtime. */
 function forward(
-  options: FrontDoorOptions,
-  agent: Agent,
-  service: string,
+  options: FrontDoorOptions & { readonly agent: Agent; readonly service: string },
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): void {
+  const { agent, service } = options;
   const upstream = request(options.account.runtime.entry, {
     agent,
     method: incoming.method,
@@ -76,12 +76,17 @@ function forward(
   pipeline(incoming, upstream, () => {});
 }
 
+interface Upgrade {
+  readonly incoming: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the client sent after the headers. */
+  readonly head: Buffer;
+}
+
+/** The same for a WebSocket. */
 function upgrade(
-  { account }: FrontDoorOptions,
-  service: string,
-  incoming: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
+  { account, service }: FrontDoorOptions & { readonly service: string },
+  { incoming, socket, head }: Upgrade,
 ): void {
   const upstream = request(account.runtime.entry, {
     method: incoming.method,

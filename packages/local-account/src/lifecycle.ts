@@ -123,16 +123,20 @@ class Run {
           className,
           "provisioned_class_missing_from_config",
           `A namespace exists for '${className}' and the code exports it, but no \`exports\` entry declares it.`,
-          `add \`"${className}": { "type": "durable-object", "storage": "${this.#own.get(className)?.storage}" }\` to keep it, or a tombstone to retire it.`,
-          bound,
+          {
+            suggestion: `add \`"${className}": { "type": "durable-object", "storage": "${this.#own.get(className)?.storage}" }\` to keep it, or a tombstone to retire it.`,
+            referencing: bound,
+          },
         );
       } else {
         this.#refuse(
           className,
           "orphaned_provisioned_namespace",
           `A namespace exists for '${className}' but no \`exports\` entry declares it.`,
-          `add an \`exports\` entry for '${className}' and its class, or a \`deleted\`, \`renamed\` or \`transferred\` tombstone.`,
-          bound,
+          {
+            suggestion: `add an \`exports\` entry for '${className}' and its class, or a \`deleted\`, \`renamed\` or \`transferred\` tombstone.`,
+            referencing: bound,
+          },
         );
       }
     }
@@ -230,13 +234,13 @@ class Run {
           className,
           "free_tier_requires_sqlite",
           `The account's plan has only SQLite namespaces, but '${className}' asks for \`legacy-kv\`.`,
-          'use `"storage": "sqlite"`.',
+          { suggestion: 'use `"storage": "sqlite"`.' },
         );
       return this.#refuse(
         className,
         "invalid_export",
         `'${className}' asks for \`legacy-kv\`, which only a namespace that already has it can keep.`,
-        'use `"storage": "sqlite"`.',
+        { suggestion: 'use `"storage": "sqlite"`.' },
       );
     }
     this.#actions.push({ do: "create", className, storage: "sqlite" });
@@ -251,7 +255,7 @@ class Run {
         className,
         "tombstone_delete_class_still_in_code",
         `A \`deleted\` tombstone names '${className}', which the code still exports.`,
-        `remove '${className}' from the code, then deploy the tombstone.`,
+        { suggestion: `remove '${className}' from the code, then deploy the tombstone.` },
       );
     const bound = this.#s.boundBy(className, own.id);
     if (bound.length > 0)
@@ -259,8 +263,7 @@ class Run {
         className,
         "tombstone_delete_blocked_by_external_bindings",
         `Other Workers bind to the namespace of '${className}', which would be deleted.`,
-        "deploy them without the binding first.",
-        bound,
+        { suggestion: "deploy them without the binding first.", referencing: bound },
       );
     this.#actions.push({ do: "delete", namespaceId: own.id });
     this.#deleted.push(className);
@@ -275,7 +278,7 @@ class Run {
         className,
         "tombstone_renamed_to_occupied",
         `'${className}' cannot be renamed to '${to}': a namespace of that name exists already.`,
-        `delete it by a \`deleted\` tombstone of its own in a deployment before this one.`,
+        { suggestion: `delete it by a \`deleted\` tombstone of its own in a deployment before this one.` },
       );
     this.#actions.push({ do: "rename", namespaceId: own.id, to });
     this.#renamed.push({ from: className, to });
@@ -291,7 +294,7 @@ class Run {
         className,
         "transferred_target_missing",
         `'${className}' cannot be transferred to '${to}': there is no Worker of that name.`,
-        "set `transferred_to` to a Worker that exists, or remove the tombstone.",
+        { suggestion: "set `transferred_to` to a Worker that exists, or remove the tombstone." },
       );
     const waiting = this.#s.transfers.filter(
       (transfer) => transfer.from === this.#s.worker && transfer.className === className,
@@ -306,14 +309,18 @@ class Run {
         className,
         "transferred_target_mismatch",
         `'${className}' is to be transferred to '${to}', but it is '${waiting[0].target}' that waits for it.`,
-        `set \`transferred_to\` to '${waiting[0].target}', or deploy that one without its \`expecting-transfer\` entry.`,
+        {
+          suggestion: `set \`transferred_to\` to '${waiting[0].target}', or deploy that one without its \`expecting-transfer\` entry.`,
+        },
       );
     } else {
       this.#refuse(
         className,
         "transferred_pending_not_found",
         `'${className}' is to be transferred to '${to}', which does not wait for it.`,
-        `deploy '${to}' with \`"${className}": { "state": "expecting-transfer", "transfer_from": "${this.#s.worker}", … }\` first.`,
+        {
+          suggestion: `deploy '${to}' with \`"${className}": { "state": "expecting-transfer", "transfer_from": "${this.#s.worker}", … }\` first.`,
+        },
       );
     }
   }
@@ -328,7 +335,7 @@ class Run {
         className,
         "phase_one_transfer_source_missing",
         `'${className}' is expected from '${from}', but there is no Worker of that name.`,
-        "correct `transfer_from`.",
+        { suggestion: "correct `transfer_from`." },
       );
     const namespace = source.find((candidate) => candidate.className === className);
     if (namespace === undefined)
@@ -336,7 +343,7 @@ class Run {
         className,
         "phase_one_transfer_source_namespace_missing",
         `'${className}' is expected from '${from}', which has no namespace for it.`,
-        `deploy '${from}' with the class before this Worker expects it.`,
+        { suggestion: `deploy '${from}' with the class before this Worker expects it.` },
       );
     const pending = this.#s.transfers.filter((transfer) => transfer.className === className);
     const mine = pending.find(({ target }) => target === this.#s.worker);
@@ -348,7 +355,7 @@ class Run {
         other === undefined
           ? `'${className}' is expected from '${mine?.from}' already.`
           : `'${className}' of '${from}' is expected by '${other.target}' already.`,
-        "cancel that transfer first, by removing or replacing its entry.",
+        { suggestion: "cancel that transfer first, by removing or replacing its entry." },
       );
     if (!this.#inCode(className, false) || !this.#sameStorage(className, entry, namespace)) return;
     if (mine === undefined) this.#actions.push({ do: "expect", className, from });
@@ -361,20 +368,20 @@ class Run {
         className,
         "transfer_receive_already_applied",
         `The transfer of '${className}' from '${from}' is complete. Make its entry a plain live one.`,
-        own.id,
+        { namespaceId: own.id },
       );
     if (own.transferredFrom !== null)
       return this.#refuse(
         className,
         "phase_one_transfer_after_commit_mismatch",
         `The namespace of '${className}' came from '${own.transferredFrom}', not from '${from}'.`,
-        "remove `expecting-transfer`: a transfer cannot be redirected after its commit.",
+        { suggestion: "remove `expecting-transfer`: a transfer cannot be redirected after its commit." },
       );
     this.#refuse(
       className,
       "phase_one_transfer_target_class_provisioned",
       `'${this.#s.worker}' has a namespace for '${className}' already.`,
-      "make the entry a plain live one, or delete that namespace first.",
+      { suggestion: "make the entry a plain live one, or delete that namespace first." },
     );
   }
 
@@ -385,14 +392,14 @@ class Run {
         className,
         "config_export_not_in_code",
         `\`exports\` declares '${className}', which the code does not export.`,
-        "add the class to the code, or make its entry a tombstone.",
+        { suggestion: "add the class to the code, or make its entry a tombstone." },
       );
     else
       this.#refuse(
         className,
         "config_references_nonexistent_class",
         `\`exports\` declares '${className}', which is neither in the code nor provisioned.`,
-        "remove the entry, or add the class to the code.",
+        { suggestion: "remove the entry, or add the class to the code." },
       );
     return false;
   }
@@ -403,7 +410,9 @@ class Run {
       className,
       "storage_type_mismatch",
       `'${className}' declares \`${entry.storage}\`, but its namespace is \`${namespace.storage}\`; that cannot change in place.`,
-      `declare \`"storage": "${namespace.storage}"\`, or delete the namespace, with its data, and create another.`,
+      {
+        suggestion: `declare \`"storage": "${namespace.storage}"\`, or delete the namespace, with its data, and create another.`,
+      },
     );
     return false;
   }
@@ -414,7 +423,7 @@ class Run {
         className,
         "tombstone_class_still_in_code",
         `Tombstone of type '${state}' applied. Class '${className}' is still exported in code, as it should be while a change without downtime is rolled out.`,
-        namespaceId,
+        { namespaceId: namespaceId },
       );
   }
 
@@ -426,8 +435,7 @@ class Run {
       `Tombstone of type '${state}' for class '${className}' has no effect (no namespace exists with this class name). ${
         bound.length === 0 ? "It can be removed from `exports`." : "Point the bindings to it elsewhere before it goes."
       }`,
-      undefined,
-      bound,
+      { referencing: bound },
     );
     if (bound.length === 0) this.#removable.push(className);
   }
@@ -436,8 +444,7 @@ class Run {
     className: string,
     scenario: string,
     message: string,
-    suggestion?: string,
-    referencing: readonly string[] = [],
+    { suggestion, referencing = [] }: { suggestion?: string; referencing?: readonly string[] } = {},
   ): void {
     this.#errors.push({
       class: className,
@@ -452,8 +459,7 @@ class Run {
     className: string,
     scenario: string,
     message: string,
-    namespaceId?: string,
-    referencing: readonly string[] = [],
+    { namespaceId, referencing = [] }: { namespaceId?: string | undefined; referencing?: readonly string[] } = {},
   ): void {
     this.#info.push({
       class: className,

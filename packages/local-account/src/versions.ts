@@ -22,8 +22,7 @@ export interface Inspection {
 export function addVersion(
   draft: Draft,
   workerId: string,
-  upload: Upload,
-  inspection: Inspection,
+  { upload, inspection }: { readonly upload: Upload; readonly inspection: Inspection },
   options: { readonly deploy: boolean; readonly plan: Plan },
 ): Version {
   const worker = workerOf(draft.state, workerId);

@@ -132,7 +132,7 @@ export class TestAccount {
     await this.running.close();
   }
 
-  /** A call of the API below the account, with the envelope's result. Throws the SDK's error when it is refused. */
+  /** A call of the API below the account, with the envelope's result. @throws the SDK's error when it is refused. */
   async call(method: "get" | "post" | "put" | "patch" | "delete", at: string, body?: unknown): Promise<unknown> {
     const answer = await this.sdk[method]<{ result: unknown }>(
       `/accounts/${this.id}${at}`,

@@ -224,7 +224,7 @@ describe("the arithmetic of a life", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 40 * MINUTE }), { maxLength: 60 }), (gaps) => {
         let now = 1_000_000;
-        const life = begin(now, sliding, absolute);
+        const life = begin(now, { slidingMs: sliding, absoluteMs: absolute });
         let lastUse = now;
         for (const gap of gaps) {
           now += gap;
@@ -239,12 +239,12 @@ describe("the arithmetic of a life", () => {
   });
 
   it("is moved by use however short it is", () => {
-    const life = begin(0, MINUTE, HOUR);
+    const life = begin(0, { slidingMs: MINUTE, absoluteMs: HOUR });
     expect(touch(life, MINUTE / 2)).toBe(1.5 * MINUTE);
   });
 
   it("does not move back with the clock", () => {
-    const life = begin(HOUR, 30 * MINUTE, 12 * HOUR);
+    const life = begin(HOUR, { slidingMs: 30 * MINUTE, absoluteMs: 12 * HOUR });
     expect(touch(life, 0)).toBe(life.expiresAt);
   });
 });

@@ -41,12 +41,15 @@ import { zones } from "./zones.ts";
 export function api(context: Api, faults: Faults): Hono {
   const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
-    if (error instanceof ApiError) return failure(c, error.status, error.code, error.message, error.details);
+    if (error instanceof ApiError) return failure(c, error.status, error);
     console.error(`${c.req.method} ${c.req.path} failed:`, error);
-    return failure(c, 500, 10000, `Internal error of the local account: ${error.message}`);
+    return failure(c, 500, { code: 10000, message: `Internal error of the local account: ${error.message}` });
   });
   app.notFound((c) =>
-    failure(c, 501, 7000, `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`),
+    failure(c, 501, {
+      code: 7000,
+      message: `The local account does not implement ${c.req.method} ${new URL(c.req.url).pathname}.`,
+    }),
   );
   const family = "/accounts/:account";
   const uploads = `${family}/workers/assets/upload`;
@@ -107,7 +110,10 @@ const recorded = (calls: Calls) =>
 export const loopbackOnly = createMiddleware(async (c, next) => {
   const host = (c.req.header("host") ?? "").replace(/:\d+$/, "");
   if (!isLoopback(host))
-    return failure(c, 403, 9109, `The local account answers on loopback names only, not as '${host}'.`);
+    return failure(c, 403, {
+      code: 9109,
+      message: `The local account answers on loopback names only, not as '${host}'.`,
+    });
   return next();
 });
 
@@ -115,9 +121,12 @@ const bearer = (account: Account) =>
   createMiddleware(async (c, next) => {
     const header = c.req.header("authorization") ?? "";
     if (header === "")
-      return failure(c, 401, 10000, "Authentication error: send the account's token as a bearer token.");
+      return failure(c, 401, {
+        code: 10000,
+        message: "Authentication error: send the account's token as a bearer token.",
+      });
     if (header !== `Bearer ${account.identity.token}`)
-      return failure(c, 401, 10000, "Authentication error: this is not the account's token.");
+      return failure(c, 401, { code: 10000, message: "Authentication error: this is not the account's token." });
     return next();
   });
 
@@ -125,12 +134,10 @@ const ownAccount = (account: Account) =>
   createMiddleware(async (c, next) => {
     const asked = c.req.param("account");
     if (asked !== account.identity.accountId)
-      return failure(
-        c,
-        404,
-        7003,
-        `Could not route to /accounts/${asked}: this account is ${account.identity.accountId}.`,
-      );
+      return failure(c, 404, {
+        code: 7003,
+        message: `Could not route to /accounts/${asked}: this account is ${account.identity.accountId}.`,
+      });
     return next();
   });
 
@@ -157,7 +164,10 @@ function failed(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: Fault
     return RESPONSE_ALREADY_SENT;
   }
   const status = Number(kind);
-  const answer = failure(c, status, status === 429 ? 971 : 10001, `A fault that was asked for: ${status}.`);
+  const answer = failure(c, status, {
+    code: status === 429 ? 971 : 10001,
+    message: `A fault that was asked for: ${status}.`,
+  });
   if (status !== 500) answer.headers.set("Retry-After", String(seconds));
   return answer;
 }

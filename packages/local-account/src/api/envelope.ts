@@ -17,14 +17,14 @@ const NONE = { errors: [], messages: [] };
 export const ok = (c: Context, result: unknown, info?: ResultInfo, status: 200 | 201 | 202 = 200) =>
   c.json({ success: true, ...NONE, result, ...(info !== undefined && { result_info: info }) }, status);
 
+interface Failure {
+  readonly code: number;
+  readonly message: string;
+  readonly details?: readonly object[] | undefined;
+}
+
 /** A refusal with Cloudflare's code. `details` are those of an `exports` reconciliation. */
-export const failure = (
-  c: Context,
-  status: number,
-  code: number,
-  message: string,
-  details?: readonly object[],
-): Response =>
+export const failure = (c: Context, status: number, { code, message, details }: Failure): Response =>
   c.json(
     {
       success: false,

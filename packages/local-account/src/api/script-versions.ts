@@ -37,7 +37,7 @@ export const scriptVersions = ({ account }: Api) =>
         );
       const inspection = await account.inspect(upload);
       const version = await account.change((draft) =>
-        addVersion(draft, worker.id, upload, inspection, { deploy: false, plan: account.plan }),
+        addVersion(draft, worker.id, { upload, inspection }, { deploy: false, plan: account.plan }),
       );
       return ok(c, shown(version));
     })

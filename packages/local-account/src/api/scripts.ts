@@ -31,7 +31,7 @@ export const scripts = ({ account }: Api) => {
         const version = await account.change((draft) => {
           const worker = workerNamed(draft.state, name) ?? createWorker(draft, name);
           draft.put("workers", { ...worker, ...settingsOf(upload.settings) });
-          return addVersion(draft, worker.id, upload, inspection, { deploy: true, plan: account.plan });
+          return addVersion(draft, worker.id, { upload, inspection }, { deploy: true, plan: account.plan });
         });
         return ok(c, {
           ...shownScript(account.state, script(account.state, name)),

@@ -35,7 +35,7 @@ export const versions = ({ account, addressOf }: Api) => {
         const upload = readJson(await json(c));
         const inspection = await account.inspect(upload);
         const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
-        const version = await account.change((draft) => addVersion(draft, worker.id, upload, inspection, options));
+        const version = await account.change((draft) => addVersion(draft, worker.id, { upload, inspection }, options));
         return ok(c, show(version));
       })
       // A merge patch of the newest version: what `wrangler versions secret` sends. It makes a version and deploys none.

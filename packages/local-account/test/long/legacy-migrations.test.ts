@@ -97,53 +97,57 @@ describe("migrations", () => {
   });
 
   it.each([
-    ["an old tag that is not the current one", 10079, 412, migrations("v0", "v2"), { currentTag: "v1" }],
-    ["no old tag where there is one", 10079, 412, migrations(null, "v2"), { currentTag: "v1" }],
-    ["a new class that the code does not export", 10070, 400, migrations(null, "v1", { newSqliteClasses: ["A"] }), {}],
+    [
+      "an old tag that is not the current one",
+      { code: 10079, status: 412 },
+      migrations("v0", "v2"),
+      { currentTag: "v1" },
+    ],
+    ["no old tag where there is one", { code: 10079, status: 412 }, migrations(null, "v2"), { currentTag: "v1" }],
+    [
+      "a new class that the code does not export",
+      { code: 10070, status: 400 },
+      migrations(null, "v1", { newSqliteClasses: ["A"] }),
+      {},
+    ],
     [
       "a new class that exists",
-      10074,
-      400,
+      { code: 10074, status: 400 },
       migrations(null, "v1", { newSqliteClasses: ["A"] }),
       { have: ["A"], code: ["A"] },
     ],
     [
       "a key-value class on the free plan",
-      10097,
-      400,
+      { code: 10097, status: 400 },
       migrations(null, "v1", { newClasses: ["A"] }),
       { code: ["A"], plan: "free" as const },
     ],
     [
       "a deletion with its binding",
-      10061,
-      400,
+      { code: 10061, status: 400 },
       migrations(null, "v1", { deletedClasses: ["A"] }),
       { have: ["A"], boundClasses: new Set(["A"]) },
     ],
     [
       "a deletion of what others bind to",
-      10061,
-      400,
+      { code: 10061, status: 400 },
       migrations(null, "v1", { deletedClasses: ["A"] }),
       { have: ["A"], boundBy: () => ["other"] },
     ],
     [
       "a rename of what is not there",
-      10073,
-      400,
+      { code: 10073, status: 400 },
       migrations(null, "v1", { renamedClasses: [{ from: "A", to: "B" }] }),
       { code: ["B"] },
     ],
     [
       "a rename onto what is there",
-      10074,
-      400,
+      { code: 10074, status: 400 },
       migrations(null, "v1", { renamedClasses: [{ from: "A", to: "B" }] }),
       { have: ["A", "B"], code: ["B"] },
     ],
-    ["code without a provisioned class", 10064, 400, null, { have: ["A"] }],
-  ])("are refused for %s", (_, code, status, given, where) => {
-    expect(refused(() => migrate(given, situation(where)))).toEqual({ code, status });
+    ["code without a provisioned class", { code: 10064, status: 400 }, null, { have: ["A"] }],
+  ])("are refused for %s", (_, refusal, given, where) => {
+    expect(refused(() => migrate(given, situation(where)))).toEqual(refusal);
   });
 });
