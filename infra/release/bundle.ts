@@ -91,7 +91,7 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
       ...config.define,
     },
     plugins: [
-      aliases(root, config.alias),
+      ...(Object.keys(config.alias).length > 0 ? [aliases(root, config.alias)] : []),
       sideModules(rules, (module) => found.set(module.name, module)),
       ...(mode === "full" ? [nodeModules(date, flags)] : []),
     ],
