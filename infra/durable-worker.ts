@@ -42,7 +42,7 @@ export class DurableWorker extends pulumi.ComponentResource {
 
   /** @throws PlanRefused when the preview has errors, before anything is declared. */
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
-    // Another name than its Worker's: with the same one, `pulumi import --parent` could not tell them apart.
+    // Not its Worker's name: `pulumi import --parent` could not tell the two apart.
     super("durable-stack:index:DurableWorker", `durable ${name}`, {}, { ...options, aliases: [{ name }] });
     const { inputs, protect, preview } = args;
     const { accountId } = inputs;
@@ -56,7 +56,7 @@ export class DurableWorker extends pulumi.ComponentResource {
       ...(claims.worker !== undefined && takingOver(claims.worker)),
     });
 
-    // Also where no version is made: what is no longer declared would be deleted.
+    // Declared even where no version is made: Pulumi deletes what is no longer declared.
     const bindings = args.bindings(worker);
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
 
@@ -70,8 +70,8 @@ export class DurableWorker extends pulumi.ComponentResource {
           ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
           ...(traffic.stable ? [traffic.stable] : []),
         ],
-        // A version that serves beside the release may have the secrets of its time, and so may one that is put back
-        // over something else's: without it API error 10220.
+        // An older version may carry older secrets, beside the release or when it is put back over another tool's:
+        // without `force` Cloudflare refuses that (API error 10220).
         ...((traffic.stable || isForced(preview.deploymentMessage)) && { force: true }),
         annotations: { workersMessage: preview.deploymentMessage },
       },

@@ -23,7 +23,7 @@ export function addresses(settings: Settings, worker: DurableWorker, claims: Cla
   // Only once something is deployed: a route to a Worker without a deployment answers with an error.
   const options = { dependsOn: worker };
   if (zoneId !== undefined && hostname !== undefined) {
-    // A host name is one thing at Cloudflare, however often it is made: made first and deleted after, it would be gone.
+    // A host name exists once at Cloudflare: a replacement that is made before the old one is deleted would be gone.
     new cloudflare.WorkersCustomDomain(
       LOGICAL.domain,
       { accountId, zoneId, hostname, service: worker.name },

@@ -10,15 +10,15 @@ import { storageBinding } from "./stack/extras.ts";
 type Binding = cloudflare.types.input.WorkerVersionBinding;
 
 /**
- * Bindings to all of it. Everything is made after the Worker and so goes before it, the buckets first: Cloudflare deletes
- * no bucket with something in it, and whoever is refused that has lost nothing yet.
+ * Makes all of it, and returns its bindings. Everything is made after the Worker, so it is deleted before the Worker, the
+ * buckets first: Cloudflare refuses to delete a bucket with something in it, and at that point nothing is lost yet.
  */
 export function storage(settings: Settings, claims: Claims, worker: pulumi.Resource): readonly Binding[] {
   const { accountId, protect } = settings;
   const of = (kind: "kv" | "r2" | "d1") => claims.storage.filter((one) => one.kind === kind);
   const taking = (importId: string | undefined) => (importId === undefined ? {} : { import: importId });
   const afterWorker = { dependsOn: [worker] };
-  // A binding that goes takes no data along: in a stack that is protected, what it was for stays in the account.
+  // If a binding goes, its data stays in the account, unless the stack has `protect: false`.
   const kept = { retainOnDelete: protect };
 
   const reads = new cloudflare.WorkersKvNamespace(LOGICAL.reads, readCacheInputs(settings, claims.reads.name), {
@@ -33,7 +33,7 @@ export function storage(settings: Settings, claims: Claims, worker: pulumi.Resou
     return { made, binding: storageBinding(one, made.id) };
   });
   const databases = of("d1").map((one) => {
-    // Where it is was settled when it was made, and is found by an import.
+    // Its place was chosen when it was made, and an import finds it.
     const ignoreChanges = ["jurisdiction", "primaryLocationHint", "readReplication"];
     const options = { ...afterWorker, ...kept, ...taking(one.importId), ignoreChanges };
     const made = new cloudflare.D1Database(LOGICAL.storage("d1", one.binding), { accountId, name: one.name }, options);
@@ -42,7 +42,7 @@ export function storage(settings: Settings, claims: Claims, worker: pulumi.Resou
   const bucketOptions = (importId: string | undefined) => ({
     dependsOn: [worker, reads, ...[...namespaces, ...databases].map(({ made }) => made)],
     ...taking(importId),
-    // Settled when the bucket was made, and found by an import: never a reason to replace it.
+    // Chosen when the bucket was made, and found by an import: never a reason to replace it.
     ignoreChanges: ["location", "jurisdiction"],
   });
   const blobs = new cloudflare.R2Bucket(LOGICAL.blobs, blobsInputs(settings, claims.blobs.name), {

@@ -1,6 +1,6 @@
 /**
- * The routes of the Worker, by loading it: what says which action a route is, is the code that checks it. Of Workers'
- * own runtime it needs nothing before a request, so a class to extend is enough.
+ * Finds the Worker's routes by loading the Worker, so that the table comes from the code that checks the rules. Until
+ * a request comes, that code needs nothing of the Workers runtime but a class to extend.
  */
 import { registerHooks } from "node:module";
 import { join } from "node:path";

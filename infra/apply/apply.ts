@@ -110,7 +110,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     });
     return { outputs, steps };
   } catch (error) {
-    // Without a word of its own, the last words of the process are all there is.
+    // The process reported nothing: the last lines that it printed are all we know.
     if (error instanceof Unreported) throw new ApplyFailed([error.message, ...lines.slice(-20)].join("\n"));
     throw error;
   } finally {
@@ -151,7 +151,7 @@ function converse(
 
 function forEachLine(stream: Readable | null, each: (line: string) => void): void {
   if (!stream) return;
-  // Pulumi's log says where a message is from when there is no engine; a person does not care.
+  // Without an engine, Pulumi's log puts its source in front of each message. A person does not need it.
   createInterface({ input: stream }).on("line", (line) =>
     each(line.replace(/^info: /, "").replace(/^(warning: |error: )?\[runtime\] /, "$1")),
   );

@@ -73,7 +73,7 @@ function mustBeOf(project: string, { projects }: State, dir: string): void {
   const other = projects.find((name) => name !== project);
   if (other === undefined) return;
   throw new UserError(
-    `What is deployed in ${dir} is of a project ${other}, and this one is ${project} (Pulumi.yaml). Nothing was changed. ` +
+    `What is deployed in ${dir} belongs to a project ${other}, and this one is ${project} (Pulumi.yaml). Nothing was changed. ` +
       `Fix: deploy to another folder (--dir); or give the project its old name back (\`name: ${other}\` in Pulumi.yaml). ` +
       "Where nobody needs that data any more: npm start -- --fresh forgets it and begins anew.",
   );

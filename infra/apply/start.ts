@@ -45,7 +45,7 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
 export async function startHere(options: Options): Promise<RunningAccount> {
   const { dir, fresh } = options;
   if (fresh && !runningAccount(dir)) {
-    // With the account go settings of it, such as a pin to one of its versions, and what the Pulumi CLI knows of it.
+    // These belong to the account and go with it: its settings, such as a pin to a version, and the CLI's backend.
     rmSync(settingsFile(LOCAL, dir), { force: true });
     rmSync(join(dir, CLI_FOLDER), { recursive: true, force: true });
   }
@@ -57,7 +57,7 @@ export async function startHere(options: Options): Promise<RunningAccount> {
 }
 
 export interface IntoOptions extends Pick<Options, "json"> {
-  /** Where the state of what is deployed is kept; when not given, with the account, or here if another checkout started it. */
+  /** Where the state is kept. By default with the account, or in this checkout if another one started the account. */
   readonly state: string | undefined;
 }
 
@@ -74,7 +74,7 @@ export async function startInto(folder: string, options: IntoOptions, signal: Ab
   else console.log(`\nDeployed ${summary}.\n\n  API          ${urls.api}\n  Admin token  ${adminToken}`);
 }
 
-/** Whether this checkout has its state in the folder of the account: it started it, or has the folder and nobody did. */
+/** Whether this checkout keeps its state with the account: it started the account, or it has the folder and nobody did. */
 function isOurs(folder: string): boolean {
   const file = join(folder, STARTED_FROM_FILE);
   if (existsSync(file)) return readFileSync(file, "utf8").trim() === ROOT;

@@ -163,7 +163,7 @@ function read(path: string): v.InferOutput<typeof Contents> | undefined {
   const contents = v.safeParse(v.pipe(v.string(), v.parseJson(), Contents), text);
   if (contents.success) return contents.output;
   throw new UserError(
-    `${path} is not the state of an apply: ${contents.issues[0].message}. Put the file back as it was; where that cannot be, move it away, and \`npm run recover -- --stack local\` makes it again from the account. The data stays.`,
+    `${path} is not the state of an apply: ${contents.issues[0].message}. Restore the file. If you cannot, move it away and run \`npm run recover -- --stack local\`, which makes it again from the account. The data stays.`,
   );
 }
 

@@ -3,8 +3,8 @@
  * replaces or leaves it; in the end deletes what the program no longer declares.
  *
  * It follows the Pulumi engine: a replacement is created before what it replaces is deleted, `ignoreChanges`,
- * `replaceOnChanges`, `retainOnDelete`, `deleteBeforeReplace`, `import` and `protect` mean the same. Other than the engine it
- * looks at every resource first (`up --refresh`), so that what somebody deleted comes back.
+ * `replaceOnChanges`, `retainOnDelete`, `deleteBeforeReplace`, `import` and `protect` mean the same. Unlike the engine it
+ * looks at every resource first (as `up --refresh` does), so that what somebody deleted comes back.
  */
 import { isDeepStrictEqual } from "node:util";
 import { type Api, Refusal } from "../provider/api.ts";

@@ -1,6 +1,6 @@
 /**
  * `npm run drift -- --stack S`: what in the stack's account is not as the program left it, for a scheduled job. Exit code
- * 0: nothing, 2: something, 1: nobody could look. It reads, and needs no Pulumi.
+ * 0: no drift, 2: drift, 1: the account could not be read. It only reads, and needs no Pulumi.
  */
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
@@ -40,7 +40,7 @@ interface Options extends StackCommandOptions {
 
 const command = onStack(new Command("npm run drift --"))
   .description(
-    "Name what in a stack's account is not as its settings and the release in its `release` folder say. Exit code 0: nothing, 2: something, 1: could not look.",
+    "Name what in a stack's account is not as its settings and the release in its `release` folder say. Exit code 0: no drift, 2: drift, 1: the account could not be read.",
   )
   .option("--json", "print one line of JSON")
   .action(async ({ stack, dir, json }: Options) => {
@@ -177,7 +177,7 @@ function addresses({ what, declared, workerName, there, addressIn, workerIn }: A
     if (found[workerIn] === workerName) return [];
     const message = `it leads to ${found[workerIn] ?? "no Worker"}, not to ${workerName}.`;
     const fix =
-      "take it away where it was moved, once nobody needs it there; then `up --refresh`, which takes it from nobody.";
+      "remove it from the other Worker once nobody needs it there, then run `up --refresh`, which never takes an address from another Worker.";
     return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
   });
   const unknown = there
@@ -187,7 +187,7 @@ function addresses({ what, declared, workerName, there, addressIn, workerIn }: A
         code: "resource_unknown",
         subject: `${what} ${candidate[addressIn]}`,
         message: `it leads to ${workerName}, and the settings do not have it.`,
-        fix: "add it to the stack's settings, or take it away where it was made.",
+        fix: "add it to the stack's settings, or delete it where it was made.",
       }),
     );
   return [...missing, ...unknown];

@@ -50,7 +50,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   const updated = await update(name, dir, here);
   if (!updated || !stateOf(openStack(name, { dir }), here).get("Worker", LOGICAL.worker)) {
     throw new Refused(
-      "The update did not end well. What it took over stays as it is: correct what is above, then run the same command again.",
+      "The update failed. What it took over stays as it is: correct what is above, then run the same command again.",
     );
   }
   console.log(`The state of ${name} has its resources again; the data in them is as it was.`);
@@ -73,7 +73,7 @@ function refuseUnlessLost(name: string, { errors, identity, claims }: Preview): 
   const unproven = claims.found.filter(({ because }) => because === ADOPTED).map(({ what }) => what);
   if (unproven.length > 0) {
     throw new Refused(
-      `Nothing but \`adopt: true\` says that it is this stack's: ${unproven.join(", ")}. Nothing was sent. To take over what something else made: docs/adopt.md.`,
+      `Only \`adopt: true\` says that these are this stack's: ${unproven.join(", ")}. Nothing was sent. To take over what something else made: docs/adopt.md.`,
     );
   }
 }

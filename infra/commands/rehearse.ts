@@ -72,11 +72,11 @@ async function run(): Promise<number> {
   return rehearsal.ok ? 0 : 1;
 }
 
-/** What was built once and not since is not what is checked out now. */
+/** Warns where the release was built from another commit than the one that is checked out. */
 function sayWhereOld({ release: { commit } }: Side): void {
   const head = commitOf("HEAD");
   if (commit === null || head === undefined || commit.startsWith(head)) return;
-  say(`${BUILT} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build makes it anew`);
+  say(`${BUILT} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build builds it again`);
 }
 
 function find(name: string): Promise<Side> {

@@ -75,7 +75,7 @@ async function rollback(options: Options): Promise<void> {
   const { serving } = await readWorker(stack.reads, workerName);
   if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
     throw new Refused(
-      `Version ${to} does not have all traffic: the update did not end well. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to take it back.`,
+      `Version ${to} does not have all traffic: the update failed. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to undo it.`,
     );
   }
   console.log(
@@ -95,7 +95,7 @@ async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<v
     console.log(`${stack.name} is not pinned any more; its release has its traffic again.`);
   else
     throw new Refused(
-      `The pin is out of ${file}, but the update did not end well: its traffic is where it was. Correct what is above, then run \`up\` again.`,
+      `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then run \`up\` again.`,
     );
 }
 

@@ -58,7 +58,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
   changeSetting(file, ROLLOUT, share);
   if (!(await update(name, dir))) {
     throw new Refused(
-      `The update did not end well. ${ROLLOUT} is ${share} in ${file}: run the same command again to complete it.`,
+      `The update failed. ${ROLLOUT} is ${share} in ${file}: run the same command again to complete it.`,
     );
   }
   console.log(await status({ stack: name, dir }));

@@ -1,7 +1,7 @@
 /**
  * What a pattern's operations cost: test/<pattern>/cost.ts has it as `cost`. Most of a Durable Object's bill is rows
- * written. Ours are at most so many, which the tests of each pattern hold by these very numbers; the article's are
- * counted in its code (test/<pattern>/worker/naive.ts), where each `put` and each `setAlarm` is a row.
+ * written. Ours are an upper limit, and the tests of each pattern hold it with these numbers. The article's are counted
+ * in its code (test/<pattern>/worker/naive.ts), where each `put` and each `setAlarm` is a row.
  */
 
 export interface Rows {

@@ -1,6 +1,6 @@
 /**
  * The Worker in workerd as its files are, with the bindings of wrangler.jsonc, and again after every change of a file.
- * `wrangler dev` does the same, but starts a process for the page and bundles twice, which takes longer than a look away.
+ * `wrangler dev` does the same more slowly: it starts a process for the page and bundles twice.
  */
 import { watch } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ export interface DevOptions {
 
 /** What a change may wait for others of the same save, in milliseconds. */
 const TOGETHER_MS = 20;
-/** What the page is built of is in no bundle of the Worker's own; what it is built into is. */
+/** The sources of the page. The Worker's bundle has only the file that is built from them. */
 const OF_PAGE = /^(page|[^/\\]+[/\\]panel)[/\\]/;
 const MADE = "assets.gen";
 /** Where `wrangler dev` keeps its data, too. */

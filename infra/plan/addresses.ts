@@ -30,11 +30,11 @@ export function takenAddresses(
       subject: `${kind} ${name}`,
       message:
         worker === undefined
-          ? "it is there already and leads to no Worker: what it matches is kept from every Worker on purpose."
-          : `it leads to the Worker ${worker}, whose callers it would be taken from.`,
+          ? "this route exists already and leads to no Worker: somebody keeps all Workers off these addresses."
+          : `it leads to the Worker ${worker}, which would lose its callers.`,
       fix:
         worker === undefined
-          ? "take it out of this stack's settings, or take that route away where it was made."
-          : `use another one for this stack, or take it away from ${worker} where that was set up, once nobody needs it there.`,
+          ? "remove it from this stack's settings, or delete that route where it was made."
+          : `use another one for this stack, or remove it from ${worker} once nobody needs it there.`,
     }));
 }

@@ -14,7 +14,7 @@ export interface Found {
   readonly because: string;
 }
 
-/** Why something is taken over that nothing but the setting says is the stack's. */
+/** Why something is taken over when only the setting `adopt` says that it is the stack's. */
 export const ADOPTED = "adopted";
 
 /** A resource's name, and the id that it is imported by where it is there and not in the state. */

@@ -58,7 +58,7 @@ interface WorkerPart {
 function workerPart({ settings, identity, live, known, adopts }: Claiming): WorkerPart {
   const { worker, inState } = identity;
   const nothing: WorkerPart = { importId: undefined, found: [], findings: [] };
-  // An engine that cannot tell its state: as far as an adoption goes, and it never was ours then.
+  // If the engine cannot tell its state, only an adoption takes the Worker over.
   if (!worker || inState || (!known && !adopts)) return nothing;
   const importId = `${settings.accountId}/${worker.id}`;
   const because = adopts ? ADOPTED : proofOf(settings, worker.tags, worker.deployedOn !== undefined, live);

@@ -36,7 +36,7 @@ export function credentialFindings(config: Environment, env: Environment): reado
         code: "token_malformed",
         subject: "CLOUDFLARE_API_TOKEN",
         message: `no request can carry it: it has ${shapeOf(given)}.`,
-        fix: "export the token alone, without blanks and line ends.",
+        fix: "export only the token, without spaces or line breaks.",
       },
     ];
   }
@@ -56,6 +56,6 @@ export function credentialFindings(config: Environment, env: Environment): reado
 /** `38 characters`, and what among them is no letter, digit, hyphen or underscore. */
 function shapeOf(token: string): string {
   const odd = token.replaceAll(/[0-9A-Za-z\-_]/g, "").length;
-  const space = /\s/.test(token) ? ", blanks or line ends among them" : "";
+  const space = /\s/.test(token) ? " with spaces or line breaks among them" : "";
   return `${token.length} characters${space || (odd > 0 ? `, ${odd} of them others` : "")}`;
 }

@@ -88,7 +88,7 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
     const version = versions.find((known) => known.versionId === versionId);
     return version ? [{ ...version, percentage }] : [];
   });
-  // Where none is ours the Worker never was: that is the planner's to say.
+  // If no version is ours, the Worker never was; the planner reports that.
   const last = versions.find(isOurs);
   if (!last) return [];
   const foreign = live.filter((version) => !isOurs(version));
@@ -96,8 +96,8 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
     return foreign.map((version) => ({
       code: "serving_version_not_ours",
       subject: `version ${version.number}`,
-      message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; against version ${last.number} ${changedBindings(last.bindings, version.bindings)}.${renamed(last, version)}`,
-      fix: "`up` puts this stack's release back, with this stack's secrets; what it was made for must be in the program or the settings before.",
+      message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; compared with version ${last.number}, ${changedBindings(last.bindings, version.bindings)}.${renamed(last, version)}`,
+      fix: "`up` puts this stack's release back, with this stack's secrets. Before that, put into the program or the settings what the other version was made for.",
     }));
   }
   if (!deployment || asWanted || deployment.message?.startsWith(MARK)) return [];

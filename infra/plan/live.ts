@@ -95,10 +95,10 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   if (!first) return { ...NOTHING, id: worker.id };
 
   const recorded = recordOf(first.bindings);
-  // Only what something else deployed has to be looked at below its version: with `migrations`, that lists no classes.
+  // A version that another tool deployed with `migrations` lists no classes, so its namespaces are read too.
   const namespaces = recorded ? undefined : await reads.namespaces(workerName);
   const all = await reads.versions(worker.id);
-  // What something else has deployed over a release of ours stands where that release stood, if its classes say so too.
+  // If another tool deployed over our release, the last recorded step still holds, as long as its classes agree.
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
   const sameStep = all.filter(({ bindings }) => standing && recordOf(bindings)?.migration === standing.migration);
   const known = all.map(liveVersion);

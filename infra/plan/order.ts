@@ -1,7 +1,7 @@
 /**
- * Whether a release is older than what serves: a slow CI job must not put the source of yesterday over that of today.
- * The order is that of the commits' times: a deployment has no history of git at hand, and a shallow checkout none
- * either. It says nothing where one of the two was built outside of git, and nothing about two builds of one commit.
+ * Whether a release is older than what serves: a slow CI job must not put yesterday's source over today's. Commit
+ * times decide, because a deployment has no git history at hand, and neither has a shallow checkout. Two builds of one
+ * commit are as old as each other, and a build from outside of git has no age.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";

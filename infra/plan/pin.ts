@@ -58,7 +58,10 @@ export const canServe = ({ number, digest }: Candidate, rollbackFloor: number | 
 export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Finding | undefined {
   const subject = `pin ${pin}`;
   const possible = versions.filter((version) => canServe(version, rollbackFloor));
-  const fix = `name one of ${possible.map(({ number }) => number).join(", ") || "none: there is nothing to go back to"} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`;
+  const numbers = possible.map(({ number }) => number).join(", ");
+  const fix = numbers
+    ? `name one of ${numbers} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`
+    : "release the pin with --unpin: no earlier version can serve again.";
   const version = versions.find(({ number }) => number === pin);
   if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };
   if (version.digest === undefined) {

@@ -21,7 +21,7 @@ import { unreadable } from "./unreadable.ts";
  */
 export async function planFor(settings: Settings, release: Release): Promise<Preview> {
   const engine = pulumi.runtime.getEngine() !== undefined;
-  // Without the engine there is no provider that could mind.
+  // Without the engine, no provider checks the token.
   refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);
   const findings = await promotionFindings(settings.promotesFrom, release);
   const reads = providerReads(settings.accountId);

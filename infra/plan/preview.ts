@@ -130,8 +130,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const left = storageLeft(settings, notDeclared(known, storage));
   const misbuilt = mismatch(settings, release, migrations);
   const whose = [...identity.findings, ...claims.findings];
-  // What a release of another history would do is nothing that its fixes could be taken from.
-  // Nor is what it would do to a Worker that is another's.
+  // Where the history or the Worker is another, all other findings would suggest wrong fixes.
   const all =
     misbuilt.length || identity.findings.some(isError)
       ? [...findings, ...misbuilt, ...identity.findings]

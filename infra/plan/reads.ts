@@ -1,6 +1,6 @@
 /**
- * What is read of an account, by whom ever: inside the program through the provider's data sources, in a command
- * through the REST API. Both give what the types of `@pulumi/cloudflare` promise, and both are checked here.
+ * Reads an account: the program through the provider's data sources, a command through the REST API. Both give what
+ * the types of `@pulumi/cloudflare` promise, and both are checked here.
  */
 import * as v from "valibot";
 import { type Api, at, Refusal } from "../provider/api.ts";

@@ -1,7 +1,7 @@
 /**
- * What a changed region table does to the names of objects that exist: pure. An object's name begins with the
- * environment's and its region's prefix, and its id depends on its jurisdiction, so a change of either leaves its
- * data where nothing asks for it. Cloudflare lists ids of objects and no names: data in a namespace may be any region's.
+ * What a changed region table does to the names of existing objects: pure. An object's name begins with the
+ * environment's and its region's prefix, and its id depends on its jurisdiction. If either changes, nothing asks for
+ * the old name any more. Cloudflare lists ids of objects and not names, so data in a namespace may be any region's.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { namePrefix } from "../../contract/regions.ts";
@@ -123,13 +123,13 @@ function lossFinding(change: RegionChange): Finding | undefined {
     case "removed":
       return about(
         "region_prefix_removed",
-        `region ${id} is gone, and objects with this prefix would be found no more.`,
+        `region ${id} is gone, and objects with this prefix become unreachable.`,
         "put the region back",
       );
     case "prefix":
       return about(
         "region_prefix_changed",
-        `region ${id} would name its objects ${change.to}…, and those with this prefix would be found no more.`,
+        `region ${id} would name its objects ${change.to}…, and those with this prefix become unreachable.`,
         "put the prefixes back (environmentPrefix and the region's)",
       );
     case "id":

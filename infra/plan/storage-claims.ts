@@ -74,7 +74,7 @@ function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taki
       code: "name_not_ours",
       subject: what,
       message:
-        "it is there and not in this stack's state; it has data in it, and no version of this stack is bound to it.",
+        "it exists and has data in it, but this stack's state does not have it and no version of this stack is bound to it.",
       fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
     },
   };

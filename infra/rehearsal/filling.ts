@@ -28,9 +28,9 @@ export interface Held {
 export interface Filling {
   /** The binding of its class, in the release that is filled. */
   readonly binding: string;
-  /** False where the Worker chooses the object: no id of a caller's means it. */
+  /** False where the Worker chooses the object, so that a caller cannot name it. */
   readonly takesId?: false;
-  /** Whether it is filled after all others, because what it holds is less by and by. */
+  /** Whether it is filled last, because what it holds shrinks with time. */
   readonly last?: true;
   /** Makes an object hold data, and returns how to read it. */
   readonly fill: (subject: Subject) => Promise<Held>;

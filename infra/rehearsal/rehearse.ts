@@ -79,7 +79,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const names = [projectName(from.root), projectName(to.root)];
   if (names[0] !== names[1]) {
     throw new SideError(
-      `${from.name} is of a project ${names[0]}, and ${to.name} of a project ${names[1]} (Pulumi.yaml): to Pulumi these are two stacks, and neither takes over what the other has. Name a release that was made since the project was renamed.`,
+      `${from.name} belongs to a project ${names[0]}, and ${to.name} to a project ${names[1]} (Pulumi.yaml): to Pulumi these are two stacks, and neither takes over what the other has. Name a release that was made since the project was renamed.`,
     );
   }
   const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
@@ -162,8 +162,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
 }
 
 /**
- * Over the stack's own config: what an account of one evening does not have (zones, another stack to promote from),
- * and leave to take away what the plan names, because seeing what that takes is what a rehearsal is for.
+ * What is laid over the stack's own config: a throw-away account has no zones and no other stack to promote from, and
+ * here the plan may delete whatever it names, because a rehearsal shows what that costs.
  */
 function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
   return {

@@ -54,7 +54,7 @@ export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerCon
   const refused = refusedKeys(json).map((line) => `  ${line}`);
   if (refused.length) {
     throw new BuildError(
-      `${file} has keys that no release takes along. Say each where it belongs, and take it out (docs/wrangler-file.md):\n${refused.join("\n")}`,
+      `${file} has keys that no release uses. Set each where it belongs, and delete it here (docs/wrangler-file.md):\n${refused.join("\n")}`,
     );
   }
   const result = v.safeParse(WorkerConfig, json);

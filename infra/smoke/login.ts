@@ -24,4 +24,4 @@ export async function logIn(client: Client, userId: string, adminToken: string |
 }
 
 /** What a probe says that was let in nowhere. */
-export const NEEDS_TOKEN = "strangers are refused; the rest takes --admin-token";
+export const NEEDS_TOKEN = "strangers are refused; the rest needs --admin-token";

@@ -31,7 +31,7 @@ export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check
 /** A pattern's test/<pattern>/smoke.ts. */
 interface Tool {
   readonly probe: Probe;
-  /** Whether it comes after all others, because it leaves less of something to them. */
+  /** Whether it runs last, because it uses up what the others need. */
   readonly last?: boolean;
 }
 

@@ -114,7 +114,7 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
 const FIXES: Readonly<Record<string, (stack: string) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
   adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
-  adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or take it away`,
+  adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
   environmentPrefix: (stack) => `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
   zoneId: (stack) => `${configSet(stack)} zoneId <the zone's id>`,
 };
@@ -218,8 +218,8 @@ function ofAnotherName(
   const problems = [...names].map((other) => {
     const settings = others.flatMap(([namespace, name]) => (namespace === other ? name : []));
     return (
-      `${settings.map((name) => `${other}:${name}`).join(", ")}: of a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
-      `Fix: take "${other}:" away in front of them in Pulumi.${stack}.yaml.`
+      `${settings.map((name) => `${other}:${name}`).join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
+      `Fix: remove "${other}:" in front of them in Pulumi.${stack}.yaml.`
     );
   });
   return { keys, problems };
@@ -273,7 +273,7 @@ function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>): string
 
 function unknown(path: string): string {
   const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-  return `${path} is not a setting. Fix: take it away, or correct its name${others}.`;
+  return `${path} is not a setting. Fix: remove it, or correct its name${others}.`;
 }
 
 function sentence(stack: string, path: string, message: string): string {

@@ -172,7 +172,7 @@ export function overrideFindings(
     code: "setting_without_place",
     subject: `${key}.${name}`,
     message: `wrangler.jsonc, as it was when the release was built, has no such ${key === "vars" ? "variable" : "binding"}${names.length ? `; it has ${names.join(", ")}` : ""}.`,
-    fix: `correct its name in Pulumi.${stack}.yaml or take it away; or say it in wrangler.jsonc too and build again.`,
+    fix: `correct its name in Pulumi.${stack}.yaml, or remove it; or add it to wrangler.jsonc and build again.`,
   });
   const names = bindable(release, { regions });
   return [

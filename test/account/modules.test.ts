@@ -49,7 +49,7 @@ it("answers with its modules; the same again is no change, another query is a ne
   expect(await ask()).toEqual(["SELECT 2", true, "a/b"]);
 });
 
-it("is not built with a key that no release takes along", async () => {
+it("is not built with a key that no release uses", async () => {
   const file = join(project.root, "wrangler.jsonc");
   const config = readFileSync(file, "utf8");
   writeFileSync(file, config.replace('"main":', '"browser": { "binding": "BROWSER" }, "main":'));

@@ -28,7 +28,7 @@ it("passes every pattern of a stack that is well, with the admin token", async (
 it("needs no admin token, and says what it could not try", async () => {
   const checks = await smoke(new URL(stack.url));
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
-  expect(checks.find(({ name }) => name === "ledger")?.detail).toContain("that takes --admin-token");
+  expect(checks.find(({ name }) => name === "ledger")?.detail).toContain("that needs --admin-token");
 });
 
 it("fails on another release than the one that was asked for, and still looks at all else", async () => {

@@ -234,7 +234,7 @@ describe("mistakes", () => {
 
   it.runIf(CONFIG_KEYS.includes("chat"))("are in a setting of a pattern that does not exist", () => {
     expect(problems({ ...staging, chat: '{"historyLimit":5,"history":9}' })).toEqual([
-      "chat.history is not a setting. Fix: take it away, or correct its name.",
+      "chat.history is not a setting. Fix: remove it, or correct its name.",
     ]);
   });
 
@@ -262,7 +262,7 @@ describe("mistakes", () => {
     const found = problems({ ...config, "old:promotesFrom": "dev", "aws:region": "eu", "cloudflare:baseUrl": "x" });
     expect(found).toEqual([
       expect.stringMatching(
-        /^old:.*old:promotesFrom.*: of a project old, and this one is my-app .*take "old:" away .* Pulumi.staging.yaml/,
+        /^old:.*old:promotesFrom.*: these belong to a project old, and this one is my-app .*remove "old:" .* Pulumi.staging.yaml/,
       ),
     ]);
     expect(found.join()).not.toMatch(/aws|cloudflare|rateLimits/);

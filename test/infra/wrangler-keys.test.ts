@@ -1,4 +1,4 @@
-/** Every key of wrangler.jsonc is in one list, and what no release takes along is refused by name, all at once. */
+/** Every key of wrangler.jsonc is in one list, and what no release uses is refused by name, all at once. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -22,7 +22,7 @@ export async function probe({ client, id, options: { adminToken } }: Subject): P
     status("a transfer to the same account", await transfer(5, from), 400);
     const deposit = { json: { account: from, amount: 10 } };
     status("a deposit without the admin token", await client.call(at("deposit"), deposit), 401);
-    if (adminToken === undefined) return "refuses what it must; money was not moved: that takes --admin-token";
+    if (adminToken === undefined) return "refuses what it must; money was not moved: that needs --admin-token";
 
     status("a deposit", await client.call(at("deposit"), { ...deposit, token: adminToken }), 200);
     const once = { json: { from, to: other, amount: 7 }, headers: { "Idempotency-Key": id }, token };

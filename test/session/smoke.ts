@@ -9,7 +9,7 @@ export async function probe({ client, options: { adminToken } }: Subject): Promi
 
   const begun = await client.call("/session", { json: { userId: "smoke" }, token: adminToken });
   // Where guests may not log in by themselves, that they are refused is all that can be seen without the token.
-  if (adminToken === undefined && begun.status === 401) return "guests are refused; the rest takes --admin-token";
+  if (adminToken === undefined && begun.status === 401) return "guests are refused; the rest needs --admin-token";
   const token = String(member(status("POST /session", begun, 200), "token"));
   const found = status("GET /session", await client.call("/session", { token }), 200);
   // Who logs in by themselves is a guest, and is called one.
