@@ -1,5 +1,6 @@
 /** What a pattern says of itself. Data only: infra/ and the tools read it too, and they have no Workers runtime. */
 import type * as v from "valibot";
+import type { SchemaSteps } from "./objects/steps.ts";
 import type { Action } from "./who.ts";
 
 export interface PatternFacts {
@@ -13,6 +14,8 @@ export interface PatternFacts {
   readonly class: string;
   /** Where its routes are mounted. */
   readonly path: `/${string}`;
+  /** Its tables, in steps. Without it the pattern keeps no SQL. */
+  readonly schema?: SchemaSteps;
   /** What may be done with it, each with the rule that ships (worker/access.ts). Every route names one of them. */
   readonly actions: Readonly<Record<string, Action>>;
   /** What the rate limiter does in front of its routes. Without it they are not limited. */
@@ -33,4 +36,4 @@ export interface Limit {
 /** A pattern's facts, with types as narrow as they are written. */
 export const pattern = <const Facts extends PatternFacts>(
   facts: Facts,
-): Facts & Pick<PatternFacts, "limit" | "needs"> => facts;
+): Facts & Pick<PatternFacts, "limit" | "needs" | "schema"> => facts;

@@ -32,6 +32,7 @@ import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
+import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
@@ -54,6 +55,8 @@ export interface Preview {
   /** Why the release becomes a version once more, though one with its tag is there, in words; undefined: it does not. */
   readonly renewedBecause: string | undefined;
   readonly traffic: Traffic;
+  /** How the tables of the release stand to those of the objects. */
+  readonly schema: SchemaPlan;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
   /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
@@ -118,6 +121,13 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const schema = schemaPlan({
+    stack,
+    release,
+    inUse: live.schemas,
+    moves: planned.moves,
+    share: traffic.release,
+  });
   const secrets = await args.secrets;
   const kept = keptVersion(tag, versions, live.servedLast);
   const older =
@@ -150,6 +160,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             allowRegionLoss,
           }),
           ...traffic.findings,
+          ...schema.findings,
           ...older,
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
@@ -169,6 +180,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     secrets,
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
+    schema,
     deploymentMessage: deploymentMessage(live, tag, asWanted),
     served,
     share: shareOf(served, release.digest, traffic, versions),

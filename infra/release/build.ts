@@ -7,6 +7,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import { patterns } from "../../worker/patterns.ts";
 import { migrations } from "../migrations.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
@@ -14,6 +15,7 @@ import { Extras, extrasOf } from "./extras.ts";
 import { digestOf, FORMAT, MAIN_MODULE, MAIN_TYPE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { RELEASE_DIR, ROOT } from "./root.ts";
+import { schemasOf, undecided } from "./schemas.ts";
 import { compressedSize } from "./size.ts";
 import { readWorkerConfig } from "./worker-config.ts";
 
@@ -33,6 +35,8 @@ export interface Built {
 export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   const problems = lint(migrations).filter(isError);
   if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
+  const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);
+  if (unclear.length) throw new BuildError(`${UNDECIDED}\n${unclear.join("\n")}`);
   const page = await buildPage();
   const config = readWorkerConfig();
 
@@ -57,15 +61,17 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
     config,
     bound.flatMap(({ scriptName, ...rest }) => (scriptName === undefined ? [] : [{ ...rest, scriptName }])),
   );
+  const classes = exports.filter((name) => name !== "default").sort();
   const content: Omit<Manifest, "digest"> = {
     format: FORMAT,
     modules,
-    classes: exports.filter((name) => name !== "default").sort(),
+    classes,
     bindings: bound.flatMap(({ scriptName, ...own }) => (scriptName === undefined ? [own] : [])),
     compatibilityDate: config.compatibility_date,
     compatibilityFlags: config.compatibility_flags,
     ...(extras && { extras: v.parse(Extras, extras) }),
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
+    schemas: schemasOf(patterns, classes),
     ...sourceCommit(),
   };
   const manifest: Manifest = { ...content, digest: releaseDigest(content) };
@@ -87,6 +93,9 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
   renameSync(next, dir);
   return { dir, manifest, compressed, page };
 }
+
+const UNDECIDED =
+  "These schema steps do not only add tables, indexes or columns. Say in the pattern's schema.ts what older code does with each: breaking(sql) or compatible(sql), of worker/objects/steps.ts.";
 
 /** The commit that is checked out, marked when the files differ from it, and its time; null where git or a commit is missing. */
 function sourceCommit(): Pick<Manifest, "commit" | "committed"> {

@@ -1,6 +1,7 @@
 /** The manifest of a release: what the program needs to know of a built Worker. Written once by the build, promoted unchanged. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { Schemas } from "../../contract/release.ts";
 import { canonical } from "./canonical.ts";
 import { Extras } from "./extras.ts";
 
@@ -39,6 +40,8 @@ export const Manifest = v.object({
   extras: v.optional(Extras),
   /** The last step of infra/migrations.ts when the release was built, and the hash of the history up to it. */
   migration: v.object({ step: v.string(), history: v.string() }),
+  /** The SQL schemas of the classes; undefined in a release from before they were recorded. */
+  schemas: v.optional(Schemas),
   /** The commit of the source; ends in "-dirty" when files were changed since, null outside a git checkout. */
   commit: v.nullable(v.string()),
   /** When that commit was made, in ISO 8601, UTC; null outside a git checkout. What is built of changed files is as old. */

@@ -1,5 +1,6 @@
 /** Ledgers: what the rest of the house knows of them. Their class, binding and path have the article's names. */
 import { pattern } from "../pattern.ts";
+import { schema } from "./schema.ts";
 
 export const ledger = pattern({
   folder: "ledger",
@@ -7,6 +8,7 @@ export const ledger = pattern({
   binding: "ACCOUNT",
   class: "AccountDO",
   path: "/account",
+  schema,
   actions: {
     /** Out of an account. An account is the user's whose id is its name. */
     transfer: { may: "owner", open: true },
