@@ -15,6 +15,7 @@ import {
 } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
+import { recordedCommit } from "../release/source.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
@@ -22,6 +23,7 @@ import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extr
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
+import { dirtyFindings } from "./dirty.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
 import { type Identity, identify } from "./identity.ts";
@@ -162,6 +164,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...traffic.findings,
           ...schema.findings,
           ...older,
+          ...(traffic.release > 0 ? dirtyFindings(settings, release) : []),
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),
@@ -175,7 +178,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     identity,
     claims,
     plan: planned,
-    source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
+    source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
     tag,
     secrets,
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),

@@ -1,5 +1,6 @@
 /** The outcome of a rehearsal as a person reads it, and as a program does. */
 import { shortDigest } from "../release/manifest.ts";
+import { describeSource } from "../release/source.ts";
 import type { Back } from "./back.ts";
 import type { ClassOutcome, Fate } from "./classes.ts";
 import type { Rehearsal } from "./rehearse.ts";
@@ -52,9 +53,8 @@ export function asJson(from: Side, to: Side, stack: string, rehearsal: Rehearsal
   return JSON.stringify({ from: side(from), to: side(to), stack, ...rehearsal }, null, 2);
 }
 
-function described({ name, release: { digest, migration, commit } }: Side): string {
-  const source = commit === null ? "" : `, commit ${commit.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1")}`;
-  return `${name}: ${shortDigest(digest)}, step ${migration.step}${source}`;
+function described({ name, release }: Side): string {
+  return `${name}: ${shortDigest(release.digest)}, step ${release.migration.step}, ${describeSource(release)}`;
 }
 
 const short = (hash: string | undefined): string => (hash === undefined ? "-" : shortDigest(hash));

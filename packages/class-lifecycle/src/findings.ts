@@ -49,6 +49,7 @@ export type Code =
   | "stack_pinned"
   | "release_step_mismatch"
   | "older_release"
+  | "dirty_release"
   // Ours: the tables of objects.
   | "schema_step_changed"
   | "schema_left_behind"
