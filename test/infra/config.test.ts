@@ -102,7 +102,17 @@ describe("Pulumi.yaml", () => {
     // It has no type for objects, and no default for a secret.
     const ofPatterns = patterns.flatMap(({ settings }) => Object.entries<v.GenericSchema>(settings));
     const objects = ofPatterns.filter(([, schema]) => v.is(schema, {})).map(([key]) => key);
-    const undeclarable = ["adminToken", "adminTokenPrevious", "bind", "identity", "regions", "vars", ...objects];
+    const undeclarable = [
+      "adminToken",
+      "adminTokenPrevious",
+      "bind",
+      "identity",
+      "regions",
+      "rolloutAnalysis",
+      "rolloutSteps",
+      "vars",
+      ...objects,
+    ];
     // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
