@@ -10,11 +10,11 @@ export const Release = v.object({
 });
 export type Release = v.InferOutput<typeof Release>;
 
-/** With the hash of the history up to that migration: the planner reads it back from a live version. */
+/** The same with the hash of the history up to that migration. The planner reads it back from a live version. */
 export const RecordedRelease = v.object({
   ...Release.entries,
   history: v.string(),
-  /** When the commit was made (ISO 8601): tells an older release from a newer one. */
+  /** The time of the commit (ISO 8601), which tells an older release from a newer one. */
   committed: v.optional(v.string()),
   /** A few bits that change with the stack's secrets (infra/stack/secrets-mark.ts). */
   secrets: v.optional(v.string()),

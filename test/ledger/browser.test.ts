@@ -55,5 +55,5 @@ it("shows in every window of a browser what one of them moved", async () => {
 it("says that a deposit needs the right token", async () => {
   const page = await visit({ ids: { ledger: randomUUID() } });
   await deposit(page, "alice", 1, "a-guess");
-  await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is not valid.* Nothing moved\.$/);
+  await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is invalid.* Nothing moved\.$/);
 });

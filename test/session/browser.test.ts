@@ -29,7 +29,7 @@ it("logs in as a guest, by a cookie that no script can read, and logs out", asyn
   await expect.poll(() => state(page)).toBe("Logged in as guest-ada, guest");
 
   await page.getByRole("button", { name: "Log out" }).click();
-  await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is left.");
+  await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is stored any more.");
   expect(await page.context().cookies()).toEqual([]);
   expect(await page.getByRole("button", { name: "Read it" }).isDisabled()).toBe(true);
 });
@@ -63,6 +63,6 @@ it("says so when the session has ended elsewhere", async () => {
   await other.getByRole("button", { name: "Log out" }).click();
   await expect.poll(() => state(other)).toBe("Logged out");
   await page.getByRole("button", { name: "Read it" }).click();
-  await expect.poll(() => note(page)).toBe("There is no session any more.");
+  await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
 });

@@ -1,14 +1,14 @@
 /**
- * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. The entries of one
- * account are found without an index, which would cost two rows more: each transaction carries, for both of its
- * accounts, the number of the one before, and an account carries the number of its last.
+ * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. An index to find the
+ * entries of one account would cost two rows more. Instead each transaction has the number of the previous one of both
+ * its accounts, and an account has the number of its last.
  */
 import { REPLAYS_TABLE } from "../objects/replays.ts";
 import type { SchemaSteps } from "../objects/schema.ts";
 import { type Account, MAX_AMOUNT, NEW_ACCOUNT, OUTSIDE, type Transaction } from "./rules.ts";
 
 export const LEDGER_STEPS: SchemaSteps = [
-  // The checks are the last line of defence: the rules have refused such a payment long before.
+  // The checks are the last line of defence: the rules should have refused such a payment before.
   `CREATE TABLE accounts (
      name TEXT PRIMARY KEY,
      balance INTEGER NOT NULL CHECK (balance >= 0 OR name = '${OUTSIDE}'),
@@ -46,7 +46,7 @@ export function readAccount(sql: SqlStorage, name: string): Account {
   return rows[0] ?? NEW_ACCOUNT;
 }
 
-/** Whether any account has money, or owes it. */
+/** Whether any account has money, or owes some. */
 export function hasMoney(sql: SqlStorage): boolean {
   return sql.exec("SELECT 1 FROM accounts WHERE balance <> 0 LIMIT 1").toArray().length > 0;
 }
@@ -98,7 +98,7 @@ export function listTransactions(sql: SqlStorage, from: number, limit: number): 
   return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
 }
 
-/** The transactions of one account, newest first, from number `from` down: along the chain, a row at a time. */
+/** The transactions of one account, newest first, from number `from` down. Follows the chain, a row at a time. */
 export function listTransactionsOf(
   sql: SqlStorage,
   account: string,
@@ -120,7 +120,7 @@ export function listTransactionsOf(
   return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
 }
 
-/** Every account, the outside too. Read it to the end before the next await. */
+/** Every account, with `OUTSIDE`. Read it to the end before the next await. */
 export function everyAccount(sql: SqlStorage): Iterable<NamedAccount> {
   return sql.exec<Row<NamedAccount>>("SELECT name, balance, last FROM accounts");
 }

@@ -1,17 +1,17 @@
 /**
- * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes;
- * a step that fails leaves schema and version as they were; an object that was only looked at stays empty, since
- * even an empty database is stored, and billed, for ever.
+ * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes. A step
+ * that fails leaves schema and version as they were. An object that was only read stays empty, because even an empty
+ * database is stored, and billed, for ever.
  */
 
 /**
- * SQL statements that take a schema from one version to the next. Append only, and only add: never change a released
- * step, never take away what the release before reads. Then a rollback, or a rollout that serves an object by the new
- * release now and by the old one a minute later, finds tables that it can use.
+ * SQL statements that take a schema from one version to the next. Append only: never change a released step, and never
+ * remove what the previous release reads. Then that release still finds tables that it can use: after a rollback, or in
+ * a gradual rollout, which may serve an object by the new release now and by the old one a minute later.
  */
 export type SchemaSteps = readonly string[];
 
-/** The schema of one object, to be made in its constructor. */
+/** The schema of one object. Make it in the object's constructor. */
 export class Schema {
   readonly #storage: DurableObjectStorage;
   readonly #steps: SchemaSteps;
@@ -24,12 +24,12 @@ export class Schema {
     if (!this.empty) this.create();
   }
 
-  /** Whether nothing was ever written: there are no tables to read. */
+  /** Whether nothing was ever written, so that there are no tables. */
   get empty(): boolean {
     return this.#version === 0;
   }
 
-  /** Brings the tables to the newest version. Call it before the first write; does nothing when they are there. */
+  /** Brings the tables to the newest version. Call it before the first write; it may be called again. */
   create(): void {
     if (this.#version >= this.#steps.length) return;
     this.#storage.transactionSync(() => {
@@ -40,7 +40,7 @@ export class Schema {
       );
       sql.exec("INSERT OR REPLACE INTO schema_version VALUES (1, ?)", this.#steps.length);
     });
-    // Only now: a transaction that was rolled back must not leave memory ahead of the disk.
+    // After the transaction, because a rollback must not leave memory ahead of the disk.
     this.#version = this.#steps.length;
   }
 

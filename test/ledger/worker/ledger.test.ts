@@ -517,7 +517,7 @@ describe("the audit", () => {
     ["UPDATE transactions SET payee_balance = 4 WHERE seq = 2", /transaction 2: bob has 4/],
     ["DELETE FROM transactions WHERE seq = 2", /transaction 2 is missing/],
     ["DELETE FROM transactions WHERE seq = 4", /account bob: ends at transaction 4, not 3/],
-    ["DELETE FROM accounts WHERE name = 'bob'", /account bob: has entries and is missing/],
+    ["DELETE FROM accounts WHERE name = 'bob'", /account bob: is missing, but has entries/],
     ["UPDATE transactions SET payer_previous = 0 WHERE seq = 3", /transaction 3: bob follows 0, not 2/],
   ])("finds what was tampered with: %s", async (tamper, fault) => {
     const { stub, deposit, transfer, audit } = aLedger();
