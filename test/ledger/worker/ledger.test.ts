@@ -392,7 +392,7 @@ describe("what does not last", () => {
     const remove = () => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
     await deposit("alice", 10);
     await transfer("alice", "bob", 4, { "Idempotency-Key": "k" });
-    expect(await remove()).toMatchObject(refused(409, { detail: expect.stringContaining("withdraw it") }));
+    expect(await remove()).toMatchObject(refused(409, { detail: expect.stringContaining("withdraw all of it") }));
     expect(await balance("bob")).toBe(4);
     await post("withdraw", { account: "alice", amount: 6 }, ADMIN);
     await post("withdraw", { account: "bob", amount: 4 }, ADMIN);
