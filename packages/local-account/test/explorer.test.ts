@@ -246,7 +246,7 @@ it("shows keys and values of KV, page by page", async () => {
   });
   expect(await data(test, `kv/${id}/value?key=raw`)).toEqual({ key: "raw", bytes: 3, text: null, isCut: false });
   const gone = await get(test.running.apiPort, `/data/kv/${id}/value?key=gone`);
-  expect([gone.status, JSON.parse(gone.text).error]).toEqual([404, 'reads has no key "gone" any more.']);
+  expect([gone.status, JSON.parse(gone.text).error]).toEqual([404, 'reads no longer has the key "gone".']);
 });
 
 it("shows what is known of the objects of a bucket, and not what is in them", async () => {
