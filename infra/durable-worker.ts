@@ -87,7 +87,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     };
     this.migration = version ? plan.to : (live.step?.name ?? "");
     this.rollbackFloor = pulumi.output(
-      version && (plan.changesLifecycle || live.rollbackFloor === undefined)
+      version && (plan.changesLifecycle || preview.schema.raisesFloor || live.rollbackFloor === undefined)
         ? version.number
         : (live.rollbackFloor ?? 0),
     );
@@ -153,9 +153,9 @@ const takingOver = (importId: string): pulumi.CustomResourceOptions => ({
  * commit that makes the same bytes is no other version.
  */
 function ownBindings({ release, source, secrets }: Preview): readonly cloudflare.types.input.WorkerVersionBinding[] {
-  const { bindings, digest, migration } = release;
+  const { bindings, digest, migration, schemas } = release;
   const { commit, committed } = source;
-  const record = { digest, migration: migration.step, history: migration.history, commit, committed, secrets };
+  const record = { digest, migration: migration.step, history: migration.history, schemas, commit, committed, secrets };
   return [
     ...bindings.map(({ binding, className }) => ({ type: "durable_object_namespace", name: binding, className })),
     jsonBinding("RELEASE", record),

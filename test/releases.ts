@@ -5,6 +5,13 @@ import { join, relative } from "node:path";
 import { buildRelease } from "../infra/release/build.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
+import { type Source, sourceOf } from "../infra/release/source.ts";
+
+/** The source as it will be once what is being worked on is committed: a protected stack takes no other. */
+export const committedSource = (): Source => {
+  const source = sourceOf(ROOT);
+  return source.commit === null ? source : { ...source, dirty: false };
+};
 
 export interface TestRelease {
   /** As the `release` setting wants it: seen from the project's folder. */
@@ -23,7 +30,7 @@ export interface Releases {
 export async function makeReleases(): Promise<Releases> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-releases-"));
   const built = join(dir, "built");
-  const { manifest } = await buildRelease(built);
+  const { manifest } = await buildRelease(built, committedSource());
   return {
     built: { setting: relative(ROOT, built), digest: manifest.digest },
     variant(name, committed) {

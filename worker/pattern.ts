@@ -1,5 +1,6 @@
 /** The facts of a pattern. Data only, because infra/ and the tools read them without a Workers runtime. */
 import type * as v from "valibot";
+import type { SchemaSteps } from "./objects/steps.ts";
 import type { Action } from "./who.ts";
 
 export interface PatternFacts {
@@ -13,6 +14,8 @@ export interface PatternFacts {
   readonly class: string;
   /** Where its routes are mounted. */
   readonly path: `/${string}`;
+  /** The steps of its tables. Without it the pattern has no SQL tables. */
+  readonly schema?: SchemaSteps;
   /** The actions that callers may do, each with the rule that ships (worker/access.ts). Every route names one. */
   readonly actions: Readonly<Record<string, Action>>;
   /** The limit in front of its routes. Without it they have none. */
@@ -33,4 +36,4 @@ export interface Limit {
 /** Keeps the literal types of a pattern's facts. */
 export const pattern = <const Facts extends PatternFacts>(
   facts: Facts,
-): Facts & Pick<PatternFacts, "limit" | "needs"> => facts;
+): Facts & Pick<PatternFacts, "limit" | "needs" | "schema"> => facts;

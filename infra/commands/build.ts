@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { buildRelease } from "../release/build.ts";
 import { kib, MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { describeSource, isDirty } from "../release/source.ts";
 import { orFail } from "./command.ts";
 
 await orFail(async () => {
@@ -12,6 +13,8 @@ await orFail(async () => {
   console.log(
     `size: ${kib(compressed)} compressed, where Cloudflare takes 10 MiB (3 MiB on the Free plan); page: ${kib(page)}`,
   );
+  console.log(`source: ${describeSource(manifest)}`);
+  if (isDirty(manifest)) console.log("  A stack with `protect: true` refuses it: commit the changes, and build again.");
   console.log(`classes: ${manifest.classes.join(", ")}`);
   const modules = manifest.modules.filter(({ name }) => name !== MAIN_MODULE);
   if (modules.length) console.log(`modules: ${modules.map(({ name }) => name).join(", ")}`);

@@ -3,11 +3,12 @@ import type { Live, LiveClass, LiveClasses } from "@durable-stack/class-lifecycl
 import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { Told } from "../../contract/bindings.ts";
-import { RecordedRelease } from "../../contract/release.ts";
+import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import type { RegionTable } from "./regions.ts";
+import { floorOf, schemasInUse } from "./schema.ts";
 import type { Serving } from "./traffic.ts";
 
 /** A version that serves. */
@@ -23,6 +24,8 @@ export interface LiveVersion extends KnownVersion {
   /** The commit that its release was built from, and when that was made; undefined: it is not recorded. */
   readonly commit: string | undefined;
   readonly committed: string | undefined;
+  /** The SQL schemas of its classes; undefined: they are not recorded. */
+  readonly schemas: Schemas | undefined;
   /** The mark of the secrets that it was made with; undefined: it is not recorded. */
   readonly secrets: string | undefined;
   readonly createdOn: string | undefined;
@@ -45,7 +48,9 @@ export interface LiveWorker extends Live {
   readonly versions: readonly LiveVersion[];
   /** The deployment that is in force. */
   readonly deployment: KnownDeployment | undefined;
-  /** Number of the first version with the step that is live: a rollback may not go below it. */
+  /** The SQL schemas that objects may have by now: the newest of each class that was in a deployment. */
+  readonly schemas: Schemas;
+  /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
   /** Bindings of other Workers to this one's classes. */
   readonly references: readonly { readonly className: string; readonly worker: string }[];
@@ -69,6 +74,7 @@ const NOTHING: LiveWorker = {
   deployment: undefined,
   servedLast: [],
   regions: [],
+  schemas: {},
   rollbackFloor: undefined,
   references: [],
 };
@@ -100,8 +106,12 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   const all = await reads.versions(worker.id);
   // If another tool deployed over our release, the last recorded step still holds, as long as its classes agree.
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
-  const sameStep = all.filter(({ bindings }) => standing && recordOf(bindings)?.migration === standing.migration);
   const known = all.map(liveVersion);
+  const sameStep = known.filter(({ step }) => standing && step === standing.migration);
+  const schemas = schemasInUse(
+    sameStep,
+    deployments.flatMap((deployment) => deployment.versions),
+  );
   const serving = newest.versions.flatMap(({ versionId, percentage }) => {
     const version = versions.find(({ id }) => id === versionId);
     return version ? [servingVersion(liveVersion(version), percentage)] : [];
@@ -119,7 +129,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     versions: known,
     deployment: { id: newest.id, source: newest.source, message: newest.annotations?.workersMessage },
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
-    rollbackFloor: sameStep.length ? Math.min(...sameStep.map(({ number }) => number)) : undefined,
+    schemas,
+    rollbackFloor: floorOf(sameStep, schemas),
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
       worker: other,
       className:
@@ -136,8 +147,8 @@ export const readWorker = async (reads: Reads, workerName: string): Promise<Live
 function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
   const record = recordOf(bindings);
   const tag = annotations?.workersTag;
-  const { digest, migration: step, commit, committed, secrets } = record ?? {};
-  return { versionId: id, number, tag, digest, step, commit, committed, secrets, createdOn, source, bindings };
+  const { digest, migration: step, commit, committed, schemas, secrets } = record ?? {};
+  return { versionId: id, number, tag, digest, step, commit, committed, schemas, secrets, createdOn, source, bindings };
 }
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */

@@ -72,7 +72,7 @@ export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Findin
   return {
     code: "pin_below_rollback_floor",
     subject,
-    message: `version ${pin} is from before version ${rollbackFloor}, which changed the classes: Cloudflare serves nothing older any more.`,
+    message: `version ${pin} is from before version ${rollbackFloor}, the first one for the classes and tables as they are now.`,
     fix,
   };
 }

@@ -15,6 +15,7 @@ import {
 } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
+import { recordedCommit } from "../release/source.ts";
 import { versionTag } from "../release/tag.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
@@ -22,6 +23,7 @@ import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extr
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
+import { dirtyFindings } from "./dirty.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
 import { type Identity, identify } from "./identity.ts";
@@ -32,6 +34,7 @@ import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
+import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
@@ -54,6 +57,8 @@ export interface Preview {
   /** Why the release becomes a version once more, though one with its tag is there, in words; undefined: it does not. */
   readonly renewedBecause: string | undefined;
   readonly traffic: Traffic;
+  /** How the tables of the release stand to those of the objects. */
+  readonly schema: SchemaPlan;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
   /** Digest of the release that serves once this has been deployed; undefined: none of ours. */
@@ -118,6 +123,13 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
   const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const schema = schemaPlan({
+    stack,
+    release,
+    inUse: live.schemas,
+    moves: planned.moves,
+    share: traffic.release,
+  });
   const secrets = await args.secrets;
   const kept = keptVersion(tag, versions, live.servedLast);
   const older =
@@ -150,7 +162,9 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             allowRegionLoss,
           }),
           ...traffic.findings,
+          ...schema.findings,
           ...older,
+          ...(traffic.release > 0 ? dirtyFindings(settings, release) : []),
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),
@@ -164,11 +178,12 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     identity,
     claims,
     plan: planned,
-    source: kept ?? { commit: release.commit ?? undefined, committed: release.committed ?? undefined },
+    source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
     tag,
     secrets,
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
+    schema,
     deploymentMessage: deploymentMessage(live, tag, asWanted),
     served,
     share: shareOf(served, release.digest, traffic, versions),

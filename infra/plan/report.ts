@@ -126,8 +126,8 @@ function versionName({ versions }: LiveWorker, id: string): string {
   return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
 }
 
-function floorLine({ live: { rollbackFloor }, plan }: Preview): string {
-  if (plan.changesLifecycle) {
+function floorLine({ live: { rollbackFloor }, plan, schema }: Preview): string {
+  if (plan.changesLifecycle || schema.raisesFloor) {
     const before = rollbackFloor === undefined ? "" : `was version ${rollbackFloor}; `;
     return `${before}nothing before this release can serve again`;
   }
@@ -168,6 +168,7 @@ export function planData({
   traffic,
   tag,
   renewedBecause,
+  schema,
   regions,
   bindings,
   objects,
@@ -191,6 +192,7 @@ export function planData({
     serving: live.serving,
     traffic: { release: traffic.release, stable: traffic.stable ?? null },
     rollbackFloor: live.rollbackFloor ?? null,
+    raisesFloor: plan.changesLifecycle || schema.raisesFloor,
     regions,
     bindings,
     errors,

@@ -77,7 +77,8 @@ export function compare(className: string, fate: Fate, objects: readonly Compare
   };
 }
 
-function lossOf(was: Content, is: Content): string | undefined {
+/** Why an object has not kept what it held, in words; undefined: it has. */
+export function lossOf(was: Content, is: Content): string | undefined {
   if ("fault" in was) return `could not be read before: ${was.fault}`;
   if ("fault" in is) return is.fault;
   const [held, holds] = [canonical(was.data), canonical(is.data)];

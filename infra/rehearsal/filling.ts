@@ -9,6 +9,8 @@ export interface Subject {
   /** 0, 1, …: so that no two objects hold the same. */
   readonly index: number;
   readonly adminToken: string;
+  /** 0 where the object is filled for the first time; 1 where older code writes to it again, after a roll-back. */
+  readonly round: number;
 }
 
 /** An object with data. */
@@ -36,6 +38,18 @@ export interface Filling {
   readonly fill: (subject: Subject) => Promise<Held>;
   /** Where a WebSocket to an object is opened, where it takes any. */
   readonly socket?: (id: string) => string;
+}
+
+/** An object that was filled, by which pattern and for whom. */
+export interface Filled {
+  readonly pattern: Filling;
+  readonly className: string;
+  readonly subject: Subject;
+  readonly id: string;
+  readonly region: string;
+  readonly client: Client;
+  readonly read: Held["read"];
+  readonly token: (() => Promise<string | undefined>) | undefined;
 }
 
 /** Fails unless `value` is a list. */

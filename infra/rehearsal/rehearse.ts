@@ -12,8 +12,9 @@ import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
+import { type Back, goBack, noWayBack } from "./back.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
-import type { Filling, Held } from "./filling.ts";
+import type { Filled } from "./filling.ts";
 import { fillings } from "./patterns.ts";
 import { type Side, SideError } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
@@ -45,23 +46,17 @@ export interface Rehearsal {
   /** Milliseconds that the newer release's apply took, and the resources that it changed. */
   readonly deployMs: number;
   readonly changed: readonly string[];
+  /** What came of rolling back to the older release afterwards. */
+  readonly back: Back;
   /** Whether nothing was lost that the plan did not name. */
   readonly ok: boolean;
 }
 
+/** The number of the older release's version, in an account that had none before. */
+const OLDER_VERSION = "1";
+
 /** At most so many calls at once: a rehearsal is not a load test. */
 const LANES = 8;
-
-/** One object with data. */
-interface Filled {
-  readonly pattern: Filling;
-  readonly className: string;
-  readonly id: string;
-  readonly region: string;
-  readonly client: Client;
-  readonly read: Held["read"];
-  readonly token: (() => Promise<string | undefined>) | undefined;
-}
 
 /** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
@@ -83,13 +78,13 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     );
   }
   const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
-  const deploy = (side: Side, lines: string[] = []) =>
+  const deploy = (side: Side, lines: string[] = [], more: Record<string, string> = {}) =>
     applyProgram({
       dir,
       account,
       root: side.root,
       stack,
-      config: settings(side, adminToken, destroyed(planned)),
+      config: { ...settings(side, adminToken, destroyed(planned)), ...more },
       onLine: (line) => lines.push(line),
     });
 
@@ -104,20 +99,25 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     pattern: fillable.find((pattern) => pattern.binding === binding),
   }));
   const callers = await Callers.of(account, base, nameOf(from, stack));
-  const regions = regionsOf(from, stack);
-  const filled: Filled[] = [];
-  for (const pattern of fillable) {
-    const className = classes.find((candidate) => candidate.pattern === pattern)?.className;
-    if (className === undefined) continue;
-    const made = await inLanes(Array.from({ length: objects }), async (_, index): Promise<Filled> => {
-      const client = await callers.next();
-      const nextRegion = regions[index % regions.length] ?? "";
-      const id = `${nextRegion}~rehearsal-${index}`;
-      const { read, token, region = nextRegion } = await pattern.fill({ client, id, index, adminToken });
-      return { pattern, className, id, region, client, read, token };
-    });
-    filled.push(...made);
-  }
+  /** Fills every pattern, in objects of other names for each `batch`. */
+  const fill = async (batch: string, regions: readonly string[]): Promise<readonly Filled[]> => {
+    const filled: Filled[] = [];
+    for (const pattern of fillable) {
+      const className = classes.find((candidate) => candidate.pattern === pattern)?.className;
+      if (className === undefined) continue;
+      const made = await inLanes(Array.from({ length: objects }), async (_, index): Promise<Filled> => {
+        const client = await callers.next();
+        const nextRegion = regions[index % regions.length] ?? "";
+        const id = `${nextRegion}~${batch}-${index}`;
+        const subject = { client, id, index, round: 0, adminToken };
+        const { read, token, region = nextRegion } = await pattern.fill(subject);
+        return { pattern, className, subject, id, region, client, read, token };
+      });
+      filled.push(...made);
+    }
+    return filled;
+  };
+  const filled = await fill("rehearsal", regionsOf(from, stack));
   const before = await readAll(filled);
   const givenUp = regionsGivenUp(from, to, stack);
   const sockets = await holdSockets(filled, givenUp);
@@ -148,6 +148,19 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const stranded = Object.entries(held).some(
     ([className, { dropped, reconnected }]) => reconnected < dropped && !destroyed(planned).includes(className),
   );
+  const kept = outcomes.every(({ ok }) => ok) && !stranded;
+  const because = kept ? noWayBack(from.release, to.release, planned) : "something was lost on the way there";
+  if (because === undefined) onProgress(`rolling back to ${from.name}`);
+  const back: Back =
+    because === undefined
+      ? await goBack({
+          filled: filled.filter(({ region }) => !givenUp.includes(region)),
+          fillMore: () => fill("rehearsal-newer", regionsOf(to, stack)),
+          rollBack: () => deploy(to, [], { pin: OLDER_VERSION }),
+          readAll,
+          inLanes,
+        })
+      : { kind: "not-tried", because };
   return {
     plan,
     classes: outcomes,
@@ -157,7 +170,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     sockets: held,
     deployMs,
     changed: steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`),
-    ok: outcomes.every(({ ok }) => ok) && !stranded,
+    back,
+    ok: kept && (back.kind === "not-tried" || back.faults.length === 0),
   };
 }
 
@@ -235,7 +249,7 @@ class Callers {
 }
 
 /** What every object holds now. The last ones filled are asked first: their buckets refill. */
-async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
+export async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
   const contents = await inLanes(filled.toReversed(), async ({ read }): Promise<Content> => {
     try {
       return { data: await read() };
@@ -261,7 +275,7 @@ async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]
 }
 
 /** Works on all of `items`, a few at a time, and returns the results in their order. */
-async function inLanes<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+export async function inLanes<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const left = items.entries();
   const lane = async () => {

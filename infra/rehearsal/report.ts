@@ -1,5 +1,7 @@
 /** The outcome of a rehearsal as a person reads it, and as a program does. */
 import { shortDigest } from "../release/manifest.ts";
+import { describeSource } from "../release/source.ts";
+import type { Back } from "./back.ts";
 import type { ClassOutcome, Fate } from "./classes.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import type { Side } from "./side.ts";
@@ -8,7 +10,7 @@ import type { Side } from "./side.ts";
 const NAMED = 5;
 
 export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal): string {
-  const { plan, classes, unfilled, notAllowed, ok } = rehearsal;
+  const { plan, classes, unfilled, notAllowed, back, ok } = rehearsal;
   const rows = [
     ["class", "objects", "before", "after", ""],
     ...classes.map((outcome) => {
@@ -34,8 +36,9 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
     ...notAllowed.map(
       (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
     ),
+    ...wayBack(from, back),
     "",
-    ok ? "Nothing was lost that the plan did not name." : "FAILED: something was lost that the plan did not name.",
+    conclusion(ok, back),
   ];
   return lines.join("\n");
 }
@@ -50,9 +53,8 @@ export function asJson(from: Side, to: Side, stack: string, rehearsal: Rehearsal
   return JSON.stringify({ from: side(from), to: side(to), stack, ...rehearsal }, null, 2);
 }
 
-function described({ name, release: { digest, migration, commit } }: Side): string {
-  const source = commit === null ? "" : `, commit ${commit.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1")}`;
-  return `${name}: ${shortDigest(digest)}, step ${migration.step}${source}`;
+function described({ name, release }: Side): string {
+  return `${name}: ${shortDigest(release.digest)}, step ${release.migration.step}, ${describeSource(release)}`;
 }
 
 const short = (hash: string | undefined): string => (hash === undefined ? "-" : shortDigest(hash));
@@ -78,6 +80,26 @@ function losses({ className, lost }: ClassOutcome): readonly string[] {
     ...unnamed.slice(0, NAMED).map(({ id, reason }) => `  ${className} ${id}: ${reason}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ];
+}
+
+function wayBack({ name }: Side, back: Back): readonly string[] {
+  if (back.kind === "not-tried") return [`back to ${name}: not tried, because ${back.because}`];
+  const { objects, faults } = back;
+  if (faults.length === 0)
+    return [`back to ${name}: it reads and writes all ${objects} objects, the newer release's too`];
+  const more = faults.length - NAMED;
+  return [
+    `back to ${name}: it cannot work with ${faults.length} of ${objects} objects`,
+    ...faults.slice(0, NAMED).map(({ className, id, reason }) => `  ${className} ${id}: ${reason}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+function conclusion(ok: boolean, back: Back): string {
+  if (ok) return "Nothing was lost that the plan did not name.";
+  return back.kind === "tried"
+    ? "FAILED: there is no way back. Let the step add only, or say breaking(…) in the pattern's schema.ts: then the plan raises the rollback floor."
+    : "FAILED: something was lost that the plan did not name.";
 }
 
 function visitors(from: Side, to: Side, { asked, sockets, deployMs, changed }: Rehearsal): readonly string[] {

@@ -27,6 +27,7 @@ import { migrations } from "../migrations.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { commitIn } from "../release/source.ts";
 import { UserError } from "../stack/user-error.ts";
 
 export interface Side {
@@ -102,7 +103,7 @@ export class Sides {
             ? "which infra/migrations.ts does not have"
             : "with another past than infra/migrations.ts has up to it"
         }: no program here can deploy it. Name the tag or commit that it was built from instead${
-          release.commit === null ? "" : ` (${release.commit.replace(/-dirty$/, "")})`
+          commitIn(release) === null ? "" : ` (${commitIn(release)})`
         }.`,
       );
     }

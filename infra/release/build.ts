@@ -2,20 +2,36 @@
  * Builds a release: one bundle and a manifest. Same source, same bytes, on any machine: paths, time and commit never
  * reach the bundle, so its sha256 is the release's identity from the first build to production.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
+import esbuild from "esbuild/package.json" with { type: "json" };
 import * as v from "valibot";
+import project from "../../package.json" with { type: "json" };
+import { patterns } from "../../worker/patterns.ts";
 import { migrations } from "../migrations.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { Extras, extrasOf } from "./extras.ts";
-import { digestOf, FORMAT, MAIN_MODULE, MAIN_TYPE, MANIFEST, type Manifest, releaseDigest } from "./manifest.ts";
+import {
+  digestOf,
+  FORMAT,
+  MAIN_MODULE,
+  MAIN_TYPE,
+  MANIFEST,
+  type Manifest,
+  releaseDigest,
+  SBOM,
+  SOURCE_MAP,
+} from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { RELEASE_DIR, ROOT } from "./root.ts";
+import { Lockfile, sbomOf } from "./sbom.ts";
+import { schemasOf, undecided } from "./schemas.ts";
 import { compressedSize } from "./size.ts";
+import { type Source, sourceOf } from "./source.ts";
 import { readWorkerConfig } from "./worker-config.ts";
+import { writeRelease } from "./write.ts";
 
 export interface Built {
   readonly dir: string;
@@ -26,17 +42,24 @@ export interface Built {
   readonly page: number;
 }
 
+/** What makes the bytes of a release, and the versions of it. */
+const TOOLS = { esbuild: esbuild.version, node: process.versions.node };
+
+const readJson = (file: string): unknown => JSON.parse(readFileSync(join(ROOT, file), "utf8"));
+
 /**
  * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
  * @throws BuildError when the source does not bundle or is larger than Cloudflare takes, or the history has errors.
  */
-export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
+export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(ROOT)): Promise<Built> {
   const problems = lint(migrations).filter(isError);
   if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
+  const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);
+  if (unclear.length) throw new BuildError(`${UNDECIDED}\n${unclear.join("\n")}`);
   const page = await buildPage();
   const config = readWorkerConfig();
 
-  const { main, sourceMap, modules: files, exports } = await bundle(ROOT, config);
+  const { main, sourceMap, modules: files, exports, inputs } = await bundle(ROOT, config);
   const compressed = compressedSize([main, ...files.map(({ contents }) => contents)]);
   const modules = [{ name: MAIN_MODULE, contentType: MAIN_TYPE, contents: main }, ...files].map(
     ({ name, contentType, contents }) => ({
@@ -57,48 +80,43 @@ export async function buildRelease(dir = RELEASE_DIR): Promise<Built> {
     config,
     bound.flatMap(({ scriptName, ...rest }) => (scriptName === undefined ? [] : [{ ...rest, scriptName }])),
   );
+  const classes = exports.filter((name) => name !== "default").sort();
   const content: Omit<Manifest, "digest"> = {
     format: FORMAT,
     modules,
-    classes: exports.filter((name) => name !== "default").sort(),
+    classes,
     bindings: bound.flatMap(({ scriptName, ...own }) => (scriptName === undefined ? [own] : [])),
     compatibilityDate: config.compatibility_date,
     compatibilityFlags: config.compatibility_flags,
     ...(extras && { extras: v.parse(Extras, extras) }),
     migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
-    ...sourceCommit(),
+    schemas: schemasOf(patterns, classes),
+    ...source,
+    tools: TOOLS,
   };
-  const manifest: Manifest = { ...content, digest: releaseDigest(content) };
+  const digest = releaseDigest(content);
+  const sbom = sbomOf({
+    project,
+    digest,
+    inputs,
+    lockfile: v.parse(Lockfile, readJson("package-lock.json")),
+    tools: TOOLS,
+  });
+  const attached = { [SOURCE_MAP]: digestOf(sourceMap), [SBOM]: digestOf(sbom) };
+  const manifest: Manifest = { ...content, attached, digest };
 
-  const next = `${dir}.next`;
-  rmSync(next, { recursive: true, force: true });
-  mkdirSync(next, { recursive: true });
-  const written = [
-    { name: MAIN_MODULE, contents: main },
-    { name: `${MAIN_MODULE}.map`, contents: sourceMap },
-    ...files,
-  ];
-  for (const { name, contents } of written) {
-    mkdirSync(dirname(join(next, name)), { recursive: true });
-    writeFileSync(join(next, name), contents);
-  }
-  writeFileSync(join(next, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-  rmSync(dir, { recursive: true, force: true });
-  renameSync(next, dir);
+  writeRelease(
+    dir,
+    new Map([
+      [MAIN_MODULE, main],
+      [SOURCE_MAP, sourceMap],
+      [SBOM, Buffer.from(sbom)],
+      [MANIFEST, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)],
+      ...files.map(({ name, contents }) => [name, contents] as const),
+    ]),
+  );
   return { dir, manifest, compressed, page };
 }
 
-/** The commit that is checked out, marked when the files differ from it, and its time; null where git or a commit is missing. */
-function sourceCommit(): Pick<Manifest, "commit" | "committed"> {
-  const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  try {
-    const [hash, seconds] = git("log", "-1", "--format=%H %ct").split(" ");
-    return {
-      commit: `${hash}${git("status", "--porcelain") ? "-dirty" : ""}`,
-      committed: new Date(Number(seconds) * 1_000).toISOString(),
-    };
-  } catch {
-    return { commit: null, committed: null };
-  }
-}
+const UNDECIDED =
+  "These schema steps do not only add tables, indexes or columns. Say in the pattern's schema.ts what older code does with each: breaking(sql) or compatible(sql), of worker/objects/steps.ts.";

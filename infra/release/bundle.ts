@@ -30,6 +30,8 @@ export interface Bundle {
   readonly modules: readonly SideModule[];
   /** What the main module exports. */
   readonly exports: readonly string[];
+  /** The files that it is made of, seen from the project. */
+  readonly inputs: readonly string[];
 }
 
 const NODE_ENV = JSON.stringify("production");
@@ -132,7 +134,13 @@ function bundleOf(
   if (!main || !sourceMap || !output?.exports.includes("default")) {
     throw new BuildError(`${source}: it has no default export. \`main\` must be an ES module Worker.`);
   }
-  return { main: main.contents, sourceMap: sourceMap.contents, modules, exports: output.exports };
+  return {
+    main: main.contents,
+    sourceMap: sourceMap.contents,
+    modules,
+    exports: output.exports,
+    inputs: Object.keys(metafile.inputs),
+  };
 }
 
 /** Modules that stand for others; a path is seen from the project, as in wrangler. */

@@ -18,26 +18,39 @@ export class ReleaseUnusable extends pulumi.RunError {
 
 /**
  * The release in `dir`.
- * @throws ReleaseUnusable when there is none, its manifest is not one, or it or a module is not what it was when the release was built.
+ * @throws ReleaseUnusable when there is none, its manifest is not one, or it or a file is not what it was when the release was built.
  */
 export function readRelease(dir: string): Release {
-  const manifest = parseManifest(dir);
-  for (const { name, digest: said } of manifest.modules) {
-    const found = fileDigest(dir, name);
+  return { ...checkRelease(dir, (name) => readIn(dir, name)), dir };
+}
+
+/**
+ * The manifest of the release whose files `read` gives, by their names. `where` is for people.
+ * @throws ReleaseUnusable as `readRelease`.
+ */
+export function checkRelease(where: string, read: (name: string) => Uint8Array | undefined): Manifest {
+  const manifest = parseManifest(where, read(MANIFEST));
+  const files = [
+    ...manifest.modules.map(({ name, digest }) => [name, digest] as const),
+    ...Object.entries(manifest.attached ?? {}),
+  ];
+  for (const [name, said] of files) {
+    const contents = read(name);
+    const found = contents && digestOf(contents);
     if (found === said) continue;
     const is = found === undefined ? "is missing" : `has sha256 ${found}`;
-    throw notWhole(dir, `${name} ${is}, its manifest says ${said}`);
+    throw notWhole(where, `${name} ${is}, its manifest says ${said}`);
   }
   const { digest: said, ...content } = manifest;
   const digest = releaseDigest(content);
   if (digest !== said)
-    throw notWhole(dir, `${MANIFEST} has been changed: its digest is ${digest}, and it says ${said}`);
-  return { ...manifest, dir };
+    throw notWhole(where, `${MANIFEST} has been changed: its digest is ${digest}, and it says ${said}`);
+  return manifest;
 }
 
-function fileDigest(dir: string, name: string): string | undefined {
+function readIn(dir: string, name: string): Uint8Array | undefined {
   try {
-    return digestOf(readFileSync(join(dir, name)));
+    return readFileSync(join(dir, name));
   } catch {
     return undefined;
   }
@@ -48,18 +61,15 @@ const notWhole = (dir: string, what: string): ReleaseUnusable =>
     `The release in ${dir} is not whole: ${what}. Build it again (\`npm run build\`), or fetch the artifact again.`,
   );
 
-function parseManifest(dir: string): Manifest {
-  let text: string;
-  try {
-    text = readFileSync(join(dir, MANIFEST), "utf8");
-  } catch {
+function parseManifest(dir: string, contents: Uint8Array | undefined): Manifest {
+  if (!contents) {
     throw new ReleaseUnusable(
       `There is no release in ${dir}. Build one with \`npm run build\`, or set \`release\` in the stack's config to its folder.`,
     );
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(Buffer.from(contents).toString("utf8"));
   } catch {
     throw new ReleaseUnusable(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
   }

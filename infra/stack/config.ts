@@ -67,6 +67,12 @@ const Schema = v.object({
       v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
     ),
   ),
+  allowDirtyRelease: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^[0-9a-f]{12,64}$/, "must be the first 12 digits of a release's digest, in quotes"),
+    ),
+  ),
   adopt: v.optional(yesOrNo, false),
   allowDrop: v.optional(v.array(v.string("must be a binding's name"), "must be a list of names"), []),
   /** Values of variables of wrangler.jsonc in this stack. */
@@ -242,6 +248,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "release",
   "promotesFrom",
   "allowOlderRelease",
+  "allowDirtyRelease",
   "hostname",
   "environmentPrefix",
   "homeRegion",

@@ -29,6 +29,7 @@ const Outcome = v.object({
     }),
   ),
   notAllowed: v.array(v.string()),
+  back: v.object({ kind: v.string(), because: v.optional(v.string()), faults: v.optional(v.array(v.unknown())) }),
   asked: v.object({ requests: v.number(), failed: v.number(), firstAnswerMs: v.number() }),
   sockets: v.record(v.string(), v.object({ open: v.number(), dropped: v.number(), reconnected: v.number() })),
 });
@@ -84,8 +85,9 @@ it("passes if a class is renamed and every object keeps its data, over a release
     project.replace(file, first.class, renamed);
   }
   addStep("rename-it", { op: "rename", from: first.class, to: renamed });
-  const { code, ok, classes, plan, sockets, asked } = await rehearse("dist/older");
+  const { code, ok, classes, plan, sockets, asked, back } = await rehearse("dist/older");
   expect({ code, ok }).toEqual({ code: 0, ok: true });
+  expect(back).toEqual({ kind: "not-tried", because: "the newer release changes classes" });
   expect(plan.join("\n")).toContain(`${first.class} -> ${renamed}`);
   expect(classes.map(({ className }) => className).toSorted()).toEqual(classNames);
   for (const outcome of classes) {
@@ -132,8 +134,12 @@ it("passes if the config drops a region, and loses nothing of the others", async
   const line = "    - { id: us, prefix: us, locationHint: enam, continents: [NA, SA] }\n";
   project.replace("Pulumi.local.yaml", line, "");
   project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-us]\n`);
-  const { code, ok, classes } = await rehearse("v1");
-  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  const { code, ok, classes, back } = await rehearse("v1");
+  expect({ code, ok, back }).toEqual({
+    code: 0,
+    ok: true,
+    back: { kind: "not-tried", because: "both are the same release" },
+  });
   const byId = filled.filter(({ takesId }) => takesId !== false);
   const ofRegions = byId.flatMap((filling) => all.find(bindings(filling))?.class ?? []);
   for (const outcome of classes.filter(({ className }) => ofRegions.includes(className))) {

@@ -8,7 +8,7 @@ const ofType = (type: string) => (frame: unknown) => member(frame, "type") === t
 export const filling: Filling = {
   binding: "CHAT_ROOM",
   socket: (id) => `/room/${id}/ws`,
-  async fill({ client, id, index, adminToken }) {
+  async fill({ client, id, index, round, adminToken }) {
     const begin = async () => (await logIn(client, `rehearsal-${index}`, adminToken)).token;
     const first = await begin();
     /** The session may be in a region that is dropped. The session is lost then, but not the room. */
@@ -23,7 +23,7 @@ export const filling: Filling = {
       const stored = await client.call(`/room/${id}/attachments?name=note.txt`, file);
       const attachment = String(member(status("POST /room/…/attachments", stored, 201), "key"));
       for (const [i, text] of ["hello", `I am room ${index}`, "see the file"].entries()) {
-        socket.send({ type: "chat", text, clientId: String(i), ...(i === 2 && { attachment }) });
+        socket.send({ type: "chat", text, clientId: `${round}-${i}`, ...(i === 2 && { attachment }) });
         await socket.next("the ack", ofType("ack"));
       }
       const read = async () => {

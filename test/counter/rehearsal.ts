@@ -5,9 +5,9 @@ import { member, status } from "../../infra/smoke/expect.ts";
 export const filling: Filling = {
   binding: "COUNTER",
   socket: (id) => `/counter/live?id=${id}`,
-  async fill({ client, id, index, adminToken: token }) {
+  async fill({ client, id, index, round, adminToken: token }) {
     const at = (action: string) => `/counter/${action}?id=${id}`;
-    const once = { json: { by: index + 1 }, headers: { "Idempotency-Key": `once-${id}` }, token };
+    const once = { json: { by: index + 1 }, headers: { "Idempotency-Key": `once-${id}-${round}` }, token };
     status("POST /counter/increment", await client.call(at("increment"), once), 200);
     status("POST /counter/increment", await client.call(at("increment"), { json: { by: 1_000 }, token }), 200);
     const read = async () => {

@@ -15,12 +15,13 @@ import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { readProject } from "../../infra/stack/project.ts";
+import { committedSource } from "../releases.ts";
 
 let dir: string;
 let release: Release;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "program-"));
-  await buildRelease(dir);
+  await buildRelease(dir, committedSource());
   release = readRelease(dir);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,20 +1,36 @@
 /** A release: the same bytes from the same source, and refused when it is not whole. */
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { replay } from "@durable-stack/class-lifecycle";
+import { Header } from "tar";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
 import { migrations } from "../../infra/migrations.ts";
+import { dirtyFindings } from "../../infra/plan/dirty.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { Extras } from "../../infra/release/extras.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest } from "../../infra/release/manifest.ts";
+import { filesOf, readFiles } from "../../infra/release/files.ts";
+import {
+  digestOf,
+  MAIN_MODULE,
+  MANIFEST,
+  type Manifest,
+  releaseDigest,
+  SBOM,
+  SOURCE_MAP,
+} from "../../infra/release/manifest.ts";
 import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { sbomOf } from "../../infra/release/sbom.ts";
 import { compressedSize } from "../../infra/release/size.ts";
+import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
+import { ProjectCopy } from "../project-copy.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -35,25 +51,146 @@ describe("building", () => {
     if (release.committed !== null) expect(Date.parse(release.committed)).toBeGreaterThan(Date.parse("2026-01-01"));
   });
 
-  it("makes the same bytes again, and from another folder", async () => {
-    const elsewhere = join(dir, "another place");
-    for (const part of [
-      "contract",
-      "infra",
-      "worker",
-      "wrangler.jsonc",
-      "package.json",
-      "Pulumi.yaml",
-      "tsconfig.base.json",
-    ])
-      cpSync(join(ROOT, part), join(elsewhere, part), { recursive: true });
-    symlinkSync(join(ROOT, "node_modules"), join(elsewhere, "node_modules"));
-    const { buildRelease: buildElsewhere }: { buildRelease: typeof buildRelease } = await import(
-      join(elsewhere, "infra/release/build.ts")
-    );
-    const [again, there] = [await buildRelease(join(dir, "two")), await buildElsewhere(join(dir, "three"))];
-    const { digest } = readRelease(join(dir, "one"));
-    expect([again.manifest.digest, there.manifest.digest]).toEqual([digest, digest]);
+  it("makes the same bytes in another folder, for another user, on another day, with changes around it", async () => {
+    const [here, there] = [new ProjectCopy(), new ProjectCopy()];
+    try {
+      here.commit("v1");
+      there.commit("v1");
+      there.write("notes of mine.txt", "not part of the Worker");
+      const later = "data:text/javascript,const now = Date.now; Date.now = () => now() + 172800000";
+      const home = join(dir, "home");
+      mkdirSync(home);
+      const env = {
+        HOME: home,
+        TZ: "Pacific/Auckland",
+        LANG: "tr_TR.UTF-8",
+        NODE_OPTIONS: `--import=${JSON.stringify(later)}`,
+      };
+      for (const [project, command, more] of [
+        [here, "npm run -s build", {}],
+        [there, "umask 077; npm run -s build", env],
+      ] as const) {
+        expect(await project.run(command, { env: more })).toMatchObject({ code: 0 });
+      }
+      const read = ({ root }: ProjectCopy, file: string) => readFileSync(join(root, "dist/release", file), "utf8");
+      const manifestOf = (project: ProjectCopy): Manifest => JSON.parse(read(project, MANIFEST));
+      for (const file of [MAIN_MODULE, SBOM]) expect(read(there, file) === read(here, file), file).toBe(true);
+      const [one, other] = [manifestOf(here), manifestOf(there)];
+      expect(other.digest).toBe(one.digest);
+      expect([one.dirty, other.dirty]).toEqual([false, true]);
+      // The map names the files of node_modules, which these copies have elsewhere.
+      const comparable = ({ commit, committed, dirty, attached, ...rest }: Manifest) => rest;
+      expect(comparable(other)).toEqual(comparable(one));
+    } finally {
+      here.remove();
+      there.remove();
+    }
+  });
+
+  it("twice at once leaves one whole release", async () => {
+    const folder = join(dir, "at once");
+    await Promise.all(Array.from({ length: 4 }, () => buildRelease(folder)));
+    expect(readRelease(folder).digest).toBe(readRelease(join(dir, "one")).digest);
+    expect(readdirSync(dir).filter((name) => name.startsWith("at once"))).toEqual(["at once"]);
+  });
+});
+
+describe("the bill of materials", () => {
+  const bill = () => JSON.parse(readFileSync(join(dir, "one", SBOM), "utf8"));
+
+  it("has what the Worker imports, as the lock file has it, and nothing else", () => {
+    const lockfile = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
+    const names = bill().components.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(["hono", "valibot"]);
+    for (const { name, version, purl, hashes } of bill().components) {
+      const locked = lockfile.packages[`node_modules/${name}`];
+      expect([version, purl]).toEqual([locked.version, `pkg:npm/${name}@${locked.version}`]);
+      expect(`sha512-${Buffer.from(hashes[0].content, "hex").toString("base64")}`).toBe(locked.integrity);
+    }
+    expect(bill().metadata.component.hashes).toEqual([
+      { alg: "SHA-256", content: readRelease(join(dir, "one")).digest },
+    ]);
+  });
+
+  it("names nested and scoped packages, and refuses one that the lock file does not have", () => {
+    const entry = { version: "1.2.3", license: "(MIT OR Apache-2.0)" };
+    const lockfile = { packages: { "node_modules/@a/b": entry, "node_modules/c/node_modules/d": entry } };
+    const given = { project: { name: "p", version: "1.0.0" }, digest: "0", tools: {}, lockfile };
+    const inputs = ["worker/index.ts", "../x/node_modules/@a/b/index.js", "node_modules/c/node_modules/d/d.js"];
+    const { components } = JSON.parse(sbomOf({ ...given, inputs }));
+    expect(components.map(({ purl }: { purl: string }) => purl)).toEqual(["pkg:npm/%40a/b@1.2.3", "pkg:npm/d@1.2.3"]);
+    expect(components[0].licenses).toEqual([{ expression: "(MIT OR Apache-2.0)" }]);
+    expect(() => sbomOf({ ...given, inputs: ["node_modules/e/e.js"] })).toThrow(/node_modules\/e, which package-lock/);
+  });
+});
+
+describe("one file", () => {
+  const fileWith = (bytes: Uint8Array) => {
+    const path = join(dir, `${randomBytes(4).toString("hex")}.tar.gz`);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  const packedRelease = () => packed(readFiles(join(dir, "one")).files);
+
+  it("has the same release, and the same bytes each time", () => {
+    const path = fileWith(packedRelease());
+    expect(filesOf(path, unpacked(path)).manifest).toEqual(readFiles(join(dir, "one")).manifest);
+    expect(packedRelease()).toEqual(packedRelease());
+    const listed = execFileSync("tar", ["-tzf", path], { encoding: "utf8" }).trim().split("\n");
+    expect(listed).toEqual([MAIN_MODULE, SOURCE_MAP, MANIFEST, SBOM].sort());
+  });
+
+  it("is refused with another file, or another content", () => {
+    const { files } = readFiles(join(dir, "one"));
+    const strange = fileWith(packed(new Map([...files, ["more.js", Buffer.from("")]])));
+    expect(() => filesOf(strange, unpacked(strange))).toThrow(/does not name: more\.js/);
+    const changed = fileWith(packed(new Map([...files, [SBOM, Buffer.from("{}")]])));
+    expect(() => filesOf(changed, unpacked(changed))).toThrow(/sbom\.json has sha256/);
+    const without = fileWith(packed(new Map([...files].filter(([name]) => name !== MAIN_MODULE))));
+    expect(() => filesOf(without, unpacked(without))).toThrow(/index\.js is missing/);
+  });
+
+  it.each([
+    ["a path out of its folder", { path: "../evil.js" }, /would be outside/],
+    ["a path out of it further down", { path: "a/../../evil.js" }, /would be outside/],
+    ["an absolute path", { path: "/etc/evil" }, /would be outside/],
+    ["a path of Windows", { path: "C:\\evil" }, /would be outside/],
+    ["a link", { path: "index.js", type: "SymbolicLink", linkpath: "/etc/passwd" }, /is a SymbolicLink/],
+    ["a hard link", { path: "index.js", type: "Link", linkpath: "manifest.json" }, /is a Link/],
+    ["a device", { path: "index.js", type: "CharacterDevice" }, /is a CharacterDevice/],
+  ] as const)("is refused with %s", (_, entry, why) => {
+    const header = new Header({ type: "File", size: 0, mode: 0o644, mtime: new Date(0), ...entry });
+    header.encode();
+    const path = fileWith(gzipSync(Buffer.concat([header.block ?? Buffer.alloc(0), Buffer.alloc(1024)])));
+    expect(() => unpacked(path)).toThrow(why);
+  });
+
+  it("is refused where it is none, is cut off, or grows without end", () => {
+    expect(() => unpacked(fileWith(Buffer.from("not gzip")))).toThrow(/is not a release: incorrect header/);
+    expect(() => unpacked(fileWith(packedRelease().slice(0, 5_000)))).toThrow(/is not a release/);
+    expect(() => unpacked(fileWith(gzipSync(Buffer.alloc(200 * 1_024 * 1_024))))).toThrow(/is not a release: /);
+    expect(() => unpacked(join(dir, "nowhere.tar.gz"))).toThrow(/ENOENT/);
+  });
+});
+
+describe("a release with changes that are in no commit", () => {
+  const commit = "c".repeat(40);
+  const against = (settings: object, source: object) =>
+    dirtyFindings(
+      { stack: "production", protect: true, allowDirtyRelease: undefined, ...settings },
+      { digest: "d".repeat(64), commit, ...source },
+    ).map(({ code }) => code);
+
+  it("is refused by a protected stack, by its manifest of any format", () => {
+    expect(against({}, { dirty: true })).toEqual(["dirty_release"]);
+    expect(against({}, { commit: `${commit}-dirty` })).toEqual(["dirty_release"]);
+    expect(against({ protect: false }, { dirty: true })).toEqual([]);
+    expect(against({}, { dirty: false })).toEqual([]);
+  });
+
+  it("passes where the stack names it", () => {
+    expect(against({ allowDirtyRelease: "d".repeat(12) }, { dirty: true })).toEqual([]);
+    expect(against({ allowDirtyRelease: "e".repeat(12) }, { dirty: true })).toEqual(["dirty_release"]);
   });
 });
 
@@ -72,7 +209,8 @@ describe("size", () => {
 describe("reading", () => {
   const broken = (change: (folder: string) => void) => {
     const folder = mkdtempSync(join(dir, "broken-"));
-    for (const file of [MAIN_MODULE, MANIFEST]) copyFileSync(join(dir, "one", file), join(folder, file));
+    for (const file of [MAIN_MODULE, MANIFEST, SOURCE_MAP, SBOM])
+      copyFileSync(join(dir, "one", file), join(folder, file));
     change(folder);
     return () => readRelease(folder);
   };
@@ -90,7 +228,7 @@ describe("reading", () => {
   it("names the field of a manifest that is wrong, or says that it is none", () => {
     const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
     expect(
-      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 4', '"format": 3'))),
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 5', '"format": 3'))),
     ).toThrow(/format/);
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
   });

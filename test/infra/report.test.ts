@@ -43,6 +43,7 @@ const version = (number: number, tag: string, letter: string) => ({
   step: "0001-create",
   commit: undefined,
   committed: undefined,
+  schemas: undefined,
   secrets: undefined,
   createdOn: undefined,
   bindings: [],
@@ -62,6 +63,7 @@ const live: Preview["live"] = {
   regions: [],
   versions,
   deployment: undefined,
+  schemas: {},
   rollbackFloor: 3,
   references: [],
 };
@@ -97,6 +99,7 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
   plan,
   tag: "new",
   traffic: { release: 100, findings: [] },
+  schema: { raisesFloor: false, findings: [] },
   secrets: undefined,
   renewedBecause: undefined,
   deploymentMessage: "durable-stack",

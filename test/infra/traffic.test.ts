@@ -188,7 +188,7 @@ describe("drift of the traffic", () => {
     ];
     const found = trafficDrift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false);
     expect(codes(found)).toEqual(["serving_version_not_ours"]);
-    expect(found[0]?.message).toMatch(/wrangler made it.*compared with version 2 its bindings are ~A, -B, \+C/);
+    expect(found[0]?.message).toMatch(/wrangler made it.*compared with version 2, its bindings are ~A, -B, \+C/);
   });
 
   it("is nothing in a Worker that was never ours", () => {

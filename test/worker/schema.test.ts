@@ -27,7 +27,7 @@ const tables = ({ sql }: DurableObjectStorage) =>
 describe("a schema", () => {
   it("leaves an object empty until it is first written", () =>
     onStorage((storage) => {
-      const schema = new Schema(storage, STEPS);
+      const schema = new Schema(storage, { schema: STEPS });
       expect([schema.empty, tables(storage)]).toEqual([true, []]);
       schema.create();
       expect([schema.empty, tables(storage)]).toEqual([false, ["links", "notes", "schema_version", "tags"]]);
@@ -35,28 +35,28 @@ describe("a schema", () => {
 
   it("catches up when an object wakes two releases later, and keeps what is in it", () =>
     onStorage((storage) => {
-      new Schema(storage, STEPS.slice(0, 1)).create();
+      new Schema(storage, { schema: STEPS.slice(0, 1) }).create();
       storage.sql.exec("INSERT INTO notes VALUES ('kept')");
-      expect(new Schema(storage, STEPS).empty).toBe(false);
+      expect(new Schema(storage, { schema: STEPS }).empty).toBe(false);
       expect(storage.sql.exec("SELECT * FROM notes").toArray()).toEqual([{ text: "kept", at: 7 }]);
       expect(tables(storage)).toContain("links");
     }));
 
   it("stays at its version when a step fails, wholly, and can be repaired by the next release", () =>
     onStorage((storage) => {
-      new Schema(storage, STEPS.slice(0, 1)).create();
+      new Schema(storage, { schema: STEPS.slice(0, 1) }).create();
       const broken = [...STEPS.slice(0, 1), "CREATE TABLE half (a TEXT)", "CREATE TABLE nonsense ("];
-      expect(() => new Schema(storage, broken)).toThrow();
+      expect(() => new Schema(storage, { schema: broken })).toThrow();
       expect(tables(storage)).toEqual(["notes", "schema_version"]);
-      new Schema(storage, STEPS);
+      new Schema(storage, { schema: STEPS });
       expect(tables(storage)).toContain("tags");
     }));
 
   it("leaves a newer one alone, so that a rollback can go on with it", () =>
     onStorage((storage) => {
-      new Schema(storage, STEPS).create();
-      new Schema(storage, STEPS.slice(0, 2)).create();
-      new Schema(storage, STEPS).create();
+      new Schema(storage, { schema: STEPS }).create();
+      new Schema(storage, { schema: STEPS.slice(0, 2) }).create();
+      new Schema(storage, { schema: STEPS }).create();
       expect(tables(storage)).toContain("links");
     }));
 });

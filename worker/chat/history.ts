@@ -4,15 +4,6 @@
  */
 import type { Attachment, Message } from "./protocol.ts";
 
-export const MESSAGES_TABLE = `
-  CREATE TABLE messages (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, user_id TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL,
-    client_id TEXT, attachment TEXT
-  ) STRICT`;
-
-/** The highest number that is gone by age. It and all before it are never shown again. */
-export const AGED_TABLE = "CREATE TABLE aged (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT";
-
 interface Row {
   [column: string]: SqlStorageValue;
   seq: number;
@@ -76,7 +67,12 @@ export class History {
         ...values,
         over.seq,
       );
-    } else this.#sql.exec("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)", ...values);
+    } else {
+      this.#sql.exec(
+        "INSERT INTO messages (seq, id, user_id, text, at, client_id, attachment) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ...values,
+      );
+    }
     // More than one has to go only after the limit was lowered.
     if (surplus.length > 0) this.#sql.exec("DELETE FROM messages WHERE seq <= ?", seq - this.#limit);
     return leaving.flatMap((row) => attachmentOf(row) ?? []);
@@ -115,7 +111,7 @@ export class History {
       .toArray();
     if (leaving.length === 0) return [];
     this.#sql.exec("DELETE FROM messages WHERE seq < ?", this.#first);
-    this.#sql.exec("INSERT OR REPLACE INTO aged VALUES (1, ?)", this.#first - 1);
+    this.#sql.exec("INSERT OR REPLACE INTO aged (id, seq) VALUES (1, ?)", this.#first - 1);
     return leaving.flatMap((row) => attachmentOf(row) ?? []);
   }
 

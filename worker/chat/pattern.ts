@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { oneOf, whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 import { ROOM_RULES } from "./door.ts";
+import { schema } from "./schema.ts";
 
 export const chat = pattern({
   folder: "chat",
@@ -10,6 +11,7 @@ export const chat = pattern({
   binding: "CHAT_ROOM",
   class: "ChatRoomDO",
   path: "/room",
+  schema,
   actions: {
     join: { may: "object", open: true },
     read: { may: "object", open: true },

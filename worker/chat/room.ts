@@ -12,7 +12,7 @@ import { denied } from "../http/may.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
-import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { Schema } from "../objects/schema.ts";
 import { answerAsleep, answerClose, isOpen, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
@@ -20,15 +20,14 @@ import { Audience, greet, MAX_SHOWN, MAX_SOCKETS, type Member, POLICY } from "./
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
-import { AGED_TABLE, History, MESSAGES_TABLE, type Range } from "./history.ts";
+import { History, type Range } from "./history.ts";
 import { NOT_THERE, readJoinRequest } from "./joining.ts";
 import { type ChatFrame, CONFLICT, MESSAGES_PER_FRAME, Outgoing, type Refusal } from "./outgoing.ts";
+import { chat } from "./pattern.ts";
 import { type ClientFrame, type Message, PING, PONG } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import { SENT_TABLE, Sent } from "./sent.ts";
-import { UPLOADS_TABLE, type Upload, Uploads } from "./uploads.ts";
-
-const STEPS: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE];
+import { Sent } from "./sent.ts";
+import { type Upload, Uploads } from "./uploads.ts";
 
 /** Close code of a connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
@@ -78,7 +77,7 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, STEPS);
+    this.#schema = new Schema(ctx.storage, chat);
     const { historyLimit, retentionDays, rooms, ...limits } = stackOf(env).settings.chat;
     this.#unset = { rule: rooms, members: [] };
     const door = ctx.storage.kv.get<Door>(DOOR);

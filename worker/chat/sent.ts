@@ -6,8 +6,6 @@
  */
 import type { Message } from "./protocol.ts";
 
-export const SENT_TABLE = "CREATE TABLE sent (batch INTEGER PRIMARY KEY, entries TEXT NOT NULL) STRICT";
-
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 const BATCH = 50;
 const BATCHES = 200;
@@ -50,7 +48,7 @@ export class Sent {
       );
       if (entries.length === 0) continue;
       const batch = (seq / this.#batch) % BATCHES;
-      this.#sql.exec("INSERT OR REPLACE INTO sent VALUES (?, ?)", batch, JSON.stringify(entries));
+      this.#sql.exec("INSERT OR REPLACE INTO sent (batch, entries) VALUES (?, ?)", batch, JSON.stringify(entries));
     }
   }
 

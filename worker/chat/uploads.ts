@@ -6,12 +6,6 @@
  */
 import type { Attachment } from "./protocol.ts";
 
-export const UPLOADS_TABLE = `
-  CREATE TABLE uploads (
-    key TEXT PRIMARY KEY, blob TEXT NOT NULL, user_id TEXT NOT NULL, type TEXT NOT NULL, size INTEGER NOT NULL,
-    name TEXT, state TEXT NOT NULL CHECK (state IN ('reserved', 'stored', 'sent', 'leaving')), at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID`;
-
 const UNSENT_MS = 60 * 60 * 1_000;
 /** How long an upload may take. Ten mebibytes take a minute and a half at a megabit a second. */
 const ARRIVING_MS = 10 * 60 * 1_000;
@@ -61,7 +55,10 @@ export class Uploads {
     const { bytes } = this.#sql.exec<{ bytes: number }>("SELECT coalesce(sum(size), 0) AS bytes FROM uploads").one();
     if (bytes + size > most) return "room-full";
     const values = [key, blob, userId, type, size, name ?? null, now];
-    this.#sql.exec("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)", ...values);
+    this.#sql.exec(
+      "INSERT INTO uploads (key, blob, user_id, type, size, name, state, at) VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)",
+      ...values,
+    );
     return "reserved";
   }
 

@@ -12,9 +12,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
-import { findReplay, keepReplay, REPLAYS_TABLE, sweepDue, sweepReplays } from "../objects/replays.ts";
+import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
-import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { Schema } from "../objects/schema.ts";
 import {
   acceptSocket,
   answerAsleep,
@@ -26,19 +26,9 @@ import {
 } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
-import { add, MAX_COUNT } from "./count.ts";
+import { add } from "./count.ts";
+import { counter } from "./pattern.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
-
-const STEPS: SchemaSteps = [
-  `CREATE TABLE counter (
-     id INTEGER PRIMARY KEY CHECK (id = 1),
-     count INTEGER NOT NULL CHECK (count BETWEEN 0 AND ${MAX_COUNT}),
-     shared_until INTEGER NOT NULL
-   ) STRICT`,
-  REPLAYS_TABLE,
-  // When it was last changed; null once a known caller has changed it, so that it is kept.
-  "ALTER TABLE counter ADD COLUMN idle_since INTEGER",
-];
 
 /** At most ten pushes a second to each watcher. */
 const PUSH_INTERVAL_MS = 100;
@@ -92,7 +82,7 @@ export class CounterDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#wake = new Wake(ctx.storage);
-    this.#schema = new Schema(ctx.storage, STEPS);
+    this.#schema = new Schema(ctx.storage, counter);
     if (this.#schema.empty) return;
     const [row] = ctx.storage.sql
       .exec<{ count: number; sharedUntil: number }>("SELECT count, shared_until AS sharedUntil FROM counter")

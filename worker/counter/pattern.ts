@@ -1,5 +1,6 @@
 /** Counters: everything that the rest of the project knows about this pattern. */
 import { pattern } from "../pattern.ts";
+import { schema } from "./schema.ts";
 
 export const counter = pattern({
   folder: "counter",
@@ -7,6 +8,7 @@ export const counter = pattern({
   binding: "COUNTER",
   class: "CounterDO",
   path: "/counter",
+  schema,
   actions: {
     read: { may: "anyone" },
     change: { may: "users", open: true },

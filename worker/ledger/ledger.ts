@@ -8,13 +8,13 @@ import { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
 import { Books } from "./books.ts";
 import type { Paid } from "./draft.ts";
+import { ledger } from "./pattern.ts";
 import { Payments } from "./payments.ts";
 import { type Audit, audit, OUTSIDE, type Transaction } from "./rules.ts";
 import {
   everyAccount,
   everyTransaction,
   hasMoney,
-  LEDGER_STEPS,
   listAccounts,
   listTransactions,
   listTransactionsOf,
@@ -32,7 +32,7 @@ export class AccountDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, LEDGER_STEPS);
+    this.#schema = new Schema(ctx.storage, ledger);
     this.#books = new Books(ctx.storage.sql, this.#schema);
     this.#wake = new Wake(ctx.storage);
     this.#payments = new Payments(ctx.storage, this.#schema, this.#books, this.#wake);

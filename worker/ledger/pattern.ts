@@ -3,6 +3,7 @@
  * the article (README.md).
  */
 import { pattern } from "../pattern.ts";
+import { schema } from "./schema.ts";
 
 export const ledger = pattern({
   folder: "ledger",
@@ -10,6 +11,7 @@ export const ledger = pattern({
   binding: "ACCOUNT",
   class: "AccountDO",
   path: "/account",
+  schema,
   actions: {
     /** Transfer out of an account. The user whose id is an account's name owns it. */
     transfer: { may: "owner", open: true },

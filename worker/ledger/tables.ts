@@ -1,33 +1,5 @@
-/**
- * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. An index to find the
- * entries of one account would cost two rows more. Instead each transaction has the number of the previous one of both
- * its accounts, and an account has the number of its last.
- */
-import { REPLAYS_TABLE } from "../objects/replays.ts";
-import type { SchemaSteps } from "../objects/schema.ts";
-import { type Account, MAX_AMOUNT, NEW_ACCOUNT, OUTSIDE, type Transaction } from "./rules.ts";
-
-export const LEDGER_STEPS: SchemaSteps = [
-  // The checks are the last line of defence: the rules should have refused such a payment before.
-  `CREATE TABLE accounts (
-     name TEXT PRIMARY KEY,
-     balance INTEGER NOT NULL CHECK (balance >= 0 OR name = '${OUTSIDE}'),
-     last INTEGER NOT NULL,
-     CHECK (abs(balance) <= ${MAX_AMOUNT})
-   ) STRICT, WITHOUT ROWID;
-   CREATE TABLE transactions (
-     seq INTEGER PRIMARY KEY,
-     payer TEXT NOT NULL,
-     payee TEXT NOT NULL CHECK (payee <> payer),
-     amount INTEGER NOT NULL CHECK (amount BETWEEN 1 AND ${MAX_AMOUNT}),
-     payer_balance INTEGER NOT NULL,
-     payee_balance INTEGER NOT NULL,
-     payer_previous INTEGER NOT NULL,
-     payee_previous INTEGER NOT NULL,
-     at INTEGER NOT NULL
-   ) STRICT`,
-  REPLAYS_TABLE,
-];
+/** Reads and writes the rows of a ledger. */
+import { type Account, NEW_ACCOUNT, OUTSIDE, type Transaction } from "./rules.ts";
 
 const COLUMNS = `seq, payer, payee, amount, payer_balance AS payerBalance, payee_balance AS payeeBalance,
   payer_previous AS payerPrevious, payee_previous AS payeePrevious, at`;
@@ -59,7 +31,9 @@ export function lastTransaction(sql: SqlStorage): number {
 export function writeTransactions(sql: SqlStorage, transactions: readonly Transaction[]): void {
   for (const t of transactions) {
     sql.exec(
-      "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO transactions
+         (seq, payer, payee, amount, payer_balance, payee_balance, payer_previous, payee_previous, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[t.seq, t.payer, t.payee, t.amount],
       ...[t.payerBalance, t.payeeBalance, t.payerPrevious, t.payeePrevious, t.at],
     );
@@ -69,7 +43,7 @@ export function writeTransactions(sql: SqlStorage, transactions: readonly Transa
 export function writeAccounts(sql: SqlStorage, accounts: ReadonlyMap<string, Account>): void {
   for (const [name, { balance, last }] of accounts) {
     sql.exec(
-      `INSERT INTO accounts VALUES (?, ?, ?)
+      `INSERT INTO accounts (name, balance, last) VALUES (?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, last = excluded.last`,
       ...[name, balance, last],
     );

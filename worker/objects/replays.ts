@@ -1,5 +1,5 @@
 /**
- * The answers that an object gave under an `Idempotency-Key`, kept for 24 hours.
+ * The answers that an object gave under an `Idempotency-Key`, kept for 24 hours. Their table is in steps.ts.
  *
  * One row per key. Rows are clustered by the six hours in which they were written, so that the oldest are found without
  * an index, which would double the rows written. Every new key deletes up to two old ones; the object's alarm sweeps
@@ -10,13 +10,6 @@ const PERIOD_MS = 6 * 60 * 60 * 1000;
 const KEPT_PERIODS = KEPT_MS / PERIOD_MS;
 const REMOVED_PER_KEY = 2;
 const REMOVED_PER_SWEEP = 1_000;
-
-/** The table, for the object's schema. */
-export const REPLAYS_TABLE = `
-  CREATE TABLE replays (
-    period INTEGER NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL, answer TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (period, key)
-  ) STRICT, WITHOUT ROWID`;
 
 /** A key is new, has an answer, or came before with another payload. */
 export type Replay = { kind: "new" } | { kind: "replay"; answer: string } | { kind: "conflict" };
@@ -44,7 +37,10 @@ export function keepReplay(
   { key, payload, answer }: { readonly key: string; readonly payload: string; readonly answer: string },
   now: number,
 ): void {
-  sql.exec("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)", periodOf(now), key, payload, answer, now);
+  sql.exec(
+    "INSERT OR REPLACE INTO replays (period, key, payload, answer, at) VALUES (?, ?, ?, ?, ?)",
+    ...[periodOf(now), key, payload, answer, now],
+  );
   sql.exec(
     `DELETE FROM replays WHERE (period, key) IN
      (SELECT period, key FROM replays WHERE period < ? ORDER BY period, key LIMIT ${REMOVED_PER_KEY})`,

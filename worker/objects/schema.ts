@@ -4,20 +4,15 @@
  * database is stored, and billed, for ever.
  */
 
-/**
- * SQL statements that take a schema from one version to the next. Append only: never change a released step, and never
- * remove what the previous release reads. Then that release still finds tables that it can use: after a rollback, or in
- * a gradual rollout, which may serve an object by the new release now and by the old one a minute later.
- */
-export type SchemaSteps = readonly string[];
+import { type SchemaSteps, sqlOf } from "./steps.ts";
 
-/** The schema of one object. Make it in the object's constructor. */
+/** The schema of one object. Make it in the object's constructor, with the steps of its pattern. */
 export class Schema {
   readonly #storage: DurableObjectStorage;
   readonly #steps: SchemaSteps;
   #version: number;
 
-  constructor(storage: DurableObjectStorage, steps: SchemaSteps) {
+  constructor(storage: DurableObjectStorage, { schema: steps }: { readonly schema: SchemaSteps }) {
     this.#storage = storage;
     this.#steps = steps;
     this.#version = this.#stored();
@@ -34,11 +29,11 @@ export class Schema {
     if (this.#version >= this.#steps.length) return;
     this.#storage.transactionSync(() => {
       const { sql } = this.#storage;
-      for (const step of this.#steps.slice(this.#version)) sql.exec(step);
+      for (const step of this.#steps.slice(this.#version)) sql.exec(sqlOf(step));
       sql.exec(
         "CREATE TABLE IF NOT EXISTS schema_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL)",
       );
-      sql.exec("INSERT OR REPLACE INTO schema_version VALUES (1, ?)", this.#steps.length);
+      sql.exec("INSERT OR REPLACE INTO schema_version (id, version) VALUES (1, ?)", this.#steps.length);
     });
     // After the transaction, because a rollback must not leave memory ahead of the disk.
     this.#version = this.#steps.length;

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { whole, yesOrNo } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
+import { schema } from "./schema.ts";
 
 export const session = pattern({
   folder: "session",
@@ -9,6 +10,7 @@ export const session = pattern({
   binding: "SESSION",
   class: "SessionDO",
   path: "/session",
+  schema,
   actions: {
     create: { may: "guests" },
     /** Read, renew or end the session whose token the caller shows. */

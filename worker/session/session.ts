@@ -7,25 +7,12 @@
 import { DurableObject } from "cloudflare:workers";
 import { sha256 } from "../../contract/secrets.ts";
 import { homeRegion, type Place, stubAt } from "../objects/names.ts";
-import { Schema, type SchemaSteps } from "../objects/schema.ts";
+import { Schema } from "../objects/schema.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";
 import { type Listed, SessionsOfUser, type Wanted } from "./of-user.ts";
 import { session } from "./pattern.ts";
-
-const STEPS: SchemaSteps = [
-  `CREATE TABLE session (
-     id INTEGER PRIMARY KEY CHECK (id = 1),
-     user_id TEXT NOT NULL,
-     role TEXT NOT NULL,
-     metadata TEXT,
-     created_at INTEGER NOT NULL,
-     expires_at INTEGER NOT NULL,
-     ends_at INTEGER NOT NULL CHECK (ends_at >= expires_at),
-     sliding_ms INTEGER NOT NULL
-   ) STRICT`,
-];
 
 /** After this many failures the runtime gives up on an alarm. */
 const LAST_ALARM_RETRY = 5;
@@ -45,7 +32,7 @@ export class SessionDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, STEPS);
+    this.#schema = new Schema(ctx.storage, session);
     this.#stored = this.#schema.empty ? undefined : readStored(ctx.storage.sql);
     this.#ofUser = new SessionsOfUser(ctx.storage, (place) => stubAt(env, session, place));
   }
@@ -78,7 +65,9 @@ export class SessionDO extends DurableObject<Env> {
     const { createdAt, expiresAt, endsAt } = stored;
     this.#schema.create();
     this.ctx.storage.sql.exec(
-      "INSERT OR REPLACE INTO session VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+      `INSERT OR REPLACE INTO session
+         (id, user_id, role, metadata, created_at, expires_at, ends_at, sliding_ms)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
       ...[userId, role, metadata, createdAt, expiresAt, endsAt, slidingMs],
     );
     this.#stored = stored;

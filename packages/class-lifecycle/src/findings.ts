@@ -49,6 +49,12 @@ export type Code =
   | "stack_pinned"
   | "release_step_mismatch"
   | "older_release"
+  | "dirty_release"
+  // Ours: the tables of objects.
+  | "schema_step_changed"
+  | "schema_left_behind"
+  | "schema_needs_full_rollout"
+  | "schema_raises_floor"
   | "not_promoted"
   | "promoted_in_part"
   | "promotion_stack_missing"
@@ -100,6 +106,7 @@ const WARNINGS: ReadonlySet<Code> = new Set([
   "transfer_pending",
   "rollout_without_stable",
   "release_without_traffic",
+  "schema_raises_floor",
   "stack_pinned",
   "release_not_uploaded",
   "serving_version_not_ours",

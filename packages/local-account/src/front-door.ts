@@ -15,6 +15,8 @@ import {
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
 import type { Account } from "./account.ts";
+import type { Invocation, Invocations } from "./invocations.ts";
+import type { Version, Worker } from "./model.ts";
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/projection.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -22,6 +24,8 @@ import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
 interface FrontDoorOptions {
   readonly account: Account;
+  /** Told of every request that a Worker got. */
+  readonly invocations: Invocations;
   readonly defaultWorker: string | undefined;
   /** Told of what a Worker threw: the stack, for the person at the terminal. */
   readonly onException: (worker: string, error: string) => void;
@@ -35,25 +39,46 @@ export function frontDoor(options: FrontDoorOptions): Server {
     outgoing.on("close", resolve);
     const found = await admit(options, incoming, promise);
     if ("reason" in found) answer(outgoing, 404, `${found.reason}\n`);
-    else forward({ ...options, agent, service: found.service }, incoming, outgoing);
+    else forward({ ...options, agent, ...found }, incoming, outgoing);
   });
   server.on("upgrade", async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     const found = await admit(options, incoming, Promise.resolve());
     if ("reason" in found) refuse(socket, "404 Not Found", `${found.reason}\n`);
-    else upgrade({ ...options, service: found.service }, { incoming, socket, head });
+    else upgrade({ ...options, ...found }, { incoming, socket, head });
   });
   server.on("close", () => agent.destroy());
   return server;
 }
 
-/** Passes a request on to a `service` of the runtime. */
+/** Where a request goes: the version, and what it is called in the runtime. */
+interface Found {
+  readonly service: string;
+  readonly worker: Worker;
+  readonly version: Version;
+}
+
+/** Notes how a request ended, once. */
+function noting({ invocations, worker, version }: FrontDoorOptions & Found) {
+  const at = Date.now();
+  const began = performance.now();
+  let isNoted = false;
+  return (status: Invocation["status"], httpStatus: number | undefined) => {
+    if (isNoted) return;
+    isNoted = true;
+    const wallMs = performance.now() - began;
+    invocations.add({ at, script: worker.name, versionId: version.id, status, httpStatus, wallMs });
+  };
+}
+
+/** Passes a request on to a version. */
 function forward(
-  options: FrontDoorOptions & { readonly agent: Agent; readonly service: string },
+  options: FrontDoorOptions & Found & { readonly agent: Agent },
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): void {
   const { agent, service } = options;
+  const note = noting(options);
   const upstream = request(options.account.runtime.entry, {
     agent,
     method: incoming.method,
@@ -62,9 +87,11 @@ function forward(
   });
   upstream.on("response", (response) => {
     if (options.account.runtime.isThrown(response.headers)) {
+      note("scriptThrewException", undefined);
       thrown(options, service, response, outgoing);
       return;
     }
+    outgoing.on("finish", () => note("success", response.statusCode));
     outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, pairs(response.rawHeaders));
     pipeline(response, outgoing, () => {});
   });
@@ -72,7 +99,10 @@ function forward(
     if (outgoing.headersSent) outgoing.destroy();
     else answer(outgoing, 502, `The runtime did not answer: ${error.message}\n`);
   });
-  outgoing.on("close", () => upstream.destroy());
+  outgoing.on("close", () => {
+    note("clientDisconnected", undefined);
+    upstream.destroy();
+  });
   pipeline(incoming, upstream, () => {});
 }
 
@@ -84,16 +114,16 @@ interface Upgrade {
 }
 
 /** The same for a WebSocket. */
-function upgrade(
-  { account, service }: FrontDoorOptions & { readonly service: string },
-  { incoming, socket, head }: Upgrade,
-): void {
+function upgrade(options: FrontDoorOptions & Found, { incoming, socket, head }: Upgrade): void {
+  const { account, service } = options;
+  const note = noting(options);
   const upstream = request(account.runtime.entry, {
     method: incoming.method,
     path: incoming.url,
     headers: headersFor(incoming, account.runtime, service),
   });
   upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
+    note("success", response.statusCode);
     socket.write(rawHead(response));
     socket.write(upstreamHead);
     upstreamSocket.write(head);
@@ -103,6 +133,7 @@ function upgrade(
     });
   });
   upstream.on("response", (response) => {
+    note(account.runtime.isThrown(response.headers) ? "scriptThrewException" : "success", response.statusCode);
     socket.write(rawHead(response));
     pipeline(response, socket, () => socket.destroy());
   });
@@ -129,7 +160,7 @@ async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finis
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
   { url = "/", headers }: IncomingMessage,
-): Promise<{ readonly service: string } | { readonly reason: string }> {
+): Promise<Found | { readonly reason: string }> {
   const pathname = url.split(/[?#]/, 1)[0] ?? "/";
   // Cloudflare answers these paths itself, and so does Miniflare, with doors into its storage.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
@@ -138,12 +169,12 @@ async function find(
   if ("reason" in found) return found;
   if ("preview" in found) {
     await account.preview(found.preview.id);
-    return { service: serviceName(state, found.worker, found.preview) };
+    return { worker: found.worker, version: found.preview, service: serviceName(state, found.worker, found.preview) };
   }
   const wish = { key: single(headers[KEY_HEADER]), overrides: single(headers[OVERRIDE_HEADER]) };
   const version = versionFor(state, found.worker, wish, Math.random);
   if (version === undefined) return { reason: `Worker '${found.worker.name}' has no deployment.` };
-  return { service: serviceName(state, found.worker, version) };
+  return { worker: found.worker, version, service: serviceName(state, found.worker, version) };
 }
 
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(",") : header);

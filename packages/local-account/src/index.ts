@@ -22,6 +22,7 @@ import { type Call, Calls } from "./calls.ts";
 import { CannotStart } from "./errors.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
+import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
@@ -92,15 +93,17 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     await account.close();
   };
   try {
+    const invocations = new Invocations();
     const door = frontDoor({
       account,
+      invocations,
       defaultWorker: options.defaultWorker,
       onException: (worker, error) => console.error(`${worker} threw: ${error}`),
     });
     servers.push(door);
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
-    const context = { account, addressOf, calls: new Calls(options.onCall) };
+    const context = { account, addressOf, invocations, calls: new Calls(options.onCall) };
     const rest = restServer(api(context, new Faults(options.faults)), view(context), account);
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");

@@ -18,6 +18,7 @@ import { domains } from "./domains.ts";
 import { durableObjects } from "./durable-objects.ts";
 import { failure } from "./envelope.ts";
 import { extras } from "./extras.ts";
+import { graphql } from "./graphql.ts";
 import { kv } from "./kv.ts";
 import { kvValues } from "./kv-values.ts";
 import { r2 } from "./r2.ts";
@@ -31,6 +32,7 @@ import { services } from "./services.ts";
 import { settings } from "./settings.ts";
 import { subdomain } from "./subdomain.ts";
 import { tails } from "./tails.ts";
+import { telemetry } from "./telemetry.ts";
 import { triggers } from "./triggers.ts";
 import { user } from "./user.ts";
 import { versions } from "./versions.ts";
@@ -64,6 +66,7 @@ export function api(context: Api, faults: Faults): Hono {
 
   app.use(`${family}/*`, ownAccount(context.account));
   app.route("/local", extras(context, faults));
+  app.route("/graphql", graphql(context));
   app.route("/", user(context));
   app.route("/zones", zones(context));
   app.route("/zones/:zone/workers/routes", routes(context));
@@ -82,6 +85,7 @@ export function api(context: Api, faults: Faults): Hono {
   app.route(`${family}/workers`, services(context));
   app.route(`${family}/workers`, subdomain(context));
   app.route(`${family}/workers/domains`, domains(context));
+  app.route(`${family}/workers/observability/telemetry`, telemetry(context));
   app.route(`${family}/workers/durable_objects/namespaces`, durableObjects(context));
   app.route(`${family}/storage/kv/namespaces`, kv(context));
   app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));

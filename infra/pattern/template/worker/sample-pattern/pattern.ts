@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
+import { schema } from "./schema.ts";
 
 export const samplePattern = pattern({
   folder: "sample-pattern",
@@ -10,6 +11,7 @@ export const samplePattern = pattern({
   binding: "SAMPLE_PATTERN",
   class: "SamplePatternDO",
   path: "/sample-pattern",
+  schema,
   actions: {
     read: { may: "anyone" },
     write: { may: "users", open: true },

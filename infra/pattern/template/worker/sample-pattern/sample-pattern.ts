@@ -1,11 +1,7 @@
 /** One text an object, and how often it was set: what was answered is on disk. */
 import { DurableObject } from "cloudflare:workers";
-import { Schema, type SchemaSteps } from "../objects/schema.ts";
-
-/** Append only: see worker/objects/schema.ts. */
-const STEPS: SchemaSteps = [
-  "CREATE TABLE content (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL, revision INTEGER NOT NULL) STRICT",
-];
+import { Schema } from "../objects/schema.ts";
+import { samplePattern } from "./pattern.ts";
 
 /** A text, and its number: 0 as long as nothing was set. */
 export type Content = { text: string; revision: number };
@@ -15,7 +11,7 @@ export class SamplePatternDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, STEPS);
+    this.#schema = new Schema(ctx.storage, samplePattern);
   }
 
   /** What is stored. Writes nothing. */
@@ -30,7 +26,10 @@ export class SamplePatternDO extends DurableObject<Env> {
     if (revision > 0 && text === before) return { text, revision };
     this.#schema.create();
     return this.ctx.storage.sql
-      .exec<Content>("INSERT OR REPLACE INTO content VALUES (1, ?, ?) RETURNING text, revision", text, revision + 1)
+      .exec<Content>(
+        "INSERT OR REPLACE INTO content (id, text, revision) VALUES (1, ?, ?) RETURNING text, revision",
+        ...[text, revision + 1],
+      )
       .one();
   }
 }

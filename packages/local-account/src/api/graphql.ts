@@ -1,0 +1,163 @@
+/**
+ * `POST /graphql`: Cloudflare's GraphQL Analytics API, for one data set: `workersInvocationsAdaptive`, with what the
+ * front door saw (docs: "Querying Workers Metrics with GraphQL"). Nothing is sampled. CPU time is not measured here: 0.
+ */
+import { buildSchema, graphql as execute } from "graphql";
+import { Hono } from "hono";
+import * as v from "valibot";
+import { type Invocation, quantile } from "../invocations.ts";
+import { body } from "./body.ts";
+import type { Api } from "./context.ts";
+
+const QUANTILES = { P25: 0.25, P50: 0.5, P75: 0.75, P90: 0.9, P99: 0.99, P999: 0.999 };
+
+const schema = buildSchema(`
+  scalar Time
+  scalar string
+  scalar uint64
+  scalar float64
+
+  type Query { viewer: viewer }
+  type viewer { accounts(filter: AccountFilter): [account!]! }
+  input AccountFilter { accountTag: string }
+  type account {
+    workersInvocationsAdaptive(
+      limit: uint64!, filter: WorkersFilter, orderBy: [string!]
+    ): [WorkersInvocations!]!
+  }
+  input WorkersFilter {
+    scriptName: string, scriptVersion: string, status: string
+    datetime: Time, datetime_geq: Time, datetime_gt: Time, datetime_leq: Time, datetime_lt: Time
+  }
+  type WorkersInvocations { sum: Sum, quantiles: Quantiles, dimensions: Dimensions }
+  type Sum { requests: uint64!, errors: uint64!, subrequests: uint64! }
+  type Quantiles {
+    ${Object.keys(QUANTILES)
+      .map((name) => `cpuTime${name}: float64!, wallTime${name}: float64!`)
+      .join("\n")}
+  }
+  type Dimensions {
+    datetime: Time!, datetimeMinute: Time!, datetimeHour: Time!
+    scriptName: string!, scriptVersion: string!, status: string!
+  }
+`);
+
+const Asked = v.object({
+  query: v.string(),
+  variables: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+  operationName: v.optional(v.nullable(v.string())),
+});
+
+const Text = v.optional(v.nullable(v.string()));
+const Filter = v.object({
+  scriptName: Text,
+  scriptVersion: Text,
+  status: Text,
+  datetime: Text,
+  datetime_geq: Text,
+  datetime_gt: Text,
+  datetime_leq: Text,
+  datetime_lt: Text,
+});
+const Arguments = v.object({
+  limit: v.pipe(v.union([v.number(), v.string()]), v.transform(Number), v.integer(), v.minValue(1), v.maxValue(10_000)),
+  filter: v.optional(v.nullable(Filter)),
+});
+
+export const graphql = ({ account, invocations }: Api) =>
+  new Hono().post("/", async (c) => {
+    const { query, variables, operationName } = await body(c, Asked);
+    const groups = (given: unknown, info: { readonly fieldNodes: readonly Node[] }) => {
+      const { limit, filter } = v.parse(Arguments, given);
+      const found = invocations.find(wanted(filter ?? {}));
+      return grouped(found, dimensionsIn(info.fieldNodes)).slice(0, limit);
+    };
+    const viewer = {
+      accounts: ({ filter }: { readonly filter?: { readonly accountTag?: string } }) =>
+        filter?.accountTag === undefined || filter.accountTag === account.identity.accountId
+          ? [
+              {
+                workersInvocationsAdaptive: (given: unknown, _: unknown, info: { fieldNodes: readonly Node[] }) =>
+                  groups(given, info),
+              },
+            ]
+          : [],
+    };
+    const result = await execute({
+      schema,
+      source: query,
+      rootValue: { viewer },
+      ...(variables && { variableValues: variables }),
+      ...(operationName && { operationName }),
+    });
+    return c.json({ data: result.data ?? null, errors: result.errors?.map((error) => error.toJSON()) ?? null });
+  });
+
+function wanted(filter: v.InferOutput<typeof Filter>) {
+  const time = (text: string | null | undefined, fallback: number) => (text ? Date.parse(text) : fallback);
+  const { datetime, datetime_geq: geq, datetime_gt: gt, datetime_leq: leq, datetime_lt: lt } = filter;
+  return {
+    script: filter.scriptName ?? undefined,
+    versionId: filter.scriptVersion ?? undefined,
+    status: filter.status ?? undefined,
+    from: Math.max(time(datetime ?? geq, 0), time(gt, -1) + 1),
+    to: Math.min(time(datetime ?? leq, Number.MAX_SAFE_INTEGER), time(lt, Number.MAX_SAFE_INTEGER) - 1),
+  };
+}
+
+interface Node {
+  readonly selectionSet?: { readonly selections: readonly unknown[] } | undefined;
+}
+
+const Selection = v.object({
+  kind: v.string(),
+  name: v.optional(v.object({ value: v.string() })),
+  selectionSet: v.optional(v.object({ selections: v.array(v.unknown()) })),
+});
+
+/** The dimensions that a query selects: as at Cloudflare, rows are grouped by these and by no others. */
+function dimensionsIn(nodes: readonly Node[]): readonly string[] {
+  const namesIn = (selections: readonly unknown[]) =>
+    selections.flatMap((selection) => {
+      const parsed = v.safeParse(Selection, selection);
+      return parsed.success ? [parsed.output] : [];
+    });
+  return nodes
+    .flatMap(({ selectionSet }) => namesIn(selectionSet?.selections ?? []))
+    .filter(({ name }) => name?.value === "dimensions")
+    .flatMap(({ selectionSet }) => namesIn(selectionSet?.selections ?? []).flatMap(({ name }) => name?.value ?? []));
+}
+
+const DIMENSIONS: Readonly<Record<string, (invocation: Invocation) => string>> = {
+  datetime: ({ at }) => iso(at, 1_000),
+  datetimeMinute: ({ at }) => iso(at, 60_000),
+  datetimeHour: ({ at }) => iso(at, 3_600_000),
+  scriptName: ({ script }) => script,
+  scriptVersion: ({ versionId }) => versionId,
+  status: ({ status }) => status,
+};
+
+const iso = (at: number, step: number) => new Date(Math.floor(at / step) * step).toISOString().replace(/\.000Z$/, "Z");
+
+function grouped(invocations: readonly Invocation[], names: readonly string[]) {
+  const groups = Map.groupBy(invocations, (one) => JSON.stringify(names.map((name) => DIMENSIONS[name]?.(one))));
+  return [...groups.values()].map((group) => {
+    const [first] = group;
+    const wall = group.map(({ wallMs }) => wallMs * 1_000).sort((a, b) => a - b);
+    return {
+      dimensions: first && Object.fromEntries(Object.entries(DIMENSIONS).map(([name, of]) => [name, of(first)])),
+      sum: {
+        requests: group.length,
+        errors: group.filter(({ status }) => status === "scriptThrewException").length,
+        subrequests: 0,
+      },
+      // In microseconds, as Cloudflare gives times.
+      quantiles: Object.fromEntries(
+        Object.entries(QUANTILES).flatMap(([name, q]) => [
+          [`cpuTime${name}`, 0],
+          [`wallTime${name}`, Math.round(quantile(wall, q))],
+        ]),
+      ),
+    };
+  });
+}

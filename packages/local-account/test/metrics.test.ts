@@ -1,0 +1,124 @@
+/** Metrics of invocations by version, through Cloudflare's two doors to them: what the front door really saw. */
+import Cloudflare from "cloudflare";
+import { expect, it } from "vitest";
+import { account, type TestAccount } from "./support.ts";
+
+const QUERY = `query ($accountTag: string, $from: Time, $to: Time, $script: string, $version: string) {
+  viewer { accounts(filter: { accountTag: $accountTag }) {
+    workersInvocationsAdaptive(limit: 100, filter: {
+      scriptName: $script, datetime_geq: $from, datetime_leq: $to, scriptVersion: $version
+    }) { sum { requests errors } quantiles { wallTimeP50 wallTimeP99 cpuTimeP50 } dimensions { scriptVersion status } }
+  } }
+}`;
+
+interface Row {
+  readonly sum: { readonly requests: number; readonly errors: number };
+  readonly quantiles: { readonly wallTimeP50: number; readonly wallTimeP99: number; readonly cpuTimeP50: number };
+  readonly dimensions: { readonly scriptVersion: string; readonly status: string };
+}
+
+/** What a client of the GraphQL API gets. */
+async function graphql(test: TestAccount, query: string, variables: object, token = test.running.token) {
+  const response = await fetch(`${test.running.apiUrl}/graphql`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ query, variables }),
+  });
+  const answer: {
+    data?: { viewer: { accounts: { workersInvocationsAdaptive: Row[] }[] } };
+    errors?: { message: string }[];
+  } = JSON.parse(await response.text());
+  return {
+    status: response.status,
+    rows: answer.data?.viewer.accounts[0]?.workersInvocationsAdaptive,
+    errors: answer.errors,
+  };
+}
+
+const FETCH = `
+  if (url.pathname === "/throw") throw new Error("meant");
+  if (url.pathname === "/slow") await scheduler.wait(60);
+  return new Response("", { status: url.pathname === "/503" ? 503 : 200 });`;
+
+/** A Worker with two versions, and the requests that one of them answered. */
+async function served() {
+  const test = await account();
+  const before = new Date(Date.now() - 1_000).toISOString();
+  const old = await test.deploy("app", { fetch: FETCH, tag: "old" });
+  const next = await test.upload("app", { fetch: FETCH, tag: "new" });
+  await test.split("app", { [old.id]: 99.99, [next.id]: 0.01 });
+  const ask = (version: string, path: string) =>
+    test.ask("app", path, { "cloudflare-workers-version-overrides": `app="${version}"` });
+  for (const path of ["/", "/", "/slow", "/503", "/throw"]) await ask(next.id, path);
+  for (const path of ["/", "/503"]) await ask(old.id, path);
+  const window = { accountTag: test.id, from: before, to: new Date(Date.now() + 1_000).toISOString(), script: "app" };
+  return { test, old, next, window };
+}
+
+it("are counted for each version and outcome, with the times that they took", async () => {
+  const { test, old, next, window } = await served();
+  const { rows = [] } = await graphql(test, QUERY, window);
+  const of = (version: string, status: string) =>
+    rows.find(({ dimensions }) => dimensions.scriptVersion === version && dimensions.status === status);
+  expect(rows).toHaveLength(3);
+  expect(of(next.id, "success")?.sum).toEqual({ requests: 4, errors: 0 });
+  expect(of(next.id, "scriptThrewException")?.sum).toEqual({ requests: 1, errors: 1 });
+  expect(of(old.id, "success")?.sum).toEqual({ requests: 2, errors: 0 });
+  // In microseconds.
+  expect(of(next.id, "success")?.quantiles.wallTimeP99).toBeGreaterThanOrEqual(60_000);
+  expect(of(next.id, "success")?.quantiles.wallTimeP50).toBeLessThan(60_000);
+
+  const { rows: one = [] } = await graphql(test, QUERY, { ...window, version: old.id });
+  expect(one.map(({ dimensions }) => dimensions.scriptVersion)).toEqual([old.id]);
+  const { rows: none } = await graphql(test, QUERY, { ...window, from: window.to });
+  expect(none).toEqual([]);
+});
+
+it("are grouped by the dimensions that are asked for", async () => {
+  const { test, window } = await served();
+  const { rows = [] } = await graphql(
+    test,
+    QUERY.replace("dimensions { scriptVersion status }", "dimensions { status }"),
+    window,
+  );
+  expect(rows.map(({ sum, dimensions }) => [dimensions.status, sum.requests]).sort()).toEqual([
+    ["scriptThrewException", 1],
+    ["success", 6],
+  ]);
+});
+
+it("are refused without the token, for another data set, and where the query is none", async () => {
+  const test = await account();
+  expect((await graphql(test, QUERY, {}, "guess")).status).toBe(401);
+  const other = "{ viewer { accounts { httpRequestsAdaptiveGroups(limit: 1) { count } } } }";
+  expect((await graphql(test, other, {})).errors?.[0]?.message).toContain(
+    'Cannot query field "httpRequestsAdaptiveGroups"',
+  );
+  expect((await graphql(test, "{", {})).errors?.[0]?.message).toContain("Syntax Error");
+});
+
+it("count answers by their HTTP status, through the query for logs of the official SDK", async () => {
+  const { test, old, next, window } = await served();
+  const sdk = new Cloudflare({ baseURL: test.running.apiUrl, apiToken: test.running.token, maxRetries: 0 });
+  const result = await sdk.workers.observability.telemetry.query({
+    account_id: test.id,
+    queryId: "rollout",
+    timeframe: { from: Date.parse(window.from), to: Date.parse(window.to) },
+    view: "calculations",
+    parameters: {
+      filters: [
+        { key: "$workers.scriptName", operation: "eq", type: "string", value: "app" },
+        { key: "$workers.event.response.status", operation: "gte", type: "number", value: 500 },
+      ],
+      calculations: [{ operator: "count" }],
+      groupBys: [{ type: "string", value: "$workers.scriptVersion.id" }],
+    },
+  });
+  const counts = result.calculations?.[0]?.aggregates.map(({ value, groups }) => [groups?.[0]?.value, value]);
+  expect(counts?.sort()).toEqual(
+    [
+      [old.id, 1],
+      [next.id, 1],
+    ].sort(),
+  );
+});
