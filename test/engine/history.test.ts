@@ -59,7 +59,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(await production.call("A")).toMatchObject({ count: 4, tag: "three-1" });
   });
 
-  it("a stack deletes only classes that it names, and takes only a release that the stack before it serves", async () => {
+  it("a stack deletes only classes that it names, and takes only releases that the stack before it serves", async () => {
     local.proxy.takeWrites();
     const refused = await staging.deploy(last);
     expect(refused.ok).toBe(false);

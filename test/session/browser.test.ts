@@ -42,11 +42,11 @@ it("is the same user in the chat room", async () => {
   await expect.poll(() => page.locator("#chat [data-link]").textContent()).toMatch(/^Live as anon-/);
 });
 
-it("counts down to both ends; reading moves the near one out, and not the far one", async () => {
+it("counts down to both ends; reading moves the near end away, but not the absolute one", async () => {
   const page = await visit();
   await logIn(page, "ada");
   expect(await secondsLeft(page, "absolute")).toBeGreaterThan(11 * 3600);
-  // The stack's sessions live a minute unless they are read, and are moved in steps of half of it.
+  // The stack's sessions live a minute unless they are read. Their end is moved in steps of half a minute.
   await expect.poll(() => secondsLeft(page, "sliding"), { timeout: 40_000 }).toBeLessThan(29);
   const far = await secondsLeft(page, "absolute");
   await page.getByRole("button", { name: "Read it" }).click();
@@ -55,7 +55,7 @@ it("counts down to both ends; reading moves the near one out, and not the far on
   expect(await secondsLeft(page, "absolute")).toBeLessThanOrEqual(far);
 });
 
-it("says so when the session has ended elsewhere", async () => {
+it("says that the session has ended elsewhere", async () => {
   const page = await visit();
   await logIn(page, "ada");
   const other = await page.context().newPage();

@@ -1,7 +1,7 @@
 /**
- * A stand-in for Pulumi's Node language host (`pulumi-language-nodejs`), for machines that cannot download it. It speaks
- * the CLI's protocol, as far as `preview` and `up` use it, and runs the program like the real one: with the `node` on
- * the PATH, and `cmd/run` of the program's own `@pulumi/pulumi`.
+ * A stand-in for Pulumi's Node language host (`pulumi-language-nodejs`), for machines that cannot download it. It
+ * speaks the CLI's protocol, as far as `preview` and `up` use it, and runs the program like the real one: with the
+ * `node` on the PATH, and `cmd/run` of the program's own `@pulumi/pulumi`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
