@@ -6,7 +6,7 @@ import { Settings } from "./settings.ts";
 
 export const Bindings = v.object({ SETTINGS: Settings, REGIONS: Regions, RELEASE: Release });
 
-/** What infra/ writes into each. */
+/** The values that infra/ writes into the bindings. */
 export interface Told {
   readonly SETTINGS: Settings;
   readonly REGIONS: Regions;

@@ -1,4 +1,4 @@
-/** Identity from elsewhere: the issuer of JSON Web Tokens (RFC 7519) whose users are users of the stack. */
+/** Users of another system: the issuer of JSON Web Tokens (RFC 7519) whose users are users of the stack. */
 import * as v from "valibot";
 
 const text = (what: string, max: number) =>
@@ -8,7 +8,7 @@ const text = (what: string, max: number) =>
     v.maxLength(max, `must have at most ${max} characters`),
   );
 
-/** Keys that come over an open line could be anybody's; this machine's own line is not open. */
+/** Somebody could replace keys that come over plain http; loopback is safe. */
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 function isSafe(text: string): boolean {
@@ -17,9 +17,9 @@ function isSafe(text: string): boolean {
 }
 
 export const Identity = v.object({
-  /** The claim `iss`, to the letter: many issuers end in a slash. */
+  /** The claim `iss`, character for character: many issuers end in a slash. */
   issuer: text("the issuer's name, as in the claim iss", 512),
-  /** What must be in the claim `aud`: tokens for others are not for us. */
+  /** The claim `aud` must have this name: other tokens are meant for other APIs. */
   audience: text("this API's name at the issuer, as in the claim aud", 512),
   /** Where the issuer's public keys are (RFC 7517). */
   jwksUrl: v.pipe(

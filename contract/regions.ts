@@ -1,11 +1,11 @@
-/** The region table: where the objects of a stack may live, and how their names begin. */
+/** The region table: where the objects of a stack may live, and the prefixes of their names. */
 import * as v from "valibot";
 import { oneOf, slug } from "./values.ts";
 
-/** Characters of a region's id and of its prefix. */
+/** The most characters of a region's id, and of its prefix. */
 const MAX_NAME = 31;
 
-/** Where Cloudflare is asked to place an object. Best effort; only an object's first caller decides. */
+/** Where to ask Cloudflare to place an object. Best effort, and only at the first call to an object. */
 const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
 const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
@@ -15,17 +15,17 @@ export const RegionName = slug(MAX_NAME);
 export const Region = v.object({
   /** What callers write before the `~` of an id. */
   id: RegionName,
-  /** What stands in the names of the region's objects. Never change it where objects exist. */
+  /** A part of the names of the region's objects. Never change it once objects exist. */
   prefix: RegionName,
   locationHint: oneOf(LOCATION_HINTS),
-  /** Where the region's objects must stay, by law rather than by preference. */
+  /** Where the law says that the region's objects must stay. */
   jurisdiction: v.optional(oneOf(JURISDICTIONS)),
-  /** Continents whose callers get new ids in this region. */
+  /** Callers on these continents get new ids in this region. */
   continents: v.optional(v.array(oneOf(CONTINENTS)), []),
 });
 export type Region = v.InferOutput<typeof Region>;
 
-/** Before every region's prefix, so that two environments never share an object's name. */
+/** Comes before every region's prefix, so that two environments never share an object's name. */
 export const EnvironmentPrefix = v.pipe(
   v.string("must be text"),
   v.regex(/^[a-z][a-z0-9]{0,15}-$/, "must be up to 16 lower-case letters and digits and a hyphen, like prd-"),
@@ -37,7 +37,7 @@ const distinct = (regions: Region[], key: "id" | "prefix") =>
 export const Regions = v.pipe(
   v.object({
     environmentPrefix: v.union([v.literal(""), EnvironmentPrefix]),
-    /** The region of ids that name none. */
+    /** The region of ids that name no region. */
     home: RegionName,
     regions: v.pipe(v.array(Region), v.nonEmpty()),
   }),
@@ -47,7 +47,7 @@ export const Regions = v.pipe(
 );
 export type Regions = v.InferOutput<typeof Regions>;
 
-/** The binding of the bucket for what is too large for an object: one for each jurisdiction, whose data it may not leave. */
+/** The binding of the bucket for data that is too large for an object. Each jurisdiction has its own bucket. */
 export const blobsBinding = (jurisdiction: Region["jurisdiction"]): string =>
   jurisdiction === undefined ? "BLOBS" : `BLOBS_${jurisdiction.toUpperCase().replaceAll("-", "_")}`;
 
@@ -56,7 +56,7 @@ export const jurisdictionsOf = (regions: readonly Pick<Region, "jurisdiction">[]
   ...new Set(regions.flatMap(({ jurisdiction }) => jurisdiction ?? [])),
 ];
 
-/** How the names of a region's objects begin: `prd-eu`. */
+/** The prefix of the names of a region's objects: `prd-eu`. */
 export const namePrefix = (
   { environmentPrefix }: Pick<Regions, "environmentPrefix">,
   { prefix }: Pick<Region, "prefix">,

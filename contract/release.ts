@@ -14,7 +14,7 @@ export type Release = v.InferOutput<typeof Release>;
 export const ClassSchema = v.object({
   /** The first 12 hex digits of the SHA-256 of each step, after those before it: two that agree have the same past. */
   steps: v.array(v.string()),
-  /** How many steps older code must have to live with these tables: the number of the last breaking one, or 0. */
+  /** Code needs at least this many steps to work with these tables: the number of the last breaking one, or 0. */
   needs: v.number(),
 });
 export type ClassSchema = v.InferOutput<typeof ClassSchema>;
@@ -23,13 +23,13 @@ export type ClassSchema = v.InferOutput<typeof ClassSchema>;
 export const Schemas = v.record(v.string(), ClassSchema);
 export type Schemas = v.InferOutput<typeof Schemas>;
 
-/** With the hash of the history up to that migration: the planner reads it back from a live version. */
+/** The same with the hash of the history up to that migration. The planner reads it back from a live version. */
 export const RecordedRelease = v.object({
   ...Release.entries,
   history: v.string(),
-  /** When the commit was made (ISO 8601): tells an older release from a newer one. */
+  /** The time of the commit (ISO 8601), which tells an older release from a newer one. */
   committed: v.optional(v.string()),
-  /** Undefined: the release is from before they were recorded. */
+  /** Undefined in releases from before schemas were recorded. */
   schemas: v.optional(Schemas),
   /** A few bits that change with the stack's secrets (infra/stack/secrets-mark.ts). */
   secrets: v.optional(v.string()),

@@ -1,6 +1,6 @@
-/** Random secrets, and hashes that stand for what must not be kept. For the Worker and for Node alike. */
+/** Random secrets, and hashes to keep in their place. Runs in the Worker and in Node. */
 
-/** A new secret of so many random bytes, as base64url. */
+/** A new secret of `bytes` random bytes, as base64url. */
 export function newSecret(bytes: number): string {
   const base64 = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes))));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

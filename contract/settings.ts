@@ -1,6 +1,6 @@
 /**
- * The settings that reach the Worker. A stack's file has the same keys with the same checks; each pattern brings its
- * own (worker/<pattern>/pattern.ts).
+ * The settings that the Worker gets. A stack's file has the same keys with the same checks. Each pattern adds its own
+ * (worker/<pattern>/pattern.ts).
  */
 import * as v from "valibot";
 import { patterns } from "../worker/patterns.ts";
@@ -17,18 +17,18 @@ const ofPatterns: OfPatterns = Object.assign({}, ...patterns.map(({ settings }) 
 
 /** By key, as in Pulumi.<stack>.yaml. */
 export const sharedSettings = {
-  /** Origins, besides the Worker's own, whose pages may call it. */
+  /** Pages of these origins may call the Worker, besides its own page. */
   corsOrigins: v.optional(v.array(origin, "must be a list of origins"), []),
-  /** Whether callers need what the rules of worker/access.ts say, or the article's calls are open to anybody. */
+  /** `rules`: callers may do what worker/access.ts says. `open`: anybody may make the article's calls (README.md). */
   access: v.optional(oneOf(["rules", "open"]), "rules"),
-  /** Days without use after which what guests and anonymous callers have made is deleted. */
+  /** What only guests and anonymous callers have made is deleted after this many days without use. */
   anonymousDays: v.optional(whole(1, 3_650), 30),
-  /** The issuer whose tokens (JWT) make a caller a user, besides sessions. */
+  /** The issuer of tokens (JWT) by which callers are users, besides sessions. */
   identity: v.optional(Identity),
   ...ofPatterns,
 };
 
-/** Unknown keys are dropped and not refused: a program may be newer than the release that it deploys. */
+/** Drops unknown keys instead of refusing them: the program may be newer than the release that it deploys. */
 export const Settings = v.object({
   /** The stack's name. */
   environment: slug(31),

@@ -1,4 +1,4 @@
-/** Values that settings are made of. Each says in words what it must be, because a person reads it. */
+/** Schemas of single settings. Their messages say what the value must be, for the person who wrote it. */
 import * as v from "valibot";
 
 /** A lower-case name of at most `max` characters. */
@@ -22,7 +22,7 @@ export const oneOf = <const Options extends readonly string[]>(options: Options)
 
 export const yesOrNo = v.boolean("must be true or false");
 
-/** Where a page comes from: `https://app.example.com`. */
+/** The origin of a page: `https://app.example.com`. */
 export const origin = v.pipe(
   v.string("must be text"),
   v.check(

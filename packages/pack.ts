@@ -1,6 +1,6 @@
 /**
- * What a package is published as. In this repository the packages are TypeScript as it is; Node runs none from
- * `node_modules`, so a published one is JavaScript with declarations.
+ * Prepares a package for publishing. In this repository the packages are plain TypeScript. Node does not run TypeScript
+ * from `node_modules`, so a published package is JavaScript with declarations.
  *
  * `prepack` compiles `src/` to `dist/` and points package.json there; `postpack` puts package.json back. npm runs both
  * around `npm pack` and `npm publish`.
@@ -13,7 +13,7 @@ import * as v from "valibot";
 
 const folder = process.cwd();
 const MANIFEST = join(folder, "package.json");
-/** The manifest as it is in the repository, kept while npm packs. */
+/** The repository's manifest, kept here while npm packs. */
 const KEPT = join(folder, "package.json.kept");
 const DIST = join(folder, "dist");
 
@@ -31,7 +31,7 @@ function prepack(): void {
   rmSync(DIST, { recursive: true, force: true });
   const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.pack.json"], { cwd: folder, stdio: "inherit" });
-  // What is not TypeScript (styles, scripts of the account's own Workers) goes along as it is.
+  // Other files (styles, scripts of the account's own Workers) are copied.
   cpSync(join(folder, "src"), DIST, { recursive: true, filter: (file) => !file.endsWith(".ts") });
   const { scripts: _, ...published } = manifest;
   const exports = Object.fromEntries(
@@ -42,7 +42,7 @@ function prepack(): void {
   writeFileSync(MANIFEST, `${JSON.stringify({ ...published, exports, ...(manifest.bin && { bin }) }, null, 2)}\n`);
 }
 
-/** Puts the manifest back, also after a run that was stopped half-way. */
+/** Restores the manifest, also after a run that was stopped halfway. */
 function restore(): void {
   if (existsSync(KEPT)) renameSync(KEPT, MANIFEST);
 }

@@ -1,6 +1,6 @@
 /**
- * Checkouts of the project at points of a history that a test makes up: the real program, with another
- * infra/migrations.ts, beside a release of a small Worker that exports the classes of that point.
+ * Checkouts of the project with the history that a test makes up: the real program with another infra/migrations.ts,
+ * and a release of a small Worker that exports the classes of that history.
  */
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import {
 import { ROOT } from "../infra/release/root.ts";
 import { codeOf } from "../packages/local-account/test/support.ts";
 
-/** One checkout with its built release. */
+/** A checkout with its built release. */
 export interface Checkout {
   /** The project's folder. */
   readonly root: string;
@@ -30,8 +30,8 @@ export class Checkouts {
   readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-checkouts-"));
 
   /**
-   * A checkout whose history is `migrations`. Its Worker answers as packages/local-account/test/support.ts says, with `name` as its tag;
-   * every class is bound under its own name.
+   * A checkout whose history is `migrations`. Its Worker has the code of packages/local-account/test/support.ts, with
+   * `name` as its tag. Every class is bound under its own name.
    */
   make(name: string, migrations: readonly Migration[]): Checkout {
     const root = join(this.#dir, name);

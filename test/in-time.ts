@@ -1,8 +1,8 @@
-/** A limit for what a test waits for, so that it ends with the reason and not with the test's own time. */
+/** A time limit for something that a test waits for, so that the test fails with a reason. */
 
 /**
- * What `waited` gives, when it comes within `ms` milliseconds.
- * @throws Error with the time and what `otherwise` says then; what is waited for goes on.
+ * The result of `waited`, if it comes within `ms` milliseconds.
+ * @throws Error with the time and the text of `otherwise`. `waited` goes on.
  */
 export async function inTime<T>(ms: number, waited: Promise<T>, otherwise: () => string): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();

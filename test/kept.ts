@@ -1,4 +1,4 @@
-/** Data in an object, and whether it is still there: for tests that deploy, whatever patterns a project has. */
+/** Stores data in an object, and checks whether it is still there: for tests that deploy any patterns. */
 import * as v from "valibot";
 import { expect } from "vitest";
 import type { Filling } from "../infra/rehearsal/filling.ts";
@@ -7,29 +7,29 @@ import { Client } from "../infra/smoke/client.ts";
 import { status } from "../infra/smoke/expect.ts";
 import { patterns } from "../worker/patterns.ts";
 
-/** As much of the OpenAPI document as is read. */
+/** The part of the OpenAPI document that is read here. */
 const Operation = v.object({ "x-access": v.optional(v.object({ rule: v.string() })) });
 const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), Operation)) });
 
-/** A bucket of the rate limiter that is no other caller's. */
+/** An address of its own, for a bucket of the rate limiter that no other caller uses. */
 const ADDRESS = "203.0.113.9";
 
-/** Where a Worker answers on this machine, and its admin token. */
+/** A Worker's port on this machine, and its admin token. */
 export interface Where {
   readonly port: number;
   readonly adminToken: string;
 }
 
 export interface Kept {
-  /** Whether a caller's id says which object it is, and so its region. */
+  /** Whether callers name the object by an id, and so its region. */
   readonly isById: boolean;
-  /** Fails unless all of it is as it was. */
+  /** Fails unless all data is unchanged. */
   stays(): Promise<void>;
-  /** Fails where it is as it was. */
+  /** Fails if the data is still there. */
   isMissing(): Promise<void>;
 }
 
-/** Fills an object as the rehearsal does: of the first pattern whose objects callers name, else of the first one. */
+/** Fills an object like the rehearsal: of the first pattern whose objects callers name, else of the first pattern. */
 export async function keep({ port, adminToken }: Where, id = "kept"): Promise<Kept> {
   const client = new Client(new URL(`http://127.0.0.1:${port}/`), { "CF-Connecting-IP": ADDRESS });
   const filling = await fillingOfFirst();
@@ -54,8 +54,8 @@ async function fillingOfFirst(): Promise<Filling> {
 }
 
 /**
- * Asks for something that only the admin may: whether the token is taken for the admin's. Undefined where no pattern
- * has such a route.
+ * Whether the token is accepted as the admin's: calls a route that only the admin may use. Undefined if no pattern has
+ * such a route.
  */
 export async function isAdmin({ port, adminToken }: Where): Promise<boolean | undefined> {
   const client = new Client(new URL(`http://127.0.0.1:${port}/`));

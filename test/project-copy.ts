@@ -1,4 +1,4 @@
-/** A copy of this project that a test may change: the files that git knows or would add, with these node_modules. */
+/** A copy of this project for a test to change: the files that git tracks or would add, with these node_modules. */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -18,14 +18,14 @@ import { delimiter, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { ROOT } from "../infra/release/root.ts";
 
-/** How a command ended, and all that it printed. */
+/** A command's exit code and output. */
 export interface Ended {
   readonly code: number | null;
   readonly text: string;
 }
 
 export interface CommandOptions {
-  /** Seen from the project. */
+  /** Relative to the project. */
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** In a process group of its own, as in another terminal. */
@@ -41,7 +41,7 @@ export class ProjectCopy {
     symlinkSync(join(ROOT, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
-  /** Makes it a repository with one commit, under a tag. */
+  /** Makes it a git repository with one commit and a tag. */
   commit(tag: string): void {
     git(this.root, "init", "-q");
     appendFileSync(join(this.root, ".git/info/exclude"), "node_modules\n.cache\n");
@@ -53,7 +53,7 @@ export class ProjectCopy {
     git(this.root, "tag", tag);
   }
 
-  /** Takes back what was changed since the commit. */
+  /** Undoes all changes since the commit. */
   reset(): void {
     git(this.root, "reset", "-q", "--hard");
   }
@@ -67,7 +67,7 @@ export class ProjectCopy {
     writeFileSync(join(this.root, file), text);
   }
 
-  /** Puts one text in place of another, which must be there. */
+  /** Replaces a text, which must be there, by another. */
   replace(file: string, from: string, to: string): void {
     const text = this.read(file);
     if (!text.includes(from)) throw new Error(`${file} does not have: ${from}`);
@@ -77,7 +77,7 @@ export class ProjectCopy {
     );
   }
 
-  /** Starts a command as a shell would, with the project's own programs in front. */
+  /** Starts a shell command, with the project's own programs first on the PATH. */
   start(
     command: string,
     { folder = ".", env = {}, detached = false }: CommandOptions = {},
@@ -109,7 +109,7 @@ export class ProjectCopy {
   }
 }
 
-/** Copies the files that git knows or would add, and nothing else, to `folder`; returns their names. */
+/** Copies only the files that git tracks or would add to `folder`. Returns their names. */
 export function copyFiles(folder: string): readonly string[] {
   const names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
   const files = names.split("\0").filter((name) => name !== "" && existsSync(join(ROOT, name)));

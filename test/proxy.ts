@@ -1,34 +1,34 @@
-/** Stands between a client and an account's API: notes every request, and can spoil one before or after it arrives. */
+/** A proxy in front of an account's API: records every request, and can make one fail before or after it arrives. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 export interface Seen {
   readonly method: string;
-  /** Below `/client/v4`, with its query. */
+  /** The path below `/client/v4`, with its query. */
   readonly path: string;
   readonly body: string;
 }
 
 /** What to do with a request instead of answering it as the account does. */
 export type Intervention =
-  /** It never reaches the account, and the client hears of an internal error. */
+  /** It never reaches the account, and the client gets an internal error. */
   | "refuse"
-  /** The account does it, and the client never hears of it: the connection just ends. */
+  /** It takes effect, but the client gets no answer: the connection ends. */
   | "lose";
 
 export interface ApiProxy {
-  /** Base of the API through here. */
+  /** The API's base address through the proxy. */
   readonly apiUrl: string;
   readonly seen: readonly Seen[];
-  /** The requests since the last call of this that change something, as `POST /accounts/…`. */
+  /** The writes since the last call of this, as `POST /accounts/…`. */
   takeWrites(): readonly string[];
-  /** Asked about every request; undefined lets it pass. May wait. */
+  /** Decides about every request; undefined lets it pass. May wait. */
   intervene: ((request: Seen) => Promise<Intervention | undefined> | Intervention | undefined) | undefined;
-  /** Resolves once the account has ended what reached it so far, also where nobody waits for the answer any more. */
+  /** Resolves once the account has finished all requests so far, even those whose client has gone. */
   idle(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts one in front of the API at `target`. */
+/** Starts a proxy in front of the API at `target`. */
 export async function startProxy(target: string): Promise<ApiProxy> {
   const seen: Seen[] = [];
   let taken = 0;

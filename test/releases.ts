@@ -1,4 +1,4 @@
-/** Releases for tests that deploy one after the other: the real one, and others that differ in a comment. */
+/** Releases for tests that deploy several: the real one, and others that differ only in a comment. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -14,15 +14,15 @@ export const committedSource = (): Source => {
 };
 
 export interface TestRelease {
-  /** As the `release` setting wants it: seen from the project's folder. */
+  /** The value of the `release` setting: a path relative to the project. */
   readonly setting: string;
   readonly digest: string;
 }
 
 export interface Releases {
-  /** The release that the source makes. */
+  /** The release of this source. */
   readonly built: TestRelease;
-  /** The same code under another digest, of a commit of that time (ISO 8601) where one is given. */
+  /** The same code with another digest; `committed`: the time of its commit (ISO 8601). */
   variant(name: string, committed?: string): TestRelease;
   remove(): void;
 }

@@ -1,4 +1,4 @@
-/** What `npm test` prints: what failed, and the sum. A terminal shows what is running meanwhile. */
+/** Prints for `npm test` only failures and the summary. A terminal also shows which tests are running. */
 import { DefaultReporter, type TestModule } from "vitest/node";
 
 export default class Quiet extends DefaultReporter {

@@ -1,4 +1,4 @@
-/** A command that goes on running while the reader does something else, and what it has printed. */
+/** A command that runs in another terminal, and its output. */
 import { once } from "node:events";
 import type { ProjectCopy } from "./project-copy.ts";
 
@@ -20,20 +20,20 @@ export class Terminal {
     });
   }
 
-  /** What has been printed so far. */
+  /** The output so far. */
   get text(): string {
     return this.#text;
   }
 
-  /** What has been printed once it is what was waited for, or all there ever was. */
+  /** Waits until the output is enough, or the command ends. Returns the output. */
   async printed(isEnough: (text: string) => boolean): Promise<string> {
     while (!this.#over && !isEnough(this.#text)) await this.#news.promise;
     return this.#text;
   }
 
-  /** Ctrl-C, and the end. */
+  /** Sends Ctrl-C, and waits for the end. */
   async stop(): Promise<void> {
-    // To the whole group, as a terminal does it.
+    // To the whole process group, like a terminal.
     if (!this.#over && this.#child.pid !== undefined) process.kill(-this.#child.pid, "SIGINT");
     await this.#ended;
   }

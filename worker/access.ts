@@ -1,15 +1,15 @@
 /**
- * Who may do what. Default deny: a route that names no action is nobody's, and an action's rule must say yes.
+ * Who may do what. Default deny: nobody may call a route that names no action, and an action's rule must say yes.
  *
- * Each pattern names its actions in its pattern.ts, with the rules that ship; docs/access.md has all of them, route by
- * route. A project changes one here, by the name of a rule (who.ts) or with one of its own. A rule of an action that
- * is no more does not compile.
+ * Each pattern names its actions in its pattern.ts, with the rules that ship; docs/access.md lists them by route.
+ * Change a rule here: by the name of another (who.ts), or with a function of your own. A rule for an unknown action
+ * does not compile.
  */
 import { patterns } from "./patterns.ts";
 import type { Action, Rule } from "./who.ts";
 
 type Patterns = (typeof patterns)[number];
-/** What a project may change. */
+/** The rules that a project may change, by pattern and action. */
 type Changes = {
   readonly [P in Patterns as P["folder"]]?: { readonly [A in keyof P["actions"]]?: Rule };
 };

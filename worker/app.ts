@@ -1,6 +1,6 @@
 /**
- * The app: every route and what stands in front of it. Reads from the outside in: log, headers, CORS, rate limit,
- * routes; whatever went wrong comes out as a problem. The patterns' part of it follows from worker/patterns.ts.
+ * The app: every route, and the middleware in front of it. Read it from the outside in: log, headers, CORS, rate limit,
+ * routes. Every error is answered as a problem. The patterns' part follows from worker/patterns.ts.
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { App, Sessions } from "./http/context.ts";
@@ -20,16 +20,16 @@ import { stackOf } from "./stack.ts";
 interface Parts<Folder extends string> {
   /** Each pattern's routes, by its folder. */
   readonly routes: Record<Folder, Hono<App>>;
-  /** The sessions, by which callers are users, where the project has them. */
+  /** The sessions that make callers users, if the project has the session pattern. */
   readonly sessions?: Sessions;
-  /** The rate limiter that stands in front of them, where the project has one. */
+  /** The rate limiter in front of the routes, if the project has the rate-limit pattern. */
   readonly limiter?: (limit: Limit & { cost?: number }) => MiddlewareHandler<App>;
 }
 
-/** The Worker's app, of the patterns' routes. */
+/** The Worker's app, made of the patterns' routes. */
 export const appOf = (parts: Parts<PatternFolder>): Hono<App> => appWith(patterns, parts);
 
-/** The app of any patterns: the tests of what all routes have in common bring one of their own. */
+/** The app of any list of patterns: tests of what all routes share bring a pattern of their own. */
 export function appWith<Folder extends string>(
   list: readonly (PatternFacts & { readonly folder: Folder })[],
   { routes, sessions, limiter }: Parts<Folder>,
@@ -61,7 +61,7 @@ export function appWith<Folder extends string>(
 
   return app
     .notFound(async (c) => {
-      // What leads nowhere costs as much as what does.
+      // A path without a route costs as much as any other.
       if (!c.get("charged")) await limiter?.({ policy: "default", onUnavailable: "allow" })(c, async () => {});
       const allowed = methodsAt(app, c.req.path);
       if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
@@ -73,7 +73,7 @@ export function appWith<Folder extends string>(
     .onError(answerTo);
 }
 
-/** The answer to a request that a handler did not end itself. A bug is logged, and told by its request id alone. */
+/** The answer to a request whose handler threw. A bug is logged; the caller learns only the request id. */
 function answerTo(error: Error, c: Context<App>): Response {
   if (error instanceof Refusal) return ended(c, error.problem);
   if (isTransient(error) || isOverloaded(error)) {
@@ -89,7 +89,7 @@ function answerTo(error: Error, c: Context<App>): Response {
   return ended(c, { kind: "internal", detail: `Something went wrong here; it is logged as ${c.get("requestId")}` });
 }
 
-/** The answer to a request that ends with a problem. */
+/** Answers with a problem, and notes its kind for the log. */
 function ended(c: Context<App>, problem: Problem): Response {
   c.set("outcome", problem.kind);
   return problemResponse({ ...problem, fields: { ...c.get("problemFields"), ...problem.fields } });
@@ -99,7 +99,7 @@ function nobodyMay(): never {
   throw refusal("forbidden", "This route names no action, so nobody may call it (docs/access.md)");
 }
 
-/** The methods that some route takes at a path. */
+/** The methods that the routes at a path take. */
 function methodsAt(app: Hono<App>, path: string): string[] {
   const takes = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method !== "ALL");
   const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter(takes);

@@ -1,11 +1,11 @@
 /**
- * What wrangler.jsonc cannot declare: the secrets. They are not among its required ones, so that a plain `wrangler deploy`
- * succeeds: without the token nobody is the admin, and everything else works.
+ * The secrets. wrangler.jsonc could only declare them as required, and then a plain `wrangler deploy` without them
+ * would fail. Without the token nobody is the admin, and everything else works.
  */
 interface Env {
-  /** The token of the stack's owner (worker/admin.ts). */
+  /** The token of the stack's owner (worker/http/admin.ts). */
   readonly ADMIN_TOKEN?: string;
-  /** The one before it, while callers change over to the new one. */
+  /** The earlier token, while callers change to the new one. */
   readonly ADMIN_TOKEN_PREVIOUS?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Entry of the Worker: the class and the routes of each pattern. */
+/** Entry of the Worker: exports the class of each pattern, and mounts its routes. */
 import { appOf } from "./app.ts";
 import { routes as chat } from "./chat/routes.ts";
 import { routes as counter } from "./counter/routes.ts";

@@ -1,4 +1,4 @@
-/** What a pattern says of itself. Data only: infra/ and the tools read it too, and they have no Workers runtime. */
+/** The facts of a pattern. Data only, because infra/ and the tools read them without a Workers runtime. */
 import type * as v from "valibot";
 import type { SchemaSteps } from "./objects/steps.ts";
 import type { Action } from "./who.ts";
@@ -6,7 +6,7 @@ import type { Action } from "./who.ts";
 export interface PatternFacts {
   /** Its folder under worker/ and under test/. */
   readonly folder: string;
-  /** The middle of every object's name. Never change it: the objects would not be found again. */
+  /** The middle part of every object's name. If you change it, the existing objects become unreachable. */
   readonly name: string;
   /** The Worker's binding to the class (wrangler.jsonc). */
   readonly binding: string;
@@ -14,26 +14,26 @@ export interface PatternFacts {
   readonly class: string;
   /** Where its routes are mounted. */
   readonly path: `/${string}`;
-  /** Its tables, in steps. Without it the pattern keeps no SQL. */
+  /** The steps of its tables. Without it the pattern has no SQL tables. */
   readonly schema?: SchemaSteps;
-  /** What may be done with it, each with the rule that ships (worker/access.ts). Every route names one of them. */
+  /** The actions that callers may do, each with the rule that ships (worker/access.ts). Every route names one. */
   readonly actions: Readonly<Record<string, Action>>;
-  /** What the rate limiter does in front of its routes. Without it they are not limited. */
+  /** The limit in front of its routes. Without it they have none. */
   readonly limit?: Limit;
-  /** What a stack may set, by key of its file. */
+  /** The pattern's settings, by their key in a stack's file. */
   readonly settings: v.ObjectEntries;
-  /** Patterns, by folder, whose code this one uses. They cannot be removed before it. */
+  /** The folders of patterns whose code this one uses. They cannot be removed before it. */
   readonly needs?: readonly string[];
 }
 
 export interface Limit {
-  /** A policy of the stack's `rateLimits`; `default` where the stack has none of that name. */
+  /** The name of a policy in the stack's `rateLimits`. If the stack has no such policy, `default` applies. */
   readonly policy: string;
-  /** Whether requests pass while the limiter itself cannot answer. */
+  /** Whether requests pass while the limiter cannot answer. */
   readonly onUnavailable: "allow" | "deny";
 }
 
-/** A pattern's facts, with types as narrow as they are written. */
+/** Keeps the literal types of a pattern's facts. */
 export const pattern = <const Facts extends PatternFacts>(
   facts: Facts,
 ): Facts & Pick<PatternFacts, "limit" | "needs" | "schema"> => facts;

@@ -1,6 +1,6 @@
 /**
- * The patterns. All that deals with every pattern follows from this list: routes and the limiter in front of them,
- * settings, page, smoke test, rehearsal. `npm run check` names what a pattern of it lacks.
+ * The patterns. Everything that works with all patterns follows from this list: routes and their limits, settings,
+ * page, smoke test, rehearsal. `npm run check` names the parts that a pattern lacks.
  */
 import { chat } from "./chat/pattern.ts";
 import { counter } from "./counter/pattern.ts";
@@ -8,7 +8,7 @@ import { ledger } from "./ledger/pattern.ts";
 import { limit } from "./rate-limit/pattern.ts";
 import { session } from "./session/pattern.ts";
 
-/** In the order of the page. */
+/** All patterns, in the order of the page. */
 export const patterns = [counter, chat, ledger, session, limit] as const;
 
 /** The folder of a pattern, under worker/ and under test/. */

@@ -12,7 +12,7 @@ import type { Shape } from "./program/shape.ts";
 
 const PROGRAM = join(import.meta.dirname, "program");
 
-/** An account behind a proxy, and the program beside this file applied to it in one shape after the other. */
+/** An account behind a proxy. The program beside this file is applied to it in different shapes. */
 class Bench {
   readonly dir: string;
   readonly account: RunningAccount;
@@ -93,7 +93,7 @@ describe("one shape after the other", () => {
     expect(await bench.ask()).toEqual({ text: "one", label: "a_box", count: 1 });
   });
 
-  it("the same again, but for an ignored property, sends nothing but reads", async () => {
+  it("the same again, with only an ignored property changed, sends only reads", async () => {
     bench.proxy.takeWrites();
     const result = await bench.apply({ deploy: false });
     expect(result.steps.map(({ action }) => action)).toEqual(Array(5).fill("unchanged"));
@@ -121,7 +121,7 @@ describe("one shape after the other", () => {
     }
   });
 
-  it("what can change in place does, under the same id", async () => {
+  it("a property that can change in place does, under the same id", async () => {
     const [{ id } = {}] = await bench.list("/storage/kv/namespaces");
     const result = await bench.apply({ code: "two", title: "renamed" });
     expect(changes(result)).toEqual(["update cache"]);
@@ -129,7 +129,7 @@ describe("one shape after the other", () => {
     expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ id, title: "renamed" }]);
   });
 
-  it("what somebody changed or deleted by hand is put right", async () => {
+  it("repairs what somebody changed or deleted by hand", async () => {
     const shape = { code: "two", title: "renamed" } as const;
     const [namespace] = await bench.list("/storage/kv/namespaces");
     const { apiUrl, accountId, token } = bench.account;
@@ -152,7 +152,7 @@ describe("one shape after the other", () => {
     expect(await bench.list("/workers/domains")).toEqual([]);
   });
 
-  it("a replacement that cannot stand beside the old one deletes that first", async () => {
+  it("a replacement that cannot exist beside the old resource deletes the old one first", async () => {
     bench.proxy.takeWrites();
     const shape = { code: "two", title: "renamed", bucket: "other" } as const;
     const replaced = ["replace bucket", "replace version", "replace deployment"];
@@ -161,7 +161,7 @@ describe("one shape after the other", () => {
     expect(writes.slice(0, 2)).toEqual(["DELETE /accounts/:a/r2/buckets/bucket", "POST /accounts/:a/r2/buckets"]);
   });
 
-  it("what is protected is neither deleted nor replaced, and the rest stays too", async () => {
+  it("a protected resource is neither deleted nor replaced, and nothing else changes either", async () => {
     const shape = { code: "two", title: "renamed", bucket: "other" } as const;
     expect(changes(await bench.apply({ ...shape, protect: true }))).toEqual([]);
     bench.proxy.takeWrites();
@@ -180,7 +180,7 @@ describe("an apply that ends early", () => {
   });
   afterAll(() => bench?.close());
 
-  it("killed after each of its requests in turn, the next one finds what was made and completes it", async () => {
+  it("killed after each of its requests in turn, the next apply finds what was created and completes it", async () => {
     const pidFile = join(bench.dir, "program.pid");
     const hit = new Set<string>();
     let killed = 0;
@@ -212,7 +212,7 @@ describe("an apply that ends early", () => {
     expect(bench.proxy.takeWrites()).toEqual([]);
   });
 
-  it("refused in the middle, it leaves what was deployed serving, and the next one completes it", async () => {
+  it("refused in the middle, it leaves the deployed release serving, and the next apply completes it", async () => {
     bench.proxy.intervene = ({ method, path }) =>
       method === "POST" && path.includes("/deployments") ? "refuse" : undefined;
     const failed = bench.apply({ code: "two" });
@@ -227,7 +227,7 @@ describe("an apply that ends early", () => {
     expect(await bench.list("/workers/workers/shapes/versions")).toHaveLength(versions);
   });
 
-  it("while one runs, another in the same folder is refused, and the first is none the worse", async () => {
+  it("while one runs, another in the same folder is refused, and the first goes on", async () => {
     const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     bench.proxy.intervene = async ({ method }) => {
@@ -244,7 +244,7 @@ describe("an apply that ends early", () => {
     bench.proxy.intervene = undefined;
   });
 
-  it("interrupted, it finishes and notes what is under way, and begins nothing more", async () => {
+  it("interrupted, it finishes and records the requests that are under way, and begins no more", async () => {
     const controller = new AbortController();
     bench.proxy.intervene = ({ method }) => {
       if (method !== "GET") controller.abort();
@@ -257,7 +257,7 @@ describe("an apply that ends early", () => {
     expect(completed).toContain("replace deployment");
   });
 
-  it("a mistake that is explained comes as its message, one of the program with its place", async () => {
+  it("a user's mistake is shown as its message, a bug in the program with its place", async () => {
     await expect(bench.apply({ mistake: "for people" })).rejects.toThrow(/^The shape is wrong\.$/);
     await expect(bench.apply({ mistake: "of the program" })).rejects.toThrow(
       /^TypeError: shape\.sides is not iterable\n.*program\/index\.ts/,

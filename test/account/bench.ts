@@ -1,6 +1,6 @@
 /**
- * `npm run bench:account`: how long the local account takes, beside `wrangler deploy` against the same one. Each line is
- * the median of several runs; `--check` fails when one is over what it may take.
+ * `npm run bench:account`: how long the local account takes, compared with `wrangler deploy` to the same account. Each
+ * line is the median of several runs. `--check` fails if one is over its limit.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -14,20 +14,20 @@ import { wrangler } from "../wrangler/wrangler.ts";
 
 const WORKERS = 5;
 const OBJECTS = 1_000;
-/** Requests at a time while the objects are made. */
+/** Requests at a time while the objects are created. */
 const TOGETHER = 50;
 const RUNS = 5;
 
 interface Line {
   readonly what: string;
   readonly milliseconds: number;
-  /** What it may take; undefined where it is only for comparison. */
+  /** The limit in milliseconds; undefined if it is only for comparison. */
   readonly limit?: number;
 }
 
 const { check } = new Command("npm run bench:account --")
-  .description("Times of the local account: start, code change, deployment and apply without a change.")
-  .option("--check", "fail when one takes longer than it may")
+  .description("Times of the local account: start, code change, deployment, and apply without a change.")
+  .option("--check", "fail if one is over its limit")
   .parse()
   .opts<{ check?: true }>();
 
@@ -47,7 +47,7 @@ try {
   rmSync(root, { recursive: true, force: true });
 }
 
-/** Start with data, a code change until it answers, a deployment without a change, and both by wrangler. */
+/** Measures a start with data, a code change until it answers, a deployment without a change, and both by wrangler. */
 async function ofAccount(dir: string): Promise<Line[]> {
   const open = async () => new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
   let test = await open();
@@ -110,7 +110,7 @@ function writeProject(dir: string, tag: string): void {
   );
 }
 
-/** The program applied twice: the second time nothing has changed. */
+/** Applies the program twice, and measures the second time, when nothing has changed. */
 async function ofApply(dir: string): Promise<Line[]> {
   await buildRelease();
   const account = await startAccount({ dir, port: 0, apiPort: 0 });
@@ -130,7 +130,7 @@ async function ofApply(dir: string): Promise<Line[]> {
   }
 }
 
-/** Median time of `work`; what it returns is done afterwards and not counted. `first` is done once before. */
+/** The median time of `work`. `first` runs once before. The function that `work` returns runs after it, uncounted. */
 async function median(work: (run: number) => Promise<unknown>, first?: () => Promise<unknown>): Promise<number> {
   await first?.();
   const times: number[] = [];

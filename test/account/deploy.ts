@@ -5,7 +5,7 @@ import { applyProgram } from "../../infra/apply/apply.ts";
 import type { Step } from "../../infra/apply/steps.ts";
 import type { ProjectCopy } from "../project-copy.ts";
 
-/** Builds and applies; the steps that changed something. `config`: settings over those of the copy, by key. */
+/** Builds and applies. Returns the steps that changed something. `config` overrides settings of the copy, by key. */
 export async function buildAndApply(
   project: ProjectCopy,
   dir: string,

@@ -1,6 +1,6 @@
 /**
- * What wrangler.jsonc says besides the code, built and applied as `npm start` does: the Worker has it when it is called,
- * the account shows it, the same again is no change, and what is taken out is gone.
+ * Bindings and settings of wrangler.jsonc, built and applied as by `npm start`: the Worker has them, the account shows
+ * them, applying again changes nothing, and removed ones are gone.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -68,7 +68,7 @@ const call = async (path: string, init: RequestInit = {}): Promise<unknown> => {
   return body.result;
 };
 
-/** A Worker that is not ours: it says its name, and has a class. */
+/** Uploads another Worker, which answers with its name and has a class. */
 async function upload(name: string): Promise<void> {
   const code = `import { DurableObject } from "cloudflare:workers";
     export class Seat extends DurableObject { seat() { return "${name}"; } }
@@ -87,7 +87,7 @@ async function upload(name: string): Promise<void> {
 
 const original = readFileSync(join(import.meta.dirname, "../../wrangler.jsonc"), "utf8");
 
-/** Writes wrangler.jsonc with more keys, builds and applies; the steps that changed something. */
+/** Writes wrangler.jsonc with more keys, builds and applies. Returns the steps that changed something. */
 async function deploy(more: object, config: Readonly<Record<string, unknown>> = {}): Promise<readonly string[]> {
   const { vars = {}, objects = [], kv = [], r2 = [], ...rest }: Record<string, object> = { ...more };
   const listed = (items: object) =>
@@ -123,7 +123,7 @@ const FULL = {
   observability: { enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, invocation_logs: false } },
 };
 
-it("the Worker has what the file says, and the account shows it", async () => {
+it("the Worker has the bindings and settings of the file, and the account shows them", async () => {
   expect(await deploy(FULL)).toContain("create WorkersCronTrigger");
   expect(await ask()).toEqual({
     text: "hello",
@@ -150,7 +150,7 @@ it("the Worker has what the file says, and the account shows it", async () => {
   expect(await ask()).toMatchObject({ fired: "5 4 * * *" });
 });
 
-it("the same again changes nothing; another setting is another release, whether a version carries it or the Worker", async () => {
+it("the same again changes nothing; another setting is another release, be it the version's or the Worker's", async () => {
   expect(await deploy(FULL)).toEqual([]);
   const fewer = { ...FULL, triggers: { crons: ["5 4 * * *"] }, logpush: false };
   const changed = ["update Worker", "create WorkerVersion", "update WorkersCronTrigger"];
@@ -159,7 +159,7 @@ it("the same again changes nothing; another setting is another release, whether 
   expect(await ask()).toMatchObject({ text: "good day" });
 });
 
-it("a stack's own values go over those of the file, and one without a place is refused", async () => {
+it("a stack's own values override those of the file, and a name that the file lacks is refused", async () => {
   const config = { vars: { GREETING: "moin" }, bind: { AUTH: "auth-two", SEAT: "auth-two" } };
   expect(await deploy(FULL, config)).toContain("create WorkerVersion");
   expect(await ask()).toMatchObject({ text: "moin", auth: "auth-two", seat: "auth-two" });
@@ -169,7 +169,7 @@ it("a stack's own values go over those of the file, and one without a place is r
   );
 });
 
-it("what is taken out of the file is gone from the account, cron triggers too", async () => {
+it("what is removed from the file is removed from the account, cron triggers too", async () => {
   await deploy({});
   expect(await ask()).toEqual({ told: "local", fired: "never", limited: [], mails: "undefined" });
   expect(await call("/accounts/:account/workers/scripts/durable-stack/schedules")).toEqual({ schedules: [] });
@@ -186,7 +186,7 @@ const STORES = {
   d1_databases: [{ binding: "DB", database_name: "shop" }],
 };
 
-it("a KV namespace, a bucket and a database are made for the stack, and keep what is in them", async () => {
+it("a KV namespace, a bucket and a database are created for the stack, and keep their data", async () => {
   const made = await deploy(STORES);
   for (const type of ["WorkersKvNamespace", "R2Bucket", "D1Database", "WorkerVersion"])
     expect(made).toContain(`create ${type}`);
@@ -199,9 +199,9 @@ it("a KV namespace, a bucket and a database are made for the stack, and keep wha
   });
 });
 
-it("a binding that is taken out takes no data along: refused, until protect keeps it in the account", async () => {
+it("removing a binding never deletes its data: it is refused until protect keeps them in the account", async () => {
   await expect(deploy({})).rejects.toThrow(/FILES[\s\S]*would be deleted with all that is in it[\s\S]*protect: true/);
-  // What is protected is open to nobody.
+  // A protected stack may not be open.
   const guarded = { protect: true, access: "rules", demoLogin: false };
   await deploy(STORES, guarded);
   expect(await deploy({}, guarded)).toEqual(expect.arrayContaining(["retain R2Bucket", "retain D1Database"]));
@@ -211,7 +211,7 @@ it("a binding that is taken out takes no data along: refused, until protect keep
   expect(await ask()).toMatchObject({ visits: "2", orders: 3, file: "file" });
 });
 
-it("a binding that the stack leads elsewhere has what is there", async () => {
+it("a binding that the stack points to other storage has that storage's data", async () => {
   const { id }: { id: string } = Object.assign(
     { id: "" },
     await call("/accounts/:account/storage/kv/namespaces", {
@@ -223,7 +223,7 @@ it("a binding that the stack leads elsewhere has what is there", async () => {
   expect(await ask()).toMatchObject({ visits: null, orders: 4 });
 });
 
-it("drift names the cron triggers and the storage that somebody changed in the account, and nothing before", async () => {
+it("drift names cron triggers and storage that somebody changed in the account, and nothing before that", async () => {
   const config = { bind: {} };
   await deploy({ ...STORES, triggers: { crons: ["0 * * * *"] } }, config);
   const drift = async () => {

@@ -1,4 +1,4 @@
-/** A Worker with modules of its own kinds, built and applied as `npm start` does: it answers, and one changed byte is a new release. */
+/** A Worker with text and data modules, built and applied as by `npm start`: one changed byte is a new release. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Builds and applies; the steps that changed something. */
+/** Builds and applies. Returns the steps that changed something. */
 async function deploy(): Promise<readonly string[]> {
   const steps = await buildAndApply(project, dir, account);
   return steps.map(({ type }) => type.split(":").at(-1) ?? type);

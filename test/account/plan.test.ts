@@ -39,7 +39,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Applies the program, with these settings over those of Pulumi.local.yaml; tells what it printed. */
+/** Applies the program, with settings that override Pulumi.local.yaml. Returns what it printed. */
 async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
   const lines: string[] = [];
   const config = Object.entries({
@@ -58,7 +58,7 @@ async function apply(settings: Readonly<Record<string, unknown>> = {}): Promise<
   return lines.join("\n");
 }
 
-/** Runs the command as a person would, in a shell that names no Cloudflare account but that of `env`. */
+/** Runs the command as a person does, in a shell whose only Cloudflare account is that of `env`. */
 async function migrations(
   args: readonly string[],
   { root = ROOT, env = {} }: { root?: string; env?: Readonly<Record<string, string>> } = {},
@@ -90,11 +90,11 @@ describe("a stack from nothing to a change of its regions", () => {
     proxy.takeWrites();
   });
 
-  it("does what the plan said, which the program shows too", async () => {
+  it("does what the plan said, and prints the same plan", async () => {
     expect(await apply()).toContain(`${PROJECT_NAME}: fresh, to 0001-create-patterns\n  classes   + `);
   });
 
-  it("is in sync after, in the table and in the plan", async () => {
+  it("is in sync afterwards, in the table and in the plan", async () => {
     kept = await keep({ port: account.port, adminToken: ADMIN_TOKEN }, "us~kept");
     const status = await migrations(["status", "--stack", "local"]);
     expect(status.stdout).toMatch(/^stack +state +step +behind +release +serves +floor +promoting/);
@@ -111,7 +111,7 @@ describe("a stack from nothing to a change of its regions", () => {
     });
   });
 
-  it("names the stacks that it cannot reach and what they lack, and fails for one that was asked for", async () => {
+  it("names the stacks that it cannot reach and why, and fails if such a stack was asked for", async () => {
     const all = await migrations(["status"]);
     expect(all.code).toBe(0);
     expect(all.stderr).toMatch(/staging: not reached[\s\S]*CLOUDFLARE_API_TOKEN/);
@@ -119,7 +119,7 @@ describe("a stack from nothing to a change of its regions", () => {
     expect((await migrations(["plan", "--stack", "nope"])).stderr).toMatch(/no Pulumi.nope.yaml/);
   });
 
-  it("refuses a table that hides objects, sends nothing, and goes on when the stack allows it by name", async () => {
+  it("refuses a table that hides objects, sends nothing, and goes on if the stack allows it by name", async () => {
     const regions = { regions: [eu] };
     proxy.takeWrites();
     await expect(apply(regions)).rejects.toThrow(/Nothing was sent[\s\S]*region_prefix_removed\] loc-us[\s\S]*loc-ap/);
@@ -129,12 +129,12 @@ describe("a stack from nothing to a change of its regions", () => {
     const shown = await apply({ ...regions, allowRegionLoss: ["loc-us", "loc-ap"] });
     expect(shown).toContain("- us (loc-us)");
     if (kept.isById) await kept.isMissing();
-    // The data is where it was: with its region back, so is the object.
+    // The data was never deleted: with its region back, the object is back.
     await apply({ regions: [eu, us] });
     await kept.stays();
   });
 
-  it("refuses a Worker of another stack under other names", async () => {
+  it("refuses to give another stack's objects other names", async () => {
     await expect(apply({ environmentPrefix: "oth-", regions: [eu, us] })).rejects.toThrow(
       /region_prefix_changed\] loc-eu/,
     );
@@ -155,7 +155,7 @@ describe("stacks at different steps of a history", () => {
     .step("0001-create", (classes) => classes.create("Room").create("Old"))
     .step("0002-rename", (classes) => classes.rename("Room", "Hall"))
     .step("0003-remove", (classes) => classes.remove("Old").create("New"));
-  /** The project at a point of its history, with its stacks. */
+  /** The project after some steps of its history, with its stacks. */
   const checkout = (steps: number) => {
     const { root } = checkouts.make(`steps-${steps}`, all.slice(0, steps));
     for (const file of ["Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"]) {
@@ -170,7 +170,7 @@ describe("stacks at different steps of a history", () => {
       root,
       stack,
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
-      // There is no other stack to ask in an apply: the promotion guard is the command's part here.
+      // An apply has no other stack to ask. The promotion guard is tested by the command.
       config: {
         adminToken: "a-token-that-is-long-enough",
         promotesFrom: "",
@@ -188,7 +188,7 @@ describe("stacks at different steps of a history", () => {
       },
     });
 
-  it("are told apart, with what promoting the last release would do to each", async () => {
+  it("are shown with their steps, and with what promoting the last release would do to each", async () => {
     const [first, last] = [checkout(1), checkout(3)];
     await deploy(first, "production");
     for (const object of ["a", "b"]) {

@@ -1,4 +1,4 @@
-/** The rehearsal, as CI runs it: releases that keep everything, that take away what they say, and that lose data. */
+/** The rehearsal, as CI runs it: of releases that keep everything, that delete what they say, and that lose data. */
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterEach(() => project.reset());
 afterAll(() => project.remove());
 
-/** Builds the copy as it is now, and rehearses it after `from`. */
+/** Builds the copy as it is now, and rehearses it over `from`. */
 async function rehearse(from: string) {
   expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
   const { code, text } = await project.run(`npm run -s rehearse -- --from ${from} --objects 2 --json`);
@@ -73,13 +73,13 @@ const bindings = (filling: { readonly binding: string }) => (facts: PatternFacts
 const withSockets = filled
   .filter(({ socket }) => socket !== undefined)
   .flatMap((filling) => all.find(bindings(filling))?.class ?? []);
-/** A pattern that no other needs, and what is left without it. */
+/** A pattern that no other needs, and the rest. */
 const removable = all.find(({ folder }) => dependentsOf(all, folder).length === 0);
 
 const classNames = all.map((facts) => facts.class).toSorted();
 const allKept = { objects: 2, kept: 2, lost: [], ok: true };
 
-it("passes where a class is renamed and every object keeps its data, after a release without its source", async () => {
+it("passes if a class is renamed and every object keeps its data, over a release without its source", async () => {
   const renamed = `Renamed${first.class}`;
   for (const file of [fileOf(first), "worker/index.ts", "wrangler.jsonc"]) {
     project.replace(file, first.class, renamed);
@@ -101,11 +101,11 @@ it("passes where a class is renamed and every object keeps its data, after a rel
 });
 
 it.skipIf(all.length < 2 || !removable)(
-  "passes where a class is deleted by a step, and says so, and that the stack does not allow it yet",
+  "passes if a step deletes a class, and says that, and that the stack does not allow it yet",
   async () => {
     const { folder, class: className } = removable ?? first;
     expect(await project.run(`npm run -s pattern -- remove ${folder}`)).toMatchObject({ code: 0 });
-    // What fills it outlives the pattern, until no stack has the class.
+    // The filling stays after the pattern is gone, until no stack has the class.
     const filling = `test/${folder}/rehearsal.ts`;
     project.write(filling, readFileSync(join(ROOT, filling), "utf8"));
     const { code, ok, classes, notAllowed, sockets } = await rehearse("v1");
@@ -118,7 +118,7 @@ it.skipIf(all.length < 2 || !removable)(
   },
 );
 
-it("fails where the code looks for the data somewhere else, although no class changes", async () => {
+it("fails if the code looks for the data in another place, although no class changes", async () => {
   for (const { folder, name } of all) {
     project.replace(`worker/${folder}/pattern.ts`, `name: "${name}"`, `name: "${name}-two"`);
   }
@@ -130,7 +130,7 @@ it("fails where the code looks for the data somewhere else, although no class ch
   for (const outcome of classes) for (const { reason } of outcome.lost) expect(reason).not.toBe("");
 });
 
-it("passes where the config gives a region up, and loses nothing of the others", async () => {
+it("passes if the config drops a region, and loses nothing of the others", async () => {
   const line = "    - { id: us, prefix: us, locationHint: enam, continents: [NA, SA] }\n";
   project.replace("Pulumi.local.yaml", line, "");
   project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-us]\n`);
@@ -150,7 +150,7 @@ it("passes where the config gives a region up, and loses nothing of the others",
   }
 });
 
-it("fails with the words of the plan where the newer release is refused", async () => {
+it("fails with the plan's words if the newer release is refused", async () => {
   const from = fileOf(first).replace("worker/", "./");
   project.replace("worker/index.ts", `export { ${first.class} } from "${from}";\n`, "");
   await project.run("npm run -s build");
@@ -159,7 +159,7 @@ it("fails with the words of the plan where the newer release is refused", async 
   expect(text).toContain(`[config_export_not_in_code] ${first.class}`);
 });
 
-it("says what it cannot begin with", async () => {
+it("says why it cannot begin", async () => {
   const run = (options: string) => project.run(`npm run -s rehearse -- ${options}`);
   expect(await run("")).toMatchObject({ code: 1, text: expect.stringContaining("--from <release>") });
   expect(await run("--from dist/older --objects 0")).toMatchObject({

@@ -38,7 +38,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command as a person would, with nobody to answer its question. */
+/** Runs a command as a person does, but nobody answers its question. */
 const run = (name: string, ...args: string[]): Promise<Ended> =>
   new Promise((resolve) => {
     const command = [`infra/commands/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
@@ -48,7 +48,7 @@ const run = (name: string, ...args: string[]): Promise<Ended> =>
     child.stdin?.end();
   });
 
-/** What `npm start` does with a release; returns what it said, and what it changed. */
+/** Deploys a release like `npm start`. Returns what it printed, and what it changed. */
 async function deploy(release?: TestRelease): Promise<{ said: string; changed: readonly string[] }> {
   if (release) {
     const text = readFileSync(settings, { encoding: "utf8", flag: "a+" });
@@ -74,7 +74,7 @@ const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
 
 const versions = async () => v.parse(Versions, await account.call("get", `/workers/workers/${WORKER}/versions`));
 const idOf = async (number: number) => (await versions()).find((version) => version.number === number)?.id ?? "";
-/** Per cent of the traffic by number of the version. */
+/** The percentage of the traffic, by version number. */
 async function shares(): Promise<Record<string, number>> {
   const all = await versions();
   const { deployments } = v.parse(Deployments, await account.call("get", `/workers/scripts/${WORKER}/deployments`));
@@ -86,7 +86,7 @@ async function shares(): Promise<Record<string, number>> {
 }
 
 describe("a rollback", () => {
-  it("of a stack with one version has nowhere to go, and says so", async () => {
+  it("of a stack with one version is refused: there is no earlier version", async () => {
     await deploy(releases.variant("one"));
     const { code, stderr } = await run("rollback", "--yes");
     expect(code).toBe(1);
@@ -103,7 +103,7 @@ describe("a rollback", () => {
     expect(one).toMatch(/^1 .*rollback floor/);
   });
 
-  it("asks first, and changes nothing where nobody answers", async () => {
+  it("asks first, and changes nothing if nobody answers", async () => {
     const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback");
     expect(code).toBe(1);
@@ -111,7 +111,7 @@ describe("a rollback", () => {
     expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
-  it("refuses versions that are not there, without a change", async () => {
+  it("refuses versions that do not exist, and changes nothing", async () => {
     const { code, stderr } = await run("rollback", "--to", "9", "--yes");
     expect(code).toBe(1);
     expect(stderr).toContain("[pin_version_missing] pin 9");
@@ -119,7 +119,7 @@ describe("a rollback", () => {
     expect(await shares()).toEqual({ 2: 100 });
   });
 
-  it("sends all traffic to the version before, with the data as it is, and stays when the stack is updated", async () => {
+  it("sends all traffic to the previous version, keeps the data, and holds when the stack is updated", async () => {
     kept = await keep({ port: account.running.port, adminToken: adminTokenOf(dir) });
     const { code, stdout, stderr } = await run("rollback", "--yes");
     expect(code, stderr).toBe(0);
@@ -133,7 +133,7 @@ describe("a rollback", () => {
     expect((await run("rollback", "--yes", "--to", "1")).stdout).toContain("already");
   });
 
-  it("while it holds, a new release is uploaded and gets no traffic, and a rollout is refused", async () => {
+  it("while it holds, a new release is uploaded but gets no traffic, and a rollout is refused", async () => {
     const { changed } = await deploy(releases.variant("three"));
     expect(changed).toEqual([expect.stringMatching(/^create worker /), expect.stringMatching(/^retain worker /)]);
     expect(await shares()).toEqual({ 1: 100 });
@@ -142,7 +142,7 @@ describe("a rollback", () => {
     expect(rollout.stderr).toContain("pinned to version 1");
   });
 
-  it("released, the release that waits gets the traffic", async () => {
+  it("once it is lifted, the waiting release gets the traffic", async () => {
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
@@ -160,7 +160,7 @@ describe("a rollout", () => {
     expect((await run("rollout", "set", "101")).stderr).toContain("0 to 100");
   });
 
-  it("goes on, and is abandoned, by a command; a later update leaves it there", async () => {
+  it("is continued and abandoned by a command, and a later update keeps that", async () => {
     changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
@@ -174,7 +174,7 @@ describe("a rollout", () => {
     expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
   });
 
-  it("is abandoned also with another release at hand", async () => {
+  it("can be abandoned when another release is built already", async () => {
     changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
     expect(await shares()).toEqual({ 5: 20, 3: 80 });
@@ -186,14 +186,14 @@ describe("a rollout", () => {
 });
 
 describe("drift", () => {
-  it("is none after an update, and none after the next", async () => {
+  it("is not found after an update, nor after the next", async () => {
     changeSetting(settings, "rollout", undefined);
     await deploy(releases.variant("six"));
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
     expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
   });
 
-  it("of the traffic is named, also by the next update, which takes it back", async () => {
+  it("of the traffic is named, also by the next update, which undoes it", async () => {
     await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(6)]: 70 });
     const { code, stdout } = await run("drift");
     expect(code).toBe(2);
@@ -204,14 +204,14 @@ describe("drift", () => {
     expect((await run("drift")).code).toBe(0);
   });
 
-  it("of a whole rollback by hand is named and taken back", async () => {
+  it("by a rollback in the dashboard is named and undone", async () => {
     await account.split(WORKER, { [await idOf(3)]: 100 });
     expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
     await deploy();
     expect(await shares()).toEqual({ 6: 100 });
   });
 
-  it("by a foreign version, a switched address and deleted storage is named, each by its name", async () => {
+  it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {
     const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
     const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));
     await account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
@@ -255,7 +255,7 @@ describe("drift", () => {
     expect(foreign?.message).toMatch(/100 % of the traffic.*\+HELLO, .*-READS/);
   });
 
-  it("is put right by the next update, which names it first", async () => {
+  it("is undone by the next update, which names it first", async () => {
     const { said } = await deploy();
     expect(said).toContain("[serving_version_not_ours]");
     await kept.stays();
@@ -263,7 +263,7 @@ describe("drift", () => {
     expect(stdout).toMatch(/^\[resource_unknown\] custom domain other.example.com.*\n$/);
   });
 
-  it("cannot be told where no account runs, or no release is built: exit code 1", async () => {
+  it("cannot be found out if no account runs, or no release is built: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
     writeFileSync(settings, stringify({ config: { release: "no/such/release" } }));
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });

@@ -28,7 +28,7 @@ const SUBJECTS = [...new Set([...measures, ...visits].map(({ subject }) => subje
 
 const options = new Command("npm run bench --")
   .description("Operations per second in workerd: the article's way, ours, and an object that stores nothing.")
-  .option("--check", "fail where a ratio is under what it must be")
+  .option("--check", "fail if a ratio is under its goal")
   .addOption(
     new Option("--publish", "write results.md, results.json and chart.svg into docs/bench").conflicts([
       "quick",
@@ -42,7 +42,7 @@ const options = new Command("npm run bench --")
 
 const { check, publish, quick, only } = options;
 if (only !== undefined && !SUBJECTS.includes(only)) {
-  console.error(`error: nothing is called "${only}"; there are: ${SUBJECTS.join(", ")}`);
+  console.error(`error: there is no measure "${only}"; there are: ${SUBJECTS.join(", ")}`);
   process.exit(1);
 }
 

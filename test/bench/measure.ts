@@ -1,36 +1,36 @@
-/** What is measured of a pattern, and what it must come to: test/<pattern>/bench.ts has it as `bench`. */
+/** The measures of a pattern, and their goals: test/<pattern>/bench.ts exports them as `bench`. */
 
 /** The article's way, ours, and an object that stores nothing. */
 export const SIDES = ["naive", "ours", "floor"] as const;
 export type Side = (typeof SIDES)[number];
 
 export interface Measure {
-  /** For people. */
+  /** The name that is printed. */
   readonly title: string;
-  /** What test/<pattern>/worker/bench.ts calls it. */
+  /** Its name in test/<pattern>/worker/bench.ts. */
   readonly subject: string;
   readonly concurrency: number;
-  /** At least so many times the article's way. */
+  /** The goal: at least so many times as fast as the article's way (docs/bench.md). */
   readonly timesNaive: number;
-  /** At least this share of the calls that an object answers by doing nothing; undefined where that says nothing. */
+  /** The goal: at least this share of the floor, an object that does nothing; undefined if that says nothing here. */
   readonly shareOfFloor?: number;
 }
 
-/** What came of something that is measured from outside. */
+/** The result of a measure from outside the Worker. */
 export interface Visited {
-  /** In one line, for people. */
+  /** One line to print. */
   readonly line: string;
-  /** What must not be, where it was. */
+  /** What went wrong, if anything. */
   readonly wrong?: string;
-  /** What is published. */
+  /** The figures to publish. */
   readonly figures: object;
 }
 
 export interface PatternBench {
   readonly measures: readonly Measure[];
-  /** Classes that test/<pattern>/worker/bench.ts exports, by the binding that leads to each. */
+  /** The classes that test/<pattern>/worker/bench.ts exports, by binding. */
   readonly classes: Readonly<Record<string, string>>;
-  /** Something that only clients from outside can see. They call at `url`; `memory` tells workerd's, in MiB. */
+  /** A measure with clients outside the Worker. They call `url`; `memory` returns workerd's memory in MiB. */
   readonly visit?: {
     readonly subject: string;
     readonly run: (url: string, memory: () => number | undefined) => Promise<Visited>;

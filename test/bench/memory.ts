@@ -1,7 +1,7 @@
-/** The memory of workerd, by /proc. */
+/** The memory of workerd, from /proc. */
 import { readFileSync } from "node:fs";
 
-/** Resident memory of this process's workerd, in MiB, by /proc. */
+/** The resident memory of this process's workerd, in MiB; undefined without /proc. */
 export function workerdMemory(): number | undefined {
   try {
     const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8")

@@ -1,9 +1,9 @@
-/** What is measured of the patterns of this project: each test/<pattern>/bench.ts. */
+/** Finds the measures of this project's patterns: each test/<pattern>/bench.ts. */
 import { toolOf } from "../../infra/smoke/tools.ts";
 import { patterns } from "../../worker/patterns.ts";
 import type { PatternBench } from "./measure.ts";
 
-/** By folder, in the patterns' order; one that brings no bench is left out. */
+/** The measures by folder, in the patterns' order. Patterns without a bench are left out. */
 export async function benches(): Promise<ReadonlyMap<string, PatternBench>> {
   const tools = await Promise.all(
     patterns.map(async ({ folder }) => [folder, await toolOf<{ bench: PatternBench }>(folder, "bench")] as const),

@@ -1,4 +1,4 @@
-/** The outcomes as people read them: a table, and a chart. */
+/** Prints the outcomes as a table and a chart. */
 import type { Visited } from "./measure.ts";
 import type { Outcome, Rate } from "./run.ts";
 import { percent } from "./run.ts";
@@ -7,7 +7,7 @@ const number = new Intl.NumberFormat("en-US");
 const spread = ({ median, min, max }: Rate) =>
   `${number.format(median)} (${number.format(min)} to ${number.format(max)})`;
 
-/** A Markdown table; it reads well in a terminal, too. */
+/** A Markdown table that is also readable in a terminal. */
 export function table(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map(({ measure, naive, ours, floor }) => [
     measure.title,
@@ -25,16 +25,16 @@ export function table(outcomes: readonly Outcome[]): string {
   return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** What is published: the figures, and where and when they were measured. */
+/** The published results: the figures, and where and when they were measured. */
 export interface Results {
   date: string;
   machine: { cores: number; model: string; memoryGiB: number };
   outcomes: readonly Outcome[];
-  /** By subject, what was measured from outside. */
+  /** The figures from outside the Worker, by subject. */
   visited: Readonly<Record<string, Visited["figures"]>>;
 }
 
-/** The published page; `npm run bench -- --publish` writes it. `lines`: what was measured from outside, in words. */
+/** The published page, which `npm run bench -- --publish` writes. `lines`: the results from outside, in words. */
 export function page({ date, machine, outcomes }: Results, lines: readonly string[]): string {
   const { cores, model, memoryGiB } = machine;
   return `# Figures
@@ -55,7 +55,7 @@ const GROUP = 3 * BAR + 22;
 const TOP = 64;
 const BARS_WIDTH = WIDTH - LABELS - 90;
 
-/** Bars side by side: each measure to its own scale, the floor (or the fastest) being full width. Light and dark. */
+/** A bar chart, in light and dark. Each measure has its own scale: the floor, or the fastest, has the full width. */
 export function chart(outcomes: readonly Outcome[]): string {
   const height = TOP + outcomes.length * GROUP + 8;
   const groups = outcomes.map(({ measure, naive, ours, floor }, index) => {

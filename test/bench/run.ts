@@ -1,16 +1,16 @@
-/** Runs a measure on all its sides, in turn, several times, and takes the middle one. */
+/** Runs a measure several times, on all its sides in turn, and takes the median. */
 import * as v from "valibot";
 import { type Measure, SIDES, type Side } from "./measure.ts";
 
-/** How long, and how often. */
+/** How long and how often to run a measure. */
 export interface Effort {
   readonly warmUpMs: number;
   readonly runMs: number;
-  /** Odd, so that there is a middle one. */
+  /** An odd number, so that there is a middle run. */
   readonly runs: number;
 }
 
-/** Operations per second: the middle run, the slowest and the fastest. */
+/** Operations per second: of the middle, the slowest and the fastest run. */
 export interface Rate {
   readonly median: number;
   readonly min: number;
@@ -26,7 +26,7 @@ export interface Outcome {
 
 const Result = v.object({ operations: v.number(), ms: v.number() });
 
-/** One measure. Sides take turns, so that whatever else the machine does slows all of them. */
+/** Runs one measure. The sides take turns, so that other load on the machine slows all of them. */
 export async function runMeasure(url: string, measure: Measure, effort: Effort): Promise<Outcome> {
   const rates: Record<Side, number[]> = { naive: [], ours: [], floor: [] };
   for (const side of SIDES) await run(url, measure, side, effort.warmUpMs);
@@ -36,7 +36,7 @@ export async function runMeasure(url: string, measure: Measure, effort: Effort):
   return { measure, naive: rateOf(rates.naive), ours: rateOf(rates.ours), floor: rateOf(rates.floor) };
 }
 
-/** One run's operations per second. */
+/** One run. Returns its operations per second. */
 async function run(url: string, { subject, concurrency }: Measure, side: Side, ms: number): Promise<number> {
   const response = await fetch(url, { method: "POST", body: JSON.stringify({ subject, side, concurrency, ms }) });
   const text = await response.text();
@@ -51,7 +51,7 @@ function rateOf(rates: readonly number[]): Rate {
   return { median: at(Math.floor(sorted.length / 2)), min: at(0), max: at(sorted.length - 1) };
 }
 
-/** What an outcome falls short of; empty where it holds. */
+/** The goals that an outcome misses; empty if it meets all. */
 export function shortfalls({ measure, naive, ours, floor }: Outcome): string[] {
   const what = `${measure.title}, c=${measure.concurrency}`;
   const times = ours.median / naive.median;

@@ -1,4 +1,4 @@
-/** Runs the bench Worker in workerd, with storage on disk, as a deployment has it. */
+/** Runs the bench Worker in workerd, with storage on disk, like a deployment. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import type { PatternBench } from "./measure.ts";
 
 const NAME = "bench";
 
-/** The stack that the patterns find themselves in. */
+/** The patterns' stack. */
 const STACK = {
   REGIONS: {
     environmentPrefix: "",
@@ -22,12 +22,12 @@ const STACK = {
 };
 
 export interface Bench {
-  /** Ends in a slash. */
+  /** The Worker's address, which ends with a slash. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** The patterns' own Worker, with each pattern's bench beside it. */
+/** The code of a Worker with the project's patterns and the bench of each. */
 function entryOf(folders: readonly string[], benches: readonly PatternBench[]): string {
   const parts = folders.map((folder, i) => {
     const file = JSON.stringify(`./${folder}/worker/bench.ts`);
@@ -43,7 +43,7 @@ function entryOf(folders: readonly string[], benches: readonly PatternBench[]): 
   ].join("\n");
 }
 
-/** `all`: by the folders of the patterns. */
+/** Starts the bench Worker. `all`: the measures by pattern folder. */
 export async function startBench(all: ReadonlyMap<string, PatternBench>): Promise<Bench> {
   const benches = [...all.values()];
   const bindings: Readonly<Record<string, string>> = Object.assign(
@@ -51,20 +51,20 @@ export async function startBench(all: ReadonlyMap<string, PatternBench>): Promis
     Object.fromEntries(patterns.map((facts) => [facts.binding, facts.class])),
     ...benches.map(({ classes }) => classes),
   );
-  // What is measured is how much a room can do, not how much it allows.
+  // Measures what a room can do, not what it allows.
   const settings = { environment: "bench", access: "open", chat: { messagesPerSecond: 10_000 } };
   return startEntry({ entry: entryOf([...all.keys()], benches), bindings, settings });
 }
 
 export interface Entry {
-  /** A module that is seen from test/. */
+  /** The path of a module, relative to test/. */
   readonly entry: string;
-  /** Classes by the binding that leads to each. */
+  /** The classes by binding. */
   readonly bindings: Readonly<Record<string, string>>;
   readonly settings: object;
 }
 
-/** Runs a Worker in workerd, with storage on disk that is gone with it. */
+/** Runs a Worker in workerd, with storage on disk that is deleted with it. */
 export async function startEntry({ entry, bindings, settings }: Entry): Promise<Bench> {
   const { outputFiles } = await build({
     stdin: { contents: entry, resolveDir: join(ROOT, "test"), loader: "ts" },

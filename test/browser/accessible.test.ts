@@ -1,4 +1,4 @@
-/** What a machine can find of what keeps people out (axe): the page and the account's page, both schemes, two widths. */
+/** Accessibility, as far as axe checks it: the page and the account's page, in both colour schemes, at two widths. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as v from "valibot";
@@ -22,7 +22,7 @@ it.each(looks)("axe finds nothing at %i pixels, %s", async (width, colorScheme) 
   ] as const) {
     await page.goto(url);
     await page.locator(isReady).waitFor({ state: "attached" });
-    // Of a phone, the panels opened: what is closed is not looked at.
+    // On a phone, open the panels first: axe does not check closed ones.
     await page.evaluate("document.querySelectorAll('.fold[aria-expanded=false]').forEach((key) => key.click())");
     await page.evaluate(AXE);
     const found = v.parse(Violations, await page.evaluate("axe.run().then(({ violations }) => violations)"));
@@ -30,7 +30,7 @@ it.each(looks)("axe finds nothing at %i pixels, %s", async (width, colorScheme) 
   }
 });
 
-it("on a phone the panels are closed but for the first, and open by their headings", async () => {
+it("on a phone all panels but the first are closed, and open by their headings", async () => {
   const page = await visit({ viewport: { width: 390, height: 900 } });
   const session = page.locator("#session");
   const heading = session.getByRole("button", { name: "Session", exact: true });
@@ -43,7 +43,7 @@ it("on a phone the panels are closed but for the first, and open by their headin
   expect(await session.getByRole("button", { name: "Log in as guest" }).isVisible()).toBe(false);
 });
 
-it("the link that npm start prints brings the admin token, which leaves the address", async () => {
+it("the link that npm start prints has the admin token, and the page removes it from the address", async () => {
   const page = await visit();
   await page.goto("about:blank");
   await page.goto(`${stack.url}?ledger=by-link#admin=${stack.adminToken}`);

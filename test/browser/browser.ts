@@ -1,4 +1,4 @@
-/** Chromium, and pages that report whatever a visitor should never meet. */
+/** Starts Chromium, and opens pages that report every error. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContextOptions, type ConsoleMessage, chromium, type Page } from "playwright-core";
@@ -30,13 +30,13 @@ export function useBrowser(): void {
 }
 
 export interface Visit extends BrowserContextOptions {
-  /** The ids on show, such as `{ counter: "mine" }`. */
+  /** The ids that the page shows, such as `{ counter: "mine" }`. */
   ids?: Record<string, string>;
 }
 
 /**
- * A window of a visitor with a profile of their own, on the page. When the test ends, it fails where the page threw,
- * broke its Content-Security-Policy, or wrote an error to the console; an answer that refuses is none.
+ * Opens the page for a visitor with their own profile. The test fails at its end if the page threw, broke its
+ * Content-Security-Policy, or wrote an error to the console. An answer that refuses a call is not an error.
  */
 export async function visit({ ids = {}, ...options }: Visit = {}): Promise<Page> {
   if (!browser) throw new Error("call useBrowser() in the file that visits");
@@ -55,7 +55,7 @@ export async function visit({ ids = {}, ...options }: Visit = {}): Promise<Page>
   return page;
 }
 
-/** What the browser itself writes of calls to the API that were refused or cut: part of what the page is there to show. */
+/** Whether the browser reports a refused or cut call to the API, which the page is meant to show. */
 function isRefusedCall(message: ConsoleMessage): boolean {
   const text = message.text();
   if (text.startsWith("WebSocket connection to")) return /Unexpected response code: 4|ERR_INTERNET/.test(text);
@@ -74,7 +74,7 @@ function executable(): string {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const found = folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isExecutable);
   if (found) return found;
-  throw new Error(`No browser found. Install Chromium, or say where it is: CHROMIUM_PATH=/path/to/chromium`);
+  throw new Error(`No browser found. Install Chromium, or set CHROMIUM_PATH=/path/to/chromium`);
 }
 
 function isExecutable(path: string): boolean {

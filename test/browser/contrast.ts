@@ -1,4 +1,4 @@
-/** A script for the page: the texts that stand out too little from what is behind them (WCAG 2.2, 1.4.3, level AA). */
+/** A script for the page: finds texts with too little contrast (WCAG 2.2, 1.4.3, level AA). */
 export const LOW_CONTRAST = `(() => {
   const LEAST = 4.5, LEAST_LARGE = 3, LARGE_PX = 24, LARGE_BOLD_PX = 18.66;
   const parse = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);

@@ -8,13 +8,13 @@ import { LOW_CONTRAST } from "./contrast.ts";
 
 useBrowser();
 
-/** As long as the panels are still loading, there is less to look at. */
+/** Waits until all panels have loaded. */
 const settled = async (page: Page) => {
   for (const id of ["counter", "chat", "ledger", "limit"])
     await expect.poll(() => page.locator(`#${id} [data-link][data-on]`).count(), { message: id }).toBe(1);
 };
 
-it("says which release it is", async () => {
+it("shows its release", async () => {
   const page = await visit();
   const digest = page.locator("#digest");
   await expect.poll(() => digest.textContent()).toBe(stack.digest.slice(0, 12));
@@ -22,7 +22,7 @@ it("says which release it is", async () => {
   expect(await page.locator("#environment").textContent()).toBe("local");
 });
 
-it("opens a second window, on the same objects and as somebody else", async () => {
+it("opens a second window, on the same objects and as another visitor", async () => {
   const ids = { room: randomUUID() };
   const page = await visit({ ids });
   await settled(page);
@@ -33,7 +33,7 @@ it("opens a second window, on the same objects and as somebody else", async () =
   await expect.poll(() => page.locator("#chat [data-people]").textContent()).toMatch(/^2 here/);
 });
 
-it("takes the ids on show into its address", async () => {
+it("puts the ids that it shows into its address", async () => {
   const page = await visit();
   const room = randomUUID();
   await page.getByLabel("Room id").fill(room);
@@ -43,7 +43,7 @@ it("takes the ids on show into its address", async () => {
   expect(await page.getByLabel("Room id").inputValue()).toBe(room);
 });
 
-it("can be used with the keyboard alone", async () => {
+it("works with the keyboard alone", async () => {
   const page = await visit({ ids: { counter: randomUUID() } });
   await settled(page);
   const controls = "a[href], button:not(:disabled), input, [tabindex='0']";
@@ -64,7 +64,7 @@ it("can be used with the keyboard alone", async () => {
   await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("2");
 });
 
-it("names every control, and says what happens in live regions", async () => {
+it("names every control, and reports what happens in live regions", async () => {
   const page = await visit();
   const unnamed = await page.evaluate(`[...document.querySelectorAll("input, button, a, output")]
     .filter((e) => !(e.labels?.length || e.ariaLabel || e.textContent.trim()))
@@ -77,7 +77,7 @@ it("names every control, and says what happens in live regions", async () => {
 });
 
 for (const colorScheme of ["light", "dark"] as const) {
-  it(`can be read in the ${colorScheme} scheme`, async () => {
+  it(`has enough contrast in the ${colorScheme} scheme`, async () => {
     const page = await visit({ colorScheme });
     await settled(page);
     await page.getByRole("button", { name: "Cut the connection" }).click();
@@ -95,7 +95,7 @@ for (const width of [320, 360, 768, 1280]) {
   });
 }
 
-it("says so when it is offline, and comes back", async () => {
+it("says that it is offline, and comes back", async () => {
   const page = await visit();
   await settled(page);
   await page.context().setOffline(true);
@@ -105,7 +105,7 @@ it("says so when it is offline, and comes back", async () => {
   await settled(page);
 });
 
-it("shows commands that do what it says, whatever an id looks like", async () => {
+it("shows commands that work, for any id", async () => {
   const id = `it's $(echo a) "${randomUUID()}"`;
   const page = await visit({ ids: { counter: id, room: id, ledger: id } });
   await settled(page);

@@ -1,4 +1,4 @@
-/** The smoke test on a stack that is well, and on one that is not what it should be. */
+/** The smoke test on a healthy stack, and on ones that are not. */
 import { execFile } from "node:child_process";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const cli = (...options: string[]) =>
     ({ code, stdout, stderr }) => ({ code, stdout: `${stdout}${stderr}` }),
   );
 
-it("passes every pattern of a stack that is well, with the admin token", async () => {
+it("passes every pattern of a healthy stack, with the admin token", async () => {
   const { url, adminToken, digest } = stack;
   const { code, stdout } = await cli("--url", url, "--admin-token", adminToken, "--digest", digest);
   expect(stdout).toMatch(/^ok .*\n{1}(ok .*\n){6}.* is well\n$/);
@@ -25,13 +25,13 @@ it("passes every pattern of a stack that is well, with the admin token", async (
   expect(code).toBe(0);
 });
 
-it("needs no admin token, and says what it could not try", async () => {
+it("works without the admin token, and says what it could not try", async () => {
   const checks = await smoke(new URL(stack.url));
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   expect(checks.find(({ name }) => name === "ledger")?.detail).toContain("that needs --admin-token");
 });
 
-it("fails on another release than the one that was asked for, and still looks at all else", async () => {
+it("fails if the release is not the expected one, and still checks everything else", async () => {
   const { code, stdout } = await cli("--url", stack.url, "--digest", "0".repeat(64), "--wait", "0", "--json");
   const { ok, checks } = JSON.parse(stdout);
   expect(code).toBe(1);
@@ -40,7 +40,7 @@ it("fails on another release than the one that was asked for, and still looks at
   expect(checks[0]).toMatchObject({ name: "release", ok: false, detail: expect.stringContaining(stack.digest) });
 });
 
-it("fails where something else answers", async () => {
+it("fails if something else answers", async () => {
   const server = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
   await new Promise((resolve) => server.once("listening", resolve));

@@ -1,6 +1,6 @@
 /**
- * The stack that the browser looks at: the release as the source makes it, deployed by the Pulumi program to a local
- * account, as `npm start` does it. Set up once for all files of this suite, and gone with them.
+ * The stack of the browser tests: the release of this source, deployed by the Pulumi program to a local account, like
+ * `npm start` does. Set up once for all files of this suite, and removed after them.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,8 +18,8 @@ declare module "vitest" {
 }
 
 /**
- * All tests come from one address. Each pattern therefore has a bucket of its own here, too large to matter, and the
- * default one, which the rate limiter's panel shows, is as a new stack has it.
+ * All tests come from one address. So each pattern has a bucket of its own here, too large to matter. The default
+ * bucket, which the rate limiter's panel shows, is that of a new stack.
  */
 const AMPLE = { capacity: 100_000, periodSeconds: 60 };
 const RATE_LIMITS = {
@@ -30,7 +30,7 @@ const RATE_LIMITS = {
   session: AMPLE,
 };
 
-/** As short as can be: a test watches the end move. */
+/** As short as possible, because a test watches the end move. */
 const SESSION = { slidingMinutes: 1, absoluteHours: 12 };
 
 export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {

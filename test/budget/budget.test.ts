@@ -1,6 +1,6 @@
 /**
- * The template's own budgets, a step of its CI (.ci/run) and no part of `npm test`. Your project has its own: change
- * the numbers, or take the step out. Cloudflare's limit is held by the build itself (infra/release/size.ts).
+ * The template's own size budgets: a step of its CI (.ci/run), not of `npm test`. For your project, change the numbers,
+ * or remove the step. The build itself checks Cloudflare's limit (infra/release/size.ts).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { type Built, buildRelease } from "../../infra/release/build.ts";
 import { sizeOf } from "../../infra/release/manifest.ts";
 
 const KIB = 1_024;
-/** patterns.md, Numbers. */
+/** The most bytes, so that growth is noticed. */
 const MOST = { bundle: 180 * KIB, page: 38 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));

@@ -1,12 +1,12 @@
-/** What is measured of chat rooms: messages, and a room that is full. */
+/** The measures of chat rooms: messages, and a full room. */
 import type { PatternBench } from "../bench/measure.ts";
 import { crowdLine, runCrowd } from "./crowd.ts";
 
 export const bench: PatternBench = {
   measures: [
     { title: "chat messages/s, 50 sockets", subject: "chat", concurrency: 50, timesNaive: 4 },
-    // Clients that do not take many messages in one frame: what is sent costs most, and is the same on all sides.
-    { title: "the same, a frame a message", subject: "plain-chat", concurrency: 50, timesNaive: 1 },
+    // Clients that do not take batches. Sending costs most, and is the same on all sides.
+    { title: "the same, one frame per message", subject: "plain-chat", concurrency: 50, timesNaive: 1 },
   ],
   classes: { NAIVE_CHAT_ROOM: "NaiveChatRoom", FLOOR_ROOM: "FloorRoom" },
   visit: {

@@ -11,7 +11,7 @@ const say = async (page: Page, text: string) => {
   await page.getByRole("button", { name: "Send" }).click();
 };
 
-/** The texts of the room's messages that are stored, in their order on the page. */
+/** The texts of the stored messages, in their order on the page. */
 const said = (page: Page) => page.locator("#chat .log li:not(.pending) .text").allTextContents();
 const eventually = (page: Page, texts: string[]) => expect.poll(() => said(page)).toEqual(texts);
 const state = (page: Page) => page.locator("#chat [data-link]").textContent();
@@ -25,7 +25,7 @@ async function twoInARoom(): Promise<[Page, Page]> {
   return [ann, ben];
 }
 
-it("chats between two windows, in one order, with who is there and who is typing", async () => {
+it("chats between two windows, in one order, and shows who is here and who is typing", async () => {
   const [ann, ben] = await twoInARoom();
   await expect.poll(() => people(ann)).toMatch(/^2 here.*you/);
 
@@ -42,7 +42,7 @@ it("chats between two windows, in one order, with who is there and who is typing
   await expect.poll(() => people(ann)).toMatch(/^1 here/);
 });
 
-it("resumes after a cut: what was said meanwhile is there once and in order, what was written meanwhile is sent", async () => {
+it("resumes after a cut: shows missed messages once and in order, and sends what was written meanwhile", async () => {
   const [ann, ben] = await twoInARoom();
   await say(ann, "before");
   await eventually(ben, ["before"]);
@@ -65,7 +65,7 @@ it("resumes after a cut: what was said meanwhile is there once and in order, wha
   expect(await ann.locator("#chat .pending").count()).toBe(0);
 });
 
-it("shows what others write as text, whatever they write", async () => {
+it("shows messages as text, even if they look like HTML", async () => {
   const [ann, ben] = await twoInARoom();
   const text = "<img src=x onerror=\"document.title='taken over'\">";
   await say(ann, text);
@@ -73,7 +73,7 @@ it("shows what others write as text, whatever they write", async () => {
   expect(await ben.title()).toBe(projectName());
 });
 
-it("says why, where an id cannot be a room", async () => {
+it("says why an id cannot be a room", async () => {
   const page = await visit({ ids: { room: "mars~lobby" } });
   await expect
     .poll(() => page.locator("#chat [data-note]").textContent())

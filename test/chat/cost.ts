@@ -1,11 +1,11 @@
-/** What chat rooms cost. What rooms send to clients is free, and so is a socket while nothing is said (hibernation). */
+/** The cost of chat rooms. Frames to clients are free, and so is a socket without frames (hibernation). */
 import type { PatternCost } from "../../infra/cost/operation.ts";
 
-/** Each socket connects anew once a day. */
+/** Each socket reconnects once a day. */
 const JOINS_PER_MONTH = 30;
 /**
- * Where two to a hundred are, an alarm looks for who is not there any more: 45 seconds after the oldest sign of life,
- * which is 20 seconds old where everybody pings as our client does.
+ * In a room of two to a hundred people, an alarm looks for silent sockets: 45 seconds after the oldest sign of life,
+ * which is 20 seconds old if everybody pings like our client.
  */
 const LOOKS_PER_MONTH = (30 * 86_400) / (45 - 20);
 
@@ -13,7 +13,7 @@ export const cost = {
   operations: {
     message: {
       option: "messages",
-      says: "messages that clients say in rooms",
+      says: "messages that clients send to rooms",
       calls: 0,
       messages: 1,
       ours: 1.1,
@@ -21,14 +21,14 @@ export const cost = {
     },
     company: {
       option: "rooms",
-      says: "rooms where two or more are, day and night",
+      says: "rooms with two or more people, day and night",
       calls: 0,
       ours: LOOKS_PER_MONTH,
       articles: 0,
     },
     socket: {
       option: "sockets",
-      says: "sockets that are open at a time, each connecting once a day",
+      says: "open sockets, each reconnecting once a day",
       calls: JOINS_PER_MONTH,
       ours: 0,
       articles: 0,

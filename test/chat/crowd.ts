@@ -1,48 +1,48 @@
-/** A full room: a thousand sockets from outside, a stream of messages, and what everybody got of it. */
+/** A full room: a thousand sockets from outside, a stream of messages, and a check of what each socket got. */
 import { WebSocket } from "ws";
 
 const SOCKETS = 1_000;
 const SPEAKERS = 10;
 const MESSAGES_PER_SPEAKER = 10;
-/** Between two messages of a speaker: no more than the room lets one socket say. */
+/** The pause between two messages of a speaker, which keeps to the room's limit. */
 const PAUSE_MS = 500;
 const JOINING_AT_ONCE = 50;
 
 export interface Crowd {
   readonly sockets: number;
   readonly messages: number;
-  /** Frames that arrived, and those that should have. */
+  /** How many messages arrived, and how many should have. */
   readonly received: number;
   readonly expected: number;
   /** Sockets that did not get every message once and in order. */
   readonly wrong: number;
-  /** From sending to receiving, in milliseconds. */
+  /** The time from sending to receiving, in milliseconds. */
   readonly p50: number;
   readonly p99: number;
-  /** Memory of workerd with the room full, in MiB; undefined where the system does not tell. */
+  /** workerd's memory with a full room, in MiB; undefined if the system does not tell. */
   readonly memoryMiB: number | undefined;
 }
 
 const number = new Intl.NumberFormat("en-US");
 
-/** What came of it, in one line. */
+/** The result in one line. */
 export function crowdLine(crowd: Crowd): string {
   const { sockets, messages, received, expected, wrong, p50, p99, memoryMiB } = crowd;
   return (
     `A room of ${number.format(sockets)}: ${messages} messages, ${number.format(received)} of ` +
-    `${number.format(expected)} received, ${wrong} sockets with a hole or a repetition; latency p50 ${p50} ms, ` +
+    `${number.format(expected)} received, ${wrong} sockets with a gap or a repetition; latency p50 ${p50} ms, ` +
     `p99 ${p99} ms; workerd ${memoryMiB ?? "?"} MiB.`
   );
 }
 
-/** Fills a room, talks in it, and counts. */
+/** Fills a room, sends messages in it, and counts. */
 export async function runCrowd(url: string, memory: () => number | undefined): Promise<Crowd> {
   const members: Member[] = [];
   while (members.length < SOCKETS) {
     const joining = Array.from({ length: JOINING_AT_ONCE }, (_, i) => Member.join(url, `user-${members.length + i}`));
     members.push(...(await Promise.all(joining)));
   }
-  // A thousand were told of each other: what is measured begins when all of that has arrived.
+  // A thousand joins were announced. The measure begins when all of that has arrived.
   await Promise.all(members.map((member) => member.settled()));
   const speakers = members.slice(0, SPEAKERS);
   const messages = SPEAKERS * MESSAGES_PER_SPEAKER;
@@ -103,12 +103,12 @@ class Member {
     });
   }
 
-  /** Says when it was said. */
+  /** Sends a message with the time of sending. */
   say(): void {
     this.#socket.send(JSON.stringify({ type: "chat", text: String(performance.now()) }));
   }
 
-  /** Resolves when so many messages are here, or some time after the last one came. */
+  /** Resolves when so many messages have arrived, or some time after the last one. */
   heard(count: number): Promise<void> {
     return new Promise((resolve) => {
       const patience = setTimeout(resolve, 30_000);

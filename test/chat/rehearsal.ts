@@ -1,4 +1,4 @@
-/** A room keeps its messages, their numbers and who wrote them, and the files that were sent along. */
+/** A room keeps its messages, their numbers, their writers and their files. */
 import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 import { logIn } from "../../infra/smoke/login.ts";
@@ -11,7 +11,7 @@ export const filling: Filling = {
   async fill({ client, id, index, round, adminToken }) {
     const begin = async () => (await logIn(client, `rehearsal-${index}`, adminToken)).token;
     const first = await begin();
-    /** The session may be in a region that is given up: that is its own loss, and not the room's. */
+    /** The session may be in a region that is dropped. The session is lost then, but not the room. */
     const token = async () => {
       const stands = first !== undefined && (await client.call("/session", { token: first })).status === 200;
       return stands ? first : begin();

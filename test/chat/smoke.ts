@@ -1,4 +1,4 @@
-/** The chat room: one order for everybody, shown once, and resumed where a connection was cut. */
+/** The chat room: the same order for everybody, each message once, and resumption after a cut. */
 import type { Socket } from "../../infra/smoke/client.ts";
 import { equal, holds, member, status } from "../../infra/smoke/expect.ts";
 import { type DemoUser, logIn, NEEDS_TOKEN } from "../../infra/smoke/login.ts";

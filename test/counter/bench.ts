@@ -1,4 +1,4 @@
-/** What is measured of counters. */
+/** The measures of counters. */
 import type { PatternBench } from "../bench/measure.ts";
 
 const what = { title: "counter increments/s", subject: "counter" };

@@ -17,7 +17,7 @@ it("counts in two windows at once, and both see each other's counts", async () =
   await expect.poll(() => count(mine).textContent()).toBe("42");
 });
 
-it("counts once though the answer was lost on its way", async () => {
+it("counts once even if the answer was lost", async () => {
   const page = await visit({ ids: { counter: randomUUID() } });
   let lost = 0;
   await page.route("**/counter/increment?*", async (route) => {
@@ -32,7 +32,7 @@ it("counts once though the answer was lost on its way", async () => {
   await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("1");
 });
 
-it("says why, where an id cannot be one", async () => {
+it("says why an id is not valid", async () => {
   const page = await visit({ ids: { counter: "mars~visits" } });
   await expect
     .poll(() => page.locator("#counter [data-note]").textContent())

@@ -1,4 +1,4 @@
-/** What counters cost. */
+/** The cost of counters. */
 import type { PatternCost } from "../../infra/cost/operation.ts";
 
 export const cost = {

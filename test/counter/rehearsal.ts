@@ -1,4 +1,4 @@
-/** A counter keeps its count, and the answers that it gave under idempotency keys. */
+/** A counter keeps its count, and its answers to idempotency keys. */
 import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 

@@ -1,4 +1,4 @@
-/** The counter: counts once per idempotency key, never below zero, and tells its watchers. */
+/** The counter: counts once per idempotency key, never below zero, and informs its watchers. */
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
@@ -21,7 +21,7 @@ export async function probe({ client, id, options: { adminToken: token } }: Subj
     equal("a decrement by more than there is", status("POST /counter/decrement", down, 200), { count: 0 });
     await socket.next("the decrement", (frame) => member(frame, "count") === 0);
     equal("the value", status("GET /counter/value", await client.call(at("value")), 200), { count: 0 });
-    status("a step that is no number", await client.call(at("increment"), { json: { by: "3" }, token }), 400);
+    status("a step that is not a number", await client.call(at("increment"), { json: { by: "3" }, token }), 400);
     return "counted once under one key, floor at 0, live";
   } finally {
     socket.close();

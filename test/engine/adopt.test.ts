@@ -1,4 +1,4 @@
-/** A Worker that wrangler deployed, with data, taken over by the real engine: its history imported, its objects kept. */
+/** The real engine takes over a Worker with data that wrangler deployed: imports its history, keeps its objects. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { Site } from "./site.ts";
 const checkouts = new Checkouts();
 afterAll(() => checkouts.remove());
 
-/** Deploys a Worker of two classes by wrangler and its `migrations`, a rename among them. */
+/** Deploys a Worker with two classes by wrangler, with `migrations` that include a rename. */
 async function deployByWrangler(site: Site, dir: string): Promise<void> {
   const migrations = [
     { tag: "v1", new_sqlite_classes: ["Room"], new_classes: ["Members"] },
@@ -51,7 +51,7 @@ describe("a Worker that wrangler deployed", () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** What `migrations import --worker` makes of it. */
+  /** The history that `migrations import --worker` makes. */
   const imported = async () => {
     const { apiUrl, accountId, token } = site.account;
     const reads = Reads.through(new Api({ baseUrl: apiUrl, token }), accountId);
@@ -59,7 +59,7 @@ describe("a Worker that wrangler deployed", () => {
     return historyOfClasses(classes ?? new Map());
   };
 
-  it("is left alone by a stack that does not say so", async () => {
+  it("is left alone by a stack without `adopt`", async () => {
     expect(await site.call("Hall")).toMatchObject({ count: 1, tag: "wrangler-2" });
     expect(await site.call("Members")).toMatchObject({ count: 1 });
     site.proxy.takeWrites();
@@ -69,7 +69,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  it("and by one whose history does not fit its classes", async () => {
+  it("is left alone by a stack whose history does not match its classes", async () => {
     site.set({ adopt: true });
     const other = checkouts.make("other", historyOfClasses(new Map([["Stranger", { storage: "sqlite" }]])));
     const up = await site.deploy(other);
@@ -77,14 +77,14 @@ describe("a Worker that wrangler deployed", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  it("is told what the release would take from it, and nothing is sent before that is allowed by name", async () => {
+  it("is not taken over until the stack allows by name what the release would remove", async () => {
     const up = await site.deploy(checkouts.make("forgetful", await imported()));
     expect(up.text).toMatch(/\[adopt_drops\] GREETING: the live Worker has a variable under this name/);
     expect(site.proxy.takeWrites()).toEqual([]);
     site.set({ allowDrop: ["GREETING"] });
   });
 
-  it("is imported, gets its first release, and its objects go on where they were", async () => {
+  it("is imported, gets its first release, and keeps its objects", async () => {
     const checkout = checkouts.make("one", await imported());
     site.stack.root = checkout.root;
     const preview = await site.stack.preview();
@@ -99,7 +99,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(up.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
   });
 
-  it("is a stack like any other after: its settings follow, then nothing changes, and its classes migrate", async () => {
+  it("is then like any other stack: gets its settings, then no change, and its classes migrate", async () => {
     site.set({ adopt: false });
     const settings = await site.stack.up();
     expect(settings.steps.filter((step) => !step.startsWith("same"))).toEqual(["update Worker worker"]);
@@ -113,7 +113,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(await site.call("Lobby")).toMatchObject({ count: 4, tag: "two" });
   });
 
-  it("is taken back in place when something else deployed over it", async () => {
+  it("gets its release back when something else has deployed over it", async () => {
     const entry = (storage: string) => ({ type: "durable-object", storage });
     const config = {
       name: site.workerName,

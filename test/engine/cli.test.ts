@@ -1,5 +1,5 @@
 /**
- * `npm run up|preview -- --stack local` to the end, with the real CLI: in a copy of the project, as a person runs it.
+ * `npm run up|preview -- --stack local` to the end, with the real CLI, in a copy of the project, as a person runs it.
  * The language host and the provider are stand-ins.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -35,7 +35,7 @@ beforeAll(async () => {
   env = {
     PATH: [bin, process.env.PATH].join(delimiter),
     PULUMI_HOME: home,
-    // The user's own, which the stack local has no business in.
+    // The user's own backend, which the stack local must not use.
     PULUMI_BACKEND_URL: `file://${folder("theirs")}`,
     PULUMI_CONFIG_PASSPHRASE: "theirs",
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -54,11 +54,11 @@ afterAll(() => {
 /** Runs a command in the copy, with the CLI on the PATH. */
 function run(command: string, more: Readonly<Record<string, string>> = {}): Promise<Ended> {
   const { PATH, ...rest } = { ...env, ...more };
-  // In the command: the copy's own programs go in front of any PATH that it is started with.
+  // Set in the command, because the copy puts its own programs in front of the PATH it gets.
   return copy.run(`export PATH="${join(copy.root, "node_modules/.bin")}:${PATH}"; ${command}`, { env: rest });
 }
 
-/** Runs a command that must end well, and returns all that it printed. */
+/** Runs a command that must succeed, and returns all that it printed. */
 async function done(command: string): Promise<string> {
   const { code, text } = await run(command);
   expect(code, text).toBe(0);
@@ -68,7 +68,7 @@ async function done(command: string): Promise<string> {
 const ask = async (path: string): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
 
 describe("the stack local and the real CLI", () => {
-  it("without an account, say how to start one, and nothing that loses data", async () => {
+  it("without an account, say how to start one, and suggest nothing that loses data", async () => {
     const { code, text } = await run("npm run -s up -- --stack=local --yes");
     expect(code).toBe(1);
     expect(text).toContain("Start one in another terminal: npm run account");
@@ -90,7 +90,7 @@ describe("the stack local and the real CLI", () => {
     const before = copy.read("Pulumi.local.yaml");
     const preview = await done("npm run -s preview -- --stack=local");
     expect(preview).toMatch(/fresh, to 0001[\s\S]*7 to create/);
-    // An address that Cloudflare has yet to give is not known, which is not the same as none.
+    // An address that Cloudflare has not given yet is unknown, which is not the same as no address.
     expect(preview).toMatch(/ api *: \[unknown\]/);
     const up = await done("npm run -s up -- --yes -s local");
     expect(up).toContain("7 created");
@@ -103,7 +103,7 @@ describe("the stack local and the real CLI", () => {
     expect(readdirSync(join(ground, "theirs"))).toEqual([]);
   });
 
-  it("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin takes it back", async () => {
+  it("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin ends it", async () => {
     copy.replace("Pulumi.local.yaml", "capacity: 100", "capacity: 99");
     expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toMatch(/\+ *\d+ created|\+-|replaced/);
     expect(await serving()).toBe(2);
@@ -114,7 +114,7 @@ describe("the stack local and the real CLI", () => {
     expect(copy.read("Pulumi.local.yaml")).toContain("capacity: 99");
   });
 
-  it("an encrypted setting is told, with the fix", async () => {
+  it("an encrypted setting is reported, with the fix", async () => {
     const before = copy.read("Pulumi.local.yaml");
     copy.write("Pulumi.local.yaml", `${before}  adminToken:\n    secure: v1:abc:def\n`);
     const { code, text } = await run("npm run -s preview -- --stack local");
@@ -124,7 +124,7 @@ describe("the stack local and the real CLI", () => {
   });
 });
 
-/** Number of the version that has all traffic. */
+/** The number of the version that has all traffic. */
 async function serving(): Promise<number | undefined> {
   const { text } = await run("npm run -s rollback -- --stack local --list");
   const number = /^(\d+) .*100 %/m.exec(text)?.[1];
@@ -132,7 +132,7 @@ async function serving(): Promise<number | undefined> {
 }
 
 describe("a Node that cannot run TypeScript", () => {
-  it("is told in one sentence, and ends as Pulumi expects of who has told it", async () => {
+  it("gets one sentence, and the exit code by which Pulumi adds nothing to it", async () => {
     const { code, text } = await run("node --no-experimental-strip-types infra/index.mjs");
     expect(text.trim().split("\n")).toEqual([
       expect.stringMatching(/^The program needs Node 24 or later, .* is v24.*npm run preview -- --stack S/),

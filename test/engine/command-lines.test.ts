@@ -1,6 +1,6 @@
 /**
- * Every command line of the Pulumi CLI that the project prints, documents or runs, through the CLI's own parser: with
- * `--help` behind it the CLI reads the line, refuses what it does not know, and does nothing else.
+ * Checks every command line of the Pulumi CLI that the project prints, documents or runs, with the CLI's own parser:
+ * with `--help` added, the CLI parses the line, refuses unknown words, and does nothing else.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { findPulumi } from "./pulumi-cli.ts";
 
-/** Where people find command lines, and where commands are run. */
+/** The files with command lines, for people or in code. */
 const PLACES = ["infra", "docs", ".github", "packages", "*.md", "*.yaml", "package.json", ".ci"];
 const FILES = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...PLACES], {
   cwd: ROOT,
@@ -24,12 +24,12 @@ beforeAll(async () => {
   cli = await findPulumi(console.error);
 });
 
-/** `pulumi` as a word of its own, and what follows it up to where a sentence, a quotation or a shell command ends. */
+/** The word `pulumi`, and the text after it up to the end of a sentence, a quotation or a shell command. */
 const LINE = /(?<!as |[\w@/.-])pulumi +([a-z][^\n`"'\\;|&(),]*)/g;
 /** `spawnSync("pulumi", ["stack", "export", "--stack", stack])`. */
 const RUN = /(?:\("pulumi",|runPulumi\()\s*\[([^\]]+)\]/g;
 
-/** The lines in a file's text, each as words; what is put in later is `x`. */
+/** The command lines in a file's text, each as words. Placeholders become `x`. */
 function linesIn(text: string): readonly (readonly string[])[] {
   const filled = text.replaceAll(/\$\{[^}\n]*\}|<[^<>\n]*>|"\$\([^)\n]*\)"|\$\w+/g, "x");
   const said = [...filled.matchAll(LINE)].map(([, line = ""]) =>
@@ -41,20 +41,20 @@ function linesIn(text: string): readonly (readonly string[])[] {
   );
   const run = [...text.matchAll(RUN)].flatMap(([, array = ""]) => {
     const words = array.split(",").map((word) => word.trim());
-    // With a list of further options in it, it is run to the end by cli.test.ts.
+    // A line with a list of further options: cli.test.ts runs it to the end.
     if (words.some((word) => word.startsWith("...") || word === "command")) return [];
     return [words.filter(Boolean).map((word) => /^"(.*)"$/.exec(word)?.[1] ?? "x")];
   });
   return [...said, ...run];
 }
 
-/** Why the CLI does not take a line; undefined where it does. */
+/** Why the CLI refuses a line; undefined if it takes it. */
 async function refusal(words: readonly string[]): Promise<string | undefined> {
   const option = words.findIndex((word) => word.startsWith("-"));
   const bare = option < 0 ? words.length : option;
   let help: string;
   try {
-    // In front of all options: at the end it could be taken for the value of one that is only named.
+    // Before all options: at the end it could be taken for an option's value.
     ({ stdout: help } = await promisify(execFile)(cli, [...words.slice(0, bare), "--help", ...words.slice(bare)], {
       env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
     }));
@@ -62,7 +62,7 @@ async function refusal(words: readonly string[]): Promise<string | undefined> {
     const message = error instanceof Error ? error.message : String(error);
     return message.includes("flag needs an argument") ? undefined : message;
   }
-  // A command whose name the CLI does not know is, to its parser, an argument of the one above.
+  // The CLI's parser takes an unknown command for an argument of the command above.
   const above = /^ +pulumi(.*) \[command\]$/m.exec(help)?.[1];
   const next = words[above?.split(" ").filter(Boolean).length ?? words.length];
   return next === undefined || next.startsWith("-") ? undefined : `pulumi${above} has no command ${next}`;

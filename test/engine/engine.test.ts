@@ -1,4 +1,4 @@
-/** The real program on the real Pulumi engine against the local account: sequences of operations, and their traces. */
+/** The real program on the real Pulumi engine, with the local account: sequences of operations, and their requests. */
 import { randomBytes } from "node:crypto";
 import { cpus, loadavg } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => releases?.remove());
 
-/** The steps with the version's name, which carries its release's digest, cut to `worker <what>`. */
+/** The steps, with the version's name (which has its release's digest) shortened to `worker <name>`. */
 const steps = (answer: { readonly steps: readonly string[] }, names: Readonly<Record<string, string>>) =>
   answer.steps.map((step) =>
     step.replace(/worker ([0-9a-f]{12})-[0-9a-f]{8}$/, (_, digest: string) => `worker ${names[digest] ?? digest}`),
@@ -106,7 +106,7 @@ describe("a stack from its first update to its end", () => {
   it("a protected stack is not destroyed, and keeps answering", async () => {
     site.set({ protect: true, access: "rules", demoLogin: false });
     expect((await site.stack.up()).ok).toBe(true);
-    // By the rules a caller is somebody else than on an open stack, and so are their idempotency keys.
+    // With rules a caller has another identity than on an open stack, and so other idempotency keys.
     kept = await keep(site.where, "kept-by-rules");
     site.proxy.takeWrites();
     const destroy = await site.stack.destroy();
@@ -116,7 +116,7 @@ describe("a stack from its first update to its end", () => {
     await kept.stays();
   });
 
-  it("without protection it is destroyed, but nothing of it while the bucket has something in it", async () => {
+  it("without protection it is destroyed, but not while the bucket has data", async () => {
     site.set({ protect: false });
     expect((await site.stack.up()).ok).toBe(true);
     const { apiUrl, accountId, token } = site.account;
@@ -145,7 +145,7 @@ describe("an update that fails in the middle", () => {
   });
   afterAll(() => site?.close());
 
-  it("on an empty account says what was refused, and the next one completes it", async () => {
+  it("on an empty account says what was refused, and the next update completes it", async () => {
     site.proxy.intervene = ({ method, path }) =>
       method === "POST" && path.includes("/versions") ? "refuse" : undefined;
     const failed = await site.stack.up();
@@ -157,7 +157,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
-  it("leaves the deployed release serving, and the next one deploys the other", async () => {
+  it("leaves the deployed release serving, and the next update deploys the new one", async () => {
     const three = releases.variant("three");
     site.set({ release: three.setting });
     site.proxy.intervene = ({ method, path }) =>
@@ -171,7 +171,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.versions()).toBe(2);
   });
 
-  it("another admin token is another version, under the same release", async () => {
+  it("another admin token is another version of the same release", async () => {
     site.stack.secrets = { ...site.stack.secrets, adminToken: randomBytes(24).toString("hex") };
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
@@ -179,7 +179,7 @@ describe("an update that fails in the middle", () => {
     expect(await site.versions()).toBe(3);
   });
 
-  it("killed after each of its requests, it leaves the old release or the new one serving, and the next one ends it", async () => {
+  it("killed after each request, leaves the old or the new release serving, and the next update ends it", async () => {
     const four = releases.variant("four");
     site.set({ release: four.setting });
     for (const request of ["/versions", "/deployments"]) {

@@ -1,4 +1,4 @@
-/** What the real engine's program refuses before anything is sent: in words, without a stack trace, soon. */
+/** Refusals of the program on the real engine before anything is sent: quickly, in words, without a stack trace. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeReleases, type Releases } from "../releases.ts";
 import { Site } from "./site.ts";
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => releases?.remove());
 
-/** Previews and updates a stack that is refused; what people read of it. */
+/** Previews and updates a stack that is refused. Returns the text for people. */
 async function refused(site: Site): Promise<string> {
   site.proxy.takeWrites();
   const preview = await site.stack.preview();
@@ -35,7 +35,7 @@ describe("a stack that cannot be planned", () => {
     site.stack.secrets = { ...site.stack.secrets, "cloudflare:apiToken": given };
   };
 
-  it("says that it has no token, or none that the provider would take, and shows none", async () => {
+  it("says that it has no token, or an invalid one, and never shows it", async () => {
     withToken("");
     expect(await refused(site)).toMatch(/Nothing was sent[\s\S]*\[token_missing\] CLOUDFLARE_API_TOKEN: /);
     withToken("a-token-that-is-too-short");
@@ -58,7 +58,7 @@ describe("a stack that cannot be planned", () => {
     site.set({ release: releases.built.setting });
   });
 
-  it("says that another Worker has its host name, or its route, and takes neither from it", async () => {
+  it("says that another Worker has its host name or its route, and leaves both there", async () => {
     const { direct } = site;
     await direct.deploy("other", { tag: "other" });
     const [zone] = (await direct.sdk.zones.list({ name: "example.com" })).result;
@@ -73,7 +73,7 @@ describe("a stack that cannot be planned", () => {
     site.set({ zoneId: "", hostname: "", routes: [] });
   });
 
-  it("says within ten seconds that the API is not well, and goes on when it is", async () => {
+  it("says within ten seconds that the API fails, and goes on when it recovers", async () => {
     const reads: number[] = [];
     site.proxy.intervene = ({ method }) => {
       if (method !== "GET") return undefined;
@@ -82,7 +82,7 @@ describe("a stack that cannot be planned", () => {
     };
     const preview = await site.stack.preview();
     expect(preview.text).toMatch(/\[account_unreadable\] .*answered 500: 10013 .*cloudflarestatus\.com/);
-    // Asked again where it may have been a moment's weakness, and no longer than somebody would wait.
+    // It tries again, in case the failure was short, but not longer than a person would wait.
     expect(reads.length).toBeGreaterThan(1);
     expect((reads.at(-1) ?? 0) - (reads[0] ?? 0)).toBeLessThan(10_000);
     await refused(site);
@@ -132,7 +132,7 @@ describe("a slower job on the real engine", () => {
   let site: Site;
   beforeAll(async () => {
     const newer = releases.variant("newer", "2026-11-24T09:00:00.000Z");
-    // As every stack but the local one, which allows it.
+    // Only the local stack allows older releases by default.
     site = await Site.open({ config: { release: newer.setting, allowOlderRelease: "" } });
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);

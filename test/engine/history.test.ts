@@ -1,4 +1,4 @@
-/** Histories of classes on the real engine: stacks at different steps, an engine that is killed, engines at once. */
+/** Histories of classes on the real engine: stacks at different steps, a killed engine, two engines at once. */
 import { history, type Migration } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Checkout, Checkouts } from "../checkouts.ts";
@@ -38,7 +38,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     for (const site of [production, staging, local]) await site?.close();
   });
 
-  it("begin at the first step, each with namespaces and data of its own", async () => {
+  it("begin at the first step, each with its own namespaces and data", async () => {
     for (const [i, site] of [local, staging, production].entries()) {
       const up = await site.deploy(first);
       expect(up.ok, up.text).toBe(true);
@@ -47,7 +47,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     }
   });
 
-  it("go on at their own pace, and their data with them", async () => {
+  it("go on at their own pace, and keep their data", async () => {
     for (const checkout of [second, third]) expect((await local.deploy(checkout)).ok).toBe(true);
     expect((await staging.deploy(second)).ok).toBe(true);
     expect(await local.classes()).toEqual(["C", "D", "Old"]);
@@ -59,7 +59,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(await production.call("A")).toMatchObject({ count: 4, tag: "three-1" });
   });
 
-  it("a stack does not delete a class that it does not name, nor take what the stack before it does not serve", async () => {
+  it("a stack deletes only classes that it names, and takes only releases that the stack before it serves", async () => {
     local.proxy.takeWrites();
     const refused = await staging.deploy(last);
     expect(refused.ok).toBe(false);
@@ -71,7 +71,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(local.proxy.takeWrites()).toEqual([]);
   });
 
-  it("arrive at the same classes with one release each, from wherever they were", async () => {
+  it("arrive at the same classes with one release each, from any step", async () => {
     for (const [site, from, count] of [
       [local, "0003-rename-again", 3],
       [staging, "0002-rename", 4],
@@ -89,7 +89,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(await production.call("E")).toMatchObject({ count: 1 });
   });
 
-  it("have nothing left to do, also after a refresh", async () => {
+  it("then change nothing, also after a refresh", async () => {
     local.proxy.takeWrites();
     for (const site of [local, staging, production]) {
       const refresh = await site.stack.refresh();
@@ -101,7 +101,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     expect(local.proxy.takeWrites()).toEqual([]);
   });
 
-  it("an older checkout is refused where a newer step is live", async () => {
+  it("an older checkout is refused if a newer step is live", async () => {
     const refused = await staging.deploy(second);
     expect(refused.ok).toBe(false);
     expect(refused.text).toContain("[state_ahead] 0004-remove");
@@ -125,7 +125,7 @@ describe("an engine that is killed during a rename", () => {
   });
   afterAll(() => site?.close());
 
-  /** Kills the engine at its `n`th write, which reaches the account or does not; `killed` says whether it came to that. */
+  /** Kills the engine at its `n`th write. `fate`: what becomes of the write. `killed`: whether it came to that. */
   function killAt(n: number, fate: Intervention) {
     let writes = 0;
     let killed: string | undefined;
@@ -139,7 +139,7 @@ describe("an engine that is killed during a rename", () => {
   }
 
   it(
-    "at any request, leaves the class under the old name or the new one, with its data; the next update ends it",
+    "at any request, leaves the class with the old or the new name, with its data; the next update completes it",
     LONG,
     async () => {
       expect((await site.deploy(upTo("killed", migrations, 1))).ok).toBe(true);
@@ -220,7 +220,7 @@ describe("engines at once", () => {
     for (const site of both) expect(changes((await site.stack.up()).steps)).toEqual([]);
   });
 
-  it("of two on one stack the second is refused by name of what holds it, and the first completes", async () => {
+  it("of two on one stack the second is refused, naming the lock's owner, and the first completes", async () => {
     const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     local.proxy.intervene = async ({ method }) => {

@@ -1,6 +1,6 @@
 /**
- * One operation of the real engine in a process of its own: a program is evaluated once a process, and must be
- * evaluated afresh for each. It takes a job from its parent, and answers with what the engine did.
+ * Runs one operation of the real engine in a process of its own, because a program can be evaluated only once per
+ * process. It gets a job from its parent, and answers with what the engine did.
  */
 import { pathToFileURL } from "node:url";
 import { type EngineEvent, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
@@ -16,25 +16,25 @@ export interface Job {
   /** The folder whose bin/ has the CLI. */
   readonly cli: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Config that the engine encrypts, by full key; the rest is in the stack's file. */
+  /** Config that the engine encrypts, by full key. The rest is in the stack's file. */
   readonly secrets: Readonly<Record<string, string>>;
 }
 
-/** What the engine did, or why it did not. */
+/** What the engine did, or why it failed. */
 export interface Answer {
   readonly ok: boolean;
-  /** Every step on a resource, as `create Worker worker`, sorted; components and the stack are left out. */
+  /** Every step on a resource, as `create Worker worker`, sorted, without components and the stack. */
   readonly steps: readonly string[];
-  /** What people read: messages of the program, the provider and the engine. */
+  /** The text for people: messages of the program, the provider and the engine. */
   readonly text: string;
   /** All that the CLI printed. */
   readonly printed: string;
   readonly outputs: Readonly<Record<string, unknown>>;
-  /** Milliseconds that the program took by itself: its own modules and its plan, Pulumi's packages loaded before. */
+  /** The milliseconds of the program's own modules and its plan, without loading Pulumi's packages. */
   readonly own: number;
 }
 
-/** Severities of messages that people get to see; the other one is `debug`. */
+/** The severities of messages that people see: all but `debug`. */
 const SHOWN: ReadonlySet<string> = new Set(["info", "info#err", "warning", "error"]);
 
 process.once("message", async (job: Job) => {

@@ -1,6 +1,6 @@
 /**
- * Finds the Pulumi CLI for the engine tests: the one on the PATH, else one built from its Go modules into .cache/.
- * Where neither is possible it says what is missing, and fails: engine tests are never skipped.
+ * Finds the Pulumi CLI for the engine tests: on the PATH, else built from its Go modules into .cache/. If neither is
+ * possible it says what is missing, and fails: engine tests are never skipped.
  *
  * As a command (`npm run pulumi:cli`) it prints the CLI's path.
  */
@@ -12,13 +12,13 @@ import { ROOT } from "../../infra/release/root.ts";
 
 const run = promisify(execFile);
 
-/** The module that pins the CLI's version (go.mod) and all it is built from (go.sum). */
+/** The module that pins the CLI's version (go.mod) and its dependencies (go.sum). */
 const MODULE = join(import.meta.dirname, "pulumi-cli");
 const COMMAND = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
-/** What the CLI takes its version from, which the Automation API asks for; a plain build has none. */
+/** The variable with the CLI's version, which the Automation API asks for. A plain build does not set it. */
 const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
 
-/** The path of a Pulumi CLI that works. `say` is told when one has to be built, which takes minutes. */
+/** The path of a working Pulumi CLI. Calls `say` if it has to be built, which takes minutes. */
 export async function findPulumi(say: (line: string) => void): Promise<string> {
   const installed = await firstThatWorks((process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "pulumi")));
   if (installed) return installed;
@@ -33,7 +33,7 @@ async function firstThatWorks(candidates: readonly string[]): Promise<string | u
   return undefined;
 }
 
-/** What the CLI at `path` says its version is; undefined when there is none that says so. */
+/** The version that the CLI at `path` prints; undefined if it prints none. */
 async function versionOf(path: string): Promise<string | undefined> {
   try {
     const { stdout } = await run(path, ["version"], { env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" } });
@@ -58,13 +58,13 @@ async function build(version: string, target: string, say: (line: string) => voi
   }
   say(`Building the Pulumi CLI ${version} from its Go modules, once: this takes some minutes…`);
   await mkdir(dirname(target), { recursive: true });
-  // Built beside its place and moved there whole, so that nobody runs half a CLI.
+  // Built beside its place, and moved there when complete, so that nobody runs half a CLI.
   const partial = `${target}.${process.pid}`;
   const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
   try {
     await go(["build", "-o", partial, "-ldflags", flags, COMMAND]);
     const says = await versionOf(partial);
-    if (says !== version) throw new Error(`what was built says that it is ${says ?? "of no version"}`);
+    if (says !== version) throw new Error(`the built CLI prints the version ${says ?? "(none)"}`);
     await rename(partial, target);
   } catch (error) {
     await rm(partial, { force: true });

@@ -1,4 +1,4 @@
-/** Gradual rollouts on the real engine, and what a stack keeps to itself. */
+/** Gradual rollouts, pins and secrets of a stack on the real engine. */
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Checkout, Checkouts } from "../checkouts.ts";
@@ -38,7 +38,7 @@ describe("a rollout", () => {
     return site.deploy(checkout);
   }
 
-  it("begins beside the version that is stable", async () => {
+  it("begins beside the stable version", async () => {
     const up = await to(10, two);
     expect(up.ok, up.text).toBe(true);
     expect(await site.shares()).toEqual({ 2: 10, 1: 90 });
@@ -65,7 +65,7 @@ describe("a rollout", () => {
     expect(await site.shares()).toEqual({ 2: 10, 1: 90 });
   });
 
-  it("goes on and ends with the deployment alone", async () => {
+  it("goes on and ends by changing only the deployment", async () => {
     for (const [rollout, shares] of [
       [50, { 2: 50, 1: 50 }],
       [100, { 2: 100 }],
@@ -81,7 +81,7 @@ describe("a rollout", () => {
     expect(await site.call("A")).toMatchObject({ count: 2, tag: "two" });
   });
 
-  it("abandoned at any share, leaves all traffic with the version before, also where a secret is another one", async () => {
+  it("abandoned at any share, leaves all traffic with the previous version, also if a secret has changed", async () => {
     const three = release("three");
     site.stack.secrets = { ...site.stack.secrets, adminToken: "another-token-that-is-long-enough" };
     for (const share of [10, 90]) expect((await to(share, three)).ok).toBe(true);
@@ -94,7 +94,7 @@ describe("a rollout", () => {
     expect(await site.call("A")).toMatchObject({ count: 3, tag: "two" });
   });
 
-  it("after one that was abandoned, the next release goes out as its own setting says", async () => {
+  it("after an abandoned one, the next release goes out as its own setting says", async () => {
     const up = await to(100, release("four", 2));
     expect(up.ok, up.text).toBe(true);
     expect(await site.shares()).toEqual({ 4: 100 });
@@ -116,7 +116,7 @@ describe("a stack that is pinned to a version", () => {
   });
   afterAll(() => site?.close());
 
-  it("goes back with the deployment alone, and an update does not undo it, also after a refresh", async () => {
+  it("goes back by changing only the deployment, and an update does not undo it, also after a refresh", async () => {
     site.set({ pin: 1 });
     const up = await site.stack.up();
     expect(up.ok, up.text).toBe(true);
@@ -131,7 +131,7 @@ describe("a stack that is pinned to a version", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  it("takes a new release without traffic, and one that changes classes not at all", async () => {
+  it("takes a new release without traffic, and refuses one that changes classes", async () => {
     expect((await site.deploy(release("pin-three"))).ok).toBe(true);
     expect(await site.versions()).toBe(3);
     const held = await site.deploy(renamed);
@@ -142,7 +142,7 @@ describe("a stack that is pinned to a version", () => {
     expect(await site.shares()).toEqual({ 1: 100 });
   });
 
-  it("released, goes on with the release; what is below the floor after that is refused", async () => {
+  it("unpinned, goes on with the release, and then refuses versions below the floor", async () => {
     site.set({ pin: 0 });
     const up = await site.deploy(renamed);
     expect(up.ok, up.text).toBe(true);
@@ -156,7 +156,7 @@ describe("a stack that is pinned to a version", () => {
     site.set({ pin: 0 });
   });
 
-  it("traffic that something else has moved is named after a refresh, and taken back", async () => {
+  it("traffic that something else has moved is named after a refresh, and moved back", async () => {
     expect((await site.deploy(release("pin-five", 2))).ok).toBe(true);
     const all = await site.shares();
     expect(all).toEqual({ 5: 100 });
@@ -179,7 +179,7 @@ describe("the secrets of a stack", () => {
   });
   afterAll(() => site?.close());
 
-  it("are encrypted in its files, and in nothing that is printed, refused or answered", async () => {
+  it("are encrypted in its files, and never printed, refused by value or answered", async () => {
     const { stack, proxy, account } = site;
     stack.root = release("secretive").root;
     await stack.preview();
@@ -209,7 +209,7 @@ describe("the secrets of a stack", () => {
     expect(places.answers).toContain("ADMIN_TOKEN");
     for (const [place, text] of Object.entries(places)) {
       for (const secret of [site.adminToken, account.token]) {
-        // The page of the account is where a person gets its token; it is not the stack's.
+        // The account's own token may be in answers: it is not a secret of the stack.
         if (place === "answers" && secret === account.token) continue;
         expect(text.includes(secret), `a secret in ${place}`).toBe(false);
       }

@@ -27,9 +27,9 @@ interface Ground {
 }
 
 export interface SiteOptions {
-  /** The stack's name; `local` when not given. */
+  /** The stack's name; `local` by default. */
   readonly name?: string;
-  /** A site whose account and backend it shares. */
+  /** Another site, to share its account and backend. */
   readonly beside?: Site;
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -71,17 +71,17 @@ export class Site {
     return this.#ground.proxy;
   }
 
-  /** Where the Worker answers that was deployed first, and its admin token. */
+  /** The address of the account's first Worker, and its admin token. */
   get where(): Where {
     return { port: this.account.port, adminToken: this.adminToken };
   }
 
-  /** The account as other clients see it, past the proxy. */
+  /** The account without the proxy, for other clients. */
   get direct(): TestAccount {
     return new TestAccount(this.account);
   }
 
-  /** The Worker's name, as the stack's file or the default of its setting says. */
+  /** The Worker's name, from the stack's file or by default. */
   get workerName(): string {
     return defaultWorkerName(projectName(), this.stack.name);
   }
@@ -96,7 +96,7 @@ export class Site {
     return this.stack.up();
   }
 
-  /** Asks the Worker of the account that was deployed first. */
+  /** Calls the account's first Worker. */
   async ask(method: string, path: string): Promise<Record<string, unknown>> {
     const response = await fetch(`http://127.0.0.1:${this.account.port}${path}`, { method });
     expect(response.ok, `${method} ${path} is answered ${response.status}`).toBe(true);
@@ -120,7 +120,7 @@ export class Site {
       .sort();
   }
 
-  /** The newest deployment: per cent of the traffic by the number of the version. */
+  /** The newest deployment: the percentage of the traffic, by version number. */
   async shares(): Promise<Readonly<Record<number, number>>> {
     const { direct, workerName } = this;
     const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
@@ -134,7 +134,7 @@ export class Site {
     );
   }
 
-  /** Sends all traffic to a version by its number, as somebody does in the dashboard. */
+  /** Sends all traffic to a version by its number, like somebody in the dashboard. */
   async moveTo(number: number): Promise<void> {
     const { direct, workerName } = this;
     const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));

@@ -13,11 +13,11 @@ import { findPulumi } from "./pulumi-cli.ts";
 
 export interface StackOptions {
   readonly account: Account;
-  /** Whose Pulumi.<name>.yaml it has; `local` when not given. */
+  /** The name of its Pulumi.<name>.yaml; `local` by default. */
   readonly name?: string;
-  /** A stack whose backend it shares, as the stacks of one project do. */
+  /** Another stack, to share its backend, like the stacks of one project. */
   readonly beside?: EngineStack;
-  /** Over the config of Pulumi.<name>.yaml; a key without a namespace is the project's. */
+  /** Overrides the config of Pulumi.<name>.yaml. A key without a namespace is the project's. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string>>;
 }
@@ -25,12 +25,12 @@ export interface StackOptions {
 /** A stack in a temporary folder. */
 export class EngineStack {
   readonly name: string;
-  /** Written into the stack's file before an operation; both may be changed between operations. */
+  /** Written into the stack's file before an operation. May be changed between operations. */
   config: Readonly<Record<string, unknown>>;
   secrets: Readonly<Record<string, string>>;
-  /** The checkout whose program runs; this one at first. */
+  /** The checkout whose program runs; this checkout at first. */
   root = ROOT;
-  /** All that the CLI has printed in every operation. */
+  /** Everything that the CLI has printed, in all operations. */
   printed = "";
   readonly #dir: string;
   /** What the stacks of a backend share. */
@@ -54,7 +54,7 @@ export class EngineStack {
     const shared = options.beside ? options.beside.#shared : dir;
     for (const name of ["home", "backend"]) mkdirSync(join(shared, name), { recursive: true });
     for (const name of ["project", "bin"]) mkdirSync(join(dir, name));
-    // The CLI by way of a script that notes the process's id, which the Automation API keeps to itself.
+    // A script that runs the CLI and writes down its process id, which the Automation API does not give.
     const script = `#!/bin/sh\necho $$ > '${join(dir, "engine.pid")}'\nexec '${cli}' "$@"\n`;
     writeFileSync(join(dir, "bin", "pulumi"), script, { mode: 0o755 });
     installPlugin(join(shared, "home"));
@@ -70,27 +70,27 @@ export class EngineStack {
   /** Clears the lock that a killed engine has left. */
   cancel = () => this.#run("cancel");
 
-  /** Kills the engine of the operation that began last, as the kernel does when memory is out. */
+  /** Kills the engine of the last operation, like the kernel when memory runs out. */
   kill(): void {
     process.kill(Number(readFileSync(join(this.#dir, "engine.pid"), "utf8")), "SIGKILL");
   }
 
-  /** The engine's state file, as it is on disk. */
+  /** The content of the engine's state file. */
   get state(): string {
     return readFileSync(join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`), "utf8");
   }
 
-  /** Takes the engine's state file away, as a backend that is lost does. */
+  /** Removes the engine's state file, as if the backend was lost. */
   forget(): void {
     rmSync(join(this.#shared, `backend/.pulumi/stacks/durable-stack/${this.name}.json`));
   }
 
-  /** The stack's settings, as the engine has written them. */
+  /** The stack's settings file, as the engine has written it. */
   get file(): string {
     return readFileSync(this.#file, "utf8");
   }
 
-  /** Removes everything of the stack but what it has deployed. */
+  /** Removes the stack's files. What it has deployed stays. */
   remove(): void {
     rmSync(this.#dir, { recursive: true, force: true });
   }
@@ -103,7 +103,7 @@ export class EngineStack {
     const { config, ...rest } = parse(this.file);
     writeFileSync(this.#file, stringify({ ...rest, config: { ...ofProject(config), ...ofProject(this.config) } }));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
-    // The program stays where it is, and so do the files that are relative to it.
+    // The program stays in its checkout, because files are relative to it.
     writeFileSync(
       join(this.#dir, "project", "Pulumi.yaml"),
       stringify({ ...project, main: join(this.root, project.main) }),
@@ -125,7 +125,7 @@ export class EngineStack {
     };
     const child = fork(join(import.meta.dirname, "operation.ts"), {
       execArgv: [],
-      // Most of an operation's time goes into loading Pulumi's packages, here and in the plugin.
+      // Loading Pulumi's packages takes most of an operation's time, here and in the plugin.
       env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"), ...process.env },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
@@ -141,6 +141,6 @@ export class EngineStack {
   }
 }
 
-/** With the project's name in front of its keys: written both ways, a key would be there twice. */
+/** Puts the project's name in front of the keys: a key written both ways would be there twice. */
 const ofProject = <T>(config: Readonly<Record<string, T>> = {}): Record<string, T> =>
   Object.fromEntries(Object.entries(config).map(([key, value]) => [fullKey(projectName(), key), value]));

@@ -1,4 +1,4 @@
-/** What real wrangler does to a stack of the real engine, and how the next update takes the traffic back. */
+/** Real wrangler changes a stack of the real engine, and the next update takes the traffic back. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAdmin, type Kept, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
@@ -18,7 +18,7 @@ const THEIRS = "a-token-that-wrangler-has-put";
 
 let releases: Releases;
 let site: Site;
-/** Where somebody runs wrangler. */
+/** The copy in which wrangler runs. */
 let copy: ProjectCopy;
 let kept: Kept;
 beforeAll(async () => {
@@ -39,17 +39,17 @@ const run = async (args: readonly string[], input = "") => {
   expect(ended.code, ended.text).toBe(0);
 };
 
-/** Fails unless only this token of the two is taken for the admin's. */
+/** Fails unless only the first of the two tokens is accepted as the admin's. */
 async function expectAdmin(taken: string, other: string): Promise<void> {
   const isTaken = (adminToken: string) => isAdmin({ ...site.where, adminToken });
   const answers = [await isTaken(taken), await isTaken(other)];
-  // In a project in which nothing is the admin's alone nobody can tell.
+  // Undefined in a project without a route for the admin alone.
   if (answers[0] !== undefined) expect(answers).toEqual([true, false]);
 }
 
 /**
- * Updates, and again, also after a refresh: then there is nothing to do. `refreshed`: what a refresh finds besides the
- * traffic, which the update after it puts right.
+ * Updates, then updates again and after a refresh, with nothing left to do. `refreshed`: further changes that the
+ * refresh finds and the update after it repairs.
  */
 async function takeBack(refreshed: readonly string[] = []): Promise<readonly string[]> {
   const preview = await site.stack.preview();
@@ -82,9 +82,9 @@ describe("a stack that wrangler has changed", () => {
     await kept.stays();
   });
 
-  it("with `wrangler deploy` of this repository, is not asked to rename its objects, and keeps them in sight", async () => {
+  it("with `wrangler deploy` of this repository, need not rename its objects, and keeps them reachable", async () => {
     await run(["deploy"]);
-    // What wrangler.jsonc says for `wrangler dev`: other names, so that this is another object, and no open access.
+    // wrangler.jsonc has other names, for `wrangler dev`: so this is another object, and access is not open.
     await kept.isMissing();
     const preview = await site.stack.preview();
     expect(preview.text).not.toContain("region_");
@@ -98,7 +98,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
-  it("in the middle of a rollout, goes on with the rollout as it was", async () => {
+  it("in the middle of a rollout, goes on with the same rollout", async () => {
     const next = releases.variant("next");
     site.set({ release: next.setting, rollout: 10 });
     const begun = await site.stack.up();
@@ -112,7 +112,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.shares()).toEqual(shares);
   });
 
-  it("with a new release at hand, gets that one, which is forced on nothing", async () => {
+  it("with a new release built, gets that release, without `force`", async () => {
     site.set({ rollout: 100 });
     expect((await site.stack.up()).ok).toBe(true);
     await run(["deploy"]);

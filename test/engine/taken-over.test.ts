@@ -1,6 +1,6 @@
 /**
- * A first update that is interrupted at every one of its writes, and a state that is lost: the next update takes over
- * what is there, on the real engine, with the data that is in it.
+ * A first update that is interrupted at each of its writes, and a lost state. On the real engine, the next update takes
+ * over the existing resources with their data.
  */
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ afterAll(() => checkouts.remove());
 const { migrations } = history().step("0001-create", (classes) => classes.create("Visits"));
 const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
 
-/** The writes of a first update, and the step by which the next one takes over what came of it. */
+/** The writes of a first update, and the step by which the next update takes over their result. */
 const WRITES = new Map([
   ["/storage/kv/namespaces", "import WorkersKvNamespace reads"],
   ["/r2/buckets", "import R2Bucket blobs"],
@@ -29,7 +29,7 @@ it.each<[string, Intervention, boolean]>([
   ["the write is refused", "refuse", false],
   ["the engine is killed", "lose", true],
 ])(
-  "a first update that is interrupted at each of its writes is completed by the next one: %s",
+  "a first update that is interrupted at each of its writes is completed by the next update: %s",
   async (_, fate, kills) => {
     const site = await Site.open({ config: { protect: false } });
     try {
@@ -41,7 +41,7 @@ it.each<[string, Intervention, boolean]>([
         site.proxy.intervene = ({ method, path }) => {
           const write = [...WRITES.keys()].find((name) => path.split("?")[0]?.endsWith(name));
           if (method !== "POST" || write === undefined) return undefined;
-          // What comes beside it has no effect, so that each of them has a turn of its own.
+          // Concurrent writes are refused, so that each write has its own turn.
           if (spoilt !== undefined) return "refuse";
           if (met.includes(write)) return undefined;
           spoilt = write;
@@ -90,7 +90,7 @@ describe("a state that is lost", () => {
     await site?.close();
   });
 
-  it("is rebuilt by the next update, and what is in objects, KV and R2 is still there", async () => {
+  it("is rebuilt by the next update, and the data in objects, KV and R2 is still there", async () => {
     const { direct, stack } = site;
     const [kv] = await direct
       .call("get", "/storage/kv/namespaces")
@@ -126,7 +126,7 @@ describe("a state that is lost", () => {
     expect(site.proxy.takeWrites()).toEqual([]);
   });
 
-  it("a Worker that gets another name keeps its objects, there and back", async () => {
+  it("a Worker that is renamed, there and back, keeps its objects", async () => {
     for (const [name, count] of [
       ["trips", 3],
       ["durable-stack", 4],
@@ -162,7 +162,7 @@ describe("a state that is lost", () => {
     expect(await site.call("Visits")).toMatchObject({ count: 5 });
   });
 
-  it("of another stack's Worker nothing is taken over", async () => {
+  it("does not take over another stack's Worker", async () => {
     again = await Site.open({ name: "staging", beside: site, config: { protect: false, workerName: "durable-stack" } });
     try {
       site.proxy.takeWrites();

@@ -1,6 +1,6 @@
 /**
- * Every call of an apply fails once, in every way: the apply retries or says clearly what failed, the Worker answers
- * all the while, and the next apply completes what was begun.
+ * Every call of an apply fails once, in every way: the apply retries or says clearly what failed, the Worker always
+ * answers, and the next apply completes the work.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,18 +12,18 @@ import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/a
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Shape } from "../account/program/shape.ts";
 
-/** Two shapes of the program, between which an apply creates, updates, replaces and deletes. */
+/** Two shapes of the program. From one to the other, an apply creates, updates, replaces and deletes. */
 const SHAPES: readonly [Shape, Shape] = [
   { code: "one", cache: false },
   { code: "two", title: "cache", zone: "example.com" },
 ];
 
-/** For calls that change something, and for those that only read. */
+/** Faults for calls that change something, and for calls that only read. */
 const WRITE_FAULTS = ["429 before", "500 before", "503 after", "cut before", "cut after"] as const;
 const READ_FAULTS = ["503 before"] as const;
 
 interface Case {
-  /** The call of the apply that fails, from 1. */
+  /** The number of the call that fails, from 1. */
   readonly nth: number;
   readonly call: string;
   readonly fault: string;
@@ -48,7 +48,7 @@ it("retries or fails clearly, keeps serving, and converges", { timeout: 1_800_00
   const serving = async () => (await test.visit("127.0.0.1")).status;
 
   await apply(SHAPES[0]);
-  /** What is left to try on the way to the second shape, and on the way back. */
+  /** The remaining cases, on the way to the second shape and on the way back. */
   const left = [await casesOf(SHAPES[1]), await casesOf(SHAPES[0])];
 
   async function casesOf(shape: Shape): Promise<Case[]> {

@@ -1,4 +1,4 @@
-/** What docs/add-a-pattern.md says of each line that can be forgotten. */
+/** Each line that docs/add-a-pattern.md lists as forgotten is found as the page says. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -39,7 +39,7 @@ it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
       see("…exports the classes that the history leaves…"),
     ],
   ],
-])("is told of %s", async (_, made, steps) => {
+])("finds %s missing", async (_, made, steps) => {
   expect(made.length).toBeGreaterThan(9);
   await follow({ steps: [...made, ...steps] });
 });

@@ -1,4 +1,4 @@
-/** The reader of guides is strict: a guide that says what is not so does not pass. */
+/** The reader of guides is strict: a guide with a wrong statement fails. */
 import { expect, it } from "vitest";
 import { missing, scenariosOf } from "./guide.ts";
 import { follow } from "./reader.ts";
@@ -7,7 +7,7 @@ const fence = "```";
 const guide = (...blocks: readonly string[]) => `# A guide\n${blocks.join("\n")}\n`;
 const block = (info: string, text: string) => `${fence}${info}\n${text}\n${fence}`;
 
-it("reads a page as one sequence, or each section by itself, and passes over blocks that only show", () => {
+it("reads a page as one sequence, or each section by itself, and skips blocks that only show", () => {
   const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n<!-- needs: a, b -->\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
   const one = { do: "run", command: "one || exit $?", exit: 0, folder: "." };
   const two = { do: "run", command: "two || exit $?", exit: 1, folder: "../b" };
@@ -16,12 +16,10 @@ it("reads a page as one sequence, or each section by itself, and passes over blo
     { title: "One", steps: [one], needs: [] },
     { title: "Two", steps: [two], needs: ["a", "b"] },
   ]);
-  expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow(
-    'line 2: nobody knows what to do with a block of "sh walk"',
-  );
+  expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow('line 2: "sh walk" is not a known kind of block');
 });
 
-it("sees lines in their order, with anything for an ellipsis", () => {
+it("finds lines in their order, and lets an ellipsis match anything", () => {
   const text = "  one (1)\ntwo 2\nthree\n";
   expect(missing(text, ["one (1)", "three"])).toBeUndefined();
   expect(missing(text, ["one …", "… 2"])).toBeUndefined();
@@ -34,7 +32,7 @@ it.each([
   ["a command fails in the middle", block("sh run", "false && true\necho on"), "expected exit code 0, but 1"],
   ["a command does not fail", block("sh run exit=1", "true"), "expected exit code 1, but 0"],
   [
-    "another output comes",
+    "the output differs",
     `${block("sh run", "echo no")}\n${block("text output", "yes")}`,
     "expected to see\nyes\nbut saw\nno",
   ],
@@ -44,12 +42,12 @@ it.each([
     "expected to see\nyes",
   ],
   [
-    "the text of an edit is not there",
+    "the text of an edit is missing",
     block("diff file=package.json", "-nothing\n+more"),
     "package.json has this 0 times",
   ],
-  ["the text of an edit is there often", block("diff file=package.json", "-    \n+\t"), "times, where once is needed"],
-])("fails where %s", async (_, page, message) => {
+  ["the text of an edit is not unique", block("diff file=package.json", "-    \n+\t"), "times, where once is needed"],
+])("fails if %s", async (_, page, message) => {
   const [scenario] = scenariosOf(guide(page));
   if (!scenario) throw new Error("there is no scenario");
   await expect(follow(scenario)).rejects.toThrow(message);

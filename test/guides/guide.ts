@@ -1,20 +1,20 @@
 /**
- * Guides as programs: what a reader of docs/*.md does, in the order of the page. A fenced block is executed when its
- * info string says how; GitHub shows it by the first word and hides the rest.
+ * Guides as programs: does what a reader of docs/*.md does, in the order of the page. A fenced block is executed if its
+ * info string says how. GitHub shows only the first word's highlighting, and hides the rest.
  *
  * | info string | what the reader does |
  * |---|---|
  * | `ts file=worker/x.ts` | writes the file, whole; any language |
- * | `diff file=worker/x.ts` | puts the `+` lines in place of the `-` lines; both with the context that is there once |
- * | `sh run` | runs the commands to their end; `exit=1` where they are to fail |
+ * | `diff file=worker/x.ts` | replaces the `-` lines by the `+` lines; the file must have them and their context once |
+ * | `sh run` | runs the commands to their end; `exit=1` if they must fail |
  * | `sh terminal` | starts a command in another terminal, after Ctrl-C to the one that ran there |
- * | `text output` | sees these lines, in this order, others between them; `…` stands for anything |
+ * | `text output` | sees these lines in this order, perhaps with others between them; `…` matches anything |
  *
- * `<!-- needs: counter, chat -->` on a line of its own names the patterns that the guide, or the section, works with: a
- * project without one of them leaves it out.
+ * `<!-- needs: counter, chat -->` on a line of its own names the patterns that the guide, or the section, needs: a
+ * project without one of them skips it.
  *
- * A command that fails is the end of its block. `in=../other` after any of them: in this folder. A guide is one sequence; after the comment
- * `<!-- each section by itself -->` each of its `##` sections starts from the project as it is.
+ * A command that fails ends its block. `in=../other` after any of these names the folder. A guide is one sequence;
+ * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project.
  */
 
 export type Step =
@@ -28,17 +28,17 @@ export type Step =
 export interface Scenario {
   readonly title: string;
   readonly steps: readonly Step[];
-  /** Folders of the patterns that it works with. */
+  /** The folders of the patterns that it needs. */
   readonly needs: readonly string[];
 }
 
-/** The guide of the first day: what it says can be done in the template alone, and has a test of its own there. */
+/** The guide of the first day. It works only in the template, and has a test of its own there. */
 export const MAKE_IT_YOURS = "docs/make-it-yours.md";
 
 const BY_SECTION = "<!-- each section by itself -->";
 const FENCE = /^( *)```(\w*) ?(.*)$/;
 
-/** The scenarios of a guide; none where nothing is executed. @throws Error naming a block that nobody can follow. */
+/** The scenarios of a guide; none if nothing is executed. @throws Error naming a block of an unknown kind. */
 export function scenariosOf(markdown: string): readonly Scenario[] {
   const scenarios: { title: string; steps: Step[]; needs: readonly string[] }[] = [];
   const bySection = markdown.includes(BY_SECTION);
@@ -83,10 +83,10 @@ function stepOf(language: string, info: string, block: readonly string[], line: 
   }
   if (words[0] === "terminal") return { do: "start", command: commandsOf(block, line), folder };
   if (words[0] === "output") return { do: "see", lines: block.filter((text) => text.trim() !== "") };
-  throw new Error(`line ${line}: nobody knows what to do with a block of "${language} ${info}"`);
+  throw new Error(`line ${line}: "${language} ${info}" is not a known kind of block`);
 }
 
-/** One shell's input for the commands of a block, a line each: `set -e` alone would go on where `a && b` has failed. */
+/** One shell's input for the commands of a block, one per line. `set -e` alone would go on after a failed `a && b`. */
 function commandsOf(block: readonly string[], line: number): string {
   const text = block.join("\n");
   if (text.includes("<<")) throw new Error(`line ${line}: write a file with a block of its own, not with <<`);
@@ -94,7 +94,7 @@ function commandsOf(block: readonly string[], line: number): string {
   return commands.map((command) => `${command} || exit $?`).join("\n");
 }
 
-/** The first of `wanted` that `text` does not have behind those before it; undefined where it has them all. */
+/** The first line of `wanted` that `text` does not have after the lines before it; undefined if it has them all. */
 export function missing(text: string, wanted: readonly string[]): string | undefined {
   const lines = text.split("\n").map((line) => line.trim());
   let from = 0;
@@ -109,6 +109,6 @@ export function missing(text: string, wanted: readonly string[]): string | undef
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
-/** All that a scenario does, as one text. */
+/** All steps of a scenario, as one text. */
 export const textOf = ({ steps }: Scenario): string =>
   steps.map((step) => Object.values(step).flat().join("\n")).join("\n");

@@ -1,4 +1,4 @@
-/** Every guide in docs/, followed to the letter (guide.ts says how), and the names of its commands. */
+/** Follows every guide in docs/ to the letter (guide.ts says how), and checks the names of commands. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -25,11 +25,11 @@ const without = scenarios
   .filter(([, scenario]) => !isWhole(scenario))
   .map(([title, { needs }]) => `${title} (needs ${needs.filter((folder) => !folders.includes(folder)).join(", ")})`);
 
-// Two at a time (vitest.config.ts): each waits for processes more than it works.
+// Two at a time (vitest.config.ts), because each mostly waits for processes.
 it.concurrent.each(whole)("%s", (_, scenario) => follow(scenario));
 it.skip.each(without)("%s", () => {});
 
-it("names the patterns that it works with", () => {
+it("names the patterns that it needs", () => {
   const silent = scenarios.flatMap(([title, scenario]) =>
     patterns
       .filter((facts) => uses(textOf(scenario), facts) && !scenario.needs.includes(facts.folder))

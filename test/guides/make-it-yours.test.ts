@@ -1,4 +1,4 @@
-/** docs/make-it-yours.md, followed to the letter: in the template alone, for it is done once (npm run init removes this). */
+/** Follows docs/make-it-yours.md to the letter. Only in the template: npm run init removes this file. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

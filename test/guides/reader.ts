@@ -1,6 +1,6 @@
 /**
- * Follows a guide to the letter in a copy of the project. Only the ports are others, any that are free, and the
- * project's name, which is its own wherever the guide says durable-stack.
+ * Follows a guide to the letter in a copy of the project. Only the ports differ, which are any free ones, and the
+ * project's name, which replaces durable-stack.
  */
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -10,7 +10,7 @@ import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
 
-/** Follows `scenario` from the project as it is, released as v1. @throws Error where a step does not go as it says. */
+/** Follows `scenario` from the unchanged project, released as v1. @throws Error if a step does not go as it says. */
 export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> {
   const reader = new Reader(await freePort(), await freePort());
   try {
@@ -20,7 +20,7 @@ export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> 
   }
 }
 
-/** How long a reader waits for one step, in milliseconds: commands that check all types take minutes on two busy cores. */
+/** How long a step may take, in milliseconds: commands that check all types take minutes on two busy cores. */
 const PATIENCE = 400_000;
 
 class Reader {
@@ -28,7 +28,7 @@ class Reader {
   readonly #port: string;
   readonly #apiPort: string;
   #terminal: Terminal | undefined;
-  /** What the last command printed; of one that goes on, once it has printed what is waited for. */
+  /** The output of the last command; if the command goes on, its output once that is enough. */
   #printed: (isEnough: (text: string) => boolean) => Promise<string> = async () => "";
 
   constructor(port: string, apiPort: string) {
@@ -70,7 +70,7 @@ class Reader {
     }
   }
 
-  /** Ends what still runs, and removes the copy. */
+  /** Ends running commands, and removes the copy. */
   async leave(): Promise<void> {
     await this.#stop();
     this.#project.remove();
@@ -98,7 +98,7 @@ class Reader {
     return { folder, detached, env: { DURABLE_STACK_PORT: this.#port, DURABLE_STACK_API_PORT: this.#apiPort } };
   }
 
-  /** A text of the guide with the ports that are used here, and the name that this project has. */
+  /** A text of the guide with the ports that are used here, and this project's name. */
   #here(text: string): string {
     return text
       .replaceAll("8787", this.#port)

@@ -1,4 +1,4 @@
-/** The bundle: files as modules, and errors that a person can act on. What wrangler makes of the same: test/wrangler. */
+/** The bundle: files as modules, and errors with a fix. test/wrangler compares it with wrangler's. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -57,18 +57,18 @@ describe("errors", () => {
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     );
 
-  it("say file, line and what to do, all of them, without a stack", async () => {
+  it("name file, line and fix, all at once, without a stack trace", async () => {
     const files = {
       "index.ts": 'import path from "path";\nimport "./gone.ts";\nexport default { path };',
     };
-    // Of a date at which Node's modules came by a flag only.
+    // At this date Node's modules needed a flag.
     const text = await message(files, { compatibility_date: "2026-01-01" });
     expect(text).toMatch(/^The Worker does not build:\n {2}index\.ts:1: .*"path".*add "nodejs_compat"/);
     expect(text).toContain('index.ts:2: Could not resolve "./gone.ts".');
     expect(text).not.toContain(" at ");
   });
 
-  it("name the file that a rule takes and that is not there, a rule behind another, and an alias to nothing", async () => {
+  it("name a missing file that a rule includes, a rule hidden by another, and an alias to nothing", async () => {
     const sql = 'import a from "./a.sql"; export default { a };';
     expect(await message({ "index.ts": sql })).toMatch(
       /index\.ts:1: Could not read "\.\/a\.sql", which is a Text module/,
@@ -81,7 +81,7 @@ describe("errors", () => {
   });
 });
 
-it("brings as much of Node as wrangler does for the same date and flags", () => {
+it("includes the same parts of Node as wrangler for the same date and flags", () => {
   const modes = { full: "v2", imports: "v1", "async-storage": "als", none: null };
   for (const date of ["2022-01-01", "2024-09-22", "2024-09-23", "2026-08-03", "2026-08-04", "2026-11-01"]) {
     for (const flags of [

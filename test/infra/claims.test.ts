@@ -1,4 +1,4 @@
-/** Whose a Worker, a KV namespace, a bucket, a domain is, and what becomes of it: the rules, without an account. */
+/** The rules for who owns a Worker, a KV namespace, a bucket or a domain, and what happens to it. No account. */
 import { describe, expect, it } from "vitest";
 import { identify } from "../../infra/plan/identity.ts";
 import { Known } from "../../infra/plan/known.ts";
@@ -35,7 +35,7 @@ const state = (id: string, accountId = ACCOUNT) =>
 const EMPTY = Known.of([]);
 const TAG = "durable-stack:staging";
 
-describe("whose Worker it is", () => {
+describe("the owner of a Worker", () => {
   const ask = (workers: readonly WorkerRead[], known: Known | undefined) => {
     const { worker: found, renamedFrom, findings } = identify(settingsOf(), workers, known);
     return [found?.id, renamedFrom, ...findings.map(({ code }) => code)];
@@ -85,8 +85,8 @@ describe("whose Worker it is", () => {
   });
 });
 
-describe("what the names of storage begin with", () => {
-  it("is the project and the stack, and what Cloudflare takes where those are not", () => {
+describe("the prefix of storage names", () => {
+  it("is the project and the stack, changed where Cloudflare would refuse them", () => {
     expect(storageBase({ project: "durable-stack", stack: "staging" })).toBe("durable-stack-staging");
     for (const stack of ["Feature_1", "a.b", "s".repeat(90)]) {
       expect(`${storageBase({ project: "durable-stack", stack })}-blobs`).toMatch(/^[a-z0-9][a-z0-9-]{1,60}[a-z0-9]$/);

@@ -26,11 +26,11 @@ function run(work: string) {
 }
 
 describe("a command", () => {
-  it("prints what a person can mend as one message", () => {
+  it("prints a user's mistake as one message", () => {
     expect(run('throw new UserError("There is no stack x.")')).toEqual({ status: 1, stderr: "There is no stack x.\n" });
   });
 
-  it("shows the stack of a bug, and says that it is one", () => {
+  it("shows the stack trace of a bug, and says that it is a bug", () => {
     const { status, stderr } = run("undefined.name");
     expect(status).toBe(70);
     expect(stderr).toMatch(/TypeError: [\s\S]+ at [\s\S]+This is a bug of the command/);

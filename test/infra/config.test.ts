@@ -1,4 +1,4 @@
-/** A stack's settings: what is accepted, what is refused, and that every place that knows the keys agrees. */
+/** A stack's settings: which are accepted, which are refused, and that all lists of keys agree. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -15,10 +15,10 @@ import { patterns } from "../../worker/patterns.ts";
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
 const StackFile = v.object({ config: v.record(v.string(), v.unknown()) });
 
-/** A key of the project's without its name in front, whichever way the file has it. */
+/** A key of the project without the project's name in front. */
 const ownKey = (key: string) => key.replace(`${projectName()}:`, "");
 
-/** A stack file's config as Pulumi hands it to the program: text, and JSON for the rest. */
+/** A stack file's config as Pulumi passes it to the program: text, or else JSON. */
 function stackConfig(stack: string): Record<string, string> {
   const { config } = v.parse(StackFile, yaml(`Pulumi.${stack}.yaml`));
   return Object.fromEntries(
@@ -43,12 +43,12 @@ function problems(config: Record<string, string>, env = {}): readonly string[] {
   return [];
 }
 
-/** What its file says, and what is to be set before its first deployment. A zone is needed where it has a host name. */
+/** The settings of its file, and those to set before its first deployment. A stack with a host name needs a zone. */
 const completed = (stack: string) => ({ zoneId: "d".repeat(32), ...stackConfig(stack), ...secrets });
 
 describe("the stacks that come with the project", () => {
   it.each(["local", "staging", "production"])(
-    "%s is complete but for the account, the admin token and a zone",
+    "%s is complete except for the account, the admin token and a zone",
     (stack) => {
       const { environmentPrefix, ...settings } = parseSettings({ project: "my-app", stack }, completed(stack));
       expect(settings.stack).toBe(stack);
@@ -59,12 +59,12 @@ describe("the stacks that come with the project", () => {
     },
   );
 
-  it("name their objects by prefixes of their own", () => {
+  it("have different prefixes for their objects", () => {
     const prefixes = ["local", "staging", "production"].map((stack) => stackConfig(stack).environmentPrefix);
     expect(new Set(prefixes).size).toBe(3);
   });
 
-  it("protect what holds data, all but the local one, and let nobody log in as a guest", () => {
+  it("except the local one, protect their data, and let nobody log in as a guest", () => {
     for (const stack of ["staging", "production"]) {
       const settings = parseSettings({ project: "my-app", stack }, completed(stack));
       expect(settings).toMatchObject({ protect: true, access: "rules" });
@@ -77,7 +77,7 @@ describe("the stacks that come with the project", () => {
     ["demoLogin", "true", /^demoLogin is on, which only a stack with protect: false may have/],
   ] as const;
   it.each(wide.filter(([key]) => CONFIG_KEYS.includes(key)))(
-    "refuse %s: %s in one line where they are protected",
+    "refuse %s: %s in one line if they are protected",
     (key, value, line) => {
       const attempt = (protect: string) => () =>
         parseSettings({ project: "my-app", stack: "staging" }, { ...completed("staging"), [key]: value, protect });
@@ -96,10 +96,10 @@ describe("the stacks that come with the project", () => {
 });
 
 describe("Pulumi.yaml", () => {
-  it("declares every key that it can, each with a default, and no other", () => {
+  it("declares every key that it can, each with a default, and no others", () => {
     const Declared = v.object({ config: v.record(v.string(), v.looseObject({})) });
     const { config } = v.parse(Declared, yaml("Pulumi.yaml"));
-    // It has no type for objects, and no default for a secret.
+    // Pulumi.yaml has no type for objects, and a secret has no default.
     const ofPatterns = patterns.flatMap(({ settings }) => Object.entries<v.GenericSchema>(settings));
     const objects = ofPatterns.filter(([, schema]) => v.is(schema, {})).map(([key]) => key);
     const undeclarable = [
@@ -113,16 +113,16 @@ describe("Pulumi.yaml", () => {
       "vars",
       ...objects,
     ];
-    // Of what has a namespace of its own, such as the tag that `pulumi new` leaves, the settings say nothing.
+    // Keys with a namespace of their own, such as the tag that `pulumi new` leaves, are not settings.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
     expect(own.every(([, entry]) => "default" in entry)).toBe(true);
   });
 });
 
-it("no file has what pulumi new replaces everywhere", () => {
+it("no file has the placeholders that pulumi new replaces", () => {
   const placeholder = new RegExp(["\\$", "\\{(PROJECT|DESCRIPTION)\\}"].join(""));
-  // What no checkout has: packages, what was built, the local account.
+  // Folders that a fresh checkout does not have: packages, builds, the local account.
   const made = new Set(["node_modules", "dist", ".git", ".local", ".cache", ".wrangler", ".vitest"]);
   const entries = (folder: string): readonly string[] =>
     readdirSync(folder, { withFileTypes: true })
@@ -144,7 +144,7 @@ describe("the admin token", () => {
     ["has an exclamation mark", "0123456789abcdef01234567!", /no caller can show it/],
     ["is one letter over and over", "a".repeat(24), /8 different/],
     ["is three letters over and over", "abc".repeat(20), /8 different/],
-  ])("is refused where it %s, and not repeated", (_, token, words) => {
+  ])("is refused if it %s, and not repeated in the message", (_, token, words) => {
     for (const key of ["adminToken", "adminTokenPrevious"]) {
       const [problem = "", ...more] = problems({ ...staging, [key]: token });
       expect(more).toEqual([]);
@@ -153,7 +153,7 @@ describe("the admin token", () => {
     }
   });
 
-  it("is taken as openssl makes it, in hex and in base64", () => {
+  it("is accepted as openssl makes it, in hex and in base64", () => {
     const tokens = ["b7b7b7b7b7b7b7b70123456789abcdef", "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="];
     for (const token of tokens) expect(problems({ ...staging, adminToken: token })).toEqual([]);
   });
@@ -167,7 +167,7 @@ describe("the issuer of identity", () => {
   };
   const told = (changes: object) => problems({ ...staging, identity: JSON.stringify({ ...identity, ...changes }) });
 
-  it("is taken over https, and on this machine over http", () => {
+  it("is accepted over https, and on this machine over http", () => {
     expect(told({})).toEqual([]);
     expect(told({ jwksUrl: "http://127.0.0.1:8080/keys" })).toEqual([]);
   });
@@ -175,20 +175,16 @@ describe("the issuer of identity", () => {
   it.each([
     ["without an audience", { audience: undefined }, /identity.audience is missing/],
     ["with an empty issuer", { issuer: "" }, /identity.issuer must be the issuer's name/],
-    [
-      "with keys over an open line",
-      { jwksUrl: "http://login.example.com/keys" },
-      /identity.jwksUrl must be an address/,
-    ],
-    ["with what is no address", { jwksUrl: "keys" }, /identity.jwksUrl must be an address/],
-    ["with what nobody knows", { scope: "x" }, /identity.scope is not a setting/],
+    ["with keys over plain http", { jwksUrl: "http://login.example.com/keys" }, /identity.jwksUrl must be an address/],
+    ["with an invalid address", { jwksUrl: "keys" }, /identity.jwksUrl must be an address/],
+    ["with an unknown key", { scope: "x" }, /identity.scope is not a setting/],
   ])("is refused %s", (_, changes, words) => {
     expect(told(changes)).toEqual([expect.stringMatching(words)]);
   });
 });
 
 describe("mistakes", () => {
-  it("are told all at once, each with its key and a fix", () => {
+  it("are reported all at once, each with its key and a fix", () => {
     const found = problems({
       ...staging,
       adminToken: "short",
@@ -236,7 +232,7 @@ describe("mistakes", () => {
     ["regions", "[]"],
     ["rollout", "-1"],
   ] as const;
-  // A pattern that was taken out has taken its settings along.
+  // A removed pattern has no settings.
   it.each(wrong.filter(([key]) => CONFIG_KEYS.includes(key)))("%s: %s", (key, value) => {
     const config = { ...staging, zoneId: "1".repeat(32), [key]: value };
     expect(problems(config).filter((line) => line.startsWith(key)).length).toBeGreaterThan(0);
@@ -254,7 +250,7 @@ describe("mistakes", () => {
     );
   });
 
-  it("are not made by what the environment knows: account and admin token", () => {
+  it("do not come from the environment's account and admin token", () => {
     expect(
       problems(stackConfig("staging"), {
         CLOUDFLARE_ACCOUNT_ID: "2".repeat(32),
@@ -263,7 +259,7 @@ describe("mistakes", () => {
     ).toEqual([]);
   });
 
-  it("name the old name of a project that was renamed, and every setting that is still under it", () => {
+  it("name the old name of a renamed project, and every setting that still has it", () => {
     const { rateLimits = "", ...others } = { ...stackConfig("staging"), ...secrets };
     const config = Object.fromEntries([
       ...Object.entries(others).map(([key, value]) => [`old:${key}`, value]),
@@ -276,7 +272,7 @@ describe("mistakes", () => {
       ),
     ]);
     expect(found.join()).not.toMatch(/aws|cloudflare|rateLimits/);
-    // Of something else that happens to have a key of this name, nobody says a word.
+    // A key of this name in another namespace is not reported.
     expect(problems({ ...staging, "mylib:hostname": "x" })).toEqual([]);
   });
 });
@@ -310,10 +306,10 @@ describe("the Worker's name", () => {
 });
 
 describe("a stack made from the questions of `pulumi new`", () => {
-  it("has all that it needs: what is not asked has a default", () => {
+  it("has all that it needs: settings that are not asked for have defaults", () => {
     const Template = v.object({ template: v.object({ config: v.record(v.string(), v.looseObject({})) }) });
     const template = v.safeParse(Template, yaml("Pulumi.yaml"));
-    // A project that `pulumi new` has made is no template any more.
+    // A project that `pulumi new` has made is not a template.
     if (!template.success) return;
     const { accountId, adminToken, ...asked } = template.output.template.config;
     expect([accountId, adminToken]).not.toContain(undefined);

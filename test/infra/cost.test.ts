@@ -1,4 +1,4 @@
-/** A month's bill: what is counted, what is included, and what the rest costs. */
+/** A month's bill: the usage, the included amounts, and the price of the rest. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -17,11 +17,11 @@ const usage = (load: Partial<Load>, way: "ours" | "articles" = "ours", all = COS
   usageOf({ ...NOTHING, ...load }, way, all);
 const lineOf = (bill: ReturnType<typeof billOf>, item: string) => bill.lines.find((line) => line.item === item);
 
-it("no load costs the plan", () => {
+it("without a load is the price of the plan", () => {
   expect(billOf(usage({})).total).toBe(PLAN_DOLLARS);
 });
 
-it("what is included is free, to the last unit", () => {
+it("the included amount is free, to the last unit", () => {
   for (const price of Object.values(PRICES)) {
     expect(charge(price.included, price)).toBe(0);
     expect(charge(price.included + price.per, price)).toBeCloseTo(price.dollars);
@@ -33,18 +33,18 @@ it("each operation is a request to the Worker, one to the limiter and one to its
   expect(usage({ requests: 100 })).toMatchObject({ workerRequests: 100, objectRequests: 100 });
 });
 
-it("without a limiter nothing is checked", () => {
+it("without a limiter there are no checks", () => {
   const without = { ...COSTS, check: undefined };
   const asked = usage({ requests: 50, operations: { votes: 100 } }, "ours", without);
   expect(asked).toMatchObject({ workerRequests: 150, objectRequests: 100, rowsWritten: 400 });
 });
 
-it("twenty messages are one request; what connects once a day is thirty calls", () => {
+it("twenty messages are one request; a socket that connects once a day is thirty calls", () => {
   expect(usage({ operations: { words: 100 } })).toMatchObject({ workerRequests: 0, objectRequests: 5 });
   expect(usage({ operations: { visits: 10 } })).toMatchObject({ workerRequests: 300, objectRequests: 600 });
 });
 
-it("rows are those of the operation and of its check", () => {
+it("rows are those of the operation plus those of its check", () => {
   const rows = (load: Partial<Load>, way?: "ours" | "articles") => usage(load, way).rowsWritten;
   expect(rows({ requests: 1_000 })).toBeCloseTo(100);
   expect(rows({ operations: { votes: 1_000 } })).toBeCloseTo(4_100);
@@ -52,7 +52,7 @@ it("rows are those of the operation and of its check", () => {
   expect(rows({ operations: { votes: 1_000 } }, "articles")).toBeCloseTo(4_000);
 });
 
-it("a known load costs what it comes to by hand", () => {
+it("a known load costs what a calculation by hand gives", () => {
   // 100 million requests, each only checked: 90 M over the plan's at 0.30, 99 M object requests at 0.15.
   const bill = billOf(usage({ requests: 100e6 }, "articles"));
   expect(lineOf(bill, "Worker requests")?.dollars).toBeCloseTo(27);
@@ -90,7 +90,7 @@ it("the command prints both ways as a table, and as JSON", () => {
   expect(ours.total).toBeLessThanOrEqual(articles.total);
 });
 
-it("the command takes the operations of all patterns, each by an option of its own", async () => {
+it("the command has an option for each operation of all patterns", async () => {
   const { operations } = await costs();
   const all = operations.flatMap(({ option }) => [`--${option}`, "1k"]);
   const { load } = JSON.parse(cost("--requests", "1", ...all, "--json").stdout);
@@ -99,7 +99,7 @@ it("the command takes the operations of all patterns, each by an option of its o
   expect(() => together([twice, twice])).toThrow("--votes");
 });
 
-it("the command refuses what is no amount, and no load at all", () => {
+it("the command refuses an invalid amount, and an empty load", () => {
   expect(cost("--requests", "lots")).toMatchObject({ status: 1, stderr: expect.stringContaining("50/s") });
   expect(cost()).toMatchObject({ status: 1, stderr: expect.stringContaining("no load") });
 });

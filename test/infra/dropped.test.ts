@@ -1,4 +1,4 @@
-/** What a Worker that is taken over would lose is named, each by its name, and goes only where the stack allows it. */
+/** Bindings that a Worker would lose when it is taken over: each is named, and lost only if the stack allows it. */
 import { describe, expect, it } from "vitest";
 import { bindingChanges, type Dropping, droppedFindings } from "../../infra/plan/dropped.ts";
 
@@ -23,7 +23,7 @@ const said = (more: Partial<Dropping>) =>
   droppedFindings(dropping(more)).map(({ code, subject, message, fix }) => `[${code}] ${subject}: ${message} ${fix}`);
 
 describe("a Worker that is taken over", () => {
-  it("would lose what the release does not bind: each is named with what it leads to and the way to keep it", () => {
+  it("would lose bindings that the release lacks: each is named, with its target and the way to keep it", () => {
     const all = [
       live("CACHE", "kv_namespace", { namespaceId: "k1" }),
       live("API_KEY", "secret_text"),
@@ -40,7 +40,7 @@ describe("a Worker that is taken over", () => {
     expect(lines[4]).toMatch(/AI: the live Worker has a binding of type ai/);
   });
 
-  it("would get other storage under the same name, unless `bind` leads to its own", () => {
+  it("would get other storage under the same name, unless `bind` names its own", () => {
     const bound = [live("DB", "d1", { id: "d1" }), live("READS", "kv_namespace", { namespaceId: "k1" })];
     expect(
       said({
@@ -67,18 +67,18 @@ describe("a Worker that is taken over", () => {
     ).toEqual([]);
   });
 
-  it("keeps its cron triggers where the release has none, and is told of each that one with others would take", () => {
+  it("keeps its cron triggers if the release has none; else each that the release would remove is named", () => {
     const crons = { live: ["0 1 * * *", "0 2 * * *"], given: ["0 2 * * *"] };
     expect(said({ crons })).toEqual([expect.stringMatching(/^\[adopt_drops\] cron 0 1 \* \* \*: /)]);
     expect(said({ crons: { ...crons, given: [] } })).toEqual([]);
   });
 
-  it("may lose what the stack allows by name", () => {
+  it("may lose bindings that the stack allows by name", () => {
     const more = { live: [live("MODE", "plain_text")], crons: { live: ["0 1 * * *"], given: ["0 2 * * *"] } };
     expect(said({ ...more, allowDrop: ["MODE", "cron 0 1 * * *"] })).toEqual([]);
   });
 
-  it("is not told of its own classes, which the plan of the classes names, nor of its version", () => {
+  it("does not list its own classes, which the plan lists already, nor its version metadata", () => {
     const own = [
       live("ROOM", "durable_object_namespace", { className: "Room" }),
       live("HALL", "durable_object_namespace", { className: "Hall", scriptName: "visits" }),
@@ -90,7 +90,7 @@ describe("a Worker that is taken over", () => {
   });
 });
 
-it("of a new version the bindings that come and go are told, and not those that the program or a class has", () => {
+it("for a new version, lists added and removed bindings, but not those of the program or of a class", () => {
   const before = [
     live("CACHE", "kv_namespace", { namespaceId: "k1" }),
     live("MODE", "plain_text"),

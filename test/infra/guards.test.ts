@@ -1,4 +1,4 @@
-/** What is told before anything is sent: credentials, and an account that cannot be read. */
+/** Errors before anything is sent: missing credentials, and an account that cannot be read. */
 import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { takenAddresses } from "../../infra/plan/addresses.ts";
@@ -14,7 +14,7 @@ describe("the provider's credentials", () => {
   const codes = (config: Record<string, string>, env: Record<string, string> = {}) =>
     credentialFindings(config, env).map(({ code, subject }) => `${code} ${subject}`);
 
-  it("are a token, in the config or the environment, or what Cloudflare had before tokens", () => {
+  it("are a token, in the config or the environment, or Cloudflare's older key and email", () => {
     expect(codes({ "cloudflare:apiToken": GOOD })).toEqual([]);
     expect(codes({}, { CLOUDFLARE_API_TOKEN: GOOD })).toEqual([]);
     expect(codes({}, { CLOUDFLARE_API_TOKEN: "any-token-that-a-header-can-carry" })).toEqual([]);
@@ -22,13 +22,13 @@ describe("the provider's credentials", () => {
     expect(codes({ "cloudflare:apiUserServiceKey": "k" })).toEqual([]);
   });
 
-  it("are missed where there are none, or half of them", () => {
+  it("are missing if there are none, or only half of them", () => {
     for (const env of [{}, { CLOUDFLARE_API_TOKEN: "" }, { CLOUDFLARE_API_KEY: "k" }]) {
       expect(codes({}, env)).toEqual(["token_missing CLOUDFLARE_API_TOKEN"]);
     }
   });
 
-  it("are named by what is wrong with them, and never shown", () => {
+  it("are refused with what is wrong with them, and never shown", () => {
     const wrong = ["too-short", "x".repeat(81), `${GOOD}!`, `${GOOD}\n`];
     for (const token of wrong) {
       const [finding] = credentialFindings({ "cloudflare:apiToken": token }, { CLOUDFLARE_API_TOKEN: GOOD });
@@ -56,7 +56,7 @@ describe("an account that cannot be read", () => {
     () =>
       Response.json({ success: false, errors: [{ code: 10000, message: "no" }] }, { status, headers });
 
-  it("is told with what it answered, and what to do about that", async () => {
+  it("is reported with its answer, and what to do", async () => {
     expect(await reading(refusal(503))).toMatch(/answered 503: 10000 no\. Fix: wait.*goes on serving/);
     expect(await reading(refusal(403))).toMatch(/answered 403.*Fix: give a token/);
     expect(await reading(refusal(404))).toMatch(/Fix: see that accountId/);
@@ -68,14 +68,14 @@ describe("an account that cannot be read", () => {
     );
   });
 
-  it("is given up within the limit, however long it wants to be waited for", async () => {
+  it("is given up within the limit, even if it asks for a longer wait", async () => {
     const started = Date.now();
     expect(await reading(refusal(503, { "retry-after": "30" }), 300)).toContain("nothing usable came in time");
     expect(await reading(() => new Promise<Response>(() => {}), 300)).toContain("nothing usable came in time");
     expect(Date.now() - started).toBeLessThan(5_000);
   });
 
-  it("is not made of any other error, which is a bug", () => {
+  it("does not hide any other error, which is a bug", () => {
     expect(unreadable("a", new TypeError("x is not a function"))).toBeUndefined();
     expect(Refusal.prototype).toBeInstanceOf(Error);
   });
@@ -91,7 +91,7 @@ describe("the addresses of a stack", () => {
   const subjects = (...given: Parameters<typeof there>) =>
     takenAddresses(wanted, there(...given)).map(({ code, subject }) => `${code} ${subject}`);
 
-  it("are refused where another Worker has them, and nobody is told to take one away that is in use", () => {
+  it("are refused if another Worker has them, and no fix says to remove one that is in use", () => {
     expect(subjects("theirs", "ours")).toEqual(["address_taken hostname api.example.com"]);
     expect(subjects("ours", "theirs")).toEqual(["address_taken route example.com/api/*"]);
     expect(subjects("ours", undefined)).toEqual(["address_taken route example.com/api/*"]);
@@ -99,7 +99,7 @@ describe("the addresses of a stack", () => {
     expect(finding && inWords(finding)).toMatch(/leads to the Worker theirs.*use another one.*once nobody needs it/);
   });
 
-  it("are free where nobody has them, or this stack's own Worker", () => {
+  it("are free if no Worker has them, or this stack's own", () => {
     expect(subjects("ours", "ours")).toEqual([]);
     expect(takenAddresses(wanted, [])).toEqual([]);
     expect(takenAddresses({ workerName: "ours", routes: [] }, there("theirs", "theirs"))).toEqual([]);
@@ -117,7 +117,7 @@ describe("a release that is older than what serves", () => {
   const against = (committed: string | null, serving: readonly Dated[], allowed?: string) =>
     orderFindings({ stack: "staging", release: { digest: a, committed }, serving, allowed });
 
-  it("is refused with both times, the way back, and the setting that lets it pass", () => {
+  it("is refused with both times, the way back, and the setting that allows it", () => {
     const [finding, ...more] = against(monday, [version(7, b, tuesday)]);
     expect(more).toEqual([]);
     expect(finding && inWords(finding)).toMatch(
@@ -125,14 +125,14 @@ describe("a release that is older than what serves", () => {
     );
   });
 
-  it("passes where the stack allows it by its digest, or any", () => {
+  it("passes if the stack allows it by its digest, or allows any", () => {
     for (const allowed of ["a".repeat(12), a, "any"]) {
       expect(against(monday, [version(7, b, tuesday)], allowed)).toEqual([]);
     }
     expect(against(monday, [version(7, b, tuesday)], "b".repeat(12))).toHaveLength(1);
   });
 
-  it("is none where it is newer, as old, serves already, or nobody knows", () => {
+  it("is not reported if it is newer, as old, serving already, or of unknown age", () => {
     expect(against(tuesday, [version(7, b, monday)])).toEqual([]);
     expect(against(monday, [version(7, b, monday)])).toEqual([]);
     expect(against(monday, [version(7, a, tuesday)])).toEqual([]);
@@ -141,7 +141,7 @@ describe("a release that is older than what serves", () => {
     expect(against(monday, [])).toEqual([]);
   });
 
-  it("is found also where the newer one has only begun to serve", () => {
+  it("is reported also if the newer one has only begun to serve", () => {
     expect(against(monday, [version(7, a, monday), version(8, b, tuesday)])).toHaveLength(1);
   });
 });
@@ -160,7 +160,7 @@ describe("the version that an update keeps", () => {
       serving.map((versionId) => ({ versionId })),
     )?.number;
 
-  it("is the one that was uploaded last, or that serves, and none of a release that was replaced since", () => {
+  it("is the last uploaded one, or the serving one, but not one of a release that was replaced since", () => {
     const versions = [version(3, "c"), version(2, "b"), version(1, "a")];
     expect(kept("c", versions, ["v3"])).toBe(3);
     expect(kept("c", versions, ["v2"]), "uploaded, without traffic yet").toBe(3);

@@ -13,7 +13,7 @@ const TWO = history()
 
 const HISTORY_FILE = 'import { history } from "x";\n\nexport const { migrations } = history()\n  .step("…");\n';
 
-/** A template in small. */
+/** A small template. */
 const template: Readonly<Record<string, string>> = {
   "Pulumi.yaml":
     "# Top.\nname: old-name # ours\nmain: infra/\nconfig: {}\ntemplate:\n  displayName: x\n\n  config:\n    a: 1\n",
@@ -49,7 +49,7 @@ const filesOf = (texts: Readonly<Record<string, string>>): ProjectFiles => ({
   has: (folder) => Object.keys(texts).some((file) => file.startsWith(folder)),
 });
 
-/** The files with the changes made. */
+/** The files after the changes. */
 function made(changes: readonly Change[], before: Readonly<Record<string, string>>): Record<string, string> {
   const after = { ...before };
   for (const { path, text } of changes) {
@@ -75,7 +75,7 @@ const refusal = (...args: Parameters<typeof init>) => {
 };
 
 describe("the name", () => {
-  it("is changed where a tool or the README has it, and everything beside it stays", () => {
+  it("is changed where a tool or the README has it, and nothing else changes", () => {
     const after = init();
     expect(after["Pulumi.yaml"]).toBe("# Top.\nname: my-app # ours\nmain: infra/\nconfig: {}\n");
     expect(after["package-lock.json"]).toBe(
@@ -89,11 +89,11 @@ describe("the name", () => {
     expect(after["README.md"]).toBe("# my-app\nAbout old-name.\n# old-name\n");
   });
 
-  it("of digits stays a text in YAML", () => {
+  it("made of digits stays a text in YAML", () => {
     expect(parse(init({ name: "42" })["Pulumi.yaml"] ?? "")).toMatchObject({ name: "42" });
   });
 
-  it("is completed where pulumi new has changed Pulumi.yaml alone", () => {
+  it("is completed if pulumi new has changed only Pulumi.yaml", () => {
     const texts = { ...template, "Pulumi.yaml": "name: my-app\n" };
     const after = init({}, { project: "my-app" }, texts);
     expect(after["Pulumi.yaml"]).toBe("name: my-app\n");
@@ -101,7 +101,7 @@ describe("the name", () => {
     expect(after["README.md"]).toMatch(/^# my-app\n/);
   });
 
-  it("leaves a title of the team's own", () => {
+  it("keeps a title that the team has written", () => {
     expect(init({}, {}, { ...template, "README.md": "# Our thing\n" })["README.md"]).toBe("# Our thing\n");
   });
 
@@ -115,7 +115,7 @@ describe("the name", () => {
     expect(init({ name })["package.json"]).toContain(`"name": "${name}"`);
   });
 
-  it("does not leave a stack behind that the Pulumi CLI knows under the old one", () => {
+  it("is refused if the Pulumi CLI knows a stack under the old name", () => {
     for (const text of [
       "encryptionsalt: v1:abc\nconfig: {}\n",
       "config:\n  old-name:accountId: abc\n",
@@ -138,7 +138,7 @@ it("a stack's file that cannot be read is named", () => {
 });
 
 describe("the host name", () => {
-  it("is set for production alone, and comments stay", () => {
+  it("is set only for production, and comments stay", () => {
     const after = init({ hostname: "api.example.com" });
     expect(after["Pulumi.production.yaml"]).toBe(
       "config:\n  hostname: api.example.com\n  # Kept.\n  promotesFrom: staging\n",
@@ -146,7 +146,7 @@ describe("the host name", () => {
     expect(after["Pulumi.staging.yaml"]).toBe(template["Pulumi.staging.yaml"]);
   });
 
-  it("is refused where it is none, together with all else that is wrong", () => {
+  it("is refused if it is not valid, together with all other mistakes", () => {
     expect(refusal({ name: "A", hostname: "https://x" })).toMatch(
       /--name A: [\s\S]*--hostname https:\/\/x: must be a host/,
     );
@@ -160,7 +160,7 @@ describe("the history", () => {
     expect(checkLock(ONE, after["infra/migrations.lock"] ?? null)).toEqual([]);
   });
 
-  it("of more steps begins anew with the classes that it comes to", () => {
+  it("of more steps becomes one step with the classes at its end", () => {
     const fresh = freshHistory(TWO);
     expect(lint(fresh)).toEqual([]);
     expect(fresh.map(({ changes }) => changes)).toEqual([
@@ -174,7 +174,7 @@ describe("the history", () => {
     expect(checkLock(fresh, after["infra/migrations.lock"] ?? null)).toEqual([]);
   });
 
-  it("that another Worker knows of is kept", () => {
+  it("that another Worker depends on is kept", () => {
     const moved: readonly Migration[] = history()
       .step("0001-create", (classes) => classes.create("ADO"))
       .step("0002-receive", (classes) => classes.receive("BDO", "theirs")).migrations;
@@ -198,13 +198,13 @@ describe("the history", () => {
     const after = init({ keepHistory: true }, { migrations: TWO, ...found }, texts);
     expect(after["infra/migrations.ts"]).toBe(HISTORY_FILE);
     expect(after["package.json"]).toContain('"my-app"');
-    // With one step there is nothing to rewrite, and so nothing to refuse.
+    // With one step there is nothing to rewrite, so nothing is refused.
     expect(refusal({}, found, texts)).toBe("");
   });
 });
 
 describe("what only the template needs", () => {
-  it("goes, with its scripts and its steps in CI", () => {
+  it("is removed, with its scripts and its steps in CI", () => {
     const after = init();
     expect(Object.keys(after).filter((file) => /^test\//.test(file))).toEqual([]);
     expect(after["package.json"]).toBe('{\n  "name": "my-app",\n  "scripts": {\n    "test": "a"\n  }\n}\n');
@@ -212,7 +212,7 @@ describe("what only the template needs", () => {
     expect(after["CHANGELOG.md"]).not.toContain("template");
   });
 
-  it("goes once: what the team has written since then stays", () => {
+  it("is removed once: later files of the team with these names stay", () => {
     const first = init({ hostname: "api.example.com" });
     const changes = changesFor(
       { ...wishes, hostname: "api.example.com" },

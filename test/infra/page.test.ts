@@ -1,4 +1,4 @@
-/** The built page: nothing in it that its Content-Security-Policy would stop. */
+/** The built page has nothing that its Content-Security-Policy would block. */
 import { gunzipSync } from "node:zlib";
 import { beforeAll, expect, it } from "vitest";
 import { buildPage, sourceLinks } from "../../infra/release/page.ts";
@@ -12,13 +12,13 @@ beforeAll(async () => {
   files = { html: text(page.html), css: text(page.css), js: text(page.js) };
 });
 
-it("is built as its committed types say, which editors and tsc have without a build", async () => {
+it("has the types that are committed for editors and tsc", async () => {
   const { page } = await import("../../worker/page/assets.gen.js");
   const asset = { gzip: expect.any(String), etag: expect.any(String) };
   expect(page).toStrictEqual({ html: asset, css: asset, js: asset });
 });
 
-it("is called what the project is called", async () => {
+it("has the project's name as title", async () => {
   const { title } = await import("../../worker/page/assets.gen.js");
   expect(title).toBe(projectName());
   expect(files.html).toContain(`<title>${title}</title>`);
@@ -30,7 +30,7 @@ it("has no inline script or style, and nothing from elsewhere", () => {
   expect(files.html + files.css + files.js).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)|@import/);
 });
 
-it("links to the source and its guides where package.json says where they are, and only by https", () => {
+it("links to the source and the guides if package.json has their address, and only by https", () => {
   const url = "https://github.com/example/my-app";
   const links = `<a class=button href="${url}">Source</a><a class=button href="${url}/tree/HEAD/docs">Guides</a>`;
   for (const repository of [url, `${url}.git`, { type: "git", url: `git+${url}.git` }]) {

@@ -1,4 +1,4 @@
-/** npm run pattern -- add: what it changes in this project, and the names that it refuses. */
+/** npm run pattern -- add: its changes of this project, and the names that it refuses. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkLock, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
@@ -46,7 +46,7 @@ describe("a pattern that is added", () => {
     }
   });
 
-  it("has names of its own everywhere, and nothing of what it was made from", () => {
+  it("has its own name everywhere, and no name of the template", () => {
     for (const [path, change] of changes) expect(`${path}\n${change.text}`).not.toMatch(/sample[- _]?pattern/i);
     expect(text("worker/try-out/pattern.ts")).toMatch(
       /folder: "try-out"[\s\S]*binding: "TRY_OUT"[\s\S]*class: "TryOutDO"[\s\S]*path: "\/try-out"/,
@@ -101,7 +101,7 @@ describe("a name is refused in one line", () => {
     expect(obstacle).not.toContain("\n");
   });
 
-  it("where the history knows its class, though the pattern is gone", () => {
+  it("if the history has its class, even if the pattern is gone", () => {
     const gone: Migration = { name: "0002-x", changes: [{ op: "remove", className: "TryOutDO" }] };
     const known = { ...project, migrations: [...migrations, gone] };
     expect(obstacleToName("try-out", known, files)).toMatch(/the history knows a class TryOutDO already/);

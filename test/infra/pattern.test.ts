@@ -1,4 +1,4 @@
-/** The check of the patterns: what is forgotten, or there twice, is named with what mends it; ours are whole. */
+/** The check of the patterns names each part that is missing or there twice, with its fix; our patterns pass. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -37,11 +37,11 @@ const told = (list: readonly PatternFacts[], seen: Partial<Seen> = {}) =>
   problemsOf(list, { ...whole, ...seen }).map(({ folder, what }) => `${folder}: ${what}`);
 
 describe("the patterns of this project", () => {
-  it("have all that belongs to them", () => {
+  it("have all their parts", () => {
     expect(problemsOf(patterns, seenIn(ROOT))).toEqual([]);
   });
 
-  it("are found where they are: their classes are exported, bound and alive", () => {
+  it("are read from the files: their classes are exported, bound and alive", () => {
     const { exported, bindings, declared, alive } = seenIn(ROOT);
     for (const names of [exported, Object.values(bindings), declared, alive]) {
       expect([...names].sort()).toEqual(patterns.map((facts) => facts.class).sort());
@@ -51,13 +51,13 @@ describe("the patterns of this project", () => {
 
 describe("the rest of the house", () => {
   const seen = seenIn(ROOT);
-  /** The folders of what goes across. A project's own tests of many patterns at once stand in another. */
+  /** Test folders that must work with any patterns. A project's own tests of several patterns belong in another. */
   const across = ["account", "bench", "engine", "faults", "guides", "infra", "local", "provider", "worker", "wrangler"];
   const tests = across.flatMap((folder) => seen.under(`test/${folder}`)).filter((file) => file.endsWith(".ts"));
 
-  it.each(patterns)("has no test that breaks without $folder: what tries a pattern is in its own folder", (facts) => {
+  it.each(patterns)("has no test that breaks without $folder: a pattern's tests are in its own folder", (facts) => {
     expect(tests.length).toBeGreaterThan(20);
-    // Who asks whether it is there knows what to do without it.
+    // A file that asks whether the pattern exists works without it.
     const asks = `includes("${facts.folder}")`;
     const using = tests.filter((file) => {
       const text = readFileSync(join(ROOT, file), "utf8");
@@ -70,7 +70,7 @@ describe("the rest of the house", () => {
 describe("a removal", () => {
   const list: readonly PatternFacts[] = [board, { ...board, folder: "post", needs: ["board"] }];
 
-  it("is refused for a name that no pattern has, for one that another needs, and for all", () => {
+  it("is refused for an unknown name, for a pattern that another needs, and for all patterns", () => {
     expect(obstaclesToRemoval(["nope"], { patterns: list })).toEqual([
       "nope: there is no such pattern. There are: board, post.",
     ]);
@@ -98,11 +98,11 @@ describe("a removal", () => {
 });
 
 describe("a pattern", () => {
-  it("that has everything has no problem", () => {
+  it("with all its parts passes", () => {
     expect(told([board])).toEqual([]);
   });
 
-  it("that has nothing but its line is told all of it at once", () => {
+  it("with only its line gets all missing parts at once", () => {
     const nothing = { has: () => false, under: () => [], exported: [], bindings: {}, declared: [], alive: [] };
     expect(told([board], nothing)).toEqual([
       "board: there is no worker/board/pattern.ts",
@@ -116,7 +116,7 @@ describe("a pattern", () => {
     ]);
   });
 
-  it("whose binding leads to another class is told to which", () => {
+  it("whose binding leads to another class gets the name of that class", () => {
     expect(told([board], { bindings: { BOARD: "OldDO" } })).toEqual([
       "board: the binding BOARD in wrangler.jsonc leads to OldDO",
     ]);
@@ -126,7 +126,7 @@ describe("a pattern", () => {
     expect(told([])).toEqual(["board: worker/board/pattern.ts is not in the list of worker/patterns.ts"]);
   });
 
-  it("may share nothing with another, and need only what is in the list", () => {
+  it("may share nothing with another, and need only patterns of the list", () => {
     const twin = { ...board, folder: "twin", binding: "TWIN", needs: ["session"] };
     const seen = { has: () => true, under: () => ["test/x.test.ts"], bindings: { BOARD: "BoardDO", TWIN: "BoardDO" } };
     expect(told([board, twin], seen)).toEqual([

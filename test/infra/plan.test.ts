@@ -1,6 +1,6 @@
 /**
- * The planner: states, catch-up over any number of steps, guards. Random histories are judged by the local account's
- * rules (packages/local-account/src/lifecycle.ts), which were written apart from it.
+ * The planner: states, catch-up over any number of steps, guards. Random histories are checked by the local account's
+ * rules (packages/local-account/src/lifecycle.ts), which were written independently.
  */
 import {
   hashes,
@@ -62,7 +62,7 @@ const codes = ({ errors }: Plan) => errors.map(({ code, subject }) => `${code} $
 const live = (storage = "sqlite") => ({ type: "durable-object", storage });
 
 describe("catching up", () => {
-  it("creates the classes of the end in a fresh environment, and none that came and went", () => {
+  it("creates the classes of the last step in a fresh environment, and none that were removed before", () => {
     expect(plan(situation(steps.migrations, undefined))).toMatchObject({
       state: "fresh",
       changesLifecycle: true,
@@ -88,7 +88,7 @@ describe("catching up", () => {
     expect(exports).toEqual({ C: live(), D: live() });
   });
 
-  it("names the release to promote first where one exports map cannot say it", () => {
+  it("names the release to promote first if one exports map cannot make the changes", () => {
     const again = history()
       .step("0001-create", (classes) => classes.create("A"))
       .step("0002-remove", (classes) => classes.remove("A"))
@@ -120,7 +120,7 @@ describe("states that do not deploy", () => {
     expect(planned.changesLifecycle).toBe(false);
   });
 
-  it("tells every class that something else changed", () => {
+  it("name every class that something else changed", () => {
     const step = { name: "0001-create", history: hashes(steps.migrations)[0] ?? "" };
     const classes = new Map([
       ["A", { storage: "legacy-kv" as const }],
@@ -135,7 +135,7 @@ describe("states that do not deploy", () => {
 });
 
 describe("guards", () => {
-  it("deletes a class only where the stack's allowDestroy names it", () => {
+  it("deletes a class only if the stack's allowDestroy names it", () => {
     const refused = plan(situation(steps.migrations, 3, { allowDestroy: [] }));
     expect(codes(refused)).toEqual(["destroy_not_allowed Old"]);
     expect(refused.errors[0]?.fix).toContain("allowDestroy: [Old]");
@@ -156,7 +156,7 @@ describe("guards", () => {
     expect(planned.errors[1]?.message).toContain("billing");
   });
 
-  it("tells all classes missing from the bundle, new ones and ones with objects, at once", () => {
+  it("names all classes missing from the bundle at once, new ones and ones with objects", () => {
     expect(codes(plan(situation(steps.migrations, 2, { code: [], bound: [] })))).toEqual([
       "config_references_nonexistent_class C",
       "config_references_nonexistent_class D",
@@ -189,7 +189,7 @@ describe("moving a class between Workers", () => {
     .step("0001-create", (classes) => classes.create("X"))
     .step("0002-receive", (classes) => classes.receive("A", "source-{stack}"));
 
-  it("expects the class first, keeps waiting while it has not come, and owns it after", () => {
+  it("expects the class first, waits until it has come, and then owns it", () => {
     const there = new Map([["source-test", new Set(["A", "B"])]]);
     const gone = new Map([["source-test", new Set(["B"])]]);
     const first = plan(situation(target.migrations, 1, { others: there, bound: ["X"] }));
@@ -244,7 +244,7 @@ describe("a Worker that something else deployed", () => {
   const found = (classes: LiveClasses, more: Partial<Situation> = {}, complete = true) =>
     plan(situation(steps.migrations, 1, { live: { classes, complete, step: undefined }, adopt: true, ...more }));
 
-  it("is taken over at the step whose classes it has, and goes on from there", () => {
+  it("is taken over at the step with its classes, and goes on from there", () => {
     const end = found(replay(steps.migrations));
     expect(end).toMatchObject({
       state: "in sync",
@@ -259,7 +259,7 @@ describe("a Worker that something else deployed", () => {
     expect(behind.exports.A).toMatchObject({ state: "renamed", renamedTo: "C" });
   });
 
-  it("is taken over at the last of several steps that fit, which asks for the least", () => {
+  it("is taken over at the last of several matching steps, which needs the fewest changes", () => {
     const again = history()
       .step("0001-create", (classes) => classes.create("A"))
       .step("0002-remove", (classes) => classes.remove("A"))
@@ -274,7 +274,7 @@ describe("a Worker that something else deployed", () => {
     expect(planned.moves).toEqual([{ kind: "keep", className: "A", storage: "sqlite" }]);
   });
 
-  it("is left alone when its classes fit no step, differ in storage, or cannot be read", () => {
+  it("is left alone if its classes match no step, differ in storage, or cannot be read", () => {
     const { migrations } = steps;
     expect(codes(found(new Map([["Stranger", { storage: "sqlite" }]])))).toEqual(["adopt_unmatched live Worker"]);
     expect(codes(found(new Map([...replay(migrations)].map(([name]) => [name, { storage: "legacy-kv" }]))))).toEqual([
@@ -290,7 +290,7 @@ describe("a Worker that something else deployed", () => {
     ]);
   });
 
-  it("is adopted once: the setting is named when it is not needed any more", () => {
+  it("is adopted once: a finding names the setting once it is no longer needed", () => {
     const { warnings, adopts } = plan(situation(steps.migrations, 4, { adopt: true }));
     expect(warnings).toMatchObject([{ code: "adopt_finished" }]);
     expect(adopts).toBe(false);
@@ -298,7 +298,7 @@ describe("a Worker that something else deployed", () => {
 });
 
 describe("any history", { timeout: 60_000 }, () => {
-  /** Random histories of up to eight steps; names come from a small pool, so that they collide. */
+  /** Random histories of up to eight steps. Names come from a small pool, so that they collide. */
   const histories = fc
     .array(
       fc.array(fc.tuple(fc.constantFrom("create", "rename", "remove"), fc.nat(5), fc.nat(5)), {
@@ -336,11 +336,11 @@ describe("any history", { timeout: 60_000 }, () => {
       return migrations;
     });
 
-  /** What the judge has: namespaces with ids, which stand for their data. */
+  /** The namespaces of the local account's rules. Their ids stand for their data. */
   type Provisioned = readonly Namespace[];
   let ids = 0;
 
-  /** Deploys to a Worker by the local account's own rules, which know nothing of the planner. */
+  /** Deploys to a Worker by the local account's rules, which are independent of the planner. */
   function deploy(namespaces: Provisioned, { exports }: Plan, code: readonly string[]): Provisioned {
     const declared = Object.entries(exports).map(([name, { renamedTo, ...entry }]): [string, ExportEntry] => [
       name,
@@ -375,7 +375,7 @@ describe("any history", { timeout: 60_000 }, () => {
     return [...after.values()];
   }
 
-  /** Deploys a release with the steps from `done` to `end`, or says that the plan refuses it. */
+  /** Deploys a release with the steps from `done` to `end`, or returns the plan's refusal. */
   function release(
     namespaces: Provisioned,
     migrations: readonly Migration[],
@@ -399,7 +399,7 @@ describe("any history", { timeout: 60_000 }, () => {
     return states;
   }
 
-  /** Where the data is: a namespace that was not there before is as good as any other new one. */
+  /** Which class has which data. All new namespaces count as equal. */
   const data = (namespaces: Provisioned, before: Provisioned) =>
     new Map(
       namespaces
@@ -410,7 +410,7 @@ describe("any history", { timeout: 60_000 }, () => {
         .sort(),
     );
 
-  it("from every point of it, one release ends with the same classes and data as one a step, or is refused", () => {
+  it("from every step, one release ends with the same classes and data as a release per step, or is refused", () => {
     let caughtUp = 0;
     fc.assert(
       fc.property(histories, (migrations) => {
@@ -432,7 +432,7 @@ describe("any history", { timeout: 60_000 }, () => {
     expect(caughtUp).toBeGreaterThan(3000);
   });
 
-  it("what the plan lets through, the judge never refuses, and nothing goes that the stack did not allow", () => {
+  it("the local account never refuses what the plan allows, and nothing is deleted without allowDestroy", () => {
     const choices = fc.record({
       missing: fc.option(fc.nat(5), { freq: 3 }),
       extra: fc.option(fc.nat(5), { freq: 3 }),
@@ -461,7 +461,7 @@ describe("any history", { timeout: 60_000 }, () => {
     expect(sent).toBeGreaterThan(1000);
   });
 
-  it("a refused catch-up names a release from which the way goes on", () => {
+  it("a refused catch-up names a release after which it can go on", () => {
     fc.assert(
       fc.property(histories, (migrations) => {
         let done = 1;

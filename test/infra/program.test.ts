@@ -1,4 +1,4 @@
-/** The program under Pulumi's own mocks: what it declares for a stack, given what is live. No account, no engine. */
+/** The program under Pulumi's mocks: what it declares for a stack, given what is live. Without account and engine. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -26,13 +26,13 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** What the real provider would refuse of what was declared and asked in this test, with the resource's name. */
+/** Inputs of this test that the real provider would refuse, each with the resource's name. */
 const refused: string[] = [];
 afterEach(() => {
   expect(refused.splice(0)).toEqual([]);
 });
 
-/** Holds inputs against the facts on the provider; secrets come with marks around them, as the engine gets them. */
+/** Checks inputs by the facts on the provider. Secrets are wrapped in marks, as the engine gets them. */
 function judge(type: string, name: string, inputs: object): void {
   if (!type.startsWith("cloudflare:")) return;
   const given = object(reveal(inputs));
@@ -55,7 +55,7 @@ const baseConfig = (): Record<string, unknown> => ({
   release: relative(ROOT, dir),
 });
 
-/** The settings of Pulumi.local.yaml, but for the release. */
+/** The settings of Pulumi.local.yaml, without the release. */
 function localConfig(): Record<string, unknown> {
   const { name, config } = readProject(ROOT, "local");
   const own = Object.entries(config).filter(
@@ -64,10 +64,10 @@ function localConfig(): Record<string, unknown> {
   return Object.fromEntries(own.map(([key, value]) => [key.slice(name.length + 1), value]));
 }
 
-/** What the last run declared, whether or not it ended well. */
+/** What the last run declared, even if it failed. */
 let lastDeclared: readonly Declared[] = [];
 
-/** Runs the program with a stack's config over an account that answers its data sources with `answers`. */
+/** Runs the program with a stack's config. The account answers its data sources with `answers`. */
 async function run(config: Record<string, unknown> = {}, answers: Answers = {}) {
   vi.resetModules();
   const declared: Declared[] = [];
@@ -109,7 +109,7 @@ async function run(config: Record<string, unknown> = {}, answers: Answers = {}) 
   const outputs = await new Promise<{ floor: number; page: string }>((resolve) => {
     sdk.all([program.rollbackFloor, program.urls.page]).apply(([floor, page]) => resolve({ floor, page }));
   });
-  // The outputs of components are registered in the background; another run must not find them on its way.
+  // The outputs of components are registered in the background. Wait, so that they do not reach the next run.
   await sdk.runtime.disconnect();
   const of = (type: string) => declared.filter((resource) => resource.type.endsWith(`:${type}`));
   return { declared, outputs, of, digest: program.digest };
@@ -151,7 +151,7 @@ const serving = (
 
 beforeEach(() => {
   vi.spyOn(console, "log").mockImplementation(() => {});
-  // With a token the program would read an account; without one it asks the provider, which is mocked here.
+  // With a token the program would read an account. Without one it asks the provider, which is mocked here.
   vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
 });
 
@@ -223,7 +223,7 @@ describe("a stack that serves a release of ours", () => {
     expect(outputs.floor).toBe(3);
   });
 
-  it("shares the traffic between the release and the version that is stable", async () => {
+  it("splits the traffic between the release and the stable version", async () => {
     const { of } = await run({ rollout: 10 }, serving(old));
     expect(of("WorkersDeployment")[0]?.inputs.versions).toMatchObject([
       { percentage: 10 },
@@ -231,16 +231,16 @@ describe("a stack that serves a release of ours", () => {
     ]);
   });
 
-  it("declares nothing when the plan is refused, and says all that is wrong", async () => {
+  it("declares nothing if the plan is refused, and reports all mistakes", async () => {
     const diverged = serving(old, { release: record("0000000000000000") });
     await expect(run({}, diverged)).rejects.toThrow(/Nothing was sent[\s\S]*state_diverged/);
   });
 });
 
-describe("what the real provider takes", () => {
+describe("inputs that the real provider accepts", () => {
   const old = [{ versionId: "a", percentage: 100, tag: "old-tag" }];
   const zone = { zoneId: "1".repeat(32), hostname: "api.example.com", routes: ["example.com/a/*", "*.example.com/*"] };
-  // One that adopts a Worker asks the account itself: test/engine/adopt.test.ts, whose stand-in judges alike.
+  // A stack that adopts a Worker reads the account itself: see test/engine/adopt.test.ts, with the same checks.
   const stacks: Readonly<Record<string, readonly [config: Record<string, unknown>, answers?: () => Answers]>> = {
     "a local one, as its file says": [localConfig()],
     "a staging one": [{ protect: true, corsOrigins: ["https://example.com"], promotesFrom: "" }],
@@ -262,12 +262,12 @@ describe("what the real provider takes", () => {
     const { of, declared } = await run(config, answers?.());
     expect(of("Worker")).toHaveLength(1);
     expect(of("WorkersDeployment")).toHaveLength(1);
-    // A kind of resource that is new here is new to the facts too, and has to be judged.
+    // A new type of resource needs facts too.
     const types = declared.flatMap(({ type }) => (type.startsWith("cloudflare:") ? [type] : []));
     expect(types.filter((type) => !TYPES.includes(type))).toEqual([]);
   });
 
-  it("is not what it was when the program set the hash of a module: that is read-only", () => {
+  it("do not include the hash of a module, which is read-only", () => {
     const modules = [{ name: "m", contentType: "t", contentFile: "f", contentSha256: "0".repeat(64) }];
     judge("cloudflare:index/workerVersion:WorkerVersion", "v", { accountId: "a", workerId: "w", modules });
     expect(refused.splice(0)).toEqual([
@@ -287,14 +287,14 @@ describe("the region table", () => {
     ],
   };
 
-  it("is refused where it loses a region whose objects nobody can count, unless the stack allows it by name", async () => {
+  it("is refused if it loses a region with uncounted objects, unless the stack allows it by name", async () => {
     await expect(run({}, serving(old, { regions: live }))).rejects.toThrow(/region_prefix_removed\] tst-us/);
     await expect(run({ allowRegionLoss: ["tst-us"] }, serving(old, { regions: live }))).resolves.toBeDefined();
   });
 });
 
-describe("what is wrong", () => {
-  it("is told at once: promotion, classes, regions", async () => {
+describe("mistakes", () => {
+  it("are reported at once: promotion, classes, regions", async () => {
     const old = [{ versionId: "old-version", percentage: 100, tag: "old-tag" }];
     const regions = { environmentPrefix: "old-", home: "eu", regions: [{ id: "eu", prefix: "eu" }] };
     const answers = { ...serving(old, { release: record("0000000000000000"), regions }), stack: {} };
@@ -303,7 +303,7 @@ describe("what is wrong", () => {
     );
   });
 
-  it("leaves nothing declared", async () => {
+  it("leave nothing declared", async () => {
     await expect(run({ promotesFrom: "staging" }, { stack: {} })).rejects.toThrow(/not_promoted/);
     const { disconnect }: typeof pulumi.runtime = (await import("@pulumi/pulumi")).runtime;
     await disconnect();

@@ -1,4 +1,4 @@
-/** Which stack a command line for the Pulumi CLI is about, however it is written. */
+/** Finds the stack of a command line for the Pulumi CLI, in every notation. */
 import { describe, expect, it } from "vitest";
 import { bareName, pulumiLine, withOptions } from "../../infra/commands/pulumi-line.ts";
 
@@ -22,7 +22,7 @@ describe("the stack of a command line", () => {
     });
   });
 
-  it("is none where the line names none, or what looks like one is behind --", () => {
+  it("is undefined if the line names none, or only after --", () => {
     expect(pulumiLine(["--yes", "--", "--stack", "local"])).toEqual({
       stack: undefined,
       dir: ".local",
@@ -31,7 +31,7 @@ describe("the stack of a command line", () => {
     expect(pulumiLine(["--stack"]).stack).toBeUndefined();
   });
 
-  it("is the same one with its organization and project in front", () => {
+  it("is the same with its organization and project in front", () => {
     expect(["local", "me/local", "me/durable-stack/local", "me/durable-stack/locals"].map(bareName)).toEqual([
       "local",
       "local",
@@ -41,12 +41,12 @@ describe("the stack of a command line", () => {
   });
 });
 
-it("the account's folder is taken out, for the CLI has no such option", () => {
+it("the account's folder is removed, because the CLI has no such option", () => {
   expect(pulumiLine(["--dir", "x", "--stack=local", "--json"])).toEqual({ stack: "local", dir: "x", rest: ["--json"] });
   expect(pulumiLine(["--dir=x"]).dir).toBe("x");
 });
 
-it("more options go where the CLI reads them as options", () => {
+it("further options are put where the CLI reads them as options", () => {
   expect(withOptions(["--yes", "--", "x"], "--stack", "local")).toEqual(["--yes", "--stack", "local", "--", "x"]);
   expect(withOptions([], "--json")).toEqual(["--json"]);
 });

@@ -1,4 +1,4 @@
-/** What a changed region table does to objects that exist: found, named, and allowed only by name. */
+/** Changes of the region table that hide existing objects: found, named, and allowed only by name. */
 import { isError } from "@durable-stack/class-lifecycle";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ const table = (more: Partial<RegionTable> = {}): RegionTable => ({
 const regions = (...given: readonly (readonly [id: string, prefix: string, jurisdiction?: string])[]) =>
   table({ regions: given.map(([id, prefix, jurisdiction]) => ({ id, prefix, jurisdiction })) });
 
-/** The codes and subjects of what stands against `next` where `live` serves. */
+/** The codes and subjects of the findings about the table `next`. */
 function codes(next: RegionTable, more: Partial<RegionSituation> = {}): readonly string[] {
   const findings = regionFindings({
     live: [table()],
@@ -33,7 +33,7 @@ function codes(next: RegionTable, more: Partial<RegionSituation> = {}): readonly
 }
 
 describe("a Worker with objects", () => {
-  it("keeps its table, and may get regions", () => {
+  it("may keep its table, and may get more regions", () => {
     expect(codes(table())).toEqual([]);
     expect(codes(regions(["eu", "eu"], ["us", "us"], ["ap", "ap"]))).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe("a Worker with objects", () => {
     expect(codes(next)).toEqual(expected);
   });
 
-  it("allows by name what hides objects, and never what mixes names up", () => {
+  it("may hide objects if they are allowed by name, but may never confuse names", () => {
     expect(codes(regions(["eu", "eu"]), { allowRegionLoss: ["prd-us"] })).toEqual([]);
     expect(codes(regions(["eu", "eu"]), { allowRegionLoss: ["prd-eu", "us"] })).toEqual([
       "region_prefix_removed prd-us",
@@ -73,7 +73,7 @@ describe("a Worker with objects", () => {
     ]);
   });
 
-  it("keeps the tables of both versions of a rollout", () => {
+  it("must keep the tables of both versions of a rollout", () => {
     const live = [table(), regions(["eu", "eu"], ["us", "us"], ["ap", "ap"])];
     expect(codes(table(), { live })).toEqual(["region_prefix_removed prd-ap"]);
   });
@@ -88,7 +88,7 @@ it("a Worker without objects may have any table", () => {
 });
 
 describe("other Workers", () => {
-  it("whose objects arrive need their regions here", () => {
+  it("that send their objects here need their regions in the table", () => {
     const sources = [{ worker: "old", table: table({ environmentPrefix: "old-" }) }];
     expect(codes(table(), { sources })).toEqual(["region_prefix_removed old-eu", "region_prefix_removed old-us"]);
     expect(codes(table(), { sources, allowRegionLoss: ["old-eu", "old-us"] })).toEqual([]);
@@ -97,7 +97,7 @@ describe("other Workers", () => {
     expect(codes(table(), { sources: eu })).toEqual(["region_jurisdiction_changed prd-eu"]);
   });
 
-  it("that use its classes must not have prefixes that begin alike", () => {
+  it("that use its classes must not have ambiguous prefixes", () => {
     const neighbours = [{ worker: "reader", table: regions(["eu", "eu1"]) }];
     expect(codes(table(), { neighbours })).toEqual(["region_prefix_ambiguous prd-eu"]);
     expect(codes(table(), { neighbours: [{ worker: "reader", table: regions(["eu", "eu"]) }] })).toEqual([]);
@@ -120,13 +120,13 @@ describe("any two tables", () => {
     })
     .map((drawn): RegionTable => ({ ...drawn, home: drawn.regions[0]?.id ?? "" }));
 
-  /** Where an id leads: the name of its object and the jurisdiction, without which there is another object. */
+  /** The object of an id: its name and its jurisdiction, which both identify it. */
   const target = (where: RegionTable, id: string | undefined) => {
     const region = where.regions.find((candidate) => candidate.id === (id ?? where.home));
     return region && `${namePrefix(where, region)} ${region.jurisdiction}`;
   };
 
-  it("let through only what leaves every id where it led", () => {
+  it("pass only if every id keeps its object", () => {
     fc.assert(
       fc.property(tables, tables, (live, next) => {
         const kept = [undefined, ...live.regions.map(({ id }) => id)].every(

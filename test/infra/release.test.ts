@@ -1,4 +1,4 @@
-/** A release: the same bytes from the same source, and refused when it is not whole. */
+/** A release: the same bytes from the same source, and refused if it is not complete. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -40,13 +40,13 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe("building", () => {
-  it("names in its manifest what it built", () => {
+  it("names its files in its manifest", () => {
     const release = readRelease(join(dir, "one"));
     const classes = [...replay(migrations).keys()].sort();
     expect(release.classes).toEqual(classes);
     expect(release.bindings.map(({ className }) => className).sort()).toEqual(classes);
     expect(release.migration.step).toBe(migrations.at(-1)?.name);
-    // A commit and its time, or neither: a copy of the project need not be a git checkout.
+    // A commit and its time, or neither, because a copy of the project may not be a git checkout.
     expect(release.committed === null).toBe(release.commit === null);
     if (release.committed !== null) expect(Date.parse(release.committed)).toBeGreaterThan(Date.parse("2026-01-01"));
   });
@@ -165,7 +165,7 @@ describe("one file", () => {
     expect(() => unpacked(path)).toThrow(why);
   });
 
-  it("is refused where it is none, is cut off, or grows without end", () => {
+  it("is refused if it is not gzip, is cut off, or grows without end", () => {
     expect(() => unpacked(fileWith(Buffer.from("not gzip")))).toThrow(/is not a release: incorrect header/);
     expect(() => unpacked(fileWith(packedRelease().slice(0, 5_000)))).toThrow(/is not a release/);
     expect(() => unpacked(fileWith(gzipSync(Buffer.alloc(200 * 1_024 * 1_024))))).toThrow(/is not a release: /);
@@ -195,12 +195,12 @@ describe("a release with changes that are in no commit", () => {
 });
 
 describe("size", () => {
-  it("is what all modules have together, compressed", () => {
+  it("is the sum of all modules, compressed", () => {
     const text = Buffer.from("the same again, ".repeat(10_000));
     expect(compressedSize([text, text])).toBeLessThan(text.byteLength / 100);
   });
 
-  it("is refused where Cloudflare takes no such Worker, with what to do", () => {
+  it("is refused if Cloudflare would refuse the Worker, with the fix", () => {
     const half = () => randomBytes(5.1 * 1_024 * 1_024);
     expect(() => compressedSize([half(), half()])).toThrow(/too large: .* 10\.2 MiB compressed.* takes 10 MiB.*Fix: /);
   });
@@ -219,13 +219,13 @@ describe("reading", () => {
   const rewrite = (folder: string, content: Omit<Manifest, "digest">) =>
     writeFileSync(join(folder, MANIFEST), JSON.stringify({ ...content, digest: releaseDigest(content) }));
 
-  it("refuses a bundle that is not the one that the manifest names", () => {
+  it("refuses a bundle that differs from the manifest", () => {
     expect(broken((folder) => writeFileSync(join(folder, MAIN_MODULE), "export default {}"))).toThrow(
       /is not whole.*sha256/,
     );
   });
 
-  it("names the field of a manifest that is wrong, or says that it is none", () => {
+  it("names the wrong field of a manifest, or says that it is not a manifest", () => {
     const manifest = readFileSync(join(dir, "one", MANIFEST), "utf8");
     expect(
       broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 5', '"format": 3'))),
@@ -233,7 +233,7 @@ describe("reading", () => {
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
   });
 
-  it("refuses a module beside the main one that is another, or is gone, or is outside of the folder", () => {
+  it("refuses a further module that differs, is missing, or is outside of the folder", () => {
     const note = { name: "note.txt", contentType: "text/plain", digest: digestOf("note"), size: 4 };
     const withNote = (folder: string, name = note.name) => {
       const { digest: _, dir: __, ...content } = readRelease(folder);
@@ -250,7 +250,7 @@ describe("reading", () => {
     expect(broken((folder) => withNote(folder, "../note.txt"))).toThrow(/must stay inside/);
   });
 
-  it("refuses what was changed of how it is deployed: the digest is of that, too, and not of the commit", () => {
+  it("refuses a changed deployment setting: the digest covers these too, but not the commit", () => {
     const { dir: _, digest, ...content } = readRelease(join(dir, "one"));
     const changes: Partial<Manifest>[] = [
       { compatibilityDate: "2026-01-01" },
@@ -267,7 +267,7 @@ describe("reading", () => {
     expect(releaseDigest({ ...content, commit: "another-dirty", committed: null })).toBe(digest);
   });
 
-  it("says how to build a release where there is none", () => {
+  it("says how to build a release if there is none", () => {
     expect(() => readRelease(join(dir, "nowhere"))).toThrow(/npm run build/);
   });
 });

@@ -1,4 +1,4 @@
-/** The block that people read before a deployment, from a preview to its text. */
+/** The report that people read before a deployment, from a preview to its text. */
 import { PassThrough } from "node:stream";
 import type { Plan } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
@@ -120,7 +120,7 @@ const preview = (more: Partial<Preview> = {}): Preview => ({
 });
 
 describe("the report", () => {
-  it("says what happens to each class, with its objects where they were counted", () => {
+  it("says what happens to each class, with the number of its objects if known", () => {
     expect(report(preview())).toBe(
       `durable-stack-test: behind, 0001-create -> 0003-change
   classes   + New (sqlite)
@@ -135,7 +135,7 @@ describe("the report", () => {
     );
   });
 
-  it("says which bindings come and go, and nothing of them where none does", () => {
+  it("lists added and removed bindings, and nothing if there are none", () => {
     expect(
       report(
         preview({
@@ -149,7 +149,7 @@ describe("the report", () => {
     expect(report(preview())).not.toContain("bindings");
   });
 
-  it("says that the traffic stays where the same versions have the same shares", () => {
+  it("says that the traffic stays if the same versions have the same shares", () => {
     const stable = { versionId: "v-4", percentage: 90 };
     expect(report(preview({ traffic: { release: 10, stable, findings: [] } }))).toContain("traffic   stays: version 4");
     const raised = { release: 50, stable: { ...stable, percentage: 50 }, findings: [] };
@@ -158,7 +158,7 @@ describe("the report", () => {
     );
   });
 
-  it("says that the release becomes a version once more, and why, unless it gets no traffic", () => {
+  it("says that the release becomes a new version again, and why, unless it gets no traffic", () => {
     const stable = { versionId: "v-4", percentage: 90 };
     const renewedBecause = "a secret of the stack has changed";
     const text = report(preview({ traffic: { release: 10, stable, findings: [] }, renewedBecause }));
@@ -168,7 +168,7 @@ describe("the report", () => {
     expect(report(preview({ traffic: pinned, renewedBecause }))).not.toContain("once more");
   });
 
-  it("says what changes in the regions, and that it is refused", () => {
+  it("says what changes in the regions, and that the change is refused", () => {
     const text = report(
       preview({
         regions: [
@@ -182,7 +182,7 @@ describe("the report", () => {
     expect(text).toContain("  regions   + ap (tst-ap)\n            ~ eu (tst-eu): jurisdiction none -> eu");
   });
 
-  it("has colour only where it is shown: none in a pipe, the engine's own tags in the engine", () => {
+  it("has colours only for a terminal: none in a pipe, the engine's own tags in the engine", () => {
     expect(report(preview(), terminalColors(new PassThrough()))).toBe(report(preview(), noColors));
     const tagged = report(preview(), engineColors);
     expect(tagged).toContain("<{%fg 1%}>- Gone, with its 12 objects<{%reset%}>");

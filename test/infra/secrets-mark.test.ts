@@ -1,10 +1,10 @@
-/** The mark of a stack's secrets tells one token from another, and gives too little away to confirm a guess by. */
+/** The mark of a stack's secrets tells tokens apart, but reveals too little to confirm a guess. */
 import { expect, it } from "vitest";
 import { secretsMark } from "../../infra/stack/secrets-mark.ts";
 
 const stack = { project: "durable-stack", stack: "staging", adminToken: "a-token-that-is-long-enough" };
 
-it("is the same for the same secrets, and another for others or another stack", async () => {
+it("is the same for the same secrets, and differs for other secrets or another stack", async () => {
   const other = "another-that-is-long-enough";
   const marks = await Promise.all(
     [
@@ -19,6 +19,6 @@ it("is the same for the same secrets, and another for others or another stack", 
   expect(new Set(marks).size).toBe(marks.length);
 });
 
-it("has 16 bits: very many tokens have the same", async () => {
+it("has 16 bits, so that very many tokens share each mark", async () => {
   expect(await secretsMark(stack)).toMatch(/^[0-9a-f]{4}$/);
 });

@@ -1,4 +1,4 @@
-/** docs/security.md names tests: each of them is there, under the words that it names. */
+/** docs/security.md names tests: each exists under this name. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -10,19 +10,19 @@ const named = [...page.matchAll(/`(test\/[\w/.-]+)`: ([^|\n]+)/g)].map(
 );
 
 describe("docs/security.md", () => {
-  it("names a test for what is met here", () => {
+  it("names a test for every requirement that is met here", () => {
     expect(named.length).toBeGreaterThan(25);
     const without = page.split("\n").filter((line) => /^\| \d/.test(line) && !line.includes("`test/"));
     expect(without.filter((line) => !line.includes("Yours:"))).toEqual([]);
   });
 
-  // A project without a pattern has none of its tests.
+  // A project without a pattern does not have its tests.
   const there = named.filter(([file]) => existsSync(join(ROOT, file)));
   it.each(there)("%s has: %s", (file, words) => {
     expect(readFileSync(join(ROOT, file), "utf8")).toContain(words);
   });
 
-  it("names no file that was never there", () => {
+  it("names a missing file only of a removed pattern", () => {
     const folders = named.filter(([file]) => !existsSync(join(ROOT, file))).map(([file]) => file.split("/")[1] ?? "");
     expect(folders.filter((folder) => existsSync(join(ROOT, "worker", folder)))).toEqual([]);
   });

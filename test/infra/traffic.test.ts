@@ -1,4 +1,4 @@
-/** Where traffic goes: rollouts, pins, what something else did to it; and the settings file that commands change. */
+/** The traffic: rollouts, pins, drift; and the settings file that commands change. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,20 +40,20 @@ const serves = (shares: Readonly<Record<number, number>>, tags: Readonly<Record<
 const codes = (findings: readonly Finding[]) => findings.map(({ code }) => code);
 
 describe("a rollout", () => {
-  it("splits between the release and what is stable, and says the same when it is asked again", () => {
+  it("splits between the release and the stable version, with the same result when asked again", () => {
     const first = split(serves({ 1: 100 }), "t2", 10);
     expect(first).toEqual({ release: 10, stable: { versionId: "v1", percentage: 90 }, findings: [] });
     expect(split(serves({ 1: 90, 2: 10 }), "t2", 10)).toEqual(first);
   });
 
-  it("refuses a third release, unless nothing of it is wanted: then the older of the two gets all", () => {
+  it("refuses a third release, unless it is to get no traffic: then the older of the two gets all", () => {
     expect(codes(split(serves({ 1: 90, 2: 10 }), "t3", 10).findings)).toEqual(["rollout_unfinished"]);
     const abandoned = split(serves({ 2: 10, 1: 90 }), "t3", 0);
     expect(abandoned).toMatchObject({ release: 0, stable: { versionId: "v1", percentage: 100 } });
     expect(codes(abandoned.findings)).toEqual(["release_without_traffic"]);
   });
 
-  it("gives the release all traffic where there is no other version, and says so", () => {
+  it("gives the release all traffic if there is no other version, and says so", () => {
     for (const serving of [[], serves({ 2: 100 })]) {
       const { release, findings } = split(serving, "t2", 10);
       expect([release, codes(findings)]).toEqual([100, ["rollout_without_stable"]]);
@@ -61,7 +61,7 @@ describe("a rollout", () => {
   });
 });
 
-describe("the share of what a stack serves", () => {
+describe("the share of a release", () => {
   const [old, release] = ["a".repeat(64), "b".repeat(64)];
   const versions = [
     { versionId: "v2", digest: release },
@@ -69,10 +69,10 @@ describe("the share of what a stack serves", () => {
   ];
   const stable = (versionId: string, percentage: number) => ({ stable: { versionId, percentage } });
 
-  it("is what all its versions of the release have together", () => {
+  it("is the sum of all its versions", () => {
     expect(shareOf(release, release, { release: 100, findings: [] }, versions)).toBe(100);
     expect(shareOf(release, release, { release: 10, ...stable("v1", 90), findings: [] }, versions)).toBe(10);
-    // Another setting and the same release: the callers meet no other code.
+    // Another setting with the same release: callers get the same code.
     expect(shareOf(release, release, { release: 10, ...stable("v2", 90), findings: [] }, versions)).toBe(100);
     expect(shareOf(old, release, { release: 0, ...stable("v1", 100), findings: [] }, versions)).toBe(100);
   });
@@ -92,7 +92,7 @@ describe("a pin", () => {
     }
   });
 
-  it("is refused for a version that is not there, not ours, or below the floor, and names those that can serve", () => {
+  it("is refused for a version that is unknown, not ours, or below the floor, and names those that can serve", () => {
     expect([9, 4, 1].map((number) => whyNot(pin(number))?.code)).toEqual([
       "pin_version_missing",
       "pin_version_not_ours",
@@ -111,7 +111,7 @@ describe("drift of the traffic", () => {
   const theirs = { id: "b", message: undefined, source: "wrangler" };
   const all = { release: 100, findings: [] };
 
-  it("is what serves beside what is wanted, to the version and the per cent", () => {
+  it("is the difference between the live and the wanted traffic, by version and percentage", () => {
     expect(servesAsWanted(serves({ 2: 100 }), "t2", all)).toBe(true);
     expect(servesAsWanted(serves({ 1: 100 }), "t2", all)).toBe(false);
     const half = { release: 50, stable: { versionId: "v1", percentage: 50 }, findings: [] };
@@ -122,7 +122,7 @@ describe("drift of the traffic", () => {
     expect(servesAsWanted([], "t2", all)).toBe(false);
   });
 
-  it("makes another deployment, and only then", () => {
+  it("causes another deployment, and nothing else does", () => {
     const message = (deployment: typeof ours | typeof theirs | undefined, asWanted: boolean) =>
       deploymentMessage({ deployment, serving: serves({ 1: 100 }), versions: [version(1)] }, tagOf(2), asWanted);
     expect(message(ours, true)).toBe(ours.message);
@@ -131,20 +131,20 @@ describe("drift of the traffic", () => {
     expect(message(undefined, false)).toBe("durable-stack");
   });
 
-  it("is forced only to put a version back under a newer one of something else, and stays so as long as it is in force", () => {
+  it("is forced only to bring back a version under a newer foreign one, and stays so while it is in force", () => {
     const versions = [version(3, { tag: undefined, source: "wrangler" }), version(2), version(1)];
     const seen = { deployment: theirs, serving: serves({ 3: 100 }), versions };
     const back = deploymentMessage(seen, tagOf(2), false);
     expect(back).toBe("durable-stack, over deployment b");
     expect(isForced(back)).toBe(true);
-    // A release that is not there yet is newer than what serves, and is forced on nobody.
+    // A release without a version yet will be newer than the serving one, so it needs no force.
     expect(isForced(deploymentMessage(seen, tagOf(4), false))).toBe(false);
     const after = { deployment: { id: "c", message: back, source: "api" }, serving: serves({ 2: 100 }), versions };
     expect(deploymentMessage(after, tagOf(2), true)).toBe(back);
     expect(isForced(deploymentMessage(after, tagOf(1), false))).toBe(false);
   });
 
-  it("begins again at the traffic that only versions of ours had", () => {
+  it("is undone from the last traffic that only our versions had", () => {
     const versions = [version(3, { tag: undefined }), version(2), version(1)];
     const deployed = (shares: Readonly<Record<string, number>>) => ({
       versions: Object.entries(shares).map(([versionId, percentage]) => ({ versionId, percentage })),
@@ -161,14 +161,14 @@ describe("drift of the traffic", () => {
     expect(shown([deployed({ v3: 100 })], versions.slice(0, 1)), "none is ours").toBeUndefined();
   });
 
-  it("does not take a version for ours because it says so in one place only", () => {
+  it("does not count a version as ours if only one of its marks says so", () => {
     expect(isOurs(version(1))).toBe(true);
     expect(isOurs(version(1, { tag: undefined }))).toBe(false);
     expect(isOurs(version(1, { tag: `${"e".repeat(12)}-1` }))).toBe(false);
     expect(isOurs(version(1, { digest: undefined }))).toBe(false);
   });
 
-  it("names a deployment that something else made of our versions, and none of ours", () => {
+  it("names a foreign deployment of our versions, and none of our own deployments", () => {
     const versions = [version(2), version(1)];
     const seen = (deployment: typeof ours | typeof theirs, asWanted: boolean) =>
       codes(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment }, asWanted));
@@ -191,7 +191,7 @@ describe("drift of the traffic", () => {
     expect(found[0]?.message).toMatch(/wrangler made it.*compared with version 2, its bindings are ~A, -B, \+C/);
   });
 
-  it("is nothing in a Worker that was never ours", () => {
+  it("does not exist in a Worker that was never ours", () => {
     const versions = [version(1, { tag: undefined, digest: undefined })];
     expect(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment: theirs }, false)).toEqual([]);
   });
@@ -201,13 +201,13 @@ describe("the file of a stack's settings", () => {
   const dir = mkdtempSync(join(tmpdir(), "settings-"));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, "Pulumi.test.yaml");
-  /** The project's, whose name may stand in front of its keys. */
+  /** The project's name, which may be in front of its keys. */
   const PROJECT_NAME = "my-app";
   const named = (config: Readonly<Record<string, unknown>> | null | undefined) =>
     Object.fromEntries(Object.entries(config ?? {}).map(([key, value]) => [fullKey(PROJECT_NAME, key), value]));
   const change = (key: string, value: number | undefined) => changeSetting(file, key, value, PROJECT_NAME);
 
-  it.each(["local", "staging", "production"])("of %s gets one line more, another value, and is as it was", (stack) => {
+  it.each(["local", "staging", "production"])("of %s gets a line, another value, and is restored", (stack) => {
     const before = readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8");
     writeFileSync(file, before);
     change("pin", 3);
@@ -239,7 +239,7 @@ describe("the file of a stack's settings", () => {
     for (const comment of before?.match(/#.*/g) ?? []) expect(readFileSync(file, "utf8")).toContain(comment);
   });
 
-  it("that names the project in front of its keys gets the new one alike, and a key written both ways is one after", () => {
+  it("with the project's name in front of its keys gets new keys alike, and merges a key written both ways", () => {
     writeFileSync(file, "config:\n  my-app:protect: true\n  cloudflare:baseUrl: x\n");
     change("pin", 3);
     expect(parse(readFileSync(file, "utf8")).config).toEqual({
@@ -254,7 +254,7 @@ describe("the file of a stack's settings", () => {
     expect(readFileSync(file, "utf8")).toBe("config:\n  # about the release\n  release: dist\n");
   });
 
-  it("that is none is refused, and stays as it is", () => {
+  it("that is not valid is refused, and stays as it is", () => {
     for (const text of ["config: [1]\n", "a: b: c\n"]) {
       writeFileSync(file, text);
       expect(() => change("pin", 1)).toThrow(file);

@@ -1,4 +1,4 @@
-/** Every key of wrangler.jsonc is in one list, and what no release uses is refused by name, all at once. */
+/** Every key of wrangler.jsonc is in one list, and keys that no release uses are refused by name, all at once. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ const schema: { readonly definitions: Readonly<Record<string, Node>> } = JSON.pa
   readFileSync(join(ROOT, "node_modules/wrangler/config-schema.json"), "utf8"),
 );
 
-/** Paths of wrangler's schema, down to the first that is in a list, or to the leaf where none is. */
+/** The paths of wrangler's schema, each down to the first key that is in a list, else to the leaf. */
 function pathsOf(node: Node, path: string): readonly string[] {
   const target = node.$ref === undefined ? node : schema.definitions[node.$ref.split("/").at(-1) ?? ""];
   if (isEnd(path)) return [path];
@@ -41,12 +41,12 @@ describe("the lists", () => {
     expect(paths.filter((path) => listOf(path)?.listed !== path && listOf(path)?.list !== "refused")).toEqual([]);
     const listed = [...Object.keys(DEPLOYED), ...Object.keys(MACHINE), ...Object.keys(REFUSED)];
     expect(listed.filter((path, i) => listed.indexOf(path) !== i)).toEqual([]);
-    // A key of these is above another one of the lists, and so not an end.
+    // Keys that are above others of the lists are not leaves.
     const above = listed.filter((path) => listed.some((other) => other.startsWith(`${path}.`)));
     expect(listed.filter((path) => !paths.includes(path) && !above.includes(path))).toEqual([]);
   });
 
-  it("are told in the guide, key by key", () => {
+  it("are described in the guide, key by key", () => {
     const guide = readFileSync(join(ROOT, "docs/wrangler-file.md"), "utf8");
     for (const [list, entries] of Object.entries({ DEPLOYED, MACHINE, REFUSED })) {
       const missing = Object.entries(entries).filter(([path, why]) => !guide.includes(`| \`${path}\` | ${why} |`));
@@ -68,7 +68,7 @@ const read = (more: object) => {
 };
 
 describe("a wrangler file of another project", () => {
-  it("that a release takes along whole is read with its defaults", () => {
+  it("that a release can use completely is read with its defaults", () => {
     expect(read({ dev: { port: 8787 }, define: { X: '"1"' }, observability: { enabled: true } })()).toMatchObject({
       define: { X: '"1"' },
       minify: true,
@@ -77,7 +77,7 @@ describe("a wrangler file of another project", () => {
     });
   });
 
-  it("of an online shop: every key that would be dropped is named in one message, with the place to say it", () => {
+  it("of an online shop: one message names every key that would be dropped, and where to put it instead", () => {
     const shop = read({
       workers_dev: false,
       account_id: "0".repeat(32),
@@ -119,7 +119,7 @@ describe("a wrangler file of another project", () => {
     expect(chat).toThrow(/observability\.redact_query_string: leave it out/);
   });
 
-  it("with keys below those that are taken along which nobody knows: each is an error, and none is dropped", () => {
+  it("with unknown keys inside known ones: each is an error, and none is dropped", () => {
     const more = {
       limits: { cpu_ms: 50, memory: 1 },
       ratelimits: [{ name: "R", namespace_id: "1", simple: { limit: 5, period: 30 } }],
@@ -130,7 +130,7 @@ describe("a wrangler file of another project", () => {
       expect(read(more)).toThrow(line);
   });
 
-  it("with a key that nobody knows, or what is no list or map where it has to be one", () => {
+  it("with an unknown key, or a value that must be a list or a map and is not", () => {
     expect(refusedKeys({ ...BASE, compatability_date: "2026-11-01" })).toEqual([
       "compatability_date: it is not a key that is known here; correct its name.",
     ]);
@@ -138,7 +138,7 @@ describe("a wrangler file of another project", () => {
     expect(read({ rules: [{ type: "ESModule", globs: ["**/*.mjs"] }] })).toThrow(/must be Text, Data or CompiledWasm/);
   });
 
-  it("with the program's own bindings: those are the stack's, whatever they say besides", () => {
+  it("with the program's own bindings: the stack sets those, whatever the file says", () => {
     const own = { kv_namespaces: [{ binding: "READS" }], r2_buckets: [{ binding: "BLOBS" }] };
     expect(refusedKeys({ ...BASE, ...own, version_metadata: { binding: "VERSION" } })).toEqual([]);
     expect(refusedKeys({ ...BASE, kv_namespaces: [{ binding: "READS", id: "abc" }, { binding: "USERS" }] })).toEqual(

@@ -1,4 +1,4 @@
-/** What is measured of ledgers. */
+/** The measures of ledgers. */
 import type { PatternBench } from "../bench/measure.ts";
 
 const what = { title: "transfers/s, log at 1,000", subject: "transfer" };

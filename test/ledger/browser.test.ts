@@ -17,7 +17,7 @@ const deposit = async (page: Page, account: string, amount: number, token = stac
   await page.getByRole("button", { name: "Deposit" }).click();
 };
 
-it("moves money, refuses an overdraft and proves that it adds up", async () => {
+it("transfers money, refuses an overdraft, and audits itself", async () => {
   const page = await visit({ ids: { ledger: randomUUID() } });
   await expect.poll(() => page.locator("#ledger .blank").textContent()).toContain("No money here yet");
 
@@ -42,7 +42,7 @@ it("moves money, refuses an overdraft and proves that it adds up", async () => {
   await expect.poll(() => balances(page)).toEqual(after);
 });
 
-it("shows in every window of a browser what one of them moved", async () => {
+it("shows a transfer in every window of a browser", async () => {
   const ids = { ledger: randomUUID() };
   const mine = await visit({ ids });
   const theirs = await mine.context().newPage();
@@ -55,5 +55,5 @@ it("shows in every window of a browser what one of them moved", async () => {
 it("says that a deposit needs the right token", async () => {
   const page = await visit({ ids: { ledger: randomUUID() } });
   await deposit(page, "alice", 1, "a-guess");
-  await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is not valid.* Nothing moved\.$/);
+  await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is invalid.* Nothing moved\.$/);
 });

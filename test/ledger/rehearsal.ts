@@ -21,7 +21,7 @@ export const filling: Filling = {
   },
 };
 
-/** Every item of a list that comes in pages. */
+/** All items of a paged list. */
 async function all(client: Client, token: string, path: string, name: string): Promise<readonly unknown[]> {
   const items: unknown[] = [];
   for (let query = ""; ; ) {

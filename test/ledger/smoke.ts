@@ -1,11 +1,11 @@
-/** The ledger: refuses what is not there, and with the admin token moves money and proves that it adds up. */
+/** The ledger: refuses an overdraft, and with the admin token transfers money and audits the ledger. */
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import { logIn, NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
 export async function probe({ client, id, options: { adminToken } }: Subject): Promise<string> {
   const at = (path: string) => `/account/${id}/${path}`;
-  // Accounts are their users': each has the name of one.
+  // Each account has the name of the user who owns it.
   const [from, other] = [`${id}-ann`, `${id}-ben`];
   const ann = await logIn(client, from, adminToken);
   const { token = adminToken } = ann;
@@ -14,7 +14,7 @@ export async function probe({ client, id, options: { adminToken } }: Subject): P
   try {
     const attempt = await transfer(5);
     if (token === undefined && attempt.status === 401) return NEEDS_TOKEN;
-    const refused = status("a transfer of money that is not there", attempt, 400);
+    const refused = status("an overdraft of an empty account", attempt, 400);
     equal("the refusal", member(refused, "error"), "Insufficient balance: 0 < 5");
     equal("its success", member(refused, "success"), false);
     status("a negative amount", await transfer(-5), 400);
@@ -33,7 +33,7 @@ export async function probe({ client, id, options: { adminToken } }: Subject): P
     const overdraft = status("an overdraft", await transfer(5), 400);
     equal("the refusal", member(overdraft, "error"), "Insufficient balance: 3 < 5");
     const ben = status("a balance", await client.call(at(`balances/${other}`), { token: adminToken }), 200);
-    equal("what the other has", member(ben, "balance"), 7);
+    equal("the other balance", member(ben, "balance"), 7);
     const audit = status("the audit", await client.call(at("audit"), { token: adminToken }), 200);
     equal("the audit's findings", [member(audit, "ok"), member(audit, "total")], [true, 0]);
     return "refuses what it must, moves money once under one key, adds up";

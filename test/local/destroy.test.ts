@@ -1,4 +1,4 @@
-/** `npm run destroy` says what is lost and what stands against it, before `pulumi destroy` is run: it is not, where something does. */
+/** `npm run destroy` says what would be lost and what prevents it. It runs `pulumi destroy` only if nothing does. */
 import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -9,7 +9,7 @@ import { account, live, type TestAccount, temporaryDirectory } from "../../packa
 
 const NAME = "durable-stack-staging";
 
-/** A Worker with one object, a KV namespace and a bucket, and a `pulumi` that has them in its state and notes its calls. */
+/** A Worker with one object, a KV namespace and a bucket; and a fake `pulumi` with their state, which logs its calls. */
 class Bench {
   readonly #account: TestAccount;
   readonly #bin: string;
@@ -44,7 +44,7 @@ class Bench {
     expect(answer.ok).toBe(true);
   }
 
-  /** Runs the command; `calls`: what the CLI was asked to do. */
+  /** Runs the command. `calls`: the calls of the fake CLI. */
   async destroy({ protect = false, resources = this.#resources, options = ["--yes"] } = {}) {
     const state = join(this.#bin, "state.json");
     const calls = join(this.#bin, "calls");
@@ -73,7 +73,7 @@ class Bench {
 const EXPORT = "stack export --stack staging";
 
 describe("the destruction of a stack", () => {
-  it("is refused by what stands against it, all at once, and nothing is sent", async () => {
+  it("is refused with all reasons at once, and nothing is sent", async () => {
     const bench = await Bench.open();
     await bench.put("kept");
     const { code, text, calls } = await bench.destroy({ protect: true });
@@ -84,7 +84,7 @@ describe("the destruction of a stack", () => {
     expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
   });
 
-  it("asks, and runs where nothing stands against it", async () => {
+  it("asks, and runs if nothing prevents it", async () => {
     const bench = await Bench.open();
     const unasked = await bench.destroy({ options: [] });
     expect(unasked.text).toContain("Add --yes");
@@ -93,7 +93,7 @@ describe("the destruction of a stack", () => {
     expect({ code, calls }).toEqual({ code: 0, calls: [EXPORT, "destroy --stack staging --yes --skip-preview"] });
   });
 
-  it("is refused where the state was lost: the Worker would be left", async () => {
+  it("is refused if the state was lost, because the Worker would stay", async () => {
     const bench = await Bench.open();
     const { code, text, calls } = await bench.destroy({ resources: [] });
     expect(text).toContain("npm run recover -- --stack staging");
@@ -101,7 +101,7 @@ describe("the destruction of a stack", () => {
   });
 });
 
-it("does not pass over what cannot be looked into", () => {
+it("names resources whose content cannot be read", () => {
   const { lost, obstacles } = destroyPlan({
     stack: "staging",
     workerName: NAME,

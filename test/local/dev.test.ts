@@ -1,10 +1,10 @@
-/** `npm run dev`: a change of the Worker, and one of its page, is served as soon as somebody looks. */
+/** `npm run dev`: a change of the Worker or of its page is served at the next request. */
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 
-/** The goal is a second, on a machine that does nothing else; this is for one that does. */
+/** The goal is a second on an idle machine. This limit is for a busy one. */
 const PATIENCE_MS = 10_000;
 
 let project: ProjectCopy;
@@ -28,12 +28,12 @@ const ask = async (path: string) => {
   try {
     return await (await fetch(new URL(path, url))).text();
   } catch {
-    // Between the one and the next nobody answers.
+    // While it reloads nothing answers.
     return "";
   }
 };
 
-/** Milliseconds from a change of a file until what is answered has it. */
+/** Milliseconds from a change of a file until an answer shows it. */
 async function reload(change: { file: string; from: string; to: string }, path: string): Promise<number> {
   const begun = performance.now();
   project.replace(change.file, change.from, change.to);
@@ -44,7 +44,7 @@ async function reload(change: { file: string; from: string; to: string }, path: 
   return performance.now() - begun;
 }
 
-it("serves a change of the Worker and one of the page, and goes on after one that does not build", async () => {
+it("serves a change of the Worker and one of the page, and goes on after a change that does not build", async () => {
   const worker = { file: "worker/http/problem.ts", from: '"Not found"', to: '"Found nowhere"' };
   const page = { file: "worker/page/index.html", from: "<main ", to: "<main data-changed " };
   const took = [await reload(worker, "/nowhere"), await reload(page, "/")];

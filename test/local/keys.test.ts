@@ -1,4 +1,4 @@
-/** `npm run keys` against a local account: what it writes is what the Worker looks up. */
+/** `npm run keys` with a local account: it writes the records that the Worker reads. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ let client: Cloudflare;
 
 const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE_URL: _3, ...env } = process.env;
 
-/** Runs the command as a person would. */
+/** Runs the command as a person does. */
 const keys = (...args: string[]) =>
   promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", dir, ...args], { env });
 
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 describe("npm run keys", () => {
-  it("makes a key where the Worker looks for it, lists it without the key, and revokes it", async () => {
+  it("creates a key that the Worker finds, lists it without the key itself, and revokes it", async () => {
     const { stdout } = await keys("create", "--name", "a partner");
     const key = stdout.trim();
     const at = await storedAt(key);
@@ -56,7 +56,7 @@ describe("npm run keys", () => {
     await expect(client.kv.namespaces.values.get(at, where)).rejects.toThrow();
   });
 
-  it("says what is wrong: no such key, no such stack, no account", async () => {
+  it("says what is wrong: unknown key, unknown stack, no account", async () => {
     await expect(keys("revoke", "nope")).rejects.toThrow(/There is no key "nope"/);
     await expect(keys("--worker", "other", "list")).rejects.toThrow(
       /No version of a Worker "other" is bound to a KV namespace/,

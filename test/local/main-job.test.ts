@@ -1,4 +1,4 @@
-/** The main job as a person runs it: `npm start`, all patterns, a restart, and the data is still there. */
+/** `npm start` as a person runs it: all patterns answer, and after a restart the data is still there. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -31,7 +31,7 @@ const bare = (...options: string[]) =>
   spawn(process.execPath, [join(ROOT, "infra/commands/start.ts"), ...options], { stdio: ["ignore", "pipe", "pipe"] });
 const command = (...options: string[]) => bare(...options, "--dir", dir);
 
-/** Starts it and waits for the line that says where everything is. */
+/** Starts it, and waits for the line with the addresses. */
 async function start(...options: string[]): Promise<{ child: ChildProcess; ready: Ready; url: string }> {
   const child = command("start", "--port", "0", "--api-port", "0", "--json", ...options);
   let words = "";
@@ -41,7 +41,7 @@ async function start(...options: string[]): Promise<{ child: ChildProcess; ready
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith('{"urls"')) continue;
     const ready = v.parse(Ready, JSON.parse(line));
-    // What the Worker logs from now on is nobody's, but must not fill the pipe.
+    // Nobody reads the Worker's log from here on, but it must not fill the pipe.
     child.stdout.resume();
     return { child, ready, url: `http://127.0.0.1:${ready.port}` };
   }
@@ -55,7 +55,7 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGINT"): Pro
   return typeof code === "number" ? code : null;
 }
 
-/** What the command prints and how it ends. */
+/** The command's output and exit code. */
 async function result(child: ReturnType<typeof command>): Promise<{ code: unknown; text: string }> {
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -68,8 +68,8 @@ async function result(child: ReturnType<typeof command>): Promise<{ code: unknow
 }
 
 describe("npm run account", () => {
-  it("ends on a Ctrl-C that comes with the line that it is ready", async () => {
-    // Often: a signal that is lost is lost by a hair.
+  it("ends on a Ctrl-C right after the line that it is ready", async () => {
+    // Several times, because a signal would be lost only rarely.
     for (let round = 0; round < 4; round++) {
       const child = command("account", "--port", "0", "--api-port", "0", "--json");
       const ended = once(child, "exit");
@@ -80,7 +80,7 @@ describe("npm run account", () => {
 });
 
 describe("npm start", () => {
-  it("serves all patterns, ends on Ctrl-C, and finds its data again, also after kill -9", async () => {
+  it("serves all patterns, ends on Ctrl-C, and keeps its data, also after kill -9", async () => {
     const first = await start();
     const checks = await smoke(new URL(first.url), { adminToken: first.ready.adminToken });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
@@ -106,14 +106,14 @@ describe("npm start", () => {
     expect(await stop(anew.child)).toBe(0);
   });
 
-  it("deploys into the account that runs on a folder, which goes on running, and says where none runs", async () => {
+  it("deploys into a folder's running account, which goes on running, and says if none runs", async () => {
     const { child, ready, url } = await start();
     const into = (folder: string, ...options: string[]) => result(command("start", "--into", folder, ...options));
     const again = await into(dir, "--json");
     expect(again.code).toBe(0);
     expect(JSON.parse(again.text)).toMatchObject({ apiUrl: ready.apiUrl, adminToken: ready.adminToken });
     expect((await into(dir)).text).toContain("nothing had changed");
-    // The state is with the account that this checkout started, also without --dir.
+    // The state belongs to the running account, so the same state is found without --dir.
     const found = await result(bare("start", "--into", dir));
     expect(found.text).toContain("nothing had changed");
     expect(found.text).toContain(ready.adminToken);
@@ -123,7 +123,7 @@ describe("npm start", () => {
     expect(await into(dir)).toMatchObject({ code: 1, text: expect.stringContaining("no local account runs") });
   });
 
-  it("names the port that is in use, and the option that moves it", async () => {
+  it("names the port that is in use, and the option that changes it", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const address = taken.address();
@@ -135,7 +135,7 @@ describe("npm start", () => {
     expect(text).toContain("--port");
   });
 
-  it("says what a wrong option is, and what env needs", async () => {
+  it("names a wrong option, and says what env needs", async () => {
     expect(await result(command("account", "--port", "many"))).toMatchObject({
       code: 1,
       text: expect.stringContaining("0 to 65535"),

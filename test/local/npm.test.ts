@@ -1,4 +1,4 @@
-/** `npm start` and `npm run account` as a supervisor runs them: it has npm's process id, and that is all it ends. */
+/** `npm start` and `npm run account` under a supervisor, which knows and ends only npm's process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -21,7 +21,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const PATH = [join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter);
 const ACCOUNT = ["--port", "0", "--api-port", "0", "--json"];
 
-/** Started and not ended by its test: a test that fails leaves nothing running. */
+/** Processes that a test has started and not ended, so that a failed test leaves nothing running. */
 const begun = new Set<ChildProcess>();
 afterEach(() => {
   for (const child of begun) child.kill("SIGKILL");
@@ -38,7 +38,7 @@ async function npm(...args: string[]): Promise<ChildProcess> {
   throw new Error(`npm ${args.join(" ")} ended before it was ready`);
 }
 
-/** Resolves once nothing answers at a port any more: the account's own end is what a connection to it waits for. */
+/** Resolves once nothing answers at a port any more. An open connection ends with the account. */
 async function closed(port: number): Promise<void> {
   for (;;) {
     const socket = connect(port, "127.0.0.1");
@@ -59,20 +59,20 @@ const exists = (pid: number): boolean => {
   }
 };
 
-// An INT to npm alone ends nothing: npm hands it to its shell, which waits. Ctrl-C is for all of them, and does.
+// An INT to npm alone ends nothing: npm passes it to its shell, which waits. Ctrl-C reaches all of them.
 describe("a signal to npm alone", () => {
-  it.each(["SIGTERM", "SIGHUP", "SIGKILL"] as const)("ends the account on %s, in order", async (signal) => {
+  it.each(["SIGTERM", "SIGHUP", "SIGKILL"] as const)("ends the account cleanly on %s", async (signal) => {
     const child = await npm("run", "account", "--", "--dir", dir, ...ACCOUNT);
     const file = join(dir, "account.json");
     const { port, apiPort, pid } = v.parse(Address, JSON.parse(readFileSync(file, "utf8")));
     child.kill(signal);
     await Promise.all([closed(port), closed(apiPort)]);
     await expect.poll(() => exists(pid), { timeout: 5_000 }).toBe(false);
-    // It is removed by a close in order, and by nothing else.
+    // Only a clean close removes it.
     expect(() => readFileSync(file)).toThrow("ENOENT");
   });
 
-  it("ends what npm start runs, with the program applied; the data is there for the next", async () => {
+  it("ends npm start after the program was applied; the next start finds the data", async () => {
     const child = await npm("start", "--", "--dir", dir, ...ACCOUNT);
     const { port, pid } = v.parse(Address, JSON.parse(readFileSync(join(dir, "account.json"), "utf8")));
     child.kill("SIGKILL");
@@ -95,7 +95,7 @@ describe("a signal to npm alone", () => {
     const file = join(dir, "account.json");
     await expect.poll(() => read(file), { timeout: 30_000 }).not.toBe("");
     const { port, pid } = v.parse(Address, JSON.parse(read(file)));
-    // Four times as long as it takes to notice an end.
+    // Four times as long as the account needs to notice an end.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(exists(pid)).toBe(true);
     process.kill(Number(npmId), "SIGTERM");

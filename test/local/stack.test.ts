@@ -1,4 +1,4 @@
-/** Commands open a stack and read its account: which account that is, what is said when there is none, what is read. */
+/** Commands open a stack and read its account: which account it is, the errors if there is none, and the data. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -26,7 +26,7 @@ function project(stacks: Readonly<Record<string, Readonly<Record<string, unknown
 }
 
 describe("opening a stack", () => {
-  it("takes the account of `local` from what runs on the folder, whatever the environment says", async () => {
+  it("uses for `local` the account that runs on the folder, whatever the environment says", async () => {
     const { running } = await account({ dir: temporaryDirectory() });
     const dir = temporaryDirectory();
     writeFileSync(join(dir, "account.json"), JSON.stringify(running));
@@ -40,7 +40,7 @@ describe("opening a stack", () => {
     expect(await reads.workers()).toEqual([]);
   });
 
-  it("takes any other account from the stack's config and the environment, and needs no encrypted token of it", async () => {
+  it("takes any other account from the stack's config and the environment, without its encrypted token", async () => {
     const { running } = await account();
     const root = project({
       staging: {
@@ -63,14 +63,14 @@ describe("opening a stack", () => {
     expect(await reads.workers()).toEqual([]);
   });
 
-  it("says at once what is missing and what is wrong", () => {
+  it("reports everything that is missing or wrong at once", () => {
     const root = project({ staging: { ...CONFIG, homeRegion: "mars", rollout: 200, zoneId: { secure: "AAAB" } } });
     expect(() => openStack("staging", { dir: ".local", root, env: {} })).toThrow(
       /zoneId: encrypted[\s\S]*accountId is missing[\s\S]*rollout must be[\s\S]*homeRegion must be[\s\S]*CLOUDFLARE_API_TOKEN/,
     );
   });
 
-  it("says which stacks there are, and how to start the account that is not there", () => {
+  it("names the stacks that exist, and says how to start a missing account", () => {
     expect(() => openStack("stagign", { dir: ".local" })).toThrow(
       /no Pulumi.stagign.yaml. Stacks: local, production, staging/,
     );
@@ -79,7 +79,7 @@ describe("opening a stack", () => {
 });
 
 describe("reading an account without Pulumi", () => {
-  it("tells what serves, with its step and its objects", async () => {
+  it("returns the serving release, with its step and its objects", async () => {
     const test = await account();
     const root = project({ local: CONFIG });
     const dir = temporaryDirectory();
@@ -118,7 +118,7 @@ describe("reading an account without Pulumi", () => {
     expect(await reads.namespaces("other")).toEqual([]);
   });
 
-  it("knows the names of the objects and the step where something else deployed over a release", async () => {
+  it("still knows the objects' prefix and the step after something else has deployed over a release", async () => {
     const test = await account();
     const table = { environmentPrefix: "tst-", home: "eu", regions: [{ id: "eu", prefix: "eu" }] };
     const json = (name: string, value: object) => ({ type: "json", name, json: value });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   mkdirSync(project);
   const manifest = { name: "empty", private: true, type: "module", allowScripts: { workerd: true, esbuild: true } };
   writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
-  // One after the other: each rewrites a package.json while it packs.
+  // One after the other, because each rewrites its package.json while it packs.
   for (const name of ["class-lifecycle", "local-account"]) {
     await run("npm", ["pack", "--silent", "--pack-destination", dir], { cwd: join(ROOT, "packages", name) });
   }
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** What a script prints, run by Node in the empty project. */
+/** Runs a script with Node in the empty project. Returns what it prints. */
 async function printed(script: string): Promise<string> {
   writeFileSync(join(project, "script.js"), script);
   const { stdout } = await run(process.execPath, ["script.js"], { cwd: project });
@@ -60,7 +60,7 @@ describe("in an empty project", () => {
     expect(await printed(script)).toBe("true");
   });
 
-  it("local-account has a command: it starts an account, points a shell at it, and ends in order", async () => {
+  it("local-account has a command: it starts an account, points a shell at it, and ends cleanly", async () => {
     const bin = join(project, "node_modules/.bin/local-account");
     const options = ["--dir", "by-command", "--port", "0", "--api-port", "0", "--json"];
     const child = spawn(bin, options, { cwd: project, stdio: ["ignore", "pipe", "inherit"] });

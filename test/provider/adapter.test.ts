@@ -1,4 +1,4 @@
-/** What the adapter sends and reads, against what the real provider was seen to (the research notes on the API). */
+/** The adapter's requests and answers are the real provider's, as far as those were recorded. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ interface Sent {
   readonly headers: Headers;
 }
 
-/** An API whose answers are the given results in turn, and what was sent to it. */
+/** An API that answers with the given results in turn, and records the requests. */
 function apiThatAnswers(...answers: readonly (Properties | Response)[]) {
   const sent: Sent[] = [];
   const remaining = [...answers];
@@ -44,7 +44,7 @@ function apiThatAnswers(...answers: readonly (Properties | Response)[]) {
   return { api, sent, context: { api, folder } };
 }
 
-/** Checks the inputs and creates from them, as both users of the adapter do. */
+/** Checks the inputs and creates the resource, like both users of the adapter. */
 async function create(name: string, given: Properties, result: Properties) {
   const kind = kindOf(token(name));
   const { inputs, problems } = check(kind, given);
@@ -54,7 +54,7 @@ async function create(name: string, given: Properties, result: Properties) {
 }
 
 describe("what is sent", () => {
-  it("a Worker goes out with every default spelled out", async () => {
+  it("a Worker is sent with every default", async () => {
     const { sent, made } = await create(
       "Worker",
       { accountId: "acc", name: "w", observability: { enabled: true } },
@@ -78,7 +78,7 @@ describe("what is sent", () => {
     expect(made.state).not.toHaveProperty("deployedOn");
   });
 
-  it("a bucket goes out in camelCase, and is read back in snake_case", async () => {
+  it("a bucket is sent in camelCase, and read back in snake_case", async () => {
     const { sent, made } = await create(
       "R2Bucket",
       { accountId: "acc", name: "b" },
@@ -88,7 +88,7 @@ describe("what is sent", () => {
     expect(made).toMatchObject({ id: "b", state: { storageClass: "Standard", location: "WEUR", creationDate: "now" } });
   });
 
-  it("a version goes out with its files' contents and its bindings by name; the state keeps neither", async () => {
+  it("a version is sent with its files' contents and its bindings by name; the state has neither", async () => {
     const { sent, made } = await create(
       "WorkerVersion",
       {
@@ -137,7 +137,7 @@ describe("what is sent", () => {
     });
     expect(made.state).toMatchObject({
       annotations: { workersTriggeredBy: "upload" },
-      // In the order of the inputs, so that secrets stay where the engine put its marks.
+      // In the order of the inputs, so that the engine's marks of secrets stay in place.
       bindings: [
         { name: "SECRET", text: "hidden" },
         { name: "DATA", json: '{ "camelCase": { "snake_case": 1 } }' },
@@ -198,7 +198,7 @@ describe("what is sent", () => {
     expect(sent[0]?.body).toEqual(body);
   });
 
-  it("a bucket of a jurisdiction is asked for in it", async () => {
+  it("a bucket of a jurisdiction is requested in that jurisdiction", async () => {
     const { api, sent } = apiThatAnswers({ name: "b" });
     await kindOf(token("R2Bucket")).read({ api, folder }, "b", { accountId: "a", jurisdiction: "eu" });
     expect(sent[0]?.headers.get("cf-r2-jurisdiction")).toBe("eu");
@@ -237,11 +237,11 @@ describe("what is a change", () => {
   const changed = async (next: Properties, ignore: readonly string[] = []) =>
     difference(version, { inputs, state: await read() }, next, { folder, ignore }).replacing;
 
-  it("nothing, when a version is read back as it was made", async () => {
+  it("not a version that is read back as it was created", async () => {
     expect(await changed(inputs)).toEqual([]);
   });
 
-  it("not the order of the bindings, nor how their JSON is spelled", async () => {
+  it("not the order of the bindings, nor the formatting of their JSON", async () => {
     const bindings = [
       { type: "plain_text", name: "A", text: "x" },
       { type: "json", name: "B", json: '{ "a": 1 }' },
@@ -264,7 +264,7 @@ describe("what is a change", () => {
     writeFileSync(join(folder, "index.js"), "export default {};\n");
   });
 
-  it("not another file with the same contents, which is noted without a call", async () => {
+  it("not another file with the same contents, which is recorded without a call", async () => {
     writeFileSync(join(folder, "copy.js"), "export default {};\n");
     const copied = { ...inputs, modules: [{ name: "index.js", contentType: "t", contentFile: "copy.js" }] };
     const state = await read();
@@ -275,7 +275,7 @@ describe("what is a change", () => {
     expect(after).toMatchObject({ modules: [{ contentFile: "copy.js" }], bindings: state.bindings });
   });
 
-  it("a property that is taken away, and one that is not known yet", async () => {
+  it("a property that is removed, and one that is not known yet", async () => {
     const old = { inputs: { ...inputs, usageModel: "standard" }, state: { ...(await read()), usageModel: "standard" } };
     expect(difference(version, old, inputs, { folder }).changed).toEqual(["usageModel"]);
     const taken = difference(version, old, inputs, { folder });
@@ -283,13 +283,13 @@ describe("what is a change", () => {
     expect(await changed({ ...inputs, workerId: UNKNOWN })).toEqual(["workerId"]);
   });
 
-  it("nothing that is ignored", async () => {
+  it("not an ignored property", async () => {
     const tombstone = { exports: { Box: { type: "durable-object", state: "deleted" } } };
     expect(await changed({ ...inputs, ...tombstone })).toEqual(["exports"]);
     expect(await changed({ ...inputs, ...tombstone }, ["exports"])).toEqual([]);
   });
 
-  it("in place where the provider can, and by replacement where it cannot", () => {
+  it("in place if the provider can, and by replacement if it cannot", () => {
     const bucket = kindOf(token("R2Bucket"));
     const old = { accountId: "a", name: "b", storageClass: "Standard", location: "weur" };
     const state = { ...old, location: "WEUR" };
@@ -298,25 +298,25 @@ describe("what is a change", () => {
     expect(against({ storageClass: "InfrequentAccess" })).toEqual({ changed: ["storageClass"], replacing: [] });
     expect(against({ jurisdiction: "eu" })).toEqual({ changed: ["jurisdiction"], replacing: [] });
     expect(against({ name: "other" })).toEqual({ changed: ["name"], replacing: ["name"] });
-    // Where a bucket is cannot change, and the provider keeps what was.
+    // A bucket's location cannot change, and the provider keeps the old one.
     expect(against({ location: "apac" })).toEqual({ changed: [], replacing: [] });
   });
 });
 
 describe("what is refused", () => {
-  it("inputs without what the type cannot be without, all of it at once", () => {
+  it("inputs without required properties, all named at once", () => {
     const { problems } = check(kindOf(token("WorkersDeployment")), { accountId: "a", strategy: null });
     expect(problems.map(({ property }) => property)).toEqual(["scriptName", "strategy", "versions"]);
   });
 
-  it("a file that is not there, by the name in the inputs", async () => {
+  it("a missing file, by its name in the inputs", async () => {
     const modules = [{ name: "index.js", contentType: "t", contentFile: "gone.js" }];
     await expect(create("WorkerVersion", { accountId: "a", workerId: "w", modules }, {})).rejects.toThrow(
       /^module index\.js: contentFile gone\.js cannot be read \(ENOENT.*build the release first$/,
     );
   });
 
-  it("a request, with every code and every detail that the API gives", async () => {
+  it("a request, with every code and detail of the API's answer", async () => {
     const meta = {
       details: [
         { class: "Box", scenario: "orphaned_provisioned_namespace", message: "left over", suggestion: "Delete it." },
@@ -331,7 +331,7 @@ describe("what is refused", () => {
     );
   });
 
-  it("a type and a data source that nobody has written, with those that there are", async () => {
+  it("an unknown type or data source, with the known ones", async () => {
     expect(() => kindOf("cloudflare:index/queue:Queue")).toThrow(/no such type.*WorkersRoute/);
     const { api } = apiThatAnswers();
     expect(() => ask("cloudflare:index/getQueue:getQueue", api, {})).toThrow(/no such data source.*getWorkers,/);
@@ -340,7 +340,7 @@ describe("what is refused", () => {
 });
 
 describe("data sources", () => {
-  it("a list is read to its last page, or as far as asked", async () => {
+  it("a list is read to its last page, or to the asked number", async () => {
     const page = (number: number, ...names: string[]) =>
       Response.json({ result: names.map((name) => ({ name })), result_info: { page: number, total_pages: 2 } });
     const pages = () => apiThatAnswers(page(1, "a", "b"), page(2, "c"));
@@ -355,7 +355,7 @@ describe("data sources", () => {
     expect(first.sent).toHaveLength(1);
   });
 
-  it("deployments come as the provider nests them, and bindings with their JSON as text", async () => {
+  it("deployments are nested as the provider does, and bindings have their JSON as text", async () => {
     const deployments = [{ id: "d", versions: [{ version_id: "v", percentage: 100 }] }];
     const { api } = apiThatAnswers(
       { deployments },

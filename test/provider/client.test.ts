@@ -1,4 +1,4 @@
-/** The stand-in's client repeats requests as the provider's does, only faster. */
+/** The stand-in's client repeats requests like the provider's, only faster. */
 import grpc from "@grpc/grpc-js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
@@ -7,7 +7,7 @@ import { Refusal } from "../../infra/provider/api.ts";
 import { ProviderClient } from "../engine/plugin/client.ts";
 import { serve } from "../engine/plugin/server.ts";
 
-/** A client whose requests are answered so in turn, the last answer for ever, and the waits between. */
+/** A client that gets these answers in turn, the last one for ever; and the waits between. */
 function clientOf(...answers: readonly (Response | Error)[]) {
   const waits: number[] = [];
   let asked = 0;
@@ -31,7 +31,7 @@ const refused = (status: number, headers: Record<string, string> = {}) =>
   Response.json({ errors: [{ code: 1, message: "no" }] }, { status, headers });
 
 describe("what is refused for a time", () => {
-  it.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then told", async (status) => {
+  it.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then fails", async (status) => {
     const { client, waits, asked } = clientOf(refused(status));
     await expect(client.post("/x", {})).rejects.toThrow(Refusal);
     expect(asked()).toBe(11);
@@ -46,7 +46,7 @@ describe("what is refused for a time", () => {
     expect(asked()).toBe(2);
   });
 
-  it("a connection that breaks is one, and a wait that the answer asks for is kept", async () => {
+  it("includes a broken connection, and a wait that the answer asks for is kept", async () => {
     const broken = clientOf(new TypeError("fetch failed"), Response.json({ result: {} }));
     await broken.client.post("/x", {});
     expect(broken.asked()).toBe(2);
@@ -59,20 +59,20 @@ describe("what is refused for a time", () => {
   });
 });
 
-it("what is refused for good is told at once", async () => {
+it("a final refusal fails at once", async () => {
   const { client, asked } = clientOf(refused(400));
   await expect(client.put("/x", {})).rejects.toThrow(/answered 400/);
   expect(asked()).toBe(1);
 });
 
-it("what is gone already cannot be deleted, and what is read so is gone", async () => {
+it("deleting a missing resource fails, and reading it says that it is gone", async () => {
   const { client, asked } = clientOf(refused(404));
   await expect(client.remove("/x")).rejects.toThrow(/answered 404/);
   expect(await client.find("/x")).toBeUndefined();
   expect(asked()).toBe(2);
 });
 
-it("the stand-in takes no configured token that the provider would refuse; one of the environment is not looked at", async () => {
+it("the stand-in refuses an invalid configured token like the provider, but not one of the environment", async () => {
   const port = await serve("0.0.0", ".");
   const client = new services.ResourceProviderClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
   const configure = (token: string | undefined) => {

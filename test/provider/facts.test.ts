@@ -1,4 +1,4 @@
-/** The facts on the real provider: that inputs are judged by them, and that they and the SDK's types say the same. */
+/** The facts on the real provider: inputs are checked by them, and they agree with the SDK's types. */
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -79,7 +79,7 @@ describe("inputs that the provider refuses", () => {
     expect(version({ assets: { config: { runWorkerFirst: "/x" } } })[0]).toMatch(/boolean or a list of strings/);
   });
 
-  it("two that exclude each other, and neither of two that are needed", () => {
+  it("two that exclude each other, and both missing where one is required", () => {
     expect(version({ modules: [{ ...module, contentBase64: "eA==" }] })).toHaveLength(2);
     expect(version({ modules: [{ name: "m", contentType: "t" }] })).toEqual([
       "modules[0].contentBase64: Invalid Attribute Combination. At least one of these attributes must be configured: [contentBase64,contentFile]",
@@ -87,14 +87,14 @@ describe("inputs that the provider refuses", () => {
     expect(version({ assets: { directory: "d", jwt: "j" } })[0]).toMatch(/cannot be configured together/);
   });
 
-  it("names that it does not know", () => {
+  it("unknown names", () => {
     expect(version({ content: "x", placement: { modus: "smart" } })).toEqual([
       expect.stringMatching(/^content: Unsupported argument/),
       expect.stringMatching(/^placement\.modus: Unsupported argument/),
     ]);
   });
 
-  it("the value of a secret is in no reason", () => {
+  it("without showing the value of a secret", () => {
     const text = "very secret";
     const found = version({ bindings: [{ type: "secret_text", name: 5, text: [text] }] });
     expect(found).toHaveLength(2);
@@ -141,7 +141,7 @@ describe("what the adapter does", () => {
     ]);
   });
 
-  it("knows the rules of every data source but those that are named as unknown", () => {
+  it("has the rules of every data source except those that are listed as unknown", () => {
     expect(DATA_SOURCES.filter((name) => !factsOnSource(name))).toEqual(NEWER.unknownDataSources);
   });
 });
@@ -155,12 +155,12 @@ describe("the facts and the types of the SDK", () => {
     const inTypes = [...(types.get(name) ?? [])].filter((path) => !isBelow(path, "previewsBaseConfig"));
     expect(inTypes.length).toBeGreaterThan(2);
     expect(inTypes.filter((path) => !known.includes(path) && !aboveReadOnly(path, attributes))).toEqual([]);
-    // What nobody may set is not in the types where it is at the top.
+    // The types leave out read-only attributes at the top level.
     const settable = known.filter((path) => !attributes[path]?.readOnly);
     expect(settable.filter((path) => !inTypes.includes(path))).toEqual([]);
   });
 
-  it("only what the released provider lacks is named as newer", () => {
+  it("lists as newer only what the released provider lacks", () => {
     for (const [type, attributes] of Object.entries(NEWER.attributes)) {
       expect(Object.keys(attributes).filter((path) => released(type)[path])).toEqual([]);
     }
@@ -176,7 +176,7 @@ const isBelow = (path: string, above: string) => path.startsWith(`${above}.`);
 const aboveReadOnly = (path: string, attributes: Readonly<Record<string, { readonly readOnly?: boolean }>>) =>
   Object.entries(attributes).some(([above, { readOnly }]) => readOnly && path.startsWith(above));
 
-/** The paths of every property of the arguments of a class, as the facts write them, by the class's name. */
+/** The paths of all argument properties, in the form of the facts, by class name. */
 function argumentTypes(): ReadonlyMap<string, readonly string[]> {
   const names = TYPES.map((type) => type.split(":").at(-1) ?? "");
   const folder = join(createRequire(import.meta.url).resolve("@pulumi/cloudflare/package.json"), "..");
@@ -196,7 +196,7 @@ function argumentTypes(): ReadonlyMap<string, readonly string[]> {
       const path = `${start}${property.getName()}`;
       return [path, ...within(checker.getTypeOfSymbol(property), path)];
     });
-  /** Looks through `Input<…>`, which is a union of the value with promises and outputs of it. */
+  /** Unwraps `Input<…>`, which is a union of the value with promises and outputs of it. */
   const within = (type: ts.Type, path: string): string[] => {
     const parts = (type.isUnion() ? type.types : [type]).filter(
       (part) => !/^(Promise|OutputInstance)$/.test(part.symbol?.getName() ?? ""),

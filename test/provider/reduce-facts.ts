@@ -3,9 +3,9 @@
  *
  *     node test/provider/reduce-facts.ts <schema.json>
  *
- * Only what the adapter knows is kept, and of that only what the released provider says: what was added to the facts
- * after the newer SDK's types is in infra/provider/facts/newer.ts. A validator or a modifier that this script does not know
- * ends it, so that no rule is dropped unseen.
+ * It keeps only the types that the adapter knows, and only attributes of the released provider: those that the newer
+ * SDK's types add are in infra/provider/facts/newer.ts. It stops at an unknown validator or modifier, so that no rule
+ * is dropped silently.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -84,7 +84,7 @@ execFileSync(join(ROOT, "node_modules/.bin/biome"), ["format", "--write", target
 
 function attributesOf(given: v.InferOutput<typeof Attributes>): Record<string, Attribute> {
   const readOnly = Object.values(given).filter(({ flags }) => flags === READ_ONLY);
-  // What is below a read-only attribute says nothing more.
+  // Attributes below a read-only one add nothing.
   const shown = Object.values(given).filter(
     ({ pulumi, source: added }) =>
       added === undefined && !readOnly.some((above) => /^(\.|\[)/.test(after(pulumi, above.pulumi))),
@@ -92,7 +92,7 @@ function attributesOf(given: v.InferOutput<typeof Attributes>): Record<string, A
   return Object.fromEntries(shown.map((attribute) => [attribute.pulumi, attributeOf(attribute)]));
 }
 
-/** What of `path` comes after `start`; empty when it does not begin so. */
+/** The rest of `path` after `start`; empty if it does not begin with it. */
 function after(path: string, start: string): string {
   return path.startsWith(start) ? path.slice(start.length) : "";
 }
@@ -117,7 +117,7 @@ function onlyConfigured(text: string): boolean {
   return /if configured|is configured and changes/.test(text);
 }
 
-/** A default is a value, or a list or an object as text in which `<null>` and `<unknown>` stand for what is not set. */
+/** A default is a value, or a list or object as text, in which `<null>` and `<unknown>` are values that are not set. */
 function defaultOf(given: unknown): unknown {
   if (typeof given !== "string" || !/^[[{]/.test(given)) return given;
   const value: unknown = JSON.parse(given.replace(/<null>|<unknown>/g, "null"), (_, inner) => inner ?? undefined);
@@ -130,7 +130,7 @@ function camelKeys(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [camel(name), camelKeys(inner)]));
 }
 
-/** What a validator's description says, as a rule. */
+/** A validator's description as a rule. */
 function ruleOf(text: string): Partial<Attribute> {
   const [, list] = /value must be one of[^:]*: \[(.*)\]/.exec(text) ?? [];
   const values = list?.match(/"[^"]*"/g)?.map((quoted) => quoted.slice(1, -1));
@@ -145,7 +145,7 @@ function ruleOf(text: string): Partial<Attribute> {
   throw new Error(`This script does not know the validator "${text}". Teach it, and infra/provider/facts/rules.ts.`);
 }
 
-/** `[sibling content_file]` and `[assets.jwt]` name an attribute beside the one that they are of. */
+/** Reads `[sibling content_file]` and `[assets.jwt]`, which name an attribute beside the validator's own. */
 function namesIn(text: string): string[] {
   return /\[(.*)\]/.exec(text)?.[1]?.split(",") ?? [];
 }

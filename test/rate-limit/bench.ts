@@ -1,4 +1,4 @@
-/** What is measured of the rate limiter. */
+/** The measures of the rate limiter. */
 import type { PatternBench } from "../bench/measure.ts";
 
 const what = { title: "rate limiter checks/s", subject: "limiter" };

@@ -7,11 +7,11 @@ useBrowser();
 const tokens = async (page: Page) => Number(await page.locator("#limit [data-tokens]").textContent());
 const note = (page: Page) => page.locator("#limit [data-note]").textContent();
 
-/** What the limiter itself says is left; the other files' tests draw from the same address's bucket. */
+/** The tokens left, from the limiter itself: tests of other files use the same address's bucket. */
 const left = async () => Number((await fetch(new URL("limit", stack.url))).headers.get("X-RateLimit-Remaining"));
 
 it("drains the bucket down to a 429, counts down, and sees it refill", { timeout: 180_000 }, async () => {
-  // An evicted bucket comes back with what it had leased gone, and refills from later on: a period and a half at most.
+  // An evicted bucket has lost its lease, so a refill may take a period and a half.
   await expect.poll(left, { timeout: 100_000, interval: 1_000 }).toBe(100);
   const page = await visit();
   await expect.poll(() => tokens(page)).toBe(100);
@@ -31,7 +31,7 @@ it("drains the bucket down to a 429, counts down, and sees it refill", { timeout
     expect.stringMatching(/^[1-3]$/),
   ]);
 
-  // Refilled by the clock alone: the page asks nobody.
+  // The page computes the refill without calls.
   const calls: string[] = [];
   page.on("request", (request) => calls.push(request.url()));
   await expect.poll(() => note(page)).toBe("A call of 5 tokens passes again.");
@@ -41,14 +41,14 @@ it("drains the bucket down to a 429, counts down, and sees it refill", { timeout
   await expect.poll(() => note(page)).toBe("200. Took 1 token.");
 });
 
-it("leaves the bucket alone: opening the page takes next to nothing", async () => {
+it("hardly uses the bucket: opening the page takes few tokens", async () => {
   const page = await visit();
   await expect.poll(() => page.locator("#limit [data-capacity]").textContent()).toBe("of 100 tokens");
   const calls: string[] = [];
   page.on("request", (request) => calls.push(new URL(request.url()).pathname));
   await page.reload();
   await expect.poll(() => page.locator("#ledger [data-link]").textContent()).toBe("Up to date");
-  // WebSockets (two more) are no requests here; /health, /limit and the page itself are free.
+  // The two WebSockets are not listed here; /health, /limit and the page itself are free.
   const paid = calls.filter((path) => !/^\/(health|limit|page\.\w+)?$/.test(path));
   expect(paid.length).toBeLessThanOrEqual(3);
 });

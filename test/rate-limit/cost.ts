@@ -1,4 +1,4 @@
-/** What the rate limiter costs: it is asked in front of every route. A denied request writes nothing. */
+/** The cost of the rate limiter, which checks every route. A denied request writes nothing. */
 import type { PatternCost } from "../../infra/cost/operation.ts";
 
 export const cost = { operations: {}, check: { ours: 0.1, articles: 1 } } satisfies PatternCost;

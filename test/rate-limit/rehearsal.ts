@@ -1,14 +1,14 @@
-/** A bucket never has more tokens than it had, and those that have come since: what was used up stays used up. */
+/** A bucket never has more tokens than it had plus those refilled since: used tokens stay used. */
 import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { holds, member, status } from "../../infra/smoke/expect.ts";
 
-/** Of the capacity. What is left is more than the calls of a reading need. */
+/** The share of the capacity to take. The rest is more than the calls of a read need. */
 const TAKEN_SHARE = 0.9;
 
 export const filling: Filling = {
   binding: "RATE_LIMITER",
   takesId: false,
-  // Buckets refill: the later one is filled, the less of it has come back when it is read.
+  // Buckets refill, so this pattern is filled last: then least has come back when it is read.
   last: true,
   async fill({ client }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
@@ -21,7 +21,7 @@ export const filling: Filling = {
     const left = Number(member(taken, "remaining"));
     const read = async () => {
       const remaining = Number(member(await peek(), "remaining"));
-      // What is shown is rounded down, so the bucket had less than one token more.
+      // The shown number is rounded down, so the bucket had up to one token more.
       const most = left + 1 + (performance.now() - asked) * perMs;
       holds(`${remaining} tokens are left, where at most ${Math.floor(most)} can be`, remaining <= most);
       return { admitted: "no more than the limit" };

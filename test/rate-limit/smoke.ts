@@ -1,11 +1,11 @@
-/** The rate limiter: says what is left, takes what a call costs, and a call it refuses costs nothing. */
+/** The rate limiter: shows the tokens left, takes the cost of a call, and takes nothing for a refused call. */
 import { equal, holds, member, status } from "../../infra/smoke/expect.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
-/** Of the capacity: enough that refilling does not make up for it between two calls. */
+/** The share of the capacity to take: more than is refilled between two calls. */
 const TAKEN_SHARE = 0.1;
 
-/** It takes tokens: what came after it might have to wait. */
+/** It takes tokens, so probes after it might have to wait. */
 export const last = true;
 
 export async function probe({ client }: Subject): Promise<string> {

@@ -1,4 +1,4 @@
-/** What is measured of sessions. */
+/** The measures of sessions. */
 import type { PatternBench } from "../bench/measure.ts";
 
 export const bench: PatternBench = {

@@ -29,7 +29,7 @@ it("logs in as a guest, by a cookie that no script can read, and logs out", asyn
   await expect.poll(() => state(page)).toBe("Logged in as guest-ada, guest");
 
   await page.getByRole("button", { name: "Log out" }).click();
-  await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is left.");
+  await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is stored any more.");
   expect(await page.context().cookies()).toEqual([]);
   expect(await page.getByRole("button", { name: "Read it" }).isDisabled()).toBe(true);
 });
@@ -42,11 +42,11 @@ it("is the same user in the chat room", async () => {
   await expect.poll(() => page.locator("#chat [data-link]").textContent()).toMatch(/^Live as anon-/);
 });
 
-it("counts down to both ends; reading moves the near one out, and not the far one", async () => {
+it("counts down to both ends; reading moves the near end away, but not the absolute one", async () => {
   const page = await visit();
   await logIn(page, "ada");
   expect(await secondsLeft(page, "absolute")).toBeGreaterThan(11 * 3600);
-  // The stack's sessions live a minute unless they are read, and are moved in steps of half of it.
+  // The stack's sessions live a minute unless they are read. Their end is moved in steps of half a minute.
   await expect.poll(() => secondsLeft(page, "sliding"), { timeout: 40_000 }).toBeLessThan(29);
   const far = await secondsLeft(page, "absolute");
   await page.getByRole("button", { name: "Read it" }).click();
@@ -55,7 +55,7 @@ it("counts down to both ends; reading moves the near one out, and not the far on
   expect(await secondsLeft(page, "absolute")).toBeLessThanOrEqual(far);
 });
 
-it("says so when the session has ended elsewhere", async () => {
+it("says that the session has ended elsewhere", async () => {
   const page = await visit();
   await logIn(page, "ada");
   const other = await page.context().newPage();
@@ -63,6 +63,6 @@ it("says so when the session has ended elsewhere", async () => {
   await other.getByRole("button", { name: "Log out" }).click();
   await expect.poll(() => state(other)).toBe("Logged out");
   await page.getByRole("button", { name: "Read it" }).click();
-  await expect.poll(() => note(page)).toBe("There is no session any more.");
+  await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
 });

@@ -1,7 +1,7 @@
-/** What sessions cost. */
+/** The cost of sessions. */
 import type { PatternCost } from "../../infra/cost/operation.ts";
 
-/** Rows of a session that is begun: its own, and those in the object of the user's sessions. */
+/** The rows for a new session: its own, and those in the list of its user's sessions. */
 export const BEGUN = { session: 7, listed: 3 } as const;
 
 export const cost = {
@@ -12,7 +12,7 @@ export const cost = {
       ours: BEGUN.session + BEGUN.listed,
       articles: 2,
     },
-    /** Of a session that is read once a second. */
+    /** For a session that is read once a second. */
     read: { option: "session-reads", says: "reads of sessions", ours: 0.02, articles: 1 },
   },
 } satisfies PatternCost;

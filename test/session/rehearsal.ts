@@ -1,4 +1,4 @@
-/** A session keeps whose it is and when it ends at the latest; each reading moves its expiry, which is not compared. */
+/** A session keeps its user and its absolute end. Its expiry is not compared, because each read moves it. */
 import type { Filling } from "../../infra/rehearsal/filling.ts";
 import { member, status } from "../../infra/smoke/expect.ts";
 
@@ -15,7 +15,7 @@ export const filling: Filling = {
       const found = status("GET /session", await client.call("/session", { token }), 200);
       return Object.fromEntries(KEPT.map((name) => [name, member(found, "session", name)]));
     };
-    // A token is in the region nearest to its caller, and says which.
+    // A session is in the region nearest to its caller; the token names the region.
     return { read, region: token.slice(0, token.indexOf("~")) };
   },
 };

@@ -1,4 +1,4 @@
-/** What the real Pulumi CLI's `pulumi new` makes of this project, in a folder of its own outside of this checkout. */
+/** Runs `pulumi new` of the real Pulumi CLI on this project, in a folder outside of this checkout. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
@@ -11,16 +11,16 @@ import { Terminal } from "../terminal.ts";
 
 const run = promisify(execFile);
 
-/** A clean copy of this project, and the CLI that makes others of it. */
+/** A clean copy of this project, from which the CLI makes new projects. */
 export class Template {
   readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "template-")));
   readonly folder = join(this.#dir, "template");
-  /** Its files, seen from the folder. */
+  /** Its files, relative to the folder. */
   readonly files = copyFiles(this.folder);
 
   /**
-   * `pulumi new` under `name`. With `--generate-only`, which writes the files: the rest (a stack, npm install) needs
-   * Pulumi's language host. @throws Error with what the CLI said, where it makes no project.
+   * Runs `pulumi new` with `name`, with `--generate-only`, which only writes the files: the rest (a stack, npm install)
+   * needs Pulumi's language host. @throws Error with the CLI's output if it makes no project.
    */
   async make(name: string): Promise<NewProject> {
     const root = join(this.#dir, name);
@@ -39,7 +39,7 @@ export class Template {
       ({ stdout, stderr }) => stdout + stderr,
       (error: unknown) => {
         const said = error instanceof Error ? error.message : String(error);
-        // It looks for the language host at its end, when all files are written.
+        // It looks for the language host only after it has written all files.
         if (said.includes("no language plugin 'pulumi-language-nodejs' found")) return `Created project '${name}'`;
         throw error;
       },
@@ -48,14 +48,14 @@ export class Template {
     return new NewProject(root);
   }
 
-  /** Ends what still runs in the projects, as after a step that took too long, and removes them. */
+  /** Ends commands that still run, such as after a step that took too long, and removes the projects. */
   remove(): void {
     for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
 
-/** Commands that have not ended, each in a process group of its own. */
+/** Running commands, each in a process group of its own. */
 const running = new Set<ChildProcess>();
 
 export class NewProject {
@@ -65,12 +65,12 @@ export class NewProject {
     this.root = root;
   }
 
-  /** Has the packages that `other` has installed. */
+  /** Uses the packages that `other` has installed. */
   share(other: NewProject): void {
     symlinkSync(join(other.root, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
-  /** Runs a command to its end, as a user types it, and says how long it took. */
+  /** Runs a command to its end, as a user types it, and prints how long it took. */
   async run(command: string): Promise<Ended> {
     const begun = Date.now();
     const child = this.#start(command);
@@ -86,8 +86,8 @@ export class NewProject {
   }
 
   /**
-   * `npm start` at free ports, `npm run smoke` against what it says, what the stack staging would be in that account,
-   * and Ctrl-C; what each has printed.
+   * Runs `npm start` at free ports, `npm run smoke` with its address, the plan of the stack staging in that account,
+   * and Ctrl-C. Returns the output of each.
    */
   async firstDay(): Promise<{ readonly start: string; readonly smoke: Ended; readonly plan: Ended }> {
     const terminal = new Terminal(this.#start("npm start", { DURABLE_STACK_PORT: "0", DURABLE_STACK_API_PORT: "0" }));
@@ -117,7 +117,7 @@ export class NewProject {
   }
 }
 
-/** This process's environment without what npm, vitest and this project's scripts have added to it. */
+/** This process's environment without the additions of npm, vitest and this project's scripts. */
 function outside(): NodeJS.ProcessEnv {
   const added =
     /^(npm_(?!config_)|npm_config_(local_)?prefix$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_)/;

@@ -1,7 +1,7 @@
 /**
- * `npm run pattern -- remove|add` and `npm run init -- --patterns`: whatever is taken out, what is left is whole. Each
- * removal is tried in a copy of its own, by the checks and the compiler; the extremes also by their tests, `npm start`
- * and the smoke test.
+ * `npm run pattern -- remove|add` and `npm run init -- --patterns`: after any removal, the rest works. Each removal
+ * runs in a copy of its own, with the checks and the compiler; the extremes also with their tests, `npm start` and the
+ * smoke test.
  */
 import { createInterface } from "node:readline";
 import * as v from "valibot";
@@ -18,7 +18,7 @@ afterAll(() => {
   for (const copy of made) copy.remove();
 });
 
-/** A copy that is committed, in which a command has run well. */
+/** A committed copy, in which a command has succeeded. */
 async function copyAfter(command: string): Promise<{ copy: ProjectCopy; text: string }> {
   const copy = new ProjectCopy();
   made.push(copy);
@@ -33,14 +33,14 @@ async function succeeds(copy: ProjectCopy, command: string): Promise<string> {
 }
 
 const CHECKS = "npm run -s build:page && npm run -s check && npm run -s migrations -- lint";
-/** With the compiler, over the projects that a pattern is part of: it is most of the time. */
+/** With the compiler for the projects that have patterns. This takes most of the time. */
 const WHOLE = `${CHECKS} && tsc -p worker && tsc -p test/worker`;
-/** With the compiler, over everything. */
+/** With the compiler for everything. */
 const EVERYTHING = `${CHECKS} && npm run -s typecheck`;
 
 const Started = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number(), adminToken: v.string() }));
 
-/** The tests that are left of the Worker's and of the tools', then the main job and its smoke test. */
+/** Runs the remaining tests of the Worker and the tools, then `npm start` and the smoke test. */
 async function works(copy: ProjectCopy, tests = ""): Promise<string> {
   await succeeds(copy, `vitest run --project worker --project infra ${tests}`);
   const account = copy.start("exec node infra/commands/start.ts start --port 0 --api-port 0 --json");
@@ -52,7 +52,7 @@ async function works(copy: ProjectCopy, tests = ""): Promise<string> {
       expect(code, text).toBe(0);
       return text;
     }
-    throw new Error("npm start ended without a word");
+    throw new Error("npm start ended without output");
   } finally {
     account.kill("SIGTERM");
   }
@@ -60,12 +60,12 @@ async function works(copy: ProjectCopy, tests = ""): Promise<string> {
 
 const all: readonly PatternFacts[] = patterns;
 const folders = all.map(({ folder }) => folder);
-/** One that no other needs, and one that needs no other: each can be the only one that is gone, or left. */
+/** A pattern that no other needs, and one that needs no other: these can be removed, or kept, alone. */
 const [free = ""] = folders.filter((folder) => dependentsOf(all, folder).length === 0);
 const alone = [...new Set([folders[0] ?? "", folders.at(-1) ?? ""])];
 const classOf = (name: string) => all.find(({ folder }) => folder === name)?.class ?? "";
 
-/** Files outside of the patterns' two folders that a removal may touch. */
+/** The files outside of a pattern's two folders that a removal may change. */
 const TOUCHED = [
   "worker/index.ts",
   "worker/patterns.ts",
@@ -75,13 +75,13 @@ const TOUCHED = [
   "infra/migrations.lock",
   "README.md",
   "docs/access.md",
-  /** Where the pattern has settings. */
+  /** If the pattern has settings. */
   /^Pulumi\..*yaml$/,
 ];
 const isExpected = (file: string) => TOUCHED.some((one) => (typeof one === "string" ? one === file : one.test(file)));
 
-describe.concurrent("a pattern is taken out", () => {
-  it.each(folders)("%s alone, or with what needs it", async (folder) => {
+describe.concurrent("a pattern is removed", () => {
+  it.each(folders)("%s alone, or with the patterns that need it", async (folder) => {
     const gone = [folder, ...dependentsOf(all, folder)];
     const { copy, text } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
     for (const name of gone) expect(text).toContain(`worker/${name}/`);
@@ -93,29 +93,29 @@ describe.concurrent("a pattern is taken out", () => {
     expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
   });
 
-  it.each(alone)("all but %s: its tests pass, it starts, and it is well", async (folder) => {
+  it.each(alone)("all but %s: its tests pass, it starts, and the smoke test passes", async (folder) => {
     const gone = folders.filter((name) => name !== folder);
     const { copy } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
     await succeeds(copy, EVERYTHING);
-    // Of the tools, those that go by the list of patterns.
+    // Of the tools, those that use the list of patterns.
     const smoke = await works(copy, `test/worker test/${folder}/ test/infra/config test/infra/pattern`);
     expect(smoke).toMatch(new RegExp(`ok +${folder} `));
     for (const name of gone) expect(smoke).not.toMatch(new RegExp(`ok +${name} `));
     await succeeds(copy, "npm run -s cost -- --requests 1M && npm run -s bench -- --quick");
   });
 
-  it("by init, on the first day: a project with two patterns, under its own name", async () => {
+  it("by init, on the first day: a project with two patterns and its own name", async () => {
     const kept = folders.filter((folder) => !all.find((facts) => facts.folder === folder)?.needs).slice(-2);
     const { copy } = await copyAfter(`npm run -s init -- --name my-app --patterns ${kept.join(",")}`);
     await succeeds(copy, EVERYTHING);
     const created = kept.map((folder) => `.create("${classOf(folder)}")`).join("");
-    // Where the formatter breaks the line, and puts a comma behind it, is its own.
+    // The formatter may break the line and add a comma.
     expect(copy.read("infra/migrations.ts").replace(/,?\s+/g, "")).toContain(`(classes)=>classes${created})`);
   });
 });
 
 describe("a pattern is added", () => {
-  it("and works at once: checks, its tests, the main job, the smoke test, and a rehearsal over what was before", async () => {
+  it("and works at once: checks, its tests, npm start, the smoke test, and a rehearsal over the old release", async () => {
     const { copy, text } = await copyAfter("npm run -s pattern -- add job-queue");
     expect(text).toContain("JobQueueDO answers at /job-queue");
     await succeeds(copy, `${CHECKS} && npm run -s types -- --check`);
@@ -125,7 +125,7 @@ describe("a pattern is added", () => {
   });
 });
 
-describe("where the history is known somewhere", () => {
+describe("after a release with its class", () => {
   it("a step deletes the class, and the stack must allow it", async () => {
     const copy = new ProjectCopy();
     made.push(copy);

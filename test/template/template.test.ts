@@ -1,6 +1,6 @@
 /**
- * `pulumi new <this project>` under other names, then `npm run init`: what a user gets works from the first command on.
- * All of `npm test` runs once, in the project that init has completed.
+ * `pulumi new <this project>` with other names, then `npm run init`: the new project works from the first command on.
+ * All of `npm test` runs once, in the project after init.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { projectName } from "../../infra/stack/project.ts";
 import { type NewProject, Template } from "./new-project.ts";
 
 const template = new Template();
-/** Under another name, with packages of its own. */
+/** A project with another name, with its own packages. */
 let renamed: NewProject;
 beforeAll(async () => {
   renamed = await template.make("my-app");
@@ -32,7 +32,7 @@ async function isWell(project: NewProject, name: string): Promise<void> {
   expect(plan.code, plan.text).toBe(0);
 }
 
-/** A project that nobody has touched since `pulumi new`, with the packages of the one that installed them. */
+/** A project that is unchanged since `pulumi new`, with the packages of `renamed`. */
 async function untouched(name: string): Promise<NewProject> {
   const project = await template.make(name);
   project.share(renamed);
@@ -50,12 +50,12 @@ describe("under another name", () => {
     expect(projectName(renamed.root)).toBe("my-app");
   });
 
-  it("types are right before anything was built", async () => {
+  it("types are right before the first build", async () => {
     await succeeds(renamed, "npx tsc -p worker");
     expect(existsSync(join(renamed.root, "worker/page/assets.gen.js"))).toBe(false);
   });
 
-  it("npm start is ready, all five patterns are well, and staging has a plan", () => isWell(renamed, "my-app"));
+  it("npm start is ready, the smoke test passes, and staging has a plan", () => isWell(renamed, "my-app"));
 
   it("the rehearsal passes", async () => {
     await succeeds(renamed, "npm run -s build && npm run -s rehearse -- --from dist/release");
@@ -65,7 +65,7 @@ describe("under another name", () => {
 describe("after npm run init", () => {
   const init = "npm run -s init -- --name my-app --hostname api.example.com";
 
-  it("it has the name everywhere, and nothing that is the template's alone", async () => {
+  it("it has the name everywhere, and nothing that only the template needs", async () => {
     const git = "git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false";
     const commit = (message: string) => `git add --all && ${git} commit -q -m "${message}"`;
     await succeeds(renamed, `git init -q && ${commit("As pulumi new has made it")}`);
@@ -83,25 +83,25 @@ describe("after npm run init", () => {
     await succeeds(renamed, "npm ls --package-lock-only >/dev/null && bash -n .ci/run");
   });
 
-  it("npm start is ready again over what it had, and all five patterns are well", () => isWell(renamed, "my-app"));
+  it("npm start is ready again with its data, and the smoke test passes", () => isWell(renamed, "my-app"));
 
   it.each(["npm run check", "npm run typecheck", "npm run -s migrations -- lint"])("%s passes", async (command) => {
     await succeeds(renamed, command);
   });
 
-  // Between five and six minutes on 2 cores that do nothing else.
+  // Between five and six minutes on 2 idle cores.
   it("npm test passes", { timeout: 900_000 }, async () => {
     await succeeds(renamed, "npm test");
   });
 });
 
 describe.each(["app2", "42", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
-  it("npm start is ready, all five patterns are well, and staging has a plan", async () => {
+  it("npm start is ready, the smoke test passes, and staging has a plan", async () => {
     await isWell(await untouched(name), name);
   });
 });
 
-it("check and migrations lint pass before npm run init, too", async () => {
+it("check and migrations lint pass before npm run init too", async () => {
   await succeeds(await untouched("app3"), "npm run check && npm run -s migrations -- lint");
 });
 
@@ -114,7 +114,7 @@ it("a name with a dot is refused by npm start, with the reason and what to do", 
     /Fix: set workerName in Pulumi\.local\.yaml; or, before anything is deployed, rename the project/,
   );
   expect(text).not.toMatch(/\n\s+at /);
-  // And init, which renames it.
+  // npm run init renames it.
   await succeeds(project, "npm run -s init -- --name my-app");
   expect(projectName(project.root)).toBe("my-app");
 });

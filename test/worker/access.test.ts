@@ -1,4 +1,4 @@
-/** Who may do what: every cell of the table in docs/access.md, tried against the running Worker. */
+/** Who may do what: checks every cell of the table in docs/access.md with calls to the running Worker. */
 import { env } from "cloudflare:workers";
 import { Hono } from "hono";
 import * as v from "valibot";
@@ -18,7 +18,7 @@ const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eag
 const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
-/** Without sessions nobody is a user or a guest. */
+/** Without sessions there are no users and no guests. */
 const hasSessions = folders.includes("session");
 const kinds = KINDS.filter((kind) => hasSessions || (kind !== "user" && kind !== "guest"));
 
@@ -60,19 +60,19 @@ describe("every cell of docs/access.md", () => {
   const isLive = async (kind: Kind) =>
     shown.has(kind) && (await ask("/session", { headers: shown.get(kind) ?? {} })).status === 200;
 
-  /** The answer to what `tries.ts` sends to a route: on a thing of `owner`, in a room of this rule. */
+  /** Makes the route's call of `tries.ts`, about a thing of `owner`, in a room with this rule. Returns the answer. */
   async function tried(
     route: string,
     owner: string,
     headers: Headers,
     { rule = "members", more = {} }: { rule?: string; more?: object } = {},
   ) {
-    const { path, ...attempt } = (await tries[route]?.(owner, rule)) ?? { path: `no tries.ts tries ${route}` };
+    const { path, ...attempt } = (await tries[route]?.(owner, rule)) ?? { path: `no tries.ts has a call for ${route}` };
     return ask(path, { ...attempt, headers: { ...attempt.headers, ...headers }, ...more });
   }
 
   it.each(cells)("$route for $kind: $cell", async ({ route, action, kind, cell }) => {
-    // What ends sessions ends some that nothing else needs.
+    // Calls that end sessions get sessions of their own.
     const ends = /^(DELETE|POST) \/session(\/|$)(?!create)/.test(route);
     const own = { user: () => logIn("ann"), guest: () => logIn("gus", {}) };
     const headers = (ends && (kind === "user" || kind === "guest") ? await own[kind]() : shown.get(kind)) ?? {};
@@ -83,7 +83,7 @@ describe("every cell of docs/access.md", () => {
         expect(isRefused(await tried(route, "ben", headers))).toBe(false);
         break;
       case "no":
-        // Where a session is meant, there is none: 401 or, for what was shown instead, 404.
+        // These callers have no session: 401, or 404 for another token in its place.
         if (action === "session.use") expect([401, 404, 200]).toContain((await tried(route, "ann", headers)).status);
         else expect((await tried(route, kind === "user" ? "ann" : "ben", headers)).status).toBe(refused);
         break;
@@ -105,7 +105,7 @@ describe("every cell of docs/access.md", () => {
         expect((await tried(route, "ann", headers, { rule: "members" })).status === 403).toBe(
           kind !== "user" && kind !== "anonymous",
         );
-        // Whose a file is, and who reads it, must have a name.
+        // A caller without a name may neither upload nor read files.
         const nameless = kind === "anonymous" && action === "chat.attach";
         expect(isRefused(await tried(route, "ben", headers, { rule: "public" }))).toBe(nameless);
         if (cell.endsWith("granted")) {
@@ -114,7 +114,7 @@ describe("every cell of docs/access.md", () => {
         break;
       }
       default:
-        throw new Error(`nobody knows what "${cell}" means`);
+        throw new Error(`"${cell}" is not a known kind of cell`);
     }
   });
 
@@ -130,7 +130,7 @@ describe("every cell of docs/access.md", () => {
       );
   });
 
-  it("is of a route, and every route that an action guards is in it", async () => {
+  it("is about an existing route, and every guarded route is in the table", async () => {
     const Operation = v.object({ "x-access": v.optional(v.object({ action: v.string() })) });
     const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), Operation)) });
     const { paths } = v.parse(Document, (await ask("/openapi.json")).body);
@@ -144,7 +144,7 @@ describe("every cell of docs/access.md", () => {
 });
 
 describe("a route without an action", () => {
-  it("is found, whatever else stands in front of it", () => {
+  it("is found, whatever other middleware is in front of it", () => {
     const routes = new Hono<App>().get("/bare", (c) => c.text("open")).post("/bare", (c) => c.text("open"));
     expect(guardedRoutes(routes)).toEqual([
       { method: "GET", path: "/bare", action: undefined },

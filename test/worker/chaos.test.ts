@@ -1,4 +1,4 @@
-/** Bad input of every kind, over HTTP: never a 500. */
+/** Bad HTTP input of every kind never gives a 500. */
 import fc from "fast-check";
 import * as v from "valibot";
 import { expect, it } from "vitest";
@@ -6,12 +6,12 @@ import { operations, seed, Tally } from "./chaos.ts";
 import { ADMIN, fetchApp } from "./helpers.ts";
 import type { Tries } from "./tries.ts";
 
-/** Good calls, by route: of things that are there. */
+/** Good calls by route, about things that exist. */
 const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eager: true });
 const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
 
 const Document = v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) });
-/** Every route that the Worker describes, with something in the place of each parameter of its path. */
+/** Every route of the OpenAPI document, with values for the parameters of its path. */
 const { paths } = v.parse(Document, await (await fetchApp("/openapi.json")).json());
 const ROUTES = Object.entries(paths).flatMap(([path, operations]) =>
   Object.keys(operations).map((method) => [method.toUpperCase(), path.replace(/\{\w+\}/g, "k")] as const),
@@ -54,13 +54,13 @@ const segment = fc.oneof(
 );
 const route = fc.constantFrom(...ROUTES);
 const method = fc.constantFrom(...METHODS);
-/** A good call of a thing that is there, which then gets headers, a query and perhaps a body of another kind. */
+/** A good call about a thing that exists, with random headers and query, and perhaps another body. */
 const good = fc.record({
   good: fc.constantFrom(...Object.keys(tries)),
   headers: fc.constantFrom<Record<string, string>>({}, ADMIN),
   otherBody: fc.boolean(),
 });
-/** Mostly what exists; then deeper paths, other methods, and anything. */
+/** Mostly existing routes; then deeper paths, other methods, and anything. */
 const request = fc.oneof(
   { weight: 6, arbitrary: good },
   { weight: 6, arbitrary: route.map(([method, path]) => ({ method: `${method}`, path: `${path}` })) },
@@ -89,7 +89,7 @@ const text = fc.oneof(
     "__Host-session=x",
   ),
 );
-/** What a header can hold; the rest never leaves a client. */
+/** Values that a header can have; a client cannot send others. */
 const headerValue = text.filter((value) => /^[\x20-\x7e]*$/.test(value));
 const query = fc.array(fc.tuple(fc.constantFrom(...PARAMETERS), text), { maxLength: 3 });
 const headers = fc.array(fc.tuple(fc.constantFrom(...HEADERS), headerValue), { maxLength: 4 });
@@ -127,13 +127,13 @@ type Asked =
 async function called(asked: Asked, content: string): Promise<Request> {
   if ("path" in asked) return { ...asked, headers: {}, body: content };
   const attempt = await tries[asked.good]?.("ann", "public");
-  if (!attempt) throw new Error(`nothing tries ${asked.good}`);
+  if (!attempt) throw new Error(`no tries.ts has a call for ${asked.good}`);
   const { path, json, method = asked.good.split(" ", 1)[0] ?? "", headers } = attempt;
   const text = typeof json === "string" ? json : JSON.stringify(json);
   return { method, path, headers: { ...headers, ...asked.headers }, body: asked.otherBody ? content : text };
 }
 
-it("HTTP: every answer is a good one or a problem, and none is a 500", async () => {
+it("HTTP: every answer is a success or a problem, and none is a 500", async () => {
   const tally = new Tally();
   let violations = 0;
   await fc.assert(

@@ -1,4 +1,4 @@
-/** What the chaos suites share: a seed that makes a run replayable, faults, and the account of what was done. */
+/** Helpers of the chaos tests: a seed to repeat a run, faults, and a tally of what was done. */
 import { abortAllDurableObjects, evictAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, inject, vi } from "vitest";
 
@@ -11,11 +11,11 @@ declare module "vitest" {
 export const { seed, operations } = inject("chaos");
 
 beforeEach(() => {
-  // The request log would bury what the suites have to say.
+  // The request log would hide the reports of the tests.
   for (const level of ["log", "warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
 });
 
-/** Gives the tests of a file a clock of their own, which faults and tests may move. */
+/** Gives the tests of a file their own clock, which faults and tests may move. */
 export function useOwnClock(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
@@ -25,7 +25,7 @@ export function useOwnClock(): void {
   });
 }
 
-/** Random numbers from a seed (mulberry32), so that a run can be repeated. */
+/** Random numbers from a seed (mulberry32), to repeat a run. */
 export class Dice {
   #state: number;
 
@@ -55,7 +55,7 @@ export class Dice {
   }
 }
 
-/** What went on, by name. */
+/** Counts events by name. */
 export class Tally {
   readonly #counts = new Map<string, number>();
 
@@ -63,7 +63,7 @@ export class Tally {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
   }
 
-  /** One line for people; printed whether the suite passes or not. Faults are what was counted as `× …`. */
+  /** Prints one line, whether the test passes or not. Names that begin with `× ` are faults. */
   report(suite: string, done: number, violations: number): void {
     const counts = [...this.#counts];
     const faults = counts.reduce((sum, [what, count]) => sum + (what.startsWith("×") ? count : 0), 0);
@@ -74,12 +74,12 @@ export class Tally {
   }
 }
 
-/** The same for every pattern: so many of its operations come with a fault. */
+/** This share of the operations comes with a fault. */
 const FAULTS_PER_OPERATION = 0.1;
 const FAULTS = ["hibernation", "eviction", "crash", "alarm early", "alarm late", "alarm twice", "clock step"] as const;
 const LATE_MS = 10_000;
 
-/** Does, beside one operation in ten, one of the things that may happen to objects at any time. */
+/** Causes a random fault beside one operation in ten. */
 export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
   if (!dice.chance(FAULTS_PER_OPERATION)) return;
   const kind = dice.pick(FAULTS);
@@ -94,11 +94,11 @@ export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableOb
       for (let i = 0; i < (kind === "alarm twice" ? 2 : 1); i++) await runDurableObjectAlarm(stub());
     }
   } catch {
-    // The object of the alarm has just been brought down by another fault.
+    // Another fault has just crashed the object of the alarm.
   }
 }
 
-/** Tries an idempotent call until it succeeds, as a client does whose answers get lost. */
+/** Repeats an idempotent call until it succeeds, like a client whose answers get lost. */
 export async function insist<T>(tally: Tally, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -1,4 +1,4 @@
-/** What all routes have in common: problems, limits, headers, CORS, the page, the document, the log. */
+/** Behaviour of all routes: problems, limits, headers, CORS, the page, the OpenAPI document, the log. */
 import { env } from "cloudflare:workers";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
@@ -14,7 +14,7 @@ import { callFailing, callSample, sampleApp } from "./sample.ts";
 afterEach(() => vi.restoreAllMocks());
 
 describe("problems", () => {
-  it("are what an unknown path gets", async () => {
+  it("answer an unknown path", async () => {
     const answer = await call("/nowhere");
     expect(answer.status).toBe(404);
     expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
@@ -35,14 +35,14 @@ describe("problems", () => {
     expect(await call("/nowhere", { method: "DELETE" })).toMatchObject({ status: 404 });
   });
 
-  it("do not stand in the way of HEAD and OPTIONS", async () => {
+  it("do not prevent HEAD and OPTIONS", async () => {
     expect(await call("/health", { method: "HEAD" })).toMatchObject({ status: 200, body: "" });
     const options = await call("/health", { method: "OPTIONS" });
     expect(options.status).toBe(204);
     expect(options.headers.get("Allow")).toBe("GET, HEAD");
   });
 
-  it("never show what went wrong inside", async () => {
+  it("never show an internal error", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const broken = { ...env, SETTINGS: { secret: "s3cret" } };
     const response = await app.fetch(new Request("https://stack.test/health"), broken);
@@ -62,7 +62,7 @@ describe("a body", () => {
     expect((await add(json)).status).toBe(json === "" ? 200 : 400);
   });
 
-  it.each(["null", "1", '"x"', "[]", "true"])("that is %s and no object is refused", async (json) => {
+  it.each(["null", "1", '"x"', "[]", "true"])("that is %s and not an object is refused", async (json) => {
     expect((await add(json)).status).toBe(400);
   });
 
@@ -89,7 +89,7 @@ describe("a body", () => {
     expect(await add('{"by":2}', { "Content-Type": type })).toMatchObject({ body: { sum: 3 } });
   });
 
-  it("over the limit is 413, whether it says its length or not", async () => {
+  it("over the limit is 413, with or without a declared length", async () => {
     const padded = `{"by":1${" ".repeat(20_000)}}`;
     expect((await add(padded)).status).toBe(413);
     const endless = new ReadableStream<Uint8Array>({
@@ -106,7 +106,7 @@ describe("a body", () => {
     expect(response.status).toBe(413);
   });
 
-  it("with the keys of prototypes harms nobody", async () => {
+  it("with keys like __proto__ does no harm", async () => {
     await add('{"by":1,"__proto__":{"by":7,"polluted":true}}');
     await add('{"constructor":{"prototype":{"polluted":true}}}');
     expect(Reflect.get({}, "polluted")).toBeUndefined();
@@ -138,12 +138,12 @@ describe("cross-origin calls", () => {
     expect(simple.headers.get("Vary")).toContain("Origin");
   });
 
-  it("are also told of problems", async () => {
+  it("can also read problems", async () => {
     const answer = await call("/nowhere", { headers: { Origin: "https://app.example" }, settings });
     expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
   });
 
-  it("get no permission from anywhere else", async () => {
+  it("are not allowed from other origins", async () => {
     for (const origin of ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"]) {
       const answer = await callSample("/sample", {
         method: "OPTIONS",
@@ -156,7 +156,7 @@ describe("cross-origin calls", () => {
 });
 
 describe("every answer", () => {
-  it("has a request id, is not sniffed, and is not kept", async () => {
+  it("has a request id, and must not be sniffed or cached", async () => {
     const { headers } = await call("/health");
     expect(headers.get("X-Request-Id")).toMatch(/^[\w-]{10,}$/);
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
@@ -165,7 +165,7 @@ describe("every answer", () => {
 });
 
 describe("the request log", () => {
-  it("has one line of JSON a request: route, class, region, outcome, and nothing of the caller", async () => {
+  it("has one line of JSON per request: route, class, region, outcome, and nothing about the caller", async () => {
     const logged = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const id = unique();
     const answer = await callSample(`/sample?id=us~${id}`, { json: { by: 0 }, headers: ADMIN });
@@ -205,7 +205,7 @@ describe("the admin token", () => {
       { ...env, ...more },
     );
 
-  it("is one of two while callers change over, and one alone before and after", async () => {
+  it("is one of two while callers change to the new one, and a single one before and after", async () => {
     const both = { ADMIN_TOKEN: "the-new-token", ADMIN_TOKEN_PREVIOUS: "the-old-token" };
     const statuses = async (more: object) =>
       Promise.all(["the-new-token", "the-old-token", "another"].map(async (token) => (await ask(token, more)).status));
@@ -221,7 +221,7 @@ describe("the page", () => {
     ["/", "text/html"],
     ["/page.css", "text/css"],
     ["/page.js", "text/javascript"],
-  ])("%s is served with an ETag, and not again to who has it", async (path, type) => {
+  ])("%s is served with an ETag, and not again to a client that has it", async (path, type) => {
     const first = await call(path);
     expect(first.status).toBe(200);
     expect(first.headers.get("Content-Type")).toContain(type);
@@ -232,7 +232,7 @@ describe("the page", () => {
     expect((await call(path, { headers: { "If-None-Match": '"old"' } })).status).toBe(200);
   });
 
-  it("allows no script and no style but its own files", async () => {
+  it("allows only its own scripts and styles", async () => {
     const { headers, body } = await call("/");
     const policy = headers.get("Content-Security-Policy") ?? "";
     expect(policy).toContain("default-src 'none'");
@@ -253,7 +253,7 @@ describe("the OpenAPI document", () => {
     ),
   });
 
-  it("describes every route, and no other", async () => {
+  it("describes all routes, and no others", async () => {
     const { paths } = v.parse(Document, (await call("/openapi.json")).body);
     const described = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
@@ -271,7 +271,7 @@ describe("the OpenAPI document", () => {
     expect((await call("/openapi.json")).body).toMatchObject({ info: { title } });
   });
 
-  it("describes what is checked: a number has the limits that refuse", async () => {
+  it("describes the checks: a number has the same limits", async () => {
     const { body } = await callSample("/openapi.json");
     expect(body).toMatchObject({
       paths: {
@@ -299,7 +299,7 @@ describe("the OpenAPI document", () => {
 });
 
 describe("JSON Schema", () => {
-  it("is what valibot's own converter makes of the same schema", () => {
+  it("equals the result of valibot's own converter", () => {
     const schema = v.strictObject({
       text: v.pipe(v.string(), v.minLength(2), v.maxLength(9), v.regex(/^x/), v.normalize("NFC")),
       count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5)), 3),
@@ -314,12 +314,12 @@ describe("JSON Schema", () => {
     expect(jsonSchema(schema)).toEqual(expected);
   });
 
-  it("is not guessed of a schema that it does not know", () => {
+  it("throws for an unknown schema", () => {
     expect(() => jsonSchema(v.bigint())).toThrow('valibot\'s "bigint"');
   });
 });
 
-describe("retries towards objects", () => {
+describe("retries of calls to objects", () => {
   const failing = (times: number, flags: object) => {
     let attempts = 0;
     const attempt = async () => {
@@ -367,13 +367,13 @@ describe("the stack's settings", () => {
     expect(() => stackOf(wrong)).toThrow(/SETTINGS\.corsOrigins\.0/);
   });
 
-  it("have defaults where they name nothing, and drop what this release does not know", () => {
+  it("have defaults for missing keys, and drop keys that this release does not know", () => {
     const { settings } = stackOf({ ...env, SETTINGS: { environment: "dev", later: 1 } });
     expect(settings).toMatchObject({ access: "rules", corsOrigins: [] });
     expect(JSON.stringify(settings)).not.toContain("later");
   });
 
-  it("must have a home region that there is, and no prefix twice", () => {
+  it("must have an existing home region, and no prefix twice", () => {
     const { regions } = stackOf(env);
     expect(() => stackOf({ ...env, REGIONS: { ...regions, home: "mars" } })).toThrow(/home is not the id of a region/);
     const twins = regions.regions.map((region) => ({ ...region, prefix: "same" }));

@@ -1,4 +1,4 @@
-/** Conditional and partial requests by RFC 9110, whatever callers write into the headers. */
+/** Conditional and partial requests by RFC 9110, with any headers. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decide } from "../../worker/http/conditional.ts";
@@ -46,7 +46,7 @@ describe("a request for a file", () => {
     [{ Range: "bytes=2-4", "If-None-Match": '"a1"' }, { status: 304 }],
   ])("with %j is answered %j", (headers, decision) => expect(asked(headers)).toEqual(decision));
 
-  it("is never answered with bytes that the file does not have", () => {
+  it("is never answered with bytes outside of the file", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[ -~]{0,40}$/), fc.integer({ min: 1, max: 1_000 }), (text, size) => {
         for (const range of [text, `bytes=${text}`]) {

@@ -1,8 +1,8 @@
-/** Group commit by itself, with writes that end when the test says so. */
+/** Group commit by itself. The test decides when writes end. */
 import { expect, it } from "vitest";
 import { GroupCommit } from "../../worker/objects/group-commit.ts";
 
-/** Commits to a disk that writes down how many changes each write took along. */
+/** Commits to a simulated disk, which records how many changes each write had. */
 function aDisk() {
   const writes: { changes: readonly number[]; done: () => void; fail: (why: Error) => void }[] = [];
   let made = 0;
@@ -15,7 +15,7 @@ function aDisk() {
   const change = () => commits.commit(++made);
   const end = async (index: number) => {
     writes[index]?.done();
-    // What hangs on it comes before the next tick of the timer.
+    // Waits for the reactions, which come before the next tick of the timer.
     await new Promise((resolve) =>
       queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => resolve(undefined)))),
     );
@@ -34,7 +34,7 @@ it("a lone caller's write begins at once, every time", async () => {
   expect(sizes()).toEqual([1, 1, 1]);
 });
 
-it("what comes during a write shares the next, and is not durable before it", async () => {
+it("changes that come during a write share the next one, and are not durable before it", async () => {
   const { change, sizes, end } = aDisk();
   let durable = 0;
   const count = () => durable++;
@@ -44,7 +44,7 @@ it("what comes during a write shares the next, and is not durable before it", as
   await end(0);
   await first;
   expect(durable).toBe(1);
-  // The first caller might call again; it does not.
+  // The first caller could call again, but does not.
   await expect.poll(sizes).toEqual([1, 31]);
   expect(durable).toBe(1);
   await end(1);
@@ -52,7 +52,7 @@ it("what comes during a write shares the next, and is not durable before it", as
   expect(durable).toBe(32);
 });
 
-it("every change has the answer to it, and can be found until a write takes it along", async () => {
+it("every change gets its own answer, and can be found until a write takes it", async () => {
   const { commits, change, end } = aDisk();
   const answers = [change(), change(), change()];
   expect(commits.waiting).toEqual([2, 3]);
@@ -62,12 +62,12 @@ it("every change has the answer to it, and can be found until a write takes it a
   expect(await Promise.all(answers)).toEqual(["wrote 1", "wrote 2", "wrote 3"]);
 });
 
-it("a change that its write does not answer fails", async () => {
+it("a change without an answer from its write fails", async () => {
   const commits = new GroupCommit<number, number>(async () => []);
   await expect(commits.commit(1)).rejects.toThrow("got no answer");
 });
 
-it("callers who come again at once are all in one write, with no wait for the last", async () => {
+it("callers who come back at once are all in one write, without a wait for the last", async () => {
   const { change, sizes, end } = aDisk();
   const callers = [change(), change(), change()];
   await end(0);
@@ -83,7 +83,7 @@ it("callers who come again at once are all in one write, with no wait for the la
   await Promise.all(again);
 });
 
-it("a write that fails fails its own changes only", async () => {
+it("a failed write fails only its own changes", async () => {
   const { change, writes, sizes, end } = aDisk();
   const lost = change();
   const next = change();
@@ -94,7 +94,7 @@ it("a write that fails fails its own changes only", async () => {
   await next;
 });
 
-it("settled waits for what was changed, and writes nothing", async () => {
+it("settled waits for earlier changes, and writes nothing", async () => {
   const { commits, change, sizes, end } = aDisk();
   await commits.settled();
   expect(sizes()).toEqual([]);

@@ -1,4 +1,4 @@
-/** What the suites of the patterns share: calling the Worker as a client does. */
+/** Helpers of the patterns' tests: calls to the Worker, like a client's. */
 import { env, exports } from "cloudflare:workers";
 import type { Hono } from "hono";
 import { onTestFinished } from "vitest";
@@ -13,21 +13,21 @@ export const ADMIN = { Authorization: `Bearer ${env.ADMIN_TOKEN}` };
 /** An id that no other test uses. */
 export const unique = () => crypto.randomUUID();
 
-/** Each call comes from an address of its own, so that tests are not in each other's way at the rate limiter. */
+/** A new address for each call, so that tests do not share a bucket of the rate limiter. */
 function newAddress(): string {
   return `10.${crypto.getRandomValues(new Uint8Array(3)).join(".")}`;
 }
 
 export interface Call {
   method?: string;
-  /** Sent as JSON; a string is sent as it is. */
+  /** Sent as JSON. A string is sent unchanged. */
   json?: unknown;
   headers?: Record<string, string>;
   /** Changes to the stack's settings. */
   settings?: object;
   /** Another region table. */
   regions?: object;
-  /** Another app than the Worker's own. */
+  /** An app other than the Worker's own. */
   to?: Hono<App>;
 }
 
@@ -37,7 +37,7 @@ export interface Answer {
   body: unknown;
 }
 
-/** One request to the Worker, with its answer read to the end. */
+/** One request to the Worker. Reads the answer to its end. */
 export async function call(
   path: string,
   { method, json, headers = {}, settings, regions, to }: Call = {},
@@ -59,14 +59,14 @@ export async function call(
   return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text };
 }
 
-/** A request to the Worker from an address of its own. */
+/** A request to the Worker from a new address. */
 export function fetchApp(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (!headers.has("CF-Connecting-IP")) headers.set("CF-Connecting-IP", newAddress());
   return exports.default.fetch(new Request(`${ORIGIN}${path}`, { ...init, headers }));
 }
 
-/** A connected client socket, with the frames that it got. */
+/** Connects a client socket. */
 export async function connect(path: string): Promise<Socket> {
   const response = await exports.default.fetch(new URL(path, ORIGIN), {
     headers: { Upgrade: "websocket", "CF-Connecting-IP": newAddress() },
@@ -77,12 +77,12 @@ export async function connect(path: string): Promise<Socket> {
   return socket;
 }
 
-/** A client's end of a WebSocket whose frames can be awaited one by one. */
+/** The client's end of a WebSocket. Its frames can be awaited one by one. */
 export class Socket {
   readonly #socket: WebSocket;
   readonly #frames: string[] = [];
   readonly #waiting: ((frame: string) => void)[] = [];
-  /** Resolves with the code of the close. */
+  /** Resolves with the close code. */
   readonly closed: Promise<number>;
 
   constructor(socket: WebSocket) {

@@ -1,4 +1,4 @@
-/** Users by a token (JWT) of the stack's issuer: which tokens are good, and how the issuer's keys are had. */
+/** Users by a token (JWT) of the stack's issuer: which tokens are valid, and how the issuer's keys are fetched. */
 import { env } from "cloudflare:workers";
 import { Hono } from "hono";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -40,7 +40,7 @@ async function jwk({ kid, pair }: Signer): Promise<object> {
   return { ...key, kid, use: "sig" };
 }
 
-/** A token; `header` and `claims` are put over what a good one has. */
+/** A token. `header` and `claims` override those of a valid one. */
 async function tokenOf(by: Signer, claims: object = {}, header: object = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);
   const head = encode({ alg: by.alg, typ: "JWT", kid: by.kid, ...header });
@@ -58,7 +58,7 @@ const who = new Hono<App>()
 
 let key: Signer;
 let jwksUrl: string;
-/** What the address of the keys answers. */
+/** The answer of the keys' address. */
 let answer: () => Response | Promise<Response>;
 const asked = vi.spyOn(globalThis, "fetch").mockImplementation(async () => answer());
 
@@ -79,7 +79,7 @@ beforeAll(async () => {
   key = await rsa();
 });
 beforeEach(async () => {
-  // Keys are remembered by address, so that each test has an issuer of its own.
+  // Keys are remembered by address, so each test uses an issuer of its own.
   jwksUrl = `https://login.example.test/${unique()}`;
   asked.mockClear();
   await serve(key);
@@ -91,7 +91,7 @@ describe("a token of the issuer", () => {
     ["RS256", rsa],
     ["ES256", curve],
     ["EdDSA", edwards],
-  ])("is good when it is signed with %s", async (_, make) => {
+  ])("is valid if it is signed with %s", async (_, make) => {
     const by = await make();
     await serve(key, by);
     expect(await show(await tokenOf(by))).toMatchObject({ status: 200, body: { kind: "user", id: "auth0|6123" } });
@@ -103,36 +103,36 @@ describe("a token of the issuer", () => {
     ["one for several audiences", { aud: ["https://other.test", AUDIENCE] }, {}, "auth0|6123"],
     ["the id of another provider", { sub: "did:plc:abc" }, {}, "did:plc:abc"],
     ["an id with an apostrophe", { sub: "O'Brien" }, {}, "O'Brien"],
-  ])("is good as %s", async (_, claims, header, id) => {
+  ])("is valid as %s", async (_, claims, header, id) => {
     expect(await show(await tokenOf(key, claims, header))).toMatchObject({ status: 200, body: { kind: "user", id } });
   });
 
-  it("is good as a subprotocol, which a page can offer for a WebSocket", async () => {
+  it("is valid as a subprotocol, which a page can offer for a WebSocket", async () => {
     const offered = await ask({ "Sec-WebSocket-Protocol": `chat.batched, ${await tokenOf(key)}` });
     expect(offered).toMatchObject({ status: 200, body: { kind: "user", id: "auth0|6123" } });
   });
 
   const now = Math.floor(Date.now() / 1_000);
   it.each([
-    ["is over", { exp: now - 1 }, {}],
-    ["never ends", { exp: undefined }, {}],
-    ["has not begun", { nbf: now + 60 }, {}],
+    ["has expired", { exp: now - 1 }, {}],
+    ["never expires", { exp: undefined }, {}],
+    ["is not valid yet", { nbf: now + 60 }, {}],
     ["is another issuer's", { iss: "https://login.example.test" }, {}],
-    ["is for somebody else", { aud: "https://other.test" }, {}],
-    ["is for nobody", { aud: undefined }, {}],
-    ["is nobody's", { sub: undefined }, {}],
+    ["is for another audience", { aud: "https://other.test" }, {}],
+    ["has no audience", { aud: undefined }, {}],
+    ["has no user", { sub: undefined }, {}],
     ["would be the admin", { sub: "admin" }, {}],
     ["would be a guest", { sub: "guest-1" }, {}],
-    ["has an id that cannot be seen", { sub: "a\u202Eb" }, {}],
+    ["has an invisible character in its id", { sub: "a\u202Eb" }, {}],
     ["names no key", {}, { kid: undefined }],
-    ["names a key that there is not", {}, { kid: "other" }],
-    ["needs what we do not know", {}, { crit: ["exp"] }],
+    ["names an unknown key", {}, { kid: "other" }],
+    ["has an unknown critical header", {}, { crit: ["exp"] }],
     ["is of another type", {}, { typ: "secevent+jwt" }],
-  ])("is refused where it %s", async (_, claims, header) => {
+  ])("is refused if it %s", async (_, claims, header) => {
     expect((await show(await tokenOf(key, claims, header))).status).toBe(401);
   });
 
-  it("is refused where it is forged: by another key, without one, with the public key as a secret, or changed", async () => {
+  it("is refused if it is forged: by another key, without one, with the public key as a secret, or changed", async () => {
     const good = await tokenOf(key);
     const [head = "", body = "", signature = ""] = good.split(".");
     const none = `${encode({ alg: "none", typ: "JWT", kid: key.kid })}.${body}.${signature}`;
@@ -156,7 +156,7 @@ describe("a token of the issuer", () => {
     for (const token of forged) expect((await show(token)).status, token).toBe(401);
   });
 
-  it("is nothing on a stack that names no issuer", async () => {
+  it("is refused on a stack without an issuer", async () => {
     const { status } = await ask({ Authorization: `Bearer ${await tokenOf(key)}` }, null);
     expect(status).toBe(401);
     expect(asked).not.toHaveBeenCalled();
@@ -164,20 +164,20 @@ describe("a token of the issuer", () => {
 });
 
 describe("the issuer's keys", () => {
-  it("are asked for once, and not for tokens that name a key nobody has", async () => {
+  it("are fetched once, and not again for every unknown key", async () => {
     for (let i = 0; i < 3; i++) expect((await show(await tokenOf(key))).status).toBe(200);
     for (let i = 0; i < 3; i++) await show(await tokenOf(key, {}, { kid: unique() }));
     expect(asked).toHaveBeenCalledTimes(1);
   });
 
-  it("are looked at again for a key that is new, half a minute later", async () => {
+  it("are fetched again for a new key, half a minute later", async () => {
     await show(await tokenOf(key));
     const next = await curve();
     await serve(next);
     expect((await show(await tokenOf(next))).status).toBe(401);
     vi.useFakeTimers({ now: Date.now() + MINUTE, toFake: ["Date"] });
     expect((await show(await tokenOf(next))).status).toBe(200);
-    // Those that the issuer has taken back are good no more.
+    // Keys that the issuer has removed are no longer valid.
     expect((await show(await tokenOf(key))).status).toBe(401);
   });
 
@@ -186,7 +186,7 @@ describe("the issuer's keys", () => {
     ["answers 500", () => new Response("", { status: 500 })],
     ["answers with a page", () => new Response("<html>")],
     ["answers without end", () => Response.json({ keys: ["x".repeat(300_000)] })],
-  ])("are kept for a day while their address %s; without any, 503", async (_, broken) => {
+  ])("are kept for a day while their address %s; without keys, 503", async (_, broken) => {
     vi.spyOn(console, "error").mockReturnValue();
     const good = answer;
     answer = broken;
@@ -200,7 +200,7 @@ describe("the issuer's keys", () => {
     expect((await show(await tokenOf(key))).status).toBe(503);
   });
 
-  it("that are of no use are passed over", async () => {
+  it("that cannot be used are skipped", async () => {
     const served = [null, { kid: 5 }, { kid: "oct", kty: "oct", k: "c2VjcmV0" }, await jwk(key)];
     answer = () => Response.json({ keys: served });
     expect((await show(await tokenOf(key))).status).toBe(200);

@@ -1,4 +1,4 @@
-/** Names of objects: arithmetic by property tests, and what HTTP callers get for ids that cannot be. */
+/** Names of objects: property tests, and the answers to HTTP callers with invalid ids. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Regions } from "../../contract/regions.ts";
@@ -23,7 +23,7 @@ const ids = fc
   .filter((id) => id === id.normalize("NFC") && "place" in parseId(table, id));
 
 describe("an id", () => {
-  it("comes back from its written form as it was, in its region", () => {
+  it("is unchanged after formatting and parsing, in its region", () => {
     fc.assert(
       fc.property(regionIds, ids, (region, id) => {
         const written = `${region}~${id}`;
@@ -34,7 +34,7 @@ describe("an id", () => {
     );
   });
 
-  it("is in the home region when it names none", () => {
+  it("is in the home region if it names no region", () => {
     fc.assert(
       fc.property(ids, (id) => {
         expect(parseId(table, id)).toEqual({ place: { region: home, id } });
@@ -53,7 +53,7 @@ describe("an id", () => {
     );
   });
 
-  it("never makes a name that a Durable Object would not learn, whatever a caller writes", () => {
+  it("never makes a name that is too long for a Durable Object to learn", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 700 }), (written) => {
         const parsed = parseId(table, written);
@@ -90,7 +90,7 @@ describe("an id", () => {
     expect("fault" in parsed && parsed.fault).toContain(fault);
   });
 
-  it("means the same object however its letters are composed", () => {
+  it("means the same object in every Unicode composition", () => {
     expect(parseId(table, "cafe\u0301")).toEqual(parseId(table, "caf\u00e9"));
   });
 
@@ -112,14 +112,14 @@ describe("a new id", () => {
 
 describe("a caller", () => {
   it.each(["mars~x", "eu~us~x", "a%3Ab", "%00", "%FF", "a%0Ab", "x".repeat(1_025), ""])(
-    "who writes %j for an id gets 400 with a reason, and no object",
+    "who sends the id %j gets 400 with a reason, and no object is called",
     async (id) => {
       const answer = await callSample(`/sample?id=${id}`);
       expect(answer).toMatchObject({ status: 400, body: { type: "urn:problem:invalid-input", status: 400 } });
     },
   );
 
-  it("who gives an id twice is asked which", async () => {
+  it("who gives an id twice gets 400", async () => {
     expect(await callSample("/sample?id=a&id=b")).toMatchObject({ status: 400, body: { errors: [{ field: "id" }] } });
   });
 

@@ -2,8 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 
 /**
- * Starts counting in the running object; the function returned says how many rows were written since. Counts what
- * SQL statements report, and one row for each `kv.put`, `kv.delete`, and `setAlarm`. Ends with the object's eviction.
+ * Starts counting in the running object. Call the returned function for the rows written since. Counts the rows that
+ * SQL statements report, and one row for each `kv.put`, `kv.delete` and `setAlarm`. Ends with the object's eviction.
  */
 export async function countRows<T extends Rpc.DurableObjectBranded>(stub: DurableObjectStub<T>): Promise<() => number> {
   let before = 0;

@@ -1,4 +1,4 @@
-/** A pattern of these tests' own: what all routes have in common is tried with it, whatever patterns a project has. */
+/** A pattern only for tests of what all routes share, so that they work with any patterns of a project. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { appWith } from "../../worker/app.ts";
@@ -13,7 +13,7 @@ import { pattern } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { type Answer, type Call, call } from "./helpers.ts";
 
-/** Its objects are of a class that is there; none of them is ever called. */
+/** Its objects are of an existing class, but none is ever called. */
 const [{ binding, class: className }] = patterns;
 
 export const sample = pattern({
@@ -31,14 +31,14 @@ const Found = v.object({ object: v.string() });
 const Sum = v.object({ sum: v.number() });
 const Step = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000));
 
-/** The object that an id means. */
+/** The object of an id. */
 const objectAt = (c: Context<App>, id: string) => ({ object: objectFor(c, sample, id).id.toString() });
 
 /** What the route `fail` does next. */
-let failure: () => Promise<never> = () => Promise.reject(new Error("nothing was said to fail"));
+let failure: () => Promise<never> = () => Promise.reject(new Error("no failure was set"));
 
 const routes = new Hono<App>()
-  .get("/", describe("Which object an id means", { 200: Found }), may(sample, "use"), query(Which), (c) =>
+  .get("/", describe("The object of an id", { 200: Found }), may(sample, "use"), query(Which), (c) =>
     c.json(objectAt(c, c.req.valid("query").id)),
   )
   .post(
@@ -58,13 +58,13 @@ const routes = new Hono<App>()
   )
   .post("/fail", describe("Fails", { 200: Sum }), may(sample, "use"), async (c) => c.json(await retry(failure)));
 
-/** The app with nothing but the sample. */
+/** The app with only the sample. */
 export const sampleApp = appWith([sample], { routes: { sample: routes } });
 
-/** One request to it. */
+/** One request to the sample app. */
 export const callSample = (path: string, more: Call = {}): Promise<Answer> => call(path, { ...more, to: sampleApp });
 
-/** One request to it for which its object fails. */
+/** One request to the sample app, whose object fails with `error`. */
 export function callFailing(error: Error): Promise<Answer> {
   failure = () => Promise.reject(error);
   return callSample("/sample/fail", { method: "POST" });

@@ -1,4 +1,4 @@
-/** Versions of an object's schema, on the storage of real objects. */
+/** Versions of an object's schema, with the storage of real objects. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
@@ -33,7 +33,7 @@ describe("a schema", () => {
       expect([schema.empty, tables(storage)]).toEqual([false, ["links", "notes", "schema_version", "tags"]]);
     }));
 
-  it("catches up when an object wakes two releases later, and keeps what is in it", () =>
+  it("catches up when an object wakes two releases later, and keeps its data", () =>
     onStorage((storage) => {
       new Schema(storage, { schema: STEPS.slice(0, 1) }).create();
       storage.sql.exec("INSERT INTO notes VALUES ('kept')");
@@ -42,7 +42,7 @@ describe("a schema", () => {
       expect(tables(storage)).toContain("links");
     }));
 
-  it("stays at its version when a step fails, wholly, and can be repaired by the next release", () =>
+  it("stays completely at its version if a step fails, and the next release can repair it", () =>
     onStorage((storage) => {
       new Schema(storage, { schema: STEPS.slice(0, 1) }).create();
       const broken = [...STEPS.slice(0, 1), "CREATE TABLE half (a TEXT)", "CREATE TABLE nonsense ("];
@@ -52,7 +52,7 @@ describe("a schema", () => {
       expect(tables(storage)).toContain("tags");
     }));
 
-  it("leaves a newer one alone, so that a rollback can go on with it", () =>
+  it("does not change a newer schema, so that a rollback can use it", () =>
     onStorage((storage) => {
       new Schema(storage, { schema: STEPS }).create();
       new Schema(storage, { schema: STEPS.slice(0, 2) }).create();

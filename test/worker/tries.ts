@@ -1,14 +1,14 @@
-/** How the routes of a pattern are tried for docs/access.md: test/<pattern>/worker/tries.ts has them as `tries`. */
+/** Calls of a pattern's routes, to check docs/access.md: test/<pattern>/worker/tries.ts exports them as `tries`. */
 import { ADMIN, type Answer, type Call, call } from "./helpers.ts";
 
-/** A call, on a thing that is this user's; where the thing has a rule of its own, on one with this rule. */
+/** Makes a call about a thing of this user. If such a thing has a rule of its own, it gets this rule. */
 export type Try = (owner: string, rule: string) => (Call & { path: string }) | Promise<Call & { path: string }>;
 export type Tries = Readonly<Record<string, Try>>;
 
-/** What every caller may try often: a user's bucket is one, from wherever they call. */
+/** Large buckets, because all tests of a user share that user's bucket. */
 const rateLimits = { default: { capacity: 100_000, periodSeconds: 60 } };
 
-/** A call to a stack that goes by its rules; guests are welcome, so that there is one. */
+/** A call to a stack with `access: rules` and `demoLogin`, so that there are guests. */
 export const ask = (path: string, { settings, ...more }: Call = {}): Promise<Answer> =>
   call(path, { settings: { access: "rules", demoLogin: true, rateLimits, ...settings }, ...more });
 export const askAsAdmin = (path: string, more: Call = {}): Promise<Answer> => ask(path, { ...more, headers: ADMIN });

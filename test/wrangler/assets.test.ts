@@ -20,7 +20,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** The object reads an asset by the binding of the Worker. */
+/** The object reads an asset through the Worker's binding. */
 const CODE = `
 import { DurableObject } from "cloudflare:workers";
 export class Counter extends DurableObject {
@@ -64,7 +64,7 @@ it("deploys assets beside a Durable Object, uploads only what changed, splits, r
       "public/secret.txt": "not to be uploaded",
     },
   );
-  // Two files are the same: it is uploaded once.
+  // Two files are equal, so the content is uploaded once.
   expect(await site.ok("deploy")).toContain("Uploaded 3 of 3 assets");
   expect(await site.ask()).toBe("the app");
   expect(await site.ask("/page")).toBe("first page");
@@ -79,7 +79,7 @@ it("deploys assets beside a Durable Object, uploads only what changed, splits, r
   site.write("public/page.html", "second page");
   expect(await site.ok("deploy")).toContain("Found 1 new or modified static asset to upload");
   expect(JSON.parse(await site.ask("/api/add"))).toEqual({ count: 2, page: "second page" });
-  // What did not change keeps its ETag, so a browser need not load it again.
+  // An unchanged file keeps its ETag, so a browser need not load it again.
   const unchanged = await test.ask("site", "/style/main.css", { "if-none-match": style.headers.etag ?? "" });
   expect(unchanged.status).toBe(304);
 
@@ -100,7 +100,7 @@ it("deploys assets beside a Durable Object, uploads only what changed, splits, r
   expect(await site.ok(`rollback ${first} -y`)).toContain(first);
   expect(await site.ask("/page")).toBe("first page");
   expect(JSON.parse(await site.ask("/api/add"))).toEqual({ count: 4, page: "first page" });
-  // Everything was uploaded before, and nothing is again.
+  // Everything was uploaded before, so nothing is uploaded again.
   expect(await site.ok("deploy")).toContain("No updated asset files to upload");
   expect(await site.ask("/page")).toBe("second page");
   await site.ok("delete --force");

@@ -1,4 +1,4 @@
-/** A release has the modules that `wrangler deploy --dry-run --outdir` has for the same project, and runs alike. */
+/** A release has the same modules as `wrangler deploy --dry-run --outdir`, and gives the same answers. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -85,7 +85,7 @@ it("text, SQL, data, WebAssembly, rules, define, alias and Node's modules", asyn
   expect(imports(ours)).toEqual(imports(wranglers));
   expect(release.exports.toSorted()).toEqual(["Named", "default"]);
 
-  // What both answer: wrangler deploys the project, and the release as it is, without bundling it again.
+  // Compare the answers: wrangler deploys the project, and the release without bundling it again.
   const project = await wrangler(account, folder, ["deploy"]);
   expect(project.code, project.text).toBe(0);
   const built = path.join(dir, "built");
@@ -120,7 +120,7 @@ it("takes Node's modules from the packages that wrangler has", () => {
     expect(resolve(name)).toBe(createRequire(path.join(ROOT, "package.json")).resolve(name));
 });
 
-/** What a Worker may have besides its code and its own classes: every key of the list `deployed` (docs/wrangler-file.md). */
+/** Bindings and settings beside code and own classes: every key of the list `deployed` (docs/wrangler-file.md). */
 const EXTRAS = {
   vars: { GREETING: "hello", LEVELS: [1, { two: true }] },
   kv_namespaces: [{ binding: "USERS", id: "0123456789abcdef0123456789abcdef" }],
@@ -144,7 +144,7 @@ const EXTRAS = {
   },
 };
 
-it("a stack gives its Worker the bindings and settings that wrangler would upload for the same file", async () => {
+it("a stack gives its Worker the same bindings and settings as wrangler for the same file", async () => {
   const folder = path.join(dir, "metadata");
   mkdirSync(folder);
   const objects = [{ name: "SEAT", class_name: "Seat", script_name: "auth" }];
@@ -176,7 +176,7 @@ it("a stack gives its Worker the bindings and settings that wrangler would uploa
     byName(bindings.map((one) => (one.type === "json" ? { ...one, json: JSON.parse(String(one.json)) } : one))),
   ).toEqual(byName(theirs.bindings));
   const { main_module, compatibility_date, compatibility_flags, bindings: __, ...settings } = theirs;
-  // The provider names a tail consumer by `name`, as the API's newer endpoint does; wrangler sends `service` to the older.
+  // The provider calls a tail consumer's Worker `name`, like the API's newer endpoint; wrangler's older one, `service`.
   const { tail_consumers, ...rest } = settings;
   expect(ours).toEqual({ ...rest, tail_consumers: [{ name: "auth" }] });
   expect(tail_consumers).toEqual([{ service: "auth" }]);

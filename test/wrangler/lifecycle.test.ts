@@ -1,4 +1,4 @@
-/** Real wrangler, a project that is not ours: classes created, renamed with their data, deleted, and refused. */
+/** Real wrangler with another project: classes are created, renamed with their data, deleted, and refused. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `wrangler deploy` of this project's own wrangler.jsonc, from a copy in another folder: twice, and all patterns answer. */
+/** `wrangler deploy` of this project's own wrangler.jsonc, twice, from a copy elsewhere: all patterns answer. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ it("creates the classes and answers, and a second deploy changes no class and ke
   const first = await run("deploy");
   expect(first.text).toContain(`Created: ${patterns.map((facts) => facts.class).join(", ")}`);
   expect(first.code).toBe(0);
-  // As it comes it goes by its rules, and without a token nobody is the admin: nothing is open by mistake.
+  // wrangler.jsonc sets no open access, and without a token nobody is the admin: nothing is open by mistake.
   expect(await isAdmin(where())).not.toBe(true);
   const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
   expect(secret).toMatchObject({ code: 0 });

@@ -1,4 +1,4 @@
-/** A project for real wrangler: a folder with its configuration and files, and what one does with it. */
+/** A project for real wrangler: a folder with its configuration and files, and functions to use it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { TestAccount } from "../../packages/local-account/test/support.ts";
@@ -7,11 +7,11 @@ import { type Ended, wrangler } from "./wrangler.ts";
 interface Project {
   readonly folder: string;
   readonly run: (...args: string[]) => Promise<Ended>;
-  /** Runs the command and fails with its output unless it succeeds. */
+  /** Runs the command. Fails with its output unless it succeeds. */
   readonly ok: (args: string, input?: string) => Promise<string>;
-  /** The text that the Worker answers with. */
+  /** The text of the Worker's answer. */
   readonly ask: (at?: string) => Promise<string>;
-  /** Writes a file, with the folders that it is in. */
+  /** Writes a file, and creates its folders. */
   readonly write: (name: string, contents: string | Uint8Array) => void;
 }
 
@@ -20,7 +20,7 @@ export type Projects = (
   files: Record<string, string | Uint8Array>,
 ) => Project;
 
-/** Writes projects into folders of their names below `dir`; files that are not text are given as bytes. */
+/** Writes projects into folders with their names below `dir`. Files are given as text or bytes. */
 export const projectsIn =
   (dir: string, test: TestAccount): Projects =>
   (config, files) => {

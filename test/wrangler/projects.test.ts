@@ -1,4 +1,4 @@
-/** Real wrangler, projects of other kinds than ours, and its commands besides `deploy`. */
+/** Real wrangler with other kinds of projects, and its commands beside `deploy`. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** A class whose objects count, under each of the names. */
+/** For each name, a class whose objects count. */
 const counters = (names: readonly string[]) => `
 import { DurableObject } from "cloudflare:workers";
 ${names
@@ -38,7 +38,7 @@ export default { fetch: async (_, env) => new Response(env.TALLY ? String(await 
 const bound = (class_name: string) => ({ durable_objects: { bindings: [{ name: "TALLY", class_name }] } });
 const WASM = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0]);
 
-it("deploys text, data and WebAssembly modules, and shows what is at a version's preview address", async () => {
+it("deploys text, data and WebAssembly modules, and serves a version at its preview address", async () => {
   const code = (version: string) => `
     import text from "./note.txt"; import data from "./raw.bin"; import wasm from "./empty.wasm";
     export default { fetch: () => new Response([${JSON.stringify(version)}, text, data.byteLength, wasm instanceof WebAssembly.Module].join(" ")) };`;
@@ -104,7 +104,7 @@ it("transfers a class between two projects in four deployments", async () => {
   expect(await deploy("taker", { ...bound("Room"), exports: { Room: LIVE } })).toMatchObject({ answer: "2" });
 });
 
-it("keeps secrets, and asks before it goes back to an older one", async () => {
+it("keeps secrets, and asks before it goes back to an older secret", async () => {
   const secrets = project(
     { name: "secrets" },
     { "index.js": `export default { fetch: (_, env) => new Response(env.TOKEN ?? "none") };` },
@@ -160,7 +160,7 @@ it("sets routes, custom domains and cron triggers", async () => {
   expect((await test.visit("www.example.com", "/api/x")).text).toBe("*/5 * * * *");
 });
 
-it("tells live logs", async () => {
+it("shows live logs", async () => {
   const logs = project(
     { name: "logs" },
     { "index.js": `export default { fetch: () => { console.log("a line of the log"); return new Response("ok"); } };` },

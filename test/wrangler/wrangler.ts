@@ -1,4 +1,4 @@
-/** Real wrangler as a child process, pointed at a local account by its documented variables and nothing else. */
+/** Real wrangler as a child process, pointed at a local account only by its documented variables. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -6,16 +6,16 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import { ROOT } from "../../infra/release/root.ts";
 
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-/** Of this machine's environment, what a child process needs. */
+/** The variables of this machine that a child process needs. */
 const KEPT = ["PATH", "HOME", "TMPDIR"];
 
 export interface Ended {
   readonly code: number | null;
-  /** Both streams, as a person sees them. */
+  /** Both streams together, as a person sees them. */
   readonly text: string;
 }
 
-/** Runs `wrangler …args` in `cwd` against `account`; `input` goes to its standard input. */
+/** Runs `wrangler …args` in `cwd` with `account`. `input` is its standard input. */
 export async function wrangler(
   account: RunningAccount,
   cwd: string,

@@ -1,4 +1,4 @@
-/** HTTP routes of a room's files: into R2 and out of it; the room knows which there are, and who may have them. */
+/** HTTP routes of a room's files. R2 has the bytes; the room knows which files there are and who may read them. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { callerOf } from "../http/caller.ts";
@@ -17,10 +17,10 @@ import type { Readable } from "./room.ts";
 import type { Upload } from "./uploads.ts";
 
 const MAX_BYTES = 10 * 1_024 * 1_024;
-/** What browsers show or save, and never run. */
+/** Types that browsers show or save, and never run. */
 const TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"];
 
-/** Visible, and nothing that changes what the rest of the name looks like. */
+/** Visible characters, and none that changes how the rest of the name looks. */
 const FileName = v.object({
   name: v.optional(
     v.pipe(
@@ -32,7 +32,7 @@ const FileName = v.object({
   ),
 });
 
-/** A file, as the room and its messages name it. */
+/** A file, as the room and its messages describe it. */
 export const Attachment = v.object({
   key: v.string(),
   type: v.string(),
@@ -53,9 +53,9 @@ export const attachments = new Hono<App>()
     describe("A file, for the room's members", {
       200: "Its bytes",
       206: "The part that Range asks for",
-      304: "The caller has it, by If-None-Match",
-      412: "It is another one, by If-Match",
-      416: "It has no such part",
+      304: "The caller has this file already (If-None-Match)",
+      412: "The file is not the one that If-Match names",
+      416: "The file has no such part",
     }),
     may(chat, "attach"),
     async (c) => download(c, await readable(c, c.req.param("key"))),
@@ -76,7 +76,7 @@ async function upload(c: RoomContext, name: string | undefined): Promise<v.Infer
   const key = crypto.randomUUID();
   const blob = `${nameOf(c, chat, c.req.param("roomId"))}/${key}`;
   const file = { key, type, size, ...(name !== undefined && { name }) };
-  // Not retried: the second call of the two would find the key taken.
+  // Not retried: the second call would find the key taken by the first.
   const reserved = await roomOf(c).reserve({ ...file, blob, userId }, undecided(c));
   if (reserved === "denied") throw denied(await callerOf(c));
   if (reserved === "room-full")
@@ -85,13 +85,13 @@ async function upload(c: RoomContext, name: string | undefined): Promise<v.Infer
     throw refusal("rate-limited", "Too many uploads are waiting to be sent", { headers: { "Retry-After": "60" } });
   }
   const stored = store(c, { ...file, blob });
-  // A caller who goes away ends the request, but not this: their place is free again at once.
+  // Goes on if the caller disconnects, which ends the request: so the reserved place is free again at once.
   c.executionCtx.waitUntil(stored.catch(() => undefined));
   await stored;
   return file;
 }
 
-/** Streams the body into R2, exactly as many bytes as were declared. What does not arrive whole is given up at once. */
+/** Streams the body into R2, exactly as many bytes as were declared. An incomplete file is abandoned at once. */
 async function store(c: RoomContext, { key, blob, type, size }: Omit<Upload, "userId">): Promise<void> {
   const { readable, writable } = new FixedLengthStream(size);
   try {
@@ -156,7 +156,7 @@ async function download(c: RoomContext, { key, blob, type, size, name }: Upload)
 
 const notFound = () => refusal("not-found", "There is no such attachment in this room");
 
-/** The id of the caller, who must be somebody. */
+/** The caller's id. 401 for a caller without a name. */
 async function someone(c: RoomContext): Promise<string> {
   const { id } = await callerOf(c);
   if (id !== "") return id;

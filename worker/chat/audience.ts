@@ -1,7 +1,8 @@
 /**
- * Who is in a room, and what is sent to them. A user with several sockets is there once, and has left when the last of
- * them is gone. Who does not read, or is not heard of any more, is put out, so that nobody's memory fills up for them.
- * What a socket must know after the room has slept is in its attachment and its tags; memory only repeats it.
+ * Who is in a room, and the frames that they get. A user with several sockets is listed once, and has left when the
+ * last socket is closed. The room closes the sockets of clients that do not read or are silent for too long, because
+ * their unread frames fill the memory. State that must survive the room's sleep is in each socket's attachment and
+ * tags; the fields here only repeat it.
  */
 import { acceptSocket, closeSocket, isOpen, keepWith, openSockets, sendTo } from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
@@ -19,58 +20,58 @@ import {
   sent,
 } from "./readers.ts";
 
-/** Sockets of one room. */
+/** The most sockets in one room. */
 export const MAX_SOCKETS = 1_000;
-/** A room of more people tells nobody who comes, goes and types. */
+/** A room with more people than this does not announce who comes, goes and types. */
 export const MAX_SHOWN = 100;
-/** How long many who come and go are gathered into one frame. */
+/** How long joins and leaves are collected into one frame when there are many. */
 const GATHER_MS = 1_000;
-/** Sockets that are closed and whose client does not answer: so many times those that may be open. */
+/** Sockets in all, those included that wait for their client to answer the close: this many times MAX_SOCKETS. */
 const CLOSING_FACTOR = 2;
-/** An attachment is written so often at most for what changes at every frame: well before a room falls asleep. */
+/** An attachment that changes with every frame is written this often at most: well before a room falls asleep. */
 const KEEP_EVERY_MS = 5_000;
 const KEEP_EVERY: Amount = { messages: 20, bytes: 32 * 1_024 };
-/** The room looks for silent sockets so often at most; where all of them ping, as often as they do. */
+/** The room looks for silent sockets this often at most. If all of them ping, it looks as often as they ping. */
 const LOOK_EVERY_MS = 5_000;
 
-/** Close codes (RFC 6455, 7.4.1, and IANA's registry): against the room's rules; and "try again later". */
+/** Close codes (RFC 6455, 7.4.1, and IANA's registry): "policy violation", and "try again later". */
 export const POLICY = 1_008;
 const TRY_AGAIN = 1_013;
 
-/** The tag of sockets that take many messages in one frame. No other tag: those have a colon. */
+/** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
 const tagOf = (userId: string) => `user:${userId}`;
 const tagOfSession = (session: string) => `session:${session}`;
 const tagOfAddress = (address: string) => `address:${address}`;
 
-/** Somebody who comes in. */
+/** A user who joins. */
 export interface Newcomer {
   readonly userId: string;
   readonly address?: string | undefined;
   readonly session?: string | undefined;
   readonly isBatched: boolean;
-  /** As the door sees them; not there where they may be in the room whatever its rule. */
+  /** Who it is, for the door; missing if they may be in the room whatever its rule. */
   readonly caller?: Caller | undefined;
   readonly known?: true | undefined;
   readonly until?: number | undefined;
 }
 
-/** What a socket remembers: with the longest names under 2 KiB. */
+/** A socket's attachment: under 2 KiB, even with the longest names. */
 export interface Member {
   readonly userId: string;
   readonly address?: string;
   readonly caller?: Pick<Caller, "kind" | "id">;
-  /** Whether it is somebody known, in whose room things stay. */
+  /** Whether the user is known (no guest, not anonymous): then the room is kept. */
   readonly known?: true;
-  /** When what they came with expires (ms since the epoch). */
+  /** When the user's token expires (ms since the epoch). */
   readonly until?: number;
   readonly left: Left;
   readonly reading: Reading;
-  /** When this was written down last (ms since the epoch). */
+  /** When this attachment was last written (ms since the epoch). */
   readonly keptAt: number;
 }
 
-/** What the audience asks the budgets. */
+/** The part of the budgets that the audience needs. */
 export interface News {
   left(userId: string, now: number): Left;
   mayTell(now: number): boolean;
@@ -79,11 +80,11 @@ export interface News {
 export class Audience {
   readonly #ctx: DurableObjectState;
   readonly #budgets: News;
-  /** What sockets remember, read once. */
+  /** The attachments of the sockets, each read once. */
   readonly #members = new WeakMap<WebSocket, Member>();
-  /** Users who were said to have left. Sockets that close together tell so one by one, and are listed no more. */
+  /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
-  /** While many come and go. A room does not fall asleep before it has told so. */
+  /** Runs while joins and leaves are collected. The room does not fall asleep before it has announced them. */
   #gathering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, budgets: News) {
@@ -91,13 +92,13 @@ export class Audience {
     this.#budgets = budgets;
   }
 
-  /** Whether a user, or a network address, has as many sockets as it may have. */
+  /** Whether a user, or a network address, has as many sockets as allowed. */
   hasAll(whose: { readonly userId: string } | { readonly address: string }, limit: number): boolean {
     const listed = this.#ctx.getWebSockets("userId" in whose ? tagOf(whose.userId) : tagOfAddress(whose.address));
     return listed.length >= limit * CLOSING_FACTOR || listed.filter(isOpen).length >= limit;
   }
 
-  /** Lets a socket in. Returns the client's end and ours, and whether its user was here before. */
+  /** Accepts a socket. Returns the client's end and ours, and whether its user was here before. */
   admit(newcomer: Newcomer, now: number): { client: WebSocket; server: WebSocket; wasHere: boolean } {
     const { userId, address, session, isBatched, caller, known, until } = newcomer;
     const wasHere = this.open(userId).length > 0;
@@ -123,7 +124,7 @@ export class Audience {
     return { ...ends, wasHere };
   }
 
-  /** The sockets, of one user or all, that frames still go to. A closing one is listed by the runtime, but is gone. */
+  /** The open sockets, of one user or all. The runtime lists closing sockets too; they are left out here. */
   open(userId?: string): WebSocket[] {
     return openSockets(this.#ctx, userId === undefined ? undefined : tagOf(userId));
   }
@@ -133,7 +134,7 @@ export class Audience {
     return openSockets(this.#ctx, tagOfSession(session));
   }
 
-  /** Those that take many messages in one frame. */
+  /** The sockets that take many messages in one frame. */
   batched(): ReadonlySet<WebSocket> {
     return new Set(this.#ctx.getWebSockets(BATCHED));
   }
@@ -146,19 +147,19 @@ export class Audience {
     return member ?? undefined;
   }
 
-  /** What each of a user's sockets has kept of their budgets. */
+  /** The user's budgets, as each of their sockets has kept them. */
   keptOf(userId: string): Left[] {
     return this.open(userId).flatMap((socket) => this.memberOf(socket)?.left ?? []);
   }
 
-  /** Something came from a socket; `since`: what was sent after what it says that it has seen. */
+  /** Notes that a frame came from a socket. `since`: what was sent after the message that it says it has seen. */
   heard(socket: WebSocket, now: number, since?: Amount): void {
     const member = this.memberOf(socket);
     if (!member) return;
     this.#note(socket, member, since ? seen(now, since) : heard(member.reading, now), now);
   }
 
-  /** Writes down what a user has left, for a room that falls asleep. */
+  /** Stores what is left of a user's budgets with the socket, in case the room falls asleep. */
   keep(socket: WebSocket, now: number): void {
     const member = this.memberOf(socket);
     if (member) this.#write(socket, member, now);
@@ -176,7 +177,7 @@ export class Audience {
     return { type: "presence", users: users.slice(0, MAX_SHOWN), count: users.length };
   }
 
-  /** A frame to all who read. */
+  /** Sends a frame to everybody who keeps up. */
   tell(frame: ServerFrame, except?: WebSocket): void {
     this.deliver(
       this.readers().filter((socket) => socket !== except),
@@ -184,7 +185,7 @@ export class Audience {
     );
   }
 
-  /** The sockets of who keeps up. Who is too far behind is put out, and so is whose token has expired. */
+  /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
   readers(): WebSocket[] {
     const all = this.open().filter((socket) => !this.isOver(socket));
     const behind = all.filter((socket) => this.#isBehind(socket));
@@ -194,7 +195,7 @@ export class Audience {
     return behind.length > 0 ? all.filter(isOpen) : all;
   }
 
-  /** Whether what somebody came with has expired: then they are put out. */
+  /** Whether the token of a socket has expired. Then the socket is closed. */
   isOver(socket: WebSocket): boolean {
     const until = this.memberOf(socket)?.until;
     if (until === undefined || until > Date.now()) return false;
@@ -202,7 +203,7 @@ export class Audience {
     return true;
   }
 
-  /** A frame to some, made into text once. `messages`: how many are in it. */
+  /** Sends a frame to some sockets, serialized once. `messages`: how many messages are in it. */
   deliver(sockets: readonly WebSocket[], frame: ServerFrame, messages = 0): void {
     const text = JSON.stringify(frame);
     const amount = { messages, bytes: bytesOf(text) };
@@ -215,7 +216,7 @@ export class Audience {
     }
   }
 
-  /** Tells the others that somebody is new here. */
+  /** Tells the others that a user has joined. */
   joined(userId: string, socket: WebSocket, now: number): void {
     this.#announce({ type: "user_joined", userId, timestamp: now }, MAX_SHOWN + 1, socket);
   }
@@ -226,28 +227,28 @@ export class Audience {
     this.leave(socket);
   }
 
-  /** Tells the others that a user is gone, once, however many sockets go together and however often each says so. */
+  /** Tells the others that a user is gone: once, even if several sockets close together, or one closes twice. */
   leave(socket: WebSocket): void {
     const userId = this.memberOf(socket)?.userId;
     if (userId === undefined || this.#gone.has(userId)) return;
     if (this.open(userId).some((other) => other !== socket)) return;
     this.#gone.add(userId);
-    // No more sockets than fit in can still have something to say.
+    // No more sockets than this can still report their close.
     const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
     if (oldest !== undefined) this.#gone.delete(oldest);
     this.#announce({ type: "user_left", userId, timestamp: Date.now() }, MAX_SHOWN, socket);
   }
 
   /**
-   * Asks who was silent for a while, and puts out who still is. Returns when to look again (ms since the epoch);
-   * undefined where nobody would see a difference, because there is one person only, or a crowd.
+   * Pings sockets that were silent for a while, and closes those that stay silent. Returns when to look again (ms since
+   * the epoch); undefined if nobody would notice, because the room has one person only, or a crowd.
    */
   lookForSilent(now: number): number | undefined {
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
     for (const socket of this.open()) {
       const lastSign = this.#lastSign(socket);
-      // A clock that went back says nothing of anybody.
+      // If the clock went back, nobody counts as silent.
       const silence = Math.max(now - lastSign, 0);
       if (silence >= SILENT_AFTER_MS) {
         this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
@@ -259,7 +260,7 @@ export class Audience {
     return this.isCompany() ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
   }
 
-  /** Whether people here see of each other who is here. */
+  /** Whether people here see each other: there is more than one, and no crowd. */
   isCompany(): boolean {
     const { length } = this.present();
     return length > 1 && length <= MAX_SHOWN;
@@ -270,7 +271,7 @@ export class Audience {
     return Math.max(answered, this.memberOf(socket)?.reading.heardAt ?? 0);
   }
 
-  /** A ping that the runtime has answered is a sign too. It is only looked for where it would make a difference. */
+  /** A ping that the runtime answered is a sign of reading too. Looked up only if it makes a difference. */
   #isBehind(socket: WebSocket): boolean {
     const member = this.memberOf(socket);
     if (!member || !isTooFarBehind(member.reading)) return false;
@@ -281,7 +282,7 @@ export class Audience {
     return isTooFarBehind(reading);
   }
 
-  /** Tells who came or went. With `edge` people in the room, it has just become a crowd, or is none any more. */
+  /** Announces a join or a leave. With `edge` people, the room has just become a crowd, or has just stopped being one. */
   #announce(frame: ServerFrame, edge: number, except: WebSocket): void {
     const { length } = this.present();
     if (length > edge) return;
@@ -309,7 +310,7 @@ export class Audience {
   }
 }
 
-/** A frame to one socket, of which nobody keeps count: the greeting, which is as long as the history. */
+/** Sends a frame that does not count as unread: the greeting, which is as long as the history. */
 export const greet = (socket: WebSocket, frame: ServerFrame): void => sendTo(socket, JSON.stringify(frame));
 
 function isNextStep(before: Amount, after: Amount): boolean {

@@ -1,47 +1,48 @@
 /**
- * What one user, one network address and a whole room may cost. A user's budgets are the same on all of their sockets,
- * so that more sockets are not more budget.
+ * The budgets of one user, one network address and a whole room. All sockets of a user share that user's budgets, so
+ * that more sockets do not give more.
  *
- * Every budget is full again before a room that nobody talks to is put to sleep, or is kept with the user's sockets.
+ * A sleeping room loses no budget: each is full again before an idle room falls asleep, or is kept with the user's
+ * sockets.
  */
 import { type Bucket, full, type Policy, refill, take, waitFor } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 
-/** Messages of one user. */
+/** How many messages one user may send. */
 const USER_MESSAGES: Policy = { capacity: 20, periodSeconds: 10 };
-/** Signs of typing: of a user, and in a room. Those beyond are not passed on. */
+/** Typing signs of a user, and in a room. Further ones are not passed on. */
 const USER_TYPING: Policy = { capacity: 1, periodSeconds: 1 };
 const ROOM_TYPING: Policy = { capacity: 20, periodSeconds: 1 };
-/** Single frames in a second that tell who came and went; beyond that, one frame says who is here. */
+/** Single frames for joins and leaves; above this, one frame says who is here. */
 const ROOM_NEWS: Policy = { capacity: 20, periodSeconds: 1 };
 
-/** A room's patience with a user: what they do that nobody needs. A minute fills it. */
+/** A room's patience with a user's useless frames. It refills within a minute. */
 const PATIENCE: Policy = { capacity: 600, periodSeconds: 60 };
-/** What each uses up of it. */
+/** How much patience each thing costs. */
 export const COSTS = {
-  /** A key that is pressed: ten in a second are no offence. */
+  /** A typing sign: ten a second are fine. */
   typing: 1,
-  /** A ping that wakes the room, or word of what was seen. */
+  /** A ping that wakes the room, or a `seen`. */
   sign: 1,
-  /** The room greets who joins with its history. */
+  /** A join, which the room answers with its history. */
   join: 10,
-  /** A frame that is wrong or too much, or a message that was sent before. */
+  /** An invalid frame, one over a limit, or a repeated message. */
   offence: 10,
 } as const;
 
-/** Whose budgets count. `address` is missing where nobody came over the network. */
+/** Whose budgets are charged. `address` is missing if the caller did not come over the network. */
 export interface Spender {
   readonly userId: string;
   readonly address?: string | undefined;
 }
 
-/** What a user has left, as their sockets keep it. */
+/** What is left of a user's budgets, as their sockets keep it. */
 export interface Left {
   readonly messages: Bucket;
   readonly patience: Bucket;
 }
 
-/** Whose budget it was that was not enough, and how long to wait for it. */
+/** Which budget was too small, and how long to wait. */
 export interface Over {
   readonly whose: "user" | "address" | "room";
   readonly policy: Policy;
@@ -50,9 +51,9 @@ export interface Over {
 
 export class Budgets {
   readonly #roomMessages: Policy;
-  /** Half of the room's: nobody takes all of it. */
+  /** Half of the room's budget, so that no address can use all of it. */
   readonly #addressMessages: Policy;
-  /** What the user's sockets keep, for a room that has slept. */
+  /** Reads what the user's sockets kept, after the room has slept. */
   readonly #kept: (userId: string) => readonly Left[];
   readonly #users = new Memory<Left>();
   readonly #addresses = new Memory<Bucket>();
@@ -67,7 +68,7 @@ export class Budgets {
     this.#kept = kept;
   }
 
-  /** What the user has left as of now; keep it with the socket when it has changed. */
+  /** What is left of the user's budgets now. If it has changed, keep it with the socket. */
   left(userId: string, now: number): Left {
     const known = this.#users.get(userId, now);
     const all = known ? [known] : this.#kept(userId);
@@ -104,7 +105,7 @@ export class Budgets {
     return undefined;
   }
 
-  /** Uses up patience. False where there was too little left: then there is none. */
+  /** Uses up patience. False if too little was left; then none is left. */
   bear(userId: string, cost: number, now: number): boolean {
     const left = this.left(userId, now);
     const taken = take(left.patience, PATIENCE, cost);
@@ -112,7 +113,7 @@ export class Budgets {
     return taken.allowed;
   }
 
-  /** Whether a sign of typing may be passed on. */
+  /** Whether a typing sign may be passed on. */
   mayType(userId: string, now: number): boolean {
     const user = ask("user", this.#typing.get(userId, now), USER_TYPING, now);
     if (user.over) return false;
@@ -123,7 +124,7 @@ export class Budgets {
     return true;
   }
 
-  /** Whether everybody may be told at once that somebody came or went. */
+  /** Whether a join or a leave may be announced at once. */
   mayTell(now: number): boolean {
     const news = ask("room", this.#roomNews, ROOM_NEWS, now);
     this.#roomNews = news.bucket;

@@ -1,9 +1,9 @@
-/** A room's door: who may join and read it, by the room's own rule. Plain logic. */
+/** A room's door: who may join and read the room, by its own rule. Plain logic. */
 import type { Caller } from "../who.ts";
 
 export const ROOM_RULES = ["public", "users", "members"] as const;
 export type RoomRule = (typeof ROOM_RULES)[number];
-/** Of one room. */
+/** The most members of one room. */
 export const MAX_MEMBERS = 1_000;
 
 export interface Door {
@@ -13,14 +13,14 @@ export interface Door {
   readonly members: readonly string[];
 }
 
-/** Whether somebody may join and read. `caller` is undefined where that is decided already. */
+/** Whether the caller may join and read. An undefined `caller` was already allowed elsewhere. */
 export function isLetIn(caller: Caller | undefined, { rule, owner, members }: Door): boolean {
   if (caller === undefined || rule === "public") return true;
   if (caller.kind !== "user") return false;
   return rule === "users" || caller.id === owner || members.includes(caller.id);
 }
 
-/** Whether somebody may change the door. */
+/** Whether the caller may change the door. */
 export function isKeeper(caller: Caller | undefined, { owner }: Door): boolean {
   return caller === undefined || (caller.kind === "user" && caller.id === owner);
 }

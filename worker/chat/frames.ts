@@ -1,4 +1,4 @@
-/** Reads what a client sent. Whatever it is, the outcome is a frame or an error for its sender, never an exception. */
+/** Parses what a client sent. The result is a frame, or an error for the sender; it never throws. */
 import * as v from "valibot";
 import type { ClientFrame, ErrorCode } from "./protocol.ts";
 
@@ -7,7 +7,7 @@ const MAX_TEXT = 4_000;
 /** Bytes of UTF-8: room for the longest text in the widest characters. */
 const MAX_FRAME_BYTES = 16_384;
 const MAX_CLIENT_ID = 64;
-/** Neither white space nor what has no shape: zero-width characters, marks of direction. */
+/** A character that can be seen: no white space, no zero-width character, no direction mark. */
 const VISIBLE = /[^\s\p{C}\u2800\u3164\u115F\u1160\uFFA0]/u;
 
 const ClientId = v.pipe(
@@ -19,7 +19,7 @@ const ClientId = v.pipe(
 
 const Text = v.pipe(
   v.string("text: must be a string"),
-  // A lone surrogate would be stored as another character than was broadcast.
+  // A lone surrogate would be stored as a character that differs from the one that was broadcast.
   v.transform((text) => text.toWellFormed()),
   v.check(
     (text) => text.length <= MAX_TEXT || [...text].length <= MAX_TEXT,
@@ -41,7 +41,7 @@ const Frame = v.variant(
       }),
       v.check(
         ({ text, attachment }) => attachment !== undefined || VISIBLE.test(text),
-        "text: must not be empty, nor have invisible characters only",
+        "text: must have at least one visible character",
       ),
     ),
     v.object({ type: v.literal("typing") }),

@@ -1,6 +1,6 @@
 /**
- * A room's last messages, as rows. A message is written over the one that leaves, so that it costs one row for ever,
- * however long the room lives: a deletion would be a second.
+ * A room's last messages, as rows. A new message overwrites the row of the oldest one, so each message costs one row
+ * written, however long the room lives. Deleting the oldest would cost a second.
  */
 import type { Attachment, Message } from "./protocol.ts";
 
@@ -29,7 +29,7 @@ export class History {
   #first: number;
   #last: number;
 
-  /** `limit`: how many messages are kept; `retentionMs`: how long. Made once the tables exist. */
+  /** `limit`: how many messages are kept; `retentionMs`: how long. The tables must exist. */
   constructor(sql: SqlStorage, { limit, retentionMs }: { limit: number; retentionMs: number | undefined }) {
     this.#sql = sql;
     this.#limit = limit;
@@ -48,12 +48,12 @@ export class History {
     return this.#last;
   }
 
-  /** The oldest number that is kept; the next one where none is. */
+  /** The oldest number that is kept; if none is, the next number. */
   get first(): number {
     return this.#first;
   }
 
-  /** Stores a message under the next number. Returns the attachments that leave. Call it inside a transaction. */
+  /** Stores a message under the next number. Returns the attachments of messages that go. Call it in a transaction. */
   append(message: Message): Attachment[] {
     const { seq, id, userId, text, timestamp, clientId, attachment } = message;
     const leaving = this.#sql
@@ -73,20 +73,20 @@ export class History {
         ...values,
       );
     }
-    // Only after the limit was lowered is there more than one to go.
+    // More than one has to go only after the limit was lowered.
     if (surplus.length > 0) this.#sql.exec("DELETE FROM messages WHERE seq <= ?", seq - this.#limit);
     return leaving.flatMap((row) => attachmentOf(row) ?? []);
   }
 
-  /** Counts a message that is stored for good. */
+  /** Counts a message. Call it after its transaction. */
   appended({ seq }: Message): void {
     this.#last = seq;
     this.#first = Math.max(this.#first, seq - this.#limit + 1);
   }
 
   /**
-   * Counts what is too old as gone, though it may still be stored. Order is by number: what is before a message that
-   * is too old is too old itself, whatever its clock said.
+   * Hides messages that are too old, though they may still be stored. Order is by number: every message before one that
+   * is too old is too old as well, whatever its timestamp says.
    */
   hideAged(now: number): void {
     if (this.#retentionMs === undefined) return;
@@ -97,14 +97,14 @@ export class History {
     this.#first = Math.max(this.#first, (seq ?? 0) + 1);
   }
 
-  /** When the oldest message that is stored becomes too old (ms since the epoch); undefined where none ever does. */
+  /** When the oldest stored message becomes too old (ms since the epoch); undefined if none ever does. */
   agedAt(): number | undefined {
     if (this.#retentionMs === undefined) return undefined;
     const [row] = this.#sql.exec<Pick<Row, "at">>("SELECT at FROM messages ORDER BY seq LIMIT 1").toArray();
     return row && row.at + this.#retentionMs;
   }
 
-  /** Deletes what does not count any more. Returns the attachments that leave. Call it inside a transaction. */
+  /** Deletes hidden messages. Returns their attachments. Call it in a transaction. */
   deleteHidden(): Attachment[] {
     const leaving = this.#sql
       .exec<Pick<Row, "attachment">>("SELECT attachment FROM messages WHERE seq < ?", this.#first)
@@ -116,8 +116,8 @@ export class History {
   }
 
   /**
-   * Takes what a message said away; its number stays, so that there is no hole. Returns the attachment that leaves;
-   * undefined where there is no such message. Call it inside a transaction.
+   * Deletes the text and the attachment of a message; its number stays, so that there is no gap. Returns the
+   * attachment; undefined if there is no such message. Call it in a transaction.
    */
   blank(seq: number): { readonly leaving: Attachment | undefined } | undefined {
     const [row] = this.#sql
@@ -128,13 +128,13 @@ export class History {
     return { leaving: attachmentOf(row) };
   }
 
-  /** When the newest message came (ms since the epoch); undefined where none is stored. */
+  /** When the newest message came (ms since the epoch); undefined if none is stored. */
   get newestAt(): number | undefined {
     const [row] = this.#sql.exec<Pick<Row, "at">>("SELECT at FROM messages ORDER BY seq DESC LIMIT 1").toArray();
     return row?.at;
   }
 
-  /** Messages in order. */
+  /** The messages of a range, in order. */
   read({ before = this.#last + 1, after, limit }: Range): Message[] {
     const rows = this.#sql
       .exec<Row>(
@@ -167,7 +167,7 @@ function messageOf(row: Row): Message {
     timestamp: row.at,
     ...(row.client_id !== null && { clientId: row.client_id }),
     ...(attachment && { attachment }),
-    // Nobody can say nothing.
+    // Nobody can send an empty message, so an empty text means that it was deleted.
     ...(row.text === "" && !attachment && { deleted: true }),
   };
 }

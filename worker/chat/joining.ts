@@ -1,4 +1,4 @@
-/** How the Worker tells a room who joins. It has made sure of it; nothing of it is in a URL, which the platform logs. */
+/** How the Worker tells a room who joins, after checking it. Nothing of it is in the URL, which the platform logs. */
 import type { Caller } from "../who.ts";
 import type { Subprotocol } from "./protocol.ts";
 
@@ -6,29 +6,29 @@ import type { Subprotocol } from "./protocol.ts";
 export interface Joining {
   userId: string;
   token?: string;
-  /** The session that they are here by. */
+  /** The session that the caller showed. */
   session?: string;
-  /** The network address that they come from, as a key (worker/http/address.ts). */
+  /** The caller's network address, as a key (worker/http/address.ts). */
   address?: string;
-  /** Whether it is somebody known, in whose room things stay. */
+  /** Whether the caller is known (no guest, not anonymous): then the room is kept. */
   known?: true;
-  /** When the token that they showed expires (ms since the epoch), where it tells so itself. */
+  /** When the caller's token expires (ms since the epoch), if the token says so. */
   until?: number;
-  /** Only into a room that is there. */
+  /** Only if the room exists. */
   ifThere?: true;
-  /** Who it is, where the room has to say whether they may. */
+  /** The caller, if the room has to decide whether they may join. */
   undecided?: Caller;
   after?: number;
-  /** The one of ours that the client offered, and waits for. */
+  /** Our subprotocol that the client offered, and expects in the answer. */
   subprotocol?: Subprotocol;
 }
 
 const HEADER = "X-Joining";
 
-/** The status by which a room says that it is not there, and was not to be made. */
+/** A room's status for "this room does not exist, and you asked me not to make it". */
 export const NOT_THERE = 404;
 
-/** The request by which the Worker lets somebody into a room. */
+/** The request to a room's object that lets a caller in. */
 export function joinRequest(joining: Joining): Request {
   return new Request("https://room/", {
     headers: { Upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(joining)) },

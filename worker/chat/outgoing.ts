@@ -1,7 +1,7 @@
 /**
- * What was said and is not stored yet. Messages that arrive while others are on their way to the disk are stored
- * together, so that a busy room waits for the disk once and not for each. All of them are on disk before anybody sees
- * one; then their senders are told.
+ * Messages on their way to the disk and to the readers. Messages that arrive during a write are stored together by the
+ * next one, so that a busy room does not wait for the disk once per message. A message is on disk before anybody sees
+ * it; then its sender gets an `ack`.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import type { Schema } from "../objects/schema.ts";
@@ -12,27 +12,27 @@ import { type Amount, Recent } from "./readers.ts";
 import { fingerprint, type Sent, type SentMessage } from "./sent.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** Of the history, too. */
+/** Also in a frame of the history. */
 export const MESSAGES_PER_FRAME = 100;
 
 export type ChatFrame = ClientFrame & { type: "chat" };
 
-/** A message that is not stored yet, and who waits for it. */
+/** A message that is not stored yet, and the sockets that wait for its `ack`. */
 interface Said {
   readonly userId: string;
   readonly frame: ChatFrame;
   readonly timestamp: number;
-  /** More than one where the message was sent again meanwhile. */
+  /** More than one if the message was sent again meanwhile. */
   readonly senders: WebSocket[];
 }
 
-/** A message that came before: stored, on its way there, or another one under the same id. */
+/** What an id already stands for: a stored message, one that is being stored, or a different message. */
 export type Known =
   | { readonly kind: "stored"; readonly sent: SentMessage }
   | { readonly kind: "waiting"; readonly said: Said }
   | { readonly kind: "conflict" };
 
-/** Where messages are stored. `history` and `sent` are there once the schema is. */
+/** Where messages are stored. `history` and `sent` exist once the schema does. */
 export interface Store {
   readonly schema: Schema;
   readonly uploads: Uploads;
@@ -42,7 +42,7 @@ export interface Store {
   transaction(write: () => void): void;
 }
 
-/** Who sees new messages. */
+/** The sockets that get new messages. */
 export interface Listeners {
   readers(): WebSocket[];
   batched(): ReadonlySet<WebSocket>;
@@ -56,14 +56,14 @@ export class Outgoing {
   readonly #recent = new Recent();
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
-  /** `stored` is called after each write; `trimmed`: whether files have left with the messages that left. */
+  /** `stored` is called after each write; `trimmed`: whether dropped messages had files. */
   constructor(store: Store, listeners: Listeners, stored: (trimmed: boolean) => Promise<void>) {
     this.#store = store;
     this.#listeners = listeners;
     this.#stored = stored;
   }
 
-  /** What is known of a message by its sender's id for it; undefined where it is new. */
+  /** Finds an earlier message by its sender's id for it; undefined if the message is new. */
   known(userId: string, { clientId, text, attachment }: ChatFrame, now: number): Known | undefined {
     if (clientId === undefined) return undefined;
     const sent = this.#store.sent()?.find(userId, clientId, now);
@@ -74,18 +74,18 @@ export class Outgoing {
     return same ? { kind: "waiting", said } : CONFLICTING;
   }
 
-  /** Waits for a message that is on its way already; its sender is told with the others. */
+  /** Waits for a message that is being stored already; `sender` gets its `ack` too. */
   async join({ said }: Known & { kind: "waiting" }, sender: WebSocket): Promise<void> {
     said.senders.push(sender);
     await this.#commits.settled();
   }
 
-  /** Stores and shows what was said. */
+  /** Stores a message, and sends it to the readers. */
   async say(userId: string, frame: ChatFrame, sender: WebSocket, timestamp: number): Promise<void> {
     await this.#commits.commit({ userId, frame, timestamp, senders: [sender] });
   }
 
-  /** What was sent after a number; undefined for a number that no message has yet. */
+  /** How much was sent after a number; undefined if no message has this number yet. */
   after(seq: number): Amount | undefined {
     const last = this.#store.history()?.last ?? 0;
     return seq > last ? undefined : this.#recent.after(seq, last);
@@ -108,7 +108,7 @@ export class Outgoing {
   }
 
   async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
-    // Who joins from here on finds these messages in the history.
+    // Whoever joins after this line finds these messages in the history.
     const audience = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
     await this.#store.sync();
@@ -121,7 +121,7 @@ export class Outgoing {
     return batch.map(() => undefined);
   }
 
-  /** Shows new messages: in as few frames as may be to those who take them so, and each in its own to the others. */
+  /** Sends new messages: in as few frames as possible to sockets that take batches, one frame each to the others. */
   #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
     for (const message of messages) this.#recent.add(message.seq, bytesOf(JSON.stringify(message)));
     const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
@@ -136,7 +136,7 @@ export class Outgoing {
     for (const message of messages) this.#listeners.deliver(others, { type: "message", message }, 1);
   }
 
-  /** Stores messages for good, or none of them. Those that cannot be stored are refused. */
+  /** Stores all messages of a batch, or none. Refuses those that cannot be stored. */
   #write(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
     const { schema, uploads } = this.#store;
     const messages: { said: Said; message: Message }[] = [];
@@ -146,7 +146,7 @@ export class Outgoing {
       schema.create();
       const history = this.#store.history();
       const sent = this.#store.sent();
-      if (!history || !sent) throw new Error("The room's tables are not there");
+      if (!history || !sent) throw new Error("The room's tables are missing");
       this.#store.transaction(() => {
         for (const said of batch) {
           const { text, clientId, attachment: key } = said.frame;
@@ -194,7 +194,7 @@ const CONFLICTING: Known = { kind: "conflict" };
 export const CONFLICT: Refusal = { code: "conflict", error: "clientId: another message was sent under this id" };
 const NO_ATTACHMENT: Refusal = {
   code: "no-attachment",
-  error: "attachment: you have no such upload that is not sent yet",
+  error: "attachment: no unsent upload of yours has this key",
 };
 const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
 

@@ -1,4 +1,4 @@
-/** Chat rooms: what the rest of the house knows of them. */
+/** Chat rooms: everything that the rest of the project knows about this pattern. */
 import * as v from "valibot";
 import { oneOf, whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
@@ -15,11 +15,11 @@ export const chat = pattern({
   actions: {
     join: { may: "object", open: true },
     read: { may: "object", open: true },
-    /** Files go to who may read the room and has joined it. */
+    /** Upload and download files: for those who may read the room and have joined it. */
     attach: { may: "object", open: true },
-    /** The room's rule, owner and members. */
+    /** Change the room's rule, owner and members. */
     manage: { may: "keeper" },
-    /** Messages, by the room's owner too. */
+    /** Delete messages. */
     moderate: { may: "keeper" },
     delete: { may: "admin" },
   },
@@ -28,28 +28,28 @@ export const chat = pattern({
     chat: v.optional(
       v.object({
         /**
-         * Messages that a room keeps. A room that wakes up reads them all: a thousand of the longest are 16 MB, of the
-         * 128 that it has.
+         * Messages that a room keeps. A room that wakes up reads them all: a thousand of the longest take 16 MB of its
+         * 128.
          */
         historyLimit: v.optional(whole(1, 1_000), 100),
         /** Who may join and read a room that has no rule of its own. */
         rooms: v.optional(oneOf(ROOM_RULES), "users"),
-        /** WebSockets of one user in one room, and of all users of one network address. */
+        /** The most WebSockets in one room: of one user, and of one network address. */
         socketsPerUser: v.optional(whole(1, 100), 10),
         socketsPerAddress: v.optional(whole(1, 1_000), 250),
         /**
-         * Messages that a room takes in a second; of one network address, half as many. Somebody a second away is
-         * then never more than 200 behind, at which a room gives a reader up.
+         * Messages that a room takes in a second; from one network address, half as many. With the default, a reader
+         * who is a second late is less than 200 messages behind, which is where a room closes a socket.
          */
         messagesPerSecond: v.optional(whole(1, 10_000), 100),
-        /** Mebibytes of the files that a room keeps. */
+        /** The most mebibytes of files that a room keeps. */
         attachmentsMiB: v.optional(whole(1, 100_000), 1_000),
-        /** Days after which a room deletes a message, with its attachment. For ever, up to the limit, where not set. */
+        /** Days after which a room deletes a message and its attachment. Not set: only `historyLimit` deletes. */
         retentionDays: v.optional(whole(1, 3_650)),
       }),
       {},
     ),
   },
-  /** Who somebody is in a room, their session says. */
+  /** A caller's session says who they are in a room. */
   needs: ["session"],
 });

@@ -1,25 +1,25 @@
 /**
- * What a room and its clients say to each other, each frame one JSON text. The order of messages is that of their
- * sequence numbers, which start at 1 and have no holes.
+ * The frames between a room and its clients, each one JSON text. Messages are ordered by their sequence numbers, which
+ * start at 1 and have no gaps.
  *
- * What a client must know of a room's limits:
- * - **Read, and say so.** Send `seen` with the newest number that you have, after 50 messages or 64 KiB at the latest.
+ * What a client must know about a room's limits:
+ * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 50 messages or 64 KiB.
  *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
- *   `?after=<the last number that you have>`, and you get what you missed. A client that never sends `seen` may use any
- *   frame as a sign that it reads, such as a ping; it is closed with 1013 after 1,000 messages or 1 MiB in all.
- * - **Be heard.** Send `{"type":"ping"}` every 20 seconds; it wakes no room. After 45 seconds without a word from you
- *   the room sends `ping`, to which any frame is an answer; after 55 you are closed with 1013. A room that you have to
- *   yourself, and a crowd, do not ask.
- * - **Messages**: 20 in 10 seconds for one user, on however many sockets; and a room takes so many in a second as its
- *   stack says (`chat.messagesPerSecond`), half of that from one network address. More are answered by `error`, with
- *   `retryAfter`.
- * - **Sockets**: one user has 10 of them in a room, and one network address 250 (`chat.socketsPerUser`,
+ *   `?after=<the last number that you have>`, and you get what you missed. If a client never sends `seen`, any frame,
+ *   such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB in all it is closed with 1013.
+ * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
+ *   a frame from you the room sends `ping`; answer with any frame. After 55 seconds it closes your socket with 1013. If
+ *   you are alone in the room, or it has a crowd, it does not ask.
+ * - **Messages**: 20 in 10 seconds for one user, on all sockets together. `chat.messagesPerSecond` of the stack's file
+ *   says how many a room takes in a second; from one network address, half as many. Further ones are answered by
+ *   `error`, with `retryAfter`.
+ * - **Sockets**: one user may have 10 in a room, one network address 250 (`chat.socketsPerUser`,
  *   `chat.socketsPerAddress`). The next one is refused with 429.
- * - **Patience**: frames that are wrong or too much and messages that were sent before are answered, 60 of them and then
- *   one in a second, for one user; 600 signs of typing, `seen` or pings with another text than PING, and then ten in a
- *   second. Who goes on is closed with 1008.
- * - **Crowds**: over 100 people a room tells nobody who comes, goes or types. Where many come and go at once, one
- *   `presence` takes the place of many single frames.
+ * - **Patience**: a room answers 60 invalid, excess or repeated frames of one user, then one a second; and it takes 600
+ *   typing signs, `seen` frames or pings with a text other than PING, then ten a second. A user who goes on is closed
+ *   with 1008.
+ * - **Crowds**: a room with over 100 people does not announce who comes, goes or types. When many come and go at once,
+ *   one `presence` replaces many single frames.
  */
 
 /** A message as everybody sees it. */
@@ -28,12 +28,12 @@ export interface Message {
   seq: number;
   userId: string;
   text: string;
-  /** Milliseconds of Unix time, by the room's clock. For people to read; never for order. */
+  /** Milliseconds since the epoch, by the room's clock. For people to read; never for order. */
   timestamp: number;
-  /** What its sender called it: a message that was sent twice is shown once. */
+  /** The sender's id for the message: one that was sent twice is shown once. */
   clientId?: string;
   attachment?: Attachment;
-  /** It was taken away, and its text with it; the number stays. */
+  /** The message was deleted, with its text; the number stays. */
   deleted?: true;
 }
 
@@ -54,37 +54,37 @@ export type ClientFrame =
   | { type: "seen"; seq: number };
 
 export type ServerFrame =
-  /** First of all, and perhaps in several parts: who you are, and what you missed. `last` is the room's newest number. */
+  /** Comes first: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */
   | { type: "history"; messages: Message[]; last: number; more: boolean; userId: string; token?: string }
-  /** What came after `after` is not all kept any more: the oldest number that is kept is `first`. */
+  /** Some messages after `after` are no longer kept. The oldest number that is kept is `first`. */
   | { type: "gap"; after: number; first: number }
-  /** Who is here: at most 100 of them; `count` says how many there are where there are more. */
+  /** Who is here: at most 100 names. If there are more people, `count` says how many. */
   | { type: "presence"; users: string[]; count?: number }
   | { type: "message"; message: Message }
-  /** Instead of several message frames, to clients of the subprotocol `chat.batched`. */
+  /** Replaces several message frames for clients of the subprotocol `chat.batched`. */
   | { type: "messages"; messages: Message[] }
-  /** Your message is stored for good. `duplicate`: it was before. */
+  /** Your message is stored. `duplicate`: it was stored already. */
   | { type: "ack"; seq: number; id: string; timestamp: number; clientId?: string; duplicate?: true }
-  /** The message of this number was taken away. */
+  /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
   | { type: "user_joined"; userId: string; timestamp: number }
   | { type: "user_left"; userId: string; timestamp: number }
   | { type: "typing"; userId: string }
   | { type: "pong" }
-  /** Nothing was heard of you for a while. Answer with any frame, or be closed. */
+  /** You were silent for a while. Answer with any frame, or your socket is closed. */
   | { type: "ping" }
   /** To the sender of a frame that was not accepted. `retryAfter`: seconds. */
   | { type: "error"; error: string; code: ErrorCode; clientId?: string; retryAfter?: number };
 
 export type ErrorCode = "invalid" | "too-large" | "rate-limited" | "conflict" | "no-attachment" | "not-stored";
 
-/** The frame of a client that only wants to know whether somebody is there, and the answer: no object wakes for it. */
+/** The frame by which a client checks its connection, and the answer: the runtime answers without waking the object. */
 export const PING = '{"type":"ping"}';
 export const PONG = '{"type":"pong"}';
 
 /**
- * The WebSocket subprotocols, the better first. Offered with one of them, another may be an anonymous user's token.
- * `chat.batched`: messages that were stored together come in one frame, which costs a busy room a fraction.
+ * The WebSocket subprotocols, the better first. A client may offer its token beside one of them, as one more.
+ * `chat.batched`: messages that were stored together come in one frame, which is much cheaper for a busy room.
  */
 export const SUBPROTOCOLS = ["chat.batched", "chat"] as const;
 export type Subprotocol = (typeof SUBPROTOCOLS)[number];

@@ -1,10 +1,10 @@
 /**
- * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, who reconnects gets
- * exactly what they missed, and what was sent twice is shown once. Who is here is audience.ts; how a message gets to
- * the disk and to everybody, outgoing.ts.
+ * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, a client that
+ * reconnects gets exactly what it missed, and a message sent twice is shown once. audience.ts keeps track of who is
+ * here; outgoing.ts takes a message to the disk and to the readers.
  *
- * The room sleeps between frames. What it must know when it wakes is in SQL, in the sockets' attachments and tags;
- * memory only repeats it.
+ * The room sleeps between frames. All that it needs when it wakes is in SQL and in the sockets' attachments and tags;
+ * the fields here only repeat it.
  */
 import { DurableObject } from "cloudflare:workers";
 import { deadCredential } from "../http/caller.ts";
@@ -29,15 +29,15 @@ import { ASK_AFTER_MS } from "./readers.ts";
 import { Sent } from "./sent.ts";
 import { type Upload, Uploads } from "./uploads.ts";
 
-/** A connection that broke (RFC 6455, 7.4.1). */
+/** Close code of a connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
-/** What the client wanted is no more. */
+/** Close code of a room that was deleted. */
 const GOING_AWAY = 1_001;
-/** R2 deletes several files in one call; a while after the first one there may be more. */
+/** R2 deletes many files in one call, so a deletion waits this long for further files. */
 const DELETE_AFTER_MS = 5_000;
 const RETRY_DELETE_AFTER_MS = 60_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Messages that are too old are shown to nobody from that moment on, and deleted together, this often at most. */
+/** Messages that are too old are hidden at once, and deleted together, this often at most. */
 const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
 /** A page of the history. */
@@ -48,7 +48,7 @@ export interface Page {
   last: number;
 }
 
-/** Whether somebody may read a file. */
+/** A file, or why the caller does not get it. */
 export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
 
 export class ChatRoomDO extends DurableObject<Env> {
@@ -61,18 +61,18 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #budgets: Budgets;
   readonly #audience: Audience;
   readonly #outgoing: Outgoing;
-  /** Sessions that ended a moment ago: who is on their way in by one of them comes too late. */
+  /** Sessions that ended a moment ago: a join by one of them that is still on its way is refused. */
   readonly #ended = new Set<string>();
-  /** As stored, or what the stack says of rooms without a rule. */
+  /** The stored door, or the stack's default for rooms without a rule. */
   #door: Door;
   readonly #unset: Door;
   #opened: History | undefined;
   #remembered: Sent | undefined;
-  /** Whether the alarm is known to be set for messages that become too old. */
+  /** Whether the alarm is known to be set for messages that will be too old. */
   #sweepArmed = false;
-  /** Whether the room stays, however long it is left alone: somebody known has spoken in it, or set its door. */
+  /** Whether the room is kept without use: a known user has sent a message, or set the door. */
   #isKept: boolean;
-  /** Whether the alarm is known to be set for a room that does not. */
+  /** Whether the alarm is known to be set for the deletion of a room that is not kept. */
   #endArmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -105,7 +105,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     answerAsleep(ctx, PING, PONG);
   }
 
-  /** Lets somebody in; the Worker has made sure who they are (`joinRequest`). */
+  /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
     const joining = readJoinRequest(request);
     const { userId, address, token, session, undecided: caller, after, subprotocol } = joining;
@@ -128,12 +128,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
   }
 
-  /** Whether there is no room yet: nothing is kept of it, and nobody is in it. */
+  /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
   get #isNowhere(): boolean {
     return this.#schema.empty && !this.#isKept && this.#audience.open().length === 0;
   }
 
-  /** Why there is no place for one more socket of somebody. */
+  /** Why a caller may not open one more socket. */
   #whyFull({ userId, address }: Spender, now: number): Problem | undefined {
     if (this.#audience.open().length >= MAX_SOCKETS) {
       return {
@@ -152,22 +152,22 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
   }
 
-  /** A page of what is kept, for `reader`; where that is not given, they may read. */
+  /** A page of the history for `reader`. An undefined reader was already allowed elsewhere. */
   messages(range: Range, reader?: Caller): Page | "denied" {
     return isLetIn(reader, this.#door) ? this.#page(range) : "denied";
   }
 
-  /** Who may be in the room, for who may change it. */
+  /** The room's door, for those who may change it. */
   door(keeper?: Caller): Door | "denied" {
     return isKeeper(keeper, this.#door) ? this.#door : "denied";
   }
 
-  /** Sets the rule, and the owner where one is given. */
+  /** Sets the rule, and the owner if one is given. */
   setDoor({ rule, owner }: Pick<Door, "rule" | "owner">, keeper?: Caller): Door | "denied" {
     return this.#changeDoor(keeper, (door) => ({ ...door, rule, ...(owner !== undefined && { owner }) }));
   }
 
-  /** Makes a user a member; "full" where there are too many. */
+  /** Makes a user a member; "full" if there are too many. */
   invite(userId: string, keeper?: Caller): Door | "denied" | "full" {
     const { members } = this.#door;
     if (members.includes(userId)) return this.door(keeper);
@@ -175,12 +175,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#changeDoor(keeper, (door) => ({ ...door, members: [...members, userId] }));
   }
 
-  /** Takes a user out of the members. */
+  /** Removes a user from the members. */
   remove(userId: string, keeper?: Caller): Door | "denied" {
     return this.#changeDoor(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
   }
 
-  /** Changes the door, and puts out who may not be here any more. */
+  /** Changes the door, and closes the sockets of users who may no longer be here. */
   #changeDoor(keeper: Caller | undefined, change: (door: Door) => Door): Door | "denied" {
     if (!isKeeper(keeper, this.#door)) return "denied";
     const door = change(this.#door);
@@ -189,12 +189,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#isKept = true;
     for (const socket of this.#audience.open()) {
       if (isLetIn(this.#audience.memberOf(socket)?.caller, door)) continue;
-      this.#audience.putOut(socket, POLICY, "You may not be in this room any more");
+      this.#audience.putOut(socket, POLICY, "You may no longer be in this room");
     }
     return door;
   }
 
-  /** Takes away what a message said. */
+  /** Deletes the text and the file of a message. */
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
     const blanked = this.ctx.storage.transactionSync(() => {
@@ -208,13 +208,13 @@ export class ChatRoomDO extends DurableObject<Env> {
     return "deleted";
   }
 
-  /** Deletes the room, with its door, its messages and its files. Who is in it is put out. */
+  /** Deletes the room with its door, messages and files, and closes its sockets. */
   async destroy(): Promise<void> {
     for (const socket of this.#audience.open()) this.#audience.putOut(socket, GOING_AWAY, "The room was deleted");
     await this.#empty();
   }
 
-  /** Forgets all but the files, which the alarm deletes; it then deletes what is left. */
+  /** Deletes all but the files. The alarm deletes those, and then the rest. */
   async #empty(): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       for (const key of [DOOR, KEPT, SILENT_SINCE]) this.ctx.storage.kv.delete(key);
@@ -229,7 +229,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     else await this.#arm(Date.now());
   }
 
-  /** A session has ended: its sockets close, and who is on their way in by it stays out. */
+  /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
   sessionEnded(session: string): void {
     this.#ended.add(session);
     const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
@@ -262,7 +262,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     return reserved;
   }
 
-  /** The file will not come: its place is free, and what arrived of it goes. */
+  /** The file will not come: frees its place, and deletes what arrived of it. */
   async abandon(key: string): Promise<void> {
     if (this.#schema.empty) return;
     this.#uploads.leave(key);
@@ -270,18 +270,18 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#arm(this.#uploads.nextDue(now) ?? now);
   }
 
-  /** Where the files of the room's region are. */
+  /** The bucket of the room's region. */
   get #bucket(): R2Bucket {
     const region = regionOfObject(stackOf(this.env).regions, this.ctx.id.name ?? "");
     return blobsOf(this.env, region ?? {});
   }
 
-  /** The file is in R2. False where it came too late. */
+  /** Notes that the file is in R2. False if it came too late. */
   stored(key: string): boolean {
     return !this.#schema.empty && this.#uploads.stored(key);
   }
 
-  /** The file, if this user may read it: who is in the room, has a message in its history, or uploaded it. */
+  /** The file, for a user who is in the room, has a message in its history, or uploaded the file. */
   attachment(key: string, userId: string, reader?: Caller): Readable {
     if (!isLetIn(reader, this.#door)) return { kind: "forbidden" };
     const found = this.#schema.empty ? undefined : this.#uploads.find(key);
@@ -295,7 +295,7 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const member = this.#audience.memberOf(socket);
-    // What was on its way when the socket was put out is not for us any more.
+    // Frames that were on their way when the socket was closed are ignored.
     if (!member || !isOpen(socket) || this.#audience.isOver(socket)) return;
     const now = Date.now();
     const read = readFrame(data);
@@ -324,15 +324,15 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /**
-   * Looks for silent sockets, and deletes messages that are too old and files that nobody needs. Safe early, late and
-   * twice; tries for ever.
+   * Looks for silent sockets, and deletes old messages and files that nobody needs. It may run early, late or twice,
+   * and tries again until it succeeds.
    */
   override async alarm(): Promise<void> {
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
     if (lookAgain !== undefined) await this.#arm(lookAgain);
     if (this.#schema.empty) return;
-    // An alarm that looks for silent sockets comes too often to delete something at each.
+    // The alarm for silent sockets comes too often to delete something each time.
     const agedAt = this.#history()?.agedAt() ?? Number.POSITIVE_INFINITY;
     if (now >= agedAt + (lookAgain === undefined ? 0 : SWEEP_INTERVAL_MS)) this.#deleteAged(now);
     const leaving = this.#uploads.leaving(now);
@@ -350,7 +350,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#end(now);
   }
 
-  /** Lets a room go that only strangers have used, when they have left it alone for long. */
+  /** Deletes a room that only unknown callers have used, after a long time without use. */
   async #end(now: number): Promise<void> {
     const goes = this.#goesAt();
     if (goes === undefined) return;
@@ -360,7 +360,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#empty();
   }
 
-  /** When the room goes, unless somebody speaks in it before (ms since the epoch); undefined where it stays. */
+  /** When the room is deleted if nobody sends a message (ms since the epoch); undefined if it is kept. */
   #goesAt(): number | undefined {
     if (this.#isKept || this.#schema.empty) return undefined;
     const since = this.#history()?.newestAt ?? this.ctx.storage.kv.get<number>(SILENT_SINCE);
@@ -382,12 +382,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.ctx.storage.transactionSync(() => {
       for (const { key } of history.deleteHidden()) this.#uploads.leave(key);
       sent.deleteAged(now);
-      // The numbers go on for a while, for clients who know them.
+      // The numbering goes on for a while, for clients that know the last number.
       if (!this.#isKept && history.newestAt === undefined) this.ctx.storage.kv.put(SILENT_SINCE, now);
     });
   }
 
-  /** Makes sure that messages are deleted when they are too old, though not before `earliest`. */
+  /** Sets the alarm to delete messages when they are too old, but not before `earliest`. */
   async #armSweep(earliest: number): Promise<void> {
     if (this.#retentionMs === undefined) return;
     const due = this.#history()?.agedAt();
@@ -395,7 +395,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#sweepArmed = due !== undefined;
   }
 
-  /** The history, once anything was said. */
+  /** The history, once there was a message. */
   #history(): History | undefined {
     if (this.#schema.empty) return undefined;
     this.#opened ??= new History(this.ctx.storage.sql, { limit: this.#historyLimit, retentionMs: this.#retentionMs });
@@ -403,10 +403,10 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#opened;
   }
 
-  /** What a newcomer misses, and who is here. */
+  /** Sends a newcomer the messages that they missed, and who is here. */
   #welcome(socket: WebSocket, who: { userId: string; token?: string }, after: number | undefined): void {
     const { first, last } = this.#page({ limit: 0 });
-    // Numbers beyond the newest are from a room that is no more: nothing that the client has goes on here.
+    // A number beyond the newest is from a room that was deleted: the client has to start again.
     const resumable = after === undefined || (after >= first - 1 && after <= last);
     if (after !== undefined && !resumable) greet(socket, { type: "gap", after, first });
     let from = after !== undefined && resumable ? after : first - 1;
@@ -445,19 +445,19 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (this.#audience.present().length <= MAX_SHOWN) this.#audience.tell({ type: "typing", userId }, socket);
   }
 
-  /** Answers a frame that is wrong or too much, as long as there is patience for it. */
+  /** Answers an invalid or excess frame, while there is patience for it. */
   #refuse(socket: WebSocket, member: Spender, frame: Pick<ChatFrame, "clientId">, why: Refusal): void {
     if (this.#bears(socket, member, COSTS.offence)) this.#outgoing.refuse([socket], frame, why);
   }
 
-  /** Whether there is patience for what a user does; where not, the socket that does it is put out. */
+  /** Uses up a user's patience. False if there was too little; then the socket is closed. */
   #bears(socket: WebSocket, { userId }: Spender, cost: number): boolean {
     if (this.#budgets.bear(userId, cost, Date.now())) return true;
-    this.#audience.putOut(socket, POLICY, "Too many frames that are wrong, repeated or too much; wait a minute");
+    this.#audience.putOut(socket, POLICY, "Too many invalid, repeated or excess frames; wait a minute");
     return false;
   }
 
-  /** What was sent in the last day. */
+  /** The messages that were sent in the last day. */
   #sent(): Sent | undefined {
     const history = this.#history();
     if (!history) return undefined;
@@ -469,7 +469,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#remembered;
   }
 
-  /** Makes sure that the alarm comes by `at`. */
+  /** Sets the alarm to run by `at`. */
   async #arm(at: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm();
     if (set === null || set > at) await this.ctx.storage.setAlarm(at);
@@ -486,9 +486,9 @@ function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }:
   return { code: "rate-limited", error, retryAfter };
 }
 
-/** Under which the door is stored: one key, because it is whole or not there. */
+/** The key of the door: one value, so that it is stored whole or not at all. */
 const DOOR = "door";
-/** There, where somebody known has spoken in the room. */
+/** The key that is there once a known user has sent a message. */
 const KEPT = "kept";
-/** When the last message went by age, of a room that does not stay (ms since the epoch). */
+/** The key of the time at which the last message of a room that is not kept went by age (ms since the epoch). */
 const SILENT_SINCE = "silent-since";

@@ -39,14 +39,14 @@ const Messages = v.object({
       timestamp: v.number(),
       clientId: v.optional(v.string()),
       attachment: v.optional(Attachment),
-      /** It was taken away, and its text with it. */
+      /** The message was deleted, with its text. */
       deleted: v.optional(v.literal(true)),
     }),
   ),
-  /** The oldest number that is kept, and the newest. */
+  /** The oldest number that is kept, and the newest number. */
   first: v.number(),
   last: v.number(),
-  /** Whether messages after `after` are missing here because they are not kept any more. */
+  /** Whether messages after `after` are missing because they are no longer kept. */
   gap: v.boolean(),
 });
 
@@ -84,7 +84,9 @@ export const routes = new Hono<App>()
   )
   .put(
     "/:roomId/access",
-    describe("Sets the room's rule, and its owner. Who may not be in it any more is put out", { 200: Access }),
+    describe("Sets the room's rule and owner, and closes the sockets of users who may no longer be in it", {
+      200: Access,
+    }),
     may(chat, "manage"),
     body(NewAccess),
     async (c) => c.json(await manage(c, (room, keeper) => room.setDoor(c.req.valid("json"), keeper))),
@@ -98,26 +100,26 @@ export const routes = new Hono<App>()
   )
   .delete(
     "/:roomId/members/:userId",
-    describe("Takes a user out of the room's members, and out of the room where only members may be", { 200: Access }),
+    describe("Removes a user from the room's members, and from the room if only members may be in it", { 200: Access }),
     may(chat, "manage"),
     params(Member),
     async (c) => c.json(await manage(c, (room, keeper) => room.remove(c.req.valid("param").userId, keeper))),
   )
   .delete(
     "/:roomId/messages/:seq",
-    describe("Takes away what a message said, with its file; its number stays", { 200: Done }),
+    describe("Deletes the text and the file of a message; its number stays", { 200: Done }),
     may(chat, "moderate"),
     params(v.object({ seq: wholeNumber(1, Number.MAX_SAFE_INTEGER) })),
     async (c) => {
       const gone = await retry(() => roomOf(c).deleteMessage(c.req.valid("param").seq, undecided(c)));
       if (gone === "denied") throw denied(await callerOf(c));
-      if (gone === "missing") throw refusal("not-found", "The room keeps no message of this number");
+      if (gone === "missing") throw refusal("not-found", "The room keeps no message with this number");
       return c.json({ ok: true });
     },
   )
   .delete(
     "/:roomId",
-    describe("Deletes a room, with its rule, messages and files, and puts out who is in it", { 200: Done }),
+    describe("Deletes a room with its rule, messages and files, and closes its sockets", { 200: Done }),
     may(chat, "delete"),
     async (c) => {
       await retry(() => roomOf(c).destroy());
@@ -154,13 +156,14 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
   return roomOf(c).fetch(joinRequest(joining));
 }
 
-/** What comes of a change of the room's door, by who may make it. */
+/** Makes a change of the room's door, and answers with the new door or the refusal. */
 async function manage(
   c: RoomContext,
   change: (room: DurableObjectStub<ChatRoomDO>, keeper: Caller | undefined) => Promise<Door | "denied" | "full">,
 ): Promise<Door> {
   const door = await retry(() => change(roomOf(c), undecided(c)));
   if (door === "denied") throw denied(await callerOf(c));
-  if (door === "full") throw refusal("invalid-input", `userId: the room has ${MAX_MEMBERS} members, and takes no more`);
+  if (door === "full")
+    throw refusal("invalid-input", `userId: the room has ${MAX_MEMBERS} members already; remove one first`);
   return door;
 }

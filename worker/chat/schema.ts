@@ -15,7 +15,7 @@ const UPLOADS_TABLE = `
     name TEXT, state TEXT NOT NULL CHECK (state IN ('reserved', 'stored', 'sent', 'leaving')), at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`;
 
-/** How far a room's messages have gone by age: that number and those before it are never given again. */
+/** The highest number that is gone by age. It and all before it are never shown again. */
 const AGED_TABLE = "CREATE TABLE aged (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT";
 
 export const schema: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE];

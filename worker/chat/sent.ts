@@ -1,8 +1,8 @@
 /**
- * Which messages a client has sent already, by the `clientId` that it gave them: for a day, or the last ten thousand.
+ * Which messages a client has sent already, by their `clientId`: those of a day, or the last ten thousand.
  *
- * The ids of messages in the history are in their rows. So that those of messages that have left are known too, they
- * are written down in batches, one row for many, each batch over the oldest one.
+ * A message in the history has its id in its row. To know the ids of dropped messages too, ids are also written in
+ * batches, one row for many, each batch over the oldest one.
  */
 import type { Message } from "./protocol.ts";
 
@@ -10,12 +10,12 @@ const KEPT_MS = 24 * 60 * 60 * 1_000;
 const BATCH = 50;
 const BATCHES = 200;
 
-/** What is known of a message that was sent. */
+/** What the room remembers of a message. */
 export interface SentMessage {
   seq: number;
   id: string;
   timestamp: number;
-  /** Of what was said, to tell a repetition from another message under the same id. */
+  /** Of its text and file: tells a repetition from a different message under the same id. */
   fingerprint: string;
 }
 
@@ -24,7 +24,7 @@ export class Sent {
   readonly #batch: number;
   readonly #known = new Map<string, SentMessage>();
 
-  /** `kept` are the messages of the history, of which at most `limit` are there. */
+  /** `kept`: the messages of the history, at most `limit`. */
   constructor(sql: SqlStorage, kept: Message[], limit: number) {
     this.#sql = sql;
     this.#batch = Math.min(BATCH, limit);
@@ -40,7 +40,7 @@ export class Sent {
     return sent && sent.timestamp > now - KEPT_MS ? sent : undefined;
   }
 
-  /** Writes down the batches that these messages complete. Call it in the transaction that stores them. */
+  /** Writes the batches that these messages complete. Call it in the transaction that stores the messages. */
   append(messages: readonly Message[]): void {
     for (const { seq } of messages.filter((message) => message.seq % this.#batch === 0)) {
       const entries = [...this.#known, ...messages.flatMap(entryOf)].filter(
@@ -52,7 +52,7 @@ export class Sent {
     }
   }
 
-  /** Deletes the batches that no repetition is found in any more. Call it inside a transaction. */
+  /** Deletes batches that are too old to matter. Call it in a transaction. */
   deleteAged(now: number): void {
     const batches = this.#sql.exec<{ batch: number; entries: string }>("SELECT batch, entries FROM sent").toArray();
     for (const { batch, entries } of batches) {
@@ -62,7 +62,7 @@ export class Sent {
     }
   }
 
-  /** Knows a message that is stored for good. */
+  /** Remembers a message. Call it after its transaction. */
   appended(message: Message): void {
     for (const [key, sent] of entryOf(message)) {
       this.#known.delete(key);
@@ -75,7 +75,7 @@ export class Sent {
   }
 }
 
-/** A number for a text (FNV-1a in two lanes): two texts of one user under one id will not share it by chance. */
+/** A hash of a text (FNV-1a in two lanes): two texts of one user under one id will not share it by chance. */
 export function fingerprint(text: string, attachment: string | undefined): string {
   let [a, b] = [0x811c9dc5, 0x01000193];
   for (const char of `${attachment ?? ""}\n${text}`) {

@@ -1,17 +1,17 @@
 /**
- * A room's attachments: which file in R2 belongs to it, from whom, and when it goes.
+ * A room's attachments: which files in R2 belong to it, who uploaded each, and when it is deleted.
  *
- * A file is written down before its first byte is stored, and forgotten after its last one is deleted. So whatever
- * crashes when, no file is left that nobody knows. Files that no message came to refer to go after an hour.
+ * A file gets its row before its first byte is stored, and loses it after its last byte is deleted. So no crash leaves
+ * a file in R2 that the room does not know. A file that no message refers to is deleted after an hour.
  */
 import type { Attachment } from "./protocol.ts";
 
 const UNSENT_MS = 60 * 60 * 1_000;
-/** Ten mebibytes take a minute and a half at a megabit a second. */
+/** How long an upload may take. Ten mebibytes take a minute and a half at a megabit a second. */
 const ARRIVING_MS = 10 * 60 * 1_000;
-/** Files that one user may have waiting to be sent. */
+/** How many unsent files one user may have. */
 const MAX_UNSENT = 20;
-/** What one call deletes from R2. */
+/** How many files one call deletes from R2. */
 const DELETED_AT_ONCE = 1_000;
 
 /** A file about to be uploaded. */
@@ -39,7 +39,7 @@ export class Uploads {
     this.#sql = sql;
   }
 
-  /** Writes down a file that is to come, unless the user has too many waiting or the room more than `most` bytes. */
+  /** Reserves a place for a file, unless the user has too many unsent files or the room would pass `most` bytes. */
   reserve(
     { key, blob, userId, type, size, name }: Upload,
     now: number,
@@ -62,7 +62,7 @@ export class Uploads {
     return "reserved";
   }
 
-  /** All bytes are there. False where it took so long that the file is not wanted any more. */
+  /** Notes that all bytes of a file are in R2. False if the upload took too long: then the file is deleted. */
   stored(key: string): boolean {
     return (
       this.#sql
@@ -71,7 +71,7 @@ export class Uploads {
     );
   }
 
-  /** The file that a user has uploaded and not sent yet. */
+  /** A file that a user has uploaded and not sent yet. */
   unsent(key: string, userId: string): Attachment | undefined {
     const [row] = this.#sql
       .exec<Row>("SELECT * FROM uploads WHERE key = ? AND user_id = ? AND state = 'stored'", key, userId)
@@ -79,27 +79,27 @@ export class Uploads {
     return row && { key, type: row.type, size: row.size, ...(row.name !== null && { name: row.name }) };
   }
 
-  /** A message refers to the file now. */
+  /** Notes that a message refers to the file. */
   sent(key: string): void {
     this.#sql.exec("UPDATE uploads SET state = 'sent' WHERE key = ?", key);
   }
 
-  /** The message that referred to the file is gone. */
+  /** Notes that the message that referred to the file is gone. */
   leave(key: string): void {
     this.#sql.exec("UPDATE uploads SET state = 'leaving' WHERE key = ?", key);
   }
 
-  /** All files are to go. */
+  /** Marks all files for deletion. */
   leaveAll(): void {
     this.#sql.exec("UPDATE uploads SET state = 'leaving'");
   }
 
-  /** Whether no file is there, nor on its way in or out. */
+  /** Whether the room has no files, not even one that is being uploaded or deleted. */
   get isEmpty(): boolean {
     return this.#sql.exec("SELECT 1 FROM uploads LIMIT 1").toArray().length === 0;
   }
 
-  /** The file, for who may read it: its uploader, and others once it was sent. */
+  /** A file that can be read: by its uploader, and by others once it was sent. */
   find(key: string): { upload: Upload; sent: boolean } | undefined {
     const [row] = this.#sql
       .exec<Row>("SELECT * FROM uploads WHERE key = ? AND state IN ('stored', 'sent')", key)
@@ -109,7 +109,7 @@ export class Uploads {
     return { upload: { key, blob, userId, type, size, ...(name !== null && { name }) }, sent: state === "sent" };
   }
 
-  /** Files to delete from R2 now. Nobody can send or read them any more. */
+  /** Files to delete from R2 now. From here on nobody can send or read them. */
   leaving(now: number): { key: string; blob: string }[] {
     this.#sql.exec(
       `UPDATE uploads SET state = 'leaving' WHERE at <= CASE state WHEN 'stored' THEN ? WHEN 'reserved' THEN ? END`,
@@ -121,12 +121,12 @@ export class Uploads {
       .toArray();
   }
 
-  /** R2 has deleted these. */
+  /** Forgets files that R2 has deleted. */
   forget(keys: string[]): void {
     for (const key of keys) this.#sql.exec("DELETE FROM uploads WHERE key = ?", key);
   }
 
-  /** When there is something to delete next (milliseconds of Unix time); undefined where never. */
+  /** When there is something to delete next (ms since the epoch); undefined if never. */
   nextDue(now: number): number | undefined {
     const { due } = this.#sql
       .exec<{ due: number | null }>(

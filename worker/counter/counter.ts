@@ -1,12 +1,12 @@
 /**
  * A counter that is never wrong: every answer is on disk before it is sent, in the order the calls arrived.
  *
- * Calls that arrive while a write is on its way share the next one (group commit), so a hot counter pays one row
- * for many increments, and a lone caller waits for no timer. With an idempotency key a call counts once, however
- * often it is made. What is in memory is only ahead of the disk while a write is on its way; should the write fail,
- * the object is reset and the disk is right.
+ * Calls that arrive during a write share the next one (group commit). So a hot counter writes one row for many
+ * increments, and a lone caller waits for no timer. With an idempotency key a call counts once, however often it is
+ * made. Memory is ahead of the disk only during a write; if the write fails, the object is reset, and reads the count
+ * from disk again.
  *
- * What only callers have made whom nobody knows is deleted when they have left it alone for long (setting
+ * A counter that only guests and anonymous callers have changed is deleted after a time without use (setting
  * `anonymousDays`).
  */
 import { DurableObject } from "cloudflare:workers";
@@ -30,35 +30,35 @@ import { add } from "./count.ts";
 import { counter } from "./pattern.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
-/** At most ten pushes a second to whoever watches. */
+/** At most ten pushes a second to each watcher. */
 const PUSH_INTERVAL_MS = 100;
 const MAX_WATCHERS = 1_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
- * The new count; or why there is none: the idempotency key came before with another payload, or the counter is not
- * there and was not to be made.
+ * The new count; or why there is none: the idempotency key came before with another payload, or the counter does not
+ * exist and the caller did not want to create it.
  */
 export type Counted =
   | { ok: true; count: number; replayed: boolean }
   | { ok: false; reason: "key-conflict" | "missing" };
 
-/** How a change is to be made. */
+/** The terms of a change. */
 export interface Terms {
   readonly key?: string | undefined;
-  /** Whether it is made by somebody known; so by default. */
+  /** Whether the caller is known (no guest, not anonymous). True by default. */
   readonly known?: boolean;
-  /** Whether a counter that is not there is made; so by default. */
+  /** Whether to create a counter that does not exist. True by default. */
   readonly create?: boolean;
 }
 
 type Change = { kind: "add"; by: number } | { kind: "reset" };
 
-/** A change that is made in memory, and the idempotency key that it came under. */
+/** A change that was made in memory, and its idempotency key. */
 interface Changed {
   readonly count: number;
   readonly known?: boolean;
-  /** Whether the counter is deleted, with all that came before. */
+  /** Whether this deletes the counter, and all earlier changes with it. */
   readonly deleted?: true;
   readonly once?: { readonly key: string; readonly payload: string };
 }
@@ -68,13 +68,13 @@ export class CounterDO extends DurableObject<Env> {
   #count = 0;
   readonly #commits = new GroupCommit<Changed, Counted>((changes) => this.#write(changes));
 
-  /** Until when changes are published to KV (ms since the epoch). */
+  /** Changes are published to KV until then (ms since the epoch). */
   #sharedUntil = 0;
   #published: Copy | undefined;
   #publishing = false;
   readonly #wake: Wake;
 
-  /** The count of the last write that is done: what watchers may see. */
+  /** The count of the last finished write: the one that watchers may see. */
   #durable = 0;
   #pushedAt = 0;
   #pushTimer: ReturnType<typeof setTimeout> | undefined;
@@ -96,25 +96,25 @@ export class CounterDO extends DurableObject<Env> {
     return this.#change({ kind: "add", by }, terms);
   }
 
-  /** Back to 0. */
+  /** Sets the count to 0. */
   reset(terms?: Terms): Promise<Counted> {
     return this.#change({ kind: "reset" }, terms);
   }
 
-  /** Deletes the counter, with its copy in KV and its idempotency keys. Who watches sees 0. */
+  /** Deletes the counter, with its copy in KV and its idempotency keys. Watchers see 0. */
   async remove(): Promise<void> {
     this.#count = 0;
     await this.#commits.commit({ count: 0, deleted: true });
   }
 
-  /** The count as of now, once it is durable: nobody ever sees a number that a crash could take back. */
+  /** The count as of now, once it is durable: nobody ever sees a count that a crash could undo. */
   async value(): Promise<number> {
     const count = this.#count;
     await this.#commits.settled();
     return count;
   }
 
-  /** The count as of now, from now on for a while also in KV (shared.ts). A counter never written stays out of it. */
+  /** The count as of now. For a while it is also published to KV (shared.ts), unless the counter was never written. */
   async share(): Promise<Copy> {
     const asOf = Date.now();
     const copy = { count: await this.value(), asOf };
@@ -123,19 +123,19 @@ export class CounterDO extends DurableObject<Env> {
       this.#sharedUntil = asOf + SHARED_FOR_MS;
       this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
     }
-    // Of readers that come at once, the first one's copy serves them all.
+    // Readers that come together share the first one's copy.
     if (!this.#publishing && this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
     return copy;
   }
 
-  /** Deletes or publishes what is due, and sweeps old keys. Runs early, late or twice without harm. */
+  /** Deletes or publishes what is due, and sweeps old keys. It may run early, late or twice. */
   override async alarm(): Promise<void> {
     this.#wake.gone();
     if (this.#schema.empty) return;
     const asOf = Date.now();
     const goes = this.#goesAt();
     if (goes !== undefined && goes <= asOf) {
-      // A socket that is open is a use.
+      // An open socket counts as use.
       if (openSockets(this.ctx).length === 0) return this.remove();
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);
     }
@@ -147,7 +147,7 @@ export class CounterDO extends DurableObject<Env> {
     else await this.#publish({ count: await this.value(), asOf });
   }
 
-  /** A WebSocket that is told the count at once and whenever it changes. */
+  /** Opens a WebSocket that gets the count at once and on every change. */
   override async fetch(): Promise<Response> {
     if (this.ctx.getWebSockets().length >= MAX_WATCHERS) {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
@@ -155,7 +155,7 @@ export class CounterDO extends DurableObject<Env> {
     await this.#commits.settled();
     answerAsleep(this.ctx, "ping", "pong");
     const { client, server } = acceptSocket(this.ctx);
-    // With no await since the socket was accepted, so that no newer count goes before this one.
+    // No await since the socket was accepted, so that no newer count is sent before this one.
     sendTo(server, frame(this.#durable));
     return switchTo(client);
   }
@@ -185,13 +185,13 @@ export class CounterDO extends DurableObject<Env> {
     return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
   }
 
-  /** In memory; the next write makes it last. */
+  /** Makes the change in memory; the next write stores it. */
   #apply(change: Change): number {
     this.#count = change.kind === "reset" ? 0 : add(this.#count, change.by);
     return this.#count;
   }
 
-  /** The count that a key was answered with, on disk or on its way there. */
+  /** The answer that a key got before, on disk or on its way there. */
   #answerTo(key: string, payload: string): number | "conflict" | undefined {
     const waiting = this.#commits.waiting.find(({ once }) => once?.key === key);
     if (waiting) return waiting.once?.payload === payload ? waiting.count : "conflict";
@@ -224,7 +224,7 @@ export class CounterDO extends DurableObject<Env> {
     const now = Date.now();
     const idleSince = changes.some(({ known }) => known) ? null : now;
     this.#schema.create();
-    // One statement is whole without a transaction around it.
+    // A single statement needs no transaction.
     if (changes.every(({ once }) => once === undefined)) this.#writeCount(count, idleSince);
     else {
       this.ctx.storage.transactionSync(() => {
@@ -246,7 +246,7 @@ export class CounterDO extends DurableObject<Env> {
     );
   }
 
-  /** When the counter goes unless it is used before (ms since the epoch); undefined where it stays. */
+  /** When the counter is deleted if nobody uses it (ms since the epoch); undefined if it is kept. */
   #goesAt(): number | undefined {
     const [row] = this.ctx.storage.sql
       .exec<{ idleSince: number | null }>("SELECT idle_since AS idleSince FROM counter")
@@ -274,7 +274,7 @@ export class CounterDO extends DurableObject<Env> {
   /** When the next copy may go to KV (ms since the epoch): `now`, or a while after the last one. */
   #nextPublish(now: number): number {
     const { asOf } = this.#published ?? { asOf: Number.NEGATIVE_INFINITY };
-    // A copy from the future was made before the clock went back: it holds nothing up.
+    // The clock went back since this copy was made, so do not wait for its time.
     return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
   }
 
@@ -284,7 +284,7 @@ export class CounterDO extends DurableObject<Env> {
       await writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil);
       this.#published = copy;
     } catch (error) {
-      // Not left to the runtime's own retries of alarms: it gives up after six, and KV may be away for longer.
+      // The runtime retries an alarm only six times, and KV may be down for longer: so this sets a new one.
       console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
       this.#wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
     } finally {
@@ -292,14 +292,14 @@ export class CounterDO extends DurableObject<Env> {
     }
   }
 
-  /** Tells the watchers, at once or as soon as the last push is long enough ago. */
+  /** Sends the count to the watchers, at once or as soon as the last push is long enough ago. */
   #push(): void {
     const sockets = openSockets(this.ctx);
     if (sockets.length === 0 || this.#pushTimer !== undefined) return;
     const now = Date.now();
     const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
     if (wait > 0 && wait <= PUSH_INTERVAL_MS) {
-      // The object may not sleep while this runs: a tenth of a second, and only after a change.
+      // This timer keeps the object awake for a tenth of a second, and only after a change.
       this.#pushTimer = setTimeout(() => {
         this.#pushTimer = undefined;
         this.#push();

@@ -1,4 +1,4 @@
-/** Counters: what the rest of the house knows of them. */
+/** Counters: everything that the rest of the project knows about this pattern. */
 import { pattern } from "../pattern.ts";
 import { schema } from "./schema.ts";
 

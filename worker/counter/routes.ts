@@ -25,16 +25,19 @@ const Reading = v.object({ ...Which.entries, consistency: v.optional(v.picklist(
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_COUNT));
 const Answer = v.object({
   count: Count,
-  /** Of eventual reads: when the count was the newest one, and how many seconds ago that was. */
+  /** Only in eventual reads: when this count was the newest, and how many seconds ago that was. */
   asOf: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   age: v.optional(v.pipe(v.number(), v.minValue(0))),
 });
 type Answer = v.InferOutput<typeof Answer>;
 const ResetAnswer = v.object({ count: v.literal(0), reset: v.literal(true) });
 
-const reading = describe("The count: the newest one, or with consistency=eventual one that is cheap and near", {
-  200: Answer,
-});
+const reading = describe(
+  "The count: the newest, or with consistency=eventual a cheap copy that may be some seconds old",
+  {
+    200: Answer,
+  },
+);
 
 export const routes = new Hono<App>()
   .post(
@@ -48,7 +51,7 @@ export const routes = new Hono<App>()
   )
   .post(
     "/decrement",
-    describe("Takes from a counter, down to 0", { 200: Answer }),
+    describe("Subtracts from a counter, down to 0", { 200: Answer }),
     may(counter, "change"),
     query(Which),
     idempotencyKey,
@@ -80,7 +83,7 @@ export const routes = new Hono<App>()
   )
   .get(
     "/live",
-    describe("A WebSocket that is sent {count} at once and on every change, at most ten times a second", {
+    describe("A WebSocket that gets {count} at once and on every change, at most ten times a second", {
       101: "Switching protocols",
     }),
     may(counter, "read"),
@@ -97,7 +100,7 @@ async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof R
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
 }
 
-/** A count that may be some seconds old. KV is everywhere: what may not leave a jurisdiction is read where it is. */
+/** A count that may be some seconds old. KV knows no jurisdictions, so a count in one is read from its object. */
 async function nearCopy(c: Context<App>, id: string): Promise<Copy> {
   if (placeOf(c, id).region.jurisdiction !== undefined) {
     return { asOf: Date.now(), count: await retry(() => counterOf(c, id).value()) };

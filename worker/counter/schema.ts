@@ -9,6 +9,6 @@ export const schema: SchemaSteps = [
      shared_until INTEGER NOT NULL
    ) STRICT`,
   REPLAYS_TABLE,
-  // When it was last changed; null where somebody known has changed it, so that it stays.
+  // When it was last changed; null once a known caller has changed it, so that it is kept.
   "ALTER TABLE counter ADD COLUMN idle_since INTEGER",
 ];

@@ -1,23 +1,23 @@
 /**
- * The copy of a count in KV: an old count, cheap and near, for callers who do not need the newest.
+ * The copy of a count in KV: cheap and near the caller, but some seconds old.
  *
- * A counter publishes only while somebody reads this way: a read that finds no copy asks the object, which then
- * publishes for an hour. A counter that nobody reads so costs no KV write and no alarm.
+ * A counter publishes copies only while somebody reads them: a read that finds no copy asks the object, which then
+ * publishes for an hour. Other counters cost no KV write and no alarm.
  */
 import * as v from "valibot";
 
-/** At least this long between two copies: KV takes one write a second for a key, and each is billed. */
+/** The least time between two copies: KV takes one write a second per key, and bills each. */
 export const PUBLISH_INTERVAL_MS = 5_000;
-/** How long after such a read the object goes on publishing. */
+/** How long the object publishes after such a read. */
 export const SHARED_FOR_MS = 60 * 60 * 1000;
-/** Demand is not written down more often than this. */
+/** The object writes down at most this often that somebody reads copies. */
 export const DEMAND_STEP_MS = 60_000;
-/** KV does not take an expiry nearer than this. */
+/** The shortest time to live that KV takes. */
 const MIN_KV_LIFE_MS = 60_000;
 /** The shortest time that KV keeps a copy at the edge. */
 const EDGE_CACHE_SECONDS = 30;
 
-/** A count and when it was the newest one (ms since the epoch). */
+/** A count, and when it was the newest (ms since the epoch). */
 const Copy = v.object({ count: v.number(), asOf: v.number() });
 export type Copy = v.InferOutput<typeof Copy>;
 
@@ -30,14 +30,14 @@ export async function readCopy(kv: KVNamespace, name: string): Promise<Copy | un
   return parsed.success ? parsed.output : undefined;
 }
 
-/** Publishes a copy that vanishes with the last demand, so that it is never left behind to grow old. */
+/** Publishes a copy that expires when publishing ends, so that no old copy stays behind. */
 export async function writeCopy(
   kv: KVNamespace,
   { name }: DurableObjectId,
   copy: Copy,
   sharedUntil: number,
 ): Promise<void> {
-  if (name === undefined) throw new Error("A counter is addressed by name; this one was reached by its id alone");
+  if (name === undefined) throw new Error("A counter is addressed by name; this call came by its id");
   const expiration = Math.ceil(Math.max(sharedUntil, copy.asOf + MIN_KV_LIFE_MS) / 1000) + 1;
   await kv.put(name, JSON.stringify(copy), { expiration });
 }

@@ -1,9 +1,9 @@
 /**
- * One key per network address that a caller can be held to: an IPv4 address, or the /64 of an IPv6 address, since a
- * subscriber has at least a /64 (RFC 6177) and could otherwise take a new address for each request.
+ * The key that limits a caller's network address: an IPv4 address, or the /64 of an IPv6 address. A subscriber has at
+ * least a /64 (RFC 6177), and could otherwise use a new address for each request.
  */
 
-/** The key, or undefined where the text is no IP address. IPv4 written as IPv6 (RFC 4291, 2.5.5.2) is IPv4. */
+/** The key; undefined if the text is not an IP address. IPv4 written as IPv6 (RFC 4291, 2.5.5.2) counts as IPv4. */
 export function addressKey(text: string): string | undefined {
   if (ipv4(text)) return text;
   const groups = ipv6(text.toLowerCase());
@@ -28,7 +28,7 @@ function ipv4(text: string): number[] | undefined {
   return parts.map(Number);
 }
 
-/** The eight groups of 16 bits. A zone (`%eth0`) has no meaning to others and is no part of an address. */
+/** The eight groups of 16 bits, if the text is an IPv6 address. One with a zone (`%eth0`) is not. */
 function ipv6(text: string): number[] | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
@@ -40,7 +40,7 @@ function ipv6(text: string): number[] | undefined {
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** Groups between colons; the last two may be a dotted quad at the end of the address. */
+/** The groups between colons. At the end of the address, a dotted quad counts as two. */
 function groupsOf(text: string, atEnd: boolean): number[] | undefined {
   const parts = text.split(":");
   const quad = atEnd ? ipv4(parts.at(-1) ?? "") : undefined;

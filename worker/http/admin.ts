@@ -1,4 +1,4 @@
-/** The admin token: what the stack's owner shows. */
+/** The admin token, which shows that a caller is the stack's owner. */
 import type { Context } from "hono";
 import { digestOf } from "../../contract/secrets.ts";
 import type { App } from "./context.ts";
@@ -9,13 +9,13 @@ export function bearerToken(c: Context<App>): string | undefined {
 }
 
 /**
- * Whether this is the admin token, or the one before while that is set; none is where none is set. Takes the same time
- * however much of a guess is right.
+ * Whether this is the admin token, or the earlier one while that is set. False if the stack has no admin token. Takes
+ * the same time however much of a guess is right.
  */
 export async function isAdminToken({ ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS }: Env, token: string): Promise<boolean> {
   if (!ADMIN_TOKEN) return false;
   const [given, right, before] = await Promise.all(
-    // An empty token is none: nobody can show one.
+    // An empty setting counts as not set.
     [token, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS || ADMIN_TOKEN].map(digestOf),
   );
   if (!given || !right || !before) return false;

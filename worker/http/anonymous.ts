@@ -1,6 +1,6 @@
 /**
- * Callers without a name of their own: the server makes one up, and signs it. Who shows the token again is the same
- * caller; a name that nobody was given is nobody's. Nothing is stored for it.
+ * Anonymous callers: the server makes up a name and signs it. Whoever shows the token again is the same caller, and
+ * nobody can forge a name. Nothing is stored.
  */
 import { digestOf } from "../../contract/secrets.ts";
 import type { Caller } from "../who.ts";
@@ -9,13 +9,13 @@ import type { Caller } from "../who.ts";
 const TOKEN = /^anon\.([0-9a-f]{20})\.([A-Za-z0-9_-]{43})$/;
 const NAME_BYTES = 10;
 const BASE64URL = { alphabet: "base64url", omitPadding: true } as const;
-/** What keeps these signatures apart from anything else that is made with the stack's secret. */
+/** Keeps these signatures apart from anything else that is signed with the stack's secret. */
 const PURPOSE = "durable-stack: names of anonymous callers\n";
 
-/** Whether this can only be an anonymous caller's token. */
+/** Whether this has the form of an anonymous caller's token. No other token has it. */
 export const looksAnonymous = (token: string): boolean => token.startsWith("anon.");
 
-/** Somebody new. Without an admin token there is no secret to sign with, and the name is good for one connection. */
+/** A new anonymous caller. Without an admin token there is no secret to sign with: the name lasts one connection. */
 export async function newcomer({ ADMIN_TOKEN }: Env): Promise<Caller> {
   const name = crypto.getRandomValues(new Uint8Array(NAME_BYTES)).toHex();
   const id = `anon-${name}`;
@@ -24,7 +24,7 @@ export async function newcomer({ ADMIN_TOKEN }: Env): Promise<Caller> {
   return { kind: "anonymous", id, token: `anon.${name}.${new Uint8Array(signature).toBase64(BASE64URL)}` };
 }
 
-/** Who was given this token, by this secret or the one before; undefined where nobody was. */
+/** The caller of a token, signed with this secret or the earlier one; undefined if neither has signed it. */
 export async function anonymousOf(env: Env, token: string): Promise<Caller | undefined> {
   const [, name, signature] = TOKEN.exec(token) ?? [];
   if (name === undefined || signature === undefined) return undefined;
@@ -37,7 +37,7 @@ export async function anonymousOf(env: Env, token: string): Promise<Caller | und
   return undefined;
 }
 
-/** By secret, of which a stack has two at most. */
+/** Signing keys by secret. A stack has two secrets at most. */
 const keys = new Map<string, Promise<CryptoKey>>();
 
 function keyOf(secret: string): Promise<CryptoKey> {

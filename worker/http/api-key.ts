@@ -1,4 +1,4 @@
-/** API keys, as callers show them (`X-API-Key`). */
+/** API keys, which callers show in the header `X-API-Key`. */
 import type { Context } from "hono";
 import * as v from "valibot";
 import { ApiKey, storedAt } from "../../contract/api-keys.ts";
@@ -8,14 +8,14 @@ import { mayGuess, wasNoGuess } from "./guesses.ts";
 import { refusal } from "./problem.ts";
 
 export const API_KEY_HEADER = "X-API-Key";
-/** Seconds. With as long in KV's own cache, a revoked key is refused within a minute or two, everywhere. */
+/** How long a record is trusted. KV caches as long, so a revoked key is refused everywhere within a minute or two. */
 const TRUST_SECONDS = 30;
 
 type Record = v.InferOutput<typeof ApiKey>;
-/** Records of keys by where they are stored; null for those that are not. */
+/** Records by their key in KV; null if there is no record. */
 const known = new Memory<Record | null>();
 
-/** The record of the key that the caller shows, if it is one of the stack's. 503 where KV does not answer. */
+/** The record of the caller's API key, if the stack has it. 503 if KV does not answer. */
 export async function apiKeyOf(c: Context<App>): Promise<Record | undefined> {
   const key = c.req.header(API_KEY_HEADER);
   const at = key === undefined ? undefined : await storedAt(key);

@@ -1,6 +1,6 @@
 /**
- * Who a request is from. Asked only where a rule or an identity depends on it, and once a request. Whoever shows
- * something that is not, or no longer, good is told so (401): nobody becomes somebody else by mistake.
+ * Who a request is from. Found out only if a rule or an identity depends on it, and once a request. A caller with an
+ * invalid or expired token, cookie or key gets 401, and never another identity.
  */
 import type { Context } from "hono";
 import { stackOf } from "../stack.ts";
@@ -13,7 +13,7 @@ import { looksIssued, userOf } from "./issuer.ts";
 import { Refusal, refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
 
-/** The caller. 401 for a token, cookie or key that is not good. */
+/** The caller. 401 for an invalid token, cookie or key. */
 export async function callerOf(c: Context<App>): Promise<Caller> {
   const known = c.get("caller");
   if (known) return known;
@@ -23,7 +23,7 @@ export async function callerOf(c: Context<App>): Promise<Caller> {
   return found;
 }
 
-/** The same for whom a bad token, cookie or key is no reason to end the request. */
+/** The same, but returns the refusal: for routes that need no identity. */
 export async function callerOrRefusal(c: Context<App>): Promise<Caller | Refusal> {
   const known = c.get("identified");
   if (known) return known;
@@ -35,7 +35,7 @@ export async function callerOrRefusal(c: Context<App>): Promise<Caller | Refusal
   return found;
 }
 
-/** The caller under a name that others may see: an anonymous one gets one here. */
+/** The caller with a name that others may see. An anonymous caller gets a name here. */
 export async function namedCallerOf(c: Context<App>): Promise<Caller> {
   const caller = await callerOf(c);
   if (caller.id !== "") return caller;
@@ -60,7 +60,7 @@ async function identify(c: Context<App>): Promise<Caller> {
     if (!key) return refuse("The API key shown");
     return { kind: "service", id: `key-${key.id}`, grants: key.grants };
   }
-  // Pages cannot set headers of a WebSocket, but they can offer a subprotocol.
+  // A page cannot set headers of a WebSocket, but it can offer a subprotocol.
   const { identity } = stackOf(c.env).settings;
   const token = offeredProtocols(c).find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
   if (token === undefined) return NOBODY;
@@ -80,9 +80,9 @@ function refuse(what: string, headers?: Readonly<Record<string, string>>): never
   throw deadCredential(what, headers);
 }
 
-/** The refusal of a token, cookie or key that is not good. */
+/** The refusal of an invalid token, cookie or key. */
 export function deadCredential(what: string, headers: Readonly<Record<string, string>> = {}) {
-  return refusal("unauthorized", `${what} is not valid, or not any more; log in again, or call without it`, {
+  return refusal("unauthorized", `${what} is invalid or has expired; log in again, or call without it`, {
     headers: { "WWW-Authenticate": 'Bearer error="invalid_token"', ...headers },
   });
 }

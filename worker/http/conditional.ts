@@ -1,9 +1,9 @@
 /**
- * Conditional and partial requests for a file that never changes, by RFC 9110 (13.2.2 and 14): what to answer follows
- * from its entity tag and its size alone. It has no modification date, so conditions on one are not there.
+ * Conditional and partial requests for a file that never changes, by RFC 9110 (13.2.2 and 14). The answer follows from
+ * the file's entity tag and size. The file has no modification date, so conditions on one are ignored.
  */
 
-/** Bytes of the file, the last one included. */
+/** A range of the file's bytes, including the last one. */
 export interface Part {
   readonly from: number;
   readonly to: number;
@@ -13,13 +13,13 @@ export interface Part {
 export type Decision = { readonly status: 200 | 304 | 412 | 416 } | { readonly status: 206; readonly part: Part };
 
 interface File {
-  /** A strong one, in its quotes. */
+  /** The file's strong entity tag, in its quotes. */
   readonly etag: string;
-  /** In bytes, at least one. */
+  /** The file's size in bytes, at least one. */
   readonly size: number;
 }
 
-/** What a GET with these headers is answered. */
+/** Decides how to answer a GET with these headers. */
 export function decide(headers: Headers, file: File): Decision {
   const ifMatch = headers.get("If-Match");
   if (ifMatch !== null && !lists(ifMatch, file.etag, "strong")) return { status: 412 };
@@ -27,19 +27,19 @@ export function decide(headers: Headers, file: File): Decision {
   if (ifNoneMatch !== null && lists(ifNoneMatch, file.etag, "weak")) return { status: 304 };
   const range = headers.get("Range");
   const ifRange = headers.get("If-Range");
-  // Who has another file, or cannot say which, gets all of this one.
+  // A client that has another file, or does not say which, gets the whole file.
   if (range === null || (ifRange !== null && ifRange.trim() !== file.etag)) return { status: 200 };
   return partOf(range, file.size);
 }
 
-/** Whether a list of entity tags names this one. What is no such list names nothing. */
+/** Whether a list of entity tags has this one. An invalid list has none. */
 function lists(list: string, etag: string, comparison: "strong" | "weak"): boolean {
   if (list.trim() === "*") return true;
   const tags = list.match(/(?:W\/)?"[^"]*"/g) ?? [];
   return tags.some((tag) => tag === etag || (comparison === "weak" && tag === `W/${etag}`));
 }
 
-/** The part that is asked for. What is not understood, or several parts, is answered with the whole: a server may. */
+/** The part that `Range` asks for. An unknown form, or several parts, gets the whole file, as the RFC allows. */
 function partOf(range: string, size: number): Decision {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/i.exec(range.trim()) ?? [];
   if (first === undefined || last === undefined || (first === "" && last === "")) return { status: 200 };

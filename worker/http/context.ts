@@ -1,16 +1,16 @@
-/** What the parts of the app share through a request, and so may not import from the app, which imports them. */
+/** What the parts of the app share during a request. It is a file of its own because the app imports those parts. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Limit } from "../pattern.ts";
 import type { Caller } from "../who.ts";
 import type { Refusal } from "./problem.ts";
 
-/** The sessions, for whoever asks who a caller is. */
+/** The session pattern, as the code that identifies callers needs it. */
 export interface Sessions {
-  /** The user or guest of a session's token; undefined where there is none such, or no longer. Counts as a use. */
+  /** The user or guest of a session's token; undefined if there is no such session. Counts as a use of the session. */
   callerOf(c: Context<App>, token: string): Promise<Caller | undefined>;
   /**
-   * Notes that an object, whose class has `sessionEnded` and `holdsSession`, is about to open a WebSocket for this caller:
-   * it is told when the session ends. Refuses (401, 429) where it must not be opened.
+   * Notes that an object is about to open a WebSocket for this caller, so that the session can tell it of its end.
+   * The object's class needs `sessionEnded` and `holdsSession`. Refuses (401, 429) if the socket must not be opened.
    */
   hold(
     c: Context<App>,
@@ -18,34 +18,34 @@ export interface Sessions {
     pattern: { readonly name: string; readonly binding: string },
     id: string,
   ): Promise<void>;
-  /** The token in the caller's cookie. Refuses (403) changes that a foreign page may have asked for. */
+  /** The token in the caller's cookie. Refuses (403) a change that may come from a foreign page. */
   cookieOf(c: Context<App>): string | undefined;
-  /** The `Set-Cookie` that takes the cookie away. */
+  /** The `Set-Cookie` that deletes the cookie. */
   readonly withoutCookie: string;
 }
 
-/** What every handler finds in its context. */
+/** The variables of every handler's context. */
 export interface App {
   Bindings: Env;
   Variables: {
     requestId: string;
     /** Whether a rate limiter has counted the request. */
     charged?: true;
-    /** The object that the request went to, for the log. */
+    /** The pattern and region of the object that was called, for the log. */
     object?: { pattern: string; region: string };
-    /** Where the project has sessions. */
+    /** Set if the project has sessions. */
     sessions?: Sessions | undefined;
-    /** Where the project has a rate limiter. */
+    /** Set if the project has a rate limiter. */
     limiter?: ((limit: Limit & { cost?: number }) => MiddlewareHandler<App>) | undefined;
-    /** Who the caller is by what they show, or why that is not good, once it was looked at (http/caller.ts). */
+    /** The caller by their token, cookie or key, or why it is refused; set once it was checked (http/caller.ts). */
     identified?: Caller | Refusal;
-    /** Who calls, once somebody has asked (http/caller.ts). */
+    /** The caller, once some code has asked (http/caller.ts). */
     caller?: Caller;
-    /** The caller, where only the object at hand knows whether they may (http/may.ts). */
+    /** The caller, if the object has to decide whether they may (http/may.ts). */
     undecided?: Caller;
-    /** The kind of problem that the request ended with, for the log. */
+    /** The kind of problem that was answered, for the log. */
     outcome?: string;
-    /** The request's `Idempotency-Key`, checked. */
+    /** The request's valid `Idempotency-Key`. */
     idempotencyKey?: string;
     /** Members that every problem of a route carries, such as the article's `success: false`. */
     problemFields?: Record<string, unknown>;

@@ -1,6 +1,6 @@
 /**
- * Keys and tokens that are looked up for one network address, in one isolate, before it is known whether they are any
- * good. Each look-up is billed, so who keeps guessing is not looked up any more.
+ * How many keys and tokens of one network address an isolate looks up before one of them is valid. Each look-up is
+ * billed, so an address that keeps guessing gets no more of them.
  */
 import type { Context } from "hono";
 import { type Bucket, full, type Policy, refill, take } from "../objects/bucket.ts";
@@ -12,22 +12,22 @@ const GUESSES: Policy = { capacity: 20, periodSeconds: 60 };
 
 const guesses = new Memory<Bucket>();
 
-/** The network address that a request counts against (address.ts); all without one count as one. */
+/** The key of the request's network address (address.ts). All requests without an address share one key. */
 export function addressOf(c: Context<App>): string {
   return addressKey(c.req.header("CF-Connecting-IP") ?? "") ?? "unknown";
 }
 
-/** Charges the caller's address for a look-up; false where it has none left. */
+/** Charges the caller's address for a look-up. False if it has none left. */
 export function mayGuess(c: Context<App>): boolean {
   const address = addressOf(c);
   const now = Date.now();
   const guess = take(refill(guesses.get(address, now) ?? full(GUESSES, now), GUESSES, now), GUESSES, 1);
-  // Charged before the look-up, so that guesses that come at once are counted at once.
+  // Charged before the look-up, so that concurrent guesses count too.
   if (guess.allowed) guesses.set(address, guess.bucket, now + GUESSES.periodSeconds * 1_000);
   return guess.allowed;
 }
 
-/** Gives the address its guesses back: what it showed was good. */
+/** Gives the address its guesses back after a valid key or token. */
 export function wasNoGuess(c: Context<App>): void {
   guesses.delete(addressOf(c));
 }

@@ -1,4 +1,4 @@
-/** What every answer has in common: security headers, the cross-origin allow-list, and URLs that can be decoded. */
+/** Middleware for every request: security headers, the cross-origin allow-list, and the check of the URL's encoding. */
 import type { Context, MiddlewareHandler } from "hono";
 import { stackOf } from "../stack.ts";
 import type { App } from "./context.ts";
@@ -6,7 +6,7 @@ import { refusal } from "./problem.ts";
 
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
-/** Headers of every answer. A page adds its Content-Security-Policy and its caching (site.ts). */
+/** Adds the headers of every answer. The page adds its Content-Security-Policy and caching (page/routes.ts). */
 export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
   await next();
   if (c.res.status === 101) return; // the answer to an upgrade has no room for headers
@@ -15,12 +15,12 @@ export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
   if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store");
 };
 
-/** Whether a page of this origin may call: the Worker's own, and those of the stack's config. */
+/** Whether pages of this origin may call: the Worker's own origin, and those of the stack's config. */
 export function isAllowedOrigin(c: Context<App>, origin: string): boolean {
   return origin === new URL(c.req.url).origin || stackOf(c.env).settings.corsOrigins.includes(origin);
 }
 
-/** CORS by the allow-list; other origins get no CORS headers, so that browsers keep the answer from them. */
+/** CORS by the allow-list. Other origins get no CORS headers, so browsers hide the answer from their pages. */
 export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
   const origin = c.req.header("Origin");
   const allowed = origin !== undefined && isAllowedOrigin(c, origin);
@@ -45,7 +45,7 @@ const corsHeaders = (origin: string) => ({
     "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, Idempotent-Replayed, X-Request-Id",
 });
 
-/** Refuses (400) URLs with percent-encoding that is not UTF-8: Hono would pass it on undecoded. */
+/** Refuses (400) URLs with percent-encoding that is not UTF-8, because Hono would pass it on undecoded. */
 export const wellFormedUrl: MiddlewareHandler<App> = async (c, next) => {
   const { pathname, search } = new URL(c.req.url);
   try {

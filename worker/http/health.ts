@@ -1,4 +1,4 @@
-/** `GET /health`: what is running here. Costs no object and no token of the rate limiter. */
+/** `GET /health`: what is running here. It calls no object and takes no token from the rate limiter. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { regionOfCaller } from "../objects/names.ts";
@@ -14,7 +14,7 @@ const Health = v.object({
   digest: v.string(),
   migration: v.string(),
   commit: v.optional(v.string()),
-  /** The region in which the caller's new ids would live. */
+  /** The region in which the caller would get new ids. */
   region: v.string(),
 });
 

@@ -1,6 +1,6 @@
 /**
- * The `Idempotency-Key` header: a caller who got no answer may ask again with the same key, and what was asked for
- * happens once. The objects remember their answers (replays.ts).
+ * The `Idempotency-Key` header: a caller who got no answer may call again with the same key, and the change is made
+ * once. The objects remember their answers (replays.ts).
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { retry } from "../objects/retry.ts";
@@ -11,7 +11,7 @@ import { refusal } from "./problem.ts";
 const HEADER = "Idempotency-Key";
 const MAX_KEY_LENGTH = 255;
 
-/** Checks the key, if there is one, and leaves it as `c.get("idempotencyKey")`. */
+/** Checks the key, if there is one, and sets it as `c.get("idempotencyKey")`. */
 export const idempotencyKey: MiddlewareHandler<App> = documented(
   async (c, next) => {
     const key = c.req.header(HEADER);
@@ -29,27 +29,28 @@ export const idempotencyKey: MiddlewareHandler<App> = documented(
         name: HEADER,
         in: "header",
         required: false,
-        description: "Asked again within 24 hours with the same key and payload, the first answer is repeated.",
+        description:
+          "Repeat a request within 24 hours with the same key and payload, and you get the first answer again.",
         schema: { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH },
       },
     ],
   }),
 );
 
-/** Makes a change at an object: again after a failure only where the request's key keeps it from happening twice. */
+/** Makes a change at an object. Retries only if the request has a key, which keeps the change from happening twice. */
 export function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
   const key = keyOf(c);
   return key === undefined ? make(undefined) : retry(() => make(key));
 }
 
-/** The request's key. One caller's is never another's: a key has no space, so who it belongs to can stand in front. */
+/** The request's key with its caller in front, so that callers never share keys. A space separates: no key has one. */
 function keyOf(c: Context<App>): string | undefined {
   const key = c.get("idempotencyKey");
   const id = c.get("caller")?.id;
   return key === undefined || !id ? key : `${id} ${key}`;
 }
 
-/** Of answers that were given before. */
+/** The header of repeated answers. */
 export const REPLAYED_HEADER = "Idempotent-Replayed";
 
 /** The refusal of a key that came before with another payload. */

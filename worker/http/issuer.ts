@@ -1,6 +1,6 @@
 /**
- * Users by a JSON Web Token of the stack's issuer (setting `identity`). The signature is checked by the issuer's public
- * keys, which an isolate keeps; the token's user is its claim `sub`.
+ * Users by a JSON Web Token of the stack's issuer (setting `identity`). The signature is checked with the issuer's
+ * public keys, which an isolate keeps. The claim `sub` is the user.
  */
 import { decode, verifyWithJwks } from "hono/utils/jwt/jwt";
 import * as v from "valibot";
@@ -9,23 +9,23 @@ import type { Caller } from "../who.ts";
 import { refusal } from "./problem.ts";
 import { UserId } from "./user-id.ts";
 
-/** Header, claims and signature; a header is a JSON object, so in base64url it begins with `eyJ`. */
+/** Header, claims and signature. The header is a JSON object, so its base64url begins with `eyJ`. */
 const FORM = /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/;
-/** Only with a private key can these be made. With the others, who can check could also forge. */
+/** Signatures that need a private key. With other algorithms, whoever can check a token can also forge one. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"] as const;
-/** Of ID tokens, and of access tokens (RFC 9068). */
+/** The types of ID tokens and of access tokens (RFC 9068). */
 const TYPES = ["JWT", "at+jwt"];
 
 const MINUTE_MS = 60_000;
 const FRESH_MS = 10 * MINUTE_MS;
-/** Keys are good for so long while their address does not answer. */
+/** How long the keys are used while their address does not answer. */
 const STALE_MS = 24 * 60 * MINUTE_MS;
-/** A token may name a key that is newer than what we have; anybody can write such a token, so we look rarely. */
+/** How often to fetch the keys because a token names an unknown one. Rarely, because anybody can write such a token. */
 const AGAIN_MS = MINUTE_MS / 2;
 const DEADLINE_MS = 5_000;
 const MAX_BYTES = 256 * 1_024;
 
-/** What a public key of RSA or of a curve is made of (RFC 7518, 6; RFC 8037, 2). */
+/** A member of a public key of RSA or of a curve (RFC 7518, 6; RFC 8037, 2). */
 const part = v.exactOptional(v.string());
 const Key = v.object({ kid: v.string(), kty: v.string(), alg: part, n: part, e: part, crv: part, x: part, y: part });
 const KeySet = v.object({ keys: v.array(v.unknown()) });
@@ -36,26 +36,26 @@ interface Keys {
   readonly fetched: number;
 }
 const known = new Map<string, Keys>();
-/** When the keys of an address were last asked for. */
+/** When the keys of each address were last asked for. */
 const asked = new Map<string, number>();
 
-/** Whether this can only be a JSON Web Token. */
+/** Whether this has the form of a JSON Web Token. No other token of ours has it. */
 export const looksIssued = (token: string): boolean => FORM.test(token);
 
 /**
- * The user of a token, until it expires; undefined where it is not good: forged, over, of another issuer, for another
- * audience, or for somebody whose id cannot be a user's here. 503 where the issuer's keys cannot be had.
+ * The user of a token, until it expires; undefined if it is invalid: forged, expired, of another issuer, for another
+ * audience, or with a `sub` that cannot be a user's id here. 503 if the issuer's keys cannot be fetched.
  */
 export async function userOf(identity: Identity, token: string): Promise<Caller | undefined> {
   const header = headerOf(token);
   if (header?.kid === undefined) return undefined;
   const keys = await keysFor(identity.jwksUrl, header.kid);
-  // A token that names no type is a good one, as many are (RFC 7519, 5.1).
+  // The type is optional, and many tokens have none (RFC 7519, 5.1).
   const claims = v.safeParse(
     Claims,
     await claimsOf(identity, token, keys, header.typ === undefined ? {} : { typ: TYPES }),
   );
-  // Hono leaves out the check of an expiry that is not there.
+  // Hono does not refuse a token without an expiry.
   if (!claims.success) return undefined;
   return { kind: "user", id: claims.output.sub, until: claims.output.exp * 1_000 };
 }
@@ -78,7 +78,7 @@ async function claimsOf(
     return await verifyWithJwks(token, {
       keys: [...keys],
       allowedAlgorithms: ALGORITHMS,
-      // Clocks differ by a second or two: when it was issued says nothing that `nbf` and `exp` do not.
+      // Clocks differ by a second or two, so `iat` may seem to be in the future; `nbf` and `exp` say enough.
       verification: { iss: issuer, aud: audience, iat: false, ...type },
     });
   } catch {
@@ -86,7 +86,7 @@ async function claimsOf(
   }
 }
 
-/** The issuer's keys, with that of this id if it has one. */
+/** The issuer's keys, fetched again if none has this id. */
 async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
   const now = Date.now();
   const kept = known.get(url);
@@ -100,9 +100,9 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
     known.set(url, { keys, fetched: now });
     return keys;
   } catch (error) {
-    console.error(JSON.stringify({ identity: "the issuer's keys cannot be had", url, error: String(error) }));
+    console.error(JSON.stringify({ identity: "the issuer's keys cannot be fetched", url, error: String(error) }));
     if (kept && age < STALE_MS) return kept.keys;
-    throw refusal("unavailable", "The issuer's keys cannot be had at the moment; try again in a few seconds", {
+    throw refusal("unavailable", "The issuer's keys cannot be fetched at the moment; try again in a few seconds", {
       headers: { "Retry-After": "5" },
     });
   }

@@ -1,9 +1,9 @@
 /**
- * JSON Schema of what callers send, for the OpenAPI document: of the valibot schemas that this Worker uses, and no
- * others. The full converter (@valibot/to-json-schema) is a tenth of the bundle; a test compares with it.
+ * JSON Schema of what callers send, for the OpenAPI document. It knows only the valibot schemas that this Worker uses:
+ * the full converter (@valibot/to-json-schema) would be a tenth of the bundle. A test compares the two.
  */
 
-/** A valibot schema or action, by the members that matter here. */
+/** The members of a valibot schema or action that matter here. */
 interface Part {
   readonly type: string;
   readonly pipe?: readonly Part[];
@@ -19,7 +19,7 @@ interface Part {
 
 type JsonSchema = Record<string, unknown>;
 
-/** The JSON Schema of a valibot schema's input. What cannot be said (checks in code) is left out. */
+/** The JSON Schema of a valibot schema's input, without checks that are functions. */
 export function jsonSchema(part: Part): JsonSchema {
   const [, ...actions] = part.pipe ?? [];
   const end = actions.findIndex(({ type }) => type === "transform");
@@ -53,7 +53,7 @@ function bare(part: Part): JsonSchema {
     case "nullable":
       return { anyOf: [of(part.wrapped), { type: "null" }] };
     default:
-      throw new Error(`worker/json-schema.ts does not know valibot's "${part.type}": add it there`);
+      throw new Error(`worker/http/json-schema.ts does not know valibot's "${part.type}": add it there`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The request log: one line of JSON per request. It says which route and which region, never who: no ids, no
- * tokens, no query. `X-Request-Id` of the answer finds the line again.
+ * The request log: one line of JSON per request. It names the route and the region, never the caller: no ids, no
+ * tokens, no query. To find a line, search for the answer's `X-Request-Id`.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
@@ -26,7 +26,7 @@ export const requestLog: MiddlewareHandler<App> = async (c, next) => {
   );
 };
 
-/** The pattern of the route that the request matched: `/room/:roomId/messages`. */
+/** The route that the request matched: `/room/:roomId/messages`. */
 function routeOf(c: Context<App>): string {
   return matchedRoutes(c).findLast(({ method }) => method !== "ALL")?.path ?? "none";
 }

@@ -1,4 +1,4 @@
-/** What stands in front of every route of a pattern: which action it is, and whether the caller may. */
+/** The guard in front of every route of a pattern: names its action, and checks whether the caller may do it. */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
@@ -13,19 +13,19 @@ import { refusal } from "./problem.ts";
 
 type Thing = Omit<Asked, "caller">;
 
-/** The actions by the middleware that stands for them. */
+/** The action of each guard. */
 const guards = new WeakMap<object, string>();
 
 /** A route of an app. */
 export interface Guarded {
   readonly method: string;
-  /** With parameters: `/:roomId/ws`. */
+  /** The path with its parameters: `/:roomId/ws`. */
   readonly path: string;
-  /** The action that stands in front of it, such as `ledger.transfer`; undefined where none does. */
+  /** The action of the route's guard, such as `ledger.transfer`; undefined if it has no guard. */
   readonly action: string | undefined;
 }
 
-/** The routes of an app, each once, in their order. What stands in front of all of them is none. */
+/** The routes of an app, each once, in their order. Middleware of the whole app is not a route. */
 export function guardedRoutes({ routes }: Pick<Hono<App>, "routes">): readonly Guarded[] {
   const found = new Map<string, Guarded>();
   for (const { method, path, handler } of routes) {
@@ -37,8 +37,9 @@ export function guardedRoutes({ routes }: Pick<Hono<App>, "routes">): readonly G
 }
 
 /**
- * Lets a caller pass who may do this: 401 for whom we do not know, 403 for others. `thing` says whose the thing at
- * hand is; it stands behind the checks of what it reads. Where the object decides, it is given the caller.
+ * Lets a caller pass if they may do this; else 401 if logging in could help, 403 if not. `thing` tells the rule whose
+ * account or session it is about; it comes after the validation of what it reads. If the object decides, the handler
+ * passes the caller on to it (`undecided`).
  */
 export function may<P extends PatternFacts, I extends Input = BlankInput>(
   facts: P,
@@ -58,8 +59,8 @@ export function may<P extends PatternFacts, I extends Input = BlankInput>(
 }
 
 /**
- * The action with its name, such as `ledger.transfer`; of a pattern that is not in the list, with the rule that ships.
- * @throws Error where there is no such action.
+ * The action and its full name, such as `ledger.transfer`. A pattern outside the list has the rules that ship.
+ * @throws Error if there is no such action.
  */
 function actionNamed({ folder, actions }: PatternFacts, name: string): { key: string; action: Action } {
   const key = `${folder}.${name}`;
@@ -68,7 +69,7 @@ function actionNamed({ folder, actions }: PatternFacts, name: string): { key: st
   return { key, action };
 }
 
-/** Whether the caller may do something else too: for what an answer may show them. */
+/** Whether the caller may do another action too: decides what an answer shows them. */
 export async function permits<P extends PatternFacts>(
   c: Context<App>,
   facts: P,
@@ -80,15 +81,15 @@ export async function permits<P extends PatternFacts>(
   return (thing) => answerOf(action.may, key, { ...thing, caller }) === true;
 }
 
-/** The caller, where the object has to decide about them; undefined where it is decided. */
+/** The caller, if the object has to decide whether they may; undefined if that is decided. */
 export const undecided = (c: Context<App>): Caller | undefined => c.get("undecided");
 
-/** Whether anybody may, because the stack is open to the calls of the article. */
+/** Whether anybody may, because the stack has `access: open` and this is a call of the article (README.md). */
 const isOpen = (c: Context<App>, { may: rule, open }: Action) =>
   rule === "anyone" || rule === "holder" || (open === true && stackOf(c.env).settings.access === "open");
 
 async function demand(c: Context<App>, key: string, { may: rule }: Action, thing: Thing): Promise<void> {
-  // Who logs in is not who they were before: an old cookie decides nothing.
+  // A login makes a new identity, so an old cookie is ignored.
   if (rule === "guests" && c.req.header("Authorization") === undefined && c.req.header(API_KEY_HEADER) === undefined) {
     c.set("caller", NOBODY);
   }
@@ -98,7 +99,7 @@ async function demand(c: Context<App>, key: string, { may: rule }: Action, thing
   else if (!answer) throw denied(caller, rule === "admin" || rule === "guests");
 }
 
-/** 401 where it would help to log in, 403 where not. */
+/** 401 if logging in could help, 403 if not. */
 export function denied({ kind }: Caller, isForAdmin = false) {
   const wanted = isForAdmin ? "the admin token, as Authorization: Bearer <token>" : "a session's token or cookie";
   if (kind !== "anonymous") return refusal("forbidden", "The caller may not do this (docs/access.md)");

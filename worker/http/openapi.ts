@@ -1,6 +1,6 @@
 /**
- * The OpenAPI document, made from the routes themselves: each middleware that reads or answers something says so
- * with `documented`, so what is described is what is checked. `GET /openapi.json` computes it on its first call.
+ * The OpenAPI document, made from the routes themselves. Each middleware that reads or answers something describes
+ * itself with `documented`, so the document and the checks cannot differ. The first `GET /openapi.json` makes it.
  */
 import type { Hono, MiddlewareHandler } from "hono";
 import type { BaseIssue, BaseSchema } from "valibot";
@@ -31,13 +31,13 @@ interface Operation {
 
 const contributions = new WeakMap<object, () => Operation>();
 
-/** Attaches to a middleware what it adds to the description of its routes. */
+/** Attaches to a middleware the part of the description that it adds to its routes. */
 export function documented<H extends object>(middleware: H, contribution: () => Operation): H {
   contributions.set(middleware, contribution);
   return middleware;
 }
 
-/** What a route is for, and its good answers by status. Every route has one. */
+/** Says what a route does, and its good answers by status. Every route has one. */
 export function describe(summary: string, answers: Record<number, Schema | string>): MiddlewareHandler<App> {
   return documented(
     (_, next) => next(),

@@ -1,8 +1,8 @@
 /**
- * Problems: what a caller is told when a request cannot be served (RFC 9457, application/problem+json).
+ * Problems: the answers to requests that cannot be served (RFC 9457, application/problem+json).
  *
- * A problem is a value; a route throws it as a `Refusal`, and app.ts renders it in one place. Nothing in it
- * comes from an exception, so no stack trace and no secret can reach a caller.
+ * A problem is a value. A route throws it as a `Refusal`, and app.ts turns it into a response, in one place. It has no
+ * text from an exception, so no stack trace and no secret can reach a caller.
  */
 const KINDS = {
   "invalid-input": { status: 400, title: "Invalid input" },
@@ -47,12 +47,12 @@ export class Refusal extends Error {
   }
 }
 
-/** A `Refusal` of this kind, to be thrown. */
+/** Makes a `Refusal` of this kind, to throw. */
 export function refusal(kind: ProblemKind, detail: string, more: Pick<Problem, "fields" | "headers"> = {}): Refusal {
   return new Refusal({ kind, detail, ...more });
 }
 
-/** The response to send. `error` repeats the detail: the article's clients look for it there. */
+/** The response of a problem. `error` repeats the detail, because the article's clients (README.md) read that field. */
 export function problemResponse({ kind, detail, fields, headers }: Problem): Response {
   const { status, title } = KINDS[kind];
   const body = { type: `urn:problem:${kind}`, title, status, detail, error: detail, ...fields };

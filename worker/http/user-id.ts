@@ -2,13 +2,13 @@
 import * as v from "valibot";
 
 const MAX_CODE_POINTS = 128;
-/** A socket's tag has at most 256 bytes, with `user:` in front. */
+/** A socket's tag has at most 256 bytes, and `user:` is in front. */
 const MAX_BYTES = 240;
 
-/** Visible characters of any script; none that is invisible, unassigned or changes the direction of the text. */
+/** Visible characters of any script; none that is unassigned or changes the direction of the text. */
 const FORM = /^(?!__)[\p{L}\p{N}_-](?:[\p{L}\p{N}\p{M}\p{P}\p{S} ]*[\p{L}\p{N}\p{M}\p{P}\p{S}])?$/u;
 
-/** An id by its form. Ids that look alike by Unicode (NFC) are the same. */
+/** An id by its form. Ids that Unicode treats as equal (NFC) are the same id. */
 export const Id = v.pipe(
   v.string(),
   v.normalize("NFC"),
@@ -19,7 +19,7 @@ export const Id = v.pipe(
   v.regex(FORM, "must begin with a letter, a digit, - or one _, and have visible characters only"),
 );
 
-/** What is only ever given by the server: to anonymous callers, guests, services and the admin. */
+/** Ids that only the server gives: to anonymous callers, guests, services and the admin. */
 const RESERVED = /^(?:(?:anon|guest|key)-|admin$)/i;
 
 /** The id of a user. */
@@ -27,10 +27,10 @@ export const UserId = v.pipe(
   Id,
   v.check(
     (id) => !RESERVED.test(id),
-    'must not be "admin" nor begin with "anon-", "guest-" or "key-": the server gives these',
+    'must not be "admin" nor begin with "anon-", "guest-" or "key-": only the server gives these',
   ),
 );
 
-/** What a guest is called: never what a user could be. */
+/** A guest's id, which no user can have. */
 export const guestId = (wanted: string): string => `guest-${wanted}`;
 export const isGuestId = (id: string): boolean => id.startsWith("guest-");

@@ -1,7 +1,7 @@
 /**
- * Checks of what callers send. One valibot schema per input gives its type, its check and its description.
+ * Checks what callers send. One valibot schema per input gives its type, its check and its description.
  *
- * A body is read up to a limit, so that nobody can make the Worker hold more; every bad field is named at once.
+ * A body is read up to a limit, so that no caller can fill the Worker's memory. All invalid fields are named at once.
  */
 import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
@@ -10,7 +10,7 @@ import { jsonSchema } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 
-/** Bytes of a JSON body, where a route says nothing else. */
+/** The most bytes of a JSON body, unless a route sets its own limit. */
 const MAX_BODY_BYTES = 16_384;
 
 type Validated<Target extends string, S extends Schema> = {
@@ -18,7 +18,7 @@ type Validated<Target extends string, S extends Schema> = {
   out: { [T in Target]: v.InferOutput<S> };
 };
 
-/** The JSON body, as `c.req.valid("json")`. No body counts as `{}`. Refuses with 413, 415 or 400. */
+/** Checks the JSON body, for `c.req.valid("json")`. No body counts as `{}`. Refuses with 413, 415 or 400. */
 export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown>>>(
   schema: S,
   { maxBytes = MAX_BODY_BYTES } = {},
@@ -32,7 +32,7 @@ export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown
   );
 }
 
-/** The query, as `c.req.valid("query")`: strings, each at most once. Unknown parameters are ignored. */
+/** Checks the query, for `c.req.valid("query")`: strings, each at most once. Ignores unknown parameters. */
 export function query<const E extends v.ObjectEntries>(
   schema: v.ObjectSchema<E, undefined>,
 ): MiddlewareHandler<App, string, Validated<"query", v.ObjectSchema<E, undefined>>> {
@@ -48,7 +48,7 @@ export function query<const E extends v.ObjectEntries>(
   );
 }
 
-/** The parameters in the path, as `c.req.valid("param")`. */
+/** Checks the parameters in the path, for `c.req.valid("param")`. */
 export function params<const E extends v.ObjectEntries>(
   schema: v.ObjectSchema<E, undefined>,
 ): MiddlewareHandler<App, string, Validated<"param", v.ObjectSchema<E, undefined>>> {
@@ -114,7 +114,7 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
 
 function parseJson(bytes: Uint8Array): unknown {
   const [text, value] = textAndValue(bytes);
-  // Looked for only where it may be: written out, or with an escape.
+  // The search costs time, so only if the text may have the name, written out or with an escape.
   if (/__proto__|\\u005f/i.test(text)) {
     const path = pathOfProto(value);
     if (path) throw invalid([{ field: path, message: "no field may have this name" }]);
@@ -131,7 +131,7 @@ function textAndValue(bytes: Uint8Array): [string, unknown] {
   }
 }
 
-/** Where a field is called `__proto__`, which code further on could take for an object's prototype. */
+/** The path of a field called `__proto__`, which later code could take for an object's prototype. */
 function pathOfProto(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   for (const [name, inner] of Object.entries(value)) {
@@ -143,8 +143,8 @@ function pathOfProto(value: unknown): string | undefined {
 }
 
 async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => refusal("too-large", `The body is over the limit of ${maxBytes} bytes`);
-  // A declared length is only a shortcut: what arrives is counted all the same.
+  const tooLarge = () => refusal("too-large", `The body has more than ${maxBytes} bytes, the most that is allowed`);
+  // The declared length only refuses early; the bytes that arrive are counted too.
   if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let length = 0;

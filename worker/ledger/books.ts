@@ -1,9 +1,9 @@
-/** What is on disk of a ledger, of which the part that is in use is also in memory: a payment need not read it again. */
+/** The stored ledger. Accounts in use are also kept in memory, so that a payment need not read them again. */
 import type { Schema } from "../objects/schema.ts";
 import { type Account, NEW_ACCOUNT } from "./rules.ts";
 import { lastTransaction, readAccount } from "./tables.ts";
 
-/** Accounts in memory. */
+/** The most accounts in memory. */
 const MAX_REMEMBERED = 1_000;
 
 export class Books {
@@ -23,7 +23,7 @@ export class Books {
     return this.#last;
   }
 
-  /** After all was deleted: the books are new. */
+  /** Forgets everything, after the ledger was deleted. */
   forget(): void {
     this.#last = undefined;
     this.#accounts.clear();
@@ -33,7 +33,7 @@ export class Books {
     return this.#accounts.get(name) ?? (this.#schema.empty ? NEW_ACCOUNT : readAccount(this.#sql, name));
   }
 
-  /** Remembers what was written. Call it after the transaction: one that was rolled back must not be ahead of the disk. */
+  /** Remembers what was written. Call it after the transaction: a rollback must not leave memory ahead of the disk. */
   remember(last: number, accounts: ReadonlyMap<string, Account>): void {
     this.#last = last;
     for (const [name, account] of accounts) this.#accounts.set(name, account);

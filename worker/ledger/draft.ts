@@ -1,15 +1,15 @@
-/** A ledger with payments that are decided and not written yet. */
+/** Payments that are decided and not written yet, on top of the stored ledger. */
 import { findReplay, keepReplay } from "../objects/replays.ts";
 import type { Books } from "./books.ts";
 import { type Account, type Fault, faultOfPayment, type Payment, type Transaction, transactionOf } from "./rules.ts";
 import { writeAccounts, writeTransactions } from "./tables.ts";
 
-/** What became of a payment. */
+/** The outcome of a payment. */
 export type Outcome = { ok: true; transaction: Transaction } | { ok: false; fault: Fault };
-/** The outcome, new or repeated for its idempotency key, or that the key came before with another payload. */
+/** The outcome, new or repeated for its idempotency key; or the key came before with another payload. */
 export type Paid = { outcome: Outcome; replayed: boolean } | { keyConflict: true };
 
-/** A payment that happens once under its key, where it has one. */
+/** A payment, with its idempotency key if it has one. */
 export type PaymentOnce = Payment & { readonly key: string | undefined };
 
 export class Draft {
@@ -18,7 +18,7 @@ export class Draft {
   /** Whether the ledger has no tables yet. */
   readonly #empty: boolean;
   readonly #now: number;
-  /** The accounts that have paid or were paid, as they are now. */
+  /** The accounts that have paid or were paid, as they are after it. */
   readonly #changed = new Map<string, Account>();
   readonly #transactions: Transaction[] = [];
   /** The number of the newest transaction. */
@@ -39,24 +39,24 @@ export class Draft {
     return this.#transactions.length > 0 || this.#answers.size > 0;
   }
 
-  /** Whether answers to idempotency keys are to be kept. */
+  /** Whether there are answers to idempotency keys to write. */
   get hasKeys(): boolean {
     return this.#answers.size > 0;
   }
 
-  /** Decides a payment; under a key, it is made once. */
+  /** Decides a payment. With a key, it is made once. */
   pay({ key, ...payment }: PaymentOnce): Paid {
     if (key === undefined) return { outcome: this.#decide(payment), replayed: false };
     const payload = JSON.stringify([payment.payer, payment.payee, payment.amount]);
     const known = this.#answerTo(key, payload);
     if (known) return known;
     const outcome = this.#decide(payment);
-    // A refusal moved nothing and may be another answer the next time: when there is money, say.
+    // A refusal moved nothing, and the next call may succeed: so it is not kept.
     if (outcome.ok) this.#answers.set(key, { payload, outcome });
     return { outcome, replayed: false };
   }
 
-  /** Writes what was decided. Call it in a transaction, and `written` after it. */
+  /** Writes the decided payments. Call it in a transaction, and `written` after that. */
   write(): void {
     writeTransactions(this.#sql, this.#transactions);
     writeAccounts(this.#sql, this.#changed);
@@ -65,7 +65,7 @@ export class Draft {
     }
   }
 
-  /** It is in the books now. */
+  /** Hands the written payments to the books. */
   written(): void {
     this.#books.remember(this.#last, this.#changed);
   }

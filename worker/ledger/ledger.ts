@@ -1,6 +1,6 @@
 /**
- * A ledger of named accounts. A payment happens wholly or not at all, and once under an idempotency key: check,
- * entries, balances and the remembered answer are one transaction.
+ * A ledger of named accounts. A payment happens wholly or not at all, and once per idempotency key: the check, the
+ * entries, the balances and the remembered answer are one transaction.
  */
 import { DurableObject } from "cloudflare:workers";
 import { sweepReplays } from "../objects/replays.ts";
@@ -44,11 +44,11 @@ export class AccountDO extends DurableObject<Env> {
     if (!this.#schema.empty) this.#wake.by(sweepReplays(this.ctx.storage.sql, Date.now()));
   }
 
-  /** Deletes the ledger, with its transactions. False, and nothing is deleted, where an account has money. */
+  /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
   async remove(): Promise<boolean> {
     if (this.#schema.empty) return true;
     if (hasMoney(this.ctx.storage.sql)) return false;
-    // With no await before the end, so that no payment is decided by what is about to go.
+    // No await before the end, so that no payment is decided with balances that are about to be deleted.
     this.#books.forget();
     this.#schema.forget();
     this.#wake.gone();
@@ -71,17 +71,17 @@ export class AccountDO extends DurableObject<Env> {
     return this.#payments.pay({ payer: from, payee: OUTSIDE, amount, key });
   }
 
-  /** The balance of an account; 0 for one never heard of, as everybody may pay to it. */
+  /** The balance of an account; 0 for an unknown one, because anybody may pay to it. */
   balance(account: string): number {
     return this.#books.account(account).balance;
   }
 
-  /** The accounts by name, after `cursor`. */
+  /** A page of the accounts by name, after `cursor`. */
   balances(cursor: string | undefined, limit: number): Page<NamedAccount, string> {
     return this.#schema.empty ? NOTHING : listAccounts(this.ctx.storage.sql, cursor ?? "", limit);
   }
 
-  /** The transactions, of one account or all, newest first; from `cursor` on, which a former page gave. */
+  /** A page of the transactions, of one account or all, newest first; from the `cursor` of the page before. */
   transactions(account: string | undefined, cursor: number | undefined, limit: number): Page<Transaction, number> {
     if (this.#schema.empty) return NOTHING;
     const { sql } = this.ctx.storage;

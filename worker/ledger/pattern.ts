@@ -1,4 +1,7 @@
-/** Ledgers: what the rest of the house knows of them. Their class, binding and path have the article's names. */
+/**
+ * Ledgers: everything that the rest of the project knows about this pattern. Class, binding and path have the names of
+ * the article (README.md).
+ */
 import { pattern } from "../pattern.ts";
 import { schema } from "./schema.ts";
 
@@ -10,15 +13,15 @@ export const ledger = pattern({
   path: "/account",
   schema,
   actions: {
-    /** Out of an account. An account is the user's whose id is its name. */
+    /** Transfer out of an account. The user whose id is an account's name owns it. */
     transfer: { may: "owner", open: true },
-    /** An account's balance and transactions. */
+    /** Read an account's balance and transactions. */
     read: { may: "owner", open: true },
-    /** All accounts together. */
+    /** List all accounts and transactions. */
     list: { may: "admin", open: true },
     deposit: { may: "admin" },
     withdraw: { may: "admin" },
-    /** One that has no money. */
+    /** Delete a ledger that has no money. */
     delete: { may: "admin" },
     audit: { may: "admin", open: true },
   },

@@ -1,7 +1,7 @@
 /**
- * Payments, in groups: those that come while others are on their way to the disk share the next write. Inside a group
- * each is decided by what the one before it left, in the order in which they came; all of them are one transaction,
- * with no await in it for another call to slip into.
+ * Payments, in groups: those that arrive during a write share the next one. Inside a group, payments are decided in the
+ * order in which they came, each with the balances after the one before it. A group is one transaction with no await,
+ * so that no other call can come in between.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import { sweepDue } from "../objects/replays.ts";
@@ -11,7 +11,7 @@ import type { Wake } from "../objects/wake.ts";
 import type { Books } from "./books.ts";
 import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
 
-/** What became of a payment of a group; the error where it could not be written. */
+/** The outcome of a payment in a group, or the error if it could not be written. */
 type Settled = { readonly paid: Paid } | { readonly error: unknown };
 
 export class Payments {
@@ -28,7 +28,7 @@ export class Payments {
     this.#wake = wake;
   }
 
-  /** Pays, or says why not. The answer is durable. */
+  /** Makes a payment, or says why not. The answer is durable. */
   async pay(payment: PaymentOnce): Promise<Paid> {
     const settled = await this.#commits.commit(payment);
     if ("error" in settled) throw settled.error;
@@ -50,13 +50,13 @@ export class Payments {
     try {
       return this.#settle(group);
     } catch (error) {
-      // One of them cannot be written: that must not keep the others from it.
+      // One payment cannot be written. Try each alone, so that the others can be.
       if (group.length > 1) return group.flatMap((payment) => this.#settleAll([payment]));
       return [{ error: notWritten("the payment", error) }];
     }
   }
 
-  /** Decides and writes all of a group, or throws and has written none of it. */
+  /** Decides and writes all of a group. If it throws, nothing was written. */
   #settle(group: readonly PaymentOnce[]): readonly Settled[] {
     const now = Date.now();
     const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now });

@@ -20,7 +20,7 @@ const MAIN = "main";
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-/** An account is named after the user whose it is. */
+/** An account has the id of its user as its name. */
 const Name = Id;
 const Amount = v.pipe(
   v.number("must be a number"),
@@ -44,9 +44,9 @@ const Moved = v.object({
   from: v.string(),
   to: v.string(),
   amount: v.number(),
-  /** Of the transaction, in its ledger. */
+  /** The transaction's number in its ledger. */
   id: v.string(),
-  /** After it: of both accounts, or of the one that the caller may look into. */
+  /** The balances after it: of both accounts, or only of the one that the caller may read. */
   balances: v.record(v.string(), v.number()),
 });
 const Balance = v.object({ account: v.string(), balance: v.number() });
@@ -56,7 +56,7 @@ const Entry = v.object({
   to: v.string(),
   amount: v.number(),
   balances: v.record(v.string(), v.number()),
-  /** ms since the epoch. The order is the id's. */
+  /** ms since the epoch. For order, use the id. */
   timestamp: v.number(),
 });
 /** Where the next page begins; null after the last. */
@@ -163,7 +163,7 @@ export const routes = new Hono<App>()
     params(Ledger),
     async (c) => {
       const gone = await retry(() => ledgerOf(c, c.req.valid("param").ledger).remove());
-      if (!gone) throw refusal("not-empty", "The ledger has money in it; withdraw it from every account first");
+      if (!gone) throw refusal("not-empty", "The ledger has money in it; withdraw all of it first");
       return c.json({ ok: true });
     },
   )
@@ -175,10 +175,10 @@ export const routes = new Hono<App>()
     async (c) => c.json(await retry(() => ledgerOf(c, c.req.valid("param").ledger).audit())),
   );
 
-/** The context behind the check of a body, a query or parameters. */
+/** The context after the validation of a body, a query or parameters. */
 type Valid<Target extends string, Checked> = Context<App, string, { out: Record<Target, Checked> }>;
 
-/** Whose money is moved. */
+/** The owner of the account that pays. */
 function payer({ req }: Valid<"json", { from: string }>) {
   return { owner: req.valid("json").from };
 }
@@ -199,7 +199,7 @@ async function pay(
   return { success: true, ...moved };
 }
 
-/** How the caller sees a transaction: without the balances of accounts that they may not read. */
+/** Formats a transaction for the caller, without the balances of accounts that they may not read. */
 async function entryFor(c: Context<App>): Promise<(transaction: Transaction) => v.InferOutput<typeof Entry>> {
   const mayRead = await permits(c, ledger, "read");
   return ({ seq, payer, payee, amount, payerBalance, payeeBalance, at }) => {

@@ -1,25 +1,25 @@
 /**
- * The rules of a ledger, as plain arithmetic: who may pay what, and whether a history adds up.
+ * The rules of a ledger, as plain arithmetic: who may pay how much, and whether a history adds up.
  *
  * Every transaction takes from one account exactly what it gives to another, so money neither appears nor vanishes.
- * What comes from elsewhere comes from `OUTSIDE`, the one account that may be below zero: it owes the ledger what is
- * in it, and all balances together are always 0.
+ * Deposits come from `OUTSIDE`, the only account that may be below zero: it owes all the money that is in the ledger,
+ * so all balances together are always 0.
  */
 
 /** Where deposits come from and withdrawals go to. No caller can write this name. */
 export const OUTSIDE = "@outside";
-/** Of an amount and of all money in a ledger, in minor units: SQLite's integers reach JavaScript as doubles. */
+/** The most minor units of an amount, and of all money in a ledger: SQLite's integers reach JavaScript as doubles. */
 export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 
-/** An account as of its newest transaction. One never heard of is `NEW_ACCOUNT`. */
+/** An account as of its newest transaction. An unknown account is `NEW_ACCOUNT`. */
 export interface Account {
   balance: number;
-  /** The number of its newest transaction; 0 without one. */
+  /** The number of its newest transaction; 0 if it has none. */
   last: number;
 }
 export const NEW_ACCOUNT: Account = { balance: 0, last: 0 };
 
-/** A transaction with both its entries: each account's balance after it, and the number of its transaction before. */
+/** A transaction with both its entries: each account's balance after it, and the number of its previous transaction. */
 export interface Transaction {
   seq: number;
   payer: string;
@@ -29,7 +29,7 @@ export interface Transaction {
   payeeBalance: number;
   payerPrevious: number;
   payeePrevious: number;
-  /** ms since the epoch. Says when, not in which order: `seq` does that. */
+  /** ms since the epoch. For order, use `seq`. */
   at: number;
 }
 
@@ -39,14 +39,14 @@ export interface Fault {
   detail: string;
 }
 
-/** Why `payer` may not pay `amount`, in the article's words where it has some; undefined where it may. */
+/** Why `payer` may not pay `amount`, in the article's words if it has any; undefined if it may. */
 export function faultOfPayment(payer: string, { balance }: Account, amount: number): Fault | undefined {
   if (payer !== OUTSIDE && balance < amount) {
     return { kind: "insufficient-balance", detail: `Insufficient balance: ${balance} < ${amount}` };
   }
   // All money came from outside, so this bounds every balance and every sum of balances.
   if (payer === OUTSIDE && amount - balance > MAX_AMOUNT) {
-    return { kind: "ledger-full", detail: `Ledger full: all its money together may not pass ${MAX_AMOUNT}` };
+    return { kind: "ledger-full", detail: `Ledger full: it may hold at most ${MAX_AMOUNT} in all` };
   }
   return undefined;
 }
@@ -58,7 +58,7 @@ export interface Payment {
   amount: number;
 }
 
-/** The transaction of a payment that is not refused, from the accounts as they are before it. */
+/** The transaction of an allowed payment, from the accounts as they are before it. */
 export function transactionOf(
   { payer, payee, amount }: Payment,
   { paying, paid }: { paying: Account; paid: Account },
@@ -70,18 +70,18 @@ export function transactionOf(
   return { seq, payer, payee, amount, payerBalance, payeeBalance, ...previous, at };
 }
 
-/** The result of going through a whole ledger. */
+/** The result of an audit. */
 export interface Audit {
   ok: boolean;
   accounts: number;
   transactions: number;
-  /** The sum of all balances, with the outside's: 0 where money is conserved. */
+  /** The sum of all balances, with that of `OUTSIDE`. It must be 0. */
   total: number;
-  /** What does not add up, the first few. */
+  /** The first few things that do not add up. */
   faults: string[];
 }
 
-/** An account's half of a transaction: its balance afterwards, and the number of its transaction before. */
+/** An account's half of a transaction: its balance after it, and the number of its previous transaction. */
 interface Entry {
   readonly balance: number;
   readonly previous: number;
@@ -90,15 +90,15 @@ interface Entry {
 const MAX_FAULTS = 20;
 
 /**
- * Goes through a ledger's transactions in order and compares: the numbers have no gap, each entry's balance is the one
- * before it plus its amount, each account's entries form one chain, and every account ends where it says it does.
+ * Checks a ledger's transactions in order: the numbers have no gap, each entry's balance is the one before it plus its
+ * amount, each account's entries form one chain, and the last entry is the one that the account names.
  */
 export function audit(accounts: Iterable<Account & { name: string }>, transactions: Iterable<Transaction>): Audit {
   const faults: string[] = [];
   const ends = new Map<string, Account>();
   let newest = 0;
 
-  /** The end of one account's chain moves on by an entry of transaction `seq`, which changed it by `change`. */
+  /** Follows one account's chain to its entry in transaction `seq`, which changed its balance by `change`. */
   const follow = (seq: number, name: string, change: number, { balance, previous }: Entry) => {
     const before = ends.get(name) ?? NEW_ACCOUNT;
     if (previous !== before.last) faults.push(`transaction ${seq}: ${name} follows ${previous}, not ${before.last}`);
@@ -124,7 +124,7 @@ export function audit(accounts: Iterable<Account & { name: string }>, transactio
     total += balance;
     count += name === OUTSIDE ? 0 : 1;
   }
-  for (const name of ends.keys()) faults.push(`account ${name}: has entries and is missing`);
+  for (const name of ends.keys()) faults.push(`account ${name}: is missing, but has entries`);
   if (total !== 0) faults.push(`all balances add up to ${total}, not 0`);
   const ok = faults.length === 0;
   return { ok, accounts: count, transactions: newest, total, faults: faults.slice(0, MAX_FAULTS) };

@@ -1,13 +1,13 @@
 /**
- * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. The entries of one
- * account are found without an index, which would cost two rows more: each transaction carries, for both of its
- * accounts, the number of the one before, and an account carries the number of its last.
+ * The tables of a ledger. A transfer writes three rows: one transaction and the two accounts. An index to find the
+ * entries of one account would cost two rows more. Instead each transaction has the number of the previous one of both
+ * its accounts, and an account has the number of its last.
  */
 import { REPLAYS_TABLE, type SchemaSteps } from "../objects/steps.ts";
 import { MAX_AMOUNT, OUTSIDE } from "./rules.ts";
 
 export const schema: SchemaSteps = [
-  // The checks are the last line of defence: the rules have refused such a payment long before.
+  // The checks are the last line of defence: the rules should have refused such a payment before.
   `CREATE TABLE accounts (
      name TEXT PRIMARY KEY,
      balance INTEGER NOT NULL CHECK (balance >= 0 OR name = '${OUTSIDE}'),

@@ -18,7 +18,7 @@ export function readAccount(sql: SqlStorage, name: string): Account {
   return rows[0] ?? NEW_ACCOUNT;
 }
 
-/** Whether any account has money, or owes it. */
+/** Whether any account has money, or owes some. */
 export function hasMoney(sql: SqlStorage): boolean {
   return sql.exec("SELECT 1 FROM accounts WHERE balance <> 0 LIMIT 1").toArray().length > 0;
 }
@@ -72,7 +72,7 @@ export function listTransactions(sql: SqlStorage, from: number, limit: number): 
   return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
 }
 
-/** The transactions of one account, newest first, from number `from` down: along the chain, a row at a time. */
+/** The transactions of one account, newest first, from number `from` down. Follows the chain, a row at a time. */
 export function listTransactionsOf(
   sql: SqlStorage,
   account: string,
@@ -94,7 +94,7 @@ export function listTransactionsOf(
   return { items: rows.slice(0, limit), next: rows[limit]?.seq ?? null };
 }
 
-/** Every account, the outside too. Read it to the end before the next await. */
+/** Every account, with `OUTSIDE`. Read it to the end before the next await. */
 export function everyAccount(sql: SqlStorage): Iterable<NamedAccount> {
   return sql.exec<Row<NamedAccount>>("SELECT name, balance, last FROM accounts");
 }

@@ -1,19 +1,19 @@
 /**
- * Group commit: changes made while a write is on its way share the next one, so that a busy object waits for the disk
- * once and not for each change.
+ * Group commit: changes that arrive during a write share the next one, so that a busy object waits for the disk once
+ * per group and not once per change.
  *
- * Callers who were just answered tend to call again at once. So the next write begins when there are as many changes
- * as there were callers, or when they have stopped coming in numbers. A lone caller waits for no timer.
+ * Callers who were just answered tend to call again at once. So the next write begins when there are as many changes as
+ * there were callers, or when few more arrive. A lone caller waits for no timer.
  */
 
-/** Callers come in numbers while at least this share of them comes in one tick of the timer, a millisecond. */
+/** Keep waiting while at least this share of the callers arrives per tick of the timer, a millisecond. */
 const COMING = 1 / 8;
 
 interface Answered<Answer> {
   readonly answer: Answer;
 }
 
-/** Changes that are written together, with what becomes of each, in their order. */
+/** Changes that are written together, and the answers to them in the same order. */
 interface Group<Item, Answer> {
   readonly items: Item[];
   readonly written: Promise<readonly Answered<Answer>[]>;
@@ -25,19 +25,19 @@ export class GroupCommit<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<readonly Answer[]>;
   #writing: Group<Item, Answer> | undefined;
   #waiting: Group<Item, Answer> | undefined;
-  /** How many callers there seem to be: of the last write and while it was on its way; half as many as before at least. */
+  /** An estimate of the callers: those of the last write and those since, but at least half the estimate before. */
   #callers = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `write` makes changes durable and answers each of them, in their order. It is called with one group after the
-   * other. Where it fails, so does every change of its group.
+   * `write` makes changes durable and answers each of them, in their order. It gets one group after the other. If it
+   * fails, every change of its group fails.
    */
   constructor(write: (items: readonly Item[]) => Promise<readonly Answer[]>) {
     this.#write = write;
   }
 
-  /** Resolves once the change is durable, with its answer. */
+  /** Resolves with the change's answer once the change is durable. */
   async commit(item: Item): Promise<Answer> {
     this.#waiting ??= newGroup();
     const group = this.#waiting;
@@ -48,12 +48,12 @@ export class GroupCommit<Item, Answer> {
     return answered.answer;
   }
 
-  /** Changes that no write has taken along yet, in the order in which they came. */
+  /** Changes that no write has taken yet, in the order in which they came. */
   get waiting(): readonly Item[] {
     return this.#waiting?.items ?? [];
   }
 
-  /** Resolves once every change made so far is durable, with no write of its own. */
+  /** Resolves once every change made so far is durable. Causes no write. */
   async settled(): Promise<void> {
     await (this.#waiting ?? this.#writing)?.written;
   }

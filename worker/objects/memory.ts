@@ -1,10 +1,10 @@
-/** What an isolate remembers for a while: bounded in number and in time, so that no caller can make it grow. */
+/** A cache in one isolate. Its size and its times are bounded, so that no caller can fill the memory. */
 const MAX_ENTRIES = 10_000;
 
 export class Memory<T> {
   readonly #entries = new Map<string, { value: T; until: number }>();
 
-  /** What was remembered, unless its time is over. */
+  /** The remembered value, unless its time is over. */
   get(key: string, now: number): T | undefined {
     const entry = this.#entries.get(key);
     if (entry && entry.until > now) return entry.value;
@@ -12,7 +12,7 @@ export class Memory<T> {
     return undefined;
   }
 
-  /** Remembers until `until` (milliseconds of Unix time), or until there are too many: the oldest goes first. */
+  /** Remembers a value until `until` (ms since the epoch). If there are too many, the oldest goes first. */
   set(key: string, value: T, until: number): void {
     this.#entries.delete(key);
     this.#entries.set(key, { value, until });

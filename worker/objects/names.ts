@@ -1,9 +1,9 @@
 /**
  * Names of objects: `<environment prefix><region prefix>:<pattern>:<id>`.
  *
- * The same caller's id always means the same object: `eu~lobby` is in the region `eu`, and a bare `lobby` is in
- * the home region wherever it is asked for. An id that could be mistaken for another, or that cannot be a name,
- * is refused before any object is touched. Everything but `objectFor` is plain arithmetic.
+ * An id always means the same object: `eu~lobby` is in the region `eu`, and a bare `lobby` is in the home region, for
+ * callers from everywhere. An id that looks like another, or that cannot be a name, is refused before any object is
+ * called. Everything but `objectFor` is plain logic.
  */
 import type { Context } from "hono";
 import { namePrefix, type Region, type Regions } from "../../contract/regions.ts";
@@ -11,13 +11,13 @@ import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
 import { stackOf } from "../stack.ts";
 
-/** Between region and id in what callers write. */
+/** Separates region and id in the ids that callers write. */
 const REGION_SEPARATOR = "~";
-/** Between the parts of an object's name. */
+/** Separates the parts of an object's name. */
 const NAME_SEPARATOR = ":";
 /**
- * Bytes of UTF-8. Objects do not learn names over 1,024 bytes, R2 keys end there too, and KV keys at 512:
- * this leaves room for prefixes in all three.
+ * The most bytes of UTF-8 of an id. Objects do not learn names over 1,024 bytes, R2 keys have at most 1,024, and KV
+ * keys 512: this leaves room for prefixes in all three.
  */
 export const MAX_ID_BYTES = 256;
 
@@ -30,7 +30,7 @@ type Objects = {
 type ClassOf<Namespace> = Namespace extends DurableObjectNamespace<infer Class> ? Class : never;
 type Namespaces = { [Binding in keyof Objects]: DurableObjectNamespace<Objects[Binding]> };
 
-/** What a pattern's objects are called and where they are: a part of its pattern.ts. */
+/** The name and binding of a pattern's objects: a part of its pattern.ts. */
 interface Named<Binding extends keyof Objects> {
   readonly name: string;
   readonly binding: Binding;
@@ -42,10 +42,10 @@ export interface Place {
   id: string;
 }
 
-/** The place, or a sentence that says why there is none. */
+/** The place, or a sentence that says what is wrong with the id. */
 export type PlaceOrFault = { place: Place } | { fault: string };
 
-/** Where the object of a caller's id lives. Ids that look alike by Unicode (NFC) are the same id. */
+/** The place of a caller's id. Ids that Unicode treats as equal (NFC) are the same id. */
 export function parseId(table: Regions, written: string): PlaceOrFault {
   if (!written.isWellFormed()) return { fault: "the id is not valid Unicode" };
   const parts = written.normalize("NFC").split(REGION_SEPARATOR);
@@ -70,26 +70,26 @@ export function objectName(table: Regions, pattern: string, { region, id }: Plac
   return [namePrefix(table, region), pattern, id].join(NAME_SEPARATOR);
 }
 
-/** The region nearest to callers on a continent (`request.cf.continent`); the home region where none claims it. */
+/** The region nearest to callers on a continent (`request.cf.continent`); the home region if no region lists it. */
 export function nearestRegion(table: Regions, continent: string | undefined): Region {
   const near = table.regions.find(({ continents }) => continents.some((claimed) => claimed === continent));
   return near ?? homeRegion(table);
 }
 
-/** The region of ids that name none. */
+/** The region of ids that name no region. */
 export function homeRegion({ home, regions }: Regions): Region {
   const region = regions.find(({ id }) => id === home);
   if (!region) throw new Error(`The home region "${home}" is not in the region table`);
   return region;
 }
 
-/** The region in which this caller's new ids belong. */
+/** The region for this caller's new ids. */
 export function regionOfCaller(c: Context<App>): Region {
   const continent = c.req.raw.cf?.continent;
   return nearestRegion(stackOf(c.env).regions, typeof continent === "string" ? continent : undefined);
 }
 
-/** The place of a caller's id; refuses (400) what cannot be one. */
+/** The place of a caller's id. Refuses (400) an invalid id. */
 export function placeOf(c: Context<App>, written: string): Place {
   const parsed = parseId(stackOf(c.env).regions, written);
   if ("fault" in parsed) throw refusal("invalid-input", `id: ${parsed.fault}`);
@@ -97,9 +97,9 @@ export function placeOf(c: Context<App>, written: string): Place {
 }
 
 /**
- * A new stub of the object that a caller's id, or a place, means. After a failed call a stub stays broken: ask for
- * another (see retry.ts). The region's location hint counts for an object's first caller only; its jurisdiction is
- * part of the object's identity.
+ * A new stub of the object of a caller's id, or of a place. After a failed call a stub stays broken: get a new one (see
+ * retry.ts). The region's location hint counts only at an object's first call; its jurisdiction is part of the object's
+ * identity.
  */
 export function objectFor<Binding extends keyof Objects>(
   c: Context<App>,
@@ -111,7 +111,7 @@ export function objectFor<Binding extends keyof Objects>(
   return stubAt(c.env, { name, binding }, place);
 }
 
-/** The same from inside an object, which has no request. */
+/** The same for code inside an object, which has no request. */
 export function stubAt<Binding extends keyof Objects>(
   env: Env,
   { name, binding }: Named<Binding>,
@@ -124,20 +124,20 @@ export function stubAt<Binding extends keyof Objects>(
   return within.getByName(objectName(stackOf(env).regions, name, place), { locationHint });
 }
 
-/** The region that an object lives in, by its name; undefined where the table has none such any more. */
+/** The region of an object, by its name; undefined if the table has lost it. */
 export function regionOfObject(table: Regions, name: string): Region | undefined {
   const [prefix] = name.split(NAME_SEPARATOR, 1);
   return table.regions.find((region) => namePrefix(table, region) === prefix);
 }
 
-/** The name of the object that a caller's id means: also the key of what is kept of it in KV and R2. */
+/** The name of the object of a caller's id. Its data in KV and R2 has the same name as key. */
 export function nameOf(c: Context<App>, { name }: { readonly name: string }, id: string): string {
   return objectName(stackOf(c.env).regions, name, placeOf(c, id));
 }
 
 /**
- * The namespace, held to a jurisdiction. workerd by itself knows no jurisdictions: on one machine there is nothing to
- * hold apart, and the region's prefix in the name keeps its objects distinct all the same.
+ * The namespace, restricted to a jurisdiction. workerd on one machine has no jurisdictions; there the region's prefix
+ * in the name keeps the objects apart.
  */
 export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
   namespace: DurableObjectNamespace<T>,
@@ -151,22 +151,22 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
   }
 }
 
-/** What joins two emoji into one, where it does. */
+/** The zero-width joiner where it joins two emoji into one. */
 const JOINED_EMOJI = /(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/gu;
 
-/** Why a bare id cannot be one, or undefined. */
+/** What is wrong with an id without its region; undefined if it is valid. */
 function faultOf(id: string): string | undefined {
   if (id === "") return "the id is empty";
   if (id.includes(NAME_SEPARATOR)) return `the id contains "${NAME_SEPARATOR}"`;
-  // Controls, unassigned and private-use characters, line and paragraph separators; and what has no shape, such as zero
-  // widths and marks of direction, by which two different ids look the same.
+  // Controls, unassigned and private-use characters, line and paragraph separators; and characters that cannot be seen,
+  // such as zero-width characters and direction marks, with which two different ids look the same.
   if (/[\p{C}\p{Zl}\p{Zp}]/u.test(id.replaceAll(JOINED_EMOJI, ""))) return "the id has a character that cannot be seen";
   if (id !== id.trim()) return "the id begins or ends with white space";
   const bytes = new TextEncoder().encode(id).byteLength;
   return bytes > MAX_ID_BYTES ? `the id has ${bytes} bytes; at most ${MAX_ID_BYTES} are allowed` : undefined;
 }
 
-/** For error messages: short, and without anything that a terminal or a log could act on. */
+/** A text for error messages: short, and without control characters. */
 function printable(text: string): string {
   return text.slice(0, 32).replace(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, "?");
 }

@@ -1,9 +1,9 @@
 /**
  * The answers that an object gave under an `Idempotency-Key`, kept for 24 hours. Their table is in steps.ts.
  *
- * One row per key. Rows are clustered by the six hours in which they were written, so that old ones are found at
- * the front without an index, which would double the rows written. Every new key takes up to two old ones away; what
- * is left when no new ones come, the object's alarm sweeps.
+ * One row per key. Rows are clustered by the six hours in which they were written, so that the oldest are found without
+ * an index, which would double the rows written. Every new key deletes up to two old ones; the object's alarm sweeps
+ * the rest.
  */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 const PERIOD_MS = 6 * 60 * 60 * 1000;
@@ -11,12 +11,12 @@ const KEPT_PERIODS = KEPT_MS / PERIOD_MS;
 const REMOVED_PER_KEY = 2;
 const REMOVED_PER_SWEEP = 1_000;
 
-/** What is known of a key: nothing, the answer that it got, or that it came with another payload. */
+/** A key is new, has an answer, or came before with another payload. */
 export type Replay = { kind: "new" } | { kind: "replay"; answer: string } | { kind: "conflict" };
 
-/** What is known of `key`, `now` (ms since the epoch). `payload` is everything that the answer depends on. */
+/** Looks a key up. `now`: ms since the epoch. `payload`: everything that the answer depends on. */
 export function findReplay(sql: SqlStorage, key: string, payload: string, now: number): Replay {
-  // One look-up a period: back to the oldest that is kept, and as far ahead, where a clock that went back has left some.
+  // One look-up per period: back to the oldest that is kept, and as far ahead, in case the clock went back.
   const [row] = sql
     .exec<{ payload: string; answer: string }>(
       `SELECT payload, answer FROM replays
@@ -31,7 +31,7 @@ export function findReplay(sql: SqlStorage, key: string, payload: string, now: n
   return row.payload === payload ? { kind: "replay", answer: row.answer } : { kind: "conflict" };
 }
 
-/** Keeps the answer to a new key, in the same transaction as its effect. */
+/** Keeps the answer to a new key. Call it in the transaction that makes the change. */
 export function keepReplay(
   sql: SqlStorage,
   { key, payload, answer }: { readonly key: string; readonly payload: string; readonly answer: string },
@@ -48,10 +48,10 @@ export function keepReplay(
   );
 }
 
-/** When the answer to a key that came `now` may be swept (ms since the epoch). */
+/** When the answer to a key of `now` may be swept (ms since the epoch). */
 export const sweepDue = (now: number): number => (periodOf(now) + KEPT_PERIODS + 1) * PERIOD_MS;
 
-/** Takes old answers away, a thousand at a time. Returns when to come again; undefined where none is left. */
+/** Deletes old answers, a thousand at a time. Returns when to come again; undefined if none is left. */
 export function sweepReplays(sql: SqlStorage, now: number): number | undefined {
   sql.exec(
     `DELETE FROM replays WHERE (period, key) IN

@@ -1,7 +1,7 @@
 /**
- * Retries towards objects, by Cloudflare's rules for errors of Durable Objects: only where the error says
- * `retryable` and not `overloaded`, or that nothing was written, and only calls that may happen twice. The attempt is a function, so each one
- * takes a new stub; after a failure the old one stays broken.
+ * Retries of calls to objects, by Cloudflare's rules for errors of Durable Objects: only if the error says `retryable`
+ * and not `overloaded`, or that nothing was written; and only calls that may be made twice. The attempt is a function,
+ * so that each one takes a new stub: after a failure the old stub stays broken.
  */
 const ATTEMPTS = 3;
 const BASE_DELAY_MS = 50;
@@ -13,24 +13,24 @@ export async function retry<T>(attempt: () => Promise<T>): Promise<T> {
       return await attempt();
     } catch (error) {
       if (failures === ATTEMPTS || !isTransient(error) || isOverloaded(error)) throw error;
-      // Full jitter: callers that failed together do not come back together.
+      // Full jitter, so that callers that failed together do not come back together.
       await scheduler.wait(Math.random() * BASE_DELAY_MS * 2 ** failures);
     }
   }
 }
 
-/** Before the cause, in the message of such an error: of an error that crosses to the caller, only its message is sure to. */
+/** Marks such an error. It is in the message, because only the message of an error is sure to reach the caller. */
 const NOT_WRITTEN = "Not written: ";
 
-/** The error of a change that an object could not write, such as "the count", and has not made. */
+/** The error of a change that an object could not write and did not make. `what`: such as "the count". */
 export const notWritten = (what: string, cause: unknown): Error =>
   new Error(`${NOT_WRITTEN}${what}: ${cause}`, { cause });
 
-/** Whether the object may answer when asked again. */
+/** Whether the object may answer another call. */
 export const isTransient = (error: unknown) =>
   flag(error, "retryable") || (error instanceof Error && error.message.includes(NOT_WRITTEN));
 
-/** Whether the object has more than it can do: asking again makes it worse. */
+/** Whether the object is overloaded: another call would make it worse. */
 export const isOverloaded = (error: unknown) => flag(error, "overloaded");
 
 function flag(error: unknown, name: "retryable" | "overloaded"): boolean {

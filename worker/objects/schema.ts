@@ -1,12 +1,12 @@
 /**
- * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes;
- * a step that fails leaves schema and version as they were; an object that was only looked at stays empty, since
- * even an empty database is stored, and billed, for ever.
+ * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes. A step
+ * that fails leaves schema and version as they were. An object that was only read stays empty, because even an empty
+ * database is stored, and billed, for ever.
  */
 
 import { type SchemaSteps, sqlOf } from "./steps.ts";
 
-/** The schema of one object, to be made in its constructor by the steps of its pattern. */
+/** The schema of one object. Make it in the object's constructor, with the steps of its pattern. */
 export class Schema {
   readonly #storage: DurableObjectStorage;
   readonly #steps: SchemaSteps;
@@ -19,12 +19,12 @@ export class Schema {
     if (!this.empty) this.create();
   }
 
-  /** Whether nothing was ever written: there are no tables to read. */
+  /** Whether nothing was ever written, so that there are no tables. */
   get empty(): boolean {
     return this.#version === 0;
   }
 
-  /** Brings the tables to the newest version. Call it before the first write; does nothing when they are there. */
+  /** Brings the tables to the newest version. Call it before the first write; it may be called again. */
   create(): void {
     if (this.#version >= this.#steps.length) return;
     this.#storage.transactionSync(() => {
@@ -35,7 +35,7 @@ export class Schema {
       );
       sql.exec("INSERT OR REPLACE INTO schema_version (id, version) VALUES (1, ?)", this.#steps.length);
     });
-    // Only now: a transaction that was rolled back must not leave memory ahead of the disk.
+    // After the transaction, because a rollback must not leave memory ahead of the disk.
     this.#version = this.#steps.length;
   }
 

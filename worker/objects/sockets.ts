@@ -1,12 +1,12 @@
 /**
- * What every hibernating WebSocket needs, whatever it is for. A socket may go at any moment, between listing it and
- * using it: nothing here throws for that, because the runtime announces its close, and the others must not wait for it.
+ * Helpers for hibernating WebSockets. A socket may close at any moment, even between listing and using it. Nothing here
+ * throws for that: the runtime reports the close, and the other sockets must get their frames.
  */
 
-/** Codes that only report how a connection ended, and must not be sent (RFC 6455, 7.4.1). */
+/** Close codes that must not be sent, because they only report how a connection ended (RFC 6455, 7.4.1). */
 const RESERVED_CLOSE_CODES = [1004, 1005, 1006, 1015];
 
-/** Takes a WebSocket in, with what it remembers while the object sleeps. Returns the client's end and ours. */
+/** Accepts a WebSocket with its tags and attachment. Returns the client's end and ours. */
 export function acceptSocket(
   ctx: DurableObjectState,
   { tags = [], attachment }: { tags?: string[]; attachment?: unknown } = {},
@@ -17,22 +17,22 @@ export function acceptSocket(
   return { client, server };
 }
 
-/** The answer to an upgrade: the client's end. */
+/** The answer to an upgrade, with the client's end. */
 export const switchTo = (client: WebSocket, headers: Record<string, string> = {}): Response =>
   new Response(null, { status: 101, webSocket: client, headers });
 
-/** Answers a text by another without waking the object. */
+/** Lets the runtime answer a text by another without waking the object. */
 export function answerAsleep(ctx: DurableObjectState, text: string, answer: string): void {
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(text, answer));
 }
 
-/** The sockets, with a tag or all, that something can still be sent to. The runtime lists closing ones too. */
+/** The open sockets, all or those with a tag. The runtime lists closing sockets too. */
 export const openSockets = (ctx: DurableObjectState, tag?: string): WebSocket[] =>
   ctx.getWebSockets(tag).filter(isOpen);
 
 export const isOpen = ({ readyState }: WebSocket): boolean => readyState === WebSocket.OPEN;
 
-/** Keeps what a socket must remember; one that is closed can keep nothing any more, and need not. */
+/** Writes a socket's attachment. Does nothing for a closed socket, which needs none. */
 export function keepWith(socket: WebSocket, attachment: unknown): void {
   attempt(() => socket.serializeAttachment(attachment));
 }
@@ -59,6 +59,6 @@ function attempt(action: () => void): void {
   try {
     action();
   } catch {
-    // The socket is gone; its close event tells so.
+    // The socket is closed; its close event reports that.
   }
 }

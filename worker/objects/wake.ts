@@ -1,29 +1,29 @@
 /**
- * The one alarm that an object has, for several things that each have their time. It is moved only to come earlier, so
- * that what is due later costs no write: the alarm finds it when it runs.
+ * An object's only alarm, shared by several things that are due at different times. It is only ever moved to an earlier
+ * time. What is due later costs no write: the alarm sets itself again when it runs.
  */
 export class Wake {
   readonly #storage: DurableObjectStorage;
-  /** When it comes (ms since the epoch); null where it is not set, undefined where nobody has looked. */
+  /** When the alarm runs (ms since the epoch); null if it is not set, undefined if that is not known yet. */
   #at: number | null | undefined;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
   }
 
-  /** Finds out whether it is set. Call it before `by`. */
+  /** Finds out whether the alarm is set. Call it before `by`. */
   async look(): Promise<void> {
     if (this.#at === undefined) this.#at = await this.#storage.getAlarm();
   }
 
-  /** Makes sure that it comes at `due` (ms since the epoch) or before. Nothing where that is undefined. */
+  /** Makes sure that the alarm runs at `due` (ms since the epoch) or before. Does nothing if that is undefined. */
   by(due: number | undefined): void {
     if (due === undefined || (this.#at != null && this.#at <= due)) return;
     this.#at = due;
     void this.#storage.setAlarm(due);
   }
 
-  /** It has come, or went with all the rest. */
+  /** Call it when the alarm has run, or was deleted with everything else. */
   gone(): void {
     this.#at = null;
   }

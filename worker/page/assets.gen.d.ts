@@ -1,4 +1,4 @@
-/** What the build puts into assets.gen.js (infra/release/page.ts). */
+/** The types of assets.gen.js, which the build writes (infra/release/page.ts). */
 
 /** A file of the page. */
 export interface Asset {
@@ -9,5 +9,5 @@ export interface Asset {
 
 export declare const page: { readonly html: Asset; readonly css: Asset; readonly js: Asset };
 
-/** What the page and the OpenAPI document are called: the project's name. */
+/** The title of the page and of the OpenAPI document: the project's name. */
 export declare const title: string;

@@ -1,4 +1,4 @@
-/** The demo page: three files that are built into the bundle (`npm run build:page`), compressed, each with an ETag. */
+/** The demo page: three compressed files in the bundle (`npm run build:page`), each with an ETag. */
 import { type Context, Hono } from "hono";
 import type { App } from "../http/context.ts";
 import { describe } from "../http/openapi.ts";
@@ -27,7 +27,7 @@ export const page = new Hono<App>()
   );
 
 function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
-  // Kept by browsers, but asked for each time: a new release shows at once and an old one costs no bytes.
+  // Browsers keep the files but ask each time: a new release shows at once, and an unchanged file costs no bytes.
   const headers = { ...more, ETag: etag, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
   const known = c.req
     .header("If-None-Match")
@@ -45,7 +45,7 @@ function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Recor
   return new Response(plain, { headers: { ...headers, "Content-Type": type } });
 }
 
-/** What the client itself accepts: Cloudflare puts what it accepts in the place of the header, and keeps the client's. */
+/** The client's own `Accept-Encoding`. Cloudflare replaces the header by its own, and keeps the client's in `cf`. */
 function acceptedEncodings(request: Request): string {
   const own = request.cf?.clientAcceptEncoding;
   return typeof own === "string" ? own : (request.headers.get("Accept-Encoding") ?? "");

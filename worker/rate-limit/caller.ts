@@ -1,7 +1,6 @@
 /**
- * Who a request counts against: the holder of a verified API key, else a user, wherever they are, else the network
- * address. What is not known buys nothing: the request counts against its address like any other. So does a guest,
- * whom anybody can make, and the admin.
+ * Whose bucket a request takes from: that of a verified API key, else of the user, else of the network address. An
+ * unknown key or token has no bucket of its own; nor has a guest session, which anybody can make, or the admin token.
  */
 import type { Context } from "hono";
 import { sha256 } from "../../contract/secrets.ts";
@@ -15,15 +14,15 @@ import { Memory } from "../objects/memory.ts";
 import { homeRegion, type Place, regionOfCaller } from "../objects/names.ts";
 import { stackOf } from "../stack.ts";
 
-/** How long a token that was looked up stands for the same user here. It opens nothing, so it may be over by then. */
+/** How long to remember the user of a token. It only chooses a bucket, so the token may have expired by then. */
 const REMEMBERED_MS = 60_000;
 
-/** Ids of users' buckets by the token that they show; null for tokens that are no user's. */
+/** The ids of users' buckets, by token; null for a token that belongs to no user. */
 const known = new Memory<string | null>();
 
 /**
- * Where the caller's bucket lives. That of a key is at home, however many places use it; the others are with the
- * caller's part of the world, near to who waits.
+ * The place of the caller's bucket. A key's bucket is in the home region, because callers everywhere may share the key.
+ * The others are in the caller's region, near to whoever waits.
  */
 export async function bucketOf(c: Context<App>): Promise<Place> {
   const key = await apiKeyOf(c);
@@ -32,7 +31,7 @@ export async function bucketOf(c: Context<App>): Promise<Place> {
   return user === undefined ? bucketOfAddress(c) : { region: regionOfCaller(c), id: user };
 }
 
-/** The bucket of the network address, whatever the caller shows. */
+/** The bucket of the network address, even if the caller shows a key or a token. */
 export function bucketOfAddress(c: Context<App>): Place {
   return { region: regionOfCaller(c), id: `ip-${addressOf(c).replaceAll(":", "-")}` };
 }
@@ -44,7 +43,7 @@ async function userBucket(c: Context<App>): Promise<string | undefined> {
   const remembered = known.get(token, now);
   if (remembered !== undefined) return remembered ?? undefined;
   if (!mayGuess(c)) return undefined;
-  // Who cannot be asked now counts as nobody; the route asks again, and says so.
+  // If the caller cannot be identified now, the address pays. The route tries again, and answers with the error.
   const caller = await callerOrRefusal(c).catch(() => undefined);
   if (!caller || caller instanceof Refusal) return undefined;
   wasNoGuess(c);
@@ -57,7 +56,7 @@ function tokenOf(c: Context<App>): string | undefined {
   try {
     return bearerToken(c) ?? c.get("sessions")?.cookieOf(c);
   } catch (error) {
-    // A cookie that a foreign page sent along.
+    // A foreign page sent the cookie.
     if (error instanceof Refusal) return undefined;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Asks a bucket's object, or answers for it where the answer is known. */
+/** Asks a bucket's object for its verdict, or takes a remembered denial. */
 import type { Context } from "hono";
 import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
@@ -10,24 +10,24 @@ import { Denials } from "./denials.ts";
 import type { Verdict } from "./limiter.ts";
 import { limit } from "./pattern.ts";
 
-/** A policy with the name under which callers see it. */
+/** A policy with the name that callers see. */
 export interface NamedPolicy extends Policy {
   readonly name: string;
 }
 
-/** Milliseconds. A limiter that takes longer is as good as none. */
+/** How long to wait for the object. */
 const DEADLINE_MS = 2_000;
 
 const denials = new Denials();
 
-/** The stack's policy of this name, else its default, whose buckets then serve all names without their own. */
+/** The stack's policy of this name, else its default. All names without a policy share the default's buckets. */
 export function policyOf(c: Context<App>, name: string): NamedPolicy {
   const { default: fallback, ...named } = stackOf(c.env).settings.rateLimits;
   const own = Object.hasOwn(named, name) ? named[name] : undefined;
   return own ? { name, ...own } : { name: "default", ...fallback };
 }
 
-/** Refuses (400) a cost that no bucket of this policy can ever pay. */
+/** Refuses (400) a cost that a bucket of this policy can never pay. */
 export function affordable(cost: number, { name, capacity }: NamedPolicy): number {
   if (Number.isSafeInteger(cost) && cost >= 1 && cost <= capacity) return cost;
   throw refusal(
@@ -36,14 +36,14 @@ export function affordable(cost: number, { name, capacity }: NamedPolicy): numbe
   );
 }
 
-/** What is asked of a bucket: `cost` tokens (a whole number from 1 to the capacity) for `caller` under `policy`. */
+/** A question to a bucket: `cost` tokens (a whole number from 1 to the capacity) for `caller` under `policy`. */
 interface Asked {
   readonly policy: NamedPolicy;
   readonly caller: Place;
   readonly cost: number;
 }
 
-/** The verdict of the bucket of `caller`, or undefined where its object does not answer. */
+/** The verdict of the caller's bucket; undefined if its object does not answer. */
 export async function check(
   c: Context<App>,
   method: "take" | "peek",
@@ -55,7 +55,7 @@ export async function check(
   if (known) return known;
   const { capacity, periodSeconds } = policy;
   try {
-    // A retry whose first call did count takes a token too many: the safe side, and better than an outage.
+    // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
     const verdict = await withDeadline(retry(() => objectFor(c, limit, at)[method]({ capacity, periodSeconds }, cost)));
     denials.remember(name, cost, verdict, Date.now());
     return verdict;

@@ -1,6 +1,6 @@
 /**
- * What an answer says about the limit, in both families of headers: the article's `X-RateLimit-*`, and `RateLimit`
- * with `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers, sections 3 and 4).
+ * The headers that tell a caller about the limit: the article's `X-RateLimit-*` (README.md), and the standard's
+ * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers, sections 3 and 4).
  */
 import type { Policy } from "../objects/bucket.ts";
 import type { Verdict } from "./limiter.ts";
@@ -9,7 +9,7 @@ import type { Verdict } from "./limiter.ts";
 export function limitHeaders(name: string, policy: Policy, verdict: Verdict): Record<string, string> {
   const { capacity, periodSeconds } = policy;
   const { allowed, remaining, waitMs } = verdict;
-  // `t`: seconds until more is there. A full bucket has no more to come.
+  // `t`: seconds until there are more tokens. A full bucket gets no more.
   const more = waitMs > 0 ? `;t=${seconds(waitMs)}` : "";
   return {
     "RateLimit-Policy": `"${name}";q=${capacity};w=${periodSeconds}`,
@@ -20,5 +20,5 @@ export function limitHeaders(name: string, policy: Policy, verdict: Verdict): Re
   };
 }
 
-/** Whole seconds, rounded up and at least one: who comes back after them is let in. */
+/** Whole seconds, rounded up and at least one, so that a caller who waits this long passes. */
 export const seconds = (ms: number) => Math.max(Math.ceil(ms / 1_000), 1);

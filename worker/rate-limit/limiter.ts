@@ -1,14 +1,14 @@
 /**
- * One bucket of the rate limiter: however many Workers ask at once, it admits what its policy allows and no more,
- * over evictions and crashes too.
+ * One bucket of the rate limiter. However many Workers ask at once, it admits no more than its policy allows, even
+ * after evictions and crashes.
  *
- * The real bucket is in memory. On disk is one that promises less (`reserve`), written before an admission that it
- * does not cover; the output gate holds that admission until the write is durable. So most checks of a busy caller
- * write nothing, a denial never does, and a crash can only cost tokens: a slow caller, whose object is evicted between
- * its calls, has no lease to lose. When it is full again, the bucket deletes itself.
+ * The real bucket is in memory. The stored bucket has fewer tokens (`reserve`). When it has too few for an admission, a
+ * new one is written first, and the output gate holds the answer until the write is durable. So most checks of a busy
+ * caller write nothing, denials never write, and a crash can only cost tokens. A slow caller, whose object is evicted
+ * between its calls, has no lease to lose. A bucket that is full again deletes itself.
  *
- * While a change of the limit is rolled out, calls come with the old policy and with the new one. What is on disk
- * fills by the lower of them, so that it holds for both and changing between them writes nothing.
+ * While a change of the limit rolls out, calls come with the old policy and with the new one. The stored bucket fills
+ * by the lower of the two, so it is safe for both, and switching between them writes nothing.
  */
 import { DurableObject } from "cloudflare:workers";
 import {
@@ -33,27 +33,27 @@ export interface Verdict {
   allowed: boolean;
   /** Whole tokens left. */
   remaining: number;
-  /** Milliseconds until the cost fits, after a denial; else until the next token, 0 when the bucket is full. */
+  /** After a denial, milliseconds until the cost fits; else until the next token, or 0 if the bucket is full. */
   waitMs: number;
 }
 
-/** What is on disk, under one key: KV, because a table's schema would double the rows of a short-lived bucket. */
+/** The stored bucket. One key in KV, because a table's schema would double the rows of a short-lived bucket. */
 interface Row extends Written {
-  /** When the alarm looks whether the bucket can go. */
+  /** When the alarm checks whether the bucket can be deleted. */
   alarmAt: number;
 }
 
 const KEY = "bucket";
-/** Rarely enough that waking up costs nothing, soon enough that nothing piles up. */
+/** Rare enough to cost almost nothing, soon enough that old buckets do not pile up. */
 const CLEAN_UP_AFTER_MS = 3_600_000;
 
 export class RateLimiterDO extends DurableObject<Env> {
   #written: Row | undefined;
   #policy: Policy | undefined;
   #bucket: Bucket | undefined;
-  /** Below every policy that came since the last write. */
+  /** A policy below all that came since the last write. */
   #lowest: Policy | undefined;
-  /** Tokens taken since the last write, and when that was: the next lease goes by it. */
+  /** Tokens taken since the last write, and when that was. The size of the next lease depends on both. */
   #used = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
@@ -64,7 +64,7 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#bucket = this.#written?.bucket;
   }
 
-  /** Takes `cost` tokens (a whole number from 1 to the capacity), or says how long until they are there. */
+  /** Takes `cost` tokens (a whole number from 1 to the capacity), or says how long to wait for them. */
   take(policy: Policy, cost: number): Verdict {
     const now = Date.now();
     const taken = take(this.#now(policy, now), policy, cost);
@@ -79,14 +79,14 @@ export class RateLimiterDO extends DurableObject<Env> {
     return verdict(taken.bucket, { policy, cost, now }, taken.allowed);
   }
 
-  /** What `take` would say, without taking anything. */
+  /** The verdict of `take`, without taking anything. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
     const bucket = this.#now(policy, now);
     return verdict(bucket, { policy, cost, now }, waitFor(bucket, policy, cost, now) === 0);
   }
 
-  /** Deletes the bucket if it is full, which is what no bucket means; else comes back. Safe early, late and twice. */
+  /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
   override async alarm(): Promise<void> {
     const row = this.#written;
     this.#written = undefined;
@@ -106,7 +106,7 @@ export class RateLimiterDO extends DurableObject<Env> {
       this.#policy = policy;
       this.#bucket = adapted;
       this.#lowest = lower(this.#lowest ?? policy, policy);
-      // What is on disk may fill faster than this policy allows.
+      // The stored bucket may fill faster than this policy allows.
       if (!this.#written || !isBelow(this.#written.policy, policy)) this.#write(adapted, policy, now);
       return adapted;
     }
@@ -115,7 +115,7 @@ export class RateLimiterDO extends DurableObject<Env> {
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {
-    // The alarm that was set is still to come, unless its time has passed: then it has run, or was lost.
+    // The alarm is still set unless its time has passed: then it has run, or was lost.
     let alarmAt = this.#written?.alarmAt ?? 0;
     if (alarmAt <= now) {
       alarmAt = now + Math.max(CLEAN_UP_AFTER_MS, policy.periodSeconds * 1_000);

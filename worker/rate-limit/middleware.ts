@@ -1,6 +1,6 @@
 /**
- * The rate limiter as middleware: `rateLimit({ policy: "account", onUnavailable: "deny" })` before a route lets a
- * caller through while the caller's bucket has tokens, and says in every answer how many are left.
+ * The rate limiter as middleware. `rateLimit({ policy: "account", onUnavailable: "deny" })` before a route lets a
+ * caller pass while the caller's bucket has tokens, and adds to every answer how many are left.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "../http/context.ts";
@@ -14,9 +14,9 @@ import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./limiter.ts";
 
 export interface RateLimitOptions extends Limit {
-  /** Whose bucket pays. By default that of a verified API key, else of the network address. */
+  /** Chooses the bucket that pays. By default as in caller.ts. */
   key?: (c: Context<App>) => Place | Promise<Place>;
-  /** Tokens that a request costs; 1 by default. Over the capacity, the request can never be served: 400. */
+  /** Tokens that a request costs; 1 by default. A cost over the capacity is refused (400). */
   cost?: number | ((c: Context<App>) => number);
 }
 
@@ -32,7 +32,7 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
       if (!verdict && onUnavailable === "deny") throw unavailable();
       if (verdict?.allowed === false) throw denied(policy, verdict);
       await next();
-      // The answer to a WebSocket upgrade has no room for headers; a route that asks about a bucket has its own.
+      // The answer to a WebSocket upgrade takes no headers, and a route that asks about a bucket has set its own.
       if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
       for (const [name, value] of Object.entries(limitHeaders(policy.name, policy, verdict))) c.header(name, value);
     },
@@ -40,7 +40,7 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
   );
 }
 
-/** Whose bucket pays. Where that cannot be found out, it is the address's, or nobody passes. */
+/** The bucket that pays. If the caller cannot be identified, the address pays, or the request is refused. */
 async function payerOf(c: Context<App>, { key = bucketOf, onUnavailable }: RateLimitOptions): Promise<Place> {
   try {
     return await key(c);
@@ -51,7 +51,7 @@ async function payerOf(c: Context<App>, { key = bucketOf, onUnavailable }: RateL
   }
 }
 
-/** 429, with the article's fields. */
+/** The refusal 429, with the article's fields. */
 export function denied(policy: NamedPolicy, verdict: Verdict): Refusal {
   const retryAfter = seconds(verdict.waitMs);
   return refusal("rate-limited", `Too many requests under "${policy.name}"; come back in ${retryAfter} s`, {
@@ -60,7 +60,7 @@ export function denied(policy: NamedPolicy, verdict: Verdict): Refusal {
   });
 }
 
-/** 503: nobody knows how many tokens are left. */
+/** The refusal 503, because it is not known how many tokens are left. */
 export function unavailable(): Refusal {
   return refusal("unavailable", "The rate limiter cannot answer; try again in a second", {
     fields: { allowed: false },

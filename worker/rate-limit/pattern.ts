@@ -1,4 +1,4 @@
-/** The rate limiter: what the rest of the house knows of it. */
+/** The rate limiter: everything that the rest of the project knows about this pattern. */
 import * as v from "valibot";
 import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
@@ -17,10 +17,10 @@ export const limit = pattern({
   class: "RateLimiterDO",
   path: "/limit",
   actions: { read: { may: "anyone" }, take: { may: "anyone" } },
-  /** A policy of its own, so that looking does not take from what is looked at. */
+  /** A policy of its own, so that looking at a bucket takes nothing from it. */
   limit: { policy: "limit", onUnavailable: "allow" },
   settings: {
-    /** Token buckets by policy; a policy that is not here uses `default`. */
+    /** Token buckets by policy. Policies that are missing here use `default`. */
     rateLimits: v.optional(
       v.objectWithRest(
         {

@@ -1,6 +1,6 @@
 /**
- * HTTP routes of the rate limiter itself, mounted under /limit: what is left in the caller's bucket, and taking from
- * it without doing anything else. Both count under the policy "limit", and looking takes nothing from the bucket.
+ * HTTP routes of the rate limiter itself, mounted under /limit: look at the caller's bucket, or take tokens from it
+ * without doing anything else. Both count under the policy "limit"; looking takes nothing from the bucket.
  */
 import { Hono } from "hono";
 import * as v from "valibot";
@@ -28,7 +28,7 @@ const Status = v.object({
   /** Whether a request of this cost would pass now. */
   allowed: v.boolean(),
   remaining: v.number(),
-  /** Seconds until it would; only where it would not. */
+  /** Seconds until it would pass; only if it would not pass now. */
   retryAfter: v.optional(v.number()),
   policy: v.string(),
   limit: v.number(),
@@ -51,7 +51,7 @@ export const routes = new Hono<App>()
   )
   .post(
     "/check",
-    describe("Take tokens from the caller's bucket", { 200: Status }),
+    describe("Takes tokens from the caller's bucket", { 200: Status }),
     may(limit, "take"),
     body(Check),
     async (c) => {

@@ -1,23 +1,23 @@
-/** How callers show a session's token: `Authorization: Bearer`, or a cookie that no script and no other site can use. */
+/** A session's token comes as `Authorization: Bearer`, or in a cookie that no script and no other site can use. */
 import type { Context } from "hono";
 import { bearerToken } from "../http/admin.ts";
 import type { App } from "../http/context.ts";
 import { isAllowedOrigin } from "../http/headers.ts";
 import { refusal } from "../http/problem.ts";
 
-/** Browsers take a `__Host-` cookie only with Secure and Path=/, and give it to this very host alone. */
+/** Browsers accept a `__Host-` cookie only with Secure and Path=/, and send it to this host only. */
 const COOKIE = "__Host-session";
 const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /**
- * The token that the caller shows, if any; the header goes before the cookie. Browsers send cookies by themselves, so
- * what changes something by cookie must come from a page that may: 403 otherwise.
+ * The caller's session token, if any: from the header, else from the cookie. Browsers send cookies without being asked,
+ * so a change with a cookie must come from an allowed page: 403 otherwise.
  */
 export function shownToken(c: Context<App>): string | undefined {
   return bearerToken(c) ?? shownCookie(c);
 }
 
-/** The same of the cookie alone. */
+/** The same, from the cookie only. */
 export function shownCookie(c: Context<App>): string | undefined {
   const token = cookieOf(c);
   if (token !== undefined && !["GET", "HEAD"].includes(c.req.method)) {
@@ -40,10 +40,10 @@ export function takeCookie(c: Context<App>): void {
 const setCookie = (token: string, maxAgeSeconds: number) =>
   `${COOKIE}=${token}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`;
 
-/** The `Set-Cookie` after which there is none. */
+/** The `Set-Cookie` that deletes the cookie. */
 export const COOKIE_GONE = setCookie("", 0);
 
-/** The cookie as it is, wherever it came from: good for ending its session, and for nothing else. */
+/** The cookie without the check of its page. Use it only to end its session. */
 export function cookieOf(c: Context<App>): string | undefined {
   const cookies = c.req.header("Cookie")?.split(";") ?? [];
   const [, value] = cookies.map((cookie) => cookie.trim().split("=", 2)).find(([name]) => name === COOKIE) ?? [];

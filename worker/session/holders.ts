@@ -1,25 +1,25 @@
-/** Objects that hold WebSockets of a session open, and must be told when it ends. */
+/** Holders: objects with open WebSockets of a session, which must be told when it ends. */
 
 import { inJurisdiction } from "../objects/names.ts";
 
-/** Objects that one session may hold WebSockets in at once. */
+/** The most objects in which one session may have WebSockets. */
 export const MAX_HOLDERS = 100;
 
-/** Where such an object is. */
+/** The address of a holder. */
 export interface Holder {
   readonly binding: string;
   readonly name: string;
   readonly jurisdiction?: DurableObjectJurisdiction | undefined;
 }
 
-/** What its class has for it. `session` is the name of the session's object. */
+/** The methods that a holder's class needs. `session` is the name of the session's object. */
 export interface HoldsSessions extends Rpc.DurableObjectBranded {
-  /** Closes the session's WebSockets, and lets no more of them in. */
+  /** Closes the session's WebSockets, and accepts no more of them. */
   sessionEnded(session: string): void;
   holdsSession(session: string): boolean;
 }
 
-/** A stub of such an object; undefined where the release has no such binding any more. */
+/** A stub of a holder; undefined if the release no longer has its binding. */
 export function holderOf(
   env: Env,
   { binding, name, jurisdiction }: Holder,

@@ -1,4 +1,4 @@
-/** Who a session's token stands for: the public interface of the session pattern. */
+/** The caller of a session's token: the public interface of the session pattern. */
 import { deadCredential } from "../http/caller.ts";
 import type { Sessions } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";

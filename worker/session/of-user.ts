@@ -1,47 +1,47 @@
 /**
- * The sessions of one user, in an object of its own: which there are, how many there may be, and how all of them end.
+ * The list of one user's sessions, in an object of its own. It limits how many there are, and can end all of them.
  *
- * It is never behind: a session is written down here before it begins, and taken out only when it is known to be over.
- * So at worst it has one that never began, or is over already; before that matters, the session itself is asked.
- * What was decided to end is written down first, and ends by alarm where the call for it was cut off.
+ * The list is never short: it has a session before the session begins, and drops it only when it is known to be over.
+ * At worst it has a session that never began or is over already, so it asks the session where that matters. It notes
+ * which sessions must end before it ends them; if the call is cut off, the alarm ends them.
  */
 import type { Place } from "../objects/names.ts";
 import type { Reading, Subject } from "./lifetime.ts";
 
-/** A session, by its object. */
+/** The object of one session. */
 export interface OneSession {
   begin(subject: Subject, slidingMs: number, absoluteMs: number, by: number): Promise<Reading | undefined>;
   peek(): Promise<Reading | undefined>;
   end(): Promise<void>;
 }
 
-/** A session that is asked for. */
+/** The session that a caller wants to begin. */
 export interface Wanted {
   place: Place;
   subject: Subject;
   slidingMs: number;
   absoluteMs: number;
-  /** Sessions that the user may have; the oldest go. */
+  /** The most sessions that the user may have. The oldest are ended. */
   max: number;
-  /** The id of a session that this one takes the place of. */
+  /** The id of the session that this one replaces. */
   replaces?: string;
 }
 
-/** A live session, for its user. */
+/** A live session, as its user sees it. */
 export type Listed = Reading & { id: string };
 
 interface Entry extends Place {
-  /** Written down before it began (ms since the epoch). */
+  /** When it was added to the list, before it began (ms since the epoch). */
   at: number;
-  /** The end that it cannot outlive. */
+  /** Its absolute end (ms since the epoch). */
   endsAt: number;
   begun: boolean;
-  /** It was decided that it ends. */
+  /** It must end. */
   ending?: true;
 }
 
 const KEY = "sessions";
-/** How long a session may take to begin. After it, one that did not begin never will. */
+/** How long a session may take to begin. After that it never will. */
 export const BEGIN_WITHIN_MS = 30_000;
 const RETRY_MS = 1_000;
 
@@ -49,7 +49,7 @@ export class SessionsOfUser {
   readonly #storage: DurableObjectStorage;
   readonly #sessionAt: (place: Place) => OneSession;
   #read: Entry[] | undefined;
-  /** When the alarm is known to be set; setting it is a row. */
+  /** When the alarm will run, if that is known: setting it costs a row. */
   #alarmAt: number | undefined;
 
   constructor(storage: DurableObjectStorage, sessionAt: (place: Place) => OneSession) {
@@ -57,7 +57,7 @@ export class SessionsOfUser {
     this.#sessionAt = sessionAt;
   }
 
-  /** Begins a session, and before that ends the oldest where there would be too many. Once more when asked twice. */
+  /** Begins a session, after ending the oldest if there would be too many. May be called again. */
   async open({ place, subject, slidingMs, absoluteMs, max, replaces }: Wanted): Promise<Reading | undefined> {
     const now = Date.now();
     const known = this.#entries.find(({ id }) => id === place.id);
@@ -74,20 +74,20 @@ export class SessionsOfUser {
     if (!reading) return undefined;
     entry.begun = true;
     await this.#save();
-    // Where it was ended while it began, its end may have come before its beginning.
+    // It was ended while it began, and the call that ended it may have come before the one that began it.
     if (entry.ending) await this.#end([entry]);
     const replaced = this.#entries.filter(({ id }) => id === replaces);
     await this.#end(replaced);
     return entry.ending ? undefined : reading;
   }
 
-  /** All that live, the oldest first. */
+  /** The live sessions, the oldest first. */
   async list(): Promise<Listed[]> {
     const live = await this.#dropOver();
     return live.flatMap(({ entry, reading }) => (reading ? [{ ...reading, id: idOf(entry) }] : []));
   }
 
-  /** Ends one of them, by its id, or all. Returns how many there were. */
+  /** Ends one session by its id, or all. Returns how many it has ended. */
   async end(id?: string): Promise<number> {
     const chosen = this.#entries.filter((entry) => id === undefined || idOf(entry) === id);
     await this.#end(chosen);
@@ -105,7 +105,7 @@ export class SessionsOfUser {
     return this.#read;
   }
 
-  /** Takes out what is over. Returns the rest, with what the sessions say of themselves. */
+  /** Drops sessions that are over. Returns the rest, each with its own answer. */
   async #dropOver(): Promise<{ entry: Entry; reading: Reading | undefined }[]> {
     const asked = await Promise.all(
       this.#entries.map(async (entry) => ({ entry, reading: own(await this.#sessionAt(entry).peek()) })),
@@ -118,13 +118,13 @@ export class SessionsOfUser {
     return asked.filter(({ entry }) => !over.has(entry) && this.#entries.includes(entry));
   }
 
-  /** Ends sessions: written down first, so that all of them do end. */
+  /** Ends sessions. Notes them first, so that all of them do end. */
   async #end(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) entry.ending = true;
     await this.#save();
     await Promise.all(entries.map((entry) => this.#sessionAt(entry).end()));
-    // One that may still begin stays written down, until it cannot any more.
+    // A session that may still begin stays in the list until it is too late to begin.
     const now = Date.now();
     await this.#takeOut(new Set(entries.filter(({ begun, at }) => begun || now >= at + BEGIN_WITHIN_MS)));
   }
@@ -134,7 +134,7 @@ export class SessionsOfUser {
     await this.#save();
   }
 
-  /** Writes down what there is, without what cannot live any more; where that is nothing, nothing is left. */
+  /** Stores the list without the sessions that are over for certain. An empty list leaves nothing stored. */
   async #save(): Promise<void> {
     const now = Date.now();
     this.#read = this.#entries.filter(({ endsAt }) => endsAt > now);
@@ -152,8 +152,8 @@ export class SessionsOfUser {
 }
 
 /**
- * A result as an object of one's own. As it comes it holds on to the session's object, which then could not sleep as
- * long as this one is awake.
+ * Copies the result of an RPC call. The original keeps the session's object from sleeping as long as this object is
+ * awake.
  */
 function own(result: (Reading & Partial<Disposable>) | undefined): Reading | undefined {
   if (!result) return undefined;
@@ -162,5 +162,5 @@ function own(result: (Reading & Partial<Disposable>) | undefined): Reading | und
   return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn };
 }
 
-/** The id of a session, as its user sees it. No token can be made of it. */
+/** The id of a session, as its user sees it. It does not reveal the token. */
 const idOf = ({ region, id }: Place) => `${region.id}~${id}`;

@@ -1,4 +1,4 @@
-/** Sessions: what the rest of the house knows of them. */
+/** Sessions: everything that the rest of the project knows about this pattern. */
 import * as v from "valibot";
 import { whole, yesOrNo } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
@@ -13,15 +13,15 @@ export const session = pattern({
   schema,
   actions: {
     create: { may: "guests" },
-    /** The session whose token the caller shows. */
+    /** Read, renew or end the session whose token the caller shows. */
     use: { may: "holder" },
-    /** All sessions of a user. */
+    /** List or end all sessions of a user. */
     list: { may: "owner" },
     revoke: { may: "owner" },
   },
   limit: { policy: "session", onUnavailable: "deny" },
   settings: {
-    /** Whether anybody may create a guest session. Refused where the stack is protected. */
+    /** Whether anybody may create a guest session. Only for a stack that is not protected. */
     demoLogin: v.optional(yesOrNo, false),
     session: v.optional(
       v.object({

@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
 
-/** What a session carries besides: any JSON object or array. */
+/** The caller's own data of a session: any JSON object or array. */
 const Metadata = v.union([v.array(v.unknown()), v.record(v.string(), v.unknown())]);
 
 const Login = v.strictObject({
@@ -37,9 +37,9 @@ const Created = v.object({
   ok: v.literal(true),
   /** ms */
   expiresIn: v.number(),
-  /** Given this once. */
+  /** Shown only in this answer. */
   token: v.string(),
-  /** As asked for, or a guest's. */
+  /** The id that was asked for, or a guest's. */
   userId: v.string(),
   role: v.string(),
 });
@@ -50,7 +50,7 @@ const Session = v.object({
   /** ms since the epoch */
   createdAt: v.number(),
   expiresAt: v.number(),
-  /** When it is over however much it is used. */
+  /** The absolute end (ms since the epoch). */
   endsAt: v.number(),
 });
 const Found = v.object({
@@ -60,16 +60,16 @@ const Found = v.object({
 });
 const Ended = v.object({ ok: v.literal(true) });
 const EndedSeveral = v.object({ ok: v.literal(true), ended: v.number() });
-/** An id names a session and opens nothing: it is the token's hash. */
+/** A session's id is its token's hash, so it cannot be used as a token. */
 const AllOfUser = v.object({ sessions: v.array(v.object({ id: v.string(), ...Session.entries })) });
 const User = v.object({ userId: UserId });
 
-const creating = describe("Begins a session. Wants the admin token; where demoLogin is on, anybody gets a guest's", {
+const creating = describe("Begins a session. Needs the admin token; if demoLogin is on, anybody may begin a guest's", {
   200: Created,
 });
-const reading = describe("The caller's session, whose expiry this moves", { 200: Found });
+const reading = describe("The caller's session. Reading it moves its expiry", { 200: Found });
 const ending = describe("Ends the caller's session", { 200: Ended });
-/** Who may begin one: the admin, and as a guest anybody where the stack welcomes guests. */
+/** The admin may begin a session; as a guest, anybody may if the stack allows guests. */
 const mayCreate = may(session, "create", (c) => ({ guestsWelcome: stackOf(c.env).settings.demoLogin }));
 const mayUse = may(session, "use");
 const theirs = ({ req }: Context<App, string, { out: { param: { userId: string } } }>) => ({
@@ -85,7 +85,7 @@ export const routes = new Hono<App>()
   .delete("/invalidate", ending, mayUse, async (c) => c.json(await end(c)))
   .post(
     "/rotate",
-    describe("Gives the caller's session another token, and ends the one that was shown", { 200: Created }),
+    describe("Gives the caller a new token for the session, and ends the old one", { 200: Created }),
     mayUse,
     async (c) => c.json(await rotate(c)),
   )
@@ -122,7 +122,7 @@ export const routes = new Hono<App>()
     },
   );
 
-/** The object of a user's sessions. */
+/** The object with the list of a user's sessions. */
 const ofUser = async (c: Context<App>, userId: string) => sessionAt(c, await placeOfUser(c.env, userId));
 
 const sessionAt = (c: Context<App>, place: Place) => objectFor(c, session, place);
@@ -144,7 +144,7 @@ async function create(c: Context<App>, wanted: v.InferOutput<typeof Login>): Pro
   return begun;
 }
 
-/** Begins a session among those of its user. */
+/** Begins a session and adds it to its user's list. */
 async function begin(
   c: Context<App>,
   subject: Subject,
@@ -154,7 +154,7 @@ async function begin(
   const { slidingMinutes, maxPerUser: max } = stackOf(c.env).settings.session;
   const { token, place } = await mintToken(regionOfCaller(c));
   const wanted = { place, subject, slidingMs: slidingMinutes * MINUTE_MS, absoluteMs, max };
-  // May be repeated: the token is new, so the same call again begins the same session.
+  // May be repeated: the token is the same, so the call begins the same session again.
   const begun = await retry(async () =>
     (await ofUser(c, subject.userId)).open({ ...wanted, ...(replaces && { replaces: replaces.id }) }),
   );
@@ -163,7 +163,7 @@ async function begin(
   return { ok: true, expiresIn: begun.expiresIn, token, userId, role };
 }
 
-/** Another session with the same life to go, in the place of the caller's. */
+/** Replaces the caller's session by a new one with the same time left. */
 async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
   const byCookie = bearerToken(c) === undefined;
   const old = await placeOfCaller(c);
@@ -190,7 +190,7 @@ function shown({ userId, role, metadata, createdAt, expiresAt, endsAt }: Reading
 
 async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {
   if (c.req.query("userId") !== undefined) {
-    throw refusal("invalid-input", "userId: all sessions of a user end by DELETE /session/user/<userId>");
+    throw refusal("invalid-input", "userId: to end all sessions of a user, call DELETE /session/user/<userId>");
   }
   const place = await placeOfCaller(c);
   if (place) await retry(() => sessionAt(c, place).end());
@@ -198,7 +198,7 @@ async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {
   return { ok: true };
 }
 
-/** The place of the session whose token the caller shows: 401 without one, undefined when it was never a token. */
+/** The place of the caller's session. 401 without a token; undefined if what was shown is not a token by its form. */
 async function placeOfCaller(c: Context<App>): Promise<Place | undefined> {
   const token = shownToken(c);
   if (token === undefined) {

@@ -1,8 +1,8 @@
 /**
- * One session; or, in objects of their own, the sessions of one user (of-user.ts). Whether it is over is checked on
- * every read, by the clock and what is stored; the alarm only frees the storage, and may come early, late or twice. When
- * a session is over nothing of it is left, not even an empty table, and the objects where it holds WebSockets open have
- * been told. While it holds one open, it is in use.
+ * One session; other objects of this class have the list of one user's sessions (of-user.ts). Every read checks the
+ * stored end against the clock. The alarm only frees the storage, and may run early, late or twice. A session that is
+ * over leaves nothing behind, not even an empty table, and has told the objects that hold its WebSockets. An open
+ * WebSocket counts as use.
  */
 import { DurableObject } from "cloudflare:workers";
 import { sha256 } from "../../contract/secrets.ts";
@@ -14,19 +14,19 @@ import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchB
 import { type Listed, SessionsOfUser, type Wanted } from "./of-user.ts";
 import { session } from "./pattern.ts";
 
-/** After this many failures the runtime does not call an alarm again. */
+/** After this many failures the runtime gives up on an alarm. */
 const LAST_ALARM_RETRY = 5;
 const ALARM_RETRY_MS = 60_000;
-/** When the objects that hold WebSockets are told again, where one could not be told. */
+/** How long to wait before telling the holders again, if one could not be reached. */
 const TELL_AGAIN_MS = 1_000;
-/** Under which the objects that hold WebSockets of the session are stored. */
+/** The key of the list of holders. */
 const HOLDERS = "holders";
 
 type Stored = Subject & Lifetime;
 
 export class SessionDO extends DurableObject<Env> {
   readonly #schema: Schema;
-  /** What is stored, so that a read need not read it again. */
+  /** The stored session, so that a read need not query it again. */
   #stored: Stored | undefined;
   readonly #ofUser: SessionsOfUser;
 
@@ -37,22 +37,22 @@ export class SessionDO extends DurableObject<Env> {
     this.#ofUser = new SessionsOfUser(ctx.storage, (place) => stubAt(env, session, place));
   }
 
-  /** Of a user's object: begins a session of theirs; undefined where it was ended meanwhile. */
+  /** In a user's object: begins one of their sessions; undefined if it was ended meanwhile. */
   open(wanted: Wanted): Promise<Reading | undefined> {
     return this.#ofUser.open(wanted);
   }
 
-  /** Of a user's object: their live sessions. */
+  /** In a user's object: their live sessions. */
   list(): Promise<Listed[]> {
     return this.#ofUser.list();
   }
 
-  /** Of a user's object: ends one of their sessions, or all. Returns how many. */
+  /** In a user's object: ends one of their sessions, or all. Returns how many. */
   endSessions(id?: string): Promise<number> {
     return this.#ofUser.end(id);
   }
 
-  /** Begins the session; once more, from the start, when asked twice. Not after `by` (ms since the epoch). */
+  /** Begins the session; a second call begins it anew. Refuses after `by` (ms since the epoch). */
   async begin(
     { userId, role, metadata }: Subject,
     slidingMs: number,
@@ -75,19 +75,19 @@ export class SessionDO extends DurableObject<Env> {
     return readingOf(stored, now);
   }
 
-  /** The session, as it is; undefined when it is over or never was. */
+  /** The session; undefined if it is over or never began. Does not count as use. */
   peek(): Reading | undefined {
     const now = Date.now();
     return this.#stored && !isOver(this.#stored, now) ? readingOf(this.#stored, now) : undefined;
   }
 
-  /** The session, whose end this moves; undefined when it is over or never was. */
+  /** The session; undefined if it is over or never began. Counts as use, and moves its end. */
   read(): Reading | undefined {
     const now = Date.now();
     const stored = this.#stored;
     if (!stored || isOver(stored, now)) return undefined;
     const expiresAt = touch(stored, now);
-    // The alarm stays where it is: it will find that it is early, and set itself again.
+    // The alarm is not moved: it will find that it is early, and set itself again.
     if (expiresAt !== stored.expiresAt) {
       this.ctx.storage.sql.exec("UPDATE session SET expires_at = ?", expiresAt);
       stored.expiresAt = expiresAt;
@@ -96,8 +96,8 @@ export class SessionDO extends DurableObject<Env> {
   }
 
   /**
-   * Notes that an object holds a WebSocket of the session, to be told of its end. Call it before the socket is opened.
-   * "gone": the session is over. "full": it is in too many objects at once.
+   * Adds a holder: an object that will have a WebSocket of the session and must be told of its end. Call it before the
+   * socket opens. "gone": the session is over. "full": it has too many holders.
    */
   async hold(holder: Holder): Promise<"held" | "gone" | "full"> {
     if (!this.read()) return "gone";
@@ -111,12 +111,12 @@ export class SessionDO extends DurableObject<Env> {
     return "held";
   }
 
-  /** Ends the session and frees what it stored. Harmless when there is none. */
+  /** Ends the session and frees its storage. Does nothing if there is no session. */
   async end(tellAgainMs = TELL_AGAIN_MS): Promise<void> {
     if (this.#schema.empty) return;
     const holders = this.#holders;
     if (holders.length > 0) {
-      // Over from here on, whatever happens to the calls below: the alarm makes them again.
+      // The session is over from here on. If a call below fails, the alarm makes it again.
       this.ctx.storage.sql.exec("DELETE FROM session");
       this.#stored = undefined;
       await this.ctx.storage.setAlarm(Date.now() + tellAgainMs);
@@ -136,7 +136,7 @@ export class SessionDO extends DurableObject<Env> {
     try {
       const stored = this.#stored;
       if (!stored || isOver(stored, Date.now())) return await this.end(ALARM_RETRY_MS);
-      // A WebSocket that is open is a use; what holds none any more need not be told of the end.
+      // An open WebSocket counts as use. A holder without one need not be told of the end.
       const holders = this.#holders.length > 0 ? await this.#inUse() : [];
       if (holders.length > 0) this.read();
       if (this.#stored) await this.#setAlarm(this.#stored);
@@ -150,11 +150,11 @@ export class SessionDO extends DurableObject<Env> {
     return this.ctx.storage.kv.get<Holder[]>(HOLDERS) ?? [];
   }
 
-  /** The holders that still hold a WebSocket of the session; the others are forgotten. */
+  /** The holders that still have a WebSocket of the session. Forgets the others. */
   async #inUse(): Promise<readonly Holder[]> {
     const before = this.#holders;
     const id = this.#id;
-    // Who cannot say is believed to hold one.
+    // A holder that does not answer counts as having one.
     const asked = await Promise.allSettled(
       before.map(async (holder) => (await holderOf(this.env, holder)?.holdsSession(id)) ?? false),
     );
@@ -165,13 +165,13 @@ export class SessionDO extends DurableObject<Env> {
     return kept;
   }
 
-  /** At the session's end; where WebSockets are open, a while before it, to see whether they still are. */
+  /** Sets the alarm to the session's end; if it has holders, a while before, to ask them whether it is in use. */
   #setAlarm(stored: Stored): Promise<void> {
     const before = this.#holders.length > 0 && stored.expiresAt < stored.endsAt ? touchBefore(stored) : 0;
     return this.ctx.storage.setAlarm(Math.max(stored.expiresAt - before, Date.now() + 1));
   }
 
-  /** What the holders know the session by: the object's name. */
+  /** The name of the object, by which holders know the session. */
   get #id(): string {
     return this.ctx.id.name ?? "";
   }
@@ -181,7 +181,7 @@ function readingOf({ slidingMs: _, ...stored }: Stored, now: number): Reading {
   return { ...stored, expiresIn: stored.expiresAt - now };
 }
 
-/** The place of the object of a user's sessions: at home, where it is found from everywhere. */
+/** The place of the list of a user's sessions: in the home region, so that every region finds the same one. */
 export async function placeOfUser(env: Env, userId: string): Promise<Place> {
   return { region: homeRegion(stackOf(env).regions), id: `user.${await sha256(userId)}` };
 }

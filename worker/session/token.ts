@@ -1,6 +1,6 @@
 /**
- * Session tokens: `<region>~<secret>`, the secret being 256 random bits. A session's object is named by the secret's
- * SHA-256, so that neither names nor storage nor logs can be used as tokens.
+ * Session tokens: `<region>~<secret>`, where the secret is 256 random bits. A session's object is named by the secret's
+ * SHA-256, so that nobody can make a token from names, storage or logs.
  */
 import type { Region, Regions } from "../../contract/regions.ts";
 import { newSecret, sha256 } from "../../contract/secrets.ts";
@@ -15,7 +15,7 @@ export async function mintToken(region: Region): Promise<{ token: string; place:
   return { token: formatId({ region, id: secret }), place: { region, id: await sha256(secret) } };
 }
 
-/** The place of a token's session; undefined for what was never a token. */
+/** The place of a token's session; undefined if the text does not have a token's form. */
 export async function placeOfToken(table: Regions, token: string): Promise<Place | undefined> {
   const parsed = parseId(table, token);
   if ("fault" in parsed || !SECRET.test(parsed.place.id)) return undefined;

@@ -1,4 +1,4 @@
-/** The `exports` map that does what a plan says. */
+/** The `exports` map of a plan. */
 import type { Move } from "./moves.ts";
 
 /** One entry of the `exports` map, in Pulumi's names (WorkerVersion.exports). */
@@ -11,7 +11,7 @@ export interface ExportEntry {
   readonly transferFrom?: string;
 }
 
-/** The smallest `exports` map that does the moves: an entry for each class that lives, a tombstone for each that goes. */
+/** The smallest `exports` map for these moves: an entry for each class that lives, a tombstone for each that goes. */
 export function exportsMap(arrived: readonly Move[]): Readonly<Record<string, ExportEntry>> {
   const entries: Record<string, ExportEntry> = {};
   for (const move of arrived) {

@@ -1,6 +1,6 @@
-/** What lint and planner say: a stable code, what it is about, what is wrong, and the fix. */
+/** Findings of lint and planner: a stable code, the subject, what is wrong, and the fix. */
 
-/** Rules with a name of Cloudflare's own keep it (docs: Durable Object class exports, error scenarios). */
+/** Rules that Cloudflare has a name for keep it (docs: Durable Object class exports, error scenarios). */
 export type Code =
   | "config_references_nonexistent_class"
   | "config_export_not_in_code"
@@ -65,7 +65,7 @@ export type Code =
   | "adopt_drops"
   | "adopt_unreadable"
   | "adopt_finished"
-  // Ours: what a plan cannot be made without.
+  // Ours: something is missing that a plan needs.
   | "token_missing"
   | "token_malformed"
   | "account_unreadable"
@@ -74,7 +74,7 @@ export type Code =
   | "jurisdiction_without_bucket"
   | "storage_would_go"
   | "storage_left_behind"
-  // Ours: what the account has already.
+  // Ours: the account has it already.
   | "worker_name_taken"
   | "account_changed"
   | "worker_made_anew"
@@ -99,7 +99,7 @@ export type Code =
   | "region_id_changed"
   | "region_home_changed";
 
-/** Codes that are worth a look but stop nothing. */
+/** Codes of warnings, which do not stop a deployment. */
 const WARNINGS: ReadonlySet<Code> = new Set([
   "class_name_reused",
   "class_not_in_history",
@@ -120,7 +120,7 @@ const WARNINGS: ReadonlySet<Code> = new Set([
 
 export interface Finding {
   readonly code: Code;
-  /** The class, step or file that it is about. */
+  /** The class, step or file of the finding. */
   readonly subject: string;
   readonly message: string;
   /** What to do, in one sentence. */

@@ -1,15 +1,15 @@
 /**
  * The history of a Worker's Durable Object classes, as data: ordered, named steps that are only ever appended.
  *
- * The builder's type carries the classes that are alive at each point, so that a rename of a class that does not
- * exist, or a second creation of one that does, is a compile error in the file that a user edits. What types cannot
- * tell (a name used twice over time, an edited past) is told by `lint` and by the lock file.
+ * The builder's type carries the classes that are alive at each point. So renaming a class that does not exist, or
+ * creating one twice, is a compile error in the file that a user edits. `lint` and the lock file find what types
+ * cannot: a name used twice over time, and an edited past.
  */
 
-/** Storage of a class: SQLite, or the key-value storage that only namespaces from before SQLite have. */
+/** Storage of a class: SQLite, or the key-value storage of older namespaces. */
 export type Storage = "sqlite" | "legacy-kv";
 
-/** The storage that an entry of `exports` names; SQLite where it names none. */
+/** The storage of an entry of `exports`: SQLite if it names none. */
 export const storageOf = (storage: string | undefined): Storage => (storage === "legacy-kv" ? "legacy-kv" : "sqlite");
 
 /** One change to one class. The words are Cloudflare's class lifecycle states (docs: Durable Object class exports). */
@@ -18,11 +18,11 @@ export type Change =
   | { readonly op: "create"; readonly className: string; readonly storage: Storage }
   /** The same objects under another class name. */
   | { readonly op: "rename"; readonly from: string; readonly to: string }
-  /** The class and every object of it, gone for good. */
+  /** Deletes the class and every object of it. */
   | { readonly op: "remove"; readonly className: string }
-  /** The class and its objects handed to another Worker of the account. */
+  /** Hands the class and its objects to another Worker of the account. */
   | { readonly op: "send"; readonly className: string; readonly toWorker: string }
-  /** A class and its objects taken over from another Worker of the account. */
+  /** Takes a class and its objects over from another Worker of the account. */
   | { readonly op: "receive"; readonly className: string; readonly fromWorker: string; readonly storage: Storage };
 
 /** A migration: one named step of the history. */
@@ -31,7 +31,7 @@ export interface Migration {
   readonly changes: readonly Change[];
 }
 
-/** A class name that is not alive yet, or `never` where it is. */
+/** A class name that is not alive yet; `never` if it is. */
 type NotYet<Name extends string, Alive extends string> = Name extends Alive ? never : Name;
 
 /** The changes of one step, with the classes alive so far in the type. */

@@ -1,6 +1,6 @@
 /**
- * A first history for a Worker that something else deployed: from its live classes, or from what its wrangler file
- * says of them (`migrations` or `exports`). Pure; the result is to be linted like any other history.
+ * A first history for a Worker that something else deployed: from its live classes, or from its wrangler file
+ * (`migrations` or `exports`). Pure. Lint the result like any other history.
  */
 import { type Change, type Migration, type Storage, storageOf } from "./history.ts";
 import type { LiveClasses } from "./replay.ts";
@@ -47,7 +47,7 @@ export function historyOfMigrations(migrations: readonly WranglerMigration[]): r
         ...(step.deleted_classes ?? []).map((className): Change => ({ op: "remove", className })),
         ...(step.renamed_classes ?? []).map(({ from, to }): Change => ({ op: "rename", from, to })),
         ...(step.transferred_classes ?? []).flatMap(({ from, from_script, to }): Change[] => [
-          // wrangler does not say what storage a transferred class has.
+          // wrangler does not say which storage a transferred class has.
           { op: "receive", className: from, fromWorker: from_script, storage: "sqlite" },
           ...(from === to ? [] : [{ op: "rename" as const, from, to }]),
         ]),
@@ -59,13 +59,13 @@ export function historyOfMigrations(migrations: readonly WranglerMigration[]): r
 }
 
 /**
- * The classes as they were before the tombstones of `exports`, and a step that does what the tombstones say: whether
- * they have been applied yet or not, the live classes are those of one of the two.
+ * Two steps: the classes as they were before the tombstones of `exports`, and the changes of the tombstones. Whether
+ * the tombstones have been applied yet or not, the live classes are those of one of the two steps.
  */
 export function historyOfExports(exports: Readonly<Record<string, WranglerExport>>): readonly Migration[] {
   const entries = Object.entries(exports).filter(([, { type }]) => type === "durable-object");
   const renames = entries.filter(([, { state }]) => state === "renamed");
-  /** Of several names that became one, nobody can tell which came last: that class is taken as it is now. */
+  /** The old name of a class. If several names were renamed to it, the last one is unknown: then its present name. */
   const originOf = (name: string) => {
     const origins = renames.filter(([, { renamed_to }]) => renamed_to === name);
     return origins.length === 1 ? origins[0]?.[0] : undefined;
@@ -93,7 +93,7 @@ export function historyOfExports(exports: Readonly<Record<string, WranglerExport
   ]);
 }
 
-/** Numbered steps in order; changes that touch a name again come in a step of their own, as `lint` wants it. */
+/** Numbered steps in order. A change that touches a name again gets its own step, as `lint` demands. */
 function steps(groups: readonly { readonly tag: string; readonly changes: readonly Change[] }[]): readonly Migration[] {
   const parts = groups.flatMap(({ tag, changes }) => apart(changes).map((part) => ({ tag, part })));
   return parts.map(({ tag, part }, i) => ({
@@ -126,20 +126,19 @@ const slug = (tag: string): string =>
     .replace(/^-+|-+$/g, "") || "import";
 
 /**
- * infra/migrations.ts with this history in place of the one that `before`, its text until now, has: what stands above
+ * The text of infra/migrations.ts with this history instead of the one in `before`, its present text. Everything above
  * the first step stays.
  */
 export function sourceOf(migrations: readonly Migration[], before: string): string {
   const head = /^[\s\S]*?\bhistory\(\)(?:\s*\/\/.*)*/.exec(before)?.[0];
-  if (head === undefined)
-    throw new Error("infra/migrations.ts does not begin a history() any more: write the steps by hand.");
+  if (head === undefined) throw new Error("infra/migrations.ts has no history() to replace: write the steps by hand.");
   return `${head}\n${migrations.map(stepSource).join("\n")};\n`;
 }
 
-/** Columns of a line. */
+/** The most columns of a line. */
 const WIDTH = 120;
 
-/** `.step(…)`, broken where it does not fit a line. */
+/** `.step(…)`, on several lines if it does not fit one. */
 function stepSource({ name, changes }: Migration): string {
   const begin = `  .step(${JSON.stringify(name)}, (classes) =>`;
   const calls = changes.map(call);

@@ -1,4 +1,4 @@
-/** The lifecycle of Durable Object classes: a history as code, and the way from what is live to its end. */
+/** The lifecycle of Durable Object classes: a history as code, and the plan from the live classes to its end. */
 export * from "./exports-map.ts";
 export * from "./findings.ts";
 export * from "./history.ts";

@@ -1,9 +1,8 @@
 /**
- * Lints a history: everything that the builder's types cannot tell, and everything they can for a history that
- * came from elsewhere (an import, plain data). All findings at once, in the order of the steps.
+ * Lints a history. It finds the mistakes that the builder's types cannot find; and all others too, for histories that
+ * were not built with those types (an import, plain data). It returns all findings at once, in the order of the steps.
  *
- * A rule looks at one step or at one change and says what is wrong with it, or nothing. To add one, write it and put
- * it into its list.
+ * A rule checks one step or one change. To add a rule, write it and put it into its list.
  */
 import type { Finding } from "./findings.ts";
 import type { Change, Migration } from "./history.ts";
@@ -11,26 +10,26 @@ import { applyChange, type LiveClasses } from "./replay.ts";
 
 /** `0001-create-patterns`: four digits, so that steps sort as they are ordered. */
 const STEP_NAME = /^\d{4}-[a-z0-9]+(-[a-z0-9]+)*$/;
-/** What JavaScript can export and Cloudflare accepts as a class name. */
+/** A name that JavaScript can export and Cloudflare accepts as a class name. */
 const CLASS_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 
-/** A step and the names of all steps before it. */
+/** A step, and the names of all steps before it. */
 interface StepAt {
   readonly step: Migration;
   readonly before: readonly string[];
 }
 
-/** A change and the history up to it. */
+/** A change, and the history up to it. */
 interface ChangeAt {
   readonly step: string;
   readonly change: Change;
   /** Classes that exist right before the change. */
   readonly alive: LiveClasses;
-  /** Every class that ever existed before the change, with the step that brought it. */
+  /** Every class that ever existed before the change, with the step that created it. */
   readonly everAlive: ReadonlyMap<string, string>;
   /** Classes that earlier changes of the same step name. */
   readonly touched: ReadonlySet<string>;
-  /** Name or pattern of the Worker itself. */
+  /** The Worker's own name, or a pattern of it. */
   readonly self: string | undefined;
 }
 
@@ -45,7 +44,7 @@ const CHANGE_RULES: readonly Rule<ChangeAt>[] = [
   transferGoesElsewhere,
 ];
 
-/** Lints `migrations`. `self` is a name or pattern of the Worker itself, so that no class is sent to where it is. */
+/** Lints `migrations`. `self`: the Worker's own name, or a pattern of it, so that no step sends a class to itself. */
 export function lint(migrations: readonly Migration[], self?: string): readonly Finding[] {
   if (migrations.length === 0) {
     return [
@@ -83,7 +82,7 @@ function stepNameIsWellFormed({ step: { name } }: StepAt): Finding | undefined {
   return {
     code: "step_name_invalid",
     subject: name,
-    message: "a step is named like 0002-rename-room.",
+    message: "it is not a step's name like 0002-rename-room.",
     fix: "use four digits, a dash, and lower-case words.",
   };
 }
@@ -102,7 +101,7 @@ function stepIsInOrder({ step: { name }, before }: StepAt): Finding | undefined 
   return {
     code: "step_out_of_order",
     subject: name,
-    message: `it stands behind ${previous}, which sorts after it.`,
+    message: `it comes after ${previous}, which has a higher number.`,
     fix: "append steps in the order of their numbers.",
   };
 }
@@ -113,7 +112,7 @@ function stepChangesSomething({ step: { name, changes } }: StepAt): Finding | un
     code: "step_empty",
     subject: name,
     message: "it changes nothing.",
-    fix: "add its changes or take the step away before it is released.",
+    fix: "add its changes, or delete the step before it is released.",
   };
 }
 
@@ -168,7 +167,7 @@ function newClassIsNew({ step, change, alive, everAlive }: ChangeAt): Finding | 
     code: "class_name_reused",
     subject: brought,
     message: `step ${step} uses a name again that was given up after ${since}.`,
-    fix: "choose a new name: an environment that is behind cannot catch up over a name with two meanings.",
+    fix: "choose a new name: an environment that is behind cannot tell the two classes of this name apart.",
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The lock of a history: one line a step with a hash over it and all before it, so that an edited, reordered or
- * removed past is seen whatever else changed, and two branches that append a step conflict when they merge.
+ * The lock of a history: one line per step, with a hash over this step and all before it. So every edited, reordered or
+ * removed step is found, and two branches that append a step conflict when they merge.
  */
 import { createHash } from "node:crypto";
 import type { Finding } from "./findings.ts";
@@ -10,7 +10,7 @@ import type { Migration } from "./history.ts";
 export const LOCK_FILE = "infra/migrations.lock";
 const HEADER =
   "# The recorded past of infra/migrations.ts. Made by `npm run migrations -- lock`; commit it, never edit it.";
-/** Hex digits kept of each sha256: enough against accidents, short enough for a diff and a version's annotation. */
+/** Hex digits of each sha256: enough against accidents, short enough for a diff and a version's annotation. */
 const DIGITS = 16;
 
 /** The cumulative hash after each step: `hashes[i]` covers steps 0…i. */
@@ -29,7 +29,7 @@ export function formatLock(migrations: readonly Migration[]): string {
   return `${[HEADER, ...migrations.map(({ name }, i) => `${name} ${all[i]}`)].join("\n")}\n`;
 }
 
-/** Compares a history with its lock file (null: there is none). A changed past is an error; an unrecorded step too. */
+/** Compares a history with its lock file (null: there is none). A changed or unrecorded step is an error. */
 export function checkLock(migrations: readonly Migration[], lock: string | null): readonly Finding[] {
   if (lock === null) {
     return [

@@ -1,13 +1,13 @@
 /**
- * What has to happen to each namespace between two points of a history: pure, and free of any environment.
+ * What has to happen to each namespace between two points of a history. Pure, and the same for every environment.
  *
- * Namespaces are followed one by one through the steps, so that a class that went from A over B to C is one rename,
- * and one that came and went again is nothing at all.
+ * Each namespace is followed through the steps. So a class that was renamed from A to B and then to C is one rename,
+ * and a class that was created and removed again needs no move.
  */
 import type { Migration, Storage } from "./history.ts";
 import type { LiveClasses } from "./replay.ts";
 
-/** What happens to one class. `className` is its name at the end, or the last it had. */
+/** What happens to one class. `className` is its name at the end, or its last name. */
 export type Move =
   | { readonly kind: "keep"; readonly className: string; readonly storage: Storage; readonly fromWorker?: string }
   | { readonly kind: "create"; readonly className: string; readonly storage: Storage }
@@ -16,25 +16,25 @@ export type Move =
   | { readonly kind: "delete"; readonly className: string }
   | { readonly kind: "send"; readonly className: string; readonly toWorker: string };
 
-/** Why the way cannot be gone in one release. */
+/** Why one release cannot make all moves. */
 export interface Obstacle {
   readonly className: string;
   readonly reason: string;
 }
 
 interface Track {
-  /** Its name where the way starts; undefined: it does not exist there. */
+  /** Its name at the start; undefined if it did not exist then. */
   readonly origin?: string;
-  /** The name under which it was received on the way. */
+  /** The name under which a step between received it. */
   readonly born?: string;
   readonly storage: Storage;
-  /** Set while it still waits for another Worker's objects. */
+  /** The Worker whose objects it still waits for. */
   readonly fromWorker?: string;
   name: string;
   end?: { readonly kind: "delete" } | { readonly kind: "send"; readonly toWorker: string };
 }
 
-/** The moves from `start` through `steps`, and what stands in the way of doing them in one release. */
+/** The moves from `start` through `steps`, and the obstacles to making them in one release. */
 export function moves(
   start: LiveClasses,
   steps: readonly Migration[],
@@ -49,7 +49,7 @@ export function moves(
     else result.push(outcome);
   }
 
-  // One exports map has one entry a class name, and a rename's target must have no namespace yet.
+  // An exports map has one entry per class name, and the target of a rename must have no namespace yet.
   const entries = new Set(result.filter(staysAlive).map(({ className }) => className));
   for (const move of result) {
     const tombstone = tombstoneOf(move);
@@ -65,7 +65,7 @@ export function moves(
   return { moves: result, obstacles };
 }
 
-/** The class name that a move leaves a tombstone on, if it does. */
+/** The class name of the move's tombstone, if it leaves one. */
 export function tombstoneOf(move: Move): string | undefined {
   if (move.kind === "rename") return move.from;
   return move.kind === "delete" || move.kind === "send" ? move.className : undefined;

@@ -1,6 +1,6 @@
 /**
- * The plan: (history, what is live, what the release brings) -> state, actions, `exports` map, findings. Pure: the
- * same situation gives the same plan, and nothing is sent before all of it has been checked.
+ * The plan: (history, live classes, release) -> state, moves, `exports` map, findings. Pure: the same situation gives
+ * the same plan, and nothing is sent before all of it was checked.
  */
 import { type ExportEntry, exportsMap } from "./exports-map.ts";
 import { type Finding, isError } from "./findings.ts";
@@ -13,23 +13,23 @@ import { type State, stateOf } from "./standing.ts";
 
 export interface Plan {
   readonly state: State;
-  /** Whether it takes over a Worker that something else deployed; `from` is then the step that fits its classes. */
+  /** Whether it takes over a Worker that something else deployed; then `from` is the step that matches its classes. */
   readonly adopts: boolean;
   /** The step that is live; undefined in a fresh or unmanaged environment. */
   readonly from: string | undefined;
   /** The last step of the history. */
   readonly to: string;
-  /** What happens to each class, those that stay as they are among them. */
+  /** What happens to each class, including those that stay as they are. */
   readonly moves: readonly Move[];
-  /** Whether Cloudflare changes any namespace, or their owner: such a version goes out at 100 %, and is a rollback floor. */
+  /** Whether a namespace or its owner changes: then the version goes out at 100 %, and is the new rollback floor. */
   readonly changesLifecycle: boolean;
   readonly exports: Readonly<Record<string, ExportEntry>>;
-  /** What stops it. Empty: it may be sent. */
+  /** Reasons not to deploy. Empty: it may be sent. */
   readonly errors: readonly Finding[];
   readonly warnings: readonly Finding[];
 }
 
-/** Plans the way from what is live to the end of the history. Never throws: what is wrong is in `errors`. */
+/** Plans the deployment from the live classes to the end of the history. Never throws: mistakes are in `errors`. */
 export function plan(situation: Situation): Plan {
   const { migrations, live } = situation;
   const { state, at, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
@@ -41,7 +41,7 @@ export function plan(situation: Situation): Plan {
 
   const findings = [...stateFindings];
   if (way.obstacles.length) {
-    // What else is wrong is wrong with a way that cannot be gone: its fixes would mislead.
+    // Other findings would be about a deployment that is impossible, and would suggest wrong fixes.
     findings.push(...obstacleFindings(way.obstacles, start, remaining));
   } else if (deploys) {
     findings.push(...releaseFindings(arrived, situation));
@@ -52,7 +52,7 @@ export function plan(situation: Situation): Plan {
       code: "lifecycle_needs_full_rollout",
       subject: `rollout ${situation.rollout}`,
       message: `this release ${adopts ? "takes the Worker over" : "changes classes"}, and Cloudflare applies that only to all traffic at once.`,
-      fix: "set rollout to 100 for this release, and roll out gradually the next one that leaves the classes as they are.",
+      fix: "set rollout to 100 for this release. A later release that changes no class can be rolled out gradually.",
     });
   }
   return {
@@ -68,7 +68,7 @@ export function plan(situation: Situation): Plan {
   };
 }
 
-/** The steps with the names of other Workers as they are in this stack. */
+/** The steps with `{stack}` in the names of other Workers replaced by this stack's name. */
 export function forStack(migrations: readonly Migration[], stack: string): readonly Migration[] {
   const named = (worker: string) => worker.replaceAll("{stack}", stack);
   return migrations.map(({ name, changes }) => ({
@@ -80,7 +80,7 @@ export function forStack(migrations: readonly Migration[], stack: string): reado
   }));
 }
 
-/** A class whose objects have arrived since (their old Worker does not have them any more) is an ordinary one now. */
+/** A received class whose old Worker no longer has its objects is now like any other class. */
 function settle(move: Move, others: Situation["others"]): Move {
   if (move.kind !== "keep" || move.fromWorker === undefined) return move;
   const waiting = others.get(move.fromWorker)?.has(move.className) ?? false;

@@ -1,17 +1,17 @@
-/** What classes a history leaves alive at a step: pure replay, no I/O. */
+/** The classes that are alive after a step of a history. Pure. */
 import type { Change, Migration, Storage } from "./history.ts";
 
 /** A class alive at some point of the history. */
 export interface LiveClass {
   readonly storage: Storage;
-  /** The Worker whose objects it takes over, until that Worker has handed them over. */
+  /** The Worker that still has to hand over its objects. */
   readonly fromWorker?: string;
 }
 
-/** Classes alive by name. */
+/** Live classes by name. */
 export type LiveClasses = ReadonlyMap<string, LiveClass>;
 
-/** The classes after `change`. A change that does not fit (see `lint`) leaves them as they are. */
+/** The classes after `change`. An invalid change (see `lint`) leaves them as they are. */
 export function applyChange(classes: LiveClasses, change: Change): LiveClasses {
   const next = new Map(classes);
   switch (change.op) {

@@ -1,6 +1,6 @@
 /**
- * What stands against a release, given the moves that it makes. A rule looks at one move, one binding or one exported
- * class and says what is wrong, or nothing. To add one, write it and put it into its list.
+ * The reasons not to deploy a release, given its moves. A rule checks one move, one binding or one exported class. To
+ * add a rule, write it and put it into its list.
  */
 import type { Finding } from "./findings.ts";
 import { type Move, tombstoneOf } from "./moves.ts";
@@ -20,7 +20,7 @@ const MOVE_RULES: readonly MoveRule[] = [
   objectsHaveArrived,
 ];
 
-/** Everything that stands against a release which makes these moves, and warnings. */
+/** All errors and warnings about a release that makes these moves. */
 export function releaseFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
   const ofMoves = arrived.flatMap((move) =>
     MOVE_RULES.flatMap((rule) => {
@@ -40,7 +40,7 @@ function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<Move
   return {
     code: "destroy_not_allowed",
     message: `this release ${what}, and this stack does not allow it.`,
-    fix: `when those objects are not needed here any more, set allowDestroy: [${move.className}] in this stack's config; else take the step away before it is released.`,
+    fix: `if those objects are no longer needed here, set allowDestroy: [${move.className}] in this stack's config; else delete the step before it is released.`,
   };
 }
 
@@ -50,7 +50,7 @@ function codeBringsTheClass(move: Move, { code }: Situation): ReturnType<MoveRul
     return {
       code: "config_export_not_in_code",
       message: "it has live objects, but the release's bundle does not export it.",
-      fix: "export it from worker/index.ts; or, where it has another name now, append a step that renames it. A step that deletes it deletes its objects.",
+      fix: "export it from worker/index.ts; or, if it has another name now, append a step that renames it. A step that deletes it deletes its objects.",
     };
   }
   return {
@@ -65,7 +65,7 @@ function codeGaveTheClassUp(move: Move, { code }: Situation): ReturnType<MoveRul
   return {
     code: "tombstone_delete_class_still_in_code",
     message: "the history deletes it, but the release's bundle still exports it.",
-    fix: "when its objects are to go with it, take the class out of worker/index.ts and build again; else keep it: take the step away before it is released.",
+    fix: "to delete its objects too, remove the class from worker/index.ts and build again; to keep them, delete the step before it is released.",
   };
 }
 
@@ -96,7 +96,7 @@ function receiverExists(move: Move, { others }: Situation): ReturnType<MoveRule>
   if (move.kind !== "send" || others.has(move.toWorker)) return undefined;
   return {
     code: "transferred_target_missing",
-    message: `it is to go to the Worker ${move.toWorker}, which does not exist in this account.`,
+    message: `the history sends it to the Worker ${move.toWorker}, which does not exist in this account.`,
     fix: `deploy ${move.toWorker} with a step that receives the class first.`,
   };
 }
@@ -105,7 +105,7 @@ function senderExists(move: Move, { others }: Situation): ReturnType<MoveRule> {
   if (move.kind !== "receive" || others.has(move.fromWorker)) return undefined;
   return {
     code: "phase_one_transfer_source_missing",
-    message: `its objects are to come from the Worker ${move.fromWorker}, which does not exist in this account.`,
+    message: `the history receives its objects from the Worker ${move.fromWorker}, which does not exist in this account.`,
     fix: `deploy ${move.fromWorker} first, or correct its name in the step.`,
   };
 }
@@ -114,7 +114,7 @@ function senderHasTheClass(move: Move, { others }: Situation): ReturnType<MoveRu
   if (move.kind !== "receive" || (others.get(move.fromWorker)?.has(move.className) ?? true)) return undefined;
   return {
     code: "phase_one_transfer_source_namespace_missing",
-    message: `its objects are to come from the Worker ${move.fromWorker}, which has no such class.`,
+    message: `the history receives its objects from the Worker ${move.fromWorker}, which has no such class.`,
     fix: `name a class that ${move.fromWorker} has.`,
   };
 }
@@ -128,7 +128,7 @@ function objectsHaveArrived(move: Move): ReturnType<MoveRule> {
   };
 }
 
-/** What stands against the release's bindings, given what exists once it is live. */
+/** Findings about the release's bindings, given the classes that exist once it is live. */
 function bindingFindings(arrived: readonly Move[], { bound }: Situation): readonly Finding[] {
   return bound.flatMap((className): readonly Finding[] => {
     const move = arrived.find((candidate) => candidate.className === className && !leaves(candidate));
@@ -137,8 +137,8 @@ function bindingFindings(arrived: readonly Move[], { bound }: Situation): readon
         {
           code: "binding_without_class",
           subject: className,
-          message: "wrangler.jsonc binds to it, but the history does not have it at its end.",
-          fix: "append a step to infra/migrations.ts that creates it, or take the binding away.",
+          message: "wrangler.jsonc binds to it, but it does not exist at the end of the history.",
+          fix: "append a step to infra/migrations.ts that creates it, or remove the binding.",
         },
       ];
     }
@@ -154,7 +154,7 @@ function bindingFindings(arrived: readonly Move[], { bound }: Situation): readon
   });
 }
 
-/** Classes of the bundle that the history knows nothing of. */
+/** Findings about classes of the bundle that the history does not have. */
 function exportFindings(arrived: readonly Move[], { code }: Situation): readonly Finding[] {
   const alive = new Set(arrived.filter((move) => !leaves(move)).map(({ className }) => className));
   const gone = new Set(arrived.map(tombstoneOf));
@@ -164,7 +164,7 @@ function exportFindings(arrived: readonly Move[], { code }: Situation): readonly
       code: "class_not_in_history",
       subject: className,
       message: "the release's bundle exports it, but the history does not have it: Cloudflare will ignore it.",
-      fix: "append a step to infra/migrations.ts that creates it, when it is a Durable Object class.",
+      fix: "if it is a Durable Object class, append a step to infra/migrations.ts that creates it.",
     }));
 }
 

@@ -1,14 +1,14 @@
-/** How an environment stands to the history: which of its steps are done there, and what does not fit. */
+/** Where an environment stands in the history: which steps are done there, and what does not match. */
 import type { Finding } from "./findings.ts";
 import type { Migration } from "./history.ts";
 import { hashes } from "./lock.ts";
 import { type LiveClasses, replay } from "./replay.ts";
 import type { Live } from "./situation.ts";
 
-/** How an environment stands to the history. Only the first three deploy. */
+/** An environment's relation to the history. Only the first three deploy. */
 export type State = "fresh" | "behind" | "in sync" | "ahead" | "diverged" | "unmanaged";
 
-/** How the environment stands to the history, and how many of its steps are done there. */
+/** An environment's state, and how many steps are done there. */
 export interface Standing {
   readonly state: State;
   readonly at: number;
@@ -16,7 +16,7 @@ export interface Standing {
   readonly findings: readonly Finding[];
 }
 
-/** Where the environment stands, and what is wrong with where it stands. */
+/** Finds out where the environment stands, and what is wrong there. */
 export function stateOf(migrations: readonly Migration[], live: Live, adopt: boolean): Standing {
   const adopts = false;
   if (live.classes === undefined) return { state: "fresh", at: 0, adopts, findings: [] };
@@ -27,7 +27,7 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
           code: "adopt_finished",
           subject: "adopt",
           message: "this stack has taken its Worker over already.",
-          fix: "take adopt out of its config, so that it never takes over what it did not mean to.",
+          fix: "remove adopt from its config, so that it never takes over another Worker by mistake.",
         },
       ]
     : [];
@@ -79,7 +79,7 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
   return { state: done === migrations.length ? "in sync" : "behind", at: done, adopts, findings: finished };
 }
 
-/** What was deployed by something else and is not to be taken over. */
+/** The standing of a Worker that something else deployed and that the stack may not take over. */
 function unmanaged(classes: LiveClasses): Standing {
   return {
     state: "unmanaged",
@@ -89,7 +89,7 @@ function unmanaged(classes: LiveClasses): Standing {
       {
         code: "state_unmanaged",
         subject: "live Worker",
-        message: `it was deployed by something else (classes: ${shown(classes)}), and records no step of this history.`,
+        message: `something else deployed it (classes: ${shown(classes)}), and it records no step of this history.`,
         fix: "take it over with its objects (docs/adopt.md), or leave it alone: under another workerName this stack begins without objects.",
       },
     ],
@@ -97,8 +97,8 @@ function unmanaged(classes: LiveClasses): Standing {
 }
 
 /**
- * A Worker of something else stands at the last step whose classes are exactly the live ones: of several that fit, the
- * last asks for the least. One that fits no step is not taken over.
+ * A Worker that something else deployed stands at the last step whose classes are exactly the live ones: of several
+ * such steps, the last needs the fewest changes. If no step matches, the Worker is not taken over.
  */
 function adoption(migrations: readonly Migration[], { complete }: Live, classes: LiveClasses): Standing {
   const refused = (...findings: Finding[]): Standing => ({ state: "unmanaged", at: 0, adopts: false, findings });
@@ -106,7 +106,7 @@ function adoption(migrations: readonly Migration[], { complete }: Live, classes:
     return refused({
       code: "adopt_unreadable",
       subject: "live Worker",
-      message: "its Durable Object namespaces cannot be read, so nobody can tell whether the history fits them.",
+      message: "its Durable Object namespaces cannot be read, so they cannot be compared with the history.",
       fix: "export CLOUDFLARE_API_TOKEN with a token that may read Workers Scripts.",
     });
   }
@@ -117,7 +117,7 @@ function adoption(migrations: readonly Migration[], { complete }: Live, classes:
   return refused({
     code: "adopt_unmatched",
     subject: "live Worker",
-    message: `its classes (${shown(classes)}) are those of no step of the history, which ends with ${shown(replay(migrations))}.`,
+    message: `its classes (${shown(classes)}) match no step of the history, which ends with ${shown(replay(migrations))}.`,
     fix: "begin infra/migrations.ts with the history that `npm run migrations -- import --worker <name>` prints.",
   });
 }
@@ -128,7 +128,7 @@ const shown = (classes: LiveClasses): string =>
     .sort()
     .join(", ") || "none";
 
-/** What differs between the classes that the history expects and those that are live. */
+/** The differences between the classes that the history expects and the live ones. */
 function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {
   const findings: Finding[] = [];
   for (const [name, { storage }] of live) {
@@ -138,7 +138,7 @@ function compare(expected: LiveClasses, live: LiveClasses, step: string): readon
         code: "orphaned_provisioned_namespace",
         subject: name,
         message: `the class is live, but after step ${step} the history does not have it: something else created it.`,
-        fix: "find what made it (`wrangler deployments list`). Taken out there, the class goes with all its objects: only once nobody needs them.",
+        fix: "find what created it (`wrangler deployments list`). If nobody needs its objects, remove the class there, which deletes them all.",
       });
     } else if (wanted.storage !== storage) {
       findings.push({
@@ -155,7 +155,7 @@ function compare(expected: LiveClasses, live: LiveClasses, step: string): readon
       code: "state_diverged",
       subject: name,
       message: `after step ${step} the class should be live, but it is not: something else renamed, deleted or moved it.`,
-      fix: "find what did (`wrangler deployments list`), and append a step that says what happened.",
+      fix: "find what did it (`wrangler deployments list`), and append a step that says what happened.",
     });
   }
   return findings;

@@ -14,7 +14,7 @@ const codes = (findings: readonly { code: string; subject: string }[]) =>
   findings.map(({ code, subject }) => [code, subject]);
 
 describe("the builder", () => {
-  it("leaves the classes that its steps leave", () => {
+  it("ends with the classes that its steps leave", () => {
     const { migrations } = history()
       .step("0001-create", (classes) => classes.create("A").create("B").create("C"))
       .step("0002-change", (classes) => classes.rename("A", "D").remove("B"));
@@ -22,7 +22,7 @@ describe("the builder", () => {
     expect([...replay(migrations, 1).keys()].sort()).toEqual(["A", "B", "C"]);
   });
 
-  it("does not compile a change of a class that is not there, or a second creation", () => {
+  it("does not compile a change of a missing class, or a second creation", () => {
     const made = history().step("0001-create", (classes) => classes.create("A"));
     // @ts-expect-error B was never created.
     made.step("0002-rename", (classes) => classes.rename("B", "C"));
@@ -86,7 +86,7 @@ describe("lint", () => {
     expect(codes(lint([]))).toEqual([["history_empty", "infra/migrations.ts"]]);
   });
 
-  it("warns, and no more, where a name comes back", () => {
+  it("only warns if a name is used again", () => {
     const { migrations } = history()
       .step("0001-create", (classes) => classes.create("A"))
       .step("0002-remove", (classes) => classes.remove("A"))
@@ -102,7 +102,7 @@ describe("the lock", () => {
     .step("0002-rename", (classes) => classes.rename("A", "C"));
   const lock = formatLock(two);
 
-  it("holds for the history it was made of, and after a step was appended names that step", () => {
+  it("matches its history, and after a step was appended names that step", () => {
     expect(checkLock(two, lock)).toEqual([]);
     const longer = [...two, { name: "0003-remove", changes: [{ op: "remove", className: "B" }] }] satisfies Migration[];
     expect(codes(checkLock(longer, lock))).toEqual([["lock_behind", "0003-remove"]]);
@@ -117,14 +117,14 @@ describe("the lock", () => {
     ["swapped steps", [...two].reverse(), "0001-create"],
     ["a removed step", two.slice(0, 1), "0002-rename"],
     ["a renamed step", [...two.slice(0, 1), { name: "0002-renamed", changes: two[1]?.changes ?? [] }], "0002-rename"],
-  ])("tells %s, with the line to restore", (_, changed, step) => {
+  ])("finds %s, with the line to restore", (_, changed, step) => {
     const [finding, ...rest] = checkLock(changed, lock);
     expect(rest).toEqual([]);
     expect(finding).toMatchObject({ code: "lock_past_changed", subject: step });
     expect(finding?.fix).toContain(step);
   });
 
-  it("is missed when it is not there", () => {
+  it("is reported if it is missing", () => {
     expect(codes(checkLock(two, null))).toEqual([["lock_missing", LOCK_FILE]]);
     expect(existsSync(join(ROOT, LOCK_FILE))).toBe(true);
   });

@@ -1,4 +1,4 @@
-/** A first history from what is live, or from a wrangler file: it lints clean, replays to the same classes, and formats. */
+/** A first history from live classes or a wrangler file: it lints clean, has the same classes, and is formatted. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { replay } from "../src/replay.ts";
 let dir: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "import-"));
-  // Loading wrangler takes seconds on a busy machine, which are no test's.
+  // Load wrangler before the tests, because that takes seconds on a busy machine.
   await import("wrangler");
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -32,7 +32,7 @@ const classes = (migrations: readonly Migration[], steps?: number) =>
 const clean = (migrations: readonly Migration[]) => expect(lint(migrations).filter(isError)).toEqual([]);
 
 describe("migrations of a wrangler file", () => {
-  it("become a step each, in wrangler's order, and leave the classes that wrangler leaves", async () => {
+  it("become a step each, in wrangler's order, and end with the same classes as in wrangler", async () => {
     const history = await imported(
       "wrangler.toml",
       `name = "old"
@@ -92,7 +92,7 @@ describe("exports of a wrangler file", () => {
     expect(classes(history)).toEqual({ Lobby: "sqlite", Kept: "legacy-kv" });
   });
 
-  it("are refused where there are none, and so is a file that is not there", async () => {
+  it("are refused if there are none, and so is a missing file", async () => {
     await expect(imported("empty.json", json({}))).rejects.toThrow(/neither `migrations` nor `exports`/);
     await expect(historyOfFile(join(dir, "nope.toml"))).rejects.toThrow(/There is no file/);
   });
@@ -102,7 +102,7 @@ describe("environments of a wrangler file", () => {
   const step = (tag: string, name: string) => ({ tag, new_sqlite_classes: [name] });
   const bound = { durable_objects: { bindings: [] } };
 
-  it("have a history of their own, or the file's where they have none", async () => {
+  it("have a history of their own, or else the file's", async () => {
     const file = json({
       migrations: [step("v1", "Room")],
       env: { staging: { ...bound, migrations: [step("s1", "Hall")] }, production: bound },
@@ -113,7 +113,7 @@ describe("environments of a wrangler file", () => {
     await expect(imported("both.json", file, "nope")).rejects.toThrow(/no environment nope.*staging, production/);
   });
 
-  it("are named where only they have one", async () => {
+  it("are named if only they have a history", async () => {
     const live = { Hall: { type: "durable-object", storage: "sqlite" } };
     const file = json({
       env: { staging: { exports: live }, production: { migrations: [step("p1", "Hall")] }, dev: {} },
@@ -129,7 +129,7 @@ describe("environments of a wrangler file", () => {
   });
 });
 
-it("live classes become one step, and the file is formatted as the project's are", () => {
+it("live classes become one step, and the file has the project's format", () => {
   const live = new Map(
     ["Room", "Lobby", "Account", "Session", "RateLimiterOfTheOldOne"].map((name, i) => [
       name,

@@ -1,8 +1,8 @@
 /**
- * The account: its state on disk, what runs it, and the one way to change it.
+ * The account: its state on disk, the runtime of its Workers, and the only way to change it.
  *
- * A change is one draft: it is checked, made to run, and written, in this order. Whatever fails before it is written
- * leaves the account as it was, on disk and running.
+ * A change is one draft. It is checked, started, and written, in this order. If it fails before it is written, the
+ * account stays as it was, on disk and in the runtime.
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
@@ -25,18 +25,18 @@ import type { Inspection } from "./versions.ts";
 interface AccountOptions {
   readonly dir: string;
   readonly plan: Plan;
-  /** Used by an account that is made; one that is found keeps its own. */
+  /** The token of a new account. An existing account keeps its own. */
   readonly token?: string | undefined;
   readonly onWrite?: WriteHook | undefined;
   readonly onLog?: ((line: string) => void) | undefined;
 }
 
-/** Folder of an account's directory with its static assets. */
+/** The folder of an account's directory for its static assets. */
 export const ASSETS_FOLDER = "assets";
-/** And the one where the runtime keeps objects, KV namespaces, buckets and databases. */
+/** The folder of an account's directory for the data of objects, KV namespaces, buckets and databases. */
 export const DATA_FOLDER = "data";
 
-/** Thrown when the directory belongs to an account that runs. */
+/** Thrown if an account is already running on the directory. */
 class DirectoryInUse extends CannotStart {}
 
 export class Account {
@@ -52,7 +52,7 @@ export class Account {
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
   static async open(options: AccountOptions): Promise<Account> {
-    // Secrets are in it: nobody else has to read it.
+    // It has secrets in it, so only its user may read it.
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
     const store = Account.lock(options.dir, options.onWrite);
     try {
@@ -78,7 +78,7 @@ export class Account {
     }
   }
 
-  /** Opens the state alone. @throws DirectoryInUse when an account runs on it. */
+  /** Opens the state without starting Workers. @throws DirectoryInUse if an account runs on it. */
   static lock(dir: string, onWrite?: WriteHook): Store {
     try {
       return Store.open(path.join(dir, "account.db"), onWrite);
@@ -121,17 +121,17 @@ export class Account {
     return this.#store.blob(sha256);
   }
 
-  /** The SQLite file of a D1 database. It may not be there yet. */
+  /** The SQLite file of a D1 database. It may not exist yet. */
   databaseFile(id: string): string {
     return databaseFile(path.join(this.#data, "d1"), id);
   }
 
-  /** Starts the upload's modules once and tells what they export. */
+  /** Starts the upload's modules once, and returns what they export. */
   inspect(upload: Upload): Promise<Inspection> {
     return this.runtime.inspect(upload);
   }
 
-  /** Changes the account, one change after the other. What `work` throws, or what then does not start, changes nothing. */
+  /** Makes one change after the other. If `work` throws, or the result does not start, nothing changes. */
   change<T>(work: (draft: Draft) => T): Promise<T> {
     return this.#inTurn(async () => {
       const draft = new Draft(this.#store);
@@ -158,14 +158,14 @@ export class Account {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
   }
 
-  /** Makes a version run besides those that serve, for its preview address. */
+  /** Runs a version beside the serving ones, for its preview address. */
   preview(versionId: string): Promise<void> {
     return this.#inTurn(() =>
       this.runtime.preview(versionId, { state: this.state, blob: (sha256) => this.blob(sha256) }),
     );
   }
 
-  /** Has the events of a Worker told to `tails` from now on. */
+  /** Sends the events of a Worker to `tails` from now on. */
   tail(worker: string): Promise<void> {
     return this.#inTurn(() => this.runtime.tail(worker, { state: this.state, blob: (sha256) => this.blob(sha256) }));
   }
@@ -176,7 +176,7 @@ export class Account {
     this.#store.close();
   }
 
-  /** Removes from disk what the state does not know any more. */
+  /** Removes files that the state no longer refers to. */
   async #sweep(): Promise<void> {
     await this.runtime.sweep(this.state);
     await this.assets.sweep(new Set([...this.state.assetFiles.values()].map(({ sha256 }) => sha256)));
@@ -189,7 +189,7 @@ export class Account {
   }
 }
 
-/** Puts what the draft changes into the history, and forgets what is too old. */
+/** Adds the draft's changes to the history, and drops the oldest entries. */
 function remember(draft: Draft, previous: State): void {
   const items = itemsBetween(previous, draft.state);
   if (items.length === 0) return;
@@ -198,7 +198,7 @@ function remember(draft: Draft, previous: State): void {
   for (const old of dropped) draft.delete("history", old);
 }
 
-/** Who has the directory, as far as its address file tells. */
+/** Names the account that uses the directory, if its address file tells. */
 function whose(dir: string): string {
   const holder = runningAccount(dir);
   return holder ? ` (process ${holder.pid}, ${holder.apiUrl})` : "";

@@ -1,9 +1,9 @@
-/** Where the account of a folder can be reached: read back from what a running one wrote (`account.json`). */
+/** The address of the account that runs on a folder, read from the `account.json` that it wrote. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 
-/** Name of the file beside the state that tells other programs where the account is. */
+/** The file beside the state that tells other programs the account's address. */
 export const ADDRESS_FILE = "account.json";
 
 const Address = v.object({
@@ -16,7 +16,7 @@ const Address = v.object({
 });
 type Address = v.InferOutput<typeof Address>;
 
-/** The account that runs on `dir`; undefined where none does, whatever a killed one has left behind. */
+/** The account that runs on `dir`; undefined if none does, even if a killed one has left its file behind. */
 export function runningAccount(dir: string): Address | undefined {
   const file = join(dir, ADDRESS_FILE);
   if (!existsSync(file)) return undefined;
@@ -24,7 +24,7 @@ export function runningAccount(dir: string): Address | undefined {
   return address.success && runs(address.output.pid) ? address.output : undefined;
 }
 
-/** Whether a process is there. */
+/** Whether a process is running. */
 function runs(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -33,6 +33,6 @@ function runs(pid: number): boolean {
   }
 }
 
-/** The lines of a shell that point wrangler and the SDK at an account. */
+/** Shell commands that point wrangler and the SDK at an account. */
 export const environmentOf = ({ apiUrl, accountId, token }: Pick<Address, "apiUrl" | "accountId" | "token">): string =>
   `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `local-account`: an account in the foreground, the one found in its folder or an empty one. `local-account env` prints
- * what points wrangler and the SDK at the one that runs.
+ * `local-account` runs an account in the foreground: the one in its folder, or a new one. `local-account env` prints
+ * shell commands that point wrangler and the SDK at the running account.
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -18,7 +18,7 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 
-/** What is wrong with the command line, in a line. */
+/** A mistake in the command line. The message is one line for the user. */
 class Misused extends Error {}
 
 function given() {
@@ -76,7 +76,7 @@ async function main(): Promise<void> {
   await account.close();
 }
 
-/** Resolves at Ctrl-C, TERM or HUP. Miniflare's own listeners would end the process before anything is closed in order. */
+/** Resolves at Ctrl-C, TERM or HUP. Miniflare's own listeners would end the process before the account is closed. */
 function ended(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -1,6 +1,6 @@
 /**
- * The bindings of a version: which types the account can serve, what each must say, and how it is shown again.
- * What a client sent is checked here, so that a mistake names the binding and the field.
+ * The bindings of a version: the types that the account can serve, the fields of each, and how the API shows them.
+ * The checks are here, so that a refusal names the binding and the field.
  */
 import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
@@ -9,7 +9,7 @@ import { namespaceOf, workerNamed } from "./queries.ts";
 
 const name = v.pipe(v.string(), v.nonEmpty());
 
-/** Fields that each served type requires. Others may come with them and are kept. */
+/** The required fields of each type. Further fields are kept. */
 const TYPES = {
   durable_object_namespace: v.looseObject({ class_name: name, script_name: v.optional(v.string()) }),
   kv_namespace: v.looseObject({ namespace_id: name }),
@@ -37,7 +37,7 @@ const Named = v.looseObject({ name, type: name });
 
 const isServed = (type: string): type is keyof typeof TYPES => Object.hasOwn(TYPES, type);
 
-/** Types whose value is never shown again. */
+/** Types whose value the API never shows. */
 const SECRET_TYPES: ReadonlySet<string> = new Set(["secret_text", "secret_key"]);
 
 export const isSecret = ({ type }: { readonly type: string }) => SECRET_TYPES.has(type);
@@ -64,18 +64,18 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
   });
 }
 
-/** Options of an upload that decide where bindings come from which it does not spell out. */
+/** Options of an upload for the bindings that it takes from an earlier version. */
 interface Inheritance {
-  /** Version whose bindings are inherited, the latest one. */
+  /** The latest version, whose bindings are inherited. */
   readonly from: Version | undefined;
   readonly version: (id: string) => Version | undefined;
-  /** Types that are kept though the upload does not name them. */
+  /** Types whose bindings are kept even if the upload does not name them. */
   readonly keep: readonly string[];
-  /** Whether an `inherit` that finds nothing is an error (10057) or dropped without a word. */
+  /** Whether an `inherit` that finds nothing is an error (10057), or is dropped silently. */
   readonly strict: boolean;
 }
 
-/** Replaces `inherit` bindings by what they stand for, and adds the kept ones. */
+/** Replaces `inherit` bindings by those of the earlier version, and adds the kept ones. */
 export function inherit(bindings: readonly Binding[], options: Inheritance): Binding[] {
   const result: Binding[] = [];
   for (const binding of bindings) {
@@ -103,8 +103,8 @@ export function inherit(bindings: readonly Binding[], options: Inheritance): Bin
 }
 
 /**
- * Resolves what the bindings refer to: Durable Object namespaces get their id; a missing KV namespace, bucket, Worker
- * or class is refused. `pendingExports` are classes that the version itself declares but no deployment has made yet.
+ * Resolves the bindings' references: a Durable Object binding gets its namespace's id; a missing KV namespace, bucket,
+ * Worker or class is refused. `pendingExports`: classes that the version declares and no deployment has made yet.
  */
 export function resolveBindings(
   state: State,
@@ -115,7 +115,7 @@ export function resolveBindings(
   return bindings.map((binding) => {
     switch (binding.type) {
       case "durable_object_namespace":
-        // Once resolved, a binding follows its namespace, whatever the class is called since.
+        // Once resolved, a binding follows its namespace, even if the class was renamed since.
         if (state.namespaces.has(String(binding.namespace_id))) return binding;
         return { ...binding, namespace_id: namespaceFor(state, worker, binding, pendingExports).id };
       case "kv_namespace":
@@ -148,13 +148,13 @@ export function resolveBindings(
   });
 }
 
-/** Key of a bucket: its name, and its jurisdiction where it has one, as buckets of both may share a name. */
+/** A bucket's key: its name, and its jurisdiction if it has one, because buckets in different ones may share a name. */
 export const bucketKey = (bucket: string, jurisdiction: unknown) =>
   jurisdiction === undefined || jurisdiction === null || jurisdiction === "default" || jurisdiction === ""
     ? bucket
     : `${jurisdiction}:${bucket}`;
 
-/** Own classes that a version binds to. */
+/** The classes of its own Worker that a version binds to. */
 export const ownClasses = (worker: Pick<Worker, "name">, bindings: readonly Binding[]): ReadonlySet<string> =>
   new Set(
     bindings
@@ -188,7 +188,7 @@ function namespaceFor(state: State, worker: Worker, binding: Binding, pendingExp
   );
 }
 
-/** A binding as the API shows it: without secrets, sorted by the caller, a namespace's class under its present name. */
+/** A binding in the form of the API: without secrets, and with the present name of a namespace's class. */
 export function shownBinding(binding: Binding): Binding {
   if (!isSecret(binding)) return binding;
   return { name: binding.name, type: binding.type };

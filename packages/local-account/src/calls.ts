@@ -1,4 +1,4 @@
-/** The last calls of the REST API, for the view and for a person who wonders what a client did. In memory only. */
+/** The last calls of the REST API, for the account's page. Only in memory. */
 
 export interface Call {
   readonly at: string;

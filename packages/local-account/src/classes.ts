@@ -1,4 +1,4 @@
-/** The classes of a Worker as a deployment changes them: what reconciliation decided is written into the draft. */
+/** Writes into the draft what a deployment changes in a Worker's classes. */
 import { ownClasses } from "./bindings.ts";
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
@@ -9,7 +9,7 @@ import type { Plan } from "./options.ts";
 import { boundBy, namespacesOf, workerNamed, workerOf } from "./queries.ts";
 import type { Draft } from "./store.ts";
 
-/** Applies what the version says of its classes: `exports` if the Worker uses them, else legacy migrations. */
+/** Applies the version's `exports` if the Worker uses them, else its legacy migrations. */
 export function applyLifecycle(draft: Draft, worker: Worker, version: Version, plan: Plan): void {
   const refused = namespacesOf(draft.state, worker.id).length;
   if (version.exports !== null || worker.usesExports) {
@@ -96,7 +96,7 @@ function refuseErrors(worker: Worker, { errors }: Reconciliation): void {
   );
 }
 
-/** Versions that share the traffic must leave the classes alone (100405). */
+/** Refuses (100405) a split between versions that change classes. */
 export function refuseLifecycleInSplit(state: State, worker: Worker, versions: readonly Version[], plan: Plan): void {
   const inconsistent = (detail: string) =>
     new ApiError(400, 100405, `The versions of a split deployment must agree on \`exports\`: ${detail}`);

@@ -1,4 +1,4 @@
-/** The time. */
+/** The clock. */
 
-/** A moment, as the API writes it. */
+/** The present time, in the API's form. */
 export const now = () => new Date().toISOString();

@@ -1,5 +1,5 @@
 /**
- * Deployments: what it takes for a version to serve.
+ * Deployments: give versions the traffic, or refuse.
  *
  * Everything here works on a draft of the account. A refusal throws before the draft is committed, so that a refused
  * deployment changes nothing.
@@ -17,13 +17,13 @@ import type { Draft } from "./store.ts";
 
 interface DeployOptions {
   readonly plan: Plan;
-  /** Deploys though a secret was changed since. */
+  /** Deploys even if a secret was changed since the version was made. */
   readonly force: boolean;
   readonly source: string;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Sends the Worker's traffic to one or two versions. Class lifecycle is applied here, and only at 100 %. */
+/** Sends the Worker's traffic to one or two versions. Changes of classes are applied here, and only at 100 %. */
 export function deploy(draft: Draft, workerId: string, shares: readonly Share[], options: DeployOptions): Deployment {
   checkShares(shares);
   const versions = shares.map(({ version_id }) => {
@@ -78,7 +78,7 @@ function refuseBeforeFloor(worker: Worker, version: Version): void {
   );
 }
 
-/** 10220: the version carries an older value of a secret than what serves now. */
+/** Refuses (10220) a version with an older value of a secret than the serving one. */
 function refuseStaleSecrets(state: State, worker: Worker, version: Version): void {
   const serving = servingVersions(state, worker.id)[0]?.version;
   if (serving === undefined || serving.number <= version.number) return;
@@ -93,6 +93,6 @@ function refuseStaleSecrets(state: State, worker: Worker, version: Version): voi
   throw new ApiError(
     400,
     10220,
-    `Version ${version.id} of '${worker.name}' has older secrets than what serves now; force=true deploys it all the same. The following secrets have changed: ${changed.join(", ")}`,
+    `Version ${version.id} of '${worker.name}' has older secrets than the serving version; force=true deploys it anyway. The following secrets have changed: ${changed.join(", ")}`,
   );
 }

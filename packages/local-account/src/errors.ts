@@ -1,9 +1,9 @@
-/** What the account refuses, in Cloudflare's own terms: an HTTP status, a numeric code, a sentence. */
+/** The account's refusals, in Cloudflare's form: an HTTP status, a numeric code, a sentence. */
 
-/** Why an account does not start, and what to do about it: the message is for the person who starts it. */
+/** Why an account does not start. The message tells the person who starts it what to do. */
 export class CannotStart extends Error {}
 
-/** A refusal that the API answers as an error envelope. `details` becomes `meta.details` of the error. */
+/** A refusal, answered in an error envelope. `details` becomes `meta.details` of the error. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: number;
@@ -18,9 +18,9 @@ export class ApiError extends Error {
   }
 }
 
-/** Code 10021: what was sent cannot become a Worker. The message names the field and what it should be. */
+/** Code 10021: invalid input. The message names the field and its rule. */
 export const invalid = (message: string) => new ApiError(400, 10021, message);
 
-/** Code 10007: no Worker of this name or id. */
+/** Code 10007: no Worker has this name or id. */
 export const noSuchWorker = (name: string) =>
   new ApiError(404, 10007, `This Worker does not exist on your account: ${name}`);

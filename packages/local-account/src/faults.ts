@@ -1,6 +1,6 @@
 /**
- * Faults on demand: calls of the REST API that fail the way a network and a busy service do, before they took effect or
- * after, so that one can see what a deployment makes of it.
+ * Faults on demand: makes calls of the REST API fail like a bad network or a busy service does, before or after they
+ * take effect. Shows what a deployment does then.
  */
 
 /** How a call fails. `cut` closes the connection without an answer; `slow` answers late. */
@@ -9,14 +9,14 @@ const KINDS = ["429", "500", "503", "cut", "slow"] as const;
 type FaultKind = (typeof KINDS)[number];
 
 export interface Fault {
-  /** Method, or `*` for every one. */
+  /** A method, or `*` for all. */
   readonly method: string;
-  /** Path below `/client/v4`, without query; `*` stands for any text. */
+  /** A path below `/client/v4`, without query; `*` matches any text. */
   readonly path: string;
   readonly kind: FaultKind;
-  /** Whether the call takes effect all the same: `after` fails its answer only. */
+  /** `before`: the call has no effect. `after`: the call takes effect, and only its answer fails. */
   readonly when: "before" | "after";
-  /** The first call of those that match to fail, from 1. */
+  /** The number of the first matching call that fails, from 1. */
   readonly nth: number;
   /** How many in a row fail. */
   readonly times: number;
@@ -26,20 +26,20 @@ export interface Fault {
 
 const SYNTAX = "<method|*> <path, * for any text> <429|500|503|cut|slow> [before|after] [nth=1] [times=1] [seconds=1]";
 
-// A line comment: the example has the end of a block comment in it.
-// Reads a fault, such as "POST */versions 503 after nth=2". @throws Error with the word that is wrong and the syntax.
+// A line comment, because the example has the end of a block comment in it.
+// Reads a fault, such as "POST */versions 503 after nth=2". @throws Error naming the wrong word and the syntax.
 export function parseFault(text: string): Fault {
   const [method, path, kind, ...rest] = text.trim().split(/\s+/);
   const wrong = (what: string) => new Error(`fault '${text}': ${what}. A fault is ${SYNTAX}.`);
   if (method === undefined || path === undefined || kind === undefined) throw wrong("it has fewer than three words");
   const known = KINDS.find((candidate) => candidate === kind);
-  if (known === undefined) throw wrong(`'${kind}' is no kind of fault`);
+  if (known === undefined) throw wrong(`'${kind}' is not a kind of fault`);
   let fault: Fault = { method: method.toUpperCase(), path, kind: known, when: "before", nth: 1, times: 1, seconds: 1 };
   for (const word of rest) {
     const [, name, number] = /^(nth|times|seconds)=(\d+(?:\.\d+)?)$/.exec(word) ?? [];
     if (word === "before" || word === "after") fault = { ...fault, when: word };
     else if (name !== undefined) fault = { ...fault, [name]: Number(number) };
-    else throw wrong(`'${word}' means nothing`);
+    else throw wrong(`'${word}' is not an option`);
   }
   return fault;
 }
@@ -52,7 +52,7 @@ export class Faults {
     this.set(faults);
   }
 
-  /** Replaces all faults; counting begins anew. */
+  /** Replaces all faults, and counts from the start. */
   set(faults: readonly Fault[]): void {
     this.#armed = faults.map((fault) => ({ fault, matches: matcher(fault), seen: 0 }));
   }

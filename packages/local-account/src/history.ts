@@ -1,6 +1,6 @@
 /**
- * What a change of the account made, changed and removed, told from the state before it and the state after it. Pure.
- * Every change that there is something to tell of leaves one entry (account.ts); what is gone stays in the history.
+ * What a change of the account created, changed and removed, from the states before and after it. Pure. Every visible
+ * change makes one entry (account.ts). Removed things stay in the history.
  */
 import type { HistoryEntry, HistoryItem, Namespace, Records, State, Version } from "./model.ts";
 import { currentDeployment, servingVersions } from "./queries.ts";
@@ -8,7 +8,7 @@ import { currentDeployment, servingVersions } from "./queries.ts";
 /** How many changes are remembered. */
 export const KEPT_ENTRIES = 500;
 
-/** What differs between two states, Workers first and their traffic last. */
+/** The differences between two states: Workers first, traffic last. */
 export function itemsBetween(before: State, after: State): HistoryItem[] {
   return [
     ...madeAndRemoved(before, after, "workers", ({ name }) => ({ what: "Worker", name, worker: name })),
@@ -102,7 +102,7 @@ function versionItem({ number, workerId, annotations }: Version, state: State): 
   };
 }
 
-/** Where traffic goes since the change, for every Worker where that is another place than before. */
+/** The new traffic of every Worker whose traffic has changed. */
 function traffic(before: State, after: State): HistoryItem[] {
   return [...after.workers.values()].flatMap(({ id, name }): HistoryItem[] => {
     const now = sharesOf(after, id);
@@ -116,7 +116,7 @@ const sharesOf = (state: State, workerId: string): string =>
     .map(({ version, percentage }) => `${percentage} % to version ${version.number}`)
     .join(", ");
 
-/** An entry's id, and the ids of those that it makes too many. */
+/** The id of a new entry, and the ids of the oldest entries to drop for it. */
 export function nextEntry(history: ReadonlyMap<string, HistoryEntry>): {
   readonly id: string;
   readonly dropped: readonly string[];

@@ -33,31 +33,31 @@ export { type Fault, parseFault } from "./faults.ts";
 export type { Options, Plan } from "./options.ts";
 
 export interface StartOptions {
-  /** Where the state is, absolute or relative to the working directory. It is made if it does not exist. */
+  /** The folder of the state, absolute or relative to the working directory. Created if it does not exist. */
   readonly dir: string;
   /** Port of the front door of deployed Workers; 0 takes a free one. */
   readonly port: number;
   /** Port of the REST API; 0 takes a free one. */
   readonly apiPort: number;
-  /** Forgets what is in `dir` and starts with an empty account. */
+  /** Deletes the account in `dir` and starts with an empty one. */
   readonly fresh?: boolean;
-  /** Token of an account that is made; random by default. An account that is found keeps its own. */
+  /** The token of a new account; random by default. An existing account keeps its own. */
   readonly token?: string;
-  /** Worker that answers on `http://127.0.0.1:<port>/`; by default the first that was created. */
+  /** The Worker that answers on `http://127.0.0.1:<port>/`; by default the first that was created. */
   readonly defaultWorker?: string;
   /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
   readonly plan?: Plan;
-  /** Calls of the REST API that are to fail (faults.ts); others can be set later by `PUT /client/v4/local/faults`. */
+  /** Calls of the REST API that must fail (faults.ts). Set others later with `PUT /client/v4/local/faults`. */
   readonly faults?: readonly Fault[];
-  /** Told of every call of the REST API once it is answered. */
+  /** Gets every call of the REST API once it is answered. */
   readonly onCall?: (call: Call) => void;
-  /** Told of every line that Workers log, which else is printed here. */
+  /** Gets every line that Workers log. By default the account prints it. */
   readonly onLog?: (line: string) => void;
-  /** Called around every write to disk; for tests that kill the process there. */
+  /** Called before and after every write to disk, for tests that kill the process there. */
   readonly onWrite?: WriteHook;
 }
 
-/** Where an account can be reached. The same is in `<dir>/account.json` while it runs. */
+/** The addresses of an account. They are also in `<dir>/account.json` while it runs. */
 export interface Address {
   /** Base of the REST API: `http://127.0.0.1:<apiPort>/client/v4`. */
   readonly apiUrl: string;
@@ -71,16 +71,16 @@ export interface Address {
 }
 
 export interface RunningAccount extends Address {
-  /** Address of a Worker on the account's subdomain. */
+  /** The address of a Worker on the account's subdomain. */
   readonly addressOf: (worker: string) => string;
   /** Stops serving, writes nothing more, and leaves the state in `dir`. */
   readonly close: () => Promise<void>;
 }
 
-/** Thrown when a port is taken, with its number and the option that moves it. */
+/** Thrown if a port is taken. Names the port and the option that changes it. */
 export class PortInUse extends CannotStart {}
 
-/** Starts the account of `dir`, or makes one; resolves when its Workers and its API answer. */
+/** Starts the account of `dir`, or creates one. Resolves when its Workers and its API answer. */
 export async function startAccount(options: StartOptions): Promise<RunningAccount> {
   const dir = path.resolve(options.dir);
   if (options.fresh) forget(dir);
@@ -125,7 +125,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   }
 }
 
-/** Removes everything that an account keeps in its directory; what others put there stays. */
+/** Removes an account's own files from its directory. Other files stay. */
 function forget(dir: string): void {
   if (!existsSync(path.join(dir, "account.db"))) return;
   Account.lock(dir).close();

@@ -1,6 +1,6 @@
 /**
- * What the front door saw of each request: which version answered, how it ended, how long it took. In memory, for the
- * metrics that Cloudflare gives of them (api/graphql.ts, api/telemetry.ts).
+ * The requests that went through the front door: the version that answered, the outcome, and the time it took. Only in
+ * memory, for Cloudflare's metrics calls (api/graphql.ts, api/telemetry.ts).
  */
 export interface Invocation {
   /** Milliseconds since the epoch, when the request came. */
@@ -8,15 +8,15 @@ export interface Invocation {
   /** The Worker's name. */
   readonly script: string;
   readonly versionId: string;
-  /** Cloudflare's words. An answer with 5xx is a success: the Worker has answered. */
+  /** Cloudflare's names. An answer with 5xx is a success, because the Worker has answered. */
   readonly status: "success" | "scriptThrewException" | "clientDisconnected";
-  /** The status of the answer; undefined where the Worker gave none. */
+  /** The status of the answer; undefined if the Worker gave none. */
   readonly httpStatus: number | undefined;
-  /** From the request to the end of its answer. */
+  /** The time from the request to the end of its answer. */
   readonly wallMs: number;
 }
 
-/** The newest so many are kept: at 100 requests a second, an hour. */
+/** How many are kept: those of an hour at 100 requests a second. */
 const KEPT = 360_000;
 
 export interface Wanted {
@@ -29,7 +29,7 @@ export interface Wanted {
 }
 
 export class Invocations {
-  /** A ring: the oldest is written over. */
+  /** A ring buffer: a new one overwrites the oldest. */
   readonly #ring: Invocation[] = [];
   #next = 0;
 
@@ -50,6 +50,6 @@ export class Invocations {
   }
 }
 
-/** The value that the share `q` (0 to 1) of `sorted` does not pass (nearest rank); 0 of none. */
+/** The quantile `q` (0 to 1) of sorted values, by nearest rank; 0 if there are none. */
 export const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;

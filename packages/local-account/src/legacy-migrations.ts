@@ -1,6 +1,6 @@
 /**
- * What a legacy `migrations` object does to a Worker's namespaces: the older way to change Durable Object classes,
- * still in force for Workers that never declared `exports`. Pure; codes and order of steps are Cloudflare's.
+ * Applies a legacy `migrations` object to a Worker's namespaces. It is the older way to change Durable Object classes,
+ * and still works for Workers that never declared `exports`. Pure; codes and order of steps are Cloudflare's.
  */
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
@@ -8,12 +8,12 @@ import type { MigrationStep, Migrations, Namespace, Storage } from "./model.ts";
 
 export interface LegacySituation {
   readonly workerId: string;
-  /** Tag of the last migration that this Worker had. */
+  /** The tag of this Worker's last migration. */
   readonly currentTag: string | null;
   readonly namespaces: readonly Namespace[];
   /** Classes that the new code exports. */
   readonly classes: ReadonlySet<string>;
-  /** Own classes that the new version binds to. */
+  /** The Worker's own classes that the new version binds to. */
   readonly boundClasses: ReadonlySet<string>;
   /** Names of other Workers whose deployed version binds to the namespace. */
   readonly boundBy: (namespace: Namespace) => readonly string[];
@@ -22,7 +22,7 @@ export interface LegacySituation {
 }
 
 interface LegacyOutcome {
-  /** Namespaces as they are after it, those of other Workers that were touched included. */
+  /** The changed namespaces, including those of other Workers. */
   readonly put: readonly Namespace[];
   readonly deletedIds: readonly string[];
   readonly changesClasses: boolean;
@@ -48,7 +48,7 @@ class Run {
   readonly #own: Map<string, Namespace>;
   readonly #put = new Map<string, Namespace>();
   readonly #deleted: string[] = [];
-  /** Namespaces that did not exist before, by id, with the migration that made them. */
+  /** New namespaces by id, with the migration that created them. */
   readonly #created = new Map<string, string>();
 
   constructor(situation: LegacySituation) {
@@ -57,8 +57,8 @@ class Run {
   }
 
   /**
-   * One step, in Cloudflare's order: deleted, renamed, transferred, new, new with SQLite. Whether the code exports a
-   * class is asked at the end only: a first deployment replays steps whose classes were renamed or deleted since.
+   * Applies one step, in Cloudflare's order: deleted, renamed, transferred, new, new with SQLite. Only at the end is it
+   * checked that the code exports the classes: a first deployment replays steps whose classes were renamed or deleted.
    */
   step(step: MigrationStep): void {
     for (const className of step.deletedClasses) this.#delete(className);

@@ -1,10 +1,10 @@
 /**
- * What a deployment does to the Durable Object namespaces of a Worker that declares `exports`: Cloudflare's
- * reconciliation of code, declaration and provisioned namespaces, as a pure function.
+ * Cloudflare's reconciliation for a Worker that declares `exports`, as a pure function: from the code, the declaration
+ * and the provisioned namespaces, it decides what a deployment does to the namespaces.
  *
- * All mistakes of a deployment come back together, each with Cloudflare's name for its scenario. The rules are those
- * of Cloudflare's page "Durable Object class exports"; the deployment planner (class-lifecycle) has its own copy of
- * them on purpose: this one judges it.
+ * It returns all mistakes of a deployment together, each with Cloudflare's name for its scenario. The rules are those
+ * of Cloudflare's page "Durable Object class exports". The deployment planner (class-lifecycle) has its own copy of
+ * them, on purpose: this one checks the planner.
  */
 import type {
   ExportEntry,
@@ -17,17 +17,17 @@ import type {
 
 export type { ExportEntry, Namespace } from "./model.ts";
 
-/** What the decision depends on. Other Workers appear by name. */
+/** What the decision depends on. Other Workers are given by name. */
 export interface Situation {
   /** Name of the Worker that is deployed. */
   readonly worker: string;
   readonly declared: Readonly<Record<string, ExportEntry>>;
-  /** Classes that the code exports, and among them those that are certain to be Durable Objects. */
+  /** The classes that the code exports, and those of them that are certain to be Durable Objects. */
   readonly code: { readonly classes: ReadonlySet<string>; readonly durableObjects: ReadonlySet<string> };
   readonly namespaces: readonly Namespace[];
-  /** Pending transfers of the whole account, the waiting Worker by name. */
+  /** The pending transfers of the whole account. `target` is the name of the waiting Worker. */
   readonly transfers: readonly (PendingTransfer & { readonly target: string })[];
-  /** Namespaces of another Worker, or undefined when there is no such Worker. */
+  /** The namespaces of another Worker; undefined if there is no such Worker. */
   readonly namespacesOf: (worker: string) => readonly Namespace[] | undefined;
   /** Other Workers whose deployed version binds to the namespace, or to a class of that name in this Worker. */
   readonly boundBy: (className: string, namespaceId?: string) => readonly string[];
@@ -45,13 +45,13 @@ export type Action =
 export interface Reconciliation {
   readonly actions: readonly Action[];
   readonly report: ReconciliationReport;
-  /** Not empty: nothing of it may happen. */
+  /** If there are any, nothing may be applied. */
   readonly errors: readonly ReconciliationNote[];
-  /** Whether it changes what exists, so that it needs all the traffic and ends the way back. */
+  /** Whether it changes a namespace. Then it needs all the traffic, and earlier versions cannot serve again. */
   readonly changesClasses: boolean;
 }
 
-/** Decides what a deployment of `situation.declared` does, or why it is refused. */
+/** Decides what a deployment of `situation.declared` does, or why to refuse it. */
 export function reconcile(situation: Situation): Reconciliation {
   const run = new Run(situation);
   for (const [className, entry] of Object.entries(situation.declared)) run.entry(className, entry);
@@ -75,7 +75,7 @@ const isIdentifier = (name: string) => /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c
 const stateOf = (entry: ExportEntry) => entry.state ?? "created";
 const isDurableObject = (entry: ExportEntry) => entry.type === "durable-object";
 
-/** Whether an entry stands for a class that lives, so that reads of a version show it. */
+/** Whether an entry is a live class, which reads of a version show. */
 export const isLive = (entry: ExportEntry) =>
   !isDurableObject(entry) || stateOf(entry) === "created" || stateOf(entry) === "expecting-transfer";
 
@@ -109,7 +109,7 @@ class Run {
     else this.#expect(className, entry);
   }
 
-  /** Namespaces and pending transfers that no entry speaks of, and classes that only the code knows. */
+  /** Checks namespaces and pending transfers without an entry, and classes that only the code has. */
   undeclared(): void {
     const declares = (className: string) => {
       const entry = this.#s.declared[className];
@@ -176,7 +176,7 @@ class Run {
     };
   }
 
-  /** What is wrong with the form of an entry, if something is. */
+  /** What is wrong with the form of an entry; undefined if it is valid. */
   #structure(className: string, entry: ExportEntry): string | undefined {
     if (!isIdentifier(className)) return `'${className}' is not a valid class name.`;
     if (!isDurableObject(entry))
@@ -209,7 +209,7 @@ class Run {
     return undefined;
   }
 
-  /** Classes that the declaration renames to `to`. */
+  /** The classes that the declaration renames to `to`. */
   #renamesTo(to: string): string[] {
     return Object.entries(this.#s.declared)
       .filter(([, entry]) => isDurableObject(entry) && stateOf(entry) === "renamed" && entry.renamed_to === to)
@@ -278,7 +278,7 @@ class Run {
         className,
         "tombstone_renamed_to_occupied",
         `'${className}' cannot be renamed to '${to}': a namespace of that name exists already.`,
-        { suggestion: `delete it by a \`deleted\` tombstone of its own in a deployment before this one.` },
+        { suggestion: `first delete it with a \`deleted\` tombstone of its own, in an earlier deployment.` },
       );
     this.#actions.push({ do: "rename", namespaceId: own.id, to });
     this.#renamed.push({ from: className, to });
@@ -308,7 +308,7 @@ class Run {
       this.#refuse(
         className,
         "transferred_target_mismatch",
-        `'${className}' is to be transferred to '${to}', but it is '${waiting[0].target}' that waits for it.`,
+        `'${className}' is to be transferred to '${to}', but '${waiting[0].target}' waits for it.`,
         {
           suggestion: `set \`transferred_to\` to '${waiting[0].target}', or deploy that one without its \`expecting-transfer\` entry.`,
         },

@@ -1,6 +1,6 @@
 /**
- * The server's end of a WebSocket that only tells. Written out because `wrangler tail` sends a frame without a mask,
- * which RFC 6455 forbids and every library refuses; Cloudflare takes it, and so does this.
+ * The server's end of a WebSocket that only sends. No library serves here: `wrangler tail` sends a frame without a
+ * mask, which RFC 6455 forbids and every library refuses. Cloudflare takes it, and so does this.
  */
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -13,7 +13,7 @@ export class Listener {
   readonly #socket: Duplex;
   #unread: Buffer = Buffer.alloc(0);
 
-  /** Answers the handshake. `onClose` is called once, however the connection ends. */
+  /** Answers the handshake. Calls `onClose` once, however the connection ends. */
   constructor(incoming: IncomingMessage, socket: Duplex, protocol: string, onClose: () => void) {
     this.#socket = socket;
     const accept = createHash("sha1").update(`${incoming.headers["sec-websocket-key"]}${GUID}`).digest("base64");
@@ -41,7 +41,7 @@ export class Listener {
     this.#socket.end();
   }
 
-  /** Takes whole frames from what came: a ping is answered, a close ends it, and whatever else is said is ignored. */
+  /** Reads the complete frames: answers a ping, ends at a close, and ignores all others. */
   #read(chunk: Buffer): void {
     this.#unread = Buffer.concat([this.#unread, chunk]);
     for (let frame = parse(this.#unread); frame !== undefined; frame = parse(this.#unread)) {
@@ -57,7 +57,7 @@ export class Listener {
   }
 }
 
-/** The head of an unfragmented, unmasked frame. */
+/** The header of an unfragmented, unmasked frame. */
 function head(opcode: number, length: number): Buffer {
   const first = 0x80 | opcode;
   if (length < 126) return Buffer.from([first, length]);
@@ -69,7 +69,7 @@ function head(opcode: number, length: number): Buffer {
   return wide;
 }
 
-/** The first frame of the bytes, masked or not; undefined while it is not complete. */
+/** The first frame of the bytes, masked or not; undefined if it is not complete. */
 function parse(
   bytes: Buffer,
 ): { readonly opcode: number; readonly payload: Buffer; readonly size: number } | undefined {

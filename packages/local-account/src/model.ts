@@ -1,6 +1,6 @@
-/** What an account consists of. Every record is plain JSON and immutable: a change replaces it (store.ts). */
+/** The records of an account. Every record is plain JSON and immutable: a change replaces it (store.ts). */
 
-/** A Worker: a name, its settings that are not part of a version, and where its class lifecycle stands. */
+/** A Worker: its name, its settings outside versions, and the state of its class lifecycle. */
 export interface Worker {
   readonly id: string;
   readonly name: string;
@@ -13,17 +13,17 @@ export interface Worker {
   readonly tags: readonly string[];
   readonly tailConsumers: readonly TailConsumer[];
   readonly schedules: readonly Schedule[];
-  /** How many versions it ever had: the next one gets this plus one, and no number comes back. */
+  /** How many versions it ever had. The next version gets this number plus one, so no number is used twice. */
   readonly versionCount: number;
-  /** Tag of the last step of a legacy `migrations` array that was applied. */
+  /** The tag of the last legacy migration that was applied. */
   readonly migrationTag: string | null;
-  /** Deployed with `exports` once: from then on every deployment is reconciled against them. */
+  /** Whether it was ever deployed with `exports`: from then on every deployment is reconciled. */
   readonly usesExports: boolean;
-  /** Number of the version that changed the classes last: versions before it cannot serve again. */
+  /** The number of the last version that changed the classes. Earlier versions cannot serve again. */
   readonly lifecycleFloor: number;
 }
 
-/** Stored and returned as it was sent, with Cloudflare's defaults filled in. */
+/** Stored and returned as it was sent, with Cloudflare's defaults added. */
 export type Observability = Readonly<Record<string, unknown>> & { readonly enabled: boolean };
 
 interface TailConsumer {
@@ -38,99 +38,99 @@ export interface Schedule {
   readonly modifiedOn: string;
 }
 
-/** An uploaded Worker: code, bindings, compatibility. It never changes, but for what its deployment adds. */
+/** An uploaded version: code, bindings, compatibility. It never changes, except that its deployment adds a report. */
 export interface Version {
   readonly id: string;
   readonly workerId: string;
   readonly number: number;
   readonly createdOn: string;
-  /** Which client made it: `api`, `wrangler`, `secret_edit`… */
+  /** The client or action that made it: `api`, `wrangler`, `secret_edit`… */
   readonly source: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly bindings: readonly Binding[];
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
-  /** Null when the Worker has static assets and no script. */
+  /** Null if the Worker has static assets and no script. */
   readonly mainModule: string | null;
   readonly modules: readonly Module[];
   readonly assets?: Assets;
   readonly code: CodeExports;
-  /** As declared, tombstones included; null when the upload had none. */
+  /** As declared, with tombstones; null if the upload had no `exports`. */
   readonly exports: Readonly<Record<string, ExportEntry>> | null;
   readonly migrations: Migrations | null;
-  /** `limits`, `placement`, `usage_model`, `cache_options`…: kept and returned, of no effect here. */
+  /** `limits`, `placement`, `usage_model`, `cache_options`…: stored and returned, without effect here. */
   readonly extras: Readonly<Record<string, unknown>>;
   readonly startupTimeMs: number;
-  /** Set when its lifecycle was applied: the report of that, and the tag that was reached. */
+  /** Set once its class lifecycle was applied: the report, and the tag that was reached. */
   readonly report: ReconciliationReport | null;
   readonly migrationTag: string | null;
-  /** First time it was deployed. Its legacy migrations are applied then, and never again. */
+  /** When it was first deployed. Its legacy migrations are applied then, and never again. */
   readonly deployedOn: string | null;
 }
 
 export interface Module {
   readonly name: string;
   readonly contentType: string;
-  /** Address of the contents among the blobs (store.ts). */
+  /** The hash of the contents, under which they are stored (store.ts). */
   readonly sha256: string;
   readonly size: number;
 }
 
 /** The static assets of a version. */
 export interface Assets {
-  /** Address of the manifest among the blobs (store.ts): a `Manifest` (assets/manifest.ts) in JSON. */
+  /** The hash under which the manifest is stored (store.ts): a `Manifest` (assets/manifest.ts) in JSON. */
   readonly manifest: string;
   readonly files: number;
   readonly config: AssetsConfig;
 }
 
-/** How static assets are served. What is not there has Cloudflare's default. */
+/** How to serve static assets. Missing members have Cloudflare's defaults. */
 export interface AssetsConfig {
-  /** Path under which they are: `/` or `/app/`. */
+  /** The path of all assets: `/` or `/app/`. */
   readonly basePath: string;
   readonly htmlHandling?: "auto-trailing-slash" | "force-trailing-slash" | "drop-trailing-slash" | "none";
   readonly notFoundHandling?: "none" | "404-page" | "single-page-application";
-  /** Whether the script has every request first, or the patterns of paths where it has. */
+  /** Whether the script gets every request first, or the path patterns where it does. */
   readonly runWorkerFirst?: boolean | readonly string[];
-  /** Contents of `_headers` and `_redirects`. */
+  /** The contents of `_headers` and `_redirects`. */
   readonly headers?: string;
   readonly redirects?: string;
 }
 
-/** A static asset that the account holds. Its id is the client's hash and the size (assets/manifest.ts, `fileId`). */
+/** A static asset of the account. Its id is the client's hash and the size (assets/manifest.ts, `fileId`). */
 export interface AssetFile {
   readonly id: string;
-  /** Name of the file with its contents (assets/files.ts). */
+  /** The name of the file with its contents (assets/files.ts). */
   readonly sha256: string;
 }
 
-/** A manifest that was registered, and whose files are kept for it until it expires or a version has them. */
+/** A registered manifest. Its files are kept until it expires or a version has them. */
 export interface AssetSession {
   readonly id: string;
-  /** Address of the manifest among the blobs. */
+  /** The hash under which the manifest is stored. */
   readonly manifest: string;
   readonly files: number;
   readonly expiresOn: string;
-  /** Whether a version was made of it: from then on its files are that version's. */
+  /** Whether a version was made with it. From then on its files belong to that version. */
   readonly redeemed: boolean;
 }
 
-/** What workerd says a bundle exports. */
+/** A bundle's exports, as workerd sees them. */
 export interface CodeExports {
-  /** Handlers of the default export: `fetch`, `scheduled`, … */
+  /** The handlers of the default export: `fetch`, `scheduled`, … */
   readonly handlers: readonly string[];
-  /** Named exports that are classes or functions, and whether they extend a base class of `cloudflare:workers`. */
+  /** The named exports that are classes or functions, by the base class of `cloudflare:workers` that they extend. */
   readonly named: Readonly<Record<string, "durable-object" | "worker" | "workflow" | "function">>;
 }
 
-/** A binding as uploaded; a Durable Object's carries the id of the namespace that it was resolved to. */
+/** A binding as uploaded. A Durable Object binding also has the id of its namespace. */
 export interface Binding {
   readonly name: string;
   readonly type: string;
   readonly [field: string]: unknown;
 }
 
-/** An entry of `exports` as sent. Its rules are in lifecycle.ts, so that all mistakes are reported together. */
+/** An entry of `exports` as sent. lifecycle.ts checks it, so that all mistakes are reported together. */
 export interface ExportEntry {
   readonly type: string;
   readonly state?: string | undefined;
@@ -141,7 +141,7 @@ export interface ExportEntry {
   readonly [field: string]: unknown;
 }
 
-/** A legacy `migrations` object, brought to its multi-step form. */
+/** A legacy `migrations` object in its multi-step form. */
 export interface Migrations {
   readonly oldTag: string | null;
   readonly newTag: string | null;
@@ -178,7 +178,7 @@ export interface ReconciliationNote {
   readonly referencing_scripts?: readonly string[];
 }
 
-/** Where a Worker's traffic goes since `createdOn`. The newest one of a Worker is in force. */
+/** The versions that get a Worker's traffic since `createdOn`. A Worker's newest deployment is in force. */
 export interface Deployment {
   readonly id: string;
   readonly workerId: string;
@@ -195,17 +195,17 @@ export interface Share {
 
 export type Storage = "sqlite" | "legacy-kv";
 
-/** A Durable Object namespace: a class of a Worker, and the data of its objects, which are kept under its id. */
+/** A Durable Object namespace: a class of a Worker, and its objects, whose data is stored under the namespace's id. */
 export interface Namespace {
   readonly id: string;
   readonly workerId: string;
   readonly className: string;
   readonly storage: Storage;
-  /** The Worker that handed it over, if one did. */
+  /** The Worker that transferred it to this one, if any. */
   readonly transferredFrom: string | null;
 }
 
-/** What an `expecting-transfer` entry recorded: `workerId` waits for `className` of the Worker named `from`. */
+/** Recorded by an `expecting-transfer` entry: `workerId` waits for `className` of the Worker named `from`. */
 export interface PendingTransfer {
   readonly id: string;
   readonly workerId: string;
@@ -241,7 +241,7 @@ export interface Zone {
   readonly createdOn: string;
 }
 
-/** A zone's route: requests to `pattern` go to the Worker `script`; null is a hole in a wider pattern. */
+/** A zone's route: requests to `pattern` go to the Worker `script`. Null excludes the pattern from a wider route. */
 export interface Route {
   readonly id: string;
   readonly zoneId: string;
@@ -258,7 +258,7 @@ export interface Domain {
   readonly certId: string;
 }
 
-/** What one change of the account made, changed and removed (history.ts). */
+/** What one change of the account created, changed and removed (history.ts). */
 export interface HistoryEntry {
   readonly id: string;
   readonly at: string;
@@ -267,7 +267,7 @@ export interface HistoryEntry {
 
 export interface HistoryItem {
   readonly sign: "+" | "-" | "~";
-  /** What it is: Worker, class, version, traffic, KV namespace, … */
+  /** The kind of thing: Worker, class, version, traffic, KV namespace, … */
   readonly what: string;
   readonly name: string;
   /** The Worker that it belongs to. */
@@ -275,7 +275,7 @@ export interface HistoryItem {
   readonly detail?: string;
 }
 
-/** The one record about the account itself. */
+/** The account's own record. */
 export interface Identity {
   readonly id: "account";
   readonly accountId: string;
@@ -303,5 +303,5 @@ export interface Records {
   history: HistoryEntry;
 }
 
-/** A moment of the account: nothing in it ever changes. Collections keep the order in which records came. */
+/** The account at one moment; immutable. Collections keep the order in which records were added. */
 export type State = { readonly [Name in keyof Records]: ReadonlyMap<string, Records[Name]> };

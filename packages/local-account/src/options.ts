@@ -1,7 +1,7 @@
-/** What an account is started with. */
+/** The options of an account. */
 import type { Fault } from "./faults.ts";
 
-/** Which kinds of namespace the account's plan allows: "free" has SQLite only. */
+/** The kinds of namespace that the account's plan allows: "free" has SQLite only. */
 export type Plan = "free" | "paid";
 
 /** The options that `npm start` and `npm run account` share. */
@@ -13,6 +13,6 @@ export interface Options {
   readonly json: boolean;
   readonly plan: Plan;
   readonly faults: readonly Fault[];
-  /** Worker of `http://127.0.0.1:<port>/`. */
+  /** The Worker that answers on `http://127.0.0.1:<port>/`. */
   readonly defaultWorker: string;
 }

@@ -1,4 +1,4 @@
-/** Checks what a client sent against a schema, with the refusal that a mistake gets. */
+/** Checks a client's input against a schema, and refuses mistakes. */
 import * as v from "valibot";
 import { invalid } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-/** Questions about a state that several parts ask. Pure. */
+/** Look-ups in a state that several files need. Pure. */
 import type { Deployment, Namespace, State, Version, Worker } from "./model.ts";
 
 const only = <T>(values: Iterable<T>, matches: (value: T) => boolean): T[] => [...values].filter(matches);
@@ -6,15 +6,15 @@ const only = <T>(values: Iterable<T>, matches: (value: T) => boolean): T[] => [.
 export const workerNamed = (state: State, name: string): Worker | undefined =>
   [...state.workers.values()].find((worker) => worker.name === name);
 
-/** A Worker by its id or its name, as paths of the API allow. */
+/** A Worker by its id or its name: paths of the API may have either. */
 export const workerAt = (state: State, idOrName: string): Worker | undefined =>
   state.workers.get(idOrName) ?? workerNamed(state, idOrName);
 
-/** Versions of a Worker, newest first. */
+/** A Worker's versions, newest first. */
 export const versionsOf = (state: State, workerId: string): Version[] =>
   only(state.versions.values(), (version) => version.workerId === workerId).sort((a, b) => b.number - a.number);
 
-/** Deployments of a Worker, newest first. */
+/** A Worker's deployments, newest first. */
 export const deploymentsOf = (state: State, workerId: string): Deployment[] =>
   only(state.deployments.values(), (deployment) => deployment.workerId === workerId).reverse();
 
@@ -22,7 +22,7 @@ export const deploymentsOf = (state: State, workerId: string): Deployment[] =>
 export const currentDeployment = (state: State, workerId: string): Deployment | undefined =>
   deploymentsOf(state, workerId)[0];
 
-/** Versions that serve now, the one with the most traffic first. */
+/** The serving versions, the one with the most traffic first. */
 export const servingVersions = (state: State, workerId: string): { version: Version; percentage: number }[] =>
   (currentDeployment(state, workerId)?.versions ?? [])
     .toSorted((a, b) => b.percentage - a.percentage)
@@ -38,7 +38,7 @@ export const namespaceOf = (state: State, workerId: string, className: string): 
   [...state.namespaces.values()].find((ns) => ns.workerId === workerId && ns.className === className);
 
 /**
- * Names of other Workers whose serving versions bind to the namespace, or, without an id, to a class by that name in
+ * The names of other Workers whose serving versions bind to the namespace; without an id, to a class of this name in
  * this Worker.
  */
 export function boundBy(state: State, worker: Worker, className: string, namespaceId?: string): string[] {
@@ -58,19 +58,19 @@ export function boundBy(state: State, worker: Worker, className: string, namespa
   return names.sort();
 }
 
-/** Whether the version implements Durable Objects itself: it binds to a class of its own Worker, or declares one. */
+/** Whether the version has Durable Objects of its own: it binds to a class of its own Worker, or declares one. */
 export const ownsClasses = ({ exports, bindings }: Version): boolean =>
   Object.values(exports ?? {}).some(({ type }) => type === "durable-object") ||
   bindings.some(({ type, script_name }) => type === "durable_object_namespace" && script_name === undefined);
 
-/** A Worker by its id. @throws Error where there is none. */
+/** A Worker by its id. @throws Error if there is none. */
 export function workerOf(state: State, id: string): Worker {
   const worker = state.workers.get(id);
   if (worker === undefined) throw new Error(`there is no Worker ${id}`);
   return worker;
 }
 
-/** A version by its id. @throws Error where there is none. */
+/** A version by its id. @throws Error if there is none. */
 export function versionOf(state: State, id: string): Version {
   const version = state.versions.get(id);
   if (version === undefined) throw new Error(`there is no version ${id}`);

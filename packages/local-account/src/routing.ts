@@ -1,4 +1,4 @@
-/** Which Worker a request is for, by Cloudflare's precedence of addresses. Pure. */
+/** Finds the Worker for a request, by Cloudflare's precedence of addresses. Pure. */
 import type { State, Version, Worker } from "./model.ts";
 import { ownsClasses, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 
@@ -6,12 +6,12 @@ export type Target =
   | { readonly worker: Worker }
   /** The preview address of one version. */
   | { readonly worker: Worker; readonly preview: Version }
-  /** Nothing answers there; `reason` says why, to a person. */
+  /** Nothing answers there. `reason` says why, for a person. */
   | { readonly reason: string };
 
 /**
- * The Worker for `host` (without port) and `pathname`: on loopback the default one; under the account's subdomain the
- * one that is named; else the most specific route, else the custom domain.
+ * The Worker for `host` (without port) and `pathname`: on loopback the default Worker; under the account's subdomain
+ * the Worker that the host names; else by the most specific route, else by the custom domain.
  */
 export function target(state: State, host: string, pathname: string, defaultWorker: string | undefined): Target {
   const subdomain = [...state.identity.values()][0]?.subdomain;
@@ -32,7 +32,7 @@ export function target(state: State, host: string, pathname: string, defaultWork
 export const isLoopback = (hostname: string) =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 
-/** The Worker of `http://127.0.0.1`: the one that was chosen at the start if it is deployed, else the first that is. */
+/** The Worker of `http://127.0.0.1`: the chosen default if it is deployed, else the first deployed Worker. */
 function onLoopback(state: State, chosen: string | undefined): Target {
   const worker = chosen === undefined ? undefined : workerNamed(state, chosen);
   if (worker !== undefined && servingVersions(state, worker.id).length > 0) return { worker };
@@ -49,7 +49,7 @@ function onSubdomain(state: State, label: string): Target {
   return serving(state, worker, label);
 }
 
-/** `<first 8 digits of a version's id>-<worker>`: at Cloudflare, too, only versions without objects of their own have one. */
+/** `<first 8 digits of a version's id>-<worker>`. As at Cloudflare, versions with objects of their own have none. */
 function onPreview(state: State, label: string): Target {
   const [, prefix, name] = /^([0-9a-f]{8})-(.+)$/.exec(label) ?? [];
   const worker = [...state.workers.values()].find((candidate) => candidate.name.toLowerCase() === name);
@@ -69,19 +69,19 @@ function serving(state: State, worker: Worker | undefined, name: string): Target
 }
 
 interface Pattern {
-  /** Host with a leading `*` for any prefix. */
+  /** The host; a leading `*` matches any prefix. */
   readonly host: string;
   readonly path: string;
 }
 
-/** A route's pattern in its parts, or what is wrong with it. */
+/** The parts of a route's pattern, or what is wrong with it. */
 export function parsePattern(pattern: string): Pattern | string {
   const [, host, path] = /^(?:https?:\/\/|\*:\/\/)?([^/]+)(\/.*)?$/.exec(pattern) ?? [];
   if (host === undefined) return "it must be a host and a path, as in example.com/*";
-  if (host.includes("*") && !/^\*[^*]*$/.test(host)) return "a * in the host may only stand at its beginning";
+  if (host.includes("*") && !/^\*[^*]*$/.test(host)) return "a * in the host must be its first character";
   if (host === "*" && path === undefined) return "it must name a host";
   if (path?.includes("?")) return "it may not have a query";
-  if (path !== undefined && /\*./.test(path)) return "a * in the path may only stand at its end";
+  if (path !== undefined && /\*./.test(path)) return "a * in the path must be its last character";
   return { host: host.toLowerCase(), path: path ?? "/" };
 }
 
@@ -105,7 +105,7 @@ function covers({ host, path }: Pattern, hostname: string, pathname: string): bo
   return (hostCovers || bare) && pathCovers;
 }
 
-/** Positive when `a` is the more specific: an exact host before a wildcard, then the longer host, then the path. */
+/** Positive if `a` is more specific: an exact host before a wildcard, then the longer host, then the longer path. */
 function compare(a: Pattern, b: Pattern): number {
   const exact = (text: string, at: "start" | "end") =>
     Number(!(at === "start" ? text.startsWith("*") : text.endsWith("*")));

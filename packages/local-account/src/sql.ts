@@ -1,11 +1,11 @@
-/** SQL text as D1 takes it: several statements in one. Pure. */
+/** Splits SQL text into statements, as D1 does. Pure. */
 
-/** A text, a quoted name, a comment, a `;`, a word, or any other sign. */
+/** A text, a quoted name, a comment, a `;`, a word, or any other character. */
 const TOKEN =
   /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|;|[a-z_]\w*|\S/giy;
 
 /**
- * The statements of a text, without the `;` between them. A trigger has statements in it and ends with `; END;`, as in
+ * The statements of a text, without the `;` between them. A trigger contains statements and ends with `; END;`, as in
  * SQLite's `sqlite3_complete`.
  */
 export function statementsOf(sql: string): string[] {

@@ -1,9 +1,9 @@
 /**
  * The account's state on disk: `account.db`, an SQLite file.
  *
- * One request is one transaction: what a request changes is collected in a draft, and the draft is written as a whole
- * or not at all, so that a kill at any moment leaves the account as it was before the request or as it is after it.
- * The file is locked for as long as it is open: two accounts cannot share a directory, and a killed one leaves no lock.
+ * One request is one transaction. Its changes are collected in a draft, which is written as a whole or not at all. So a
+ * kill at any moment leaves the account as it was before the request, or as it is after it. The file is locked while it
+ * is open: two accounts cannot share a directory, and a killed one leaves no lock.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { digest } from "./ids.ts";
@@ -11,13 +11,13 @@ import type { Records, State } from "./model.ts";
 
 type Name = keyof Records;
 
-/** Called around every write to disk, with what is about to happen or has happened. Tests kill the process here. */
+/** Called before and after every write to disk, with the name of the moment. Tests kill the process here. */
 export type WriteHook = (moment: string) => void;
 
-/** Thrown by `Store.open` when another process has the file. */
+/** Thrown by `Store.open` if another process has the file open. */
 export class StoreLocked extends Error {}
 
-/** The writes of one request. Reads see them; nobody else does until the store commits them. */
+/** The writes of one request. The draft's own reads see them; others do so only after the commit. */
 export class Draft {
   #state: State;
   readonly #copied = new Set<Name>();
@@ -58,7 +58,7 @@ export class Draft {
     return this.#changes.some(({ name, json }) => json === null && names.includes(name));
   }
 
-  /** Keeps the bytes and returns their address; the same bytes are kept once. */
+  /** Stores the bytes under their hash, and returns it. The same bytes are stored once. */
   putBlob(bytes: Uint8Array): string {
     const sha256 = digest(bytes);
     this.#blobs.set(sha256, bytes);
@@ -69,7 +69,7 @@ export class Draft {
     return this.#blobs.get(sha256) ?? this.#store.blob(sha256);
   }
 
-  /** The collection, copied before its first change so that other readers keep theirs. */
+  /** The collection for changes. It is copied at its first change, so that other readers keep theirs. */
   #collection<N extends Name>(name: N): Map<string, Records[N]> {
     if (!this.#copied.has(name)) {
       this.#copied.add(name);
@@ -84,7 +84,7 @@ export class Draft {
 interface Change {
   readonly name: Name;
   readonly id: string;
-  /** The record, or null where it was removed. */
+  /** The record; null if it was removed. */
   readonly json: string | null;
 }
 
@@ -93,11 +93,11 @@ export class Store {
   readonly #onWrite: WriteHook;
   #state: State;
 
-  /** Opens or creates the file. @throws StoreLocked when another process has it open. */
+  /** Opens or creates the file. @throws StoreLocked if another process has it open. */
   static open(file: string, onWrite: WriteHook = () => {}): Store {
     const db = new DatabaseSync(file);
     try {
-      // An exclusive lock is taken by the first write and held until the process ends, however it ends.
+      // The first write takes an exclusive lock, and the process holds it until it ends, even if it is killed.
       db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
       db.exec(`BEGIN EXCLUSIVE;
         CREATE TABLE IF NOT EXISTS records (
@@ -124,14 +124,14 @@ export class Store {
     return this.#state;
   }
 
-  /** Contents of a module or a manifest. @throws Error if nobody put them: then the file was changed by hand. */
+  /** The contents of a module or a manifest. @throws Error if they are missing: then the file was changed by hand. */
   blob(sha256: string): Uint8Array {
     const contents = this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
     if (!(contents instanceof Uint8Array)) throw new Error(`account.db has no contents for module ${sha256}`);
     return contents;
   }
 
-  /** Writes the draft as one transaction; from then on it is the state. Blobs that nobody refers to go with it. */
+  /** Writes the draft in one transaction, and makes it the state. Deletes blobs that no record refers to. */
   commit(draft: Draft): void {
     this.#write("begin", "BEGIN IMMEDIATE");
     try {
@@ -185,7 +185,7 @@ export class Store {
   #load(): State {
     const load = <N extends Name>(name: N): Map<string, Records[N]> => {
       const rows = this.#db.prepare("SELECT id, record FROM records WHERE collection = ? ORDER BY sequence").all(name);
-      // The file is ours alone and was written by `commit`: its records have the types of model.ts.
+      // Only `commit` writes this file, so its records have the types of model.ts.
       return new Map(rows.map(({ id, record }) => [String(id), JSON.parse(String(record))]));
     };
     return {

@@ -1,13 +1,13 @@
-/** Live logs of Workers, as `wrangler tail` reads them: one WebSocket a tail, one message an event. */
+/** Live logs of Workers for `wrangler tail`: one WebSocket per tail, one message per event. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { newTag } from "./ids.ts";
 import { Listener } from "./listener.ts";
 
-/** WebSocket protocol that wrangler asks for. */
+/** The WebSocket protocol that wrangler asks for. */
 const PROTOCOL = "trace-v1";
 
-/** How long a tail may be open, as at Cloudflare. */
+/** How long a tail may stay open, as at Cloudflare. */
 const LIFETIME_MS = 6 * 60 * 60 * 1_000;
 
 interface Tail {
@@ -20,7 +20,7 @@ interface Tail {
 export class Tails {
   readonly #tails = new Map<string, Tail>();
 
-  /** A tail of the Worker that nobody listens to yet. */
+  /** Makes a tail of the Worker. Nobody listens yet. */
   open(worker: string): Tail {
     const tail = {
       id: newTag(),
@@ -36,7 +36,7 @@ export class Tails {
     return [...this.#tails.values()].filter((tail) => tail.worker === worker);
   }
 
-  /** Ends the tail; false when there is none. */
+  /** Ends the tail. False if there is none. */
   close(id: string): boolean {
     for (const listener of this.#tails.get(id)?.listeners ?? []) listener.close();
     return this.#tails.delete(id);
@@ -46,7 +46,7 @@ export class Tails {
     for (const id of [...this.#tails.keys()]) this.close(id);
   }
 
-  /** Takes a WebSocket for the tail of the id. Whoever has the id was given it by an authorised call. */
+  /** Accepts a WebSocket for the tail with this id. The id proves that an authorised call asked for it. */
   accept(id: string, incoming: IncomingMessage, socket: Duplex): boolean {
     const tail = this.#tails.get(id);
     if (tail === undefined) return false;
@@ -55,7 +55,7 @@ export class Tails {
     return true;
   }
 
-  /** Tells every listener of the event's Worker. */
+  /** Sends events to all listeners of their Workers. */
   publish(events: readonly unknown[]): void {
     for (const event of events) {
       if (typeof event !== "object" || event === null || !("scriptName" in event)) continue;

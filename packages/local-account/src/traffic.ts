@@ -1,27 +1,27 @@
-/** Which of the versions that share a Worker's traffic serves a client or runs an object. Pure, and always the same. */
+/** Chooses one of the versions that share a Worker's traffic, for a request or an object. Pure and deterministic. */
 import { createHash } from "node:crypto";
 import type { State, Version, Worker } from "./model.ts";
 import { servingVersions } from "./queries.ts";
 
-/** A version and its share in percent. */
+/** A version, and its share in percent. */
 export interface Serving {
   readonly version: Version;
   readonly percentage: number;
 }
 
-/** Set by a client that wants to stay with one version: equal keys get equal versions. Cloudflare's name. */
+/** Cloudflare's header for a client that wants to stay with one version: equal keys get equal versions. */
 export const KEY_HEADER = "cloudflare-workers-version-key";
 
-/** Set by a client that wants a certain version: `worker="<version id>"`, several by commas. Cloudflare's name. */
+/** Cloudflare's header for a client that wants a certain version: `worker="<version id>"`, several with commas. */
 export const OVERRIDE_HEADER = "cloudflare-workers-version-overrides";
 
-/** The versions of a split, oldest first: the order in which they share the points from 0 to 100. */
+/** The versions of a split, oldest first. */
 export const split = (state: State, workerId: string): Serving[] =>
   servingVersions(state, workerId).sort((a, b) => a.version.number - b.version.number);
 
 /**
- * The version that has `point` (0 to 100). The newest one has the low points, so that a rollout that grows moves
- * clients and objects from the old version to the new one and never back.
+ * The version that has `point` (0 to 100). The newest version has the low points. So when its share grows, clients and
+ * objects move from the old version to the new one, and never back.
  */
 export function versionAt(serving: readonly Serving[], point: number): Version | undefined {
   let end = 0;
@@ -32,7 +32,7 @@ export function versionAt(serving: readonly Serving[], point: number): Version |
   return serving[0]?.version;
 }
 
-/** The version for a request: the one it asks for if that serves, else by its key, else by `random` (0 to 1). */
+/** The version for a request: the one that it asks for, if that serves; else by its key, else by `random` (0 to 1). */
 export function versionFor(
   state: State,
   worker: Worker,
@@ -47,7 +47,7 @@ export function versionFor(
   return versionAt(serving, 100 * (headers.key === undefined ? random() : fraction(headers.key)));
 }
 
-/** A number from 0 to 1 that is always the same for a text. */
+/** A number from 0 to 1 that follows from a text. */
 const fraction = (text: string) => createHash("sha256").update(text).digest().readUInt32BE() / 2 ** 32;
 
 /** The version that a header of overrides names for the Worker. */

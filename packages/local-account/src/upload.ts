@@ -1,6 +1,6 @@
 /**
- * Reads what a client uploads as a version, in either form: wrangler's multipart body (a part `metadata` and one per
- * module) and the JSON of the versions API (modules in base64). Both become the same `Upload`.
+ * Reads an uploaded version, in either form: wrangler's multipart body (a part `metadata` and one per module) or the
+ * JSON of the versions API (modules in base64). Both become the same `Upload`.
  */
 import * as v from "valibot";
 import { AssetsBody, type AssetsUpload, toConfig } from "./assets/config.ts";
@@ -9,17 +9,17 @@ import { ApiError, invalid } from "./errors.ts";
 import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
 import { parse } from "./parse.ts";
 
-/** A version as uploaded, before anything is known about it. */
+/** A version as uploaded, before its modules were started. */
 export interface Upload {
   readonly modules: readonly UploadedModule[];
-  /** Null when there is no script, only assets. */
+  /** Null if there are only assets and no script. */
   readonly mainModule: string | null;
-  /** Null when the upload brings none. */
+  /** Null if the upload has none. */
   readonly assets: AssetsUpload | null;
-  /** Whether the newest version's assets stay where the upload brings none. */
+  /** Whether to keep the newest version's assets if the upload has none. */
   readonly keepAssets: boolean;
   readonly bindings: readonly Binding[];
-  /** Binding types that are kept from the previous version though not named. */
+  /** Types whose bindings are kept from the previous version even if the upload does not name them. */
   readonly keepBindings: readonly string[];
   readonly strictInherit: boolean;
   readonly compatibilityDate: string;
@@ -28,7 +28,7 @@ export interface Upload {
   readonly migrations: Migrations | null;
   readonly annotations: Readonly<Record<string, string>>;
   readonly extras: Readonly<Record<string, unknown>>;
-  /** Settings of the Worker, not of the version, that the multipart form carries along. */
+  /** Settings of the Worker, not of the version, which the multipart form has too. */
   readonly settings: WorkerSettings;
   readonly source: string;
 }
@@ -42,7 +42,7 @@ interface UploadedModule {
 const text = v.string();
 const texts = v.array(text);
 
-/** Settings that belong to the Worker and apply at once, whatever version serves. */
+/** Settings that belong to the Worker and apply at once, to any version. */
 export const Settings = v.object({
   logpush: v.optional(v.nullable(v.boolean())),
   tags: v.optional(v.nullable(texts)),
@@ -88,16 +88,16 @@ const JsonModule = v.object({
   content_base64: v.pipe(text, v.base64("must be base64")),
 });
 
-/** A date before which nothing had compatibility dates: Cloudflare's default for an upload without one. */
+/** Cloudflare's default for an upload without a compatibility date: the day when these dates began. */
 const DEFAULT_COMPATIBILITY_DATE = "2021-11-02";
 
-/** Members of the metadata that a version keeps and shows, and that have no effect on one machine. */
+/** Members of the metadata that a version keeps and shows, without effect on one machine. */
 const EXTRAS = ["limits", "placement", "usage_model", "cache_options", "package_dependencies"] as const;
 
-/** Members that would change what the Worker does, and that the account cannot do. */
+/** Members that the account cannot serve, and that would change what the Worker does. */
 const REFUSED = ["containers"] as const;
 
-/** Types of module that workerd can load, by content type, and what they are for it. */
+/** The content types of modules that workerd can load, with workerd's names for them. */
 export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" | "data" | "json"> = new Map([
   ["application/javascript+module", "esm"],
   ["text/javascript+module", "esm"],
@@ -109,7 +109,7 @@ export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" |
   ["application/json", "json"],
 ]);
 
-/** Kept, returned, and not part of the program. */
+/** Stored and returned, but not part of the program. */
 const SOURCE_MAP = "application/source-map";
 
 /** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
@@ -201,7 +201,7 @@ function toUpload(
   };
 }
 
-/** Settings of the assets. In the JSON form `_headers` and `_redirects` come as modules of these names. */
+/** The settings of the assets. In the JSON form, `_headers` and `_redirects` are modules with these names. */
 function assetsOf(
   sent: v.InferOutput<typeof AssetsBody> | null,
   modules: readonly UploadedModule[],

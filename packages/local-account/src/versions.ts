@@ -1,4 +1,4 @@
-/** Versions: what an upload becomes, and what a changed setting makes. A refusal throws before the draft is committed. */
+/** Makes versions from uploads and from changed settings. A refusal throws before the draft is committed. */
 import { assetsFor } from "./assets/sessions.ts";
 import { inherit, resolveBindings } from "./bindings.ts";
 import { now } from "./clock.ts";
@@ -12,13 +12,13 @@ import { currentDeployment, namespaceOf, versionOf, versionsOf, workerOf } from 
 import type { Draft } from "./store.ts";
 import type { Upload } from "./upload.ts";
 
-/** What running the modules once told about them. */
+/** What the account learned by starting the modules once. */
 export interface Inspection {
   readonly code: CodeExports;
   readonly startupTimeMs: number;
 }
 
-/** Adds a version to the Worker. With `deploy` its classes are reconciled and all traffic goes to it at once. */
+/** Adds a version to the Worker. With `deploy`, reconciles its classes and sends all traffic to it at once. */
 export function addVersion(
   draft: Draft,
   workerId: string,
@@ -48,9 +48,9 @@ export function addVersion(
 }
 
 /**
- * A version like the newest one with other bindings: what a changed secret or setting makes. With `deploy` it takes
- * over all traffic, and then the newest version must be the one that serves (10215): a change of a secret must not
- * deploy code that nobody deployed.
+ * Makes a version with the newest version's code and other bindings, after a change of a secret or a setting. With
+ * `deploy` it gets all traffic. Then the newest version must be the serving one (10215), because a new secret must not
+ * deploy code that nobody has deployed.
  */
 export function deriveVersion(
   draft: Draft,
@@ -96,7 +96,7 @@ export function deriveVersion(
   return versionOf(draft.state, version.id);
 }
 
-/** Whether the version has all traffic. A Worker that was never deployed has none to lose. */
+/** Whether the version has all traffic, or the Worker was never deployed. */
 function servesAlone(state: State, workerId: string, version: Version): boolean {
   const shares = currentDeployment(state, workerId)?.versions ?? [];
   return shares.length === 0 || (shares.length === 1 && shares[0]?.version_id === version.id);
@@ -148,7 +148,7 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
   };
 }
 
-/** Classes that the version declares live, and that its deployment would provision. */
+/** The classes that the version declares and that its deployment would provision. */
 function pendingClasses(state: State, worker: Worker, version: Version): ReadonlySet<string> {
   const declared = Object.entries(version.exports ?? {}).filter(([, entry]) => isLive(entry));
   return new Set(
@@ -158,5 +158,5 @@ function pendingClasses(state: State, worker: Worker, version: Version): Readonl
   );
 }
 
-/** Version that new settings and secrets are based on: the newest one. Undefined when there is none. */
+/** The newest version, on which new settings and secrets are based; undefined if there is none. */
 export const latestVersion = (state: State, workerId: string): Version | undefined => versionsOf(state, workerId)[0];

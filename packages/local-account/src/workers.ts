@@ -1,4 +1,4 @@
-/** Workers: made, renamed and removed, with all that is their own. A refusal throws before the draft is committed. */
+/** Creates, renames and removes Workers with everything that belongs to them. A refusal throws before the commit. */
 import { now } from "./clock.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newTag } from "./ids.ts";
@@ -6,7 +6,7 @@ import type { State, Worker } from "./model.ts";
 import { boundBy, namespacesOf, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 import type { Draft } from "./store.ts";
 
-/** @throws ApiError when no Worker can have the name: it is no name, or another one has it. */
+/** @throws ApiError if the name is not valid, or another Worker has it. */
 function refuseName(state: State, name: string): void {
   if (!/^[a-z0-9_][a-z0-9_-]{0,62}$/i.test(name))
     throw invalid(`name: '${name}' must be 1 to 63 letters, digits, '-' or '_', and not begin with '-'.`);
@@ -39,8 +39,8 @@ export function createWorker(draft: Draft, name: string, settings: Partial<Worke
 }
 
 /**
- * Gives the Worker another name. Versions, deployments and namespaces are the Worker's by its id, and stay; routes and
- * domains follow it. Refused while something else holds on to the old name.
+ * Renames the Worker. Its versions, deployments and namespaces refer to its id, and stay; its routes and domains
+ * follow. Refused while another Worker refers to the old name.
  */
 export function renameWorker(draft: Draft, worker: Worker, name: string): Worker {
   if (name === worker.name) return worker;
@@ -60,7 +60,7 @@ export function renameWorker(draft: Draft, worker: Worker, name: string): Worker
   return draft.put("workers", { ...worker, name });
 }
 
-/** Names of other Workers that have this one's name in a binding of any version, or wait for a class of it. */
+/** The names of other Workers that name this one in a binding of any version, or wait for a class of it. */
 function heldBy(state: State, { id, name }: Worker): string[] {
   const holders = [
     ...[...state.versions.values()].filter(({ bindings }) =>
@@ -73,14 +73,14 @@ function heldBy(state: State, { id, name }: Worker): string[] {
   return [...ids].flatMap((holder) => state.workers.get(holder)?.name ?? []).sort();
 }
 
-/** Removes the Worker and all that is its own: versions, deployments, namespaces, routes, domains. */
+/** Removes the Worker with its versions, deployments, namespaces, routes and domains. */
 export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void {
   const blocking = force ? [] : dependents(draft.state, worker);
   if (blocking.length > 0)
     throw new ApiError(
       400,
       10064,
-      `'${worker.name}' cannot be deleted: other Workers depend on it (${blocking.join(", ")}). Delete it with force=true to do so anyway.`,
+      `'${worker.name}' cannot be deleted: other Workers depend on it (${blocking.join(", ")}). force=true deletes it anyway.`,
     );
   const { state } = draft;
   for (const { id } of versionsOf(state, worker.id)) draft.delete("versions", id);
@@ -93,7 +93,7 @@ export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void
   draft.delete("workers", worker.id);
 }
 
-/** Names of other Workers that bind to this one or to its classes. */
+/** The names of other Workers that bind to this one or to its classes. */
 function dependents(state: State, worker: Worker): string[] {
   const names = new Set(
     namespacesOf(state, worker.id).flatMap(({ className, id }) => boundBy(state, worker, className, id)),

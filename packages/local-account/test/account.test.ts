@@ -1,4 +1,4 @@
-/** The account as a whole: who may ask, what is kept over a restart, what runs in front of it. */
+/** The account as a whole: access, restarts, the runtime, and the front door. */
 import { readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { account, live, refusal, type TestAccount, temporaryDirectory } from "./
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter"), tag: "one" };
 
-/** Status of a call with these headers, made without the SDK. */
+/** The status of a call with these headers, without the SDK. */
 function status(test: TestAccount, at: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const url = new URL(test.running.apiUrl + at);
@@ -22,7 +22,7 @@ function status(test: TestAccount, at: string, headers: Record<string, string>):
   });
 }
 
-it("lets in its own token on loopback names, and says 501 to what it does not know", async () => {
+it("accepts its own token on loopback names, and answers unknown calls with 501", async () => {
   const test = await account();
   const bearer = { authorization: `Bearer ${test.running.token}` };
   expect(await status(test, "/user", bearer)).toBe(200);
@@ -82,7 +82,7 @@ it("says which port is taken and how to choose another", async () => {
   await account({ dir });
 });
 
-it("serves a Worker with its address, its client and its version, and hides what it threw", async () => {
+it("gives a Worker its address, its client and its version, and hides the Worker's exceptions", async () => {
   const test = await account();
   const { id } = await test.deploy("app", { tag: "hello", bindings: [{ type: "version_metadata", name: "VERSION" }] });
   const url = `http://app.local.localhost:${test.running.port}/path?x=1`;

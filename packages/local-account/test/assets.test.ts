@@ -1,4 +1,4 @@
-/** Static assets through the API, as the SDK and the provider send them: sessions, versions, what is served, what is kept. */
+/** Static assets through the API, as the SDK and the provider send them: sessions, versions, serving, storage. */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
@@ -21,7 +21,7 @@ const BOUND = {
   bindings: [{ name: "ASSETS", type: "assets" }],
 };
 
-it("asks for missing files only, answers with a completion token after the last, and takes no other token", async () => {
+it("asks only for missing files, gives a completion token after the last, and accepts no other token", async () => {
   const test = await account();
   const session = await openSession(test, SITE);
   expect(session.buckets).toEqual([Object.values(SITE).map(hashOf)]);
@@ -49,7 +49,7 @@ it("asks for missing files only, answers with a completion token after the last,
   });
 });
 
-it("refuses what cannot be an asset, all mistakes at once", async () => {
+it("refuses files that cannot be assets, all mistakes at once", async () => {
   const test = await account({ plan: "free" });
   const register = (manifest: object) => test.call("post", "/workers/scripts/site/assets-upload-session", { manifest });
   const entry = { hash: hashOf("x"), size: 1 };
@@ -76,7 +76,7 @@ it("refuses what cannot be an asset, all mistakes at once", async () => {
   expect((await refusal(test.sdk.post(upload, form(wrong)))).message).toContain("base64=true");
 });
 
-it("refuses settings that no Worker can have", async () => {
+it("refuses invalid settings", async () => {
   const test = await account();
   const jwt = await uploaded(test, SITE);
   const refused = async (parts: Parts) => (await refusal(deployWithAssets(test, "site", parts))).message;
@@ -96,7 +96,7 @@ it("refuses settings that no Worker can have", async () => {
   expect((await test.workers()).names).toEqual([]);
 });
 
-it("refuses _headers and _redirects that Cloudflare refuses, though Miniflare would serve the rest", async () => {
+it("refuses _headers and _redirects that Cloudflare refuses, though Miniflare would skip the bad rules", async () => {
   const test = await account();
   const jwt = await uploaded(test, SITE);
   const refused = (config: object) => refusal(deployWithAssets(test, "site", { assets: { jwt, config } }));
@@ -121,7 +121,7 @@ it("refuses _headers and _redirects that Cloudflare refuses, though Miniflare wo
   ]);
   const dynamic = Array.from({ length: 101 }, (_, index) => `/${index}/* /x`).join("\n");
   expect((await refused({ _redirects: dynamic })).message).toContain("Line 101: Maximum number of dynamic rules");
-  // Without HTML handling `/` is not `/index.html`, and this is no loop.
+  // Without HTML handling `/` is not `/index.html`, so this is not a loop.
   await deployWithAssets(test, "site", {
     assets: { jwt, config: { html_handling: "none", _redirects: "/ /index.html 200" } },
   });
@@ -175,7 +175,7 @@ it("serves by html_handling, not_found_handling, run_worker_first, base_path, _h
   expect(await ask("/from/x")).toBe("302 to /about/x");
 });
 
-it("shows a version's settings again, and takes _headers and _redirects as modules", async () => {
+it("returns a version's settings, and takes _headers and _redirects as modules", async () => {
   const test = await account();
   const jwt = await uploaded(test, SITE);
   await test.ensure("site");
@@ -207,7 +207,7 @@ it("shows a version's settings again, and takes _headers and _redirects as modul
   expect(listed).toMatchObject({ has_assets: true, has_modules: false });
 });
 
-it("keeps assets where an upload says so, and through changes of secrets and settings", async () => {
+it("keeps assets if an upload says so, and through changes of secrets and settings", async () => {
   const test = await account();
   await deployWithAssets(test, "site", {
     ...BOUND,
@@ -222,7 +222,7 @@ it("keeps assets where an upload says so, and through changes of secrets and set
   expect((await test.ask("site", "/app/a.txt")).text).toBe("A");
   const script = codeOf({ tag: "no assets" });
   const config = { not_found_handling: "404-page" };
-  // Settings alone are what the provider sends for `assets` without a directory.
+  // The provider sends only settings for `assets` without a directory.
   expect(await deployWithAssets(test, "site", { code: script, assets: { config } })).toMatchObject({
     has_assets: false,
     has_modules: true,
@@ -240,7 +240,7 @@ it("refuses a split between versions under different base paths", async () => {
   expect((await refusal(test.split("site", shares))).message).toContain("base_path");
 });
 
-it("lets other Workers, cron triggers and exceptions through to a script behind assets", async () => {
+it("passes other Workers' calls, cron triggers and exceptions through to a script behind assets", async () => {
   const test = await account();
   const code = `
     import { WorkerEntrypoint } from "cloudflare:workers";
@@ -282,7 +282,7 @@ it("stores a file once, for as long as a version or a session has it, and surviv
   const again = await account({ dir });
   expect(await again.ask("site", "/a.txt")).toMatchObject({ text: "A", headers: { etag } });
   await deleteWorker(again, "site");
-  // What no other version has is gone; what was abandoned may still become one.
+  // Files that no other version has are deleted; files of an abandoned session may still become a version's.
   expect(stored(dir)).toBe(3);
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61 * 60_000 });
   await openSession(again, {});

@@ -1,4 +1,4 @@
-/** Static assets as a client of the API uploads them. Hashes are made as in Cloudflare's example for direct uploads. */
+/** Uploads static assets like a client of the API. Hashes are made as in Cloudflare's example for direct uploads. */
 import { createHash } from "node:crypto";
 import type { TestAccount } from "./support.ts";
 
@@ -29,7 +29,7 @@ export function send(test: TestAccount, jwt: string | undefined, ...texts: reado
   );
 }
 
-/** The whole way: returns the completion token. */
+/** Uploads files completely. Returns the completion token. */
 export async function uploaded(test: TestAccount, files: Files): Promise<string> {
   const session = await openSession(test, files);
   const missing = new Set(session.buckets?.flat());
@@ -42,7 +42,7 @@ export interface Parts {
   readonly [member: string]: unknown;
 }
 
-/** A version by the scripts API, as wrangler sends it, on the account's subdomain. Without code it has none. */
+/** Uploads a version by the scripts API like wrangler, on the account's subdomain. Without code it has no script. */
 export async function deployWithAssets(test: TestAccount, worker: string, parts: Parts): Promise<unknown> {
   const result = await putScript(test, worker, parts);
   await test.sdk.workers.scripts.subdomain.create(worker, {
@@ -53,7 +53,7 @@ export async function deployWithAssets(test: TestAccount, worker: string, parts:
   return result;
 }
 
-/** The upload alone. */
+/** Only the upload. */
 export async function putScript(test: TestAccount, worker: string, { code, ...metadata }: Parts): Promise<unknown> {
   const form = new FormData();
   form.append(

@@ -25,7 +25,7 @@ describe("several statements in one text", () => {
   });
 });
 
-it("makes, finds and deletes databases, and the data goes with them", async () => {
+it("creates, finds and deletes databases with their data", async () => {
   const dir = temporaryDirectory();
   const test = await account({ dir });
   const { sdk, id: account_id } = test;

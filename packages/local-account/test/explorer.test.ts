@@ -1,11 +1,11 @@
-/** What the page of the account shows of the inside: objects and their rows, keys, buckets, databases. */
+/** The data that the account's page shows: objects and their rows, keys, buckets, databases. */
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { account, live, type TestAccount, temporaryDirectory } from "./support.ts";
 import { data, get } from "./view-support.ts";
 
-/** `/<method>/<name>`: calls an object of the class `Room`, or writes to what is bound. */
+/** `/<method>/<name>`: calls an object of the class `Room`, or writes to a binding. */
 const ROOM = `
 import { DurableObject } from "cloudflare:workers";
 export class Room extends DurableObject {
@@ -72,7 +72,7 @@ const call = async (test: TestAccount, at: string): Promise<number> => {
   return Number(text);
 };
 
-it("lists a class's objects, the one written to last first, with names where an alarm or a look-up told them", async () => {
+it("lists a class's objects, last written first, with names that are known from an alarm or a look-up", async () => {
   const { test, rooms } = await withRoom();
   expect(await data(test, `objects/${rooms}`)).toMatchObject({ total: 0, pages: 1, objects: [] });
   await call(test, "/say/lobby");
@@ -90,12 +90,12 @@ it("lists a class's objects, the one written to last first, with names where an 
   expect(found).toEqual({ id: list.objects[1].id, name: "lobby", exists: true });
   expect((await data(test, `objects/${rooms}`)).objects[1].name).toBe("lobby");
   expect(await data(test, `objects/${rooms}/find?name=nobody`)).toMatchObject({ exists: false });
-  // An id finds its object, too, and is no name.
+  // An id finds its object too, and is not a name.
   await data(test, `objects/${rooms}/find?name=${found.id}`);
   expect((await data(test, `objects/${rooms}/${found.id}`)).object.name).toBe("lobby");
 });
 
-it("shows the tables of an object and their rows, page by page, whatever they are called and hold", async () => {
+it("shows the tables of an object and their rows, page by page, with any names and values", async () => {
   const { test, rooms } = await withRoom();
   await call(test, "/say/lobby/120");
   await call(test, "/odd/lobby");
@@ -125,7 +125,7 @@ it("shows the tables of an object and their rows, page by page, whatever they ar
   expect(long).toEqual({ type: "text", value: "x".repeat(4_000), length: 10_000 });
 });
 
-it("shows what the key-value methods stored as values, and an object that stored nothing as such", async () => {
+it("shows values of the key-value methods, and that an object has stored nothing", async () => {
   const { test, rooms } = await withRoom();
   await call(test, "/remember/lobby");
   const { id } = await data(test, `objects/${rooms}/find?name=lobby`);
@@ -141,7 +141,7 @@ it("shows what the key-value methods stored as values, and an object that stored
   expect(await data(test, `objects/${rooms}/${id}`)).toMatchObject({ tables: [], shown: null });
 });
 
-it("reads while the object is written to, deleted and made anew, and neither disturbs a write nor leaves a file", async () => {
+it("reads while the object is written, deleted and created again, disturbs no write and leaves no file", async () => {
   const dir = temporaryDirectory();
   const { test, rooms } = await withRoom({ dir });
   await call(test, "/say/busy");
@@ -170,10 +170,10 @@ it("reads while the object is written to, deleted and made anew, and neither dis
       data(test, `objects/${rooms}/${ids[0]}`),
       get(test.running.apiPort, `/data/objects/${rooms}/${ids[1]}`),
     ]);
-    // Rows and their count are of one moment, and no later look sees less.
+    // Rows and their count are of one moment, and no later read sees fewer.
     expect(busy.shown.total).toBeGreaterThanOrEqual(seen);
     expect(busy.shown.rows.length).toBe(Math.min(busy.shown.total, 50));
-    // Between its end and its next beginning there is no file of it.
+    // Between its deletion and its next creation it has no file.
     expect([200, 404], gone.text).toContain(gone.status);
     expect(JSON.parse(gone.text).shown?.total ?? 0).toBeLessThanOrEqual(1);
     seen = busy.shown.total;
@@ -184,7 +184,7 @@ it("reads while the object is written to, deleted and made anew, and neither dis
   expect((await data(test, `objects/${rooms}/${ids[0]}`)).shown.total).toBe(60);
   await test.close();
 
-  // Now nobody has the files open. Who looks at them opens none, either.
+  // Now nobody has the files open, and reading them opens none.
   const folder = path.join(dir, "data", "do", rooms);
   const files = readdirSync(folder);
   const again = await account({ dir });
@@ -193,7 +193,7 @@ it("reads while the object is written to, deleted and made anew, and neither dis
   expect(readdirSync(folder)).toEqual(files);
 });
 
-it("says what is not there, and reads no other file", async () => {
+it("says what does not exist, and reads no other file", async () => {
   const { test, rooms } = await withRoom();
   const { apiPort } = test.running;
   for (const [at, words] of [
@@ -213,7 +213,7 @@ it("says what is not there, and reads no other file", async () => {
 it("shows keys and values of KV, page by page", async () => {
   const test = await account();
   const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "reads" });
-  // Nothing was ever written to it: that is known without making it reachable, which would restart what runs.
+  // It is known to be empty without making it reachable, which would restart the runtime.
   expect(await data(test, `kv/${id}`)).toEqual({ id, title: "reads", keys: [], next: null });
 
   const at = `/storage/kv/namespaces/${id}`;
@@ -246,10 +246,10 @@ it("shows keys and values of KV, page by page", async () => {
   });
   expect(await data(test, `kv/${id}/value?key=raw`)).toEqual({ key: "raw", bytes: 3, text: null, isCut: false });
   const gone = await get(test.running.apiPort, `/data/kv/${id}/value?key=gone`);
-  expect([gone.status, JSON.parse(gone.text).error]).toEqual([404, 'reads has no key "gone" any more.']);
+  expect([gone.status, JSON.parse(gone.text).error]).toEqual([404, 'reads no longer has the key "gone".']);
 });
 
-it("shows what is known of the objects of a bucket, and not what is in them", async () => {
+it("shows the metadata of a bucket's objects, and not their contents", async () => {
   const test = await account();
   await test.call("post", "/r2/buckets", { name: "blobs" });
   expect(await data(test, "buckets/blobs")).toEqual({ key: "blobs", name: "blobs", objects: [], next: null });

@@ -3,18 +3,18 @@ import { expect, it } from "vitest";
 import { Faults, parseFault } from "../src/faults.ts";
 import { account, refusal } from "./support.ts";
 
-it("hits the calls that match, from the n-th on, as often as asked", () => {
+it("hits matching calls, from the n-th on, as often as asked", () => {
   const faults = new Faults([parseFault("POST /accounts/*/versions 503 after nth=2 times=2")]);
   const hits = Array.from({ length: 4 }, () => faults.hit("POST", "/accounts/a/workers/workers/w/versions")?.kind);
   expect(hits).toEqual([undefined, "503", "503", undefined]);
   expect(faults.hit("GET", "/accounts/a/workers/workers/w/versions")).toBeUndefined();
 });
 
-it.each(["", "POST /x", "POST /x 418", "POST /x 503 sometimes"])("refuses '%s' and tells the syntax", (text) => {
+it.each(["", "POST /x", "POST /x 418", "POST /x 503 sometimes"])("refuses '%s' and shows the syntax", (text) => {
   expect(() => parseFault(text)).toThrow("A fault is <method|*>");
 });
 
-it("fails a call before it took effect or after", async () => {
+it("fails a call before or after it takes effect", async () => {
   const test = await account({ faults: [parseFault("POST */namespaces 503 before seconds=7")] });
   const create = (title: string) => test.sdk.kv.namespaces.create({ account_id: test.id, title });
   const titles = async () => {

@@ -24,7 +24,7 @@ const namespace = (className: string, fields: Partial<Namespace> = {}): Namespac
   ...fields,
 });
 
-/** The Worker `app` among others: `code` is what it exports, `have` what it owns. */
+/** The Worker `app` among others. `code`: its exports; `have`: its namespaces. */
 function situation(
   declared: Situation["declared"],
   given: {
@@ -62,7 +62,7 @@ describe("a live entry", () => {
     expect(second.changesClasses).toBe(false);
   });
 
-  it("is refused without its class, by whether the namespace exists", () => {
+  it("is refused without its class, with a scenario that depends on the namespace", () => {
     expect(scenarios(situation({ A: LIVE }, { have: ["A"] }))).toEqual(["A: config_export_not_in_code"]);
     expect(scenarios(situation({ A: LIVE }))).toEqual(["A: config_references_nonexistent_class"]);
   });
@@ -71,7 +71,7 @@ describe("a live entry", () => {
     expect(scenarios(situation({ A: KV }, { code: ["A"], have: ["A"] }))).toEqual(["A: storage_type_mismatch"]);
   });
 
-  it("keeps key-value storage where it is, and creates none", () => {
+  it("keeps existing key-value storage, and creates none", () => {
     const old = namespace("A", { storage: "legacy-kv" });
     expect(scenarios(situation({ A: KV }, { code: ["A"], have: [old] }))).toEqual([]);
     expect(scenarios(situation({ A: KV }, { code: ["A"] }))).toEqual(["A: invalid_export"]);
@@ -79,14 +79,14 @@ describe("a live entry", () => {
   });
 });
 
-describe("what no entry speaks of", () => {
-  it("is refused when it is provisioned, and names the Workers that bind to it", () => {
+describe("a class without an entry", () => {
+  it("is refused if it is provisioned, naming the Workers that bind to it", () => {
     const of = situation({}, { code: ["A"], have: ["A", "B"], bound: { B: ["other"] } });
     expect(scenarios(of)).toEqual(["A: provisioned_class_missing_from_config", "B: orphaned_provisioned_namespace"]);
     expect(reconcile(of).errors[1]?.referencing_scripts).toEqual(["other"]);
   });
 
-  it("is only mentioned when it is in the code alone", () => {
+  it("is only mentioned if it is only in the code", () => {
     expect(scenarios(situation({}, { code: ["A"] }))).toEqual([]);
     expect(info(situation({}, { code: ["A"] }))).toEqual(["A: code_class_not_in_exports"]);
   });
@@ -127,7 +127,7 @@ describe("a renamed tombstone", () => {
     expect(info(of)).toEqual(["A: tombstone_class_still_in_code"]);
   });
 
-  it("is stale once applied, and creates the new class where the old one never was", () => {
+  it("is stale once applied, and creates the new class if the old one never existed", () => {
     const applied = situation({ A: renamed("B"), B: LIVE }, { code: ["B"], have: ["B"], bound: { A: ["other"] } });
     expect(info(applied)).toEqual(["A: stale_tombstone"]);
     expect(reconcile(applied).report.info[0]?.referencing_scripts).toEqual(["other"]);
@@ -150,8 +150,8 @@ describe("a renamed tombstone", () => {
 
   it.each([
     ["itself", { A: renamed("A") }],
-    ["what is no class name", { A: renamed("not a name") }],
-    ["what is not declared", { A: renamed("B") }],
+    ["an invalid class name", { A: renamed("not a name") }],
+    ["an undeclared class", { A: renamed("B") }],
     ["another tombstone", { A: renamed("B"), B: DELETED }],
     ["the target of another rename", { A: renamed("C"), B: renamed("C"), C: LIVE }],
   ])("is refused towards %s", (_, declared) => {
@@ -225,7 +225,7 @@ describe("a transfer", () => {
     expect(scenarios(situation({ A: expecting("source") }, { code: ["A"], ...given }))).toEqual([`A: ${scenario}`]);
   });
 
-  it("says so when it was received already", () => {
+  it("is reported as complete if it was received already", () => {
     const of = situation(
       { A: expecting("source") },
       { code: ["A"], others: source, have: [namespace("A", { transferredFrom: "source" })] },

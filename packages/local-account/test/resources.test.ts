@@ -1,4 +1,4 @@
-/** What a Worker is bound to and reached by: KV, R2, routes, custom domains, other Workers, cron triggers. */
+/** The bindings and addresses of a Worker: KV, R2, routes, custom domains, other Workers, cron triggers. */
 import { describe, expect, it } from "vitest";
 import { account, live, refusal } from "./support.ts";
 
@@ -57,7 +57,7 @@ it("keeps buckets and their objects, and deletes only empty ones", async () => {
   expect(await refusal(test.call("get", "/r2/buckets/blobs"))).toMatchObject({ status: 404, code: 10006 });
 });
 
-it("refuses bindings to what is not there, and types that it does not serve, by name", async () => {
+it("refuses bindings to missing things, and types that it does not serve, by name", async () => {
   const test = await account();
   const deploy = (binding: object) => refusal(test.deploy("app", { bindings: [binding] }));
   expect(await deploy({ type: "kv_namespace", name: "KV", namespace_id: "nothing" })).toMatchObject({ code: 10041 });
@@ -72,7 +72,7 @@ it("refuses bindings to what is not there, and types that it does not serve, by 
   });
 });
 
-it("lets a Worker write to Analytics Engine, and keeps nothing of it", async () => {
+it("lets a Worker write to Analytics Engine, and drops the data", async () => {
   const test = await account();
   await test.deploy("app", {
     bindings: [{ type: "analytics_engine", name: "EVENTS", dataset: "events" }],
@@ -82,7 +82,7 @@ it("lets a Worker write to Analytics Engine, and keeps nothing of it", async () 
 });
 
 describe("addresses", () => {
-  it("routes of a zone reach their Workers, the most specific one first", async () => {
+  it("routes of a zone reach their Workers, the most specific route first", async () => {
     const test = await account();
     await test.deploy("site", { tag: "site" });
     await test.deploy("api", { tag: "api" });
@@ -139,7 +139,7 @@ describe("addresses", () => {
   });
 });
 
-it("lets Workers call each other, and lets go of one that is deleted by force", async () => {
+it("lets Workers call each other, and removes the binding to a Worker that is deleted by force", async () => {
   const test = await account();
   await test.deploy("back", { fetch: "return Response.json({ tag: 'back' });" });
   await test.deploy("front", {
@@ -155,7 +155,7 @@ it("lets Workers call each other, and lets go of one that is deleted by force", 
   expect(await test.workers()).toEqual({ names: ["front"] });
 });
 
-it("gives a Worker another name: versions, objects, routes and domains stay with it", async () => {
+it("renames a Worker, which keeps its versions, objects, routes and domains", async () => {
   const test = await account();
   const { sdk, id: account_id } = test;
   await test.deploy("visits", { classes: ["Room"], bound: ["Room"], exports: live("Room"), tag: "one" });
@@ -183,7 +183,7 @@ it("gives a Worker another name: versions, objects, routes and domains stay with
   }
 });
 
-it("keeps a Worker's name while another has it, or is bound to it", async () => {
+it("refuses to rename a Worker to a taken name, or while another is bound to it", async () => {
   const test = await account();
   await test.deploy("taken", {});
   await test.deploy("app", { classes: ["Room"], bound: ["Room"], exports: live("Room") });

@@ -1,4 +1,4 @@
-/** A local account for a test, small Workers to deploy to it, and requests to what was deployed. */
+/** A local account for a test, small Workers to deploy to it, and requests to them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -7,14 +7,14 @@ import Cloudflare, { APIError } from "cloudflare";
 import { onTestFinished } from "vitest";
 import { type RunningAccount, type StartOptions, startAccount } from "../src/index.ts";
 
-/** A directory that is gone when the test is over. */
+/** A directory that is deleted after the test. */
 export function temporaryDirectory(): string {
   const dir = mkdtempSync(path.join(tmpdir(), "local-account-"));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** An account of the test's own, closed when it is over. */
+/** A new account, which is closed after the test. */
 export async function account(options: Partial<StartOptions> = {}): Promise<TestAccount> {
   const running = await startAccount({ dir: options.dir ?? temporaryDirectory(), port: 0, apiPort: 0, ...options });
   const test = new TestAccount(running);
@@ -22,7 +22,7 @@ export async function account(options: Partial<StartOptions> = {}): Promise<Test
   return test;
 }
 
-/** What a class of a test's Worker does when it is called: counts, and says which code ran. */
+/** A class of a test's Worker: counts its calls, and says which code ran. */
 const classCode = (name: string, tag: string) => `
 export class ${name} extends DurableObject {
   async add() {
@@ -33,18 +33,18 @@ export class ${name} extends DurableObject {
 }`;
 
 export interface Program {
-  /** Durable Object classes that the code exports. */
+  /** The Durable Object classes that the code exports. */
   readonly classes?: readonly string[];
-  /** Classes that it binds to, of its own or of another Worker: the binding has the name of the class. */
+  /** The classes that it binds to, its own or another Worker's. The binding has the name of the class. */
   readonly bound?: readonly (string | { readonly class: string; readonly worker: string })[];
   readonly exports?: Readonly<Record<string, object>>;
   readonly migrations?: object;
-  /** Said by every answer, so that a test sees which code ran. */
+  /** In every answer, so that a test sees which code ran. */
   readonly tag?: string;
   /** More bindings. */
   readonly bindings?: readonly object[];
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Put in place of the request handler: the body of `fetch(request, env)`. */
+  /** Replaces the body of the request handler `fetch(request, env)`. */
   readonly fetch?: string;
 }
 
@@ -100,11 +100,11 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The body as JSON; throws where it is none. */
+  /** The body as JSON. Throws if it is not JSON. */
   readonly json: () => Record<string, unknown>;
 }
 
-/** A refusal of the API as a test compares it. */
+/** A refusal of the API, for comparison in a test. */
 export interface Refusal {
   readonly status: number | undefined;
   readonly code: number | undefined;
@@ -132,7 +132,7 @@ export class TestAccount {
     await this.running.close();
   }
 
-  /** A call of the API below the account, with the envelope's result. @throws the SDK's error when it is refused. */
+  /** A call to the API below the account. Returns the envelope's result. @throws the SDK's error if it is refused. */
   async call(method: "get" | "post" | "put" | "patch" | "delete", at: string, body?: unknown): Promise<unknown> {
     const answer = await this.sdk[method]<{ result: unknown }>(
       `/accounts/${this.id}${at}`,
@@ -141,7 +141,7 @@ export class TestAccount {
     return answer.result;
   }
 
-  /** Makes the Worker if there is none, uploads the program and deploys it at once. Returns the version. */
+  /** Creates the Worker if there is none, uploads the program and deploys it at once. Returns the version. */
   async deploy(worker: string, program: Program): Promise<Version> {
     await this.ensure(worker);
     return version(await this.call("post", `/workers/workers/${worker}/versions?deploy=true`, versionBody(program)));
@@ -168,7 +168,7 @@ export class TestAccount {
     return { names };
   }
 
-  /** Sends the traffic of a Worker to versions by their shares. */
+  /** Splits the traffic of a Worker between versions by their shares. */
   split(worker: string, shares: Readonly<Record<string, number>>, query = ""): Promise<unknown> {
     return this.call("post", `/workers/scripts/${worker}/deployments${query}`, {
       strategy: "percentage",
@@ -176,7 +176,7 @@ export class TestAccount {
     });
   }
 
-  /** Namespaces of the account as `worker/Class`, with their ids. */
+  /** The account's namespaces as `worker/Class`, with their ids. */
   async namespaces(): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
     for await (const namespace of this.sdk.durableObjects.namespaces.list({ account_id: this.id }))
@@ -222,7 +222,7 @@ export interface Version {
   readonly report: Report | undefined;
 }
 
-/** The parts of `exports_reconciliation` that tests look at. */
+/** The parts of `exports_reconciliation` that tests use. */
 export interface Report {
   readonly created: readonly string[];
   readonly deleted: readonly string[];
@@ -244,7 +244,7 @@ function version(result: unknown): Version {
   return { id: result.id, number: result.number, report: result.exports_reconciliation };
 }
 
-/** What the API refused; fails the test when it did not. */
+/** The refusal of a call. Fails the test if the call succeeds. */
 export async function refusal(call: Promise<unknown>): Promise<Refusal> {
   const error = await call.then(
     () => undefined,

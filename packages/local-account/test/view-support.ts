@@ -1,4 +1,4 @@
-/** Asks the page of an account, as a browser does. */
+/** Requests to the page of an account, like a browser's. */
 import { request } from "node:http";
 import { expect } from "vitest";
 import type { TestAccount } from "./support.ts";
@@ -25,7 +25,7 @@ export function get(port: number, path: string, headers: Readonly<Record<string,
   });
 }
 
-/** What the page asks for, as JSON. */
+/** The page's data, as JSON. */
 export async function data(test: TestAccount, path: string) {
   const { status, text } = await get(test.running.apiPort, `/data/${path}`);
   expect(status, text).toBe(200);

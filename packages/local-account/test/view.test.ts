@@ -1,9 +1,9 @@
-/** The page of the account: what is there, for a person, without a token and without a secret. */
+/** The account's page: shows the account to a person, without a token and without secrets. */
 import { expect, it } from "vitest";
 import { account, live, type TestAccount, temporaryDirectory } from "./support.ts";
 import { data, get } from "./view-support.ts";
 
-/** Entries of the history as lines, the newest first: `+ class Room`. */
+/** The entries of the history as lines, newest first: `+ class Room`. */
 async function history(test: TestAccount): Promise<string[]> {
   const { history } = await data(test, "overview");
   return history.items.flatMap(
@@ -12,7 +12,7 @@ async function history(test: TestAccount): Promise<string[]> {
   );
 }
 
-it("is a page of its own scripts and styles, for pages of this machine only", async () => {
+it("has only its own scripts and styles, and answers only pages of this machine", async () => {
   const { apiPort } = (await account()).running;
   const page = await get(apiPort, "/");
   expect(page.status).toBe(200);
@@ -75,7 +75,7 @@ it("answers 304 until something changes", async () => {
   expect((await get(apiPort, "/data/overview", headers)).status).toBe(200);
 });
 
-it("keeps a history: what was made, renamed, moved and removed, and where traffic went, over a restart", async () => {
+it("keeps a history of creations, renames, transfers, removals and traffic, over a restart", async () => {
   const dir = temporaryDirectory();
   const test = await account({ dir });
   await test.call("post", "/storage/kv/namespaces", { title: "reads" });
@@ -103,7 +103,7 @@ it("keeps a history: what was made, renamed, moved and removed, and where traffi
   });
   const third = await test.upload("app", { classes: ["Lobby"], exports: live("Lobby") });
   await test.split("app", { [second.id]: 90, [third.id]: 10 });
-  // What changes nothing that is told is no entry.
+  // A change of nothing visible makes no entry.
   await test.split("app", { [second.id]: 90, [third.id]: 10 });
   expect((await history(test)).slice(0, 6)).toEqual([
     "~ traffic 90 % to version 2, 10 % to version 3",

@@ -1,4 +1,4 @@
-/** One of each resource type, in the shape that a test asks for by config. */
+/** A program with one resource of each type. The config says in which shape. */
 import { writeFileSync } from "node:fs";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";

@@ -1,14 +1,14 @@
-/** What a test may ask of the program beside this file. */
+/** The settings of the program beside this file. */
 export interface Shape {
   /** Title of the KV namespace. */
   readonly title?: string;
-  /** Whether there is one; true by default. */
+  /** Whether there is a KV namespace; true by default. */
   readonly cache?: boolean;
-  /** Protects it. */
+  /** Whether to protect it. */
   readonly protect?: boolean;
-  /** The module that the Worker's text is from. */
+  /** The module with the Worker's text. */
   readonly code?: "one" | "two";
-  /** Name of the bucket: another one replaces it. */
+  /** Name of the bucket. Another name replaces the bucket. */
   readonly bucket?: string;
   /** Keeps the bucket when it is deleted or replaced. */
   readonly retain?: boolean;
@@ -17,6 +17,6 @@ export interface Shape {
   /** A zone for a route and a custom domain, and with them a cron trigger. */
   readonly zone?: string;
   readonly mistake?: "for people" | "of the program";
-  /** File that the process of the program writes its id to. */
+  /** The file into which the program's process writes its id. */
   readonly pidFile?: string;
 }

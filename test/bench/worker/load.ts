@@ -1,34 +1,34 @@
-/** How a subject of the bench is put under load, on each side: test/<pattern>/worker/bench.ts has them as `subjects`. */
+/** The load of a subject of the bench, on each side: test/<pattern>/worker/bench.ts exports it as `subjects`. */
 import type { Side } from "../measure.ts";
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Result {
   readonly operations: number;
   readonly ms: number;
 }
 
-/** Works for so long, with so many callers at once. */
+/** Makes calls for `ms` milliseconds, `concurrency` at a time. */
 export type Load = (run: { readonly concurrency: number; readonly ms: number }) => Promise<Result>;
 
 /** One operation. */
 export type Call = () => Promise<unknown>;
 
-/** By the name of a subject: its load on a side. What it needs first is made before the clock runs. */
+/** By the name of a subject: prepares its load on a side. The clock starts after that. */
 export type Subjects<Bindings> = Readonly<Record<string, (env: Bindings, side: Side) => Promise<Load>>>;
 
-/** The floor of every pattern: an object that does nothing. */
+/** The binding of the floor, an object that does nothing. */
 export interface WithFloor {
   FLOOR: DurableObjectNamespace<import("./floor.ts").Floor>;
 }
 
-/** What the objects of the bench are called. */
+/** The name of the bench's objects. */
 export const NAME = "bench";
 export const URL_OF_OBJECT = "https://object/";
 
-/** Begins a run of a side. In the first one it makes what the calls need; a stub is of one run alone. */
+/** Begins a run of a side. The first run prepares what the calls need. A stub serves one run only. */
 type Begin<Bindings> = (env: Bindings, isFirst: boolean) => Call | Promise<Call>;
 
-/** A subject of single calls, over and over. Where the floor needs no other way, it is a call to one object. */
+/** A subject of single calls, repeated. By default the floor is a call to one object. */
 export function calls<Bindings extends WithFloor>(
   sides: Readonly<Record<"naive" | "ours", Begin<Bindings>>>,
   floor: Begin<Bindings> = floorOf,
@@ -46,13 +46,13 @@ function floorOf({ FLOOR }: WithFloor): Call {
   return () => stub.call();
 }
 
-/** The article's way is asked by `fetch`. */
+/** A call by `fetch`, as in the article's way. */
 export function fetching(namespace: DurableObjectNamespace): Call {
   const stub = namespace.getByName(NAME);
   return async () => (await stub.fetch(URL_OF_OBJECT)).text();
 }
 
-/** Calls over and over, so many at once, until the time is over. */
+/** Repeats a call, `concurrency` at a time, until the time is over. */
 async function repeat(call: Call, { concurrency, ms }: Parameters<Load>[0]): Promise<Result> {
   const start = Date.now();
   let operations = 0;

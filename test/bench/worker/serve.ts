@@ -1,7 +1,7 @@
 /**
- * The Worker under measurement. A POST runs a subject on a side for a while and tells how many operations there were:
- * the load comes from inside workerd, so that what is measured is the objects and not HTTP. A GET goes to the pattern
- * whose folder is the path: for what only a client from outside can see.
+ * The Worker under measurement. A POST runs a subject on a side for a while, and answers with the number of operations.
+ * The load comes from inside workerd, so that it measures the objects and not HTTP. A GET, for measures with clients
+ * outside the Worker, goes to the pattern whose folder is the path.
  */
 import type { Side } from "../measure.ts";
 import type { Subjects } from "./load.ts";
@@ -13,7 +13,7 @@ interface Run {
   readonly ms: number;
 }
 
-/** What a pattern's bench is (test/<pattern>/worker/bench.ts). */
+/** The exports of a pattern's test/<pattern>/worker/bench.ts. */
 export interface Bench<Bindings> {
   readonly subjects: Subjects<Bindings>;
   /** Answers a client from outside. */
@@ -29,7 +29,7 @@ export function serve<Bindings>(benches: Readonly<Record<string, Bench<Bindings>
       if (visit) return visit(request, env);
       const { subject, side, ...run } = await request.json<Run>();
       const load = await subjects[subject]?.(env, side);
-      return load ? Response.json(await load(run)) : new Response(`Nothing is called ${subject}`, { status: 404 });
+      return load ? Response.json(await load(run)) : new Response(`There is no subject ${subject}`, { status: 404 });
     },
   };
 }

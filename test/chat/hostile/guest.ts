@@ -1,4 +1,4 @@
-/** A client over a real WebSocket that can do what a browser never would: stop reading, and go on sending. */
+/** A client over a real WebSocket that can misbehave: it can stop reading, and go on sending. */
 import * as v from "valibot";
 import { type ClientOptions, WebSocket } from "ws";
 
@@ -19,7 +19,7 @@ export interface GuestOptions {
 export class Guest {
   readonly closed: Promise<{ code: number }>;
   token = "";
-  /** Numbers of the messages that came, in their order. */
+  /** The numbers of the messages, in the order in which they came. */
   readonly seqs: number[] = [];
   readonly #socket: WebSocket;
   readonly #waiting: { readonly type: string; readonly resolve: (frame: Frame) => void }[] = [];
@@ -27,23 +27,23 @@ export class Guest {
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.on("close", (code) => resolve({ code })));
-    // A connection that breaks is closed, which is what is looked at.
+    // A broken connection is closed too; the tests look at that.
     socket.on("error", () => {});
     socket.on("message", (data) => this.#receive(v.parse(Frame, JSON.parse(String(data)))));
   }
 
-  /** @throws Error where it is refused. */
+  /** Joins a room. @throws Error if it is refused. */
   static async join(url: string, room: string, options: GuestOptions = {}): Promise<Guest> {
     const guest = await Guest.attempt(url, room, options);
     if (guest instanceof Guest) return guest;
     throw new Error(`refused with ${guest}`);
   }
 
-  /** Joins and has read the greeting; or the status of the refusal. */
+  /** Joins and reads the greeting, or returns the status of the refusal. */
   static attempt(url: string, room: string, { token, after }: GuestOptions = {}): Promise<Guest | number> {
     const address = new URL(`/room/${room}/ws${after === undefined ? "" : `?after=${after}`}`, url);
     address.protocol = "ws:";
-    // What has read the close waits no longer for the end of the line than this.
+    // After a close frame, wait this long at most for the end of the connection.
     const options: ClientOptions & { closeTimeout: number } = { closeTimeout: 2_000 };
     const socket = new WebSocket(address, token === undefined ? ["chat"] : ["chat", token], options);
     const guest = new Guest(socket);
@@ -57,7 +57,7 @@ export class Guest {
     });
   }
 
-  /** The newest number that came. */
+  /** The newest number that has come. */
   get last(): number {
     return this.seqs.at(-1) ?? 0;
   }
@@ -72,7 +72,7 @@ export class Guest {
     this.#socket.send(typeof frame === "string" || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
-  /** Says something; resolves with the number that it has got. */
+  /** Sends a message, and resolves with its number. */
   async say(text: string): Promise<{ seq: number }> {
     const ack = this.next("ack");
     this.send({ type: "chat", text });

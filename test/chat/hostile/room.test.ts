@@ -1,6 +1,6 @@
 /**
- * A room and hostile clients, over real WebSockets against the Worker in workerd. What is measured is printed; ratios
- * are taken within one run, because the machine is whatever it is.
+ * A room and hostile clients, over real WebSockets, with the Worker in workerd. The measures are printed. They are
+ * compared within one run, because machines differ.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { workerdMemory } from "../../bench/memory.ts";
@@ -24,17 +24,17 @@ const at = (sorted: readonly number[], share: number) =>
   sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0;
 /** A room of its own for each attempt. */
 const named = (name: string) => `${name}-${crypto.randomUUID().slice(0, 8)}`;
-/** What else runs on the machine may hit one attempt. */
+/** Other load on the machine may spoil one attempt. */
 const MEASURED = { retry: 2 };
 const shown = (ms: number) => `${Math.round(ms * 10) / 10} ms`;
 
 describe("one user with 300 sockets", () => {
   const SOCKETS = 300;
-  /** Samples of others: ten of them, at the limit of what one user may say. */
+  /** Ten others, each at the limit of messages for one user. */
   const SPEAKERS = 10;
   const EACH = 18;
 
-  /** From sending to the ack, of people who say something in turn, in milliseconds. */
+  /** The milliseconds from sending to the ack, of people who take turns. */
   async function acks(room: string): Promise<number[]> {
     const speakers = await socketsOf(room, SPEAKERS);
     const times: number[] = [];
@@ -50,9 +50,9 @@ describe("one user with 300 sockets", () => {
     return times.sort((a, b) => a - b);
   }
 
-  it("gets ten of them, and what it does there slows nobody", MEASURED, async () => {
+  it("gets ten of them, and slows nobody", MEASURED, async () => {
     const crowded = named("crowded");
-    // The first run warms up; what it takes is not counted.
+    // The first run warms up, and does not count.
     await acks(named("warm-up"));
     const quiet = await acks(named("quiet"));
 
@@ -73,7 +73,7 @@ describe("one user with 300 sockets", () => {
         frames += 2;
       }
     }, 100);
-    // Those that are closed for it come back, as often as they are let in.
+    // Sockets that are closed for it reconnect as often as they are let in.
     const returning = setInterval(() => {
       void Guest.attempt(worker.url, crowded, { token: first.token }).then((back) => {
         if (back instanceof Guest) admitted.push(back);
@@ -89,18 +89,18 @@ describe("one user with 300 sockets", () => {
         `p99 ${shown(at(quiet, 0.99))}; ratio ${ratio.toFixed(1)}`,
     );
     for (const socket of admitted) socket.leave();
-    // Of a machine that is busy with something else, nothing can be said in milliseconds.
+    // On a busy machine, an absolute time says nothing.
     if (at(quiet, 0.99) < 30) expect(at(pressed, 0.99)).toBeLessThan(100);
     expect(at(pressed, 0.99) / Math.max(at(quiet, 0.99), 10)).toBeLessThan(3);
   });
 });
 
 describe("thirty sockets that never read", () => {
-  /** Messages that a room keeps, where its stack says nothing else. */
+  /** How many messages a room keeps by default. */
   const HISTORY_LIMIT = 100;
   const SPEAKERS = 10;
   const EACH = 19;
-  /** Two bytes a character in UTF-8: 8 KB a message. */
+  /** Two bytes per character in UTF-8: 8 KB per message. */
   const TEXT = "é".repeat(4_000);
 
   async function talk(room: string): Promise<number> {
@@ -111,14 +111,14 @@ describe("thirty sockets that never read", () => {
         last = (await speaker.say(TEXT)).seq;
         speaker.send({ type: "seen", seq: last });
       }
-      // One address has half of the room's 100 messages in a second.
+      // One address may send half of the room's 100 messages a second.
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
     for (const speaker of speakers) speaker.leave();
     return last;
   }
 
-  /** Thirty of three people, half of which ping; how many messages were said, and the first and the last of them. */
+  /** Opens thirty sockets of three people, half of which ping. Returns the last number, and one socket of each kind. */
   async function attack(room: string): Promise<{ last: number; silent: Guest; pinging: Guest }> {
     const owners = await socketsOf(room, 3);
     const rest = await Promise.all(owners.map(({ token }) => socketsOf(room, 9, token)));
@@ -144,7 +144,7 @@ describe("thirty sockets that never read", () => {
     MEASURED,
     async () => {
       const unread = named("unread");
-      // What the first of them needs, the runtime keeps for the next.
+      // The runtime keeps the memory of the first attack for the next.
       await attack(named("before"));
       const before = workerdMemory();
       const { last, silent, pinging } = await attack(unread);
@@ -153,7 +153,7 @@ describe("thirty sockets that never read", () => {
       const change = (after - before) / before;
       report(
         `30 sockets that never read, ${last} messages of 8 KB: workerd ${before} MiB before, ${after} MiB after ` +
-          `(${(change * 100).toFixed(1)} %); who gave no sign was sent ${silent.last}, who pinged ${pinging.last}`,
+          `(${(change * 100).toFixed(1)} %); a silent socket was sent ${silent.last}, a pinging one ${pinging.last}`,
       );
       const resumed = await Guest.join(worker.url, unread, { token: silent.token, after: silent.last });
       const first = Math.max(silent.last + 1, last - HISTORY_LIMIT + 1);
@@ -165,7 +165,7 @@ describe("thirty sockets that never read", () => {
 });
 
 describe.concurrent("a client", () => {
-  it("whose line is dead leaves presence within a minute", async () => {
+  it("whose connection is dead leaves presence within a minute", async () => {
     const watcher = await Guest.join(worker.url, "half-open");
     const dead = await Guest.join(worker.url, "half-open");
     dead.send('{"type":"ping"}');
@@ -174,7 +174,7 @@ describe.concurrent("a client", () => {
     const beat = setInterval(() => watcher.send('{"type":"ping"}'), 20_000);
     await inTime(65_000, watcher.next("user_left"), () => "nobody was said to have left");
     clearInterval(beat);
-    report(`a dead line left presence after ${shown(performance.now() - since)}`);
+    report(`a dead connection left presence after ${shown(performance.now() - since)}`);
     expect(performance.now() - since).toBeLessThan(61_000);
     watcher.leave();
     dead.leave();

@@ -1,8 +1,8 @@
-/** The Worker as it is released, in workerd, with storage on disk; its rate limiter lets everybody pass. */
+/** The release's Worker in workerd, with storage on disk. Its rate limiter lets everybody pass. */
 import { patterns } from "../../../worker/patterns.ts";
 import { type Bench, startEntry } from "../../bench/runtime.ts";
 
-/** What is tried here is what stands behind the limiter. */
+/** These tests are about the code behind the limiter. */
 const AMPLE = { capacity: 1_000_000, periodSeconds: 60 };
 
 export type Hostile = Bench;

@@ -1,4 +1,4 @@
-/** Chat rooms under load: fifty sockets say something, and all of them hear all of it. */
+/** Chat rooms under load: fifty sockets send messages, and each gets all of them. */
 import { DurableObject } from "cloudflare:workers";
 import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
 import type { ChatRoomDO } from "../../../worker/chat/room.ts";
@@ -10,10 +10,10 @@ export { NaiveChatRoom } from "./naive.ts";
 const SOCKETS = 50;
 /** Below the room's limit of 20 messages in 10 seconds a user. */
 const MESSAGES_PER_SOCKET = 18;
-/** A client of ours says what it has seen after so many messages, as a room wants it. */
+/** A client sends `seen` after so many messages, as a room demands. */
 const SEEN_EVERY = 50;
 
-/** The floor of a room: it tells everybody what was said, and stores nothing. */
+/** The floor of a room: passes messages on, and stores nothing. */
 export class FloorRoom extends DurableObject {
   #seq = 0;
 
@@ -42,13 +42,13 @@ export const subjects: Subjects<Bindings> = {
   "plain-chat": async (env, side) => talking(env, side, {}),
 };
 
-/** A crowd from outside: straight into the room, past the rate limiter. */
+/** Lets a crowd from outside into the room, past the rate limiter. */
 export function visit(request: Request, env: Bindings): Promise<Response> {
   const userId = new URL(request.url).searchParams.get("user") ?? NAME;
   return env.CHAT_ROOM.getByName("crowd").fetch(joinRequest({ userId }));
 }
 
-/** Round after round; the time of joining does not count. */
+/** Sends messages in rounds. The time of joining does not count. */
 function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): Load {
   return async ({ ms }) => {
     const total = { operations: 0, ms: 0 };
@@ -62,7 +62,7 @@ function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): L
 }
 
 async function talk(join: (userId: string) => Promise<WebSocket>, saysSeen: boolean): Promise<Result> {
-  // Somebody new in each round: a user's budget is not for rounds without a pause.
+  // New users in each round, because a user's budget does not allow rounds without a pause.
   const round = crypto.randomUUID();
   const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(`user-${i}-${round}`)));
   const expected = SOCKETS * MESSAGES_PER_SOCKET;
@@ -91,7 +91,7 @@ async function talk(join: (userId: string) => Promise<WebSocket>, saysSeen: bool
   return { operations: expected, ms };
 }
 
-/** How many messages a frame shows, without the cost of reading it. */
+/** How many messages a frame has, without the cost of parsing it. */
 function messagesIn(frame: string): number {
   if (frame.startsWith('{"type":"messages"')) return frame.split('"seq":').length - 1;
   return frame.startsWith('{"type":"message"') ? 1 : 0;

@@ -1,4 +1,4 @@
-/** A room under random faults, beside a model that knows what must hold; and under bad frames of every kind. */
+/** A room under random faults, checked against a model; and under bad frames of every kind. */
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { ChatClient, type ChatEvent } from "../../../worker/chat/panel/client.ts";
@@ -48,11 +48,11 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
   const until = async (done: () => boolean) => {
     while (!done()) {
       await Promise.race([new Promise<void>((resolve) => (wake = resolve)), scheduler.wait(100)]);
-      // Time goes on, so that who was told to wait may speak.
+      // Moves the clock, so that clients that were told to wait may send.
       vi.setSystemTime(Date.now() + 500);
     }
   };
-  // Everybody is there before the first word, so that everybody must see all of them.
+  // Everybody has joined before the first message, so everybody must see all of them.
   await until(() => clients.every((client) => client.opened()));
   for (let i = 0; i < operations; i++) {
     vi.setSystemTime(Date.now() + 200);
@@ -60,7 +60,7 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
     speaker?.say(`${speaker.name}: ${speaker.sent.length}`);
     tally.add("messages");
     await maybeFault(dice, tally, () => roomObject(room));
-    // Nobody is so far behind that the room would not have what they missed any more.
+    // Nobody falls so far behind that the room no longer has the messages that they missed.
     await until(() => clients.every(({ count }) => i - count.message < MAX_BEHIND));
   }
   cutting = false;
@@ -85,7 +85,7 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
   expect(violations).toBe(0);
 });
 
-it("WebSocket: bad frames are answered to their sender only, and the room lives on", async () => {
+it("WebSocket: bad frames are answered to their sender only, and the room goes on", async () => {
   const tally = new Tally();
   const room = newRoom();
   const bystander = await join(room);
@@ -105,7 +105,7 @@ it("WebSocket: bad frames are answered to their sender only, and the room lives 
   );
   await fc.assert(
     fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 20 }), async (frames) => {
-      // Somebody new each time: a room's patience with one user ends.
+      // A new user each time, because a room's patience with one user ends.
       const sender = await join(room);
       for (const bad of frames) sender.socket.send(bad);
       tally.add("frames", frames.length);
@@ -115,7 +115,7 @@ it("WebSocket: bad frames are answered to their sender only, and the room lives 
       await sender.closed;
       const seen = new Set((await bystander.settled()).map(({ type }) => type));
       expect(seen.difference(new Set(["user_joined", "user_left", "presence"]))).toEqual(new Set());
-      // Patience with the bystander's questions, too.
+      // The bystander's questions use up patience too.
       vi.setSystemTime(Date.now() + 1_000);
     }),
     { numRuns: Math.ceil(operations / 10), seed },

@@ -1,11 +1,11 @@
-/** The browser's client of the room, against the real room: whatever is cut when, nothing is lost, doubled or reordered. */
+/** The browser's client against the real room: no cut loses, doubles or reorders a message. */
 import { evictDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
 import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
 
-/** Cuts connections after so many frames, in both directions together, and then after so many more. */
+/** Cuts a connection after so many frames, counted in both directions, and the next one after so many more. */
 function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: () => number } {
   const left = [...cuts];
   let frames = 0;
@@ -49,7 +49,7 @@ function client(room: string, cuts: number[] = []) {
 const MINE = ["one", "two", "three", "four"];
 const THEIRS = ["uno", "due", "tre"];
 
-/** Two clients say things to each other, the first over a connection that is cut; both must see all of it once. */
+/** Two clients talk, the first over a connection that is cut. Both must see every message once. */
 async function conversation(cuts: number[]): Promise<number> {
   const room = newRoom();
   const other = client(room);
@@ -74,7 +74,7 @@ async function conversation(cuts: number[]): Promise<number> {
 describe("the client", () => {
   it("loses and repeats nothing, wherever its connection is cut", async () => {
     let cutAt = 0;
-    // Until the conversation is over before it comes to the cut.
+    // Until the conversation ends before the cut.
     while ((await conversation([cutAt])) > 0) cutAt++;
     expect(cutAt).toBeGreaterThan(MINE.length * 2 + THEIRS.length);
   }, 60_000);
@@ -89,7 +89,7 @@ describe("the client", () => {
     );
   }, 60_000);
 
-  it("stays the same anonymous user over reconnections, and is told who that is", async () => {
+  it("stays the same anonymous user over reconnections, and learns its id", async () => {
     const room = newRoom();
     const one = client(room, [3, 2, 2]);
     await one.until(() => one.cutsDone() < 3 && one.opened() > 0);
@@ -100,7 +100,7 @@ describe("the client", () => {
     expect(one.chat.authorization).toMatch(/^Bearer anon\./);
   });
 
-  it("resumes after the room's eviction, with what was said meanwhile", async () => {
+  it("resumes after the room's eviction, with the missed messages", async () => {
     const room = newRoom();
     const one = client(room);
     await one.until(() => one.opened() === 1);
@@ -126,7 +126,7 @@ describe("the client", () => {
     expect(shown.at(-1)).toBe(112);
   });
 
-  it("says what it has seen, and is not taken for one who does not read", async () => {
+  it("sends `seen`, and so does not count as a client that does not read", async () => {
     const room = newRoom();
     const one = client(room);
     await one.until(() => one.opened() === 1);
@@ -135,7 +135,7 @@ describe("the client", () => {
     expect(one.opened()).toBe(1);
   });
 
-  it("answers a room that asks whether it is there", () => {
+  it("answers the room's ping", () => {
     const said: string[] = [];
     let ask = (_: string) => {};
     const chat = new ChatClient({
@@ -151,7 +151,7 @@ describe("the client", () => {
     expect(said).toEqual(['{"type":"ping"}']);
   });
 
-  it("is told what the room refuses, and sends what comes after it", async () => {
+  it("reports a refused message, and sends the next ones", async () => {
     const one = client(newRoom());
     const bad = one.chat.send("x".repeat(5_000));
     const good = one.chat.send("fine");
@@ -160,7 +160,7 @@ describe("the client", () => {
     expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
   });
 
-  it("waits when it has said too much, and keeps the order", async () => {
+  it("waits when it has sent too much, and keeps the order", async () => {
     const room = newRoom();
     const one = client(room);
     const said = Array.from({ length: 22 }, (_, i) => `${i}`);

@@ -1,4 +1,4 @@
-/** What goes from a room, and when: a message, the room, and what strangers have left alone. */
+/** Deletion: of a message, of a room, and of rooms that unknown callers have left unused. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
@@ -20,7 +20,7 @@ afterEach(() => {
 });
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-/** Everything that a room keeps. */
+/** Everything that a room stores. */
 const stored = (room: string) =>
   runInDurableObject(roomObject(room), async (_, { storage }) => ({
     tables: storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray()
@@ -41,7 +41,7 @@ async function attach(room: string, { token }: Member): Promise<string> {
 }
 const remove = (path: string, headers: Record<string, string> = ADMIN) => ask(path, { method: "DELETE", headers });
 
-describe("a message that is taken away", () => {
+describe("a message that is deleted", () => {
   it("loses its text and its file, keeps its number, and everybody is told", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
@@ -63,7 +63,7 @@ describe("a message that is taken away", () => {
     expect((await remove(`/room/${room}/messages/x`)).status).toBe(400);
   });
 
-  it.runIf(folders.includes("session"))("may be by the room's owner too, and by nobody else", async () => {
+  it.runIf(folders.includes("session"))("may be deleted by the room's owner too, and by nobody else", async () => {
     const room = newRoom();
     const logIn = async (userId: string) => {
       const { body } = await call("/session", { json: { userId }, headers: ADMIN });
@@ -103,8 +103,8 @@ describe("a room that is deleted", () => {
   });
 });
 
-describe("a room of strangers", () => {
-  it("goes thirty days after the last word in it, once nobody is there", async () => {
+describe("a room of unknown callers", () => {
+  it("is deleted thirty days after its last message, if nobody is in it", async () => {
     const room = newRoom();
     const member = await join(room);
     await member.say("one", { attachment: await attach(room, member) });
@@ -126,7 +126,7 @@ describe("a room of strangers", () => {
     expect(await stored(room)).toEqual(NOTHING);
   });
 
-  it("stays once somebody known has spoken in it", async () => {
+  it("is kept once a known user has sent a message", async () => {
     const room = newRoom();
     const [stranger, admin] = [await join(room), await join(room, { headers: ADMIN })];
     await stranger.say("one");
@@ -142,7 +142,7 @@ describe("a room of strangers", () => {
     expect(await stored(room)).toMatchObject({ alarm: null });
   });
 
-  it("that was only joined and looked at stores nothing", async () => {
+  it("that was only joined and read stores nothing", async () => {
     const room = newRoom();
     const member = await join(room);
     await call(`/room/${room}/messages`);
@@ -153,7 +153,7 @@ describe("a room of strangers", () => {
 });
 
 describe.runIf(folders.includes("rate-limit"))("new rooms", () => {
-  it("cost their makers more than those that are there", async () => {
+  it("cost their makers more than existing rooms", async () => {
     const from = { "CF-Connecting-IP": "203.0.113.78" };
     const rooms = Array.from({ length: 62 }, newRoom);
     const statuses = [];

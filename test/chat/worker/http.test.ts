@@ -29,7 +29,7 @@ describe("GET /room/:roomId/messages", () => {
     expect(await page(newRoom())).toEqual({ messages: [], first: 1, last: 0, gap: false });
   });
 
-  it("pages in both directions, in order, and tells of a gap", async () => {
+  it("pages in both directions, in order, and reports a gap", async () => {
     const room = newRoom();
     await fill(room, 110);
     expect(seqs(await page(room))).toEqual(range(11, 110));
@@ -164,7 +164,7 @@ describe("an attachment", () => {
     expect([await blobs(room), await rowsLeft(room)]).toEqual([1, 1]);
   });
 
-  it("that never arrives is given up after ten minutes", async () => {
+  it("that never arrives is abandoned after ten minutes", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
     const stub = roomObject(room);
@@ -176,7 +176,7 @@ describe("an attachment", () => {
     expect(await stub.reserve({ ...file, key: "k21" })).toBe("reserved");
   });
 
-  it("is refused where the room's files take too much space, until some go", async () => {
+  it("is refused if the room's files take too much space, until some are deleted", async () => {
     const stub = roomObject(newRoom());
     const file = { blob: "b", type: "image/png", userId: "u" };
     const most = 1_000 * 1_024 * 1_024;
@@ -187,7 +187,7 @@ describe("an attachment", () => {
     expect(await stub.reserve({ ...file, key: "b", size: 2 })).toBe("reserved");
   });
 
-  it("is for members: 401 for nobody, 403 for others, and for members only once it was sent", async () => {
+  it("is for members: 401 without a name, 403 for others, and for members only once it was sent", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
     const stranger = await join(newRoom());
@@ -199,7 +199,7 @@ describe("an attachment", () => {
     expect((await download(room, key, b)).status).toBe(200);
     expect((await download(room, key, stranger)).status).toBe(403);
     expect((await download(newRoom(), key, b)).status).toBe(404);
-    // Who has left is no member any more, but whoever has written in the room is.
+    // A user who has left may not read it, unless they have a message in the history.
     await b.say("nice");
     b.close();
     await b.closed;
@@ -295,7 +295,7 @@ describe("an attachment", () => {
     expect(await runDurableObjectAlarm(roomObject(room))).toBe(false);
   });
 
-  it("that is never sent goes after an hour, not before, though the alarm comes early, late and twice", async () => {
+  it("that is never sent is deleted after an hour, not before, if the alarm runs early, late and twice", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
     await stays(room);
@@ -314,7 +314,7 @@ describe("an attachment", () => {
     expect(await runDurableObjectAlarm(stub)).toBe(false);
   });
 
-  it("that R2 would not delete is tried again, for ever", async () => {
+  it("that R2 fails to delete is tried again until it succeeds", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
     const member = await join(room);

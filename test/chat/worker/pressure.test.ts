@@ -1,4 +1,4 @@
-/** A room under pressure: budgets by user, address and room; who does not read; who is not there any more. */
+/** A room under pressure: budgets by user, address and room; clients that do not read; dead connections. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
@@ -15,7 +15,7 @@ const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 const typesOf = (frames: readonly { type: string }[]) => frames.map(({ type }) => type);
 
-/** What the stack says of rooms, to rooms that wake from now on. */
+/** Changes the stack's chat settings, for rooms that wake from now on. */
 async function whereSettingsAre(changes: object): Promise<void> {
   const chat = await runInDurableObject(
     roomObject(newRoom()),
@@ -28,7 +28,7 @@ async function whereSettingsAre(changes: object): Promise<void> {
   });
 }
 
-/** Straight into the room, as a user of a name. */
+/** Joins the room's object directly, as this user. */
 async function enter(room: string, userId: string): Promise<Member> {
   const { webSocket, status } = await roomObject(room).fetch(joinRequest({ userId }));
   if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
@@ -42,7 +42,7 @@ const enterAll = (room: string, count: number) =>
   Promise.all(Array.from({ length: count }, (_, i) => enter(room, `user-${i}`)));
 
 describe("sockets", () => {
-  it("are ten a user: the next is 429 until one closes, over hibernation; others still come in", async () => {
+  it("are ten per user: the next is 429 until one closes, also after hibernation; others can still join", async () => {
     const room = newRoom();
     const first = await join(room);
     const token = first.token ?? "";
@@ -58,7 +58,7 @@ describe("sockets", () => {
     expect((await join(room, { token })).userId).toBe(first.userId);
   });
 
-  it("are bounded for all users of one network address", async () => {
+  it("are limited for all users of one network address together", async () => {
     await whereSettingsAre({ socketsPerAddress: 3 });
     const room = newRoom();
     const headers = { "CF-Connecting-IP": "10.9.8.7" };
@@ -69,7 +69,7 @@ describe("sockets", () => {
     expect((await join(room)).userId).toMatch(/^anon-/);
   });
 
-  it("cannot be opened and closed without end by one user", async () => {
+  it("cannot be opened and closed for ever by one user", async () => {
     stopClock();
     const room = newRoom();
     const watcher = await join(room);
@@ -87,7 +87,7 @@ describe("sockets", () => {
       await member.closed;
     }
     expect(joins).toBe(60);
-    // Each was a user who came and went; past twenty pieces of news in a second, they are gathered.
+    // Each was a user who came and went. Above twenty announcements a second, they are collected into one frame.
     expect((await watcher.settled()).length).toBeLessThanOrEqual(20);
     pass(60_000);
     expect((await knock(room, { token })).status).toBe(101);
@@ -95,7 +95,7 @@ describe("sockets", () => {
 });
 
 describe("messages", () => {
-  it("are 20 in 10 seconds of one user on all sockets together, over hibernation and new sockets", async () => {
+  it("are 20 in 10 seconds for one user on all sockets, also after hibernation and on new sockets", async () => {
     stopClock();
     const room = newRoom();
     const a = await join(room);
@@ -117,7 +117,7 @@ describe("messages", () => {
     expect(await c.say("again")).toMatchObject({ seq: 21 });
   });
 
-  it("are bounded for one address at half of what the room takes, and for the room", async () => {
+  it("are limited for one address to half of the room's limit, and for the room", async () => {
     await whereSettingsAre({ messagesPerSecond: 6 });
     stopClock();
     const room = newRoom();
@@ -141,7 +141,7 @@ describe("messages", () => {
 });
 
 describe("typing and presence", () => {
-  it("one user's typing is passed on once a second, from however many sockets", async () => {
+  it("one user's typing is passed on once a second, for all their sockets together", async () => {
     stopClock();
     const room = newRoom();
     const a = await join(room);
@@ -152,7 +152,7 @@ describe("typing and presence", () => {
     expect(typesOf(await watcher.settled())).toEqual(["typing"]);
   });
 
-  it("many who come at once are one frame", async () => {
+  it("many joins at once are one frame", async () => {
     stopClock();
     const room = newRoom();
     const watcher = await enter(room, "watcher");
@@ -162,7 +162,7 @@ describe("typing and presence", () => {
     expect(await watcher.settled()).toEqual([]);
   });
 
-  it("are off above 100 people, who are told how many there are, and on again below", async () => {
+  it("are off above 100 people, who get the count, and on again below", async () => {
     stopClock();
     const room = newRoom();
     const members = await enterAll(room, 100);
@@ -192,12 +192,12 @@ describe("typing and presence", () => {
 });
 
 describe("a reader", () => {
-  it("who gives no sign is closed with 1013 past 200 messages, and resumes exactly there", async () => {
+  it("that gives no sign is closed with 1013 after 200 messages, and resumes exactly there", async () => {
     const room = newRoom();
     const reader = await join(room);
     await fill(room, 150);
     await evictDurableObject(roomObject(room));
-    // What was sent since it was last written down does not count: less than 20 messages.
+    // Messages since the attachment was last written do not count: fewer than 20.
     await fill(room, 80);
     expect(await reader.closed).toMatchObject({ code: 1013, reason: expect.stringContaining("?after=") });
     let last = 0;
@@ -209,7 +209,7 @@ describe("a reader", () => {
     expect(resumed.history.map(({ seq }) => seq)).toEqual(Array.from({ length: 230 - last }, (_, i) => last + 1 + i));
   }, 60_000);
 
-  it("who gives no sign is closed past 256 KiB", async () => {
+  it("that gives no sign is closed after 256 KiB", async () => {
     const room = newRoom();
     const reader = await join(room);
     const text = "\u00e9".repeat(4_000);
@@ -234,7 +234,7 @@ describe("a reader", () => {
     expect(reader.socket.readyState).toBe(WebSocket.OPEN);
   }, 60_000);
 
-  it("who says what it has seen stays; what else it says does not count any more", async () => {
+  it("that sends `seen` stays; its other frames no longer count as signs", async () => {
     const room = newRoom();
     const reader = await join(room);
     await fill(room, 150);
@@ -250,7 +250,7 @@ describe("a reader", () => {
     expect(await reader.closed).toMatchObject({ code: 1013 });
   }, 60_000);
 
-  it("cannot have seen what was not said", async () => {
+  it("cannot have seen a message that was not sent", async () => {
     const member = await join(newRoom());
     await member.say("one");
     member.send({ type: "seen", seq: 2 });
@@ -258,8 +258,8 @@ describe("a reader", () => {
   });
 });
 
-describe("who is not there any more", () => {
-  it("is asked, and leaves within a minute; who answers stays", async () => {
+describe("a dead connection", () => {
+  it("gets a ping, and is closed within a minute; a client that answers stays", async () => {
     stopClock();
     const room = newRoom();
     const [here, gone, quiet] = [await join(room), await join(room), await join(room)];
@@ -282,7 +282,7 @@ describe("who is not there any more", () => {
     expect((await join(room)).greeting.at(-1)).toMatchObject({ users: { length: 3 } });
   });
 
-  it("is looked for by an alarm where two are, and not where one is", async () => {
+  it("is looked for by an alarm in a room of two, and not in a room of one", async () => {
     const room = newRoom();
     const alarm = () => runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
     await join(room);
@@ -297,7 +297,7 @@ describe("who is not there any more", () => {
     expect(await alarm()).toBeNull();
   });
 
-  it("costs one alarm in 25 seconds where everybody pings every 20", async () => {
+  it("costs one alarm in 25 seconds if everybody pings every 20", async () => {
     stopClock();
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
@@ -318,7 +318,7 @@ describe("who is not there any more", () => {
     expect(looks).toBeLessThanOrEqual(300 / 25);
   });
 
-  it("with a ping that the runtime answers is there", async () => {
+  it("is not one whose pings the runtime answers", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
@@ -335,11 +335,11 @@ describe("who is not there any more", () => {
 
 describe("patience", () => {
   it.each([
-    ["frames that are wrong", () => "{", "error"],
+    ["invalid frames", () => "{", "error"],
     ["a message that is sent again and again", () => ({ type: "chat", text: "x", clientId: "x" }), "ack"],
     ["a message under a used id", (i: number) => ({ type: "chat", text: `${i}`, clientId: "x" }), "error"],
   ] as const)(
-    "for %s ends in 1008 for its sender, whatever socket it comes from, and others notice nothing",
+    "for %s ends with 1008 for its sender, on any socket, and others notice nothing",
     async (...[, frame, answer]) => {
       stopClock();
       const room = newRoom();
@@ -355,7 +355,7 @@ describe("patience", () => {
     },
   );
 
-  it("is the user's, not the socket's: who comes back at once is refused, and let in after a while", async () => {
+  it("is the user's, not the socket's: a user who comes back at once is refused, and let in later", async () => {
     stopClock();
     const room = newRoom();
     const victim = await join(room);
@@ -370,7 +370,7 @@ describe("patience", () => {
     expect((await knock(room, { token })).status).toBe(101);
   });
 
-  it("for pings that wake the room, and for keys that are pressed, is large, and ends", async () => {
+  it("is larger for pings that wake the room and for typing signs, and ends too", async () => {
     stopClock();
     for (const frame of ['{ "type": "ping" }', '{"type":"typing"}']) {
       const member = await join(newRoom());
@@ -383,12 +383,12 @@ describe("patience", () => {
 });
 
 describe("who joins", () => {
-  it("is in no URL", () => {
+  it("is not in the URL", () => {
     const request = joinRequest({ userId: "alice", address: "10.0.0.1", session: "s" });
     expect(request.url).toBe("https://room/");
   });
 
-  it("may have the longest name there is, in bytes; a longer one is refused with 400 where it is given", async () => {
+  it("may have a name of the most bytes; a longer one is refused with 400 where it is given", async () => {
     const begin = async (userId: string) => call("/session", { json: { userId }, headers: ADMIN });
     expect((await begin("é".repeat(126))).status).toBe(400);
     const userId = `${unique().slice(0, 8)}${"é".repeat(116)}`;
@@ -408,7 +408,7 @@ describe("who joins", () => {
     expect(visitor.userId).toBe(`guest-${userId}`);
   });
 
-  it("finds attachments of sockets below 2 KiB", async () => {
+  it("keeps the socket's attachment below 2 KiB", async () => {
     const room = newRoom();
     const { webSocket } = await roomObject(room).fetch(
       joinRequest({

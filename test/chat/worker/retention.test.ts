@@ -1,4 +1,4 @@
-/** Retention by age: what is too old is shown to nobody, then deleted with its file, and its number never comes again. */
+/** Retention by age: old messages are hidden, then deleted with their files, and their numbers are never used again. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -8,7 +8,7 @@ import { join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** What the stack says of rooms, to rooms that wake from now on: objects have an environment that is not the test's. */
+/** Changes the stack's chat settings, for rooms that wake from now on: objects have an `env` that is not the test's. */
 const chat = await runInDurableObject(roomObject(newRoom()), (room) => stackOf(Reflect.get(room, "env")).settings.chat);
 
 beforeEach(() => {
@@ -52,7 +52,7 @@ async function aRoom(): Promise<{ room: string; member: Member }> {
   return { room, member };
 }
 
-it("a message is shown until it is too old, and not a moment longer, whenever the alarm comes", async () => {
+it("a message is shown until it is too old, and not a moment longer, whenever the alarm runs", async () => {
   const { room } = await aRoom();
   pass(4 * DAY_MS - 1);
   expect(await page(room)).toEqual({ seqs: [1, 2, 3], first: 1, last: 3, gap: false });
@@ -63,7 +63,7 @@ it("a message is shown until it is too old, and not a moment longer, whenever th
   expect((await join(room, { after: 1 })).greeting[0]).toEqual({ type: "gap", after: 1, first: 3 });
 });
 
-it("the alarm deletes it: early nothing, late all, twice no more, and comes again for the next", async () => {
+it("the alarm deletes it: nothing early, all of it late, no more twice, and sets itself for the next", async () => {
   const { room } = await aRoom();
   expect((await stored(room)).alarm).toBe(Date.now() + 4 * DAY_MS);
   await runDurableObjectAlarm(roomObject(room));
@@ -75,7 +75,7 @@ it("the alarm deletes it: early nothing, late all, twice no more, and comes agai
   }
 });
 
-it("a room whose messages are all gone sets no alarm, and goes on with its numbers, over an eviction", async () => {
+it("a room whose messages are all deleted sets no alarm, and continues its numbers after an eviction", async () => {
   const { room, member } = await aRoom();
   await stays(room);
   pass(8 * DAY_MS);
@@ -87,12 +87,12 @@ it("a room whose messages are all gone sets no alarm, and goes on with its numbe
   expect((await join(room, { after: 2 })).greeting[0]).toEqual({ type: "gap", after: 2, first: 4 });
   expect(await member.say("four")).toMatchObject({ seq: 4 });
   expect(await stored(room)).toMatchObject({ seqs: [4] });
-  // With others in the room its alarm comes sooner, to look whether they still are.
+  // With others in the room the alarm runs sooner, to look for silent sockets.
   await runDurableObjectAlarm(roomObject(room));
   expect(await stored(room)).toMatchObject({ seqs: [4] });
 });
 
-it("an attachment goes with its message", async () => {
+it("an attachment is deleted with its message", async () => {
   const room = newRoom();
   const member = await join(room);
   const response = await fetchApp(`/room/${room}/attachments`, {
@@ -111,7 +111,7 @@ it("an attachment goes with its message", async () => {
   expect(await blobs()).toBe(0);
 });
 
-it("where it is set for a room that has old messages, they go when somebody comes", async () => {
+it("if it is set for a room with old messages, they are deleted when somebody joins", async () => {
   delete chat.retentionDays;
   const { room } = await aRoom();
   await stays(room);
@@ -132,7 +132,7 @@ it("without the setting messages stay, up to the limit", async () => {
   expect((await page(room)).seqs).toEqual([1, 2, 3]);
 });
 
-it("a clock that goes back keeps nothing longer and gives no number twice", async () => {
+it("a clock that goes back keeps no message longer and uses no number twice", async () => {
   const { room, member } = await aRoom();
   pass(-2 * DAY_MS);
   await member.say("four, said to be two days older than three");

@@ -1,4 +1,4 @@
-/** The chat room, over its WebSockets: order, resume, presence, limits; over hibernation and crashes. */
+/** The chat room over its WebSockets: order, resume, presence and limits, through hibernation and crashes. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -38,7 +38,7 @@ describe("joining", () => {
     expect(member.userId).toMatch(/^anon-/);
   });
 
-  it("with the token of an anonymous user is that user, and the subprotocol is answered", async () => {
+  it("with an anonymous user's token is that user, and confirms the subprotocol", async () => {
     const room = newRoom();
     const first = await join(room);
     const response = await knock(room, { token: first.token ?? "" });
@@ -113,7 +113,7 @@ describe("identity", () => {
     return { headers: { Authorization: `Bearer ${token}` } };
   };
 
-  it("is the session's user, one presence on all tabs, and no token is given out for it", async () => {
+  it("is the session's user, listed once for all tabs, and gets no anonymous token", async () => {
     const room = newRoom();
     const alice = await userWith("alice");
     const [tab1, tab2] = [await join(room, alice), await join(room, alice)];
@@ -124,14 +124,14 @@ describe("identity", () => {
     expect(await tab2.say("hello", { clientId: "1" })).toMatchObject({ seq: 1, duplicate: true });
   });
 
-  it("of a session goes before an anonymous token", async () => {
+  it("of a session takes precedence over an anonymous token", async () => {
     const room = newRoom();
     const anonymous = await join(room);
     const { headers } = await userWith("bob");
     expect((await join(room, { headers, token: anonymous.token ?? "" })).userId).toBe("bob");
   });
 
-  it("of a session that is over is nobody's", async () => {
+  it("of a session that is over is refused", async () => {
     const { headers } = await userWith("carol");
     await fetchApp("/session", { method: "DELETE", headers });
     expect((await knock(newRoom(), { headers })).status).toBe(401);
@@ -156,7 +156,7 @@ describe("a message", () => {
     expect((await a.say("again")).seq).toBe(2);
   });
 
-  it("is on disk before anybody sees it: a crash at once loses nothing", async () => {
+  it("is on disk before anybody sees it: a crash right after loses nothing", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
     a.send({ type: "chat", text: "kept" });
@@ -165,7 +165,7 @@ describe("a message", () => {
     expect((await join(room)).history.map(({ text }) => text)).toEqual(["kept"]);
   });
 
-  it("has its order by number, whatever the clock does", async () => {
+  it("is ordered by number, whatever the clock does", async () => {
     stopClock();
     const room = newRoom();
     const member = await join(room);
@@ -178,7 +178,7 @@ describe("a message", () => {
     expect(history.map(({ text }) => text)).toEqual(["0", "-5000", "0", "60000", "-1"]);
   });
 
-  it("sent twice under one clientId is stored once, also after hibernation, and acknowledged twice", async () => {
+  it("sent twice with one clientId is stored once, also after hibernation, and acknowledged twice", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
     const first = await a.say("once", { clientId: "same" });
@@ -190,7 +190,7 @@ describe("a message", () => {
     expect((await b.settled()).filter(({ type }) => type === "message")).toHaveLength(1);
   });
 
-  it("is still known when it has left the history, over hibernation, for a day", async () => {
+  it("is still known after it was dropped from the history, also after hibernation, for a day", async () => {
     stopClock();
     const room = newRoom();
     const author = await join(room);
@@ -204,7 +204,7 @@ describe("a message", () => {
     expect(await author.say("early", { clientId: "early" })).toMatchObject({ seq: 122 });
   });
 
-  it("under a used clientId with another text is a conflict, and nothing is stored", async () => {
+  it("with a used clientId and another text is a conflict, and nothing is stored", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
     await a.say("one", { clientId: "x" });
@@ -252,9 +252,9 @@ describe("messages that are stored together", () => {
   }
   const TAKES_MANY = { headers: { "Sec-WebSocket-Protocol": "chat, chat.batched" } };
 
-  it("come in one frame to who takes them so, each in its own to the others; also after hibernation", async () => {
+  it("come in one frame to sockets that take batches, one frame each to others; also after hibernation", async () => {
     const room = newRoom();
-    // The room hears one socket's frames one after the other, those of several sockets together.
+    // The room handles one socket's frames one after the other, but those of several sockets together.
     const speakers: Member[] = [];
     while (speakers.length < 10) speakers.push(await join(room));
     const [plain, batched] = [await join(room), await join(room, TAKES_MANY)];
@@ -265,7 +265,7 @@ describe("messages that are stored together", () => {
       await release();
       const [inMany, inFew] = [await nextTen(plain), await nextTen(batched)];
       expect(inMany).toHaveLength(10);
-      // The first was on its way to the disk when the others came.
+      // The first was being written when the others came.
       expect(inFew.map((messages) => messages.length)).toEqual([1, 9]);
       expect(inFew.flat()).toEqual(inMany.flat());
       expect(inFew.flat().map(({ seq }) => seq)).toEqual(Array.from({ length: 10 }, (_, i) => first + i));
@@ -273,14 +273,14 @@ describe("messages that are stored together", () => {
     }
   });
 
-  it("are asked for by the better of two subprotocols", async () => {
+  it("are chosen by the better of two subprotocols", async () => {
     const response = await knock(newRoom(), TAKES_MANY);
     expect(response.headers.get("Sec-WebSocket-Protocol")).toBe("chat.batched");
     response.webSocket?.accept();
     response.webSocket?.close();
   });
 
-  it("are one message frame where there is one", async () => {
+  it("are a plain message frame if there is only one", async () => {
     const room = newRoom();
     const batched = await join(room, TAKES_MANY);
     batched.send({ type: "chat", text: "alone" });
@@ -290,7 +290,7 @@ describe("messages that are stored together", () => {
 });
 
 describe("what a room writes", () => {
-  it("is at most 1.1 rows for a message, when the history is full and ids are remembered", async () => {
+  it("is at most 1.1 rows per message, when the history is full and ids are remembered", async () => {
     const room = newRoom();
     await fill(room, 100);
     const rows = await countRows(roomObject(room));
@@ -306,7 +306,7 @@ describe("what a room writes", () => {
   it("is nothing for joining, leaving, typing, and reading", async () => {
     const room = newRoom();
     await (await join(room)).say("first");
-    // Where two are, an alarm looks whether they still are: a row now and then, however many join.
+    // With two in the room, the alarm for silent sockets is set: a row now and then, however many join.
     await join(room);
     const rows = await countRows(roomObject(room));
     const member = await join(room);
@@ -318,7 +318,7 @@ describe("what a room writes", () => {
     expect(rows()).toBe(0);
   });
 
-  it("is nothing at all in a room that was only looked at", async () => {
+  it("is nothing at all in a room that was only read", async () => {
     const room = newRoom();
     await fetchApp(`/room/${room}/messages`);
     (await join(room)).close();
@@ -341,7 +341,7 @@ describe("resuming", () => {
     }
   });
 
-  it("is told of the gap when not all is kept, with the first number that is", async () => {
+  it("gets a `gap` if some messages are no longer kept, with the first number that is", async () => {
     const room = newRoom();
     await fill(room, 130);
     const behind = await join(room, { after: 29 });
@@ -355,7 +355,7 @@ describe("resuming", () => {
     expect(fresh.greeting[0]).toMatchObject({ type: "history", last: 130 });
   });
 
-  it("is told of a gap when it knows numbers that this room never gave", async () => {
+  it("gets a `gap` if it knows numbers that this room never gave", async () => {
     const room = newRoom();
     await fill(room, 3);
     const stranger = await join(room, { after: 9 });
@@ -401,7 +401,7 @@ describe("presence", () => {
     expect((await join(room)).greeting.at(-1)).toMatchObject({ users: expect.not.arrayContaining([b.userId]) });
   });
 
-  it("announces a leave once, though both tabs close at once and the room sleeps between", async () => {
+  it("announces a leave once, even if both tabs close at once and the room sleeps between", async () => {
     const room = newRoom();
     const watcher = await join(room);
     const tabs = [await join(room)];
@@ -447,7 +447,7 @@ describe("a closing socket", () => {
     expect(await member.closed).toMatchObject({ code: expected, wasClean: true });
   });
 
-  it("among many stops no broadcast, and is not counted", async () => {
+  it("among many does not stop a broadcast, and is not counted", async () => {
     const room = newRoom();
     const members = [];
     for (let i = 0; i < 6; i++) members.push(await join(room));
@@ -525,14 +525,18 @@ describe("the limits", () => {
     ["an unknown type", '{"type":"history"}', "type"],
     ["a type from the prototype", '{"type":"__proto__"}', "type"],
     ["no text", '{"type":"chat"}', "text"],
-    ["empty text", '{"type":"chat","text":""}', "text: must not be empty"],
-    ["blank text", '{"type":"chat","text":" \\n\\t "}', "text: must not be empty"],
-    ["text that nobody sees", '{"type":"chat","text":"\u200B\u2060 \uFEFF"}', "text: must not be empty"],
+    ["empty text", '{"type":"chat","text":""}', "text: must have at least one visible character"],
+    ["blank text", '{"type":"chat","text":" \\n\\t "}', "text: must have at least one visible character"],
+    [
+      "invisible text",
+      '{"type":"chat","text":"\u200B\u2060 \uFEFF"}',
+      "text: must have at least one visible character",
+    ],
     ["text of 4,001 characters", JSON.stringify({ type: "chat", text: "x".repeat(4_001) }), "at most 4000"],
     ["text that is a number", '{"type":"chat","text":1}', "text"],
     ["an empty clientId", '{"type":"chat","text":"x","clientId":""}', "clientId"],
     ["a long clientId", JSON.stringify({ type: "chat", text: "x", clientId: "x".repeat(65) }), "clientId"],
-    ["an attachment that is not there", '{"type":"chat","text":"x","attachment":"nope"}', "attachment"],
+    ["an attachment that does not exist", '{"type":"chat","text":"x","attachment":"nope"}', "attachment"],
   ])("refuse %s, to its sender only", async (_, frame, error) => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
@@ -573,13 +577,13 @@ describe("the limits", () => {
     expect(await a.say("21", { clientId: "21" })).toMatchObject({ seq: 22 });
     a.send({ type: "chat", text: "22" });
     expect(await a.nextOf("error")).toMatchObject({ code: "rate-limited" });
-    // What is known already costs nothing: a resend must not be held up.
+    // A repeated message costs nothing, so that a resend is never held up.
     expect(await a.say("21", { clientId: "21" })).toMatchObject({ seq: 22, duplicate: true });
   });
 });
 
 describe("any frame", () => {
-  it("is answered or ignored, and never seen by others nor the room's end", async () => {
+  it("is answered or ignored, never reaches others, and never breaks the room", async () => {
     const room = newRoom();
     stopClock();
     let watched = 0;

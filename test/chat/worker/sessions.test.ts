@@ -1,4 +1,4 @@
-/** A room and the sessions of who is in it: a session that ends takes its WebSockets along. */
+/** A room and the sessions of its people: when a session ends, its WebSockets are closed. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
@@ -59,7 +59,7 @@ describe("a session's WebSockets", () => {
     other.webSocket.close();
   });
 
-  it("are not opened by a session that has just ended, though the room was on its way to open one", async () => {
+  it("are not opened by a session that has just ended, even if the join was on its way", async () => {
     const [token, room] = [await logIn(unique()), unique()];
     const { closed } = await join(room, token);
     const session = `dev-eu:session:${(await placeOfToken(stackOf(env).regions, token))?.id}`;
@@ -71,7 +71,7 @@ describe("a session's WebSockets", () => {
     expect(dead.status).toBe(401);
   });
 
-  it("are told again by the alarm where the room could not be told", async () => {
+  it("are closed by the alarm later if the room could not be told at once", async () => {
     const token = await logIn(unique());
     const room = unique();
     const { closed } = await join(room, token);

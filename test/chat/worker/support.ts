@@ -1,4 +1,4 @@
-/** What the suites of the chat room share: members whose frames can be awaited. */
+/** Helpers of the chat room's tests: members whose frames can be awaited. */
 import { env } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
 import type { Connect } from "../../../worker/chat/panel/client.ts";
@@ -12,7 +12,7 @@ export const newRoom = () => `room-${rooms++}-${crypto.randomUUID().slice(0, 8)}
 /** The room's object. */
 export const roomObject = (room: string) => env.CHAT_ROOM.getByName(`dev-eu:chat:${room}`);
 
-/** Makes it a room that stays, however long it is left alone. */
+/** Makes it a room that is kept without use. */
 export async function stays(room: string): Promise<void> {
   await roomObject(room).setDoor({ rule: "public" });
 }
@@ -25,7 +25,7 @@ export interface JoinOptions {
   path?: string;
 }
 
-/** The answer to an attempt to join. */
+/** Tries to join, and returns the answer. */
 export function knock(room: string, { after, token, headers, path = "/ws" }: JoinOptions = {}): Promise<Response> {
   const query = after === undefined ? "" : `?after=${after}`;
   return fetchApp(`/room/${encodeURIComponent(room)}${path}${query}`, {
@@ -37,7 +37,7 @@ export function knock(room: string, { after, token, headers, path = "/ws" }: Joi
   });
 }
 
-/** Joins a room, and reads what it says at once. */
+/** Joins a room, and reads the greeting. */
 export async function join(room: string, options: JoinOptions = {}): Promise<Member> {
   const response = await knock(room, options);
   if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
@@ -49,13 +49,13 @@ export async function join(room: string, options: JoinOptions = {}): Promise<Mem
 
 type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
 
-/** A client's end of a socket, without any cleverness. */
+/** The client's end of a socket. Sends and receives frames, and nothing else. */
 export class Member {
   readonly socket: WebSocket;
   readonly closed: Promise<{ code: number; reason: string; wasClean: boolean }>;
   userId = "";
   token: string | undefined;
-  /** The frames of the welcome. */
+  /** The frames of the greeting. */
   greeting: ServerFrame[] = [];
   readonly #frames: ServerFrame[] = [];
   readonly #waiting: ((frame: ServerFrame) => void)[] = [];
@@ -74,7 +74,7 @@ export class Member {
     socket.accept();
   }
 
-  /** Reads up to the presence frame, which ends what a room says at first. */
+  /** Reads up to the presence frame, which ends the greeting. */
   async welcome(): Promise<void> {
     for (let frame = await this.next(); ; frame = await this.next()) {
       this.greeting.push(frame);
@@ -86,18 +86,18 @@ export class Member {
     }
   }
 
-  /** The messages of the welcome. */
+  /** The messages of the greeting. */
   get history() {
     return this.greeting.flatMap((frame) => (frame.type === "history" ? frame.messages : []));
   }
 
-  /** The next frame, whatever it is. */
+  /** The next frame of any type. */
   next(): Promise<ServerFrame> {
     const frame = this.#frames.shift();
     return frame ? Promise.resolve(frame) : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The next frame of a type; others before it are dropped. */
+  /** The next frame of a type. Drops others before it. */
   async nextOf<T extends ServerFrame["type"]>(type: T): Promise<FrameOf<T>> {
     for (;;) {
       const frame = await this.next();
@@ -105,10 +105,10 @@ export class Member {
     }
   }
 
-  /** All frames that have arrived once the room has answered a last question. */
+  /** All frames that have arrived by the time the room answers a ping. */
   async settled(): Promise<ServerFrame[]> {
     const frames: ServerFrame[] = [];
-    this.socket.send('{ "type": "ping" }'); // not the automatic answer's text: the object itself answers
+    this.socket.send('{ "type": "ping" }'); // differs from PING, so the object itself answers
     for (let frame = await this.next(); frame.type !== "pong"; frame = await this.next()) frames.push(frame);
     return frames;
   }
@@ -117,7 +117,7 @@ export class Member {
     this.socket.send(typeof frame === "string" || frame instanceof ArrayBuffer ? frame : JSON.stringify(frame));
   }
 
-  /** Says something, and waits until it is stored. */
+  /** Sends a message, and waits until it is stored. */
   async say(text: string, more: object = {}): Promise<FrameOf<"ack">> {
     this.send({ type: "chat", text, ...more });
     return this.nextOf("ack");
@@ -127,7 +127,7 @@ export class Member {
     try {
       this.socket.close(1000, "done");
     } catch {
-      // It is closed already.
+      // The socket is closed already.
     }
   }
 }
@@ -136,7 +136,7 @@ function isOf<T extends ServerFrame["type"]>(frame: ServerFrame, type: T): frame
   return frame.type === type;
 }
 
-/** Says many things from many sockets, so that no socket meets its rate limit. */
+/** Sends many messages from many sockets, so that none reaches its limit. */
 export async function fill(room: string, count: number): Promise<void> {
   for (let said = 0; said < count; ) {
     const member = await join(room);
@@ -146,7 +146,7 @@ export async function fill(room: string, count: number): Promise<void> {
 }
 
 /**
- * How a client connects to a room, over a line that is cut before a frame, in either direction, when `passes` says no.
+ * Connects a client to a room. When `passes` returns false, the connection is cut before a frame, in either direction.
  */
 export function lineTo(room: string, passes: () => boolean): Connect {
   return (url, protocols, events) => {

@@ -1,4 +1,4 @@
-/** How a room's routes are tried for docs/access.md: each in a room of its own, with the rule and the owner asked for. */
+/** Calls of the room's routes, to check docs/access.md: each in a new room, with the rule and owner of the test. */
 import type { Call } from "../../worker/helpers.ts";
 import { unique } from "../../worker/helpers.ts";
 import { askAsAdmin, type Tries, type Try } from "../../worker/tries.ts";

@@ -1,4 +1,4 @@
-/** Counters under random operations from many clients and random faults, beside a model that knows what must hold. */
+/** Counters under random operations from many clients and random faults, checked against a model. */
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { Dice, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
@@ -34,7 +34,7 @@ it("the counter loses and doubles no count", async () => {
       });
       if (count <= last || count > sum) violations++;
       last = count;
-      // Reads of this kind make the counter publish by its alarm, which is then there to be disturbed.
+      // These reads make the counter publish by its alarm, so that the faults have an alarm to disturb.
       if (dice.chance(0.1)) await readCopy();
       await faulting;
     }

@@ -1,4 +1,4 @@
-/** The counter over HTTP and WebSocket, across evictions, retries, alarms and a hundred callers at once. */
+/** The counter over HTTP and WebSocket, with evictions, retries, alarms and a hundred callers at once. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +10,7 @@ import { cost } from "../cost.ts";
 const DAY = 24 * 60 * 60 * 1_000;
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
-/** A counter of its own for one test, and its object. */
+/** A new counter, and its object. */
 function aCounter() {
   const id = unique();
   const stub = env.COUNTER.getByName(`dev-eu:counter:${id}`);
@@ -21,7 +21,7 @@ function aCounter() {
 }
 
 describe("counting", () => {
-  it("adds and takes away, one or as many as asked", async () => {
+  it("adds and subtracts, one or as many as asked", async () => {
     const { post, value } = aCounter();
     expect((await post("increment")).body).toEqual({ count: 1 });
     expect((await post("increment", { by: 41 })).body).toEqual({ count: 42 });
@@ -30,7 +30,7 @@ describe("counting", () => {
     expect(await value()).toEqual({ count: 39 });
   });
 
-  it("takes a post without a body for one step", async () => {
+  it("counts a post without a body as one step", async () => {
     const { id, value } = aCounter();
     expect(await call(`/counter/increment?id=${id}`, { method: "POST" })).toMatchObject({ status: 200 });
     expect(await value()).toEqual({ count: 1 });
@@ -86,7 +86,7 @@ describe("counting", () => {
     expect(await value()).toEqual({ count: 0 });
   });
 
-  it("refuses a field that it does not know, so that a slip of the pen is not a step of 1", async () => {
+  it("refuses an unknown field, so that a typing error is not a step of 1", async () => {
     const { post, value } = aCounter();
     expect(await post("increment", { buy: 5 })).toMatchObject({ status: 400, body: { errors: [{ field: "buy" }] } });
     expect(await value()).toEqual({ count: 0 });
@@ -94,7 +94,7 @@ describe("counting", () => {
 });
 
 describe("durability", () => {
-  it("keeps what it counted over an eviction", async () => {
+  it("keeps its count over an eviction", async () => {
     const { stub, post, value } = aCounter();
     await post("increment", { by: 12 });
     await evictDurableObject(stub);
@@ -111,14 +111,14 @@ describe("durability", () => {
     expect(await value()).toEqual({ count: 100 });
   });
 
-  it("stays in the order in which calls arrive", async () => {
+  it("answers in the order in which calls arrive", async () => {
     const { stub } = aCounter();
     const counted = await Promise.all(Array.from({ length: 64 }, (_, index) => stub.add(index + 1)));
     const sums = Array.from({ length: 64 }, (_, index) => ((index + 1) * (index + 2)) / 2);
     expect(counted.map((answer) => answer.ok && answer.count)).toEqual(sums);
   });
 
-  it("stores nothing for a counter that was only looked at", async () => {
+  it("stores nothing for a counter that was only read", async () => {
     const { id, stub, value } = aCounter();
     expect(await value()).toEqual({ count: 0 });
     await call(`/counter/value?id=${id}&consistency=eventual`);
@@ -128,7 +128,7 @@ describe("durability", () => {
     expect(tables).toEqual([]);
   });
 
-  it("forgets what could not be written: nobody ever sees a count that is not on disk", async () => {
+  it("forgets a change that could not be written: nobody ever sees a count that is not on disk", async () => {
     const { stub, post, value } = aCounter();
     await post("increment", { by: 5 });
     await runInDurableObject(stub, (_, { storage }) =>
@@ -138,10 +138,10 @@ describe("durability", () => {
     expect(await value()).toEqual({ count: 5 });
   });
 
-  it("is asked again after a write that failed, where a key keeps the change from happening twice", async () => {
+  it("is called again after a failed write, if a key keeps the change from happening twice", async () => {
     const { stub, post, value } = aCounter();
     await post("increment", { by: 5 });
-    // The object that cannot write is reset, and the next one can.
+    // The object that cannot write is reset; the next instance can.
     const failOnce = () =>
       runInDurableObject(env.COUNTER.get(stub.id), (_, { storage }) => {
         vi.spyOn(storage, "sync").mockRejectedValue(new Error("the disk is away"));
@@ -168,7 +168,7 @@ describe("rows written", () => {
     expect(rows()).toBe(10 * cost.operations.increment.ours);
   });
 
-  it("is at most 0.1 for each of many at once", async () => {
+  it("is at most 0.1 per increment for many at once", async () => {
     const { stub } = aCounter();
     await stub.add(1);
     const rows = await countRows(stub);
@@ -177,7 +177,7 @@ describe("rows written", () => {
     expect(await stub.value()).toBe(321);
   });
 
-  it("is one more for a key, and none for a repetition or a read; one in a day for the sweep of old keys", async () => {
+  it("is one more with a key, none for a repetition or a read, and one a day for the sweep of old keys", async () => {
     const { stub, post, value } = aCounter();
     await post("increment", {}, { ...ADMIN, "Idempotency-Key": "the-first-of-the-day" });
     const headers = { "Idempotency-Key": "k" };
@@ -232,7 +232,7 @@ describe("idempotency keys", () => {
     expect(await value()).toEqual({ count: 5 });
   });
 
-  it("conflict also while the first call is on its way", async () => {
+  it("conflict also while the first call is being written", async () => {
     const { stub } = aCounter();
     const [first, second] = await Promise.all([stub.add(1, { key: "k" }), stub.add(2, { key: "k" })]);
     expect([first, second]).toEqual([
@@ -248,7 +248,7 @@ describe("idempotency keys", () => {
     expect((await other.post("increment", { by: 6 }, headers)).body).toEqual({ count: 6 });
   });
 
-  it("are kept for 24 hours, then forgotten and taken away", async () => {
+  it("are kept for 24 hours, then forgotten and deleted", async () => {
     const { stub, post } = aCounter();
     const hour = 60 * 60 * 1000;
     const start = Date.now();
@@ -283,7 +283,7 @@ describe("idempotency keys", () => {
 });
 
 describe("reset", () => {
-  it("wants the admin token", async () => {
+  it("needs the admin token", async () => {
     const { post, value } = aCounter();
     await post("increment", { by: 5 });
     const anonymous = await post("reset");
@@ -302,7 +302,7 @@ describe("eventual reads", () => {
 
   const eventual = (id: string) => call(`/counter/value?id=${id}&consistency=eventual`);
 
-  it("come from KV without touching the object, with their age", async () => {
+  it("come from KV without a call to the object, with their age", async () => {
     const { id, stub, post } = aCounter();
     await post("increment", { by: 3 });
     const asOf = new Date().toISOString();
@@ -322,7 +322,7 @@ describe("eventual reads", () => {
     await post("increment");
     expect(await alarmOf(stub)).toBe(start + 5_000);
 
-    await runDurableObjectAlarm(stub); // early: does nothing but wait on
+    await runDurableObjectAlarm(stub); // early: it only waits on
     expect(await alarmOf(stub)).toBe(start + 5_000);
     expect((await eventual(id)).body).toMatchObject({ count: 1 });
 
@@ -332,13 +332,13 @@ describe("eventual reads", () => {
     expect(await alarmOf(stub)).toBeNull();
   });
 
-  it("cost nothing where nobody reads so: no alarm is set", async () => {
+  it("cost nothing if nobody makes them: no alarm is set", async () => {
     const { stub, post } = aCounter();
     await post("increment");
     expect(await alarmOf(stub)).toBeNull();
   });
 
-  it("are published for an hour after the last demand, and not after it", async () => {
+  it("are published for an hour after the last such read, and not longer", async () => {
     const { id, stub, post } = aCounter();
     await post("increment");
     await eventual(id);
@@ -352,7 +352,7 @@ describe("eventual reads", () => {
     expect(await alarmOf(stub)).toBeNull();
   });
 
-  it("go on after KV was away: the alarm comes again", async () => {
+  it("go on after KV was down: the alarm comes again", async () => {
     const { id, stub, post } = aCounter();
     await post("increment");
     await eventual(id);
@@ -368,7 +368,7 @@ describe("eventual reads", () => {
     expect((await eventual(id)).body).toMatchObject({ count: 2 });
   });
 
-  it("come from the object while KV is away", async () => {
+  it("come from the object while KV is down", async () => {
     const { id, post } = aCounter();
     await post("increment");
     const away = [
@@ -379,7 +379,7 @@ describe("eventual reads", () => {
     for (const mock of away) mock.mockRestore();
   });
 
-  it("that come at once to a counter without a copy put one", async () => {
+  it("that come at once to a counter without a copy write one copy", async () => {
     const { id, post } = aCounter();
     await post("increment");
     const put = vi.spyOn(env.READS, "put");
@@ -389,7 +389,7 @@ describe("eventual reads", () => {
     put.mockRestore();
   });
 
-  it("refuse a consistency that there is not", async () => {
+  it("refuse an unknown consistency", async () => {
     expect(await call("/counter/value?consistency=weak")).toMatchObject({
       status: 400,
       body: { errors: [{ field: "consistency" }] },
@@ -397,7 +397,7 @@ describe("eventual reads", () => {
   });
 });
 
-/** When the object's alarm comes within a day; null where it does not. */
+/** When the object's alarm comes, if within a day; else null. */
 const alarmOf = async (stub: DurableObjectStub) => {
   const at = await alarmAt(stub);
   return at !== null && at < Date.now() + DAY ? at : null;
@@ -411,7 +411,7 @@ describe("what does not last", () => {
   afterEach(() => vi.useRealTimers());
   const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-  it("is a counter that only strangers have changed, thirty days after the last change", async () => {
+  it("is a counter that only unknown callers have changed, thirty days after the last change", async () => {
     const { stub, post, value } = aCounter();
     await post("increment");
     pass(20 * DAY);
@@ -429,7 +429,7 @@ describe("what does not last", () => {
     expect((await post("increment")).body).toEqual({ count: 1 });
   });
 
-  it("is not one that somebody known has changed, nor one that is watched", async () => {
+  it("is not a counter that a known caller has changed, or that is watched", async () => {
     const [known, watched] = [aCounter(), aCounter()];
     await known.post("increment");
     await known.post("increment", {}, ADMIN);
@@ -463,7 +463,7 @@ describe("what does not last", () => {
 describe("DELETE /counter", () => {
   const remove = (id: string) => call(`/counter?id=${id}`, { method: "DELETE", headers: ADMIN });
 
-  it("forgets the count, the keys and the copy, and tells who watches", async () => {
+  it("deletes the count, the keys and the copy, and informs the watchers", async () => {
     const { id, stub, post, value } = aCounter();
     const once = { "Idempotency-Key": "k" };
     await post("increment", { by: 5 }, once);
@@ -479,7 +479,7 @@ describe("DELETE /counter", () => {
     expect((await post("increment", { by: 5 }, once)).body).toEqual({ count: 5 });
   });
 
-  it("among many changes takes away those before it and none after", async () => {
+  it("among many changes deletes those before it and none after it", async () => {
     const { stub, value } = aCounter();
     const [, , , after] = await Promise.all([
       stub.add(5, { key: "k" }),
@@ -507,7 +507,7 @@ describe.runIf(folders.includes("rate-limit"))("new counters", () => {
   const count = (id: string, headers = {}) =>
     call(`/counter/increment?id=${id}`, { json: {}, headers: { ...from, ...headers }, settings });
 
-  it("cost their makers more: who makes too many is told to wait, and counts on with those there are", async () => {
+  it("cost more: a caller who makes too many must wait, but can still use existing ones", async () => {
     const ids = Array.from({ length: 4 }, unique);
     const statuses = [];
     for (const id of [...ids, ...ids]) statuses.push((await count(id)).status);
@@ -518,7 +518,7 @@ describe.runIf(folders.includes("rate-limit"))("new counters", () => {
 });
 
 describe("the live socket", () => {
-  it("is told the count at once, and when it changes", async () => {
+  it("gets the count at once, and when it changes", async () => {
     const { id, post } = aCounter();
     await post("increment", { by: 4 });
     const socket = await connect(`/counter/live?id=${id}`);
@@ -527,7 +527,7 @@ describe("the live socket", () => {
     expect(await socket.json()).toEqual({ count: 5 });
   });
 
-  it("is told of many changes in few frames, the last of which is right", async () => {
+  it("gets many changes in few frames, the last of which is right", async () => {
     const { id, stub } = aCounter();
     const socket = await connect(`/counter/live?id=${id}`);
     expect(await socket.json()).toEqual({ count: 0 });
@@ -537,7 +537,7 @@ describe("the live socket", () => {
     expect(frames).toBeLessThanOrEqual(10);
   });
 
-  it("goes on after the object slept", async () => {
+  it("works after the object slept", async () => {
     const { id, stub, post } = aCounter();
     const socket = await connect(`/counter/live?id=${id}`);
     await socket.json();
@@ -548,7 +548,7 @@ describe("the live socket", () => {
     expect(await socket.json()).toEqual({ count: 2 });
   });
 
-  it("tells the others when one has gone", async () => {
+  it("still informs the others after one has gone", async () => {
     const { id, post } = aCounter();
     const [leaving, staying] = [await connect(`/counter/live?id=${id}`), await connect(`/counter/live?id=${id}`)];
     await Promise.all([leaving.json(), staying.json()]);
@@ -567,7 +567,7 @@ describe("the live socket", () => {
     expect(await socket.closed).toBe(1008);
   });
 
-  it("is an upgrade: anything else is 426", async () => {
+  it("needs an upgrade: other requests get 426", async () => {
     const answer = await call("/counter/live");
     expect(answer.status).toBe(426);
     expect(answer.headers.get("Upgrade")).toBe("websocket");

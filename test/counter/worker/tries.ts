@@ -1,4 +1,4 @@
-/** How the counter's routes are tried for docs/access.md. */
+/** Calls of the counter's routes, to check docs/access.md. */
 import { unique } from "../../worker/helpers.ts";
 import type { Tries } from "../../worker/tries.ts";
 

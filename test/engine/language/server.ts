@@ -1,7 +1,7 @@
 /**
- * A stand-in for Pulumi's Node language host (`pulumi-language-nodejs`), for where the real one cannot be had: the CLI's
- * own protocol, as far as `preview` and `up` use it. It runs the program as the real one does: the `node` on the PATH,
- * with `cmd/run` of the program's own `@pulumi/pulumi`.
+ * A stand-in for Pulumi's Node language host (`pulumi-language-nodejs`), for machines that cannot download it. It
+ * speaks the CLI's protocol, as far as `preview` and `up` use it, and runs the program like the real one: with the
+ * `node` on the PATH, and `cmd/run` of the program's own `@pulumi/pulumi`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,11 +14,11 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import * as v from "valibot";
 import { unary } from "../plugin/unary.ts";
 
-/** `cmd/run` ends with it when the user has been told what is wrong: its parent has nothing to add. */
+/** The exit code of `cmd/run` after it has told the user what is wrong. Its parent then adds nothing. */
 const TOLD = 32;
 
 const Package = v.object({ version: v.string() });
-/** What Pulumi.yaml says below `runtime.options`; what else is there is for other versions of the real one. */
+/** `runtime.options` of Pulumi.yaml. Other options are for other versions of the real host. */
 const Options = v.object({ nodeargs: v.optional(v.string(), ""), typescript: v.optional(v.boolean(), true) });
 
 /** Serves the protocol on a free port of loopback, and returns the port. `engine`: the CLI's own address. */
@@ -42,7 +42,7 @@ function handlers(engine: string): grpc.UntypedServiceImplementation {
       return response;
     }),
 
-    /** The packages with a provider: the engine looks for their plugins before it runs the program. */
+    /** The packages with a provider. The engine looks for their plugins before it runs the program. */
     getRequiredPackages: unary(async (request: InstanceType<typeof language.GetRequiredPackagesRequest>) => {
       const needed = new plugin.PackageDependency();
       needed.setName("cloudflare");
@@ -111,7 +111,7 @@ async function run(
 const directoryOf = (request: { getInfo(): InstanceType<typeof language.ProgramInfo> | undefined }): string =>
   request.getInfo()?.getProgramDirectory() ?? ".";
 
-/** The version of a package as the program in `directory` finds it. */
+/** The version of a package that the program in `directory` imports. */
 function versionOf(name: string, directory: string): string {
   const require = createRequire(join(directory, "program.js"));
   return v.parse(Package, require(`${name}/package.json`)).version;

@@ -1,7 +1,7 @@
 /**
- * The account's API as the provider's own client uses it, where that is not how `npm start` does: every request is
- * repeated, a write too, and what is gone already cannot be deleted. The waits between are shorter here by a factor, so
- * that a test sees a lasting 409 end as it does with the provider, without the three minutes.
+ * Uses the account's API like the provider's own client, which differs from `npm start`: it repeats every request, even
+ * writes, and deleting a missing resource is an error. The waits are shorter here by a factor, so that a test need not
+ * wait three minutes for the end of a lasting 409.
  */
 import { setTimeout } from "node:timers/promises";
 import {
@@ -14,14 +14,14 @@ import {
 } from "../../../infra/provider/api.ts";
 import { retry } from "../../../infra/provider/facts/index.ts";
 
-/** Sets by how much the waits are shorter; see `FACTOR`. */
+/** The environment variable for the factor of the waits; see `FACTOR`. */
 export const FACTOR_VARIABLE = "STAND_IN_RETRY_FACTOR";
 const FACTOR = 100;
-/** No wait is shorter, so that an engine that was killed is gone before anything is sent again. Milliseconds. */
+/** The shortest wait in milliseconds, so that a killed engine is gone before anything is sent again. */
 const LEAST = 50;
 
 export class ProviderClient extends Api {
-  /** Waits so many milliseconds; an engine that has gone meanwhile has no use for another attempt. */
+  /** Waits so many milliseconds. There is no further attempt if the engine has ended meanwhile. */
   readonly #wait: (milliseconds: number) => Promise<unknown>;
 
   constructor(
@@ -49,14 +49,14 @@ export class ProviderClient extends Api {
   }
 }
 
-/** Whether the client sends a request again that was answered so, or not at all. */
+/** Whether the client repeats a request after this answer, or after none. */
 function isRepeated({ status, headers }: Refusal): boolean {
   const asked = headers?.get("x-should-retry");
   if (asked === "true" || asked === "false") return asked === "true";
   return status === undefined || status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** Milliseconds until the next attempt: what the answer asks for, else the client's own. */
+/** Milliseconds until the next attempt: as the answer asks, else the client's own wait. */
 function waitAfter({ headers }: Refusal, attempt: number): number {
   const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
   if (milliseconds > 0) return milliseconds;

@@ -1,4 +1,4 @@
-/** Puts the stand-ins where the engine looks for the real ones: the provider plugin, the language host. */
+/** Installs the stand-ins for the provider plugin and the language host where the engine looks for the real ones. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ const VERSION = v.parse(
   JSON.parse(readFileSync(createRequire(import.meta.url).resolve("@pulumi/cloudflare/package.json"), "utf8")),
 ).version;
 
-/** Lays the plugin out under `home` (PULUMI_HOME), so that the engine finds it installed and downloads nothing. */
+/** Installs the plugin under `home` (PULUMI_HOME), so that the engine downloads nothing. */
 export function installPlugin(home: string): void {
   const plugins = join(home, "plugins");
   const dir = join(plugins, `resource-cloudflare-v${VERSION}`);
   mkdirSync(dir, { recursive: true });
   writeScript(join(dir, "pulumi-resource-cloudflare"), "main.ts", VERSION);
-  // Beside a plugin's folder: the mark of an installation that has been completed (`.partial` marks one that has not).
+  // The file beside a plugin's folder that marks a complete installation (`.partial` marks an incomplete one).
   writeFileSync(`${dir}.lock`, "");
 }
 
@@ -24,7 +24,7 @@ export function installPlugin(home: string): void {
 export const installLanguageHost = (folder: string): void =>
   writeScript(join(folder, "pulumi-language-nodejs"), "../language/main.ts");
 
-/** A program of that name which runs a module of these tests with this Node. */
+/** Writes a program that runs a module of these tests with this Node. */
 function writeScript(path: string, module: string, ...args: readonly string[]): void {
   const command = [
     process.execPath,

@@ -1,4 +1,4 @@
-/** An engine that is killed ends nobody: what it started has to see that it has gone. */
+/** A killed engine does not end its child processes, so they must notice that it has gone. */
 
 /** Ends this process once it has another parent than `parent`. */
 export function endWith(parent: number): void {

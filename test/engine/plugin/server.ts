@@ -1,8 +1,8 @@
 /**
- * A stand-in for the Cloudflare provider plugin, for where the real one cannot be downloaded: Pulumi's provider
- * protocol over the adapter that `npm start` applies the program with.
+ * A stand-in for the Cloudflare provider plugin, for machines that cannot download the real one. It speaks Pulumi's
+ * provider protocol, and uses the adapter by which `npm start` applies the program.
  *
- * Secrets stay with the engine: it takes them off before it calls, and puts them on what comes back.
+ * The engine handles the marks of secrets: it removes them before a call, and adds them to the answer.
  */
 import grpc from "@grpc/grpc-js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
@@ -20,7 +20,7 @@ import { planned } from "./planned.ts";
 import { unary } from "./unary.ts";
 
 const API_TOKEN = new RegExp(apiToken);
-/** The provider's own words, which name the characters and not the length. */
+/** The provider's own message, which names the characters and not the length. */
 const REFUSED_TOKEN =
   "api_token: API tokens must only contain characters a-z, A-Z, 0-9, hyphens and underscores, invalid value";
 
@@ -38,8 +38,7 @@ export function serve(version: string, folder: string): Promise<number> {
 function handlers(version: string, folder: string): grpc.UntypedServiceImplementation {
   let configured: ProviderClient | undefined;
   const api = () => {
-    if (!configured)
-      throw new Error("neither the configuration nor the environment says where the API is and with which token");
+    if (!configured) throw new Error("neither the configuration nor the environment has the API's address and token");
     return configured;
   };
   const context = () => ({ api: api(), folder });
@@ -58,12 +57,12 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
     }),
 
     configure: unary(async (request: InstanceType<typeof provider.ConfigureRequest>) => {
-      // Plain here; in the request's `args` secrets are wrapped.
+      // Plain here, while secrets in the request's `args` are wrapped.
       const variables = request.getVariablesMap();
-      // The environment has its say in what is not configured.
+      // The environment gives what is not configured.
       const baseUrl = variables.get("cloudflare:config:baseUrl") || process.env.CLOUDFLARE_BASE_URL;
       const given = variables.get("cloudflare:config:apiToken");
-      // One that only the environment has reaches the client unchecked, as with the real one.
+      // Like the real provider, this does not check a token from the environment.
       if (given && !API_TOKEN.test(given)) throw new Error(REFUSED_TOKEN);
       const token = given || process.env.CLOUDFLARE_API_TOKEN;
       if (baseUrl && token) configured = new ProviderClient({ baseUrl, token });
@@ -117,7 +116,7 @@ function handlers(version: string, folder: string): grpc.UntypedServiceImplement
       const response = new provider.ReadResponse();
       const kind = kindFor(request);
       const prior = { ...propertiesOf(request.getInputs()), ...propertiesOf(request.getProperties()) };
-      // An import knows nothing but the id.
+      // An import knows only the id.
       if (Object.keys(prior).length === 0) {
         const found = await imported(kind, context(), request.getId());
         response.setId(found.id);

@@ -1,7 +1,7 @@
-/** How a handler of a plugin's protocol answers. */
+/** Wraps a handler of a plugin's protocol. */
 import grpc from "@grpc/grpc-js";
 
-/** A handler of one request; what it throws becomes the error that the engine prints. */
+/** A handler of one request. If it throws, the engine prints the error. */
 export function unary<Request, Response>(work: (request: Request) => Promise<Response>) {
   return (call: { request: Request }, callback: (error: object | null, response?: Response) => void) => {
     work(call.request).then(

@@ -10,7 +10,7 @@ interface Bindings extends WithFloor {
   NAIVE_ACCOUNT: DurableObjectNamespace<NaiveAccount>;
 }
 
-/** Transfers in the log when the measure begins: the cap of the article's. */
+/** Transfers in the log when the measure begins: the most that the article's log keeps. */
 const LOG = 1_000;
 
 export const subjects: Subjects<Bindings> = {

@@ -13,7 +13,7 @@ import { cost } from "../cost.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
-/** A ledger of its own for one test, and its object. */
+/** A new ledger, and its object. */
 function aLedger() {
   const id = unique();
   const stub = env.ACCOUNT.getByName(`dev-eu:account:${id}`);
@@ -52,7 +52,7 @@ const refused = (status: number, more: object = {}): object => ({ status, body: 
 afterEach(() => vi.useRealTimers());
 
 describe("a transfer", () => {
-  it("moves money and tells both balances", async () => {
+  it("moves money and returns both balances", async () => {
     const { transfer, deposit, balance, audit } = aLedger();
     expect(await deposit("alice", 10)).toMatchObject({
       status: 200,
@@ -70,7 +70,7 @@ describe("a transfer", () => {
     expect(await audit()).toMatchObject({ ...inOrder, accounts: 2, transactions: 2 });
   });
 
-  it("is refused, and changes nothing, where the money is not there", async () => {
+  it("is refused, and changes nothing, if there is too little money", async () => {
     const { transfer, deposit, balance, get } = aLedger();
     await deposit("alice", 3);
     expect(await transfer("alice", "bob", 5)).toMatchObject(
@@ -112,7 +112,7 @@ describe("a transfer", () => {
     },
   );
 
-  it("is refused to oneself", async () => {
+  it("is refused to the same account", async () => {
     const { transfer, deposit } = aLedger();
     await deposit("alice", 5);
     expect(await transfer("alice", "alice", 1)).toMatchObject(refused(400, { errors: [{ field: "to" }] }));
@@ -162,7 +162,7 @@ describe("a transfer", () => {
     );
   });
 
-  it("happens wholly or not at all: what fails half way leaves no trace", async () => {
+  it("happens wholly or not at all: a failure halfway leaves no trace", async () => {
     const { stub, transfer, deposit, balance, audit, get } = aLedger();
     await deposit("alice", 10);
     const before = await get("transactions");
@@ -178,7 +178,7 @@ describe("a transfer", () => {
     expect((await transfer("alice", "bob", 1, { "Idempotency-Key": "k" })).status).toBe(200);
   });
 
-  it("cannot make a balance negative, even where the rules were forgotten", async () => {
+  it("cannot make a balance negative, even if the code skips the rules", async () => {
     const { stub, deposit } = aLedger();
     await deposit("alice", 10);
     await runInDurableObject(stub, (_, { storage }) => {
@@ -187,7 +187,7 @@ describe("a transfer", () => {
     });
   });
 
-  it("of what is there once, asked for many times at once, happens once", async () => {
+  it("of all the money, called many times at once, happens once", async () => {
     const { transfer, deposit, balance, audit } = aLedger();
     await deposit("alice", 10);
     const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => transfer("alice", `bob${index}`, 10)));
@@ -196,7 +196,7 @@ describe("a transfer", () => {
     expect(await audit()).toMatchObject(inOrder);
   });
 
-  it("that cannot be written keeps none of those made with it from happening", async () => {
+  it("that cannot be written does not stop others of its group", async () => {
     const { stub, deposit, balance, audit } = aLedger();
     await deposit("alice", 100);
     await runInDurableObject(stub, (_, { storage }) =>
@@ -212,7 +212,7 @@ describe("a transfer", () => {
     expect(await audit()).toMatchObject({ ...inOrder, transactions: 20 });
   });
 
-  it("made with others is decided by what they leave, in the order in which they came", async () => {
+  it("in a group is decided after the ones before it, in the order in which they came", async () => {
     const { stub, deposit, audit } = aLedger();
     await deposit("alice", 10);
     const [first, second, third, fourth] = await Promise.all([
@@ -230,7 +230,7 @@ describe("a transfer", () => {
     expect(await audit()).toMatchObject({ ...inOrder, transactions: 4 });
   });
 
-  it("stores nothing when it is refused by an empty ledger", async () => {
+  it("stores nothing if an empty ledger refuses it", async () => {
     const { stub, transfer, balance, audit, get } = aLedger();
     expect(await transfer("alice", "bob", 1)).toMatchObject(refused(400));
     expect([await balance("alice"), await get("transactions"), await get("balances")]).toEqual([
@@ -247,7 +247,7 @@ describe("a transfer", () => {
 });
 
 describe("deposits and withdrawals", () => {
-  it("want the admin token", async () => {
+  it("need the admin token", async () => {
     const { post, balance } = aLedger();
     expect(await post("deposit", { account: "alice", amount: 5 })).toMatchObject(refused(401));
     expect(await post("withdraw", { account: "alice", amount: 5 }, { Authorization: "Bearer x" })).toMatchObject(
@@ -256,7 +256,7 @@ describe("deposits and withdrawals", () => {
     expect(await balance("alice")).toBe(0);
   });
 
-  it("bring in and take out, down to nothing", async () => {
+  it("add and remove money, down to nothing", async () => {
     const { post, deposit, balance, audit } = aLedger();
     await deposit("alice", 5);
     expect(await post("withdraw", { account: "alice", amount: 6 }, ADMIN)).toMatchObject(
@@ -269,7 +269,7 @@ describe("deposits and withdrawals", () => {
     expect(await audit()).toMatchObject(inOrder);
   });
 
-  it("never let the money of a ledger pass 2^53 - 1", async () => {
+  it("never let the money of a ledger exceed 2^53 - 1", async () => {
     const { deposit, transfer, balance, audit } = aLedger();
     expect((await deposit("alice", Number.MAX_SAFE_INTEGER - 1)).status).toBe(200);
     expect((await deposit("bob", 1)).status).toBe(200);
@@ -309,7 +309,7 @@ describe("idempotency keys", () => {
     expect(await balance("bob")).toBe(2);
   });
 
-  it("keep no refusal: what lacked money is paid once it has come", async () => {
+  it("keep no refusal: a payment that lacked money succeeds once the money is there", async () => {
     const { transfer, deposit, balance } = aLedger();
     const headers = { "Idempotency-Key": "two" };
     expect(await transfer("alice", "bob", 4, headers)).toMatchObject(refused(400));
@@ -333,7 +333,7 @@ describe("idempotency keys", () => {
       await transfer("alice", "bob", 4, headers);
       expect(await post(what, json, headers)).toMatchObject(refused(409));
     } else {
-      // The admin's key is not that of others, so it is the admin's own that comes again.
+      // Keys are kept per caller, so the admin has to use the key first.
       await post("withdraw", { account: "alice", amount: 4 }, { ...ADMIN, ...headers });
       expect(await post(what, json, { ...ADMIN, ...headers })).toMatchObject(refused(409));
     }
@@ -378,7 +378,7 @@ describe("what does not last", () => {
     expect(await balance("bob")).toBe(3);
   });
 
-  it("is a ledger that was only asked: a refusal and a look store nothing", async () => {
+  it("is a ledger that was only read: a refusal and a read store nothing", async () => {
     const { stub, transfer, balance, get, audit } = aLedger();
     expect((await transfer("alice", "bob", 4, { "Idempotency-Key": "k" })).status).toBe(400);
     await balance("alice");
@@ -392,7 +392,7 @@ describe("what does not last", () => {
     const remove = () => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
     await deposit("alice", 10);
     await transfer("alice", "bob", 4, { "Idempotency-Key": "k" });
-    expect(await remove()).toMatchObject(refused(409, { detail: expect.stringContaining("withdraw it") }));
+    expect(await remove()).toMatchObject(refused(409, { detail: expect.stringContaining("withdraw all of it") }));
     expect(await balance("bob")).toBe(4);
     await post("withdraw", { account: "alice", amount: 6 }, ADMIN);
     await post("withdraw", { account: "bob", amount: 4 }, ADMIN);
@@ -400,14 +400,14 @@ describe("what does not last", () => {
     expect(await stored(stub)).toEqual({ tables: 0, alarm: null });
     expect(await get("transactions")).toEqual({ transactions: [], cursor: null });
     await deposit("alice", 10);
-    // The key went with the ledger, and transactions are numbered from the first again.
+    // The key was deleted with the ledger, and transactions are numbered from 1 again.
     const again = await transfer("alice", "bob", 4, { "Idempotency-Key": "k" });
     expect(again).toMatchObject({ status: 200, body: { id: "2" } });
   });
 });
 
 describe("rows written", () => {
-  it("are three for a transfer, four with a key, none for a refusal or a read; one in a day for the sweep", async () => {
+  it("are three for a transfer, four with a key, none for a refusal or a read, one a day for the sweep", async () => {
     const { stub, transfer, deposit, get, audit } = aLedger();
     await deposit("alice", 10);
     await transfer("alice", "bob", 1, { "Idempotency-Key": "the-first-of-the-day" });
@@ -424,7 +424,7 @@ describe("rows written", () => {
     expect(rows()).toBe(7);
   });
 
-  it("are fewer where many pay at once between the same accounts", async () => {
+  it("are fewer if many pay at once between the same accounts", async () => {
     const { stub, deposit } = aLedger();
     await deposit("alice", 1_000);
     const rows = await countRows(stub);
@@ -465,7 +465,7 @@ describe("the lists", () => {
     }
   });
 
-  it("show running balances, in order though the clock goes back", async () => {
+  it("show running balances, in order even if the clock goes back", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const { deposit, transfer, get } = aLedger();
     await deposit("alice", 10);
@@ -502,7 +502,7 @@ describe("the lists", () => {
     expect((await call(`/account/${id}/${what}`)).status).toBe(400);
   });
 
-  it("end at once for a cursor that is none of the account's transactions", async () => {
+  it("end at once for a cursor that is not one of the account's transactions", async () => {
     const { deposit, get } = aLedger();
     await deposit("alice", 1);
     await deposit("bob", 1);
@@ -517,9 +517,9 @@ describe("the audit", () => {
     ["UPDATE transactions SET payee_balance = 4 WHERE seq = 2", /transaction 2: bob has 4/],
     ["DELETE FROM transactions WHERE seq = 2", /transaction 2 is missing/],
     ["DELETE FROM transactions WHERE seq = 4", /account bob: ends at transaction 4, not 3/],
-    ["DELETE FROM accounts WHERE name = 'bob'", /account bob: has entries and is missing/],
+    ["DELETE FROM accounts WHERE name = 'bob'", /account bob: is missing, but has entries/],
     ["UPDATE transactions SET payer_previous = 0 WHERE seq = 3", /transaction 3: bob follows 0, not 2/],
-  ])("finds what was tampered with: %s", async (tamper, fault) => {
+  ])("finds tampering: %s", async (tamper, fault) => {
     const { stub, deposit, transfer, audit } = aLedger();
     await deposit("alice", 10);
     await transfer("alice", "bob", 3);
@@ -548,7 +548,7 @@ describe("the audit", () => {
         const add = (name: string, by: number) => model.set(name, (model.get(name) ?? 0) + by);
         for (const [index, step] of sequence.entries()) {
           if (step.kind === "evict") {
-            await stub.audit(); // only what runs can be evicted
+            await stub.audit(); // only a running object can be evicted
             await evictDurableObject(stub);
           } else if (step.kind === "deposit") {
             for (let times = 0; times < 2; times++) await stub.deposit(step.account, step.amount, `key${index}`);

@@ -10,7 +10,7 @@ interface Transfer {
 }
 
 export class NaiveAccount extends DurableObject<Env> {
-  /** Opens two accounts, with a log that is full. */
+  /** Opens two accounts, with a full log. */
   async prepare(): Promise<void> {
     await this.ctx.storage.put({ "balance:a": 1e12, "balance:b": 1e12 });
     const entry = { from: "a", to: "b", amount: 1, timestamp: Date.now() };

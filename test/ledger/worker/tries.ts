@@ -1,4 +1,4 @@
-/** How a ledger's routes are tried for docs/access.md. */
+/** Calls of a ledger's routes, to check docs/access.md. */
 import { unique } from "../../worker/helpers.ts";
 import type { Tries } from "../../worker/tries.ts";
 

@@ -9,7 +9,7 @@ interface Bindings extends WithFloor {
   NAIVE_RATE_LIMITER: DurableObjectNamespace;
 }
 
-/** So large that nothing is denied: denials would be cheaper. */
+/** So large that nothing is denied, because denials are cheaper. */
 const ROOMY = { capacity: 1_000_000, periodSeconds: 60 };
 
 export const subjects: Subjects<Bindings> = {

@@ -1,4 +1,4 @@
-/** The arithmetic of the token bucket, against any sequence that fast-check can think of. */
+/** The arithmetic of the token bucket, with random sequences (fast-check). */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -23,7 +23,7 @@ const policies: fc.Arbitrary<Policy> = fc.record({
   capacity: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 1_000_000 })),
   periodSeconds: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 86_400 })),
 });
-/** A bucket that has been used: `share` of it is left. */
+/** A used bucket, with `share` of it left. */
 const used = (policy: Policy, share: number): Bucket => ({
   units: Math.floor(full(policy, START).units * share),
   at: START,
@@ -32,7 +32,7 @@ const share = fc.double({ min: 0, max: 1, noNaN: true });
 const leases = fc.integer({ min: 0, max: 100 });
 
 describe("the token bucket", () => {
-  it("refills by many small steps exactly as by one big one", () => {
+  it("refills by many small steps exactly as much as by one big step", () => {
     fc.assert(
       fc.property(
         policies,
@@ -78,7 +78,7 @@ describe("the token bucket", () => {
     );
   });
 
-  it("tells exactly when the cost fits, and never for more than the capacity", () => {
+  it("says exactly when the cost fits, which is never for more than the capacity", () => {
     fc.assert(
       fc.property(policies, share, share, (policy, left, part) => {
         const cost = Math.max(Math.floor(policy.capacity * part), 1);
@@ -91,13 +91,13 @@ describe("the token bucket", () => {
     );
   });
 
-  it("gains nothing by a clock that goes back, and does not wait for one that had run ahead", () => {
+  it("gains nothing if the clock goes back, and does not wait for a clock that had run ahead", () => {
     const policy = { capacity: 10, periodSeconds: 60 };
     const empty = { units: 0, at: START };
     expect(refill(empty, policy, START - 500).units).toBe(0);
-    // Back and forth inside a period: only time beyond the latest reading counts.
+    // Back and forth inside a period: only time beyond the latest time counts.
     expect(tokens(refill(refill(empty, policy, START - 500), policy, START + 6_000), policy)).toBe(1);
-    // A year back: the bucket fills from there on, and is not stuck for a year.
+    // A year back: the bucket refills from there on, and is not stuck for a year.
     const year = 365 * 86_400_000;
     const back = refill(empty, policy, START - year);
     expect(back.units).toBe(0);
@@ -139,7 +139,7 @@ describe("the token bucket", () => {
     });
   });
 
-  it("writes down less than there is, for all time to come", () => {
+  it("stores less than the real bucket has, now and later", () => {
     fc.assert(
       fc.property(policies, share, leases, fc.integer({ min: 0, max: 200_000_000 }), (policy, left, lease, later) => {
         const real = used(policy, left);
@@ -161,7 +161,7 @@ describe("a lease", () => {
     expect(leaseFor(3, 60_000, policy)).toBe(0);
   });
 
-  it("is what a steady caller uses in ten seconds", () => {
+  it("is as much as a steady caller uses in ten seconds", () => {
     expect(leaseFor(5, 5_000, policy)).toBe(10);
     expect(leaseFor(4, 2_000, policy)).toBe(16);
   });
@@ -173,8 +173,8 @@ describe("a lease", () => {
   });
 });
 
-describe("a bucket and what is written of it", () => {
-  /** What the object does, without the object: a real bucket, a written one, crashes. */
+describe("a bucket and its stored copy", () => {
+  /** Events of the object, simulated: a real bucket, a stored one, crashes. */
   type Event =
     | { kind: "take"; cost: number; lease: number }
     | { kind: "pass"; ms: number }
@@ -220,7 +220,7 @@ describe("a bucket and what is written of it", () => {
           written = { bucket: adapt(bucket, policy, low), policy: low };
           lowest = policy;
         };
-        // What an ideal bucket would hold if nothing was ever lost: the most that may be admitted.
+        // An ideal bucket that never loses tokens: the most that may be admitted.
         let allowance = policy.capacity;
         for (const event of sequence) {
           if (event.kind === "pass") {
@@ -232,7 +232,7 @@ describe("a bucket and what is written of it", () => {
               policy.capacity,
             );
           } else if (event.kind === "crash") {
-            // It is read under the policy by which it has filled since, as the object does it.
+            // Like the object, read it under the policy by which it has refilled since.
             real = written
               ? adapt(refill(written.bucket, written.policy, now), written.policy, policy)
               : full(policy, now);
@@ -241,12 +241,12 @@ describe("a bucket and what is written of it", () => {
             real = refill(adapt(refill(real, policy, now), policy, next), next, now);
             policy = next;
             lowest = written ? lower(lowest, policy) : policy;
-            // Without a row nothing was ever taken, so the bucket is full under either policy.
+            // Without a row no token was ever taken, so the bucket is full under both policies.
             if (!written) real = full(policy, now);
             else if (!isBelow(written.policy, policy)) write(real);
             allowance = written ? Math.min(allowance, policy.capacity) : policy.capacity;
           } else {
-            // Nothing is known of a bucket before its first call, so its time begins there.
+            // A bucket's time begins at its first call.
             if (!written) [real, latest] = [full(policy, now), now];
             const taken = take(refill(real, policy, now), policy, event.cost);
             real = taken.bucket;

@@ -1,4 +1,4 @@
-/** One bucket under random operations and random faults, beside a model that knows what must hold. */
+/** One bucket under random operations and random faults, checked against a model. */
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { Dice, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
@@ -17,9 +17,9 @@ it("the rate limiter never admits more than it may", async () => {
   for (let i = 0; i < operations; i++) {
     await maybeFault(dice, tally, stub);
     vi.setSystemTime(Date.now() + dice.whole(0, 1_500));
-    // A clock that is a period behind was wrong before; and a full bucket keeps no memory, not even of the time.
+    // If the clock is a period behind, the earlier time was wrong. A full bucket remembers nothing, not even the time.
     if (latest - Date.now() > policy.periodSeconds * 1_000 || allowance === policy.capacity) latest = Date.now();
-    // What an ideal bucket would have gained: time that was not seen before.
+    // The refill of an ideal bucket, for time that was not counted before.
     allowance = Math.min(
       allowance + (Math.max(Date.now() - latest, 0) * policy.capacity) / (policy.periodSeconds * 1_000),
       policy.capacity,

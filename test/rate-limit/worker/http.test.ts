@@ -1,4 +1,4 @@
-/** The rate limiter in front of the app: who pays, what the answers say, what floods cost. */
+/** The rate limiter in front of the app: which bucket pays, the headers, and the cost of floods. */
 import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -75,11 +75,11 @@ describe("the answers", () => {
     expect((await call(path, from)).status).toBe(429);
   });
 
-  it("count what is asked about a bucket in another, so that looking costs something too", async () => {
+  it("charge questions about a bucket to another bucket, so that looking costs something too", async () => {
     const from = address();
     await take(from, 100);
     for (let i = 0; i < 4; i++) expect((await call("/limit", from)).status).toBe(200);
-    // These five calls took one each.
+    // These five calls took one token each.
     const { remaining } = await (await call("/limit?policy=limit", from)).json<{ remaining: number }>();
     expect(remaining).toBe(300 - 6);
     const rest = { method: "POST", body: JSON.stringify({ policy: "limit", cost: remaining - 1 }), headers: JSON_TYPE };
@@ -87,7 +87,7 @@ describe("the answers", () => {
     expect((await call("/limit", from)).status).toBe(429);
   });
 
-  it("count what leads nowhere once, also under a pattern's path", async () => {
+  it("charge a request without a route once, also under a pattern's path", async () => {
     const from = address();
     for (const path of ["/nowhere", ...guarded.filter((path) => path.endsWith("/anything"))]) await call(path, from);
     expect(await peek(from)).toMatchObject({ remaining: 100 - guarded.length / 2 - 1 });
@@ -103,7 +103,7 @@ describe("the answers", () => {
 });
 
 describe("GET /limit", () => {
-  it("says what is left and takes nothing", async () => {
+  it("shows the tokens left and takes nothing", async () => {
     const from = address();
     await take(from, 30);
     for (let i = 0; i < 3; i++) {
@@ -132,7 +132,7 @@ describe("GET /limit", () => {
 });
 
 describe("a cost", () => {
-  it("over the capacity is a 400 for ever and takes nothing", async () => {
+  it("over the capacity is always a 400 and takes nothing", async () => {
     const from = address();
     for (let i = 0; i < 2; i++) {
       const response = await take(from, 101);
@@ -142,7 +142,7 @@ describe("a cost", () => {
     expect(await peek(from)).toMatchObject({ remaining: 100 });
   });
 
-  it("is asked of the caller's bucket whole, and denied without taking", async () => {
+  it("is taken from the caller's bucket as a whole, or denied without taking", async () => {
     const from = address();
     expect(await (await take(from, 60)).json()).toMatchObject({ allowed: true, remaining: 40 });
     const response = await take(from, 41);
@@ -153,19 +153,19 @@ describe("a cost", () => {
 });
 
 describe("the caller", () => {
-  it("is one over a whole IPv6 /64, and another in the next", async () => {
+  it("is the same in a whole IPv6 /64, and another in the next", async () => {
     await take("2001:db8:aa:1::1", 100);
     expect((await call("/openapi.json", "2001:db8:aa:1:ffff::9")).status).toBe(429);
     expect((await call("/openapi.json", "2001:db8:aa:2::1")).status).toBe(200);
   });
 
-  it("is the same as IPv4 and as IPv4 written as IPv6", async () => {
+  it("is the same for IPv4 and IPv4 written as IPv6", async () => {
     const from = address();
     await take(from, 100);
     expect((await call("/openapi.json", `::ffff:${from}`)).status).toBe(429);
   });
 
-  it("without an address, or with nonsense for one, shares one bucket and is never let through unseen", async () => {
+  it("without an address, or with an invalid one, shares one bucket and is always counted", async () => {
     const before = (await peek(undefined)).remaining;
     await call("/openapi.json", undefined);
     await call("/openapi.json", "");
@@ -173,7 +173,7 @@ describe("the caller", () => {
     expect((await peek("other nonsense")).remaining).toBeLessThanOrEqual(before - 3 + 1);
   });
 
-  it("with an unknown API key is its address: a new key buys no new bucket", async () => {
+  it("with an unknown API key pays as its address: a made-up key gives no new bucket", async () => {
     const from = address();
     await take(from, 98);
     const keys = ["x", "guess", `ds_${"a".repeat(43)}`, `ds_${"b".repeat(43)}`];
@@ -225,7 +225,7 @@ describe("the middleware", () => {
   const place = { region: { id: "eu", prefix: "eu", locationHint: "weur" as const, continents: [] }, id: "" };
   let apps = 0;
 
-  /** An app with one limited route, whose bucket nobody else has. */
+  /** An app with one limited route, whose bucket no other test uses. */
   function limited(options: Partial<RateLimitOptions>) {
     const id = `middleware-${apps++}`;
     const app = new Hono<App>()
@@ -242,7 +242,7 @@ describe("the middleware", () => {
     ["allow", 200],
     ["deny", 503],
   ] as const)(
-    "does as it was told while keys cannot be checked: %s, and counts the address",
+    "obeys onUnavailable while keys cannot be checked: %s, and charges the address",
     async (onUnavailable, status) => {
       const from = address();
       const away = vi.spyOn(env.READS, "get").mockRejectedValue(new Error("KV is away"));
@@ -254,7 +254,7 @@ describe("the middleware", () => {
     },
   );
 
-  it("takes the cost that a route computes, and refuses one that makes no sense", async () => {
+  it("takes the cost that a route computes, and refuses an invalid one", async () => {
     const { get } = limited({ cost: (c) => Number(c.req.query("n") ?? "1") });
     expect((await get("/?n=25")).headers.get("X-RateLimit-Remaining")).toBe("75");
     for (const n of ["0", "-5", "0.5", "x", "101", "1e9"]) expect((await get(`/?n=${n}`)).status).toBe(400);
@@ -264,7 +264,7 @@ describe("the middleware", () => {
   it.each([
     ["allow", 200],
     ["deny", 503],
-  ] as const)("does as it was told while the limiter cannot answer: %s", async (onUnavailable, status) => {
+  ] as const)("obeys onUnavailable while the limiter cannot answer: %s", async (onUnavailable, status) => {
     const { get } = limited({ onUnavailable });
     vi.spyOn(RateLimiterDO.prototype, "take").mockImplementation(() => {
       throw new Error("out of order");

@@ -1,4 +1,4 @@
-/** The bucket's object: exact under concurrency, over evictions, crashes and alarms, and cheap. */
+/** The bucket's object: exact under concurrency, evictions, crashes and alarms, and cheap. */
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -20,13 +20,13 @@ afterEach(() => {
 
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-/** Takes one at a time until denied, and returns how many were allowed. */
+/** Takes one token at a time until denied. Returns how many were allowed. */
 async function drain(stub: ReturnType<typeof bucket>, policy = DEFAULT): Promise<number> {
   for (let allowed = 0; ; allowed++) if (!(await stub.take(policy, 1)).allowed) return allowed;
 }
 
 describe("a bucket", () => {
-  it("admits its capacity, then denies and tells when to come back", async () => {
+  it("admits its capacity, then denies and says when to come back", async () => {
     const stub = bucket();
     expect(await stub.take(DEFAULT, 1)).toEqual({ allowed: true, remaining: 99, waitMs: 600 });
     expect(await drain(stub)).toBe(99);
@@ -53,7 +53,7 @@ describe("a bucket", () => {
     expect(await stub.take(DEFAULT, 101)).toMatchObject({ allowed: false, waitMs: Number.POSITIVE_INFINITY });
   });
 
-  it("can be looked at without being touched", async () => {
+  it("can be read without a change", async () => {
     const stub = bucket();
     await stub.take(DEFAULT, 40);
     const rows = await countRows(stub);
@@ -63,7 +63,7 @@ describe("a bucket", () => {
     expect(rows()).toBe(0);
   });
 
-  it("clamps to a lowered limit and does not fill up by a raised one", async () => {
+  it("clamps to a lowered limit, and a raised limit does not fill it", async () => {
     const stub = bucket();
     await stub.take(DEFAULT, 10);
     expect(await stub.peek({ capacity: 20, periodSeconds: 60 }, 1)).toMatchObject({ remaining: 20 });
@@ -74,7 +74,7 @@ describe("a bucket", () => {
 });
 
 describe("what a bucket writes", () => {
-  it("is no more while calls come with the old limit and the new one, and nothing for a denied flood of both", async () => {
+  it("is no more while calls come with old and new limits, and nothing for a denied flood of both", async () => {
     const lowered = { capacity: 60, periodSeconds: 60 };
     const rowsOf = async (policies: readonly (typeof DEFAULT)[]) => {
       const stub = bucket();
@@ -94,7 +94,7 @@ describe("what a bucket writes", () => {
     expect(rows()).toBe(before);
   });
 
-  it("is at most a row in ten for allowed checks in a burst, the alarm included", async () => {
+  it("is at most a row per ten allowed checks in a burst, including the alarm", async () => {
     const stub = bucket();
     await stub.peek(DEFAULT, 1);
     const rows = await countRows(stub);
@@ -103,7 +103,7 @@ describe("what a bucket writes", () => {
     expect(rows() / 100).toBeLessThanOrEqual(cost.check.ours);
   });
 
-  it("is at most a row in ten for a caller at the limit for ten minutes", async () => {
+  it("is at most a row per ten checks for a caller at the limit for ten minutes", async () => {
     const stub = bucket();
     await drain(stub);
     const rows = await countRows(stub);
@@ -126,7 +126,7 @@ describe("what a bucket writes", () => {
 });
 
 describe("a bucket that loses its memory", () => {
-  it("never admits one too many, and loses a fifth at most", async () => {
+  it("never admits one too many, and loses at most a fifth", async () => {
     for (const takenBefore of [1, 7, 20, 21, 22, 50, 99, 100]) {
       const stub = bucket();
       for (let i = 0; i < takenBefore; i++) await stub.take(DEFAULT, 1);
@@ -146,7 +146,7 @@ describe("a bucket that loses its memory", () => {
     }
   });
 
-  it("never admits one too many over a crash between any two checks", async () => {
+  it("never admits one too many after a crash between any two checks", async () => {
     let allowed = 0;
     for (let i = 0; i < 120; i++) {
       // A stub does not outlive the crash of its object.
@@ -197,7 +197,7 @@ describe("a bucket that loses its memory", () => {
             await evictDurableObject(stub);
           } else if (kind === "alarm") await runDurableObjectAlarm(stub);
           else {
-            // A full bucket keeps no memory, so its time begins at the call that finds it full.
+            // A full bucket remembers nothing, so its time begins at the call that finds it full.
             if (allowance === policy.capacity) latest = Date.now();
             if ((await stub.take(policy, amount)).allowed) {
               allowance -= amount;
@@ -229,7 +229,7 @@ describe("an idle bucket", () => {
     expect(await stored(stub)).toMatchObject({ entries: 1 });
   });
 
-  it("keeps what was taken when the alarm comes early or twice, and comes back", async () => {
+  it("keeps its state when the alarm comes early or twice, and sets the alarm again", async () => {
     const stub = bucket();
     await drain(stub);
     expect(await runDurableObjectAlarm(stub)).toBe(true);
@@ -248,7 +248,7 @@ describe("an idle bucket", () => {
     expect(alarm).toBeGreaterThan(Date.now() + 10 * HOUR_MS);
   });
 
-  it("sets its alarm again where one was lost", async () => {
+  it("sets its alarm again if one was lost", async () => {
     const stub = bucket();
     await stub.take(DEFAULT, 1);
     await runInDurableObject(stub, (_, { storage }) => storage.deleteAlarm());

@@ -8,7 +8,7 @@ import { Denials } from "../../../worker/rate-limit/denials.ts";
 import { limitHeaders } from "../../../worker/rate-limit/headers.ts";
 import { limit } from "../../../worker/rate-limit/pattern.ts";
 
-it("a stack that names no rate limit has the default one", () => {
+it("a stack without rate limits has the default", () => {
   expect(v.parse(limit.settings.rateLimits, undefined)).toMatchObject({
     default: { capacity: 100, periodSeconds: 60 },
   });
@@ -50,7 +50,7 @@ describe("the key of a network address", () => {
 });
 
 describe("the form of an API key", () => {
-  it("is found under its SHA-256, and anything else is not looked up", async () => {
+  it("is looked up by its SHA-256, and anything else is not looked up", async () => {
     const key = `ds_${"A".repeat(43)}`;
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
     expect(await storedAt(key)).toBe(`${API_KEY_PREFIX}${new Uint8Array(digest).toHex()}`);
@@ -64,7 +64,7 @@ describe("remembered denials", () => {
   const policy = { capacity: 60, periodSeconds: 60 };
   const denial = (waitMs: number) => ({ allowed: false, remaining: 0, waitMs });
 
-  it("answer until the time that the object said, and not a millisecond longer", () => {
+  it("answer until the time that the object gave, and not a millisecond longer", () => {
     const denials = new Denials();
     denials.remember("a", 1, denial(500), 1_000);
     expect(denials.answer("a", policy, 1, 1_499)).toEqual(denial(1));
@@ -72,7 +72,7 @@ describe("remembered denials", () => {
     expect(denials.answer("b", policy, 1, 1_400)).toBeUndefined();
   });
 
-  it("hold for what costs more, longer, and not for what costs less", () => {
+  it("hold longer for higher costs, and not for lower ones", () => {
     const denials = new Denials();
     denials.remember("a", 5, denial(500), 1_000);
     expect(denials.answer("a", policy, 7, 1_000)).toEqual(denial(2_500));
@@ -83,7 +83,7 @@ describe("remembered denials", () => {
     expect(denials.answer("a", policy, 2, 1_099)?.waitMs).toBe(1);
   });
 
-  it("are not trusted when the clock has gone back, and an allowed answer is none", () => {
+  it("are not used after the clock has gone back, and an allowed answer is not remembered", () => {
     const denials = new Denials();
     denials.remember("a", 1, denial(500), 1_000);
     expect(denials.answer("a", policy, 1, 999)).toBeUndefined();
@@ -106,7 +106,7 @@ describe("the memory of an isolate", () => {
 describe("the headers", () => {
   const policy = { capacity: 100, periodSeconds: 60 };
 
-  it("of an allowed answer say what is left and when more comes", () => {
+  it("of an allowed answer give the tokens left and when more come", () => {
     expect(limitHeaders("default", policy, { allowed: true, remaining: 42, waitMs: 61 })).toEqual({
       "RateLimit-Policy": '"default";q=100;w=60',
       RateLimit: '"default";r=42;t=1',
@@ -118,7 +118,7 @@ describe("the headers", () => {
     });
   });
 
-  it("of a denial round the wait up, to a second at least", () => {
+  it("of a denial round the wait up, to at least a second", () => {
     for (const [waitMs, expected] of [
       [1, "1"],
       [1_000, "1"],

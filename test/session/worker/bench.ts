@@ -11,8 +11,8 @@ interface Bindings extends WithFloor {
 }
 
 /**
- * Read in turn: nobody reads one session many times in a millisecond, and where a benchmark does, all but the first of
- * the article's writes change nothing and cost nothing.
+ * Read in turn. If a benchmark reads one session many times in a millisecond, all but the first of the article's writes
+ * change nothing and cost nothing; real callers never do that.
  */
 const SESSIONS = 100;
 const HALF_AN_HOUR_MS = 30 * 60 * 1_000;

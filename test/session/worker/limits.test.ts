@@ -1,4 +1,4 @@
-/** A user at the rate limiter: whoever logs in has a bucket of their own. */
+/** Users at the rate limiter: a user who has logged in has a bucket of their own. */
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { patterns } from "../../../worker/patterns.ts";
@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 describe.runIf(folders.includes("rate-limit"))("a user", () => {
-  it("has a bucket of their own, whoever else is behind the address, and the same from every address", async () => {
+  it("has a bucket of their own, which others at the address do not use, and the same from every address", async () => {
     const [office, home] = [newAddress(), newAddress()];
     const [ann, ben] = [await logIn(), await logIn()];
     expect((await take(60, { ...office, ...ann })).status).toBe(200);
@@ -35,7 +35,7 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
     expect(await left(office)).toBe(100);
   });
 
-  it("who is a guest counts as their address, and so does a dead token", async () => {
+  it("who is a guest pays as their address, and so does a caller with a dead token", async () => {
     const from = newAddress();
     const guest = await logIn(unique(), {}, { demoLogin: true });
     await take(50, { ...from, ...guest });
@@ -43,7 +43,7 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
     expect(await left(from)).toBe(30);
   });
 
-  it("is looked up once, and guesses at tokens twenty times an address, however many come at once", async () => {
+  it("is looked up once, and guessed tokens twenty times per address, even if many come at once", async () => {
     const [from, office] = [newAddress(), newAddress()];
     const ann = await logIn();
     const read = vi.spyOn(SessionDO.prototype, "read");

@@ -1,4 +1,4 @@
-/** The sessions of a user: how many, which, and that all of them end, whatever breaks in between. */
+/** The list of a user's sessions: its limit, its content, and that all of them end, also after crashes. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -46,7 +46,7 @@ afterEach(() => {
 });
 
 describe("the sessions of a user", () => {
-  it("are listed to the user and to the admin, by ids that open nothing", async () => {
+  it("are listed to the user and to the admin, by ids that are not tokens", async () => {
     const userId = `auth0|${unique()}`;
     const [one, other] = [await logIn(userId), await logIn(userId)];
     const sessions = await listed(userId, bearer(one));
@@ -85,14 +85,14 @@ describe("the sessions of a user", () => {
     expect((await ask("/session/rotate", { method: "POST", headers })).status).toBe(401);
   });
 
-  it("are not what DELETE /session?userId= ends, and it says so", async () => {
+  it("are not ended by DELETE /session?userId=, which says so", async () => {
     const token = await logIn("ann");
     const answer = await ask("/session?userId=ann", { method: "DELETE", headers: bearer(token) });
     expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining("/session/user/") } });
     expect(await isLive(token)).toBe(true);
   });
 
-  it("are as many as the stack allows: the oldest live one goes, and what is over does not count", async () => {
+  it("are as many as the stack allows: the oldest live one is ended, and ended ones do not count", async () => {
     const userId = unique();
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 3 } };
     const tokens: string[] = [];
@@ -105,7 +105,7 @@ describe("the sessions of a user", () => {
     expect(await listed(userId)).toHaveLength(3);
   });
 
-  it("leave nothing behind when the last of them cannot live any more", async () => {
+  it("leave nothing behind when the last of them is over for certain", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
     await logIn(userId);
@@ -121,7 +121,7 @@ describe("the sessions of a user", () => {
 });
 
 describe("the rows of a user's object", () => {
-  it("are a few for a session: its place, that it began, and the alarm", async () => {
+  it("are a few for a session: for its place, its beginning, and the alarm", async () => {
     const userId = unique();
     const user = await objectOfUser(userId);
     await logIn(userId);
@@ -132,7 +132,7 @@ describe("the rows of a user's object", () => {
 });
 
 describe("rotation", () => {
-  it("gives another token to the same session, with the same end, and the old one is dead", async () => {
+  it("gives a new token for the session, with the same end, and the old token is dead", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
     const old = await logIn(userId, { json: { userId, role: "editor", metadata: { theme: "dark" } } });
@@ -150,7 +150,7 @@ describe("rotation", () => {
     expect(await listed(userId)).toHaveLength(1);
   });
 
-  it("does not cost another session where the user has as many as may be", async () => {
+  it("does not end another session if the user has as many as allowed", async () => {
     const userId = unique();
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 2 } };
     const [one, other] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
@@ -159,7 +159,7 @@ describe("rotation", () => {
     expect([await isLive(one), await isLive(other), await isLive(token)]).toEqual([true, false, true]);
   });
 
-  it("of a cookie gives a new cookie, and a dead cookie is taken away", async () => {
+  it("of a cookie gives a new cookie, and a dead cookie is deleted", async () => {
     const begun = await ask("/session", { json: { userId: unique(), cookie: true }, headers: ADMIN });
     const cookie = begun.headers.get("Set-Cookie")?.split(";")[0] ?? "";
     const headers = { Cookie: cookie, Origin: "https://stack.test" };
@@ -180,14 +180,14 @@ describe("rotation", () => {
 });
 
 describe("under crashes", () => {
-  it("what was cut off before it began never begins, and does not count after a while", async () => {
+  it("a session that was cut off before it began never begins, and stops counting after a while", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
     const token = await logIn(userId);
     const user = await objectOfUser(userId);
     const session = await objectOf(token);
     await session.end();
-    // As after a crash between the two: written down, and not begun.
+    // Like after a crash in between: in the list, but not begun.
     await runInDurableObject(user, async (_, { storage }) => {
       const [entry] = storage.kv.get<object[]>("sessions") ?? [];
       storage.kv.put("sessions", [{ ...entry, begun: false }]);
@@ -199,7 +199,7 @@ describe("under crashes", () => {
     expect(await listed(userId)).toEqual([]);
   });
 
-  it("a model agrees, whatever is evicted, and whichever alarm is early or comes twice", async () => {
+  it("a model agrees, with random evictions and early or repeated alarms", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const MAX = 3;
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: MAX } };
@@ -260,7 +260,7 @@ describe("under crashes", () => {
           } else if (kind === "alarmOfUser") await runInDurableObject(user, (object) => object.alarm());
           else if (kind === "wait") vi.setSystemTime(Date.now() + 13 * MINUTE);
           else {
-            // Revoked, and cut off after it was decided: the alarm ends them.
+            // Revoked, and cut off after that was noted: the alarm ends them.
             await runInDurableObject(user, (_, { storage }) => {
               const entries = storage.kv.get<object[]>("sessions");
               if (entries)

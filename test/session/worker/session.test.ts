@@ -1,4 +1,4 @@
-/** Sessions over HTTP: who may begin one, how long it lives by the clock, and that nothing is left of it. */
+/** Sessions over HTTP: who may begin one, how long it lives, and that it leaves nothing behind. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
@@ -19,7 +19,7 @@ const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const get = (token: string) => call("/session", { headers: bearer(token) });
 const end = (token: string) => call("/session", { method: "DELETE", headers: bearer(token) });
 
-/** A session of its own for one test: its token, and its object. */
+/** A new session: its token, and its object. */
 async function aSession(json: object = {}) {
   const answer = await call("/session", { json: { userId: "ada", role: "editor", ...json }, headers: ADMIN });
   const { token } = v.parse(Created, answer.body);
@@ -31,7 +31,7 @@ async function objectOf(token: string) {
   return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
 }
 
-/** What is stored in an object: tables and alarm. */
+/** The tables and the alarm of an object. */
 const leftIn = (stub: DurableObjectStub) =>
   runInDurableObject(stub, async (_, { storage }) => ({
     tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
@@ -47,7 +47,7 @@ afterEach(() => {
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 describe("beginning a session", () => {
-  it("gives the admin a token, once, for the user and role that they name", async () => {
+  it("gives the admin a token, once, for a named user and role", async () => {
     const now = Date.now();
     const json = { userId: "ada", role: "editor", metadata: { theme: "dark", tags: [1] } };
     const answer = await call("/session/create", { json, headers: ADMIN });
@@ -70,7 +70,7 @@ describe("beginning a session", () => {
     expect((await get(v.parse(Created, body).token)).body).toMatchObject({ session: { metadata } });
   });
 
-  it("gives every session another token, and stores none", async () => {
+  it("gives every session a different token, and stores none", async () => {
     const [one, other] = [await aSession(), await aSession()];
     expect(one.token).not.toBe(other.token);
     const secret = one.token.split("~")[1];
@@ -94,14 +94,14 @@ describe("beginning a session", () => {
     expect((await get(token.replace("ap~", "us~"))).status).toBe(404);
   });
 
-  it("makes anybody a guest where the stack allows it, whatever role they ask for", async () => {
+  it("makes anybody a guest if the stack allows it, whatever role they ask for", async () => {
     const answer = await call("/session", { json: { userId: "eve", role: "admin" } });
     expect(answer).toMatchObject({ status: 200, body: { userId: "guest-eve", role: "guest" } });
     const { token } = v.parse(Created, answer.body);
     expect((await get(token)).body).toMatchObject({ session: { userId: "guest-eve", role: "guest" } });
   });
 
-  it("is for the admin alone everywhere else", async () => {
+  it("is only for the admin on other stacks", async () => {
     const settings = { demoLogin: false };
     const json = { userId: "eve", role: "guest" };
     const anonymous = await call("/session", { json, settings });
@@ -111,7 +111,7 @@ describe("beginning a session", () => {
     expect((await call("/session", { json, headers: ADMIN, settings })).status).toBe(200);
   });
 
-  it("does not take a wrong token for a guest", async () => {
+  it("does not make a caller with a wrong token a guest", async () => {
     expect((await call("/session", { json: { userId: "eve" }, headers: bearer("guess") })).status).toBe(401);
   });
 
@@ -142,7 +142,7 @@ describe("beginning a session", () => {
 });
 
 describe("the expiry", () => {
-  it("is checked by the clock on every read, though the alarm is late", async () => {
+  it("is checked by the clock on every read, even if the alarm is late", async () => {
     const { token } = await aSession();
     pass(30 * MINUTE - 1);
     // This read is a use: it moves the end.
@@ -151,7 +151,7 @@ describe("the expiry", () => {
     expect(await get(token)).toMatchObject({ status: 404, body: { error: "Session not found" } });
   });
 
-  it("does not come back to life by being read when it is over", async () => {
+  it("is not revived by a read after its end", async () => {
     const { token } = await aSession();
     pass(30 * MINUTE);
     expect((await get(token)).status).toBe(404);
@@ -175,7 +175,7 @@ describe("the expiry", () => {
     expect((await get(token)).status).toBe(404);
   });
 
-  it("is moved on disk: it slides across evictions, and waking up does not move it", async () => {
+  it("is moved on disk: it slides over evictions, and waking up does not move it", async () => {
     const { token, stub } = await aSession();
     pass(20 * MINUTE);
     await get(token);
@@ -219,7 +219,7 @@ describe("the expiry", () => {
 });
 
 describe("the arithmetic of a life", () => {
-  it("ends within a step of the sliding time after the last use, never later, and never past the absolute end", () => {
+  it("ends at most a step before the sliding time after the last use, never later, never past the absolute end", () => {
     const [sliding, absolute] = [30 * MINUTE, 12 * HOUR];
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 40 * MINUTE }), { maxLength: 60 }), (gaps) => {
@@ -259,7 +259,7 @@ describe("the alarm", () => {
     expect(await leftIn(stub)).toEqual(NOTHING);
   });
 
-  it("that comes early, because the session was used, sets itself for the right time", async () => {
+  it("that comes early because the session was used sets itself for the right time", async () => {
     const { token, stub } = await aSession();
     pass(20 * MINUTE);
     await get(token);
@@ -282,7 +282,7 @@ describe("the alarm", () => {
     expect(await leftIn(stub)).toEqual(NOTHING);
   });
 
-  it("that fails is left to the runtime to repeat, and the last time sets itself again", async () => {
+  it("that fails is repeated by the runtime, and sets itself again at the last try", async () => {
     const { stub } = await aSession();
     pass(30 * MINUTE);
     await runInDurableObject(stub, async (session, { storage }) => {
@@ -334,7 +334,7 @@ describe("a token", () => {
     expect((await end(token)).body).toEqual({ ok: true });
   });
 
-  it("that was guessed leaves nothing stored", async () => {
+  it("that was guessed stores nothing", async () => {
     const token = `eu~${"B".repeat(43)}`;
     await get(token);
     await end(token);

@@ -1,4 +1,4 @@
-/** How the sessions' routes are tried for docs/access.md. */
+/** Calls of the sessions' routes, to check docs/access.md. */
 import type { Tries } from "../../worker/tries.ts";
 
 export const tries: Tries = {

@@ -1,10 +1,10 @@
-/** The connection of a chat client, with a switch in it: what the visitor cuts stays cut until it is mended. */
+/** The connection of a chat client, with a switch: once the visitor cuts it, it stays cut until they reconnect. */
 import { type Connect, type ConnectionEvents, overWebSocket } from "./client.ts";
 
 export class Cable {
   #cut = false;
   #end: (() => void) | undefined;
-  /** Connects for a client that came while the cable was cut. */
+  /** Connects a client that asked for a connection while the cable was cut. */
   #held: (() => void) | undefined;
 
   get isCut(): boolean {
@@ -37,7 +37,7 @@ export class Cable {
     return { send: (frame) => send(frame), close: () => close() };
   };
 
-  /** A cut is felt at once: the close of a WebSocket may take a while to be heard. */
+  /** Reports a cut at once: the close event of a WebSocket may take a while. */
   #reporting(events: ConnectionEvents): ConnectionEvents {
     return {
       opened: () => !this.#cut && events.opened(),

@@ -1,14 +1,14 @@
 /**
- * A room's client for browsers: shows every message once and in order, and loses none that was sent, however often
- * the connection is cut.
+ * A room's client for browsers. It shows every message once and in order, and loses no message that the visitor sent,
+ * however often the connection is cut.
  *
- * What comes in goes by its number: a number that was seen is dropped, one that is too far ahead makes the client ask
- * again from the last. What goes out stays in the outbox, under an id of its own, until the room says that it is
- * stored; sent twice, it is stored once. One message at a time is on its way, so that they arrive in order.
+ * Incoming messages are ordered by number: the client drops a number that it has seen, and if one is too far ahead, it
+ * asks again from the last. Outgoing messages stay in the outbox, each under its own id, until the room says that they
+ * are stored; a message sent twice is stored once. Only one is sent at a time, so that they arrive in order.
  */
 import { type ClientFrame, type Message, PING, type ServerFrame, SUBPROTOCOLS } from "../protocol.ts";
 
-/** What a client tells whoever made it. */
+/** What a client reports. */
 export type ChatEvent =
   /** `retryInMs`: when it will try again. */
   | { type: "connection"; state: "connecting" | "open" | "closed" }
@@ -16,13 +16,13 @@ export type ChatEvent =
   /** Who the room says that you are. */
   | { type: "identity"; userId: string }
   | { type: "message"; message: Message }
-  /** The message of this number was taken away. */
+  /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
-  /** Messages up to the number `first` - 1 are not kept any more, and will not be shown. */
+  /** Messages up to the number `first` - 1 are no longer kept, and will not be shown. */
   | { type: "gap"; first: number }
   | { type: "presence"; users: string[] }
   | { type: "typing"; userId: string }
-  /** What was sent under this id is stored, or never will be. */
+  /** The message with this id is stored, or never will be. */
   | { type: "stored"; clientId: string; seq: number }
   | { type: "refused"; clientId: string; error: string };
 
@@ -39,7 +39,7 @@ export interface ConnectionEvents {
 export type Connect = (url: string, protocols: string[], events: ConnectionEvents) => Connection;
 
 export interface ChatClientOptions {
-  /** Of the room's socket: `wss://host/room/<room>/ws`. */
+  /** The room's address: `wss://host/room/<room>/ws`. */
   url: string;
   onEvent: (event: ChatEvent) => void;
   /** How to connect; by default, over the browser's WebSocket. */
@@ -54,10 +54,10 @@ interface Outgoing {
 }
 
 const MAX_RETRY_MS = 30_000;
-/** How often the client says that it is there, and how long it waits for the answer. */
+/** How often the client pings, and how long it waits for the answer. */
 const PING_EVERY_MS = 20_000;
 const ANSWER_MS = 10_000;
-/** The client says what it has seen after so many characters. A message counts as this many at least: after 50 of them. */
+/** The client sends `seen` after this many characters. A short message counts as OF_A_MESSAGE characters. */
 const SEEN_AFTER = 20_000;
 const OF_A_MESSAGE = 400;
 const TYPING_INTERVAL_MS = 1_500;
@@ -69,7 +69,7 @@ export class ChatClient {
   readonly #firstRetryMs: number;
 
   #connection: Connection | undefined;
-  /** Until the next connection, the next ping, or its answer. */
+  /** Waits for the next connection, the next ping, or its answer. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isAsking = false;
   #failures = 0;
@@ -77,16 +77,16 @@ export class ChatClient {
 
   /** The last number shown. */
   #cursor: number | undefined;
-  /** Characters that were shown since the room was last told. */
+  /** Characters shown since the last `seen`. */
   #untold = 0;
   #userId: string | undefined;
   #token: string | undefined;
   #users = new Set<string>();
 
   readonly #outbox: Outgoing[] = [];
-  /** Whether the room has told everything that was missed, so that messages may go out. */
+  /** Whether the room has sent everything that was missed, so that messages may go out. */
   #ready = false;
-  /** Whether the first of the outbox is on its way, or waits for its turn. */
+  /** Whether the first message of the outbox is being sent, or waits for its turn. */
   #sending = false;
   #typedAt = 0;
 
@@ -98,7 +98,7 @@ export class ChatClient {
     this.#open();
   }
 
-  /** Sends a message, now or when there is a connection. Returns its id, which the events about it carry. */
+  /** Sends a message, now or once there is a connection. Returns its id; the events about it have the same id. */
   send(text: string, attachment?: string): string {
     const clientId = crypto.randomUUID();
     const frame: ClientFrame = { type: "chat", text, clientId, ...(attachment !== undefined && { attachment }) };
@@ -107,7 +107,7 @@ export class ChatClient {
     return clientId;
   }
 
-  /** Tells the others that you are typing; call it at each key. */
+  /** Tells the others that you are typing. Call it at each key. */
   typing(): void {
     const now = Date.now();
     if (!this.#ready || Math.abs(now - this.#typedAt) < TYPING_INTERVAL_MS) return;
@@ -115,7 +115,7 @@ export class ChatClient {
     this.#transmit({ type: "typing" });
   }
 
-  /** What a request for an attachment must show as `Authorization`; undefined where the session's cookie does. */
+  /** The `Authorization` header for a request for an attachment; undefined if the session's cookie serves. */
   get authorization(): string | undefined {
     return this.#token === undefined ? undefined : `Bearer ${this.#token}`;
   }
@@ -131,7 +131,7 @@ export class ChatClient {
     const url = new URL(this.#url);
     if (this.#cursor !== undefined) url.searchParams.set("after", String(this.#cursor));
     const protocols = [...SUBPROTOCOLS, ...(this.#token === undefined ? [] : [this.#token])];
-    // What an earlier connection still reports is no concern of the present one.
+    // Ignores late reports of an earlier connection.
     const present = (report: () => void) => () => {
       if (this.#connection === connection) report();
     };
@@ -152,7 +152,7 @@ export class ChatClient {
     connection?.close();
   }
 
-  /** Tries again after a wait that doubles, shortened by chance so that not all clients come back at once. */
+  /** Tries again after a wait that doubles, shortened at random so that not all clients come back at once. */
   #reconnect(): void {
     this.#drop();
     if (this.#stopped) return;
@@ -165,7 +165,7 @@ export class ChatClient {
     }, retryInMs);
   }
 
-  /** Says regularly that it is there, and notices a connection that is dead but not closed. */
+  /** Pings regularly, and notices a connection that is dead but not closed. */
   #watch(): void {
     this.#isAsking = false;
     clearTimeout(this.#timer ?? 0);
@@ -224,7 +224,7 @@ export class ChatClient {
     this.#tellSeen();
   }
 
-  /** Shows what was missed; after the last part, sends what has waited. */
+  /** Shows missed messages; after the last part, sends what has waited. */
   #catchUp({ messages, last, more, userId, token }: ServerFrame & { type: "history" }): void {
     this.#identify(userId, token);
     this.#cursor ??= (messages[0]?.seq ?? last + 1) - 1;
@@ -235,7 +235,7 @@ export class ChatClient {
     this.#flush();
   }
 
-  /** The first of the outbox was not taken: for now, or for good. */
+  /** The room refused the first message of the outbox, for now or for good. */
   #refused({ clientId, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
     if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
     if (code === "rate-limited" || code === "not-stored") this.#sendLater(retryAfter * 1_000);
@@ -258,14 +258,14 @@ export class ChatClient {
     return messages.every((message) => this.#show(message));
   }
 
-  /** Tells the room what was shown, now and then, so that it knows that this client reads. */
+  /** Sends `seen` now and then, so that the room knows that this client reads. */
   #tellSeen(): void {
     if (this.#cursor === undefined || this.#untold < SEEN_AFTER) return;
     this.#untold = 0;
     this.#transmit({ type: "seen", seq: this.#cursor });
   }
 
-  /** Shows a message that was not shown yet. False where one before it is missing: then all of them are asked for. */
+  /** Shows a message, once. False if one before it is missing; then the client asks for all from the last. */
   #show(message: Message): boolean {
     const cursor = this.#cursor ?? message.seq - 1;
     if (message.seq <= cursor) return true;
@@ -279,7 +279,7 @@ export class ChatClient {
     return true;
   }
 
-  /** Sends the first of the outbox, if it may go. */
+  /** Sends the first message of the outbox, if it may go. */
   #flush(): void {
     const [next] = this.#outbox;
     if (!next || !this.#ready || this.#sending) return;
@@ -290,13 +290,13 @@ export class ChatClient {
   #sendLater(ms: number): void {
     const connection = this.#connection;
     setTimeout(() => {
-      if (this.#connection !== connection) return; // a new connection has begun with the outbox
+      if (this.#connection !== connection) return; // a newer connection sends the outbox now
       this.#sending = false;
       this.#flush();
     }, ms);
   }
 
-  /** The first of the outbox has come to its end. */
+  /** The first message of the outbox is done: stored or refused. */
   #settle(clientId: string | undefined, report: (clientId: string) => void): void {
     if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
     this.#outbox.shift();

@@ -1,15 +1,15 @@
-/** The list of messages of a chat room, with what was sent but is not in the room yet at its end. */
+/** The list of messages of a chat room. Messages that are sent but not stored yet are at its end. */
 import { element } from "../../page/client/dom.ts";
 import type { Message } from "../protocol.ts";
 
 const MAX_ROWS = 200;
-/** Pixels from the end within which the list follows what comes. */
+/** The list follows new messages if it is scrolled to within this many pixels of its end. */
 const NEAR_END = 40;
-/** Anonymous users have long names; so much tells them apart. */
+/** Anonymous users have long names; this many characters tell them apart. */
 const NAME_LENGTH = 11;
-const DELETED = "(taken away)";
+const DELETED = "(deleted)";
 
-/** What a user is called on the page. */
+/** A user's name on the page. */
 export const nameOf = (userId: string) => (userId.startsWith("anon-") ? userId.slice(0, NAME_LENGTH) : userId);
 
 export class ChatLog {
@@ -17,11 +17,11 @@ export class ChatLog {
   readonly #window: HTMLElement;
   readonly #pending = new Map<string, { row: HTMLElement; text: string }>();
 
-  /** The list, in what scrolls it. */
+  /** `list` is in the element that scrolls it. */
   constructor(list: HTMLElement) {
     this.#list = list;
     this.#window = list.parentElement ?? list;
-    // Scrolled with the keyboard too.
+    // So that the keyboard can scroll it.
     this.#window.tabIndex = 0;
   }
 
@@ -30,7 +30,7 @@ export class ChatLog {
     this.#list.replaceChildren();
   }
 
-  /** Says that there is nothing, if so. */
+  /** Shows a text while the list is empty. */
   blank(text: string): void {
     if (this.#list.childElementCount === 0) this.#append(element("li", "blank", text));
   }
@@ -40,7 +40,7 @@ export class ChatLog {
     this.#append(element("li", "mark", text));
   }
 
-  /** Takes the text of a message away. */
+  /** Removes the text of a message. */
   deleted(seq: number): void {
     const row = [...this.#list.children].find(({ firstElementChild }) => firstElementChild?.textContent === `${seq}`);
     const text = row?.querySelector(".text");
@@ -54,7 +54,7 @@ export class ChatLog {
     for (const { row } of this.#pending.values()) this.#append(row);
   }
 
-  /** Shows what is on its way. */
+  /** Shows a message that is being sent. */
   pending(clientId: string, text: string): void {
     const waiting = row("", element("span", "from", element("b", "", "you"), " sending"), text);
     waiting.classList.add("pending");
@@ -63,7 +63,7 @@ export class ChatLog {
     this.#window.scrollTop = this.#window.scrollHeight;
   }
 
-  /** Takes back what was on its way; returns its text. */
+  /** Removes a message that was being sent. Returns its text. */
   withdraw(clientId: string): string | undefined {
     const waiting = this.#pending.get(clientId);
     this.#pending.delete(clientId);

@@ -1,4 +1,4 @@
-/** The chat room's panel: who is here, what was said, and a switch that cuts the connection. */
+/** The chat room's panel: who is here, the messages, and a switch that cuts the connection. */
 import { call, socketUrl } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { element, onSubmit } from "../../page/client/dom.ts";
@@ -9,12 +9,12 @@ import { Cable } from "./cable.ts";
 import { ChatClient, type ChatEvent } from "./client.ts";
 import { ChatLog, nameOf } from "./log.ts";
 
-/** A sign of typing comes every second or two while somebody types. */
+/** A typing sign comes every second or two while somebody types. */
 const TYPING_FOR_MS = 3_000;
 const CUT = "Cut the connection";
 const MEND = "Reconnect";
 
-/** Joins the chosen room, and joins it anew when the visitor has become somebody else. */
+/** Joins the chosen room, and joins again when the visitor logs in or out. */
 export function start(): void {
   const panel = new Panel("chat");
   const log = new ChatLog(panel.find("log"));
@@ -29,7 +29,7 @@ export function start(): void {
   let me = "";
   /** The last number shown. */
   let last = 0;
-  /** `missed`: messages that came since the connection was lost, while the room still tells what was said before. */
+  /** `missed`: messages that came while the connection was lost, counted while the room still sends them. */
   let link: { state: "new" | "explained" | "open" } | { state: "lost"; missed: number } = { state: "new" };
   let typingTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -60,7 +60,7 @@ export function start(): void {
     const answer = await call(`/room/${room}/messages?limit=1`);
     if (answer.ok || link.state !== "explained") return;
     panel.alert(answer.message);
-    // What cannot be a room will not become one.
+    // Not a valid room id, so trying again cannot help.
     if (answer.status === 400) client?.close();
   };
 
@@ -83,7 +83,7 @@ export function start(): void {
         log.deleted(event.seq);
         break;
       case "gap":
-        log.mark(`Messages before ${event.first} are not kept any more.`);
+        log.mark(`Messages before ${event.first} are no longer kept.`);
         break;
       case "presence":
         people.replaceChildren(`${event.users.length} here`, ...event.users.map(person));

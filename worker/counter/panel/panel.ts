@@ -1,4 +1,4 @@
-/** The counter's panel: the count as the object pushes it, and steps up and down. */
+/** The counter's panel: shows the count that the object pushes, and steps it up and down. */
 import { call } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { grouped, onSubmit } from "../../page/client/dom.ts";
@@ -53,7 +53,7 @@ export function start(): void {
       once: true,
     });
     if (!answer.ok) return panel.alert(answer.message);
-    // The count itself comes over the socket: only there is it sure to be the newest.
+    // The count itself comes over the socket, where it is sure to be the newest.
     const sign = action === "decrement" ? "−" : "+";
     panel.note(`${sign}${grouped(by)}, on disk after ${Math.max(Math.round(answer.ms), 1)} ms`);
   });

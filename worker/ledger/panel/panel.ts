@@ -1,4 +1,4 @@
-/** The ledger's panel: money moving between accounts, what was refused, and whether it all adds up. */
+/** The ledger's panel: transfers, refusals, and the audit. */
 import { type Answer, call } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
@@ -8,7 +8,7 @@ import { listOf, numberOf, textOf } from "../../page/client/read.ts";
 import { admin } from "../../page/client/visitor.ts";
 import { type Entry, entryOf, LedgerView } from "./view.ts";
 
-/** What one window of this browser tells the others: it moved money, so they need not ask. */
+/** Sent from one window of this browser to the others after a transfer, so that they need not ask. */
 interface Moved {
   ledger: string;
   entry: Entry;
@@ -24,7 +24,7 @@ export function start(): void {
   let ledger = "";
   const at = (path: string) => `/account/${ledger}/${path}`;
 
-  /** Reads the ledger: the transactions first, so that the balances are never older than they say. */
+  /** Reads the ledger: the transactions first, so that the balances are at least as new. */
   const load = async () => {
     const asked = ledger;
     const transactions = await call(at(`transactions?limit=${view.maxEntries}`));
@@ -99,7 +99,7 @@ export function start(): void {
     commands();
     void load();
   });
-  // Other panels may need it too.
+  // Other panels may need the token too.
   admin.askedIn = "the ledger's panel";
   field(deposit, "token").value = admin.token;
   deposit.addEventListener("input", () => {

@@ -1,4 +1,4 @@
-/** A ledger to look at: a bar for each account, and the latest transactions. */
+/** Shows a ledger: a bar for each account, and the latest transactions. */
 import { element, fill, grouped } from "../../page/client/dom.ts";
 import { numberOf, recordOf, textOf } from "../../page/client/read.ts";
 
@@ -8,11 +8,11 @@ export interface Entry {
   from: string;
   to: string;
   amount: number;
-  /** Of both accounts, after it. */
+  /** Both accounts' balances after it. */
   balances: [account: string, balance: number][];
 }
 
-/** Where deposits come from. */
+/** The account that deposits come from. */
 const OUTSIDE = "@outside";
 
 interface Row {
@@ -20,7 +20,7 @@ interface Row {
   meter: HTMLElement;
   figure: HTMLElement;
   balance: number;
-  /** The transaction that it is as of. */
+  /** The number of the transaction after which this was the balance. */
   asOf: number;
 }
 
@@ -42,7 +42,7 @@ export class LedgerView {
     this.#entries.replaceChildren();
   }
 
-  /** What the ledger said: the balances, and the transactions, newest first. */
+  /** Shows the ledger's answer: the balances, and the transactions, newest first. */
   show(balances: (readonly [account: string, balance: number])[], entries: Entry[]): void {
     const newest = entries[0]?.id ?? 0;
     for (const [account, balance] of balances) this.#set(account, balance, newest);
@@ -51,7 +51,7 @@ export class LedgerView {
     this.#draw();
   }
 
-  /** A transaction that was just made, here or in another window. */
+  /** Shows a transaction that was just made, here or in another window. */
   add(entry: Entry): void {
     for (const [account, balance] of entry.balances) this.#set(account, balance, entry.id);
     this.#list(entry);
@@ -98,12 +98,12 @@ export class LedgerView {
     for (const { meter, balance } of rows) fill(meter, balance / most);
     const blank = element("li", "blank", "No money here yet. A deposit needs the stack's admin token.");
     const items = rows.length > 0 ? rows.map(({ item }) => item) : [blank];
-    // Moved only where they are not in place: a bar that is put in anew would not be seen to move.
+    // Replaced only if the order has changed: a bar that is inserted again shows no transition.
     if (items.some((item, index) => this.#balances.children[index] !== item)) this.#balances.replaceChildren(...items);
   }
 }
 
-/** A transaction, from what the ledger answered. */
+/** Reads a transaction from the ledger's answer. */
 export function entryOf(body: unknown): Entry {
   return {
     id: Number(textOf(body, "id")),

@@ -1,25 +1,25 @@
 /**
- * Calls to this Worker's own API. An answer is a value, never an exception: the panels show refusals, they do not
- * handle errors. Calls that change something carry an idempotency key, so that one whose answer was lost is made
- * again without counting twice.
+ * Calls to this Worker's own API. An answer is a value, never an exception: the panels show refusals like any other
+ * answer. Calls that change something have an idempotency key: if the answer was lost, the call is made again and does
+ * not count twice.
  */
 import { textOf } from "./read.ts";
 
 export interface Answer {
   ok: boolean;
-  /** 0 where no answer came. */
+  /** 0 if no answer came. */
   status: number;
   body: unknown;
   headers: Headers;
   /** Milliseconds from call to answer. */
   ms: number;
-  /** Of a refusal: a sentence for whoever looks at the page. */
+  /** Why the call was refused, as a sentence for the visitor. */
   message: string;
 }
 
 export interface Call {
   method?: "GET" | "POST" | "DELETE";
-  /** Sent as the body, in JSON. */
+  /** The body, sent as JSON. */
   json?: unknown;
   /** Sent as `Authorization: Bearer`. */
   token?: string;
@@ -27,7 +27,7 @@ export interface Call {
   once?: boolean;
 }
 
-/** Where a WebSocket of this Worker is. */
+/** The URL of a WebSocket of this Worker. */
 export function socketUrl(path: string): string {
   return new URL(path, location.origin.replace("http", "ws")).href;
 }
@@ -35,7 +35,7 @@ export function socketUrl(path: string): string {
 type Watcher = (answer: Answer) => void;
 const watchers: Watcher[] = [];
 
-/** Calls `watcher` with every answer, whoever asked. */
+/** Calls `watcher` with every answer to any panel. */
 export function watchAnswers(watcher: Watcher): void {
   watchers.push(watcher);
 }

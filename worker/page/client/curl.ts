@@ -3,11 +3,11 @@
 export interface Command {
   method?: "POST" | "DELETE";
   json?: unknown;
-  /** What stands after `Bearer`: a variable of the shell, never a token itself. */
+  /** The text after `Bearer`: a shell variable, never a token itself. */
   bearer?: "$ADMIN_TOKEN" | "$TOKEN";
 }
 
-/** The command for one call of this Worker. What a visitor typed is data to the shell, never part of the command. */
+/** The command for one call to this Worker. The visitor's input is quoted, so the shell never runs it. */
 export function curl(path: string, { method, json, bearer }: Command = {}): string {
   const parts = [
     ...(method && !(method === "POST" && json !== undefined) ? [`-X ${method}`] : []),
@@ -17,7 +17,7 @@ export function curl(path: string, { method, json, bearer }: Command = {}): stri
   return ["curl", ...parts.map((part) => `${part} \\\n `), quoted(new URL(path, location.origin).href)].join(" ");
 }
 
-/** One word of a shell: nothing in it is expanded. */
+/** Quotes a text as one word of a shell, which expands nothing in it. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,13 +1,13 @@
-/** The page's elements. A missing one is a mistake in index.html, and says so. */
+/** The page's elements. If one is missing, the error names index.html. */
 
-/** The element that a selector finds, of the type that its user needs. */
+/** The element of a selector, with its type checked. */
 export function find<T extends Element>(root: ParentNode, selector: string, type: abstract new () => T): T {
   const found = root.querySelector(selector);
   if (found instanceof type) return found;
   throw new Error(`index.html: "${selector}" is not a ${type.name}`);
 }
 
-/** A new element with a class and what is in it. Text stays text, whoever wrote it. */
+/** A new element with a class and content. Text is never read as HTML. */
 export function element(tag: string, className: string, ...content: (string | Node)[]): HTMLElement {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -15,7 +15,7 @@ export function element(tag: string, className: string, ...content: (string | No
   return made;
 }
 
-/** Runs `act` with the pressed button's value instead of sending the form away. */
+/** Runs `act` with the pressed button's value instead of submitting the form. */
 export function onSubmit(form: HTMLFormElement, act: (value: string) => void): void {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -35,5 +35,5 @@ export function fill(meter: HTMLElement, share: number): void {
   meter.style.setProperty("--fill", String(Math.min(Math.max(share, 0), 1)));
 }
 
-/** 1,234,567. */
+/** A number with its thousands grouped: 1,234,567. */
 export const grouped = (value: number) => value.toLocaleString("en");

@@ -1,5 +1,5 @@
 /**
- * A WebSocket that stays: it comes back after every cut, later each time, and notices one that died in silence.
+ * A WebSocket that reconnects after every cut, with a longer wait each time, and notices a dead connection.
  */
 import { call, socketUrl } from "./api.ts";
 
@@ -9,14 +9,14 @@ const LONGEST_WAIT_MS = 15_000;
 const PING_EVERY_MS = 25_000;
 
 export interface Live {
-  /** Whether frames arrive. `reason` says why not, where the Worker told. */
+  /** Whether the socket is live. `reason`: why not, if the Worker has said. */
   state(live: boolean, reason: string): void;
   frame(data: unknown): void;
 }
 
 /**
- * Connects; the function it returns ends it. Where no socket opens, the same place is asked over HTTP why (`reasonAt`):
- * a browser does not say. A place that cannot be is not tried again.
+ * Connects. Call the returned function to end it. A browser does not say why a socket was refused, so this asks
+ * `reasonAt` over HTTP. An invalid id is not tried again.
  */
 export function live(path: string, reasonAt: string, on: Live): () => void {
   let socket: WebSocket | undefined;

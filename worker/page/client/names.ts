@@ -1,12 +1,12 @@
 /**
- * The ids of the objects on show. They stand in the page's address, so that a second window, a reload or a link sent
- * to somebody shows the same objects.
+ * The ids of the objects that the page shows. They are in its address, so that a second window, a reload or a shared
+ * link shows the same objects.
  */
 import { find } from "./dom.ts";
 
 /**
- * Calls `use` with the id of this kind, as it stands in URLs: now, and whenever the visitor chooses another. The field
- * is the one that a panel calls `data-name="<kind>"`; what it holds at first is what is shown where none is chosen.
+ * Calls `use` with the id of this kind, encoded for URLs: now, and whenever the visitor chooses another. The panel's
+ * field for it has `data-name="<kind>"`; its first value is the default.
  */
 export function onName(kind: string, use: (id: string) => void): void {
   const input = find(document, `[data-name="${kind}"]`, HTMLInputElement);
@@ -24,7 +24,7 @@ export function onName(kind: string, use: (id: string) => void): void {
   });
 }
 
-/** Makes the link open a window of its own, beside this one, on the same objects. */
+/** Makes the link open a second window beside this one, with the same objects. */
 export function secondWindow(link: HTMLAnchorElement): void {
   link.addEventListener("click", (event) => {
     link.href = location.href;

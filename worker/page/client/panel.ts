@@ -1,4 +1,4 @@
-/** What every panel has: the state of its link, a note on what just happened, and the same calls by curl. */
+/** The parts of every panel: the state of its connection, a note on the last call, and its calls as curl commands. */
 import { element, find } from "./dom.ts";
 
 const COPIED_FOR_MS = 2_000;
@@ -20,7 +20,7 @@ export class Panel {
     if (matchMedia(PHONE).matches) this.#fold();
   }
 
-  /** The part that index.html calls `data-<name>`. */
+  /** The panel's element with the attribute `data-<name>`. */
   find(name: string): HTMLElement {
     return this.#part(name, HTMLElement);
   }
@@ -37,25 +37,25 @@ export class Panel {
     return this.#part(name, HTMLFormElement);
   }
 
-  /** Says how the panel stands to its object; `on` while it hears from it. */
+  /** Shows the state of the connection to the object. `on`: whether it is live. */
   link(text: string, on: boolean): void {
     this.#link.textContent = text;
     this.#link.toggleAttribute("data-on", on);
   }
 
-  /** Says what just happened. */
+  /** Shows what just happened. */
   note(text: string): void {
     this.#display.removeAttribute("data-alert");
     this.#note.textContent = text;
   }
 
-  /** Says what was refused, or is out of reach, and why. */
+  /** Shows what failed, and why. */
   alert(text: string): void {
     this.#display.setAttribute("data-alert", "");
     this.#note.textContent = text;
   }
 
-  /** Shows the panel's calls as commands. */
+  /** Shows the panel's calls as curl commands. */
   commands(...lines: string[]): void {
     this.#commands.textContent = lines.join("\n\n");
   }
@@ -90,13 +90,13 @@ export class Panel {
     });
     const head = element("div", "", element("span", "", "The same by curl"), said, copy);
     const commands = element("pre", "", this.#commands);
-    // Long lines are scrolled, with the keyboard too.
+    // So that the keyboard can scroll long lines.
     commands.tabIndex = 0;
     this.find("curl").append(head, commands);
   }
 }
 
-/** Copies the text, or selects it where the browser does not let a page copy. */
+/** Copies the text. If the browser does not allow that, selects it. */
 async function copyText(source: HTMLElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(source.textContent);

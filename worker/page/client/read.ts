@@ -1,4 +1,4 @@
-/** Reads of JSON that came over the wire: what is missing or of another type is simply not there. */
+/** Reads members of JSON from the network. A member that is missing or has another type is undefined. */
 
 /** Whether a value is an object with members. */
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,10 +1,10 @@
-/** The nameplate: what is running here, by `GET /health`; and the banner that says when nothing is within reach. */
+/** Shows which release is running (`GET /health`), and a banner when the Worker or the network is out of reach. */
 import { call, watchAnswers } from "./api.ts";
 import { find } from "./dom.ts";
 import { textOf } from "./read.ts";
 
 const FACTS = ["digest", "migration", "region", "environment"];
-/** Of a digest, as git shows of a commit: enough to tell releases apart. */
+/** The first digits of a digest are enough to tell releases apart. */
 const SHOWN_DIGITS = 12;
 
 export async function nameplate(): Promise<void> {

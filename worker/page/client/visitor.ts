@@ -1,21 +1,21 @@
-/** What one panel tells the others of the visitor, without knowing them. */
+/** What the panels share about the visitor: the identity, and the admin token. */
 
 const listeners: (() => void)[] = [];
 
-/** Calls `listener` when the visitor has become somebody else: logged in, or logged out. */
+/** Calls `listener` when the visitor has logged in or out. */
 export function onIdentity(listener: () => void): void {
   listeners.push(listener);
 }
 
-/** The visitor has become somebody else. */
+/** Call it when the visitor has logged in or out. */
 export function identityChanged(): void {
   for (const listener of listeners) listener();
 }
 
-/** The admin token that the visitor gave, or "", and in which panel it is asked for. */
+/** The admin token that the visitor entered, or "", and the panel that asks for it. */
 export const admin = { token: tokenOfAddress(), askedIn: "" };
 
-/** The token behind the # of the address that `npm start` prints. It goes out of the address at once. */
+/** The token behind the # of the address that `npm start` prints. Removes it from the address at once. */
 function tokenOfAddress(): string {
   const given = new URLSearchParams(location.hash.slice(1)).get("admin");
   if (given === null) return "";

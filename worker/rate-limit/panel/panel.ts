@@ -1,6 +1,6 @@
 /**
- * The rate limiter's panel: this address's bucket. Every answer that any panel gets says how much is left; between
- * answers the refill is computed here, with the limiter's own arithmetic, so that watching costs nothing.
+ * The rate limiter's panel: this address's bucket. Every answer to any panel says how much is left. Between answers the
+ * refill is computed here, with the limiter's own arithmetic, so that watching costs nothing.
  */
 
 import { type Bucket, type Policy, refill } from "../../objects/bucket.ts";
@@ -11,9 +11,9 @@ import { Panel } from "../../page/client/panel.ts";
 
 const POLICY = "default";
 const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
-/** More cells than this are too thin to see: each then stands for several tokens. */
+/** More cells than this are too thin to see, so each cell then means several tokens. */
 const MAX_CELLS = 100;
-/** Draining takes about so many calls. */
+/** Draining takes about this many calls. */
 const DRAIN_STEPS = 20;
 const DRAW_EVERY_MS = 100;
 
@@ -27,7 +27,7 @@ export function start(): void {
   const headers = panel.find("headers");
   let policy: Policy | undefined;
   let bucket: Bucket = { units: 0, at: 0 };
-  /** The call that was refused last, and when it would pass. */
+  /** The last refused call, and when it would pass. */
   let refused: { cost: number; until: number } | undefined;
   let drawing = false;
 
@@ -52,7 +52,7 @@ export function start(): void {
     fill(meter, level / policy.capacity);
     if (refused) countDown(refused.cost, refused.until - now);
     drawing = level < policy.capacity || refused !== undefined;
-    // A timer and not a frame: frames stop where nobody looks, and a token takes longer than a tenth of a second.
+    // A timer, because animation frames stop in a hidden window, and ten updates a second are enough.
     if (drawing) setTimeout(draw, DRAW_EVERY_MS);
   };
 
@@ -75,7 +75,7 @@ export function start(): void {
     );
   };
 
-  /** Takes tokens; whether they were there. */
+  /** Takes tokens. False if there were too few. */
   const take = async (cost: number): Promise<boolean> => {
     const answer = await call("/limit/check", { json: { policy: POLICY, cost } });
     show(answer);
@@ -86,7 +86,7 @@ export function start(): void {
       const now = Date.now();
       const wait = Number(answer.headers.get("Retry-After")) * 1_000;
       refused = { cost, until: now + wait };
-      // A bucket that was evicted comes back owing tokens: how long it refuses says more than what it says is left.
+      // An evicted bucket comes back owing tokens, so its wait says more than its tokens left.
       if (policy) {
         const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
         bucket = { units: Math.min(bucket.units, units), at: now };
@@ -98,7 +98,7 @@ export function start(): void {
 
   const drain = async () => {
     const cost = Math.ceil((policy?.capacity ?? 0) / DRAIN_STEPS);
-    // Refill goes on meanwhile; twice the steps end it even where answers take long.
+    // The bucket refills meanwhile, so this ends after twice the steps, even if answers are slow.
     for (let step = 0; cost > 0 && step < 2 * DRAIN_STEPS; step++) if (!(await take(cost))) return;
   };
 
@@ -114,7 +114,7 @@ export function start(): void {
     drainKey.focus();
   });
 
-  /** What the bucket holds now. Looking is free, and shows what other windows have taken. */
+  /** Asks for the bucket's tokens. Looking is free, and shows what other windows have taken. */
   const look = async () => {
     const answer = await call("/limit");
     if (answer.ok) show(answer);

@@ -1,6 +1,6 @@
 /**
- * The session's panel: its two ends, coming nearer. The token is in a cookie that no script can read; the page only
- * remembers that there is one, so as not to ask for nothing.
+ * The session's panel: counts down to its two ends. The token is in a cookie that no script can read. The page only
+ * remembers that there is one, so that it does not ask without need.
  */
 import { type Answer, call } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
@@ -39,7 +39,7 @@ export function start(): void {
     if (!life || now < life.expiresAt) return;
     clearInterval(timer);
     panel.link("Over", false);
-    panel.alert("The session is over. Read it, and there is none.");
+    panel.alert("The session is over. Read it to see that it is gone.");
   };
 
   const show = (next: Life | undefined) => {
@@ -56,7 +56,7 @@ export function start(): void {
     draw();
   };
 
-  /** What the answer to a read says. */
+  /** Shows the answer to a read. */
   const learn = (answer: Answer) => {
     if (answer.ok) {
       const session = recordOf(answer.body, "session");
@@ -66,13 +66,13 @@ export function start(): void {
     }
     if (answer.status !== 404 && answer.status !== 401) return panel.alert(answer.message);
     show(undefined);
-    panel.alert("There is no session any more.");
+    panel.alert("The session is gone.");
   };
 
   onSubmit(panel.form("form"), async () => {
     const answer = await call("/session", { json: { userId: user.value, cookie: true }, token: admin.token });
     if (!answer.ok) {
-      const hint = answer.status === 401 && admin.askedIn ? `. It can be entered in ${admin.askedIn}` : "";
+      const hint = answer.status === 401 && admin.askedIn ? `. Enter it in ${admin.askedIn}` : "";
       return panel.alert(answer.message + hint);
     }
     panel.note("");
@@ -86,7 +86,7 @@ export function start(): void {
     learn(answer);
     if (!answer.ok) return;
     const movedMs = (life?.expiresAt ?? 0) - before;
-    // Two readings of one end differ by the time that the answers took.
+    // Two answers about the same end differ by the time that they took to arrive.
     if (movedMs > 2_000) panel.note(`Read. The end moved out by ${clockTime(movedMs)}.`);
     else panel.note("Read. The end stays: it is moved in steps, so that a read rarely costs a write.");
   });
@@ -94,7 +94,7 @@ export function start(): void {
     const answer = await call("/session", { method: "DELETE" });
     if (!answer.ok) return panel.alert(answer.message);
     show(undefined);
-    panel.note("Logged out. Nothing of the session is left.");
+    panel.note("Logged out. Nothing of the session is stored any more.");
     user.focus();
     identityChanged();
   });
@@ -123,13 +123,13 @@ function lifeOf(session: Record<string, unknown>, expiresInMs: number): Life {
   };
 }
 
-/** Shows the time that is left, and how much of all of it that is. */
+/** Shows the time that is left, and its share of the whole. */
 function clock([figure, meter]: readonly [HTMLElement, HTMLElement], leftMs = 0, allMs = 0): void {
   figure.textContent = allMs > 0 ? clockTime(Math.max(leftMs, 0)) : "–";
   fill(meter, allMs > 0 ? leftMs / allMs : 0);
 }
 
-/** 1:02:03, or 2:03. */
+/** A time as 1:02:03, or 2:03. */
 function clockTime(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];

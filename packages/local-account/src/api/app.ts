@@ -1,4 +1,4 @@
-/** The REST API: guards at the door, one router a family of calls, and an answer for everything else. */
+/** The REST API: guards in front, one router per family of calls, and an answer for everything else. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
@@ -56,7 +56,7 @@ export function api(context: Api, faults: Faults): Hono {
   const family = "/accounts/:account";
   const uploads = `${family}/workers/assets/upload`;
   app.use(recorded(context.calls), loopbackOnly);
-  // With a token of its own, so before the account's is asked for.
+  // Before the check of the account's token, because this call has a token of its own.
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
   const imports = `${family}/d1/database/:database/import`;
@@ -110,7 +110,7 @@ const recorded = (calls: Calls) =>
     });
   });
 
-/** A page of another site that resolves its own name to this machine must not reach the API. */
+/** A site could resolve its own name to this machine (DNS rebinding). Its pages must not reach the API. */
 export const loopbackOnly = createMiddleware(async (c, next) => {
   const host = (c.req.header("host") ?? "").replace(/:\d+$/, "");
   if (!isLoopback(host))
@@ -145,7 +145,7 @@ const ownAccount = (account: Account) =>
     return next();
   });
 
-/** Makes the calls fail that a fault is set for. */
+/** Fails calls as the faults demand. */
 const failing = (faults: Faults) =>
   createMiddleware<{ Bindings: HttpBindings }>(async (c, next) => {
     const path = new URL(c.req.url).pathname.replace(/^\/client\/v4/, "");
@@ -157,7 +157,7 @@ const failing = (faults: Faults) =>
     }
     if (fault.when === "before") return failed(c, fault);
     await next();
-    // An answer that is there already is replaced only once it is taken away.
+    // Hono replaces an answer only after it was removed.
     c.res = undefined;
     c.res = failed(c, fault);
   });
@@ -170,7 +170,7 @@ function failed(c: Context<{ Bindings: HttpBindings }>, { kind, seconds }: Fault
   const status = Number(kind);
   const answer = failure(c, status, {
     code: status === 429 ? 971 : 10001,
-    message: `A fault that was asked for: ${status}.`,
+    message: `This fault was set on purpose: ${status}.`,
   });
   if (status !== 500) answer.headers.set("Retry-After", String(seconds));
   return answer;

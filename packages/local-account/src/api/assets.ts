@@ -1,4 +1,4 @@
-/** `…/assets-upload-session` and `/workers/assets/upload`: static assets, on their way to a version. */
+/** `…/assets-upload-session` and `/workers/assets/upload`: the upload of static assets for a version. */
 import { type Context, Hono } from "hono";
 import { fileId, MAX_FILE_SIZE, parseManifest } from "../assets/manifest.ts";
 import { manifestOf, openSession, receive, sessionOf } from "../assets/sessions.ts";
@@ -39,12 +39,12 @@ export const assetUploads = ({ account }: Api) =>
   });
 
 interface Uploaded {
-  /** As the manifest has it. */
+  /** Its id in the manifest. */
   readonly id: string;
   readonly contents: Uint8Array;
 }
 
-/** The files of the form: their hashes are the names of the parts. @throws ApiError 10021 with every part that is not as announced. */
+/** The files of the form; a part's name is its file's hash. @throws ApiError 10021 naming every unexpected part. */
 async function readFiles(c: Context, announced: ReadonlySet<string>): Promise<Uploaded[]> {
   const form = await c.req.raw.formData().catch((cause: unknown) => {
     throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);

@@ -1,4 +1,4 @@
-/** Reads request bodies, so that a mistake names the field. */
+/** Reads request bodies. A refusal names the field that is wrong. */
 import type { Context } from "hono";
 import type * as v from "valibot";
 import { invalid } from "../errors.ts";
@@ -9,7 +9,7 @@ export async function body<Schema extends v.GenericSchema>(c: Context, schema: S
   return parse(schema, await json(c));
 }
 
-/** The JSON body as it is; an empty one is an empty object. */
+/** The JSON body, unchecked. An empty body is an empty object. */
 export async function json(c: Context): Promise<unknown> {
   const text = await c.req.text();
   if (text.trim() === "") return {};
@@ -20,7 +20,7 @@ export async function json(c: Context): Promise<unknown> {
   }
 }
 
-/** A parameter of the path that the route has. */
+/** A parameter of the route's path. */
 export function param(c: Context, name: string): string {
   const value: unknown = c.req.param(name);
   if (typeof value !== "string") throw new Error(`the route has no :${name}`);

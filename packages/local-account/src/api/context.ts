@@ -1,13 +1,13 @@
-/** What the families of calls share: given to them by the API that is made of them. */
+/** What the families of calls share. The API passes it to each of them. */
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import type { Invocations } from "../invocations.ts";
 
-/** What the families need. */
+/** The parts of the account that the families need. */
 export interface Api {
   readonly account: Account;
   readonly calls: Calls;
   readonly invocations: Invocations;
-  /** Address at which a Worker answers on the account's subdomain. */
+  /** The address of a Worker on the account's subdomain. */
   readonly addressOf: (worker: string) => string;
 }

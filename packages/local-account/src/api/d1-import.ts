@@ -1,4 +1,4 @@
-/** `…/d1/database/:database/import`: a file of SQL, uploaded to an address that is given out for it, and then run. */
+/** `…/d1/database/:database/import`: a client asks for an upload address, uploads a file of SQL, and has it run. */
 import { createHash, randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
@@ -9,7 +9,7 @@ import type { Api } from "./context.ts";
 import { d1Query, databaseAt } from "./d1.ts";
 import { ok } from "./envelope.ts";
 
-/** Files by name, between their upload and the call that runs them; undefined until the upload. An account that ends forgets them. */
+/** The files that wait to be run, by name; undefined until the upload. Only in memory. */
 export type ImportFiles = Map<string, string | undefined>;
 
 const Step = v.variant("action", [
@@ -63,7 +63,7 @@ export const d1Import = ({ account }: Api, files: ImportFiles) =>
     });
   });
 
-/** Takes the file. Its name is known to whoever asked for it alone, so no token is wanted: Cloudflare's are signed addresses. */
+/** Takes the file. Needs no token: only its client knows the random name. Cloudflare uses signed addresses. */
 export const d1Upload = (files: ImportFiles) =>
   new Hono().put("/:filename", async (c) => {
     const filename = param(c, "filename");

@@ -62,7 +62,7 @@ export const d1 = ({ account }: Api) => {
         await account.change((draft) => draft.delete("databases", id));
         return ok(c, null);
       })
-      // Every statement of the text, or of all texts of a batch, in one transaction: a result for each.
+      // Runs every statement of the text, or of all texts of a batch, in one transaction. Each gets a result.
       .post("/:database/query", async (c) => {
         const { id } = one(param(c, "database"));
         const query = await body(c, Query);
@@ -87,7 +87,7 @@ export async function d1Query(account: Account, id: string, statements: readonly
   return answer.results;
 }
 
-/** The statements of a text. Parameters are those of a single one. */
+/** Splits a text into statements. A text with parameters must be a single statement. */
 function split({ sql, params }: v.InferOutput<typeof Single>): Statement[] {
   const statements = statementsOf(sql);
   if (params !== null && params.length > 0 && statements.length > 1)

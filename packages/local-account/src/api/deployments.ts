@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/scripts/:script/deployments`: where a Worker's traffic goes. */
+/** `/accounts/:account/workers/scripts/:script/deployments`: which versions get a Worker's traffic. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { deploy } from "../deploy.ts";
@@ -57,17 +57,17 @@ export const deployments = ({ account }: Api) => {
     });
 };
 
-/** The Worker of a path with its name. */
+/** The Worker that a path names. */
 export function script(state: State, name: string): Worker {
   const worker = workerNamed(state, name);
   if (worker === undefined) throw noSuchWorker(name);
   return worker;
 }
 
-/** What made a change, by the client that asked for it. */
+/** The `source` of a change, by the client's user agent. */
 export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");
 
-/** The members of a record that are text: clients send `undefined` and null for what is not set. */
+/** The members of a record that are text. Clients send null, or nothing, for members that are not set. */
 export const texts = (record: Record<string, string | null | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 

@@ -45,7 +45,7 @@ export const domains = ({ account }: Api) => {
     });
 };
 
-/** Attaches the host name to the Worker, from another one if it has it. */
+/** Attaches the host name to the Worker, and detaches it from any other. */
 export function putDomain(draft: Draft, sent: v.InferOutput<typeof DomainBody>): Domain {
   const hostname = sent.hostname.toLowerCase();
   if (workerNamed(draft.state, sent.service) === undefined)

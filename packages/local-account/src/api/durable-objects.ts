@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/durable_objects/namespaces`: what is provisioned, and the objects that have data. */
+/** `/accounts/:account/workers/durable_objects/namespaces`: the namespaces, and the objects that have data. */
 import { Hono } from "hono";
 import { ApiError } from "../errors.ts";
 import type { Namespace, State } from "../model.ts";

@@ -1,4 +1,4 @@
-/** Cloudflare's envelope: what every answer of the REST API is wrapped in. */
+/** Cloudflare's envelope, which wraps every answer of the REST API. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
@@ -35,7 +35,7 @@ export const failure = (c: Context, status: number, { code, message, details }: 
     statusOf(status),
   );
 
-/** One page of a list, as `page` and `per_page` of the query ask for it. */
+/** One page of a list, by `page` and `per_page` of the query. */
 export function paged<T>(c: Context, all: readonly T[], show: (item: T) => unknown = (item) => item): Response {
   const number = (name: string, fallback: number, most: number) => {
     const value = Number(c.req.query(name) ?? fallback);

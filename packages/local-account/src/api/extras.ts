@@ -1,6 +1,6 @@
 /**
- * `/local`: what only a local account has, for tests and for the command line. Cron triggers fire on a call here, and
- * faults are set here. Same token as the rest.
+ * `/local`: calls that only a local account has, for tests and for the command line. They fire cron triggers and set
+ * faults, with the same token as all other calls.
  */
 import { Hono } from "hono";
 import * as v from "valibot";

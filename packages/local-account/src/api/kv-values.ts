@@ -92,7 +92,7 @@ export const kvValues = ({ account }: Api) => {
     });
 };
 
-/** The value of a PUT: the body as it is, or the part `value` of a form that has `metadata` too. */
+/** The value of a PUT: the body, or the part `value` of a form, which may have `metadata` too. */
 async function sentValue(c: Context): Promise<{ readonly value: ArrayBuffer; readonly metadata: unknown }> {
   if (!c.req.header("content-type")?.startsWith("multipart/form-data"))
     return { value: await c.req.arrayBuffer(), metadata: undefined };

@@ -1,4 +1,4 @@
-/** `/zones/:zone/workers/routes`: patterns of a zone that go to a Worker. */
+/** `/zones/:zone/workers/routes`: patterns of a zone, each with the Worker that answers. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
@@ -50,7 +50,7 @@ export const routes = ({ account }: Api) => {
     });
 };
 
-/** Puts the route with the id; without one, that of the same pattern and Worker, or a new one. */
+/** Writes the route with this id. Without an id: the route with the same pattern and Worker, or a new one. */
 export function putRoute(draft: Draft, zoneId: string, sent: Sent, id?: string): Route {
   check(draft.state, zoneId, sent);
   const script = sent.script || null;

@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. They are kept, and fired on a command. */
+/** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. They are stored, and fire only on a call. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
@@ -11,7 +11,7 @@ import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
 const Cron = v.looseObject({ cron: v.pipe(v.string(), v.regex(/^\S+(\s+\S+){4}$/, "must have five fields")) });
-/** The SDK sends `{ body: […] }` members as a bare list, older clients an object with `schedules`. */
+/** The SDK sends a bare list, older clients an object with `schedules`. */
 const Schedules = v.union([
   v.array(Cron),
   v.pipe(

@@ -41,7 +41,7 @@ export const scripts = ({ account }: Api) => {
           ...(version.report !== null && { exports_reconciliation: version.report }),
         });
       })
-      // The code as it was uploaded, one part a module.
+      // The code as it was uploaded, one part per module.
       .get("/scripts/:script", (c) => content(account, script(account.state, param(c, "script"))))
       .get("/scripts/:script/content/v2", (c) => content(account, script(account.state, param(c, "script"))))
       .delete("/scripts/:script", async (c) => {
@@ -52,7 +52,7 @@ export const scripts = ({ account }: Api) => {
   );
 };
 
-/** Settings of the Worker that came with an upload. */
+/** The Worker's settings that came with an upload. */
 export function settingsOf({ logpush, tags, tail_consumers, observability }: WorkerSettings): Partial<Worker> {
   return {
     ...(logpush == null ? {} : { logpush }),
@@ -82,7 +82,7 @@ export function shownScript(state: State, worker: Worker): Record<string, unknow
   };
 }
 
-/** What the scripts API says of a version. */
+/** A version, in the form of the scripts API. */
 export function shownVersion(version: Version) {
   return {
     etag: version.id.replaceAll("-", ""),

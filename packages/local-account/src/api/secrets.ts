@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/scripts/:script/secrets`: each change is a version of its own, deployed at once. */
+/** `/accounts/:account/workers/scripts/:script/secrets`: each change makes a new version and deploys it at once. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
@@ -53,7 +53,7 @@ export const secretsBulk = (api: Api) =>
     return ok(c, version.bindings.filter(isSecret).map(shown));
   });
 
-/** Makes and deploys a version with some secrets set and others gone. */
+/** Makes and deploys a version with some secrets set and others removed. */
 const change = (account: Account, c: Context, put: readonly Binding[], remove: readonly string[]): Promise<Version> =>
   account.change((draft) => {
     const gone = new Set([...remove, ...put.map(({ name }) => name)]);

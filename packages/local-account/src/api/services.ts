@@ -83,7 +83,7 @@ export const services = ({ account }: Api) => {
     });
 };
 
-/** Who depends on the Worker, in the form that `wrangler delete` reads. */
+/** The Workers that depend on this one, in the form that `wrangler delete` reads. */
 function references(state: State, worker: Worker) {
   const incoming = [...state.workers.values()].filter(
     ({ id }) =>

@@ -1,4 +1,4 @@
-/** Settings of a Worker: those of its newest version (`…/settings`), and those that no version has (`…/script-settings`). */
+/** Settings of the newest version (`…/settings`), and of the Worker outside its versions (`…/script-settings`). */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";

@@ -6,7 +6,7 @@ import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
-/** Path of a tail's WebSocket on the API's port; the id is the key to it. */
+/** Path of a tail's WebSocket on the API's port. Its id is the secret that opens it. */
 export const TAIL_PATH = "/tails/";
 
 export const tails = ({ account }: Api) => {

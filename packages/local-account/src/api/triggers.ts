@@ -34,7 +34,7 @@ export const triggers = ({ account }: Api) =>
       const { name } = script(account.state, param(c, "script"));
       return ok(c, [...account.state.routes.values()].filter((route) => route.script === name).map(routeOf));
     })
-    // Routes of the Worker that are not in the list go.
+    // Removes routes of the Worker that are not in the list.
     .put("/:script/routes", async (c) => {
       const sent = parse(Routes, await json(c));
       const routes = await account.change((draft) => {
@@ -67,7 +67,7 @@ export const triggers = ({ account }: Api) =>
       );
     });
 
-/** The zone that a route is sent for: the one it names, else the last two labels of its host. */
+/** The zone of a route: the one that it names, else the last two labels of its host. */
 function zoneOfRoute(draft: Draft, { pattern, zone_id, zone_name }: v.InferOutput<typeof Routes>[number]): Zone {
   const parts = parsePattern(pattern);
   if (typeof parts === "string") throw invalid(`pattern: '${pattern}' is not a route pattern: ${parts}.`);
@@ -85,7 +85,7 @@ function zoneOfRoute(draft: Draft, { pattern, zone_id, zone_name }: v.InferOutpu
 
 const registrable = (host: string) => host.split(".").slice(-2).join(".");
 
-/** What `PUT …/domains/records` would change. */
+/** The changes that `PUT …/domains/records` would make. */
 function changeset(state: State, name: string, origins: v.InferOutput<typeof Origin>[], replace: boolean) {
   const domains = [...state.domains.values()];
   const known = (hostname: string): Domain | undefined => domains.find((domain) => domain.hostname === hostname);

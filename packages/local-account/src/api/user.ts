@@ -1,9 +1,9 @@
-/** `/user`, `/memberships`, `/accounts`: who the token stands for. Clients ask before they do anything. */
+/** `/user`, `/memberships`, `/accounts`: whose token this is. Clients ask before anything else. */
 import { Hono } from "hono";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
-/** The one user of the account. */
+/** The account's only user. */
 export const EMAIL = "you@localhost";
 
 export const user = ({ account }: Api) => {

@@ -38,7 +38,7 @@ export const versions = ({ account, addressOf }: Api) => {
         const version = await account.change((draft) => addVersion(draft, worker.id, { upload, inspection }, options));
         return ok(c, show(version));
       })
-      // A merge patch of the newest version: what `wrangler versions secret` sends. It makes a version and deploys none.
+      // A merge patch of the newest version, for `wrangler versions secret`. Makes a version, and does not deploy it.
       .patch("/latest", async (c) => {
         const worker = found(param(c, "worker"));
         const { env, annotations } = await body(c, Patch);
@@ -81,7 +81,7 @@ function patched(bindings: readonly Binding[], env: v.InferOutput<typeof Patch>[
   return [...bindings.filter(({ name }) => !(name in env)), ...parseBindings(sent)];
 }
 
-/** A version as the provider reads it: what was sent, and what the server adds. */
+/** A version as the provider reads it: the upload's members, and those that the server adds. */
 function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
   return {
     id: version.id,

@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/workers`: Workers as resources, the way the Pulumi provider keeps them. */
+/** `/accounts/:account/workers/workers`: Workers as resources, in the form of the Pulumi provider. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
@@ -69,7 +69,7 @@ const DEFAULTS = {
   tailConsumers: [],
 } as const;
 
-/** Settings as a record has them: what was sent over what was before, or over the defaults. */
+/** The settings of a record: those that were sent, else the previous ones, else the defaults. */
 function applied(settings: Omit<v.InferOutput<typeof Settings>, "name">, before?: Worker): Partial<Worker> {
   const { logpush, tags, tail_consumers, observability, subdomain } = settings;
   return {
@@ -117,7 +117,7 @@ function shown(state: State, { addressOf }: Api, worker: Worker) {
   };
 }
 
-/** What depends on the Worker. */
+/** The Workers that depend on this one. */
 function references(state: State, worker: Worker) {
   const others = [...state.workers.values()].filter(({ id }) => id !== worker.id);
   return {

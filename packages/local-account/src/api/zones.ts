@@ -16,8 +16,8 @@ const NewZone = v.object({
 });
 
 /**
- * A domain cannot be bought here, so every registrable name is the account's as soon as somebody asks for it: a look-up
- * of `example.com` by name makes the zone. Deeper names are zones only when they were created.
+ * Domains cannot be bought here, so a look-up of a registrable name, such as `example.com`, makes its zone. Deeper
+ * names are zones only if they were created.
  */
 export const zones = ({ account }: Api) =>
   new Hono()
@@ -38,7 +38,7 @@ export const zones = ({ account }: Api) =>
       return ok(c, shown(account, zone));
     });
 
-/** The zone of the name, made if there is none. */
+/** The zone with this name. Makes it if there is none. */
 export function zoneNamed(draft: Draft, name: string): Zone {
   const zone = draft.state.zones.get(tagOf(name));
   return zone ?? draft.put("zones", { id: tagOf(name), name, createdOn: now() });

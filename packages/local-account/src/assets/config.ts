@@ -1,10 +1,10 @@
-/** How a version's static assets are served: the settings that come with an upload, checked. Pure. */
+/** Checks the settings of an upload that say how to serve a version's static assets. Pure. */
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
 import type { AssetsConfig } from "../model.ts";
 import { refuseInvalidRules } from "./rules.ts";
 
-/** `assets` of an upload's metadata. `serve_directly` is the old name of the opposite of `run_worker_first`. */
+/** `assets` of an upload's metadata. `serve_directly` is older, and means the opposite of `run_worker_first`. */
 export const AssetsBody = v.object({
   jwt: v.optional(v.nullable(v.pipe(v.string(), v.nonEmpty()))),
   config: v.optional(
@@ -24,9 +24,9 @@ export const AssetsBody = v.object({
   ),
 });
 
-/** What of a version's upload concerns its assets. */
+/** The part of an upload about its assets. */
 export interface AssetsUpload {
-  /** Completion token of a session. */
+  /** The completion token of a session. */
   readonly jwt: string | null;
   readonly config: AssetsConfig;
 }
@@ -36,8 +36,8 @@ const MAX_RULES = 100;
 const MAX_RULE_LENGTH = 100;
 
 /**
- * The settings as a version keeps them. `files` are `_headers` and `_redirects` that came as modules, as the JSON form
- * has them. @throws ApiError 10021 for what no Worker can have, and 100324 for rules in them that are wrong.
+ * The settings in the form of a version. `files`: `_headers` and `_redirects`, which the JSON form has as modules.
+ * @throws ApiError 10021 for invalid settings, and 100324 for invalid rules in the two files.
  */
 export function toConfig(
   sent: NonNullable<v.InferOutput<typeof AssetsBody>["config"]>,
@@ -63,7 +63,7 @@ export function toConfig(
   return config;
 }
 
-/** The settings as the API shows them. The two files are not among them: Cloudflare does not return them either. */
+/** The settings in the form of the API. As at Cloudflare, the two files are not returned. */
 export const shownConfig = ({ basePath, htmlHandling, notFoundHandling, runWorkerFirst }: AssetsConfig) => ({
   base_path: basePath,
   ...(htmlHandling !== undefined && { html_handling: htmlHandling }),
@@ -71,7 +71,7 @@ export const shownConfig = ({ basePath, htmlHandling, notFoundHandling, runWorke
   ...(runWorkerFirst !== undefined && { run_worker_first: runWorkerFirst }),
 });
 
-/** Versions of a split must be under the same path: Cloudflare's rule for `base_path`. */
+/** Refuses a split between versions with different paths, as Cloudflare does for `base_path`. */
 export function refuseDifferentBasePaths(configs: readonly (AssetsConfig | undefined)[]): void {
   const paths = new Set(configs.flatMap((config) => (config === undefined ? [] : [config.basePath])));
   if (paths.size < 2) return;
@@ -82,7 +82,7 @@ export function refuseDifferentBasePaths(configs: readonly (AssetsConfig | undef
   );
 }
 
-/** @throws ApiError with every rule that the runtime would refuse. */
+/** @throws ApiError naming every rule that the runtime would refuse. */
 function checkRules(rules: readonly string[]): void {
   const mistakes = rules.flatMap((rule, index) => {
     if (!/^!?\//.test(rule)) return [`'${rule}' must begin with '/' or '!/'`];
@@ -98,7 +98,7 @@ function checkRules(rules: readonly string[]): void {
 
 /** `/app/` for `app`, `/app` and `/app/`; `/` is the root. */
 function normalizeBasePath(sent: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be in it.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this refuses them.
   if (sent === "" || /^\/\/|^[a-z][a-z\d+.-]*:|[\\?#%\u0000-\u001f\u007f]/i.test(sent))
     throw invalid(`assets.config.base_path: '${sent}' must be the path of a URL, without query and escapes.`);
   const { pathname } = new URL(sent.startsWith("/") ? sent : `/${sent}`, "http://base");

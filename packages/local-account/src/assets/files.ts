@@ -1,36 +1,36 @@
 /**
- * Static assets on disk. `files/` has the contents, each once, under their SHA-256. `sets/` has the folders that Miniflare
- * serves: hard links to the contents under the paths of a manifest, which take no space. `served/` has a link to a set for
- * each service.
+ * Static assets on disk. `files/` has the contents, each once, under their SHA-256. `sets/` has the folders that
+ * Miniflare serves: hard links to the contents under the paths of a manifest, which take no space. `served/` has a link
+ * to a set for each service.
  *
- * Contents are written before the account refers to them and removed after it has stopped, so a kill leaves at the most
- * files that nobody refers to. `sets/` and `served/` follow from the state and are made when they are needed.
+ * Contents are written before the account refers to them, and removed after it no longer does. So a kill can only leave
+ * unused files. `sets/` and `served/` follow from the state and are made when they are needed.
  */
 import { link, mkdir, open, readdir, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { digest, newTag } from "../ids.ts";
 import type { AssetsConfig } from "../model.ts";
 
-/** A folder to serve: contents by path, and the two files of rules. */
+/** A folder to serve: files by path, and the two files of rules. */
 export interface AssetSet {
-  /** Name of the service that serves it. */
+  /** The service that serves it. */
   readonly service: string;
   /** Two sets with the same manifest have the same files. */
   readonly manifest: string;
   readonly config: AssetsConfig;
 }
 
-/** Files of these names are rules for the others, and Miniflare reads them as such: none of them is an asset. */
+/** Miniflare reads files with these names as rules for the others, so an asset cannot have such a name. */
 const RULES = { headers: "_headers", redirects: "_redirects", ignored: ".assetsignore" } as const;
 
-/** How many files are linked at a time. */
+/** How many files to link at a time. */
 const AT_ONCE = 64;
 
 export class AssetFiles {
   readonly #files: string;
   readonly #sets: string;
   readonly #served: string;
-  /** Contents that were written and that the account does not refer to yet. */
+  /** Contents that are on disk, but that the account does not refer to yet. */
   readonly #arriving = new Map<string, number>();
 
   constructor(directory: string) {
@@ -39,7 +39,7 @@ export class AssetFiles {
     this.#served = path.join(directory, "served");
   }
 
-  /** Keeps the contents for as long as `work` runs; afterwards they stay if the account refers to them by then. */
+  /** Keeps the contents while `work` runs. Afterwards they stay only if the account refers to them. */
   async keep<T>(contents: readonly Uint8Array[], work: (sha256: readonly string[]) => Promise<T>): Promise<T> {
     const names = contents.map(digest);
     for (const name of names) this.#arriving.set(name, (this.#arriving.get(name) ?? 0) + 1);
@@ -56,12 +56,12 @@ export class AssetFiles {
     }
   }
 
-  /** Folder from which a service serves its assets. Its name stays, so that an unchanged file keeps its ETag. */
+  /** The folder of a service's assets. Its name never changes, so that an unchanged file keeps its ETag. */
   folderOf(service: string): string {
     return path.join(this.#served, service);
   }
 
-  /** Makes the folders of these sets. `contentsOf` has the SHA-256 of the contents at each path of a manifest. */
+  /** Makes the folders of these sets. `contentsOf` returns the SHA-256 of each path of a manifest. */
   async layOut(
     sets: readonly AssetSet[],
     contentsOf: (manifest: string) => Iterable<readonly [path: string, sha256: string]>,
@@ -83,7 +83,7 @@ export class AssetFiles {
     await removeAllBut(this.#sets, new Set(sets.map(nameOf)));
   }
 
-  /** Removes contents that are not among the used ones. */
+  /** Removes unused contents. */
   async sweep(used: ReadonlySet<string>): Promise<void> {
     await removeAllBut(this.#files, new Set([...used, ...this.#arriving.keys()]));
   }
@@ -99,7 +99,7 @@ export class AssetFiles {
     } finally {
       await handle.close();
     }
-    // Miniflare makes the ETag of a file from its path and this time.
+    // Miniflare computes a file's ETag from its path and this time.
     const time = Number.parseInt(name.slice(0, 10), 16) / 1_000;
     await utimes(unfinished, time, time);
     await rename(unfinished, file);

@@ -1,19 +1,19 @@
-/** The manifest of a Worker's static assets: which file is at which path. Pure. */
+/** The manifest of a Worker's static assets: the file at each path. Pure. */
 import { posix } from "node:path";
 import * as v from "valibot";
 import { invalid } from "../errors.ts";
 import type { Plan } from "../options.ts";
 import { parse } from "../parse.ts";
 
-/** A file as a manifest names it. */
+/** A file in a client's manifest. */
 export interface ManifestEntry {
-  /** The client's own hash of the file: wrangler's is not the SDK example's, so nothing follows from it but equality. */
+  /** The client's own hash of the file. Each client has another algorithm, so hashes can only be compared. */
   readonly hash: string;
   /** Bytes. */
   readonly size: number;
 }
 
-/** Id of the file at each path, sorted by path, so that the same files always make the same manifest. */
+/** The id of the file at each path, sorted by path, so that the same files always make the same manifest. */
 export type Manifest = readonly (readonly [path: string, fileId: string])[];
 
 /** Cloudflare's limit for one file. */
@@ -22,10 +22,10 @@ export const MAX_FILE_SIZE = 25 * 1024 * 1024;
 /** Cloudflare's limits for the files of a version. */
 const MAX_FILES: Readonly<Record<Plan, number>> = { free: 20_000, paid: 100_000 };
 
-/** What one upload request is asked to carry at the most: enough to be few, little enough to be held in memory. */
+/** The most files and bytes of one upload request: large enough for few requests, small enough to hold in memory. */
 const BUCKET = { files: 500, bytes: 32 * 1024 * 1024 } as const;
 
-/** Longest name that a file system takes. */
+/** The longest name that file systems take. */
 const MAX_NAME_BYTES = 255;
 
 const Body = v.object({
@@ -38,10 +38,10 @@ const Body = v.object({
   ),
 });
 
-/** Two files are the same one when a client gave them the same hash and they are of the same size. */
+/** Files with the same hash and the same size are the same file. */
 export const fileId = ({ hash, size }: ManifestEntry): string => `${hash}-${size}`;
 
-/** Reads the body of an upload session. @throws ApiError 10021 with all paths that cannot be kept, or with the limit that is passed. */
+/** Reads the body of an upload session. @throws ApiError 10021 naming all invalid paths, or the limit. */
 export function parseManifest(body: unknown, plan: Plan): ReadonlyMap<string, ManifestEntry> {
   const entries = new Map(Object.entries(parse(Body, body).manifest));
   if (entries.size > MAX_FILES[plan])
@@ -54,18 +54,18 @@ export function parseManifest(body: unknown, plan: Plan): ReadonlyMap<string, Ma
     const mistake =
       sizes.get(entry.hash) === entry.size
         ? mistakeIn(path, entry, folders)
-        : "another file has this hash and other size";
+        : "another file has this hash and another size";
     return mistake === undefined ? [] : [`${path}: ${mistake}`];
   });
   if (mistakes.length > 0) throw invalid(`manifest: ${mistakes.join("; ")}.`);
   return entries;
 }
 
-/** The manifest as it is kept. */
+/** The manifest in its stored form. */
 export const toManifest = (entries: ReadonlyMap<string, ManifestEntry>): Manifest =>
   [...entries].map(([path, entry]) => [path, fileId(entry)] as const).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** The hashes of the files, each once, in groups to upload together. */
+/** The hashes of the files, each once, grouped by upload request. */
 export function buckets(entries: Iterable<ManifestEntry>): string[][] {
   const wanted = new Map([...entries].map((entry) => [entry.hash, entry.size]));
   const groups: string[][] = [];

@@ -1,7 +1,7 @@
 /**
- * `_headers` and `_redirects`: what Cloudflare refuses in them (100324). `wrangler dev` and Miniflare only warn of such
- * rules and go on without them, so a deployment is the first to fail. Which rules are wrong is as in their parsers
- * (workers-shared), the sentences are those of the API as far as they are known. Pure.
+ * `_headers` and `_redirects`: refuses the rules that Cloudflare refuses (100324). `wrangler dev` and Miniflare only
+ * warn about such rules and skip them, so a deployment is the first to fail. The checks follow Cloudflare's parsers
+ * (workers-shared); the messages are the API's as far as they are known. Pure.
  */
 import { ApiError } from "../errors.ts";
 import type { AssetsConfig } from "../model.ts";
@@ -9,11 +9,11 @@ import type { AssetsConfig } from "../model.ts";
 const MAX_LINE_LENGTH = 2_000;
 const MAX_HEADER_RULES = 100;
 const MAX_STATIC_REDIRECTS = 2_000;
-/** Redirects with a `*` or a `:placeholder`, and all that come after the first such. */
+/** Dynamic redirects: those with a `*` or a `:placeholder`, and all after the first of them. */
 const MAX_DYNAMIC_REDIRECTS = 100;
 const STATUSES: ReadonlySet<string> = new Set(["200", "301", "302", "303", "307", "308"]);
 
-/** @throws ApiError 100324 with every line of the two files that is wrong. */
+/** @throws ApiError 100324 naming every invalid line of the two files. */
 export function refuseInvalidRules({ headers, redirects, htmlHandling }: AssetsConfig): void {
   const files = {
     _headers: headers === undefined ? [] : mistakesInHeaders(headers),
@@ -30,7 +30,7 @@ interface Line {
   readonly wrong: (what: string) => string;
 }
 
-/** The lines that say something. */
+/** The lines that are not empty and not comments. */
 const linesOf = (file: string): Line[] =>
   file.split("\n").flatMap((raw, index) => {
     const text = raw.trim();
@@ -87,7 +87,7 @@ function mistakeInRedirect(text: string, htmlHandling: boolean): string | undefi
 function mistakesInHeaders(file: string): string[] {
   const mistakes: string[] = [];
   let rules = 0;
-  /** The path that the next headers are for: whether it is usable, has a header yet, and how to complain about it. */
+  /** The path of the next headers: whether it is valid, whether it has a header yet, and how to report it. */
   let rule: { readonly usable: boolean; filled: boolean; readonly wrong: Line["wrong"] } | undefined;
   const close = () => {
     if (rule?.usable && !rule.filled) mistakes.push(rule.wrong("No headers specified"));

@@ -1,6 +1,6 @@
 /**
- * Upload sessions: a client registers a manifest, uploads the files that the account does not hold yet, and gets a token
- * that makes them the assets of a version. Everything here works on a draft of the account.
+ * Upload sessions: a client registers a manifest, uploads the files that the account does not have yet, and gets a
+ * token that makes them the assets of a version. Everything here works on a draft of the account.
  */
 import { ApiError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
@@ -10,16 +10,16 @@ import type { AssetsUpload } from "./config.ts";
 import { buckets, fileId, type Manifest, type ManifestEntry, toManifest } from "./manifest.ts";
 import { type Purpose, sign, verify } from "./token.ts";
 
-/** How long a token is good for, and how long what was uploaded is kept for it. Cloudflare's hour. */
+/** How long a token is valid, and its uploaded files are kept: an hour, as at Cloudflare. */
 const LIFETIME_MS = 60 * 60 * 1_000;
 
-/** What a session answers: where to go on, and the files to upload, by their hashes. */
+/** The answer to a session's start: the token for the next call, and the hashes of the files to upload. */
 interface Opened {
   readonly jwt: string;
   readonly buckets: readonly (readonly string[])[];
 }
 
-/** Registers a manifest. Without a file to upload the token completes the session at once. */
+/** Registers a manifest. If there is nothing to upload, the token completes the session at once. */
 export function openSession(draft: Draft, entries: ReadonlyMap<string, ManifestEntry>, now: number): Opened {
   forgetUnused(draft, now);
   const session = draft.put("assetSessions", {
@@ -36,18 +36,18 @@ export function openSession(draft: Draft, entries: ReadonlyMap<string, ManifestE
   };
 }
 
-/** The session that a token is for. @throws ApiError 10000 (401) when it is for none, or not for this. */
+/** The session of a token. @throws ApiError 10000 (401) if the token is invalid, or has another purpose. */
 export function sessionOf(state: State, token: string, purpose: Purpose, now: number): AssetSession {
   const claims = verify(token, purpose, secretOf(state), now);
   const refused = (reason: string) =>
-    new ApiError(401, 10000, `Authentication error: the token of the assets is not good for this: ${reason}.`);
+    new ApiError(401, 10000, `Authentication error: the token of the assets is not valid here: ${reason}.`);
   if (typeof claims === "string") throw refused(claims);
   const session = state.assetSessions.get(claims.session);
   if (session === undefined) throw refused("its session has ended");
   return session;
 }
 
-/** Takes note of files that are on disk. Returns the completion token once all of the session's are. */
+/** Notes files that are on disk. Returns the completion token once all files of the session are. */
 export function receive(
   draft: Draft,
   { id }: AssetSession,
@@ -61,8 +61,8 @@ export function receive(
 }
 
 /**
- * The assets that an upload gives to a version; those of `latest`, the newest one, where it says so. Settings without
- * files are no mistake, as the provider sends them, and have no effect.
+ * The assets of an uploaded version: its own, or with `keep_assets` those of `latest`, the newest version. Settings
+ * without files have no effect and are not refused, because the provider sends them.
  */
 export function assetsFor(
   draft: Draft,
@@ -77,7 +77,7 @@ export function assetsFor(
   return { manifest, files, config: upload.config };
 }
 
-/** Removes sessions that have expired, files that no version has and no session is to make one of, and their sessions. */
+/** Removes expired sessions, and files that neither a version nor a session needs. */
 export function forgetUnused(draft: Draft, now: number): void {
   const sessions = [...draft.state.assetSessions.values()];
   const expired = new Set(sessions.filter(({ expiresOn }) => Date.parse(expiresOn) <= now));
@@ -93,12 +93,12 @@ export function forgetUnused(draft: Draft, now: number): void {
   for (const id of draft.state.assetFiles.keys()) if (!used.has(id)) draft.delete("assetFiles", id);
 }
 
-/** What the blob of a manifest says. */
+/** Reads a stored manifest. */
 export function manifestOf(
   from: { blob(sha256: string): Uint8Array },
   { manifest }: Pick<Assets, "manifest">,
 ): Manifest {
-  // Written by `openSession` alone.
+  // Only `openSession` writes it.
   return JSON.parse(new TextDecoder().decode(from.blob(manifest)));
 }
 

@@ -1,6 +1,6 @@
 /**
- * The tokens of an upload session: JSON Web Tokens, signed with the account's token. One lets a client upload the files
- * that are missing; the other says that all are there, and makes them the assets of a version. Pure.
+ * The tokens of an upload session: JSON Web Tokens, signed with the account's token. One lets a client upload the
+ * missing files; the other says that the account has all files, and makes them the assets of a version. Pure.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import * as v from "valibot";
@@ -19,7 +19,7 @@ export function sign(claims: Claims, secret: string): string {
   return `${signed}.${signature(signed, secret).toString("base64url")}`;
 }
 
-/** What a token says, or what is wrong with it. `now` is in milliseconds. */
+/** The claims of a token, or what is wrong with it. `now` is in milliseconds. */
 export function verify(token: string, purpose: Purpose, secret: string, now: number): Claims | string {
   const [header, payload, mac, ...rest] = token.split(".");
   if (header === undefined || payload === undefined || mac === undefined || rest.length > 0) return "it is no JWT";

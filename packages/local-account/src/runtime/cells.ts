@@ -1,19 +1,19 @@
-/** Tables and their rows in a form that JSON can carry. Types alone: the page of the account has them, too. */
+/** Tables and their rows in a JSON form. Only types, because the account's page uses them too. */
 
-/** A value of a row. Whole numbers are texts: they may be larger than JavaScript's. */
+/** A value of a row. Whole numbers are texts, because they may be too large for JavaScript. */
 export type Cell =
   | { readonly type: "null" }
   | { readonly type: "integer" | "real"; readonly value: string }
-  /** `length` is set where not all of it is shown. */
+  /** `length` is set if only a part is shown. */
   | { readonly type: "text" | "value"; readonly value: string; readonly length?: number }
-  /** `hex` is its beginning. */
+  /** `hex` has its first bytes. */
   | { readonly type: "blob"; readonly hex: string; readonly length: number };
 
 export interface Table {
   readonly name: string;
-  /** What the key-value methods of an object's storage write is no table to who wrote it. */
+  /** Whether this is the table behind the key-value methods of an object's storage. */
   readonly isKeyValue: boolean;
-  /** Null where SQLite cannot count them, as in a virtual table of an extension that is not here. */
+  /** Null if SQLite cannot count them, as in a virtual table of a missing extension. */
   readonly rows: number | null;
 }
 

@@ -1,16 +1,16 @@
-/** D1 databases on disk: Miniflare keeps each in an object of its own, whose id follows from the database's. */
+/** D1 databases on disk: Miniflare keeps each in an object of its own, whose id follows from the database's id. */
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { objectIdOf } from "./objects.ts";
 
-/** The key of Miniflare's namespace for them, which is also the name of its folder. */
+/** The key of Miniflare's namespace for databases, which is also the name of its folder. */
 const NAMESPACE = "miniflare-D1DatabaseObject";
 
-/** The SQLite file of a database. It may not be there yet. */
+/** The SQLite file of a database. It may not exist yet. */
 export const databaseFile = (directory: string, id: string): string =>
   path.join(directory, NAMESPACE, `${objectIdOf(NAMESPACE, id)}.sqlite`);
 
-/** Removes the files of all databases but those. */
+/** Removes the files of all other databases. */
 export async function sweepDatabases(directory: string, kept: Iterable<string>): Promise<void> {
   const folder = path.join(directory, NAMESPACE);
   const ids = new Set([...kept].map((id) => objectIdOf(NAMESPACE, id)));

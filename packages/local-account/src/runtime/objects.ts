@@ -1,6 +1,6 @@
 /**
- * The objects of a namespace as their files tell: one SQLite file an object, named by its id, in the namespace's folder.
- * workerd has them open and writes to them: see snapshot.ts.
+ * Reads the objects of a namespace from their files: one SQLite file per object, named by its id, in the namespace's
+ * folder. workerd may have the files open and write to them: see snapshot.ts.
  */
 import { createHash, createHmac } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
@@ -9,7 +9,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { TooLarge } from "./snapshot.ts";
 import { readDatabase } from "./sqlite.ts";
 
-/** Where workerd keeps the alarms of a namespace, beside the objects. */
+/** The file for the alarms of a namespace, which workerd keeps beside the objects. */
 const METADATA_FILE = "metadata.sqlite";
 
 const NANOSECONDS = 1_000_000n;
@@ -21,14 +21,14 @@ export interface ObjectFile {
   readonly writtenAt: number;
 }
 
-/** A call of an object that is to come. workerd keeps the object's name with it. */
+/** An alarm that is set. workerd stores the object's name with it. */
 export interface Alarm {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly name: string | null;
 }
 
-/** The files of all objects, below the folder where the runtime has its data. */
+/** The files of all objects, below the runtime's data folder. */
 export class ObjectFiles {
   readonly #directory: string;
 
@@ -36,7 +36,7 @@ export class ObjectFiles {
     this.#directory = path.join(directory, "do");
   }
 
-  /** Ids of a namespace's objects that ever opened their storage, sorted. */
+  /** The ids of a namespace's objects that have ever opened their storage, sorted. */
   async ids(namespaceId: string): Promise<string[]> {
     const files = await readdir(this.#folder(namespaceId)).catch(() => []);
     return files
@@ -45,12 +45,12 @@ export class ObjectFiles {
       .sort();
   }
 
-  /** The SQLite file of an object. It may not be there. */
+  /** The SQLite file of an object. It may not exist. */
   path(namespaceId: string, objectId: string): string {
     return path.join(this.#folder(namespaceId), `${objectId}.sqlite`);
   }
 
-  /** Size and age of an object's file; undefined where there is none. What is written and not yet merged counts. */
+  /** Size and time of an object's file, with its write-ahead log; undefined if there is none. */
   async file(namespaceId: string, objectId: string): Promise<ObjectFile | undefined> {
     const file = this.path(namespaceId, objectId);
     const [main, log] = await Promise.all([file, `${file}-wal`].map((name) => stat(name).catch(() => undefined)));
@@ -61,7 +61,7 @@ export class ObjectFiles {
     };
   }
 
-  /** Whether the object has rows or tables of its own; one that deleted everything keeps an empty file. */
+  /** Whether the object has rows or tables of its own. An object that deleted everything keeps an empty file. */
   async hasStoredData(namespaceId: string, objectId: string): Promise<boolean> {
     try {
       return (await readDatabase(this.path(namespaceId, objectId), hasRows)) ?? false;
@@ -71,7 +71,7 @@ export class ObjectFiles {
     }
   }
 
-  /** Alarms of a namespace's objects, by the object's id. */
+  /** The alarms of a namespace's objects, by the object's id. */
   async alarms(namespaceId: string): Promise<ReadonlyMap<string, Alarm>> {
     const alarms = await readDatabase(path.join(this.#folder(namespaceId), METADATA_FILE), (db) => {
       const columns = db.prepare("SELECT name FROM pragma_table_info('_cf_ALARM')").all();
@@ -105,7 +105,7 @@ function hasRows(db: DatabaseSync): boolean {
   return tables.includes("_cf_KV") && db.prepare("SELECT 1 FROM _cf_KV LIMIT 1").get() !== undefined;
 }
 
-/** The id that workerd gives to the object of this name: the namespace's key and the name decide it. */
+/** The id that workerd gives to the object with this name. It follows from the namespace's key and the name. */
 export function objectIdOf(uniqueKey: string, name: string): string {
   const key = createHash("sha256").update(uniqueKey).digest();
   const half = (contents: string | Buffer) => createHmac("sha256", key).update(contents).digest().subarray(0, 16);

@@ -1,8 +1,8 @@
 /**
- * What has to run for a state of the account: a pure translation into Miniflare's options.
+ * Translates a state of the account into Miniflare's options. Pure.
  *
- * A namespace keeps its data because its objects are stored under the namespace's id, whichever Worker runs them and
- * whatever the class is called: versions, renames and transfers change the code in front of the same directory.
+ * A namespace keeps its data because its objects are stored under the namespace's id, whatever Worker and class name
+ * they have: versions, renames and transfers change the code in front of the same directory.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -18,9 +18,9 @@ type WorkerOptions = MiniflareOptions["workers"][number];
 type Config = Extract<WorkerOptions, { config: unknown }>["config"];
 type Env = NonNullable<Config["env"]>;
 
-/** A Worker as it has to run, contents by their address. Two of the same JSON run the same. */
+/** A Worker to run, with its contents by hash. Services with the same JSON run the same. */
 export interface Service {
-  /** Name in the runtime: the Worker's while one version serves, else the Worker's and the version's. */
+  /** The name in the runtime: the Worker's while one version serves, else the Worker's and the version's. */
   readonly name: string;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
@@ -28,44 +28,44 @@ export interface Service {
   readonly modules: readonly ServiceModule[];
   readonly env: Env;
   readonly exports: NonNullable<Config["exports"]>;
-  /** Static assets in front of the program; without a script there is nothing behind them. */
+  /** Static assets in front of the script, if there is a script. */
   readonly assets?: Pick<Assets, "manifest" | "config"> & { readonly hasScript: boolean };
-  /** Whether the account is told of what its code does. */
+  /** Whether the account gets its events. */
   readonly tailed?: boolean;
 }
 
-/** What runs besides what the state says. */
+/** What runs in addition to the state. */
 export interface Extra {
-  /** Versions that run besides those that serve. */
+  /** Versions that run beside the serving ones. */
   readonly previews: ReadonlySet<string>;
-  /** Workers that somebody listens to. */
+  /** Workers with a tail. */
   readonly tailed: ReadonlySet<string>;
-  /** Versions that do not start, and why: requests to them are told so. */
+  /** Versions that do not start, and why. Requests to them get the reason. */
   readonly broken: ReadonlyMap<string, string>;
 }
 
-/** The account's own Worker in workerd. Its name is none that a client can give to one. */
+/** The account's own Worker in workerd. No client can give a Worker this name. */
 export const INTERNAL = "account:internal";
 
-/** A module of an upload, or one that is written here. */
+/** A module of an upload, or one with text from here. */
 type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
 
-/** Stands where a Worker has no script. Nothing reaches it: its assets answer every request. */
+/** The script of a Worker without a script. No request reaches it: the assets answer all of them. */
 const NO_SCRIPT = { name: "none.js", text: "export default {};" } as const;
 
 const OBJECTS_CODE = readFileSync(path.join(import.meta.dirname, "workers/objects.js"), "utf8");
 
-/** Name of the service that runs requests to a version. */
+/** The name of the service that runs requests to a version. */
 export const serviceName = (state: State, worker: Worker, version: Version): string => {
   const serving = servingVersions(state, worker.id);
   return serving.length === 1 && serving[0]?.version.id === version.id ? worker.name : `${worker.name}@${version.id}`;
 };
 
-/** Name of the service that runs the Worker's objects. */
+/** The name of the service that runs the Worker's objects. */
 const objectsName = (state: State, worker: Worker): string =>
   servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
 
-/** Every service of the state, in a stable order. */
+/** All services of the state, in a stable order. */
 export function project(state: State, { previews, tailed, broken }: Extra): Service[] {
   return [...state.workers.values()].flatMap((worker) => {
     const serving = split(state, worker.id);
@@ -90,7 +90,7 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
   });
 }
 
-/** Serves requests to the version, and its objects too unless they are split. */
+/** The service for requests to the version, and for its objects unless they are split. */
 function requestService(state: State, worker: Worker, version: Version): Service {
   const name = serviceName(state, worker, version);
   return {
@@ -108,10 +108,10 @@ function requestService(state: State, worker: Worker, version: Version): Service
 const assetsOf = ({ assets }: Version, hasScript: boolean): Pick<Service, "assets"> =>
   assets === undefined ? {} : { assets: { manifest: assets.manifest, config: assets.config, hasScript } };
 
-/** Name of the service that has a version's assets and nothing else. */
+/** The name of the service with only a version's assets. */
 const assetsName = (worker: Worker, version: Version): string => `${worker.name}@${version.id}:assets`;
 
-/** The assets that the objects of a split reach by their binding: the isolate they share can have one set of its own. */
+/** A service for the assets of each side of a split: the isolate of the objects could have only one set itself. */
 function assetsService(worker: Worker, version: Version): Service[] {
   if (version.assets === undefined || !version.bindings.some(({ type }) => type === "assets")) return [];
   return [
@@ -128,7 +128,7 @@ function assetsService(worker: Worker, version: Version): Service[] {
   ];
 }
 
-/** In place of a version that does not start. Its classes are there for those that bind to them, and say the same. */
+/** Replaces a version that does not start. It keeps the classes, for bindings to them; they throw the reason. */
 function brokenService(service: Service, reason: string): Service {
   const refusal = `throw new Error(${JSON.stringify(`this version does not start: ${reason}`)});`;
   const classes = Object.keys(service.exports).map((name) => `export class ${name} { constructor() { ${refusal} } }`);
@@ -139,13 +139,13 @@ function brokenService(service: Service, reason: string): Service {
   };
 }
 
-/** Serves the objects of both versions of a split: see workers/objects.js. */
+/** The service for the objects of both versions of a split: see workers/objects.js. */
 function objectsService(state: State, worker: Worker, serving: readonly Serving[]): Service {
   const sides = serving.toReversed().map(({ version, percentage }, index) => ({
     version,
     percentage,
     folder: `v${version.number}`,
-    // The newest one's bindings keep their names, so that `import { env }` finds them, too.
+    // The newest version's bindings keep their names, so that `import { env }` finds them too.
     prefix: index === 0 ? "" : `${version.number}:`,
   }));
   const newest = sides[0]?.version;
@@ -196,7 +196,7 @@ const objectClasses = (state: State, worker: Worker, { code }: Version): Service
       ]),
   );
 
-/** The version's bindings, under names with the prefix; `assets` is what a binding to its own assets is. */
+/** The version's bindings, with the prefix before their names. `assets`: the value of its assets binding. */
 const environment = (
   state: State,
   version: Version,
@@ -209,7 +209,7 @@ const environment = (
     }),
   );
 
-/** What a binding is at run time; undefined when what it refers to is gone (deleted with force): it is not there. */
+/** A binding's value at run time; undefined, and so missing, if its target was deleted with force. */
 function bind(state: State, version: Version, binding: Binding): Env[string] | undefined {
   switch (binding.type) {
     case "plain_text":
@@ -263,7 +263,7 @@ function serviceBinding(state: State, binding: Binding): Env[string] | undefined
   if (main === undefined) return undefined;
   return {
     type: "worker",
-    // A service binding has no client to choose for: in a split it reaches the version with the most traffic.
+    // A service binding has no client to choose a version for, so it reaches the one with the most traffic.
     worker: serviceName(state, target, main.version),
     ...(typeof entrypoint === "string" && { exportName: entrypoint }),
   };
@@ -277,15 +277,15 @@ function objectBinding(state: State, namespace: Namespace | undefined): Env[stri
   return { type: "durable-object", worker: objectsName(state, owner), exportName: namespace.className };
 }
 
-/** Name under which Miniflare keeps a bucket's objects. */
+/** The name under which Miniflare keeps a bucket's objects. */
 export const bucketDirectory = (key: string) => key.replace(":", "--");
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** A value that came as JSON, as a type that says so. */
+/** A JSON value, with the type of one. */
 const jsonValue = (value: unknown): Json => JSON.parse(JSON.stringify(value ?? null));
 
-/** Miniflare's options for a service. `folderOf` has the folder of its assets. */
+/** Miniflare's options for a service. `folderOf` returns the folder of its assets. */
 export function optionsFor(
   service: Service,
   contents: (sha256: string) => Uint8Array,

@@ -1,8 +1,8 @@
 /**
- * What runs the account's Workers: one workerd, through Miniflare.
+ * The runtime of the account's Workers: one workerd, through Miniflare.
  *
- * A change of what runs restarts workerd on the same data. Meanwhile the gate is closed: requests that come wait, they
- * do not fail; those that are on their way may finish first. If the new configuration does not start, the old one does.
+ * A change restarts workerd on the same data. Meanwhile the gate is closed: new requests wait and do not fail, and
+ * running requests may finish first. If the new configuration does not start, the old one is started again.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -24,10 +24,10 @@ import { Watchdog } from "./watchdog.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
 
-/** How long requests that are on their way may take before workerd is restarted under them. */
+/** How long running requests may take before workerd is restarted. */
 const DRAIN_MS = 1_000;
 
-/** Newest compatibility date that the internal Worker needs. */
+/** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
 const Probed = v.union([
@@ -43,29 +43,29 @@ const Probed = v.union([
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
-/** A statement of SQL with the values of its `?`. */
+/** An SQL statement, with the values of its `?`. */
 export interface Statement {
   readonly sql: string;
   readonly params: readonly unknown[];
 }
 
-/** What of an upload or a version is needed to start its modules. */
+/** The parts of an upload or a version that are needed to start its modules. */
 type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
 
 export interface RuntimeListeners {
-  /** Told of events of Workers that are tailed (internal.js, `traceOf`). */
+  /** Gets the events of tailed Workers (internal.js, `traceOf`). */
   readonly onTrace: (events: readonly unknown[]) => void;
-  /** Told of every line that Workers log, which else is printed here. */
+  /** Gets every line that Workers log. By default the line is printed. */
   readonly onLog?: ((line: string) => void) | undefined;
 }
 
-/** Where what runs has its data: objects, KV namespaces and buckets in a directory, and static assets. */
+/** Where the runtime finds its data: a directory for objects, KV namespaces and buckets, and the static assets. */
 interface RuntimePlaces {
   readonly directory: string;
   readonly assets: AssetFiles;
 }
 
-/** A state and the contents of its modules and manifests: what is to run. */
+/** What to run: a state, and the contents of its modules and manifests. */
 interface Snapshot {
   readonly state: State;
   readonly blob: (sha256: string) => Uint8Array;
@@ -80,7 +80,7 @@ export class Runtime {
   readonly #listeners: RuntimeListeners;
   readonly #previews = new Set<string>();
   readonly #tailed = new Set<string>();
-  /** Versions that did not start when the account did, and why. */
+  /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
   readonly #inFlight = new Set<Promise<void>>();
   #gate: Promise<void> | undefined;
@@ -88,7 +88,7 @@ export class Runtime {
   #storage: ReadonlySet<string>;
   #entry: string | undefined;
 
-  /** Starts what the state says; resolves when it serves. A Worker that cannot start any more does not stop the rest. */
+  /** Starts the state's Workers, and resolves when they serve. If one does not start, the others serve. */
   static async start(places: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
     const runtime = new Runtime(places, snapshot, listeners);
@@ -110,7 +110,7 @@ export class Runtime {
     this.#miniflare = new Miniflare(this.#options(services, snapshot));
   }
 
-  /** Where workerd answers; a request names the service it is for by a header (front-door.ts). */
+  /** The address of workerd. A header of a request names its service (front-door.ts). */
   get entry(): string {
     if (this.#entry === undefined) throw new Error("the runtime has not started");
     return this.#entry;
@@ -125,15 +125,15 @@ export class Runtime {
     while (this.#gate !== undefined) await this.#gate;
   }
 
-  /** Registers a request that is on its way, so that a restart lets it finish. */
+  /** Registers a running request, so that a restart lets it finish. */
   track(request: Promise<void>): void {
     this.#inFlight.add(request);
     void request.finally(() => this.#inFlight.delete(request));
   }
 
   /**
-   * Makes the snapshot run, then calls `commit` before the first request reaches it. Without a difference to what runs,
-   * nothing restarts. When it does not start or `commit` throws, `previous` runs again and the error is thrown.
+   * Runs the snapshot, and calls `commit` before the first request reaches it. If the same is running already, nothing
+   * restarts. If the snapshot does not start or `commit` throws, runs `previous` again and throws the error.
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
@@ -158,20 +158,20 @@ export class Runtime {
   }
 
   /**
-   * Whether `kv`, `bucket` or `query` can be used already. What cannot was made after the last start of workerd, so
-   * that no Worker has it and nothing is in it.
+   * Whether `kv`, `bucket` or `query` can be used. If not, the storage was made after the last start of workerd, so no
+   * Worker has it and it is empty.
    */
   isReachable(storageId: string): boolean {
     return this.#storage.has(storageId);
   }
 
-  /** Runs a version besides those that serve, for its preview address. */
+  /** Runs a version beside the serving ones, for its preview address. */
   async preview(versionId: string, snapshot: Snapshot): Promise<void> {
     this.#previews.add(versionId);
     await this.#update(snapshot);
   }
 
-  /** Tells of what the Worker's code does from now on. A tail at Cloudflare does not restart a Worker; this one does. */
+  /** Reports the Worker's events from now on. Unlike a tail at Cloudflare, this restarts the Worker. */
   async tail(worker: string, snapshot: Snapshot): Promise<void> {
     this.#tailed.add(worker);
     await this.#update(snapshot);
@@ -187,12 +187,12 @@ export class Runtime {
     return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
   }
 
-  /** Runs statements on a database that `reachStorage` has made reachable, in one transaction: their results, or why not. */
+  /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
   async query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
     return v.parse(Queried, await this.#ask(statements, { "account-database": databaseId }));
   }
 
-  /** Fires the `scheduled` handler of a service and returns what became of it. */
+  /** Fires the `scheduled` handler of a service, and returns its outcome. */
   scheduled(service: string, cron: string): Promise<string> {
     return this.#use(async () => {
       const { outcome } = await scheduler(await this.#miniflare.getWorker(service)).scheduled({ cron });
@@ -200,7 +200,7 @@ export class Runtime {
     });
   }
 
-  /** Starts the uploaded modules once, apart from everything, and tells what they export. @throws ApiError 10021 if they throw. */
+  /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 if they throw. */
   async inspect(upload: Inspected): Promise<Inspection> {
     if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
     const answer = await this.#ask({
@@ -222,12 +222,12 @@ export class Runtime {
     return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
   }
 
-  /** Headers that send a request to a deployed service. Whoever sets them must not pass on those of a client. */
+  /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
   headersFor(service: string): Record<string, string> {
     return { ...this.#toInternal(), "account-service": service };
   }
 
-  /** Whether an answer is what the Worker threw; its body is then the stack. */
+  /** Whether an answer reports an exception of the Worker. Then its body is the stack. */
   isThrown(headers: Readonly<Record<string, unknown>>): boolean {
     return headers["account-thrown"] === this.#secret;
   }
@@ -236,7 +236,7 @@ export class Runtime {
     return { "mf-route-override": INTERNAL, "account-secret": this.#secret };
   }
 
-  /** Removes the data of namespaces that the state does not know: those that were deleted. */
+  /** Removes the data of deleted namespaces. */
   async sweep(state: State): Promise<void> {
     const kept: Record<string, ReadonlySet<string>> = {
       do: new Set(state.namespaces.keys()),
@@ -256,17 +256,17 @@ export class Runtime {
     this.#watchdog.close();
   }
 
-  /** What runs besides what the state says. */
+  /** What runs in addition to the state. */
   get #extra(): Extra {
     return { previews: this.#previews, tailed: this.#tailed, broken: this.#broken };
   }
 
   /**
-   * Finds the versions that do not start any more (a newer workerd may refuse what an older one ran) and starts the
-   * rest. Whoever asks for such a Worker is told; another version can be deployed over it.
+   * Finds the versions that do not start (a newer workerd may refuse what an older one ran), and starts the rest.
+   * Requests to such a Worker get the reason; another version can be deployed over it.
    */
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
-    // A Miniflare that failed once stays failed, and says so again when it is disposed of.
+    // A Miniflare that has failed cannot be used again, and throws the error again when it is disposed of.
     await this.#miniflare.dispose().catch(nothing);
     this.#miniflare = new Miniflare(this.#options([], { state, blob }));
     this.#entry = (await this.#miniflare.ready).href;
@@ -289,7 +289,7 @@ export class Runtime {
     if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
   }
 
-  /** Asks the internal Worker. A restart in the middle would cut the answer off, so it waits for it. */
+  /** Asks the internal Worker. A restart waits for the answer. */
   #ask(body: object, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
     return this.#use(async () => {
       const response = await fetch(this.entry, {
@@ -301,7 +301,7 @@ export class Runtime {
     });
   }
 
-  /** Runs `work` while the gate is open; a restart waits for it, within its limits. */
+  /** Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS. */
   async #use<T>(work: () => Promise<T>): Promise<T> {
     await this.open();
     const result = work();
@@ -309,7 +309,7 @@ export class Runtime {
     return result;
   }
 
-  /** Runs `work` with the gate closed, after requests that are on their way have ended or had their time. */
+  /** Runs `work` with the gate closed, after the running requests have ended or had their time. */
   async #closed<T>(work: () => Promise<T>): Promise<T> {
     await this.open();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -383,13 +383,13 @@ export class Runtime {
   }
 }
 
-/** What runs besides the state before anybody asked for it. */
+/** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
 
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
 
-/** Makes the folders from which the services serve their assets. */
+/** Makes the folders of the services' assets. */
 function layOut(assets: AssetFiles, services: readonly Service[], { state, blob }: Snapshot): Promise<void> {
   return assets.layOut(setsOf(services), (manifest) =>
     manifestOf({ blob }, { manifest }).map(([at, id]) => {
@@ -400,7 +400,7 @@ function layOut(assets: AssetFiles, services: readonly Service[], { state, blob 
   );
 }
 
-/** Everything with data that the REST API reads and writes itself. */
+/** All storage that the REST API reads and writes itself. */
 const storageOf = ({ kvNamespaces, buckets, databases }: State): ReadonlySet<string> =>
   new Set([...kvNamespaces.keys(), ...buckets.keys(), ...databases.keys()]);
 

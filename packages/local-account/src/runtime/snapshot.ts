@@ -1,11 +1,11 @@
 /**
- * A moment of an SQLite file that another process has open, taken without a lock.
+ * Reads a consistent snapshot of an SQLite file that another process has open, without a lock.
  *
- * A reader with locks would do harm: one that comes while workerd opens the file makes workerd's opening fail
- * (SQLITE_BUSY_RECOVERY), and that is an exception in somebody's Worker. So the two files are read as bytes: the
- * database, and then its write-ahead log, whose committed pages belong over it. A checkpoint that runs meanwhile copies
- * pages from that same log, so it takes nothing away; only a log that was begun anew, or is gone, does, and its header
- * tells. The format is SQLite's own: https://sqlite.org/fileformat2.html#the_write_ahead_log
+ * A lock would do harm: if it is held while workerd opens the file, workerd fails (SQLITE_BUSY_RECOVERY), which is an
+ * exception in somebody's Worker. So this reads two files as bytes: the database, and then its write-ahead log, whose
+ * committed pages replace those of the database. A checkpoint in between only copies pages from that same log, so
+ * nothing is lost. If the log was restarted or removed in between, its header shows it, and the read is repeated. The
+ * format: https://sqlite.org/fileformat2.html#the_write_ahead_log
  */
 import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,13 +13,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 const TRIES = 10;
 const RETRY_MS = 10;
 
-/** Larger files are not read: a look at one is not worth the memory. */
+/** Larger files are not read, to save memory. */
 const MOST_BYTES = 64 * 1_024 * 1_024;
 
-/** Thrown where a file is larger than what is read. The message says so to a person. */
+/** Thrown for a file over MOST_BYTES. The message is for a person. */
 export class TooLarge extends Error {}
 
-/** The bytes of the database at one moment, its log included; undefined where there is none. @throws TooLarge. */
+/** The bytes of the database at one moment, with its log; undefined if there is none. @throws TooLarge. */
 export async function snapshotOf(file: string): Promise<Buffer | undefined> {
   const log = `${file}-wal`;
   for (let tries = 1; ; tries++) {
@@ -37,7 +37,7 @@ export async function snapshotOf(file: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Tells one state of a file from another as far as the file system does. */
+/** A mark that changes with the file, as far as the file system can tell. */
 async function stampOf(file: string): Promise<string | undefined> {
   const found = await stat(file, { bigint: true }).catch(absent);
   return found && [found.ino, found.size, found.mtimeNs, found.ctimeNs].join(" ");
@@ -50,11 +50,13 @@ async function headOf(log: string): Promise<Buffer | undefined> {
 async function bytesOf(file: string): Promise<Buffer | undefined> {
   const size = (await stat(file).catch(absent))?.size ?? 0;
   if (size > MOST_BYTES)
-    throw new TooLarge(`This has ${Math.round(size / 1_048_576)} MiB, and up to ${MOST_BYTES / 1_048_576} are read.`);
+    throw new TooLarge(
+      `This has ${Math.round(size / 1_048_576)} MiB; only up to ${MOST_BYTES / 1_048_576} MiB are read.`,
+    );
   return readFile(file).catch(absent);
 }
 
-/** For a file that is not there. */
+/** Turns the error of a missing file into undefined. */
 function absent(error: unknown): undefined {
   if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
   throw error;
@@ -62,10 +64,10 @@ function absent(error: unknown): undefined {
 
 const LOG_HEADER = 32;
 const FRAME_HEADER = 24;
-/** Where a database says how it is written: 2 is with a log, 1 without. */
+/** The bytes of a database that say whether it has a log: 2 is with, 1 is without. */
 const [WRITE_VERSION, READ_VERSION] = [18, 19];
 
-/** The database with the pages of the log's last commit over it, in the form of one that has no log. */
+/** The database with the committed pages of its log, in the form of a database without a log. */
 export function withLog(main: Buffer, log: Buffer): Buffer {
   const { pages, pageSize, size } = committed(log);
   const whole = Buffer.alloc(size === undefined ? main.length : size * pageSize);
@@ -81,11 +83,11 @@ export function withLog(main: Buffer, log: Buffer): Buffer {
 interface Committed {
   readonly pages: ReadonlyMap<number, Buffer>;
   readonly pageSize: number;
-  /** Pages of the whole database; undefined where nothing is committed. */
+  /** How many pages the whole database has; undefined if nothing is committed. */
   readonly size: number | undefined;
 }
 
-/** What the valid frames of a log say, up to the last commit among them. What is left of an older log is not valid. */
+/** The pages of a log's valid frames, up to the last commit. Frames left from an older log are not valid. */
 function committed(log: Buffer): Committed {
   const none = { pages: new Map<number, Buffer>(), pageSize: 0, size: undefined };
   if (log.length < LOG_HEADER) return none;
@@ -119,7 +121,7 @@ class Checksum {
     this.#isBigEndian = isBigEndian;
   }
 
-  /** Adds bytes from `start` to `end`, eight by eight. */
+  /** Adds the bytes from `start` to `end`, eight at a time. */
   add(bytes: Buffer, start: number, end: number): void {
     for (let at = start; at < end; at += 8) {
       this.#first = (this.#first + this.#word(bytes, at) + this.#second) >>> 0;
@@ -127,7 +129,7 @@ class Checksum {
     }
   }
 
-  /** Whether this is the checksum that stands in the log. */
+  /** Whether the log has this checksum at `at`. */
   is(bytes: Buffer, at: number): boolean {
     return this.#first === bytes.readUInt32BE(at) && this.#second === bytes.readUInt32BE(at + 4);
   }

@@ -1,6 +1,6 @@
 /**
- * KV namespaces, buckets and Workers as Miniflare hands them out: proxies of the bindings that Workers have. Their published
- * types need a package that is not installed, so what is used of them is written down here.
+ * Types for KV namespaces, buckets and Workers as Miniflare returns them: proxies of the bindings of Workers. Their
+ * published types need a package that is not installed, so the parts in use are declared here.
  */
 
 export interface KvAccess {
@@ -69,14 +69,14 @@ const has = (value: unknown, ...methods: readonly string[]): boolean =>
   ((typeof value === "object" && value !== null) || typeof value === "function") &&
   methods.every((method) => typeof Reflect.get(value, method) === "function");
 
-/** Tells a proxy of a KV namespace. @throws Error if Miniflare handed out something else. */
+/** Checks that this is the proxy of a KV namespace. @throws Error if it is not. */
 export function kvAccess(proxy: unknown): KvAccess {
   const isKv = (value: unknown): value is KvAccess => has(value, "get", "put", "delete", "list");
   if (!isKv(proxy)) throw new TypeError("Miniflare did not return a KV namespace");
   return proxy;
 }
 
-/** Tells a proxy of a bucket. @throws Error if Miniflare handed out something else. */
+/** Checks that this is the proxy of a bucket. @throws Error if it is not. */
 export function bucketAccess(proxy: unknown): BucketAccess {
   const isBucket = (value: unknown): value is BucketAccess => has(value, "get", "head", "put", "delete", "list");
   if (!isBucket(proxy)) throw new TypeError("Miniflare did not return a bucket");
@@ -87,7 +87,7 @@ interface Scheduler {
   scheduled(options: { readonly cron: string }): Promise<{ readonly outcome: string }>;
 }
 
-/** Tells a proxy of a Worker. @throws Error if Miniflare handed out something else. */
+/** Checks that this is the proxy of a Worker. @throws Error if it is not. */
 export function scheduler(proxy: unknown): Scheduler {
   const isScheduler = (value: unknown): value is Scheduler => has(value, "scheduled");
   if (!isScheduler(proxy)) throw new TypeError("Miniflare did not return a Worker");

@@ -1,18 +1,18 @@
-/** What stands in an SQLite file: its tables, and their rows page by page, in a form that JSON can carry. */
+/** Reads an SQLite file: its tables, and their rows page by page, in a JSON form. */
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { inspect } from "node:util";
 import { deserialize } from "node:v8";
 import type { Cell, Rows, Table } from "./cells.ts";
 
-/** Where workerd keeps what the key-value methods of an object's storage write. Its other tables of this kind are its own. */
+/** workerd's table for the key-value methods of an object's storage. Its other `_cf_` tables are internal. */
 const KEY_VALUE_TABLE = "_cf_KV";
 
-/** Characters of a text, and bytes of a blob, that are shown. */
+/** How many characters of a text, and bytes of a blob, are shown. */
 const SHOWN_CHARACTERS = 4_000;
 const SHOWN_BYTES = 64;
 
-/** The tables, by name; the key-value storage first, where something is in it. */
+/** The tables by name. The key-value storage comes first, unless it is empty. */
 export function tablesOf(db: DatabaseSync): Table[] {
   const names = db
     .prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name COLLATE NOCASE")
@@ -35,7 +35,7 @@ function count(db: DatabaseSync, name: string): number | null {
   }
 }
 
-/** Rows of a table that `tablesOf` names, in the table's own order. */
+/** The rows of a table from `tablesOf`, in the table's own order. */
 export function rowsOf(
   db: DatabaseSync,
   { name, isKeyValue }: Pick<Table, "name" | "isKeyValue">,
@@ -58,7 +58,7 @@ function cellOf(value: SQLOutputValue, isSerialized: boolean): Cell {
   return (isSerialized && storedValue(value)) || blob(value);
 }
 
-/** A value as the key-value methods store it, which is V8's own form; undefined where this V8 cannot read it. */
+/** Reads a value of the key-value methods, which store V8's own format; undefined if this V8 cannot read it. */
 function storedValue(bytes: Uint8Array): Cell | undefined {
   try {
     const value: unknown = deserialize(bytes);
@@ -73,7 +73,7 @@ function blob(bytes: Uint8Array): Cell {
   return { type: "blob", hex: Buffer.from(bytes.subarray(0, SHOWN_BYTES)).toString("hex"), length: bytes.byteLength };
 }
 
-/** As much of a text as is shown, and how long it is where that is not all. */
+/** The shown part of a text, and its full length if that is not all. */
 export function shortened(text: string): { readonly value: string; readonly length?: number } {
   return text.length <= SHOWN_CHARACTERS
     ? { value: text }

@@ -1,11 +1,11 @@
 /**
- * Makes sure that workerd ends when the account does, even by kill -9: a second workerd on the same data would corrupt
- * it. A tiny process of its own holds a pipe from the account; when the pipe breaks, it ends what it was told of.
+ * Makes sure that workerd ends with the account, even after kill -9: a second workerd on the same data would corrupt
+ * it. A small helper process holds a pipe from the account. When the pipe breaks, the helper ends workerd.
  */
 import { ChildProcess, spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
-/** Runs in the helper: each line is the process to end, an empty one means there is none. */
+/** The helper's program. Each line it reads is the id of the process to end; an empty line means none. */
 const HELPER = `
 let pid = "", rest = "";
 process.stdin.on("data", (chunk) => {
@@ -43,7 +43,7 @@ export class Watchdog {
     this.#helper.stdin.end("\n");
   }
 
-  /** Names the process to end; one that has ended is forgotten unless another took its place. */
+  /** Tells the helper which process to end. Forgets a process that has ended, unless another has taken its place. */
   #tell(pid: number | undefined, instead?: number): void {
     if (instead !== undefined && instead !== this.#current) return;
     this.#current = pid;
@@ -51,7 +51,7 @@ export class Watchdog {
   }
 }
 
-/** Node publishes `{ process }` on the channel when a child process is made, before it has an id. */
+/** Node publishes `{ process }` on this channel for each new child process, before it has an id. */
 function childOf(message: unknown): ChildProcess | undefined {
   if (typeof message !== "object" || message === null || !("process" in message)) return undefined;
   return message.process instanceof ChildProcess ? message.process : undefined;

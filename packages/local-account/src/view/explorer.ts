@@ -1,4 +1,4 @@
-/** What is inside: objects and their tables, D1 databases, KV keys and values, objects of buckets. It only reads. */
+/** Reads stored data for the page: objects and their tables, D1 databases, KV keys and values, objects of buckets. */
 import type { Account } from "../account.ts";
 import type { Namespace } from "../model.ts";
 import { type Alarm, objectIdOf } from "../runtime/objects.ts";
@@ -19,26 +19,26 @@ import type {
   ShownObject,
 } from "./shapes.ts";
 
-/** Rows, objects or keys on a page. */
+/** How many rows, objects or keys are on a page. */
 const PAGE_SIZE = 50;
-/** Up to this many objects of a namespace are put in the order in which they were written to: each costs a look at its file. */
+/** Up to this many objects are sorted by their last write. Each costs a look at its file. */
 const MOST_ORDERED = 2_000;
 
 const OBJECT_ID = /^[0-9a-f]{64}$/;
 
-/** What was asked for is not there. The message says so to a person. */
+/** Something does not exist. The message is for a person. */
 export class NotThere extends Error {}
 
 export class Explorer {
   readonly #account: Account;
-  /** Names that somebody looked up or an alarm told, by the object's id: an id by itself says nothing of its name. */
+  /** Known names by object id: from a look-up or an alarm. An id alone does not reveal its name. */
   readonly #names = new Map<string, string>();
 
   constructor(account: Account) {
     this.#account = account;
   }
 
-  /** A page of a namespace's objects, the one that was written to last first. */
+  /** A page of a namespace's objects, last written first. */
   async objects(namespaceId: string, page: number): Promise<ObjectList> {
     const namespace = this.#namespace(namespaceId);
     const ids = await this.#account.objects.ids(namespaceId);
@@ -56,7 +56,7 @@ export class Explorer {
     };
   }
 
-  /** Which object of a namespace a name means. */
+  /** The object of a namespace with this name. */
   async find(namespaceId: string, name: string): Promise<FoundObject> {
     const namespace = this.#namespace(namespaceId);
     const id = OBJECT_ID.test(name) ? name : objectIdOf(namespace.id, name);
@@ -65,7 +65,7 @@ export class Explorer {
     return { id, name, exists };
   }
 
-  /** An object's tables, and a page of the rows of one: of the first that has any, where none is named. */
+  /** An object's tables, and a page of rows: of the named table, else of the first that has rows. */
   async object(
     namespaceId: string,
     objectId: string,
@@ -109,7 +109,7 @@ export class Explorer {
   async value(id: string, key: string): Promise<KvValue> {
     const { title } = this.#kvNamespace(id);
     const value = await this.#kv(id, (kv) => kv.get(key, "arrayBuffer"));
-    if (value == null) throw new NotThere(`${title} has no key "${key}" any more.`);
+    if (value == null) throw new NotThere(`${title} no longer has the key "${key}".`);
     const text = textOf(value);
     const shown = text === undefined ? undefined : shortened(text);
     return { key, bytes: value.byteLength, text: shown?.value ?? null, isCut: shown?.length !== undefined };
@@ -158,13 +158,13 @@ export class Explorer {
     return namespace;
   }
 
-  /** Lets `work` read a namespace; undefined where nothing can be in it. Making it reachable would restart workerd. */
+  /** Lets `work` read a namespace; undefined if it must be empty. (Making it reachable would restart workerd.) */
   async #kv<T>(id: string, work: (kv: KvAccess) => Promise<T>): Promise<T | undefined> {
     const { runtime } = this.#account;
     return runtime.isReachable(id) ? runtime.kv(id, work) : undefined;
   }
 
-  /** The alarms of a namespace; the names that come with them are remembered, for an alarm is forgotten once it fired. */
+  /** The alarms of a namespace. Remembers their objects' names, because an alarm is gone once it has fired. */
   async #alarms({ id }: Namespace): Promise<ReadonlyMap<string, Alarm>> {
     const alarms = await this.#account.objects.alarms(id);
     for (const [objectId, { name }] of alarms) if (name !== null) this.#names.set(objectId, name);
@@ -184,7 +184,7 @@ export class Explorer {
   }
 }
 
-/** Tables and rows of a file, at one moment; undefined where there is no file. */
+/** The tables and rows of a file at one moment; undefined if there is no file. */
 function contentsOf(file: string, wanted: string | undefined, page: number): Promise<Contents | undefined> {
   return readDatabase(file, (db) => {
     const tables = tablesOf(db);
@@ -206,7 +206,7 @@ function contentsOf(file: string, wanted: string | undefined, page: number): Pro
   });
 }
 
-/** The page that is meant, or the last one where there are fewer. */
+/** The page with this number, or the last page if there are fewer. */
 function paged(total: number, page: number): Page & { readonly offset: number } {
   const pages = Math.max(1, Math.ceil(total / PAGE_SIZE));
   const here = Math.min(Math.max(1, page), pages);
@@ -220,11 +220,11 @@ const byWriting = (a: ShownObject, b: ShownObject): number =>
 
 const isoOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-/** The bytes as text, or undefined where they are none: not UTF-8, or with control characters in it. */
+/** The bytes as text; undefined if they are not UTF-8 or have control characters. */
 function textOf(bytes: ArrayBuffer): string | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: this looks for them.
     return /[\0-\x08\x0e-\x1f]/.test(text) ? undefined : text;
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-/** All that is in the account, as the page shows it first. No secret and no value of a binding is in it. */
+/** The content of the page's first view. It has no secrets and no values of bindings. */
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import type { Namespace, State, Worker } from "../model.ts";
@@ -15,7 +15,7 @@ export interface ViewOptions {
   readonly addressOf: (worker: string) => string;
 }
 
-/** Everything at this moment; `apiUrl` is where the REST API answers. */
+/** The account at this moment. `apiUrl`: the address of the REST API. */
 export async function overview({ account, calls, addressOf }: ViewOptions, apiUrl: string): Promise<Overview> {
   const { state, identity } = account;
   const workers = [...state.workers.values()];
@@ -64,7 +64,7 @@ function shownWorker(state: State, worker: Worker, addressOf: (worker: string) =
     }),
   );
   const { items, total } = newest(versions, SHOWN_VERSIONS);
-  // One that serves is shown, however many came after it.
+  // A serving version is shown, however old it is.
   const older = versions.slice(SHOWN_VERSIONS).filter(({ traffic }) => traffic !== null);
   return {
     name: worker.name,

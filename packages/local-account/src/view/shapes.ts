@@ -1,23 +1,23 @@
-/** What the server tells the page: types alone, read by both (client/*.js by their comments). Times are ISO 8601 in UTC. */
+/** The types of the page's data, for the server and for client/*.js (in comments). Times are ISO 8601 in UTC. */
 import type { HistoryEntry } from "../model.ts";
 import type { Cell, Table } from "../runtime/cells.ts";
 
 export type { HistoryEntry, HistoryItem } from "../model.ts";
 export type { Cell, Table } from "../runtime/cells.ts";
 
-/** The first view: all that there is. */
+/** The data of the first view. */
 export interface Overview {
   readonly account: {
     readonly id: string;
     readonly apiUrl: string;
-    /** Address of a Worker, with `<worker>` for its name. */
+    /** The address of a Worker, with `<worker>` for its name. */
     readonly workerUrl: string;
     readonly createdOn: string;
   };
   readonly workers: readonly ShownWorker[];
   readonly namespaces: readonly ShownNamespace[];
   readonly kv: readonly { readonly id: string; readonly title: string }[];
-  /** `key` names a bucket of a jurisdiction, too. */
+  /** `key`: the bucket's name and its jurisdiction. */
   readonly buckets: readonly { readonly key: string; readonly name: string; readonly detail: string }[];
   readonly databases: readonly { readonly id: string; readonly name: string }[];
   readonly routes: readonly { readonly pattern: string; readonly worker: string | null }[];
@@ -26,7 +26,7 @@ export interface Overview {
   readonly calls: Newest<ShownCall>;
 }
 
-/** The newest of a list, and how many there are. */
+/** The newest items of a list, and how many there are. */
 export interface Newest<Item> {
   readonly items: readonly Item[];
   readonly total: number;
@@ -34,7 +34,7 @@ export interface Newest<Item> {
 
 export interface ShownWorker {
   readonly name: string;
-  /** Null where it is not on the account's subdomain. */
+  /** Null if it is not on the account's subdomain. */
   readonly url: string | null;
   readonly crons: readonly string[];
   readonly versions: Newest<ShownVersion>;
@@ -48,7 +48,7 @@ export interface ShownVersion {
   readonly message: string | null;
   /** How many static files it has. */
   readonly files: number | null;
-  /** Its share of the traffic in percent; null where it has none. */
+  /** Its share of the traffic in percent; null if it has none. */
   readonly traffic: number | null;
 }
 
@@ -84,14 +84,14 @@ export interface ObjectList extends Page {
 
 export interface ShownObject {
   readonly id: string;
-  /** Null where nothing says what it is. */
+  /** Null if it is not known. */
   readonly name: string | null;
   readonly alarmAt: string | null;
   readonly writtenAt: string | null;
   readonly bytes: number;
 }
 
-/** Which object a name means, and whether it has stored anything. */
+/** The object with a name, and whether it has stored anything. */
 export interface FoundObject {
   readonly id: string;
   readonly name: string;
@@ -101,13 +101,13 @@ export interface FoundObject {
 /** One object, or one D1 database: its tables, and a page of the rows of one of them. */
 export interface Contents {
   readonly tables: readonly Table[];
-  /** Null where there is no table. */
+  /** Null if there is no table. */
   readonly shown: ShownRows | null;
 }
 
 export interface ShownRows extends Page {
   readonly table: string;
-  /** Number of the first row, from 1. */
+  /** The number of the first row, from 1. */
   readonly first: number;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
@@ -127,23 +127,23 @@ export interface KvKeys {
   readonly id: string;
   readonly title: string;
   readonly keys: readonly ShownKey[];
-  /** Where the next page begins; null on the last one. */
+  /** The start of the next page; null on the last page. */
   readonly next: string | null;
 }
 
 export interface ShownKey {
   readonly name: string;
   readonly expiresAt: string | null;
-  /** As JSON; null where it has none. */
+  /** As JSON; null if there is none. */
   readonly metadata: string | null;
 }
 
 export interface KvValue {
   readonly key: string;
   readonly bytes: number;
-  /** Null where it is not text. */
+  /** Null if it is not text. */
   readonly text: string | null;
-  /** Whether `text` is its beginning only. */
+  /** Whether `text` is only the beginning. */
   readonly isCut: boolean;
 }
 
@@ -160,11 +160,11 @@ export interface ShownBucketObject {
   readonly contentType: string | null;
   readonly uploadedAt: string;
   readonly etag: string;
-  /** Custom metadata as JSON; null where it has none. */
+  /** Custom metadata as JSON; null if there is none. */
   readonly metadata: string | null;
 }
 
-/** In place of an answer: what is not there, in a sentence. */
+/** The answer for something that does not exist: a sentence. */
 export interface Missing {
   readonly error: string;
 }

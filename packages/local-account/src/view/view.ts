@@ -1,6 +1,6 @@
 /**
- * A page of the account on its API's port: what is deployed, what is provisioned, what is stored, what was asked. It
- * changes nothing. The page is a document, a style and a few scripts (client/), and asks for everything else as JSON.
+ * The account's page, on the API's port: Workers, classes, stored data, changes and calls. It is read-only. The page is
+ * a document, a style sheet and a few scripts (client/), which ask for the data as JSON.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { overview, type ViewOptions } from "./overview.ts";
 
 const CLIENT = path.join(import.meta.dirname, "client");
 
-/** What the browser gets as it is, by path. */
+/** The files for the browser, by path. */
 const FILES = new Map([
   ["/", file("text/html", import.meta.dirname, "view.html")],
   ["/view.css", file("text/css", import.meta.dirname, "view.css")],
@@ -36,7 +36,7 @@ const POLICY = {
   requireTrustedTypesFor: ["'script'"],
 };
 
-/** The page and its data. No token: it shows no secret of the account, and answers this machine's own pages only. */
+/** The page and its data. Needs no token: it shows no secrets, and answers only its own pages on this machine. */
 export function view(options: ViewOptions): Hono {
   const explorer = new Explorer(options.account);
   const app = new Hono();
@@ -71,16 +71,16 @@ function data(options: ViewOptions, explorer: Explorer): Hono {
     .get("/buckets/:key", async (c) => fresh(c, await explorer.bucket(c.req.param("key"), c.req.query("after"))));
 }
 
-/** Other sites' pages may show nothing of it: a browser says from where a request comes. */
+/** Refuses other sites' pages. A browser says where a request comes from. */
 const samePage = createMiddleware(async (c, next) => {
   const site = c.req.header("sec-fetch-site") ?? "same-origin";
   const origin = c.req.header("origin");
   const isOwn =
     (site === "same-origin" || site === "none") && (origin === undefined || origin === new URL(c.req.url).origin);
-  return isOwn ? next() : c.json({ error: "This is for the account's own page." }, 403);
+  return isOwn ? next() : c.json({ error: "Only the account's own page may read this." }, 403);
 });
 
-/** The answer, or 304 where the page has it already. */
+/** The answer, or 304 if the page has it already. */
 function fresh(c: Context, body: object): Response {
   const text = JSON.stringify(body);
   const etag = `"${createHash("sha256").update(text).digest("hex").slice(0, 32)}"`;
@@ -90,7 +90,7 @@ function fresh(c: Context, body: object): Response {
     : c.body(text, 200, { ...headers, "content-type": "application/json" });
 }
 
-/** The number of the page that is asked for; what is no number means the first. */
+/** The page number of the request; the first page if it is not a number. */
 function pageOf(c: Context): number {
   const page = Number(c.req.query("page") ?? 1);
   return Number.isSafeInteger(page) ? page : 1;

@@ -1,4 +1,4 @@
-/** Durable Object classes over deployments: their data follows a rename and a transfer, and goes with a deletion. */
+/** Durable Object classes over deployments: their data follows a rename and a transfer, and a deletion deletes it. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
@@ -79,7 +79,7 @@ it("transfers a class with its data in four deployments", async () => {
   expect(again.report?.removable_entries).toEqual(["Room"]);
 });
 
-it("follows a renamed class from the Workers that bind to it, and keeps them from losing it", async () => {
+it("keeps other Workers' bindings to a renamed class, and refuses to delete a class that they bind to", async () => {
   const test = await account();
   await test.deploy("owner", having("A"));
   await test.deploy("guest", { bound: [{ class: "A", worker: "owner" }] });
@@ -106,7 +106,7 @@ it("follows a renamed class from the Workers that bind to it, and keeps them fro
   expect((await test.deploy("owner", { exports: { B: DELETED } })).report?.deleted).toEqual(["B"]);
 });
 
-it("changes nothing when it refuses, and tells all mistakes", async () => {
+it("changes nothing when it refuses, and reports all mistakes", async () => {
   const test = await account();
   await test.deploy("app", { ...having("A", "B"), tag: "before" });
   await test.ask("app", "/A/x");
@@ -133,7 +133,7 @@ it("changes nothing when it refuses, and tells all mistakes", async () => {
 });
 
 describe("legacy migrations", () => {
-  it("create, rename and delete by tag, and hand over to `exports` with the data in place", async () => {
+  it("create, rename and delete by tag, and can be replaced by `exports` without losing data", async () => {
     const test = await account();
     await test.deploy("app", {
       classes: ["A"],
@@ -172,7 +172,7 @@ describe("legacy migrations", () => {
     });
   });
 
-  it("refuse a binding to a class that nothing provisioned (10061), and both ways at once", async () => {
+  it("refuse a binding to a class that is not provisioned (10061), and `migrations` beside `exports`", async () => {
     const test = await account();
     expect(await refusal(test.deploy("app", { classes: ["A"], bound: ["A"] }))).toMatchObject({ code: 10061 });
     expect(
@@ -196,7 +196,7 @@ it("lists namespaces and their objects", async () => {
   expect(new Set(found.map((object) => object.length))).toEqual(new Set([64]));
 });
 
-it("tells which objects have data", async () => {
+it("shows which objects have data", async () => {
   const test = await account();
   const code = `if (url.pathname === "/Kept/empty") await env.Kept.getByName("empty").fetch(request);
     return Response.json(url.pathname === "/Kept/full" ? await env.Kept.getByName("full").add() : {});`;

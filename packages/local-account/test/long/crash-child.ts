@@ -1,6 +1,7 @@
 /**
- * Starts an account and does the deployment of this name to it; kills itself with SIGKILL at one of the moments at which
- * the account writes, of those that match. Says `ready` with the process of its runtime before the deployment, and `done` after it.
+ * Starts an account, and makes a deployment by its name. Kills itself with SIGKILL at one of the matching moments at
+ * which the account writes. Prints `runtime` with the process id of its workerd, `ready` before the deployment, and
+ * `done` after it.
  */
 import { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
@@ -18,7 +19,7 @@ subscribe("child_process", (message) => {
   const child = message.process;
   if (!(child instanceof ChildProcess)) return;
   child.once("spawn", () => {
-    // Written at once: what is buffered when the process kills itself is lost.
+    // Written at once, because a buffer is lost when the process kills itself.
     if (child.spawnfile.includes("workerd")) writeSync(1, `runtime ${child.pid}\n`);
   });
 });

@@ -1,4 +1,4 @@
-/** What stands before and after the deployments that are killed: a class under its old and its new name, assets. */
+/** The programs before and after the killed deployments: a class with its old and its new name, and assets. */
 import { type Files, putScript, uploaded } from "../assets.ts";
 import { live, type Program, type TestAccount } from "../support.ts";
 
@@ -14,7 +14,7 @@ export const AFTER: Program = {
 export const FILES_BEFORE: Files = { "/index.html": "old", "/page.html": "old", "/same.txt": "same" };
 export const FILES_AFTER: Files = { "/index.html": "new", "/page.html": "new", "/same.txt": "same" };
 
-/** The deployments, by the name that crash-child.ts is given. */
+/** The deployments, by the name that crash-child.ts gets. */
 export const DEPLOYMENTS: Readonly<Record<string, (test: TestAccount) => Promise<unknown>>> = {
   classes: (test) => test.deploy("app", AFTER),
   assets: async (test) => putScript(test, "site", { assets: { jwt: await uploaded(test, FILES_AFTER) } }),

@@ -1,6 +1,6 @@
 /**
- * kill -9 at every moment at which a deployment writes: what is found afterwards is the account from before the
- * deployment or from after it, with the objects' data, and the same deployment completes it.
+ * kill -9 at every moment at which a deployment writes: afterwards the account is as before the deployment or as after
+ * it, with the objects' data, and the same deployment completes it.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -23,7 +23,7 @@ async function onAccount<T>(dir: string, work: (test: TestAccount) => Promise<T>
   }
 }
 
-/** Runs the deployment in a process that kills itself; says whether it came to its end, and with how many moments. */
+/** Runs the deployment in a process that kills itself. Returns whether it was completed, and after how many moments. */
 async function deployAndKill(
   dir: string,
   killAt: number,
@@ -102,7 +102,7 @@ it("is before or after, never between", { timeout: 600_000 }, async () => {
     });
     rmSync(dir, { recursive: true });
   }
-  // Every moment up to the commit leaves what was, every later one what is new.
+  // A kill at a moment up to the commit leaves the old state, at a later one the new state.
   expect(seen).toEqual([...seen].sort().reverse());
   expect(new Set(seen)).toEqual(new Set(["before", "after"]));
   console.log(

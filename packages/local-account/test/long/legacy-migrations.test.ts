@@ -73,7 +73,7 @@ describe("migrations", () => {
     expect(outcome.put[0]?.id).toBe("id of B");
   });
 
-  it("replay a history whose classes are gone since", () => {
+  it("replay a history whose classes were deleted since", () => {
     const outcome = migrate(
       migrations(
         null,
@@ -103,7 +103,12 @@ describe("migrations", () => {
       migrations("v0", "v2"),
       { currentTag: "v1" },
     ],
-    ["no old tag where there is one", { code: 10079, status: 412 }, migrations(null, "v2"), { currentTag: "v1" }],
+    [
+      "no old tag if there is a current one",
+      { code: 10079, status: 412 },
+      migrations(null, "v2"),
+      { currentTag: "v1" },
+    ],
     [
       "a new class that the code does not export",
       { code: 10070, status: 400 },
@@ -129,19 +134,19 @@ describe("migrations", () => {
       { have: ["A"], boundClasses: new Set(["A"]) },
     ],
     [
-      "a deletion of what others bind to",
+      "a deletion of a class that others bind to",
       { code: 10061, status: 400 },
       migrations(null, "v1", { deletedClasses: ["A"] }),
       { have: ["A"], boundBy: () => ["other"] },
     ],
     [
-      "a rename of what is not there",
+      "a rename of a missing class",
       { code: 10073, status: 400 },
       migrations(null, "v1", { renamedClasses: [{ from: "A", to: "B" }] }),
       { code: ["B"] },
     ],
     [
-      "a rename onto what is there",
+      "a rename to an existing class",
       { code: 10074, status: 400 },
       migrations(null, "v1", { renamedClasses: [{ from: "A", to: "B" }] }),
       { have: ["A", "B"], code: ["B"] },

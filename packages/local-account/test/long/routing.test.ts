@@ -1,4 +1,4 @@
-/** Which Worker a request is for: the most specific route, then the custom domain, then the account's subdomain. */
+/** The Worker for a request: by the most specific route, then the custom domain, then the account's subdomain. */
 import { describe, expect, it } from "vitest";
 import type { Deployment, Domain, Route, State, Version, Worker } from "../../src/model.ts";
 import { parsePattern, target } from "../../src/routing.ts";
@@ -89,7 +89,7 @@ function found(of: State, host: string, path = "/", chosen?: string): string | u
 }
 
 describe("the front door", () => {
-  it("answers on loopback with the chosen Worker, else with the first that is deployed", () => {
+  it("answers on loopback with the chosen Worker, else with the first deployed one", () => {
     expect(found(state(["draft", "a", "b"]), "127.0.0.1")).toBe("a");
     expect(found(state(names), "localhost", "/", "c")).toBe("c");
     expect(found(state(names), "127.0.0.1", "/", "not there")).toBe("a");
@@ -123,13 +123,13 @@ describe("the front door", () => {
     expect(found(of, "example.org", "/")).toBeUndefined();
   });
 
-  it("takes the custom domain where no route covers the path", () => {
+  it("takes the custom domain if no route covers the path", () => {
     const of = state(names, [["app.example.com/api/*", "b"]], [["app.example.com", "a"]]);
     expect(found(of, "app.example.com", "/")).toBe("a");
     expect(found(of, "app.example.com", "/api/x")).toBe("b");
   });
 
-  it("tells `*.` from `*` at the beginning of a host", () => {
+  it("distinguishes `*.` and `*` at the beginning of a host", () => {
     expect(found(state(names, [["*.example.com/*", "a"]]), "example.com")).toBeUndefined();
     expect(found(state(names, [["*example.com/*", "a"]]), "example.com")).toBe("a");
     expect(found(state(names, [["*example.com/*", "a"]]), "x.example.com")).toBe("a");
@@ -156,7 +156,7 @@ describe("a split of the traffic", () => {
     expect(newer).toHaveLength(100);
   });
 
-  it("never moves anybody back while a rollout grows", () => {
+  it("never moves a client back while a rollout grows", () => {
     for (let point = 0; point < 100; point++) {
       const ids = [1, 10, 50, 99, 100].map((share) => versionAt(serving(share), point)?.id);
       expect(ids.slice(ids.indexOf("new")).includes("old")).toBe(false);

@@ -1,17 +1,17 @@
-/** The start of an account whose Workers do not all start any more. */
+/** The start of an account with a Worker that does not start. */
 import path from "node:path";
 import { expect, it } from "vitest";
 import { Draft, Store } from "../../src/store.ts";
 import { account, temporaryDirectory } from "../support.ts";
 
-it("serves the rest, tells of the broken one, and lets it be deployed over", async () => {
+it("serves the rest, reports the broken Worker, and accepts a new deployment of it", async () => {
   const dir = temporaryDirectory();
   const first = await account({ dir });
   await first.deploy("good", { tag: "good" });
   const { id } = await first.deploy("bad", { tag: "bad" });
   await first.close();
 
-  // What a newer workerd would refuse: here, code that is none.
+  // Stands for code that a newer workerd refuses: this is not JavaScript.
   const store = Store.open(path.join(dir, "account.db"));
   const draft = new Draft(store);
   const version = draft.state.versions.get(id);

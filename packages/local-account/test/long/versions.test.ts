@@ -8,7 +8,7 @@ const TAG = (tag: string) => ({ tag, bindings: [{ type: "plain_text", name: "TAG
 const tagOf = async (test: TestAccount, at = "/", headers: Record<string, string> = {}) =>
   (await test.ask("app", at, headers)).json().tag;
 
-it("keeps what was uploaded, numbers it, and never shows a secret", async () => {
+it("keeps an upload, numbers it, and never shows a secret", async () => {
   const test = await account();
   const first = await test.deploy("app", {
     ...COUNTER,
@@ -41,7 +41,7 @@ it("keeps what was uploaded, numbers it, and never shows a secret", async () => 
   expect(await test.sdk.workers.beta.workers.get(created.id, { account_id: test.id })).toEqual(created);
 });
 
-it("splits requests by percentage: at random, by key, or as asked for", async () => {
+it("splits requests by percentage: at random, by key, or as the client asks", async () => {
   const test = await account();
   const old = await test.deploy("app", TAG("old"));
   const next = await test.upload("app", TAG("new"));
@@ -69,7 +69,7 @@ it("splits requests by percentage: at random, by key, or as asked for", async ()
   });
 });
 
-it("splits objects, too: each has one version, one copy of its data, and the bindings of its version", async () => {
+it("splits objects too: each has one version, one copy of its data, and the bindings of its version", async () => {
   const test = await account();
   const old = await test.deploy("app", { ...COUNTER, ...TAG("old") });
   const objects = Array.from({ length: 24 }, (_, index) => `object-${index}`);
@@ -84,7 +84,7 @@ it("splits objects, too: each has one version, one copy of its data, and the bin
     before.set(object, tag);
   }
   expect(new Set(before.values())).toEqual(new Set(["old", "new"]));
-  // Whichever version takes the request, the object stays with its own.
+  // Whatever version takes the request, the object stays with its own.
   for (const object of objects)
     expect((await test.ask("app", `/Counter/${object}`)).json()).toMatchObject({ count: 3, tag: before.get(object) });
 

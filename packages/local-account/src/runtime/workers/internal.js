@@ -1,10 +1,10 @@
 /**
- * The account's own Worker inside workerd. It passes requests on to the deployed Workers, holds a binding to every KV
- * namespace, bucket and database for the REST API, and tells what an uploaded bundle exports by starting it in an isolate
- * of its own (a worker loader).
+ * The account's own Worker inside workerd. It passes requests on to the deployed Workers, and has a binding to every KV
+ * namespace, bucket and database for the REST API. To find out what an uploaded bundle exports, it starts the bundle in
+ * an isolate of its own (a worker loader).
  */
 
-/** Runs in the isolate of the bundle, as its main module; `{{main}}` is the name of the uploaded one. */
+/** The main module in the isolate of a bundle. `{{main}}` is the name of the uploaded main module. */
 const PROBE = `
 import * as bundle from {{main}};
 import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint } from "cloudflare:workers";
@@ -40,7 +40,7 @@ const PROBE_NAME = "account:probe.js";
 const decode = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 const text = (base64) => new TextDecoder().decode(decode(base64));
 
-/** How a worker loader wants a module of each type. */
+/** The form in which a worker loader takes a module of each type. */
 const LOADED = {
   esm: (contents) => ({ js: text(contents) }),
   cjs: (contents) => ({ cjs: text(contents) }),
@@ -50,7 +50,7 @@ const LOADED = {
   json: (contents) => ({ json: JSON.parse(text(contents)) }),
 };
 
-/** Starts a bundle that was uploaded, apart from everything, and answers with what it exports or why it does not start. */
+/** Starts an uploaded bundle in isolation, and answers with its exports, or why it does not start. */
 async function inspect(request, env) {
   const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = await request.json();
   const started = performance.now();
@@ -73,7 +73,7 @@ async function inspect(request, env) {
   }
 }
 
-/** Passes a request on to a deployed Worker, and marks what it threw, so that the front door can tell it from an answer. */
+/** Passes a request on to a deployed Worker. Marks exceptions, so that the front door can tell them from answers. */
 async function dispatch(request, env, service) {
   const forwarded = new Request(request);
   forwarded.headers.delete("Account-Secret");

@@ -1,9 +1,9 @@
-/** Elements, and bringing what is on the page to what should be there without taking away focus or what was opened. */
+/** Makes elements, and updates the page without losing the focus or open details. */
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
 /**
- * A new element. Text stays text, whoever wrote it; an attribute that is null or false is left out.
+ * A new element. Text is never read as HTML. An attribute that is null or false is left out.
  * @param {string} tag
  * @param {Record<string, string | number | boolean | null | undefined>} attributes
  * @param {...(Child | readonly Child[])} children
@@ -19,7 +19,7 @@ export function h(tag, attributes, ...children) {
 }
 
 /**
- * The element with this id, of the type that its user needs.
+ * The element with this id.
  * @param {string} id
  * @returns {HTMLElement}
  */
@@ -30,8 +30,8 @@ export function byId(id) {
 }
 
 /**
- * Makes the children of `parent` those of `wanted`. Elements that can stay do, so that focus, open details and what
- * is typed stay, too. Elements with a `data-key` are told apart by it; what is in one with `data-own` is left alone.
+ * Makes `wanted` the children of `parent`. Keeps existing elements where it can, and with them the focus, open details
+ * and typed text. `data-key` identifies an element among its siblings. The content of one with `data-own` stays.
  * @param {Element} parent
  * @param {readonly Node[]} wanted
  */

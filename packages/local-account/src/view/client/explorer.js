@@ -1,4 +1,4 @@
-/** The views of what is inside: objects of a class, tables and rows of one, KV keys, objects of a bucket. */
+/** The views of stored data: objects of a class, tables and rows of an object, KV keys, objects of a bucket. */
 import { h } from "./dom.js";
 import { copied, counted, empty, grouped, pager, panel, shortId, size, table, time, trail, walker } from "./parts.js";
 import { hash } from "./routes.js";
@@ -22,7 +22,7 @@ export function objectList(list) {
           h(
             "p",
             {},
-            `Objects of this class of ${namespace.worker} that have opened their storage, ${order === "written" ? "the one written to last first" : "by id"}.`,
+            `Objects of this class of ${namespace.worker} that have opened their storage, ${order === "written" ? "last written first" : "by id"}.`,
           ),
           facts([
             ["Objects", grouped(total)],
@@ -56,7 +56,7 @@ export function objectList(list) {
 }
 
 /**
- * Goes to the object of a name: an id by itself does not say which name it was made of.
+ * A form that finds the object with a name, because an id does not reveal its name.
  * @param {string} namespaceId
  */
 const finder = (namespaceId) =>
@@ -69,9 +69,9 @@ const finder = (namespaceId) =>
     h(
       "p",
       { class: "hint" },
-      "The name as code gives it to ",
+      "The name that code passes to ",
       h("code", {}, "getByName"),
-      ". Names are known here once they were looked up, or from an alarm.",
+      ". A name is known here once it was looked up, or if an alarm has it.",
     ),
   );
 
@@ -101,7 +101,7 @@ export function object({ namespace, object: one, tables, shown }) {
             ["Size on disk", size(one.bytes)],
           ]),
         ],
-        nothing: "This object has stored nothing, or has deleted all that it had.",
+        nothing: "This object has stored nothing, or has deleted everything.",
       },
     ),
   ];
@@ -124,7 +124,7 @@ export function database({ id, name, tables, shown }) {
 }
 
 /**
- * Tables to choose from, and a page of the chosen one.
+ * A list of tables, and a page of the chosen one.
  * @param {readonly string[]} here
  * @param {import("../shapes.ts").Contents} data
  * @param {{ title: string, about: readonly Child[], nothing: string }} words
@@ -203,7 +203,7 @@ function rows(here, shown) {
 /** @param {Cell | undefined} value */
 const isNumber = (value) => value?.type === "integer" || value?.type === "real";
 
-/** Texts over this are folded. */
+/** Longer texts are folded. */
 const FOLDED_FROM = 80;
 
 /**
@@ -233,7 +233,7 @@ function cell(value) {
 
 /**
  * @param {string} text
- * @param {number} [length] of the whole, where this is a part
+ * @param {number} [length] of the whole text, if this is a part
  */
 function folded(text, length) {
   if (text.length <= FOLDED_FROM && !text.includes("\n")) return text;
@@ -257,7 +257,7 @@ function folded(text, length) {
 const MOMENTS = { from: 1e12, to: 4.1e12 };
 
 /**
- * What a number would be as a moment; null where it is hardly one.
+ * A number read as a time; null if it is too small or too large for one.
  * @param {string} integer
  */
 function momentOf(integer) {
@@ -314,14 +314,14 @@ function kvValue(value) {
     { class: "face value" },
     h("div", { class: "display head" }, h("h3", { class: "code" }, key), h("p", { class: "dim" }, size(bytes))),
     text === null
-      ? h("p", { class: "more" }, "These are bytes and no text.")
+      ? h("p", { class: "more" }, "This value is not text.")
       : h("pre", { tabindex: "0", role: "region", "aria-label": `Value of ${key}` }, pretty(text)),
-    isCut && h("p", { class: "more" }, "This is the beginning only."),
+    isCut && h("p", { class: "more" }, "Only the beginning is shown."),
   );
 }
 
 /**
- * JSON on lines of its own, everything else as it is.
+ * JSON with indentation; any other text unchanged.
  * @param {string} text
  */
 function pretty(text) {
@@ -344,7 +344,7 @@ export function bucket({ key, name, objects, next }, after) {
       {
         id: "objects",
         title: name,
-        about: [h("p", {}, "An R2 bucket, and what is known of its objects. Their contents are not shown.")],
+        about: [h("p", {}, "An R2 bucket and its objects. Their contents are not shown.")],
       },
       objects.length === 0
         ? empty(after === undefined ? "No object is stored here yet." : "There are no more objects.")
@@ -357,7 +357,7 @@ export function bucket({ key, name, objects, next }, after) {
               objects.map((one) => [
                 h("span", { class: "code" }, one.key),
                 size(one.bytes),
-                one.contentType ?? h("span", { class: "soft" }, "Not said"),
+                one.contentType ?? h("span", { class: "soft" }, "Not set"),
                 time(one.uploadedAt),
                 one.metadata === null ? h("span", { class: "soft" }, "None") : h("code", {}, one.metadata),
                 shortId(one.etag, "ETag"),

@@ -1,6 +1,6 @@
 /**
- * Shows the view that the address names, and keeps it up to date: it asks again every other second while somebody looks,
- * and gets 304 where nothing has changed.
+ * Shows the view that the address names, and keeps it up to date: asks again every two seconds while the page is
+ * visible, and gets 304 if nothing has changed.
  */
 import { byId, h, patch } from "./dom.js";
 import { bucket, database, kvKeys, missing, object, objectList } from "./explorer.js";
@@ -13,20 +13,20 @@ const TOAST_MS = 2_000;
 
 const main = byId("main");
 
-/** The account's address, asked for once: it does not change while it runs. */
+/** Whether the account's addresses are on the page. They do not change while it runs. */
 let isIntroduced = false;
 
 /**
- * What the server said last, by path.
+ * The server's last answers, by path.
  * @type {Map<string, { etag: string | null, text: string }>}
  */
 const known = new Map();
 
-/** What is not there, in the server's words. */
+/** Something does not exist. The message is the server's. */
 class NotThere extends Error {}
 
 /**
- * What the server says at a path of its data. It has the type that shapes.ts gives it.
+ * Asks the server for data. shapes.ts has the types.
  * @template T
  * @param {string} path
  * @returns {Promise<T>}
@@ -99,7 +99,7 @@ async function chosenValue(id, key) {
   }
 }
 
-/** Runs one at a time: what is asked for meanwhile is asked for after it. */
+/** Only one update runs at a time. A request for another waits until it is done. */
 let isShowing = false;
 let isAskedAgain = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -133,7 +133,7 @@ async function show() {
   } else if (!document.hidden) timer = setTimeout(show, AGAIN_MS);
 }
 
-/** Where the account answers, in the head of the page. */
+/** Shows the account's addresses in the head of the page. */
 async function introduce() {
   if (isIntroduced) return;
   /** @type {import("../shapes.ts").Overview} */
@@ -150,7 +150,7 @@ async function introduce() {
 }
 
 /**
- * Path of the view that is on the page.
+ * The path of the view on the page.
  * @type {string | undefined}
  */
 let presented;
@@ -185,10 +185,10 @@ function lost(error) {
   link.toggleAttribute("data-on", false);
   const isAnswered = error instanceof Error && !(error instanceof TypeError);
   link.textContent = isAnswered ? "Running" : "Not reached";
-  const since = shownAt === undefined ? "" : ` What you see is from ${shownAt.toTimeString().slice(0, 8)}.`;
+  const since = shownAt === undefined ? "" : ` This page shows the state of ${shownAt.toTimeString().slice(0, 8)}.`;
   const text = isAnswered
     ? `${error.message}${since}`
-    : `The account does not answer: it was stopped, or starts anew.${since} This page tries again by itself.`;
+    : `The account does not answer: it was stopped, or is restarting.${since} This page tries again by itself.`;
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = false;
 }
@@ -218,7 +218,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(text);
     toast(`Copied ${text}`);
   } catch {
-    toast("The browser did not allow to copy.");
+    toast("The browser does not allow copying.");
   }
 });
 
@@ -234,7 +234,7 @@ document.addEventListener("submit", async (event) => {
     /** @type {import("../shapes.ts").FoundObject} */
     const found = await ask(data(["objects", namespace, "find"], { name }));
     if (found.exists) location.hash = hash(["objects", namespace, found.id]);
-    else if (note) note.textContent = `"${name}" would be ${found.id.slice(0, 8)}…, which has stored nothing yet.`;
+    else if (note) note.textContent = `"${name}" has the id ${found.id.slice(0, 8)}…, and has stored nothing yet.`;
   } catch (error) {
     if (note) note.textContent = error instanceof Error ? error.message : String(error);
   }

@@ -1,11 +1,11 @@
-/** The first view: Workers and their traffic, what is provisioned, what changed, what was asked. */
+/** The first view: Workers and their traffic, classes, storage, addresses, changes and calls. */
 import { h } from "./dom.js";
 import { copied, counted, empty, grouped, panel, shortId, table, time } from "./parts.js";
 import { hash } from "./routes.js";
 
 /** @typedef {import("../shapes.ts").Overview} Overview */
 
-/** Cells of a bar of traffic. */
+/** How many cells a traffic bar has. */
 const CELLS = 50;
 
 /** @param {Overview} data */
@@ -23,7 +23,7 @@ function workers({ workers: all, account }) {
   const head = {
     id: "workers",
     title: "Workers",
-    about: [h("p", {}, "What is deployed, and which version has the traffic.")],
+    about: [h("p", {}, "The deployed Workers, and which versions have their traffic.")],
   };
   return panel(head, ...(all.length === 0 ? [nothingYet(account)] : all.map(worker)));
 }
@@ -73,7 +73,7 @@ function worker({ name, url, crons, versions }) {
         [
           { text: "Version", class: "number" },
           "Made",
-          { text: "What it is", class: "wraps" },
+          { text: "Content", class: "wraps" },
           { text: "Traffic", class: "number" },
           "Id",
         ],
@@ -119,7 +119,7 @@ function objects({ namespaces }) {
   const head = {
     id: "classes",
     title: "Durable Objects",
-    about: [h("p", {}, "Every class that is provisioned. Open one to look into its objects.")],
+    about: [h("p", {}, "All provisioned classes. Open one to look into its objects.")],
   };
   if (namespaces.length === 0) return panel(head, empty("No Worker has a Durable Object class yet."));
   return panel(
@@ -163,7 +163,7 @@ function storage({ kv, buckets, databases }) {
   const head = {
     id: "storage",
     title: "Storage",
-    about: [h("p", {}, "KV namespaces, R2 buckets and D1 databases, with what is in them.")],
+    about: [h("p", {}, "KV namespaces, R2 buckets and D1 databases. Open one to see its content.")],
   };
   if (rows.length === 0) return panel(head, empty("No KV namespace, no R2 bucket and no D1 database yet."));
   return panel(head, h("div", { class: "face" }, table("Storage", ["Kind", "Name", "Id or place"], rows)));
@@ -193,9 +193,9 @@ function history({ history: { items, total } }) {
   const head = {
     id: "history",
     title: "History",
-    about: [h("p", {}, "Every change of the account: what was made, changed and removed.")],
+    about: [h("p", {}, "All changes of the account: what was created, changed and removed.")],
   };
-  if (items.length === 0) return panel(head, empty("Nothing has changed since this account was made."));
+  if (items.length === 0) return panel(head, empty("Nothing has changed since this account was created."));
   return panel(
     head,
     h(
@@ -243,7 +243,7 @@ function calls({ calls: { items, total }, account }) {
     id: "calls",
     title: "Calls",
     about: [
-      h("p", {}, "What clients asked of the REST API, the last call first."),
+      h("p", {}, "Calls to the REST API, newest first."),
       h("p", { class: "hint" }, "Queries are left out: they may hold secrets."),
     ],
   };
@@ -270,7 +270,7 @@ function calls({ calls: { items, total }, account }) {
         ),
       ),
       items.length < total &&
-        h("p", { class: "more" }, `The last ${items.length} of ${grouped(total)} calls that are remembered.`),
+        h("p", { class: "more" }, `The last ${items.length} of ${grouped(total)} remembered calls.`),
     ),
   );
 }

@@ -1,20 +1,20 @@
-/** Small parts that every view is made of: ids, times, sizes, tables, pages. */
+/** Small parts of every view: ids, times, sizes, tables, pages. */
 import { h } from "./dom.js";
 
 /** @typedef {import("./dom.js").Child} Child */
 
-/** From this many characters on, a title is set smaller. */
+/** A title with this many characters or more is smaller. */
 const LONG_TITLE = 20;
 
-/** How much of an id is shown. */
+/** How many characters of an id are shown. */
 const SHORT = 8;
 
 /**
- * A text that a button copies, and a shorter one that is shown.
+ * Shows a short text, with a button that copies the whole one.
  * @param {string} text
  * @param {string} shown
- * @param {string} what what it is, for who cannot see it
- * @param {string} [href] where the shown one leads
+ * @param {string} what the text's name, for screen readers
+ * @param {string} [href] a link for the short text
  */
 export const copied = (text, shown, what, href) =>
   h(
@@ -64,7 +64,7 @@ export function size(bytes) {
 }
 
 /**
- * A section of a view: what it is about, and the thing itself.
+ * A section of a view: a description, and the content.
  * @param {{ id: string, title: string, about: readonly Child[] }} head
  * @param {...Child} content
  */
@@ -82,7 +82,7 @@ export const panel = ({ id, title, about }, ...content) =>
   );
 
 /**
- * A table that scrolls sideways where it has to.
+ * A table that scrolls sideways if it is too wide.
  * @param {string} label
  * @param {readonly (string | { text: string, class: string })[]} heads
  * @param {readonly (readonly Child[])[]} rows
@@ -120,7 +120,7 @@ export function table(label, heads, rows, { class: name = "", keys } = {}) {
 export const empty = (...sentence) => h("p", { class: "empty" }, ...sentence);
 
 /**
- * The way here from the account.
+ * The links that lead here from the account's first view.
  * @param {readonly { text: string, href?: string }[]} steps
  */
 export const trail = (steps) =>
@@ -141,7 +141,7 @@ export const trail = (steps) =>
   );
 
 /**
- * Links to the other pages of a numbered list; none where there is one page.
+ * Links to the other pages of a numbered list; none if there is only one page.
  * @param {import("../shapes.ts").Page} here
  * @param {(page: number) => string} hrefOf
  */
@@ -164,9 +164,9 @@ export function pager({ page, pages }, hrefOf) {
 }
 
 /**
- * The same for a list that is told page after page.
- * @param {string | undefined} after where this page begins
- * @param {string | null} next where the next one does
+ * The same for a list without page numbers.
+ * @param {string | undefined} after the start of this page
+ * @param {string | null} next the start of the next page
  * @param {(after: string | undefined) => string} hrefOf
  */
 export const walker = (after, next, hrefOf) =>

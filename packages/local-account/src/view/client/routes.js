@@ -1,4 +1,4 @@
-/** Addresses of views: what stands behind the `#`, so that the browser's own history works. */
+/** Addresses of views: they are behind the `#`, so that the browser's history works. */
 
 /**
  * @typedef {object} Route
@@ -29,7 +29,7 @@ function decoded(part) {
 export const hash = (path, query = {}) => `#/${written(path, query)}`;
 
 /**
- * Where the server tells it: `/data/kv/<id>?after=…`
+ * The path of the server's data: `/data/kv/<id>?after=…`
  * @param {readonly string[]} path
  * @param {Record<string, string | number | null | undefined>} [query]
  */
