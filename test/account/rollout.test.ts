@@ -139,9 +139,8 @@ describe("a rollout without traffic", () => {
 });
 
 it("a release that its smoke test refuses meets no user", async () => {
-  const routes = "worker/counter/routes.ts";
-  project.replace(routes, '    "/increment",', '    "/incremented",');
-  await build(20, 0, "without a route");
+  project.replace("worker/page/routes.ts", "/page.css", "/page.sss");
+  await build(20, 0, "without a style");
   const { code, text } = await rollout("run");
   expect(text).toMatch(/0\.01 %[\s\S]*smoke test: \d of \d+ checks failed[\s\S]*Worse: the smoke test failed/);
   expect(code).toBe(3);
