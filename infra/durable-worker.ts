@@ -114,7 +114,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         workerId: worker.id,
         annotations: {
           workersTag: tag,
-          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}`,
+          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}${noteOf(preview)}`,
         },
         mainModule: MAIN_MODULE,
         modules: release.modules.map(({ name, contentType }) => ({
@@ -137,6 +137,12 @@ export class DurableWorker extends pulumi.ComponentResource {
     );
   }
 }
+
+/** What a promotion of this release has overridden, for whoever reads the versions. */
+const noteOf = ({ settings: { promotionNote = "" }, release }: Preview): string => {
+  const digest = `${shortDigest(release.digest)} `;
+  return promotionNote.startsWith(digest) ? `; overridden: ${promotionNote.slice(digest.length)}` : "";
+};
 
 /**
  * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings

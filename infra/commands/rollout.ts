@@ -3,22 +3,19 @@
  *
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
-import { resolve } from "node:path";
-import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { ROOT } from "../release/root.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
-import { type End, rollOut } from "../rollout/run.ts";
+import { rollOut } from "../rollout/run.ts";
 import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
-import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { age, confirm, httpUrl, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
+import { addressOf, EXIT } from "./rollout-end.ts";
 
 const ROLLOUT = "rollout";
 
@@ -31,9 +28,6 @@ interface RunOptions extends Options {
   readonly adminToken?: string;
   readonly again: boolean;
 }
-
-/** The exit code of each end but the good one; 1 is an error, as everywhere. */
-const EXIT: Readonly<Record<End, number>> = { done: 0, "went back": 3, "not known": 4, "no way back": 5 };
 
 const command = new Command("npm run rollout --").description(
   "How much of a stack's traffic its release gets; the rest stays with the version before.",
@@ -89,14 +83,6 @@ async function run({
     say: (line) => console.log(line),
   });
   process.exitCode = EXIT[end];
-}
-
-/** Where the stack's Worker answers. @throws Refused where that cannot be known from here. */
-function addressOf({ stack, hostname }: PublicSettings, dir: string): URL {
-  const port = stack === LOCAL ? runningAccount(resolve(ROOT, dir))?.port : undefined;
-  if (port !== undefined) return new URL(`http://127.0.0.1:${port}/`);
-  if (hostname !== undefined) return new URL(`https://${hostname}/`);
-  throw new Refused(`${stack} has no hostname: say with --url where the Worker answers, for the smoke test.`);
 }
 
 function percent(text: string): number {

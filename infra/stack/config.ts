@@ -62,6 +62,8 @@ const Schema = v.object({
   rolloutTrial: v.optional(yesOrNo, false),
   rolloutSteps: v.optional(Steps, [...DEFAULT_STEPS]),
   rolloutAnalysis: v.optional(Analysis, {}),
+  soakMinutes: v.optional(whole(0, 100_000), 0),
+  promotionNote: v.optional(v.pipe(v.string("must be text"), v.maxLength(300, "must have at most 300 characters"))),
   refusedReleases: v.optional(
     v.pipe(
       v.string("must be text"),
@@ -263,6 +265,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "allowOlderRelease",
   "allowDirtyRelease",
   "refusedReleases",
+  "promotionNote",
   "hostname",
   "environmentPrefix",
   "homeRegion",
