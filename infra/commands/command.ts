@@ -1,7 +1,7 @@
 /** What the commands on a stack share: their options, their errors, their one question. */
 
 import { createInterface } from "node:readline/promises";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** Why a command did nothing: a line for a person. */
@@ -75,4 +75,11 @@ export function age(then: string | undefined, now: number): string {
   if (Number.isNaN(minutes)) return "";
   if (minutes < 120) return `${Math.max(0, Math.round(minutes))} min`;
   return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1_440)} d`;
+}
+
+/** An option that is an address. */
+export function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
 }

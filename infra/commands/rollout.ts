@@ -1,16 +1,24 @@
 /**
- * `npm run rollout -- status|set|abandon --stack S`: how much of a stack's traffic its release gets.
+ * `npm run rollout -- run|status|set|abandon --stack S`: how much of a stack's traffic its release gets.
  *
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
+import { resolve } from "node:path";
+import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { ROOT } from "../release/root.ts";
+import { numbersInWords } from "../rollout/analysis.ts";
+import { numbersOf } from "../rollout/numbers.ts";
+import { type End, rollOut } from "../rollout/run.ts";
+import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
+import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
+import { age, confirm, httpUrl, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
 
 const ROLLOUT = "rollout";
 
@@ -18,9 +26,31 @@ interface Options extends StackCommandOptions {
   readonly yes?: boolean;
 }
 
+interface RunOptions extends Options {
+  readonly url?: URL;
+  readonly adminToken?: string;
+  readonly again: boolean;
+}
+
+/** The exit code of each end but the good one; 1 is an error, as everywhere. */
+const EXIT: Readonly<Record<End, number>> = { done: 0, "went back": 3, "not known": 4, "no way back": 5 };
+
 const command = new Command("npm run rollout --").description(
   "How much of a stack's traffic its release gets; the rest stays with the version before.",
 );
+onStack(command.command("run"))
+  .option(
+    "--url <url>",
+    "where the Worker answers, for the smoke test (default: the stack's host name, or the local account)",
+    httpUrl,
+  )
+  .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN)")
+  .option("--again", "try a release once more that this stack has refused", false)
+  .option("--yes", "do not ask before a release that cannot go back")
+  .description(
+    "go through the stack's rolloutSteps, and back where the new version is worse. Exit code 0: done, 1: an error, 3: went back, 4: too little is known, 5: bad, and no version to go back to.",
+  )
+  .action(run);
 onStack(command.command("status"))
   .description("show which versions share the traffic, and what the settings say")
   .action(async (options: Options) => console.log(await status(options)));
@@ -33,6 +63,41 @@ onStack(command.command("abandon"))
   .option("--yes", "do not ask")
   .description("send all traffic back to the version that was stable")
   .action((options: Options) => change(0, options));
+
+async function run({
+  stack,
+  dir,
+  url,
+  adminToken = process.env.ADMIN_TOKEN,
+  again,
+  yes = false,
+}: RunOptions): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      console.error("\nStopped. The traffic stays as it is. Run the same command again to go on.");
+      process.exit(130);
+    });
+  }
+  const { settings } = openStack(stack, { dir });
+  const end = await rollOut({
+    stack,
+    dir,
+    url: url ?? addressOf(settings, dir),
+    adminToken: adminToken || undefined,
+    again,
+    confirm: (what) => confirm(what, yes),
+    say: (line) => console.log(line),
+  });
+  process.exitCode = EXIT[end];
+}
+
+/** Where the stack's Worker answers. @throws Refused where that cannot be known from here. */
+function addressOf({ stack, hostname }: PublicSettings, dir: string): URL {
+  const port = stack === LOCAL ? runningAccount(resolve(ROOT, dir))?.port : undefined;
+  if (port !== undefined) return new URL(`http://127.0.0.1:${port}/`);
+  if (hostname !== undefined) return new URL(`https://${hostname}/`);
+  throw new Refused(`${stack} has no hostname: say with --url where the Worker answers, for the smoke test.`);
+}
 
 function percent(text: string): number {
   if (!/^(100|[1-9]?\d)$/.test(text)) throw new InvalidArgumentError("It is a whole number from 0 to 100.");
@@ -65,8 +130,25 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
 }
 
 async function status({ stack, dir }: StackCommandOptions): Promise<string> {
-  const { settings, reads } = openStack(stack, { dir });
-  return statusLine(settings, await readWorker(reads, settings.workerName));
+  const { settings, reads, api } = openStack(stack, { dir });
+  const live = await readWorker(reads, settings.workerName);
+  const lines = [statusLine(settings, live)];
+  const [newest, stable] = [...live.serving].sort((a, b) => b.number - a.number);
+  if (newest && stable && settings.pin === 0) {
+    const { rolloutSteps: steps } = settings;
+    const index = indexAt(steps, newest.percentage);
+    const next = steps[index + 1];
+    lines.push(
+      `step ${index + 1} of ${steps.length}, for ${age(live.deployment?.createdOn, Date.now())} of ${steps[index]?.minutes ?? 0} min; next: ${next ? `${next.percent} %` : "nothing"}`,
+    );
+    const from = Date.parse(live.deployment?.createdOn ?? "") || 0;
+    const window = { accountId: settings.accountId, script: settings.workerName, from, to: Date.now() };
+    for (const { number, versionId } of [newest, stable]) {
+      lines.push(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
+    }
+  }
+  if (settings.refusedReleases !== undefined) lines.push(`refused: ${settings.refusedReleases}`);
+  return lines.join("\n");
 }
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */

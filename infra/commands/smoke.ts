@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { smoke } from "../smoke/smoke.ts";
+import { httpUrl } from "./command.ts";
 
 interface Options {
   url: URL;
@@ -37,12 +38,6 @@ async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, js
 
 function print({ name, ok, detail, ms }: Check): void {
   console.log(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(12)}  ${detail} (${ms} ms)`);
-}
-
-function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
 }
 
 function sha256(text: string): string {

@@ -47,7 +47,7 @@ export interface LiveWorker extends Live {
   /** All its versions, the newest first. */
   readonly versions: readonly LiveVersion[];
   /** The deployment that is in force. */
-  readonly deployment: KnownDeployment | undefined;
+  readonly deployment: (KnownDeployment & { readonly createdOn: string | undefined }) | undefined;
   /** The SQL schemas that objects may have by now: the newest of each class that was in a deployment. */
   readonly schemas: Schemas;
   /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
@@ -127,7 +127,12 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     serving,
     servedLast: last?.map(({ version, percentage }) => servingVersion(version, percentage)) ?? serving,
     versions: known,
-    deployment: { id: newest.id, source: newest.source, message: newest.annotations?.workersMessage },
+    deployment: {
+      id: newest.id,
+      createdOn: newest.createdOn,
+      source: newest.source,
+      message: newest.annotations?.workersMessage,
+    },
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
     rollbackFloor: floorOf(sameStep, schemas),

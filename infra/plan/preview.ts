@@ -17,6 +17,7 @@ import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
 import { versionTag } from "../release/tag.ts";
+import { LEAST_SHARE } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
@@ -33,6 +34,7 @@ import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
+import { refusedFindings } from "./refused-release.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
@@ -95,7 +97,7 @@ export interface PreviewArgs {
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const { reads, settings, release, migrations, findings, known } = args;
-  const { stack, allowDestroy, allowRegionLoss, adopt, rollout, pin } = settings;
+  const { stack, allowDestroy, allowRegionLoss, adopt, rollout, rolloutTrial, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
   const live = await readLive(workers, identity.name);
@@ -122,7 +124,10 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const extras = versionPart(release, settings);
   const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
   const { versions, rollbackFloor } = live;
-  const traffic = pin > 0 ? pinned({ stack, pin, versions, rollbackFloor }) : split(live.servedLast, tag, rollout);
+  const traffic =
+    pin > 0
+      ? pinned({ stack, pin, versions, rollbackFloor })
+      : split(live.servedLast, tag, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
   const schema = schemaPlan({
     stack,
     release,
@@ -164,7 +169,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...traffic.findings,
           ...schema.findings,
           ...older,
-          ...(traffic.release > 0 ? dirtyFindings(settings, release) : []),
+          ...(traffic.release > 0 ? [...dirtyFindings(settings, release), ...refusedFindings(settings, release)] : []),
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),

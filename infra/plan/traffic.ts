@@ -54,7 +54,11 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
     };
   }
   if (rollout === 0) return abandoned([stable]);
-  return { release: rollout, stable: { versionId: stable.versionId, percentage: 100 - rollout }, findings: [] };
+  return {
+    release: rollout,
+    stable: { versionId: stable.versionId, percentage: Number((100 - rollout).toFixed(2)) },
+    findings: [],
+  };
 }
 
 /** All traffic for the oldest of `others`, and none for the release. */

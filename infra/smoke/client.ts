@@ -60,8 +60,20 @@ export class Client {
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   }
 
-  /** A connected WebSocket. */
-  async connect(path: string, { token }: Pick<Call, "token"> = {}): Promise<Socket> {
+  /** A connected WebSocket. Where the rate limiter may have refused it, it comes back when that says. */
+  async connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
+    try {
+      return await this.#connect(path, call);
+    } catch (error) {
+      // A WebSocket does not tell why it was refused; the same request without an upgrade does, and waits.
+      const { status } = await this.call(path, { ...call, limited: true });
+      if (status !== 429) throw error;
+      await this.call(path, call);
+      return this.#connect(path, call);
+    }
+  }
+
+  async #connect(path: string, { token }: Pick<Call, "token">): Promise<Socket> {
     const url = new URL(path, this.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new Socket(new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } }), url.href);

@@ -8,6 +8,8 @@ export interface SmokeOptions {
   digest?: string | undefined;
   /** How long that release may take to be served everywhere. */
   waitSeconds?: number;
+  /** Sent with every call, WebSockets included. */
+  headers?: Readonly<Record<string, string>>;
   /** Told of each check as it ends. */
   onCheck?: (check: Check) => void;
 }

@@ -13,7 +13,7 @@ import { toolOf } from "./tools.ts";
 
 /** Checks the Worker at `url`. Every pattern is tried, whatever became of those before. */
 export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check[]> {
-  const subject = { client: new Client(url), id: `smoke-${randomUUID()}`, options };
+  const subject = { client: new Client(url, options.headers), id: `smoke-${randomUUID()}`, options };
   const checks: Check[] = [];
   for (const [name, probe] of await probes()) {
     const start = performance.now();

@@ -10,6 +10,7 @@ import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts
 import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
 import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
+import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { fullKey } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
@@ -58,6 +59,18 @@ const Schema = v.object({
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
   rollout: v.optional(whole(0, 100), 100),
+  rolloutTrial: v.optional(yesOrNo, false),
+  rolloutSteps: v.optional(Steps, [...DEFAULT_STEPS]),
+  rolloutAnalysis: v.optional(Analysis, {}),
+  refusedReleases: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(
+        /^[0-9a-f]{12}( [0-9a-f]{12})*$/,
+        "must be the first 12 digits of releases' digests, with a space between them",
+      ),
+    ),
+  ),
   pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
@@ -249,6 +262,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "promotesFrom",
   "allowOlderRelease",
   "allowDirtyRelease",
+  "refusedReleases",
   "hostname",
   "environmentPrefix",
   "homeRegion",

@@ -27,12 +27,19 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
   return stack === LOCAL ? join(resolve(ROOT, dir), name) : join(root, name);
 }
 
+type SettingValue = number | string | boolean;
+
 /**
  * Sets the project's `key` in the file, or takes it out where `value` is undefined. It keeps the file's way to write
  * keys, bare (`pin`) or with the project's name in front. A file that is not there is made.
  * @throws Error when the file is not YAML with a `config`.
  */
-export function changeSetting(file: string, key: string, value: number | undefined, project = projectName()): void {
+export function changeSetting(
+  file: string,
+  key: string,
+  value: SettingValue | undefined,
+  project = projectName(),
+): void {
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const after = withSetting(before, { key, project, file }, value);
   if (after === before) return;
@@ -50,7 +57,7 @@ interface Setting {
  * The text with the one line changed, added or taken out. YAML's own writer would put every other line its own way.
  * @throws UserError when it is not YAML with a `config`.
  */
-export function withSetting(before: string, setting: Setting, value: number | string | undefined): string {
+export function withSetting(before: string, setting: Setting, value: SettingValue | undefined): string {
   const { key, project, file } = setting;
   const document = parseDocument(before);
   const text = value === undefined ? "" : stringify(value).trimEnd();

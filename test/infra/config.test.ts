@@ -102,7 +102,17 @@ describe("Pulumi.yaml", () => {
     // Pulumi.yaml has no type for objects, and a secret has no default.
     const ofPatterns = patterns.flatMap(({ settings }) => Object.entries<v.GenericSchema>(settings));
     const objects = ofPatterns.filter(([, schema]) => v.is(schema, {})).map(([key]) => key);
-    const undeclarable = ["adminToken", "adminTokenPrevious", "bind", "identity", "regions", "vars", ...objects];
+    const undeclarable = [
+      "adminToken",
+      "adminTokenPrevious",
+      "bind",
+      "identity",
+      "regions",
+      "rolloutAnalysis",
+      "rolloutSteps",
+      "vars",
+      ...objects,
+    ];
     // Keys with a namespace of their own, such as the tag that `pulumi new` leaves, are not settings.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
     expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());

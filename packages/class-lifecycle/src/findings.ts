@@ -50,6 +50,7 @@ export type Code =
   | "release_step_mismatch"
   | "older_release"
   | "dirty_release"
+  | "refused_release"
   // Ours: the tables of objects.
   | "schema_step_changed"
   | "schema_left_behind"

@@ -6,7 +6,14 @@ import * as v from "valibot";
 /** The file beside the state that tells other programs the account's address. */
 export const ADDRESS_FILE = "account.json";
 
-const Address = v.object({ apiUrl: v.string(), accountId: v.string(), token: v.string(), pid: v.number() });
+const Address = v.object({
+  apiUrl: v.string(),
+  accountId: v.string(),
+  token: v.string(),
+  pid: v.number(),
+  /** Of the front door; undefined in a file of an older version. */
+  port: v.optional(v.number()),
+});
 type Address = v.InferOutput<typeof Address>;
 
 /** The account that runs on `dir`; undefined if none does, even if a killed one has left its file behind. */

@@ -1,0 +1,130 @@
+/**
+ * What Cloudflare counted of a Worker's versions: requests, exceptions and wall time from the GraphQL Analytics API
+ * (`workersInvocationsAdaptive`; the token needs Account Analytics: read), and answers with 5xx from the logs that
+ * Workers Observability keeps, because an answer is no error to the first (the token needs Workers Observability: read).
+ */
+import * as v from "valibot";
+import { type Api, at, Refusal } from "../provider/api.ts";
+import { UserError } from "../stack/user-error.ts";
+import type { Numbers } from "./analysis.ts";
+import type { Quantiles } from "./statistics.ts";
+
+const SHARES = { P25: 0.25, P50: 0.5, P75: 0.75, P90: 0.9, P99: 0.99 };
+
+const QUERY = `query ($account: string, $script: string, $version: string, $from: Time, $to: Time) {
+  viewer { accounts(filter: { accountTag: $account }) {
+    workersInvocationsAdaptive(limit: 1, filter: {
+      scriptName: $script, scriptVersion: $version, datetime_geq: $from, datetime_leq: $to
+    }) {
+      sum { requests errors }
+      quantiles { ${Object.keys(SHARES)
+        .map((name) => `wallTime${name}`)
+        .join(" ")} }
+    }
+  } }
+}`;
+
+const Metrics = v.object({
+  data: v.nullable(
+    v.object({
+      viewer: v.object({
+        accounts: v.array(
+          v.object({
+            workersInvocationsAdaptive: v.array(
+              v.object({
+                sum: v.object({ requests: v.number(), errors: v.number() }),
+                quantiles: v.record(v.string(), v.number()),
+              }),
+            ),
+          }),
+        ),
+      }),
+    }),
+  ),
+  errors: v.nullish(v.array(v.object({ message: v.string() }))),
+});
+
+const Counts = v.object({
+  calculations: v.array(
+    v.object({
+      aggregates: v.array(
+        v.object({
+          value: v.number(),
+          groups: v.optional(v.array(v.object({ key: v.string(), value: v.unknown() })), []),
+        }),
+      ),
+    }),
+  ),
+});
+
+export interface Window {
+  readonly accountId: string;
+  readonly script: string;
+  /** Milliseconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What was counted of a version. @throws UserError or Refusal where the metrics cannot be read. */
+export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
+  const [{ sum, quantiles }, answers] = await Promise.all([
+    metricsOf(api, window, versionId),
+    failedAnswers(api, window, versionId),
+  ]);
+  const wall: Quantiles = Object.entries(SHARES).map(([name, share]) => [
+    share,
+    (quantiles[`wallTime${name}`] ?? 0) / 1_000,
+  ]);
+  return { requests: sum.requests, errors: sum.errors + answers, wall };
+}
+
+async function metricsOf(api: Api, { accountId, script, from, to }: Window, version: string) {
+  const variables = { account: accountId, script, version, from: iso(from), to: iso(to) };
+  const answer = v.safeParse(Metrics, await api.ask("graphql", { query: QUERY, variables }));
+  const wrong = answer.success ? answer.output.errors?.[0]?.message : "the answer is not as documented";
+  if (!answer.success || wrong !== undefined) {
+    throw new UserError(`The metrics of ${script} cannot be read: ${wrong}. The token needs Account Analytics: read.`);
+  }
+  const [found] = answer.output.data?.viewer.accounts[0]?.workersInvocationsAdaptive ?? [];
+  return found ?? { sum: { requests: 0, errors: 0 }, quantiles: {} };
+}
+
+async function failedAnswers(api: Api, { accountId, script, from, to }: Window, version: string): Promise<number> {
+  const filter = (key: string, operation: string, value: string | number) => ({
+    key,
+    operation,
+    type: typeof value,
+    value,
+  });
+  const query = {
+    queryId: "rollout",
+    view: "calculations",
+    timeframe: { from, to },
+    parameters: {
+      datasets: ["cloudflare-workers"],
+      filters: [
+        filter("$workers.scriptName", "eq", script),
+        filter("$workers.scriptVersion.id", "eq", version),
+        filter("$workers.event.response.status", "gte", 500),
+      ],
+      calculations: [{ operator: "count" }],
+    },
+  };
+  try {
+    const answer = v.parse(
+      Counts,
+      await api.post(at`/accounts/${accountId}/workers/observability/telemetry/query`, query),
+    );
+    return answer.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new UserError(
+      `Answers with 5xx cannot be counted: ${error.message}. The token needs Workers Observability: read.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+const iso = (time: number) => new Date(time).toISOString();

@@ -1,0 +1,270 @@
+/**
+ * A rollout that goes by itself: from step to step of the stack's settings, and back where the new version is worse.
+ *
+ * It keeps no state of its own. Where it stands is what the account serves, so one that was interrupted goes on there.
+ * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { describe } from "@durable-stack/class-lifecycle";
+import { adminTokenOf } from "../apply/admin-token.ts";
+import { update } from "../apply/update.ts";
+import { migrations } from "../migrations.ts";
+import type { Preview } from "../plan/preview.ts";
+import { refusedIn } from "../plan/refused-release.ts";
+import { previewStack } from "../plan/status.ts";
+import { shortDigest } from "../release/manifest.ts";
+import { readRelease } from "../release/read.ts";
+import { smoke } from "../smoke/smoke.ts";
+import { releaseDir } from "../stack/config.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
+import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { UserError } from "../stack/user-error.ts";
+import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
+import { numbersOf } from "./numbers.ts";
+import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
+
+export interface RolloutOptions {
+  readonly stack: string;
+  readonly dir: string;
+  /** Where the Worker answers: for the smoke test. */
+  readonly url: URL;
+  readonly adminToken: string | undefined;
+  /** Lets a release be tried that this stack has refused. */
+  readonly again: boolean;
+  /** Asks before a release that cannot go back. @throws where the answer is no. */
+  readonly confirm: (what: string) => Promise<void>;
+  readonly say: (line: string) => void;
+}
+
+/** How a rollout ended. */
+export type End = "done" | "went back" | "not known" | "no way back";
+
+/** Seconds between two looks once a step's time is over and there are too few requests. */
+const AGAIN_SECONDS = 15;
+
+export async function rollOut(options: RolloutOptions): Promise<End> {
+  const rollout = new Rollout(options);
+  return rollout.run();
+}
+
+class Rollout {
+  readonly #options: RolloutOptions;
+
+  constructor(options: RolloutOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<End> {
+    const { say, stack } = this.#options;
+    this.#lift();
+    const { open, preview } = await this.#look();
+    if (open.settings.pin > 0) {
+      throw new UserError(
+        `${stack} is pinned to version ${open.settings.pin}. Release it first: npm run rollback -- --stack ${stack} --unpin`,
+      );
+    }
+    refuseErrors(preview);
+    if (shareIn(preview) === 100) {
+      say(`${nameOf(preview)} has all traffic already.`);
+      return "done";
+    }
+    if (preview.plan.changesLifecycle || preview.schema.raisesFloor || preview.live.serving.length === 0) {
+      return this.#atOnce(preview);
+    }
+    const { rolloutSteps: steps } = open.settings;
+    say(`${nameOf(preview)} of ${stack}, beside ${stableOf(preview).name}`);
+    for (const step of steps.slice(indexAt(steps, shareIn(preview)))) {
+      const end = await this.#step(step, steps);
+      if (end !== undefined) return end;
+    }
+    say(`${nameOf(preview)} has all traffic.`);
+    return "done";
+  }
+
+  /** Takes the release out of those that the stack refuses, where it is to be tried again. */
+  #lift(): void {
+    const { stack, dir, again, say } = this.#options;
+    const { settings } = openStack(stack, { dir });
+    const { digest } = readRelease(releaseDir(settings));
+    const others = refusedIn(settings).filter((refused) => !digest.startsWith(refused));
+    if (others.length === refusedIn(settings).length) return;
+    if (!again) {
+      throw new UserError(
+        `Release ${shortDigest(digest)} was worse than the release before in a rollout of ${stack}. Build one without the fault, or try it again with --again.`,
+      );
+    }
+    changeSetting(settingsFile(stack, dir), "refusedReleases", others.join(" ") || undefined);
+    say(`Release ${shortDigest(digest)} was refused, and is tried again.`);
+  }
+
+  /** How the stack stands, with the plan that gives the release all traffic. */
+  async #look(): Promise<{ readonly open: OpenStack; readonly preview: Preview }> {
+    const { stack, dir } = this.#options;
+    const open = openStack(stack, { dir });
+    const release = readRelease(releaseDir(open.settings));
+    const settings = { ...open.settings, rollout: 100 };
+    return { open, preview: await previewStack({ ...open, settings }, release, migrations, { dir }) };
+  }
+
+  /** A release that changes classes or tables goes to all traffic at once. */
+  async #atOnce(preview: Preview): Promise<End> {
+    const { say, confirm } = this.#options;
+    const isFirst = preview.live.serving.length === 0;
+    if (!isFirst) {
+      say(
+        `${nameOf(preview)} goes to all traffic at once, because ${preview.plan.changesLifecycle ? "it changes classes" : "its tables are none that older code can live with"}.`,
+      );
+      say(
+        "No earlier version can serve again. If it is bad: build a release that mends it, from this history, and roll that out. Data stays.",
+      );
+      await confirm(`Send all traffic to ${nameOf(preview)}`);
+    }
+    await this.#set(100);
+    if (await this.#smoke(preview, undefined)) return "done";
+    say(
+      isFirst
+        ? "It is the first release: there is nothing to go back to."
+        : `${nameOf(preview)} is bad, and no earlier version can serve. Roll a release forward that mends it.`,
+    );
+    return "no way back";
+  }
+
+  async #step(step: Step, steps: readonly Step[]): Promise<End | undefined> {
+    const { say } = this.#options;
+    const share = shareOf(step);
+    let { preview } = await this.#look();
+    const stable = preview.live.serving.find(({ tag }) => tag !== preview.tag)?.number;
+    if (shareIn(preview) !== share) {
+      await this.#set(share);
+      ({ preview } = await this.#look());
+    } else say(`${share} %: goes on here`);
+    say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
+    const version = versionOf(preview);
+    if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
+      return this.#back(["the smoke test failed"], step.percent === 100 ? stable : undefined);
+    }
+    if (step.percent === 100 || step.minutes === 0) return undefined;
+    const verdict = await this.#watch(step, steps, preview);
+    if (verdict.kind === "worse") return this.#back(verdict.because);
+    if (verdict.kind === "no worse") return undefined;
+    say(
+      `Not enough is known: ${verdict.because}. ${share} % stay as they are; run it again to go on, or: npm run rollout -- abandon --stack ${this.#options.stack}`,
+    );
+    return "not known";
+  }
+
+  /** Judges the new version while a step lasts: it ends early where it is worse, and late where too little is known. */
+  async #watch(step: Step, steps: readonly Step[], { live }: Preview): Promise<Verdict> {
+    const { say, stack } = this.#options;
+    const { rolloutAnalysis: settings } = openStack(stack, this.#options).settings;
+    const began = Date.parse(live.deployment?.createdOn ?? "") || Date.now();
+    const length = step.minutes * 60_000;
+    const looks = looksIn(steps);
+    const elapsed = Date.now() - began;
+    // Looks that an interruption has missed are made up by the next one.
+    for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
+      const due = look <= LOOKS ? began + (length * look) / LOOKS : Date.now() + AGAIN_SECONDS * 1_000;
+      await pause(Math.max(0, due - Date.now()));
+      const [next, stable] = await this.#numbers(began);
+      const verdict = judge(next, stable, settings, looks);
+      say(
+        `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
+      );
+      if (verdict.kind === "worse") return verdict;
+      if (look < LOOKS) continue;
+      if (verdict.kind === "no worse" || Date.now() - began > length + settings.patienceMinutes * 60_000)
+        return verdict;
+    }
+  }
+
+  /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
+  async #numbers(from: number): Promise<readonly [next: Numbers, stable: Numbers]> {
+    const { open, preview } = await this.#look();
+    const { accountId, workerName: script } = open.settings;
+    const window = { accountId, script, from, to: Date.now() };
+    const [next, stable] = [versionOf(preview), stableOf(preview).versionId];
+    if (next === undefined) {
+      throw new UserError(
+        `Something else has changed the traffic of ${script} in the meantime. See: npm run rollout -- status --stack ${open.name}`,
+      );
+    }
+    return Promise.all([numbersOf(open.api, window, next), numbersOf(open.api, window, stable)]);
+  }
+
+  /** Sets the release's share, and brings it into force. @throws where the update failed. */
+  async #set(share: number): Promise<void> {
+    const { stack, dir } = this.#options;
+    const file = settingsFile(stack, dir);
+    changeSetting(file, "rollout", share < 1 ? 0 : share);
+    changeSetting(file, "rolloutTrial", share > 0 && share < 1 ? true : undefined);
+    if (await update(stack, dir)) return;
+    throw new UserError(
+      `The update failed. rollout is ${share} in ${file}: run the same command again to go on, or: npm run rollout -- abandon --stack ${stack}`,
+    );
+  }
+
+  /** Whether the new version does what it promises; `version`: asked for by name, else whatever serves. */
+  async #smoke(preview: Preview, version: string | undefined): Promise<boolean> {
+    const { url, adminToken, say, stack, dir } = this.#options;
+    const { workerName } = preview.settings;
+    const checks = await smoke(url, {
+      adminToken: adminToken ?? (stack === "local" ? adminTokenOf(dir) : undefined),
+      digest: preview.release.digest,
+      ...(version !== undefined && {
+        headers: { "Cloudflare-Workers-Version-Overrides": `${workerName}="${version}"` },
+      }),
+    });
+    const failed = checks.filter(({ ok }) => !ok);
+    say(
+      failed.length === 0
+        ? `  smoke test: ${checks.length} checks, all well`
+        : `  smoke test: ${failed.length} of ${checks.length} checks failed`,
+    );
+    for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
+    return failed.length === 0;
+  }
+
+  /**
+   * Sends all traffic back, and refuses the release from now on. `pin`: the number of the version that serves then, where
+   * the release has all traffic already, so that no other version is beside it.
+   */
+  async #back(because: readonly string[], pin?: number): Promise<End> {
+    const { stack, dir, say } = this.#options;
+    const { settings } = openStack(stack, { dir });
+    const { digest } = readRelease(releaseDir(settings));
+    say(`Worse: ${because.join("; ")}`);
+    const file = settingsFile(stack, dir);
+    changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
+    if (pin !== undefined) changeSetting(file, "pin", pin);
+    await this.#set(pin === undefined ? 0 : 100);
+    if (pin !== undefined)
+      say(`${stack} is pinned to version ${pin} until: npm run rollback -- --stack ${stack} --unpin`);
+    say(
+      `All traffic is back at the version before. ${stack} refuses release ${shortDigest(digest)} from now on (refusedReleases in ${file}).`,
+    );
+    return "went back";
+  }
+}
+
+const nameOf = ({ release }: Preview) => `Release ${shortDigest(release.digest)}`;
+
+/** The release's version, where it is in the deployment. */
+const servingRelease = ({ live, tag }: Preview) => live.serving.find((version) => version.tag === tag);
+const shareIn = (preview: Preview): number => servingRelease(preview)?.percentage ?? 0;
+const versionOf = (preview: Preview): string | undefined => servingRelease(preview)?.versionId;
+
+/** The version that has the rest of the traffic. @throws where there is none. */
+function stableOf({ live, tag }: Preview) {
+  const stable = live.serving.find((version) => version.tag !== tag);
+  if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
+  return { versionId: stable.versionId, name: `version ${stable.number}` };
+}
+
+function refuseErrors({ errors, settings }: Preview): void {
+  if (errors.length === 0) return;
+  throw new UserError(
+    `${settings.stack} refuses this release:\n${errors.map((error) => `  ${describe(error)}`).join("\n")}`,
+  );
+}
+
+const minutesOf = (ms: number) => Number((ms / 60_000).toFixed(1));

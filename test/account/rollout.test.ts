@@ -1,0 +1,149 @@
+/**
+ * `npm run rollout -- run` on a local account with real traffic: a good release goes through its steps, a bad one goes
+ * back by itself, and a run that was killed goes on where the account stands.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ProjectCopy } from "../project-copy.ts";
+import { Terminal } from "../terminal.ts";
+
+/** Where requests go; they are as slow as a Worker that does some work. */
+const HEALTH = "worker/http/health.ts";
+const STEPS = [
+  { percent: 0, smoke: true },
+  { percent: 50, minutes: 0.25 },
+  { percent: 100, smoke: true },
+];
+const CALLERS = 8;
+
+let project: ProjectCopy;
+let account: Terminal;
+let port: string;
+let original: string | undefined;
+
+beforeAll(async () => {
+  project = new ProjectCopy();
+  project.commit("v1");
+  const settings = `  rolloutSteps: ${JSON.stringify(STEPS)}\n  rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.5 }\n`;
+  project.write("Pulumi.local.yaml", project.read("Pulumi.local.yaml") + settings);
+  await build(20);
+  account = new Terminal(
+    project.start("exec node infra/commands/start.ts start --port 0 --api-port 0", { detached: true }),
+  );
+  const said = await account.printed((text) => text.includes("Ctrl-C stops it"));
+  const [, found] = /Demo page +http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+  if (found === undefined) throw new Error(said);
+  port = found;
+});
+afterAll(async () => {
+  await account?.stop();
+  project?.remove();
+});
+
+/** Builds a release whose `/health` takes so many milliseconds, and fails in a share of the requests. */
+async function build(milliseconds: number, failing = 0, name = ""): Promise<void> {
+  original ??= project.read(HEALTH);
+  const fault = failing > 0 ? ` if (Math.random() < ${failing}) throw new Error("bad");` : "";
+  const work = `async (c) => {\n  await scheduler.wait(${milliseconds});${fault} \n  c.header("X-Build", ${JSON.stringify(name)});\n`;
+  project.write(HEALTH, original.replace("(c) => {\n", work));
+  expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
+}
+
+/** Callers that ask again and again, until they are stopped. */
+function traffic() {
+  let isOver = false;
+  let asked = 0;
+  const caller = async () => {
+    while (!isOver) {
+      await fetch(`http://127.0.0.1:${port}/health`).then(
+        (answer) => answer.text(),
+        () => pause(20),
+      );
+      asked++;
+    }
+  };
+  const all = Array.from({ length: CALLERS }, caller);
+  return async () => {
+    isOver = true;
+    await Promise.all(all);
+    return asked;
+  };
+}
+
+const rollout = (words: string) => project.run(`npm run -s rollout -- ${words} --stack local`);
+const serving = async () => (await rollout("status")).text;
+
+describe("a rollout", () => {
+  let stop: () => Promise<number>;
+  beforeAll(() => {
+    stop = traffic();
+  });
+  afterAll(() => stop?.());
+
+  it("of a good release goes through all steps, and the next update changes nothing", async () => {
+    await build(20, 0, "as good");
+    const { code, text } = await rollout("run");
+    expect(text).toMatch(
+      /beside version 1[\s\S]*0\.01 %[\s\S]*all well[\s\S]*50 %[\s\S]*no worse[\s\S]*100 %[\s\S]*all well[\s\S]*has all traffic/,
+    );
+    expect(code).toBe(0);
+    expect(await serving()).toContain("version 2 (");
+    expect((await project.run("npm start -- --into .local")).text).toContain("nothing had changed");
+    expect((await rollout("run")).text).toContain("has all traffic already");
+  });
+
+  it("of one with errors in three of a hundred requests goes back by itself, and the stack refuses it", async () => {
+    await build(20, 0.03);
+    const { code, text } = await rollout("run");
+    expect(text).toMatch(/Worse: errors: [\d.]+ % of [\d,]+ requests/);
+    expect(code).toBe(3);
+    expect(await serving()).toMatch(/version 2 \(\w+\) 100 %[\s\S]*refused: [0-9a-f]{12}/);
+    expect(await rollout("run")).toMatchObject({ code: 1, text: expect.stringContaining("--again") });
+    const { code: planned, text: plan } = await project.run("npm start -- --into .local");
+    expect([planned, plan]).toEqual([0, expect.stringContaining("version 2")]);
+  });
+
+  it("of one that takes three times as long goes back by itself", async () => {
+    await build(60);
+    const { code, text } = await rollout("run");
+    expect(text).toMatch(/Worse: 50 % of its requests take up to \d+ ms, where the stable version takes \d+ ms/);
+    expect(code).toBe(3);
+  });
+
+  it("that was killed goes on where the account stands", async () => {
+    await build(20, 0, "killed");
+    const killed = new Terminal(
+      project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
+    );
+    await killed.printed((text) => /\n50 %\n/.test(text));
+    await killed.stop();
+    expect(killed.text).toContain("The traffic stays as it is");
+    expect(await serving()).toMatch(/50 %[\s\S]*step 2 of 3/);
+    const { code, text } = await rollout("run");
+    expect(text).toContain("50 %: goes on here");
+    expect(text).not.toContain("0.01 %");
+    expect(code).toBe(0);
+  });
+});
+
+describe("a rollout without traffic", () => {
+  afterEach(() => rollout("abandon --yes"));
+
+  it("stops where it is, because nothing is known", async () => {
+    await build(20, 0, "nobody asks");
+    const { code, text } = await rollout("run");
+    expect(text).toMatch(/Not enough is known: \d+ requests of the new version/);
+    expect(code).toBe(4);
+    expect(await serving()).toContain("50 %");
+  });
+});
+
+it("a release that its smoke test refuses meets no user", async () => {
+  const routes = "worker/counter/routes.ts";
+  project.replace(routes, '    "/increment",', '    "/incremented",');
+  await build(20, 0, "without a route");
+  const { code, text } = await rollout("run");
+  expect(text).toMatch(/0\.01 %[\s\S]*smoke test: \d of \d+ checks failed[\s\S]*Worse: the smoke test failed/);
+  expect(code).toBe(3);
+  expect(text).not.toContain("50 %");
+});
