@@ -53,7 +53,7 @@ export const Manifest = v.object({
   schemas: v.optional(Schemas),
   /** The commit of the source; null outside a git checkout. In format 4 it ends in "-dirty" where files differ from it. */
   commit: v.nullable(v.string()),
-  /** Whether files differ from that commit; undefined outside a git checkout, and in format 4. */
+  /** Whether files other than the stacks' settings differ from that commit; undefined outside a git checkout, and in format 4. */
   dirty: v.optional(v.boolean()),
   /** Versions of the tools that built it, by name. */
   tools: v.optional(v.record(v.string(), v.string())),

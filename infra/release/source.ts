@@ -13,7 +13,8 @@ export function sourceOf(root: string): Source {
     return {
       commit,
       committed: new Date(Number(seconds) * 1_000).toISOString(),
-      dirty: git("status", "--porcelain") !== "",
+      // A stack's settings are in no release; `pulumi stack init` and our own commands write them.
+      dirty: git("status", "--porcelain", "--", ".", ":(exclude)Pulumi.*.yaml") !== "",
     };
   } catch {
     return { commit: null, committed: null };

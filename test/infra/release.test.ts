@@ -59,6 +59,7 @@ describe("building", () => {
       here.commit("v1");
       there.commit("v1");
       there.write("notes of mine.txt", "not part of the Worker");
+      here.write("Pulumi.staging.yaml", `${here.read("Pulumi.staging.yaml")}  rollout: 10\n`);
       const later = "data:text/javascript,const now = Date.now; Date.now = () => now() + 172800000";
       const home = join(dir, "home");
       mkdirSync(home);
