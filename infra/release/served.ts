@@ -13,7 +13,11 @@ export interface Served {
  * What stands against promoting `release` from `stack`, which serves `served`, or no release of this program. What only
  * some callers of a stack have met has not been tried there.
  */
-export function notServed(stack: string, { digest }: Manifest, served: Served | undefined): readonly Finding[] {
+export function notServed(
+  stack: string,
+  { digest }: Pick<Manifest, "digest">,
+  served: Served | undefined,
+): readonly Finding[] {
   const subject = `release ${shortDigest(digest)}`;
   if (served?.digest !== digest) {
     return [

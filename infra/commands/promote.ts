@@ -1,0 +1,115 @@
+/**
+ * `npm run promote -- --from staging --to production`: deploys to one stack what another has served long enough.
+ * Exit code 1 and every reason at once where it may not be.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe } from "@durable-stack/class-lifecycle";
+import { Command, InvalidArgumentError } from "commander";
+import { update } from "../apply/update.ts";
+import { migrations } from "../migrations.ts";
+import type { Preview } from "../plan/preview.ts";
+import { previewStack } from "../plan/status.ts";
+import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
+import { gather } from "../promote/gather.ts";
+import { shortDigest } from "../release/manifest.ts";
+import { readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
+import { releaseDir } from "../stack/config.ts";
+import { openStack } from "../stack/open.ts";
+import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { confirm, httpUrl, Refused, runCommand } from "./command.ts";
+
+interface Options {
+  readonly from: string;
+  readonly to: string;
+  readonly dir: string;
+  readonly url?: URL;
+  readonly adminToken?: string;
+  readonly digest?: string;
+  readonly override: Overrides;
+  readonly check?: boolean;
+  readonly yes?: boolean;
+}
+
+const command = new Command("npm run promote --")
+  .description(
+    "Deploy to a stack the release that another one serves to everybody, once it is smoke-tested there and its soak time is over. Exit code 1: it may not be, and every reason is told.",
+  )
+  .requiredOption("--from <stack>", "the stack that serves the release")
+  .requiredOption("--to <stack>", "the stack that gets it, from its `release` folder")
+  .option("--url <url>", "where the first one answers, for the smoke test (default: its host name)", httpUrl)
+  .option("--admin-token <token>", "of the first one, for the smoke test (default: $ADMIN_TOKEN)")
+  .option("--digest <sha256>", "the digest that the release must have")
+  .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())
+  .option("--check", "says whether it may be, and deploys nothing")
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
+  .option("--yes", "do not ask")
+  .showHelpAfterError()
+  .action(promote);
+
+async function promote(options: Options): Promise<void> {
+  const { from, to, dir, adminToken = process.env.ADMIN_TOKEN, yes = false } = options;
+  if (from === to) throw new Refused(`--from and --to are both ${from}: name two stacks.`);
+  const [source, target] = [openStack(from, { dir }), openStack(to, { dir })];
+  const release = readRelease(releaseDir(target.settings));
+  if (options.digest !== undefined && options.digest !== release.digest) {
+    throw new Refused(
+      `${target.settings.release} is not the release that is expected: its digest is ${release.digest}, not ${options.digest}.`,
+    );
+  }
+  const { hostname } = source.settings;
+  const url = options.url ?? (hostname === undefined ? undefined : new URL(`https://${hostname}/`));
+  const found = await gather(source, release, {
+    url,
+    adminToken: adminToken || undefined,
+    say: (line) => console.log(line),
+  });
+  const { soakMinutes } = target.settings;
+  const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
+  const preview = await previewStack(target, release, migrations, { dir });
+  const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
+  if (all.length > 0) {
+    throw new Refused([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
+  }
+  for (const finding of preview.warnings) console.log(describe(finding));
+  rehearse(preview, to);
+  console.log(`${shortDigest(release.digest)} may go from ${from} to ${to}.`);
+  for (const rule of overridden) console.log(`overridden: ${rule}`);
+  if (options.check) return;
+  await confirm(`Deploy it to ${to}`, yes);
+  const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
+  changeSetting(settingsFile(to, dir), "promotionOverride", record);
+  if (!(await update(to, dir))) {
+    throw new Refused("The update failed. Run the same command again to complete it.");
+  }
+}
+
+/** Rehearses a change of classes over what the target serves, with its settings. @throws Refused where it fails. */
+function rehearse({ plan, live, release }: Preview, stack: string): void {
+  if (!plan.changesLifecycle || live.serving.length === 0) return;
+  const commit = live.versions.find(({ versionId }) => versionId === live.serving[0]?.versionId)?.commit;
+  if (commit === undefined) {
+    throw new Refused(
+      `The release changes classes, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand and deploy with \`npm run up -- --stack ${stack}\`.`,
+    );
+  }
+  const args = ["--from", commit, "--to", release.dir, "--stack", stack];
+  const { status } = spawnSync(process.execPath, [join(ROOT, "infra/commands/rehearse.ts"), ...args], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
+  if (status !== 0) throw new Refused(`The rehearsal failed: ${stack} was left as it is.`);
+}
+
+function override(text: string, before: Overrides): Overrides {
+  const [rule, why] = [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1).trim()];
+  if (!isRule(rule) || !/^[\x20-\x7e]{3,200}$/.test(why)) {
+    throw new InvalidArgumentError(`It is ${RULES.join(" or ")}, then = and why, in 3 to 200 plain characters.`);
+  }
+  return new Map([...before, [rule, why]]);
+}
+
+const isRule = (text: string): text is Rule => RULES.some((rule) => rule === text);
+
+await runCommand(command);

@@ -1,0 +1,103 @@
+/** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
+import { describe } from "@durable-stack/class-lifecycle";
+import { type Manifest, shortDigest } from "../release/manifest.ts";
+import { notServed } from "../release/served.ts";
+
+/** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
+export const RULES = ["smoke", "soak"] as const;
+export type Rule = (typeof RULES)[number];
+export type Overrides = ReadonlyMap<Rule, string>;
+
+/** What is known of the stack that a release comes from. */
+export interface Source {
+  readonly stack: string;
+  readonly serving: readonly { readonly digest: string | undefined; readonly percentage: number }[];
+  /** Since when it has served this release to everybody without a break; undefined: it does not. */
+  readonly since: string | undefined;
+  /** Names of the checks that failed in a smoke test made now; undefined: none could be made. */
+  readonly failed: readonly string[] | undefined;
+}
+
+export interface Decision {
+  /** Why it may not go. Empty: it may. */
+  readonly reasons: readonly string[];
+  /** Rules that are broken, and that somebody overrides: what the record says. */
+  readonly overridden: readonly string[];
+}
+
+/** `soakMinutes` is the target's setting; `now` is in milliseconds. */
+export function decide(
+  release: Pick<Manifest, "digest">,
+  source: Source,
+  overrides: Overrides,
+  { soakMinutes, now }: { readonly soakMinutes: number; readonly now: number },
+): Decision {
+  const served = source.serving.find(({ digest }) => digest === release.digest) ?? source.serving[0];
+  const share = source.serving.reduce((sum, one) => sum + (one.digest === served?.digest ? one.percentage : 0), 0);
+  const found = notServed(
+    source.stack,
+    release,
+    served?.digest === undefined ? undefined : { digest: served.digest, share },
+  );
+  // What is not served there cannot be judged there: its soak and smoke test would be another release's.
+  if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
+  const broken: readonly (readonly [Rule, string | undefined])[] = [
+    ["smoke", smokeReason(source)],
+    ["soak", soakReason(source, soakMinutes, now)],
+  ];
+  const decision = { reasons: [] as string[], overridden: [] as string[] };
+  for (const [rule, reason] of broken) {
+    if (reason === undefined) continue;
+    const why = overrides.get(rule);
+    if (why === undefined) decision.reasons.push(`${rule}: ${reason} To go on all the same: --override ${rule}="why"`);
+    else decision.overridden.push(`${rule}: ${why}`);
+  }
+  return decision;
+}
+
+function smokeReason({ stack, failed }: Source): string | undefined {
+  if (failed === undefined) return `${stack} was not smoke-tested: where it answers is not known. Say it with --url.`;
+  return failed.length === 0 ? undefined : `the smoke test of ${stack} failed: ${failed.join(", ")}.`;
+}
+
+function soakReason({ stack, since }: Source, soakMinutes: number, now: number): string | undefined {
+  if (soakMinutes === 0) return undefined;
+  const from = Date.parse(since ?? "");
+  if (Number.isNaN(from)) return `since when ${stack} has served this release is not known.`;
+  const left = from + soakMinutes * 60_000 - now;
+  if (left <= 0) return undefined;
+  const end = new Date(now + left).toISOString();
+  return `${stack} has served it since ${since}, and soakMinutes is ${soakMinutes}: it may go in ${Math.ceil(left / 60_000)} min, at ${end}.`;
+}
+
+interface Deployed {
+  readonly createdOn?: string | undefined;
+  readonly versions: readonly { readonly versionId: string; readonly percentage: number }[];
+}
+
+/**
+ * Since when every version in the deployments was one of this release, from the newest deployment (which comes first)
+ * backwards. An `up` that changes only settings makes a new deployment, and does not begin the soak anew.
+ */
+export function servedSince(
+  deployments: readonly Deployed[],
+  digests: ReadonlyMap<string, string | undefined>,
+  digest: string,
+): string | undefined {
+  let since: string | undefined;
+  for (const { createdOn, versions } of deployments) {
+    if (versions.length === 0 || versions.some(({ versionId }) => digests.get(versionId) !== digest)) break;
+    since = createdOn;
+  }
+  return since;
+}
+
+/** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */
+export const overrideRecord = ({ digest }: Pick<Manifest, "digest">, overridden: readonly string[]): string =>
+  `${shortDigest(digest)} ${overridden.join("; ")}`;
+
+/** What a version's message says of an override, where the setting is about this release. */
+export function overrideNote(record: string | undefined, digest: string): string {
+  const begin = `${shortDigest(digest)} `;
+  return record?.startsWith(begin) ? `; promoted over ${record.slice(begin.length)}` : "";
+}

@@ -1,0 +1,120 @@
+/** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
+import { describe, expect, it } from "vitest";
+import {
+  decide,
+  type Overrides,
+  overrideNote,
+  overrideRecord,
+  type Rule,
+  type Source,
+  servedSince,
+} from "../../infra/promote/decide.ts";
+
+const release = { digest: "a".repeat(64) };
+const other = "b".repeat(64);
+const NOW = Date.parse("2026-11-27T12:00:00Z");
+const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
+const staging = (more: Partial<Source> = {}): Source => ({
+  stack: "staging",
+  serving: [{ digest: release.digest, percentage: 100 }],
+  since: ago(31),
+  failed: [],
+  ...more,
+});
+const asked = (source: Source, overrides: Readonly<Partial<Record<Rule, string>>> = {}, soakMinutes = 30) => {
+  const map: Overrides = new Map(
+    (["smoke", "soak"] as const).flatMap((rule) => {
+      const why = overrides[rule];
+      return why === undefined ? [] : [[rule, why] as const];
+    }),
+  );
+  return decide(release, source, map, { soakMinutes, now: NOW });
+};
+
+describe("a release goes on", () => {
+  it("once it was served long enough and the smoke test passed", () => {
+    expect(asked(staging())).toEqual({ reasons: [], overridden: [] });
+  });
+  it("where two versions of it share the traffic", () => {
+    const half = { digest: release.digest, percentage: 50 };
+    expect(asked(staging({ serving: [half, half] })).reasons).toEqual([]);
+  });
+  it("over a broken rule that is named, and says why", () => {
+    expect(asked(staging({ since: ago(5) }), { soak: "hotfix 123" })).toEqual({
+      reasons: [],
+      overridden: ["soak: hotfix 123"],
+    });
+  });
+  it("with nothing to record where the rule that is named was not broken", () => {
+    expect(asked(staging(), { soak: "hotfix 123" })).toEqual({ reasons: [], overridden: [] });
+  });
+});
+
+describe("a release stays", () => {
+  it("for every reason at once", () => {
+    const { reasons } = asked(staging({ since: ago(10), failed: ["counter", "chat"] }));
+    expect(reasons).toEqual([
+      expect.stringContaining("the smoke test of staging failed: counter, chat."),
+      expect.stringContaining("it may go in 20 min, at 2026-11-27T12:20:00.000Z"),
+    ]);
+  });
+  it("though another rule is overridden", () => {
+    const { reasons } = asked(staging({ since: ago(10), failed: ["counter"] }), { soak: "hotfix 123" });
+    expect(reasons).toEqual([expect.stringMatching(/^smoke: /)]);
+  });
+  it("where there was no smoke test", () => {
+    expect(asked(staging({ failed: undefined })).reasons).toEqual([expect.stringContaining("Say it with --url")]);
+  });
+  it("where it is not served, whatever is overridden", () => {
+    const elsewhere = staging({ serving: [{ digest: other, percentage: 100 }] });
+    const all = { soak: "hotfix 123", smoke: "hotfix 123" };
+    expect(asked(elsewhere, all).reasons).toEqual([expect.stringContaining("not_promoted")]);
+    expect(asked(staging({ serving: [] }), all).reasons).toEqual([expect.stringContaining("not_promoted")]);
+  });
+  it("where only some callers get it", () => {
+    const shared = staging({
+      serving: [
+        { digest: other, percentage: 90 },
+        { digest: release.digest, percentage: 10 },
+      ],
+    });
+    expect(asked(shared).reasons).toEqual([expect.stringContaining("10 % of its traffic")]);
+  });
+  it("where nobody knows since when it is served", () => {
+    expect(asked(staging({ since: undefined })).reasons).toEqual([expect.stringContaining("is not known")]);
+  });
+});
+
+describe("the soak", () => {
+  const digests = new Map([
+    ["a1", release.digest],
+    ["a2", release.digest],
+    ["b1", other],
+  ]);
+  const deployed = (minutes: number, ...ids: string[]) => ({
+    createdOn: ago(minutes),
+    versions: ids.map((versionId) => ({ versionId, percentage: 100 / ids.length })),
+  });
+  it("goes on through a deployment that changes only settings", () => {
+    const deployments = [deployed(1, "a2"), deployed(40, "a1"), deployed(90, "b1")];
+    expect(servedSince(deployments, digests, release.digest)).toBe(ago(40));
+  });
+  it("begins when the last caller of another release is over", () => {
+    const deployments = [deployed(5, "a1"), deployed(40, "a1", "b1"), deployed(90, "a1")];
+    expect(servedSince(deployments, digests, release.digest)).toBe(ago(5));
+  });
+  it("does not begin while another version serves too, or one that nobody knows", () => {
+    expect(servedSince([deployed(5, "a1", "b1")], digests, release.digest)).toBeUndefined();
+    expect(servedSince([deployed(5, "x")], digests, release.digest)).toBeUndefined();
+    expect(servedSince([], digests, release.digest)).toBeUndefined();
+  });
+});
+
+describe("the record of an override", () => {
+  it("is in the message of the version of that release, and of no other", () => {
+    const record = overrideRecord(release, ["soak: hotfix 123"]);
+    expect(overrideNote(record, release.digest)).toBe("; promoted over soak: hotfix 123");
+    expect(overrideNote(record, other)).toBe("");
+    expect(overrideNote(undefined, release.digest)).toBe("");
+  });
+});
