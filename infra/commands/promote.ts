@@ -15,6 +15,7 @@ import { gather } from "../promote/gather.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import type { Environment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -39,7 +40,7 @@ const command = new Command("npm run promote --")
   .requiredOption("--from <stack>", "the stack that serves the release")
   .requiredOption("--to <stack>", "the stack that gets it, from its `release` folder")
   .option("--url <url>", "where the first one answers, for the smoke test (default: its host name)", httpUrl)
-  .option("--admin-token <token>", "of the first one, for the smoke test (default: $ADMIN_TOKEN)")
+  .option("--admin-token <token>", "of the first one, for the smoke test (default: $FROM_ADMIN_TOKEN)")
   .option("--digest <sha256>", "the digest that the release must have")
   .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())
   .option("--check", "says whether it may be, and deploys nothing")
@@ -48,10 +49,24 @@ const command = new Command("npm run promote --")
   .showHelpAfterError()
   .action(promote);
 
+/**
+ * What the first stack is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and
+ * `FROM_CLOUDFLARE_ACCOUNT_ID` in place of the target's. A token that only reads is enough.
+ */
+function sourceEnvironment(env: Environment): Environment {
+  const { FROM_CLOUDFLARE_API_TOKEN: token, FROM_CLOUDFLARE_ACCOUNT_ID: account } = env;
+  return {
+    ...env,
+    ...(token && { CLOUDFLARE_API_TOKEN: token }),
+    ...(account && { CLOUDFLARE_ACCOUNT_ID: account }),
+  };
+}
+
 async function promote(options: Options): Promise<void> {
-  const { from, to, dir, adminToken = process.env.ADMIN_TOKEN, yes = false } = options;
+  const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
   if (from === to) throw new Refused(`--from and --to are both ${from}: name two stacks.`);
-  const [source, target] = [openStack(from, { dir }), openStack(to, { dir })];
+  const env = sourceEnvironment(process.env);
+  const [source, target] = [openStack(from, { dir, env }), openStack(to, { dir })];
   const release = readRelease(releaseDir(target.settings));
   if (options.digest !== undefined && options.digest !== release.digest) {
     throw new Refused(
@@ -67,7 +82,7 @@ async function promote(options: Options): Promise<void> {
   });
   const { soakMinutes } = target.settings;
   const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
-  const preview = await previewStack(target, release, migrations, { dir });
+  const preview = await previewStack(target, release, migrations, { dir, env });
   const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
   if (all.length > 0) {
     throw new Refused([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
