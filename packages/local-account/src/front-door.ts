@@ -1,6 +1,6 @@
 /**
- * The front door of deployed Workers: one HTTP server on loopback that finds the Worker by the request's host and
- * passes it on to workerd, WebSockets included. It stays open while workerd restarts, and requests wait meanwhile.
+ * The front door of deployed Workers: one HTTP server on loopback. It finds the Worker by the request's host, and
+ * passes the request on to workerd, WebSockets too. It stays open while workerd restarts; requests wait meanwhile.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -24,14 +24,14 @@ import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
 interface FrontDoorOptions {
   readonly account: Account;
-  /** Told of every request that a Worker got. */
+  /** Gets every request that reached a Worker. */
   readonly invocations: Invocations;
   readonly defaultWorker: string | undefined;
-  /** Told of what a Worker threw: the stack, for the person at the terminal. */
+  /** Gets the stack of a Worker's exception, for the person at the terminal. */
   readonly onException: (worker: string, error: string) => void;
 }
 
-/** A server that is not listening yet. */
+/** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const agent = new Agent({ keepAlive: true });
   const server = createServer(async (incoming, outgoing) => {
@@ -51,14 +51,14 @@ export function frontDoor(options: FrontDoorOptions): Server {
   return server;
 }
 
-/** Where a request goes: the version, and what it is called in the runtime. */
+/** The target of a request: the version, and its service in the runtime. */
 interface Found {
   readonly service: string;
   readonly worker: Worker;
   readonly version: Version;
 }
 
-/** Notes how a request ended, once. */
+/** Records the outcome of a request, once. */
 function noting({ invocations, worker, version }: FrontDoorOptions & Found) {
   const at = Date.now();
   const began = performance.now();
@@ -109,7 +109,7 @@ function forward(
 interface Upgrade {
   readonly incoming: IncomingMessage;
   readonly socket: Duplex;
-  /** What the client sent after the headers. */
+  /** The bytes that the client sent after the headers. */
   readonly head: Buffer;
 }
 
@@ -142,13 +142,13 @@ function upgrade(options: FrontDoorOptions & Found, { incoming, socket, head }: 
   upstream.end();
 }
 
-/** Where a request goes, once the gate is open. From then on a restart waits for `finished`, within its limits. */
+/** The target of a request, once the gate is open. From then on a restart waits for `finished`, up to its limit. */
 async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finished: Promise<void>) {
   const { runtime } = options.account;
   for (;;) {
     await runtime.open();
     const found = await find(options, incoming);
-    // The gate may have closed while the version of a preview was started.
+    // The gate may have closed while a preview's version was started.
     if (runtime.isOpen) {
       runtime.track(finished);
       return found;
@@ -156,13 +156,13 @@ async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finis
   }
 }
 
-/** The service in the runtime for a request; a version that is only previewed is started for it. */
+/** The runtime's service for a request. Starts a version that is only previewed. */
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
   { url = "/", headers }: IncomingMessage,
 ): Promise<Found | { readonly reason: string }> {
   const pathname = url.split(/[?#]/, 1)[0] ?? "/";
-  // Cloudflare answers these paths itself, and so does Miniflare, with doors into its storage.
+  // Cloudflare answers these paths itself. So does Miniflare, which would open its storage to clients.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
   const { state } = account;
   const found = target(state, hostOf(headers), pathname, defaultWorker);
@@ -181,7 +181,7 @@ const single = (header: string | string[] | undefined) => (Array.isArray(header)
 
 const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
 
-/** The client's headers as a Worker sees them in production, and those that tell Miniflare where to go. */
+/** The client's headers as a Worker gets them in production, and headers that choose Miniflare's service. */
 function headersFor(incoming: IncomingMessage, runtime: Runtime, service: string): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(incoming.headers)) {
@@ -201,7 +201,7 @@ function headersFor(incoming: IncomingMessage, runtime: Runtime, service: string
   };
 }
 
-/** What the client sees of an exception is what it sees in production: 1101, and nothing of the stack. */
+/** Answers an exception as in production: with 1101, and without the stack. */
 function thrown(options: FrontDoorOptions, service: string, response: IncomingMessage, outgoing: ServerResponse) {
   const chunks: Buffer[] = [];
   response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -226,7 +226,7 @@ function rawHead(response: IncomingMessage): string {
   return `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines.join("")}\r\n`;
 }
 
-/** Raw headers as name and value, repeated ones kept apart. */
+/** Raw headers as pairs of name and value. Repeated headers stay separate. */
 function pairs(raw: readonly string[]): [string, string][] {
   return raw.flatMap((name, index) =>
     index % 2 === 0 ? [[name, raw[index + 1] ?? ""] satisfies [string, string]] : [],

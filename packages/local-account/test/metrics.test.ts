@@ -1,4 +1,4 @@
-/** Metrics of invocations by version, through Cloudflare's two doors to them: what the front door really saw. */
+/** Metrics of invocations by version, through Cloudflare's two APIs for them. */
 import Cloudflare from "cloudflare";
 import { expect, it } from "vitest";
 import { account, type TestAccount } from "./support.ts";
@@ -17,7 +17,7 @@ interface Row {
   readonly dimensions: { readonly scriptVersion: string; readonly status: string };
 }
 
-/** What a client of the GraphQL API gets. */
+/** The answer to a client of the GraphQL API. */
 async function graphql(test: TestAccount, query: string, variables: object, token = test.running.token) {
   const response = await fetch(`${test.running.apiUrl}/graphql`, {
     method: "POST",
@@ -74,7 +74,7 @@ it("are counted for each version and outcome, with the times that they took", as
   expect(none).toEqual([]);
 });
 
-it("are grouped by the dimensions that are asked for", async () => {
+it("are grouped by the selected dimensions", async () => {
   const { test, window } = await served();
   const { rows = [] } = await graphql(
     test,
@@ -87,7 +87,7 @@ it("are grouped by the dimensions that are asked for", async () => {
   ]);
 });
 
-it("are refused without the token, for another data set, and where the query is none", async () => {
+it("are refused without the token, for another data set, and for an invalid query", async () => {
   const test = await account();
   expect((await graphql(test, QUERY, {}, "guess")).status).toBe(401);
   const other = "{ viewer { accounts { httpRequestsAdaptiveGroups(limit: 1) { count } } } }";

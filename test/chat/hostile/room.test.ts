@@ -172,7 +172,7 @@ describe.concurrent("a client", () => {
     const since = performance.now();
     dead.stopReading();
     const beat = setInterval(() => watcher.send('{"type":"ping"}'), 20_000);
-    await inTime(65_000, watcher.next("user_left"), () => "nobody was said to have left");
+    await inTime(65_000, watcher.next("user_left"), () => "no user_left came");
     clearInterval(beat);
     report(`a dead connection left presence after ${shown(performance.now() - since)}`);
     expect(performance.now() - since).toBeLessThan(61_000);

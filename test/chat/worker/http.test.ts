@@ -226,7 +226,7 @@ describe("an attachment", () => {
     ["a path for a name", { name: "../x" }, 400],
     ["a long name", { name: "x".repeat(101) }, 400],
     ["a name that reads backwards", { name: "gnp\u202Eexe.txt" }, 400],
-    ["a name that nobody sees", { name: "\u200B\u2060" }, 400],
+    ["an invisible name", { name: "\u200B\u2060" }, 400],
     ["a name of spaces", { name: "   " }, 400],
   ])("is refused: %s", async (_, options, status) => {
     const room = newRoom();

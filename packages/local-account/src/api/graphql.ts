@@ -1,6 +1,6 @@
 /**
- * `POST /graphql`: Cloudflare's GraphQL Analytics API, for one data set: `workersInvocationsAdaptive`, with what the
- * front door saw (docs: "Querying Workers Metrics with GraphQL"). Nothing is sampled. CPU time is not measured here: 0.
+ * `POST /graphql`: Cloudflare's GraphQL Analytics API (docs: "Querying Workers Metrics with GraphQL"), with one data
+ * set: `workersInvocationsAdaptive`, of all requests through the front door. Nothing is sampled. CPU time is always 0.
  */
 import { buildSchema, graphql as execute } from "graphql";
 import { Hono } from "hono";
@@ -115,7 +115,7 @@ const Selection = v.object({
   selectionSet: v.optional(v.object({ selections: v.array(v.unknown()) })),
 });
 
-/** The dimensions that a query selects: as at Cloudflare, rows are grouped by these and by no others. */
+/** The dimensions that a query selects. As at Cloudflare, rows are grouped only by these. */
 function dimensionsIn(nodes: readonly Node[]): readonly string[] {
   const namesIn = (selections: readonly unknown[]) =>
     selections.flatMap((selection) => {
@@ -151,7 +151,7 @@ function grouped(invocations: readonly Invocation[], names: readonly string[]) {
         errors: group.filter(({ status }) => status === "scriptThrewException").length,
         subrequests: 0,
       },
-      // In microseconds, as Cloudflare gives times.
+      // In microseconds, as at Cloudflare.
       quantiles: Object.fromEntries(
         Object.entries(QUANTILES).flatMap(([name, q]) => [
           [`cpuTime${name}`, 0],

@@ -1,6 +1,6 @@
 /**
- * `POST /accounts/:account/workers/observability/telemetry/query`: counts of invocations, by Cloudflare's query for
- * logs. Of it there is what tells versions apart: the view `calculations` with `count`, and filters and groups by these keys.
+ * `POST /accounts/:account/workers/observability/telemetry/query`: Cloudflare's query for logs, as far as it counts
+ * invocations: the view `calculations` with `count`, and filters and groups by these keys.
  */
 import { Hono } from "hono";
 import * as v from "valibot";
