@@ -10,6 +10,7 @@ import * as cloudflare from "./cloudflare.ts";
 import { isForced } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
+import { overrideNote } from "./promote/decide.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { versionSettings } from "./stack/extras.ts";
@@ -106,7 +107,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     { inputs, preview }: DurableWorkerArgs,
     bindings: ReturnType<DurableWorkerArgs["bindings"]>,
   ) {
-    const { release, plan, tag } = preview;
+    const { release, plan, tag, settings } = preview;
     return new cloudflare.WorkerVersion(
       LOGICAL.version(tag),
       {
@@ -114,7 +115,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         workerId: worker.id,
         annotations: {
           workersTag: tag,
-          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}${noteOf(preview)}`,
+          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}${overrideNote(settings.promotionOverride, release.digest)}`,
         },
         mainModule: MAIN_MODULE,
         modules: release.modules.map(({ name, contentType }) => ({
@@ -132,17 +133,12 @@ export class DurableWorker extends pulumi.ComponentResource {
         deploy: plan.changesLifecycle,
       },
       // What was right when the version was made is not wrong because it has been applied since: `exports` then has
-      // tombstones that are done, and the API does not return them.
-      { parent: this, retainOnDelete: true, ignoreChanges: ["deploy", "exports"] },
+      // tombstones that are done, and the API does not return them. Its message may tell of an override that the settings
+      // no longer have; the tag is in the resource's name.
+      { parent: this, retainOnDelete: true, ignoreChanges: ["deploy", "exports", "annotations"] },
     );
   }
 }
-
-/** What a promotion of this release has overridden, for whoever reads the versions. */
-const noteOf = ({ settings: { promotionNote = "" }, release }: Preview): string => {
-  const digest = `${shortDigest(release.digest)} `;
-  return promotionNote.startsWith(digest) ? `; overridden: ${promotionNote.slice(digest.length)}` : "";
-};
 
 /**
  * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings

@@ -1,18 +1,21 @@
 /**
- * `npm run promote -- --from staging --to production`: takes the release that one stack serves to another, when all
- * that a promotion asks for holds, and rolls it out there step by step.
+ * `npm run promote -- --from staging --to production`: rolls out to one stack what another has served long enough.
+ * Exit code 1 and every reason at once where it may not be.
  */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
-import { decide, OVERRIDABLE, type Overridable, type Reason } from "../promote/decide.ts";
+import { migrations } from "../migrations.ts";
+import type { Preview } from "../plan/preview.ts";
+import { previewStack } from "../plan/status.ts";
+import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
-import { filesOf } from "../release/files.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
-import { unpacked } from "../release/tarball.ts";
-import { writeRelease } from "../release/write.ts";
 import { rollOut } from "../rollout/run.ts";
+import type { Environment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -23,97 +26,84 @@ interface Options {
   readonly from: string;
   readonly to: string;
   readonly dir: string;
-  readonly release?: string;
-  readonly fromUrl?: URL;
   readonly url?: URL;
-  readonly override: Readonly<Partial<Record<Overridable, string>>>;
-  readonly check: boolean;
+  readonly toUrl?: URL;
+  readonly adminToken?: string;
+  readonly digest?: string;
+  readonly override: Overrides;
+  readonly check?: boolean;
   readonly yes?: boolean;
 }
 
 const command = new Command("npm run promote --")
   .description(
-    "Takes the release that one stack serves to all its callers to another stack: smoke-tested there, its soak time over, planned and, where classes or tables change, rehearsed. Then it is rolled out as `npm run rollout -- run` does, with the same exit codes.",
+    "Roll out to a stack the release that another one serves to everybody, once it is smoke-tested there and its soak time is over. Exit code 1: it may not be, and every reason is told; else those of `npm run rollout -- run`.",
   )
-  .requiredOption("--from <stack>", "the stack that serves it")
-  .requiredOption("--to <stack>", "the stack that gets it")
-  .option("--release <file>", "the release as a .tar.gz, put into the stack's release folder first")
-  .option("--from-url <url>", "where the Worker of --from answers (default: its host name)", httpUrl)
-  .option("--url <url>", "where the Worker of --to answers (default: its host name)", httpUrl)
-  .option(
-    "--override <check=reason>",
-    `go on although one of ${OVERRIDABLE.join(", ")} fails; the reason is recorded`,
-    override,
-    {},
-  )
-  .option("--check", "only say whether it may be promoted", false)
-  .option("--yes", "do not ask before a release that cannot go back")
-  .option("--dir <folder>", "where the local account keeps its state", ".local")
-  .addHelpText(
-    "after",
-    "\nThe account of --to is opened by CLOUDFLARE_API_TOKEN, that of --from by FROM_CLOUDFLARE_API_TOKEN (and FROM_CLOUDFLARE_ACCOUNT_ID) where it is another. ADMIN_TOKEN and FROM_ADMIN_TOKEN let the smoke tests try everything.",
-  )
+  .requiredOption("--from <stack>", "the stack that serves the release")
+  .requiredOption("--to <stack>", "the stack that gets it, from its `release` folder")
+  .option("--url <url>", "where the first one answers, for the smoke test (default: its host name)", httpUrl)
+  .option("--to-url <url>", "where the second one answers, for its rollout (default: its host name)", httpUrl)
+  .option("--admin-token <token>", "of the first one, for the smoke test (default: $FROM_ADMIN_TOKEN)")
+  .option("--digest <sha256>", "the digest that the release must have")
+  .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())
+  .option("--check", "says whether it may be, and deploys nothing")
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
+  .option("--yes", "do not ask")
   .showHelpAfterError()
   .action(promote);
 
-function override(text: string, before: Options["override"]): Options["override"] {
-  const [, check, reason] = /^(\w+)=(.{3,60})$/.exec(text) ?? [];
-  const name = OVERRIDABLE.find((one) => one === check);
-  if (name === undefined || reason === undefined) {
-    throw new InvalidArgumentError(
-      `It is a check and a reason of 3 to 60 characters, such as soak="hotfix 123". Checks: ${OVERRIDABLE.join(", ")}.`,
-    );
-  }
-  return { ...before, [name]: reason };
+/**
+ * What the first stack is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and
+ * `FROM_CLOUDFLARE_ACCOUNT_ID` in place of the target's. A token that only reads is enough.
+ */
+function sourceEnvironment(env: Environment): Environment {
+  const { FROM_CLOUDFLARE_API_TOKEN: token, FROM_CLOUDFLARE_ACCOUNT_ID: account } = env;
+  return {
+    ...env,
+    ...(token && { CLOUDFLARE_API_TOKEN: token }),
+    ...(account && { CLOUDFLARE_ACCOUNT_ID: account }),
+  };
 }
 
-async function promote({
-  from,
-  to,
-  dir,
-  release: file,
-  fromUrl,
-  url,
-  override: overrides,
-  check,
-  yes = false,
-}: Options): Promise<void> {
-  if (from === to) throw new Refused("--from and --to are the same stack.");
-  if (file !== undefined) place(file, to, dir);
-  const { FROM_CLOUDFLARE_API_TOKEN, FROM_CLOUDFLARE_ACCOUNT_ID, FROM_ADMIN_TOKEN, ADMIN_TOKEN } = process.env;
-  const fromEnv = {
-    ...(FROM_CLOUDFLARE_API_TOKEN && { CLOUDFLARE_API_TOKEN: FROM_CLOUDFLARE_API_TOKEN }),
-    ...(FROM_CLOUDFLARE_ACCOUNT_ID && { CLOUDFLARE_ACCOUNT_ID: FROM_CLOUDFLARE_ACCOUNT_ID }),
-    ADMIN_TOKEN: FROM_ADMIN_TOKEN,
-  };
-  const source = openStack(from, { dir, env: { ...process.env, ...fromEnv } });
-  const { facts, release } = await gather({
-    from,
-    to,
-    dir,
-    fromEnv,
-    fromUrl: fromUrl ?? addressOf(source.settings, dir),
-    overrides,
-    say: (line) => console.error(`… ${line}`),
+async function promote(options: Options): Promise<void> {
+  const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
+  if (from === to) throw new Refused(`--from and --to are both ${from}: name two stacks.`);
+  const env = sourceEnvironment(process.env);
+  const [source, target] = [openStack(from, { dir, env }), openStack(to, { dir })];
+  const release = readRelease(releaseDir(target.settings));
+  if (options.digest !== undefined && options.digest !== release.digest) {
+    throw new Refused(
+      `${target.settings.release} is not the release that is expected: its digest is ${release.digest}, not ${options.digest}.`,
+    );
+  }
+  const { hostname } = source.settings;
+  const url = options.url ?? (hostname === undefined ? undefined : new URL(`https://${hostname}/`));
+  const found = await gather(source, release, {
+    url,
+    adminToken: adminToken || undefined,
+    say: (line) => console.log(line),
   });
-  const { against, overridden } = decide(facts);
-  const name = `Release ${shortDigest(release.digest)}`;
-  if (against.length > 0)
-    throw new Refused(`${name} is not promoted from ${from} to ${to}:\n${against.map(asLine).join("\n")}`);
-  console.log(`${name} may go from ${from} to ${to}.`);
-  for (const one of overridden) console.log(`  overridden, ${one}`);
-  if (check) return;
-
-  const { settings } = openStack(to, { dir });
-  const address = url ?? addressOf(settings, dir);
-  // The version's annotation says it (infra/durable-worker.ts).
-  const note = overridden.length > 0 ? `${shortDigest(release.digest)} ${overridden.join("; ")}` : undefined;
-  if (note !== undefined) changeSetting(settingsFile(to, dir), "promotionNote", note);
+  const { soakMinutes } = target.settings;
+  const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
+  const preview = await previewStack(target, release, migrations, { dir, env });
+  const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
+  if (all.length > 0) {
+    throw new Refused([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
+  }
+  for (const finding of preview.warnings) console.log(describe(finding));
+  rehearse(preview, to);
+  console.log(`${shortDigest(release.digest)} may go from ${from} to ${to}.`);
+  for (const rule of overridden) console.log(`overridden: ${rule}`);
+  if (options.check) return;
+  const address = options.toUrl ?? addressOf(target.settings, dir);
+  await confirm(`Deploy it to ${to}`, yes);
+  const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
+  changeSetting(settingsFile(to, dir), "promotionOverride", record);
   const end = await rollOut({
     stack: to,
     dir,
     url: address,
-    adminToken: ADMIN_TOKEN || undefined,
+    adminToken: process.env.ADMIN_TOKEN || undefined,
     again: false,
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),
@@ -121,14 +111,34 @@ async function promote({
   process.exitCode = EXIT[end];
 }
 
-/** Puts a packed release into the folder that the stack deploys from. @throws where it is not whole. */
-function place(file: string, stack: string, dir: string): void {
-  const path = resolve(ROOT, file);
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new Refused(`There is no file ${file}.`);
-  writeRelease(releaseDir(openStack(stack, { dir }).settings), filesOf(file, unpacked(path)).files);
+/** Rehearses a change of classes or tables over what the target serves, with its settings. @throws Refused where it fails. */
+function rehearse({ plan, live, release }: Preview, stack: string): void {
+  const serving = live.versions.find(({ versionId }) => versionId === live.serving[0]?.versionId);
+  if (!serving) return;
+  const changesTables = JSON.stringify(serving.schemas) !== JSON.stringify(release.schemas);
+  if (!plan.changesLifecycle && !changesTables) return;
+  const commit = serving.commit?.replace(/-dirty$/, "");
+  if (commit === undefined) {
+    throw new Refused(
+      `The release changes classes or tables, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand and deploy with \`npm run up -- --stack ${stack}\`.`,
+    );
+  }
+  const args = ["--from", commit, "--to", release.dir, "--stack", stack];
+  const { status } = spawnSync(process.execPath, [join(ROOT, "infra/commands/rehearse.ts"), ...args], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
+  if (status !== 0) throw new Refused(`The rehearsal failed: ${stack} was left as it is.`);
 }
 
-const asLine = ({ what, fix, override: by }: Reason): string =>
-  `  - ${what} Fix: ${fix}${by === undefined ? "" : ` Or, with a reason: --override ${by}="…".`}`;
+function override(text: string, before: Overrides): Overrides {
+  const [rule, why] = [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1).trim()];
+  if (!isRule(rule) || !/^[\x20-\x7e]{3,200}$/.test(why)) {
+    throw new InvalidArgumentError(`It is ${RULES.join(" or ")}, then = and why, in 3 to 200 plain characters.`);
+  }
+  return new Map([...before, [rule, why]]);
+}
+
+const isRule = (text: string): text is Rule => RULES.some((rule) => rule === text);
 
 await runCommand(command);

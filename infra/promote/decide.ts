@@ -1,109 +1,103 @@
-/** Whether a release may go from one stack to another: every reason against it at once. Pure. */
-import { type Finding, isError } from "@durable-stack/class-lifecycle";
-import { shortDigest } from "../release/manifest.ts";
-import { notServed, type Served } from "../release/served.ts";
+/** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
+import { describe } from "@durable-stack/class-lifecycle";
+import { type Manifest, shortDigest } from "../release/manifest.ts";
+import { notServed } from "../release/served.ts";
 
-/** Checks that somebody may override, with a reason that is recorded. */
-export const OVERRIDABLE = ["smoke", "soak", "rehearsal"] as const;
-export type Overridable = (typeof OVERRIDABLE)[number];
+/** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
+export const RULES = ["smoke", "soak"] as const;
+export type Rule = (typeof RULES)[number];
+export type Overrides = ReadonlyMap<Rule, string>;
 
-export interface Facts {
-  readonly from: string;
-  readonly release: { readonly digest: string };
-  /** What `from` serves; undefined: no release of this program. */
-  readonly served: Served | undefined;
-  /** When the deployment that serves it was made (ms since the epoch); undefined: it is not known. */
-  readonly servedSince: number | undefined;
-  readonly soakMinutes: number;
-  readonly now: number;
-  /** The checks of the smoke test that failed on `from`. */
-  readonly smoke: readonly string[];
-  /** What the plan of the target says. */
-  readonly plan: readonly Finding[];
-  /** Why the rehearsal with the target's settings failed; undefined: it passed, or nothing changes that needs one. */
-  readonly rehearsal: string | undefined;
-  readonly overrides: Readonly<Partial<Record<Overridable, string>>>;
-}
-
-/** What stands against a promotion. `override`: what it takes to go on all the same; undefined: nothing does. */
-export interface Reason {
-  readonly what: string;
-  readonly fix: string;
-  readonly override?: Overridable;
+/** What is known of the stack that a release comes from. */
+export interface Source {
+  readonly stack: string;
+  readonly serving: readonly { readonly digest: string | undefined; readonly percentage: number }[];
+  /** Since when it has served this release to everybody without a break; undefined: it does not. */
+  readonly since: string | undefined;
+  /** Names of the checks that failed in a smoke test made now; undefined: none could be made. */
+  readonly failed: readonly string[] | undefined;
 }
 
 export interface Decision {
-  /** Empty: it may go. */
-  readonly against: readonly Reason[];
-  /** Reasons that were overridden, as they are recorded: `soak: hotfix 123`. */
+  /** Why it may not go. Empty: it may. */
+  readonly reasons: readonly string[];
+  /** Rules that are broken, and that somebody overrides: what the record says. */
   readonly overridden: readonly string[];
 }
 
-/** Decides on a promotion. */
-export function decide(facts: Facts): Decision {
-  const reasons = [
-    ...servedReasons(facts),
-    ...smokeReasons(facts),
-    ...soakReasons(facts),
-    ...planReasons(facts),
-    ...rehearsalReasons(facts),
+/** `soakMinutes` is the target's setting; `now` is in milliseconds. */
+export function decide(
+  release: Pick<Manifest, "digest">,
+  source: Source,
+  overrides: Overrides,
+  { soakMinutes, now }: { readonly soakMinutes: number; readonly now: number },
+): Decision {
+  const served = source.serving.find(({ digest }) => digest === release.digest) ?? source.serving[0];
+  const share = source.serving.reduce((sum, one) => sum + (one.digest === served?.digest ? one.percentage : 0), 0);
+  const found = notServed(
+    source.stack,
+    release,
+    served?.digest === undefined ? undefined : { digest: served.digest, share },
+  );
+  // What is not served there cannot be judged there: its soak and smoke test would be another release's.
+  if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
+  const broken: readonly (readonly [Rule, string | undefined])[] = [
+    ["smoke", smokeReason(source)],
+    ["soak", soakReason(source, soakMinutes, now)],
   ];
-  const isOverridden = ({ override }: Reason) => override !== undefined && facts.overrides[override] !== undefined;
-  return {
-    against: reasons.filter((reason) => !isOverridden(reason)),
-    overridden: reasons
-      .filter(isOverridden)
-      .flatMap(({ override }) => (override ? [`${override}: ${facts.overrides[override]}`] : [])),
-  };
+  const decision = { reasons: [] as string[], overridden: [] as string[] };
+  for (const [rule, reason] of broken) {
+    if (reason === undefined) continue;
+    const why = overrides.get(rule);
+    if (why === undefined) decision.reasons.push(`${rule}: ${reason} To go on all the same: --override ${rule}="why"`);
+    else decision.overridden.push(`${rule}: ${why}`);
+  }
+  return decision;
 }
 
-const asReason = ({ message, fix, subject }: Finding): Reason => ({ what: `${subject}: ${message}`, fix });
-
-const servedReasons = ({ from, release, served }: Facts): readonly Reason[] =>
-  notServed(from, release, served).map(asReason);
-
-const isServed = ({ release, served }: Facts) => served?.digest === release.digest && served.share === 100;
-
-function smokeReasons(facts: Facts): readonly Reason[] {
-  if (!isServed(facts) || facts.smoke.length === 0) return [];
-  return [
-    {
-      what: `the smoke test fails on ${facts.from}: ${facts.smoke.join("; ")}`,
-      fix: `mend it, and promote the release that passes there.`,
-      override: "smoke",
-    },
-  ];
+function smokeReason({ stack, failed }: Source): string | undefined {
+  if (failed === undefined) return `${stack} was not smoke-tested: where it answers is not known. Say it with --url.`;
+  return failed.length === 0 ? undefined : `the smoke test of ${stack} failed: ${failed.join(", ")}.`;
 }
 
-function soakReasons(facts: Facts): readonly Reason[] {
-  const { from, servedSince, soakMinutes, now } = facts;
-  if (!isServed(facts) || soakMinutes === 0) return [];
-  const minutes = servedSince === undefined ? 0 : Math.floor((now - servedSince) / 60_000);
-  if (minutes >= soakMinutes) return [];
-  const over =
-    servedSince === undefined
-      ? ""
-      : ` Its time is over at ${new Date(servedSince + soakMinutes * 60_000).toISOString().slice(0, 16)}Z.`;
-  return [
-    {
-      what: `${from} has served it to all callers for ${minutes} of ${soakMinutes} minutes (soakMinutes).${over}`,
-      fix: "wait until then.",
-      override: "soak",
-    },
-  ];
+function soakReason({ stack, since }: Source, soakMinutes: number, now: number): string | undefined {
+  if (soakMinutes === 0) return undefined;
+  const from = Date.parse(since ?? "");
+  if (Number.isNaN(from)) return `since when ${stack} has served this release is not known.`;
+  const left = from + soakMinutes * 60_000 - now;
+  if (left <= 0) return undefined;
+  const end = new Date(now + left).toISOString();
+  return `${stack} has served it since ${since}, and soakMinutes is ${soakMinutes}: it may go in ${Math.ceil(left / 60_000)} min, at ${end}.`;
 }
 
-/** What the guard of the target says of `from` is said already, with more than the target can know. */
-const planReasons = ({ plan }: Facts): readonly Reason[] =>
-  plan.filter((finding) => isError(finding) && !finding.code.includes("promot")).map(asReason);
+interface Deployed {
+  readonly createdOn?: string | undefined;
+  readonly versions: readonly { readonly versionId: string; readonly percentage: number }[];
+}
 
-function rehearsalReasons({ rehearsal, release }: Facts): readonly Reason[] {
-  if (rehearsal === undefined) return [];
-  return [
-    {
-      what: `release ${shortDigest(release.digest)} changes classes or tables, and its rehearsal ${rehearsal}`,
-      fix: "see what it prints, and mend that: npm run rehearse -- --help.",
-      override: "rehearsal",
-    },
-  ];
+/**
+ * Since when every version in the deployments was one of this release, from the newest deployment (which comes first)
+ * backwards. An `up` that changes only settings makes a new deployment, and does not begin the soak anew.
+ */
+export function servedSince(
+  deployments: readonly Deployed[],
+  digests: ReadonlyMap<string, string | undefined>,
+  digest: string,
+): string | undefined {
+  let since: string | undefined;
+  for (const { createdOn, versions } of deployments) {
+    if (versions.length === 0 || versions.some(({ versionId }) => digests.get(versionId) !== digest)) break;
+    since = createdOn;
+  }
+  return since;
+}
+
+/** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */
+export const overrideRecord = ({ digest }: Pick<Manifest, "digest">, overridden: readonly string[]): string =>
+  `${shortDigest(digest)} ${overridden.join("; ")}`;
+
+/** What a version's message says of an override, where the setting is about this release. */
+export function overrideNote(record: string | undefined, digest: string): string {
+  const begin = `${shortDigest(digest)} `;
+  return record?.startsWith(begin) ? `; promoted over ${record.slice(begin.length)}` : "";
 }

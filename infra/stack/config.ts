@@ -58,12 +58,18 @@ const Schema = v.object({
   protect: v.optional(yesOrNo, true),
   release: v.optional(v.pipe(v.string("must be text"), v.nonEmpty("must name a folder")), "dist/release"),
   promotesFrom: v.optional(slug(100)),
+  /** How long that stack must have served a release before `npm run promote` takes it. */
+  soakMinutes: v.optional(whole(0, 10_080), 0),
+  promotionOverride: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^[0-9a-f]{12} [\x20-\x7e]{3,500}$/, "must be the first 12 digits of a release's digest, then why"),
+    ),
+  ),
   rollout: v.optional(whole(0, 100), 100),
   rolloutTrial: v.optional(yesOrNo, false),
   rolloutSteps: v.optional(Steps, [...DEFAULT_STEPS]),
   rolloutAnalysis: v.optional(Analysis, {}),
-  soakMinutes: v.optional(whole(0, 100_000), 0),
-  promotionNote: v.optional(v.pipe(v.string("must be text"), v.maxLength(300, "must have at most 300 characters"))),
   refusedReleases: v.optional(
     v.pipe(
       v.string("must be text"),
@@ -265,7 +271,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "allowOlderRelease",
   "allowDirtyRelease",
   "refusedReleases",
-  "promotionNote",
+  "promotionOverride",
   "hostname",
   "environmentPrefix",
   "homeRegion",

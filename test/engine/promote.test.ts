@@ -49,9 +49,8 @@ beforeAll(async () => {
       `  cloudflare:baseUrl: ${account.apiUrl}`,
       `  cloudflare:apiToken: ${account.token}`,
       `  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100, smoke: true }]`,
-      ...(stack === "production" ? ["  soakMinutes: 60"] : []),
     ];
-    copy.write(file, `${copy.read(file)}${own.join("\n")}\n`);
+    copy.write(file, `${copy.read(file).replace("soakMinutes: 30", "soakMinutes: 60")}${own.join("\n")}\n`);
   }
   copy.commit("v1");
   for (const stack of STACKS) await done(`pulumi stack init ${stack}`);
@@ -79,7 +78,7 @@ const up = (stack: Stack) =>
   done(`npm run -s up -- --stack ${stack} --yes --skip-preview`, { ADMIN_TOKEN: TOKENS[stack] });
 const promote = (more = "") =>
   run(
-    `npm run -s promote -- --from staging --to production --from-url ${urlOf("staging")} --url ${urlOf("production")} --yes ${more}`,
+    `npm run -s promote -- --from staging --to production --url ${urlOf("staging")} --to-url ${urlOf("production")} --yes ${more}`,
     {
       ADMIN_TOKEN: TOKENS.production,
       FROM_ADMIN_TOKEN: TOKENS.staging,
@@ -106,15 +105,15 @@ it("a release is refused with every reason, overridden by name, recorded, and ro
 
   await up("staging");
   const early = await promote();
-  expect(early.text).toMatch(/0 of 60 minutes.*--override soak="…"/);
+  expect(early.text).toMatch(/soakMinutes is 60: it may go in \d+ min.*--override soak="why"/);
   expect(early.code).toBe(1);
   expect(await health("production")).toBe(404);
 
   const first = await promote('--override soak="the first release"');
-  expect(first.text).toContain("overridden, soak: the first release");
+  expect(first.text).toContain("overridden: soak: the first release");
   expect(first.code, first.text).toBe(0);
   expect(await health("production")).toMatchObject({ environment: "production" });
-  expect(await messages()).toContain("overridden: soak: the first release");
+  expect(await messages()).toContain("promoted over soak: the first release");
 });
 
 it("the next release goes through the steps, and only once staging serves it", async () => {

@@ -155,6 +155,18 @@ beforeEach(() => {
   vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
 });
 
+it("tells of an override in the message of the version that it is about, and in no other", async () => {
+  const message = async (promotionOverride: string) =>
+    (await run({ promotionOverride })).of("WorkerVersion").map(({ inputs }) => inputs.annotations);
+  const digest = release.digest.slice(0, 12);
+  expect(await message(`${digest} soak: hotfix 123`)).toEqual([
+    expect.objectContaining({ workersMessage: expect.stringMatching(/^release .*; promoted over soak: hotfix 123$/) }),
+  ]);
+  expect(await message(`${"0".repeat(12)} soak: hotfix 123`)).toEqual([
+    expect.objectContaining({ workersMessage: expect.not.stringContaining("hotfix") }),
+  ]);
+});
+
 describe("a fresh stack", () => {
   it("gets the Worker, a version that creates the classes and deploys at once, its deployment, KV and R2", async () => {
     const { of, digest, outputs } = await run();

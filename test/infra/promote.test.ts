@@ -1,64 +1,120 @@
-/** Whether a release may go from one stack to another. */
+/** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
-import { decide, type Facts } from "../../infra/promote/decide.ts";
+import {
+  decide,
+  type Overrides,
+  overrideNote,
+  overrideRecord,
+  type Rule,
+  type Source,
+  servedSince,
+} from "../../infra/promote/decide.ts";
 
-const DIGEST = "a".repeat(64);
-const NOW = Date.parse("2026-11-26T12:00:00Z");
-const good: Facts = {
-  from: "staging",
-  release: { digest: DIGEST },
-  served: { digest: DIGEST, share: 100 },
-  servedSince: NOW - 90 * 60_000,
-  soakMinutes: 60,
-  now: NOW,
-  smoke: [],
-  plan: [],
-  rehearsal: undefined,
-  overrides: {},
+const release = { digest: "a".repeat(64) };
+const other = "b".repeat(64);
+const NOW = Date.parse("2026-11-27T12:00:00Z");
+const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
+const staging = (more: Partial<Source> = {}): Source => ({
+  stack: "staging",
+  serving: [{ digest: release.digest, percentage: 100 }],
+  since: ago(31),
+  failed: [],
+  ...more,
+});
+const asked = (source: Source, overrides: Readonly<Partial<Record<Rule, string>>> = {}, soakMinutes = 30) => {
+  const map: Overrides = new Map(
+    (["smoke", "soak"] as const).flatMap((rule) => {
+      const why = overrides[rule];
+      return why === undefined ? [] : [[rule, why] as const];
+    }),
+  );
+  return decide(release, source, map, { soakMinutes, now: NOW });
 };
-const against = (facts: Partial<Facts>) => decide({ ...good, ...facts }).against.map(({ what }) => what);
 
-describe("a promotion", () => {
-  it("may go when the release serves all callers, is well, has soaked, and its plan passes", () => {
-    expect(decide(good)).toEqual({ against: [], overridden: [] });
+describe("a release goes on", () => {
+  it("once it was served long enough and the smoke test passed", () => {
+    expect(asked(staging())).toEqual({ reasons: [], overridden: [] });
   });
-
-  it.each([
-    ["another release serves", { served: { digest: "b".repeat(64), share: 100 } }, /staging serves b{12}/],
-    ["nothing serves", { served: undefined }, /staging serves no release/],
-    ["only some callers get it", { served: { digest: DIGEST, share: 50 } }, /staging gives it 50 %/],
-    ["the smoke test fails", { smoke: ["counter: expected 200, got 500"] }, /smoke test fails on staging: counter/],
-    ["it has not soaked", { servedSince: NOW - 30 * 60_000 }, /30 of 60 minutes.*over at 2026-11-26T12:30Z/],
-    ["nobody knows since when it serves", { servedSince: undefined }, /0 of 60 minutes/],
-    [
-      "the plan refuses it",
-      { plan: [{ code: "destroy_not_allowed", subject: "OldDO", message: "it would be deleted.", fix: "allow it." }] },
-      /OldDO: it would be deleted/,
-    ],
-    ["its rehearsal fails", { rehearsal: "failed" }, /rehearsal failed/],
-  ] as const)("is refused where %s", (_, facts, why) => {
-    const [reason, ...more] = against(facts);
-    expect(reason).toMatch(why);
-    expect(more).toEqual([]);
+  it("where two versions of it share the traffic", () => {
+    const half = { digest: release.digest, percentage: 50 };
+    expect(asked(staging({ serving: [half, half] })).reasons).toEqual([]);
   });
-
-  it("names every reason at once", () => {
-    expect(against({ smoke: ["page: gone"], servedSince: NOW, rehearsal: "failed" })).toHaveLength(3);
+  it("over a broken rule that is named, and says why", () => {
+    expect(asked(staging({ since: ago(5) }), { soak: "hotfix 123" })).toEqual({
+      reasons: [],
+      overridden: ["soak: hotfix 123"],
+    });
   });
-
-  it("does not say twice that the stack does not serve it, nor that what does not serve fails", () => {
-    const plan = [{ code: "not_promoted", subject: "release", message: "staging serves another.", fix: "…" }] as const;
-    expect(against({ served: undefined, plan, smoke: ["release: another digest"], servedSince: NOW })).toHaveLength(1);
+  it("with nothing to record where the rule that is named was not broken", () => {
+    expect(asked(staging(), { soak: "hotfix 123" })).toEqual({ reasons: [], overridden: [] });
   });
+});
 
-  it("goes on over an override, which it records with its reason", () => {
-    const overrides = { soak: "hotfix 123", smoke: "known flake" };
-    expect(decide({ ...good, servedSince: NOW, overrides })).toEqual({ against: [], overridden: ["soak: hotfix 123"] });
-    expect(decide({ ...good, served: undefined, overrides }).against).toHaveLength(1);
+describe("a release stays", () => {
+  it("for every reason at once", () => {
+    const { reasons } = asked(staging({ since: ago(10), failed: ["counter", "chat"] }));
+    expect(reasons).toEqual([
+      expect.stringContaining("the smoke test of staging failed: counter, chat."),
+      expect.stringContaining("it may go in 20 min, at 2026-11-27T12:20:00.000Z"),
+    ]);
   });
+  it("though another rule is overridden", () => {
+    const { reasons } = asked(staging({ since: ago(10), failed: ["counter"] }), { soak: "hotfix 123" });
+    expect(reasons).toEqual([expect.stringMatching(/^smoke: /)]);
+  });
+  it("where there was no smoke test", () => {
+    expect(asked(staging({ failed: undefined })).reasons).toEqual([expect.stringContaining("Say it with --url")]);
+  });
+  it("where it is not served, whatever is overridden", () => {
+    const elsewhere = staging({ serving: [{ digest: other, percentage: 100 }] });
+    const all = { soak: "hotfix 123", smoke: "hotfix 123" };
+    expect(asked(elsewhere, all).reasons).toEqual([expect.stringContaining("not_promoted")]);
+    expect(asked(staging({ serving: [] }), all).reasons).toEqual([expect.stringContaining("not_promoted")]);
+  });
+  it("where only some callers get it", () => {
+    const shared = staging({
+      serving: [
+        { digest: other, percentage: 90 },
+        { digest: release.digest, percentage: 10 },
+      ],
+    });
+    expect(asked(shared).reasons).toEqual([expect.stringContaining("10 % of its traffic")]);
+  });
+  it("where nobody knows since when it is served", () => {
+    expect(asked(staging({ since: undefined })).reasons).toEqual([expect.stringContaining("is not known")]);
+  });
+});
 
-  it("warnings of the plan stop nothing", () => {
-    const plan = [{ code: "schema_raises_floor", subject: "CounterDO", message: "no way back.", fix: "…" }] as const;
-    expect(against({ plan })).toEqual([]);
+describe("the soak", () => {
+  const digests = new Map([
+    ["a1", release.digest],
+    ["a2", release.digest],
+    ["b1", other],
+  ]);
+  const deployed = (minutes: number, ...ids: string[]) => ({
+    createdOn: ago(minutes),
+    versions: ids.map((versionId) => ({ versionId, percentage: 100 / ids.length })),
+  });
+  it("goes on through a deployment that changes only settings", () => {
+    const deployments = [deployed(1, "a2"), deployed(40, "a1"), deployed(90, "b1")];
+    expect(servedSince(deployments, digests, release.digest)).toBe(ago(40));
+  });
+  it("begins when the last caller of another release is over", () => {
+    const deployments = [deployed(5, "a1"), deployed(40, "a1", "b1"), deployed(90, "a1")];
+    expect(servedSince(deployments, digests, release.digest)).toBe(ago(5));
+  });
+  it("does not begin while another version serves too, or one that nobody knows", () => {
+    expect(servedSince([deployed(5, "a1", "b1")], digests, release.digest)).toBeUndefined();
+    expect(servedSince([deployed(5, "x")], digests, release.digest)).toBeUndefined();
+    expect(servedSince([], digests, release.digest)).toBeUndefined();
+  });
+});
+
+describe("the record of an override", () => {
+  it("is in the message of the version of that release, and of no other", () => {
+    const record = overrideRecord(release, ["soak: hotfix 123"]);
+    expect(overrideNote(record, release.digest)).toBe("; promoted over soak: hotfix 123");
+    expect(overrideNote(record, other)).toBe("");
+    expect(overrideNote(undefined, release.digest)).toBe("");
   });
 });

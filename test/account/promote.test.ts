@@ -1,0 +1,61 @@
+/** `npm run promote` between two stacks of one local account: what it refuses, and what it takes. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ProjectCopy } from "../project-copy.ts";
+import { Terminal } from "../terminal.ts";
+
+let project: ProjectCopy;
+let account: Terminal;
+let port: string;
+
+beforeAll(async () => {
+  project = new ProjectCopy();
+  project.write(
+    "Pulumi.production.yaml",
+    project.read("Pulumi.production.yaml").replace("promotesFrom: staging", "promotesFrom: local"),
+  );
+  project.commit("v1");
+  account = new Terminal(
+    project.start("exec node infra/commands/start.ts start --port 0 --api-port 0", { detached: true }),
+  );
+  const said = await account.printed((text) => text.includes("Ctrl-C stops it"));
+  const [, found] = /Demo page +http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+  if (found === undefined) throw new Error(said);
+  port = found;
+});
+afterAll(async () => {
+  await account?.stop();
+  project?.remove();
+});
+
+const promote = (words: string) =>
+  project.run(
+    `eval "$(npm run -s account -- env)" && npm run -s promote -- --from local --to production --check ${words}`,
+  );
+
+it("refuses what nobody tried and what is too young, at once, and says when it may go", async () => {
+  const { code, text } = await promote("");
+  expect(text).toMatch(/smoke: local was not smoke-tested[\s\S]*soak: local has served it since .*soakMinutes is 30/);
+  expect(code).toBe(1);
+});
+
+it("smoke-tests the stack before, and takes a named override", async () => {
+  const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --override soak="hotfix 123"`);
+  expect(text).toMatch(/ok {4}counter[\s\S]*may go from local to production\.\noverridden: soak: hotfix 123/);
+  expect(code).toBe(0);
+});
+
+it("refuses another digest, and a release that the stack before does not serve", async () => {
+  expect(await promote(`--digest ${"0".repeat(64)}`)).toMatchObject({
+    code: 1,
+    text: expect.stringContaining("is not the release that is expected"),
+  });
+  project.write(
+    "worker/http/health.ts",
+    project.read("worker/http/health.ts").replace("(c) => {\n", '(c) => {\n  c.header("X-Build", "2");\n'),
+  );
+  project.commit("v2");
+  expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
+  const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --override soak="hotfix 123"`);
+  expect(text).toContain("not_promoted");
+  expect(code).toBe(1);
+});
