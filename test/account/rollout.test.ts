@@ -24,7 +24,7 @@ let original: string | undefined;
 beforeAll(async () => {
   project = new ProjectCopy();
   project.commit("v1");
-  const settings = `  rolloutSteps: ${JSON.stringify(STEPS)}\n  rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.5 }\n`;
+  const settings = `  rolloutSteps: ${JSON.stringify(STEPS)}\n  rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.1 }\n`;
   project.write("Pulumi.local.yaml", project.read("Pulumi.local.yaml") + settings);
   await build(20);
   account = new Terminal(
