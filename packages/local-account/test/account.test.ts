@@ -146,3 +146,55 @@ it("refuses code that does not start, and the old one keeps serving", async () =
   });
   expect((await test.ask("app")).json()).toMatchObject({ tag: "works" });
 });
+
+it("refuses code that loops when it starts, with the time, and other Workers answer meanwhile", async () => {
+  const test = await account();
+  await test.deploy("other", { tag: "works" });
+  await test.ensure("loops");
+  const looping = refusal(
+    test.call("post", "/workers/workers/loops/versions?deploy=true", {
+      main_module: "index.js",
+      compatibility_date: "2026-11-01",
+      modules: [
+        {
+          name: "index.js",
+          content_type: "application/javascript+module",
+          content_base64: Buffer.from("while (true) {}").toString("base64"),
+        },
+      ],
+    }),
+  );
+  let refused = false;
+  void looping.finally(() => {
+    refused = true;
+  });
+  const times: number[] = [];
+  do {
+    const began = performance.now();
+    expect((await test.ask("other")).json()).toMatchObject({ tag: "works" });
+    times.push(performance.now() - began);
+  } while (!refused);
+  expect(Math.max(...times)).toBeLessThan(2_000);
+  expect(await looping).toMatchObject({
+    status: 400,
+    code: 10021,
+    message: expect.stringMatching(/^Script startup exceeded CPU time limit: it took \d+ ms/),
+  });
+  // The process that was stuck is replaced.
+  await test.deploy("loops", { tag: "repaired" });
+  expect((await test.ask("loops")).json()).toMatchObject({ tag: "repaired" });
+});
+
+it("says of an error of its own that it is not the caller's, with a code that no client takes for a wrong token", async () => {
+  let isFull = false;
+  const test = await account({
+    onWrite: () => {
+      if (isFull) throw new Error("the disk is full");
+    },
+  });
+  isFull = true;
+  const failed = await refusal(test.ensure("app"));
+  isFull = false;
+  expect(failed).toMatchObject({ status: 500, code: 10013 });
+  expect(failed.message).toContain("not a mistake of yours: the disk is full. Please file an issue");
+});

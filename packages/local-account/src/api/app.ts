@@ -39,13 +39,19 @@ import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
 import { zones } from "./zones.ts";
 
+/** Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
+const INTERNAL_ERROR = 10013;
+
 /** Everything under `/client/v4`. */
 export function api(context: Api, faults: Faults): Hono {
   const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error);
     console.error(`${c.req.method} ${c.req.path} failed:`, error);
-    return failure(c, 500, { code: 10000, message: `Internal error of the local account: ${error.message}` });
+    return failure(c, 500, {
+      code: INTERNAL_ERROR,
+      message: `Internal error of the local account, and not a mistake of yours: ${error.message}. Please file an issue for durable-stack with this message and the stack, which the account has printed.`,
+    });
   });
   app.notFound((c) =>
     failure(c, 501, {

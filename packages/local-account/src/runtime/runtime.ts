@@ -12,12 +12,11 @@ import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "minif
 import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
-import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
-import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
 import { sweepDatabases } from "./databases.ts";
+import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -30,17 +29,6 @@ const DRAIN_MS = 1_000;
 /** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
-const Probed = v.union([
-  v.object({
-    code: v.object({
-      handlers: v.array(v.string()),
-      named: v.record(v.string(), v.picklist(["durable-object", "worker", "workflow", "function"])),
-    }),
-    milliseconds: v.number(),
-  }),
-  v.object({ error: v.string() }),
-]);
-
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
 /** An SQL statement, with the values of its `?`. */
@@ -48,9 +36,6 @@ export interface Statement {
   readonly sql: string;
   readonly params: readonly unknown[];
 }
-
-/** The parts of an upload or a version that are needed to start its modules. */
-type Inspected = Pick<Upload, "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules">;
 
 export interface RuntimeListeners {
   /** Gets the events of tailed Workers (internal.js, `traceOf`). */
@@ -76,6 +61,7 @@ export class Runtime {
   readonly #assets: AssetFiles;
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog();
+  readonly #prober = new Prober(this.#watchdog);
   #miniflare: Miniflare;
   readonly #listeners: RuntimeListeners;
   readonly #previews = new Set<string>();
@@ -107,7 +93,7 @@ export class Runtime {
     const services = project(snapshot.state, this.#extra);
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);
-    this.#miniflare = new Miniflare(this.#options(services, snapshot));
+    this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options(services, snapshot)));
   }
 
   /** The address of workerd. A header of a request names its service (front-door.ts). */
@@ -200,26 +186,9 @@ export class Runtime {
     });
   }
 
-  /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 if they throw. */
-  async inspect(upload: Inspected): Promise<Inspection> {
-    if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
-    const answer = await this.#ask({
-      mainModule: upload.mainModule,
-      compatibilityDate: upload.compatibilityDate,
-      compatibilityFlags: upload.compatibilityFlags,
-      vars: Object.fromEntries(
-        upload.bindings.flatMap(({ name, type, text, json }) =>
-          type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
-        ),
-      ),
-      modules: upload.modules.flatMap(({ name, contentType, contents }) => {
-        const type = MODULE_TYPES.get(bareType(contentType));
-        return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
-      }),
-    });
-    const result = v.parse(Probed, answer);
-    if ("error" in result) throw new ApiError(400, 10021, result.error.replace(/^Failed to start Worker:\n/, ""));
-    return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
+  /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */
+  inspect(upload: Inspected): Promise<Inspection> {
+    return this.#prober.inspect(upload);
   }
 
   /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
@@ -252,7 +221,7 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
-    await this.#miniflare.dispose();
+    await Promise.all([this.#miniflare.dispose(), this.#prober.close()]);
     this.#watchdog.close();
   }
 
@@ -268,7 +237,7 @@ export class Runtime {
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
     // A Miniflare that has failed cannot be used again, and throws the error again when it is disposed of.
     await this.#miniflare.dispose().catch(nothing);
-    this.#miniflare = new Miniflare(this.#options([], { state, blob }));
+    this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options([], { state, blob })));
     this.#entry = (await this.#miniflare.ready).href;
     for (const worker of state.workers.values()) {
       for (const { version } of servingVersions(state, worker.id)) {
@@ -325,7 +294,7 @@ export class Runtime {
 
   async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
     await layOut(this.#assets, services, snapshot);
-    await this.#miniflare.setOptions(this.#options(services, snapshot));
+    await this.#watchdog.watch(() => this.#miniflare.setOptions(this.#options(services, snapshot)));
     this.#entry = (await this.#miniflare.ready).href;
     this.#running = JSON.stringify(services);
     this.#storage = storageOf(snapshot.state);

@@ -1,36 +1,36 @@
 /**
- * Makes sure that workerd ends with the account, even after kill -9: a second workerd on the same data would corrupt
- * it. A small helper process holds a pipe from the account. When the pipe breaks, the helper ends workerd.
+ * Makes sure that every workerd ends with the account, even after kill -9: a second workerd on the same data would
+ * corrupt it. A small helper process holds a pipe from the account. When the pipe breaks, the helper ends them.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { ChildProcess, spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
-/** The helper's program. Each line it reads is the id of the process to end; an empty line means none. */
+/** The helper's program. Each line it reads is the id of a process to end; with a minus, of one that has ended. */
 const HELPER = `
-let pid = "", rest = "";
+let rest = "";
+const pids = new Set();
 process.stdin.on("data", (chunk) => {
   const lines = (rest + chunk).split("\\n");
   rest = lines.pop();
-  if (lines.length > 0) pid = lines.at(-1);
+  for (const line of lines) if (line.startsWith("-")) pids.delete(line.slice(1)); else pids.add(line);
 });
 process.stdin.on("end", () => {
-  if (pid !== "") try { process.kill(Number(pid), "SIGKILL"); } catch {}
+  for (const pid of pids) try { process.kill(Number(pid), "SIGKILL"); } catch {}
 });
 `;
 
-/** Guards every workerd that this process starts from now on. */
 export class Watchdog {
   readonly #helper = spawn(process.execPath, ["-e", HELPER], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  /** Tells the children of this account's Miniflare from those of other accounts in this process. */
+  readonly #own = new AsyncLocalStorage<true>();
   readonly #onChild = (message: unknown) => {
     const child = childOf(message);
-    if (child === undefined) return;
+    if (child === undefined || this.#own.getStore() === undefined) return;
     child.once("spawn", () => {
-      if (!child.spawnfile.includes("workerd")) return;
-      this.#tell(child.pid);
-      child.once("exit", () => this.#tell(undefined, child.pid));
+      if (child.spawnfile.includes("workerd")) this.guard(child);
     });
   };
-  #current: number | undefined;
 
   constructor() {
     this.#helper.unref();
@@ -38,16 +38,22 @@ export class Watchdog {
     subscribe("child_process", this.#onChild);
   }
 
-  close(): void {
-    unsubscribe("child_process", this.#onChild);
-    this.#helper.stdin.end("\n");
+  /** Runs what starts a workerd through Miniflare, so that it is guarded. */
+  watch<T>(work: () => T): T {
+    return this.#own.run(true, work);
   }
 
-  /** Tells the helper which process to end. Forgets a process that has ended, unless another has taken its place. */
-  #tell(pid: number | undefined, instead?: number): void {
-    if (instead !== undefined && instead !== this.#current) return;
-    this.#current = pid;
-    this.#helper.stdin.write(`${pid ?? ""}\n`);
+  /** Ends the process with the account. */
+  guard(child: ChildProcess): void {
+    const { pid } = child;
+    if (pid === undefined) return;
+    this.#helper.stdin.write(`${pid}\n`);
+    child.once("exit", () => this.#helper.stdin.write(`-${pid}\n`));
+  }
+
+  close(): void {
+    unsubscribe("child_process", this.#onChild);
+    this.#helper.stdin.end();
   }
 }
 

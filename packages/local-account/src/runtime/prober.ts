@@ -1,0 +1,202 @@
+/**
+ * Starts uploaded modules once, to find out what they export, in a workerd of its own. A bundle that loops or takes
+ * too much memory when it starts ends that process and nothing else.
+ *
+ * The process starts with the first upload, and ends when it was idle for a minute.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as v from "valibot";
+import { ApiError } from "../errors.ts";
+import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
+import type { Inspection } from "../versions.ts";
+import { cpuMsOf } from "./process.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** The path of workerd. Its package has no types. */
+const { default: WORKERD } = v.parse(v.object({ default: v.string() }), createRequire(import.meta.url)("workerd"));
+
+/** https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time, in milliseconds of CPU time. */
+const STARTUP_LIMIT_MS = 1_000;
+/** The limit by the clock, if a bundle waits and does not compute, or where the CPU time cannot be read. */
+const CLOCK_LIMIT_MS = 3 * STARTUP_LIMIT_MS;
+/** How long the process itself may take to start. */
+const READY_LIMIT_MS = 20_000;
+const IDLE_MS = 60_000;
+const LOOK_MS = 25;
+
+/** The isolates of earlier uploads stay in the process, so it is replaced after this many. */
+const MOST_UPLOADS = 50;
+
+const Probed = v.union([
+  v.object({
+    code: v.object({
+      handlers: v.array(v.string()),
+      named: v.record(v.string(), v.picklist(["durable-object", "worker", "workflow", "function"])),
+    }),
+    milliseconds: v.number(),
+  }),
+  v.object({ error: v.string() }),
+]);
+
+const Listening = v.object({ event: v.literal("listen"), port: v.number() });
+
+/** The parts of an upload or a version that are needed to start its modules. */
+export type Inspected = Pick<
+  Upload,
+  "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules"
+>;
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+  readonly port: number;
+}
+
+export class Prober {
+  readonly #watchdog: Watchdog;
+  #process: Promise<Process> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #idle: NodeJS.Timeout | undefined;
+  #uploads = 0;
+
+  constructor(watchdog: Watchdog) {
+    this.#watchdog = watchdog;
+  }
+
+  /** One after the other. @throws ApiError 10021 if the modules throw, or take longer than a Worker may. */
+  inspect(upload: Inspected): Promise<Inspection> {
+    const turn = this.#last.then(() => this.#inspect(upload));
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#stop();
+  }
+
+  async #inspect(upload: Inspected): Promise<Inspection> {
+    if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
+    if (++this.#uploads % MOST_UPLOADS === 0) await this.#stop();
+    clearTimeout(this.#idle);
+    const process = await this.#running();
+    const abort = new AbortController();
+    try {
+      const result = await Promise.race([
+        this.#ask(process, upload, abort.signal),
+        this.#overtime(process, abort.signal),
+        process.ended.then(() => {
+          throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
+        }),
+      ]);
+      if ("error" in result) throw refused(result.error.replace(/^Failed to start Worker:\n/, ""));
+      return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.message.startsWith("Script startup")) await this.#stop();
+      throw error;
+    } finally {
+      abort.abort();
+      this.#restUntilIdle();
+    }
+  }
+
+  async #ask({ port }: Process, upload: Inspected, signal: AbortSignal): Promise<v.InferOutput<typeof Probed>> {
+    const response = await fetch(`http://127.0.0.1:${port}/`, {
+      method: "POST",
+      signal,
+      body: JSON.stringify({
+        mainModule: upload.mainModule,
+        compatibilityDate: upload.compatibilityDate,
+        compatibilityFlags: upload.compatibilityFlags,
+        vars: Object.fromEntries(
+          upload.bindings.flatMap(({ name, type, text, json }) =>
+            type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
+          ),
+        ),
+        modules: upload.modules.flatMap(({ name, contentType, contents }) => {
+          const type = MODULE_TYPES.get(bareType(contentType));
+          return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
+        }),
+      }),
+    });
+    return v.parse(Probed, await response.json());
+  }
+
+  /** Throws once the modules have had their time. */
+  async #overtime({ child }: Process, signal: AbortSignal): Promise<never> {
+    const began = performance.now();
+    const cpuBefore = cpuMsOf(child.pid);
+    for (;;) {
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => new Promise<never>(() => {}));
+      const clock = performance.now() - began;
+      const now = cpuMsOf(child.pid);
+      const cpu = now === undefined || cpuBefore === undefined ? undefined : now - cpuBefore;
+      if ((cpu === undefined || cpu < STARTUP_LIMIT_MS) && clock < CLOCK_LIMIT_MS) continue;
+      const taken = cpu === undefined ? `${Math.round(clock)} ms` : `${Math.round(cpu)} ms of CPU time`;
+      throw refused(
+        `Script startup exceeded CPU time limit: it took ${taken} and was stopped; a Worker may take ${STARTUP_LIMIT_MS} ms to start. Move work from the top level of the modules into a handler.`,
+      );
+    }
+  }
+
+  #running(): Promise<Process> {
+    if (this.#process !== undefined) return this.#process;
+    const starting = this.#start();
+    this.#process = starting;
+    const forget = () => {
+      if (this.#process === starting) this.#process = undefined;
+    };
+    starting.then(({ ended }) => ended.then(forget), forget);
+    return starting;
+  }
+
+  async #start(): Promise<Process> {
+    const config = path.join(import.meta.dirname, "workers/prober.capnp");
+    const child = spawn(WORKERD, ["serve", "--experimental", "--control-fd=3", config], {
+      stdio: ["ignore", "ignore", "ignore", "pipe"],
+    });
+    const ended = new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
+    this.#watchdog.guard(child);
+    const control = child.stdio[3];
+    const port = control && "read" in control ? await Promise.race([portOf(control), ended, late()]) : undefined;
+    if (port === undefined) {
+      child.kill("SIGKILL");
+      throw new Error("the workerd that starts uploads does not start");
+    }
+    return { child, ended, port };
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#idle);
+    const process = await this.#process?.catch(() => undefined);
+    this.#process = undefined;
+    process?.child.kill("SIGKILL");
+    await process?.ended;
+  }
+
+  #restUntilIdle(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => void this.#stop(), IDLE_MS);
+    this.#idle.unref();
+  }
+}
+
+const refused = (message: string) => new ApiError(400, 10021, message);
+
+const late = () => sleep(READY_LIMIT_MS, undefined, { ref: false });
+
+/** The port that workerd reports once it listens. */
+async function portOf(control: Readable): Promise<number | undefined> {
+  for await (const line of createInterface(control)) {
+    const message = v.safeParse(Listening, JSON.parse(line));
+    if (message.success) return message.output.port;
+  }
+  return undefined;
+}

@@ -1,0 +1,23 @@
+/** What the system tells of a process: its CPU time. Only Linux tells it in files. */
+import { readFileSync } from "node:fs";
+
+/** The kernel counts CPU time for programs in hundredths of a second (USER_HZ). */
+const TICK_MS = 10;
+
+/** Milliseconds of CPU time that the process has used; undefined if it has ended or the system does not tell. */
+export function cpuMsOf(pid: number | undefined): number | undefined {
+  const stat = statOf(pid);
+  // The second field is the program's name in brackets, which may have spaces in it.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user, system] = [Number(fields?.[11]), Number(fields?.[12])];
+  return Number.isFinite(user + system) ? (user + system) * TICK_MS : undefined;
+}
+
+function statOf(pid: number | undefined): string | undefined {
+  if (pid === undefined || process.platform !== "linux") return undefined;
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined;
+  }
+}

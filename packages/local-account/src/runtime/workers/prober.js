@@ -1,0 +1,77 @@
+/**
+ * Finds out what an uploaded bundle exports: starts it in an isolate of its own (a worker loader). It runs in a workerd
+ * of its own too (prober.ts), because nothing else can end a bundle that never stops starting.
+ */
+
+/** The main module in the isolate of a bundle. `{{main}}` is the name of the uploaded main module. */
+const PROBE = `
+import * as bundle from {{main}};
+import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint } from "cloudflare:workers";
+
+const BASES = [["durable-object", DurableObject], ["worker", WorkerEntrypoint], ["workflow", WorkflowEntrypoint]];
+
+function kindOf(value) {
+  for (const [kind, base] of BASES) if (base.isPrototypeOf(value)) return kind;
+  return "function";
+}
+
+function handlersOf(value) {
+  const names = new Set();
+  let object = typeof value === "function" ? value.prototype : value;
+  for (; object && object !== Object.prototype && object !== WorkerEntrypoint.prototype; object = Object.getPrototypeOf(object))
+    for (const [name, { value: member }] of Object.entries(Object.getOwnPropertyDescriptors(object)))
+      if (name !== "constructor" && typeof member === "function") names.add(name);
+  return [...names].sort();
+}
+
+export default {
+  fetch() {
+    const named = {};
+    for (const [name, value] of Object.entries(bundle))
+      if (name !== "default" && typeof value === "function") named[name] = kindOf(value);
+    return Response.json({ handlers: handlersOf(bundle.default), named });
+  },
+};
+`;
+
+const PROBE_NAME = "account:probe.js";
+
+const decode = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const text = (base64) => new TextDecoder().decode(decode(base64));
+
+/** The form in which a worker loader takes a module of each type. */
+const LOADED = {
+  esm: (contents) => ({ js: text(contents) }),
+  cjs: (contents) => ({ cjs: text(contents) }),
+  text: (contents) => ({ text: text(contents) }),
+  data: (contents) => ({ data: decode(contents).buffer }),
+  wasm: (contents) => ({ wasm: decode(contents).buffer }),
+  json: (contents) => ({ json: JSON.parse(text(contents)) }),
+};
+
+/** Starts an uploaded bundle in isolation, and answers with its exports, or why it does not start. */
+async function inspect(request, env) {
+  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = await request.json();
+  const started = performance.now();
+  try {
+    const worker = env.LOADER.load({
+      compatibilityDate,
+      compatibilityFlags,
+      mainModule: PROBE_NAME,
+      modules: {
+        ...Object.fromEntries(modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)])),
+        [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
+      },
+      env: vars,
+      globalOutbound: null,
+    });
+    const code = await (await worker.getEntrypoint().fetch("http://probe/")).json();
+    return Response.json({ code, milliseconds: performance.now() - started });
+  } catch (error) {
+    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+export default {
+  fetch: (request, env) => inspect(request, env),
+};
