@@ -1,0 +1,155 @@
+/**
+ * A stack whose state is in an S3 bucket, as docs/state.md sets it up, with the real CLI in a copy of the project: two
+ * updates at once, a lock that stays behind, an old state that is put back, and a state that is lost. The language host
+ * and the provider are stand-ins. The stack has `protect: false`, so that only the plan stands between a wrong state
+ * and its data.
+ */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import { Terminal } from "../terminal.ts";
+import { Bucket } from "./bucket.ts";
+import { installLanguageHost, installPlugin } from "./plugin/install.ts";
+import { findPulumi } from "./pulumi-cli.ts";
+
+const STACK = "trial";
+const FILE = `Pulumi.${STACK}.yaml`;
+const ADMIN_TOKEN = "an-admin-token-0123456789-abcdef";
+const UP = `npm run -s up -- --stack ${STACK} --yes --skip-preview`;
+const PREVIEW = `npm run -s preview -- --stack ${STACK}`;
+
+const Namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
+
+let bucket: Bucket;
+let account: RunningAccount;
+let proxy: ApiProxy;
+let copy: ProjectCopy;
+let ground: string;
+let env: Readonly<Record<string, string>>;
+
+beforeAll(async () => {
+  ground = mkdtempSync(join(tmpdir(), "durable-stack-state-"));
+  const folder = (name: string) => {
+    mkdirSync(join(ground, name));
+    return join(ground, name);
+  };
+  bucket = await Bucket.open();
+  account = await startAccount({ dir: folder("account"), port: 0, apiPort: 0 });
+  proxy = await startProxy(account.apiUrl);
+  const bin = folder("bin");
+  symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
+  installLanguageHost(bin);
+  const home = folder("home");
+  installPlugin(home);
+  env = {
+    PATH: [bin, process.env.PATH].join(delimiter),
+    PULUMI_HOME: home,
+    PULUMI_BACKEND_URL: bucket.backend,
+    PULUMI_CONFIG_PASSPHRASE: "a phrase of its own",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    AWS_ACCESS_KEY_ID: "key",
+    AWS_SECRET_ACCESS_KEY: "secret",
+    CLOUDFLARE_BASE_URL: proxy.apiUrl,
+    CLOUDFLARE_API_TOKEN: account.token,
+    CLOUDFLARE_ACCOUNT_ID: account.accountId,
+  };
+  copy = new ProjectCopy();
+  copy.write(FILE, copy.read("Pulumi.local.yaml").replace("environmentPrefix: loc-", "environmentPrefix: tri-"));
+  await done("npm run -s build");
+});
+afterAll(async () => {
+  await proxy?.close();
+  await account?.close();
+  await bucket?.close();
+  copy?.remove();
+  rmSync(ground, { recursive: true, force: true });
+});
+
+const line = (command: string) =>
+  `export PATH="${join(copy.root, "node_modules/.bin")}:${env.PATH}"; ${command}`;
+const options = () => {
+  const { PATH: _, ...rest } = env;
+  return { env: rest };
+};
+
+const run = (command: string): Promise<Ended> => copy.run(line(command), options());
+
+/** Runs a command that must succeed, and returns all that it printed. */
+async function done(command: string): Promise<string> {
+  const { code, text } = await run(command);
+  expect(code, text).toBe(0);
+  return text;
+}
+
+/** Runs a command that must be refused, and returns all that it printed. */
+async function refused(command: string): Promise<string> {
+  const { code, text } = await run(command);
+  expect(code, text).not.toBe(0);
+  return text;
+}
+
+/** Adds one to the counter, and returns what it is then. */
+async function count(): Promise<unknown> {
+  const answer = await fetch(`http://127.0.0.1:${account.port}/counter/increment`, { method: "POST" });
+  return answer.json();
+}
+
+/** Changes a setting that makes another version. */
+function capacity(value: number): void {
+  const text = copy.read(FILE);
+  const changed = text.replace(/capacity: "?\d+"?/, `capacity: ${value}`);
+  expect(changed).not.toBe(text);
+  copy.write(FILE, changed);
+}
+
+/** Starts an update in a terminal of its own; `held`: when its upload of a version waits until `release` is called. */
+function heldUp() {
+  const held = Promise.withResolvers<void>();
+  const free = Promise.withResolvers<void>();
+  proxy.intervene = async ({ method, path }) => {
+    if (method !== "POST" || !/\/versions(\?|$)/.test(path)) return undefined;
+    held.resolve();
+    await free.promise;
+    return undefined;
+  };
+  const child = copy.start(line(UP), { ...options(), detached: true });
+  const terminal = new Terminal(child);
+  const release = async () => {
+    proxy.intervene = undefined;
+    free.resolve();
+    await proxy.idle();
+  };
+  return { child, terminal, held: held.promise, release };
+}
+
+/** Where the CLI keeps the stack's state in the bucket. */
+const STATE = `.pulumi/stacks/durable-stack/${STACK}.json`;
+const direct = () => new TestAccount(account);
+const reads = async () =>
+  v
+    .parse(Namespaces, await direct().call("get", "/storage/kv/namespaces"))
+    .find(({ title }) => title === `durable-stack-${STACK}-reads`);
+
+describe("a state in a bucket", () => {
+  it("takes a stack from nothing to an answer, and holds no secret that can be read", async () => {
+    await done(`pulumi stack init ${STACK}`);
+    await done(`printf '${ADMIN_TOKEN}' | pulumi config set --secret adminToken --stack ${STACK}`);
+    expect(await done(`npm run -s up -- --stack ${STACK} --yes`)).toContain("7 created");
+    expect(await count()).toEqual({ count: 1 });
+    expect(await done(UP)).toContain("7 unchanged");
+
+    const keys = await bucket.keys();
+    expect(keys).toContain(STATE);
+    const texts = await Promise.all(keys.map((key) => bucket.read(key)));
+    expect(texts.filter((text) => text.includes(ADMIN_TOKEN))).toEqual([]);
+    expect(copy.read(FILE)).not.toContain(ADMIN_TOKEN);
+    expect(await bucket.keys(".pulumi/locks/")).toEqual([]);
+  });
+});
