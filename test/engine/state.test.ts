@@ -32,6 +32,8 @@ let proxy: ApiProxy;
 let copy: ProjectCopy;
 let ground: string;
 let env: Readonly<Record<string, string>>;
+/** The state after the first update. */
+let old: string;
 
 beforeAll(async () => {
   ground = mkdtempSync(join(tmpdir(), "durable-stack-state-"));
@@ -72,8 +74,7 @@ afterAll(async () => {
   rmSync(ground, { recursive: true, force: true });
 });
 
-const line = (command: string) =>
-  `export PATH="${join(copy.root, "node_modules/.bin")}:${env.PATH}"; ${command}`;
+const line = (command: string) => `export PATH="${join(copy.root, "node_modules/.bin")}:${env.PATH}"; ${command}`;
 const options = () => {
   const { PATH: _, ...rest } = env;
   return { env: rest };
@@ -151,5 +152,109 @@ describe("a state in a bucket", () => {
     expect(texts.filter((text) => text.includes(ADMIN_TOKEN))).toEqual([]);
     expect(copy.read(FILE)).not.toContain(ADMIN_TOKEN);
     expect(await bucket.keys(".pulumi/locks/")).toEqual([]);
+  });
+
+  it("one update at a time: a second one is refused, and told whose the lock is", async () => {
+    old = await bucket.read(STATE);
+    capacity(90);
+    const first = heldUp();
+    await first.held;
+    const second = await refused(UP);
+    expect(second).toContain("the stack is currently locked by 1 lock(s)");
+    expect(second).toMatch(/created by \S+@\S+ \(pid \d+\) at /);
+    await first.release();
+    const text = await first.terminal.printed(() => false);
+    expect(first.child.exitCode, text).toBe(0);
+    expect(await bucket.keys(".pulumi/locks/")).toEqual([]);
+    expect(await done(UP)).toContain("7 unchanged");
+    expect(await count()).toEqual({ count: 2 });
+  });
+
+  it("an update that is killed leaves its lock; after `pulumi cancel` the next one completes it", async () => {
+    capacity(80);
+    const killed = heldUp();
+    await killed.held;
+    if (killed.child.pid === undefined) throw new Error("it has no process");
+    process.kill(-killed.child.pid, "SIGKILL");
+    await killed.terminal.printed(() => false);
+    await killed.release();
+    expect(await refused(UP)).toContain("the stack is currently locked by 1 lock(s)");
+    expect(await bucket.keys(".pulumi/locks/")).toHaveLength(1);
+    // Whoever only looks is not kept waiting.
+    expect(await done(PREVIEW)).toContain("1 to create");
+    await done(`pulumi cancel ${STACK} --yes`);
+    await done(UP);
+    expect(await done(UP)).toContain("7 unchanged");
+    expect(await count()).toEqual({ count: 3 });
+  });
+});
+
+describe("an old state that is put back", () => {
+  it("loses nothing: the plan goes by the account, and the release becomes a version once more", async () => {
+    const before = await reads();
+    await bucket.write(STATE, old);
+    proxy.takeWrites();
+    const preview = await done(PREVIEW);
+    expect(preview).toMatch(/before: version 4 .* 100 %/);
+    expect(preview).toContain("the release becomes a version once more: the state does not have its version");
+    expect(proxy.takeWrites()).toEqual([]);
+    await done(UP);
+    expect(proxy.takeWrites()).toEqual([
+      expect.stringMatching(/^POST .*\/versions\?deploy=false$/),
+      expect.stringMatching(/^POST .*\/deployments$/),
+    ]);
+    expect(await reads()).toEqual(before);
+    expect(await count()).toEqual({ count: 4 });
+    expect(await done(UP)).toContain("7 unchanged");
+  });
+
+  it("from before its KV namespace was made anew, is refused until a refresh", async () => {
+    const before = await reads();
+    const kept = await bucket.read(STATE);
+    await direct().call("delete", `/storage/kv/namespaces/${before?.id}`);
+    await done(`${UP} --refresh`);
+    const after = await reads();
+    expect(after?.id).not.toBe(before?.id);
+    await direct().sdk.kv.namespaces.values.update("kept", {
+      account_id: account.accountId,
+      namespace_id: after?.id ?? "",
+      value: "yes",
+    });
+    await bucket.write(STATE, kept);
+    for (const command of [PREVIEW, UP]) {
+      proxy.takeWrites();
+      const text = await refused(command);
+      expect(text).toMatch(
+        /\[storage_made_anew\] READS: the state of trial has the KV namespace .*an old state\. Fix: /,
+      );
+      expect(text).toContain(`pulumi refresh --stack ${STACK}`);
+      expect(proxy.takeWrites()).toEqual([]);
+    }
+    await done(`pulumi refresh --stack ${STACK} --yes`);
+    expect(await done(UP)).toMatch(
+      /takes over KV namespace durable-stack-trial-reads.*versions of this stack are bound to it/,
+    );
+    expect(
+      await direct()
+        .sdk.kv.namespaces.values.get("kept", { account_id: account.accountId, namespace_id: after?.id ?? "" })
+        .then((value) => value.text()),
+    ).toBe("yes");
+    expect(await reads()).toEqual(after);
+    expect(await done(UP)).toContain("7 unchanged");
+  });
+});
+
+describe("a state that is lost", () => {
+  it("is rebuilt by npm run recover", async () => {
+    await bucket.empty();
+    const before = await reads();
+    const recover = `npm run -s recover -- --stack ${STACK} --yes`;
+    expect(await refused(recover)).toContain(`make it again: \`pulumi stack init ${STACK}\``);
+    // The settings file has the salt of the passphrase, so the secrets in it can be read as before.
+    await done(`pulumi stack init ${STACK}`);
+    expect(await done(recover)).toContain(`The state of ${STACK} has its resources again`);
+    expect(await reads()).toEqual(before);
+    expect(await done(UP)).toContain("7 unchanged");
+    expect(await count()).toEqual({ count: 5 });
   });
 });
