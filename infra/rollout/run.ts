@@ -73,6 +73,12 @@ class Rollout {
     }
     const { rolloutSteps: steps } = open.settings;
     say(`${nameOf(preview)} of ${stack}, beside ${stableOf(preview).name}`);
+    // Better to hear now than in the middle that the metrics cannot be read.
+    if (steps.some(({ minutes }) => minutes > 0)) {
+      const { accountId, workerName: script } = open.settings;
+      const window = { accountId, script, from: Date.now() - 60_000, to: Date.now() };
+      await numbersOf(open.api, window, stableOf(preview).versionId);
+    }
     for (const step of steps.slice(indexAt(steps, shareIn(preview)))) {
       const end = await this.#step(step, steps);
       if (end !== undefined) return end;

@@ -72,12 +72,13 @@ describe.each(files)("$name", ({ name, text }) => {
       const [attested, unpacked, deployed] = [
         at(/gh attestation verify/),
         at(/unpack .*--digest/),
-        at(/pulumi\/actions@/),
+        at(/npm run -s (up|promote) /),
       ];
       expect(attested).toBeGreaterThan(0);
       expect(unpacked).toBeGreaterThan(attested);
       expect(deployed).toBeGreaterThan(unpacked);
-      expect(order.at(-1)).toContain("smoke");
+      expect(order.at(-2)).toContain("smoke");
+      expect(order.at(-1)).toContain("GITHUB_STEP_SUMMARY");
     }
   });
 });

@@ -1,0 +1,138 @@
+/**
+ * Staging and production for a test: two local accounts and one state backend, in a copy of the project, driven by the
+ * commands that a person or a CI job runs. The language host and the provider are stand-ins.
+ */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { installLanguageHost, installPlugin } from "./plugin/install.ts";
+import { findPulumi } from "./pulumi-cli.ts";
+
+const STACKS = ["staging", "production"] as const;
+export type Stack = (typeof STACKS)[number];
+
+export const ADMIN_TOKENS = {
+  staging: "a-token-of-staging-0123456789",
+  production: "a-token-of-production-0123456789",
+} as const;
+
+type Variables = Readonly<Record<string, string>>;
+
+export class TwoAccounts {
+  readonly copy = new ProjectCopy();
+  readonly #ground = mkdtempSync(join(tmpdir(), "durable-stack-two-"));
+  readonly #accounts = new Map<Stack, RunningAccount>();
+  #env: Variables = {};
+
+  /** Starts both, and makes the project a repository with one commit and a stack in each account. */
+  static async start(): Promise<TwoAccounts> {
+    const two = new TwoAccounts();
+    const bin = two.folder("bin");
+    symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
+    installLanguageHost(bin);
+    const home = two.folder("home");
+    installPlugin(home);
+    two.#env = {
+      PATH: [bin, process.env.PATH].join(delimiter),
+      PULUMI_HOME: home,
+      PULUMI_BACKEND_URL: `file://${two.folder("state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "phrase",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    };
+    for (const stack of STACKS) await two.#open(stack);
+    two.copy.commit("v1");
+    for (const stack of STACKS) await two.done(`pulumi stack init ${stack}`);
+    return two;
+  }
+
+  async #open(stack: Stack): Promise<void> {
+    const account = await startAccount({ dir: this.folder(stack), port: 0, apiPort: 0, onLog: () => {} });
+    this.#accounts.set(stack, account);
+    const own = [
+      `  accountId: "${account.accountId}"`,
+      `  cloudflare:baseUrl: ${account.apiUrl}`,
+      `  cloudflare:apiToken: ${account.token}`,
+      "  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100, smoke: true }]",
+    ];
+    const file = `Pulumi.${stack}.yaml`;
+    const text = this.copy.read(file).replace("soakMinutes: 30", "soakMinutes: 60");
+    this.copy.write(file, `${text}${own.join("\n")}\n`);
+  }
+
+  /** A new folder beside the copy. */
+  folder(name: string): string {
+    const path = join(this.#ground, name);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** A setting of production, as the CLI may have written it. */
+  soak(minutes: number): void {
+    const settings = this.copy.read("Pulumi.production.yaml");
+    this.copy.write("Pulumi.production.yaml", settings.replace(/soakMinutes: "?\d+"?/, `soakMinutes: ${minutes}`));
+  }
+
+  run(command: string, more: Variables = {}): Promise<Ended> {
+    return this.copy.run(this.#line(command), this.#options(more));
+  }
+
+  /** Starts a command in a process group of its own. */
+  start(command: string, more: Variables = {}) {
+    return this.copy.start(this.#line(command), { ...this.#options(more), detached: true });
+  }
+
+  /** Runs a command that must succeed. @throws Error with what it printed. */
+  async done(command: string, more?: Variables): Promise<string> {
+    const { code, text } = await this.run(command, more);
+    if (code !== 0) throw new Error(`${command} ended with ${code}:\n${text}`);
+    return text;
+  }
+
+  // Set in the command, because the copy puts its own programs in front of the PATH it gets.
+  #line(command: string): string {
+    return `export PATH="${join(this.copy.root, "node_modules/.bin")}:${this.#env.PATH}"; ${command}`;
+  }
+
+  #options(more: Variables): { readonly env: Variables } {
+    const { PATH: _, ...env } = { ...this.#env, ...more };
+    return { env };
+  }
+
+  /** Puts a program in front of all others. */
+  install(name: string, source: string): void {
+    const [bin = ""] = (this.#env.PATH ?? "").split(delimiter);
+    symlinkSync(source, join(bin, name));
+  }
+
+  urlOf(stack: Stack): string {
+    return `http://127.0.0.1:${this.#accounts.get(stack)?.port}/`;
+  }
+
+  up(stack: Stack): Promise<string> {
+    return this.done(`npm run -s up -- --stack ${stack} --yes --skip-preview`, { ADMIN_TOKEN: ADMIN_TOKENS[stack] });
+  }
+
+  /** What `/health` answers; the status where it answers with an error. */
+  async health(stack: Stack): Promise<unknown> {
+    const response = await fetch(new URL("/health", this.urlOf(stack)));
+    return response.ok ? response.json() : response.status;
+  }
+
+  /** What the account says of a stack's versions. */
+  async versions(stack: Stack): Promise<string> {
+    const { apiUrl, accountId, token } = this.#accounts.get(stack) ?? { apiUrl: "", accountId: "", token: "" };
+    const answer = await fetch(`${apiUrl}/accounts/${accountId}/workers/scripts/durable-stack-${stack}/versions`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return answer.text();
+  }
+
+  async close(): Promise<void> {
+    for (const account of this.#accounts.values()) await account.close();
+    this.copy.remove();
+    rmSync(this.#ground, { recursive: true, force: true });
+  }
+}
