@@ -24,6 +24,8 @@ const ADMIN_TOKEN = "an-admin-token-0123456789-abcdef";
 const UP = `npm run -s up -- --stack ${STACK} --yes --skip-preview`;
 const PREVIEW = `npm run -s preview -- --stack ${STACK}`;
 
+type Variables = Readonly<Record<string, string>>;
+
 const Namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
 
 let bucket: Bucket;
@@ -31,9 +33,9 @@ let account: RunningAccount;
 let proxy: ApiProxy;
 let copy: ProjectCopy;
 let ground: string;
-let env: Readonly<Record<string, string>>;
-/** The state after the first update. */
-let old: string;
+let env: Variables;
+/** A file for the state as it is after the first update. */
+let backup: string;
 
 beforeAll(async () => {
   ground = mkdtempSync(join(tmpdir(), "durable-stack-state-"));
@@ -41,6 +43,7 @@ beforeAll(async () => {
     mkdirSync(join(ground, name));
     return join(ground, name);
   };
+  backup = join(ground, "backup.json");
   bucket = await Bucket.open();
   account = await startAccount({ dir: folder("account"), port: 0, apiPort: 0 });
   proxy = await startProxy(account.apiUrl);
@@ -58,6 +61,7 @@ beforeAll(async () => {
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     AWS_ACCESS_KEY_ID: "key",
     AWS_SECRET_ACCESS_KEY: "secret",
+    AWS_RESPONSE_CHECKSUM_VALIDATION: "when_required",
     CLOUDFLARE_BASE_URL: proxy.apiUrl,
     CLOUDFLARE_API_TOKEN: account.token,
     CLOUDFLARE_ACCOUNT_ID: account.accountId,
@@ -75,16 +79,16 @@ afterAll(async () => {
 });
 
 const line = (command: string) => `export PATH="${join(copy.root, "node_modules/.bin")}:${env.PATH}"; ${command}`;
-const options = () => {
-  const { PATH: _, ...rest } = env;
+const options = (more: Variables = {}) => {
+  const { PATH: _, ...rest } = { ...env, ...more };
   return { env: rest };
 };
 
-const run = (command: string): Promise<Ended> => copy.run(line(command), options());
+const run = (command: string, more: Variables = {}): Promise<Ended> => copy.run(line(command), options(more));
 
 /** Runs a command that must succeed, and returns all that it printed. */
-async function done(command: string): Promise<string> {
-  const { code, text } = await run(command);
+async function done(command: string, more?: Variables): Promise<string> {
+  const { code, text } = await run(command, more);
   expect(code, text).toBe(0);
   return text;
 }
@@ -142,7 +146,10 @@ describe("a state in a bucket", () => {
   it("takes a stack from nothing to an answer, and holds no secret that can be read", async () => {
     await done(`pulumi stack init ${STACK}`);
     await done(`printf '${ADMIN_TOKEN}' | pulumi config set --secret adminToken --stack ${STACK}`);
-    expect(await done(`npm run -s up -- --stack ${STACK} --yes`)).toContain("7 created");
+    const up = await done(`npm run -s up -- --stack ${STACK} --yes`);
+    expect(up).toContain("7 created");
+    // Without AWS_RESPONSE_CHECKSUM_VALIDATION every read warns of a checksum that the server does not send.
+    expect(up).not.toContain("checksum");
     expect(await count()).toEqual({ count: 1 });
     expect(await done(UP)).toContain("7 unchanged");
 
@@ -155,7 +162,7 @@ describe("a state in a bucket", () => {
   });
 
   it("one update at a time: a second one is refused, and told whose the lock is", async () => {
-    old = await bucket.read(STATE);
+    await done(`pulumi stack export --stack ${STACK} --file ${backup}`);
     capacity(90);
     const first = heldUp();
     await first.held;
@@ -166,7 +173,6 @@ describe("a state in a bucket", () => {
     const text = await first.terminal.printed(() => false);
     expect(first.child.exitCode, text).toBe(0);
     expect(await bucket.keys(".pulumi/locks/")).toEqual([]);
-    expect(await done(UP)).toContain("7 unchanged");
     expect(await count()).toEqual({ count: 2 });
   });
 
@@ -192,7 +198,7 @@ describe("a state in a bucket", () => {
 describe("an old state that is put back", () => {
   it("loses nothing: the plan goes by the account, and the release becomes a version once more", async () => {
     const before = await reads();
-    await bucket.write(STATE, old);
+    await done(`pulumi stack import --stack ${STACK} --file ${backup}`);
     proxy.takeWrites();
     const preview = await done(PREVIEW);
     expect(preview).toMatch(/before: version 4 .* 100 %/);
@@ -210,7 +216,12 @@ describe("an old state that is put back", () => {
 
   it("from before its KV namespace was made anew, is refused until a refresh", async () => {
     const before = await reads();
-    const kept = await bucket.read(STATE);
+    const [last = ""] = (await bucket.keys(".pulumi/history/"))
+      .filter((key) => key.endsWith(".checkpoint.json"))
+      .toSorted()
+      .reverse();
+    const kept = await bucket.read(last);
+    expect(kept).toContain(before?.id);
     await direct().call("delete", `/storage/kv/namespaces/${before?.id}`);
     await done(`${UP} --refresh`);
     const after = await reads();
@@ -256,5 +267,29 @@ describe("a state that is lost", () => {
     expect(await reads()).toEqual(before);
     expect(await done(UP)).toContain("7 unchanged");
     expect(await count()).toEqual({ count: 5 });
+  });
+
+  it("so is one whose passphrase is lost: in another folder of the bucket, with new secrets", async () => {
+    const text = copy.read(FILE);
+    const another = {
+      PULUMI_BACKEND_URL: bucket.backend.replace("?", "/second?"),
+      PULUMI_CONFIG_PASSPHRASE: "another phrase",
+    };
+    expect(
+      (
+        await run(`pulumi config get adminToken --stack ${STACK}`, {
+          ...another,
+          ...{ PULUMI_BACKEND_URL: bucket.backend },
+        })
+      ).text,
+    ).toContain("incorrect passphrase");
+    const without = text.replace(/^encryptionsalt: .*\n/m, "").replace(/^ +\S*adminToken:\n +secure: .*\n/m, "");
+    expect(without).not.toMatch(/secure:|encryptionsalt/);
+    copy.write(FILE, without);
+    await done(`pulumi stack init ${STACK}`, another);
+    await done(`printf '${ADMIN_TOKEN}-new' | pulumi config set --secret adminToken --stack ${STACK}`, another);
+    await done(`npm run -s recover -- --stack ${STACK} --yes`, another);
+    expect(await count()).toEqual({ count: 6 });
+    expect(await done(UP, another)).toContain("7 unchanged");
   });
 });
