@@ -74,9 +74,8 @@ async function madeAnew(
   const { boundTo, what } = KINDS[kind];
   const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
   if (kind === "r2" || typeof id !== "string" || bound === undefined || bound === id) return undefined;
-  const all = await thereOf({ kind }, reads, []);
-  const now = all?.find((one) => one.id === bound);
-  if (!now || all?.some((one) => one.id === id)) return undefined;
+  const now = inPlaceOf(id, bound, await thereOf({ kind }, reads, []));
+  if (!now) return undefined;
   const { stack } = settings;
   return {
     code: "storage_made_anew",
@@ -88,6 +87,16 @@ async function madeAnew(
         : `\`pulumi refresh --stack ${stack}\` takes it out of the state; the next \`up\``
     } takes over what is there, with what is in it.`,
   };
+}
+
+/** Which of `all` has taken the place of `id`: the one that is `bound`, where `id` is gone. Undefined: none, or nobody can tell. */
+export function inPlaceOf<One extends { readonly id: string }>(
+  id: string,
+  bound: string,
+  all: readonly One[] | undefined,
+): One | undefined {
+  if (id === bound || !all || all.some((one) => one.id === id)) return undefined;
+  return all.find((one) => one.id === bound);
 }
 
 /** The newest version's binding of a name. */
