@@ -7,7 +7,7 @@
  * looks at every resource first (as `up --refresh` does), so that what somebody deleted comes back.
  */
 import { isDeepStrictEqual } from "node:util";
-import { type Api, Refusal } from "../provider/api.ts";
+import { type Api, ApiError } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { type Context, check, difference, imported, type Kind, replaces } from "../provider/kind.ts";
 import { object, type Properties, pick } from "../provider/values.ts";
@@ -153,7 +153,7 @@ export class Steps {
       this.#state.put(wanted.entry(id), leftover);
       return { id, state, done };
     } catch (error) {
-      if (error instanceof Refusal && error.status !== undefined && error.status < 500) this.#state.refuse(wanted.urn);
+      if (error instanceof ApiError && error.status !== undefined && error.status < 500) this.#state.refuse(wanted.urn);
       throw error;
     }
   }

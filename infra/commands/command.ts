@@ -4,9 +4,6 @@ import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
-/** Why a command did nothing: a line for a person. */
-export class Refused extends UserError {}
-
 export interface StackCommandOptions {
   readonly stack: string;
   readonly dir: string;
@@ -46,14 +43,14 @@ export function failed(error: unknown): void {
   process.exitCode = BUG;
 }
 
-/** Asks before `what` is done. @throws Refused when the answer is no, or nobody is there to answer. */
+/** Asks before `what` is done. @throws UserError when the answer is no, or nobody is there to answer. */
 export async function confirm(what: string, yes: boolean): Promise<void> {
   if (yes) return;
-  if (!process.stdin.isTTY) throw new Refused(`${what}: nobody is there to confirm it. Add --yes.`);
+  if (!process.stdin.isTTY) throw new UserError(`${what}: nobody is there to confirm it. Add --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await terminal.question(`${what}? [y/N] `);
   terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Refused("Nothing was changed.");
+  if (!/^y(es)?$/i.test(answer.trim())) throw new UserError("Nothing was changed.");
 }
 
 /** Lines of cells, each column as wide as its widest cell. */

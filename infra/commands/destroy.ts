@@ -13,7 +13,8 @@ import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
-import { confirm, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -26,16 +27,16 @@ const command = onStack(new Command("npm run destroy --"))
 
 async function destroy({ stack: name, dir, yes = false }: Options): Promise<void> {
   if (name === LOCAL) {
-    throw new Refused(
+    throw new UserError(
       `The stack ${LOCAL} goes with its account: \`npm start -- --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
     );
   }
   const { lost, obstacles } = await planOf(openStack(name, { dir }));
   console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
-  if (obstacles.length > 0) throw new Refused(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
+  if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   await confirm(`Delete all of it`, yes);
   if (runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) !== 0)
-    throw new Refused("Not all of it is deleted. Correct what is above, then run the same command again.");
+    throw new UserError("Not all of it is deleted. Correct what is above, then run the same command again.");
 }
 
 /** Reads the state and the account; sends nothing. */
@@ -44,7 +45,7 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan
   const known = knownOf(resources);
   const worker = known.get("Worker", LOGICAL.worker);
   if (!worker) {
-    throw new Refused(
+    throw new UserError(
       `The state of ${name} has no Worker: \`pulumi destroy\` would leave it in the account. Where the state was lost: npm run recover -- --stack ${name}`,
     );
   }

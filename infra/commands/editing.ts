@@ -7,7 +7,8 @@ import { type Deployed, releasedReasons } from "../init/released.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
 import { appliesHere, isApplied } from "../stack/settings-file.ts";
-import { Refused, table } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { table } from "./command.ts";
 
 const LOCAL_DIR = ".local";
 
@@ -37,7 +38,7 @@ export const deployed = (): Deployed => ({
 /** Why the history may be known somewhere, in words; none: nothing was released. */
 export const released = (): readonly string[] => releasedReasons(deployed(), files);
 
-/** Shows the changes and makes them, unless it is only tried. @throws Refused where something is not committed. */
+/** Shows the changes and makes them, unless it is only tried. @throws UserError where something is not committed. */
 export function make(changes: readonly Change[], dryRun: boolean): void {
   if (!dryRun) wantClean();
   console.log(table(changes.map(({ path, what }) => [path, what.join("; ")])));
@@ -51,7 +52,7 @@ function wantClean(): void {
   if (open.length === 0) return;
   const more = open.length > 5 ? [`  and ${open.length - 5} more`] : [];
   const shown = [...open.slice(0, 5).map((line) => `  ${line}`), ...more].join("\n");
-  throw new Refused(
+  throw new UserError(
     `Nothing was changed: there are changes that are not committed.\n${shown}\nCommit them first, so that you can tell them from what this command does. --dry-run shows that without doing it.`,
   );
 }

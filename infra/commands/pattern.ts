@@ -11,7 +11,8 @@ import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
-import { Refused, runCommand, table } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { runCommand, table } from "./command.ts";
 import { files, make, paths, released, tidy } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
@@ -42,7 +43,7 @@ program
   .action(() => {
     const problems = problemsOf(patterns, seenIn(ROOT));
     if (problems.length > 0) {
-      throw new Refused(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
+      throw new UserError(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
     }
     const count: number = patterns.length;
     console.log(`${count === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
@@ -58,7 +59,7 @@ program
     const { CONFIG_KEYS } = await import("../stack/config.ts");
     const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
     const obstacle = obstacleToName(name, project, files);
-    if (obstacle !== undefined) throw new Refused(`Nothing was changed. ${obstacle}`);
+    if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);
     const { className, folder } = addPattern(draft, name, project);
     make(draft.changes, dryRun);
@@ -81,7 +82,7 @@ program
   .action((names: readonly string[], { dryRun }: { readonly dryRun: boolean }) => {
     const folders = [...new Set(names)];
     const obstacles = obstaclesToRemoval(folders, { patterns });
-    if (obstacles.length) throw new Refused(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
+    if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
     const draft = new Draft(files);
     const reasons = released();
     const project = { patterns, migrations, stacks: stackNames(ROOT), paths: paths(), released: reasons };

@@ -19,7 +19,8 @@ import type { Environment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { confirm, httpUrl, Refused, runCommand } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { confirm, httpUrl, runCommand } from "./command.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 interface Options {
@@ -67,12 +68,12 @@ function sourceEnvironment(env: Environment): Environment {
 
 async function promote(options: Options): Promise<void> {
   const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
-  if (from === to) throw new Refused(`--from and --to are both ${from}: name two stacks.`);
+  if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
   const env = sourceEnvironment(process.env);
   const [source, target] = [openStack(from, { dir, env }), openStack(to, { dir })];
   const release = readRelease(releaseDir(target.settings));
   if (options.digest !== undefined && options.digest !== release.digest) {
-    throw new Refused(
+    throw new UserError(
       `${target.settings.release} is not the release that is expected: its digest is ${release.digest}, not ${options.digest}.`,
     );
   }
@@ -88,7 +89,7 @@ async function promote(options: Options): Promise<void> {
   const preview = await previewStack(target, release, migrations, { dir, env });
   const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
   if (all.length > 0) {
-    throw new Refused([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
+    throw new UserError([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
   }
   for (const finding of preview.warnings) console.log(describe(finding));
   rehearse(preview, to);
@@ -111,7 +112,7 @@ async function promote(options: Options): Promise<void> {
   process.exitCode = EXIT[end];
 }
 
-/** Rehearses a change of classes or tables over what the target serves, with its settings. @throws Refused where it fails. */
+/** Rehearses a change of classes or tables over what the target serves, with its settings. @throws UserError where it fails. */
 function rehearse({ plan, live, release }: Preview, stack: string): void {
   const serving = live.versions.find(({ versionId }) => versionId === live.serving[0]?.versionId);
   if (!serving) return;
@@ -119,7 +120,7 @@ function rehearse({ plan, live, release }: Preview, stack: string): void {
   if (!plan.changesLifecycle && !changesTables) return;
   const commit = serving.commit?.replace(/-dirty$/, "");
   if (commit === undefined) {
-    throw new Refused(
+    throw new UserError(
       `The release changes classes or tables, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand and deploy with \`npm run up -- --stack ${stack}\`.`,
     );
   }
@@ -128,7 +129,7 @@ function rehearse({ plan, live, release }: Preview, stack: string): void {
     cwd: ROOT,
     stdio: "inherit",
   });
-  if (status !== 0) throw new Refused(`The rehearsal failed: ${stack} was left as it is.`);
+  if (status !== 0) throw new UserError(`The rehearsal failed: ${stack} was left as it is.`);
 }
 
 function override(text: string, before: Overrides): Overrides {

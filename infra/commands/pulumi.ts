@@ -8,7 +8,8 @@ import { cliLocal } from "../apply/cli-local.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { ROOT } from "../release/root.ts";
 import { LOCAL } from "../stack/project.ts";
-import { orFail, Refused } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { orFail } from "./command.ts";
 import { bareName, pulumiLine, withOptions } from "./pulumi-line.ts";
 
 const [command = "", ...options] = process.argv.slice(2);
@@ -20,7 +21,7 @@ await orFail(async () => {
     return;
   }
   if (!stack) {
-    throw new Refused(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
+    throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
   if (bareName(stack) !== LOCAL) {
     process.exitCode = runPulumi([command, ...withOptions(rest, "--stack", stack)], ROOT);

@@ -18,7 +18,8 @@ import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { appliesHere } from "../stack/settings-file.ts";
-import { confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { confirm, onStack, runCommand, type StackCommandOptions, table } from "./command.ts";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -35,7 +36,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   const stack = openStack(name, { dir });
   const here = name === LOCAL && appliesHere(dir);
   if (name === LOCAL && !here) {
-    throw new Refused(
+    throw new UserError(
       `What is in ${dir} was deployed by the Pulumi CLI. Its next update takes over what its state does not have: npm run preview -- --stack ${LOCAL} shows it.`,
     );
   }
@@ -49,7 +50,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   await confirm(`Take this over into the state of ${name}, and update the stack`, yes);
   const updated = await update(name, dir, here);
   if (!updated || !stateOf(openStack(name, { dir }), here).get("Worker", LOGICAL.worker)) {
-    throw new Refused(
+    throw new UserError(
       "The update failed. What it took over stays as it is: correct what is above, then run the same command again.",
     );
   }
@@ -60,11 +61,11 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
 const stateOf = ({ name, known }: OpenStack, here: boolean): Known =>
   here ? (known ?? Known.of([])) : knownOf(engineResources(name));
 
-/** @throws Refused where there is nothing to recover, or it is not provably this stack's. */
+/** @throws UserError where there is nothing to recover, or it is not provably this stack's. */
 function refuseUnlessLost(name: string, { errors, identity, claims }: Preview): void {
-  if (errors.length > 0) throw new Refused(`Nothing was sent.\n${errors.map(describe).join("\n")}`);
+  if (errors.length > 0) throw new UserError(`Nothing was sent.\n${errors.map(describe).join("\n")}`);
   if (claims.found.length === 0) {
-    throw new Refused(
+    throw new UserError(
       identity.inState
         ? `The state of ${name} is not lost: it has all that the account has of this stack. Nothing was sent.`
         : `The account has nothing of ${name}: there is nothing to recover, and \`up\` makes all of it. Nothing was sent.`,
@@ -72,7 +73,7 @@ function refuseUnlessLost(name: string, { errors, identity, claims }: Preview): 
   }
   const unproven = claims.found.filter(({ because }) => because === ADOPTED).map(({ what }) => what);
   if (unproven.length > 0) {
-    throw new Refused(
+    throw new UserError(
       `Only \`adopt: true\` says that these are this stack's: ${unproven.join(", ")}. Nothing was sent. To take over what something else made: docs/adopt.md.`,
     );
   }

@@ -8,7 +8,8 @@ import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { describeSource } from "../release/source.ts";
 import { type Files, packed, unpacked } from "../release/tarball.ts";
 import { writeRelease } from "../release/write.ts";
-import { Refused, runCommand } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { runCommand } from "./command.ts";
 
 const FOLDER = relative(ROOT, RELEASE_DIR);
 
@@ -52,13 +53,13 @@ function expecting(command: Command): Command {
   return command.option("--digest <sha256>", "the digest that it must have");
 }
 
-/** A release that is whole, and the one that is expected. @throws Refused where it is another. */
+/** A release that is whole, and the one that is expected. @throws UserError where it is another. */
 function checked(from: string, { digest }: Expected): { readonly manifest: Manifest; readonly files: Files } {
   const path = resolve(ROOT, from);
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   const { manifest, files } = isFile ? filesOf(path, unpacked(path)) : readFiles(path);
   if (digest === undefined || digest === manifest.digest) return { manifest, files };
-  throw new Refused(`${from} is not the release that is expected: its digest is ${manifest.digest}, not ${digest}.`);
+  throw new UserError(`${from} is not the release that is expected: its digest is ${manifest.digest}, not ${digest}.`);
 }
 
 function summary(manifest: Manifest): string {

@@ -16,7 +16,8 @@ import { ROOT } from "../release/root.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { age, confirm, onStack, Refused, runCommand, type StackCommandOptions, table } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, table } from "./command.ts";
 
 const PIN = "pin";
 
@@ -53,14 +54,14 @@ async function rollback(options: Options): Promise<void> {
   }
   if (options.unpin) return unpin(stack, options);
   if (live.serving.length === 0)
-    throw new Refused(`${workerName} has never been deployed: there is nothing to go back to.`);
+    throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
   const to = options.to ?? previous(live, await stack.reads.deployments(workerName));
   if (to === undefined) {
-    throw new Refused(`${workerName} has no earlier version that can serve again.\n\n${listing(stack, live)}`);
+    throw new UserError(`${workerName} has no earlier version that can serve again.\n\n${listing(stack, live)}`);
   }
   const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
-  if (obstacle) throw new Refused(`${describe(obstacle)}\n\n${listing(stack, live)}`);
+  if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
   if (pin === to && live.serving.length === 1 && live.serving[0]?.number === to) {
     console.log(`Version ${to} has all traffic already, and ${stack.name} is pinned to it.`);
     return;
@@ -74,7 +75,7 @@ async function rollback(options: Options): Promise<void> {
   const updated = await update(stack.name, options.dir);
   const { serving } = await readWorker(stack.reads, workerName);
   if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
-    throw new Refused(
+    throw new UserError(
       `Version ${to} does not have all traffic: the update failed. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to undo it.`,
     );
   }
@@ -94,7 +95,7 @@ async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<v
   if (await update(stack.name, dir))
     console.log(`${stack.name} is not pinned any more; its release has its traffic again.`);
   else
-    throw new Refused(
+    throw new UserError(
       `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then run \`up\` again.`,
     );
 }

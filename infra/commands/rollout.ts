@@ -14,7 +14,8 @@ import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { age, confirm, httpUrl, onStack, Refused, runCommand, type StackCommandOptions } from "./command.ts";
+import { UserError } from "../stack/user-error.ts";
+import { age, confirm, httpUrl, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 const ROLLOUT = "rollout";
@@ -93,14 +94,14 @@ function percent(text: string): number {
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
   const { name, settings, reads } = openStack(options.stack, { dir });
   if (settings.pin > 0) {
-    throw new Refused(
+    throw new UserError(
       `${name} is pinned to version ${settings.pin}: a rollout has no effect. Release it first: npm run rollback -- --stack ${name} --unpin`,
     );
   }
   const live = await readWorker(reads, settings.workerName);
   const before = statusLine(settings, live);
   if (live.serving.length < 2) {
-    throw new Refused(
+    throw new UserError(
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
@@ -108,7 +109,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
   const file = settingsFile(name, dir);
   changeSetting(file, ROLLOUT, share);
   if (!(await update(name, dir))) {
-    throw new Refused(
+    throw new UserError(
       `The update failed. ${ROLLOUT} is ${share} in ${file}: run the same command again to complete it.`,
     );
   }

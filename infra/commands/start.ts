@@ -8,8 +8,9 @@ import * as v from "valibot";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
+import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
-import { failed, orFail, Refused, runCommand } from "./command.ts";
+import { failed, orFail, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
@@ -193,12 +194,12 @@ async function fireCron(dir: string, worker: string, cron: string | undefined): 
   });
   const { result, errors } = v.parse(Fired, await response.json());
   for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
-  if (errors.length > 0) throw new Refused(errors.map(({ message }) => message).join("\n"));
+  if (errors.length > 0) throw new UserError(errors.map(({ message }) => message).join("\n"));
 }
 
-/** The account that runs on a directory. @throws Refused saying how to start one. */
+/** The account that runs on a directory. @throws UserError saying how to start one. */
 function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
   const address = runningAccount(dir);
   if (address) return address;
-  throw new Refused(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
+  throw new UserError(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
 }

@@ -3,7 +3,7 @@
  * the types of `@pulumi/cloudflare` promise, and both are checked here.
  */
 import * as v from "valibot";
-import { type Api, at, Refusal } from "../provider/api.ts";
+import { type Api, ApiError, at } from "../provider/api.ts";
 import { ask } from "../provider/functions.ts";
 import { issueLines } from "../stack/issues.ts";
 
@@ -280,7 +280,7 @@ export class Reads {
     try {
       return this.#api && (await read(this.#api));
     } catch (error) {
-      if (error instanceof Refusal) return undefined;
+      if (error instanceof ApiError) return undefined;
       throw error;
     }
   }

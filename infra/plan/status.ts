@@ -3,7 +3,7 @@
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
-import { Refusal } from "../provider/api.ts";
+import { ApiError } from "../provider/api.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { notServed } from "../release/served.ts";
@@ -119,7 +119,7 @@ async function promotion(
     );
     return notServed(from, release, served?.digest === undefined ? undefined : { digest: served.digest, share });
   } catch (error) {
-    if (!(error instanceof StackUnavailable || error instanceof Refusal)) throw error;
+    if (!(error instanceof StackUnavailable || error instanceof ApiError)) throw error;
     return [
       {
         code: "promotion_unchecked",

@@ -1,10 +1,10 @@
 /** Why an account cannot be read, in words: without a plan, nothing is sent. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import { Refusal } from "../provider/api.ts";
+import { ApiError } from "../provider/api.ts";
 
 /** The finding about a read that failed; undefined where the error is something else, and a bug. */
 export function unreadable(accountId: string, error: unknown): Finding | undefined {
-  if (!(error instanceof Refusal)) return undefined;
+  if (!(error instanceof ApiError)) return undefined;
   return {
     code: "account_unreadable",
     subject: `account ${accountId}`,
@@ -13,9 +13,9 @@ export function unreadable(accountId: string, error: unknown): Finding | undefin
   };
 }
 
-const firstLine = ({ message }: Refusal) => (message.split("\n")[0] ?? "").replace(/\.$/, "");
+const firstLine = ({ message }: ApiError) => (message.split("\n")[0] ?? "").replace(/\.$/, "");
 
-function fixOf({ status }: Refusal): string {
+function fixOf({ status }: ApiError): string {
   if (status === undefined) return "see that the API can be reached from here, then run it again.";
   if (status === 429) return "wait some minutes, then run it again: the API takes only so many requests.";
   if (status >= 500) {

@@ -38,8 +38,8 @@ export interface Envelope {
 }
 
 /** What the API refused. The message says what was asked, the status, and every code with its sentence. */
-export class Refusal extends UserError {
-  override readonly name = "Refusal";
+export class ApiError extends UserError {
+  override readonly name = "ApiError";
   /** The HTTP status; undefined when the API could not be reached. */
   readonly status: number | undefined;
   readonly headers: Headers | undefined;
@@ -89,7 +89,7 @@ export class Api {
     try {
       return await this.get(path, extra);
     } catch (error) {
-      if (error instanceof Refusal && error.status === 404) return undefined;
+      if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
     }
   }
@@ -139,7 +139,7 @@ export class Api {
     try {
       await this.send("delete", path, { ...extra, maxRetries: 0 });
     } catch (error) {
-      if (!(error instanceof Refusal && error.status === 404)) throw error;
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
     }
   }
 
@@ -163,8 +163,8 @@ export class Api {
       }).json<Envelope>();
     } catch (error) {
       // Without them as its cause: they hold the request, and so the token.
-      if (error instanceof HTTPError) throw new Refusal(request, reasons(error.data), error.response, undefined);
-      throw isKyError(error) ? new Refusal(request, unanswered(error), undefined, error.cause) : error;
+      if (error instanceof HTTPError) throw new ApiError(request, reasons(error.data), error.response, undefined);
+      throw isKyError(error) ? new ApiError(request, unanswered(error), undefined, error.cause) : error;
     }
   }
 }
@@ -172,7 +172,7 @@ export class Api {
 /** Answers after which the same request may soon succeed: of HTTP, and of Cloudflare's edge (52x, 530). */
 const PASSING = [408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 530];
 
-/** @throws Refusal where an answer that should be JSON is not: it is from something between here and the API. */
+/** @throws ApiError where an answer that should be JSON is not: it is from something between here and the API. */
 function parsed(text: string, request: string, response: Response): unknown {
   try {
     return JSON.parse(text);
@@ -180,7 +180,7 @@ function parsed(text: string, request: string, response: Response): unknown {
     // The body of a refusal may be anything; its status says enough.
     if (!response.ok) return text;
     const kind = response.headers.get("content-type") ?? "no content type";
-    throw new Refusal(request, `with ${kind} that is no JSON; a proxy may stand before the API`, response, error);
+    throw new ApiError(request, `with ${kind} that is no JSON; a proxy may stand before the API`, response, error);
   }
 }
 

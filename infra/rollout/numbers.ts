@@ -4,7 +4,7 @@
  * Workers Observability keeps, because an answer is no error to the first (the token needs Workers Observability: read).
  */
 import * as v from "valibot";
-import { type Api, at, Refusal } from "../provider/api.ts";
+import { type Api, ApiError, at } from "../provider/api.ts";
 import { UserError } from "../stack/user-error.ts";
 import type { Numbers } from "./analysis.ts";
 import type { Quantiles } from "./statistics.ts";
@@ -65,7 +65,7 @@ export interface Window {
   readonly to: number;
 }
 
-/** What was counted of a version. @throws UserError or Refusal where the metrics cannot be read. */
+/** What was counted of a version. @throws UserError or ApiError where the metrics cannot be read. */
 export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
   const [{ sum, quantiles }, answers] = await Promise.all([
     metricsOf(api, window, versionId),
@@ -117,7 +117,7 @@ async function failedAnswers(api: Api, { accountId, script, from, to }: Window, 
     );
     return answer.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     throw new UserError(
       `Answers with 5xx cannot be counted: ${error.message}. The token needs Workers Observability: read.`,
       {

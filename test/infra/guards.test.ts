@@ -6,7 +6,7 @@ import { credentialFindings } from "../../infra/plan/credentials.ts";
 import { type Dated, orderFindings } from "../../infra/plan/order.ts";
 import { keptVersion } from "../../infra/plan/ours.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
-import { Api, Refusal } from "../../infra/provider/api.ts";
+import { Api, ApiError } from "../../infra/provider/api.ts";
 
 const GOOD = "aB3-_".repeat(9);
 
@@ -77,7 +77,7 @@ describe("an account that cannot be read", () => {
 
   it("does not hide any other error, which is a bug", () => {
     expect(unreadable("a", new TypeError("x is not a function"))).toBeUndefined();
-    expect(Refusal.prototype).toBeInstanceOf(Error);
+    expect(ApiError.prototype).toBeInstanceOf(Error);
   });
 });
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { Api, Refusal } from "../../infra/provider/api.ts";
+import { Api, ApiError } from "../../infra/provider/api.ts";
 import { ask } from "../../infra/provider/functions.ts";
 import { kindOf } from "../../infra/provider/index.ts";
 import { check, difference } from "../../infra/provider/kind.ts";
@@ -325,7 +325,7 @@ describe("what is refused", () => {
     const errors = [{ code: 100402, message: "Reconciliation failed" }];
     const { api } = apiThatAnswers(Response.json({ success: false, errors, meta }, { status: 400 }));
     const refused = api.post("/accounts/a/workers/workers/w/versions", { secret: "hidden" });
-    await expect(refused).rejects.toThrow(Refusal);
+    await expect(refused).rejects.toThrow(ApiError);
     await expect(refused).rejects.toThrow(
       "POST /accounts/a/workers/workers/w/versions was answered 400: 100402 Reconciliation failed\n  Box: orphaned_provisioned_namespace: left over Delete it.",
     );

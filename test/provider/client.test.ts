@@ -3,7 +3,7 @@ import grpc from "@grpc/grpc-js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import { describe, expect, it } from "vitest";
-import { Refusal } from "../../infra/provider/api.ts";
+import { ApiError } from "../../infra/provider/api.ts";
 import { ProviderClient } from "../engine/plugin/client.ts";
 import { serve } from "../engine/plugin/server.ts";
 
@@ -33,7 +33,7 @@ const refused = (status: number, headers: Record<string, string> = {}) =>
 describe("what is refused for a time", () => {
   it.each([408, 409, 429, 500, 503])("is sent eleven times while the answer is %s, then fails", async (status) => {
     const { client, waits, asked } = clientOf(refused(status));
-    await expect(client.post("/x", {})).rejects.toThrow(Refusal);
+    await expect(client.post("/x", {})).rejects.toThrow(ApiError);
     expect(asked()).toBe(11);
     const sum = waits.reduce((total, wait) => total + wait, 0) / 1000;
     expect(sum).toBeGreaterThanOrEqual(157.5);
@@ -54,7 +54,7 @@ describe("what is refused for a time", () => {
     await asking.client.post("/x", {});
     expect(asking.waits).toEqual([7000]);
     const not = clientOf(refused(500, { "x-should-retry": "false" }));
-    await expect(not.client.post("/x", {})).rejects.toThrow(Refusal);
+    await expect(not.client.post("/x", {})).rejects.toThrow(ApiError);
     expect(not.asked()).toBe(1);
   });
 });

@@ -6,10 +6,10 @@
 import { setTimeout } from "node:timers/promises";
 import {
   Api,
+  ApiError,
   type Envelope,
   type Extra,
   type Method,
-  Refusal,
   type RequestOptions,
 } from "../../../infra/provider/api.ts";
 import { retry } from "../../../infra/provider/facts/index.ts";
@@ -42,7 +42,7 @@ export class ProviderClient extends Api {
       try {
         return await super.send(method, path, { ...options, maxRetries: 0 });
       } catch (error) {
-        if (attempt >= retry.attempts || !(error instanceof Refusal) || !isRepeated(error)) throw error;
+        if (attempt >= retry.attempts || !(error instanceof ApiError) || !isRepeated(error)) throw error;
         await this.#wait(waitAfter(error, attempt));
       }
     }
@@ -50,14 +50,14 @@ export class ProviderClient extends Api {
 }
 
 /** Whether the client repeats a request after this answer, or after none. */
-function isRepeated({ status, headers }: Refusal): boolean {
+function isRepeated({ status, headers }: ApiError): boolean {
   const asked = headers?.get("x-should-retry");
   if (asked === "true" || asked === "false") return asked === "true";
   return status === undefined || status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
 /** Milliseconds until the next attempt: as the answer asks, else the client's own wait. */
-function waitAfter({ headers }: Refusal, attempt: number): number {
+function waitAfter({ headers }: ApiError, attempt: number): number {
   const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
   if (milliseconds > 0) return milliseconds;
   const after = headers?.get("retry-after") ?? "";
