@@ -83,7 +83,7 @@ async function madeAnew(
     message: `the state of ${stack} has the ${what} ${id}, which is gone from the account; the Worker is bound to ${now.name} (${bound}). This is an old state.`,
     fix: `${
       stack === LOCAL
-        ? "move stack.json out of the account's folder (the folder pulumi where the Pulumi CLI deployed), then deploy again: that"
+        ? "move stack.json (after the Pulumi CLI: the folder pulumi) out of the account's folder, then deploy again: that"
         : `\`pulumi refresh --stack ${stack}\` takes it out of the state; the next \`up\``
     } takes over what is there, with what is in it.`,
   };

@@ -114,6 +114,12 @@ describe("the stack local and the real CLI", () => {
     expect(copy.read("Pulumi.local.yaml")).toContain("capacity: 99");
   });
 
+  it("with its backend gone, the next update takes over what the account has", async () => {
+    rmSync(join(copy.root, ".local/pulumi"), { recursive: true });
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("3 imported");
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("7 unchanged");
+  });
+
   it("an encrypted setting is reported, with the fix", async () => {
     const before = copy.read("Pulumi.local.yaml");
     copy.write("Pulumi.local.yaml", `${before}  adminToken:\n    secure: v1:abc:def\n`);

@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -135,12 +136,11 @@ function heldUp() {
 }
 
 /** Where the CLI keeps the stack's state in the bucket. */
-const STATE = `.pulumi/stacks/durable-stack/${STACK}.json`;
+const STATE = `.pulumi/stacks/${projectName()}/${STACK}.json`;
+const READS = `${projectName()}-${STACK}-reads`;
 const direct = () => new TestAccount(account);
 const reads = async () =>
-  v
-    .parse(Namespaces, await direct().call("get", "/storage/kv/namespaces"))
-    .find(({ title }) => title === `durable-stack-${STACK}-reads`);
+  v.parse(Namespaces, await direct().call("get", "/storage/kv/namespaces")).find(({ title }) => title === READS);
 
 describe("a state in a bucket", () => {
   it("takes a stack from nothing to an answer, and holds no secret that can be read", async () => {
@@ -235,15 +235,13 @@ describe("an old state that is put back", () => {
     for (const command of [PREVIEW, UP]) {
       proxy.takeWrites();
       const text = await refused(command);
-      expect(text).toMatch(
-        /\[storage_made_anew\] READS: the state of trial has the KV namespace .*an old state\. Fix: /,
-      );
+      expect(text).toMatch(/\[storage_made_anew\] READS: the state of \w+ has the KV namespace .*an old state\. Fix: /);
       expect(text).toContain(`pulumi refresh --stack ${STACK}`);
       expect(proxy.takeWrites()).toEqual([]);
     }
     await done(`pulumi refresh --stack ${STACK} --yes`);
-    expect(await done(UP)).toMatch(
-      /takes over KV namespace durable-stack-trial-reads.*versions of this stack are bound to it/,
+    expect(await done(UP)).toContain(
+      `takes over KV namespace ${READS}, found in the account: versions of this stack are bound to it`,
     );
     expect(
       await direct()
