@@ -14,6 +14,7 @@ import { gather } from "../promote/gather.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { commitIn } from "../release/source.ts";
 import { rollOut } from "../rollout/run.ts";
 import type { Environment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -118,8 +119,8 @@ function rehearse({ plan, live, release }: Preview, stack: string): void {
   if (!serving) return;
   const changesTables = JSON.stringify(serving.schemas) !== JSON.stringify(release.schemas);
   if (!plan.changesLifecycle && !changesTables) return;
-  const commit = serving.commit?.replace(/-dirty$/, "");
-  if (commit === undefined) {
+  const commit = commitIn({ commit: serving.commit ?? null });
+  if (commit === null) {
     throw new UserError(
       `The release changes classes or tables, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand and deploy with \`npm run up -- --stack ${stack}\`.`,
     );

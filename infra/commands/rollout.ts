@@ -4,21 +4,18 @@
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
 import { rollOut } from "../rollout/run.ts";
+import { setShare } from "../rollout/share.ts";
 import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
-import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { age, confirm, httpUrl, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
-
-const ROLLOUT = "rollout";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -106,13 +103,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
     );
   }
   await confirm(`${before}\nGive the release ${share} % of it`, yes);
-  const file = settingsFile(name, dir);
-  changeSetting(file, ROLLOUT, share);
-  if (!(await update(name, dir))) {
-    throw new UserError(
-      `The update failed. ${ROLLOUT} is ${share} in ${file}: run the same command again to complete it.`,
-    );
-  }
+  await setShare(name, dir, share, "run the same command again to complete it.");
   console.log(await status({ stack: name, dir }));
 }
 

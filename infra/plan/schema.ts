@@ -43,7 +43,7 @@ export function floorOf(versions: readonly Version[], inUse: Schemas): number | 
 }
 
 /** Classes whose tables code with `schemas` cannot work with. */
-const lacking = (schemas: Schemas | undefined, inUse: Schemas): readonly string[] =>
+export const lacking = (schemas: Schemas | undefined, inUse: Schemas): readonly string[] =>
   Object.entries(inUse).flatMap(([className, { needs }]) =>
     needs > (schemas?.[className]?.steps.length ?? 0) ? [className] : [],
   );

@@ -6,7 +6,7 @@ import { table } from "../commands/command.ts";
 import { ApiError } from "../provider/api.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { notServed } from "../release/served.ts";
+import { notServed, servedOf } from "../release/served.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
 import { isUserError } from "../stack/user-error.ts";
@@ -112,12 +112,7 @@ async function promotion(
   try {
     const { settings, reads } = openStack(from, options);
     const { serving } = await readWorker(reads, settings.workerName);
-    const served = serving.find(({ digest }) => digest === release.digest) ?? serving[0];
-    const share = serving.reduce(
-      (sum, { digest, percentage }) => sum + (digest === served?.digest ? percentage : 0),
-      0,
-    );
-    return notServed(from, release, served?.digest === undefined ? undefined : { digest: served.digest, share });
+    return notServed(from, release, servedOf(serving, release.digest));
   } catch (error) {
     if (!(error instanceof StackUnavailable || error instanceof ApiError)) throw error;
     return [

@@ -1,7 +1,7 @@
 /** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
-import { notServed } from "../release/served.ts";
+import { notServed, servedOf } from "../release/served.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;
@@ -32,13 +32,7 @@ export function decide(
   overrides: Overrides,
   { soakMinutes, now }: { readonly soakMinutes: number; readonly now: number },
 ): Decision {
-  const served = source.serving.find(({ digest }) => digest === release.digest) ?? source.serving[0];
-  const share = source.serving.reduce((sum, one) => sum + (one.digest === served?.digest ? one.percentage : 0), 0);
-  const found = notServed(
-    source.stack,
-    release,
-    served?.digest === undefined ? undefined : { digest: served.digest, share },
-  );
+  const found = notServed(source.stack, release, servedOf(source.serving, release.digest));
   // What is not served there cannot be judged there: its soak and smoke test would be another release's.
   if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
   const broken: readonly (readonly [Rule, string | undefined])[] = [

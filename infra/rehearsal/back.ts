@@ -3,6 +3,7 @@
  * both have written, and write to it, or the newer release is one without a way back, and has to say so.
  */
 import type { Move } from "@durable-stack/class-lifecycle";
+import { lacking } from "../plan/schema.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { type Content, lossOf } from "./classes.ts";
 import type { Filled } from "./filling.ts";
@@ -22,8 +23,9 @@ type Release = Pick<Manifest, "digest" | "schemas">;
 export function noWayBack(from: Release, to: Release, moves: readonly Move[]): string | undefined {
   if (from.digest === to.digest) return "both are the same release";
   if (moves.some(({ kind }) => kind !== "keep")) return "the newer release changes classes";
-  const breaking = Object.entries(to.schemas ?? {}).flatMap(([className, { needs }]) =>
-    needs > (from.schemas?.[className]?.steps.length ?? 0) ? [`step ${needs} of the tables of ${className}`] : [],
+  const { schemas = {} } = to;
+  const breaking = lacking(from.schemas, schemas).map(
+    (className) => `step ${schemas[className]?.needs} of the tables of ${className}`,
   );
   return breaking.length > 0 ? `older code cannot live with ${breaking.join(", ")}` : undefined;
 }

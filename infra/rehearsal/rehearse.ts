@@ -249,7 +249,7 @@ class Callers {
 }
 
 /** What every object holds now. The last ones filled are asked first: their buckets refill. */
-export async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
+async function readAll(filled: readonly Filled[]): Promise<readonly Content[]> {
   const contents = await inLanes(filled.toReversed(), async ({ read }): Promise<Content> => {
     try {
       return { data: await read() };
@@ -275,7 +275,7 @@ async function holdSockets(filled: readonly Filled[], givenUp: readonly string[]
 }
 
 /** Works on all of `items`, a few at a time, and returns the results in their order. */
-export async function inLanes<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+async function inLanes<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const left = items.entries();
   const lane = async () => {

@@ -1,8 +1,6 @@
 /** All files of a release, checked: what its manifest names, and nothing else. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { MANIFEST, type Manifest } from "./manifest.ts";
-import { checkRelease, ReleaseUnusable, readRelease } from "./read.ts";
+import { checkRelease, ReleaseUnusable, readIn } from "./read.ts";
 import type { Files } from "./tarball.ts";
 
 export interface CheckedFiles {
@@ -19,8 +17,13 @@ const namesIn = ({ modules, attached = {} }: Manifest): readonly string[] => [
 
 /** The files of the release in a folder; others that are there are left out. @throws ReleaseUnusable */
 export function readFiles(dir: string): CheckedFiles {
-  const { dir: _, ...manifest } = readRelease(dir);
-  return { manifest, files: new Map(namesIn(manifest).map((name) => [name, readFileSync(join(dir, name))])) };
+  const files = new Map<string, Uint8Array>();
+  const manifest = checkRelease(dir, (name) => {
+    const contents = readIn(dir, name);
+    if (contents) files.set(name, contents);
+    return contents;
+  });
+  return { manifest, files };
 }
 
 /** The files of a release that came as one file. @throws ReleaseUnusable, also where one of them is not in the manifest. */

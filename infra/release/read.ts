@@ -48,7 +48,8 @@ export function checkRelease(where: string, read: (name: string) => Uint8Array |
   return manifest;
 }
 
-function readIn(dir: string, name: string): Uint8Array | undefined {
+/** A file of the folder; undefined where it cannot be read. */
+export function readIn(dir: string, name: string): Uint8Array | undefined {
   try {
     return readFileSync(join(dir, name));
   } catch {

@@ -9,6 +9,16 @@ export interface Served {
   readonly share: number | undefined;
 }
 
+/** What a deployment serves of a release: that one, or the first other; undefined: no release of this program. */
+export function servedOf(
+  serving: readonly { readonly digest: string | undefined; readonly percentage: number }[],
+  digest: string,
+): Served | undefined {
+  const served = (serving.find((one) => one.digest === digest) ?? serving[0])?.digest;
+  if (served === undefined) return undefined;
+  return { digest: served, share: serving.reduce((sum, one) => sum + (one.digest === served ? one.percentage : 0), 0) };
+}
+
 /**
  * What stands against promoting `release` from `stack`, which serves `served`, or no release of this program. What only
  * some callers of a stack have met has not been tried there.

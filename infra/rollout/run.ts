@@ -7,8 +7,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
-import { update } from "../apply/update.ts";
 import { migrations } from "../migrations.ts";
+import { readWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
 import { refusedIn } from "../plan/refused-release.ts";
 import { previewStack } from "../plan/status.ts";
@@ -17,10 +17,12 @@ import { readRelease } from "../release/read.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { numbersOf } from "./numbers.ts";
+import { setShare } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 
 export interface RolloutOptions {
@@ -80,7 +82,7 @@ class Rollout {
       await numbersOf(open.api, window, stableOf(preview).versionId);
     }
     for (const step of steps.slice(indexAt(steps, shareIn(preview)))) {
-      const end = await this.#step(step, steps);
+      const end = await this.#step(step);
       if (end !== undefined) return end;
     }
     say(`${nameOf(preview)} has all traffic.`);
@@ -135,23 +137,23 @@ class Rollout {
     return "no way back";
   }
 
-  async #step(step: Step, steps: readonly Step[]): Promise<End | undefined> {
+  async #step(step: Step): Promise<End | undefined> {
     const { say } = this.#options;
     const share = shareOf(step);
-    let { preview } = await this.#look();
+    let { open, preview } = await this.#look();
     const stable = preview.live.serving.find(({ tag }) => tag !== preview.tag)?.number;
     if (shareIn(preview) !== share) {
       await this.#set(share);
-      ({ preview } = await this.#look());
+      ({ open, preview } = await this.#look());
     } else say(`${share} %: goes on here`);
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
     if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
-      return this.#back(["the smoke test failed"], step.percent === 100 ? stable : undefined);
+      return this.#back(preview, ["the smoke test failed"], step.percent === 100 ? stable : undefined);
     }
     if (step.percent === 100 || step.minutes === 0) return undefined;
-    const verdict = await this.#watch(step, steps, preview);
-    if (verdict.kind === "worse") return this.#back(verdict.because);
+    const verdict = await this.#watch(step, open, preview);
+    if (verdict.kind === "worse") return this.#back(preview, verdict.because);
     if (verdict.kind === "no worse") return undefined;
     say(
       `Not enough is known: ${verdict.because}. ${share} % stay as they are; run it again to go on, or: npm run rollout -- abandon --stack ${this.#options.stack}`,
@@ -160,9 +162,9 @@ class Rollout {
   }
 
   /** Judges the new version while a step lasts: it ends early where it is worse, and late where too little is known. */
-  async #watch(step: Step, steps: readonly Step[], { live }: Preview): Promise<Verdict> {
-    const { say, stack } = this.#options;
-    const { rolloutAnalysis: settings } = openStack(stack, this.#options).settings;
+  async #watch(step: Step, open: OpenStack, { live, tag }: Preview): Promise<Verdict> {
+    const { say } = this.#options;
+    const { rolloutAnalysis: settings, rolloutSteps: steps } = open.settings;
     const began = Date.parse(live.deployment?.createdOn ?? "") || Date.now();
     const length = step.minutes * 60_000;
     const looks = looksIn(steps);
@@ -171,7 +173,7 @@ class Rollout {
     for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
       const due = look <= LOOKS ? began + (length * look) / LOOKS : Date.now() + AGAIN_SECONDS * 1_000;
       await pause(Math.max(0, due - Date.now()));
-      const [next, stable] = await this.#numbers(began);
+      const [next, stable] = await this.#numbers(began, open, tag);
       const verdict = judge(next, stable, settings, looks);
       say(
         `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
@@ -184,29 +186,27 @@ class Rollout {
   }
 
   /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
-  async #numbers(from: number): Promise<readonly [next: Numbers, stable: Numbers]> {
-    const { open, preview } = await this.#look();
-    const { accountId, workerName: script } = open.settings;
+  async #numbers(
+    from: number,
+    { api, reads, settings }: OpenStack,
+    tag: string,
+  ): Promise<readonly [next: Numbers, stable: Numbers]> {
+    const { accountId, workerName: script } = settings;
     const window = { accountId, script, from, to: Date.now() };
-    const [next, stable] = [versionOf(preview), stableOf(preview).versionId];
+    const now = { live: await readWorker(reads, script), tag };
+    const [next, stable] = [versionOf(now), stableOf(now).versionId];
     if (next === undefined) {
       throw new UserError(
-        `Something else has changed the traffic of ${script} in the meantime. See: npm run rollout -- status --stack ${open.name}`,
+        `Something else has changed the traffic of ${script} in the meantime. See: npm run rollout -- status --stack ${settings.stack}`,
       );
     }
-    return Promise.all([numbersOf(open.api, window, next), numbersOf(open.api, window, stable)]);
+    return Promise.all([numbersOf(api, window, next), numbersOf(api, window, stable)]);
   }
 
-  /** Sets the release's share, and brings it into force. @throws where the update failed. */
-  async #set(share: number): Promise<void> {
+  #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const file = settingsFile(stack, dir);
-    changeSetting(file, "rollout", share < 1 ? 0 : share);
-    changeSetting(file, "rolloutTrial", share > 0 && share < 1 ? true : undefined);
-    if (await update(stack, dir)) return;
-    throw new UserError(
-      `The update failed. rollout is ${share} in ${file}: run the same command again to go on, or: npm run rollout -- abandon --stack ${stack}`,
-    );
+    const again = `run the same command again to go on, or: npm run rollout -- abandon --stack ${stack}`;
+    return setShare(stack, dir, share, again);
   }
 
   /** Whether the new version does what it promises; `version`: asked for by name, else whatever serves. */
@@ -214,7 +214,7 @@ class Rollout {
     const { url, adminToken, say, stack, dir } = this.#options;
     const { workerName } = preview.settings;
     const checks = await smoke(url, {
-      adminToken: adminToken ?? (stack === "local" ? adminTokenOf(dir) : undefined),
+      adminToken: adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined),
       digest: preview.release.digest,
       ...(version !== undefined && {
         headers: { "Cloudflare-Workers-Version-Overrides": `${workerName}="${version}"` },
@@ -234,10 +234,9 @@ class Rollout {
    * Sends all traffic back, and refuses the release from now on. `pin`: the number of the version that serves then, where
    * the release has all traffic already, so that no other version is beside it.
    */
-  async #back(because: readonly string[], pin?: number): Promise<End> {
+  async #back({ release, settings }: Preview, because: readonly string[], pin?: number): Promise<End> {
     const { stack, dir, say } = this.#options;
-    const { settings } = openStack(stack, { dir });
-    const { digest } = readRelease(releaseDir(settings));
+    const { digest } = release;
     say(`Worse: ${because.join("; ")}`);
     const file = settingsFile(stack, dir);
     changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
@@ -254,13 +253,16 @@ class Rollout {
 
 const nameOf = ({ release }: Preview) => `Release ${shortDigest(release.digest)}`;
 
+/** What serves, and the tag of the release's version. */
+type Traffic = Pick<Preview, "live" | "tag">;
+
 /** The release's version, where it is in the deployment. */
-const servingRelease = ({ live, tag }: Preview) => live.serving.find((version) => version.tag === tag);
-const shareIn = (preview: Preview): number => servingRelease(preview)?.percentage ?? 0;
-const versionOf = (preview: Preview): string | undefined => servingRelease(preview)?.versionId;
+const servingRelease = ({ live, tag }: Traffic) => live.serving.find((version) => version.tag === tag);
+const shareIn = (traffic: Traffic): number => servingRelease(traffic)?.percentage ?? 0;
+const versionOf = (traffic: Traffic): string | undefined => servingRelease(traffic)?.versionId;
 
 /** The version that has the rest of the traffic. @throws where there is none. */
-function stableOf({ live, tag }: Preview) {
+function stableOf({ live, tag }: Traffic) {
   const stable = live.serving.find((version) => version.tag !== tag);
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
   return { versionId: stable.versionId, name: `version ${stable.number}` };

@@ -138,6 +138,16 @@ describe("a rollout without traffic", () => {
   });
 });
 
+it("a trial that was left behind ends with abandon", async () => {
+  await build(20, 0, "tried");
+  const file = ".local/Pulumi.local.yaml";
+  const before = project.read(file);
+  project.write(file, before.replace(/rollout: \d+/, "rollout: 0\n  rolloutTrial: true"));
+  expect((await project.run("npm start -- --into .local")).text).toContain("0.01 %");
+  expect(await rollout("abandon --yes")).toMatchObject({ code: 0 });
+  expect(await serving()).not.toContain("0.01 %");
+});
+
 it("a release that its smoke test refuses meets no user", async () => {
   project.replace("worker/page/routes.ts", "/page.css", "/page.sss");
   await build(20, 0, "without a style");

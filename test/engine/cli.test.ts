@@ -2,45 +2,24 @@
  * `npm run up|preview -- --stack local` to the end, with the real CLI, in a copy of the project, as a person runs it.
  * The language host and the provider are stand-ins.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
-import { installLanguageHost, installPlugin } from "./plugin/install.ts";
-import { findPulumi } from "./pulumi-cli.ts";
+import { Ground } from "./ground.ts";
 
 const Running = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number() }));
 
 let copy: ProjectCopy;
-let ground: string;
-let env: Readonly<Record<string, string>>;
+/** Its backend is the user's own, which the stack local must not use. */
+let ground: Ground;
 let account: ReturnType<ProjectCopy["start"]> | undefined;
 let port: number;
 
 beforeAll(async () => {
-  ground = mkdtempSync(join(tmpdir(), "durable-stack-cli-"));
-  const folder = (name: string) => {
-    mkdirSync(join(ground, name));
-    return join(ground, name);
-  };
-  const bin = folder("bin");
-  symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
-  installLanguageHost(bin);
-  const home = folder("home");
-  installPlugin(home);
-  env = {
-    PATH: [bin, process.env.PATH].join(delimiter),
-    PULUMI_HOME: home,
-    // The user's own backend, which the stack local must not use.
-    PULUMI_BACKEND_URL: `file://${folder("theirs")}`,
-    PULUMI_CONFIG_PASSPHRASE: "theirs",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-  };
+  ground = await Ground.make();
   copy = new ProjectCopy();
   const built = await copy.run("npm run -s build");
   expect(built.code, built.text).toBe(0);
@@ -48,14 +27,12 @@ beforeAll(async () => {
 afterAll(() => {
   account?.kill("SIGTERM");
   copy?.remove();
-  rmSync(ground, { recursive: true, force: true });
+  ground?.remove();
 });
 
 /** Runs a command in the copy, with the CLI on the PATH. */
 function run(command: string, more: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const { PATH, ...rest } = { ...env, ...more };
-  // Set in the command, because the copy puts its own programs in front of the PATH it gets.
-  return copy.run(`export PATH="${join(copy.root, "node_modules/.bin")}:${PATH}"; ${command}`, { env: rest });
+  return copy.run(...ground.command(copy, command, more));
 }
 
 /** Runs a command that must succeed, and returns all that it printed. */
@@ -100,7 +77,7 @@ describe("the stack local and the real CLI", () => {
     console.info(`npm run up that changes nothing: ${((performance.now() - began) / 1000).toFixed(1)} s`);
     expect(again).toContain("7 unchanged");
     expect(copy.read("Pulumi.local.yaml")).toBe(before);
-    expect(readdirSync(join(ground, "theirs"))).toEqual([]);
+    expect(readdirSync(ground.backend)).toEqual([]);
   });
 
   it("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin ends it", async () => {

@@ -2,13 +2,9 @@
  * Staging and production for a test: two local accounts and one state backend, in a copy of the project, driven by the
  * commands that a person or a CI job runs. The language host and the provider are stand-ins.
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
-import { installLanguageHost, installPlugin } from "./plugin/install.ts";
-import { findPulumi } from "./pulumi-cli.ts";
+import { Ground, type Variables } from "./ground.ts";
 
 const STACKS = ["staging", "production"] as const;
 export type Stack = (typeof STACKS)[number];
@@ -18,30 +14,18 @@ export const ADMIN_TOKENS = {
   production: "a-token-of-production-0123456789",
 } as const;
 
-type Variables = Readonly<Record<string, string>>;
-
 export class TwoAccounts {
   readonly copy = new ProjectCopy();
-  readonly #ground = mkdtempSync(join(tmpdir(), "durable-stack-two-"));
+  readonly #ground: Ground;
   readonly #accounts = new Map<Stack, RunningAccount>();
-  #env: Variables = {};
+
+  private constructor(ground: Ground) {
+    this.#ground = ground;
+  }
 
   /** Starts both, and makes the project a repository with one commit and a stack in each account. */
   static async start(): Promise<TwoAccounts> {
-    const two = new TwoAccounts();
-    const bin = two.folder("bin");
-    symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
-    installLanguageHost(bin);
-    const home = two.folder("home");
-    installPlugin(home);
-    two.#env = {
-      PATH: [bin, process.env.PATH].join(delimiter),
-      PULUMI_HOME: home,
-      PULUMI_BACKEND_URL: `file://${two.folder("state")}`,
-      PULUMI_CONFIG_PASSPHRASE: "phrase",
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    };
+    const two = new TwoAccounts(await Ground.make());
     for (const stack of STACKS) await two.#open(stack);
     two.copy.commit("v1");
     for (const stack of STACKS) await two.done(`pulumi stack init ${stack}`);
@@ -64,9 +48,12 @@ export class TwoAccounts {
 
   /** A new folder beside the copy. */
   folder(name: string): string {
-    const path = join(this.#ground, name);
-    mkdirSync(path);
-    return path;
+    return this.#ground.folder(name);
+  }
+
+  /** Puts a program in front of all others. */
+  install(name: string, file: string): void {
+    this.#ground.install(name, file);
   }
 
   /** A setting of production, as the CLI may have written it. */
@@ -75,13 +62,14 @@ export class TwoAccounts {
     this.copy.write("Pulumi.production.yaml", settings.replace(/soakMinutes: "?\d+"?/, `soakMinutes: ${minutes}`));
   }
 
-  run(command: string, more: Variables = {}): Promise<Ended> {
-    return this.copy.run(this.#line(command), this.#options(more));
+  run(command: string, more?: Variables): Promise<Ended> {
+    return this.copy.run(...this.#ground.command(this.copy, command, more));
   }
 
   /** Starts a command in a process group of its own. */
-  start(command: string, more: Variables = {}) {
-    return this.copy.start(this.#line(command), { ...this.#options(more), detached: true });
+  start(command: string, more?: Variables) {
+    const [line, options] = this.#ground.command(this.copy, command, more);
+    return this.copy.start(line, { ...options, detached: true });
   }
 
   /** Runs a command that must succeed. @throws Error with what it printed. */
@@ -89,22 +77,6 @@ export class TwoAccounts {
     const { code, text } = await this.run(command, more);
     if (code !== 0) throw new Error(`${command} ended with ${code}:\n${text}`);
     return text;
-  }
-
-  // Set in the command, because the copy puts its own programs in front of the PATH it gets.
-  #line(command: string): string {
-    return `export PATH="${join(this.copy.root, "node_modules/.bin")}:${this.#env.PATH}"; ${command}`;
-  }
-
-  #options(more: Variables): { readonly env: Variables } {
-    const { PATH: _, ...env } = { ...this.#env, ...more };
-    return { env };
-  }
-
-  /** Puts a program in front of all others. */
-  install(name: string, source: string): void {
-    const [bin = ""] = (this.#env.PATH ?? "").split(delimiter);
-    symlinkSync(source, join(bin, name));
   }
 
   urlOf(stack: Stack): string {
@@ -133,6 +105,6 @@ export class TwoAccounts {
   async close(): Promise<void> {
     for (const account of this.#accounts.values()) await account.close();
     this.copy.remove();
-    rmSync(this.#ground, { recursive: true, force: true });
+    this.#ground.remove();
   }
 }

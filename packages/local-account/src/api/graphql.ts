@@ -2,7 +2,14 @@
  * `POST /graphql`: Cloudflare's GraphQL Analytics API (docs: "Querying Workers Metrics with GraphQL"), with one data
  * set: `workersInvocationsAdaptive`, of all requests through the front door. Nothing is sampled. CPU time is always 0.
  */
-import { buildSchema, graphql as execute } from "graphql";
+import {
+  buildSchema,
+  graphql as execute,
+  type FieldNode,
+  type GraphQLResolveInfo,
+  Kind,
+  type SelectionSetNode,
+} from "graphql";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { type Invocation, quantile } from "../invocations.ts";
@@ -67,20 +74,15 @@ const Arguments = v.object({
 export const graphql = ({ account, invocations }: Api) =>
   new Hono().post("/", async (c) => {
     const { query, variables, operationName } = await body(c, Asked);
-    const groups = (given: unknown, info: { readonly fieldNodes: readonly Node[] }) => {
+    const workersInvocationsAdaptive = (given: unknown, _: unknown, { fieldNodes }: GraphQLResolveInfo) => {
       const { limit, filter } = v.parse(Arguments, given);
       const found = invocations.find(wanted(filter ?? {}));
-      return grouped(found, dimensionsIn(info.fieldNodes)).slice(0, limit);
+      return grouped(found, dimensionsIn(fieldNodes)).slice(0, limit);
     };
     const viewer = {
       accounts: ({ filter }: { readonly filter?: { readonly accountTag?: string } }) =>
         filter?.accountTag === undefined || filter.accountTag === account.identity.accountId
-          ? [
-              {
-                workersInvocationsAdaptive: (given: unknown, _: unknown, info: { fieldNodes: readonly Node[] }) =>
-                  groups(given, info),
-              },
-            ]
+          ? [{ workersInvocationsAdaptive }]
           : [],
     };
     const result = await execute({
@@ -105,28 +107,15 @@ function wanted(filter: v.InferOutput<typeof Filter>) {
   };
 }
 
-interface Node {
-  readonly selectionSet?: { readonly selections: readonly unknown[] } | undefined;
-}
-
-const Selection = v.object({
-  kind: v.string(),
-  name: v.optional(v.object({ value: v.string() })),
-  selectionSet: v.optional(v.object({ selections: v.array(v.unknown()) })),
-});
-
 /** The dimensions that a query selects. As at Cloudflare, rows are grouped only by these. */
-function dimensionsIn(nodes: readonly Node[]): readonly string[] {
-  const namesIn = (selections: readonly unknown[]) =>
-    selections.flatMap((selection) => {
-      const parsed = v.safeParse(Selection, selection);
-      return parsed.success ? [parsed.output] : [];
-    });
-  return nodes
-    .flatMap(({ selectionSet }) => namesIn(selectionSet?.selections ?? []))
-    .filter(({ name }) => name?.value === "dimensions")
-    .flatMap(({ selectionSet }) => namesIn(selectionSet?.selections ?? []).flatMap(({ name }) => name?.value ?? []));
-}
+const dimensionsIn = (nodes: readonly FieldNode[]): readonly string[] =>
+  nodes
+    .flatMap(({ selectionSet }) => fieldsIn(selectionSet))
+    .filter(({ name }) => name.value === "dimensions")
+    .flatMap(({ selectionSet }) => fieldsIn(selectionSet).map(({ name }) => name.value));
+
+const fieldsIn = (set: SelectionSetNode | undefined): readonly FieldNode[] =>
+  set?.selections.flatMap((selection) => (selection.kind === Kind.FIELD ? [selection] : [])) ?? [];
 
 const DIMENSIONS: Readonly<Record<string, (invocation: Invocation) => string>> = {
   datetime: ({ at }) => iso(at, 1_000),

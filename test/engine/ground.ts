@@ -1,0 +1,58 @@
+/** What the real CLI runs with in a test: the stand-ins on the PATH, and a home and a backend of the test's own. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { CommandOptions, ProjectCopy } from "../project-copy.ts";
+import { installLanguageHost, installPlugin } from "./plugin/install.ts";
+import { findPulumi } from "./pulumi-cli.ts";
+
+export type Variables = Readonly<Record<string, string>>;
+
+export class Ground {
+  readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-cli-"));
+  /** The folder of the backend, which holds a state once a stack is made there. */
+  readonly backend = this.folder("backend");
+  readonly #bin = this.folder("bin");
+  readonly #env: Variables;
+
+  private constructor(pulumi: string) {
+    this.install("pulumi", pulumi);
+    installLanguageHost(this.#bin);
+    const home = this.folder("home");
+    installPlugin(home);
+    this.#env = {
+      PULUMI_HOME: home,
+      PULUMI_BACKEND_URL: `file://${this.backend}`,
+      PULUMI_CONFIG_PASSPHRASE: "phrase",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    };
+  }
+
+  static async make(): Promise<Ground> {
+    return new Ground(await findPulumi(console.error));
+  }
+
+  /** A new folder. */
+  folder(name: string): string {
+    const path = join(this.#dir, name);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Puts a program in front of all others. */
+  install(name: string, file: string): void {
+    symlinkSync(file, join(this.#bin, name));
+  }
+
+  /** A command in a copy of the project, with the CLI on its PATH. */
+  command(copy: ProjectCopy, command: string, more: Variables = {}): readonly [line: string, options: CommandOptions] {
+    // Set in the command, because the copy puts its own programs in front of the PATH it gets.
+    const path = [join(copy.root, "node_modules/.bin"), this.#bin, process.env.PATH].join(delimiter);
+    return [`export PATH="${path}"; ${command}`, { env: { ...this.#env, ...more } }];
+  }
+
+  remove(): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
