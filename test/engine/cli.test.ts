@@ -2,8 +2,9 @@
  * `npm run up|preview -- --stack local` to the end, with the real CLI, in a copy of the project, as a person runs it.
  * The language host and the provider are stand-ins.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

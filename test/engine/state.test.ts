@@ -4,9 +4,7 @@
  * and the provider are stand-ins. The stack has `protect: false`, so that only the plan stands between a wrong state
  * and its data.
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,8 +14,7 @@ import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { Terminal } from "../terminal.ts";
 import { Bucket } from "./bucket.ts";
-import { installLanguageHost, installPlugin } from "./plugin/install.ts";
-import { findPulumi } from "./pulumi-cli.ts";
+import { Ground, type Variables } from "./ground.ts";
 
 const STACK = "trial";
 const FILE = `Pulumi.${STACK}.yaml`;
@@ -25,41 +22,26 @@ const ADMIN_TOKEN = "an-admin-token-0123456789-abcdef";
 const UP = `npm run -s up -- --stack ${STACK} --yes --skip-preview`;
 const PREVIEW = `npm run -s preview -- --stack ${STACK}`;
 
-type Variables = Readonly<Record<string, string>>;
-
 const Namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
 
 let bucket: Bucket;
 let account: RunningAccount;
 let proxy: ApiProxy;
 let copy: ProjectCopy;
-let ground: string;
+let ground: Ground;
 let env: Variables;
 /** A file for the state as it is after the first update. */
 let backup: string;
 
 beforeAll(async () => {
-  ground = mkdtempSync(join(tmpdir(), "durable-stack-state-"));
-  const folder = (name: string) => {
-    mkdirSync(join(ground, name));
-    return join(ground, name);
-  };
-  backup = join(ground, "backup.json");
+  ground = await Ground.make();
+  backup = join(ground.folder("backup"), "state.json");
   bucket = await Bucket.open();
-  account = await startAccount({ dir: folder("account"), port: 0, apiPort: 0 });
+  account = await startAccount({ dir: ground.folder("account"), port: 0, apiPort: 0 });
   proxy = await startProxy(account.apiUrl);
-  const bin = folder("bin");
-  symlinkSync(await findPulumi(console.error), join(bin, "pulumi"));
-  installLanguageHost(bin);
-  const home = folder("home");
-  installPlugin(home);
   env = {
-    PATH: [bin, process.env.PATH].join(delimiter),
-    PULUMI_HOME: home,
     PULUMI_BACKEND_URL: bucket.backend,
     PULUMI_CONFIG_PASSPHRASE: "a phrase of its own",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     AWS_ACCESS_KEY_ID: "key",
     AWS_SECRET_ACCESS_KEY: "secret",
     AWS_RESPONSE_CHECKSUM_VALIDATION: "when_required",
@@ -76,27 +58,22 @@ afterAll(async () => {
   await account?.close();
   await bucket?.close();
   copy?.remove();
-  rmSync(ground, { recursive: true, force: true });
+  ground?.remove();
 });
 
-const line = (command: string) => `export PATH="${join(copy.root, "node_modules/.bin")}:${env.PATH}"; ${command}`;
-const options = (more: Variables = {}) => {
-  const { PATH: _, ...rest } = { ...env, ...more };
-  return { env: rest };
-};
-
-const run = (command: string, more: Variables = {}): Promise<Ended> => copy.run(line(command), options(more));
+const command = (text: string, more: Variables = {}) => ground.command(copy, text, { ...env, ...more });
+const run = (text: string, more?: Variables): Promise<Ended> => copy.run(...command(text, more));
 
 /** Runs a command that must succeed, and returns all that it printed. */
-async function done(command: string, more?: Variables): Promise<string> {
-  const { code, text } = await run(command, more);
+async function done(line: string, more?: Variables): Promise<string> {
+  const { code, text } = await run(line, more);
   expect(code, text).toBe(0);
   return text;
 }
 
 /** Runs a command that must be refused, and returns all that it printed. */
-async function refused(command: string): Promise<string> {
-  const { code, text } = await run(command);
+async function refused(line: string): Promise<string> {
+  const { code, text } = await run(line);
   expect(code, text).not.toBe(0);
   return text;
 }
@@ -125,7 +102,8 @@ function heldUp() {
     await free.promise;
     return undefined;
   };
-  const child = copy.start(line(UP), { ...options(), detached: true });
+  const [line, options] = command(UP);
+  const child = copy.start(line, { ...options, detached: true });
   const terminal = new Terminal(child);
   const release = async () => {
     proxy.intervene = undefined;
@@ -232,9 +210,9 @@ describe("an old state that is put back", () => {
       value: "yes",
     });
     await bucket.write(STATE, kept);
-    for (const command of [PREVIEW, UP]) {
+    for (const line of [PREVIEW, UP]) {
       proxy.takeWrites();
-      const text = await refused(command);
+      const text = await refused(line);
       expect(text).toMatch(/\[storage_made_anew\] READS: the state of \w+ has the KV namespace .*an old state\. Fix: /);
       expect(text).toContain(`pulumi refresh --stack ${STACK}`);
       expect(proxy.takeWrites()).toEqual([]);
@@ -277,7 +255,7 @@ describe("a state that is lost", () => {
       (
         await run(`pulumi config get adminToken --stack ${STACK}`, {
           ...another,
-          ...{ PULUMI_BACKEND_URL: bucket.backend },
+          PULUMI_BACKEND_URL: bucket.backend,
         })
       ).text,
     ).toContain("incorrect passphrase");
