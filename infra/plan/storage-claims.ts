@@ -1,7 +1,9 @@
 /** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
+import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../stack/declared.ts";
 import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
+import { LOCAL } from "../stack/project.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
 import type { Known } from "./known.ts";
 import type { LiveVersion } from "./live.ts";
@@ -16,8 +18,11 @@ const versionsOf = ({ live, workerIsOurs, known }: Storage): readonly LiveVersio
 
 export async function readsPart(storage: Storage): Promise<Part> {
   const { reads, settings, known } = storage;
-  const inState = known?.get("WorkersKvNamespace", LOGICAL.reads)?.title;
-  if (typeof inState === "string") return { claim: { name: inState } };
+  const inState = known?.get("WorkersKvNamespace", LOGICAL.reads);
+  if (typeof inState?.title === "string") {
+    const finding = await madeAnew(storage, { kind: "kv", binding: "READS" }, inState.id);
+    return { claim: { name: inState.title }, ...(finding && { finding }) };
+  }
   const versions = versionsOf(storage);
   const bound = bindingOf(versions, "READS")?.namespaceId;
   const { title } = readCacheInputs(settings);
@@ -56,6 +61,44 @@ export async function blobsPart(storage: Storage): Promise<Part> {
 const BOUND = "versions of this stack are bound to it";
 const EMPTY = "it is empty";
 
+/**
+ * What stands against storage of the state by its id: it is gone from the account, and the Worker is bound to another.
+ * So it is in a state from before the storage was made anew. The engine would give the next version the old id. A bucket
+ * has no id but its name, so it is found under it.
+ */
+async function madeAnew(
+  { reads, settings, live }: Storage,
+  { kind, binding }: Pick<StorageOfStack, "kind" | "binding">,
+  id: unknown,
+): Promise<Finding | undefined> {
+  const { boundTo, what } = KINDS[kind];
+  const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
+  if (kind === "r2" || typeof id !== "string" || bound === undefined || bound === id) return undefined;
+  const now = inPlaceOf(id, bound, await thereOf({ kind }, reads, []));
+  if (!now) return undefined;
+  const { stack } = settings;
+  return {
+    code: "storage_made_anew",
+    subject: binding,
+    message: `the state of ${stack} has the ${what} ${id}, which is gone from the account; the Worker is bound to ${now.name} (${bound}). This is an old state.`,
+    fix: `${
+      stack === LOCAL
+        ? "move stack.json (after the Pulumi CLI: the folder pulumi) out of the account's folder, then deploy again: that"
+        : `\`pulumi refresh --stack ${stack}\` takes it out of the state; the next \`up\``
+    } takes over what is there, with what is in it.`,
+  };
+}
+
+/** Which of `all` has taken the place of `id`: the one that is `bound`, where `id` is gone. Undefined: none, or nobody can tell. */
+export function inPlaceOf<One extends { readonly id: string }>(
+  id: string,
+  bound: string,
+  all: readonly One[] | undefined,
+): One | undefined {
+  if (id === bound || !all || all.some((one) => one.id === id)) return undefined;
+  return all.find((one) => one.id === bound);
+}
+
 /** The newest version's binding of a name. */
 const bindingOf = (versions: readonly LiveVersion[], name: string) =>
   versions.flatMap(({ bindings }) => bindings).find((binding) => binding.name === name);
@@ -85,8 +128,12 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
   const { reads, settings, known } = storage;
   const { type, what, nameIs } = KINDS[kind];
   const derived = storageName(settings, binding);
-  const inState = known?.get(type, LOGICAL.storage(kind, binding))?.[nameIs];
-  if (typeof inState === "string") return { claim: { name: inState } };
+  const inState = known?.get(type, LOGICAL.storage(kind, binding));
+  const called = inState?.[nameIs];
+  if (typeof called === "string") {
+    const finding = await madeAnew(storage, { kind, binding }, inState?.id);
+    return { claim: { name: called }, ...(finding && { finding }) };
+  }
   if (!known) return { claim: { name: derived } };
   const versions = versionsOf(storage);
   const bound = KINDS[kind].boundTo(bindingOf(versions, binding));

@@ -2,8 +2,9 @@
  * `npm run up|preview -- --stack local` to the end, with the real CLI, in a copy of the project, as a person runs it.
  * The language host and the provider are stand-ins.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -89,6 +90,12 @@ describe("the stack local and the real CLI", () => {
     expect(await done("npm run -s rollback -- --stack local --unpin --yes")).toContain("not pinned any more");
     expect(await serving()).toBe(2);
     expect(copy.read("Pulumi.local.yaml")).toContain("capacity: 99");
+  });
+
+  it("with its backend gone, the next update takes over what the account has", async () => {
+    rmSync(join(copy.root, ".local/pulumi"), { recursive: true });
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("3 imported");
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("7 unchanged");
   });
 
   it("an encrypted setting is reported, with the fix", async () => {

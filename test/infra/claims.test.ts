@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { identify } from "../../infra/plan/identity.ts";
 import { Known } from "../../infra/plan/known.ts";
 import type { WorkerRead } from "../../infra/plan/reads.ts";
+import { inPlaceOf } from "../../infra/plan/storage-claims.ts";
 import { type PublicSettings, parsePublicSettings } from "../../infra/stack/config.ts";
 import { storageBase } from "../../infra/stack/declared.ts";
 
@@ -82,6 +83,19 @@ describe("the owner of a Worker", () => {
     ["one under another name, told by the tag", [worker("a", "old", { tags: [TAG] })], undefined, ["a", "old"]],
   ])("%s", (_, workers, known, expected) => {
     expect(ask(workers, known)).toEqual(expected);
+  });
+});
+
+describe("storage of an old state", () => {
+  const [a, b] = [{ id: "a" }, { id: "b" }];
+  it.each([
+    ["is gone, and the Worker is bound to another", "b", [b], b],
+    ["is there, though the Worker is bound to another", "b", [a, b], undefined],
+    ["is what the Worker is bound to", "a", [a], undefined],
+    ["is gone, and so is what the Worker is bound to", "b", [], undefined],
+    ["cannot be looked for", "b", undefined, undefined],
+  ])("%s", (_, bound, all, expected) => {
+    expect(inPlaceOf("a", bound, all)).toBe(expected);
   });
 });
 

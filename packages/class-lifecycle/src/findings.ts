@@ -78,6 +78,7 @@ export type Code =
   | "worker_name_taken"
   | "account_changed"
   | "worker_made_anew"
+  | "storage_made_anew"
   | "worker_under_another_name"
   | "worker_rename_blocked"
   | "worker_of_another_stack"
