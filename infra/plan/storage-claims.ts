@@ -95,7 +95,7 @@ export function inPlaceOf<One extends { readonly id: string }>(
   bound: string,
   all: readonly One[] | undefined,
 ): One | undefined {
-  if (id === bound || !all || all.some((one) => one.id === id)) return undefined;
+  if (!all || all.some((one) => one.id === id)) return undefined;
   return all.find((one) => one.id === bound);
 }
 
