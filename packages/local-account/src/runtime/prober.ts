@@ -92,12 +92,13 @@ export class Prober {
         process.ended.then(() => {
           throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
         }),
-      ]);
+      ]).catch(async (error: unknown) => {
+        // It gave no answer, so it may be stuck.
+        await this.#stop();
+        throw error;
+      });
       if ("error" in result) throw refused(result.error.replace(/^Failed to start Worker:\n/, ""));
       return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.message.startsWith("Script startup")) await this.#stop();
-      throw error;
     } finally {
       abort.abort();
       this.#restUntilIdle();

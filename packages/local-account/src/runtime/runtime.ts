@@ -259,7 +259,7 @@ export class Runtime {
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
-  #ask(body: object, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  #ask(body: object, headers: Readonly<Record<string, string>>): Promise<unknown> {
     return this.#use(async () => {
       const response = await fetch(this.entry, {
         method: "POST",
@@ -329,7 +329,6 @@ export class Runtime {
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          LOADER: { type: "worker-loader" },
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",

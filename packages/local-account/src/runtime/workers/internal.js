@@ -58,8 +58,6 @@ export default {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
     const database = request.headers.get("Account-Database");
     if (database !== null) return query(request, env[`d1:${database}`]);
-    const service = request.headers.get("Account-Service");
-    // Without a service it is a beat of the pulse (pulse.ts).
-    return service === null ? new Response(null, { status: 204 }) : dispatch(request, env, service);
+    return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };
