@@ -2,9 +2,9 @@
  * `npm run pr`: what the workflows of pull requests do (docs/pull-requests.md). `look` and `plan` run the pull request's
  * own code and write what they find as JSON; `comment` and `post` run the default branch's, and take that as data.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { readArtifact } from "../pull-request/artifact.ts";
 import { type Kind, MARKERS, previewComment } from "../pull-request/comment.ts";
@@ -57,25 +57,32 @@ program
   });
 
 interface CommentOptions {
-  readonly facts?: string;
-  readonly plan: readonly string[];
+  readonly found: string;
   readonly commit: string;
   readonly run: URL;
-  readonly fork: boolean;
+  readonly repository: string;
+  readonly headRepository: string;
 }
 
 program
   .command("comment")
-  .description("print the comment on what a run of `look` and `plan` has found, as Markdown")
-  .option("--facts <zip>", "the artifact with what `look` wrote")
-  .option("--plan <zip...>", "artifacts with what `plan` wrote, one a stack", [])
+  .description("print the comment on what `look` and `plan` have found, as Markdown")
+  .requiredOption(
+    "--found <folder>",
+    "artifacts as they were downloaded: facts.zip, and plan-<stack>.zip for each stack",
+  )
   .requiredOption("--commit <sha>", "the commit that was looked at", sha)
-  .requiredOption("--run <url>", "the run's address", httpUrl)
-  .option("--fork", "the pull request comes from a fork", false)
-  .action(({ facts, plan, ...rest }: CommentOptions) => {
-    const found = facts === undefined ? undefined : readArtifact(archive(facts), FACTS_FILE, Facts);
-    const plans = plan.map((file) => readArtifact(archive(file), PLAN_FILE, StackPlan));
-    console.log(previewComment({ facts: found, plans, ...rest }));
+  .requiredOption("--run <url>", "the address of the run that looked", httpUrl)
+  .requiredOption("--repository <owner/name>", "the repository of the pull request")
+  .requiredOption("--head-repository <owner/name>", "the one that its commits come from; another one is a fork")
+  .action(({ found, commit, run, repository, headRepository }: CommentOptions) => {
+    const names = readdirSync(found).sort();
+    const archive = (name: string) => ({ name, contents: readFileSync(join(found, name)) });
+    const facts = names.includes("facts.zip") ? readArtifact(archive("facts.zip"), FACTS_FILE, Facts) : undefined;
+    const plans = names
+      .filter((name) => /^plan-.+\.zip$/.test(name))
+      .map((name) => readArtifact(archive(name), PLAN_FILE, StackPlan));
+    console.log(previewComment({ facts, plans, commit, run, fork: headRepository !== repository }));
   });
 
 interface PostOptions {
@@ -94,8 +101,6 @@ program
   .action((file: string, { repository, pull, kind }: PostOptions) => {
     console.log(`the comment is ${post(repository, pull, kind, readFileSync(file, "utf8"))}`);
   });
-
-const archive = (file: string) => ({ name: basename(file), contents: readFileSync(file) });
 
 function write(file: string, found: Facts | StackPlan): void {
   writeFileSync(file, JSON.stringify(found));
