@@ -5,6 +5,7 @@
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
+import type { Place } from "./workflow.ts";
 
 const STACKS = ["staging", "production"] as const;
 export type Stack = (typeof STACKS)[number];
@@ -63,13 +64,18 @@ export class TwoAccounts {
   }
 
   run(command: string, more?: Variables): Promise<Ended> {
-    return this.copy.run(...this.#ground.command(this.copy, command, more));
+    return this.in(this.copy).run(command, more);
   }
 
-  /** Starts a command in a process group of its own. */
-  start(command: string, more?: Variables) {
-    const [line, options] = this.#ground.command(this.copy, command, more);
-    return this.copy.start(line, { ...options, detached: true });
+  /** Another folder of the project, with the same programs and accounts. */
+  in(copy: ProjectCopy): Place {
+    return {
+      run: (command, more) => copy.run(...this.#ground.command(copy, command, more)),
+      start: (command, more) => {
+        const [line, options] = this.#ground.command(copy, command, more);
+        return copy.start(line, { ...options, detached: true });
+      },
+    };
   }
 
   /** Runs a command that must succeed. @throws Error with what it printed. */
