@@ -6,24 +6,11 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { parse } from "yaml";
-import { ROOT } from "../../infra/release/root.ts";
-import { Terminal } from "../terminal.ts";
 import { ADMIN_TOKENS, type Stack, TwoAccounts } from "./two-accounts.ts";
+import { type JobEnded, Workflow } from "./workflow.ts";
 
-const Step = v.object({
-  id: v.optional(v.string()),
-  name: v.optional(v.string(), ""),
-  uses: v.optional(v.string()),
-  run: v.optional(v.string()),
-  env: v.optional(v.record(v.string(), v.string()), {}),
-});
-const Workflow = v.object({ jobs: v.record(v.string(), v.object({ steps: v.optional(v.array(Step), []) })) });
-type Step = v.InferOutput<typeof Step>;
-
-const { jobs } = v.parse(Workflow, parse(readFileSync(join(ROOT, ".github/workflows/release.yml"), "utf8")));
+const release = new Workflow("release.yml");
 
 let two: TwoAccounts;
 let artifacts: string;
@@ -43,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => two?.close());
 
 /** What the expressions of a job stand for. */
-function meaningOf(expression: string, environment: Stack, digest: string): string {
+function meaningOf(expression: string, environment: Stack): string | undefined {
   const vars: Readonly<Record<string, string>> = {
     "vars.PULUMI_STACK": environment,
     "vars.URL": two.urlOf(environment),
@@ -53,56 +40,22 @@ function meaningOf(expression: string, environment: Stack, digest: string): stri
     "needs.build.outputs.digest": digest,
   };
   // The accounts' ids and tokens are in the stacks' files here.
-  return vars[expression] ?? "";
-}
-
-interface Ended {
-  readonly ok: boolean;
-  /** What the failed step printed, with its name in front. */
-  readonly text: string;
-  readonly summary: string;
+  return vars[expression];
 }
 
 let digest = "";
 
-/** Runs a job as a runner would: step after step, until one fails; those with `if: always()` are left out then. */
-async function job(name: "build" | Stack, stopAt?: RegExp): Promise<Ended> {
+/** Runs a job; the step that `kill` matches is ended in its middle. */
+async function job(name: "build" | Stack, kill?: RegExp): Promise<JobEnded> {
   const environment: Stack = name === "production" ? "production" : "staging";
-  const [output, summary] = ["output", "summary"].map((file) => join(artifacts, `${name}-${file}`));
-  if (output === undefined || summary === undefined) throw new Error("no files for the job's outputs");
-  for (const file of [output, summary]) writeFileSync(file, "");
-  for (const step of jobs[name]?.steps ?? []) {
-    if (step.uses !== undefined) action(step.uses);
-    if (step.run === undefined || step.run === "npm ci") continue;
-    const env: Record<string, string> = {
-      GITHUB_OUTPUT: output,
-      GITHUB_STEP_SUMMARY: summary,
-      GITHUB_REPOSITORY: "me/it",
-    };
-    for (const [key, text] of Object.entries(step.env)) {
-      const value = text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) =>
-        meaningOf(expression, environment, digest),
-      );
-      if (value !== "") env[key] = value;
-    }
-    if (stopAt?.test(step.run)) return killed(step, env, summary);
-    const { code, text } = await two.run(step.run, env);
-    if (code !== 0) return { ok: false, text: `${step.name}\n${text}`, summary: readFileSync(summary, "utf8") };
-  }
-  digest = /^digest=(\w+)$/m.exec(readFileSync(output, "utf8"))?.[1] ?? digest;
-  return { ok: true, text: "", summary: readFileSync(summary, "utf8") };
-}
-
-/** Starts a step and ends it in the middle, once it has begun to change something. */
-async function killed(
-  { name, run = "" }: Step,
-  env: Readonly<Record<string, string>>,
-  summary: string,
-): Promise<Ended> {
-  const terminal = new Terminal(two.start(run, env));
-  await terminal.printed((text) => /0\.01 %|creating|updating/i.test(text));
-  await terminal.stop();
-  return { ok: false, text: `${name}\n${terminal.text}`, summary: readFileSync(summary, "utf8") };
+  const ended = await release.job(name, {
+    place: two,
+    meaning: (expression) => meaningOf(expression, environment),
+    action,
+    ...(kill && { kill }),
+  });
+  digest = ended.outputs["build.digest"] ?? digest;
+  return ended;
 }
 
 /** What an action of the workflow does to the files here. */

@@ -13,8 +13,11 @@ const Step = v.object({
   run: v.optional(v.string()),
   with: v.optional(v.record(v.string(), v.unknown()), {}),
 });
+const Concurrency = v.object({ group: v.string(), "cancel-in-progress": v.union([v.boolean(), v.string()]) });
 const Job = v.object({
   uses: v.optional(v.string()),
+  environment: v.optional(v.union([v.string(), v.object({ name: v.string() })])),
+  concurrency: v.optional(Concurrency),
   permissions: v.optional(v.record(v.string(), v.string())),
   "timeout-minutes": v.optional(v.number()),
   steps: v.optional(v.array(Step), []),
@@ -22,9 +25,14 @@ const Job = v.object({
 const Workflow = v.object({
   on: v.record(v.string(), v.unknown()),
   permissions: v.record(v.string(), v.string()),
-  concurrency: v.object({ group: v.string(), "cancel-in-progress": v.union([v.boolean(), v.string()]) }),
+  concurrency: Concurrency,
   jobs: v.record(v.string(), Job),
 });
+
+/** What changes what a stack serves. */
+const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback)\b/;
+const stackOf = ({ environment }: v.InferOutput<typeof Job>) =>
+  typeof environment === "string" ? environment : environment?.name;
 
 const files = readdirSync(DIR).map((name) => ({ name, text: readFileSync(join(DIR, name), "utf8") }));
 
@@ -60,8 +68,15 @@ describe.each(files)("$name", ({ name, text }) => {
     const tools = steps.filter(({ uses }) => /^actions\/setup-/.test(uses ?? ""));
     expect(tools.map((step) => step.with["package-manager-cache"] ?? step.with.cache)).toEqual(tools.map(() => false));
   });
-  it.runIf(name === "release.yml")("deploys one at a time, what it has verified, and after the tests", () => {
-    expect(workflow.concurrency["cancel-in-progress"]).toBe(false);
+  it("deploys to a stack one at a time, and cuts no deployment off", () => {
+    const deploying = jobs.filter(([, job]) => job.steps.some(({ run }) => DEPLOYS.test(run ?? "")));
+    expect(deploying.map(([, job]) => job.concurrency)).toEqual(
+      deploying.map(([, job]) => ({ group: `deploy-${stackOf(job)}`, "cancel-in-progress": false })),
+    );
+    // A group of the whole run that cancels would cut them off all the same.
+    if (deploying.length > 0) expect(workflow.concurrency["cancel-in-progress"]).toBe(false);
+  });
+  it.runIf(name === "release.yml")("deploys what it has verified, and after the tests", () => {
     const raw: unknown = parse(text);
     expect(raw).toMatchObject({
       jobs: { build: { needs: "gate" }, staging: { needs: "build" }, production: { needs: ["build", "staging"] } },
