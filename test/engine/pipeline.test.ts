@@ -16,7 +16,7 @@ it("takes a good release to production as it was approved, and says what serves"
   expect((await run.done("staging")).summary).toMatch(/staging .*in sync[\s\S]*100 %/);
   const plan = await run.done("plan");
   expect(plan.summary).toMatch(
-    /## plan for production: release [0-9a-f]{12}[\s\S]*\+ CounterDO \(sqlite\)[\s\S]*Plan [0-9a-f]{12} of/,
+    /## plan for production: release [0-9a-f]{12}[\s\S]*\+ \w+DO \(sqlite\)[\s\S]*Plan [0-9a-f]{12} of/,
   );
   expect((await pipeline.names())[1]).toBeUndefined();
   const { summary } = await run.done("production");
