@@ -36,7 +36,7 @@ const pullRequest = (from: string) => ({ event: { pull_request: { number: 5, hea
 
 async function look(job: "look" | "plan", from = "me/it", stack = ""): Promise<JobEnded> {
   return preview.job(job, {
-    place: two,
+    place: two.in(two.copy),
     meaning: (path) =>
       memberOf({ github: { repository: "me/it", ...pullRequest(from) }, matrix: { stack } }, path.split(".")),
     action: (uses, { name = "", path = "" }) => {
@@ -71,7 +71,7 @@ async function tell({ branch = "topic", from = "me/it", sha = SHA }: Told = {}):
     head_repository: { full_name: from, owner: { login: from.split("/")[0] } },
   };
   return comment.job("comment", {
-    place: two,
+    place: two.in(two.copy),
     meaning: (path) => memberOf({ github: { token: "a-token", event: { workflow_run } } }, path.split(".")),
   });
 }

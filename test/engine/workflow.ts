@@ -31,9 +31,9 @@ export type Step = v.InferOutput<typeof StepSchema>;
 
 /** Where the lines run: a copy of the project with its programs and accounts. */
 export interface Place {
-  run(command: string, env: Variables): Promise<Ended>;
+  run(command: string, env?: Variables): Promise<Ended>;
   /** In a process group of its own. */
-  start(command: string, env: Variables): ReturnType<ProjectCopy["start"]>;
+  start(command: string, env?: Variables): ReturnType<ProjectCopy["start"]>;
 }
 
 export interface JobOptions {
@@ -51,6 +51,8 @@ export interface JobOptions {
 
 export interface JobEnded {
   readonly ok: boolean;
+  /** Exit code of the failed step; null: it was killed. */
+  readonly code: number | null;
   /** What the failed step printed, with its name in front. */
   readonly text: string;
   /** The job's summary, as far as it came. */
@@ -82,6 +84,7 @@ export class Workflow {
     const files = new RunnerFiles();
     try {
       let text: string | undefined;
+      let code: number | null = 0;
       const outputs: Record<string, string> = {};
       const meaning: Meaning = (path) =>
         path.startsWith("steps.") ? outputs[path.replace(/^steps\.(\w+)\.outputs\./, "$1.")] : options.meaning(path);
@@ -101,10 +104,13 @@ export class Workflow {
           : await options.place.run(step.run, env);
         for (const [key, value] of files.outputs()) outputs[`${step.id ?? ""}.${key}`] = value;
         // What was killed leaves nobody to run the steps after it.
-        if (kills) return { ok: false, text: `${step.name}\n${ended.text}`, summary: files.summary(), outputs };
-        if (ended.code !== 0) text ??= `${step.name}\n${ended.text}`;
+        if (kills)
+          return { ok: false, code: null, text: `${step.name}\n${ended.text}`, summary: files.summary(), outputs };
+        if (ended.code === 0 || text !== undefined) continue;
+        text = `${step.name}\n${ended.text}`;
+        ({ code } = ended);
       }
-      return { ok: text === undefined, text: text ?? "", summary: files.summary(), outputs };
+      return { ok: text === undefined, code, text: text ?? "", summary: files.summary(), outputs };
     } finally {
       files.remove();
     }

@@ -33,7 +33,7 @@ const Workflow = v.object({
 });
 
 /** What changes what a stack serves. */
-const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback)\b/;
+const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback)\b(?!.*--(save-plan|check))/;
 const stackOf = ({ environment }: Job) => (typeof environment === "string" ? environment : environment?.name);
 
 type Job = v.InferOutput<typeof Job>;
@@ -116,7 +116,12 @@ describe.each(files)("$name", ({ name, text }) => {
   it.runIf(name === "release.yml")("deploys what it has verified, and after the tests", () => {
     const raw: unknown = parse(text);
     expect(raw).toMatchObject({
-      jobs: { build: { needs: "gate" }, staging: { needs: "build" }, production: { needs: ["build", "staging"] } },
+      jobs: {
+        build: { needs: "gate" },
+        staging: { needs: "build" },
+        plan: { needs: ["build", "staging"] },
+        production: { needs: ["build", "staging", "plan"] },
+      },
     });
     for (const job of ["staging", "production"]) {
       const order = workflow.jobs[job]?.steps.map(({ run, uses }) => run ?? uses ?? "") ?? [];
@@ -132,5 +137,7 @@ describe.each(files)("$name", ({ name, text }) => {
       expect(order.at(-2)).toContain("smoke");
       expect(order.at(-1)).toContain("GITHUB_STEP_SUMMARY");
     }
+    const promoted = workflow.jobs.production?.steps.find(({ run }) => run?.includes("npm run -s promote"))?.run;
+    expect(promoted).toContain("--plan dist/plan.json");
   });
 });

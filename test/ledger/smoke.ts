@@ -1,7 +1,11 @@
 /** The ledger: refuses an overdraft, and with the admin token transfers money and audits the ledger. */
+import { setTimeout } from "node:timers/promises";
 import { equal, member, status } from "../../infra/smoke/expect.ts";
 import { logIn, NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
+
+/** How often to ask whether a transfer to another ledger has arrived, a tenth of a second apart. */
+const ASK_TIMES = 50;
 
 export async function probe({ client, id, options: { adminToken } }: Subject): Promise<string> {
   const at = (path: string) => `/account/${id}/${path}`;
@@ -34,10 +38,28 @@ export async function probe({ client, id, options: { adminToken } }: Subject): P
     equal("the refusal", member(overdraft, "error"), "Insufficient balance: 3 < 5");
     const ben = status("a balance", await client.call(at(`balances/${other}`), { token: adminToken }), 200);
     equal("the other balance", member(ben, "balance"), 7);
+    const held = { json: { from, to: other, amount: 3, holdSeconds: 60 }, token };
+    const hold = status("money that is held", await client.call(at("transfer"), held), 200);
+    const back = at(`transfers/${member(hold, "id")}/void`);
+    status("its way back", await client.call(back, { method: "POST", token: adminToken }), 200);
+    const sent = { json: { from, to: `${id}-far/${other}`, amount: 1 }, token };
+    const send = status("a transfer to another ledger", await client.call(at("transfer"), sent), 200);
+    await arrived(client, at(`transfers/${member(send, "id")}`), adminToken);
     const audit = status("the audit", await client.call(at("audit"), { token: adminToken }), 200);
     equal("the audit's findings", [member(audit, "ok"), member(audit, "total")], [true, 0]);
-    return "refuses what it must, moves money once under one key, adds up";
+    return "refuses what it must, moves money once under one key and to another ledger, adds up";
   } finally {
     await ann.logOut();
+  }
+}
+
+/** Waits until a transfer has reached the other ledger. */
+async function arrived(client: Subject["client"], path: string, token: string): Promise<void> {
+  for (let times = 1; ; times++) {
+    const transfer = status("what became of it", await client.call(path, { token }), 200);
+    if (times === ASK_TIMES || member(transfer, "state") !== "pending") {
+      return equal("what became of a transfer to another ledger", member(transfer, "state"), "completed");
+    }
+    await setTimeout(100);
   }
 }

@@ -1,31 +1,36 @@
 /** The stored ledger. Accounts in use are also kept in memory, so that a payment need not read them again. */
 import type { Schema } from "../objects/schema.ts";
 import { type Account, NEW_ACCOUNT } from "./rules.ts";
-import { lastTransaction, readAccount } from "./tables.ts";
+import { newestTransaction, readAccount, readBase } from "./tables.ts";
 
 /** The most accounts in memory. */
 const MAX_REMEMBERED = 1_000;
+
+/** The end of the ledger: the number of its newest transaction (0 before the first), and its time. */
+export interface Newest {
+  readonly seq: number;
+  readonly at: number;
+}
 
 export class Books {
   readonly #sql: SqlStorage;
   readonly #schema: Schema;
   readonly #accounts = new Map<string, Account>();
-  #last: number | undefined;
+  #newest: Newest | undefined;
 
   constructor(sql: SqlStorage, schema: Schema) {
     this.#sql = sql;
     this.#schema = schema;
   }
 
-  /** The number of the newest transaction; 0 before the first. */
-  get last(): number {
-    this.#last ??= this.#schema.empty ? 0 : lastTransaction(this.#sql);
-    return this.#last;
+  get newest(): Newest {
+    this.#newest ??= this.#read();
+    return this.#newest;
   }
 
   /** Forgets everything, after the ledger was deleted. */
   forget(): void {
-    this.#last = undefined;
+    this.#newest = undefined;
     this.#accounts.clear();
   }
 
@@ -34,9 +39,14 @@ export class Books {
   }
 
   /** Remembers what was written. Call it after the transaction: a rollback must not leave memory ahead of the disk. */
-  remember(last: number, accounts: ReadonlyMap<string, Account>): void {
-    this.#last = last;
+  remember(newest: Newest, accounts: ReadonlyMap<string, Account>): void {
+    this.#newest = newest;
     for (const [name, account] of accounts) this.#accounts.set(name, account);
     if (this.#accounts.size > MAX_REMEMBERED) this.#accounts.clear();
+  }
+
+  #read(): Newest {
+    if (this.#schema.empty) return { seq: 0, at: 0 };
+    return newestTransaction(this.#sql) ?? { seq: readBase(this.#sql), at: 0 };
   }
 }

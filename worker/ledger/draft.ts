@@ -1,42 +1,77 @@
-/** Payments that are decided and not written yet, on top of the stored ledger. */
+/**
+ * Changes that are decided and not written yet, on top of the stored ledger. What is decided later sees what was decided
+ * before it. All of a draft is written in one transaction, or nothing.
+ */
 import { findReplay, keepReplay } from "../objects/replays.ts";
 import type { Books } from "./books.ts";
-import { type Account, type Fault, faultOfPayment, type Payment, type Transaction, transactionOf } from "./rules.ts";
-import { writeAccounts, writeTransactions } from "./tables.ts";
+import { type Account, type Fault, type Payment, type Transaction, transactionOf } from "./rules.ts";
+import {
+  type Currency,
+  findHold,
+  findReference,
+  findRefusal,
+  findSettled,
+  type Hold,
+  hasRefusalsBefore,
+  readCurrency,
+  readTransaction,
+  removeHold,
+  removeRefusals,
+  writeAccount,
+  writeAnswer,
+  writeCurrency,
+  writeHold,
+  writeReference,
+  writeRefusal,
+  writeSettled,
+  writeTransaction,
+} from "./tables.ts";
 
-/** The outcome of a payment. */
-export type Outcome = { ok: true; transaction: Transaction } | { ok: false; fault: Fault };
-/** The outcome, new or repeated for its idempotency key; or the key came before with another payload. */
-export type Paid = { outcome: Outcome; replayed: boolean } | { keyConflict: true };
+/** An answer, new or repeated for its idempotency key; or the key came before with another payload. */
+export type Once<T> = { readonly outcome: T; readonly replayed: boolean } | { readonly keyConflict: true };
 
-/** A payment, with its idempotency key if it has one. */
-export type PaymentOnce = Payment & { readonly key: string | undefined };
+/** A change that is made once, and everything that it depends on. */
+export interface Request {
+  readonly key: string | undefined;
+  readonly payload: readonly unknown[];
+}
 
 export class Draft {
+  /** ms since the epoch, never less than the time of the newest transaction. */
+  readonly now: number;
   readonly #sql: SqlStorage;
   readonly #books: Books;
   /** Whether the ledger has no tables yet. */
   readonly #empty: boolean;
-  readonly #now: number;
-  /** The accounts that have paid or were paid, as they are after it. */
+  readonly #clock: number;
   readonly #changed = new Map<string, Account>();
   readonly #transactions: Transaction[] = [];
-  /** The number of the newest transaction. */
+  readonly #answers = new Map<string, { payload: string; answer: string }>();
+  readonly #holds = new Map<number, Hold | undefined>();
+  readonly #settled = new Map<number, number>();
+  readonly #references = new Map<string, number>();
+  /** What was refused of another ledger's transfers, by `<ledger> <number>`. */
+  readonly #refusals = new Map<string, Fault>();
+  /** Transfers to other ledgers that were made. */
+  readonly sends: Transaction[] = [];
+  /** Rows of transfers across ledgers, written after all others. */
+  readonly #across: ((sql: SqlStorage) => void)[] = [];
+  #currency: Currency | undefined;
   #last: number;
-  readonly #answers = new Map<string, { payload: string; outcome: Outcome }>();
 
   /** `now`: ms since the epoch. */
   constructor(sql: SqlStorage, books: Books, { empty, now }: { empty: boolean; now: number }) {
     this.#sql = sql;
     this.#books = books;
-    this.#last = books.last;
     this.#empty = empty;
-    this.#now = now;
+    this.#clock = now;
+    this.now = Math.max(now, books.newest.at);
+    this.#last = books.newest.seq;
   }
 
   /** Whether there is anything to write. */
   get isChanged(): boolean {
-    return this.#transactions.length > 0 || this.#answers.size > 0;
+    return this.#changed.size > 0 || this.#answers.size > 0 || this.#across.length > 0 || this.#currency !== undefined;
   }
 
   /** Whether there are answers to idempotency keys to write. */
@@ -44,57 +79,145 @@ export class Draft {
     return this.#answers.size > 0;
   }
 
-  /** Decides a payment. With a key, it is made once. */
-  pay({ key, ...payment }: PaymentOnce): Paid {
-    if (key === undefined) return { outcome: this.#decide(payment), replayed: false };
-    const payload = JSON.stringify([payment.payer, payment.payee, payment.amount]);
-    const known = this.#answerTo(key, payload);
+  /** The number of the newest transaction. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The holds that were made. */
+  get newHolds(): readonly Hold[] {
+    return [...this.#holds.values()].flatMap((hold) => hold ?? []);
+  }
+
+  /** Makes a change once for its key. An outcome that is refused moved nothing and may succeed later: it is not kept. */
+  once<T extends { readonly ok: boolean }>({ key, payload }: Request, decide: () => T): Once<T> {
+    if (key === undefined) return { outcome: decide(), replayed: false };
+    const text = JSON.stringify(payload);
+    const known = this.#answerTo<T>(key, text);
     if (known) return known;
-    const outcome = this.#decide(payment);
-    // A refusal moved nothing, and the next call may succeed: so it is not kept.
-    if (outcome.ok) this.#answers.set(key, { payload, outcome });
+    const outcome = decide();
+    if (outcome.ok) this.#answers.set(key, { payload: text, answer: JSON.stringify(outcome) });
     return { outcome, replayed: false };
   }
 
-  /** Writes the decided payments. Call it in a transaction, and `written` after that. */
-  write(): void {
-    writeTransactions(this.#sql, this.#transactions);
-    writeAccounts(this.#sql, this.#changed);
-    for (const [key, { payload, outcome }] of this.#answers) {
-      keepReplay(this.#sql, { key, payload, answer: JSON.stringify(outcome) }, this.#now);
-    }
+  account(name: string): Account {
+    return this.#changed.get(name) ?? this.#books.account(name);
   }
 
-  /** Hands the written payments to the books. */
-  written(): void {
-    this.#books.remember(this.#last, this.#changed);
+  /** Changes an account in something other than money. */
+  set(name: string, account: Account): void {
+    this.#changed.set(name, account);
   }
 
-  #decide(payment: Payment): Outcome {
-    const accounts = { paying: this.#account(payment.payer), paid: this.#account(payment.payee) };
-    const fault = faultOfPayment(payment.payer, accounts.paying, payment.amount);
-    if (fault) return { ok: false, fault };
+  /** The ledger's currency; undefined where none is set. */
+  get currency(): Currency | undefined {
+    return this.#currency ?? (this.#empty ? undefined : readCurrency(this.#sql));
+  }
+
+  set currency(currency: Currency) {
+    this.#currency = currency;
+  }
+
+  /** A transaction of this draft or of the stored rows; undefined if it is in the archive or does not exist. */
+  transaction(seq: number): Transaction | undefined {
+    const [first] = this.#transactions;
+    if (first && seq >= first.seq) return this.#transactions[seq - first.seq];
+    return this.#empty ? undefined : readTransaction(this.#sql, seq);
+  }
+
+  /** A hold that is neither posted, voided nor expired. */
+  hold(seq: number): Hold | undefined {
+    return this.#holds.has(seq) ? this.#holds.get(seq) : this.#empty ? undefined : findHold(this.#sql, seq);
+  }
+
+  /** The transaction that settled a hold, or reversed a payment. */
+  settledBy(seq: number): number | undefined {
+    return this.#settled.get(seq) ?? (this.#empty ? undefined : findSettled(this.#sql, seq));
+  }
+
+  /** The transaction that has this reference. */
+  referred(reference: string): number | undefined {
+    return this.#references.get(reference) ?? (this.#empty ? undefined : findReference(this.#sql, reference));
+  }
+
+  /** Makes a payment. The rules must have allowed it. */
+  pay(payment: Payment): Transaction {
+    const accounts = { paying: this.account(payment.payer), paid: this.account(payment.payee) };
     const seq = ++this.#last;
-    const transaction = transactionOf(payment, accounts, { seq, at: this.#now });
+    const transaction = transactionOf(payment, accounts, { seq, at: this.now });
     this.#transactions.push(transaction);
-    this.#changed.set(payment.payer, { balance: transaction.payerBalance, last: seq });
-    this.#changed.set(payment.payee, { balance: transaction.payeeBalance, last: seq });
-    return { ok: true, transaction };
+    this.#changed.set(payment.payer, { ...accounts.paying, balance: transaction.payerBalance, last: seq });
+    this.#changed.set(payment.payee, { ...accounts.paid, balance: transaction.payeeBalance, last: seq });
+    if (payment.reference !== undefined) this.#references.set(payment.reference, seq);
+    return transaction;
   }
 
-  #answerTo(key: string, payload: string): Paid | undefined {
+  /** Keeps a hold until it is settled. */
+  open(hold: Hold): void {
+    this.#holds.set(hold.seq, hold);
+  }
+
+  /** Settles a hold, or marks a payment as reversed, once. */
+  settle(seq: number, by: number): void {
+    if (this.hold(seq)) this.#holds.set(seq, undefined);
+    this.#settled.set(seq, by);
+  }
+
+  /** Why a transfer of another ledger was refused; undefined if it was not. */
+  refusal(ledger: string, origin: number): Fault | undefined {
+    const drafted = this.#refusals.get(`${ledger} ${origin}`);
+    return drafted ?? (this.#empty ? undefined : findRefusal(this.#sql, ledger, origin));
+  }
+
+  /** Keeps why a transfer of another ledger was refused, in case its answer is lost. */
+  refuse(ledger: string, origin: number, fault: Fault): void {
+    this.#refusals.set(`${ledger} ${origin}`, fault);
+    this.#across.push((sql) => writeRefusal(sql, ledger, origin, fault));
+  }
+
+  /** Forgets refusals whose answer the other ledger has: all before the number `oldest`. */
+  forgetRefusals(ledger: string, oldest: number): void {
+    if (this.#empty || !hasRefusalsBefore(this.#sql, ledger, oldest)) return;
+    this.#across.push((sql) => removeRefusals(sql, ledger, oldest));
+  }
+
+  /** Keeps when the answer to a transfer to another ledger came, and its number there. */
+  settleSend(seq: number, answer: { readonly at: number; readonly by: number | undefined }): void {
+    this.#across.push((sql) => writeAnswer(sql, seq, answer));
+  }
+
+  /** Writes it all. Call it in a transaction, and `written` after that. */
+  write(): void {
+    for (const transaction of this.#transactions) writeTransaction(this.#sql, transaction);
+    for (const [name, account] of this.#changed) writeAccount(this.#sql, name, account);
+    for (const [reference, seq] of this.#references) writeReference(this.#sql, reference, seq);
+    for (const [seq, hold] of this.#holds) {
+      if (hold) writeHold(this.#sql, hold);
+      else removeHold(this.#sql, seq);
+    }
+    for (const [seq, by] of this.#settled) writeSettled(this.#sql, seq, by);
+    for (const [key, answer] of this.#answers) keepReplay(this.#sql, { key, ...answer }, this.#clock);
+    if (this.#currency) writeCurrency(this.#sql, this.#currency);
+    for (const write of this.#across) write(this.#sql);
+  }
+
+  /** Hands what was written to the books. */
+  written(): void {
+    const at = this.#transactions.at(-1)?.at ?? this.#books.newest.at;
+    this.#books.remember({ seq: this.#last, at }, this.#changed);
+  }
+
+  #answerTo<T>(key: string, payload: string): Once<T> | undefined {
     const drafted = this.#answers.get(key);
     if (drafted) {
-      return drafted.payload === payload ? { outcome: drafted.outcome, replayed: true } : { keyConflict: true };
+      return drafted.payload === payload
+        ? { outcome: JSON.parse(drafted.answer), replayed: true }
+        : { keyConflict: true };
     }
     if (this.#empty) return undefined;
-    const stored = findReplay(this.#sql, key, payload, this.#now);
+    const stored = findReplay(this.#sql, key, payload, this.#clock);
     if (stored.kind === "conflict") return { keyConflict: true };
     if (stored.kind === "replay") return { outcome: JSON.parse(stored.answer), replayed: true };
     return undefined;
-  }
-
-  #account(name: string): Account {
-    return this.#changed.get(name) ?? this.#books.account(name);
   }
 }

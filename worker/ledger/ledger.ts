@@ -3,30 +3,82 @@
  * entries, the balances and the remembered answer are one transaction.
  */
 import { DurableObject } from "cloudflare:workers";
+import { formatId, parseId, placeOfObject, stubAt } from "../objects/names.ts";
 import { sweepReplays } from "../objects/replays.ts";
+import { retry } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
+import { stackOf } from "../stack.ts";
+import { type Parcel, receive, send, type Taken } from "./across.ts";
+import { type Audit, audit } from "./audit.ts";
 import { Books } from "./books.ts";
-import type { Paid } from "./draft.ts";
+import {
+  type AccountChange,
+  type AccountSet,
+  hold,
+  type Notes,
+  noted,
+  type Outcome,
+  pay,
+  type Refused,
+  refused,
+  reverse,
+  setAccount,
+  setCurrency,
+  settle,
+} from "./decide.ts";
+import type { Draft, Once } from "./draft.ts";
+import { Outbox } from "./outbox.ts";
 import { ledger } from "./pattern.ts";
 import { Payments } from "./payments.ts";
-import { type Audit, audit, OUTSIDE, type Transaction } from "./rules.ts";
+import { type Account, outside, type Transaction } from "./rules.ts";
+import { stateOf, type TransferState } from "./state.ts";
 import {
+  beginAnew,
+  type Currency,
   everyAccount,
   everyTransaction,
+  findReference,
+  findSettled,
+  firstHolds,
   hasMoney,
+  hasPeers,
   listAccounts,
   listTransactions,
   listTransactionsOf,
   type NamedAccount,
+  openSends,
   type Page,
+  readAnswer,
+  readBase,
+  readCurrency,
+  readTransaction,
 } from "./tables.ts";
 
 const NOTHING = { items: [], next: null };
+/** The most holds that one write lets expire. */
+const MAX_EXPIRED = 500;
+
+/** What a caller may add to a payment. */
+export interface Options extends Notes {
+  /** An idempotency key. */
+  readonly key?: string | undefined;
+  /** Puts the money aside for the payee, for so many seconds. */
+  readonly holdSeconds?: number | undefined;
+  /** The name of the place outside that money comes from or goes to. */
+  readonly outside?: string | undefined;
+}
+
+/** An account of a ledger, such as `eu~main`. */
+export interface FarAccount {
+  readonly ledger: string;
+  readonly account: string;
+}
 
 export class AccountDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #books: Books;
+  readonly #outbox: Outbox;
   readonly #payments: Payments;
   readonly #wake: Wake;
 
@@ -35,45 +87,136 @@ export class AccountDO extends DurableObject<Env> {
     this.#schema = new Schema(ctx.storage, ledger);
     this.#books = new Books(ctx.storage.sql, this.#schema);
     this.#wake = new Wake(ctx.storage);
-    this.#payments = new Payments(ctx.storage, this.#schema, this.#books, this.#wake);
+    this.#outbox = new Outbox({
+      stored: () => (this.#isWritable ? openSends(ctx.storage.sql) : []),
+      currency: () => this.currency(),
+      self: () => this.#self,
+      call: (peer, parcel) => this.#call(peer, parcel),
+      change: async (decide) => {
+        await this.#change((draft) => ({ done: decide(draft) }));
+      },
+      wake: this.#wake,
+      waitUntil: (work) => ctx.waitUntil(work),
+    });
+    const parts = { storage: ctx.storage, schema: this.#schema, books: this.#books, wake: this.#wake };
+    this.#payments = new Payments({ ...parts, outbox: this.#outbox });
   }
 
-  /** Sweeps the answers to old idempotency keys. */
-  override alarm(): void {
+  /** Lets holds expire, tries again to reach other ledgers, and sweeps the answers to old idempotency keys. */
+  override async alarm(): Promise<void> {
     this.#wake.gone();
-    if (!this.#schema.empty) this.#wake.by(sweepReplays(this.ctx.storage.sql, Date.now()));
+    if (!this.#isWritable) return;
+    const { sql } = this.ctx.storage;
+    await this.#expire();
+    if (hasPeers(sql)) {
+      await this.#outbox.flush();
+      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
+    }
+    this.#wake.by(sweepReplays(sql, Date.now()));
   }
 
   /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
   async remove(): Promise<boolean> {
     if (this.#schema.empty) return true;
-    if (hasMoney(this.ctx.storage.sql)) return false;
+    const { storage } = this.ctx;
+    if (hasMoney(storage.sql) || this.#outbox.size > 0) return false;
     // No await before the end, so that no payment is decided with balances that are about to be deleted.
+    const last = this.#books.newest.seq;
     this.#books.forget();
+    this.#outbox.forget();
+    if (hasPeers(storage.sql)) {
+      storage.transactionSync(() => beginAnew(storage.sql, last));
+      return true;
+    }
     this.#schema.forget();
     this.#wake.gone();
-    await this.ctx.storage.deleteAll();
+    await storage.deleteAll();
     return true;
   }
 
-  /** Moves `amount` (minor units) from one account to another. */
-  transfer(from: string, to: string, amount: number, key?: string): Promise<Paid> {
-    return this.#payments.pay({ payer: from, payee: to, amount, key });
+  /** Moves `amount` (minor units) from one account to another, or puts it aside for the other. */
+  transfer(from: string, to: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+    const { holdSeconds, memo, reference } = options;
+    const payload = [from, to, amount, ...(hasMore(options) ? [holdSeconds, memo, reference] : [])];
+    const payment = { payer: from, payee: to, amount, ...noted(options) };
+    return this.#once({ key, payload }, (draft) =>
+      holdSeconds === undefined ? pay(draft, payment) : hold(draft, payment, draft.now + holdSeconds * 1_000),
+    );
+  }
+
+  /** Sends `amount` to an account of another ledger. It is on its way when this returns. */
+  send(from: string, to: FarAccount, amount: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
+    const payload = ["send", from, to.ledger, to.account, amount, notes.memo, notes.reference];
+    return this.#once({ key, payload }, (draft) => send(draft, { payer: from, ...to, amount }, notes));
+  }
+
+  /** Takes what another ledger sends. Only ledgers call this. */
+  async receive(parcel: Parcel): Promise<readonly Taken[]> {
+    return this.#change((draft) => receive(draft, parcel));
   }
 
   /** Brings money in from outside the ledger. */
-  deposit(to: string, amount: number, key?: string): Promise<Paid> {
-    return this.#payments.pay({ payer: OUTSIDE, payee: to, amount, key });
+  deposit(to: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+    return this.#pay(outside(options.outside), to, amount, { key, ...options });
   }
 
   /** Takes money out of the ledger. */
-  withdraw(from: string, amount: number, key?: string): Promise<Paid> {
-    return this.#payments.pay({ payer: from, payee: OUTSIDE, amount, key });
+  withdraw(from: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+    return this.#pay(from, outside(options.outside), amount, { key, ...options });
   }
 
-  /** The balance of an account; 0 for an unknown one, because anybody may pay to it. */
-  balance(account: string): number {
-    return this.#books.account(account).balance;
+  /** Gives held money to the payee (`post`), or back to the payer (`void`). */
+  settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Once<Outcome>> {
+    return this.#once({ key, payload: [kind, seq] }, (draft) => settle(draft, seq, kind));
+  }
+
+  /** Undoes a payment, once. */
+  async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
+    return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) => {
+      const original = draft.transaction(seq);
+      return original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`);
+    });
+  }
+
+  /** Freezes an account or frees it, or sets its overdraft. */
+  setAccount(name: string, change: AccountChange): Promise<{ readonly outcome: AccountSet | Refused }> {
+    return this.#change((draft) => ({ outcome: setAccount(draft, name, change) }));
+  }
+
+  /** Sets what the ledger is kept in, once and for ever. */
+  setCurrency(currency: Currency): Promise<{ readonly outcome: { readonly ok: true } | Refused }> {
+    return this.#change((draft) => ({ outcome: setCurrency(draft, currency) }));
+  }
+
+  currency(): Currency | undefined {
+    return this.#isWritable ? readCurrency(this.ctx.storage.sql) : undefined;
+  }
+
+  /** A transaction with what became of it. */
+  async find(seq: number): Promise<TransferState | undefined> {
+    const transaction = await this.#transaction(seq);
+    if (!transaction) return undefined;
+    if (!this.#isWritable) return stateOf(transaction, undefined, undefined);
+    const { sql } = this.ctx.storage;
+    const by = findSettled(sql, seq);
+    const end = by === undefined ? undefined : await this.#transaction(by);
+    return stateOf(transaction, end, readTransaction(sql, seq) ? readAnswer(sql, seq) : "archived");
+  }
+
+  /** The same for the transaction with a caller's reference. */
+  async findByReference(reference: string): Promise<TransferState | undefined> {
+    const seq = this.#isWritable ? findReference(this.ctx.storage.sql, reference) : undefined;
+    return seq === undefined ? undefined : this.find(seq);
+  }
+
+  /** An account; a new one for an unknown name, because anybody may pay to it. */
+  account(name: string): Account {
+    return this.#books.account(name);
+  }
+
+  /** The balance of an account. */
+  balance(name: string): number {
+    return this.account(name).balance;
   }
 
   /** A page of the accounts by name, after `cursor`. */
@@ -85,13 +228,71 @@ export class AccountDO extends DurableObject<Env> {
   transactions(account: string | undefined, cursor: number | undefined, limit: number): Page<Transaction, number> {
     if (this.#schema.empty) return NOTHING;
     const { sql } = this.ctx.storage;
-    if (account === undefined) return listTransactions(sql, cursor ?? Number.MAX_SAFE_INTEGER, limit);
-    return listTransactionsOf(sql, account, cursor ?? this.#books.account(account).last, limit);
+    const found =
+      account === undefined
+        ? listTransactions(sql, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1)
+        : listTransactionsOf(sql, account, cursor ?? this.account(account).last, limit + 1);
+    return { items: found.slice(0, limit), next: found[limit]?.seq ?? null };
   }
 
   /** Whether the ledger adds up. */
   audit(): Audit {
     const { sql } = this.ctx.storage;
-    return this.#schema.empty ? audit([], []) : audit(everyAccount(sql), everyTransaction(sql));
+    return this.#schema.empty ? audit([], []) : audit(everyAccount(sql), everyTransaction(sql), readBase(sql));
+  }
+
+  /** Whether there are tables, and all of them: a step of the schema may have failed. */
+  get #isWritable(): boolean {
+    return !this.#schema.empty && this.#schema.isCurrent;
+  }
+
+  /** This ledger as others write it, such as `eu~main`. @throws Error if the region table has lost its region. */
+  get #self(): string {
+    const name = this.ctx.id.name ?? "";
+    const place = placeOfObject(stackOf(this.env).regions, name);
+    if (!place) throw new Error(`The ledger ${name} is in no region of this stack`);
+    return formatId(place);
+  }
+
+  #call(peer: string, parcel: Parcel): Promise<readonly Taken[]> {
+    const parsed = parseId(stackOf(this.env).regions, peer);
+    if ("fault" in parsed) throw new Error(`${peer}: ${parsed.fault}`);
+    return retry(async () => stubAt(this.env, ledger, parsed.place).receive(parcel));
+  }
+
+  #change<T extends object>(decide: (draft: Draft) => T): Promise<T> {
+    return this.#payments.change(decide);
+  }
+
+  #once(
+    request: { readonly key: string | undefined; readonly payload: readonly unknown[] },
+    decide: (draft: Draft) => Outcome,
+  ): Promise<Once<Outcome>> {
+    return this.#change((draft) => draft.once(request, () => decide(draft)));
+  }
+
+  #pay(payer: string, payee: string, amount: number, { key, memo, reference }: Options): Promise<Once<Outcome>> {
+    const notes = { memo, reference };
+    const payload = [payer, payee, amount, ...(hasMore(notes) ? [memo, reference] : [])];
+    return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));
+  }
+
+  /** Gives back what was held and not posted in time. */
+  async #expire(): Promise<void> {
+    for (;;) {
+      const { expired } = await this.#change((draft) => {
+        const due = firstHolds(this.ctx.storage.sql, MAX_EXPIRED).filter((held) => held.due <= draft.now);
+        for (const { seq } of due) settle(draft, seq, "expire");
+        return { expired: due.length };
+      });
+      if (expired < MAX_EXPIRED) break;
+    }
+    this.#wake.by(firstHolds(this.ctx.storage.sql, 1)[0]?.due);
+  }
+
+  async #transaction(seq: number): Promise<Transaction | undefined> {
+    return this.#schema.empty ? undefined : readTransaction(this.ctx.storage.sql, seq);
   }
 }
+
+const hasMore = (options: object) => Object.values(options).some((value) => value !== undefined);

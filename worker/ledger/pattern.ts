@@ -17,10 +17,17 @@ export const ledger = pattern({
     transfer: { may: "owner", open: true },
     /** Read an account's balance and transactions. */
     read: { may: "owner", open: true },
+    /** Find a transfer that they are a party to; read what the ledger is kept in. */
+    find: { may: "users", open: true },
     /** List all accounts and transactions. */
     list: { may: "admin", open: true },
     deposit: { may: "admin" },
     withdraw: { may: "admin" },
+    /** Post or void what is held. */
+    settle: { may: "admin" },
+    reverse: { may: "admin" },
+    /** Freeze an account, set its overdraft or the ledger's currency. */
+    manage: { may: "admin" },
     /** Delete a ledger that has no money. */
     delete: { may: "admin" },
     audit: { may: "admin", open: true },

@@ -1,7 +1,7 @@
 /**
- * Payments, in groups: those that arrive during a write share the next one. Inside a group, payments are decided in the
- * order in which they came, each with the balances after the one before it. A group is one transaction with no await,
- * so that no other call can come in between.
+ * Changes of a ledger, in groups: those that arrive during a write share the next one. Inside a group, changes are
+ * decided in the order in which they came, each with the balances after the one before it. A group is one transaction
+ * with no await, so that no other call can come in between.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import { sweepDue } from "../objects/replays.ts";
@@ -9,64 +9,89 @@ import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import type { Wake } from "../objects/wake.ts";
 import type { Books } from "./books.ts";
-import { Draft, type Paid, type PaymentOnce } from "./draft.ts";
+import { Draft } from "./draft.ts";
+import type { Transaction } from "./rules.ts";
 
-/** The outcome of a payment in a group, or the error if it could not be written. */
-type Settled = { readonly paid: Paid } | { readonly error: unknown };
+/** Decides a change on a draft. It may be called again with another draft, if the one before could not be written. */
+type Decide = (draft: Draft) => void;
+/** How the change of a group ended: the error if it could not be written. */
+type Ended = { readonly error?: unknown };
+
+interface Parts {
+  readonly storage: DurableObjectStorage;
+  readonly schema: Schema;
+  readonly books: Books;
+  readonly wake: Wake;
+  /** Told of the transfers to other ledgers that a group has made: first before they are durable, then after. */
+  readonly outbox: Pick<Outgoing, "due" | "sent">;
+}
+
+export interface Outgoing {
+  /** When to look again whether the transfers of `now` have arrived (ms since the epoch). */
+  due(now: number): number;
+  sent(transfers: readonly Transaction[]): void;
+}
 
 export class Payments {
-  readonly #storage: DurableObjectStorage;
-  readonly #schema: Schema;
-  readonly #books: Books;
-  readonly #wake: Wake;
-  readonly #commits = new GroupCommit<PaymentOnce, Settled>((group) => this.#write(group));
+  readonly #parts: Parts;
+  readonly #commits = new GroupCommit<Decide, Ended>((group) => this.#write(group));
 
-  constructor(storage: DurableObjectStorage, schema: Schema, books: Books, wake: Wake) {
-    this.#storage = storage;
-    this.#schema = schema;
-    this.#books = books;
-    this.#wake = wake;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
-  /** Makes a payment, or says why not. The answer is durable. */
-  async pay(payment: PaymentOnce): Promise<Paid> {
-    const settled = await this.#commits.commit(payment);
-    if ("error" in settled) throw settled.error;
-    return settled.paid;
+  /** Makes a change, or says why not. The answer is durable. @throws Error if it could not be written. */
+  async change<T extends object>(decide: (draft: Draft) => T): Promise<T> {
+    const box: { answer?: T } = {};
+    const ended = await this.#commits.commit((draft) => {
+      box.answer = decide(draft);
+    });
+    if ("error" in ended) throw ended.error;
+    if (box.answer === undefined) throw new Error("A change was written and not decided");
+    return box.answer;
   }
 
-  async #write(group: readonly PaymentOnce[]): Promise<readonly Settled[]> {
-    await this.#wake.look();
-    const settled = this.#settleAll(group);
+  async #write(group: readonly Decide[]): Promise<readonly Ended[]> {
+    const { storage, wake, outbox } = this.#parts;
+    await wake.look();
+    const sent: Transaction[] = [];
+    const ended = this.#decideAll(group, sent);
     try {
-      await this.#storage.sync();
+      await storage.sync();
     } catch (error) {
       throw notWritten("the payments", error);
     }
-    return settled;
+    // Only now: another ledger must not have money that a crash can still give back.
+    if (sent.length > 0) outbox.sent(sent);
+    return ended;
   }
 
-  #settleAll(group: readonly PaymentOnce[]): readonly Settled[] {
+  #decideAll(group: readonly Decide[], sent: Transaction[]): readonly Ended[] {
     try {
-      return this.#settle(group);
+      this.#decide(group, sent);
+      return group.map(() => ({}));
     } catch (error) {
-      // One payment cannot be written. Try each alone, so that the others can be.
-      if (group.length > 1) return group.flatMap((payment) => this.#settleAll([payment]));
+      // One change cannot be written. Try each alone, so that the others can be.
+      if (group.length > 1) return group.flatMap((decide) => this.#decideAll([decide], sent));
       return [{ error: notWritten("the payment", error) }];
     }
   }
 
   /** Decides and writes all of a group. If it throws, nothing was written. */
-  #settle(group: readonly PaymentOnce[]): readonly Settled[] {
+  #decide(group: readonly Decide[], sent: Transaction[]): void {
+    const { storage, schema, books, wake, outbox } = this.#parts;
     const now = Date.now();
-    const draft = new Draft(this.#storage.sql, this.#books, { empty: this.#schema.empty, now });
-    const settled = group.map((payment) => ({ paid: draft.pay(payment) }));
-    if (draft.isChanged) {
-      this.#schema.create();
-      this.#storage.transactionSync(() => draft.write());
-      draft.written();
-      if (draft.hasKeys) this.#wake.by(sweepDue(now));
-    }
-    return settled;
+    // Before the first change, too: an older ledger whose tables could not be brought up to date changes nothing.
+    if (!schema.empty) schema.create();
+    const draft = new Draft(storage.sql, books, { empty: schema.empty, now });
+    for (const decide of group) decide(draft);
+    if (!draft.isChanged) return;
+    schema.create();
+    storage.transactionSync(() => draft.write());
+    draft.written();
+    if (draft.hasKeys) wake.by(sweepDue(now));
+    for (const { due } of draft.newHolds) wake.by(due);
+    if (draft.sends.length > 0) wake.by(outbox.due(now));
+    sent.push(...draft.sends);
   }
 }

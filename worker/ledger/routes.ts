@@ -3,22 +3,39 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
-import { may, permits } from "../http/may.ts";
+import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { Id } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
-import { objectFor } from "../objects/names.ts";
+import { formatId, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
-import type { Paid } from "./draft.ts";
+import {
+  AuditAnswer,
+  Balance,
+  balanceOf,
+  Cursor,
+  Entry,
+  entryFor,
+  Moved,
+  Transfer as TransferAnswer,
+  transferFor,
+} from "./answers.ts";
+import type { Outcome } from "./decide.ts";
+import type { Once } from "./draft.ts";
 import type { AccountDO } from "./ledger.ts";
 import { ledger } from "./pattern.ts";
-import { MAX_AMOUNT, OUTSIDE, type Transaction } from "./rules.ts";
+import { MAX_AMOUNT } from "./rules.ts";
+import type { TransferState } from "./state.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
 const MAIN = "main";
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
+const MAX_MEMO = 500;
+const MAX_HOLD_SECONDS = 31 * 24 * 60 * 60;
+/** A caller's name for a transaction: an order number, or the id of a payment elsewhere. */
+const Reference = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters"));
 
 /** An account has the id of its user as its name. */
 const Name = Id;
@@ -28,58 +45,71 @@ const Amount = v.pipe(
   v.minValue(1, "must be at least 1"),
   v.maxValue(MAX_AMOUNT, "must be under 2^53"),
 );
+/** Who is paid: an account, or `<ledger>/<account>`. */
+const Payee = v.pipe(
+  v.string(),
+  v.normalize("NFC"),
+  v.check(
+    (to) => v.is(Name, accountIn(to)) && to.indexOf("/") !== 0,
+    "must be an account, or <ledger>/<account> for one of another ledger",
+  ),
+);
+const notes = {
+  memo: v.optional(
+    v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MEMO, `must have at most ${MAX_MEMO} characters`)),
+  ),
+  /** The caller's own name for it. No other transaction of the ledger may have it. */
+  reference: v.optional(Reference),
+};
 const Transfer = v.pipe(
-  v.strictObject({ from: Name, to: Name, amount: Amount }),
+  v.strictObject({
+    from: Name,
+    to: Payee,
+    amount: Amount,
+    ...notes,
+    /** Puts the money aside for so long, until it is posted or voided. */
+    holdSeconds: v.optional(
+      v.pipe(
+        v.number("must be a number"),
+        v.integer("must be an integer"),
+        v.minValue(1),
+        v.maxValue(MAX_HOLD_SECONDS),
+      ),
+    ),
+  }),
   v.forward(
     v.partialCheck([["from"], ["to"]], ({ from, to }) => from !== to, "must be another account than from"),
     ["to"],
   ),
 );
-const Payable = v.strictObject({ account: Name, amount: Amount });
+const Outside = v.pipe(Name, v.maxLength(64, "must have at most 64 characters"));
+/** `outside`: the name of the place that the money comes from or goes to, such as a bank. */
+const Payable = v.strictObject({ account: Name, amount: Amount, outside: v.optional(Outside), ...notes });
+const Reversal = v.strictObject(notes);
+const AccountChange = v.strictObject({
+  frozen: v.optional(v.boolean()),
+  overdraft: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_AMOUNT))),
+});
+const Currency = v.strictObject({
+  currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
+  /** Digits of its minor units: 2 for EUR, whose amounts are in cents. */
+  minorUnits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(18)),
+});
+const Book = v.object({ ledger: v.string(), currency: v.optional(v.string()), minorUnits: v.optional(v.number()) });
 const Ledger = v.object({ ledger: v.string() });
+const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
 const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
 
-const Moved = v.object({
-  success: v.literal(true),
-  from: v.string(),
-  to: v.string(),
-  amount: v.number(),
-  /** The transaction's number in its ledger. */
-  id: v.string(),
-  /** The balances after it: of both accounts, or only of the one that the caller may read. */
-  balances: v.record(v.string(), v.number()),
-});
-const Balance = v.object({ account: v.string(), balance: v.number() });
-const Entry = v.object({
-  id: v.string(),
-  from: v.string(),
-  to: v.string(),
-  amount: v.number(),
-  balances: v.record(v.string(), v.number()),
-  /** ms since the epoch. For order, use the id. */
-  timestamp: v.number(),
-});
-/** Where the next page begins; null after the last. */
-const Cursor = v.nullable(v.string());
-const AuditAnswer = v.object({
-  ok: v.boolean(),
-  accounts: v.number(),
-  transactions: v.number(),
-  total: v.number(),
-  faults: v.array(v.string()),
-});
-
-const transferring = describe("Moves money from one account to another", { 200: Moved });
+const transferring = describe("Moves money from one account to another, or to one of another ledger", { 200: Moved });
 
 export const routes = new Hono<App>()
   .use(async (c, next) => {
     c.set("problemFields", { success: false });
     await next();
   })
-  .post("/transfer", transferring, idempotencyKey, body(Transfer), may(ledger, "transfer", payer), async (c) => {
-    const { from, to, amount } = c.req.valid("json");
-    return c.json(await pay(c, MAIN, (ledger, key) => ledger.transfer(from, to, amount, key)));
-  })
+  .post("/transfer", transferring, idempotencyKey, body(Transfer), may(ledger, "transfer", payer), async (c) =>
+    c.json(await transfer(c, MAIN, c.req.valid("json"))),
+  )
   .post(
     "/:ledger/transfer",
     transferring,
@@ -87,11 +117,7 @@ export const routes = new Hono<App>()
     idempotencyKey,
     body(Transfer),
     may(ledger, "transfer", payer),
-    async (c) => {
-      const { from, to, amount } = c.req.valid("json");
-      const { ledger: id } = c.req.valid("param");
-      return c.json(await pay(c, id, (ledger, key) => ledger.transfer(from, to, amount, key)));
-    },
+    async (c) => c.json(await transfer(c, c.req.valid("param").ledger, c.req.valid("json"))),
   )
   .post(
     "/:ledger/deposit",
@@ -101,8 +127,12 @@ export const routes = new Hono<App>()
     idempotencyKey,
     body(Payable),
     async (c) => {
-      const { account: to, amount } = c.req.valid("json");
-      return c.json(await pay(c, c.req.valid("param").ledger, (ledger, key) => ledger.deposit(to, amount, key)));
+      const { account, amount, ...options } = c.req.valid("json");
+      return c.json(
+        await make(c, c.req.valid("param").ledger, (ledger, key) =>
+          ledger.deposit(account, amount, { key, ...options }),
+        ),
+      );
     },
   )
   .post(
@@ -113,8 +143,84 @@ export const routes = new Hono<App>()
     idempotencyKey,
     body(Payable),
     async (c) => {
-      const { account: from, amount } = c.req.valid("json");
-      return c.json(await pay(c, c.req.valid("param").ledger, (ledger, key) => ledger.withdraw(from, amount, key)));
+      const { account, amount, ...options } = c.req.valid("json");
+      return c.json(
+        await make(c, c.req.valid("param").ledger, (ledger, key) =>
+          ledger.withdraw(account, amount, { key, ...options }),
+        ),
+      );
+    },
+  )
+  .get(
+    "/:ledger/transfers",
+    describe("The transaction with a reference, and what became of it", { 200: TransferAnswer }),
+    params(Ledger),
+    query(v.object({ reference: Reference })),
+    may(ledger, "find"),
+    async (c) => {
+      const { reference } = c.req.valid("query");
+      const { ledger } = c.req.valid("param");
+      const found = await retry(() => ledgerOf(c, ledger).findByReference(reference));
+      return c.json(await toParty(c, found, `There is no transaction with the reference ${reference}`));
+    },
+  )
+  .get(
+    "/:ledger/transfers/:id",
+    describe("A transaction, and what became of it", { 200: TransferAnswer }),
+    params(TransferId),
+    may(ledger, "find"),
+    async (c) => {
+      const { ledger, id } = c.req.valid("param");
+      const found = await retry(() => ledgerOf(c, ledger).find(id));
+      return c.json(await toParty(c, found, `There is no transaction ${id}`));
+    },
+  )
+  .post(
+    "/:ledger/transfers/:id/post",
+    describe("Gives held money to the payee", { 200: Moved }),
+    may(ledger, "settle"),
+    params(TransferId),
+    idempotencyKey,
+    async (c) => {
+      const { ledger, id } = c.req.valid("param");
+      return c.json(await make(c, ledger, (stub, key) => stub.settle(id, "post", { key })));
+    },
+  )
+  .post(
+    "/:ledger/transfers/:id/void",
+    describe("Gives held money back", { 200: Moved }),
+    may(ledger, "settle"),
+    params(TransferId),
+    idempotencyKey,
+    async (c) => {
+      const { ledger, id } = c.req.valid("param");
+      return c.json(await make(c, ledger, (stub, key) => stub.settle(id, "void", { key })));
+    },
+  )
+  .post(
+    "/:ledger/transfers/:id/reverse",
+    describe("Undoes a payment, once", { 200: Moved }),
+    may(ledger, "reverse"),
+    params(TransferId),
+    idempotencyKey,
+    body(Reversal),
+    async (c) => {
+      const { ledger, id } = c.req.valid("param");
+      const notes = c.req.valid("json");
+      return c.json(await make(c, ledger, (stub, key) => stub.reverse(id, { key, ...notes })));
+    },
+  )
+  .put(
+    "/:ledger/accounts/:name",
+    describe("Freezes an account, or sets how far below zero it may go", { 200: Balance }),
+    params(v.object({ ...Ledger.entries, name: Name })),
+    may(ledger, "manage"),
+    body(AccountChange),
+    async (c) => {
+      const { ledger, name } = c.req.valid("param");
+      const { outcome } = await retry(() => ledgerOf(c, ledger).setAccount(name, c.req.valid("json")));
+      if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
+      return c.json(balanceOf(name, outcome.account));
     },
   )
   .get(
@@ -124,7 +230,7 @@ export const routes = new Hono<App>()
     may(ledger, "read", ({ req }: Valid<"param", { name: string }>) => ({ owner: req.valid("param").name })),
     async (c) => {
       const { ledger, name } = c.req.valid("param");
-      return c.json({ account: name, balance: await retry(() => ledgerOf(c, ledger).balance(name)) });
+      return c.json(balanceOf(name, await retry(() => ledgerOf(c, ledger).account(name))));
     },
   )
   .get(
@@ -136,7 +242,7 @@ export const routes = new Hono<App>()
     async (c) => {
       const { cursor, limit } = c.req.valid("query");
       const { items, next } = await retry(() => ledgerOf(c, c.req.valid("param").ledger).balances(cursor, limit));
-      return c.json({ balances: items.map(({ name, balance }) => ({ account: name, balance })), cursor: next });
+      return c.json({ balances: items.map((account) => balanceOf(account.name, account)), cursor: next });
     },
   )
   .get(
@@ -154,6 +260,29 @@ export const routes = new Hono<App>()
       const { ledger } = c.req.valid("param");
       const { items, next } = await retry(() => ledgerOf(c, ledger).transactions(name, cursor, limit));
       return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
+    },
+  )
+  .get(
+    "/:ledger",
+    describe("What a ledger is kept in", { 200: Book }),
+    params(Ledger),
+    may(ledger, "find"),
+    async (c) => {
+      const { ledger } = c.req.valid("param");
+      return c.json({ ledger, ...(await retry(() => ledgerOf(c, ledger).currency())) });
+    },
+  )
+  .put(
+    "/:ledger",
+    describe("Sets what a ledger is kept in, once", { 200: Book }),
+    params(Ledger),
+    may(ledger, "manage"),
+    body(Currency),
+    async (c) => {
+      const { ledger } = c.req.valid("param");
+      const { outcome } = await retry(() => ledgerOf(c, ledger).setCurrency(c.req.valid("json")));
+      if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
+      return c.json({ ledger, ...c.req.valid("json") });
     },
   )
   .delete(
@@ -185,26 +314,49 @@ function payer({ req }: Valid<"json", { from: string }>) {
 
 const ledgerOf = (c: Context<App>, id: string) => objectFor(c, ledger, id);
 
-async function pay(
-  c: Context<App>,
-  id: string,
-  make: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Paid>,
-) {
-  const paid = await makeChange(c, (key) => make(ledgerOf(c, id), key));
-  if ("keyConflict" in paid) throw keyConflict();
-  const { outcome, replayed } = paid;
-  if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
-  if (replayed) c.header(REPLAYED_HEADER, "true");
-  const { timestamp: _, ...moved } = (await entryFor(c))(outcome.transaction);
-  return { success: true, ...moved };
+/** The account of a payee, without its ledger. */
+function accountIn(to: string): string {
+  return to.slice(to.indexOf("/") + 1);
 }
 
-/** Formats a transaction for the caller, without the balances of accounts that they may not read. */
-async function entryFor(c: Context<App>): Promise<(transaction: Transaction) => v.InferOutput<typeof Entry>> {
-  const mayRead = await permits(c, ledger, "read");
-  return ({ seq, payer, payee, amount, payerBalance, payeeBalance, at }) => {
-    const balances = [[payer, payerBalance] as const, [payee, payeeBalance] as const];
-    const seen = balances.filter(([name]) => name !== OUTSIDE && mayRead({ owner: name }));
-    return { id: String(seq), from: payer, to: payee, amount, balances: Object.fromEntries(seen), timestamp: at };
-  };
+/** Pays inside a ledger, or to another one. */
+async function transfer(
+  c: Context<App>,
+  id: string,
+  { from, to, amount, holdSeconds, ...notes }: v.InferOutput<typeof Transfer>,
+) {
+  const [account, far] = [accountIn(to), to.slice(0, Math.max(to.indexOf("/"), 0))];
+  const ledger = far === "" ? undefined : formatId(placeOf(c, far));
+  if (ledger === undefined || ledger === formatId(placeOf(c, id))) {
+    if (account === from) throw refusal("invalid-input", "to: must be another account than from");
+    return make(c, id, (stub, key) => stub.transfer(from, account, amount, { key, holdSeconds, ...notes }));
+  }
+  if (holdSeconds !== undefined) {
+    throw refusal("invalid-input", "holdSeconds: money can be held only for an account of the same ledger");
+  }
+  return make(c, id, (stub, key) => stub.send(from, { ledger, account }, amount, { key, ...notes }));
+}
+
+/** Makes a change of a ledger, once for the request's key. */
+async function make(
+  c: Context<App>,
+  id: string,
+  change: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Once<Outcome>>,
+) {
+  const once = await makeChange(c, (key) => change(ledgerOf(c, id), key));
+  if ("keyConflict" in once) throw keyConflict();
+  const { outcome, replayed } = once;
+  if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
+  if (replayed) c.header(REPLAYED_HEADER, "true");
+  const { transaction } = outcome;
+  const { timestamp: _, ...moved } = (await entryFor(c))(transaction);
+  const isPending = transaction.kind === "hold" || transaction.kind === "send";
+  return { success: true, ...moved, ...(isPending && { state: "pending" }) };
+}
+
+/** A transfer for one of its parties. Whoever is none learns no more than that it is not theirs to see. */
+async function toParty(c: Context<App>, found: TransferState | undefined, missing: string) {
+  const shown = found && (await transferFor(c, found));
+  if (!shown) throw refusal("not-found", missing);
+  return shown;
 }

@@ -130,6 +130,13 @@ export function regionOfObject(table: Regions, name: string): Region | undefined
   return table.regions.find((region) => namePrefix(table, region) === prefix);
 }
 
+/** The place of an object, by its name; undefined if the table has lost its region. */
+export function placeOfObject(table: Regions, name: string): Place | undefined {
+  const region = regionOfObject(table, name);
+  const id = name.split(NAME_SEPARATOR).at(-1);
+  return region && id ? { region, id } : undefined;
+}
+
 /** The name of the object of a caller's id. Its data in KV and R2 has the same name as key. */
 export function nameOf(c: Context<App>, { name }: { readonly name: string }, id: string): string {
   return objectName(stackOf(c.env).regions, name, placeOf(c, id));

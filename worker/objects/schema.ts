@@ -1,7 +1,8 @@
 /**
  * Versions of an object's SQL schema. An object that slept through several releases catches up when it wakes. A step
- * that fails leaves schema and version as they were. An object that was only read stays empty, because even an empty
- * database is stored, and billed, for ever.
+ * that fails leaves schema and version as they were: the object still answers reads, and refuses changes until a release
+ * mends the step. An object that was only read stays empty, because even an empty database is stored, and billed, for
+ * ever.
  */
 
 import { type SchemaSteps, sqlOf } from "./steps.ts";
@@ -16,7 +17,12 @@ export class Schema {
     this.#storage = storage;
     this.#steps = steps;
     this.#version = this.#stored();
-    if (!this.empty) this.create();
+    if (this.empty) return;
+    try {
+      this.create();
+    } catch (error) {
+      console.error(`The tables cannot be brought from version ${this.#version} to ${this.#steps.length}: ${error}`);
+    }
   }
 
   /** Whether nothing was ever written, so that there are no tables. */
@@ -24,9 +30,14 @@ export class Schema {
     return this.#version === 0;
   }
 
-  /** Brings the tables to the newest version. Call it before the first write; it may be called again. */
+  /** Whether the tables have the newest version, or a newer one. */
+  get isCurrent(): boolean {
+    return this.#version >= this.#steps.length;
+  }
+
+  /** Brings the tables to the newest version. Call it before a write; it may be called again. @throws what SQLite does */
   create(): void {
-    if (this.#version >= this.#steps.length) return;
+    if (this.isCurrent) return;
     this.#storage.transactionSync(() => {
       const { sql } = this.#storage;
       for (const step of this.#steps.slice(this.#version)) sql.exec(sqlOf(step));

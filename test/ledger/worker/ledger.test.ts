@@ -4,34 +4,16 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { audit, OUTSIDE } from "../../../worker/ledger/rules.ts";
+import { audit } from "../../../worker/ledger/audit.ts";
+import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { ask } from "../../worker/tries.ts";
 import { cost } from "../cost.ts";
+import { aLedger, inOrder, refused } from "./support.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
-
-/** A new ledger, and its object. */
-function aLedger() {
-  const id = unique();
-  const stub = env.ACCOUNT.getByName(`dev-eu:account:${id}`);
-  const post = (what: string, json: unknown, headers: Record<string, string> = {}) =>
-    call(`/account/${id}/${what}`, { json, headers });
-  const get = async (what: string) => (await call(`/account/${id}/${what}`)).body;
-  return {
-    id,
-    stub,
-    post,
-    get,
-    transfer: (from: string, to: string, amount: unknown, headers?: Record<string, string>) =>
-      post("transfer", { from, to, amount }, headers),
-    deposit: (account: string, amount: number) => post("deposit", { account, amount }, ADMIN),
-    balance: async (name: string) => v.parse(v.object({ balance: v.number() }), await get(`balances/${name}`)).balance,
-    audit: () => get("audit"),
-  };
-}
 
 const TransactionsPage = v.object({
   transactions: v.array(
@@ -46,8 +28,6 @@ const TransactionsPage = v.object({
   ),
   cursor: v.nullable(v.string()),
 });
-const inOrder = { ok: true, total: 0, faults: [] };
-const refused = (status: number, more: object = {}): object => ({ status, body: { success: false, status, ...more } });
 
 afterEach(() => vi.useRealTimers());
 
@@ -298,8 +278,8 @@ describe("idempotency keys", () => {
     const { stub, deposit, balance } = aLedger();
     await deposit("alice", 10);
     const paid = await Promise.all([
-      ...Array.from({ length: 10 }, () => stub.transfer("alice", "bob", 2, "k")),
-      stub.transfer("alice", "bob", 3, "k"),
+      ...Array.from({ length: 10 }, () => stub.transfer("alice", "bob", 2, { key: "k" })),
+      stub.transfer("alice", "bob", 3, { key: "k" }),
     ]);
     expect(paid.map((each) => ("replayed" in each ? each.replayed : "conflict"))).toEqual([
       false,
@@ -551,7 +531,8 @@ describe("the audit", () => {
             await stub.audit(); // only a running object can be evicted
             await evictDurableObject(stub);
           } else if (step.kind === "deposit") {
-            for (let times = 0; times < 2; times++) await stub.deposit(step.account, step.amount, `key${index}`);
+            for (let times = 0; times < 2; times++)
+              await stub.deposit(step.account, step.amount, { key: `key${index}` });
             add(step.account, step.amount);
           } else {
             const from = step.kind === "transfer" ? step.from : step.account;
@@ -574,7 +555,12 @@ describe("the audit", () => {
   });
 
   it("names at most twenty faults", () => {
-    const orphans = Array.from({ length: 50 }, (_, index) => ({ name: `a${index}`, balance: 1, last: 9 }));
+    const orphans = Array.from({ length: 50 }, (_, index) => ({
+      ...NEW_ACCOUNT,
+      name: `a${index}`,
+      balance: 1,
+      last: 9,
+    }));
     expect(audit(orphans, []).faults).toHaveLength(20);
   });
 });

@@ -12,6 +12,22 @@ export const tries: Tries = {
   "GET /account/:ledger/balances/:name": (name) => ({ path: at(`balances/${name}`) }),
   "GET /account/:ledger/balances": () => ({ path: at("balances") }),
   "GET /account/:ledger/transactions": (name) => ({ path: at(`transactions?account=${name}`) }),
+  "GET /account/:ledger/transfers": () => ({ path: at("transfers?reference=order-1") }),
+  "GET /account/:ledger/transfers/:id": () => ({ path: at("transfers/1") }),
+  "POST /account/:ledger/transfers/:id/post": () => ({ path: at("transfers/1/post"), method: "POST" }),
+  "POST /account/:ledger/transfers/:id/void": () => ({ path: at("transfers/1/void"), method: "POST" }),
+  "POST /account/:ledger/transfers/:id/reverse": () => ({ path: at("transfers/1/reverse"), json: {} }),
+  "PUT /account/:ledger/accounts/:name": (name) => ({
+    path: at(`accounts/${name}`),
+    method: "PUT",
+    json: { frozen: true },
+  }),
+  "GET /account/:ledger": () => ({ path: `/account/${unique()}` }),
+  "PUT /account/:ledger": () => ({
+    path: `/account/${unique()}`,
+    method: "PUT",
+    json: { currency: "EUR", minorUnits: 2 },
+  }),
   "DELETE /account/:ledger": () => ({ path: `/account/${unique()}`, method: "DELETE" }),
   "GET /account/:ledger/audit": () => ({ path: at("audit") }),
 };

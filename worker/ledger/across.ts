@@ -1,0 +1,105 @@
+/**
+ * Money between two ledgers, decided on a draft. The ledger that pays books it to the account of the other ledger
+ * (`send`), and tells it until that has answered. The other one takes each number once, in order, and books it from its
+ * account of the first (`receive`), or refuses it. What was refused goes back to its payer (`refund`).
+ */
+import { faultOf, type Notes, noted, type Outcome, pay } from "./decide.ts";
+import type { Draft } from "./draft.ts";
+import { type Fault, peerAccount, type Transaction } from "./rules.ts";
+import type { Currency } from "./tables.ts";
+
+/** A transfer on its way. */
+export interface Send {
+  /** Its number in the ledger that sends it. */
+  readonly seq: number;
+  readonly payer: string;
+  /** The account that it is for, in the other ledger. */
+  readonly payee: string;
+  readonly amount: number;
+  readonly memo?: string;
+}
+
+/** All that one call brings. */
+export interface Parcel {
+  /** The ledger that sends it, such as `eu~main`. */
+  readonly from: string;
+  readonly currency: Currency | undefined;
+  /** In the order of their numbers; the first is the oldest without an answer. */
+  readonly sends: readonly Send[];
+}
+
+/** What became of a transfer. `seq` and `at`: its number and time in the ledger that took it, if it was new. */
+export type Taken =
+  | { readonly ok: true; readonly seq?: number; readonly at?: number }
+  | { readonly ok: false; readonly fault: Fault };
+
+/** Pays to an account of another ledger, such as `eu~main`. */
+export function send(
+  draft: Draft,
+  { payer, ledger, account, amount }: { payer: string; ledger: string; account: string; amount: number },
+  notes: Notes,
+): Outcome {
+  const payee = peerAccount(ledger);
+  const outcome = pay(draft, { payer, payee, amount, kind: "send", target: account, ...noted(notes) });
+  if (outcome.ok) draft.sends.push(outcome.transaction);
+  return outcome;
+}
+
+/** Takes what another ledger sends. A transfer that came before gets the answer that it had. */
+export function receive(draft: Draft, { from, currency, sends }: Parcel): readonly Taken[] {
+  const peer = peerAccount(from);
+  const [oldest] = sends;
+  if (oldest) draft.forgetRefusals(from, oldest.seq);
+  return sends.map(({ seq, payer, payee, amount, memo }): Taken => {
+    if (seq <= draft.account(peer).received) {
+      const fault = draft.refusal(from, seq);
+      return fault ? { ok: false, fault } : { ok: true };
+    }
+    const payment = {
+      payer: peer,
+      payee,
+      amount,
+      kind: "receive",
+      of: seq,
+      target: payer,
+      ...noted({ memo }),
+    } as const;
+    const fault = faultOfCurrency(draft, currency) ?? faultOf(draft, payment);
+    const taken: Taken = fault ? { ok: false, fault } : { ok: true, ...numberOf(draft.pay(payment)) };
+    draft.set(peer, { ...draft.account(peer), received: seq });
+    if (!taken.ok) draft.refuse(from, seq, taken.fault);
+    return taken;
+  });
+}
+
+const numberOf = ({ seq, at }: Transaction) => ({ seq, at });
+
+function faultOfCurrency(draft: Draft, theirs: Currency | undefined): Fault | undefined {
+  const ours = draft.currency;
+  if (ours?.currency === theirs?.currency && ours?.minorUnits === theirs?.minorUnits) return undefined;
+  const named = (one: Currency | undefined) => (one ? `${one.currency} with ${one.minorUnits} digits` : "no currency");
+  return { kind: "wrong-currency", detail: `The ledgers differ: ${named(theirs)} was sent, ${named(ours)} is kept` };
+}
+
+/** Writes what became of transfers to another ledger, and gives back what was refused. */
+export function settleSends(draft: Draft, ledger: string, sends: readonly Send[], answers: readonly Taken[]): void {
+  for (const [index, send] of sends.entries()) {
+    const taken = answers[index];
+    if (!taken) throw new Error(`The ledger ${ledger} answered ${answers.length} of ${sends.length} transfers`);
+    if (taken.ok) {
+      draft.settleSend(send.seq, { at: draft.now, by: taken.seq });
+      continue;
+    }
+    const refund = draft.pay({
+      payer: peerAccount(ledger),
+      payee: send.payer,
+      amount: send.amount,
+      kind: "refund",
+      of: send.seq,
+      target: send.payee,
+      memo: taken.fault.detail,
+    });
+    draft.settle(send.seq, refund.seq);
+    draft.settleSend(send.seq, { at: draft.now, by: undefined });
+  }
+}

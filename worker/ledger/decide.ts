@@ -1,0 +1,125 @@
+/** What a caller may ask of a ledger, decided on a draft. Whatever is refused changes nothing. */
+import type { Draft } from "./draft.ts";
+import { type Account, type Fault, faultOfPayment, HELD, type Payment, type Transaction } from "./rules.ts";
+import type { Currency } from "./tables.ts";
+
+/** The outcome of a change. */
+export type Outcome =
+  | { readonly ok: true; readonly transaction: Transaction }
+  | { readonly ok: false; readonly fault: Fault };
+export type Refused = { readonly ok: false; readonly fault: Fault };
+
+export const refused = (kind: Fault["kind"], detail: string): Refused => ({ ok: false, fault: { kind, detail } });
+
+/** What a caller writes beside a payment. */
+export interface Notes {
+  readonly memo?: string | undefined;
+  readonly reference?: string | undefined;
+}
+
+/** Makes a payment if the rules allow it. */
+export function pay(draft: Draft, payment: Payment): Outcome {
+  const fault = faultOf(draft, payment);
+  return fault ? { ok: false, fault } : { ok: true, transaction: draft.pay(payment) };
+}
+
+/** Why a payment may not be made. */
+export function faultOf(draft: Draft, payment: Payment): Fault | undefined {
+  const { payer, payee, reference } = payment;
+  const taken = reference === undefined ? undefined : draft.referred(reference);
+  if (taken !== undefined) {
+    return { kind: "reference-taken", detail: `The reference ${reference} is that of transaction ${taken}` };
+  }
+  return faultOfPayment(payment, { paying: draft.account(payer), paid: draft.account(payee) });
+}
+
+/** Puts money aside for a payee, until `due` (ms since the epoch). */
+export function hold(draft: Draft, { payer, payee, amount, ...notes }: Payment, due: number): Outcome {
+  // The payee must be able to take the money now, so that a hold that cannot be posted is refused at once.
+  const fault = faultOf(draft, { payer, payee, amount, ...notes });
+  if (fault) return { ok: false, fault };
+  const transaction = draft.pay({ payer, payee: HELD, amount, kind: "hold", due, target: payee, ...notes });
+  draft.open({ seq: transaction.seq, due, payer, payee, amount });
+  return { ok: true, transaction };
+}
+
+/** Gives held money to the payee (`post`), or back to the payer (`void`, `expire`). */
+export function settle(draft: Draft, seq: number, kind: "post" | "void" | "expire"): Outcome {
+  const held = draft.hold(seq);
+  if (!held) return settledBefore(draft, seq);
+  // The alarm may be late: the time decides.
+  if (kind === "post" && held.due <= draft.now) {
+    return refused("already-settled", `Transaction ${seq} expired at ${new Date(held.due).toISOString()}`);
+  }
+  const payee = kind === "post" ? held.payee : held.payer;
+  // Money goes back to whom it came from, even if that account is frozen or full by now.
+  const fault = kind === "post" ? faultOf(draft, { payer: HELD, payee, amount: held.amount }) : undefined;
+  if (fault) return { ok: false, fault };
+  const target = kind === "post" ? held.payer : held.payee;
+  const transaction = draft.pay({ payer: HELD, payee, amount: held.amount, kind, of: seq, target });
+  draft.settle(seq, transaction.seq);
+  return { ok: true, transaction };
+}
+
+function settledBefore(draft: Draft, seq: number): Refused {
+  const by = draft.settledBy(seq);
+  if (by !== undefined) return refused("already-settled", `Transaction ${seq} was settled by transaction ${by}`);
+  if (seq > draft.last) return refused("not-found", `There is no transaction ${seq}`);
+  return refused("invalid-input", `Transaction ${seq} holds no money`);
+}
+
+/** Undoes a payment, once: its payee pays it back. */
+export function reverse(draft: Draft, original: Transaction, notes: Notes): Outcome {
+  const { seq, payee, amount, kind } = original;
+  if (kind !== undefined && kind !== "post") {
+    return refused("invalid-input", `Transaction ${seq} (${kind}) cannot be reversed; only a payment can`);
+  }
+  const by = draft.settledBy(seq);
+  if (by !== undefined) return refused("already-settled", `Transaction ${seq} was reversed by transaction ${by}`);
+  // What was posted came from the payer of the hold, and goes back there.
+  const payer = (kind === "post" && original.target) || original.payer;
+  const outcome = pay(draft, { payer: payee, payee: payer, amount, kind: "reversal", of: seq, ...noted(notes) });
+  if (outcome.ok) draft.settle(seq, outcome.transaction.seq);
+  return outcome;
+}
+
+/** Notes without what is not there. */
+export const noted = ({ memo, reference }: Notes): { readonly memo?: string; readonly reference?: string } => ({
+  ...(memo !== undefined && { memo }),
+  ...(reference !== undefined && { reference }),
+});
+
+/** What may be changed of an account; what is missing stays. */
+export interface AccountChange {
+  readonly frozen?: boolean | undefined;
+  readonly overdraft?: number | undefined;
+}
+
+export interface AccountSet {
+  readonly ok: true;
+  readonly account: Account;
+}
+
+/** Freezes an account or frees it, or sets how far below zero it may go. */
+export function setAccount(draft: Draft, name: string, { frozen, overdraft }: AccountChange): AccountSet | Refused {
+  const account = draft.account(name);
+  const changed = { ...account, frozen: frozen ?? account.frozen, overdraft: overdraft ?? account.overdraft };
+  if (account.balance < -changed.overdraft) {
+    return refused("invalid-input", `overdraft: the account owes ${-account.balance}, so it must be at least that`);
+  }
+  draft.set(name, changed);
+  return { ok: true, account: changed };
+}
+
+/** Sets what the ledger is kept in. It stays: amounts would mean something else. */
+export function setCurrency(draft: Draft, currency: Currency): { readonly ok: true } | Refused {
+  const before = draft.currency;
+  if (before && (before.currency !== currency.currency || before.minorUnits !== currency.minorUnits)) {
+    return refused(
+      "wrong-currency",
+      `The ledger is kept in ${before.currency}, with ${before.minorUnits} minor digits`,
+    );
+  }
+  if (!before) draft.currency = currency;
+  return { ok: true };
+}
