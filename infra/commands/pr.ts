@@ -6,14 +6,26 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import * as v from "valibot";
 import { readArtifact } from "../pull-request/artifact.ts";
-import { type Kind, MARKERS, previewComment } from "../pull-request/comment.ts";
+import {
+  type Kind,
+  MARKERS,
+  previewComment,
+  RESULTS,
+  type StackComment,
+  stackComment,
+} from "../pull-request/comment.ts";
 import { FACTS_FILE, Facts, PLAN_FILE, StackPlan } from "../pull-request/found.ts";
 import { look } from "../pull-request/look.ts";
 import { post } from "../pull-request/post.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
+import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
+import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
 import { Sides } from "../rehearsal/side.ts";
 import { readRelease } from "../release/read.ts";
+import { issueLines } from "../stack/issues.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { httpUrl, runCommand } from "./command.ts";
 
 const program = new Command("npm run pr --")
@@ -101,6 +113,104 @@ program
   .action((file: string, { repository, pull, kind }: PostOptions) => {
     console.log(`the comment is ${post(repository, pull, kind, readFileSync(file, "utf8"))}`);
   });
+
+const PULL = ["--pull <number>", "the pull request", number] as const;
+const LIKE = ["--like <stack>", "the stack whose settings its stack takes over", "staging"] as const;
+interface OfPull {
+  readonly pull: number;
+  readonly like: string;
+}
+
+program
+  .command("stack")
+  .description("write the settings of a pull request's own stack (pr-<number>), and make the stack where there is none")
+  .requiredOption(...PULL)
+  .option(...LIKE)
+  .action(({ pull, like }: OfPull) => makeStack(pull, like));
+
+program
+  .command("address")
+  .description("print where a pull request's stack answers")
+  .requiredOption(...PULL)
+  .action(({ pull }: Pick<OfPull, "pull">) => console.log(addressOfStack(pull).href));
+
+program
+  .command("down")
+  .description("take a pull request's stack down, with all its data")
+  .requiredOption(...PULL)
+  .option(...LIKE)
+  .action(({ pull, like }: OfPull) => takeDown(pull, like, console.log));
+
+interface StackCommentOptions extends Omit<StackComment, "url"> {
+  readonly url?: string;
+}
+
+program
+  .command("stack-comment")
+  .description("print the comment on a pull request's stack, as Markdown")
+  .addOption(new Option("--up <result>", "how the job that deploys it ended").choices(RESULTS).makeOptionMandatory())
+  .addOption(
+    new Option("--down <result>", "how the one that takes it down ended").choices(RESULTS).makeOptionMandatory(),
+  )
+  .option("--url <url>", "where the stack answers")
+  .requiredOption("--commit <sha>", "the commit that was deployed", sha)
+  .requiredOption("--run <url>", "the run's address", httpUrl)
+  .action(({ url, ...rest }: StackCommentOptions) => console.log(stackComment({ url, ...rest })));
+
+interface SweepOptions {
+  readonly pulls: string;
+  readonly branches: string;
+  readonly days: number;
+  readonly like: string;
+  readonly check: boolean;
+}
+
+program
+  .command("sweep")
+  .description("take down the stacks of pull requests that are closed, of branches that are gone, and old ones")
+  .requiredOption(
+    "--pulls <file>",
+    `what gh printed: pr list --limit ${MOST_PULLS} --json ${Object.keys(Pull.entries)}`,
+  )
+  .requiredOption("--branches <file>", "what gh printed: api --paginate --slurp repos/<owner/name>/branches")
+  .option("--days <number>", "how many days a stack may be without a deployment", number, 14)
+  .option(...LIKE)
+  .option("--check", "say what would go, and delete nothing", false)
+  .action(async ({ pulls, branches, days, like, check }: SweepOptions) => {
+    const open = readJson(pulls, v.array(Pull));
+    // A list that was cut would make open pull requests look closed.
+    if (open.length >= MOST_PULLS)
+      throw new UserError(`${pulls} has ${open.length} pull requests, and may not be all.`);
+    const decisions = decide({
+      stacks: listStacks(),
+      pulls: open,
+      branches: readJson(branches, v.array(v.array(v.object({ name: v.string() })))).flatMap((page) =>
+        page.map(({ name }) => name),
+      ),
+      days,
+      now: Date.now(),
+    });
+    let failed = 0;
+    for (const { stack, pull, because } of decisions) {
+      console.log(because === undefined ? `${stack} stays` : `${stack} goes: ${because}`);
+      if (because === undefined || check) continue;
+      try {
+        await takeDown(pull, like, console.log);
+      } catch (error) {
+        if (!isUserError(error)) throw error;
+        // The others are to go all the same.
+        console.error(error.message);
+        failed++;
+      }
+    }
+    if (failed > 0) throw new UserError(`${failed} of ${decisions.length} stacks could not be taken down.`);
+  });
+
+function readJson<Output>(file: string, schema: v.GenericSchema<unknown, Output>): Output {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), readFileSync(file, "utf8"));
+  if (parsed.success) return parsed.output;
+  throw new UserError(`${file} is not what gh prints: ${issueLines(parsed.issues)[0]}.`);
+}
 
 function write(file: string, found: Facts | StackPlan): void {
   writeFileSync(file, JSON.stringify(found));

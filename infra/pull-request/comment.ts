@@ -140,3 +140,37 @@ function planParts(plans: readonly StackPlan[], fork: boolean): readonly Part[] 
       : "**Plans of the stacks:** the run made none.",
   ];
 }
+
+/** How a job of GitHub's ended. */
+export const RESULTS = ["success", "failure", "cancelled", "skipped"] as const;
+export type Result = (typeof RESULTS)[number];
+
+export interface StackComment {
+  /** How the job ended that deploys the stack, and the one that takes it down. */
+  readonly up: Result;
+  readonly down: Result;
+  /** What the first one says of where the stack answers. */
+  readonly url: string | undefined;
+  readonly commit: string;
+  readonly run: URL;
+}
+
+/** The comment on a pull request's own stack. */
+export function stackComment({ up, down, url, commit, run }: StackComment): string {
+  const of = `commit ${commit.slice(0, 12)}`;
+  const see = `See [the run](${run.href}).`;
+  const says = (): string => {
+    if (down === "success") return "The stack of this pull request is gone, with its data.";
+    if (down !== "skipped")
+      return `**The stack of this pull request could not be taken down.** The nightly sweep tries it again. ${see}`;
+    if (up === "cancelled") return `The deployment of ${of} was stopped. ${see}`;
+    const address = url === undefined || !ADDRESS.test(url) ? undefined : url;
+    if (up === "success" && address !== undefined)
+      return `This pull request serves, as of ${of}: ${address}\n\nIt has a stack of its own, which goes when the pull request is closed or the label is taken away. All its data goes with it.`;
+    return `**${of} could not be deployed** to the stack of this pull request, or does not answer as it should. ${see}`;
+  };
+  return joined([`${MARKERS.stack}\n${says()}`]);
+}
+
+/** What may be a link in a comment: an address without anything behind its host. */
+const ADDRESS = /^https?:\/\/[a-z0-9][a-z0-9.-]{0,252}(:\d{1,5})?\/$/;
