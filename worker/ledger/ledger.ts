@@ -58,6 +58,8 @@ import {
 } from "./tables.ts";
 
 const NOTHING = { items: [], next: null };
+/** An alarm that failed comes again so much later. */
+const ALARM_RETRY_MS = 30_000;
 /** The most holds that one write lets expire. */
 const MAX_EXPIRED = 500;
 /** The most segments that one alarm seals. The next one follows at once. */
@@ -129,14 +131,14 @@ export class AccountDO extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#wake.gone();
     if (!this.#isWritable) return;
-    const { sql } = this.ctx.storage;
-    await this.#expire();
-    if (hasPeers(sql)) {
-      await this.#outbox.flush();
-      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
+    try {
+      await this.#work();
+    } catch (error) {
+      // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
+      console.error(`The alarm of a ledger failed and comes again in ${ALARM_RETRY_MS / 1_000} s: ${error}`);
+      await this.#wake.look();
+      this.#wake.by(Date.now() + ALARM_RETRY_MS);
     }
-    await this.#seal();
-    this.#wake.by(sweepReplays(sql, Date.now()));
   }
 
   /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
@@ -331,6 +333,18 @@ export class AccountDO extends DurableObject<Env> {
     const notes = { memo, reference };
     const payload = [payer, payee, amount, ...(hasMore(notes) ? [memo, reference] : [])];
     return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));
+  }
+
+  /** What the alarm is for. */
+  async #work(): Promise<void> {
+    const { sql } = this.ctx.storage;
+    await this.#expire();
+    if (hasPeers(sql)) {
+      await this.#outbox.flush();
+      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
+    }
+    await this.#seal();
+    this.#wake.by(sweepReplays(sql, Date.now()));
   }
 
   /** Gives back what was held and not posted in time. */
