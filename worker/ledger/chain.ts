@@ -110,6 +110,37 @@ export function headerIn(line: string): Header {
   return header;
 }
 
+const AccountLine = v.strictObject({
+  ledger: v.string(),
+  account: v.strictObject({
+    name: v.string(),
+    balance: Balance,
+    last: Whole,
+    overdraft: Whole,
+    frozen: v.boolean(),
+    received: Whole,
+  }),
+  hash: Hash,
+});
+export type ExportedAccount = v.InferOutput<typeof AccountLine>["account"];
+
+/** The line of an account in an export, without a line feed. Its hash is of the line itself. */
+export async function accountLine(ledger: string, account: ExportedAccount, sha256: Sha256): Promise<string> {
+  const { name, balance, last, overdraft, frozen, received } = account;
+  const text = JSON.stringify({ ledger, account: { name, balance, last, overdraft, frozen, received } });
+  return withHash(text, await sha256(text));
+}
+
+/** The account of a line, and its ledger. @throws Error saying what is wrong with it. */
+export async function accountIn(
+  line: string,
+  sha256: Sha256,
+): Promise<{ readonly ledger: string; readonly account: ExportedAccount }> {
+  const { ledger, account } = parse(AccountLine, line);
+  if ((await accountLine(ledger, account, sha256)) !== line) throw new Error(`account ${account.name}: it was changed`);
+  return { ledger, account };
+}
+
 function parse<S extends v.GenericSchema>(schema: S, line: string): v.InferOutput<S> {
   let json: unknown;
   try {

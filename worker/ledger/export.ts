@@ -3,7 +3,7 @@
  * end the accounts. `npm run ledger -- export` puts the parts into one file and checks it.
  */
 import { type Archive, sha256 } from "./archive.ts";
-import { GENESIS, linesOf } from "./chain.ts";
+import { accountLine, GENESIS, linesOf } from "./chain.ts";
 import { accountsAfter, readBase, segmentWith, transactionsAfter } from "./tables.ts";
 
 const MAX_LINES = 2_000;
@@ -28,7 +28,7 @@ export class Export {
   /** `cursor`: `""`, or that of the part before. */
   async part(isEmpty: boolean, cursor: string): Promise<ExportPart> {
     if (isEmpty) return { text: "", next: null };
-    if (cursor.startsWith("accounts:")) return this.#accounts(cursor.slice("accounts:".length));
+    if (cursor.startsWith("accounts:")) return await this.#accounts(cursor.slice("accounts:".length));
     const after = cursor === "" ? readBase(this.#sql) : Number(cursor);
     const segment = segmentWith(this.#sql, after + 1);
     if (!segment) return this.#rows(after);
@@ -52,10 +52,14 @@ export class Export {
     return { text: wanted.map((line) => `${line}\n`).join(""), next };
   }
 
-  #accounts(after: string): ExportPart {
+  async #accounts(after: string): Promise<ExportPart> {
+    const ledger = this.#self();
     const accounts = accountsAfter(this.#sql, after, MAX_LINES);
-    const text = accounts.map((account) => `${JSON.stringify({ ledger: this.#self(), account })}\n`).join("");
+    const lines = await Promise.all(accounts.map((account) => accountLine(ledger, account, sha256)));
     const last = accounts.at(-1);
-    return { text, next: accounts.length === MAX_LINES && last ? `accounts:${last.name}` : null };
+    return {
+      text: lines.map((line) => `${line}\n`).join(""),
+      next: accounts.length === MAX_LINES && last ? `accounts:${last.name}` : null,
+    };
   }
 }
