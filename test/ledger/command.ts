@@ -5,6 +5,7 @@ import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } f
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
+import * as v from "valibot";
 import { httpUrl, orFail } from "../../infra/commands/command.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 import type { Sha256 } from "../../worker/ledger/chain.ts";
@@ -107,13 +108,22 @@ async function download(url: URL, token: string | undefined, file: string): Prom
       throw new UserError(`${url.origin} cannot be reached: ${error.cause ?? error}`);
     });
     const text = await response.text();
-    if (!response.ok) throw new UserError(`${url.origin} refused the export with ${response.status}: ${text}`);
+    if (!response.ok)
+      throw new UserError(`${url.origin} refused the export with ${response.status}: ${detailOf(text)}`);
     if (!out.write(text)) await once(out, "drain");
     // It is encoded for a URL already.
     cursor = response.headers.get("Ledger-Next");
   }
   out.end();
   await finished(out);
+}
+
+const Problem = v.object({ detail: v.string() });
+
+/** What a problem says (RFC 9457); the whole text if it is none. */
+function detailOf(text: string): string {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), text);
+  return parsed.success ? parsed.output.detail : text;
 }
 
 /** Reads and checks a file. @throws UserError if it cannot be read. */
@@ -142,11 +152,13 @@ function report(file: string, { ok, ledger, transactions, accounts, head, wrong,
   for (const fault of faults.filter((one) => !said.has(one))) console.log(`${file}: ${fault}`);
   if (!ok) process.exitCode = 1;
   console.log(
-    `${ok ? "ok" : "FAIL"}  ledger ${ledger ?? "unknown"}, ${transactions} transactions, ${accounts} accounts`,
+    `${ok ? "ok" : "FAIL"}  ledger ${ledger ?? "unknown"}, ${many(transactions, "transaction")}, ${many(accounts, "account")}`,
   );
-  if (moved > 0) console.log(`    ${moved} accounts moved during the export and were not compared`);
+  if (moved > 0) console.log(`    ${many(moved, "account")} moved during the export, so not compared`);
   console.log(`    head ${head}`);
 }
+
+const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function hash(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
