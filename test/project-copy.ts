@@ -36,21 +36,30 @@ export class ProjectCopy {
   readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-copy-")));
   readonly root = join(this.#dir, "project");
 
-  constructor() {
-    copyFiles(this.root);
+  /** @param from another copy, of which this is a fresh checkout: what it has committed. */
+  constructor(from?: ProjectCopy) {
+    if (from) {
+      git(this.#dir, "clone", "-q", from.root, this.root);
+      this.#excludeLinks();
+    } else copyFiles(this.root);
     symlinkSync(join(ROOT, "node_modules"), join(this.root, "node_modules"), "junction");
   }
 
   /** Makes it a git repository with one commit and a tag. */
   commit(tag: string): void {
     git(this.root, "init", "-q");
-    appendFileSync(join(this.root, ".git/info/exclude"), "node_modules\n.cache\n");
+    this.#excludeLinks();
     git(this.root, "config", "user.name", "test");
     git(this.root, "config", "user.email", "test@example.com");
     git(this.root, "config", "commit.gpgsign", "false");
     git(this.root, "add", "--all");
     git(this.root, "commit", "-q", "-m", tag);
     git(this.root, "tag", tag);
+  }
+
+  /** Git's `node_modules/` is a folder, and here it is a link. */
+  #excludeLinks(): void {
+    appendFileSync(join(this.root, ".git/info/exclude"), "node_modules\n.cache\n");
   }
 
   /** Undoes all changes since the commit. */

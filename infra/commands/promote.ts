@@ -3,20 +3,23 @@
  * Exit code 1 and every reason at once where it may not be.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
 import { migrations } from "../migrations.ts";
 import type { Preview } from "../plan/preview.ts";
+import { report } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
-import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
+import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
+import { decide, type Overrides, overrideRecord, RULES, type Rule, soakReason } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
 import { rollOut } from "../rollout/run.ts";
-import type { Environment } from "../stack/account.ts";
+import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -34,6 +37,8 @@ interface Options {
   readonly digest?: string;
   readonly override: Overrides;
   readonly check?: boolean;
+  readonly savePlan?: string;
+  readonly plan?: string;
   readonly yes?: boolean;
 }
 
@@ -49,29 +54,22 @@ const command = new Command("npm run promote --")
   .option("--digest <sha256>", "the digest that the release must have")
   .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())
   .option("--check", "says whether it may be, and deploys nothing")
+  .option(
+    "--save-plan <file>",
+    "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run",
+  )
+  .option("--plan <file>", "what was approved; where anything else would be done now, nothing is deployed")
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
   .option("--yes", "do not ask")
   .showHelpAfterError()
   .action(promote);
 
-/**
- * What the first stack is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and
- * `FROM_CLOUDFLARE_ACCOUNT_ID` in place of the target's. A token that only reads is enough.
- */
-function sourceEnvironment(env: Environment): Environment {
-  const { FROM_CLOUDFLARE_API_TOKEN: token, FROM_CLOUDFLARE_ACCOUNT_ID: account } = env;
-  return {
-    ...env,
-    ...(token && { CLOUDFLARE_API_TOKEN: token }),
-    ...(account && { CLOUDFLARE_ACCOUNT_ID: account }),
-  };
-}
-
 async function promote(options: Options): Promise<void> {
   const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
   if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
-  const env = sourceEnvironment(process.env);
-  const [source, target] = [openStack(from, { dir, env }), openStack(to, { dir })];
+  const approved = options.plan === undefined ? undefined : readPlan(options.plan, read(options.plan));
+  const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
+  const target = openStack(to, { dir });
   const release = readRelease(releaseDir(target.settings));
   if (options.digest !== undefined && options.digest !== release.digest) {
     throw new UserError(
@@ -85,15 +83,30 @@ async function promote(options: Options): Promise<void> {
     adminToken: adminToken || undefined,
     say: (line) => console.log(line),
   });
-  const { soakMinutes } = target.settings;
+  // Who approves a plan may do so while the soak time runs: it is asked again before anything goes out.
+  const soakMinutes = options.savePlan === undefined ? target.settings.soakMinutes : 0;
   const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
-  const preview = await previewStack(target, release, migrations, { dir, env });
+  const settings = { ...target.settings, rollout: 100, rolloutTrial: false };
+  const preview = await previewStack({ ...target, settings }, release, migrations, { dir });
   const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
   if (all.length > 0) {
     throw new UserError([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
   }
+  console.log(report(preview));
   for (const finding of preview.warnings) console.log(describe(finding));
-  rehearse(preview, to);
+  const approve = approved && ((now: Preview) => refuseOther(approved, planOf(from, now)));
+  approve?.(preview);
+  // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
+  if (!approved) rehearse(preview, to);
+  if (options.savePlan !== undefined) {
+    const plan = planOf(from, preview);
+    writeFileSync(options.savePlan, planFile(plan));
+    const waits = soakReason(found, target.settings.soakMinutes, Date.now());
+    if (waits !== undefined) console.log(`soak: ${waits}`);
+    console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${options.savePlan}.`);
+    return;
+  }
+  if (approved) console.log(`It is the plan that was approved, ${shortDigest(hashOf(approved))}.`);
   console.log(`${shortDigest(release.digest)} may go from ${from} to ${to}.`);
   for (const rule of overridden) console.log(`overridden: ${rule}`);
   if (options.check) return;
@@ -107,10 +120,32 @@ async function promote(options: Options): Promise<void> {
     url: address,
     adminToken: process.env.ADMIN_TOKEN || undefined,
     again: false,
+    ...(approve && { approve }),
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),
   });
   process.exitCode = EXIT[end];
+}
+
+/** @throws UserError where what would be done now is not what was approved. */
+function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
+  const found = differences(approved, now);
+  if (found.length === 0) return;
+  throw new UserError(
+    [
+      `Plan ${shortDigest(hashOf(approved))} was approved, and now it would be another one:`,
+      ...found.map((line) => `  ${line}`),
+      "Nothing more was changed. Save a new plan with --save-plan (in CI: run the workflow again), and have it approved.",
+    ].join("\n"),
+  );
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UserError(`The approved plan ${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** Rehearses a change of classes or tables over what the target serves, with its settings. @throws UserError where it fails. */

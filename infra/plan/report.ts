@@ -29,6 +29,19 @@ export function report(preview: Preview, paint: Paint = noColors): string {
   return [paint("strong", headline(preview)), ...body].join("\n");
 }
 
+/** What changes, a line each, without counts that move while nobody does anything: what a reviewer approves. */
+export function changes(preview: Preview): readonly string[] {
+  const lines: readonly (Line | undefined)[] = [
+    ...accountLines(preview),
+    ...preview.plan.moves.map((move) => changeLine(move)),
+    ...trafficLines(preview),
+    ...(raisesFloor(preview) ? [["changed", NO_WAY_BACK] as const] : []),
+    ...preview.bindings.map(bindingLine),
+    ...preview.regions.map(regionLine),
+  ];
+  return lines.flatMap((line) => (line?.[0] === undefined ? [] : [line[1].trim()]));
+}
+
 /** `durable-stack-staging: behind, 0001-create -> 0002-rename`. */
 export function headline({ settings, plan, errors }: Preview): string {
   const takeover = plan.adopts ? ", taken over from what deployed it" : "";
@@ -126,10 +139,14 @@ function versionName({ versions }: LiveWorker, id: string): string {
   return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
 }
 
-function floorLine({ live: { rollbackFloor }, plan, schema }: Preview): string {
-  if (plan.changesLifecycle || schema.raisesFloor) {
+const NO_WAY_BACK = "nothing before this release can serve again";
+const raisesFloor = ({ plan, schema }: Preview): boolean => plan.changesLifecycle || schema.raisesFloor;
+
+function floorLine(preview: Preview): string {
+  const { rollbackFloor } = preview.live;
+  if (raisesFloor(preview)) {
     const before = rollbackFloor === undefined ? "" : `was version ${rollbackFloor}; `;
-    return `${before}nothing before this release can serve again`;
+    return `${before}${NO_WAY_BACK}`;
   }
   return rollbackFloor === undefined ? "no floor" : `back to version ${rollbackFloor} at most`;
 }

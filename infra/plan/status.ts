@@ -7,6 +7,7 @@ import { ApiError } from "../provider/api.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { notServed, servedOf } from "../release/served.ts";
+import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
 import { isUserError } from "../stack/user-error.ts";
@@ -110,7 +111,7 @@ async function promotion(
 ): Promise<readonly Finding[]> {
   if (from === undefined) return [];
   try {
-    const { settings, reads } = openStack(from, options);
+    const { settings, reads } = openStack(from, { ...options, env: sourceEnvironment(options.env ?? process.env) });
     const { serving } = await readWorker(reads, settings.workerName);
     return notServed(from, release, servedOf(serving, release.digest));
   } catch (error) {
@@ -119,8 +120,9 @@ async function promotion(
       {
         code: "promotion_unchecked",
         subject: from,
-        message: "it cannot be read from here, so whether it serves this release is checked only by `npm run up`.",
-        fix: error.message.replaceAll(/\s*\n\s*/g, " "),
+        message:
+          "promotesFrom names it, and its account cannot be read from here, so whether it serves this release is checked only by `npm run up`.",
+        fix: `where its account is another, export FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID. What was said: ${error.message.replaceAll(/\s*\n\s*/g, " ")}`,
       },
     ];
   }

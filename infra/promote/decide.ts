@@ -54,7 +54,8 @@ function smokeReason({ stack, failed }: Source): string | undefined {
   return failed.length === 0 ? undefined : `the smoke test of ${stack} failed: ${failed.join(", ")}.`;
 }
 
-function soakReason({ stack, since }: Source, soakMinutes: number, now: number): string | undefined {
+/** Why the soak time keeps a release back; undefined: it does not. */
+export function soakReason({ stack, since }: Source, soakMinutes: number, now: number): string | undefined {
   if (soakMinutes === 0) return undefined;
   const from = Date.parse(since ?? "");
   if (Number.isNaN(from)) return `since when ${stack} has served this release is not known.`;

@@ -33,6 +33,8 @@ export interface RolloutOptions {
   readonly adminToken: string | undefined;
   /** Lets a release be tried that this stack has refused. */
   readonly again: boolean;
+  /** Looks at each plan before a step goes out. @throws UserError where it is not what was approved. */
+  readonly approve?: (preview: Preview) => void;
   /** Asks before a release that cannot go back. @throws where the answer is no. */
   readonly confirm: (what: string) => Promise<void>;
   readonly say: (line: string) => void;
@@ -111,7 +113,9 @@ class Rollout {
     const open = openStack(stack, { dir });
     const release = readRelease(releaseDir(open.settings));
     const settings = { ...open.settings, rollout: 100 };
-    return { open, preview: await previewStack({ ...open, settings }, release, migrations, { dir }) };
+    const preview = await previewStack({ ...open, settings }, release, migrations, { dir });
+    this.#options.approve?.(preview);
+    return { open, preview };
   }
 
   /** A release that changes classes or tables goes to all traffic at once. */

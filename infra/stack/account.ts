@@ -36,6 +36,19 @@ export function describedAccount(env: Environment, config: Environment = {}, acc
   };
 }
 
+/**
+ * What the stack that a release comes from is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and
+ * `FROM_CLOUDFLARE_ACCOUNT_ID` in place of the target's. A token that only reads is enough.
+ */
+export function sourceEnvironment(env: Environment): Environment {
+  const { FROM_CLOUDFLARE_API_TOKEN: token, FROM_CLOUDFLARE_ACCOUNT_ID: account } = env;
+  return {
+    ...env,
+    ...(token && { CLOUDFLARE_API_TOKEN: token }),
+    ...(account && { CLOUDFLARE_ACCOUNT_ID: account }),
+  };
+}
+
 /** The account with all that it takes to talk to it, or undefined. */
 export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account | undefined =>
   accountId && token ? { apiUrl, accountId, token } : undefined;

@@ -3,10 +3,14 @@
  * commands that a person or a CI job runs. The language host and the provider are stand-ins.
  */
 import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
+import type { Place } from "./workflow.ts";
 
 const STACKS = ["staging", "production"] as const;
+const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
 export type Stack = (typeof STACKS)[number];
 
 export const ADMIN_TOKENS = {
@@ -63,13 +67,18 @@ export class TwoAccounts {
   }
 
   run(command: string, more?: Variables): Promise<Ended> {
-    return this.copy.run(...this.#ground.command(this.copy, command, more));
+    return this.in(this.copy).run(command, more);
   }
 
-  /** Starts a command in a process group of its own. */
-  start(command: string, more?: Variables) {
-    const [line, options] = this.#ground.command(this.copy, command, more);
-    return this.copy.start(line, { ...options, detached: true });
+  /** Another folder of the project, with the same programs and accounts. */
+  in(copy: ProjectCopy): Place {
+    return {
+      run: (command, more) => copy.run(...this.#ground.command(copy, command, more)),
+      start: (command, more) => {
+        const [line, options] = this.#ground.command(copy, command, more);
+        return copy.start(line, { ...options, detached: true });
+      },
+    };
   }
 
   /** Runs a command that must succeed. @throws Error with what it printed. */
@@ -100,6 +109,15 @@ export class TwoAccounts {
       headers: { authorization: `Bearer ${token}` },
     });
     return answer.text();
+  }
+
+  /** Sends all of a stack's traffic to a version by its number, like somebody in the dashboard. */
+  async move(stack: Stack, number: number): Promise<void> {
+    const running = this.#accounts.get(stack);
+    if (!running) throw new Error(`${stack} does not run`);
+    const [account, worker] = [new TestAccount(running), `durable-stack-${stack}`];
+    const versions = v.parse(Versions, await account.call("get", `/workers/workers/${worker}/versions`));
+    await account.split(worker, { [versions.find((version) => version.number === number)?.id ?? ""]: 100 });
   }
 
   async close(): Promise<void> {

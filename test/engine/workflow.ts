@@ -10,6 +10,7 @@ import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Ended, ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
+import { evaluate, isTrue, type Meaning } from "./expression.ts";
 import type { Variables } from "./ground.ts";
 
 const Scalar = v.pipe(v.union([v.string(), v.number(), v.boolean()]), v.transform(String));
@@ -23,22 +24,22 @@ const StepSchema = v.object({
   run: v.optional(v.string()),
   env: Values,
 });
-const JobSchema = v.object({ env: Values, steps: v.optional(v.array(StepSchema), []) });
+const JobSchema = v.object({ if: v.optional(Scalar), env: Values, steps: v.optional(v.array(StepSchema), []) });
 const WorkflowSchema = v.object({ env: Values, jobs: v.record(v.string(), JobSchema) });
 
 export type Step = v.InferOutput<typeof StepSchema>;
 
 /** Where the lines run: a copy of the project with its programs and accounts. */
 export interface Place {
-  run(command: string, env: Variables): Promise<Ended>;
+  run(command: string, env?: Variables): Promise<Ended>;
   /** In a process group of its own. */
-  start(command: string, env: Variables): ReturnType<ProjectCopy["start"]>;
+  start(command: string, env?: Variables): ReturnType<ProjectCopy["start"]>;
 }
 
 export interface JobOptions {
   readonly place: Place;
-  /** What an expression stands for, such as `vars.URL`; undefined is an empty text, as on GitHub. */
-  readonly meaning: (expression: string) => string | undefined;
+  /** What a path in an expression stands for, such as `vars.URL`; undefined is an empty text, as on GitHub. */
+  readonly meaning: Meaning;
   /** Does what an action would do. */
   readonly action?: (uses: string, inputs: Variables) => void;
   /** What a runner sets beside GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_REPOSITORY. */
@@ -50,6 +51,8 @@ export interface JobOptions {
 
 export interface JobEnded {
   readonly ok: boolean;
+  /** Exit code of the failed step; null: it was killed. */
+  readonly code: number | null;
   /** What the failed step printed, with its name in front. */
   readonly text: string;
   /** The job's summary, as far as it came. */
@@ -66,23 +69,28 @@ export class Workflow {
     this.#parsed = v.parse(WorkflowSchema, parse(readFileSync(join(ROOT, ".github/workflows", file), "utf8")));
   }
 
+  /** Whether GitHub would start the job, by its `if`. */
+  starts(name: string, meaning: Meaning): boolean {
+    const { if: condition } = this.#job(name);
+    return condition === undefined || isTrue(evaluate(condition, meaning));
+  }
+
   /**
    * Runs a job as a runner would: step after step, until one fails. Of the steps after that one, those with
    * `if: always()` run.
    */
   async job(name: string, options: JobOptions): Promise<JobEnded> {
-    const job = this.#parsed.jobs[name];
-    if (!job) throw new Error(`the workflow has no job ${name}`);
+    const job = this.#job(name);
     const files = new RunnerFiles();
     try {
       let text: string | undefined;
+      let code: number | null = 0;
       const outputs: Record<string, string> = {};
-      const meaning = (expression: string) =>
-        expression.startsWith("steps.")
-          ? outputs[expression.replace(/^steps\.(\w+)\.outputs\./, "$1.")]
-          : options.meaning(expression);
+      const meaning: Meaning = (path) =>
+        path.startsWith("steps.") ? outputs[path.replace(/^steps\.(\w+)\.outputs\./, "$1.")] : options.meaning(path);
       for (const step of job.steps) {
         if (text !== undefined && !step.if?.includes("always()")) continue;
+        if (step.if !== undefined && !isTrue(evaluate(step.if, meaning))) continue;
         const env = {
           ...options.env,
           ...files.variables,
@@ -96,21 +104,30 @@ export class Workflow {
           : await options.place.run(step.run, env);
         for (const [key, value] of files.outputs()) outputs[`${step.id ?? ""}.${key}`] = value;
         // What was killed leaves nobody to run the steps after it.
-        if (kills) return { ok: false, text: `${step.name}\n${ended.text}`, summary: files.summary(), outputs };
-        if (ended.code !== 0) text ??= `${step.name}\n${ended.text}`;
+        if (kills)
+          return { ok: false, code: null, text: `${step.name}\n${ended.text}`, summary: files.summary(), outputs };
+        if (ended.code === 0 || text !== undefined) continue;
+        text = `${step.name}\n${ended.text}`;
+        ({ code } = ended);
       }
-      return { ok: text === undefined, text: text ?? "", summary: files.summary(), outputs };
+      return { ok: text === undefined, code, text: text ?? "", summary: files.summary(), outputs };
     } finally {
       files.remove();
     }
   }
+
+  #job(name: string): v.InferOutput<typeof JobSchema> {
+    const job = this.#parsed.jobs[name];
+    if (!job) throw new Error(`the workflow has no job ${name}`);
+    return job;
+  }
 }
 
 /** The values with their expressions filled in; those that are empty then are left out. */
-function filled(values: Variables, meaning: JobOptions["meaning"]): Record<string, string> {
+function filled(values: Variables, meaning: Meaning): Record<string, string> {
   const all = Object.entries(values).map(([key, text]): [string, string] => [
     key,
-    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => meaning(expression) ?? ""),
+    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => String(evaluate(expression, meaning) ?? "")),
   ]);
   return Object.fromEntries(all.filter(([, value]) => value !== ""));
 }

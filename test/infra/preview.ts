@@ -1,0 +1,116 @@
+/** A preview for tests of what is made of one: a release that changes classes, half-way through a rollout. */
+import type { Plan } from "@durable-stack/class-lifecycle";
+import type { Preview } from "../../infra/plan/preview.ts";
+import { parsePublicSettings } from "../../infra/stack/config.ts";
+
+const settings = parsePublicSettings(
+  { project: "durable-stack", stack: "test" },
+  {
+    accountId: "0".repeat(32),
+    environmentPrefix: "tst-",
+    homeRegion: "eu",
+    regions: JSON.stringify([{ id: "eu", prefix: "eu", locationHint: "weur" }]),
+  },
+);
+const plan: Plan = {
+  state: "behind",
+  adopts: false,
+  from: "0001-create",
+  to: "0003-change",
+  moves: [
+    { kind: "create", className: "New", storage: "sqlite" },
+    { kind: "rename", from: "Room", className: "Hall", storage: "sqlite" },
+    { kind: "delete", className: "Gone" },
+    { kind: "delete", className: "Empty" },
+    { kind: "send", className: "Moved", toWorker: "other" },
+    { kind: "keep", className: "Kept", storage: "sqlite" },
+  ],
+  changesLifecycle: true,
+  exports: {},
+  errors: [],
+  warnings: [],
+};
+const version = (number: number, tag: string, letter: string) => ({
+  versionId: `v-${number}`,
+  number,
+  tag,
+  digest: letter.repeat(64),
+  source: "api",
+  step: "0001-create",
+  commit: undefined,
+  committed: undefined,
+  schemas: undefined,
+  secrets: undefined,
+  createdOn: undefined,
+  bindings: [],
+});
+const versions = [version(5, "new", "b"), version(4, "old", "a")];
+const live: Preview["live"] = {
+  id: "w",
+  digest: "a".repeat(64),
+  classes: new Map(),
+  complete: true,
+  step: undefined,
+  serving: [
+    { versionId: "v-4", percentage: 90, number: 4, tag: "old", digest: "a".repeat(64) },
+    { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
+  ],
+  servedLast: [],
+  regions: [],
+  versions,
+  deployment: undefined,
+  schemas: {},
+  rollbackFloor: 3,
+  references: [],
+};
+const claims: Preview["claims"] = {
+  worker: undefined,
+  reads: { name: "reads" },
+  blobs: { name: "blobs" },
+  storage: [],
+  domain: undefined,
+  routes: new Map(),
+  found: [],
+  findings: [],
+};
+export const preview = (more: Partial<Preview> = {}): Preview => ({
+  hadCrons: false,
+  settings,
+  release: {
+    format: 4,
+    dir: "",
+    digest: "b".repeat(64),
+    modules: [],
+    classes: [],
+    bindings: [],
+    compatibilityDate: "2026-11-01",
+    compatibilityFlags: [],
+    migration: { step: "0003-change", history: "" },
+    commit: null,
+    committed: null,
+  },
+  live,
+  identity: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
+  claims,
+  plan,
+  tag: "new",
+  traffic: { release: 100, findings: [] },
+  schema: { raisesFloor: false, findings: [] },
+  secrets: undefined,
+  renewedBecause: undefined,
+  deploymentMessage: "durable-stack",
+  share: 100,
+  source: { commit: undefined, committed: undefined },
+  served: "b".repeat(64),
+  uploads: true,
+  regions: [],
+  bindings: [],
+  objects: new Map([
+    ["Room", { count: 1_000, more: true }],
+    ["Gone", { count: 12, more: false }],
+    ["Empty", { count: 0, more: false }],
+  ]),
+  errors: [],
+  warnings: [],
+  ...more,
+});
