@@ -123,13 +123,15 @@ export class Workflow {
   }
 }
 
-/** The values with their expressions filled in; those that are empty then are left out. */
+/** The values with their expressions filled in; what is missing is an empty text, as on GitHub. */
 function filled(values: Variables, meaning: Meaning): Record<string, string> {
-  const all = Object.entries(values).map(([key, text]): [string, string] => [
-    key,
-    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => String(evaluate(expression, meaning) ?? "")),
-  ]);
-  return Object.fromEntries(all.filter(([, value]) => value !== ""));
+  const shown = (expression: string) => String(evaluate(expression, meaning) ?? "");
+  return Object.fromEntries(
+    Object.entries(values).map(([key, text]) => [
+      key,
+      text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => shown(expression)),
+    ]),
+  );
 }
 
 /** Starts a line and ends it in the middle, once it has begun to change something. */
