@@ -19,6 +19,12 @@ export function withoutScripts(text: string, names: readonly string[]): string {
     .reduce((sofar, name) => applyEdits(sofar, modify(sofar, ["scripts", name], undefined, {})), text);
 }
 
+/** The scripts of a package.json that run a file of one of these patterns. */
+export function scriptsOf(text: string, folders: readonly string[]): readonly string[] {
+  const { scripts } = v.parse(Scripts, parse(text));
+  return Object.keys(scripts).filter((name) => folders.some((folder) => scripts[name]?.includes(` test/${folder}/`)));
+}
+
 /** A Markdown text without the rows of its tables that have one of the words in backticks. */
 export const withoutRows = (text: string, words: readonly string[]): string =>
   text

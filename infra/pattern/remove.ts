@@ -5,7 +5,7 @@
 import { formatLock, LOCK_FILE, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
-import { withoutRows } from "../init/text.ts";
+import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
@@ -69,6 +69,7 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   for (const file of ["Pulumi.yaml", ...project.stacks.map((stack) => `Pulumi.${stack}.yaml`)]) {
     draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys));
   }
+  draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
   const isGone = (path: string) => folders.some((folder) => new RegExp(`^(worker|test)/${folder}/`).test(path));

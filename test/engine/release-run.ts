@@ -6,7 +6,7 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ProjectCopy } from "../project-copy.ts";
-import { GitHub } from "./github.ts";
+import { ReleaseGitHub } from "./release-github.ts";
 import { ADMIN_TOKENS, STACKS, type Stack, TwoAccounts } from "./two-accounts.ts";
 import { type JobEnded, type JobOptions, Workflow } from "./workflow.ts";
 
@@ -19,11 +19,11 @@ const rotate = new Workflow("rotate.yml");
 /** The repository and its accounts. */
 export class Pipeline {
   readonly two: TwoAccounts;
-  readonly github: GitHub;
+  readonly github: ReleaseGitHub;
 
   private constructor(two: TwoAccounts) {
     this.two = two;
-    this.github = new GitHub(two.folder("github"));
+    this.github = new ReleaseGitHub(two.folder("github"));
     two.install("gh", this.github.gh);
     for (const stack of STACKS) {
       this.github.setSecret(stack, "ADMIN_TOKEN", ADMIN_TOKENS[stack]);

@@ -10,6 +10,7 @@ import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Ended, ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
+import { evaluate, isTrue, type Meaning } from "./expression.ts";
 import type { Variables } from "./ground.ts";
 
 const Scalar = v.pipe(v.union([v.string(), v.number(), v.boolean()]), v.transform(String));
@@ -23,7 +24,7 @@ const StepSchema = v.object({
   run: v.optional(v.string()),
   env: Values,
 });
-const JobSchema = v.object({ env: Values, steps: v.optional(v.array(StepSchema), []) });
+const JobSchema = v.object({ if: v.optional(Scalar), env: Values, steps: v.optional(v.array(StepSchema), []) });
 const WorkflowSchema = v.object({ env: Values, jobs: v.record(v.string(), JobSchema) });
 
 export type Step = v.InferOutput<typeof StepSchema>;
@@ -37,8 +38,8 @@ export interface Place {
 
 export interface JobOptions {
   readonly place: Place;
-  /** What an expression stands for, such as `vars.URL`; undefined is an empty text, as on GitHub. */
-  readonly meaning: (expression: string) => string | undefined;
+  /** What a path in an expression stands for, such as `vars.URL`; undefined is an empty text, as on GitHub. */
+  readonly meaning: Meaning;
   /** Does what an action would do. */
   readonly action?: (uses: string, inputs: Variables) => void;
   /** What a runner sets beside GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_REPOSITORY. */
@@ -68,24 +69,28 @@ export class Workflow {
     this.#parsed = v.parse(WorkflowSchema, parse(readFileSync(join(ROOT, ".github/workflows", file), "utf8")));
   }
 
+  /** Whether GitHub would start the job, by its `if`. */
+  starts(name: string, meaning: Meaning): boolean {
+    const { if: condition } = this.#job(name);
+    return condition === undefined || isTrue(evaluate(condition, meaning));
+  }
+
   /**
    * Runs a job as a runner would: step after step, until one fails. Of the steps after that one, those with
    * `if: always()` run.
    */
   async job(name: string, options: JobOptions): Promise<JobEnded> {
-    const job = this.#parsed.jobs[name];
-    if (!job) throw new Error(`the workflow has no job ${name}`);
+    const job = this.#job(name);
     const files = new RunnerFiles();
     try {
       let text: string | undefined;
       let code: number | null = 0;
       const outputs: Record<string, string> = {};
-      const meaning = (expression: string) =>
-        expression.startsWith("steps.")
-          ? outputs[expression.replace(/^steps\.(\w+)\.outputs\./, "$1.")]
-          : options.meaning(expression);
+      const meaning: Meaning = (path) =>
+        path.startsWith("steps.") ? outputs[path.replace(/^steps\.(\w+)\.outputs\./, "$1.")] : options.meaning(path);
       for (const step of job.steps) {
         if (text !== undefined && !step.if?.includes("always()")) continue;
+        if (step.if !== undefined && !isTrue(evaluate(step.if, meaning))) continue;
         const env = {
           ...options.env,
           ...files.variables,
@@ -110,13 +115,19 @@ export class Workflow {
       files.remove();
     }
   }
+
+  #job(name: string): v.InferOutput<typeof JobSchema> {
+    const job = this.#parsed.jobs[name];
+    if (!job) throw new Error(`the workflow has no job ${name}`);
+    return job;
+  }
 }
 
 /** The values with their expressions filled in; those that are empty then are left out. */
-function filled(values: Variables, meaning: JobOptions["meaning"]): Record<string, string> {
+function filled(values: Variables, meaning: Meaning): Record<string, string> {
   const all = Object.entries(values).map(([key, text]): [string, string] => [
     key,
-    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => meaning(expression) ?? ""),
+    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => String(evaluate(expression, meaning) ?? "")),
   ]);
   return Object.fromEntries(all.filter(([, value]) => value !== ""));
 }

@@ -1,7 +1,8 @@
 /** The check of the patterns names each part that is missing or there twice, with its fix; our patterns pass. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { scriptsOf } from "../../infra/init/text.ts";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { seenIn } from "../../infra/pattern/seen.ts";
@@ -94,6 +95,23 @@ describe("a removal", () => {
     ['join(dir, "board")', false],
   ])("finds who uses the pattern: %s", (text, used) => {
     expect(uses(text, board)).toBe(used);
+  });
+});
+
+describe("a pattern's commands", () => {
+  it("are the scripts that run a file of its tests and tools", () => {
+    const scripts = {
+      smoke: "node infra/commands/smoke.ts",
+      board: "node test/board/command.ts",
+      on: "node test/onboard/x.ts",
+    };
+    expect(scriptsOf(JSON.stringify({ scripts }), ["board"])).toEqual(["board"]);
+  });
+
+  it("run files that are there", () => {
+    const text = readFileSync(join(ROOT, "package.json"), "utf8");
+    const files = [...text.matchAll(/"node (test\/\S+\.ts)/g)].map(([, file = ""]) => file);
+    expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
+import { evaluate, isTrue, memberOf } from "../engine/expression.ts";
 
 const DIR = join(ROOT, ".github/workflows");
 
@@ -12,9 +13,11 @@ const Step = v.object({
   uses: v.optional(v.string()),
   run: v.optional(v.string()),
   with: v.optional(v.record(v.string(), v.unknown()), {}),
+  env: v.optional(v.record(v.string(), v.unknown()), {}),
 });
 const Concurrency = v.object({ group: v.string(), "cancel-in-progress": v.union([v.boolean(), v.string()]) });
 const Job = v.object({
+  if: v.optional(v.string()),
   uses: v.optional(v.string()),
   environment: v.optional(v.union([v.string(), v.object({ name: v.string() })])),
   concurrency: v.optional(Concurrency),
@@ -31,8 +34,25 @@ const Workflow = v.object({
 
 /** What changes what a stack serves. */
 const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback)\b(?!.*--(save-plan|check))/;
-const stackOf = ({ environment }: v.InferOutput<typeof Job>) =>
-  typeof environment === "string" ? environment : environment?.name;
+const stackOf = ({ environment }: Job) => (typeof environment === "string" ? environment : environment?.name);
+
+type Job = v.InferOutput<typeof Job>;
+const mayWrite = ({ permissions = {} }: Job) => Object.values(permissions).includes("write");
+const hasSecrets = (job: Job) => job.environment !== undefined || JSON.stringify(job).includes("secrets.");
+
+/** Whether a job starts for a pull request of a fork, with the label that opts in, whatever happened to it. */
+function startsForFork(condition: string | undefined): boolean {
+  const labels = [{ name: "stack" }];
+  return ["opened", "labeled", "synchronize", "unlabeled", "closed"].some((action) => {
+    const event = {
+      action,
+      label: { name: "stack" },
+      pull_request: { labels, head: { repo: { full_name: "stranger/it" } } },
+    };
+    const github = { event, repository: "me/it", event_name: "pull_request" };
+    return condition === undefined || isTrue(evaluate(condition, (path) => memberOf({ github }, path.split("."))));
+  });
+}
 
 const files = readdirSync(DIR).map((name) => ({ name, text: readFileSync(join(DIR, name), "utf8") }));
 
@@ -61,8 +81,25 @@ describe.each(files)("$name", ({ name, text }) => {
   });
   it("is not started by a stranger with rights", () => {
     expect(Object.keys(workflow.on)).not.toContain("pull_request_target");
-    expect(Object.keys(workflow.on)).not.toContain("workflow_run");
   });
+  it.runIf("pull_request" in workflow.on)("runs no code of a fork beside a secret or a right to write", () => {
+    const withMore = jobs.filter(([, job]) => hasSecrets(job) || mayWrite(job));
+    expect(withMore.filter(([, { if: condition }]) => startsForFork(condition)).map(([job]) => job)).toEqual([]);
+  });
+  it.runIf("pull_request" in workflow.on || "workflow_run" in workflow.on)(
+    "runs only the default branch's code beside a right to write",
+    () => {
+      const checkouts = jobs
+        .filter(([, job]) => mayWrite(job))
+        .flatMap(([, job]) => job.steps.filter(({ uses }) => uses?.startsWith("actions/checkout@")));
+      // A workflow_run stands on the default branch by itself.
+      const ref = "pull_request" in workflow.on ? /^\$\{\{ github\.event\.repository\.default_branch \}\}$/ : /^$/;
+      for (const { with: inputs } of checkouts) {
+        expect(inputs.repository).toBeUndefined();
+        expect(inputs.ref ?? "").toMatch(ref);
+      }
+    },
+  );
   it("takes nothing from a cache", () => {
     expect(steps.filter(({ uses }) => uses?.startsWith("actions/cache"))).toEqual([]);
     const tools = steps.filter(({ uses }) => /^actions\/setup-/.test(uses ?? ""));

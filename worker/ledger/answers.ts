@@ -46,10 +46,18 @@ export const Balance = v.object({
 });
 export const AuditAnswer = v.object({
   ok: v.boolean(),
+  /** Whether every account was looked at. */
+  complete: v.boolean(),
   accounts: v.number(),
   transactions: v.number(),
   total: v.number(),
   faults: v.array(v.string()),
+  /** The transactions up to this number are in the archive. */
+  archived: v.number(),
+  /** The hash of the last of them, which stands for all before it. */
+  head: v.string(),
+  /** Transfers on their way to other ledgers. */
+  pending: v.number(),
 });
 /** Where the next page begins; null after the last. */
 export const Cursor = v.nullable(v.string());

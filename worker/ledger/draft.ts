@@ -14,7 +14,6 @@ import {
   type Hold,
   hasRefusalsBefore,
   readCurrency,
-  readTransaction,
   removeHold,
   removeRefusals,
   writeAccount,
@@ -116,13 +115,6 @@ export class Draft {
 
   set currency(currency: Currency) {
     this.#currency = currency;
-  }
-
-  /** A transaction of this draft or of the stored rows; undefined if it is in the archive or does not exist. */
-  transaction(seq: number): Transaction | undefined {
-    const [first] = this.#transactions;
-    if (first && seq >= first.seq) return this.#transactions[seq - first.seq];
-    return this.#empty ? undefined : readTransaction(this.#sql, seq);
   }
 
   /** A hold that is neither posted, voided nor expired. */

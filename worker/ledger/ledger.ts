@@ -3,15 +3,18 @@
  * entries, the balances and the remembered answer are one transaction.
  */
 import { DurableObject } from "cloudflare:workers";
-import { formatId, parseId, placeOfObject, stubAt } from "../objects/names.ts";
+import { blobsOf } from "../objects/blobs.ts";
+import { formatId, type Place, parseId, placeOfObject, stubAt } from "../objects/names.ts";
 import { sweepReplays } from "../objects/replays.ts";
 import { retry } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { type Parcel, receive, send, type Taken } from "./across.ts";
-import { type Audit, audit } from "./audit.ts";
+import { Archive, SEGMENT } from "./archive.ts";
+import { type Audit, Auditor } from "./audit.ts";
 import { Books } from "./books.ts";
+import { GENESIS } from "./chain.ts";
 import {
   type AccountChange,
   type AccountSet,
@@ -28,36 +31,41 @@ import {
   settle,
 } from "./decide.ts";
 import type { Draft, Once } from "./draft.ts";
+import { Export, type ExportPart } from "./export.ts";
+import { History, type Range, TooFar } from "./history.ts";
 import { Outbox } from "./outbox.ts";
 import { ledger } from "./pattern.ts";
 import { Payments } from "./payments.ts";
 import { type Account, outside, type Transaction } from "./rules.ts";
 import { stateOf, type TransferState } from "./state.ts";
 import {
+  accountsAfter,
   beginAnew,
   type Currency,
-  everyAccount,
-  everyTransaction,
   findReference,
   findSettled,
   firstHolds,
   hasMoney,
   hasPeers,
   listAccounts,
-  listTransactions,
-  listTransactionsOf,
   type NamedAccount,
   openSends,
   type Page,
   readAnswer,
-  readBase,
   readCurrency,
   readTransaction,
+  transactionsAfter,
 } from "./tables.ts";
 
 const NOTHING = { items: [], next: null };
+/** An alarm that failed comes again so much later. */
+const ALARM_RETRY_MS = 30_000;
 /** The most holds that one write lets expire. */
 const MAX_EXPIRED = 500;
+/** The most segments that one alarm seals. The next one follows at once. */
+const MAX_SEALED = 20;
+/** What one audit looks at, so that it takes the same time however large the ledger is. */
+const MAX_AUDITED = { transactions: 5_000, accounts: 10_000 };
 
 /** What a caller may add to a payment. */
 export interface Options extends Notes {
@@ -75,22 +83,39 @@ export interface FarAccount {
   readonly account: string;
 }
 
+/** An audit, and the archive's end: the transactions up to `archived` are there, and `head` is the hash of the last. */
+export interface LedgerAudit extends Audit {
+  readonly archived: number;
+  readonly head: string;
+  /** Transfers on their way to other ledgers. */
+  readonly pending: number;
+}
+
 export class AccountDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #books: Books;
   readonly #outbox: Outbox;
   readonly #payments: Payments;
   readonly #wake: Wake;
+  readonly #archive: Archive;
+  readonly #history: History;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, ledger);
     this.#books = new Books(ctx.storage.sql, this.#schema);
     this.#wake = new Wake(ctx.storage);
+    this.#archive = new Archive({
+      storage: ctx.storage,
+      bucket: () => blobsOf(env, this.#place.region),
+      name: ctx.id.name ?? "",
+      self: () => formatId(this.#place),
+    });
+    this.#history = new History(ctx.storage.sql, this.#archive);
     this.#outbox = new Outbox({
       stored: () => (this.#isWritable ? openSends(ctx.storage.sql) : []),
       currency: () => this.currency(),
-      self: () => this.#self,
+      self: () => formatId(this.#place),
       call: (peer, parcel) => this.#call(peer, parcel),
       change: async (decide) => {
         await this.#change((draft) => ({ done: decide(draft) }));
@@ -99,38 +124,41 @@ export class AccountDO extends DurableObject<Env> {
       waitUntil: (work) => ctx.waitUntil(work),
     });
     const parts = { storage: ctx.storage, schema: this.#schema, books: this.#books, wake: this.#wake };
-    this.#payments = new Payments({ ...parts, outbox: this.#outbox });
+    this.#payments = new Payments({ ...parts, outbox: this.#outbox, archive: this.#archive });
   }
 
-  /** Lets holds expire, tries again to reach other ledgers, and sweeps the answers to old idempotency keys. */
+  /** Lets holds expire, moves old transactions to the archive, tries again to reach other ledgers, and sweeps the answers to old idempotency keys. */
   override async alarm(): Promise<void> {
     this.#wake.gone();
     if (!this.#isWritable) return;
-    const { sql } = this.ctx.storage;
-    await this.#expire();
-    if (hasPeers(sql)) {
-      await this.#outbox.flush();
-      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
+    try {
+      await this.#work();
+    } catch (error) {
+      // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
+      console.error(`The alarm of a ledger failed and comes again in ${ALARM_RETRY_MS / 1_000} s: ${error}`);
+      await this.#wake.look();
+      this.#wake.by(Date.now() + ALARM_RETRY_MS);
     }
-    this.#wake.by(sweepReplays(sql, Date.now()));
   }
 
   /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
   async remove(): Promise<boolean> {
-    if (this.#schema.empty) return true;
     const { storage } = this.ctx;
-    if (hasMoney(storage.sql) || this.#outbox.size > 0) return false;
-    // No await before the end, so that no payment is decided with balances that are about to be deleted.
-    const last = this.#books.newest.seq;
-    this.#books.forget();
-    this.#outbox.forget();
-    if (hasPeers(storage.sql)) {
-      storage.transactionSync(() => beginAnew(storage.sql, last));
-      return true;
+    if (!this.#schema.empty) {
+      if (hasMoney(storage.sql) || this.#outbox.size > 0) return false;
+      // No await before the rows are gone, so that no payment is decided with balances that are about to be deleted.
+      const last = this.#books.newest.seq;
+      for (const part of [this.#books, this.#outbox, this.#archive]) part.forget();
+      if (hasPeers(storage.sql)) {
+        storage.transactionSync(() => beginAnew(storage.sql, last));
+      } else {
+        this.#schema.forget();
+        this.#wake.gone();
+        await storage.deleteAll();
+      }
     }
-    this.#schema.forget();
-    this.#wake.gone();
-    await storage.deleteAll();
+    // Last: if this fails, the caller deletes again, and the rows no longer need the archive.
+    await this.#archive.clear();
     return true;
   }
 
@@ -172,10 +200,11 @@ export class AccountDO extends DurableObject<Env> {
 
   /** Undoes a payment, once. */
   async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
-    return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) => {
-      const original = draft.transaction(seq);
-      return original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`);
-    });
+    // A transaction never changes, so it may be read before the others of the group are decided.
+    const original = await this.#transaction(seq);
+    return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) =>
+      original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`),
+    );
   }
 
   /** Freezes an account or frees it, or sets its overdraft. */
@@ -225,20 +254,49 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** A page of the transactions, of one account or all, newest first; from the `cursor` of the page before. */
-  transactions(account: string | undefined, cursor: number | undefined, limit: number): Page<Transaction, number> {
+  async transactions(account: string | undefined, range: Range, limit: number): Promise<Page<Transaction, number>> {
     if (this.#schema.empty) return NOTHING;
-    const { sql } = this.ctx.storage;
-    const found =
-      account === undefined
-        ? listTransactions(sql, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1)
-        : listTransactionsOf(sql, account, cursor ?? this.account(account).last, limit + 1);
-    return { items: found.slice(0, limit), next: found[limit]?.seq ?? null };
+    if (account === undefined) return this.#history.list(range, limit);
+    return this.#history.listOf(account, this.account(account), range, limit);
   }
 
-  /** Whether the ledger adds up. */
-  audit(): Audit {
+  /** The balance of an account at a time (ms since the epoch); undefined if it is too far to look up. */
+  async balanceAt(name: string, at: number): Promise<number | undefined> {
+    if (this.#schema.empty) return 0;
+    try {
+      const newest = await this.#history.newestOf(name, this.account(name), at);
+      if (!newest) return 0;
+      return newest.payer === name ? newest.payerBalance : newest.payeeBalance;
+    } catch (error) {
+      if (error instanceof TooFar) return undefined;
+      throw error;
+    }
+  }
+
+  /** A part of the whole ledger, to check elsewhere. */
+  exported(cursor: string): Promise<ExportPart> {
     const { sql } = this.ctx.storage;
-    return this.#schema.empty ? audit([], []) : audit(everyAccount(sql), everyTransaction(sql), readBase(sql));
+    return new Export(sql, this.#archive, () => formatId(this.#place)).part(this.#schema.empty, cursor);
+  }
+
+  /**
+   * Whether the ledger adds up, as far as its rows go: what is in the archive is checked by the command (docs/ledger.md).
+   * It takes about the same time for every ledger.
+   */
+  audit(): LedgerAudit {
+    const { sql } = this.ctx.storage;
+    if (this.#schema.empty) return { ...new Auditor().end([]), archived: 0, head: GENESIS, pending: 0 };
+    const sealed = this.#isWritable ? this.#archive.sealed : 0;
+    const begin = Math.max(sealed, this.#books.newest.seq - MAX_AUDITED.transactions);
+    const auditor = new Auditor(begin);
+    for (const transaction of transactionsAfter(sql, begin, MAX_AUDITED.transactions)) auditor.add(transaction);
+    const accounts = accountsAfter(sql, "", MAX_AUDITED.accounts + 1);
+    return {
+      ...auditor.end(accounts, accounts.length <= MAX_AUDITED.accounts),
+      archived: sealed,
+      head: (this.#isWritable && this.#archive.newest?.head) || GENESIS,
+      pending: this.#outbox.size,
+    };
   }
 
   /** Whether there are tables, and all of them: a step of the schema may have failed. */
@@ -246,12 +304,12 @@ export class AccountDO extends DurableObject<Env> {
     return !this.#schema.empty && this.#schema.isCurrent;
   }
 
-  /** This ledger as others write it, such as `eu~main`. @throws Error if the region table has lost its region. */
-  get #self(): string {
+  /** @throws Error if the region table has lost the ledger's region. */
+  get #place(): Place {
     const name = this.ctx.id.name ?? "";
     const place = placeOfObject(stackOf(this.env).regions, name);
     if (!place) throw new Error(`The ledger ${name} is in no region of this stack`);
-    return formatId(place);
+    return place;
   }
 
   #call(peer: string, parcel: Parcel): Promise<readonly Taken[]> {
@@ -277,6 +335,18 @@ export class AccountDO extends DurableObject<Env> {
     return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));
   }
 
+  /** What the alarm is for. */
+  async #work(): Promise<void> {
+    const { sql } = this.ctx.storage;
+    await this.#expire();
+    if (hasPeers(sql)) {
+      await this.#outbox.flush();
+      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
+    }
+    await this.#seal();
+    this.#wake.by(sweepReplays(sql, Date.now()));
+  }
+
   /** Gives back what was held and not posted in time. */
   async #expire(): Promise<void> {
     for (;;) {
@@ -290,8 +360,21 @@ export class AccountDO extends DurableObject<Env> {
     this.#wake.by(firstHolds(this.ctx.storage.sql, 1)[0]?.due);
   }
 
+  /** Moves old transactions to the archive. */
+  async #seal(): Promise<void> {
+    const last = () => this.#books.newest.seq;
+    for (let times = 0; times < MAX_SEALED; times++) {
+      // What has no answer yet stays a row, because its row is still written.
+      if (!(await this.#archive.seal(last(), this.#outbox.oldest ?? last(), Date.now()))) break;
+    }
+    if ((this.#outbox.oldest ?? last()) > this.#archive.sealed + SEGMENT) {
+      this.#wake.by(this.#archive.due(last(), Date.now()));
+    }
+  }
+
   async #transaction(seq: number): Promise<Transaction | undefined> {
-    return this.#schema.empty ? undefined : readTransaction(this.ctx.storage.sql, seq);
+    if (this.#schema.empty) return undefined;
+    return this.#isWritable ? this.#archive.transaction(seq) : readTransaction(this.ctx.storage.sql, seq);
   }
 }
 

@@ -70,6 +70,12 @@ export class Outbox implements Outgoing {
     return [...this.#read().values()].reduce((sum, sends) => sum + sends.length, 0);
   }
 
+  /** The lowest number of a transfer that is on its way. */
+  get oldest(): number | undefined {
+    const [first, ...others] = [...this.#read().values()].flatMap(([one]) => one?.seq ?? []);
+    return first === undefined ? undefined : Math.min(first, ...others);
+  }
+
   #read(): Map<string, Send[]> {
     if (this.#open === undefined) {
       this.#open = new Map();

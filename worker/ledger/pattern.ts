@@ -30,6 +30,7 @@ export const ledger = pattern({
     manage: { may: "admin" },
     /** Delete a ledger that has no money. */
     delete: { may: "admin" },
+    export: { may: "admin" },
     audit: { may: "admin", open: true },
   },
   limit: { policy: "account", onUnavailable: "deny" },

@@ -23,7 +23,9 @@ interface Parts {
   readonly books: Books;
   readonly wake: Wake;
   /** Told of the transfers to other ledgers that a group has made: first before they are durable, then after. */
-  readonly outbox: Pick<Outgoing, "due" | "sent">;
+  readonly outbox: Outgoing;
+  /** Says when to move old transactions away: when the newest has the number `last`. */
+  readonly archive: { due(last: number, now: number): number | undefined };
 }
 
 export interface Outgoing {
@@ -79,7 +81,7 @@ export class Payments {
 
   /** Decides and writes all of a group. If it throws, nothing was written. */
   #decide(group: readonly Decide[], sent: Transaction[]): void {
-    const { storage, schema, books, wake, outbox } = this.#parts;
+    const { storage, schema, books, wake, outbox, archive } = this.#parts;
     const now = Date.now();
     // Before the first change, too: an older ledger whose tables could not be brought up to date changes nothing.
     if (!schema.empty) schema.create();
@@ -92,6 +94,7 @@ export class Payments {
     if (draft.hasKeys) wake.by(sweepDue(now));
     for (const { due } of draft.newHolds) wake.by(due);
     if (draft.sends.length > 0) wake.by(outbox.due(now));
+    wake.by(archive.due(draft.last, now));
     sent.push(...draft.sends);
   }
 }

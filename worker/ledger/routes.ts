@@ -32,6 +32,8 @@ import type { TransferState } from "./state.ts";
 const MAIN = "main";
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
+/** Of an export: the cursor of the next part, as a part of a URL. Missing after the last. */
+const NEXT_HEADER = "Ledger-Next";
 const MAX_MEMO = 500;
 const MAX_HOLD_SECONDS = 31 * 24 * 60 * 60;
 /** A caller's name for a transaction: an order number, or the id of a payment elsewhere. */
@@ -98,6 +100,16 @@ const Currency = v.strictObject({
 const Book = v.object({ ledger: v.string(), currency: v.optional(v.string()), minorUnits: v.optional(v.number()) });
 const Ledger = v.object({ ledger: v.string() });
 const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
+/** A time (ms since the epoch), or as ISO 8601 with its zone. */
+const Time = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:\d{1,14}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))$/,
+    "must be ms since the epoch, or a time such as 2026-11-27T08:00:00Z",
+  ),
+  v.transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text))),
+  v.number("must be a time that exists"),
+);
 const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
 
 const transferring = describe("Moves money from one account to another, or to one of another ledger", { 200: Moved });
@@ -227,9 +239,16 @@ export const routes = new Hono<App>()
     "/:ledger/balances/:name",
     describe("The balance of an account", { 200: Balance }),
     params(v.object({ ...Ledger.entries, name: Name })),
+    query(v.object({ at: v.optional(Time) })),
     may(ledger, "read", ({ req }: Valid<"param", { name: string }>) => ({ owner: req.valid("param").name })),
     async (c) => {
       const { ledger, name } = c.req.valid("param");
+      const { at } = c.req.valid("query");
+      if (at !== undefined) {
+        const balance = await retry(() => ledgerOf(c, ledger).balanceAt(name, at));
+        if (balance === undefined) throw tooFar();
+        return c.json({ account: name, balance });
+      }
       return c.json(balanceOf(name, await retry(() => ledgerOf(c, ledger).account(name))));
     },
   )
@@ -251,15 +270,38 @@ export const routes = new Hono<App>()
       200: v.object({ transactions: v.array(Entry), cursor: Cursor }),
     }),
     params(Ledger),
-    query(v.object({ account: v.optional(Name), cursor: v.optional(wholeNumber(1, MAX_AMOUNT)), limit: PageSize })),
+    query(
+      v.object({
+        account: v.optional(Name),
+        cursor: v.optional(wholeNumber(1, MAX_AMOUNT)),
+        since: v.optional(Time),
+        until: v.optional(Time),
+        limit: PageSize,
+      }),
+    ),
     may(ledger, "read", ({ req }: Valid<"query", { account?: string | undefined }>) => ({
       owner: req.valid("query").account,
     })),
     async (c) => {
-      const { account: name, cursor, limit } = c.req.valid("query");
+      const { account: name, limit, ...range } = c.req.valid("query");
       const { ledger } = c.req.valid("param");
-      const { items, next } = await retry(() => ledgerOf(c, ledger).transactions(name, cursor, limit));
+      const { items, next } = await retry(() => ledgerOf(c, ledger).transactions(name, range, limit));
       return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
+    },
+  )
+  .get(
+    "/:ledger/export",
+    describe("The whole ledger in parts, to check with `npm run ledger`", {
+      200: "Lines of JSON; the header Ledger-Next has the cursor of the next part",
+    }),
+    may(ledger, "export"),
+    params(Ledger),
+    query(v.object({ cursor: v.optional(v.pipe(v.string(), v.regex(/^(?:|\d{1,16}|accounts:.*)$/u)), "") })),
+    async (c) => {
+      const { cursor } = c.req.valid("query");
+      const { text, next } = await retry(() => ledgerOf(c, c.req.valid("param").ledger).exported(cursor));
+      if (next !== null) c.header(NEXT_HEADER, encodeURIComponent(next));
+      return c.body(text, 200, { "Content-Type": "application/x-ndjson" });
     },
   )
   .get(
@@ -353,6 +395,9 @@ async function make(
   const isPending = transaction.kind === "hold" || transaction.kind === "send";
   return { success: true, ...moved, ...(isPending && { state: "pending" }) };
 }
+
+const tooFar = () =>
+  refusal("unavailable", "The account has moved too much since that time; ask an export: npm run ledger -- balance");
 
 /** A transfer for one of its parties. Whoever is none learns no more than that it is not theirs to see. */
 async function toParty(c: Context<App>, found: TransferState | undefined, missing: string) {

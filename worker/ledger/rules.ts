@@ -44,7 +44,8 @@ export const NEW_ACCOUNT: Account = { balance: 0, last: 0, overdraft: 0, frozen:
  * `expire` give it back. `send` takes money to another ledger, `refund` brings back what that refused, and `receive` is
  * the other side. `reversal` undoes a payment.
  */
-export type Kind = "hold" | "post" | "void" | "expire" | "send" | "receive" | "refund" | "reversal";
+export const KINDS = ["hold", "post", "void", "expire", "send", "receive", "refund", "reversal"] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** What one account pays to another, and what is written beside it. */
 export interface Payment {

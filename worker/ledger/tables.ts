@@ -1,5 +1,5 @@
 /** Reads and writes the rows of a ledger. Reads work with the tables of every older version, too. */
-import { type Account, type Fault, type Kind, NEW_ACCOUNT, type Transaction } from "./rules.ts";
+import { type Account, type Fault, KINDS, NEW_ACCOUNT, type Transaction } from "./rules.ts";
 
 export type NamedAccount = Account & { readonly name: string };
 
@@ -31,17 +31,6 @@ interface TransactionRow extends Record<string, SqlStorageValue> {
 const textIn = (value: SqlStorageValue | undefined) => (typeof value === "string" ? value : undefined);
 const numberIn = (value: SqlStorageValue | undefined) => (typeof value === "number" ? value : undefined);
 
-const KINDS: Readonly<Record<string, Kind | undefined>> = {
-  hold: "hold",
-  post: "post",
-  void: "void",
-  expire: "expire",
-  send: "send",
-  receive: "receive",
-  refund: "refund",
-  reversal: "reversal",
-} satisfies Record<Kind, Kind>;
-
 function accountIn({ name, balance, last, ...row }: AccountRow): NamedAccount {
   const [overdraft, received] = [numberIn(row.overdraft) ?? 0, numberIn(row.received) ?? 0];
   return { name, balance, last, overdraft, frozen: row.frozen === 1, received };
@@ -49,7 +38,7 @@ function accountIn({ name, balance, last, ...row }: AccountRow): NamedAccount {
 
 /** The transaction of a row. */
 function transactionIn(row: TransactionRow): Transaction {
-  const kind = KINDS[textIn(row.kind) ?? ""];
+  const kind = KINDS.find((one) => one === row.kind);
   const [of, due] = [numberIn(row.of), numberIn(row.due)];
   const [target, memo, reference] = [textIn(row.target), textIn(row.memo), textIn(row.reference)];
   return {
@@ -176,14 +165,12 @@ export function listTransactionsOf(
     .map(transactionIn);
 }
 
-/** Every account, with the ledger's own. Read it to the end before the next await. */
-export function* everyAccount(sql: SqlStorage): Iterable<NamedAccount> {
-  for (const row of sql.exec<AccountRow>("SELECT * FROM accounts")) yield accountIn(row);
-}
-
-/** Every transaction that is a row, oldest first. Read it to the end before the next await. */
-export function* everyTransaction(sql: SqlStorage): Iterable<Transaction> {
-  for (const row of sql.exec<TransactionRow>("SELECT * FROM transactions ORDER BY seq")) yield transactionIn(row);
+/** The accounts by name, with the ledger's own, after the name `after`. */
+export function accountsAfter(sql: SqlStorage, after: string, limit: number): readonly NamedAccount[] {
+  return sql
+    .exec<AccountRow>("SELECT * FROM accounts WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+    .toArray()
+    .map(accountIn);
 }
 
 /** The number of the transaction with a caller's reference. */
@@ -331,4 +318,57 @@ export function beginAnew(sql: SqlStorage, last: number): void {
   sql.exec("DELETE FROM accounts WHERE name NOT GLOB '@ledger:*'");
   sql.exec("UPDATE accounts SET last = 0");
   sql.exec("INSERT INTO book (id, base) VALUES (1, ?)", last);
+}
+
+/** A part of the archive. */
+export interface Segment {
+  readonly number: number;
+  /** The numbers of its first and last transaction, and the time of the last (ms since the epoch). */
+  readonly first: number;
+  readonly last: number;
+  readonly at: number;
+  /** The hash of its last transaction, and that of the whole segment. */
+  readonly head: string;
+  readonly hash: string;
+}
+type SegmentRow = Segment & Record<string, SqlStorageValue>;
+
+const oneSegment = (sql: SqlStorage, rest: string, ...values: number[]): Segment | undefined =>
+  sql
+    .exec<SegmentRow>(`SELECT number, first, last, at, head, hash FROM segments ${rest} LIMIT 1`, ...values)
+    .toArray()[0];
+
+export const newestSegment = (sql: SqlStorage): Segment | undefined => oneSegment(sql, "ORDER BY number DESC");
+/** The segment with transaction `seq`. */
+export const segmentWith = (sql: SqlStorage, seq: number): Segment | undefined =>
+  oneSegment(sql, "WHERE last >= ? ORDER BY number", seq);
+/** The first segment that ends after a time (ms since the epoch). */
+export const segmentAfter = (sql: SqlStorage, at: number): Segment | undefined =>
+  oneSegment(sql, "WHERE at > ? ORDER BY number", at);
+
+/** Notes a segment that is in the bucket, and deletes its rows. Call it in a transaction. */
+export function writeSegment(sql: SqlStorage, { number, first, last, at, head, hash }: Segment): void {
+  sql.exec(
+    "INSERT INTO segments (number, first, last, at, head, hash) VALUES (?, ?, ?, ?, ?, ?)",
+    ...[number, first, last, at, head, hash],
+  );
+  sql.exec("DELETE FROM transactions WHERE seq <= ?", last);
+}
+
+/** The newest row that is not after a time (ms since the epoch). */
+export function newestUntil(sql: SqlStorage, until: number): number | undefined {
+  return sql
+    .exec<{ seq: number }>("SELECT seq FROM transactions WHERE at <= ? ORDER BY seq DESC LIMIT 1", until)
+    .toArray()[0]?.seq;
+}
+
+/** The newest row of an account up to number `from`. Looks at every row from there down. */
+export function newestOf(sql: SqlStorage, account: string, from: number): Transaction | undefined {
+  const [row] = sql
+    .exec<TransactionRow>(
+      "SELECT * FROM transactions WHERE seq <= ?1 AND ?2 IN (payer, payee) ORDER BY seq DESC LIMIT 1",
+      ...[from, account],
+    )
+    .toArray();
+  return row && transactionIn(row);
 }

@@ -26,9 +26,15 @@ const NOT_WRITTEN = "Not written: ";
 export const notWritten = (what: string, cause: unknown): Error =>
   new Error(`${NOT_WRITTEN}${what}: ${cause}`, { cause });
 
+const NOT_READ = "Not read: ";
+
+/** The error of what an object could not read from a bucket. `what`: such as "the archive". */
+export const notRead = (what: string, cause: unknown): Error => new Error(`${NOT_READ}${what}: ${cause}`, { cause });
+
 /** Whether the object may answer another call. */
 export const isTransient = (error: unknown) =>
-  flag(error, "retryable") || (error instanceof Error && error.message.includes(NOT_WRITTEN));
+  flag(error, "retryable") ||
+  (error instanceof Error && [NOT_WRITTEN, NOT_READ].some((mark) => error.message.includes(mark)));
 
 /** Whether the object is overloaded: another call would make it worse. */
 export const isOverloaded = (error: unknown) => flag(error, "overloaded");

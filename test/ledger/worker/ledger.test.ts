@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { audit } from "../../../worker/ledger/audit.ts";
+import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
@@ -561,6 +561,6 @@ describe("the audit", () => {
       balance: 1,
       last: 9,
     }));
-    expect(audit(orphans, []).faults).toHaveLength(20);
+    expect(new Auditor().end(orphans).faults).toHaveLength(20);
   });
 });

@@ -22,6 +22,7 @@ export const tries: Tries = {
     method: "PUT",
     json: { frozen: true },
   }),
+  "GET /account/:ledger/export": () => ({ path: at("export") }),
   "GET /account/:ledger": () => ({ path: `/account/${unique()}` }),
   "PUT /account/:ledger": () => ({
     path: `/account/${unique()}`,

@@ -1,0 +1,125 @@
+/** Looks at a pull request's release beside its base's, with no account but throw-away ones on this machine. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { checkLock, describe, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
+import * as v from "valibot";
+import type { Costs } from "../cost/operation.ts";
+import { costs } from "../cost/patterns.ts";
+import { rehearse } from "../rehearsal/rehearse.ts";
+import { asText } from "../rehearsal/report.ts";
+import { type Side, SideError, type Sides } from "../rehearsal/side.ts";
+import { sizeOf } from "../release/manifest.ts";
+import type { Release } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
+import { compressedSize } from "../release/size.ts";
+import { isUserError } from "../stack/user-error.ts";
+import { classChanges, rowChanges, rowsOf, tableChanges } from "./changes.ts";
+import type { Facts, SideFacts } from "./found.ts";
+
+export interface LookOptions {
+  readonly sides: Sides;
+  /** The commit that the pull request would be merged into. */
+  readonly base: string;
+  /** The release, as `Sides` finds one. */
+  readonly release: string;
+  /** An empty folder for the rehearsal's account. */
+  readonly dir: string;
+  /** Objects of each class that get data in the rehearsal. */
+  readonly objects: number;
+  readonly onProgress: (line: string) => void;
+}
+
+/** The stack whose settings the rehearsal uses: it needs no account. */
+const REHEARSED = "local";
+
+/** @throws SideError where there is no release; what is wrong with the base is in the facts. */
+export async function look({ sides, base, release, dir, objects, onProgress }: LookOptions): Promise<Facts> {
+  const after = await sides.find(release);
+  onProgress(`building ${base}`);
+  const before = await sides.find(base).catch((error: unknown) => {
+    if (error instanceof SideError) return error;
+    throw error;
+  });
+  const common = { after: sizes(after.release), history: findings(after.migrations), settings: changedSettings(base) };
+  if (before instanceof SideError) {
+    return {
+      ...common,
+      before: { because: before.message },
+      steps: [],
+      classes: [],
+      tables: [],
+      rows: [],
+      rehearsal: { ok: false, text: "There is no release of the base to rehearse over." },
+    };
+  }
+  const [was, is] = [await costsIn(before.root), await costs()];
+  return {
+    ...common,
+    before: sizes(before.release),
+    ...classChanges(before.migrations, after.migrations),
+    tables: [...tableChanges(before.release.schemas, after.release.schemas)],
+    rows: was ? rowChanges(was, is) : [],
+    ...(was && { operations: rowsOf(is).size }),
+    rehearsal: await rehearsed(before, after, { dir, objects, onProgress }),
+  };
+}
+
+function sizes(release: Release): SideFacts {
+  const modules = release.modules.map(({ name }) => readFileSync(join(release.dir, name)));
+  return {
+    digest: release.digest,
+    step: release.migration.step,
+    bytes: sizeOf(release),
+    compressed: compressedSize(modules),
+  };
+}
+
+/** As `npm run migrations -- lint` says it. */
+function findings(migrations: readonly Migration[]): string[] {
+  const file = join(ROOT, LOCK_FILE);
+  const lock = existsSync(file) ? readFileSync(file, "utf8") : null;
+  return [...lint(migrations), ...checkLock(migrations, lock)].map(describe);
+}
+
+/** Files of stacks that are not as the base has them. */
+function changedSettings(base: string): string[] {
+  const args = ["diff", "--name-only", base, "--", "Pulumi.yaml", "Pulumi.*.yaml"];
+  return execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\n").filter(Boolean);
+}
+
+type Rehearsed = Pick<LookOptions, "dir" | "objects" | "onProgress">;
+
+/** A rehearsal that cannot be held has not passed. */
+async function rehearsed(from: Side, to: Side, options: Rehearsed): Promise<Facts["rehearsal"]> {
+  try {
+    const rehearsal = await rehearse({ from, to, stack: REHEARSED, ...options });
+    return { ok: rehearsal.ok, text: asText(from, to, REHEARSED, rehearsal) };
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    return { ok: false, text: error.message };
+  }
+}
+
+const Rows = v.object({ ours: v.number(), articles: v.number() });
+const Told = v.object({
+  operations: v.array(v.object({ option: v.string(), says: v.string(), ...Rows.entries })),
+  check: v.optional(Rows),
+});
+const Module = v.object({
+  costs: v.pipe(
+    v.unknown(),
+    v.check((value) => typeof value === "function"),
+  ),
+});
+
+/** What another checkout's patterns cost; undefined where it does not tell it in this way. */
+async function costsIn(root: string): Promise<Costs | undefined> {
+  const file = join(root, "infra/cost/patterns.ts");
+  if (!existsSync(file)) return undefined;
+  const module = v.safeParse(Module, await import(pathToFileURL(file).href));
+  if (!module.success || typeof module.output.costs !== "function") return undefined;
+  const told = v.safeParse(Told, await module.output.costs());
+  return told.success ? { operations: told.output.operations, check: told.output.check } : undefined;
+}

@@ -1,0 +1,172 @@
+/** `npm run ledger`: exports a ledger into a file, and checks it or answers from it without a network. */
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { finished } from "node:stream/promises";
+import { Command, InvalidArgumentError } from "commander";
+import * as v from "valibot";
+import { httpUrl, orFail } from "../../infra/commands/command.ts";
+import { UserError } from "../../infra/stack/user-error.ts";
+import type { Sha256 } from "../../worker/ledger/chain.ts";
+import type { Transaction } from "../../worker/ledger/rules.ts";
+import { type Verified, verify } from "./verify.ts";
+
+const sha256: Sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const MAX_SHOWN = 20;
+
+const program = new Command("npm run ledger --").description(
+  "Exports a ledger with its archive, and checks the export offline: chain, sums, and the balance of any account at any time.",
+);
+
+interface ExportOptions {
+  readonly url: URL;
+  readonly ledger: string;
+  readonly out: string;
+  readonly adminToken?: string;
+}
+
+program
+  .command("export")
+  .description("write a ledger into a file, and check it")
+  .requiredOption("--url <url>", "where the stack answers, such as https://durable-stack.example.workers.dev", httpUrl)
+  .requiredOption("--ledger <ledger>", "the ledger, such as main or eu~main")
+  .requiredOption("--out <file>", "the file to write; it must not be there yet")
+  .option("--admin-token <token>", "the stack's admin token (default: $ADMIN_TOKEN)")
+  .action(async ({ url, ledger, out, adminToken = process.env.ADMIN_TOKEN }: ExportOptions) => {
+    if (existsSync(out)) throw new UserError(`${out} is there already. Choose another file; nothing was written.`);
+    const part = `${out}.part`;
+    try {
+      await download(new URL(`/account/${encodeURIComponent(ledger)}/export`, url), adminToken, part);
+      renameSync(part, out);
+    } finally {
+      rmSync(part, { force: true });
+    }
+    report(out, await check(out));
+  });
+
+program
+  .command("verify")
+  .description("check an export: every byte, the chain of hashes, every balance, and that money is conserved")
+  .argument("<file>")
+  .option(
+    "--head <hash>",
+    "the hash that the export must end with or contain, from an audit or an earlier export",
+    hash,
+  )
+  .action(async (file: string, { head }: { head?: string }) => {
+    let found = head === undefined;
+    const verified = await check(file, (line) => {
+      if (head !== undefined && line.endsWith(`"hash":"${head}"}`)) found = true;
+    });
+    report(file, verified);
+    if (!found) {
+      console.log(`No transaction has the hash ${head}: this is not the ledger that had it, or it was written anew.`);
+      process.exitCode = 1;
+    }
+  });
+
+interface BalanceOptions {
+  readonly account: string;
+  readonly at?: number;
+}
+
+program
+  .command("balance")
+  .description("tell an account's balance at a time, from an export that is checked first")
+  .argument("<file>")
+  .requiredOption("--account <name>", "the account")
+  .option("--at <time>", "a time, such as 2026-11-27T08:00:00Z, or ms since the epoch (default: the end)", time)
+  .action(async (file: string, { account, at = Number.POSITIVE_INFINITY }: BalanceOptions) => {
+    let balance = 0;
+    let last = 0;
+    const verified = await check(file, undefined, (transaction) => {
+      if (transaction.at > at) return;
+      const { seq, payer, payee, payerBalance, payeeBalance } = transaction;
+      if (payer === account || payee === account) {
+        balance = payer === account ? payerBalance : payeeBalance;
+        last = seq;
+      }
+    });
+    if (!verified.ok) {
+      report(file, verified);
+      throw new UserError("A balance of a ledger that does not add up means nothing, so none is told.");
+    }
+    const since = last === 0 ? "no transaction until then" : `since transaction ${last}`;
+    console.log(`${account}: ${balance} (${since})`);
+  });
+
+await orFail(() => program.parseAsync());
+
+/** Writes all parts of an export. @throws UserError if the stack refuses it, or cannot be reached. */
+async function download(url: URL, token: string | undefined, file: string): Promise<void> {
+  const out = createWriteStream(file);
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const response: Response = await fetch(new URL(`?cursor=${cursor}`, url), {
+      headers: token === undefined || token === "" ? {} : { Authorization: `Bearer ${token}` },
+    }).catch((error) => {
+      throw new UserError(`${url.origin} cannot be reached: ${error.cause ?? error}`);
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new UserError(`${url.origin} refused the export with ${response.status}: ${detailOf(text)}`);
+    if (!out.write(text)) await once(out, "drain");
+    // It is encoded for a URL already.
+    cursor = response.headers.get("Ledger-Next");
+  }
+  out.end();
+  await finished(out);
+}
+
+const Problem = v.object({ detail: v.string() });
+
+/** What a problem says (RFC 9457); the whole text if it is none. */
+function detailOf(text: string): string {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), text);
+  return parsed.success ? parsed.output.detail : text;
+}
+
+/** Reads and checks a file. @throws UserError if it cannot be read. */
+async function check(
+  file: string,
+  onLine: (line: string) => void = () => {},
+  seen: (transaction: Transaction) => void = () => {},
+): Promise<Verified> {
+  async function* lines() {
+    try {
+      for await (const line of createInterface({ input: createReadStream(file), crlfDelay: 0 })) {
+        onLine(line);
+        yield line;
+      }
+    } catch (error) {
+      throw new UserError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return verify(lines(), sha256, seen);
+}
+
+function report(file: string, { ok, ledger, transactions, accounts, head, wrong, faults, moved }: Verified): void {
+  for (const { line, what } of wrong.slice(0, MAX_SHOWN)) console.log(`${file}:${line}: ${what}`);
+  if (wrong.length > MAX_SHOWN) console.log(`… and ${wrong.length - MAX_SHOWN} more lines`);
+  const said = new Set(wrong.map(({ what }) => what));
+  for (const fault of faults.filter((one) => !said.has(one))) console.log(`${file}: ${fault}`);
+  if (!ok) process.exitCode = 1;
+  console.log(
+    `${ok ? "ok" : "FAIL"}  ledger ${ledger ?? "unknown"}, ${many(transactions, "transaction")}, ${many(accounts, "account")}`,
+  );
+  if (moved > 0) console.log(`    ${many(moved, "account")} moved during the export, so not compared`);
+  console.log(`    head ${head}`);
+}
+
+const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+function hash(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be 64 hexadecimal digits, as in an audit.");
+}
+
+function time(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (!Number.isNaN(value)) return value;
+  throw new InvalidArgumentError("It must be a time, such as 2026-11-27T08:00:00Z, or ms since the epoch.");
+}

@@ -1,0 +1,171 @@
+/**
+ * The older transactions of a ledger, in R2: segments of a thousand in a hash chain (chain.ts). A segment is in the
+ * bucket before its rows are deleted. Its bytes follow from its rows alone, so that a seal that was cut off is made again
+ * and writes the same. What is read back must have the hash that was kept.
+ */
+import { notRead } from "../objects/retry.ts";
+import { entryIn, GENESIS, headerLine, linesOf } from "./chain.ts";
+import type { Transaction } from "./rules.ts";
+import {
+  newestSegment,
+  readBase,
+  readTransaction,
+  type Segment,
+  segmentWith,
+  transactionsAfter,
+  writeSegment,
+} from "./tables.ts";
+
+/** Transactions of a segment. */
+export const SEGMENT = 1_000;
+/** At least so many transactions stay rows. */
+const KEPT = 1_000;
+/** After a failure, the bucket is tried again so much later. */
+const WAIT_MS = 60_000;
+/** Segments that are kept in memory after they were read: 4 are about 1 MB. */
+const MAX_CACHED = 4;
+
+interface Parts {
+  readonly storage: DurableObjectStorage;
+  /** @throws Error if the stack has no bucket for the ledger's jurisdiction. */
+  readonly bucket: () => R2Bucket;
+  /** The name of the ledger's object. */
+  readonly name: string;
+  /** This ledger, such as `eu~main`. */
+  readonly self: () => string;
+}
+
+export class Archive {
+  readonly #parts: Parts;
+  readonly #cached = new Map<number, readonly Transaction[]>();
+  #newest: Segment | null | undefined;
+  #notBefore = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The newest segment. Ask only if there are tables. */
+  get newest(): Segment | undefined {
+    if (this.#newest === undefined) this.#newest = newestSegment(this.#parts.storage.sql) ?? null;
+    return this.#newest ?? undefined;
+  }
+
+  /** The number of the newest transaction that is no row any more. */
+  get sealed(): number {
+    return this.newest?.last ?? readBase(this.#parts.storage.sql);
+  }
+
+  /** When to seal (ms since the epoch), if the newest transaction is `last`; undefined if there is nothing to seal. */
+  due(last: number, now: number): number | undefined {
+    return last - this.sealed >= SEGMENT + KEPT ? Math.max(now, this.#notBefore) : undefined;
+  }
+
+  /** Seals a segment of transactions before number `before`, unless too few are rows. False if there was none to seal. */
+  async seal(last: number, before: number, now: number): Promise<boolean> {
+    const { sealed } = this;
+    if (this.due(last, now) !== now || sealed + SEGMENT >= before) return false;
+    const { storage, self } = this.#parts;
+    const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
+    const [first, end] = [transactions[0], transactions.at(-1)];
+    if (!first || !end || first.seq !== sealed + 1 || end.seq !== sealed + SEGMENT) {
+      throw new Error(`Transactions from ${sealed + 1} on are missing, so they cannot be put into the archive`);
+    }
+    const { hash: previous = GENESIS, head: start = GENESIS, number = 0 } = this.newest ?? {};
+    const header = { ledger: self(), segment: number + 1, first: first.seq, last: end.seq, previous, head: start };
+    const { lines, head } = await linesOf(transactions, start, sha256);
+    const text = `${[headerLine(header), ...lines].join("\n")}\n`;
+    const segment = { number: number + 1, first: first.seq, last: end.seq, at: end.at, head, hash: await sha256(text) };
+    try {
+      await this.#parts.bucket().put(this.#key(segment.number), text, {
+        httpMetadata: { contentType: "application/x-ndjson" },
+      });
+    } catch (error) {
+      this.#notBefore = now + WAIT_MS;
+      console.error(`Segment ${segment.number} of a ledger cannot be stored and stays in its object: ${error}`);
+      return false;
+    }
+    // The ledger may have been deleted meanwhile, or another alarm may have sealed the same.
+    if (newestSegment(storage.sql)?.number !== this.newest?.number || this.sealed !== sealed) return false;
+    storage.transactionSync(() => writeSegment(storage.sql, segment));
+    this.#newest = segment;
+    return true;
+  }
+
+  /** A transaction, wherever it is. @throws Error if its segment is missing or was changed. */
+  async transaction(seq: number): Promise<Transaction | undefined> {
+    const { sql } = this.#parts.storage;
+    const row = readTransaction(sql, seq);
+    if (row || seq > this.sealed) return row;
+    const segment = segmentWith(sql, seq);
+    return segment && seq >= segment.first ? (await this.read(segment))[seq - segment.first] : undefined;
+  }
+
+  /** Whether a segment is in memory, so that reading it costs nothing. */
+  has({ number }: Segment): boolean {
+    return this.#cached.has(number);
+  }
+
+  /** The transactions of a segment, oldest first. @throws Error if it is missing or was changed. */
+  async read(segment: Segment): Promise<readonly Transaction[]> {
+    const cached = this.#cached.get(segment.number);
+    if (cached) return cached;
+    const [, ...lines] = (await this.text(segment)).trimEnd().split("\n");
+    const transactions = lines.map((line) => entryIn(line).transaction);
+    this.#cached.set(segment.number, transactions);
+    const [oldest] = this.#cached.keys();
+    if (this.#cached.size > MAX_CACHED && oldest !== undefined) this.#cached.delete(oldest);
+    return transactions;
+  }
+
+  /** A segment as it is stored. @throws Error if it is missing or was changed. */
+  async text(segment: Segment): Promise<string> {
+    const key = this.#key(segment.number);
+    const stored = await this.#get(key);
+    if (stored === undefined) throw new Error(`Segment ${segment.number} of a ledger is missing in its bucket: ${key}`);
+    if ((await sha256(stored)) !== segment.hash) {
+      throw new Error(
+        `Segment ${segment.number} of a ledger is not what was sealed; it was changed in its bucket: ${key}`,
+      );
+    }
+    return stored;
+  }
+
+  /** Forgets everything, after the rows were deleted. */
+  forget(): void {
+    this.#newest = undefined;
+    this.#cached.clear();
+  }
+
+  /** Deletes all segments. */
+  async clear(): Promise<void> {
+    const bucket = this.#parts.bucket();
+    for (;;) {
+      const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
+      if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+      if (!truncated) return;
+    }
+  }
+
+  async #get(key: string): Promise<string | undefined> {
+    try {
+      return await (await this.#parts.bucket().get(key))?.text();
+    } catch (error) {
+      throw notRead("the archive", error);
+    }
+  }
+
+  get #prefix(): string {
+    return `${this.#parts.name}/ledger/`;
+  }
+
+  #key(number: number): string {
+    return `${this.#prefix}${String(number).padStart(9, "0")}.ndjson`;
+  }
+}
+
+/** SHA-256 of a text, in hexadecimal digits. */
+export async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
