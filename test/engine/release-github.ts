@@ -1,6 +1,6 @@
 /**
- * What the lines of the workflows that deploy find of GitHub in a test, in a folder: artifacts of runs, attestations (a list of hashes), the
- * secrets of environments; and a `gh` on the PATH that knows as much of it as the lines ask for.
+ * GitHub as the workflows that deploy see it: artifacts of runs, attestations (a list of hashes) and secrets of
+ * environments, in a folder, and a `gh` that knows as much of them as their lines ask for.
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
