@@ -162,7 +162,7 @@ export class SettingsError extends pulumi.RunError {
 
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
- * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN.
+ * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS.
  * @throws SettingsError with every mistake.
  */
 export function parseSettings(
@@ -171,8 +171,11 @@ export function parseSettings(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Settings {
   const given = givenBy(owner, config, env);
-  const withToken = env.ADMIN_TOKEN ? { adminToken: env.ADMIN_TOKEN, ...given } : given;
-  return { ...checked(Schema, owner, withToken, config), ...owner };
+  const secrets = {
+    ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
+    ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
+  };
+  return { ...checked(Schema, owner, { ...secrets, ...given }, config), ...owner };
 }
 
 /**

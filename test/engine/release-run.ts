@@ -1,48 +1,46 @@
 /**
- * One run of release.yml with two local accounts as staging and production: its `run:` lines, parsed from the YAML. Every
- * job begins with a fresh checkout of the run's commit, as on a runner, so nothing that a job writes into a file is there
- * for the next one. What `uses:` an action is stood in for: an artifact is a file that is copied, an attestation a list of
- * hashes that a `gh` of this test's own looks into.
+ * Runs of the workflows that deploy, with two local accounts as staging and production: their `run:` lines, parsed from
+ * the YAML. Every job begins with a fresh checkout of the run's commit, as on a runner, so nothing that a job writes into
+ * a file is there for the next one. What `uses:` an action is stood in for: an artifact is a file that is copied.
  */
-import { createHash } from "node:crypto";
-import { appendFileSync, chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ProjectCopy } from "../project-copy.ts";
-import { ADMIN_TOKENS, TwoAccounts } from "./two-accounts.ts";
+import { ReleaseGitHub } from "./release-github.ts";
+import { ADMIN_TOKENS, STACKS, type Stack, TwoAccounts } from "./two-accounts.ts";
 import { type JobEnded, type JobOptions, Workflow } from "./workflow.ts";
 
 export type JobName = "build" | "staging" | "plan" | "production";
 type Kill = Pick<JobOptions, "kill" | "killWhen">;
 
-const workflow = new Workflow("release.yml");
+const release = new Workflow("release.yml");
+const rotate = new Workflow("rotate.yml");
 
-/** The repository, its accounts, and what was attested. */
+/** The repository and its accounts. */
 export class Pipeline {
   readonly two: TwoAccounts;
-  readonly #attested: string;
-  #runs = 0;
+  readonly github: ReleaseGitHub;
 
   private constructor(two: TwoAccounts) {
     this.two = two;
-    const folder = two.folder("github");
-    this.#attested = join(folder, "attested");
-    writeFileSync(this.#attested, "");
-    const gh = join(folder, "gh");
-    // `gh attestation verify <file> …`: whether the file's hash was attested.
-    writeFileSync(gh, `#!/usr/bin/env bash\ngrep -q "$(sha256sum "$3" | cut -d' ' -f1)" "${this.#attested}"\n`);
-    chmodSync(gh, 0o755);
-    two.install("gh", gh);
+    this.github = new ReleaseGitHub(two.folder("github"));
+    two.install("gh", this.github.gh);
+    for (const stack of STACKS) {
+      this.github.setSecret(stack, "ADMIN_TOKEN", ADMIN_TOKENS[stack]);
+    }
   }
 
   /** @param settings lines that are added to those of production. */
   static async start(settings = ""): Promise<Pipeline> {
     const two = await TwoAccounts.start();
     two.soak(0);
+    // Smoke tests one after the other, from one address, are more than the rate limiter lets through.
+    for (const stack of STACKS) two.copy.replace(`Pulumi.${stack}.yaml`, "capacity: 100", "capacity: 1000");
     two.copy.write("Pulumi.production.yaml", `${two.copy.read("Pulumi.production.yaml").trimEnd()}\n${settings}`);
     return new Pipeline(two);
   }
 
-  /** Commits what was changed in the copy, and a name that `/health` says; then a run of the workflow for that commit. */
+  /** Commits what was changed in the copy, and a name that `/health` says; then a run of release.yml for that commit. */
   async push(name: string): Promise<ReleaseRun> {
     const { copy } = this.two;
     const file = "worker/http/health.ts";
@@ -54,11 +52,54 @@ export class Pipeline {
     return this.run("HEAD");
   }
 
-  /** A run of the workflow for a commit. */
+  /** A run of release.yml for a commit. */
   async run(commit: string): Promise<ReleaseRun> {
     const sha = (await this.two.done(`git rev-parse ${commit}`)).trim();
-    this.#runs++;
-    return new ReleaseRun(this.two, sha, this.two.folder(`run-${this.#runs}`), this.#attested);
+    return new ReleaseRun(this, sha);
+  }
+
+  /** A run of rotate.yml for the last commit. */
+  rotate(stack: Stack, what: "rotate" | "end" | "leaked", kill: Kill = {}): Promise<JobEnded> {
+    const inputs: Readonly<Record<string, string>> = { "inputs.stack": stack, "inputs.what": what };
+    return this.job(rotate, "rotate", "HEAD", {
+      meaning: (expression) => inputs[expression] ?? this.meaning(expression, stack),
+      ...kill,
+    });
+  }
+
+  /** Runs a job on a fresh checkout of a commit. */
+  async job(
+    workflow: Workflow,
+    name: string,
+    commit: string,
+    {
+      action,
+      ...options
+    }: Omit<JobOptions, "place" | "action"> & {
+      readonly action?: (copy: ProjectCopy, uses: string, inputs: Readonly<Record<string, string>>) => void;
+    },
+  ): Promise<JobEnded> {
+    const copy = new ProjectCopy(this.two.copy);
+    try {
+      const place = this.two.in(copy);
+      await place.run(`git checkout -q ${commit}`);
+      return await workflow.job(name, {
+        place,
+        ...(action && { action: (uses, inputs) => action(copy, uses, inputs) }),
+        ...options,
+      });
+    } finally {
+      copy.remove();
+    }
+  }
+
+  /** What an expression stands for in an environment. The accounts' ids and tokens are in the stacks' files here. */
+  meaning(expression: string, environment: Stack): string | undefined {
+    if (expression === "vars.URL") return this.two.urlOf(environment);
+    if (expression === "vars.FROM_URL") return this.two.urlOf("staging");
+    const [, name] = /^secrets\.(\w+)$/.exec(expression) ?? [];
+    if (name === "FROM_ADMIN_TOKEN") return this.github.secret("staging", "ADMIN_TOKEN");
+    return name === undefined ? undefined : this.github.secret(environment, name);
   }
 
   /** The names of the releases that serve. */
@@ -71,19 +112,18 @@ export class Pipeline {
   }
 }
 
+/** One run of release.yml. */
 export class ReleaseRun {
-  readonly #two: TwoAccounts;
+  readonly #pipeline: Pipeline;
   readonly #sha: string;
   /** Where its artifacts are. */
   readonly #dir: string;
-  readonly #attested: string;
   readonly #outputs = new Map<string, string>();
 
-  constructor(two: TwoAccounts, sha: string, dir: string, attested: string) {
-    this.#two = two;
+  constructor(pipeline: Pipeline, sha: string) {
+    this.#pipeline = pipeline;
     this.#sha = sha;
-    this.#dir = dir;
-    this.#attested = attested;
+    this.#dir = pipeline.github.run();
   }
 
   /** The file of an artifact. */
@@ -98,23 +138,16 @@ export class ReleaseRun {
 
   /** Runs one job. The step that `kill` matches is ended in its middle. */
   async job(name: JobName, kill: Kill = {}): Promise<JobEnded> {
-    const copy = new ProjectCopy(this.#two.copy);
-    try {
-      const place = this.#two.in(copy);
-      await place.run(`git checkout -q ${this.#sha}`);
-      const ended = await workflow.job(name, {
-        place,
-        meaning: (expression) => this.#meaning(expression, name),
-        action: (uses, inputs) => this.#action(copy, uses, inputs),
-        ...kill,
-      });
-      for (const [key, value] of Object.entries(ended.outputs)) {
-        this.#outputs.set(`needs.${name}.outputs.${key.slice(key.indexOf(".") + 1)}`, value);
-      }
-      return ended;
-    } finally {
-      copy.remove();
+    const environment = name === "production" ? "production" : "staging";
+    const ended = await this.#pipeline.job(release, name, this.#sha, {
+      meaning: (expression) => this.#outputs.get(expression) ?? this.#pipeline.meaning(expression, environment),
+      action: (copy, uses, inputs) => this.#action(copy, uses, inputs),
+      ...kill,
+    });
+    for (const [key, value] of Object.entries(ended.outputs)) {
+      this.#outputs.set(`needs.${name}.outputs.${key.slice(key.indexOf(".") + 1)}`, value);
     }
+    return ended;
   }
 
   /** Runs jobs that must end well. @throws Error with what the failed one printed. */
@@ -128,24 +161,10 @@ export class ReleaseRun {
     return last;
   }
 
-  /** What an expression stands for in a job. The accounts' ids and tokens are in the stacks' files here. */
-  #meaning(expression: string, job: JobName): string | undefined {
-    const stack = job === "production" ? "production" : "staging";
-    const values: Readonly<Record<string, string>> = {
-      "vars.URL": this.#two.urlOf(stack),
-      "vars.FROM_URL": this.#two.urlOf("staging"),
-      "secrets.ADMIN_TOKEN": ADMIN_TOKENS[stack],
-      "secrets.FROM_ADMIN_TOKEN": job === "production" ? ADMIN_TOKENS.staging : "",
-    };
-    return this.#outputs.get(expression) ?? values[expression];
-  }
-
   /** What an action of the workflow does to the files of a checkout. */
   #action(copy: ProjectCopy, uses: string, inputs: Readonly<Record<string, string>>): void {
     const path = join(copy.root, inputs.path ?? inputs["subject-path"] ?? "");
-    if (uses.startsWith("actions/attest-build-provenance@")) {
-      appendFileSync(this.#attested, `${createHash("sha256").update(readFileSync(path)).digest("hex")}\n`);
-    }
+    if (uses.startsWith("actions/attest-build-provenance@")) this.#pipeline.github.attest(path);
     if (uses.startsWith("actions/upload-artifact@")) copyFileSync(path, join(this.#dir, basename(path)));
     if (uses.startsWith("actions/download-artifact@")) {
       const file = inputs.name === "plan" ? "plan.json" : "release.tar.gz";

@@ -9,7 +9,7 @@ import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
 import type { Place } from "./workflow.ts";
 
-const STACKS = ["staging", "production"] as const;
+export const STACKS = ["staging", "production"] as const;
 const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
 export type Stack = (typeof STACKS)[number];
 

@@ -259,6 +259,18 @@ describe("mistakes", () => {
     ).toEqual([]);
   });
 
+  it("leave the stack's own tokens before those of the environment", () => {
+    const [given, before] = ["a-token-of-the-environment", "the-one-before-of-the-env"];
+    const env = { ADMIN_TOKEN: given, ADMIN_TOKEN_PREVIOUS: before };
+    const owner = { project: "my-app", stack: "staging" };
+    expect(parseSettings(owner, { ...stackConfig("staging"), accountId: "1".repeat(32) }, env)).toMatchObject({
+      adminToken: given,
+      adminTokenPrevious: before,
+    });
+    const own = { ...stackConfig("staging"), ...secrets };
+    expect(parseSettings(owner, own, env).adminToken).toBe(parseSettings(owner, own).adminToken);
+  });
+
   it("name the old name of a renamed project, and every setting that still has it", () => {
     const { rateLimits = "", ...others } = { ...stackConfig("staging"), ...secrets };
     const config = Object.fromEntries([

@@ -1,0 +1,74 @@
+/**
+ * GitHub as the workflows that deploy see it: artifacts of runs, attestations (a list of hashes) and secrets of
+ * environments, in a folder, and a `gh` that knows as much of them as their lines ask for.
+ */
+import { createHash } from "node:crypto";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const GH = (root: string) => `#!/usr/bin/env bash
+set -euo pipefail
+root="${root}" command="$1 $2" name="$3" environment="" folder="."
+shift 2
+while (($#)); do
+  case "$1" in
+    --env) environment=$2 ;;
+    --dir) folder=$2 ;;
+  esac
+  shift
+done
+case "$command" in
+  "attestation verify") grep -q "$(sha256sum "$name" | cut -d' ' -f1)" "$root/attested" ;;
+  "run list") ls "$root/runs" | sort -rn ;;
+  "run download") mkdir -p "$folder" && cp "$root/runs/$name/release.tar.gz" "$folder/" ;;
+  "secret list") ls "$root/secrets/$environment" ;;
+  "secret set") value=$(cat) && printf %s "$value" > "$root/secrets/$environment/$name" ;;
+  "secret delete") rm "$root/secrets/$environment/$name" ;;
+  *) echo "gh of this test does not know: $command" >&2 && exit 1 ;;
+esac
+`;
+
+export class ReleaseGitHub {
+  readonly #root: string;
+  #runs = 0;
+
+  /** @param root an empty folder. */
+  constructor(root: string) {
+    this.#root = root;
+    for (const name of ["runs", "secrets"]) mkdirSync(join(root, name));
+    writeFileSync(join(root, "attested"), "");
+    writeFileSync(this.gh, GH(root));
+    chmodSync(this.gh, 0o755);
+  }
+
+  /** The program. */
+  get gh(): string {
+    return join(this.#root, "gh");
+  }
+
+  /** The folder of the artifacts of a new run. */
+  run(): string {
+    this.#runs++;
+    const folder = join(this.#root, "runs", String(this.#runs));
+    mkdirSync(folder);
+    return folder;
+  }
+
+  attest(file: string): void {
+    const hash = createHash("sha256").update(readFileSync(file)).digest("hex");
+    appendFileSync(join(this.#root, "attested"), `${hash}\n`);
+  }
+
+  /** A secret of an environment; undefined: it has none of this name. */
+  secret(environment: string, name: string): string | undefined {
+    const file = join(this.#root, "secrets", environment, name);
+    return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  }
+
+  setSecret(environment: string, name: string, value: string | undefined): void {
+    const folder = join(this.#root, "secrets", environment);
+    mkdirSync(folder, { recursive: true });
+    if (value === undefined) rmSync(join(folder, name), { force: true });
+    else writeFileSync(join(folder, name), value);
+  }
+}

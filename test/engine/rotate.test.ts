@@ -1,0 +1,71 @@
+/** The workflow that rotates the admin token, by its own lines: which token works afterwards, and after a kill. */
+import * as v from "valibot";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Pipeline } from "./release-run.ts";
+import { ADMIN_TOKENS } from "./two-accounts.ts";
+
+let pipeline: Pipeline;
+beforeAll(async () => {
+  pipeline = await Pipeline.start();
+  await (await pipeline.push("one")).done("build", "staging");
+});
+afterAll(() => pipeline?.close());
+
+const secret = (name = "ADMIN_TOKEN") => pipeline.github.secret("staging", name) ?? "";
+
+const Paths = v.object({
+  paths: v.record(v.string(), v.record(v.string(), v.object({ security: v.optional(v.array(v.looseObject({})), []) }))),
+});
+
+/** Whether a token is the admin's there. A path for which it can be shown is asked: 401 is no. */
+async function works(token: string): Promise<boolean> {
+  const url = pipeline.two.urlOf("staging");
+  const { paths } = v.parse(Paths, await (await fetch(new URL("/openapi.json", url))).json());
+  const [path] = Object.entries(paths).find(([, { get }]) => get?.security.some((way) => "admin" in way)) ?? [];
+  if (path === undefined) throw new Error("no path takes an admin token");
+  const asked = new URL(path.replaceAll(/\{\w+\}/g, "x"), url);
+  return (await fetch(asked, { headers: { Authorization: `Bearer ${token}` } })).status !== 401;
+}
+
+it("makes a token that works, beside the one before, which then ends", async () => {
+  const rotated = await pipeline.rotate("staging", "rotate");
+  expect(rotated, rotated.text).toMatchObject({ ok: true });
+  expect([secret("ADMIN_TOKEN_PREVIOUS"), secret()]).toEqual([
+    ADMIN_TOKENS.staging,
+    expect.stringMatching(/^[0-9a-f]{64}$/),
+  ]);
+  expect([await works(secret()), await works(ADMIN_TOKENS.staging)]).toEqual([true, true]);
+
+  const ended = await pipeline.rotate("staging", "end");
+  expect(ended, ended.text).toMatchObject({ ok: true });
+  expect(secret("ADMIN_TOKEN_PREVIOUS")).toBe("");
+  expect([await works(secret()), await works(ADMIN_TOKENS.staging)]).toEqual([true, false]);
+});
+
+it("leaves a secret that works where it is killed, ends a leaked token when run again, and shows none", async () => {
+  const leaked = secret();
+  expect(await pipeline.rotate("staging", "leaked", { kill: /secret set/ })).toMatchObject({ code: null });
+  await pipeline.two.run("pulumi cancel --yes --stack staging");
+  expect([secret(), await works(secret())]).toEqual([leaked, true]);
+
+  // Ended at its last step, so that there is an output to look into.
+  const { text } = await pipeline.rotate("staging", "leaked", { kill: /secret set/, killWhen: /ok +release/ });
+  const next = secret();
+  expect([text.split(next).length - 1, text.includes(`::add-mask::${next}`), text.includes(leaked)]).toEqual([
+    1,
+    true,
+    false,
+  ]);
+  expect([await works(secret()), await works(leaked)]).toEqual([true, false]);
+});
+
+it("rotates nothing where the stack's file has a token of its own, which would go before the secret", async () => {
+  const before = secret();
+  pipeline.two.copy.write(
+    "Pulumi.staging.yaml",
+    `${pipeline.two.copy.read("Pulumi.staging.yaml").trimEnd()}\n  adminToken: a-token-that-is-long-enough\n`,
+  );
+  await pipeline.two.done("git commit -qam own");
+  expect((await pipeline.rotate("staging", "rotate")).text).toContain("Rotate by hand");
+  expect(secret()).toBe(before);
+});
