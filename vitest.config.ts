@@ -67,6 +67,7 @@ export default defineConfig({
           include: [
             "test/infra/**/*.test.ts",
             "test/provider/**/*.test.ts",
+            "test/*/infra/**/*.test.ts",
             "packages/class-lifecycle/test/**/*.test.ts",
           ],
         },

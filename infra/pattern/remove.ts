@@ -57,6 +57,7 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   for (const { folder } of gone) {
     draft.remove(`worker/${folder}/`, "the pattern");
     draft.remove(`test/${folder}/`, "its tests and tools");
+    draft.remove(`docs/${folder}.md`, "its guide");
   }
   for (const file of ["worker/index.ts", "worker/patterns.ts"]) {
     draft.edit(file, `without ${folders.join(", ")}`, (text) => withoutFolders(file, text, folders));
@@ -72,7 +73,8 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
-  const isGone = (path: string) => folders.some((folder) => new RegExp(`^(worker|test)/${folder}/`).test(path));
+  const isGone = (path: string) =>
+    folders.some((folder) => new RegExp(`^(worker|test)/${folder}/|^docs/${folder}\\.md$`).test(path));
   const speaking = project.paths.filter(
     (path) => /^test\/|\.md$/.test(path) && !isGone(path) && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
   );

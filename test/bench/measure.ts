@@ -30,6 +30,8 @@ export interface PatternBench {
   readonly measures: readonly Measure[];
   /** The classes that test/<pattern>/worker/bench.ts exports, by binding. */
   readonly classes: Readonly<Record<string, string>>;
+  /** Bindings of D1 databases, for what people would take instead. */
+  readonly databases?: readonly string[];
   /** A measure with clients outside the Worker. They call `url`; `memory` returns workerd's memory in MiB. */
   readonly visit?: {
     readonly subject: string;

@@ -53,7 +53,8 @@ export async function startBench(all: ReadonlyMap<string, PatternBench>): Promis
   );
   // Measures what a room can do, not what it allows.
   const settings = { environment: "bench", access: "open", chat: { messagesPerSecond: 10_000 } };
-  return startEntry({ entry: entryOf([...all.keys()], benches), bindings, settings });
+  const databases = benches.flatMap((bench) => bench.databases ?? []);
+  return startEntry({ entry: entryOf([...all.keys()], benches), bindings, settings, databases });
 }
 
 export interface Entry {
@@ -62,10 +63,12 @@ export interface Entry {
   /** The classes by binding. */
   readonly bindings: Readonly<Record<string, string>>;
   readonly settings: object;
+  /** Bindings of D1 databases. */
+  readonly databases?: readonly string[];
 }
 
 /** Runs a Worker in workerd, with storage on disk that is deleted with it. */
-export async function startEntry({ entry, bindings, settings }: Entry): Promise<Bench> {
+export async function startEntry({ entry, bindings, settings, databases = [] }: Entry): Promise<Bench> {
   const { outputFiles } = await build({
     stdin: { contents: entry, resolveDir: join(ROOT, "test"), loader: "ts" },
     bundle: true,
@@ -91,6 +94,7 @@ export async function startEntry({ entry, bindings, settings }: Entry): Promise<
         contents: outputFiles[0]?.text ?? "",
         bindings,
         settings,
+        databases,
         compatibilityDate: config.compatibility_date,
       }),
     ],
@@ -109,7 +113,13 @@ interface Bundled extends Omit<Entry, "entry"> {
   readonly compatibilityDate: string;
 }
 
-function worker({ contents, bindings, settings, compatibilityDate }: Bundled): MiniflareOptions["workers"][number] {
+function worker({
+  contents,
+  bindings,
+  settings,
+  databases = [],
+  compatibilityDate,
+}: Bundled): MiniflareOptions["workers"][number] {
   return {
     config: {
       name: NAME,
@@ -128,6 +138,7 @@ function worker({ contents, bindings, settings, compatibilityDate }: Bundled): M
             { type: "durable-object" as const, worker: NAME, exportName: className },
           ]),
         ),
+        ...Object.fromEntries(databases.map((name) => [name, { type: "d1" as const, id: name }])),
         READS: { type: "kv" as const, id: "reads" },
         BLOBS: { type: "r2" as const, name: "blobs" },
         ADMIN_TOKEN: { type: "text" as const, value: "bench" },

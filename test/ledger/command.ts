@@ -14,6 +14,7 @@ import { type Verified, verify } from "./verify.ts";
 
 const sha256: Sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const MAX_SHOWN = 20;
+const Problem = v.pipe(v.string(), v.parseJson(), v.object({ detail: v.string() }));
 
 const program = new Command("npm run ledger --").description(
   "Exports a ledger with its archive, and checks the export offline: chain, sums, and the balance of any account at any time.",
@@ -118,11 +119,9 @@ async function download(url: URL, token: string | undefined, file: string): Prom
   await finished(out);
 }
 
-const Problem = v.object({ detail: v.string() });
-
 /** What a problem says (RFC 9457); the whole text if it is none. */
 function detailOf(text: string): string {
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), text);
+  const parsed = v.safeParse(Problem, text);
   return parsed.success ? parsed.output.detail : text;
 }
 
@@ -158,7 +157,9 @@ function report(file: string, { ok, ledger, transactions, accounts, head, wrong,
   console.log(`    head ${head}`);
 }
 
-const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
 
 function hash(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;

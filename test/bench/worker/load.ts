@@ -53,7 +53,7 @@ export function fetching(namespace: DurableObjectNamespace): Call {
 }
 
 /** Repeats a call, `concurrency` at a time, until the time is over. */
-async function repeat(call: Call, { concurrency, ms }: Parameters<Load>[0]): Promise<Result> {
+export async function repeat(call: Call, { concurrency, ms }: Parameters<Load>[0]): Promise<Result> {
   const start = Date.now();
   let operations = 0;
   const caller = async () => {

@@ -1,0 +1,137 @@
+/** `npm run ledger` as a person runs it, against a server that exports a ledger. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../../infra/release/root.ts";
+import { accountLine, GENESIS, headerLine, linesOf, type Sha256 } from "../../../worker/ledger/chain.ts";
+import { type Account, NEW_ACCOUNT, type Transaction, transactionOf } from "../../../worker/ledger/rules.ts";
+
+const sha256: Sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const dir = mkdtempSync(join(tmpdir(), "ledger-"));
+let server: Server;
+let url = "";
+let head = "";
+
+/** Parts of the export of a ledger in which alice pays bob 1 each second, with a segment of ten. */
+async function parts(): Promise<readonly string[]> {
+  const accounts = new Map<string, Account>();
+  const account = (name: string) => accounts.get(name) ?? NEW_ACCOUNT;
+  const transactions: Transaction[] = [];
+  for (let seq = 1; seq <= 15; seq++) {
+    const [payer, payee, amount] = seq === 1 ? ["@outside", "alice", 100] : ["alice", "bob", 1];
+    const made = transactionOf(
+      { payer, payee, amount },
+      { paying: account(payer), paid: account(payee) },
+      { seq, at: Date.UTC(2026, 0, 1, 0, 0, seq) },
+    );
+    transactions.push(made);
+    accounts.set(payer, { ...account(payer), balance: made.payerBalance, last: seq });
+    accounts.set(payee, { ...account(payee), balance: made.payeeBalance, last: seq });
+  }
+  const sealed = await linesOf(transactions.slice(0, 10), GENESIS, sha256);
+  const rows = await linesOf(transactions.slice(10), sealed.head, sha256);
+  head = sealed.head;
+  const header = { ledger: "eu~main", segment: 1, first: 1, last: 10, previous: GENESIS, head: GENESIS };
+  const named = [...accounts].map(([name, one]) => accountLine("eu~main", { name, ...one }, sha256));
+  return [[headerLine(header), ...sealed.lines], rows.lines, await Promise.all(named)].map((lines) =>
+    lines.map((line) => `${line}\n`).join(""),
+  );
+}
+
+beforeAll(async () => {
+  const served = await parts();
+  server = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://host");
+    if (request.headers.authorization !== "Bearer secret") {
+      response.writeHead(401).end(JSON.stringify({ detail: "This needs the admin token" }));
+    } else if (pathname === "/account/eu~main/export") {
+      const index = Number(searchParams.get("cursor") ?? 0);
+      if (index < served.length - 1) response.setHeader("Ledger-Next", String(index + 1));
+      response.end(served[index]);
+    } else response.writeHead(404).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+});
+afterAll(() => {
+  server?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Runs the command. Its output, and how it ended. */
+async function ledger(...args: readonly string[]): Promise<{ code: number; text: string }> {
+  const env = { ...process.env, ADMIN_TOKEN: "secret" };
+  const run = promisify(execFile)(process.execPath, ["test/ledger/command.ts", ...args], { cwd: ROOT, env });
+  return run.then(
+    ({ stdout, stderr }) => ({ code: 0, text: stdout + stderr }),
+    ({ code, stdout, stderr }) => ({ code, text: stdout + stderr }),
+  );
+}
+const exported = (file: string, ...more: readonly string[]) =>
+  ledger("export", "--url", url, "--ledger", "eu~main", "--out", file, ...more);
+
+describe("npm run ledger", () => {
+  const file = join(dir, "main.ndjson");
+
+  it("exports all parts into one file that adds up, and never over another", async () => {
+    expect(await exported(file)).toMatchObject({
+      code: 0,
+      text: expect.stringContaining("ok  ledger eu~main, 15 transactions, 2 accounts"),
+    });
+    expect(readFileSync(file, "utf8").split("\n")).toHaveLength(20);
+    expect(await exported(file)).toMatchObject({ code: 1, text: expect.stringContaining("nothing was written") });
+  });
+
+  it("leaves no file where the stack refuses, and says why", async () => {
+    const none = join(dir, "none.ndjson");
+    const { code, text } = await exported(none, "--admin-token", "guess");
+    expect([code, text]).toEqual([
+      1,
+      expect.stringMatching(/refused the export with 401: This needs the admin token\n$/),
+    ]);
+    expect([existsSync(none), existsSync(`${none}.part`)]).toEqual([false, false]);
+    const gone = await ledger("export", "--url", "http://127.0.0.1:2", "--ledger", "x", "--out", none);
+    expect(gone).toMatchObject({ code: 1, text: expect.stringContaining("cannot be reached") });
+  });
+
+  it("verifies a file, and whether it has a head that was told before", async () => {
+    expect(await ledger("verify", file, "--head", head)).toMatchObject({ code: 0 });
+    expect(await ledger("verify", file, "--head", GENESIS)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("No transaction has the hash"),
+    });
+    expect(await ledger("verify", join(dir, "nope"))).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("cannot be read"),
+    });
+  });
+
+  it.each([
+    [[], "86"],
+    [["--at", "2026-01-01T00:00:01Z"], "100"],
+    [["--at", "2026-01-01T00:00:05.500Z"], "96"],
+    [["--at", "2025-01-01T00:00:00Z"], "0 (no transaction until then)"],
+  ])("tells a balance: %j", async (at, balance) => {
+    const { code, text } = await ledger("balance", file, "--account", "alice", ...at);
+    expect([code, text]).toEqual([0, expect.stringMatching(`^alice: ${balance.replace(/[()]/g, "\\$&")}`)]);
+  });
+
+  it("names the changed line, and then tells no balance", async () => {
+    const changed = join(dir, "changed.ndjson");
+    writeFileSync(changed, readFileSync(file, "utf8").replace('"amount":1,', '"amount":2,'));
+    const { code, text } = await ledger("verify", changed);
+    expect([code, text]).toEqual([1, expect.stringContaining(`${changed}:3: transaction 2: its hash`)]);
+    expect(await ledger("balance", changed, "--account", "alice")).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("none is told"),
+    });
+  });
+});
