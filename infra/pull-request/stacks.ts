@@ -83,8 +83,9 @@ function asked<Output>(args: readonly string[], schema: v.GenericSchema<unknown,
   if (error && "code" in error && error.code === "ENOENT")
     throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
   if (error) throw error;
-  if (status !== 0) throw new UserError(`\`pulumi ${args.join(" ")}\` failed: ${stderr.trim()}`);
+  const line = ["pulumi", ...args].join(" ");
+  if (status !== 0) throw new UserError(`\`${line}\` failed: ${stderr.trim()}`);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), stdout);
   if (parsed.success) return parsed.output;
-  throw new UserError(`\`pulumi ${args.join(" ")}\` printed something else than was expected.`);
+  throw new UserError(`\`${line}\` printed something else than was expected.`);
 }

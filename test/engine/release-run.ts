@@ -97,6 +97,8 @@ export class Pipeline {
   meaning(expression: string, environment: Stack): string | undefined {
     if (expression === "vars.URL") return this.two.urlOf(environment);
     if (expression === "vars.FROM_URL") return this.two.urlOf("staging");
+    if (expression === "vars.PULUMI_BACKEND_URL") return this.two.state.url;
+    if (expression === "secrets.PULUMI_CONFIG_PASSPHRASE") return this.two.state.passphrase;
     const [, name] = /^secrets\.(\w+)$/.exec(expression) ?? [];
     if (name === "FROM_ADMIN_TOKEN") return this.github.secret("staging", "ADMIN_TOKEN");
     return name === undefined ? undefined : this.github.secret(environment, name);
