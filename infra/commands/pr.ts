@@ -22,7 +22,7 @@ import { post } from "../pull-request/post.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
 import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
 import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
-import { Sides } from "../rehearsal/side.ts";
+import { commitOf, Sides } from "../rehearsal/side.ts";
 import { readRelease } from "../release/read.ts";
 import { issueLines } from "../stack/issues.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
@@ -33,7 +33,21 @@ const program = new Command("npm run pr --")
   .showHelpAfterError();
 
 const BUILT = ["--release <folder>", "the release that is looked at", "dist/release"] as const;
-const OUT = ["--out <file>", "where it is written as JSON"] as const;
+const OUT = ["--out <file>", "where it is written as JSON; it is printed for people where none is given"] as const;
+
+interface LookOptions {
+  readonly base: string;
+  readonly release: string;
+  readonly objects: number;
+  readonly out?: string;
+}
+
+interface PlanOptions {
+  readonly stack: string;
+  readonly release: string;
+  readonly dir: string;
+  readonly out?: string;
+}
 
 program
   .command("look")
@@ -41,8 +55,8 @@ program
   .requiredOption("--base <commit>", "what the pull request is merged into; in CI the merge's first parent, HEAD^1")
   .option(...BUILT)
   .option("--objects <number>", "objects of each class that get data in the rehearsal", number, 4)
-  .requiredOption(...OUT)
-  .action(async ({ base, release, objects, out }: { base: string; release: string; objects: number; out: string }) => {
+  .option(...OUT)
+  .action(async ({ base, release, objects, out }: LookOptions) => {
     const sides = new Sides();
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-look-"));
     // However it ends, in the middle too.
@@ -52,7 +66,9 @@ program
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
     const onProgress = (line: string) => console.error(`… ${line}`);
-    write(out, await look({ sides, base, release, dir, objects, onProgress }));
+    const facts = await look({ sides, base, release, dir, objects, onProgress });
+    if (out !== undefined) write(out, facts);
+    else console.log(previewComment({ facts, plans: [], commit: commitOf("HEAD") ?? "", run: undefined, fork: false }));
   });
 
 program
@@ -61,11 +77,11 @@ program
   .requiredOption("--stack <name>", "the stack")
   .option(...BUILT)
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
-  .requiredOption(...OUT)
-  .action(async ({ stack, release, dir, out }: { stack: string; release: string; dir: string; out: string }) => {
+  .option(...OUT)
+  .action(async ({ stack, release, dir, out }: PlanOptions) => {
     const plan = await planOf(stack, readRelease(resolve(release)), dir);
     console.log(plan.text);
-    write(out, plan);
+    if (out !== undefined) write(out, plan);
   });
 
 interface CommentOptions {

@@ -19,8 +19,8 @@ export interface PreviewComment {
   readonly plans: readonly StackPlan[];
   /** The commit that was looked at: hex digits. */
   readonly commit: string;
-  /** The run's address. */
-  readonly run: URL;
+  /** The run's address; undefined: it was no run, but somebody at home. */
+  readonly run: URL | undefined;
   /** Whether the pull request comes from a fork, whose runs have no token. */
   readonly fork: boolean;
 }
@@ -28,13 +28,13 @@ export interface PreviewComment {
 /** The comment of a preview, within GitHub's limit. */
 export function previewComment({ facts, plans, commit, run, fork }: PreviewComment): string {
   const head = `${MARKERS.preview}\n### What commit ${commit.slice(0, 12)} changes`;
-  const whole = `[The run](${run.href}) has all of it.`;
+  const whole = run === undefined ? [] : [`[The run](${run.href}) has all of it.`];
   if (facts === undefined) {
-    return joined([head, "**The preview failed** before there was something to tell: see its run.", whole]);
+    return joined([head, "**The preview failed** before there was something to tell: see its run.", ...whole]);
   }
   if (changesNothing(facts)) {
     return joined([
-      `${head}\n\nNothing that is deployed: release \`${shortDigest(facts.after.digest)}\` is the base's, and so are the history, the rows and the stacks' settings.`,
+      `${head}\n\nNothing that is deployed: release \`${shortDigest(facts.after.digest)}\` is the base's, and so are the history, the rows, the stacks' settings and the program.`,
     ]);
   }
   return joined([
@@ -45,15 +45,16 @@ export function previewComment({ facts, plans, commit, run, fork }: PreviewComme
     ...rowParts(facts),
     ...settingParts(facts),
     ...rehearsalParts(facts),
-    ...planParts(plans, fork),
-    whole,
+    ...(run === undefined ? [] : planParts(plans, fork)),
+    ...whole,
   ]);
 }
 
 /** Whether a deployment of either would do the same. */
-function changesNothing({ before, after, history, steps, classes, rows, settings, rehearsal }: Facts): boolean {
+function changesNothing({ before, after, rehearsal, ...rest }: Facts): boolean {
   const same = "digest" in before && before.digest === after.digest;
-  return same && rehearsal.ok && [history, steps, classes, rows, settings].every((all) => all.length === 0);
+  const { history, steps, classes, rows, settings, program } = rest;
+  return same && rehearsal.ok && [history, steps, classes, rows, settings, program].every((all) => all.length === 0);
 }
 
 const historyParts = ({ history }: Facts): readonly Part[] =>
@@ -113,8 +114,15 @@ const signed = (value: number, digits: number): string => {
   return rounded > 0 ? `+${rounded}` : String(rounded);
 };
 
-const settingParts = ({ settings }: Facts): readonly Part[] =>
-  settings.length === 0 ? [] : [`**Settings that change:** ${settings.map((file) => `\`${file}\``).join(", ")}.`];
+const settingParts = ({ settings, program }: Facts): readonly Part[] => [
+  ...(settings.length === 0 ? [] : [`**Settings that change:** ${settings.map((file) => `\`${file}\``).join(", ")}.`]),
+  ...(program.length === 0
+    ? []
+    : [
+        "**Files of the Pulumi program that change.** What they declare is told by `npm run preview`, and by no plan below.",
+        { fenced: program.join("\n") },
+      ]),
+];
 
 const rehearsalParts = ({ rehearsal: { ok, text } }: Facts): readonly Part[] => [
   ok ? "**Rehearsal** over the base, on a local account: passed." : "**Rehearsal** over the base: **failed.**",

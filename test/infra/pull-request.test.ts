@@ -32,6 +32,7 @@ const FACTS: Facts = {
   rows: [],
   operations: 9,
   settings: [],
+  program: [],
   rehearsal: { ok: true, text: "Nothing was lost that the plan did not name." },
 };
 const PLAN: StackPlan = { stack: "staging", outcome: "planned", text: "my-app-staging: in sync" };
@@ -56,6 +57,8 @@ describe("the comment", () => {
     expect(comment({ facts: { ...FACTS, after: side("a"), settings: ["Pulumi.staging.yaml"] } })).toContain(
       "**Settings that change:** `Pulumi.staging.yaml`.",
     );
+    // The digest does not cover what the program declares.
+    expect(comment({ facts: { ...FACTS, after: side("a"), program: ["infra/edge.ts"] } })).toContain("infra/edge.ts");
   });
 
   it("has sizes before and after, and the plan of each stack", () => {
