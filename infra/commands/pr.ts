@@ -107,10 +107,12 @@ program
     const names = readdirSync(found).sort();
     const archive = (name: string) => ({ name, contents: readFileSync(join(found, name)) });
     const facts = names.includes("facts.zip") ? readArtifact(archive("facts.zip"), FACTS_FILE, Facts) : undefined;
+    const fork = headRepository !== repository;
+    // What a fork's run calls a plan was made with no token.
     const plans = names
-      .filter((name) => /^plan-.+\.zip$/.test(name))
+      .filter((name) => !fork && /^plan-.+\.zip$/.test(name))
       .map((name) => readArtifact(archive(name), PLAN_FILE, StackPlan));
-    console.log(previewComment({ facts, plans, commit, run, fork: headRepository !== repository }));
+    console.log(previewComment({ facts, plans, commit, run, fork }));
   });
 
 interface PostOptions {
