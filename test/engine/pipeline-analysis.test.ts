@@ -17,11 +17,7 @@ let stopCallers: () => Promise<void>;
 
 beforeAll(async () => {
   pipeline = await Pipeline.start({
-    rolloutSteps: [
-      { percent: 0, smoke: true },
-      { percent: 50, minutes: 0.25 },
-      { percent: 100 },
-    ],
+    rolloutSteps: [{ percent: 0, smoke: true }, { percent: 50, minutes: 0.25 }, { percent: 100 }],
     rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.5 },
   });
   original = pipeline.two.copy.read(HEALTH);
