@@ -6,14 +6,26 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import * as v from "valibot";
 import { readArtifact } from "../pull-request/artifact.ts";
-import { type Kind, MARKERS, previewComment } from "../pull-request/comment.ts";
+import {
+  type Kind,
+  MARKERS,
+  previewComment,
+  RESULTS,
+  type StackComment,
+  stackComment,
+} from "../pull-request/comment.ts";
 import { FACTS_FILE, Facts, PLAN_FILE, StackPlan } from "../pull-request/found.ts";
 import { look } from "../pull-request/look.ts";
 import { post } from "../pull-request/post.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
-import { Sides } from "../rehearsal/side.ts";
+import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
+import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
+import { commitOf, Sides } from "../rehearsal/side.ts";
 import { readRelease } from "../release/read.ts";
+import { issueLines } from "../stack/issues.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { httpUrl, runCommand } from "./command.ts";
 
 const program = new Command("npm run pr --")
@@ -21,7 +33,21 @@ const program = new Command("npm run pr --")
   .showHelpAfterError();
 
 const BUILT = ["--release <folder>", "the release that is looked at", "dist/release"] as const;
-const OUT = ["--out <file>", "where it is written as JSON"] as const;
+const OUT = ["--out <file>", "where it is written as JSON; it is printed for people where none is given"] as const;
+
+interface LookOptions {
+  readonly base: string;
+  readonly release: string;
+  readonly objects: number;
+  readonly out?: string;
+}
+
+interface PlanOptions {
+  readonly stack: string;
+  readonly release: string;
+  readonly dir: string;
+  readonly out?: string;
+}
 
 program
   .command("look")
@@ -29,8 +55,8 @@ program
   .requiredOption("--base <commit>", "what the pull request is merged into; in CI the merge's first parent, HEAD^1")
   .option(...BUILT)
   .option("--objects <number>", "objects of each class that get data in the rehearsal", number, 4)
-  .requiredOption(...OUT)
-  .action(async ({ base, release, objects, out }: { base: string; release: string; objects: number; out: string }) => {
+  .option(...OUT)
+  .action(async ({ base, release, objects, out }: LookOptions) => {
     const sides = new Sides();
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-look-"));
     // However it ends, in the middle too.
@@ -40,7 +66,9 @@ program
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
     const onProgress = (line: string) => console.error(`… ${line}`);
-    write(out, await look({ sides, base, release, dir, objects, onProgress }));
+    const facts = await look({ sides, base, release, dir, objects, onProgress });
+    if (out !== undefined) write(out, facts);
+    else console.log(previewComment({ facts, plans: [], commit: commitOf("HEAD") ?? "", run: undefined, fork: false }));
   });
 
 program
@@ -49,11 +77,11 @@ program
   .requiredOption("--stack <name>", "the stack")
   .option(...BUILT)
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
-  .requiredOption(...OUT)
-  .action(async ({ stack, release, dir, out }: { stack: string; release: string; dir: string; out: string }) => {
+  .option(...OUT)
+  .action(async ({ stack, release, dir, out }: PlanOptions) => {
     const plan = await planOf(stack, readRelease(resolve(release)), dir);
     console.log(plan.text);
-    write(out, plan);
+    if (out !== undefined) write(out, plan);
   });
 
 interface CommentOptions {
@@ -79,10 +107,12 @@ program
     const names = readdirSync(found).sort();
     const archive = (name: string) => ({ name, contents: readFileSync(join(found, name)) });
     const facts = names.includes("facts.zip") ? readArtifact(archive("facts.zip"), FACTS_FILE, Facts) : undefined;
+    const fork = headRepository !== repository;
+    // What a fork's run calls a plan was made with no token.
     const plans = names
-      .filter((name) => /^plan-.+\.zip$/.test(name))
+      .filter((name) => !fork && /^plan-.+\.zip$/.test(name))
       .map((name) => readArtifact(archive(name), PLAN_FILE, StackPlan));
-    console.log(previewComment({ facts, plans, commit, run, fork: headRepository !== repository }));
+    console.log(previewComment({ facts, plans, commit, run, fork }));
   });
 
 interface PostOptions {
@@ -101,6 +131,104 @@ program
   .action((file: string, { repository, pull, kind }: PostOptions) => {
     console.log(`the comment is ${post(repository, pull, kind, readFileSync(file, "utf8"))}`);
   });
+
+const PULL = ["--pull <number>", "the pull request", number] as const;
+const LIKE = ["--like <stack>", "the stack whose settings its stack takes over", "staging"] as const;
+interface OfPull {
+  readonly pull: number;
+  readonly like: string;
+}
+
+program
+  .command("stack")
+  .description("write the settings of a pull request's own stack (pr-<number>), and make the stack where there is none")
+  .requiredOption(...PULL)
+  .option(...LIKE)
+  .action(({ pull, like }: OfPull) => makeStack(pull, like));
+
+program
+  .command("address")
+  .description("print where a pull request's stack answers")
+  .requiredOption(...PULL)
+  .action(({ pull }: Pick<OfPull, "pull">) => console.log(addressOfStack(pull).href));
+
+program
+  .command("down")
+  .description("take a pull request's stack down, with all its data")
+  .requiredOption(...PULL)
+  .option(...LIKE)
+  .action(({ pull, like }: OfPull) => takeDown(pull, like, console.log));
+
+interface StackCommentOptions extends Omit<StackComment, "url"> {
+  readonly url?: string;
+}
+
+program
+  .command("stack-comment")
+  .description("print the comment on a pull request's stack, as Markdown")
+  .addOption(new Option("--up <result>", "how the job that deploys it ended").choices(RESULTS).makeOptionMandatory())
+  .addOption(
+    new Option("--down <result>", "how the one that takes it down ended").choices(RESULTS).makeOptionMandatory(),
+  )
+  .option("--url <url>", "where the stack answers")
+  .requiredOption("--commit <sha>", "the commit that was deployed", sha)
+  .requiredOption("--run <url>", "the run's address", httpUrl)
+  .action(({ url, ...rest }: StackCommentOptions) => console.log(stackComment({ url, ...rest })));
+
+interface SweepOptions {
+  readonly pulls: string;
+  readonly branches: string;
+  readonly days: number;
+  readonly like: string;
+  readonly check: boolean;
+}
+
+program
+  .command("sweep")
+  .description("take down the stacks of pull requests that are closed, of branches that are gone, and old ones")
+  .requiredOption(
+    "--pulls <file>",
+    `what gh printed: pr list --limit ${MOST_PULLS} --json ${Object.keys(Pull.entries)}`,
+  )
+  .requiredOption("--branches <file>", "what gh printed: api --paginate --slurp repos/<owner/name>/branches")
+  .option("--days <number>", "how many days a stack may be without a deployment", number, 14)
+  .option(...LIKE)
+  .option("--check", "say what would go, and delete nothing", false)
+  .action(async ({ pulls, branches, days, like, check }: SweepOptions) => {
+    const open = readJson(pulls, v.array(Pull));
+    // A list that was cut would make open pull requests look closed.
+    if (open.length >= MOST_PULLS)
+      throw new UserError(`${pulls} has ${open.length} pull requests, and may not be all.`);
+    const decisions = decide({
+      stacks: listStacks(),
+      pulls: open,
+      branches: readJson(branches, v.array(v.array(v.object({ name: v.string() })))).flatMap((page) =>
+        page.map(({ name }) => name),
+      ),
+      days,
+      now: Date.now(),
+    });
+    let failed = 0;
+    for (const { stack, pull, because } of decisions) {
+      console.log(because === undefined ? `${stack} stays` : `${stack} goes: ${because}`);
+      if (because === undefined || check) continue;
+      try {
+        await takeDown(pull, like, console.log);
+      } catch (error) {
+        if (!isUserError(error)) throw error;
+        // The others are to go all the same.
+        console.error(error.message);
+        failed++;
+      }
+    }
+    if (failed > 0) throw new UserError(`${failed} of ${decisions.length} stacks could not be taken down.`);
+  });
+
+function readJson<Output>(file: string, schema: v.GenericSchema<unknown, Output>): Output {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), readFileSync(file, "utf8"));
+  if (parsed.success) return parsed.output;
+  throw new UserError(`${file} is not what gh prints: ${issueLines(parsed.issues)[0]}.`);
+}
 
 function write(file: string, found: Facts | StackPlan): void {
   writeFileSync(file, JSON.stringify(found));

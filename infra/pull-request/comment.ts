@@ -19,8 +19,8 @@ export interface PreviewComment {
   readonly plans: readonly StackPlan[];
   /** The commit that was looked at: hex digits. */
   readonly commit: string;
-  /** The run's address. */
-  readonly run: URL;
+  /** The run's address; undefined: it was no run, but somebody at home. */
+  readonly run: URL | undefined;
   /** Whether the pull request comes from a fork, whose runs have no token. */
   readonly fork: boolean;
 }
@@ -28,13 +28,13 @@ export interface PreviewComment {
 /** The comment of a preview, within GitHub's limit. */
 export function previewComment({ facts, plans, commit, run, fork }: PreviewComment): string {
   const head = `${MARKERS.preview}\n### What commit ${commit.slice(0, 12)} changes`;
-  const whole = `[The run](${run.href}) has all of it.`;
+  const whole = run === undefined ? [] : [`[The run](${run.href}) has all of it.`];
   if (facts === undefined) {
-    return joined([head, "**The preview failed** before there was something to tell: see its run.", whole]);
+    return joined([head, "**The preview failed** before there was something to tell: see its run.", ...whole]);
   }
   if (changesNothing(facts)) {
     return joined([
-      `${head}\n\nNothing that is deployed: release \`${shortDigest(facts.after.digest)}\` is the base's, and so are the history, the rows and the stacks' settings.`,
+      `${head}\n\nNothing that is deployed: release \`${shortDigest(facts.after.digest)}\` is the base's, and so are the history, the rows, the stacks' settings and the program.`,
     ]);
   }
   return joined([
@@ -45,15 +45,16 @@ export function previewComment({ facts, plans, commit, run, fork }: PreviewComme
     ...rowParts(facts),
     ...settingParts(facts),
     ...rehearsalParts(facts),
-    ...planParts(plans, fork),
-    whole,
+    ...(run === undefined ? [] : planParts(plans, fork)),
+    ...whole,
   ]);
 }
 
 /** Whether a deployment of either would do the same. */
-function changesNothing({ before, after, history, steps, classes, rows, settings, rehearsal }: Facts): boolean {
+function changesNothing({ before, after, rehearsal, ...rest }: Facts): boolean {
   const same = "digest" in before && before.digest === after.digest;
-  return same && rehearsal.ok && [history, steps, classes, rows, settings].every((all) => all.length === 0);
+  const { history, steps, classes, rows, settings, program } = rest;
+  return same && rehearsal.ok && [history, steps, classes, rows, settings, program].every((all) => all.length === 0);
 }
 
 const historyParts = ({ history }: Facts): readonly Part[] =>
@@ -113,8 +114,15 @@ const signed = (value: number, digits: number): string => {
   return rounded > 0 ? `+${rounded}` : String(rounded);
 };
 
-const settingParts = ({ settings }: Facts): readonly Part[] =>
-  settings.length === 0 ? [] : [`**Settings that change:** ${settings.map((file) => `\`${file}\``).join(", ")}.`];
+const settingParts = ({ settings, program }: Facts): readonly Part[] => [
+  ...(settings.length === 0 ? [] : [`**Settings that change:** ${settings.map((file) => `\`${file}\``).join(", ")}.`]),
+  ...(program.length === 0
+    ? []
+    : [
+        "**Files of the Pulumi program that change.** What they declare is told by `npm run preview`, and by no plan below.",
+        { fenced: program.join("\n") },
+      ]),
+];
 
 const rehearsalParts = ({ rehearsal: { ok, text } }: Facts): readonly Part[] => [
   ok ? "**Rehearsal** over the base, on a local account: passed." : "**Rehearsal** over the base: **failed.**",
@@ -140,3 +148,37 @@ function planParts(plans: readonly StackPlan[], fork: boolean): readonly Part[] 
       : "**Plans of the stacks:** the run made none.",
   ];
 }
+
+/** How a job of GitHub's ended. */
+export const RESULTS = ["success", "failure", "cancelled", "skipped"] as const;
+export type Result = (typeof RESULTS)[number];
+
+export interface StackComment {
+  /** How the job ended that deploys the stack, and the one that takes it down. */
+  readonly up: Result;
+  readonly down: Result;
+  /** What the first one says of where the stack answers. */
+  readonly url: string | undefined;
+  readonly commit: string;
+  readonly run: URL;
+}
+
+/** The comment on a pull request's own stack. */
+export function stackComment({ up, down, url, commit, run }: StackComment): string {
+  const of = `commit ${commit.slice(0, 12)}`;
+  const see = `See [the run](${run.href}).`;
+  const says = (): string => {
+    if (down === "success") return "The stack of this pull request is gone, with its data.";
+    if (down !== "skipped")
+      return `**The stack of this pull request could not be taken down.** The nightly sweep tries it again. ${see}`;
+    if (up === "cancelled") return `The deployment of ${of} was stopped. ${see}`;
+    const address = url === undefined || !ADDRESS.test(url) ? undefined : url;
+    if (up === "success" && address !== undefined)
+      return `This pull request serves, as of ${of}: ${address}\n\nIt has a stack of its own, which goes when the pull request is closed or the label is taken away. All its data goes with it.`;
+    return `**${of} could not be deployed** to the stack of this pull request, or does not answer as it should. ${see}`;
+  };
+  return joined([`${MARKERS.stack}\n${says()}`]);
+}
+
+/** What may be a link in a comment: an address without anything behind its host. */
+const ADDRESS = /^https?:\/\/[a-z0-9][a-z0-9.-]{0,252}(:\d{1,5})?\/$/;

@@ -8,6 +8,7 @@ const Text = v.pipe(v.string(), v.maxLength(1_000_000));
 const Line = v.pipe(v.string(), v.maxLength(1_000));
 const Lines = v.pipe(v.array(Line), v.maxLength(500));
 const Name = v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/));
+const Path = v.pipe(v.string(), v.regex(/^[\w./-]{1,200}$/));
 const Digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const Amount = v.pipe(v.number(), v.finite(), v.minValue(0));
 /** An amount that a side may not have. */
@@ -39,8 +40,9 @@ export const Facts = v.object({
   rows: v.pipe(v.array(v.object({ operation: Name, before: Rows, after: Rows })), v.maxLength(500)),
   /** How many operations were compared; undefined where the base does not tell its own. */
   operations: v.optional(Amount),
-  /** Files of stacks that differ. */
+  /** Files of stacks, and of the Pulumi program, that differ. */
   settings: v.pipe(v.array(Name), v.maxLength(100)),
+  program: v.pipe(v.array(Path), v.maxLength(500)),
   rehearsal: v.object({ ok: v.boolean(), text: Text }),
 });
 export type Facts = v.InferOutput<typeof Facts>;

@@ -42,7 +42,12 @@ export async function look({ sides, base, release, dir, objects, onProgress }: L
     if (error instanceof SideError) return error;
     throw error;
   });
-  const common = { after: sizes(after.release), history: findings(after.migrations), settings: changedSettings(base) };
+  const common = {
+    after: sizes(after.release),
+    history: findings(after.migrations),
+    settings: changed(base, SETTINGS),
+    program: changed(base, PROGRAM),
+  };
   if (before instanceof SideError) {
     return {
       ...common,
@@ -83,10 +88,19 @@ function findings(migrations: readonly Migration[]): string[] {
   return [...lint(migrations), ...checkLock(migrations, lock)].map(describe);
 }
 
-/** Files of stacks that are not as the base has them. */
-function changedSettings(base: string): string[] {
-  const args = ["diff", "--name-only", base, "--", "Pulumi.yaml", "Pulumi.*.yaml"];
-  return execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\n").filter(Boolean);
+/** Files that decide what is declared, beside the release: its digest says nothing of them. */
+const PROGRAM = [
+  ...["index.ts", "durable-worker.ts", "storage.ts", "edge.ts", "plan", "stack"].map((name) => `infra/${name}`),
+  // The versions of Pulumi's packages.
+  "package-lock.json",
+];
+const SETTINGS = ["Pulumi.yaml", "Pulumi.*.yaml"];
+
+/** Which of these files are not as the base has them. Their names are somebody's text. */
+function changed(base: string, paths: readonly string[]): string[] {
+  const args = ["diff", "--name-only", "-z", base, "--", ...paths];
+  const names = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\0").filter(Boolean);
+  return names.map((name) => name.replaceAll(/[^\w./-]/g, "_").slice(-100));
 }
 
 type Rehearsed = Pick<LookOptions, "dir" | "objects" | "onProgress">;

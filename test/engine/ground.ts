@@ -12,21 +12,29 @@ export class Ground {
   readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-cli-"));
   /** The folder of the backend, which holds a state once a stack is made there. */
   readonly backend = this.folder("backend");
+  /** What the CLI keeps for itself. */
+  readonly home = this.folder("home");
+  /** Of the backend's secrets. */
+  readonly passphrase = "phrase";
   readonly #bin = this.folder("bin");
   readonly #env: Variables;
 
   private constructor(pulumi: string) {
     this.install("pulumi", pulumi);
     installLanguageHost(this.#bin);
-    const home = this.folder("home");
-    installPlugin(home);
+    installPlugin(this.home);
     this.#env = {
-      PULUMI_HOME: home,
-      PULUMI_BACKEND_URL: `file://${this.backend}`,
-      PULUMI_CONFIG_PASSPHRASE: "phrase",
+      PULUMI_HOME: this.home,
+      PULUMI_BACKEND_URL: this.backendUrl,
+      PULUMI_CONFIG_PASSPHRASE: this.passphrase,
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     };
+  }
+
+  /** What the CLI takes for the backend. */
+  get backendUrl(): string {
+    return `file://${this.backend}`;
   }
 
   static async make(): Promise<Ground> {

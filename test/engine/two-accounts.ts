@@ -50,6 +50,11 @@ export class TwoAccounts {
     this.copy.write(file, `${text}${own.join("\n")}\n`);
   }
 
+  /** Where the state is, and the passphrase of its secrets. */
+  get state(): { readonly url: string; readonly passphrase: string } {
+    return { url: this.#ground.backendUrl, passphrase: this.#ground.passphrase };
+  }
+
   /** A new folder beside the copy. */
   folder(name: string): string {
     return this.#ground.folder(name);

@@ -123,14 +123,14 @@ export class Workflow {
   }
 }
 
-/** The values with their expressions filled in; those that are empty then are left out. */
-function filled(values: Variables, meaning: Meaning): Record<string, string> {
-  const all = Object.entries(values).map(([key, text]): [string, string] => [
-    key,
-    text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => String(evaluate(expression, meaning) ?? "")),
-  ]);
-  return Object.fromEntries(all.filter(([, value]) => value !== ""));
-}
+/** The values with their expressions filled in. Those without a meaning are empty, and set all the same, as on GitHub. */
+const filled = (values: Variables, meaning: Meaning): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).map(([key, text]) => [
+      key,
+      text.replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => String(evaluate(expression, meaning) ?? "")),
+    ]),
+  );
 
 /** Starts a line and ends it in the middle, once it has begun to change something. */
 async function killed(place: Place, line: string, env: Variables, when = /0\.01 %|creating|updating/i): Promise<Ended> {

@@ -4,12 +4,22 @@ import fc from "fast-check";
 import { zipSync } from "fflate";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { ARTIFACT_LIMIT, readArtifact } from "../../infra/pull-request/artifact.ts";
 import { classChanges, rowChanges, tableChanges } from "../../infra/pull-request/changes.ts";
-import { MARKERS, type PreviewComment, previewComment } from "../../infra/pull-request/comment.ts";
+import {
+  MARKERS,
+  type PreviewComment,
+  previewComment,
+  type StackComment,
+  stackComment,
+} from "../../infra/pull-request/comment.ts";
 import { Facts, type StackPlan } from "../../infra/pull-request/found.ts";
 import { COMMENT_LIMIT, fence, joined } from "../../infra/pull-request/markdown.ts";
 import { BOT, findOurs } from "../../infra/pull-request/post.ts";
+import { stackFile } from "../../infra/pull-request/stack-file.ts";
+import { decide, type Listed, type Pull } from "../../infra/pull-request/sweep.ts";
+import { parsePublicSettings } from "../../infra/stack/config.ts";
 
 const side = (digit: string) => ({ digest: digit.repeat(64), step: "0001-first", bytes: 204_800, compressed: 51_200 });
 const FACTS: Facts = {
@@ -22,6 +32,7 @@ const FACTS: Facts = {
   rows: [],
   operations: 9,
   settings: [],
+  program: [],
   rehearsal: { ok: true, text: "Nothing was lost that the plan did not name." },
 };
 const PLAN: StackPlan = { stack: "staging", outcome: "planned", text: "my-app-staging: in sync" };
@@ -46,6 +57,8 @@ describe("the comment", () => {
     expect(comment({ facts: { ...FACTS, after: side("a"), settings: ["Pulumi.staging.yaml"] } })).toContain(
       "**Settings that change:** `Pulumi.staging.yaml`.",
     );
+    // The digest does not cover what the program declares.
+    expect(comment({ facts: { ...FACTS, after: side("a"), program: ["infra/edge.ts"] } })).toContain("infra/edge.ts");
   });
 
   it("has sizes before and after, and the plan of each stack", () => {
@@ -93,6 +106,140 @@ describe("the comment", () => {
     // The short plan and the end are whole.
     expect(text).toContain("my-app-staging: in sync\n```");
     expect(text).toMatch(/has all of it\.$/);
+  });
+});
+
+describe("the comment on a stack", () => {
+  const told = (more: Partial<StackComment>) =>
+    stackComment({
+      up: "success",
+      down: "skipped",
+      url: "https://my-app-pr-5.me.workers.dev/",
+      commit: "c".repeat(40),
+      run: new URL("https://github.com/me/it/actions/runs/7"),
+      ...more,
+    });
+
+  it("has the address, or says what went wrong", () => {
+    expect(told({})).toMatch(/as of commit c{12}: https:\/\/my-app-pr-5\.me\.workers\.dev\/\n/);
+    expect(told({ up: "failure" })).toContain("could not be deployed");
+    expect(told({ up: "cancelled" })).toContain("was stopped");
+    expect(told({ up: "skipped", down: "success" })).toContain("is gone, with its data");
+    expect(told({ up: "skipped", down: "failure" })).toContain("could not be taken down");
+  });
+
+  it.each(["https://evil.example/](x)", "https://a.b/ @everyone", "javascript:alert(1)", "https://a.b/path", ""])(
+    "takes %j for no address",
+    (url) => {
+      const text = told({ url });
+      expect(text).toContain("could not be deployed");
+      expect(text).not.toMatch(/evil|@|javascript|a\.b/);
+    },
+  );
+});
+
+describe("the settings of a pull request's stack", () => {
+  const like = {
+    project: "my-app",
+    migrations: [
+      {
+        name: "0001-first",
+        changes: [
+          { op: "create", className: "A", storage: "sqlite" },
+          { op: "rename", from: "A", to: "B" },
+        ],
+      },
+    ],
+    config: {
+      accountId: "0".repeat(32),
+      "my-app:workerName": "live",
+      environmentPrefix: "stg-",
+      homeRegion: "eu",
+      regions: [{ id: "eu", prefix: "eu", locationHint: "weur" }],
+      "my-app:rateLimits": { default: { capacity: 9, periodSeconds: 60 } },
+      adminToken: { secure: "v1:abc" },
+      zoneId: "0".repeat(32),
+      hostname: "api.example.com",
+      routes: ["example.com/*"],
+      bind: { QUEUE: "live-queue" },
+      promotesFrom: "staging",
+      vars: { secret: { secure: "v1:def" } },
+      corsOrigins: { secure: "v1:ghi" },
+    },
+  } as const;
+  const made = parsePublicSettings(
+    { project: "my-app", stack: "pr-5" },
+    Object.fromEntries(
+      Object.entries(
+        v.parse(v.object({ config: v.record(v.string(), v.unknown()) }), parse(stackFile(5, like))).config,
+      ).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    ),
+    { CLOUDFLARE_ACCOUNT_ID: "1".repeat(32) },
+  );
+
+  it("are a whole stack of its own, which may go", () => {
+    expect(made).toMatchObject({
+      accountId: "1".repeat(32),
+      workerName: "my-app-pr-5",
+      environmentPrefix: "pr5-",
+      protect: false,
+      allowDestroy: ["A", "B"],
+      allowOlderRelease: "any",
+      homeRegion: "eu",
+      rateLimits: { default: { capacity: 9, periodSeconds: 60 } },
+    });
+  });
+
+  it("have nothing that leads to the other stack's addresses, data or secrets", () => {
+    expect(made).toMatchObject({ routes: [], bind: {}, corsOrigins: [] });
+    expect([made.zoneId, made.hostname, made.promotesFrom]).toEqual([undefined, undefined, undefined]);
+    expect(stackFile(5, like)).not.toMatch(/live|stg-|v1:abc|v1:ghi/);
+  });
+
+  it("are refused where the Worker's name would be too long", () => {
+    expect(() => stackFile(5, { ...like, project: "a".repeat(50) })).toThrow("Choose a shorter name");
+  });
+});
+
+describe("the sweep", () => {
+  const NOW = Date.parse("2026-11-27T03:41:00Z");
+  const stack = (name: string, daysAgo = 1): Listed => ({
+    name,
+    lastUpdate: new Date(NOW - daysAgo * 86_400_000).toISOString(),
+    updateInProgress: false,
+  });
+  const pull = (number: number, more: Partial<Pull> = {}): Pull => ({
+    number,
+    headRefName: `topic-${number}`,
+    labels: [{ name: "bug" }, { name: "stack" }],
+    isCrossRepository: false,
+    ...more,
+  });
+  const because = (one: Listed, pulls: readonly Pull[], branches: readonly string[] = ["main", "topic-5"]) =>
+    decide({ stacks: [one], pulls, branches, days: 14, now: NOW }).map((decision) => decision.because);
+
+  it("keeps the stack of a pull request that is open and labelled, and takes all others", () => {
+    expect(because(stack("pr-5"), [pull(5)])).toEqual([undefined]);
+    expect(because(stack("me/my-app/pr-5"), [pull(5)])).toEqual([undefined]);
+    expect(because(stack("pr-5"), [])).toEqual(["pull request 5 is not open"]);
+    expect(because(stack("pr-5"), [pull(5)], ["main"])).toEqual(['its branch "topic-5" is gone']);
+    expect(because(stack("pr-5"), [pull(5, { labels: [] })])).toEqual(["the label stack was taken away"]);
+    expect(because(stack("pr-5"), [pull(5, { isCrossRepository: true })])).toEqual([
+      "pull request 5 comes from a fork",
+    ]);
+    expect(because(stack("pr-5", 14.5), [pull(5)])).toEqual(["nobody has deployed to it for 14 days"]);
+    expect(because(stack("pr-5", 13.5), [pull(5)])).toEqual([undefined]);
+  });
+
+  it("leaves a stack alone that is being deployed to, and one that was never", () => {
+    expect(because({ ...stack("pr-5"), updateInProgress: true }, [])).toEqual([undefined]);
+    expect(because({ name: "pr-5", updateInProgress: false }, [pull(5)])).toEqual([undefined]);
+  });
+
+  it("decides of no stack that is not a pull request's", () => {
+    for (const name of ["production", "pr-", "pr-0", "pr-5x", "pr-05", "xpr-5", "pr-5-blobs", "pr-12345678"]) {
+      expect(because(stack(name, 100), [])).toEqual([]);
+    }
   });
 });
 

@@ -33,10 +33,15 @@ const Workflow = v.object({
 });
 
 /** What changes what a stack serves. */
-const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback)\b(?!.*--(save-plan|check))/;
+const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback|pr -- down)\b(?!.*--(save-plan|check))/;
 const stackOf = ({ environment }: Job) => (typeof environment === "string" ? environment : environment?.name);
 
 type Job = v.InferOutput<typeof Job>;
+/** The environment `pr` has a stack for each pull request. */
+const groupOf = (job: Job): unknown =>
+  stackOf(job) === "pr"
+    ? expect.stringMatching(/^deploy-pr-\$\{\{ github\.event\.pull_request\.number \}\}$/)
+    : `deploy-${stackOf(job)}`;
 const mayWrite = ({ permissions = {} }: Job) => Object.values(permissions).includes("write");
 const hasSecrets = (job: Job) => job.environment !== undefined || JSON.stringify(job).includes("secrets.");
 
@@ -108,7 +113,7 @@ describe.each(files)("$name", ({ name, text }) => {
   it("deploys to a stack one at a time, and cuts no deployment off", () => {
     const deploying = jobs.filter(([, job]) => job.steps.some(({ run }) => DEPLOYS.test(run ?? "")));
     expect(deploying.map(([, job]) => job.concurrency)).toEqual(
-      deploying.map(([, job]) => ({ group: `deploy-${stackOf(job)}`, "cancel-in-progress": false })),
+      deploying.map(([, job]) => ({ group: groupOf(job), "cancel-in-progress": false })),
     );
     // A group of the whole run that cancels would cut them off all the same.
     if (deploying.length > 0) expect(workflow.concurrency["cancel-in-progress"]).toBe(false);

@@ -1,0 +1,123 @@
+/**
+ * What an account has of a pull request's stack by its names, whatever the state says: an update that was killed leaves
+ * what no state has. Only stacks of pull requests are looked for in this way, because all of theirs may go.
+ */
+import { jurisdictionsOf } from "../../contract/regions.ts";
+import { ApiError, at } from "../provider/api.ts";
+import { objects, type Properties, text } from "../provider/values.ts";
+import { stackTag, storageBase } from "../stack/declared.ts";
+import type { OpenStack } from "../stack/open.ts";
+import { UserError } from "../stack/user-error.ts";
+import { pullOf } from "./stack-name.ts";
+
+/** Something of the stack. */
+interface Leftover {
+  readonly what: string;
+  readonly remove: () => Promise<void>;
+}
+
+interface Bucket {
+  readonly name: string;
+  /** What a request to a bucket of a jurisdiction must say. */
+  readonly extra: { readonly headers?: Readonly<Record<string, string>> };
+}
+
+/** Deletes what is in the stack's buckets: Cloudflare deletes no bucket with something in it. Returns how many objects. */
+export async function emptyBuckets(stack: OpenStack): Promise<number> {
+  let count = 0;
+  for (const bucket of await bucketsOf(stack)) count += await empty(stack, bucket);
+  return count;
+}
+
+/** Deletes what the account still has of the stack, and says what that was. */
+export async function removeLeftovers(stack: OpenStack): Promise<readonly string[]> {
+  const found = [...(await workers(stack)), ...(await storage(stack))];
+  for (const { remove } of found) await remove();
+  return found.map(({ what }) => what);
+}
+
+/** @throws UserError for any other stack: its data is somebody's. */
+function base({ name, settings }: OpenStack): string {
+  if (pullOf(name) === undefined)
+    throw new UserError(`${name} is not the stack of a pull request: nothing was deleted.`);
+  return storageBase(settings);
+}
+
+async function workers(stack: OpenStack): Promise<readonly Leftover[]> {
+  base(stack);
+  const { api, settings, reads } = stack;
+  const ours = (await reads.workers()).filter(({ tags }) => tags.includes(stackTag(settings)));
+  return ours.map(({ id, name }) => ({
+    what: `Worker ${name}`,
+    remove: () => api.remove(at`/accounts/${settings.accountId}/workers/workers/${id}`, { query: { force: true } }),
+  }));
+}
+
+async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
+  const { api, settings } = stack;
+  const account = at`/accounts/${settings.accountId}`;
+  const prefix = `${base(stack)}-`;
+  const [namespaces, databases, buckets] = await Promise.all([
+    listed(api.list(`${account}/storage/kv/namespaces`)),
+    listed(api.list(`${account}/d1/database`)),
+    bucketsOf(stack),
+  ]);
+  const named = (all: readonly Properties[], key: string) => all.filter((one) => text(one, key).startsWith(prefix));
+  return [
+    ...named(namespaces, "title").map((one) => ({
+      what: `KV namespace ${text(one, "title")}`,
+      remove: () => api.remove(`${account}/storage/kv/namespaces${at`/${text(one, "id")}`}`),
+    })),
+    ...named(databases, "name").map((one) => ({
+      what: `D1 database ${text(one, "name")}`,
+      remove: () => api.remove(`${account}/d1/database${at`/${text(one, "uuid")}`}`),
+    })),
+    ...buckets.map((bucket) => ({
+      what: `bucket ${bucket.name}`,
+      remove: async () => {
+        await empty(stack, bucket);
+        await api.remove(`${account}/r2/buckets${at`/${bucket.name}`}`, bucket.extra);
+      },
+    })),
+  ];
+}
+
+/** The stack's buckets, in every jurisdiction of its regions. */
+async function bucketsOf(stack: OpenStack): Promise<readonly Bucket[]> {
+  const { api, settings } = stack;
+  const prefix = `${base(stack)}-`;
+  const found: Bucket[] = [];
+  for (const jurisdiction of [undefined, ...jurisdictionsOf(settings.regions)]) {
+    const extra = jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };
+    const { buckets } = await api.get(at`/accounts/${settings.accountId}/r2/buckets`, {
+      ...extra,
+      query: { name_contains: prefix, per_page: 1_000 },
+    });
+    const names = objects(buckets).map((bucket) => text(bucket, "name"));
+    found.push(...names.filter((name) => name.startsWith(prefix)).map((name) => ({ name, extra })));
+  }
+  return found;
+}
+
+async function empty({ api, settings }: OpenStack, { name, extra }: Bucket): Promise<number> {
+  const path = at`/accounts/${settings.accountId}/r2/buckets/${name}/objects`;
+  for (let count = 0; ; ) {
+    const { results } = await api.page(path, { per_page: 1_000 }, extra);
+    if (results.length === 0) return count;
+    for (const object of results) {
+      const key = text(object, "key").split("/").map(encodeURIComponent).join("/");
+      await api.remove(`${path}/${key}`, extra);
+    }
+    count += results.length;
+  }
+}
+
+/** What the token may not list, because the stack has none of that kind, is not there. */
+async function listed(all: Promise<readonly Properties[]>): Promise<readonly Properties[]> {
+  try {
+    return await all;
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 403 || error.status === 501)) return [];
+    throw error;
+  }
+}

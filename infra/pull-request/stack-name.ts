@@ -1,0 +1,9 @@
+/** The stack of a pull request: `pr-123`. Nothing else is called so. */
+
+export const stackOf = (pull: number): string => `pr-${pull}`;
+
+/** The pull request's number; undefined where the stack is of none. */
+export function pullOf(stack: string): number | undefined {
+  const [, digits] = /^pr-([1-9]\d{0,6})$/.exec(stack) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}

@@ -1,0 +1,91 @@
+/** The stacks of pull requests, by the Pulumi CLI: listed, made, asked for their address, and taken down. */
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { runPulumi } from "../apply/pulumi-cli.ts";
+import { bareName } from "../commands/pulumi-line.ts";
+import { migrations } from "../migrations.ts";
+import { ROOT } from "../release/root.ts";
+import { LOGICAL } from "../stack/declared.ts";
+import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { openStack } from "../stack/open.ts";
+import { projectName, readStackFile, stackNames } from "../stack/project.ts";
+import { UserError } from "../stack/user-error.ts";
+import { emptyBuckets, removeLeftovers } from "./leftovers.ts";
+import { stackFile } from "./stack-file.ts";
+import { stackOf } from "./stack-name.ts";
+import { Listed } from "./sweep.ts";
+
+type Say = (line: string) => void;
+
+/** All stacks of the project. @throws UserError in the CLI's own words. */
+export const listStacks = (): readonly Listed[] => asked(["stack", "ls", "--json"], v.array(Listed));
+
+/**
+ * Writes the settings of the pull request's stack, which are like those of the stack `like`, and makes the stack where the
+ * backend has none. @throws UserError where there is no such stack to be like.
+ */
+export function makeStack(pull: number, like: string): void {
+  writeSettings(pull, like);
+  if (runPulumi(["stack", "select", stackOf(pull), "--create"], ROOT) !== 0)
+    throw new UserError(`The stack ${stackOf(pull)} could not be made: see above.`);
+}
+
+function writeSettings(pull: number, like: string): void {
+  if (!stackNames(ROOT).includes(like))
+    throw new UserError(`There is no Pulumi.${like}.yaml to take the settings from: name another stack with --like.`);
+  const { config } = readStackFile(join(ROOT, `Pulumi.${like}.yaml`));
+  const text = stackFile(pull, { project: projectName(), config, migrations });
+  writeFileSync(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
+}
+
+const Urls = v.object({ page: v.pipe(v.string(), v.url()) });
+
+/** Where the stack's page is. @throws UserError where nothing is deployed. */
+export const addressOfStack = (pull: number): URL =>
+  new URL(asked(["stack", "output", "urls", "--json", "--stack", stackOf(pull)], Urls).page);
+
+/**
+ * Takes the pull request's stack down: what its state has by `npm run destroy`, what an update that was killed has left
+ * in the account, and the stack itself. Where there is none it does nothing. @throws UserError where something stays.
+ */
+export async function takeDown(pull: number, like: string, say: Say): Promise<void> {
+  const name = stackOf(pull);
+  if (!listStacks().some((one) => bareName(one.name) === name)) {
+    say(`there is no stack ${name}`);
+    return;
+  }
+  writeSettings(pull, like);
+  // An update that was killed leaves its lock. Nobody else deploys to this stack: what still runs may be stopped.
+  runPulumi(["cancel", "--stack", name, "--yes"], ROOT, {}, true);
+  const stack = openStack(name, { dir: "" });
+  const objects = await emptyBuckets(stack);
+  if (objects > 0) say(`${objects} objects deleted from the buckets of ${name}`);
+  const isThere = knownOf(engineResources(name)).get("Worker", LOGICAL.worker) !== undefined;
+  if (!(isThere ? destroyed(name) : runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) === 0))
+    throw new UserError(`Not all of ${name} is deleted: see above. The next sweep tries it again.`);
+  for (const what of await removeLeftovers(stack)) say(`deleted, and in no state: ${what}`);
+  if (runPulumi(["stack", "rm", name, "--yes"], ROOT) !== 0)
+    throw new UserError(`The stack ${name} is empty, and could not be removed: see above.`);
+  say(`${name} is gone`);
+}
+
+/** As a person does it, with what is lost in words. */
+function destroyed(name: string): boolean {
+  const command = join(ROOT, "infra/commands/destroy.ts");
+  return spawnSync(process.execPath, [command, "--stack", name, "--yes"], { cwd: ROOT, stdio: "inherit" }).status === 0;
+}
+
+/** What the CLI prints as JSON. */
+function asked<Output>(args: readonly string[], schema: v.GenericSchema<unknown, Output>): Output {
+  const { status, error, stdout, stderr } = spawnSync("pulumi", args, { cwd: ROOT, encoding: "utf8" });
+  if (error && "code" in error && error.code === "ENOENT")
+    throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
+  if (error) throw error;
+  const line = ["pulumi", ...args].join(" ");
+  if (status !== 0) throw new UserError(`\`${line}\` failed: ${stderr.trim()}`);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), stdout);
+  if (parsed.success) return parsed.output;
+  throw new UserError(`\`${line}\` printed something else than was expected.`);
+}

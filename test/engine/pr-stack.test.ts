@@ -1,0 +1,218 @@
+/**
+ * The stack of a pull request, by the workflows' own `run:` lines, with the real Pulumi CLI and a local account: made with
+ * a label, deployed again, asked for its address, taken down, and swept away where something of it is left.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { ProjectCopy } from "../project-copy.ts";
+import { memberOf } from "./expression.ts";
+import { GitHub } from "./github.ts";
+import { Ground } from "./ground.ts";
+import { type JobEnded, type JobOptions, type Place, Workflow } from "./workflow.ts";
+
+const workflow = new Workflow("pr-stack.yml");
+const sweep = new Workflow("pr-sweep.yml");
+
+const RESOLVER = `
+const dns = require("node:dns");
+const { lookup } = dns;
+dns.lookup = (name, ...rest) => lookup(name.endsWith(".localhost") ? "127.0.0.1" : name, ...rest);
+`;
+
+let ground: Ground;
+let account: RunningAccount;
+let github: GitHub;
+let origin: ProjectCopy;
+let resolver: string;
+beforeAll(async () => {
+  ground = await Ground.make();
+  account = await startAccount({ dir: ground.folder("account"), port: 0, apiPort: 0, onLog: () => {} });
+  github = new GitHub(ground.folder("github"));
+  ground.install("gh", github.program);
+  // Browsers and some systems know where names under localhost lead; Node asks the system.
+  resolver = join(ground.folder("resolver"), "localhost.cjs");
+  writeFileSync(resolver, RESOLVER);
+  origin = new ProjectCopy();
+  origin.commit("v1");
+});
+afterAll(async () => {
+  await account?.close();
+  origin?.remove();
+  ground?.remove();
+});
+
+interface Event {
+  readonly action?: string;
+  readonly label?: string;
+  readonly labels?: readonly string[];
+  readonly from?: string;
+  readonly number?: number;
+  readonly needs?: object;
+}
+
+/** What the workflow may ask for, when that happened to a pull request. */
+function meaning(event: Event): JobOptions["meaning"] {
+  const { action = "synchronize", label, labels = ["stack"], from = "me/it", number = 5, needs } = event;
+  const context = {
+    github: {
+      repository: "me/it",
+      server_url: "https://github.com",
+      run_id: "7",
+      event: {
+        action,
+        label: { name: label },
+        repository: { default_branch: "main" },
+        pull_request: {
+          number,
+          labels: labels.map((name) => ({ name })),
+          head: { sha: "5".repeat(40), repo: { full_name: from } },
+        },
+      },
+    },
+    needs,
+    vars: { CLOUDFLARE_ACCOUNT_ID: account?.accountId, PULUMI_BACKEND_URL: `file://${ground?.backend}` },
+    secrets: {
+      CLOUDFLARE_API_TOKEN: account?.token,
+      PULUMI_CONFIG_PASSPHRASE: "a phrase",
+      ADMIN_TOKEN: "a-token-of-this-stack-0123456789",
+    },
+  };
+  return (path) => memberOf(context, path.split("."));
+}
+
+/** Runs a job as on a runner: on a checkout of its own, of which nothing stays. */
+async function job(name: string, event: Event = {}, more: Partial<JobOptions> = {}): Promise<JobEnded> {
+  const copy = new ProjectCopy(origin);
+  const env = { CLOUDFLARE_BASE_URL: account.apiUrl, NODE_OPTIONS: `--require=${resolver}` };
+  const place: Place = {
+    run: (command, own) => copy.run(...ground.command(copy, command, { ...env, ...own })),
+    start: (command, own) => {
+      const [line, options] = ground.command(copy, command, { ...env, ...own });
+      return copy.start(line, { ...options, detached: true });
+    },
+  };
+  try {
+    const one = name === "sweep" ? sweep : workflow;
+    return await one.job(name, { place, meaning: meaning(event), ...more });
+  } finally {
+    copy.remove();
+  }
+}
+
+async function done(...args: Parameters<typeof job>): Promise<JobEnded> {
+  const ended = await job(...args);
+  if (!ended.ok) throw new Error(ended.text);
+  return ended;
+}
+
+/** The names of all that the account has. */
+async function inAccount(): Promise<readonly string[]> {
+  const cloudflare = new TestAccount(account);
+  const [workers, namespaces, buckets] = [
+    v.parse(v.array(v.object({ name: v.string() })), await cloudflare.call("get", "/workers/workers")),
+    v.parse(v.array(v.object({ title: v.string() })), await cloudflare.call("get", "/storage/kv/namespaces")),
+    v.parse(
+      v.object({ buckets: v.array(v.object({ name: v.string() })) }),
+      await cloudflare.call("get", "/r2/buckets"),
+    ),
+  ];
+  return [...workers, ...buckets.buckets]
+    .map(({ name }) => name)
+    .concat(namespaces.map(({ title }) => title))
+    .sort();
+}
+
+/** All that a pull request's stack has. */
+const allOf = (pull: number) => ["", "-blobs", "-reads"].map((part) => `durable-stack-pr-${pull}${part}`);
+
+const health = async (pull: number) =>
+  JSON.parse((await new TestAccount(account).ask(`durable-stack-pr-${pull}`, "/health")).text);
+
+const put = (bucket: string, key: string) =>
+  fetch(`${account.apiUrl}/accounts/${account.accountId}/r2/buckets/${bucket}/objects/${key}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${account.token}` },
+    body: "a file",
+  });
+
+const OTHERS = "durable-stack-pr-60-blobs";
+const NONE = { up: { result: "skipped" }, down: { result: "skipped" } };
+
+describe("the label", () => {
+  const starts = (name: string, event: Event) => workflow.starts(name, meaning(event));
+
+  it("and nothing else makes a stack, and never for a fork", () => {
+    expect(starts("up", { action: "labeled", label: "stack" })).toBe(true);
+    expect(starts("up", { action: "synchronize" })).toBe(true);
+    expect(starts("up", { action: "synchronize", labels: ["bug"] })).toBe(false);
+    expect(starts("up", { action: "labeled", label: "bug" })).toBe(false);
+    for (const action of ["labeled", "synchronize", "reopened", "unlabeled", "closed"]) {
+      const event = { action, label: "stack", from: "stranger/it", needs: { up: { result: "success" } } };
+      expect(["up", "down", "tell"].filter((name) => starts(name, event))).toEqual([]);
+    }
+  });
+
+  it("takes it down when it goes, or the pull request is closed", () => {
+    expect(starts("down", { action: "unlabeled", label: "stack", labels: [] })).toBe(true);
+    expect(starts("down", { action: "unlabeled", label: "bug" })).toBe(false);
+    expect(starts("down", { action: "closed" })).toBe(true);
+    expect(starts("down", { action: "closed", labels: [] })).toBe(false);
+    expect(starts("up", { action: "closed" })).toBe(false);
+    expect(starts("up", { action: "unlabeled", label: "stack" })).toBe(false);
+    expect(starts("tell", { needs: NONE })).toBe(false);
+  });
+});
+
+it("serves on an address of its own, again after a push, and is told of in one comment", async () => {
+  const { outputs } = await done("up");
+  const url = new URL(outputs["address.url"] ?? "");
+  expect(url.hostname).toMatch(/^durable-stack-pr-5\./);
+  expect(await health(5)).toMatchObject({ status: "ok" });
+  expect(await inAccount()).toEqual(allOf(5));
+
+  const needs = { up: { result: "success", outputs: { url: url.href } }, down: { result: "skipped" } };
+  origin.replace("worker/http/health.ts", 'status: "ok",', 'status: "ok", pushed: true,');
+  await origin.run("git commit -qam pushed");
+  await done("up");
+  expect(await health(5)).toMatchObject({ pushed: true });
+  await done("tell", { needs });
+  expect(github.comments).toMatchObject([{ issue: 5, body: expect.stringContaining(`: ${url.href}\n`) }]);
+});
+
+it("is swept away at night with all that a killed deployment left, and no other stack is", async () => {
+  const killed = await job("up", { number: 6 }, { kill: /npm run -s up/, killWhen: /Worker worker creating/ });
+  expect(killed).toMatchObject({ code: null });
+  // What no state has, and what only begins like it.
+  const cloudflare = new TestAccount(account);
+  for (const name of ["durable-stack-pr-6-more", OTHERS]) await cloudflare.call("post", "/r2/buckets", { name });
+  await put("durable-stack-pr-6-more", "left");
+  const branch = "topic$(touch pwned)";
+  github.answer("pr list", [{ number: 5, headRefName: branch, labels: [{ name: "stack" }], isCrossRepository: false }]);
+  github.answer("GET repos/me/it/branches", [[{ name: "main" }], [{ name: branch }]]);
+  await done("sweep");
+  expect(await inAccount()).toEqual([...allOf(5), OTHERS]);
+});
+
+it("goes with all its data, by the default branch's code", async () => {
+  expect((await put("durable-stack-pr-5-blobs", "room/a file.txt")).ok).toBe(true);
+  const inputs: string[] = [];
+  await done(
+    "down",
+    { action: "closed" },
+    {
+      action: (uses, { ref = "" }) => {
+        if (uses.startsWith("actions/checkout@")) inputs.push(ref);
+      },
+    },
+  );
+  expect(inputs).toEqual(["main"]);
+  expect(await inAccount()).toEqual([OTHERS]);
+  // Once more: there is nothing to do.
+  await done("down", { action: "closed" });
+  await done("tell", { needs: { ...NONE, down: { result: "success" } } });
+  expect(github.comments).toMatchObject([{ body: expect.stringContaining("is gone, with its data") }]);
+});
