@@ -43,6 +43,8 @@ export class Archive {
   #newest: Segment | null | undefined;
   #base: number | undefined;
   #notBefore = 0;
+  /** How often the ledger was deleted since this began. */
+  #generation = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -69,6 +71,7 @@ export class Archive {
   /** Seals a segment of transactions before number `before`, unless too few are rows. False if there was none to seal. */
   async seal(last: number, before: number, now: number): Promise<boolean> {
     const { sealed } = this;
+    const generation = this.#generation;
     if (this.due(last, now) !== now || sealed + SEGMENT >= before) return false;
     const { storage, self } = this.#parts;
     const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
@@ -91,7 +94,7 @@ export class Archive {
       return false;
     }
     // The ledger may have been deleted meanwhile, or another alarm may have sealed the same.
-    if (newestSegment(storage.sql)?.number !== this.newest?.number || this.sealed !== sealed) return false;
+    if (this.#generation !== generation || this.sealed !== sealed) return false;
     storage.transactionSync(() => writeSegment(storage.sql, segment));
     this.#newest = segment;
     return true;
@@ -138,6 +141,7 @@ export class Archive {
 
   /** Forgets everything, after the rows were deleted. */
   forget(): void {
+    this.#generation++;
     this.#newest = undefined;
     this.#base = undefined;
     this.#cached.clear();
