@@ -67,7 +67,6 @@ const files = readdirSync(DIR).map((name) => ({ name, text: readFileSync(join(DI
 describe.each(files)("$name", ({ name, text }) => {
   const workflow = v.parse(Workflow, parse(text));
   const jobs = Object.entries(workflow.jobs);
-  const steps = jobs.flatMap(([, job]) => job.steps);
 
   it("is not started by a stranger with rights", () => {
     expect(Object.keys(workflow.on)).not.toContain("pull_request_target");
