@@ -5,6 +5,7 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { allRefused } from "../plan/refused-release.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
@@ -125,7 +126,8 @@ async function status({ stack, dir }: StackCommandOptions): Promise<string> {
       lines.push(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
     }
   }
-  if (settings.refusedReleases !== undefined) lines.push(`refused: ${settings.refusedReleases}`);
+  const refused = allRefused(settings, live.refused);
+  if (refused.length > 0) lines.push(`refused: ${refused.join(" ")}`);
   return lines.join("\n");
 }
 

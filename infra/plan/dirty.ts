@@ -3,6 +3,7 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { describeSource, isDirty } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { allowing, isAllowed } from "./allowed.ts";
 
 type Settings = Pick<PublicSettings, "stack" | "protect" | "allowDirtyRelease">;
 
@@ -12,14 +13,13 @@ export function dirtyFindings(
   release: Pick<Manifest, "digest" | "commit" | "dirty">,
 ): readonly Finding[] {
   const { stack, protect, allowDirtyRelease } = settings;
-  if (!protect || !isDirty(release)) return [];
-  if (allowDirtyRelease !== undefined && release.digest.startsWith(allowDirtyRelease)) return [];
+  if (!protect || !isDirty(release) || isAllowed(allowDirtyRelease, release.digest)) return [];
   return [
     {
       code: "dirty_release",
       subject: `release ${shortDigest(release.digest)}`,
       message: `it was built from ${describeSource(release)}, so nobody can build it again, and ${stack} is protected.`,
-      fix: `commit the changes and build again; or, where this one must go out as it is, set allowDirtyRelease: "${shortDigest(release.digest)}".`,
+      fix: `commit the changes and build again; or, where this one must go out as it is, ${allowing("allowDirtyRelease", release.digest)}.`,
     },
   ];
 }

@@ -50,15 +50,21 @@ export function servesAsWanted(serving: readonly Serving[], tag: string, { relea
 }
 
 /**
- * The message for the deployment of this update. It stays the same while ours is in force and serves as wanted, and is
+ * The message for the deployment of this update; `note` is what it says besides. It stays the same while ours is in force and serves as wanted, and is
  * another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one that came after, and
  * only another message makes the engine put ours in force again.
  */
-export function deploymentMessage({ deployment, ...observed }: Observed, tag: string, asWanted: boolean): string {
+export function deploymentMessage(
+  { deployment, ...observed }: Observed,
+  tag: string,
+  asWanted: boolean,
+  note?: string,
+): string {
   if (!deployment) return MARK;
   const { id, message } = deployment;
   if (asWanted && message?.startsWith(MARK)) return message;
-  return putsBack(observed, tag) ? `${OVER}${id}` : `${MARK}, after deployment ${id}`;
+  if (putsBack(observed, tag)) return `${OVER}${id}`;
+  return [MARK, ...(note === undefined ? [] : [note]), `after deployment ${id}`].join(", ");
 }
 
 /**

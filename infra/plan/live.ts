@@ -7,6 +7,7 @@ import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
+import { refusedBy } from "./refused-release.ts";
 import type { RegionTable } from "./regions.ts";
 import { floorOf, schemasInUse } from "./schema.ts";
 import type { Serving } from "./traffic.ts";
@@ -52,6 +53,8 @@ export interface LiveWorker extends Live {
   readonly schemas: Schemas;
   /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
+  /** Releases that its deployments say to refuse, by the first 12 digits of their digests. */
+  readonly refused: readonly string[];
   /** Bindings of other Workers to this one's classes. */
   readonly references: readonly { readonly className: string; readonly worker: string }[];
 }
@@ -76,6 +79,7 @@ const NOTHING: LiveWorker = {
   regions: [],
   schemas: {},
   rollbackFloor: undefined,
+  refused: [],
   references: [],
 };
 
@@ -136,6 +140,15 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
     rollbackFloor: floorOf(sameStep, schemas),
+    refused: refusedBy(
+      deployments.map(({ annotations, versions: shares }) => ({
+        message: annotations?.workersMessage,
+        serves: shares.map(({ versionId, percentage }) => ({
+          digest: known.find((version) => version.versionId === versionId)?.digest,
+          percentage,
+        })),
+      })),
+    ),
     references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
       worker: other,
       className:

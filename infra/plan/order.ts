@@ -5,9 +5,7 @@
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
-
-/** What `allowOlderRelease` says where no release is ever too old: a stack for trying things out. */
-export const ANY = "any";
+import { allowing, isAllowed } from "./allowed.ts";
 
 /** A version that serves. */
 export interface Dated {
@@ -29,7 +27,7 @@ export interface Order {
 /** What stands against a release that is to have traffic: what serves has a newer source. */
 export function orderFindings({ stack, release, serving, allowed }: Order): readonly Finding[] {
   const { digest, committed } = release;
-  if (committed === null || allowed === ANY || (allowed !== undefined && digest.startsWith(allowed))) return [];
+  if (committed === null || isAllowed(allowed, digest)) return [];
   const newer = serving.find((version) => version.digest !== digest && isAfter(version.committed, committed));
   if (newer?.digest === undefined || newer.committed === undefined) return [];
   return [
@@ -37,7 +35,7 @@ export function orderFindings({ stack, release, serving, allowed }: Order): read
       code: "older_release",
       subject: `release ${shortDigest(digest)}`,
       message: `its source was committed at ${shown(committed)}, and version ${newer.number} serves release ${shortDigest(newer.digest)}, committed at ${shown(newer.committed)}: a job that took longer would undo a newer one.`,
-      fix: `deploy the newer release. To go back on purpose: \`npm run rollback -- --stack ${stack}\`; or, where this one is to follow all the same, set allowOlderRelease: "${shortDigest(digest)}".`,
+      fix: `deploy the newer release. To go back on purpose: \`npm run rollback -- --stack ${stack}\`; or, where this one is to follow all the same, ${allowing("allowOlderRelease", digest)}.`,
     },
   ];
 }

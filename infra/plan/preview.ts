@@ -34,7 +34,7 @@ import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
-import { refusedFindings } from "./refused-release.ts";
+import { refusalNote, refusedFindings, refusedIn } from "./refused-release.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
@@ -169,12 +169,15 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...traffic.findings,
           ...schema.findings,
           ...older,
-          ...(traffic.release > 0 ? [...dirtyFindings(settings, release), ...refusedFindings(settings, release)] : []),
+          ...(traffic.release > 0
+            ? [...dirtyFindings(settings, release), ...refusedFindings(settings, release, live.refused)]
+            : []),
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),
           ...(await missingResources(reads, live)),
         ];
+  const isRefused = traffic.release === 0 && refusedIn(settings).includes(shortDigest(release.digest));
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
   return {
     settings,
@@ -189,7 +192,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
     schema,
-    deploymentMessage: deploymentMessage(live, tag, asWanted),
+    deploymentMessage: deploymentMessage(live, tag, asWanted, isRefused ? refusalNote(release.digest) : undefined),
     served,
     share: shareOf(served, release.digest, traffic, versions),
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,

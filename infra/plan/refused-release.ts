@@ -1,24 +1,61 @@
-/** A release that was worse than the one before in a rollout of this stack: it gets no traffic again. Pure. */
+/**
+ * A release that was worse than the one before in a rollout of this stack: it gets no traffic again. The setting
+ * `refusedReleases` says it first. The deployment that took the traffic back says it too, because nobody commits what a
+ * CI job writes into a file. Pure.
+ */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { allowing, isAllowed } from "./allowed.ts";
 
-/** The digests that a stack refuses, 12 digits each. */
-export const refusedIn = ({ refusedReleases = "" }: Pick<PublicSettings, "refusedReleases">): readonly string[] =>
+type Settings = Pick<PublicSettings, "stack" | "refusedReleases" | "allowRefusedRelease">;
+
+/** The digests that a stack's settings refuse, 12 digits each. */
+export const refusedIn = ({ refusedReleases = "" }: Pick<Settings, "refusedReleases">): readonly string[] =>
   refusedReleases.split(" ").filter(Boolean);
+
+/** The part of a deployment's message that says which release it was made to get rid of. */
+export const refusalNote = (digest: string): string => `refuses ${shortDigest(digest)}`;
+
+interface Deployed {
+  readonly message: string | undefined;
+  /** What it serves: the digests of ours, with their share in per cent. */
+  readonly serves: readonly { readonly digest: string | undefined; readonly percentage: number }[];
+}
+
+/** The digests (12 digits) that deployments, the newest first, say to refuse, and that had not all traffic since. */
+export function refusedBy(deployments: readonly Deployed[]): readonly string[] {
+  const [refused, served] = [new Set<string>(), new Set<string>()];
+  for (const { message, serves } of deployments) {
+    const [, digest] = /^durable-stack, refuses ([0-9a-f]{12})\b/.exec(message ?? "") ?? [];
+    if (digest !== undefined && !served.has(digest)) refused.add(digest);
+    for (const one of serves) {
+      if (one.digest !== undefined && one.percentage === 100) served.add(shortDigest(one.digest));
+    }
+  }
+  return [...refused];
+}
+
+/** All that a stack refuses; `inAccount`: what its deployments say. */
+export const allRefused = (settings: Settings, inAccount: readonly string[]): readonly string[] =>
+  [...new Set([...refusedIn(settings), ...inAccount])].filter(
+    (digest) => !isAllowed(settings.allowRefusedRelease?.slice(0, digest.length), digest),
+  );
 
 /** What stands against a release that the stack has refused. */
 export function refusedFindings(
-  settings: Pick<PublicSettings, "stack" | "refusedReleases">,
+  settings: Settings,
   { digest }: { readonly digest: string },
+  inAccount: readonly string[],
 ): readonly Finding[] {
-  if (!refusedIn(settings).some((refused) => digest.startsWith(refused))) return [];
+  if (isAllowed(settings.allowRefusedRelease, digest)) return [];
+  if (![...refusedIn(settings), ...inAccount].some((refused) => digest.startsWith(refused))) return [];
   return [
     {
       code: "refused_release",
       subject: `release ${shortDigest(digest)}`,
       message: `it was worse than the release before in a rollout of ${settings.stack}.`,
-      fix: `build a release without the fault. To try this one again: \`npm run rollout -- run --stack ${settings.stack} --again\`.`,
+      fix: `build a release without the fault. To try this one again: \`npm run rollout -- run --stack ${settings.stack} --again\`, or ${allowing("allowRefusedRelease", digest)}.`,
     },
   ];
 }

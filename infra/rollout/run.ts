@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
 import { migrations } from "../migrations.ts";
+import { isAllowed } from "../plan/allowed.ts";
 import { readWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
 import { refusedIn } from "../plan/refused-release.ts";
@@ -91,20 +92,17 @@ class Rollout {
     return "done";
   }
 
-  /** Takes the release out of those that the stack refuses, where it is to be tried again. */
+  /** Lets a release be tried that the stack has refused, where that is asked for. */
   #lift(): void {
     const { stack, dir, again, say } = this.#options;
+    if (!again) return;
     const { settings } = openStack(stack, { dir });
-    const { digest } = readRelease(releaseDir(settings));
-    const others = refusedIn(settings).filter((refused) => !digest.startsWith(refused));
-    if (others.length === refusedIn(settings).length) return;
-    if (!again) {
-      throw new UserError(
-        `Release ${shortDigest(digest)} was worse than the release before in a rollout of ${stack}. Build one without the fault, or try it again with --again.`,
-      );
-    }
-    changeSetting(settingsFile(stack, dir), "refusedReleases", others.join(" ") || undefined);
-    say(`Release ${shortDigest(digest)} was refused, and is tried again.`);
+    const digest = shortDigest(readRelease(releaseDir(settings)).digest);
+    const others = refusedIn(settings).filter((refused) => refused !== digest);
+    const file = settingsFile(stack, dir);
+    changeSetting(file, "refusedReleases", others.join(" ") || undefined);
+    changeSetting(file, "allowRefusedRelease", digest);
+    say(`Release ${digest} may be tried, whatever came before.`);
   }
 
   /** How the stack stands, with the plan that gives the release all traffic. */
@@ -244,12 +242,13 @@ class Rollout {
     say(`Worse: ${because.join("; ")}`);
     const file = settingsFile(stack, dir);
     changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
+    if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
     if (pin !== undefined) changeSetting(file, "pin", pin);
     await this.#set(pin === undefined ? 0 : 100);
     if (pin !== undefined)
       say(`${stack} is pinned to version ${pin} until: npm run rollback -- --stack ${stack} --unpin`);
     say(
-      `All traffic is back at the version before. ${stack} refuses release ${shortDigest(digest)} from now on (refusedReleases in ${file}).`,
+      `All traffic is back at the version before. ${stack} refuses release ${shortDigest(digest)} from now on: the deployment says so, and refusedReleases in ${file}.`,
     );
     return "went back";
   }

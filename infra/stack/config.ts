@@ -48,6 +48,12 @@ const adminToken = v.pipe(
   ),
 );
 
+/** A release for which a guard is lifted, or all of them. */
+const allowedRelease = v.pipe(
+  v.string("must be text"),
+  v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
+);
+
 /** Every key of a stack's config, without the project's name in front. */
 const Schema = v.object({
   accountId: hexId,
@@ -82,18 +88,9 @@ const Schema = v.object({
   pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
-  allowOlderRelease: v.optional(
-    v.pipe(
-      v.string("must be text"),
-      v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
-    ),
-  ),
-  allowDirtyRelease: v.optional(
-    v.pipe(
-      v.string("must be text"),
-      v.regex(/^[0-9a-f]{12,64}$/, "must be the first 12 digits of a release's digest, in quotes"),
-    ),
-  ),
+  allowOlderRelease: v.optional(allowedRelease),
+  allowDirtyRelease: v.optional(allowedRelease),
+  allowRefusedRelease: v.optional(allowedRelease),
   adopt: v.optional(yesOrNo, false),
   allowDrop: v.optional(v.array(v.string("must be a binding's name"), "must be a list of names"), []),
   /** Values of variables of wrangler.jsonc in this stack. */
@@ -273,6 +270,7 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
   "promotesFrom",
   "allowOlderRelease",
   "allowDirtyRelease",
+  "allowRefusedRelease",
   "refusedReleases",
   "promotionOverride",
   "hostname",

@@ -5,6 +5,8 @@
  */
 import { copyFileSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { parseDocument } from "yaml";
+import { projectName } from "../../infra/stack/project.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { ReleaseGitHub } from "./release-github.ts";
 import { ADMIN_TOKENS, STACKS, type Stack, TwoAccounts } from "./two-accounts.ts";
@@ -30,13 +32,16 @@ export class Pipeline {
     }
   }
 
-  /** @param settings lines that are added to those of production. */
-  static async start(settings = ""): Promise<Pipeline> {
+  /** @param settings of production, beside those that it has. */
+  static async start(settings: Readonly<Record<string, unknown>> = {}): Promise<Pipeline> {
     const two = await TwoAccounts.start();
     two.soak(0);
     // Smoke tests one after the other, from one address, are more than the rate limiter lets through.
     for (const stack of STACKS) two.copy.replace(`Pulumi.${stack}.yaml`, "capacity: 100", "capacity: 1000");
-    two.copy.write("Pulumi.production.yaml", `${two.copy.read("Pulumi.production.yaml").trimEnd()}\n${settings}`);
+    const file = "Pulumi.production.yaml";
+    const document = parseDocument(two.copy.read(file));
+    for (const [key, value] of Object.entries(settings)) document.setIn(["config", `${projectName()}:${key}`], value);
+    two.copy.write(file, document.toString());
     return new Pipeline(two);
   }
 

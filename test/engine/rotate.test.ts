@@ -61,10 +61,7 @@ it("leaves a secret that works where it is killed, ends a leaked token when run 
 
 it("rotates nothing where the stack's file has a token of its own, which would go before the secret", async () => {
   const before = secret();
-  pipeline.two.copy.write(
-    "Pulumi.staging.yaml",
-    `${pipeline.two.copy.read("Pulumi.staging.yaml").trimEnd()}\n  adminToken: a-token-that-is-long-enough\n`,
-  );
+  pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", "config:\n  adminToken: a-token-that-is-long-enough\n");
   await pipeline.two.done("git commit -qam own");
   expect((await pipeline.rotate("staging", "rotate")).text).toContain("Rotate by hand");
   expect(secret()).toBe(before);

@@ -1,10 +1,12 @@
 /** Errors before anything is sent: missing credentials, and an account that cannot be read. */
+
 import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { takenAddresses } from "../../infra/plan/addresses.ts";
 import { credentialFindings } from "../../infra/plan/credentials.ts";
 import { type Dated, orderFindings } from "../../infra/plan/order.ts";
 import { keptVersion } from "../../infra/plan/ours.ts";
+import { allRefused, refusalNote, refusedBy, refusedFindings } from "../../infra/plan/refused-release.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 
@@ -143,6 +145,39 @@ describe("a release that is older than what serves", () => {
 
   it("is reported also if the newer one has only begun to serve", () => {
     expect(against(monday, [version(7, a, monday), version(8, b, tuesday)])).toHaveLength(1);
+  });
+});
+
+describe("a release that was worse", () => {
+  const [bad, good] = ["a".repeat(64), "b".repeat(64)];
+  const deployment = (serves: Readonly<Record<string, number>>, message = "durable-stack") => ({
+    message,
+    serves: Object.entries(serves).map(([digest, percentage]) => ({ digest, percentage })),
+  });
+  const back = deployment({ [good]: 100 }, `durable-stack, ${refusalNote(bad)}, after deployment 7`);
+  const against = (settings: object, inAccount: readonly string[]) =>
+    refusedFindings({ stack: "production", ...settings }, { digest: bad }, inAccount).map(({ code }) => code);
+
+  it("is refused by the deployment that took the traffic back, whatever came after", () => {
+    expect(refusedBy([back, deployment({ [bad]: 50, [good]: 50 })])).toEqual(["a".repeat(12)]);
+    expect(refusedBy([deployment({ [good]: 100 }), back])).toEqual(["a".repeat(12)]);
+    // It was worse at 100 %.
+    expect(refusedBy([back, deployment({ [bad]: 100 })])).toEqual(["a".repeat(12)]);
+  });
+  it("is refused no longer once it has had all traffic since", () => {
+    expect(refusedBy([deployment({ [bad]: 50, [good]: 50 }), back])).toEqual(["a".repeat(12)]);
+    expect(refusedBy([deployment({ [bad]: 100 }), back])).toEqual([]);
+  });
+  it("is found in the settings or the account, and passes where the stack names it", () => {
+    expect(against({}, [])).toEqual([]);
+    expect(against({}, ["a".repeat(12)])).toEqual(["refused_release"]);
+    expect(against({ refusedReleases: "b".repeat(12) }, [])).toEqual([]);
+    expect(against({ refusedReleases: "a".repeat(12) }, [])).toEqual(["refused_release"]);
+    for (const allowRefusedRelease of ["a".repeat(12), bad, "any"]) {
+      expect(against({ allowRefusedRelease }, ["a".repeat(12)])).toEqual([]);
+      expect(allRefused({ stack: "production", allowRefusedRelease }, ["a".repeat(12)])).toEqual([]);
+    }
+    expect(against({ allowRefusedRelease: "b".repeat(12) }, ["a".repeat(12)])).toEqual(["refused_release"]);
   });
 });
 

@@ -61,6 +61,7 @@ const live: Preview["live"] = {
   deployment: undefined,
   schemas: {},
   rollbackFloor: 3,
+  refused: [],
   references: [],
 };
 const claims: Preview["claims"] = {

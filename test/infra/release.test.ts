@@ -193,6 +193,7 @@ describe("a release with changes that are in no commit", () => {
 
   it("passes where the stack names it", () => {
     expect(against({ allowDirtyRelease: "d".repeat(12) }, { dirty: true })).toEqual([]);
+    expect(against({ allowDirtyRelease: "any" }, { dirty: true })).toEqual([]);
     expect(against({ allowDirtyRelease: "e".repeat(12) }, { dirty: true })).toEqual(["dirty_release"]);
   });
 });

@@ -1,4 +1,5 @@
 /** The traffic: rollouts, pins, drift; and the settings file that commands change. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,7 @@ import {
 } from "../../infra/plan/drift.ts";
 import { isOurs, servedLast } from "../../infra/plan/ours.ts";
 import { pinned, whyNot } from "../../infra/plan/pin.ts";
+import { refusalNote } from "../../infra/plan/refused-release.ts";
 import { shareOf, split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
@@ -129,6 +131,11 @@ describe("drift of the traffic", () => {
     expect(message(ours, false)).toBe("durable-stack, after deployment a");
     expect(message(theirs, true)).toBe("durable-stack, after deployment b");
     expect(message(undefined, false)).toBe("durable-stack");
+    const seen = { deployment: ours, serving: serves({ 1: 100 }), versions: [version(1)] };
+    const told = deploymentMessage(seen, tagOf(2), false, refusalNote("f".repeat(64)));
+    expect(told).toBe("durable-stack, refuses ffffffffffff, after deployment a");
+    // Cloudflare keeps 100 bytes of a message, and a deployment's id is a UUID.
+    expect(told.length + 35).toBeLessThanOrEqual(100);
   });
 
   it("is forced only to bring back a version under a newer foreign one, and stays so while it is in force", () => {

@@ -42,6 +42,21 @@ it("transfers money, refuses an overdraft, and audits itself", async () => {
   await expect.poll(() => balances(page)).toEqual(after);
 });
 
+it("shows a transfer cross to another ledger, and arrive there", async () => {
+  const [mine, other] = [randomUUID(), randomUUID()];
+  const page = await visit({ ids: { ledger: mine } });
+  await deposit(page, "alice", 100);
+  await expect.poll(() => balances(page)).toEqual([["alice", "100"]]);
+  const form = page.locator("#ledger [data-transfer]");
+  await form.getByLabel("To").fill(`${other}/bob`);
+  await page.getByRole("button", { name: "Transfer" }).click();
+  await expect.poll(() => page.locator("#ledger [data-state]").first().textContent()).toBe("arrived");
+  await expect.poll(() => note(page).textContent()).toMatch(/^It arrived in eu~.*\/bob after \d+ ms, exactly once\.$/);
+  const there = await visit({ ids: { ledger: other } });
+  await expect.poll(() => balances(there)).toEqual([["bob", "5"]]);
+  await expect.poll(() => there.locator("#ledger [data-state]").first().textContent()).toBe("from another ledger");
+});
+
 it("shows a transfer in every window of a browser", async () => {
   const ids = { ledger: randomUUID() };
   const mine = await visit({ ids });

@@ -25,6 +25,8 @@ const WAIT_MS = 60_000;
 /** Segments that are kept in memory after they were read: 4 are about 1 MB. */
 const MAX_CACHED = 4;
 
+const UTF8 = new TextEncoder();
+
 interface Parts {
   readonly storage: DurableObjectStorage;
   /** @throws Error if the stack has no bucket for the ledger's jurisdiction. */
@@ -39,7 +41,10 @@ export class Archive {
   readonly #parts: Parts;
   readonly #cached = new Map<number, readonly Transaction[]>();
   #newest: Segment | null | undefined;
+  #base: number | undefined;
   #notBefore = 0;
+  /** How often the ledger was deleted since this began. */
+  #generation = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -53,7 +58,9 @@ export class Archive {
 
   /** The number of the newest transaction that is no row any more. */
   get sealed(): number {
-    return this.newest?.last ?? readBase(this.#parts.storage.sql);
+    if (this.newest) return this.newest.last;
+    this.#base ??= readBase(this.#parts.storage.sql);
+    return this.#base;
   }
 
   /** When to seal (ms since the epoch), if the newest transaction is `last`; undefined if there is nothing to seal. */
@@ -64,6 +71,7 @@ export class Archive {
   /** Seals a segment of transactions before number `before`, unless too few are rows. False if there was none to seal. */
   async seal(last: number, before: number, now: number): Promise<boolean> {
     const { sealed } = this;
+    const generation = this.#generation;
     if (this.due(last, now) !== now || sealed + SEGMENT >= before) return false;
     const { storage, self } = this.#parts;
     const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
@@ -86,7 +94,7 @@ export class Archive {
       return false;
     }
     // The ledger may have been deleted meanwhile, or another alarm may have sealed the same.
-    if (newestSegment(storage.sql)?.number !== this.newest?.number || this.sealed !== sealed) return false;
+    if (this.#generation !== generation || this.sealed !== sealed) return false;
     storage.transactionSync(() => writeSegment(storage.sql, segment));
     this.#newest = segment;
     return true;
@@ -133,7 +141,9 @@ export class Archive {
 
   /** Forgets everything, after the rows were deleted. */
   forget(): void {
+    this.#generation++;
     this.#newest = undefined;
+    this.#base = undefined;
     this.#cached.clear();
   }
 
@@ -166,6 +176,5 @@ export class Archive {
 
 /** SHA-256 of a text, in hexadecimal digits. */
 export async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", UTF8.encode(text))).toHex();
 }

@@ -4,6 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { blobsOf } from "../objects/blobs.ts";
+import { within } from "../objects/deadline.ts";
 import { formatId, type Place, parseId, placeOfObject, stubAt } from "../objects/names.ts";
 import { sweepReplays } from "../objects/replays.ts";
 import { retry } from "../objects/retry.ts";
@@ -58,6 +59,8 @@ import {
 } from "./tables.ts";
 
 const NOTHING = { items: [], next: null };
+/** How long another ledger may take to answer. */
+const CALL_TIMEOUT_MS = 20_000;
 /** An alarm that failed comes again so much later. */
 const ALARM_RETRY_MS = 30_000;
 /** The most holds that one write lets expire. */
@@ -312,10 +315,14 @@ export class AccountDO extends DurableObject<Env> {
     return place;
   }
 
-  #call(peer: string, parcel: Parcel): Promise<readonly Taken[]> {
+  async #call(peer: string, parcel: Parcel): Promise<readonly Taken[]> {
     const parsed = parseId(stackOf(this.env).regions, peer);
     if ("fault" in parsed) throw new Error(`${peer}: ${parsed.fault}`);
-    return retry(async () => stubAt(this.env, ledger, parsed.place).receive(parcel));
+    // An answer that comes later is no harm: the next call gets the same.
+    return within(
+      CALL_TIMEOUT_MS,
+      retry(async () => stubAt(this.env, ledger, parsed.place).receive(parcel)),
+    );
   }
 
   #change<T extends object>(decide: (draft: Draft) => T): Promise<T> {
@@ -339,12 +346,11 @@ export class AccountDO extends DurableObject<Env> {
   async #work(): Promise<void> {
     const { sql } = this.ctx.storage;
     await this.#expire();
-    if (hasPeers(sql)) {
-      await this.#outbox.flush();
-      if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
-    }
-    await this.#seal();
     this.#wake.by(sweepReplays(sql, Date.now()));
+    await this.#seal();
+    if (!hasPeers(sql)) return;
+    await this.#outbox.flush();
+    if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
   }
 
   /** Gives back what was held and not posted in time. */

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
 import type { Policy } from "../objects/bucket.ts";
+import { within } from "../objects/deadline.ts";
 import { formatId, objectFor, type Place } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
@@ -56,24 +57,14 @@ export async function check(
   const { capacity, periodSeconds } = policy;
   try {
     // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
-    const verdict = await withDeadline(retry(() => objectFor(c, limit, at)[method]({ capacity, periodSeconds }, cost)));
+    const verdict = await within(
+      DEADLINE_MS,
+      retry(() => objectFor(c, limit, at)[method]({ capacity, periodSeconds }, cost)),
+    );
     denials.remember(name, cost, verdict, Date.now());
     return verdict;
   } catch (error) {
     console.warn(JSON.stringify({ requestId: c.get("requestId"), rateLimiter: "unavailable", error: String(error) }));
     return undefined;
-  }
-}
-
-async function withDeadline<T>(answer: Promise<T>): Promise<T> {
-  const late = new AbortController();
-  const deadline = scheduler.wait(DEADLINE_MS, { signal: late.signal }).then(() => {
-    throw new Error(`no answer in ${DEADLINE_MS} ms`);
-  });
-  try {
-    return await Promise.race([answer, deadline]);
-  } finally {
-    deadline.catch(() => undefined);
-    late.abort();
   }
 }

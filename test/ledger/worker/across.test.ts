@@ -199,6 +199,22 @@ describe("when something fails", () => {
     await inBalance();
   });
 
+  it("a ledger that never answers does not stop the ledger that waits for it", async () => {
+    const { here, send, state } = await two();
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const { setTimeout: wait } = globalThis;
+    // The patience of twenty seconds, in no time.
+    vi.spyOn(globalThis, "setTimeout").mockImplementation((act, ms) => wait(act, Math.min(ms ?? 0, 5)));
+    vi.spyOn(AccountDO.prototype, "receive").mockImplementation(() => new Promise(() => undefined));
+    await send(30);
+    await vi.waitFor(() => expect(logged.mock.calls.join("\n")).toContain("no answer within 20000 ms"));
+    expect(await state(2)).toMatchObject({ state: "pending" });
+    expect((await here.transfer("alice", "carol", 1)).status).toBe(200);
+    vi.restoreAllMocks();
+    await runDurableObjectAlarm(here.stub);
+    expect(await state(2)).toMatchObject({ state: "completed" });
+  });
+
   it("a ledger that does not answer is tried again by the alarm, ever more seldom", async () => {
     const { here, send, state } = await two();
     vi.spyOn(console, "error").mockImplementation(() => undefined);

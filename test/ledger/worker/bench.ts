@@ -86,3 +86,38 @@ const sendElsewhere = calls<Bindings>({
   },
   ours,
 });
+
+/** Transfers that are made at the same time to fill a ledger. */
+const AT_ONCE = 500;
+/** Audits whose median is told. */
+const AUDITS = 21;
+
+/** What a ledger answers once it has so many transactions. */
+export interface Audited {
+  readonly transactions: number;
+  readonly archived: number;
+  /** The median of an audit, in ms. */
+  readonly ms: number;
+  readonly ok: boolean;
+}
+
+/** Fills the ledger until it has `?transactions=`, waits until the old ones are in the archive, and audits it. */
+export async function visit(request: Request, env: Bindings): Promise<Response> {
+  const wanted = Number(new URL(request.url).searchParams.get("transactions"));
+  const stub = ledgerOf(env, "large");
+  if ((await stub.balance("a")) === 0) await stub.deposit("a", FUNDS);
+  for (let made = (await stub.audit()).transactions; made < wanted; made += AT_ONCE) {
+    const count = Math.min(AT_ONCE, wanted - made);
+    await Promise.all(Array.from({ length: count }, () => stub.transfer("a", "b", 1)));
+  }
+  while ((await stub.audit()).archived < wanted - 2_000) await scheduler.wait(10);
+  const times: number[] = [];
+  for (let turn = 0; turn < AUDITS; turn++) {
+    const start = Date.now();
+    await stub.audit();
+    times.push(Date.now() - start);
+  }
+  const { transactions, archived, ok } = await stub.audit();
+  const ms = times.toSorted((a, b) => a - b)[Math.floor(AUDITS / 2)] ?? 0;
+  return Response.json({ transactions, archived, ms, ok } satisfies Audited);
+}

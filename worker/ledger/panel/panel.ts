@@ -6,7 +6,7 @@ import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { listOf, numberOf, textOf } from "../../page/client/read.ts";
 import { admin } from "../../page/client/visitor.ts";
-import { type Entry, entryOf, LedgerView } from "./view.ts";
+import { type Entry, entryOf, LedgerView, stateOf } from "./view.ts";
 
 /** Sent from one window of this browser to the others after a transfer, so that they need not ask. */
 interface Moved {
@@ -14,9 +14,14 @@ interface Moved {
   entry: Entry;
 }
 
+/** How often to ask what became of a transfer to another ledger, and how far apart (ms). */
+const FOLLOWED = 20;
+const FOLLOW_MS = 250;
+
 export function start(): void {
   const panel = new Panel("ledger");
   const view = new LedgerView(panel.find("balances"), panel.find("entries"));
+  const head = panel.find("head");
   const transfer = panel.form("transfer");
   const deposit = panel.form("deposit");
   const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
@@ -52,10 +57,29 @@ export function start(): void {
     panel.note(said);
   };
 
+  /** Follows a transfer to another ledger until it has arrived or come back. */
+  const follow = async (id: string) => {
+    const asked = ledger;
+    for (let times = 0; times < FOLLOWED; times++) {
+      const answer = await call(at(`transfers/${id}`));
+      if (asked !== ledger || !answer.ok) return;
+      view.state(Number(id), stateOf(answer.body));
+      const state = textOf(answer.body, "state");
+      if (state === "completed") {
+        const ms = (numberOf(answer.body, "settledAt") ?? 0) - (numberOf(answer.body, "timestamp") ?? 0);
+        return panel.note(`It arrived in ${textOf(answer.body, "to")} after ${grouped(ms)} ms, exactly once.`);
+      }
+      // What came back is a transaction of its own.
+      if (state === "refused") return load();
+      await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+    }
+  };
+
   const move = async (amount: number) => {
     const [from, to] = [field(transfer, "from").value, field(transfer, "to").value];
     const answer = await call(at("transfer"), { json: { from, to, amount }, once: true });
     moved(answer, `Moved ${grouped(amount)} from ${from} to ${to}.`);
+    if (answer.ok && textOf(answer.body, "kind") === "send") void follow(textOf(answer.body, "id") ?? "");
   };
 
   onSubmit(transfer, () => move(field(transfer, "amount").valueAsNumber));
@@ -68,6 +92,11 @@ export function start(): void {
     const [fault] = listOf(answer.body, "faults");
     if (fault) return panel.alert(`The audit found: ${fault}`);
     const [transactions, accounts] = [numberOf(answer.body, "transactions"), numberOf(answer.body, "accounts")];
+    const archived = numberOf(answer.body, "archived") ?? 0;
+    head.textContent = archived
+      ? `${grouped(archived)} archived, head ${textOf(answer.body, "head")?.slice(0, 16)}…`
+      : "";
+    head.hidden = archived === 0;
     panel.note(`Audit: ${transactions} transactions over ${accounts} accounts add up.`);
   });
   onSubmit(deposit, async () => {
@@ -82,6 +111,7 @@ export function start(): void {
     panel.commands(
       curl(at("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
       curl(at("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
+      curl(at("transfer"), { json: { from, to: `other/${to}`, amount: 1 } }),
       curl(at("audit")),
     );
   };
@@ -94,6 +124,7 @@ export function start(): void {
   onName("ledger", (chosen) => {
     ledger = chosen;
     view.clear();
+    head.hidden = true;
     panel.note("");
     panel.link("Loading", false);
     commands();

@@ -10,6 +10,8 @@ export interface Entry {
   amount: number;
   /** Both accounts' balances after it. */
   balances: [account: string, balance: number][];
+  /** Of a transfer to another ledger: what became of it, in a word. */
+  state: string;
 }
 
 /** The account that deposits come from. */
@@ -82,11 +84,25 @@ export class LedgerView {
     return row;
   }
 
-  #list({ id, from, to, amount }: Entry): void {
-    const known = [...this.#entries.children].some((item) => item.getAttribute("data-id") === String(id));
-    if (known) return;
-    const text = `${from === OUTSIDE ? "deposit" : from} → ${to === OUTSIDE ? "withdrawal" : to}`;
-    const item = element("li", "", element("span", "", `${id}`), element("span", "", text), grouped(amount));
+  /** Shows what became of a transfer to another ledger. */
+  state(id: number, state: string): void {
+    const shown = this.#item(id)?.querySelector("[data-state]");
+    if (shown) shown.textContent = state;
+  }
+
+  #item(id: number): Element | undefined {
+    return [...this.#entries.children].find((item) => item.getAttribute("data-id") === String(id));
+  }
+
+  #list({ id, from, to, amount, state }: Entry): void {
+    if (this.#item(id)) {
+      this.state(id, state);
+      return;
+    }
+    const text = `${from.startsWith(OUTSIDE) ? "deposit" : from} → ${to.startsWith(OUTSIDE) ? "withdrawal" : to} `;
+    const status = element("small", "", state);
+    status.setAttribute("data-state", "");
+    const item = element("li", "", element("span", "", `${id}`), element("span", "", text, status), grouped(amount));
     item.setAttribute("data-id", String(id));
     this.#entries.prepend(item);
     while (this.#entries.childElementCount > this.maxEntries) this.#entries.lastElementChild?.remove();
@@ -103,6 +119,21 @@ export class LedgerView {
   }
 }
 
+/** What the visitor reads of a transfer's state. */
+const STATES: Readonly<Record<string, string>> = {
+  pending: "on its way",
+  completed: "arrived",
+  refused: "refused, and back",
+};
+
+/** The state of a transfer to another ledger, in a word; "" for other transactions. */
+export function stateOf(body: unknown): string {
+  const kind = textOf(body, "kind");
+  if (kind === "refund") return "came back";
+  if (kind === "receive") return "from another ledger";
+  return kind === "send" ? (STATES[textOf(body, "state") ?? ""] ?? "sent") : "";
+}
+
 /** Reads a transaction from the ledger's answer. */
 export function entryOf(body: unknown): Entry {
   return {
@@ -110,6 +141,7 @@ export function entryOf(body: unknown): Entry {
     from: textOf(body, "from") ?? "",
     to: textOf(body, "to") ?? "",
     amount: numberOf(body, "amount") ?? 0,
+    state: stateOf(body),
     balances: Object.entries(recordOf(body, "balances")).map(([account, balance]) => [account, Number(balance)]),
   };
 }
