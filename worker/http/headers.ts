@@ -4,15 +4,31 @@ import { stackOf } from "../stack.ts";
 import type { App } from "./context.ts";
 import { refusal } from "./problem.ts";
 
+const SAFE = { "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
+const UNCACHED = { ...SAFE, "Cache-Control": "no-store" };
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
+
+/**
+ * Adds headers to an answer that is made already, in place. Hono's `c.header` would copy the whole answer for each. An
+ * answer whose headers are fixed, such as one of `fetch`, is copied once. Call it only if the status is not 101.
+ */
+export function addHeaders(c: Context<App>, headers: Readonly<Record<string, string>>): void {
+  const names = Object.keys(headers);
+  const [first] = names;
+  if (first === undefined) return;
+  try {
+    c.res.headers.set(first, headers[first] ?? "");
+  } catch {
+    c.res = new Response(c.res.body, c.res);
+  }
+  for (const name of names) c.res.headers.set(name, headers[name] ?? "");
+}
 
 /** Adds the headers of every answer. The page adds its Content-Security-Policy and caching (page/routes.ts). */
 export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
   await next();
   if (c.res.status === 101) return; // the answer to an upgrade has no room for headers
-  c.header("X-Content-Type-Options", "nosniff");
-  c.header("Referrer-Policy", "no-referrer");
-  if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store");
+  addHeaders(c, c.res.headers.has("Cache-Control") ? SAFE : UNCACHED);
 };
 
 /** Whether pages of this origin may call: the Worker's own origin, and those of the stack's config. */
@@ -34,8 +50,8 @@ export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
   }
   await next();
   if (c.res.status === 101) return;
-  c.header("Vary", "Origin", { append: true });
-  if (allowed) for (const [name, value] of Object.entries(corsHeaders(origin))) c.header(name, value);
+  const vary = c.res.headers.get("Vary");
+  addHeaders(c, { Vary: vary === null ? "Origin" : `${vary}, Origin`, ...(allowed && corsHeaders(origin)) });
 };
 
 const corsHeaders = (origin: string) => ({
@@ -47,6 +63,7 @@ const corsHeaders = (origin: string) => ({
 
 /** Refuses (400) URLs with percent-encoding that is not UTF-8, because Hono would pass it on undecoded. */
 export const wellFormedUrl: MiddlewareHandler<App> = async (c, next) => {
+  if (!c.req.url.includes("%")) return next();
   const { pathname, search } = new URL(c.req.url);
   try {
     decodeURIComponent(pathname + search);

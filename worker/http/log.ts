@@ -5,13 +5,14 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { App } from "./context.ts";
+import { addHeaders } from "./headers.ts";
 
 export const requestLog: MiddlewareHandler<App> = async (c, next) => {
   const requestId = c.req.header("CF-Ray") ?? crypto.randomUUID();
   c.set("requestId", requestId);
   const start = performance.now();
   await next();
-  if (c.res.status !== 101) c.header("X-Request-Id", requestId);
+  if (c.res.status !== 101) addHeaders(c, { "X-Request-Id": requestId });
   const object = c.get("object");
   console.log(
     JSON.stringify({

@@ -144,8 +144,14 @@ function pathOfProto(value: unknown): string | undefined {
 
 async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Array> {
   const tooLarge = () => refusal("too-large", `The body has more than ${maxBytes} bytes, the most that is allowed`);
-  // The declared length only refuses early; the bytes that arrive are counted too.
-  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
+  const declared = Number(request.headers.get("Content-Length") ?? Number.NaN);
+  if (declared > maxBytes) throw tooLarge();
+  if (declared >= 0) {
+    // HTTP ends a body at its declared length. What arrives is counted too, in case something else made the request.
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    if (bytes.byteLength > maxBytes) throw tooLarge();
+    return bytes;
+  }
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {

@@ -4,6 +4,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { App } from "../http/context.ts";
+import { addHeaders } from "../http/headers.ts";
 import { documented } from "../http/openapi.ts";
 import { Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
@@ -34,7 +35,7 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
       await next();
       // The answer to a WebSocket upgrade takes no headers, and a route that asks about a bucket has set its own.
       if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
-      for (const [name, value] of Object.entries(limitHeaders(policy.name, policy, verdict))) c.header(name, value);
+      addHeaders(c, limitHeaders(policy.name, policy, verdict));
     },
     () => ({ responses: { 429: { description: "Too many requests; Retry-After says when to come back" } } }),
   );
