@@ -35,6 +35,7 @@ crons(settings, release, worker, preview);
 export const urls = addresses(settings, worker, preview.claims);
 export const digest = preview.served;
 export const share = preview.share;
+export const since = preview.share === 100 ? (preview.servedSince ?? new Date().toISOString()) : undefined;
 export const version = worker.version;
 export const migration = worker.migration;
 export const rollbackFloor = worker.rollbackFloor;

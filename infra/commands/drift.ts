@@ -55,7 +55,7 @@ const command = onStack(new Command("npm run drift --"))
 async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, findings: [], known });
+  const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
   if (preview.live.serving.length === 0) {
     return [
       {

@@ -12,11 +12,12 @@ import type { Preview } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
-import { decide, type Overrides, overrideRecord, RULES, type Rule, soakReason } from "../promote/decide.ts";
+import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
 import { rollOut } from "../rollout/run.ts";
 import { sourceEnvironment } from "../stack/account.ts";
@@ -88,7 +89,9 @@ async function promote(options: Options): Promise<void> {
   const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
   const settings = { ...target.settings, rollout: 100, rolloutTrial: false };
   const preview = await previewStack({ ...target, settings }, release, migrations, { dir });
-  const all = [...new Set([...reasons, ...preview.errors.map(describe)])];
+  // The soak time is asked above, where it may be overridden.
+  const errors = preview.errors.filter(({ code }) => code !== "soak_not_over");
+  const all = [...new Set([...reasons, ...errors.map(describe)])];
   if (all.length > 0) {
     throw new UserError([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
   }
@@ -101,7 +104,7 @@ async function promote(options: Options): Promise<void> {
   if (options.savePlan !== undefined) {
     const plan = planOf(from, preview);
     writeFileSync(options.savePlan, planFile(plan));
-    const waits = soakReason(found, target.settings.soakMinutes, Date.now());
+    const waits = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
     if (waits !== undefined) console.log(`soak: ${waits}`);
     console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${options.savePlan}.`);
     return;

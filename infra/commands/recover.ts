@@ -43,7 +43,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   const { settings, reads } = stack;
   const known = stateOf(stack, here);
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, findings: [], known });
+  const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
   console.log(`${inAccount(preview)}\n\n${report(preview)}`);
   refuseUnlessLost(name, preview);
 

@@ -4,6 +4,7 @@ import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
+import { servedSince } from "../release/served.ts";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -39,6 +40,8 @@ export interface LiveWorker extends Live {
   readonly id: string | undefined;
   /** The release that serves, by its digest; undefined: none of ours. */
   readonly digest: string | undefined;
+  /** Since when it has served that release to everybody without a break; undefined: it does not. */
+  readonly servedSince: string | undefined;
   /** Versions that serve, the newest deployment's. */
   readonly serving: readonly ServingVersion[];
   /** What served when only versions of ours did; as `serving` where something else has deployed nothing, or all. */
@@ -69,6 +72,7 @@ const Regions = v.object({
 const NOTHING: LiveWorker = {
   id: undefined,
   digest: undefined,
+  servedSince: undefined,
   classes: undefined,
   complete: true,
   step: undefined,
@@ -125,6 +129,9 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   return {
     id: worker.id,
     digest: recorded?.digest,
+    servedSince:
+      recorded &&
+      servedSince(deployments, new Map(known.map(({ versionId, digest }) => [versionId, digest])), recorded.digest),
     classes: namespaces ? classesIn(namespaces) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },

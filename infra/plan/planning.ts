@@ -23,11 +23,11 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
   const engine = pulumi.runtime.getEngine() !== undefined;
   // Without the engine, no provider checks the token.
   refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);
-  const findings = await promotionFindings(settings.promotesFrom, release);
+  const promotion = await promotionFindings(settings, release);
   const reads = providerReads(settings.accountId);
   const known = await engineState();
   const preview = await reading(settings.accountId, () =>
-    previewOf({ reads, settings, release, migrations, findings, known, secrets: secretsMark(settings) }),
+    previewOf({ reads, settings, release, migrations, promotion, known, secrets: secretsMark(settings) }),
   );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = engine ? engineColors : terminalColors(process.stdout);

@@ -67,6 +67,8 @@ export interface Preview {
   readonly served: string | undefined;
   /** Per cent of the traffic that it has then. */
   readonly share: number;
+  /** Since when it has had all of it; undefined: it gets it only now, or not. */
+  readonly servedSince: string | undefined;
   /** Whether the state has cron triggers, which may be none. */
   readonly hadCrons: boolean;
   readonly regions: readonly RegionChange[];
@@ -86,8 +88,8 @@ export interface PreviewArgs {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly migrations: readonly Migration[];
-  /** What was found before anything was read, such as what the promotion guard says. */
-  readonly findings: readonly Finding[];
+  /** What the guard of promotions has found; a release that serves here already is not promoted. */
+  readonly promotion: readonly Finding[];
   /** What the stack's state has; undefined where nobody can read it. */
   readonly known?: Known | undefined;
   /** The mark of the stack's secrets, which may still be made; undefined: they are not known here. */
@@ -96,7 +98,7 @@ export interface PreviewArgs {
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
-  const { reads, settings, release, migrations, findings, known } = args;
+  const { reads, settings, release, migrations, known } = args;
   const { stack, allowDestroy, allowRegionLoss, adopt, rollout, rolloutTrial, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
@@ -146,6 +148,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: planned.adopts });
   const left = storageLeft(settings, notDeclared(known, storage));
   const misbuilt = mismatch(settings, release, migrations);
+  const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
+  const findings = serves ? [] : args.promotion;
   const whose = [...identity.findings, ...claims.findings];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
   const all =
@@ -179,6 +183,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
         ];
   const isRefused = traffic.release === 0 && refusedIn(settings).includes(shortDigest(release.digest));
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
+  const share = shareOf(served, release.digest, traffic, versions);
   return {
     settings,
     release,
@@ -194,7 +199,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     schema,
     deploymentMessage: deploymentMessage(live, tag, asWanted, isRefused ? refusalNote(release.digest) : undefined),
     served,
-    share: shareOf(served, release.digest, traffic, versions),
+    share,
+    servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     regions,
     bindings:

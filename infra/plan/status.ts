@@ -3,12 +3,13 @@
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
+import { isOverridden } from "../promote/decide.ts";
 import { ApiError } from "../provider/api.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { notServed, servedOf } from "../release/served.ts";
+import { notServed, servedOf, soaking } from "../release/served.ts";
 import { sourceEnvironment } from "../stack/account.ts";
-import { releaseDir } from "../stack/config.ts";
+import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
@@ -41,8 +42,8 @@ export async function previewStack(
   options: StackOptions,
 ): Promise<Preview> {
   const { settings, reads, known } = stack;
-  const findings = await promotion(settings.promotesFrom, release, options);
-  return previewOf({ reads, settings, release, migrations, findings, known });
+  const promotion = await promotionOf(settings, release, options);
+  return previewOf({ reads, settings, release, migrations, promotion, known });
 }
 
 /** How a stack stands, as far as that can be told with the release of its settings. */
@@ -103,17 +104,19 @@ const unbuilt = (migrations: readonly Migration[]): Release => ({
   committed: null,
 });
 
-/** What stands against the release when the stack that it is promoted from does not serve it. */
-async function promotion(
-  from: string | undefined,
+/** What stands against the release when the stack that it is promoted from does not serve it, or not for long enough. */
+async function promotionOf(
+  { promotesFrom: from, soakMinutes, promotionOverride }: PublicSettings,
   release: Release,
   options: StackOptions,
 ): Promise<readonly Finding[]> {
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, { ...options, env: sourceEnvironment(options.env ?? process.env) });
-    const { serving } = await readWorker(reads, settings.workerName);
-    return notServed(from, release, servedOf(serving, release.digest));
+    const { serving, servedSince: since } = await readWorker(reads, settings.workerName);
+    const findings = notServed(from, release, servedOf(serving, release.digest));
+    if (findings.length > 0 || isOverridden(promotionOverride, release.digest, "soak")) return findings;
+    return soaking(release, { stack: from, since, soakMinutes, now: Date.now() });
   } catch (error) {
     if (!(error instanceof StackUnavailable || error instanceof ApiError)) throw error;
     return [

@@ -1,7 +1,7 @@
 /** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
-import { notServed, servedOf } from "../release/served.ts";
+import { notServed, servedOf, soakReason } from "../release/served.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;
@@ -37,7 +37,7 @@ export function decide(
   if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
   const broken: readonly (readonly [Rule, string | undefined])[] = [
     ["smoke", smokeReason(source)],
-    ["soak", soakReason(source, soakMinutes, now)],
+    ["soak", soakReason({ ...source, soakMinutes, now })],
   ];
   const decision = { reasons: [] as string[], overridden: [] as string[] };
   for (const [rule, reason] of broken) {
@@ -54,39 +54,6 @@ function smokeReason({ stack, failed }: Source): string | undefined {
   return failed.length === 0 ? undefined : `the smoke test of ${stack} failed: ${failed.join(", ")}.`;
 }
 
-/** Why the soak time keeps a release back; undefined: it does not. */
-export function soakReason({ stack, since }: Source, soakMinutes: number, now: number): string | undefined {
-  if (soakMinutes === 0) return undefined;
-  const from = Date.parse(since ?? "");
-  if (Number.isNaN(from)) return `since when ${stack} has served this release is not known.`;
-  const left = from + soakMinutes * 60_000 - now;
-  if (left <= 0) return undefined;
-  const end = new Date(now + left).toISOString();
-  return `${stack} has served it since ${since}, and soakMinutes is ${soakMinutes}: it may go in ${Math.ceil(left / 60_000)} min, at ${end}.`;
-}
-
-interface Deployed {
-  readonly createdOn?: string | undefined;
-  readonly versions: readonly { readonly versionId: string; readonly percentage: number }[];
-}
-
-/**
- * Since when every version in the deployments was one of this release, from the newest deployment (which comes first)
- * backwards. An `up` that changes only settings makes a new deployment, and does not begin the soak anew.
- */
-export function servedSince(
-  deployments: readonly Deployed[],
-  digests: ReadonlyMap<string, string | undefined>,
-  digest: string,
-): string | undefined {
-  let since: string | undefined;
-  for (const { createdOn, versions } of deployments) {
-    if (versions.length === 0 || versions.some(({ versionId }) => digests.get(versionId) !== digest)) break;
-    since = createdOn;
-  }
-  return since;
-}
-
 /** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */
 export const overrideRecord = ({ digest }: Pick<Manifest, "digest">, overridden: readonly string[]): string =>
   `${shortDigest(digest)} ${overridden.join("; ")}`;
@@ -96,3 +63,10 @@ export function overrideNote(record: string | undefined, digest: string): string
   const begin = `${shortDigest(digest)} `;
   return record?.startsWith(begin) ? `; promoted over ${record.slice(begin.length)}` : "";
 }
+
+/** Whether such a record is about this release, and overrides the rule. */
+export const isOverridden = (record: string | undefined, digest: string, rule: Rule): boolean =>
+  overrideNote(record, digest)
+    .replace("; promoted over ", "")
+    .split("; ")
+    .some((part) => part.startsWith(`${rule}: `));

@@ -3,7 +3,7 @@ import { readWorker } from "../plan/live.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
 import type { OpenStack } from "../stack/open.ts";
-import { type Source, servedSince } from "./decide.ts";
+import type { Source } from "./decide.ts";
 
 export interface Ways {
   /** Where the stack answers; undefined: that is not known, and there is no smoke test. */
@@ -18,9 +18,7 @@ export async function gather(
   { url, adminToken, say }: Ways,
 ): Promise<Source> {
   const live = await readWorker(reads, settings.workerName);
-  const digests = new Map(live.versions.map(({ versionId, digest }) => [versionId, digest]));
-  const deployments = live.deployment === undefined ? [] : await reads.deployments(settings.workerName);
-  const since = servedSince(deployments, digests, release.digest);
+  const since = live.digest === release.digest ? live.servedSince : undefined;
   // A release that it does not serve needs no smoke test: it is refused already.
   const failed = since === undefined || url === undefined ? undefined : await failures(url, release, adminToken, say);
   return { stack: name, serving: live.serving, since, failed };

@@ -33,10 +33,19 @@ export function classChanges(before: readonly Migration[], after: readonly Migra
   };
 }
 
-/** What the objects of a class meet when the release wakes them. */
-export function tableChanges(before: Schemas | undefined, after: Schemas | undefined): readonly string[] {
-  return Object.entries(after ?? {}).flatMap(([className, { steps, needs }]) => {
-    const was = before?.[className]?.steps ?? [];
+/** A release's schemas, and its history. */
+interface WithTables {
+  readonly migrations: readonly Migration[];
+  readonly schemas: Schemas | undefined;
+}
+
+/** What the objects of a class meet when the release wakes them. A class that is new has no objects yet. */
+export function tableChanges(before: WithTables, after: WithTables): readonly string[] {
+  const way = moves(replay(before.migrations), after.migrations.slice(before.migrations.length));
+  const names = new Map(way.moves.flatMap((move) => (move.kind === "rename" ? [[move.className, move.from]] : [])));
+  return Object.entries(after.schemas ?? {}).flatMap(([className, { steps, needs }]) => {
+    const was = before.schemas?.[names.get(className) ?? className]?.steps;
+    if (was === undefined) return [];
     const at = was.findIndex((hash, i) => hash !== steps[i]);
     if (at >= 0) return [`! ${className}: step ${at + 1} of its tables is not the one that the base has`];
     const added = steps.length - was.length;

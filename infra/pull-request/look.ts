@@ -64,12 +64,14 @@ export async function look({ sides, base, release, dir, objects, onProgress }: L
     ...common,
     before: sizes(before.release),
     ...classChanges(before.migrations, after.migrations),
-    tables: [...tableChanges(before.release.schemas, after.release.schemas)],
+    tables: [...tableChanges(tablesOf(before), tablesOf(after))],
     rows: was ? rowChanges(was, is) : [],
     ...(was && { operations: rowsOf(is).size }),
     rehearsal: await rehearsed(before, after, { dir, objects, onProgress }),
   };
 }
+
+const tablesOf = ({ migrations, release }: Side) => ({ migrations, schemas: release.schemas });
 
 function sizes(release: Release): SideFacts {
   const modules = release.modules.map(({ name }) => readFileSync(join(release.dir, name)));

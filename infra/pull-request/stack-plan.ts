@@ -18,7 +18,7 @@ export async function planOf(stack: string, release: Release, dir: string): Prom
   if (open instanceof StackUnavailable) return unknown(open.message);
   const { settings, reads, known } = open;
   try {
-    const preview = await previewOf({ reads, settings, release, migrations, findings: [], known });
+    const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
     const { errors, warnings } = preview;
     const lines = [report(preview), ...[...warnings, ...errors].map(describe)];
     return { stack, outcome: errors.length > 0 ? "refused" : "planned", text: lines.join("\n") };

@@ -126,7 +126,13 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const plan: string[] = [];
   const began = performance.now();
   const deployed = deploy(to, plan);
-  const [asked, { steps }] = await Promise.all([ask(new Client(base), to.release.digest, deployed), deployed]);
+  const [asked, { steps }] = await Promise.all([ask(new Client(base), to.release.digest, deployed), deployed]).catch(
+    async (error: unknown) => {
+      // A refusal. Who is connected would keep the account from closing.
+      for (const letGo of sockets.values()) await letGo(true);
+      throw error;
+    },
+  );
   const deployMs = Math.round(performance.now() - began);
 
   onProgress("reading it back");

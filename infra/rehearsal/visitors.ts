@@ -14,12 +14,16 @@ export interface Asked {
 /** Between two questions; the figures are no finer than this. */
 const ASK_EVERY_MS = 10;
 
-/** Asks `/health` until `done`, and then until the release `digest` answers or a question takes too long. */
+/**
+ * Asks `/health` until `done`, and then until the release `digest` answers or a question takes too long. Where `done`
+ * fails, so does this.
+ */
 export async function ask(client: Client, digest: string, done: Promise<unknown>): Promise<Asked> {
   let over = false;
-  const end = done.finally(() => {
+  const stop = () => {
     over = true;
-  });
+  };
+  done.then(stop, stop);
   let requests = 0;
   let failed = 0;
   let lastOld = performance.now();
@@ -32,7 +36,7 @@ export async function ask(client: Client, digest: string, done: Promise<unknown>
     else firstNew ??= performance.now();
     await pause(ASK_EVERY_MS);
   }
-  await end;
+  await done;
   if (firstNew === undefined && (await servedBy(client)) === digest) firstNew = performance.now();
   return { requests, failed, firstAnswerMs: firstNew && Math.round(firstNew - lastOld) };
 }

@@ -2,14 +2,26 @@
 import type { Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { isOverridden } from "../promote/decide.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import type { Release } from "./read.ts";
-import { notServed } from "./served.ts";
+import { notServed, soaking } from "./served.ts";
+
+type Promotion = Pick<PublicSettings, "promotesFrom" | "soakMinutes" | "promotionOverride">;
 
 /** What the program exports of what a stack serves (infra/index.ts). */
-const Exported = v.object({ outputs: v.object({ digest: v.optional(v.string()), share: v.optional(v.number()) }) });
+const Exported = v.object({
+  outputs: v.object({ digest: v.optional(v.string()), share: v.optional(v.number()), since: v.optional(v.string()) }),
+});
 
-/** What stands against `release` when `stack` (of the same project and organization) does not serve it. */
-export async function promotionFindings(stack: string | undefined, release: Release): Promise<readonly Finding[]> {
+/**
+ * What stands against `release` when the stack of `promotesFrom` (of the same project and organization) does not serve
+ * it, or has not for `soakMinutes`.
+ */
+export async function promotionFindings(
+  { promotesFrom: stack, soakMinutes, promotionOverride }: Promotion,
+  release: Release,
+): Promise<readonly Finding[]> {
   if (stack === undefined) return [];
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
   let answer: unknown;
@@ -20,8 +32,10 @@ export async function promotionFindings(stack: string | undefined, release: Rele
     return [notReadable(stack, name, error)];
   }
   const exported = v.safeParse(Exported, answer);
-  const { digest, share } = exported.success ? exported.output.outputs : {};
-  return notServed(stack, release, digest === undefined ? undefined : { digest, share });
+  const { digest, share, since } = exported.success ? exported.output.outputs : {};
+  const findings = notServed(stack, release, digest === undefined ? undefined : { digest, share });
+  if (findings.length > 0 || isOverridden(promotionOverride, release.digest, "soak")) return findings;
+  return soaking(release, { stack, since, soakMinutes, now: Date.now() });
 }
 
 function notReadable(stack: string, name: string, error: unknown): Finding {

@@ -123,6 +123,8 @@ describe("promotion on the real engine", () => {
     expect(await refused(production)).toMatch(/\[promoted_in_part\] .*staging gives it 10 % of its traffic/);
     staging.set({ rollout: 100 });
     expect((await staging.stack.up()).outputs).toMatchObject({ digest: next.digest, share: 100 });
+    expect(await refused(production)).toMatch(/\[soak_not_over\].*staging has served it since .*soakMinutes is 30/);
+    production.set({ soakMinutes: 0 });
     const up = await production.stack.up();
     expect(up.ok, up.text).toBe(true);
   });

@@ -25,6 +25,13 @@ it("a release is refused with every reason, overridden by name, recorded, and ro
   expect(early.code).toBe(1);
   expect(await two.health("production")).toBe(404);
 
+  const up = await two.run("npm run -s up -- --stack production --yes --skip-preview", {
+    ADMIN_TOKEN: ADMIN_TOKENS.production,
+  });
+  expect(up.text).toContain("soak_not_over");
+  expect(up.code).not.toBe(0);
+  expect(await two.health("production")).toBe(404);
+
   const first = await promote('--override soak="the first release"');
   expect(first.text).toContain("overridden: soak: the first release");
   expect(first.code, first.text).toBe(0);
@@ -56,4 +63,16 @@ it("the next release goes through the steps, and only once staging serves it", a
 it("a release whose digest was changed after the build is refused", async () => {
   two.copy.write("dist/release/index.js", `${two.copy.read("dist/release/index.js")}\n// more`);
   expect(await promote()).toMatchObject({ code: 1, text: expect.stringContaining("is not whole") });
+});
+
+it("a plan reads the stack before with that one's own token, and says where it has none", async () => {
+  await two.done("npm run -s build");
+  const token = two.copy.read("Pulumi.staging.yaml").match(/cloudflare:apiToken: (\S+)/)?.[1] ?? "";
+  two.copy.replace("Pulumi.staging.yaml", `  cloudflare:apiToken: ${token}\n`, "");
+  two.copy.replace("worker/http/health.ts", "({ next: true })", '({ next: "again" })');
+  await two.done("npm run -s build");
+  const plan = (env: Readonly<Record<string, string>>) =>
+    two.run("npm run -s migrations -- plan --stack production", env);
+  expect((await plan({})).text).toMatch(/promotion_unchecked.*FROM_CLOUDFLARE_API_TOKEN/);
+  expect((await plan({ FROM_CLOUDFLARE_API_TOKEN: token })).text).toMatch(/not_promoted.*staging serves [0-9a-f]{12}/);
 });

@@ -48,6 +48,7 @@ const versions = [version(5, "new", "b"), version(4, "old", "a")];
 const live: Preview["live"] = {
   id: "w",
   digest: "a".repeat(64),
+  servedSince: undefined,
   classes: new Map(),
   complete: true,
   step: undefined,
@@ -101,6 +102,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   renewedBecause: undefined,
   deploymentMessage: "durable-stack",
   share: 100,
+  servedSince: undefined,
   source: { commit: undefined, committed: undefined },
   served: "b".repeat(64),
   uploads: true,

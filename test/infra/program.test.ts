@@ -336,4 +336,31 @@ describe("promotion", () => {
     );
     await expect(run({ promotesFrom: "staging" }, {})).rejects.toThrow(/staging serves no release/);
   });
+
+  it("is not asked of a release that all callers get already", async () => {
+    const elsewhere = { stack: { digest: "f".repeat(64) } };
+    const old = [{ versionId: "old-version", percentage: 100, tag: "old-tag" }];
+    const recorded = (digest: string) =>
+      JSON.stringify({ digest, migration: migrations.at(-1)?.name, history: hashes(migrations).at(-1) });
+    const settings = { promotesFrom: "staging", soakMinutes: 30 };
+    const same = { ...serving(old, { release: recorded(release.digest) }), ...elsewhere };
+    await expect(run(settings, same)).resolves.toBeDefined();
+    const another = { ...serving(old, { release: recorded("e".repeat(64)) }), ...elsewhere };
+    await expect(run(settings, another)).rejects.toThrow(/not_promoted/);
+  });
+
+  it("waits for the soak time too, unless it is overridden for this release", async () => {
+    const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+    const served = (since?: string) => ({ stack: { digest: release.digest, share: 100, since } });
+    const settings = { promotesFrom: "staging", soakMinutes: 30 };
+    await expect(run(settings, served(ago(31)))).resolves.toBeDefined();
+    await expect(run(settings, served(ago(10)))).rejects.toThrow(
+      /soak_not_over.*it may go in 20 min.*--override soak=/,
+    );
+    await expect(run(settings, served())).rejects.toThrow(/soak_not_over.*update staging once more/);
+    const promotionOverride = `${release.digest.slice(0, 12)} soak: a hotfix`;
+    await expect(run({ ...settings, promotionOverride }, served(ago(10)))).resolves.toBeDefined();
+    const another = `${"0".repeat(12)} soak: a hotfix`;
+    await expect(run({ ...settings, promotionOverride: another }, served(ago(10)))).rejects.toThrow(/soak_not_over/);
+  });
 });

@@ -2,13 +2,14 @@
 import { describe, expect, it } from "vitest";
 import {
   decide,
+  isOverridden,
   type Overrides,
   overrideNote,
   overrideRecord,
   type Rule,
   type Source,
-  servedSince,
 } from "../../infra/promote/decide.ts";
+import { servedSince } from "../../infra/release/served.ts";
 
 const release = { digest: "a".repeat(64) };
 const other = "b".repeat(64);
@@ -116,5 +117,13 @@ describe("the record of an override", () => {
     expect(overrideNote(record, release.digest)).toBe("; promoted over soak: hotfix 123");
     expect(overrideNote(record, other)).toBe("");
     expect(overrideNote(undefined, release.digest)).toBe("");
+  });
+  it("overrides for one release the rules that it names", () => {
+    const record = overrideRecord(release, ["soak: hotfix 123"]);
+    expect(isOverridden(record, release.digest, "soak")).toBe(true);
+    expect(isOverridden(record, release.digest, "smoke")).toBe(false);
+    expect(isOverridden(record, other, "soak")).toBe(false);
+    expect(isOverridden(undefined, release.digest, "soak")).toBe(false);
+    expect(isOverridden(overrideRecord(release, ["smoke: a soak: b", "soak: c"]), release.digest, "soak")).toBe(true);
   });
 });

@@ -1,10 +1,12 @@
 /** What a pull request is told, and what of strangers' text and files may reach it. */
 
+import type { Migration } from "@durable-stack/class-lifecycle";
 import fc from "fast-check";
 import { zipSync } from "fflate";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import type { Schemas } from "../../contract/release.ts";
 import { ARTIFACT_LIMIT, readArtifact } from "../../infra/pull-request/artifact.ts";
 import { classChanges, rowChanges, tableChanges } from "../../infra/pull-request/changes.ts";
 import {
@@ -360,11 +362,18 @@ describe("what changes", () => {
   });
 
   it("of the tables says where there is no way back", () => {
-    const one = { A: { steps: ["1"], needs: 0 } };
-    expect(tableChanges(one, { A: { steps: ["1", "2"], needs: 0 } })).toEqual(["+ A: 1 step more of its tables"]);
-    expect(tableChanges(one, { A: { steps: ["1", "2"], needs: 2 } })).toEqual([expect.stringContaining("no way back")]);
-    expect(tableChanges(one, { A: { steps: ["9"], needs: 0 } })).toEqual([expect.stringMatching(/^! A: step 1/)]);
-    expect(tableChanges(one, one)).toEqual([]);
+    const of = (steps: readonly string[], needs = 0, className = "A") => ({
+      [className]: { steps: [...steps], needs },
+    });
+    const told = (after: Schemas, migrations: readonly Migration[] = [first]) =>
+      tableChanges({ migrations: [first], schemas: of(["1"]) }, { migrations, schemas: after });
+    expect(told(of(["1", "2"]))).toEqual(["+ A: 1 step more of its tables"]);
+    expect(told(of(["1", "2"], 2))).toEqual([expect.stringContaining("no way back")]);
+    expect(told(of(["9"]))).toEqual([expect.stringMatching(/^! A: step 1/)]);
+    expect(told(of(["1"]))).toEqual([]);
+    // A is called B then, and C is new.
+    expect(told({ ...of(["1"], 0, "B"), ...of(["1", "2"], 0, "C") }, [first, second])).toEqual([]);
+    expect(told(of(["1", "2"], 0, "B"), [first, second])).toEqual(["+ B: 1 step more of its tables"]);
   });
 
   it("of the rows is each operation that writes more or fewer, that comes or goes", () => {

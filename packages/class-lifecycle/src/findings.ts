@@ -58,6 +58,7 @@ export type Code =
   | "schema_raises_floor"
   | "not_promoted"
   | "promoted_in_part"
+  | "soak_not_over"
   | "promotion_stack_missing"
   | "promotion_stack_unreadable"
   | "promotion_unchecked"
