@@ -16,7 +16,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import { Account, ASSETS_FOLDER, DATA_FOLDER } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
-import { api } from "./api/app.ts";
+import { type Answer, api } from "./api/app.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
 import { CannotStart } from "./errors.ts";
@@ -27,6 +27,7 @@ import type { Plan } from "./options.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
+export type { Answer } from "./api/app.ts";
 export type { Call } from "./calls.ts";
 export { CannotStart } from "./errors.ts";
 export { type Fault, parseFault } from "./faults.ts";
@@ -51,6 +52,8 @@ export interface StartOptions {
   readonly faults?: readonly Fault[];
   /** Gets every call of the REST API once it is answered. */
   readonly onCall?: (call: Call) => void;
+  /** Gets every answer of the REST API with its body, for tests of its shape. */
+  readonly onAnswer?: (answer: Answer) => void;
   /** Gets every line that Workers log. By default the account prints it. */
   readonly onLog?: (line: string) => void;
   /** Called before and after every write to disk, for tests that kill the process there. */
@@ -104,7 +107,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
     const context = { account, addressOf, invocations, calls: new Calls(options.onCall) };
-    const rest = restServer(api(context, new Faults(options.faults)), view(context), account);
+    const rest = restServer(api(context, new Faults(options.faults), options.onAnswer), view(context), account);
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;

@@ -6,6 +6,7 @@ import path from "node:path";
 import Cloudflare, { APIError } from "cloudflare";
 import { onTestFinished } from "vitest";
 import { type RunningAccount, type StartOptions, startAccount } from "../src/index.ts";
+import { mistakesOf } from "./shapes/answers.ts";
 
 /** A directory that is deleted after the test. */
 export function temporaryDirectory(): string {
@@ -14,12 +15,30 @@ export function temporaryDirectory(): string {
   return dir;
 }
 
-/** A new account, which is closed after the test. */
+/** A new account, which is closed after the test. An answer without Cloudflare's shape fails the test. */
 export async function account(options: Partial<StartOptions> = {}): Promise<TestAccount> {
-  const running = await startAccount({ dir: options.dir ?? temporaryDirectory(), port: 0, apiPort: 0, ...options });
+  const running = await startChecked({ dir: options.dir ?? temporaryDirectory(), port: 0, apiPort: 0, ...options });
   const test = new TestAccount(running);
   onTestFinished(() => test.close());
   return test;
+}
+
+/** Starts an account. Its `close` throws if an answer did not have the shape of Cloudflare's SDK. */
+export async function startChecked(options: StartOptions): Promise<RunningAccount> {
+  const mistakes = new Set<string>();
+  const running = await startAccount({
+    ...options,
+    onAnswer: (answer) => {
+      for (const mistake of mistakesOf(answer)) mistakes.add(mistake);
+    },
+  });
+  return {
+    ...running,
+    close: async () => {
+      await running.close();
+      if (mistakes.size > 0) throw new Error(`Answers without Cloudflare's shape:\n${[...mistakes].join("\n")}`);
+    },
+  };
 }
 
 /** A class of a test's Worker: counts its calls, and says which code ran. */

@@ -4,6 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
+import { matchedRoutes } from "hono/route";
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
@@ -43,7 +44,7 @@ import { zones } from "./zones.ts";
 const INTERNAL_ERROR = 10013;
 
 /** Everything under `/client/v4`. */
-export function api(context: Api, faults: Faults): Hono {
+export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) => void): Hono {
   const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error);
@@ -62,6 +63,7 @@ export function api(context: Api, faults: Faults): Hono {
   const family = "/accounts/:account";
   const uploads = `${family}/workers/assets/upload`;
   app.use(recorded(context.calls), loopbackOnly);
+  if (onAnswer !== undefined) app.use(observed(onAnswer));
   // Before the check of the account's token, because this call has a token of its own.
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
@@ -113,6 +115,29 @@ const recorded = (calls: Calls) =>
       path: pathname.replace(/^\/client\/v4/, ""),
       status: c.res.status,
       milliseconds: Math.round(performance.now() - started),
+    });
+  });
+
+/** An answer of the REST API, for tests that hold it to Cloudflare's types. */
+export interface Answer {
+  readonly method: string;
+  /** The route's pattern below `/client/v4`, as `/zones/:zone`; undefined if the call was answered in front of it. */
+  readonly route: string | undefined;
+  readonly status: number;
+  /** The body's text if it is JSON. */
+  readonly json: string | undefined;
+}
+
+const observed = (onAnswer: (answer: Answer) => void) =>
+  createMiddleware(async (c, next) => {
+    await next();
+    // After the call, Hono's route is the last one that ran: the handler, or a guard that answered.
+    const last = matchedRoutes(c)[c.req.routeIndex];
+    onAnswer({
+      method: c.req.method,
+      route: last?.method === c.req.method ? last.path.replace(/^\/client\/v4/, "") : undefined,
+      status: c.res.status,
+      json: c.res.headers.get("content-type")?.startsWith("application/json") ? await c.res.clone().text() : undefined,
     });
   });
 

@@ -1,0 +1,86 @@
+/** Holds the account's answers to the types of Cloudflare's official SDK. */
+import type { Answer } from "../../src/index.ts";
+import { type Breach, breaches } from "./check.ts";
+import { EXCEPTIONS } from "./exceptions.ts";
+import { ROUTES } from "./routes.ts";
+import { type Schema, type Schemas, schemasOf } from "./schemas.ts";
+
+/** What every answer has around its result, and what pages have beside it: "Make API calls" in Cloudflare's docs. */
+const NOTES: Schema = {
+  type: "array",
+  items: {
+    type: "object",
+    properties: { code: { type: "number" }, message: { type: "string" } },
+    required: ["code", "message"],
+  },
+};
+const SUCCESS: Schema = {
+  type: "object",
+  properties: { success: { const: true }, errors: NOTES, messages: NOTES },
+  required: ["success", "errors", "messages"],
+};
+const FAILURE: Schema = {
+  type: "object",
+  properties: { success: { const: false }, errors: NOTES, messages: NOTES, result: { type: "null" } },
+  required: ["success", "errors", "messages", "result"],
+  additionalProperties: false,
+};
+
+let made: Schemas | undefined;
+const schemas = (): Schemas => {
+  made ??= schemasOf([...new Set(Object.values(ROUTES).filter((line) => typeof line === "string"))].sort());
+  return made;
+};
+
+/** What is wrong with an answer, a sentence for each field: the route, the field, the rule. */
+export function mistakesOf(answer: Answer): string[] {
+  const { method, route } = answer;
+  // A guard answered, or there is no such route.
+  if (route === undefined) return breachesOf(answer, undefined).map(told(`${method} of no route`));
+  const name = `${method} ${route}`;
+  const line = ROUTES[name];
+  if (line === undefined) return [`${name}: test/shapes/routes.ts has no line for this route.`];
+  const sdk = typeof line === "string" ? line : undefined;
+  return breachesOf(answer, sdk)
+    .filter((breach) => !excepted(name, breach))
+    .map(told(sdk === undefined ? name : `${name} (${sdk})`));
+}
+
+const told =
+  (name: string) =>
+  ({ field, why }: Breach) =>
+    `${name}: ${field} ${why}.`;
+
+function breachesOf({ route, status, json }: Answer, method: string | undefined): readonly Breach[] {
+  const { methods, $defs } = schemas();
+  const schema = method === undefined ? undefined : methods[method];
+  if (route === "/graphql" || (schema === null && status < 400)) return [];
+  // A connection that a fault has cut has no answer.
+  if (json === undefined)
+    return schema === undefined ? [] : [{ field: "the body", rule: "wrong", why: "must be JSON" }];
+  const body: unknown = JSON.parse(json);
+  const envelope = breaches(body, status < 400 ? SUCCESS : FAILURE, $defs);
+  if (schema == null || status >= 400 || envelope.length > 0) return envelope;
+  return breaches(withoutEnvelope(body, declared(schema, $defs)), schema, $defs);
+}
+
+const declared = ({ properties, $ref }: Schema, $defs: Schemas["$defs"]): Schema["properties"] =>
+  properties ?? $defs[$ref?.slice("#/$defs/".length) ?? ""]?.properties;
+
+/** The members of an answer that its own type is about. Where that has no result, Cloudflare sends none, or null. */
+function withoutEnvelope(body: unknown, own: Schema["properties"] = {}): unknown {
+  return Object.fromEntries(
+    Object.entries(body ?? {}).filter(
+      ([name, value]) =>
+        name in own || !(["success", "errors", "messages"].includes(name) || (name === "result" && value === null)),
+    ),
+  );
+}
+
+const excepted = (route: string, { field, rule }: Breach) =>
+  EXCEPTIONS.some(
+    (exception) =>
+      exception.rule === rule &&
+      exception.routes.test(route) &&
+      exception.fields.includes(field.replaceAll(/\[\d+\]/g, "[]")),
+  );
