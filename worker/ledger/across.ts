@@ -3,10 +3,11 @@
  * (`send`), and tells it until that has answered. The other one takes each number once, in order, and books it from its
  * account of the first (`receive`), or refuses it. What was refused goes back to its payer (`refund`).
  */
+
+import type { Currency } from "./book.ts";
 import { faultOf, type Notes, noted, type Outcome, pay } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import { type Fault, peerAccount, type Transaction } from "./rules.ts";
-import type { Currency } from "./tables.ts";
 
 /** A transfer on its way. */
 export interface Send {

@@ -44,6 +44,12 @@ export const Balance = v.object({
   /** How far below zero the balance may be. */
   overdraft: v.optional(v.number()),
 });
+/** What a ledger is kept in; without a currency until one is set. */
+export const Book = v.object({
+  ledger: v.string(),
+  currency: v.optional(v.string()),
+  minorUnits: v.optional(v.number()),
+});
 export const AuditAnswer = v.object({
   ok: v.boolean(),
   /** Whether every account was looked at. */

@@ -4,17 +4,10 @@
  * and writes the same. What is read back must have the hash that was kept.
  */
 import { notRead } from "../objects/retry.ts";
+import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
 import { entryIn, GENESIS, headerLine, linesOf } from "./chain.ts";
 import type { Transaction } from "./rules.ts";
-import {
-  newestSegment,
-  readBase,
-  readTransaction,
-  type Segment,
-  segmentWith,
-  transactionsAfter,
-  writeSegment,
-} from "./tables.ts";
+import { readTransaction, transactionsAfter } from "./transactions.ts";
 
 /** Transactions of a segment. */
 export const SEGMENT = 1_000;

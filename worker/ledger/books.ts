@@ -1,7 +1,9 @@
 /** The stored ledger. Accounts in use are also kept in memory, so that a payment need not read them again. */
 import type { Schema } from "../objects/schema.ts";
+import { readAccount } from "./accounts.ts";
+import { readBase } from "./book.ts";
 import { type Account, NEW_ACCOUNT } from "./rules.ts";
-import { newestTransaction, readAccount, readBase } from "./tables.ts";
+import { newestTransaction } from "./transactions.ts";
 
 /** The most accounts in memory. */
 const MAX_REMEMBERED = 1_000;

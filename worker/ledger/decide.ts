@@ -1,7 +1,8 @@
 /** What a caller may ask of a ledger, decided on a draft. Whatever is refused changes nothing. */
+
+import type { Currency } from "./book.ts";
 import type { Draft } from "./draft.ts";
 import { type Account, type Fault, faultOfPayment, HELD, type Payment, type Transaction } from "./rules.ts";
-import type { Currency } from "./tables.ts";
 
 /** The outcome of a change. */
 export type Outcome =

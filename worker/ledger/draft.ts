@@ -3,28 +3,26 @@
  * before it. All of a draft is written in one transaction, or nothing.
  */
 import { findReplay, keepReplay } from "../objects/replays.ts";
+import { writeAccount } from "./accounts.ts";
+import { type Currency, readCurrency, writeCurrency } from "./book.ts";
 import type { Books } from "./books.ts";
-import { type Account, type Fault, type Payment, type Transaction, transactionOf } from "./rules.ts";
 import {
-  type Currency,
   findHold,
   findReference,
   findRefusal,
   findSettled,
   type Hold,
   hasRefusalsBefore,
-  readCurrency,
   removeHold,
   removeRefusals,
-  writeAccount,
   writeAnswer,
-  writeCurrency,
   writeHold,
   writeReference,
   writeRefusal,
   writeSettled,
-  writeTransaction,
-} from "./tables.ts";
+} from "./marks.ts";
+import { type Account, type Fault, type Payment, type Transaction, transactionOf } from "./rules.ts";
+import { writeTransaction } from "./transactions.ts";
 
 /** An answer, new or repeated for its idempotency key; or the key came before with another payload. */
 export type Once<T> = { readonly outcome: T; readonly replayed: boolean } | { readonly keyConflict: true };

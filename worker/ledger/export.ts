@@ -2,9 +2,12 @@
  * A ledger, part by part, as NDJSON: the archive's segments as they are, the rows as lines that follow them, and at the
  * end the accounts. `npm run ledger -- export` puts the parts into one file and checks it.
  */
+
+import { accountsAfter } from "./accounts.ts";
 import { type Archive, sha256 } from "./archive.ts";
+import { readBase, segmentWith } from "./book.ts";
 import { accountLine, GENESIS, linesOf } from "./chain.ts";
-import { accountsAfter, readBase, segmentWith, transactionsAfter } from "./tables.ts";
+import { transactionsAfter } from "./transactions.ts";
 
 const MAX_LINES = 2_000;
 

@@ -1,16 +1,8 @@
 /** Reads a ledger's transactions in one order, newest first, whether they are rows or in the archive. */
 import type { Archive } from "./archive.ts";
+import { type Segment, segmentAfter, segmentWith } from "./book.ts";
 import type { Account, Transaction } from "./rules.ts";
-import {
-  listTransactions,
-  listTransactionsOf,
-  newestOf,
-  newestUntil,
-  type Page,
-  type Segment,
-  segmentAfter,
-  segmentWith,
-} from "./tables.ts";
+import { listTransactions, listTransactionsOf, newestOf, newestUntil, type Page } from "./transactions.ts";
 
 /** The most segments that are fetched for one question. */
 const MAX_FETCHED = 30;

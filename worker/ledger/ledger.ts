@@ -6,16 +6,18 @@ import { DurableObject } from "cloudflare:workers";
 import { blobsOf } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
 import { formatId, type Place, parseId, placeOfObject, stubAt } from "../objects/names.ts";
-import { sweepReplays } from "../objects/replays.ts";
 import { retry } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
+import { accountsAfter, hasMoney, hasPeers, listAccounts, type NamedAccount } from "./accounts.ts";
 import { type Parcel, receive, send, type Taken } from "./across.ts";
-import { Archive, SEGMENT } from "./archive.ts";
+import { Archive } from "./archive.ts";
 import { type Audit, Auditor } from "./audit.ts";
+import { beginAnew, type Currency, readCurrency } from "./book.ts";
 import { Books } from "./books.ts";
 import { GENESIS } from "./chain.ts";
+import { Chores } from "./chores.ts";
 import {
   type AccountChange,
   type AccountSet,
@@ -34,39 +36,17 @@ import {
 import type { Draft, Once } from "./draft.ts";
 import { Export, type ExportPart } from "./export.ts";
 import { History, type Range, TooFar } from "./history.ts";
+import { findReference, findSettled, readAnswer } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
 import { ledger } from "./pattern.ts";
 import { Payments } from "./payments.ts";
 import { type Account, outside, type Transaction } from "./rules.ts";
 import { stateOf, type TransferState } from "./state.ts";
-import {
-  accountsAfter,
-  beginAnew,
-  type Currency,
-  findReference,
-  findSettled,
-  firstHolds,
-  hasMoney,
-  hasPeers,
-  listAccounts,
-  type NamedAccount,
-  openSends,
-  type Page,
-  readAnswer,
-  readCurrency,
-  readTransaction,
-  transactionsAfter,
-} from "./tables.ts";
+import { openSends, type Page, readTransaction, transactionsAfter } from "./transactions.ts";
 
 const NOTHING = { items: [], next: null };
 /** How long another ledger may take to answer. */
 const CALL_TIMEOUT_MS = 20_000;
-/** An alarm that failed comes again so much later. */
-const ALARM_RETRY_MS = 30_000;
-/** The most holds that one write lets expire. */
-const MAX_EXPIRED = 500;
-/** The most segments that one alarm seals. The next one follows at once. */
-const MAX_SEALED = 20;
 /** What one audit looks at, so that it takes the same time however large the ledger is. */
 const MAX_AUDITED = { transactions: 5_000, accounts: 10_000 };
 
@@ -102,6 +82,7 @@ export class AccountDO extends DurableObject<Env> {
   readonly #wake: Wake;
   readonly #archive: Archive;
   readonly #history: History;
+  readonly #chores: Chores;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -126,22 +107,14 @@ export class AccountDO extends DurableObject<Env> {
       wake: this.#wake,
       waitUntil: (work) => ctx.waitUntil(work),
     });
-    const parts = { storage: ctx.storage, schema: this.#schema, books: this.#books, wake: this.#wake };
-    this.#payments = new Payments({ ...parts, outbox: this.#outbox, archive: this.#archive });
+    const parts = { books: this.#books, wake: this.#wake, outbox: this.#outbox, archive: this.#archive };
+    this.#payments = new Payments({ ...parts, storage: ctx.storage, schema: this.#schema });
+    this.#chores = new Chores({ ...parts, sql: ctx.storage.sql, payments: this.#payments });
   }
 
-  /** Lets holds expire, moves old transactions to the archive, tries again to reach other ledgers, and sweeps the answers to old idempotency keys. */
   override async alarm(): Promise<void> {
     this.#wake.gone();
-    if (!this.#isWritable) return;
-    try {
-      await this.#work();
-    } catch (error) {
-      // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
-      console.error(`The alarm of a ledger failed and comes again in ${ALARM_RETRY_MS / 1_000} s: ${error}`);
-      await this.#wake.look();
-      this.#wake.by(Date.now() + ALARM_RETRY_MS);
-    }
+    if (this.#isWritable) await this.#chores.run();
   }
 
   /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
@@ -340,42 +313,6 @@ export class AccountDO extends DurableObject<Env> {
     const notes = { memo, reference };
     const payload = [payer, payee, amount, ...(hasMore(notes) ? [memo, reference] : [])];
     return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));
-  }
-
-  /** What the alarm is for. */
-  async #work(): Promise<void> {
-    const { sql } = this.ctx.storage;
-    await this.#expire();
-    this.#wake.by(sweepReplays(sql, Date.now()));
-    await this.#seal();
-    if (!hasPeers(sql)) return;
-    await this.#outbox.flush();
-    if (this.#outbox.size > 0) this.#wake.by(this.#outbox.due(Date.now()));
-  }
-
-  /** Gives back what was held and not posted in time. */
-  async #expire(): Promise<void> {
-    for (;;) {
-      const { expired } = await this.#change((draft) => {
-        const due = firstHolds(this.ctx.storage.sql, MAX_EXPIRED).filter((held) => held.due <= draft.now);
-        for (const { seq } of due) settle(draft, seq, "expire");
-        return { expired: due.length };
-      });
-      if (expired < MAX_EXPIRED) break;
-    }
-    this.#wake.by(firstHolds(this.ctx.storage.sql, 1)[0]?.due);
-  }
-
-  /** Moves old transactions to the archive. */
-  async #seal(): Promise<void> {
-    const last = () => this.#books.newest.seq;
-    for (let times = 0; times < MAX_SEALED; times++) {
-      // What has no answer yet stays a row, because its row is still written.
-      if (!(await this.#archive.seal(last(), this.#outbox.oldest ?? last(), Date.now()))) break;
-    }
-    if ((this.#outbox.oldest ?? last()) > this.#archive.sealed + SEGMENT) {
-      this.#wake.by(this.#archive.due(last(), Date.now()));
-    }
   }
 
   async #transaction(seq: number): Promise<Transaction | undefined> {

@@ -5,10 +5,10 @@
  */
 import type { Wake } from "../objects/wake.ts";
 import { type Parcel, type Send, settleSends, type Taken } from "./across.ts";
+import type { Currency } from "./book.ts";
 import type { Draft } from "./draft.ts";
 import type { Outgoing } from "./payments.ts";
 import { peerOf, type Transaction } from "./rules.ts";
-import type { Currency } from "./tables.ts";
 
 /** A crash leaves no timer behind, so the alarm looks so long after a transfer whether it has arrived. */
 const LOOK_AFTER_MS = 10_000;

@@ -6,13 +6,13 @@ import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../htt
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { Id } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { formatId, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import {
   AuditAnswer,
   Balance,
+  Book,
   balanceOf,
   Cursor,
   Entry,
@@ -23,6 +23,20 @@ import {
 } from "./answers.ts";
 import type { Outcome } from "./decide.ts";
 import type { Once } from "./draft.ts";
+import {
+  AccountChange,
+  accountOf,
+  Currency,
+  Ledger,
+  Name,
+  PageSize,
+  Payable,
+  Reference,
+  Reversal,
+  Time,
+  Transfer,
+  TransferId,
+} from "./inputs.ts";
 import type { AccountDO } from "./ledger.ts";
 import { ledger } from "./pattern.ts";
 import { MAX_AMOUNT } from "./rules.ts";
@@ -30,87 +44,8 @@ import type { TransferState } from "./state.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
 const MAIN = "main";
-const DEFAULT_PAGE = 50;
-const MAX_PAGE = 200;
 /** Of an export: the cursor of the next part, as a part of a URL. Missing after the last. */
 const NEXT_HEADER = "Ledger-Next";
-const MAX_MEMO = 500;
-const MAX_HOLD_SECONDS = 31 * 24 * 60 * 60;
-/** A caller's name for a transaction: an order number, or the id of a payment elsewhere. */
-const Reference = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters"));
-
-/** An account has the id of its user as its name. */
-const Name = Id;
-const Amount = v.pipe(
-  v.number("must be a number"),
-  v.integer("must be an integer, in minor units"),
-  v.minValue(1, "must be at least 1"),
-  v.maxValue(MAX_AMOUNT, "must be under 2^53"),
-);
-/** Who is paid: an account, or `<ledger>/<account>`. */
-const Payee = v.pipe(
-  v.string(),
-  v.normalize("NFC"),
-  v.check(
-    (to) => v.is(Name, accountIn(to)) && to.indexOf("/") !== 0,
-    "must be an account, or <ledger>/<account> for one of another ledger",
-  ),
-);
-const notes = {
-  memo: v.optional(
-    v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MEMO, `must have at most ${MAX_MEMO} characters`)),
-  ),
-  /** The caller's own name for it. No other transaction of the ledger may have it. */
-  reference: v.optional(Reference),
-};
-const Transfer = v.pipe(
-  v.strictObject({
-    from: Name,
-    to: Payee,
-    amount: Amount,
-    ...notes,
-    /** Puts the money aside for so long, until it is posted or voided. */
-    holdSeconds: v.optional(
-      v.pipe(
-        v.number("must be a number"),
-        v.integer("must be an integer"),
-        v.minValue(1),
-        v.maxValue(MAX_HOLD_SECONDS),
-      ),
-    ),
-  }),
-  v.forward(
-    v.partialCheck([["from"], ["to"]], ({ from, to }) => from !== to, "must be another account than from"),
-    ["to"],
-  ),
-);
-const Outside = v.pipe(Name, v.maxLength(64, "must have at most 64 characters"));
-/** `outside`: the name of the place that the money comes from or goes to, such as a bank. */
-const Payable = v.strictObject({ account: Name, amount: Amount, outside: v.optional(Outside), ...notes });
-const Reversal = v.strictObject(notes);
-const AccountChange = v.strictObject({
-  frozen: v.optional(v.boolean()),
-  overdraft: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_AMOUNT))),
-});
-const Currency = v.strictObject({
-  currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
-  /** Digits of its minor units: 2 for EUR, whose amounts are in cents. */
-  minorUnits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(18)),
-});
-const Book = v.object({ ledger: v.string(), currency: v.optional(v.string()), minorUnits: v.optional(v.number()) });
-const Ledger = v.object({ ledger: v.string() });
-const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
-/** A time (ms since the epoch), or as ISO 8601 with its zone. */
-const Time = v.pipe(
-  v.string(),
-  v.regex(
-    /^(?:\d{1,14}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))$/,
-    "must be ms since the epoch, or a time such as 2026-11-27T08:00:00Z",
-  ),
-  v.transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text))),
-  v.number("must be a time that exists"),
-);
-const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
 
 const transferring = describe("Moves money from one account to another, or to one of another ledger", { 200: Moved });
 
@@ -356,18 +291,13 @@ function payer({ req }: Valid<"json", { from: string }>) {
 
 const ledgerOf = (c: Context<App>, id: string) => objectFor(c, ledger, id);
 
-/** The account of a payee, without its ledger. */
-function accountIn(to: string): string {
-  return to.slice(to.indexOf("/") + 1);
-}
-
 /** Pays inside a ledger, or to another one. */
 async function transfer(
   c: Context<App>,
   id: string,
   { from, to, amount, holdSeconds, ...notes }: v.InferOutput<typeof Transfer>,
 ) {
-  const [account, far] = [accountIn(to), to.slice(0, Math.max(to.indexOf("/"), 0))];
+  const [account, far] = [accountOf(to), to.slice(0, Math.max(to.indexOf("/"), 0))];
   const ledger = far === "" ? undefined : formatId(placeOf(c, far));
   if (ledger === undefined || ledger === formatId(placeOf(c, id))) {
     if (account === from) throw refusal("invalid-input", "to: must be another account than from");

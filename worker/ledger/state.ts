@@ -1,6 +1,7 @@
 /** What became of a transaction after it was written. */
+
+import type { SendAnswer } from "./marks.ts";
 import type { Kind, Transaction } from "./rules.ts";
-import type { SendAnswer } from "./tables.ts";
 
 /**
  * `pending`: held, or on its way to another ledger. `completed`: it is as it was written; of a send, the other ledger has

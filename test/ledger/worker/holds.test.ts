@@ -173,6 +173,8 @@ describe("a reference", () => {
     { reference: "a b" },
     { reference: "x".repeat(256) },
     { memo: "" },
+    { memo: "a\u0000b" },
+    { memo: "\ud800" },
     { memo: "x".repeat(501) },
   ])("or a memo such as %j is refused", async (notes) => {
     const { post } = await funded();

@@ -1,0 +1,61 @@
+/** Reads and writes the rows of a ledger's accounts. Reads work with the tables of every older version, too. */
+import { type Account, NEW_ACCOUNT } from "./rules.ts";
+import type { Page } from "./transactions.ts";
+
+export type NamedAccount = Account & { readonly name: string };
+
+interface AccountRow extends Record<string, SqlStorageValue> {
+  name: string;
+  balance: number;
+  last: number;
+}
+
+function accountIn({ name, balance, last, ...row }: AccountRow): NamedAccount {
+  const wholeOr0 = (value: SqlStorageValue | undefined) => (typeof value === "number" ? value : 0);
+  const frozen = row.frozen === 1;
+  return { name, balance, last, overdraft: wholeOr0(row.overdraft), frozen, received: wholeOr0(row.received) };
+}
+
+export function readAccount(sql: SqlStorage, name: string): Account {
+  const [row] = sql.exec<AccountRow>("SELECT * FROM accounts WHERE name = ?", name).toArray();
+  return row ? accountIn(row) : NEW_ACCOUNT;
+}
+
+/** Whether any account has money, or owes some. */
+export function hasMoney(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM accounts WHERE balance <> 0 LIMIT 1").toArray().length > 0;
+}
+
+export function writeAccount(sql: SqlStorage, name: string, { balance, last, ...more }: Account): void {
+  sql.exec(
+    `INSERT INTO accounts (name, balance, last, overdraft, frozen, received) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, last = excluded.last,
+       overdraft = excluded.overdraft, frozen = excluded.frozen, received = excluded.received`,
+    ...[name, balance, last, more.overdraft, Number(more.frozen), more.received],
+  );
+}
+
+/** The callers' accounts by name, after the name `after`. The ledger's own begin with `@`. */
+export function listAccounts(sql: SqlStorage, after: string, limit: number): Page<NamedAccount, string> {
+  const rows = sql
+    .exec<AccountRow>(
+      "SELECT * FROM accounts WHERE name > ? AND name NOT GLOB '@*' ORDER BY name LIMIT ?",
+      ...[after, limit + 1],
+    )
+    .toArray()
+    .map(accountIn);
+  return { items: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.name ?? null) : null };
+}
+
+/** The accounts by name, with the ledger's own, after the name `after`. */
+export function accountsAfter(sql: SqlStorage, after: string, limit: number): readonly NamedAccount[] {
+  return sql
+    .exec<AccountRow>("SELECT * FROM accounts WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+    .toArray()
+    .map(accountIn);
+}
+
+/** Whether the ledger ever sent money to another, or took some. */
+export function hasPeers(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM accounts WHERE name > '@ledger:' AND name < '@ledger;' LIMIT 1").toArray().length > 0;
+}

@@ -1,0 +1,96 @@
+/** What a ledger takes over HTTP. */
+import * as v from "valibot";
+import { Id } from "../http/user-id.ts";
+import { wholeNumber } from "../http/validation.ts";
+import { MAX_AMOUNT } from "./rules.ts";
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+const MAX_MEMO = 500;
+const MAX_HOLD_SECONDS = 31 * 24 * 60 * 60;
+/** A caller's name for a transaction: an order number, or the id of a payment elsewhere. */
+export const Reference = v.pipe(
+  v.string(),
+  v.regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters"),
+);
+
+/** An account has the id of its user as its name. */
+export const Name = Id;
+const Amount = v.pipe(
+  v.number("must be a number"),
+  v.integer("must be an integer, in minor units"),
+  v.minValue(1, "must be at least 1"),
+  v.maxValue(MAX_AMOUNT, "must be under 2^53"),
+);
+/** Who is paid: an account, or `<ledger>/<account>`. */
+const Payee = v.pipe(
+  v.string(),
+  v.normalize("NFC"),
+  v.check(
+    (to) => v.is(Name, accountOf(to)) && to.indexOf("/") !== 0,
+    "must be an account, or <ledger>/<account> for one of another ledger",
+  ),
+);
+const notes = {
+  memo: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[^\p{Cc}\p{Cs}]+$/u, "must have a character, and no control characters"),
+      v.maxLength(MAX_MEMO, `must have at most ${MAX_MEMO} characters`),
+    ),
+  ),
+  /** The caller's own name for it. No other transaction of the ledger may have it. */
+  reference: v.optional(Reference),
+};
+export const Transfer = v.pipe(
+  v.strictObject({
+    from: Name,
+    to: Payee,
+    amount: Amount,
+    ...notes,
+    /** Puts the money aside for so long, until it is posted or voided. */
+    holdSeconds: v.optional(
+      v.pipe(
+        v.number("must be a number"),
+        v.integer("must be an integer"),
+        v.minValue(1),
+        v.maxValue(MAX_HOLD_SECONDS),
+      ),
+    ),
+  }),
+  v.forward(
+    v.partialCheck([["from"], ["to"]], ({ from, to }) => from !== to, "must be another account than from"),
+    ["to"],
+  ),
+);
+const Outside = v.pipe(Name, v.maxLength(64, "must have at most 64 characters"));
+/** `outside`: the name of the place that the money comes from or goes to, such as a bank. */
+export const Payable = v.strictObject({ account: Name, amount: Amount, outside: v.optional(Outside), ...notes });
+export const Reversal = v.strictObject(notes);
+export const AccountChange = v.strictObject({
+  frozen: v.optional(v.boolean()),
+  overdraft: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_AMOUNT))),
+});
+export const Currency = v.strictObject({
+  currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
+  /** Digits of its minor units: 2 for EUR, whose amounts are in cents. */
+  minorUnits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(18)),
+});
+export const Ledger = v.object({ ledger: v.string() });
+export const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
+/** A time (ms since the epoch), or as ISO 8601 with its zone. */
+export const Time = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:\d{1,14}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))$/,
+    "must be ms since the epoch, or a time such as 2026-11-27T08:00:00Z",
+  ),
+  v.transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text))),
+  v.number("must be a time that exists"),
+);
+export const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
+
+/** The account of a payee, without its ledger. */
+export function accountOf(to: string): string {
+  return to.slice(to.indexOf("/") + 1);
+}
