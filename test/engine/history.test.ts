@@ -32,7 +32,7 @@ describe("three stacks of one account, each at its own step of a history", () =>
     const config = { protect: false };
     local = await Site.open({ config });
     staging = await Site.open({ name: "staging", beside: local, config });
-    production = await Site.open({ name: "production", beside: local, config });
+    production = await Site.open({ name: "production", beside: local, config: { ...config, soakMinutes: 0 } });
   });
   afterAll(async () => {
     for (const site of [production, staging, local]) await site?.close();

@@ -4,8 +4,9 @@
  */
 import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
+import { checkValue } from "./limits.ts";
 import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
-import { namespaceOf, workerNamed } from "./queries.ts";
+import { namespaceOf, versionsOf, workerNamed } from "./queries.ts";
 
 const name = v.pipe(v.string(), v.nonEmpty());
 
@@ -60,6 +61,7 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
       const issue = checked.issues[0];
       throw invalid(`binding ${binding.name} of type ${binding.type}: \`${v.getDotPath(issue)}\`: ${issue.message}`);
     }
+    checkValue(binding);
     return binding;
   });
 }
@@ -135,17 +137,28 @@ export function resolveBindings(
           );
         return binding;
       case "service":
-        if (binding.service !== worker.name && workerNamed(state, String(binding.service)) === undefined)
-          throw new ApiError(
-            400,
-            10143,
-            `Could not resolve service binding '${binding.name}'. Target Worker '${binding.service}' not found.`,
-          );
-        return binding;
+        return resolveService(state, worker, binding);
       default:
         return binding;
     }
   });
+}
+
+/** A service binding to a Worker that exists, and to an entrypoint that its newest version has. */
+function resolveService(state: State, worker: Worker, binding: Binding): Binding {
+  const { service, entrypoint } = binding;
+  if (service === worker.name) return binding;
+  const refuse = (what: string) => {
+    const message = `Could not resolve service binding '${binding.name}'. Target Worker '${service}' ${what}.`;
+    return new ApiError(400, 10143, message);
+  };
+  const target = workerNamed(state, String(service));
+  if (target === undefined) throw refuse("not found");
+  const code = versionsOf(state, target.id)[0]?.code;
+  if (code && typeof entrypoint === "string" && entrypoint !== "default" && !(entrypoint in code.named)) {
+    throw refuse(`has no entrypoint '${entrypoint}'; it has ${["default", ...Object.keys(code.named)].join(", ")}`);
+  }
+  return binding;
 }
 
 /** A bucket's key: its name, and its jurisdiction if it has one, because buckets in different ones may share a name. */

@@ -1,4 +1,5 @@
 /** The bindings and addresses of a Worker: KV, R2, routes, custom domains, other Workers, cron triggers. */
+import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { account, live, refusal } from "./support.ts";
 
@@ -69,6 +70,31 @@ it("refuses bindings to missing things, and types that it does not serve, by nam
   expect(await deploy({ type: "hyperdrive", name: "DB", id: "x" })).toMatchObject({
     status: 501,
     message: expect.stringContaining("hyperdrive"),
+  });
+});
+
+it("refuses what is over Cloudflare's limits, and cron triggers that it would refuse", async () => {
+  const test = await account();
+  const deploy = (binding: object) => refusal(test.deploy("app", { bindings: [binding] }));
+  const text = "é".repeat(2_561);
+  for (const type of ["plain_text", "secret_text"]) {
+    expect(await deploy({ type, name: "LONG", text })).toMatchObject({
+      message: expect.stringContaining(`binding LONG of type ${type}: it has 5122 bytes`),
+    });
+  }
+  expect(await deploy({ type: "json", name: "LONG", json: [text] })).toMatchObject({ status: 400 });
+  await test.deploy("app", { bindings: [{ type: "plain_text", name: "FITS", text: "x".repeat(5_120) }] });
+  // Random bytes in base64 become a quarter smaller, and no more.
+  const large = (mebibytes: number) => {
+    const text = JSON.stringify(randomBytes(mebibytes * 1_024 * 1_024).toString("base64"));
+    return test.deploy("large", { fetch: `return Response.json({ length: ${text}.length });` });
+  };
+  await large(9);
+  expect((await test.ask("large")).json()).toEqual({ length: 12_582_912 });
+  expect(await refusal(large(11))).toMatchObject({ status: 413, code: 10027, message: expect.stringContaining("11.") });
+  expect(await refusal(test.call("put", "/workers/scripts/app/schedules", [{ cron: "0 22 * * 0" }]))).toMatchObject({
+    code: 10100,
+    message: expect.stringContaining("weekday: '0' must be 1 to 7"),
   });
 });
 
@@ -153,6 +179,29 @@ it("lets Workers call each other, and removes the binding to a Worker that is de
   await test.call("delete", "/workers/scripts/back?force=true");
   expect((await test.ask("front")).json()).toEqual({ tag: "alone" });
   expect(await test.workers()).toEqual({ names: ["front"] });
+});
+
+it("refuses a binding to an entrypoint that is missing, and serves on when one is lost", async () => {
+  const test = await account();
+  const back = (name: string) => `
+    import { WorkerEntrypoint } from "cloudflare:workers";
+    export class ${name} extends WorkerEntrypoint { greet() { return "hello"; } }
+    export default { fetch: () => new Response("back") };`;
+  await test.deploy("back", { code: back("Greeter") });
+  const front = (entrypoint: string) =>
+    test.deploy("front", {
+      bindings: [{ type: "service", name: "BACK", service: "back", entrypoint }],
+      fetch: "return new Response(env.BACK ? await env.BACK.greet() : 'alone');",
+    });
+  expect(await refusal(front("Greter"))).toMatchObject({
+    code: 10143,
+    message: expect.stringContaining("has no entrypoint 'Greter'; it has default, Greeter"),
+  });
+  await front("Greeter");
+  expect((await test.ask("front")).text).toBe("hello");
+  await test.deploy("back", { code: back("Other") });
+  expect((await test.ask("front")).text).toBe("alone");
+  expect((await test.ask("back")).text).toBe("back");
 });
 
 it("renames a Worker, which keeps its versions, objects, routes and domains", async () => {

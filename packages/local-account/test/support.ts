@@ -65,10 +65,14 @@ export interface Program {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Replaces the body of the request handler `fetch(request, env)`. */
   readonly fetch?: string;
+  /** Replaces all of the code. */
+  readonly code?: string;
 }
 
 /** `/<class>/<object>` calls an object; every other path answers with the Worker's tag. */
-export const codeOf = ({ classes = [], tag = "", fetch }: Program) => `
+export const codeOf = (program: Program) => program.code ?? usualCode(program);
+
+const usualCode = ({ classes = [], tag = "", fetch }: Program) => `
 import { DurableObject } from "cloudflare:workers";
 ${classes.map((name) => classCode(name, tag)).join("\n")}
 export default {

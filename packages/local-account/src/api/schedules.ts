@@ -2,7 +2,8 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
-import { invalid } from "../errors.ts";
+import { cronFault } from "../cron.ts";
+import { ApiError, invalid } from "../errors.ts";
 import type { Schedule } from "../model.ts";
 import { parse } from "../parse.ts";
 import { json, param } from "./body.ts";
@@ -10,7 +11,7 @@ import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
-const Cron = v.looseObject({ cron: v.pipe(v.string(), v.regex(/^\S+(\s+\S+){4}$/, "must have five fields")) });
+const Cron = v.looseObject({ cron: v.string() });
 /** The SDK sends a bare list, older clients an object with `schedules`. */
 const Schedules = v.union([
   v.array(Cron),
@@ -27,6 +28,10 @@ export const schedules = ({ account }: Api) =>
       const sent = parse(Schedules, await json(c));
       const duplicate = sent.find(({ cron }, index) => sent.findIndex((other) => other.cron === cron) !== index);
       if (duplicate !== undefined) throw invalid(`schedules: '${duplicate.cron}' is there twice.`);
+      for (const { cron } of sent) {
+        const fault = cronFault(cron);
+        if (fault !== undefined) throw new ApiError(400, 10100, `invalid cron string '${cron}': ${fault}`);
+      }
       const worker = await account.change((draft) => {
         const before = script(draft.state, param(c, "script"));
         const schedules = sent.map(

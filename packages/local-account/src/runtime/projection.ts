@@ -261,6 +261,9 @@ function serviceBinding(state: State, binding: Binding): Env[string] | undefined
   const entrypoint = binding.entrypoint;
   const [main] = servingVersions(state, target.id);
   if (main === undefined) return undefined;
+  // The target may have lost the entrypoint since. Then the binding is missing, and nothing else stops.
+  const { named } = main.version.code;
+  if (typeof entrypoint === "string" && entrypoint !== "default" && !(entrypoint in named)) return undefined;
   return {
     type: "worker",
     // A service binding has no client to choose a version for, so it reaches the one with the most traffic.

@@ -1,0 +1,35 @@
+/** Which cron expressions the account takes: Cloudflare's, whose weekdays begin with 1. */
+import { expect, it } from "vitest";
+import { cronFault } from "../src/cron.ts";
+
+it.each([
+  "* * * * *",
+  "*/5 * * * *",
+  "0 22 * * 1",
+  "15,45 9-17/2 * JAN-MAR MON-FRI",
+  "59 23 LW * *",
+  "0 0 15W 12 *",
+  "0 12 * * 6#3",
+  "0 12 * * FRIL",
+])("takes %s", (expression) => {
+  expect(cronFault(expression)).toBeUndefined();
+});
+
+it.each([
+  ["0 22 * * 0", "weekday: '0' must be 1 to 7, or SUN to SAT"],
+  ["60 * * * *", "minute: '60' must be 0 to 59"],
+  ["* 24 * * *", "hour: '24'"],
+  ["* * 0 * *", "day of the month: '0'"],
+  ["* * * 13 *", "month: '13' must be 1 to 12, or JAN to DEC"],
+  ["* * * * MO", "weekday: 'MO'"],
+  ["5-1 * * * *", "minute: '5-1' ends before it begins"],
+  ["*/0 * * * *", "one step of at least 1"],
+  ["1-2-3 * * * *", "is no range"],
+  ["L * * * *", "minute: 'L'"],
+  ["* * * *", "it has 4 fields and must have 5"],
+  ["@daily", "it has 1 fields"],
+  ["* * * * * *", "it has 6 fields"],
+  [", * * * *", "minute: ''"],
+])("refuses %s and says where", (expression, fault) => {
+  expect(cronFault(expression)).toContain(fault);
+});
