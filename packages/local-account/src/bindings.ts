@@ -56,14 +56,21 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
         10021,
         `binding ${binding.name}: the local account does not serve bindings of type '${binding.type}'. It serves ${Object.keys(TYPES).join(", ")}.`,
       );
-    const checked = v.safeParse(TYPES[binding.type], binding);
+    const current = renamed(binding);
+    const checked = v.safeParse(TYPES[binding.type], current);
     if (!checked.success) {
       const issue = checked.issues[0];
       throw invalid(`binding ${binding.name} of type ${binding.type}: \`${v.getDotPath(issue)}\`: ${issue.message}`);
     }
-    checkValue(binding);
-    return binding;
+    checkValue(current);
+    return current;
   });
+}
+
+/** Cloudflare has renamed a D1 binding's `id` to `database_id`; wrangler sends the old name. Answers have both. */
+function renamed(binding: Binding): Binding {
+  const { database_id, ...rest } = binding;
+  return binding.type === "d1" && database_id !== undefined ? { ...rest, id: database_id } : binding;
 }
 
 /** Options of an upload for the bindings that it takes from an earlier version. */
@@ -203,6 +210,7 @@ function namespaceFor(state: State, worker: Worker, binding: Binding, pendingExp
 
 /** A binding in the form of the API: without secrets, and with the present name of a namespace's class. */
 export function shownBinding(binding: Binding): Binding {
+  if (binding.type === "d1") return { ...binding, database_id: binding.id };
   if (!isSecret(binding)) return binding;
   return { name: binding.name, type: binding.type };
 }

@@ -51,7 +51,7 @@ it("keeps buckets and their objects, and deletes only empty ones", async () => {
     fetch: `await env.BLOBS.put("folder/file.txt", "hello"); return Response.json({});`,
   });
   await test.ask("app");
-  expect(await test.call("get", "/r2/buckets/blobs/objects")).toMatchObject([{ key: "folder/file.txt", size: "5" }]);
+  expect(await test.call("get", "/r2/buckets/blobs/objects")).toMatchObject([{ key: "folder/file.txt", size: 5 }]);
   expect(await refusal(test.call("delete", "/r2/buckets/blobs"))).toMatchObject({ status: 409, code: 10008 });
   await test.call("delete", "/r2/buckets/blobs/objects/folder/file.txt");
   await test.call("delete", "/r2/buckets/blobs");

@@ -25,18 +25,19 @@ export async function account(options: Partial<StartOptions> = {}): Promise<Test
 
 /** Starts an account. Its `close` throws if an answer did not have the shape of Cloudflare's SDK. */
 export async function startChecked(options: StartOptions): Promise<RunningAccount> {
-  const mistakes = new Set<string>();
+  const mistakes = new Map<string, string>();
   const running = await startAccount({
     ...options,
     onAnswer: (answer) => {
-      for (const mistake of mistakesOf(answer)) mistakes.add(mistake);
+      for (const { where, why } of mistakesOf(answer)) mistakes.set(where, why);
     },
   });
   return {
     ...running,
     close: async () => {
       await running.close();
-      if (mistakes.size > 0) throw new Error(`Answers without Cloudflare's shape:\n${[...mistakes].join("\n")}`);
+      const lines = [...mistakes].map(([where, why]) => `${where} ${why}`);
+      if (lines.length > 0) throw new Error(`Answers without the shape of Cloudflare's SDK:\n${lines.join("\n")}`);
     },
   };
 }

@@ -131,6 +131,8 @@ export interface Answer {
 const observed = (onAnswer: (answer: Answer) => void) =>
   createMiddleware(async (c, next) => {
     await next();
+    // A fault has cut the connection.
+    if (c.res.headers.has("x-hono-already-sent")) return;
     // After the call, Hono's route is the last one that ran: the handler, or a guard that answered.
     const last = matchedRoutes(c)[c.req.routeIndex];
     onAnswer({

@@ -34,7 +34,7 @@ export const d1 = ({ account }: Api) => {
         return paged(
           c,
           [...account.state.databases.values()].filter((database) => database.name.includes(name)),
-          shown,
+          listed,
         );
       })
       .post("/", async (c) => {
@@ -97,11 +97,13 @@ function split({ sql, params }: v.InferOutput<typeof Single>): Statement[] {
 
 const refused = (message: string) => new ApiError(400, 7500, message.replace(/^D1_ERROR: /, ""));
 
-const shown = ({ id, name, createdOn, jurisdiction }: Database) => ({
+/** A list says less than a database's own answer. */
+const listed = ({ id, name, createdOn, jurisdiction }: Database) => ({
   uuid: id,
   name,
   version: "production",
   created_at: createdOn,
   jurisdiction,
-  read_replication: { mode: "disabled" },
 });
+
+const shown = (database: Database) => ({ ...listed(database), read_replication: { mode: "disabled" } });

@@ -62,7 +62,7 @@ export const r2Objects = ({ account }: Api) => {
       const object = await inBucket(c, (bucket) =>
         bucket.put(param(c, "key"), contents, { httpMetadata: sentMetadata(c) }),
       );
-      return ok(c, shown(object));
+      return ok(c, uploaded(object));
     })
     .delete("/:key{.+}", async (c) => {
       const key = param(c, "key");
@@ -98,12 +98,23 @@ function httpHeaders(metadata: HttpMetadata): Record<string, string> {
   };
 }
 
+// Miniflare says "" for the default class.
 const shown = ({ key, size, etag, uploaded, httpMetadata, customMetadata, storageClass }: BucketObject) => ({
   key,
-  size: String(size),
+  size,
   etag,
   last_modified: new Date(uploaded).toISOString(),
   http_metadata: httpMetadata ?? {},
   custom_metadata: customMetadata ?? {},
-  storage_class: storageClass ?? "Standard",
+  storage_class: storageClass || "Standard",
+});
+
+/** As at Cloudflare, the size is a text here, and a number in a list. */
+const uploaded = ({ key, size, etag, uploaded: at, storageClass, version }: BucketObject) => ({
+  key,
+  size: String(size),
+  etag,
+  uploaded: new Date(at).toISOString(),
+  storage_class: storageClass || "Standard",
+  version,
 });

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
+import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Invocation } from "../invocations.ts";
 import { body } from "./body.ts";
@@ -48,9 +49,10 @@ const Query = v.object({
   }),
 });
 
-export const telemetry = ({ invocations }: Api) =>
+export const telemetry = ({ account, invocations }: Api) =>
   new Hono().post("/query", async (c) => {
-    const { timeframe, parameters } = await body(c, Query);
+    const started = performance.now();
+    const { queryId, timeframe, parameters } = await body(c, Query);
     const { filters, calculations, groupBys } = parameters;
     if (timeframe.from >= timeframe.to) throw new ApiError(400, 10021, "timeframe: from must be earlier than to.");
     const found = invocations.find(timeframe).filter((invocation) =>
@@ -73,13 +75,36 @@ export const telemetry = ({ invocations }: Api) =>
         groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
       };
     });
+    const statistics = { elapsed: (performance.now() - started) / 1_000, rows_read: found.length, bytes_read: 0 };
+    const [at, by] = [now(), account.identity.accountId];
     return ok(c, {
+      run: {
+        id: queryId,
+        accountId: account.identity.accountId,
+        userId: by,
+        dry: false,
+        granularity: 0,
+        status: "COMPLETED",
+        timeframe,
+        query: {
+          id: queryId,
+          name: "",
+          description: null,
+          adhoc: true,
+          parameters,
+          created: at,
+          createdBy: by,
+          updated: at,
+          updatedBy: by,
+        },
+        statistics,
+      },
       calculations: calculations.map(({ operator, alias }) => ({
         calculation: operator,
         ...(alias !== undefined && { alias }),
         aggregates,
         series: [],
       })),
-      statistics: { elapsed: 0, rows_read: found.length, bytes_read: 0 },
+      statistics,
     });
   });

@@ -7,7 +7,7 @@ import { ok, paged } from "./envelope.ts";
 export const EMAIL = "you@localhost";
 
 export const user = ({ account }: Api) => {
-  const person = { id: account.identity.accountId, email: EMAIL, first_name: null, last_name: null, username: "you" };
+  const person = { id: account.identity.accountId, email: EMAIL, first_name: null, last_name: null };
   const self = {
     id: account.identity.accountId,
     name: "Local account",

@@ -58,6 +58,7 @@ export interface BucketObject {
   readonly key: string;
   readonly size: number;
   readonly etag: string;
+  readonly version: string;
   readonly httpEtag: string;
   readonly uploaded: Date;
   readonly httpMetadata?: HttpMetadata;

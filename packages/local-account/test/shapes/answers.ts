@@ -32,14 +32,20 @@ const schemas = (): Schemas => {
   return made;
 };
 
-/** What is wrong with an answer, a sentence for each field: the route, the field, the rule. */
-export function mistakesOf(answer: Answer): string[] {
+/** A field of a route's answers, and what is wrong with it: the same for each item of a list. */
+export interface Mistake {
+  readonly where: string;
+  readonly why: string;
+}
+
+/** What is wrong with an answer. */
+export function mistakesOf(answer: Answer): Mistake[] {
   const { method, route } = answer;
   // A guard answered, or there is no such route.
   if (route === undefined) return breachesOf(answer, undefined).map(told(`${method} of no route`));
   const name = `${method} ${route}`;
   const line = ROUTES[name];
-  if (line === undefined) return [`${name}: test/shapes/routes.ts has no line for this route.`];
+  if (line === undefined) return [{ where: name, why: "has no line in test/shapes/routes.ts" }];
   const sdk = typeof line === "string" ? line : undefined;
   return breachesOf(answer, sdk)
     .filter((breach) => !excepted(name, breach))
@@ -48,8 +54,9 @@ export function mistakesOf(answer: Answer): string[] {
 
 const told =
   (name: string) =>
-  ({ field, why }: Breach) =>
-    `${name}: ${field} ${why}.`;
+  ({ field, why }: Breach): Mistake => ({ where: `${name}: ${anyItem(field)}`, why });
+
+const anyItem = (field: string) => field.replaceAll(/\[\d+\]/g, "[]");
 
 function breachesOf({ route, status, json }: Answer, method: string | undefined): readonly Breach[] {
   const { methods, $defs } = schemas();
@@ -79,8 +86,5 @@ function withoutEnvelope(body: unknown, own: Schema["properties"] = {}): unknown
 
 const excepted = (route: string, { field, rule }: Breach) =>
   EXCEPTIONS.some(
-    (exception) =>
-      exception.rule === rule &&
-      exception.routes.test(route) &&
-      exception.fields.includes(field.replaceAll(/\[\d+\]/g, "[]")),
+    (exception) => exception.rule === rule && exception.routes.test(route) && exception.fields.includes(anyItem(field)),
   );

@@ -12,6 +12,33 @@ export interface Exception {
 
 export const EXCEPTIONS: readonly Exception[] = [
   {
+    routes: /\/r2\/buckets(\/:bucket)?$/,
+    fields: ["result.location", "result.buckets[].location"],
+    rule: "wrong",
+    // Upper case.
+    source: "https://github.com/cloudflare/terraform-provider-cloudflare/pull/6026",
+  },
+  {
+    routes: /^GET .*\/r2\/buckets\/:bucket\/objects$/,
+    fields: ["result_info.is_truncated", "result_info.delimited"],
+    rule: "unknown",
+    source:
+      "https://developers.cloudflare.com/api/resources/r2/subresources/buckets/subresources/objects/methods/list/",
+  },
+  {
+    routes: /^POST .*\/d1\/database\/:database\/query$/,
+    fields: ["result[].meta.served_by", "result[].meta.total_attempts"],
+    rule: "unknown",
+    source: "https://developers.cloudflare.com/d1/worker-api/return-object/",
+  },
+  {
+    routes: /^PUT .*\/workers\/scripts\/:script$/,
+    fields: ["result.deployment_id"],
+    rule: "unknown",
+    // The version's id without its hyphens.
+    source: "wrangler 4.156.2 reads it in its `deploy`",
+  },
+  {
     routes: /^GET /,
     fields: ["count", "total_count", "total_pages"].map((name) => `result_info.${name}`),
     rule: "unknown",
