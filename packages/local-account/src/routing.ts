@@ -49,13 +49,23 @@ function onSubdomain(state: State, label: string): Target {
   return serving(state, worker, label);
 }
 
-/** `<first 8 digits of a version's id>-<worker>`. As at Cloudflare, versions with objects of their own have none. */
+/**
+ * `<prefix>-<worker>`: the prefix is the first 8 digits of a version's id, or its alias (`--preview-alias`); of several
+ * versions with an alias, the newest has it. As at Cloudflare, versions with objects of their own have no preview.
+ */
 function onPreview(state: State, label: string): Target {
-  const [, prefix, name] = /^([0-9a-f]{8})-(.+)$/.exec(label) ?? [];
-  const worker = [...state.workers.values()].find((candidate) => candidate.name.toLowerCase() === name);
-  const version =
-    worker && versionsOf(state, worker.id).find(({ id }) => prefix !== undefined && id.startsWith(prefix));
-  if (worker === undefined || version === undefined) return { reason: `There is no Worker '${label}'.` };
+  const [found] = [...state.workers.values()].flatMap((worker) => {
+    const suffix = `-${worker.name.toLowerCase()}`;
+    if (!label.endsWith(suffix)) return [];
+    const prefix = label.slice(0, -suffix.length);
+    const version = versionsOf(state, worker.id).find(
+      ({ id, annotations }) =>
+        (prefix.length === 8 && id.startsWith(prefix)) || annotations["workers/alias"]?.toLowerCase() === prefix,
+    );
+    return version === undefined ? [] : [{ worker, version }];
+  });
+  if (found === undefined) return { reason: `There is no Worker '${label}'.` };
+  const { worker, version } = found;
   if (!worker.subdomain.previews_enabled) return { reason: `Worker '${worker.name}' has no previews enabled.` };
   if (ownsClasses(version))
     return { reason: `Version ${version.id} implements Durable Objects, and such versions have no preview address.` };

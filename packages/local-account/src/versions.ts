@@ -18,19 +18,25 @@ export interface Inspection {
   readonly startupTimeMs: number;
 }
 
+interface Uploaded {
+  readonly upload: Upload;
+  readonly inspection: Inspection;
+}
+
 /** Adds a version to the Worker. With `deploy`, reconciles its classes and sends all traffic to it at once. */
 export function addVersion(
   draft: Draft,
   workerId: string,
-  { upload, inspection }: { readonly upload: Upload; readonly inspection: Inspection },
+  uploaded: Uploaded,
   options: { readonly deploy: boolean; readonly plan: Plan },
 ): Version {
+  const { upload } = uploaded;
   const worker = workerOf(draft.state, workerId);
   if (worker.usesExports && upload.migrations !== null)
     throw invalid(
       `'${worker.name}' declares \`exports\`; it cannot go back to \`migrations\`. Describe the change in \`exports\`.`,
     );
-  const version = newVersion(draft, worker, upload, inspection);
+  const version = newVersion(draft, worker, uploaded, options.deploy);
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   if (options.deploy) {
     draft.put("versions", version);
@@ -38,7 +44,10 @@ export function addVersion(
       plan: options.plan,
       force: true,
       source: upload.source,
-      annotations: { ...upload.annotations, "workers/triggered_by": "upload" },
+      annotations: {
+        "workers/message": upload.annotations["workers/message"] ?? "Automatic deployment on upload.",
+        "workers/triggered_by": "upload",
+      },
     });
     return versionOf(draft.state, version.id);
   }
@@ -104,7 +113,7 @@ function servesAlone(state: State, workerId: string, version: Version): boolean 
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
 
-function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: Inspection): Version {
+function newVersion(draft: Draft, worker: Worker, { upload, inspection }: Uploaded, deploy: boolean): Version {
   const latest = versionsOf(draft.state, worker.id)[0];
   const assets = assetsFor(draft, upload.assets, { keep: upload.keepAssets, latest, now: Date.now() });
   const bindings = inherit(upload.bindings, {
@@ -125,7 +134,7 @@ function newVersion(draft: Draft, worker: Worker, upload: Upload, inspection: In
     number: worker.versionCount + 1,
     createdOn: now(),
     source: upload.source,
-    annotations: { "workers/triggered_by": "upload", ...upload.annotations },
+    annotations: { "workers/triggered_by": deploy ? "upload" : "version_upload", ...upload.annotations },
     bindings,
     compatibilityDate: upload.compatibilityDate,
     compatibilityFlags: upload.compatibilityFlags,

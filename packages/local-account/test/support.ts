@@ -29,6 +29,7 @@ export async function startChecked(options: StartOptions): Promise<RunningAccoun
   const running = await startAccount({
     ...options,
     onAnswer: (answer) => {
+      options.onAnswer?.(answer);
       for (const { where, why } of mistakesOf(answer)) mistakes.set(where, why);
     },
   });

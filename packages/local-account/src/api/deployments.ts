@@ -7,7 +7,7 @@ import type { Deployment, State, Worker } from "../model.ts";
 import { deploymentsOf, workerNamed } from "../queries.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { ok } from "./envelope.ts";
+import { ok, pageOf } from "./envelope.ts";
 import { EMAIL } from "./user.ts";
 
 const NewDeployment = v.object({
@@ -32,7 +32,13 @@ export const deployments = ({ account }: Api) => {
   return new Hono()
     .get("/", (c) => {
       const { id } = script(account.state, param(c, "script"));
-      return ok(c, { deployments: deploymentsOf(account.state, id).map(shown) });
+      const [since, until] = [c.req.query("since"), c.req.query("until")].map((time) => time && Date.parse(time));
+      const within = deploymentsOf(account.state, id).filter(({ createdOn }) => {
+        const at = Date.parse(createdOn);
+        return !(since && at < since) && !(until && at > until);
+      });
+      const { items, info } = pageOf(c, within, Math.max(within.length, 1));
+      return ok(c, { deployments: items.map(shown) }, info);
     })
     .post("/", async (c) => {
       const worker = script(account.state, param(c, "script"));

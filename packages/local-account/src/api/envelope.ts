@@ -37,20 +37,27 @@ export const failure = (c: Context, status: number, { code, message, details }: 
 
 /** One page of a list, by `page` and `per_page` of the query. */
 export function paged<T>(c: Context, all: readonly T[], show: (item: T) => unknown = (item) => item): Response {
+  const { items, info } = pageOf(c, all);
+  return ok(c, items.map(show), info);
+}
+
+/** The items of one page, and what the answer says about it. `size` is that of a page if the query has none. */
+export function pageOf<T>(c: Context, all: readonly T[], size = 50): { items: readonly T[]; info: ResultInfo } {
   const number = (name: string, fallback: number, most: number) => {
     const value = Number(c.req.query(name) ?? fallback);
     return Number.isInteger(value) && value >= 1 ? Math.min(value, most) : fallback;
   };
   const page = number("page", 1, Number.MAX_SAFE_INTEGER);
-  const perPage = number("per_page", 50, 1_000);
+  const perPage = number("per_page", size, Math.max(size, 1_000));
   const items = all.slice((page - 1) * perPage, page * perPage);
-  return ok(c, items.map(show), {
+  const info = {
     page,
     per_page: perPage,
     count: items.length,
     total_count: all.length,
     total_pages: Math.max(1, Math.ceil(all.length / perPage)),
-  });
+  };
+  return { items, info };
 }
 
 /** Any status that may have a body, for Hono's types. */

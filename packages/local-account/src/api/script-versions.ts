@@ -9,7 +9,7 @@ import { addVersion, latestVersion } from "../versions.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf } from "./deployments.ts";
-import { ok } from "./envelope.ts";
+import { ok, pageOf } from "./envelope.ts";
 import { shownVersion } from "./scripts.ts";
 import { EMAIL } from "./user.ts";
 
@@ -21,7 +21,8 @@ export const scriptVersions = ({ account }: Api) =>
       const all = versionsOf(account.state, worker.id).filter(
         ({ number }) => !deployable || number >= worker.lifecycleFloor,
       );
-      return ok(c, { items: all.map(shown) }, { count: all.length });
+      const { items, info } = pageOf(c, all, Math.max(all.length, 1));
+      return ok(c, { items: items.map(listed) }, info);
     })
     .post("/", async (c) => {
       const worker = script(account.state, param(c, "script"));
@@ -39,7 +40,7 @@ export const scriptVersions = ({ account }: Api) =>
       const version = await account.change((draft) =>
         addVersion(draft, worker.id, { upload, inspection }, { deploy: false, plan: account.plan }),
       );
-      return ok(c, shown(version));
+      return ok(c, uploaded(version));
     })
     .get("/:version", (c) => {
       const worker = script(account.state, param(c, "script"));
@@ -52,36 +53,47 @@ export const scriptVersions = ({ account }: Api) =>
       return ok(c, shown(version));
     });
 
+/** In a list. */
+const listed = (version: Version) => ({
+  id: version.id,
+  number: version.number,
+  metadata: {
+    created_on: version.createdOn,
+    modified_on: version.createdOn,
+    source: version.source,
+    author_id: "",
+    author_email: EMAIL,
+    has_preview: !ownsClasses(version),
+    hasPreview: !ownsClasses(version),
+  },
+  annotations: version.annotations,
+});
+
 function shown(version: Version) {
-  const { etag, handlers, named_handlers, last_deployed_from, compatibility_date, compatibility_flags, exports } = {
+  const { compatibility_date, compatibility_flags, exports, ...script } = {
+    compatibility_flags: undefined,
     exports: undefined,
     ...shownVersion(version),
   };
   return {
-    id: version.id,
-    number: version.number,
-    metadata: {
-      created_on: version.createdOn,
-      modified_on: version.createdOn,
-      source: version.source,
-      author_id: "",
-      author_email: EMAIL,
-      has_preview: !ownsClasses(version),
-      hasPreview: !ownsClasses(version),
-    },
-    annotations: version.annotations,
+    ...listed(version),
     resources: {
       bindings: version.bindings.map(shownBinding),
-      script: { etag, handlers, named_handlers, last_deployed_from },
+      script,
       script_runtime: {
         compatibility_date,
-        compatibility_flags,
+        ...(compatibility_flags !== undefined && { compatibility_flags }),
         usage_model: "standard",
         ...(exports !== undefined && { exports }),
         ...(version.migrationTag !== null && { migration_tag: version.migrationTag }),
       },
     },
-    startup_time_ms: version.startupTimeMs,
-    ...(version.report !== null && { exports_reconciliation: version.report }),
   };
 }
+
+/** After an upload. */
+const uploaded = (version: Version) => ({
+  ...shown(version),
+  startup_time_ms: version.startupTimeMs,
+  ...(version.report !== null && { exports_reconciliation: version.report }),
+});

@@ -62,6 +62,12 @@ export function settingsOf({ logpush, tags, tail_consumers, observability }: Wor
   };
 }
 
+/** The APIs of scripts call a consumer's Worker its service, that of Workers calls it a name. */
+export const asService = ({ name, service, ...rest }: Worker["tailConsumers"][number]) => ({
+  ...rest,
+  service: service ?? name,
+});
+
 /** A Worker and the version that serves, in the form of the scripts API. */
 export function shownScript(state: State, worker: Worker): Record<string, unknown> {
   const version = servingVersions(state, worker.id)[0]?.version ?? latestVersion(state, worker.id);
@@ -73,7 +79,7 @@ export function shownScript(state: State, worker: Worker): Record<string, unknow
     modified_on: worker.updatedOn,
     logpush: worker.logpush,
     observability: worker.observability,
-    tail_consumers: worker.tailConsumers,
+    tail_consumers: worker.tailConsumers.map(asService),
     usage_model: "standard",
     has_assets: version?.assets !== undefined,
     has_modules: version?.mainModule !== null,
@@ -82,14 +88,15 @@ export function shownScript(state: State, worker: Worker): Record<string, unknow
   };
 }
 
-/** A version, in the form of the scripts API. */
+/** A version, in the form of the scripts API. As at Cloudflare, lists that are empty are left out. */
 export function shownVersion(version: Version) {
+  const named = Object.keys(version.code.named).map((name) => ({ name, handlers: ["class"] }));
   return {
     etag: version.id.replaceAll("-", ""),
-    handlers: version.code.handlers,
-    named_handlers: Object.keys(version.code.named).map((name) => ({ name, handlers: ["class"] })),
+    ...(version.code.handlers.length > 0 && { handlers: version.code.handlers }),
+    ...(named.length > 0 && { named_handlers: named }),
     compatibility_date: version.compatibilityDate,
-    compatibility_flags: version.compatibilityFlags,
+    ...(version.compatibilityFlags.length > 0 && { compatibility_flags: version.compatibilityFlags }),
     last_deployed_from: version.source,
     ...(version.exports !== null && {
       exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))),

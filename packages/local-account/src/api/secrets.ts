@@ -50,7 +50,7 @@ export const secretsBulk = (api: Api) =>
       Object.entries(sent).flatMap(([name, secret]) => (secret === null ? [] : [{ ...secret, name }])),
     );
     const version = await change(api.account, c, put, Object.keys(sent));
-    return ok(c, version.bindings.filter(isSecret).map(shown));
+    return ok(c, Object.fromEntries(version.bindings.filter(isSecret).map((secret) => [secret.name, shown(secret)])));
   });
 
 /** Makes and deploys a version with some secrets set and others removed. */

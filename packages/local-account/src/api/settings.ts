@@ -12,7 +12,7 @@ import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf, texts } from "./deployments.ts";
 import { ok } from "./envelope.ts";
-import { settingsOf } from "./scripts.ts";
+import { asService, settingsOf } from "./scripts.ts";
 
 const VersionSettings = v.looseObject({
   bindings: v.optional(v.array(v.unknown())),
@@ -81,7 +81,7 @@ const unversioned = ({ logpush, observability, tags, tailConsumers }: Worker) =>
   logpush,
   observability,
   tags,
-  tail_consumers: tailConsumers,
+  tail_consumers: tailConsumers.map(asService),
 });
 
 const shown = (worker: Worker, version: Version | undefined) => ({

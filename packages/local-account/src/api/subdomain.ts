@@ -17,7 +17,7 @@ export const subdomain = ({ account }: Api) => {
   const set = (name: string, enabled: boolean, previews?: boolean) =>
     account.change((draft): Worker["subdomain"] => {
       const worker = script(draft.state, name);
-      const next = { enabled, previews_enabled: previews ?? worker.subdomain.previews_enabled };
+      const next = { enabled, previews_enabled: previews ?? enabled };
       return draft.put("workers", { ...worker, subdomain: next, updatedOn: now() }).subdomain;
     });
   return new Hono()

@@ -1,5 +1,5 @@
 /** `/accounts/:account/workers/scripts/:script/tails`: live logs. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { ApiError } from "../errors.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -11,18 +11,25 @@ export const TAIL_PATH = "/tails/";
 
 export const tails = ({ account }: Api) => {
   const { tails } = account;
-  return new Hono()
-    .get("/", (c) => ok(c, tails.of(script(account.state, param(c, "script")).name).map(shown)))
-    .post("/", async (c) => {
-      const { name } = script(account.state, param(c, "script"));
-      await account.tail(name);
-      const tail = tails.open(name);
-      return ok(c, { ...shown(tail), url: `ws://${c.req.header("host")}${TAIL_PATH}${tail.id}` });
-    })
-    .delete("/:tail", (c) => {
-      if (!tails.close(param(c, "tail"))) throw new ApiError(404, 10057, `There is no tail '${param(c, "tail")}'.`);
-      return ok(c, null);
-    });
+  const urlOf = (c: Context, id: string) => `ws://${c.req.header("host")}${TAIL_PATH}${id}`;
+  return (
+    new Hono()
+      // The newest.
+      .get("/", (c) => {
+        const tail = tails.of(script(account.state, param(c, "script")).name).at(-1);
+        return ok(c, tail === undefined ? null : { ...shown(tail), url: urlOf(c, tail.id) });
+      })
+      .post("/", async (c) => {
+        const { name } = script(account.state, param(c, "script"));
+        await account.tail(name);
+        const tail = tails.open(name);
+        return ok(c, { ...shown(tail), url: urlOf(c, tail.id) });
+      })
+      .delete("/:tail", (c) => {
+        if (!tails.close(param(c, "tail"))) throw new ApiError(404, 10057, `There is no tail '${param(c, "tail")}'.`);
+        return ok(c, null);
+      })
+  );
 };
 
 const shown = ({ id, expiresAt }: { readonly id: string; readonly expiresAt: Date }) => ({

@@ -111,9 +111,13 @@ function shown(state: State, { addressOf }: Api, worker: Worker) {
     logpush: worker.logpush,
     observability: worker.observability,
     references: references(state, worker),
-    subdomain: { ...worker.subdomain, url: addressOf(worker.name) },
+    subdomain: {
+      ...worker.subdomain,
+      url: addressOf(worker.name),
+      preview_url_suffix: `-${new URL(addressOf(worker.name)).host}`,
+    },
     tags: worker.tags,
-    tail_consumers: worker.tailConsumers,
+    tail_consumers: worker.tailConsumers.map(({ name, service }) => ({ name: name ?? service ?? "" })),
   };
 }
 

@@ -26,6 +26,32 @@ export const EXCEPTIONS: readonly Exception[] = [
       "https://developers.cloudflare.com/api/resources/r2/subresources/buckets/subresources/objects/methods/list/",
   },
   {
+    routes: /^POST .*\/bulk\/get$/,
+    fields: ["result.values.nothing"],
+    rule: "wrong",
+    // Null for a key that is not there, which the SDK's type has only for values with metadata.
+    source: "https://developers.cloudflare.com/kv/api/read-key-value-pairs/",
+  },
+  {
+    // wrangler 4.156 reads them; an answer of 2025 has them: its `resources.bindings` is a list.
+    routes: /\/workers\/scripts\/:script\/versions(\/:version)?$/,
+    fields: ["", ".items[]"].flatMap((at) => [`result${at}.metadata.has_preview`, `result${at}.annotations`]),
+    rule: "unknown",
+    source: "wrangler 4.156.2: `versions upload`, `versions list`, `versions view`",
+  },
+  {
+    routes: /\/workers\/scripts\/:script\/versions(\/:version)?$/,
+    fields: ["result.resources.bindings"],
+    rule: "wrong",
+    source: "wrangler 4.156.2: `versions view` goes through a list",
+  },
+  {
+    routes: /\/durable_objects\/namespaces\/:namespace\/objects$/,
+    fields: ["result_info.cursor"],
+    rule: "unknown",
+    source: "Cloudflare's OpenAPI document, in miniflare's local explorer: zDurableObjectsNamespaceListObjectsResponse",
+  },
+  {
     routes: /^POST .*\/d1\/database\/:database\/query$/,
     fields: ["result[].meta.served_by", "result[].meta.total_attempts"],
     rule: "unknown",

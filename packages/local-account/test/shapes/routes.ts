@@ -3,7 +3,10 @@
  * fails a test. Where the SDK has no method for a route and one with the same answer, that one stands here.
  */
 
-/** A method of the SDK, or why it has none. */
+/**
+ * A method of the SDK, or why it has none. `item of`: the method's declaration says that it returns pages, and that an
+ * item of them has what the whole result has.
+ */
 export type Line = string | { readonly outside: string };
 
 const OWN = "only the local account has it";
@@ -42,7 +45,7 @@ export const ROUTES: Readonly<Record<string, Line>> = {
   "GET /accounts/:account/workers/workers/:worker/versions/:version": "workers.beta.workers.versions.get",
   "DELETE /accounts/:account/workers/workers/:worker/versions/:version": "workers.beta.workers.versions.delete",
   "POST /accounts/:account/workers/scripts/:script/assets-upload-session": "workers.scripts.assets.upload.create",
-  "GET /accounts/:account/workers/scripts/:script/deployments": "workers.scripts.deployments.list",
+  "GET /accounts/:account/workers/scripts/:script/deployments": "item of workers.scripts.deployments.list",
   "POST /accounts/:account/workers/scripts/:script/deployments": "workers.scripts.deployments.create",
   "GET /accounts/:account/workers/scripts/:script/deployments/:deployment": "workers.scripts.deployments.get",
   "DELETE /accounts/:account/workers/scripts/:script/deployments/:deployment": "workers.scripts.deployments.delete",

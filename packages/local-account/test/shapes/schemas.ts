@@ -58,8 +58,14 @@ type Whole<T> =
   : [T] extends [{ getPaginatedItems(): unknown }] ? Pick<T, keyof T & ("result" | "result_info")>
   : [T] extends [{ success: unknown; errors: unknown }] ? T
   : { result: T };
-${methods.map((name, index) => `export declare const m${index}: Whole<Awaited<ReturnType<Cloudflare["${name.replaceAll(".", '"]["')}"]>>>;`).join("\n")}
+type Item<T> = T extends { getPaginatedItems(): (infer I)[]; result_info: infer Info } ? { result: I; result_info: Info } : never;
+${methods.map((method, index) => `export declare const m${index}: ${answerOf(method)};`).join("\n")}
 `;
+
+function answerOf(method: string): string {
+  const name = method.replace(/^item of /, "");
+  return `${name === method ? "Whole" : "Item"}<Awaited<ReturnType<Cloudflare["${name.replaceAll(".", '"]["')}"]>>>`;
+}
 
 function make(methods: readonly string[]): Schemas {
   const file = path.join(import.meta.dirname, "methods.virtual.ts");
