@@ -75,7 +75,7 @@ it("answers queries, all statements or none, and shares the data with Workers", 
     code: 10181,
   });
   await test.deploy("app", {
-    bindings: [binding],
+    bindings: [{ type: "d1", name: "DB", database_id: uuid }],
     fetch: `return Response.json(await env.DB.prepare("SELECT count(*) AS count FROM t").first());`,
   });
   expect((await test.ask("app")).json()).toEqual({ count: 2 });

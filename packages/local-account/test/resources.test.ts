@@ -157,12 +157,31 @@ describe("addresses", () => {
     const test = await account();
     await test.deploy("app", { tag: "app" });
     const { sdk, id: account_id } = test;
-    await sdk.workers.scripts.subdomain.create("app", { account_id, enabled: false });
+    const set = (enabled: boolean) => sdk.workers.scripts.subdomain.create("app", { account_id, enabled });
+    // Previews follow, unless the call says otherwise.
+    expect(await set(false)).toEqual({ enabled: false, previews_enabled: false });
     expect((await test.ask("app")).status).toBe(404);
     expect(await sdk.workers.scripts.subdomain.get("app", { account_id })).toMatchObject({ enabled: false });
-    await sdk.workers.scripts.subdomain.create("app", { account_id, enabled: true });
+    expect(await set(true)).toEqual({ enabled: true, previews_enabled: true });
     expect((await test.ask("app")).json()).toMatchObject({ tag: "app" });
   });
+});
+
+it("gives a version a preview under its alias, and the alias to the newest version that has it", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "live" });
+  const { subdomain } = await test.sdk.workers.beta.workers.get("app", { account_id: test.id });
+  const preview = async (prefix: string) => {
+    const [host = ""] = `${prefix}${subdomain.preview_url_suffix}`.split(":");
+    return (await test.visit(host)).json();
+  };
+  const upload = (tag: string) => test.upload("app", { tag, annotations: { "workers/alias": "next" } });
+  const first = await upload("first");
+  expect(await preview("next")).toMatchObject({ tag: "first" });
+  await upload("second");
+  expect(await preview("next")).toMatchObject({ tag: "second" });
+  expect(await preview(first.id.slice(0, 8))).toMatchObject({ tag: "first" });
+  expect((await test.ask("app")).json()).toMatchObject({ tag: "live" });
 });
 
 it("lets Workers call each other, and removes the binding to a Worker that is deleted by force", async () => {

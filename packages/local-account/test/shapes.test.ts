@@ -60,6 +60,51 @@ it("has a line for every route, and none for another", async () => {
   );
 });
 
+it("writes Cloudflare's annotations, and leaves out lists that are empty", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "a" });
+  const uploaded = await test.upload("app", { annotations: { "workers/message": "mine" } });
+  const at = "/workers/scripts/app";
+  expect(await test.call("get", `${at}/deployments`)).toMatchObject({
+    deployments: [
+      { annotations: { "workers/message": "Automatic deployment on upload.", "workers/triggered_by": "upload" } },
+    ],
+  });
+  expect(await test.call("get", `${at}/versions`)).toMatchObject({
+    items: [
+      { annotations: { "workers/message": "mine", "workers/triggered_by": "version_upload" } },
+      { annotations: { "workers/triggered_by": "upload" } },
+    ],
+  });
+  const { resources } = await test.sdk.workers.scripts.versions.get(uploaded.id, {
+    account_id: test.id,
+    script_name: "app",
+  });
+  expect(resources.script?.handlers).toEqual(["fetch", "scheduled"]);
+  expect(resources.script).not.toHaveProperty("named_handlers");
+  expect(resources.script_runtime).not.toHaveProperty("compatibility_flags");
+});
+
+it("pages deployments, and finds them by time", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "a" });
+  const { id } = await test.deploy("app", { tag: "b" });
+  const list = (query: string) => test.sdk.get<Paged>(`/accounts/${test.id}/workers/scripts/app/deployments?${query}`);
+  expect(await list("per_page=1&page=2")).toMatchObject({
+    result: { deployments: [{ versions: [{ percentage: 100 }] }] },
+    result_info: { page: 2, per_page: 1, count: 1, total_count: 2 },
+  });
+  const { result } = await list("");
+  expect(result.deployments).toMatchObject([{ versions: [{ version_id: id }] }, {}]);
+  const newest = result.deployments[0]?.created_on ?? "";
+  expect((await list(`since=${newest}`)).result.deployments).toHaveLength(1);
+  expect((await list(`since=${new Date(Date.parse(newest) + 1).toISOString()}`)).result.deployments).toEqual([]);
+});
+
+interface Paged {
+  readonly result: { readonly deployments: readonly { readonly created_on: string }[] };
+}
+
 it("answers every route in the SDK's shape", async () => {
   const answered = new Set<string>();
   const test = await account({

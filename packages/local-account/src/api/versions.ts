@@ -81,6 +81,9 @@ function patched(bindings: readonly Binding[], env: v.InferOutput<typeof Patch>[
   return [...bindings.filter(({ name }) => !(name in env)), ...parseBindings(sent)];
 }
 
+/** What this family of calls shows. An alias (`workers/alias`) belongs to the API of scripts. */
+const ANNOTATIONS: ReadonlySet<string> = new Set(["workers/message", "workers/tag", "workers/triggered_by"]);
+
 /** A version as the provider reads it: the upload's members, and those that the server adds. */
 function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
   return {
@@ -92,7 +95,7 @@ function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
       ownsClasses(version) || !worker.subdomain.previews_enabled
         ? []
         : [addressOf(`${version.id.slice(0, 8)}-${worker.name}`)],
-    annotations: version.annotations,
+    annotations: Object.fromEntries(Object.entries(version.annotations).filter(([name]) => ANNOTATIONS.has(name))),
     bindings: version.bindings.map(shownBinding),
     compatibility_date: version.compatibilityDate,
     compatibility_flags: version.compatibilityFlags,
