@@ -10,7 +10,7 @@ import { requestLog } from "./http/log.ts";
 import { guardedRoutes } from "./http/may.ts";
 import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
-import { isOverloaded, isTransient } from "./objects/retry.ts";
+import { damageIn, isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
 import type { Limit, PatternFacts } from "./pattern.ts";
@@ -86,6 +86,8 @@ function answerTo(error: Error, c: Context<App>): Response {
     });
   }
   console.error(JSON.stringify({ requestId: c.get("requestId"), error: error.stack ?? String(error) }));
+  const damage = damageIn(error);
+  if (damage !== undefined) return ended(c, { kind: "damaged", detail: damage });
   return ended(c, { kind: "internal", detail: `Something went wrong here; it is logged as ${c.get("requestId")}` });
 }
 

@@ -2,12 +2,16 @@
 import { type Audit, Auditor } from "../../worker/ledger/audit.ts";
 import {
   accountIn,
+  damagedIn,
+  type End,
   type ExportedAccount,
+  endIn,
   entryAfter,
   entryIn,
   GENESIS,
   type Header,
   headerIn,
+  SEGMENT,
   type Sha256,
 } from "../../worker/ledger/chain.ts";
 import type { Transaction } from "../../worker/ledger/rules.ts";
@@ -24,8 +28,6 @@ export interface Verified extends Audit {
   /** The hash of the last transaction, which stands for all. */
   readonly head: string;
   readonly wrong: readonly Wrong[];
-  /** Accounts that moved while they were exported, so that they were not compared. */
-  readonly moved: number;
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -41,11 +43,11 @@ export async function verify(
   let number = 0;
   for await (const line of lines) {
     number++;
-    for (const what of await reader.take(line)) wrong.push({ line: number, what });
+    for (const what of await reader.take(line, number)) wrong.push({ line: number, what });
   }
-  const { moved, ...audit } = reader.end();
-  if (number === 0) wrong.push({ line: 0, what: "the export is empty" });
-  return { ...audit, moved, ok: audit.ok && wrong.length === 0, ledger: reader.ledger, head: reader.head, wrong };
+  const { audit, missing } = reader.end();
+  for (const what of missing) wrong.push({ line: number, what });
+  return { ...audit, ok: audit.ok && wrong.length === 0, ledger: reader.ledger, head: reader.head, wrong };
 }
 
 class Reader {
@@ -55,9 +57,11 @@ class Reader {
   readonly #seen: (transaction: Transaction) => void;
   #auditor: Auditor | undefined;
   readonly #accounts: ExportedAccount[] = [];
-  /** The lines of the segment that is being read, to hash them. */
-  #segment: string[] = [];
+  readonly #accountLines: string[] = [];
+  /** The segment that is being read, and its lines, to hash them. */
   #header: Header | undefined;
+  #segment: string[] = [];
+  #end: End | undefined;
 
   constructor(sha256: Sha256, seen: (transaction: Transaction) => void) {
     this.#sha256 = sha256;
@@ -65,21 +69,23 @@ class Reader {
   }
 
   /** Takes a line. Returns what is wrong with it. */
-  async take(line: string): Promise<readonly string[]> {
+  async take(line: string, number: number): Promise<readonly string[]> {
     try {
+      if (this.#end) return ["there is a line after the end"];
       if (line.startsWith('{"seq":')) return await this.#entry(line);
-      if (/^\{"ledger":"(?:[^"\\]|\\.)*","segment":/.test(line)) return await this.#begin(line);
+      const [, kind] = /^\{"ledger":"(?:[^"\\]|\\.)*","(segment|account|damaged|end)":/.exec(line) ?? [];
+      if (kind === "segment") return await this.#begin(line);
+      if (kind === "damaged") return [damagedIn(line).why];
+      if (kind === "end") return await this.#finish(line, number);
       return await this.#account(line);
     } catch (error) {
       return [messageOf(error)];
     }
   }
 
-  end(): Audit & { moved: number } {
-    const auditor = this.#auditor ?? new Auditor();
-    const still = this.#accounts.filter(({ last }) => last <= auditor.newest);
-    const moved = this.#accounts.length - still.length;
-    return { ...auditor.end(still, moved === 0), moved };
+  end(): { readonly audit: Audit; readonly missing: readonly string[] } {
+    const audit = (this.#auditor ?? new Auditor()).end(this.#accounts, this.#end?.complete ?? true);
+    return { audit, missing: this.#end ? [] : ["the export has no end: something after this line is missing"] };
   }
 
   async #entry(line: string): Promise<readonly string[]> {
@@ -106,7 +112,8 @@ class Reader {
     expect("segment", (before?.segment ?? 0) + 1);
     expect("previous", hash);
     expect("head", this.head);
-    if (before) expect("first", before.last + 1);
+    if (this.#auditor) expect("first", this.#auditor.newest + 1);
+    expect("last", header.first + SEGMENT - 1);
     if (this.ledger !== undefined) expect("ledger", this.ledger);
     this.ledger ??= header.ledger;
     this.#header = header;
@@ -115,6 +122,7 @@ class Reader {
   }
 
   async #account(line: string): Promise<readonly string[]> {
+    this.#accountLines.push(line);
     const { ledger, account } = await accountIn(line, this.#sha256);
     const before = this.#accounts.at(-1);
     this.#accounts.push(account);
@@ -122,5 +130,18 @@ class Reader {
     if (ledger !== this.ledger) return [`it is of the ledger ${ledger}, and not of ${this.ledger}`];
     if (before?.name === account.name) return [`account ${account.name}: is there twice`];
     return [];
+  }
+
+  async #finish(line: string, number: number): Promise<readonly string[]> {
+    const end = await endIn(line, this.#accountLines, this.#sha256);
+    this.#end = end;
+    const { transactions, head, accounts, lines } = end;
+    const newest = this.#auditor?.newest ?? 0;
+    return [
+      ...(newest === transactions ? [] : [`the last transaction is ${newest}, and must be ${transactions}`]),
+      ...(head === this.head ? [] : [`the last hash is ${this.head}, and must be ${head}`]),
+      ...(accounts === this.#accounts.length ? [] : [`${this.#accounts.length} accounts, and must be ${accounts}`]),
+      ...(lines === number ? [] : [`${number} lines, and must be ${lines}`]),
+    ];
   }
 }

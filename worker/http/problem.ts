@@ -25,6 +25,7 @@ const KINDS = {
   "range-not-satisfiable": { status: 416, title: "Range not satisfiable" },
   "upgrade-required": { status: 426, title: "Upgrade required" },
   "rate-limited": { status: 429, title: "Too many requests" },
+  damaged: { status: 500, title: "Stored data is damaged" },
   internal: { status: 500, title: "Internal error" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
 } as const;

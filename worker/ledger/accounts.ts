@@ -21,9 +21,12 @@ export function readAccount(sql: SqlStorage, name: string): Account {
   return row ? accountIn(row) : NEW_ACCOUNT;
 }
 
-/** Whether any account has money, or owes some. */
-export function hasMoney(sql: SqlStorage): boolean {
-  return sql.exec("SELECT 1 FROM accounts WHERE balance <> 0 LIMIT 1").toArray().length > 0;
+/** Some accounts that have money, or owe some. */
+export function withMoney(sql: SqlStorage): readonly string[] {
+  return sql
+    .exec<{ name: string }>("SELECT name FROM accounts WHERE balance <> 0 ORDER BY name DESC LIMIT 3")
+    .toArray()
+    .map(({ name }) => name);
 }
 
 export function writeAccount(sql: SqlStorage, name: string, { balance, last, ...more }: Account): void {

@@ -5,7 +5,7 @@
  */
 
 import type { Currency } from "./book.ts";
-import { faultOf, type Notes, noted, type Outcome, pay } from "./decide.ts";
+import { faultOf, hasRoom, type Notes, noted, type Outcome, pay } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import { type Fault, peerAccount, type Transaction } from "./rules.ts";
 
@@ -82,25 +82,34 @@ function faultOfCurrency(draft: Draft, theirs: Currency | undefined): Fault | un
   return { kind: "wrong-currency", detail: `The ledgers differ: ${named(theirs)} was sent, ${named(ours)} is kept` };
 }
 
-/** Writes what became of transfers to another ledger, and gives back what was refused. */
-export function settleSends(draft: Draft, ledger: string, sends: readonly Send[], answers: readonly Taken[]): void {
+/**
+ * Writes what became of transfers to another ledger, and gives back what was refused. Returns the numbers that are
+ * settled: all but those whose payer cannot take the money back, because the account is full.
+ */
+export function settleSends(
+  draft: Draft,
+  ledger: string,
+  sends: readonly Send[],
+  answers: readonly Taken[],
+): { readonly settled: ReadonlySet<number> } {
+  const settled = new Set<number>();
   for (const [index, send] of sends.entries()) {
     const taken = answers[index];
     if (!taken) throw new Error(`The ledger ${ledger} answered ${answers.length} of ${sends.length} transfers`);
-    if (taken.ok) {
-      draft.settleSend(send.seq, { at: draft.now, by: taken.seq });
-      continue;
-    }
-    const refund = draft.pay({
-      payer: peerAccount(ledger),
-      payee: send.payer,
-      amount: send.amount,
-      kind: "refund",
-      of: send.seq,
-      target: send.payee,
-      memo: taken.fault.detail,
-    });
-    draft.settle(send.seq, refund.seq);
-    draft.settleSend(send.seq, { at: draft.now, by: undefined });
+    const refunded = taken.ok ? undefined : refund(draft, ledger, send, taken.fault);
+    if (refunded === "full") continue;
+    draft.settleSend(send.seq, { at: draft.now, by: taken.ok ? taken.seq : undefined });
+    settled.add(send.seq);
   }
+  return { settled };
+}
+
+/** Gives a refused transfer back to its payer, once. */
+function refund(draft: Draft, ledger: string, send: Send, { detail }: Fault): "full" | "refunded" {
+  if (draft.settledBy(send.seq) !== undefined) return "refunded";
+  const { payer: payee, payee: target, amount, seq: of } = send;
+  const payment = { payer: peerAccount(ledger), payee, amount, kind: "refund", of, target, memo: detail } as const;
+  if (!hasRoom(draft, payment)) return "full";
+  draft.settle(send.seq, draft.pay(payment).seq);
+  return "refunded";
 }

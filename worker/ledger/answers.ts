@@ -56,7 +56,7 @@ export const AuditAnswer = v.object({
   complete: v.boolean(),
   accounts: v.number(),
   transactions: v.number(),
-  total: v.number(),
+  total: v.nullable(v.number()),
   faults: v.array(v.string()),
   /** The transactions up to this number are in the archive. */
   archived: v.number(),

@@ -3,18 +3,19 @@
  * bucket before its rows are deleted. Its bytes follow from its rows alone, so that a seal that was cut off is made again
  * and writes the same. What is read back must have the hash that was kept.
  */
-import { notRead } from "../objects/retry.ts";
+import { within } from "../objects/deadline.ts";
+import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
-import { entryIn, GENESIS, headerLine, linesOf } from "./chain.ts";
+import { entryIn, GENESIS, headerLine, linesOf, SEGMENT } from "./chain.ts";
 import type { Transaction } from "./rules.ts";
 import { readTransaction, transactionsAfter } from "./transactions.ts";
 
-/** Transactions of a segment. */
-export const SEGMENT = 1_000;
 /** At least so many transactions stay rows. */
 const KEPT = 1_000;
 /** After a failure, the bucket is tried again so much later. */
 const WAIT_MS = 60_000;
+/** How long the bucket may take to answer. */
+const BUCKET_MS = 30_000;
 /** Segments that are kept in memory after they were read: 4 are about 1 MB. */
 const MAX_CACHED = 4;
 
@@ -56,16 +57,20 @@ export class Archive {
     return this.#base;
   }
 
-  /** When to seal (ms since the epoch), if the newest transaction is `last`; undefined if there is nothing to seal. */
-  due(last: number, now: number): number | undefined {
-    return last - this.sealed >= SEGMENT + KEPT ? Math.max(now, this.#notBefore) : undefined;
+  /**
+   * When to seal (ms since the epoch); undefined if there is nothing to seal. The newest transaction is `last`, and from
+   * the number `open` on they must stay rows.
+   */
+  due(last: number, open: number, now: number): number | undefined {
+    const isDue = last - this.sealed >= SEGMENT + KEPT && this.sealed + SEGMENT < open;
+    return isDue ? Math.max(now, this.#notBefore) : undefined;
   }
 
-  /** Seals a segment of transactions before number `before`, unless too few are rows. False if there was none to seal. */
-  async seal(last: number, before: number, now: number): Promise<boolean> {
+  /** Seals a segment, if one is due (`due` says what the numbers mean). False if there was none to seal. */
+  async seal(last: number, open: number, now: number): Promise<boolean> {
     const { sealed } = this;
     const generation = this.#generation;
-    if (this.due(last, now) !== now || sealed + SEGMENT >= before) return false;
+    if (this.due(last, open, now) !== now) return false;
     const { storage, self } = this.#parts;
     const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
     const [first, end] = [transactions[0], transactions.at(-1)];
@@ -78,9 +83,8 @@ export class Archive {
     const text = `${[headerLine(header), ...lines].join("\n")}\n`;
     const segment = { number: number + 1, first: first.seq, last: end.seq, at: end.at, head, hash: await sha256(text) };
     try {
-      await this.#parts.bucket().put(this.#key(segment.number), text, {
-        httpMetadata: { contentType: "application/x-ndjson" },
-      });
+      const options = { httpMetadata: { contentType: "application/x-ndjson" } };
+      await within(BUCKET_MS, this.#parts.bucket().put(this.#key(segment.number), text, options));
     } catch (error) {
       this.#notBefore = now + WAIT_MS;
       console.error(`Segment ${segment.number} of a ledger cannot be stored and stays in its object: ${error}`);
@@ -123,11 +127,10 @@ export class Archive {
   async text(segment: Segment): Promise<string> {
     const key = this.#key(segment.number);
     const stored = await this.#get(key);
-    if (stored === undefined) throw new Error(`Segment ${segment.number} of a ledger is missing in its bucket: ${key}`);
+    if (stored === undefined)
+      throw damaged(`Segment ${segment.number} of the ledger's archive is missing in its bucket (${key})`);
     if ((await sha256(stored)) !== segment.hash) {
-      throw new Error(
-        `Segment ${segment.number} of a ledger is not what was sealed; it was changed in its bucket: ${key}`,
-      );
+      throw damaged(`Segment ${segment.number} of the ledger's archive was changed in its bucket (${key})`);
     }
     return stored;
   }
@@ -152,14 +155,19 @@ export class Archive {
 
   async #get(key: string): Promise<string | undefined> {
     try {
-      return await (await this.#parts.bucket().get(key))?.text();
+      const stored = this.#parts.bucket().get(key);
+      return await within(
+        BUCKET_MS,
+        stored.then((object) => object?.text()),
+      );
     } catch (error) {
       throw notRead("the archive", error);
     }
   }
 
   get #prefix(): string {
-    return `${this.#parts.name}/ledger/`;
+    // A name may have a slash in it: without this, one ledger's segments could look like another's.
+    return `${this.#parts.name.replaceAll("%", "%25").replaceAll("/", "%2F")}/ledger/`;
   }
 
   #key(number: number): string {

@@ -10,8 +10,8 @@ export interface Audit {
   readonly accounts: number;
   /** The number of the newest transaction. */
   readonly transactions: number;
-  /** The sum of all balances, with those of the ledger's own accounts. It must be 0. */
-  readonly total: number;
+  /** The sum of all balances, with those of the ledger's own accounts. It must be 0; null if it was not formed. */
+  readonly total: number | null;
   /** The first few things that do not add up. */
   readonly faults: readonly string[];
 }
@@ -83,7 +83,7 @@ export class Auditor {
       complete,
       accounts: count,
       transactions: this.#newest,
-      total: complete ? Number(total) : 0,
+      total: complete ? Number(total) : null,
       faults: faults.slice(0, MAX_FAULTS),
     };
   }

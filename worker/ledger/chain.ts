@@ -12,6 +12,8 @@ import { KINDS, type Transaction } from "./rules.ts";
 /** SHA-256 of a text in UTF-8, as 64 hexadecimal digits. */
 export type Sha256 = (text: string) => string | Promise<string>;
 
+/** Transactions of a segment. */
+export const SEGMENT = 1_000;
 /** The head of a ledger without transactions. */
 export const GENESIS = "0".repeat(64);
 
@@ -74,7 +76,7 @@ export async function linesOf(
   transactions: readonly Transaction[],
   head: string,
   sha256: Sha256,
-): Promise<{ readonly lines: readonly string[]; readonly head: string }> {
+): Promise<{ readonly lines: string[]; readonly head: string }> {
   const lines: string[] = [];
   let last = head;
   for (const transaction of transactions) {
@@ -139,6 +141,54 @@ export async function accountIn(
   const { ledger, account } = parse(AccountLine, line);
   if ((await accountLine(ledger, account, sha256)) !== line) throw new Error(`account ${account.name}: it was changed`);
   return { ledger, account };
+}
+
+const DamagedLine = v.strictObject({
+  ledger: v.string(),
+  damaged: v.strictObject({ segment: Whole, first: Whole, last: Whole, why: v.string() }),
+});
+
+/** The line in the place of a segment that cannot be read. */
+export const damagedLine = (line: v.InferOutput<typeof DamagedLine>): string => JSON.stringify(line);
+
+/** What is in the place of a segment. @throws Error if it is another line. */
+export const damagedIn = (line: string): v.InferOutput<typeof DamagedLine>["damaged"] =>
+  parse(DamagedLine, line).damaged;
+
+const EndLine = v.strictObject({
+  ledger: v.string(),
+  end: v.strictObject({
+    /** The number and the hash of the last transaction. */
+    transactions: Whole,
+    head: Hash,
+    /** The lines of accounts, and whether these are all accounts. */
+    accounts: Whole,
+    complete: v.boolean(),
+    /** All lines, with this one. */
+    lines: Whole,
+  }),
+  hash: Hash,
+});
+export type End = v.InferOutput<typeof EndLine>["end"];
+
+/** The last line of an export. Its hash is of itself and of the accounts' lines. */
+export async function endLine(
+  ledger: string,
+  { transactions, head, accounts, complete, lines }: End,
+  accountLines: readonly string[],
+  sha256: Sha256,
+): Promise<string> {
+  const text = JSON.stringify({ ledger, end: { transactions, head, accounts, complete, lines } });
+  return withHash(text, await sha256([...accountLines, text].join("\n")));
+}
+
+/** The end of an export. @throws Error if it does not follow from the accounts' lines. */
+export async function endIn(line: string, accountLines: readonly string[], sha256: Sha256): Promise<End> {
+  const { ledger, end } = parse(EndLine, line);
+  if ((await endLine(ledger, end, accountLines, sha256)) !== line) {
+    throw new Error("the accounts' lines are not those that were exported");
+  }
+  return end;
 }
 
 function parse<S extends v.GenericSchema>(schema: S, line: string): v.InferOutput<S> {

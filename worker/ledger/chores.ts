@@ -2,7 +2,7 @@
 import { sweepReplays } from "../objects/replays.ts";
 import type { Wake } from "../objects/wake.ts";
 import { hasPeers } from "./accounts.ts";
-import { type Archive, SEGMENT } from "./archive.ts";
+import type { Archive } from "./archive.ts";
 import type { Books } from "./books.ts";
 import { settle } from "./decide.ts";
 import { firstHolds } from "./marks.ts";
@@ -13,6 +13,8 @@ import type { Payments } from "./payments.ts";
 const RETRY_MS = 30_000;
 /** The most holds that one write lets expire. */
 const MAX_EXPIRED = 500;
+/** A hold whose payer cannot take the money back is tried again so much later. */
+const FULL_MS = 3_600_000;
 /** The most segments that one alarm seals. The next one follows at once. */
 const MAX_SEALED = 20;
 
@@ -34,17 +36,22 @@ export class Chores {
 
   /** Does what is due, and sets the alarm for what is not. Call it only if all tables are there. */
   async run(): Promise<void> {
-    const { wake } = this.#parts;
+    const { sql, wake } = this.#parts;
+    // Each for itself: what fails must not stop the others.
+    await this.#try("expiry of holds", () => this.#expire());
+    await this.#try("sweep of idempotency keys", async () => wake.by(sweepReplays(sql, Date.now())));
+    await this.#try("archive", () => this.#seal());
+    await this.#try("delivery to other ledgers", () => this.#deliver());
+  }
+
+  async #try(what: string, chore: () => Promise<void>): Promise<void> {
     try {
-      await this.#expire();
-      wake.by(sweepReplays(this.#parts.sql, Date.now()));
-      await this.#seal();
-      await this.#deliver();
+      await chore();
     } catch (error) {
       // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
-      console.error(`The alarm of a ledger failed and comes again in ${RETRY_MS / 1_000} s: ${error}`);
-      await wake.look();
-      wake.by(Date.now() + RETRY_MS);
+      console.error(`A ledger's ${what} failed and is tried again in ${RETRY_MS / 1_000} s: ${error}`);
+      await this.#parts.wake.look();
+      this.#parts.wake.by(Date.now() + RETRY_MS);
     }
   }
 
@@ -54,7 +61,8 @@ export class Chores {
     for (let expired = MAX_EXPIRED; expired === MAX_EXPIRED; ) {
       ({ expired } = await payments.change((draft) => {
         const due = firstHolds(sql, MAX_EXPIRED).filter((held) => held.due <= draft.now);
-        for (const { seq } of due) settle(draft, seq, "expire");
+        // One whose payer is full stays held, and is tried again later.
+        for (const held of due) if (!settle(draft, held, "expire").ok) draft.postpone(held, draft.now + FULL_MS);
         return { expired: due.length };
       }));
     }
@@ -65,11 +73,10 @@ export class Chores {
   async #seal(): Promise<void> {
     const { archive, books, outbox, wake } = this.#parts;
     // What has no answer yet stays a row, because its row is still written.
-    const end = () => outbox.oldest ?? books.newest.seq;
     for (let times = 0; times < MAX_SEALED; times++) {
-      if (!(await archive.seal(books.newest.seq, end(), Date.now()))) break;
+      if (!(await archive.seal(books.newest.seq, outbox.oldest, Date.now()))) break;
     }
-    if (end() > archive.sealed + SEGMENT) wake.by(archive.due(books.newest.seq, Date.now()));
+    wake.by(archive.due(books.newest.seq, outbox.oldest, Date.now()));
   }
 
   /** Tells other ledgers what is on its way to them. */
@@ -77,6 +84,6 @@ export class Chores {
     const { sql, outbox, wake } = this.#parts;
     if (!hasPeers(sql)) return;
     await outbox.flush();
-    if (outbox.size > 0) wake.by(outbox.due(Date.now()));
+    wake.by(outbox.next(Date.now()));
   }
 }

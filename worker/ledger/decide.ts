@@ -2,7 +2,7 @@
 
 import type { Currency } from "./book.ts";
 import type { Draft } from "./draft.ts";
-import { type Account, type Fault, faultOfPayment, HELD, type Payment, type Transaction } from "./rules.ts";
+import { type Account, type Fault, faultOfPayment, fits, full, HELD, type Payment, type Transaction } from "./rules.ts";
 
 /** The outcome of a change. */
 export type Outcome =
@@ -26,47 +26,52 @@ export function pay(draft: Draft, payment: Payment): Outcome {
 
 /** Why a payment may not be made. */
 export function faultOf(draft: Draft, payment: Payment): Fault | undefined {
-  const { payer, payee, reference } = payment;
-  const taken = reference === undefined ? undefined : draft.referred(reference);
-  if (taken !== undefined) {
-    return { kind: "reference-taken", detail: `The reference ${reference} is that of transaction ${taken}` };
-  }
-  return faultOfPayment(payment, { paying: draft.account(payer), paid: draft.account(payee) });
+  const { reference } = payment;
+  const fault = faultOfPayment(payment, partiesOf(draft, payment));
+  // Asked last, so that nobody learns for nothing which references there are.
+  if (fault || reference === undefined || draft.referred(reference) === undefined) return fault;
+  return { kind: "reference-taken", detail: `Another transaction of this ledger has the reference ${reference}` };
 }
+
+/** Whether both accounts have room for a payment, whatever else stands against it. */
+export const hasRoom = (draft: Draft, payment: Payment): boolean => fits(payment, partiesOf(draft, payment));
+
+const partiesOf = (draft: Draft, { payer, payee }: Payment) => ({
+  paying: draft.account(payer),
+  paid: draft.account(payee),
+});
 
 /** Puts money aside for a payee, until `due` (ms since the epoch). */
 export function hold(draft: Draft, { payer, payee, amount, ...notes }: Payment, due: number): Outcome {
   // The payee must be able to take the money now, so that a hold that cannot be posted is refused at once.
   const fault = faultOf(draft, { payer, payee, amount, ...notes });
   if (fault) return { ok: false, fault };
-  const transaction = draft.pay({ payer, payee: HELD, amount, kind: "hold", due, target: payee, ...notes });
+  const holding: Payment = { payer, payee: HELD, amount, kind: "hold", due, target: payee, ...notes };
+  if (!hasRoom(draft, holding)) return { ok: false, fault: full() };
+  const transaction = draft.pay(holding);
   draft.open({ seq: transaction.seq, due, payer, payee, amount });
   return { ok: true, transaction };
 }
 
 /** Gives held money to the payee (`post`), or back to the payer (`void`, `expire`). */
-export function settle(draft: Draft, seq: number, kind: "post" | "void" | "expire"): Outcome {
+export function settle(draft: Draft, { seq }: Pick<Transaction, "seq">, kind: "post" | "void" | "expire"): Outcome {
   const held = draft.hold(seq);
-  if (!held) return settledBefore(draft, seq);
+  if (!held) {
+    const by = draft.settledBy(seq);
+    return refused("already-settled", `Transaction ${seq} was settled by transaction ${by}`);
+  }
   // The alarm may be late: the time decides.
   if (kind === "post" && held.due <= draft.now) {
     return refused("already-settled", `Transaction ${seq} expired at ${new Date(held.due).toISOString()}`);
   }
-  const payee = kind === "post" ? held.payee : held.payer;
-  // Money goes back to whom it came from, even if that account is frozen or full by now.
-  const fault = kind === "post" ? faultOf(draft, { payer: HELD, payee, amount: held.amount }) : undefined;
+  const [payee, target] = kind === "post" ? [held.payee, held.payer] : [held.payer, held.payee];
+  const payment: Payment = { payer: HELD, payee, amount: held.amount, kind, of: seq, target };
+  // Money goes back to whom it came from, even if that account is frozen by now.
+  const fault = kind === "post" ? faultOf(draft, payment) : hasRoom(draft, payment) ? undefined : full();
   if (fault) return { ok: false, fault };
-  const target = kind === "post" ? held.payer : held.payee;
-  const transaction = draft.pay({ payer: HELD, payee, amount: held.amount, kind, of: seq, target });
+  const transaction = draft.pay(payment);
   draft.settle(seq, transaction.seq);
   return { ok: true, transaction };
-}
-
-function settledBefore(draft: Draft, seq: number): Refused {
-  const by = draft.settledBy(seq);
-  if (by !== undefined) return refused("already-settled", `Transaction ${seq} was settled by transaction ${by}`);
-  if (seq > draft.last) return refused("not-found", `There is no transaction ${seq}`);
-  return refused("invalid-input", `Transaction ${seq} holds no money`);
 }
 
 /** Undoes a payment, once: its payee pays it back. */
@@ -115,6 +120,9 @@ export function setAccount(draft: Draft, name: string, { frozen, overdraft }: Ac
 /** Sets what the ledger is kept in. It stays: amounts would mean something else. */
 export function setCurrency(draft: Draft, currency: Currency): { readonly ok: true } | Refused {
   const before = draft.currency;
+  if (!before && draft.hasPeers) {
+    return refused("wrong-currency", "The ledger has taken money that had no currency from others, so it stays so");
+  }
   if (before && (before.currency !== currency.currency || before.minorUnits !== currency.minorUnits)) {
     return refused(
       "wrong-currency",

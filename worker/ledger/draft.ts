@@ -3,7 +3,7 @@
  * before it. All of a draft is written in one transaction, or nothing.
  */
 import { findReplay, keepReplay } from "../objects/replays.ts";
-import { writeAccount } from "./accounts.ts";
+import { hasPeers, writeAccount } from "./accounts.ts";
 import { type Currency, readCurrency, writeCurrency } from "./book.ts";
 import type { Books } from "./books.ts";
 import {
@@ -13,6 +13,7 @@ import {
   findSettled,
   type Hold,
   hasRefusalsBefore,
+  postponeHold,
   removeHold,
   removeRefusals,
   writeAnswer,
@@ -21,7 +22,7 @@ import {
   writeRefusal,
   writeSettled,
 } from "./marks.ts";
-import { type Account, type Fault, type Payment, type Transaction, transactionOf } from "./rules.ts";
+import { type Account, type Fault, type Payment, peerOf, type Transaction, transactionOf } from "./rules.ts";
 import { writeTransaction } from "./transactions.ts";
 
 /** An answer, new or repeated for its idempotency key; or the key came before with another payload. */
@@ -106,6 +107,12 @@ export class Draft {
     this.#changed.set(name, account);
   }
 
+  /** Whether the ledger ever sent money to another, or took some. */
+  get hasPeers(): boolean {
+    const isPeer = (name: string) => peerOf(name) !== undefined;
+    return [...this.#changed.keys()].some(isPeer) || (!this.#empty && hasPeers(this.#sql));
+  }
+
   /** The ledger's currency; undefined where none is set. */
   get currency(): Currency | undefined {
     return this.#currency ?? (this.#empty ? undefined : readCurrency(this.#sql));
@@ -145,6 +152,11 @@ export class Draft {
   /** Keeps a hold until it is settled. */
   open(hold: Hold): void {
     this.#holds.set(hold.seq, hold);
+  }
+
+  /** Lets a stored hold expire later. */
+  postpone({ seq }: Hold, due: number): void {
+    this.#across.push((sql) => postponeHold(sql, seq, due));
   }
 
   /** Settles a hold, or marks a payment as reversed, once. */

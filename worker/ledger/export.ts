@@ -1,15 +1,20 @@
 /**
  * A ledger, part by part, as NDJSON: the archive's segments as they are, the rows as lines that follow them, and at the
- * end the accounts. `npm run ledger -- export` puts the parts into one file and checks it.
+ * end the accounts and a line that says how much there must be. `npm run ledger -- export` puts the parts into one file
+ * and checks it.
  */
 
+import { damageIn } from "../objects/retry.ts";
 import { accountsAfter } from "./accounts.ts";
 import { type Archive, sha256 } from "./archive.ts";
-import { readBase, segmentWith } from "./book.ts";
-import { accountLine, GENESIS, linesOf } from "./chain.ts";
+import { readBase, type Segment, segmentWith } from "./book.ts";
+import { accountLine, damagedLine, type ExportedAccount, endLine, GENESIS, linesOf } from "./chain.ts";
 import { transactionsAfter } from "./transactions.ts";
 
-const MAX_LINES = 2_000;
+/** Rows of a part. */
+const MAX_ROWS = 2_000;
+/** The most accounts of an export: they are read at one moment, so that they fit the last transaction. */
+const MAX_ACCOUNTS = 50_000;
 
 /** Lines of an export, and the cursor of the next part; null after the last. */
 export interface ExportPart {
@@ -17,52 +22,84 @@ export interface ExportPart {
   readonly next: string | null;
 }
 
+/** How far an export has come: the number and hash of the last transaction, and the lines so far. */
+interface Cursor {
+  readonly after: number;
+  readonly head: string;
+  readonly lines: number;
+}
+
 export class Export {
   readonly #sql: SqlStorage;
   readonly #archive: Archive;
   readonly #self: () => string;
 
-  constructor(sql: SqlStorage, archive: Archive, self: () => string) {
+  constructor(sql: SqlStorage, { archive, self }: { archive: Archive; self: () => string }) {
     this.#sql = sql;
     this.#archive = archive;
     this.#self = self;
   }
 
-  /** `cursor`: `""`, or that of the part before. */
-  async part(isEmpty: boolean, cursor: string): Promise<ExportPart> {
-    if (isEmpty) return { text: "", next: null };
-    if (cursor.startsWith("accounts:")) return await this.#accounts(cursor.slice("accounts:".length));
-    const after = cursor === "" ? readBase(this.#sql) : Number(cursor);
-    const segment = segmentWith(this.#sql, after + 1);
-    if (!segment) return this.#rows(after);
-    const text = await this.#archive.text(segment);
-    // What was read as rows before has been sealed since.
-    const [, ...lines] = segment.first > after ? [] : text.split("\n");
-    return {
-      text: segment.first > after ? text : lines.slice(after + 1 - segment.first).join("\n"),
-      next: String(segment.last),
-    };
+  /** `cursor`: `""`, or that of the part before. Undefined if it is neither. */
+  async part(cursor: string): Promise<ExportPart | undefined> {
+    const from = cursor === "" ? { after: readBase(this.#sql), head: GENESIS, lines: 0 } : cursorIn(cursor);
+    if (!from) return undefined;
+    const segment = segmentWith(this.#sql, from.after + 1);
+    return segment ? this.#segment(segment, from) : this.#rows(from);
   }
 
-  /** The rows after number `after`, with the hashes that they will have in the archive. */
-  async #rows(after: number): Promise<ExportPart> {
-    const { sealed, newest } = this.#archive;
-    const rows = transactionsAfter(this.#sql, sealed, after - sealed + MAX_LINES);
-    const { lines } = await linesOf(rows, newest?.head ?? GENESIS, sha256);
-    const wanted = lines.slice(after - sealed);
-    const last = rows.at(-1)?.seq ?? sealed;
-    const next = wanted.length < MAX_LINES ? "accounts:" : String(last);
-    return { text: wanted.map((line) => `${line}\n`).join(""), next };
+  async #segment(segment: Segment, { after, lines: before }: Cursor): Promise<ExportPart> {
+    const { number, first, last, head } = segment;
+    const text = await this.#archive.text(segment).catch((error: unknown) => {
+      const why = damageIn(error);
+      if (why === undefined) throw error;
+      // The rest can still be exported; whoever checks it is told of what is not there.
+      return `${damagedLine({ ledger: this.#self(), damaged: { segment: number, first, last, why } })}\n`;
+    });
+    // What was read as rows before may have been sealed since.
+    const wanted =
+      first > after
+        ? text
+        : text
+            .split("\n")
+            .slice(after + 2 - first)
+            .join("\n");
+    const lines = before + wanted.split("\n").length - 1;
+    return { text: wanted, next: `${last}:${head}:${lines}` };
   }
 
-  async #accounts(after: string): Promise<ExportPart> {
-    const ledger = this.#self();
-    const accounts = accountsAfter(this.#sql, after, MAX_LINES);
-    const lines = await Promise.all(accounts.map((account) => accountLine(ledger, account, sha256)));
-    const last = accounts.at(-1);
+  /** The rows with the hashes that they will have in the archive; with the last of them, the accounts. */
+  async #rows({ after, head: given, lines: before }: Cursor): Promise<ExportPart> {
+    const found = transactionsAfter(this.#sql, after, MAX_ROWS + 1);
+    const isLast = found.length <= MAX_ROWS;
+    const accounts = isLast ? accountsAfter(this.#sql, "", MAX_ACCOUNTS + 1) : [];
+    const rows = found.slice(0, MAX_ROWS);
+    const start = after === this.#archive.sealed ? (this.#archive.newest?.head ?? GENESIS) : given;
+    const { lines, head } = await linesOf(rows, start, sha256);
+    const last = rows.at(-1)?.seq ?? after;
+    if (isLast) lines.push(...(await this.#end(accounts, { after: last, head, lines: before + lines.length })));
     return {
       text: lines.map((line) => `${line}\n`).join(""),
-      next: accounts.length === MAX_LINES && last ? `accounts:${last.name}` : null,
+      next: isLast ? null : `${last}:${head}:${before + lines.length}`,
     };
   }
+
+  async #end(found: readonly ExportedAccount[], { after, head, lines: before }: Cursor): Promise<readonly string[]> {
+    const ledger = this.#self();
+    const accounts = found.slice(0, MAX_ACCOUNTS);
+    const lines = await Promise.all(accounts.map((account) => accountLine(ledger, account, sha256)));
+    const end = {
+      transactions: after,
+      head,
+      accounts: accounts.length,
+      complete: found.length <= MAX_ACCOUNTS,
+      lines: before + lines.length + 1,
+    };
+    return [...lines, await endLine(ledger, end, lines, sha256)];
+  }
+}
+
+function cursorIn(text: string): Cursor | undefined {
+  const [, after, head, lines] = /^(\d{1,16}):([0-9a-f]{64}):(\d{1,16})$/.exec(text) ?? [];
+  return head === undefined ? undefined : { after: Number(after), head, lines: Number(lines) };
 }

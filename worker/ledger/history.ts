@@ -28,7 +28,8 @@ export class History {
 
   /** A page of all transactions. */
   async list(range: Range, limit: number): Promise<Page<Transaction, number>> {
-    const from = range.cursor ?? (await this.#end(range.until)) ?? Number.MAX_SAFE_INTEGER;
+    const end = (await this.#end(range.until)) ?? Number.MAX_SAFE_INTEGER;
+    const from = Math.min(range.cursor ?? end, end);
     const found: Transaction[] = [...listTransactions(this.#sql, from, limit + 1)];
     for (let next = found.at(-1)?.seq ?? from + 1; found.length <= limit; ) {
       const segment = segmentWith(this.#sql, Math.min(next - 1, this.#archive.sealed));
@@ -44,10 +45,19 @@ export class History {
    * A page of the transactions of one account. It may be short, because the account's transactions can be in many
    * segments: the cursor says whether there are more.
    */
-  async listOf(name: string, account: Account, range: Range, limit: number): Promise<Page<Transaction, number>> {
-    const from =
-      range.cursor ??
-      (range.until === undefined ? account.last : ((await this.newestOf(name, account, range.until))?.seq ?? 0));
+  async listOf(
+    name: string,
+    account: Account,
+    range: Range,
+    limit: number,
+  ): Promise<Page<Transaction, number> | "no such cursor"> {
+    if (range.cursor !== undefined) {
+      const first = await this.#archive.transaction(range.cursor);
+      if (!first || (first.payer !== name && first.payee !== name)) return "no such cursor";
+    }
+    const end =
+      range.until === undefined ? account.last : ((await this.newestOf(name, account, range.until))?.seq ?? 0);
+    const from = Math.min(range.cursor ?? end, end);
     const found: Transaction[] = [...listTransactionsOf(this.#sql, name, from, limit + 1)];
     const last = found.at(-1);
     let next = last ? previousOf(last, name) : from;
@@ -60,8 +70,7 @@ export class History {
       }
       if (segment) fetched.add(segment.number);
       const transaction = await this.#archive.transaction(next);
-      // A cursor that is not one of the account's ends the list.
-      if (!transaction || (transaction.payer !== name && transaction.payee !== name)) break;
+      if (!transaction) break;
       found.push(transaction);
       next = previousOf(transaction, name);
     }

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { Id } from "../http/user-id.ts";
 import { wholeNumber } from "../http/validation.ts";
 import { MAX_AMOUNT } from "./rules.ts";
+import { TIME, timeIn } from "./time.ts";
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
@@ -22,15 +23,27 @@ const Amount = v.pipe(
   v.minValue(1, "must be at least 1"),
   v.maxValue(MAX_AMOUNT, "must be under 2^53"),
 );
+/** The name of an account that is paid. It has no slash, which separates it from a ledger. */
+const PayeeName = v.pipe(
+  Name,
+  v.check((name) => !name.includes("/"), "must have no / in it"),
+);
 /** Who is paid: an account, or `<ledger>/<account>`. */
 const Payee = v.pipe(
   v.string(),
   v.normalize("NFC"),
   v.check(
-    (to) => v.is(Name, accountOf(to)) && to.indexOf("/") !== 0,
-    "must be an account, or <ledger>/<account> for one of another ledger",
+    (to) => v.is(PayeeName, accountOf(to)) && !to.startsWith("/"),
+    ({ input }) => `must be an account, or <ledger>/<account> for one of another ledger: ${whyNot(String(input))}`,
   ),
 );
+
+/** Why a payee is none. */
+function whyNot(to: string): string {
+  const { issues } = v.safeParse(PayeeName, accountOf(to));
+  return issues ? `the account ${issues[0].message}` : "the ledger is missing";
+}
+
 const notes = {
   memo: v.optional(
     v.pipe(
@@ -53,8 +66,8 @@ export const Transfer = v.pipe(
       v.pipe(
         v.number("must be a number"),
         v.integer("must be an integer"),
-        v.minValue(1),
-        v.maxValue(MAX_HOLD_SECONDS),
+        v.minValue(1, "must be at least 1"),
+        v.maxValue(MAX_HOLD_SECONDS, `must be at most ${MAX_HOLD_SECONDS}, which are 31 days`),
       ),
     ),
   }),
@@ -65,27 +78,37 @@ export const Transfer = v.pipe(
 );
 const Outside = v.pipe(Name, v.maxLength(64, "must have at most 64 characters"));
 /** `outside`: the name of the place that the money comes from or goes to, such as a bank. */
-export const Payable = v.strictObject({ account: Name, amount: Amount, outside: v.optional(Outside), ...notes });
+export const Deposit = v.strictObject({ account: PayeeName, amount: Amount, outside: v.optional(Outside), ...notes });
+export const Withdrawal = v.strictObject({ account: Name, amount: Amount, outside: v.optional(Outside), ...notes });
 export const Reversal = v.strictObject(notes);
 export const AccountChange = v.strictObject({
   frozen: v.optional(v.boolean()),
-  overdraft: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_AMOUNT))),
+  overdraft: v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.integer("must be an integer, in minor units"),
+      v.minValue(0, "must be at least 0"),
+      v.maxValue(MAX_AMOUNT, "must be under 2^53"),
+    ),
+  ),
 });
 export const Currency = v.strictObject({
   currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
   /** Digits of its minor units: 2 for EUR, whose amounts are in cents. */
-  minorUnits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(18)),
+  minorUnits: v.pipe(
+    v.number("must be a number"),
+    v.integer("must be an integer"),
+    v.minValue(0, "must be at least 0"),
+    v.maxValue(18, "must be at most 18"),
+  ),
 });
 export const Ledger = v.object({ ledger: v.string() });
 export const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
-/** A time (ms since the epoch), or as ISO 8601 with its zone. */
+/** A time: ms since the epoch, or ISO 8601 with its zone. */
 export const Time = v.pipe(
   v.string(),
-  v.regex(
-    /^(?:\d{1,14}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))$/,
-    "must be ms since the epoch, or a time such as 2026-11-27T08:00:00Z",
-  ),
-  v.transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text))),
+  v.regex(TIME, "must be ms since the epoch, or a time such as 2026-11-27T08:00:00Z (write + as %2B)"),
+  v.transform(timeIn),
   v.number("must be a time that exists"),
 );
 export const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));

@@ -10,7 +10,7 @@ import { retry } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
-import { accountsAfter, hasMoney, hasPeers, listAccounts, type NamedAccount } from "./accounts.ts";
+import { accountsAfter, hasPeers, listAccounts, type NamedAccount, withMoney } from "./accounts.ts";
 import { type Parcel, receive, send, type Taken } from "./across.ts";
 import { Archive } from "./archive.ts";
 import { type Audit, Auditor } from "./audit.ts";
@@ -35,6 +35,7 @@ import {
 } from "./decide.ts";
 import type { Draft, Once } from "./draft.ts";
 import { Export, type ExportPart } from "./export.ts";
+import { Head } from "./head.ts";
 import { History, type Range, TooFar } from "./history.ts";
 import { findReference, findSettled, readAnswer } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
@@ -64,6 +65,8 @@ export interface Options extends Notes {
 export interface FarAccount {
   readonly ledger: string;
   readonly account: string;
+  /** Both, as the caller wrote them. */
+  readonly written?: string;
 }
 
 /** An audit, and the archive's end: the transactions up to `archived` are there, and `head` is the hash of the last. */
@@ -82,6 +85,9 @@ export class AccountDO extends DurableObject<Env> {
   readonly #wake: Wake;
   readonly #archive: Archive;
   readonly #history: History;
+  readonly #head: Head;
+  /** The account after which the next audit begins, if one cannot look at all of them. */
+  #audited = "";
   readonly #chores: Chores;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -96,15 +102,13 @@ export class AccountDO extends DurableObject<Env> {
       self: () => formatId(this.#place),
     });
     this.#history = new History(ctx.storage.sql, this.#archive);
+    this.#head = new Head(ctx.storage.sql, this.#archive);
     this.#outbox = new Outbox({
       stored: () => (this.#isWritable ? openSends(ctx.storage.sql) : []),
       currency: () => this.currency(),
       self: () => formatId(this.#place),
       call: (peer, parcel) => this.#call(peer, parcel),
-      change: async (decide) => {
-        await this.#change((draft) => ({ done: decide(draft) }));
-      },
-      wake: this.#wake,
+      change: (decide) => this.#change(decide),
       waitUntil: (work) => ctx.waitUntil(work),
     });
     const parts = { books: this.#books, wake: this.#wake, outbox: this.#outbox, archive: this.#archive };
@@ -117,14 +121,18 @@ export class AccountDO extends DurableObject<Env> {
     if (this.#isWritable) await this.#chores.run();
   }
 
-  /** Deletes the ledger with its transactions. False if an account has money; then nothing is deleted. */
-  async remove(): Promise<boolean> {
+  /**
+   * Deletes the ledger with its transactions and its archive. If an account has money or owes some, or if money is on its
+   * way, nothing is deleted, and some of these are named.
+   */
+  async remove(): Promise<readonly string[]> {
     const { storage } = this.ctx;
     if (!this.#schema.empty) {
-      if (hasMoney(storage.sql) || this.#outbox.size > 0) return false;
+      const left = [...withMoney(storage.sql), ...(this.#outbox.size > 0 ? ["transfers on their way"] : [])];
+      if (left.length > 0) return left;
       // No await before the rows are gone, so that no payment is decided with balances that are about to be deleted.
       const last = this.#books.newest.seq;
-      for (const part of [this.#books, this.#outbox, this.#archive]) part.forget();
+      for (const part of [this.#books, this.#outbox, this.#archive, this.#head]) part.forget();
       if (hasPeers(storage.sql)) {
         storage.transactionSync(() => beginAnew(storage.sql, last));
       } else {
@@ -135,7 +143,7 @@ export class AccountDO extends DurableObject<Env> {
     }
     // Last: if this fails, the caller deletes again, and the rows no longer need the archive.
     await this.#archive.clear();
-    return true;
+    return [];
   }
 
   /** Moves `amount` (minor units) from one account to another, or puts it aside for the other. */
@@ -150,8 +158,17 @@ export class AccountDO extends DurableObject<Env> {
 
   /** Sends `amount` to an account of another ledger. It is on its way when this returns. */
   send(from: string, to: FarAccount, amount: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
-    const payload = ["send", from, to.ledger, to.account, amount, notes.memo, notes.reference];
-    return this.#once({ key, payload }, (draft) => send(draft, { payer: from, ...to, amount }, notes));
+    const { ledger: peer, account, written } = to;
+    const payload = ["send", from, peer, account, amount, notes.memo, notes.reference];
+    return this.#once({ key, payload }, (draft) =>
+      // An older release let accounts have names that look like this.
+      written !== undefined && draft.account(written).last > 0
+        ? refused(
+            "invalid-input",
+            `to: this ledger has an account ${written} of its own, so it is not clear who is meant`,
+          )
+        : send(draft, { payer: from, ledger: peer, account, amount }, notes),
+    );
   }
 
   /** Takes what another ledger sends. Only ledgers call this. */
@@ -170,13 +187,18 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** Gives held money to the payee (`post`), or back to the payer (`void`). */
-  settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Once<Outcome>> {
-    return this.#once({ key, payload: [kind, seq] }, (draft) => settle(draft, seq, kind));
+  async settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Once<Outcome>> {
+    // A transaction never changes, so it may be read before the others of the group are decided.
+    const original = await this.#transaction(seq);
+    return this.#once({ key, payload: [kind, seq] }, (draft) => {
+      if (!original) return refused("not-found", `There is no transaction ${seq}`);
+      if (original.kind !== "hold") return refused("invalid-input", `Transaction ${seq} holds no money`);
+      return settle(draft, original, kind);
+    });
   }
 
   /** Undoes a payment, once. */
   async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
-    // A transaction never changes, so it may be read before the others of the group are decided.
     const original = await this.#transaction(seq);
     return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) =>
       original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`),
@@ -229,50 +251,69 @@ export class AccountDO extends DurableObject<Env> {
     return this.#schema.empty ? NOTHING : listAccounts(this.ctx.storage.sql, cursor ?? "", limit);
   }
 
-  /** A page of the transactions, of one account or all, newest first; from the `cursor` of the page before. */
-  async transactions(account: string | undefined, range: Range, limit: number): Promise<Page<Transaction, number>> {
+  /**
+   * A page of the transactions, of one account or all, newest first; from the `cursor` of the page before. Or why there is
+   * none: the cursor is not of this list, or the question is too far to answer.
+   */
+  async transactions(
+    account: string | undefined,
+    range: Range,
+    limit: number,
+  ): Promise<Page<Transaction, number> | "no such cursor" | "too far"> {
     if (this.#schema.empty) return NOTHING;
-    if (account === undefined) return this.#history.list(range, limit);
-    return this.#history.listOf(account, this.account(account), range, limit);
+    const asked =
+      account === undefined
+        ? this.#history.list(range, limit)
+        : this.#history.listOf(account, this.account(account), range, limit);
+    return asked.catch(tooFar);
   }
 
-  /** The balance of an account at a time (ms since the epoch); undefined if it is too far to look up. */
+  /** The balance of an account at a time (ms since the epoch); undefined if that is too far to look up. */
   async balanceAt(name: string, at: number): Promise<number | undefined> {
     if (this.#schema.empty) return 0;
-    try {
-      const newest = await this.#history.newestOf(name, this.account(name), at);
-      if (!newest) return 0;
-      return newest.payer === name ? newest.payerBalance : newest.payeeBalance;
-    } catch (error) {
-      if (error instanceof TooFar) return undefined;
-      throw error;
-    }
+    const newest = await this.#history.newestOf(name, this.account(name), at).catch(tooFar);
+    if (newest === "too far") return undefined;
+    if (newest === undefined) return 0;
+    return newest.payer === name ? newest.payerBalance : newest.payeeBalance;
   }
 
-  /** A part of the whole ledger, to check elsewhere. */
-  exported(cursor: string): Promise<ExportPart> {
-    const { sql } = this.ctx.storage;
-    return new Export(sql, this.#archive, () => formatId(this.#place)).part(this.#schema.empty, cursor);
+  /** A part of the whole ledger, to check elsewhere; undefined for a cursor that is none. */
+  async exported(cursor: string): Promise<ExportPart | undefined> {
+    if (!this.#isWritable) return { text: "", next: null };
+    const parts = { archive: this.#archive, self: () => formatId(this.#place) };
+    return new Export(this.ctx.storage.sql, parts).part(cursor);
   }
 
   /**
    * Whether the ledger adds up, as far as its rows go: what is in the archive is checked by the command (docs/ledger.md).
-   * It takes about the same time for every ledger.
+   * It takes about the same time for every ledger. With very many accounts, each audit looks at some of them in turn.
    */
-  audit(): LedgerAudit {
+  async audit(): Promise<LedgerAudit> {
     const { sql } = this.ctx.storage;
-    if (this.#schema.empty) return { ...new Auditor().end([]), archived: 0, head: GENESIS, pending: 0 };
+    const auditor = new Auditor();
+    if (this.#schema.empty) return { ...auditor.end([]), archived: 0, head: GENESIS, pending: 0 };
     const sealed = this.#isWritable ? this.#archive.sealed : 0;
-    const begin = Math.max(sealed, this.#books.newest.seq - MAX_AUDITED.transactions);
-    const auditor = new Auditor(begin);
-    for (const transaction of transactionsAfter(sql, begin, MAX_AUDITED.transactions)) auditor.add(transaction);
-    const accounts = accountsAfter(sql, "", MAX_AUDITED.accounts + 1);
+    const { seq: newest } = this.#books.newest;
+    const begin = Math.max(sealed, newest - MAX_AUDITED.transactions);
+    const rows = new Auditor(begin);
+    for (const transaction of transactionsAfter(sql, begin, MAX_AUDITED.transactions)) rows.add(transaction);
+    const accounts = this.#someAccounts();
     return {
-      ...auditor.end(accounts, accounts.length <= MAX_AUDITED.accounts),
-      archived: sealed,
-      head: (this.#isWritable && this.#archive.newest?.head) || GENESIS,
+      ...rows.end(accounts.items, accounts.areAll),
+      archived: (this.#isWritable && this.#archive.newest?.last) || 0,
       pending: this.#outbox.size,
+      head: this.#isWritable ? await this.#head.at(newest) : GENESIS,
     };
+  }
+
+  /** Accounts to audit: all, or the next ones after those of the last audit. */
+  #someAccounts(): { readonly items: readonly NamedAccount[]; readonly areAll: boolean } {
+    const { sql } = this.ctx.storage;
+    const found = accountsAfter(sql, this.#audited, MAX_AUDITED.accounts + 1);
+    const items = found.slice(0, MAX_AUDITED.accounts);
+    const areAll = this.#audited === "" && found.length === items.length;
+    this.#audited = found.length > items.length ? (items.at(-1)?.name ?? "") : "";
+    return { items, areAll };
   }
 
   /** Whether there are tables, and all of them: a step of the schema may have failed. */
@@ -319,6 +360,12 @@ export class AccountDO extends DurableObject<Env> {
     if (this.#schema.empty) return undefined;
     return this.#isWritable ? this.#archive.transaction(seq) : readTransaction(this.ctx.storage.sql, seq);
   }
+}
+
+/** What a history says that cannot be asked so far back. */
+function tooFar(error: unknown): "too far" {
+  if (error instanceof TooFar) return "too far";
+  throw error;
 }
 
 const hasMore = (options: object) => Object.values(options).some((value) => value !== undefined);

@@ -43,6 +43,10 @@ export function writeHold(sql: SqlStorage, { seq, due, payer, payee, amount }: H
   );
 }
 
+export function postponeHold(sql: SqlStorage, seq: number, due: number): void {
+  sql.exec("UPDATE holds SET due = ? WHERE seq = ?", due, seq);
+}
+
 export function removeHold(sql: SqlStorage, seq: number): void {
   sql.exec("DELETE FROM holds WHERE seq = ?", seq);
 }

@@ -1,9 +1,8 @@
 /**
  * Transfers that are on their way to other ledgers. Each other ledger gets one call at a time, with all that has come
- * together since the last one. A call that fails is made again after a while; so is one that a crash has cut off, by the
- * object's alarm. The other ledger takes each number once (across.ts).
+ * together since the last one. One that does not answer is left alone for a while, and then called by the object's
+ * alarm; so is one whose call a crash has cut off. The other ledger takes each number once (across.ts).
  */
-import type { Wake } from "../objects/wake.ts";
 import { type Parcel, type Send, settleSends, type Taken } from "./across.ts";
 import type { Currency } from "./book.ts";
 import type { Draft } from "./draft.ts";
@@ -12,7 +11,7 @@ import { peerOf, type Transaction } from "./rules.ts";
 
 /** A crash leaves no timer behind, so the alarm looks so long after a transfer whether it has arrived. */
 const LOOK_AFTER_MS = 10_000;
-/** A ledger that cannot be reached is tried again after 10 s, then after twice as long each time. */
+/** A ledger that does not answer is called again after 10 s, then after twice as long each time. */
 const MAX_WAIT_MS = 15 * 60_000;
 /** The most transfers in one call. */
 const MAX_PARCEL = 500;
@@ -25,19 +24,26 @@ interface Parts {
   readonly self: () => string;
   /** Calls another ledger. @throws Error if it cannot be reached, or its region is gone. */
   readonly call: (ledger: string, parcel: Parcel) => Promise<readonly Taken[]>;
-  readonly change: (decide: (draft: Draft) => void) => Promise<void>;
-  readonly wake: Wake;
+  readonly change: <T extends object>(decide: (draft: Draft) => T) => Promise<T>;
   /** Keeps the object alive until the work is done. */
   readonly waitUntil: (work: Promise<void>) => void;
 }
 
+/** Another ledger, and what is on its way to it, in the order of their numbers. */
+interface Peer {
+  sends: Send[];
+  isCalled: boolean;
+  /** Calls in a row without an answer, and until when it is left alone (ms since the epoch). */
+  failures: number;
+  notBefore: number;
+}
+
 export class Outbox implements Outgoing {
   readonly #parts: Parts;
-  /** By ledger, in the order of their numbers; undefined until they were read. */
-  #open: Map<string, Send[]> | undefined;
-  /** Ledgers that are being called. */
-  readonly #calling = new Set<string>();
-  readonly #failures = new Map<string, number>();
+  /** By ledger; undefined until they were read. */
+  #peers: Map<string, Peer> | undefined;
+  /** The lowest number that is not durable yet. */
+  #notDurable = Number.POSITIVE_INFINITY;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -47,80 +53,92 @@ export class Outbox implements Outgoing {
     return now + LOOK_AFTER_MS;
   }
 
-  sent(transfers: readonly Transaction[]): void {
-    // What is read now has these in it already.
-    const isRead = this.#open !== undefined;
-    const open = this.#read();
-    if (isRead) for (const transfer of transfers) add(open, transfer);
+  booked(transfers: readonly Transaction[]): void {
+    for (const { seq } of transfers) this.#notDurable = Math.min(this.#notDurable, seq);
+    // What is read later has these in it.
+    if (this.#peers) for (const transfer of transfers) add(this.#peers, transfer);
+  }
+
+  durable(): void {
+    if (this.#notDurable === Number.POSITIVE_INFINITY) return;
+    this.#notDurable = Number.POSITIVE_INFINITY;
     this.#parts.waitUntil(this.flush());
   }
 
   /** Forgets everything, after the ledger was deleted. */
   forget(): void {
-    this.#open = undefined;
+    this.#peers = undefined;
   }
 
-  /** Tells every other ledger what is on its way to it. Whoever calls it sets the alarm if some is still on its way. */
+  /** Calls every other ledger that something is on its way to, but for those that are left alone for now. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#read().keys()].map((ledger) => this.#send(ledger)));
+    await Promise.all([...this.#read()].map(([ledger, peer]) => this.#deliver(ledger, peer)));
+  }
+
+  /** When to call `flush` again (ms since the epoch); undefined if nothing is on its way. */
+  next(now: number): number | undefined {
+    const times = this.#waiting().map(({ notBefore }) => Math.max(notBefore, now + LOOK_AFTER_MS));
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** How many transfers are on their way. */
   get size(): number {
-    return [...this.#read().values()].reduce((sum, sends) => sum + sends.length, 0);
+    return this.#waiting().reduce((sum, { sends }) => sum + sends.length, 0);
   }
 
-  /** The lowest number of a transfer that is on its way. */
-  get oldest(): number | undefined {
-    const [first, ...others] = [...this.#read().values()].flatMap(([one]) => one?.seq ?? []);
-    return first === undefined ? undefined : Math.min(first, ...others);
+  /** The lowest number of a transfer that is on its way; infinite if there is none. */
+  get oldest(): number {
+    return Math.min(Number.POSITIVE_INFINITY, ...this.#waiting().flatMap(({ sends: [first] }) => first?.seq ?? []));
   }
 
-  #read(): Map<string, Send[]> {
-    if (this.#open === undefined) {
-      this.#open = new Map();
-      for (const transfer of this.#parts.stored()) add(this.#open, transfer);
+  #read(): Map<string, Peer> {
+    if (this.#peers === undefined) {
+      this.#peers = new Map();
+      for (const transfer of this.#parts.stored()) add(this.#peers, transfer);
     }
-    return this.#open;
+    return this.#peers;
   }
 
-  async #send(ledger: string): Promise<void> {
-    if (this.#calling.has(ledger)) return;
-    this.#calling.add(ledger);
+  #waiting(): readonly Peer[] {
+    return [...this.#read().values()].filter(({ sends }) => sends.length > 0);
+  }
+
+  async #deliver(ledger: string, peer: Peer): Promise<void> {
+    if (peer.isCalled || Date.now() < peer.notBefore) return;
+    peer.isCalled = true;
     try {
-      for (;;) {
-        const sends = this.#read().get(ledger)?.slice(0, MAX_PARCEL) ?? [];
-        if (sends.length === 0) return;
-        const parcel = { from: this.#parts.self(), currency: this.#parts.currency(), sends };
-        const answers = await this.#parts.call(ledger, parcel);
-        await this.#parts.change((draft) => settleSends(draft, ledger, sends, answers));
-        this.#settled(ledger, sends.length);
-        this.#failures.delete(ledger);
-      }
-    } catch (error) {
-      const failures = (this.#failures.get(ledger) ?? 0) + 1;
-      this.#failures.set(ledger, failures);
-      console.error(`Transfers to the ledger ${ledger} wait: it did not answer ${failures} times. ${error}`);
-      const wait = Math.min(LOOK_AFTER_MS * 2 ** (failures - 1), MAX_WAIT_MS);
-      await this.#parts.wake.look();
-      this.#parts.wake.by(Date.now() + wait * (0.5 + Math.random() / 2));
+      while (await this.#deliverSome(ledger, peer));
     } finally {
-      this.#calling.delete(ledger);
+      peer.isCalled = false;
     }
   }
 
-  #settled(ledger: string, count: number): void {
-    const open = this.#read();
-    const left = open.get(ledger)?.slice(count) ?? [];
-    if (left.length > 0) open.set(ledger, left);
-    else open.delete(ledger);
+  /** Makes one call. False if there is nothing more to do for now. */
+  async #deliverSome(ledger: string, peer: Peer): Promise<boolean> {
+    const sends = peer.sends.filter(({ seq }) => seq < this.#notDurable).slice(0, MAX_PARCEL);
+    if (sends.length === 0) return false;
+    const parcel = { from: this.#parts.self(), currency: this.#parts.currency(), sends };
+    try {
+      const answers = await this.#parts.call(ledger, parcel);
+      const { settled } = await this.#parts.change((draft) => settleSends(draft, ledger, sends, answers));
+      peer.sends = peer.sends.filter(({ seq }) => !settled.has(seq));
+      peer.failures = 0;
+      if (settled.size === sends.length) return true;
+      throw new Error(`${sends.length - settled.size} were refused, and their payers cannot take them back`);
+    } catch (error) {
+      peer.failures++;
+      const wait = Math.min(LOOK_AFTER_MS * 2 ** (peer.failures - 1), MAX_WAIT_MS);
+      peer.notBefore = Date.now() + wait * (0.5 + Math.random() / 2);
+      console.error(`Transfers to the ledger ${ledger} wait, after ${peer.failures} tries in a row: ${error}`);
+      return false;
+    }
   }
 }
 
-function add(open: Map<string, Send[]>, { seq, payee: peer, payer, target = "", amount, memo }: Transaction): void {
-  const ledger = peerOf(peer);
+function add(peers: Map<string, Peer>, { seq, payee: account, payer, target = "", amount, memo }: Transaction): void {
+  const ledger = peerOf(account);
   if (ledger === undefined) return;
-  const sends = open.get(ledger) ?? [];
-  sends.push({ seq, payer, payee: target, amount, ...(memo !== undefined && { memo }) });
-  open.set(ledger, sends);
+  const peer = peers.get(ledger) ?? { sends: [], isCalled: false, failures: 0, notBefore: 0 };
+  peer.sends.push({ seq, payer, payee: target, amount, ...(memo !== undefined && { memo }) });
+  peers.set(ledger, peer);
 }

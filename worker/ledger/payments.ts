@@ -22,16 +22,24 @@ interface Parts {
   readonly schema: Schema;
   readonly books: Books;
   readonly wake: Wake;
-  /** Told of the transfers to other ledgers that a group has made: first before they are durable, then after. */
   readonly outbox: Outgoing;
-  /** Says when to move old transactions away: when the newest has the number `last`. */
-  readonly archive: { due(last: number, now: number): number | undefined };
+  /**
+   * Says when to move old transactions away: the newest has the number `last`, and from the number `open` on they must
+   * stay.
+   */
+  readonly archive: { due(last: number, open: number, now: number): number | undefined };
 }
 
+/** Is told of the transfers to other ledgers. */
 export interface Outgoing {
   /** When to look again whether the transfers of `now` have arrived (ms since the epoch). */
   due(now: number): number;
-  sent(transfers: readonly Transaction[]): void;
+  /** The lowest number of a transfer that is on its way; infinite if there is none. */
+  readonly oldest: number;
+  /** They are written. Call it before the next await, so that nobody sees the rows and does not know of them. */
+  booked(transfers: readonly Transaction[]): void;
+  /** All that was booked is durable. */
+  durable(): void;
 }
 
 export class Payments {
@@ -56,31 +64,30 @@ export class Payments {
   async #write(group: readonly Decide[]): Promise<readonly Ended[]> {
     const { storage, wake, outbox } = this.#parts;
     await wake.look();
-    const sent: Transaction[] = [];
-    const ended = this.#decideAll(group, sent);
+    const ended = this.#decideAll(group);
     try {
       await storage.sync();
     } catch (error) {
       throw notWritten("the payments", error);
     }
     // Only now: another ledger must not have money that a crash can still give back.
-    if (sent.length > 0) outbox.sent(sent);
+    outbox.durable();
     return ended;
   }
 
-  #decideAll(group: readonly Decide[], sent: Transaction[]): readonly Ended[] {
+  #decideAll(group: readonly Decide[]): readonly Ended[] {
     try {
-      this.#decide(group, sent);
+      this.#decide(group);
       return group.map(() => ({}));
     } catch (error) {
       // One change cannot be written. Try each alone, so that the others can be.
-      if (group.length > 1) return group.flatMap((decide) => this.#decideAll([decide], sent));
+      if (group.length > 1) return group.flatMap((decide) => this.#decideAll([decide]));
       return [{ error: notWritten("the payment", error) }];
     }
   }
 
   /** Decides and writes all of a group. If it throws, nothing was written. */
-  #decide(group: readonly Decide[], sent: Transaction[]): void {
+  #decide(group: readonly Decide[]): void {
     const { storage, schema, books, wake, outbox, archive } = this.#parts;
     const now = Date.now();
     // Before the first change, too: an older ledger whose tables could not be brought up to date changes nothing.
@@ -91,10 +98,10 @@ export class Payments {
     schema.create();
     storage.transactionSync(() => draft.write());
     draft.written();
+    outbox.booked(draft.sends);
     if (draft.hasKeys) wake.by(sweepDue(now));
     for (const { due } of draft.newHolds) wake.by(due);
     if (draft.sends.length > 0) wake.by(outbox.due(now));
-    wake.by(archive.due(draft.last, now));
-    sent.push(...draft.sends);
+    wake.by(archive.due(draft.last, outbox.oldest, now));
   }
 }

@@ -7,8 +7,9 @@ import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
-import { formatId, objectFor, placeOf } from "../objects/names.ts";
+import { formatId, objectFor, parseId, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
+import { stackOf } from "../stack.ts";
 import {
   AuditAnswer,
   Balance,
@@ -27,15 +28,16 @@ import {
   AccountChange,
   accountOf,
   Currency,
+  Deposit,
   Ledger,
   Name,
   PageSize,
-  Payable,
   Reference,
   Reversal,
   Time,
   Transfer,
   TransferId,
+  Withdrawal,
 } from "./inputs.ts";
 import type { AccountDO } from "./ledger.ts";
 import { ledger } from "./pattern.ts";
@@ -72,7 +74,7 @@ export const routes = new Hono<App>()
     may(ledger, "deposit"),
     params(Ledger),
     idempotencyKey,
-    body(Payable),
+    body(Deposit),
     async (c) => {
       const { account, amount, ...options } = c.req.valid("json");
       return c.json(
@@ -88,7 +90,7 @@ export const routes = new Hono<App>()
     may(ledger, "withdraw"),
     params(Ledger),
     idempotencyKey,
-    body(Payable),
+    body(Withdrawal),
     async (c) => {
       const { account, amount, ...options } = c.req.valid("json");
       return c.json(
@@ -181,7 +183,7 @@ export const routes = new Hono<App>()
       const { at } = c.req.valid("query");
       if (at !== undefined) {
         const balance = await retry(() => ledgerOf(c, ledger).balanceAt(name, at));
-        if (balance === undefined) throw tooFar();
+        if (balance === undefined) throw tooFar("at");
         return c.json({ account: name, balance });
       }
       return c.json(balanceOf(name, await retry(() => ledgerOf(c, ledger).account(name))));
@@ -220,7 +222,12 @@ export const routes = new Hono<App>()
     async (c) => {
       const { account: name, limit, ...range } = c.req.valid("query");
       const { ledger } = c.req.valid("param");
-      const { items, next } = await retry(() => ledgerOf(c, ledger).transactions(name, range, limit));
+      const page = await retry(async () => ledgerOf(c, ledger).transactions(name, range, limit));
+      if (page === "too far") throw tooFar("until");
+      if (page === "no such cursor") {
+        throw refusal("invalid-input", "cursor: is not one of this list; begin without it");
+      }
+      const { items, next } = page;
       return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
     },
   )
@@ -231,10 +238,12 @@ export const routes = new Hono<App>()
     }),
     may(ledger, "export"),
     params(Ledger),
-    query(v.object({ cursor: v.optional(v.pipe(v.string(), v.regex(/^(?:|\d{1,16}|accounts:.*)$/u)), "") })),
+    query(v.object({ cursor: v.optional(v.string(), "") })),
     async (c) => {
       const { cursor } = c.req.valid("query");
-      const { text, next } = await retry(() => ledgerOf(c, c.req.valid("param").ledger).exported(cursor));
+      const part = await retry(() => ledgerOf(c, c.req.valid("param").ledger).exported(cursor));
+      if (!part) throw refusal("invalid-input", `cursor: must be that of the header ${NEXT_HEADER} of the part before`);
+      const { text, next } = part;
       if (next !== null) c.header(NEXT_HEADER, encodeURIComponent(next));
       return c.body(text, 200, { "Content-Type": "application/x-ndjson" });
     },
@@ -268,8 +277,10 @@ export const routes = new Hono<App>()
     may(ledger, "delete"),
     params(Ledger),
     async (c) => {
-      const gone = await retry(() => ledgerOf(c, c.req.valid("param").ledger).remove());
-      if (!gone) throw refusal("not-empty", "The ledger has money in it; withdraw all of it first");
+      const left = await retry(() => ledgerOf(c, c.req.valid("param").ledger).remove());
+      if (left.length > 0) {
+        throw refusal("not-empty", `The ledger has money, or owes some; bring these to 0 first: ${left.join(", ")}`);
+      }
       return c.json({ ok: true });
     },
   )
@@ -298,7 +309,7 @@ async function transfer(
   { from, to, amount, holdSeconds, ...notes }: v.InferOutput<typeof Transfer>,
 ) {
   const [account, far] = [accountOf(to), to.slice(0, Math.max(to.indexOf("/"), 0))];
-  const ledger = far === "" ? undefined : formatId(placeOf(c, far));
+  const ledger = far === "" ? undefined : ledgerIn(c, far);
   if (ledger === undefined || ledger === formatId(placeOf(c, id))) {
     if (account === from) throw refusal("invalid-input", "to: must be another account than from");
     return make(c, id, (stub, key) => stub.transfer(from, account, amount, { key, holdSeconds, ...notes }));
@@ -306,7 +317,14 @@ async function transfer(
   if (holdSeconds !== undefined) {
     throw refusal("invalid-input", "holdSeconds: money can be held only for an account of the same ledger");
   }
-  return make(c, id, (stub, key) => stub.send(from, { ledger, account }, amount, { key, ...notes }));
+  return make(c, id, (stub, key) => stub.send(from, { ledger, account, written: to }, amount, { key, ...notes }));
+}
+
+/** The ledger of a payee, always with its region. */
+function ledgerIn(c: Context<App>, written: string): string {
+  const parsed = parseId(stackOf(c.env).regions, written);
+  if ("fault" in parsed) throw refusal("invalid-input", `to: ${parsed.fault.replace("the id", "the ledger")}`);
+  return formatId(parsed.place);
 }
 
 /** Makes a change of a ledger, once for the request's key. */
@@ -326,8 +344,11 @@ async function make(
   return { success: true, ...moved, ...(isPending && { state: "pending" }) };
 }
 
-const tooFar = () =>
-  refusal("unavailable", "The account has moved too much since that time; ask an export: npm run ledger -- balance");
+const tooFar = (field: string) =>
+  refusal(
+    "invalid-input",
+    `${field}: the account has moved too much since then to be asked; the admin can ask an export: npm run ledger -- balance`,
+  );
 
 /** A transfer for one of its parties. Whoever is none learns no more than that it is not theirs to see. */
 async function toParty(c: Context<App>, found: TransferState | undefined, missing: string) {

@@ -89,27 +89,40 @@ export interface Fault {
   readonly detail: string;
 }
 
+interface Parties {
+  readonly paying: Account;
+  readonly paid: Account;
+}
+
 /** Why `payer` may not pay `amount`, in the article's words if it has any; undefined if it may. */
-export function faultOfPayment(
-  { payer, payee, amount }: Payment,
-  { paying, paid }: { readonly paying: Account; readonly paid: Account },
-): Fault | undefined {
-  const frozen = paying.frozen ? payer : paid.frozen ? payee : undefined;
-  if (frozen !== undefined) return { kind: "account-frozen", detail: `The account ${frozen} is frozen` };
+export function faultOfPayment(payment: Payment, accounts: Parties): Fault | undefined {
+  const { payer, payee, amount } = payment;
+  const { paying, paid } = accounts;
+  const frozen = (name: string): Fault => ({ kind: "account-frozen", detail: `The account ${name} is frozen` });
+  if (paying.frozen) return frozen(payer);
   const available = paying.balance + paying.overdraft;
   if (!mayOwe(payer) && available < amount) {
     return { kind: "insufficient-balance", detail: `Insufficient balance: ${available} < ${amount}` };
   }
-  if (amount - paying.balance > MAX_AMOUNT || paid.balance + amount > MAX_AMOUNT) {
-    return { kind: "ledger-full", detail: `Ledger full: an account may hold or owe at most ${MAX_AMOUNT}` };
-  }
-  return undefined;
+  // What the payer could not pay anyway says nothing about the payee.
+  if (paid.frozen) return frozen(payee);
+  return fits(payment, accounts) ? undefined : full();
 }
+
+/** Whether both balances stay whole numbers under 2^53 if the payment is made. */
+export const fits = ({ amount }: Payment, { paying, paid }: Parties): boolean =>
+  amount - paying.balance <= MAX_AMOUNT && paid.balance + amount <= MAX_AMOUNT;
+
+/** The fault of a payment that does not fit. */
+export const full = (): Fault => ({
+  kind: "ledger-full",
+  detail: `Ledger full: an account may hold or owe at most ${MAX_AMOUNT}`,
+});
 
 /** The transaction of an allowed payment, from the accounts as they are before it. */
 export function transactionOf(
   payment: Payment,
-  { paying, paid }: { readonly paying: Account; readonly paid: Account },
+  { paying, paid }: Parties,
   { seq, at }: { readonly seq: number; readonly at: number },
 ): Transaction {
   return {

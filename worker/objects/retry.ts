@@ -42,3 +42,13 @@ export const isOverloaded = (error: unknown) => flag(error, "overloaded");
 function flag(error: unknown, name: "retryable" | "overloaded"): boolean {
   return error instanceof Error && Reflect.get(error, name) === true;
 }
+
+/** Marks the error of stored data that is missing or was changed. Calling again does not help. */
+const DAMAGED = "Damaged: ";
+
+/** The error of stored data that is missing or was changed from outside. `what`: a sentence that names it. */
+export const damaged = (what: string): Error => new Error(`${DAMAGED}${what}`);
+
+/** What such an error names; undefined for any other error. */
+export const damageIn = (error: unknown): string | undefined =>
+  error instanceof Error ? error.message.split(DAMAGED)[1] : undefined;

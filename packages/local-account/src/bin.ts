@@ -15,6 +15,7 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --port <n>       port of the deployed Workers; 0 takes a free one (default: 8787)
   --api-port <n>   port of the REST API; 0 takes a free one (default: 8788)
   --dir <folder>   where its state is kept (default: .local)
+  --no-crons       cron triggers fire only on POST /client/v4/local/cron
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 
@@ -29,6 +30,7 @@ function given() {
         port: { type: "string", default: "8787" },
         "api-port": { type: "string", default: "8788" },
         dir: { type: "string", default: ".local" },
+        "no-crons": { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -63,6 +65,7 @@ async function main(): Promise<void> {
     port: port("port", values.port),
     apiPort: port("api-port", values["api-port"]),
     fresh: values.fresh,
+    crons: !values["no-crons"],
   });
   const { apiUrl, accountId, token, subdomain } = account;
   if (values.json) console.log(JSON.stringify({ apiUrl, accountId, token, port: account.port, subdomain }));

@@ -57,6 +57,61 @@ function faultOf(part: string, field: Field): string | undefined {
   return to < from ? `'${part}' ends before it begins` : undefined;
 }
 
+/** Whether an expression that has no fault is due in the minute of `at`, in UTC. */
+export function isDue(expression: string, at: Date): boolean {
+  const [minute, hour, day, month, weekday] = expression.trim().toUpperCase().split(/\s+/);
+  return (
+    holds(minute, 0, at.getUTCMinutes()) &&
+    holds(hour, 1, at.getUTCHours()) &&
+    parts(day).some((part) => isDay(part, at)) &&
+    holds(month, 3, at.getUTCMonth() + 1) &&
+    parts(weekday).some((part) => isWeekday(part, at))
+  );
+}
+
+const parts = (field = "*") => field.split(",");
+const holds = (field: string | undefined, index: number, value: number) =>
+  parts(field).some((part) => includes(part, FIELDS[index], value));
+
+/** Whether `*`, a number or a range, perhaps by steps, has the value in it. */
+function includes(part: string, field: Field | undefined, value: number): boolean {
+  if (!field) return false;
+  const [range = "", step] = part.split("/");
+  const [first = "", last] = range.split("-");
+  const from = range === "*" ? field.min : (numberOf(first, field) ?? Number.NaN);
+  // `5/15` goes on to the end, and `5` alone is one number.
+  const to = last !== undefined ? numberOf(last, field) : range === "*" || step !== undefined ? field.max : from;
+  return value >= from && value <= (to ?? from) && (value - from) % Number(step ?? 1) === 0;
+}
+
+/** The last day of the month of a date. */
+const lastDay = (at: Date) => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 0)).getUTCDate();
+
+function isDay(part: string, at: Date): boolean {
+  const [day, last] = [at.getUTCDate(), lastDay(at)];
+  if (part === "L") return day === last;
+  if (!part.endsWith("W")) return includes(part, FIELDS[2], day);
+  return day === nearestWorkday(part === "LW" ? last : Math.min(Number.parseInt(part, 10), last), at);
+}
+
+/** The workday nearest to a day of the month, in the same month. */
+function nearestWorkday(day: number, at: Date): number {
+  const weekday = new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), day)).getUTCDay();
+  if (weekday === 6) return day > 1 ? day - 1 : day + 2;
+  if (weekday === 0) return day < lastDay(at) ? day + 1 : day - 2;
+  return day;
+}
+
+function isWeekday(part: string, at: Date): boolean {
+  const [field, today] = [FIELDS[4], at.getUTCDay() + 1];
+  if (part === "L") return today === 7;
+  const nth = /^(.+?)(?:L|#([1-5]))$/.exec(part);
+  if (!nth || !field) return includes(part, field, today);
+  const day = at.getUTCDate();
+  const isThat = nth[2] === undefined ? day + 7 > lastDay(at) : Math.ceil(day / 7) === Number(nth[2]);
+  return isThat && numberOf(nth[1] ?? "", field) === today;
+}
+
 function numberOf(text: string, { min, max, names = [] }: Field): number | undefined {
   const named = names.indexOf(text);
   const number = named >= 0 ? named + min : /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;

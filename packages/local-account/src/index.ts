@@ -19,6 +19,7 @@ import { ADDRESS_FILE } from "./address.ts";
 import { type Answer, api } from "./api/app.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
+import { Clockwork, fire } from "./clockwork.ts";
 import { CannotStart } from "./errors.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
@@ -48,6 +49,8 @@ export interface StartOptions {
   readonly defaultWorker?: string;
   /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
   readonly plan?: Plan;
+  /** Whether cron triggers fire by themselves; by default only on `POST /client/v4/local/cron`. */
+  readonly crons?: boolean;
   /** Calls of the REST API that must fail (faults.ts). Set others later with `PUT /client/v4/local/faults`. */
   readonly faults?: readonly Fault[];
   /** Gets every call of the REST API once it is answered. */
@@ -89,7 +92,14 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   if (options.fresh) forget(dir);
   const account = await Account.open({ ...options, dir, plan: options.plan ?? "paid" });
   const servers: Server[] = [];
+  const clockwork = new Clockwork({
+    workers: () => account.state.workers.values(),
+    fire: (worker, cron) => fire(account, worker, cron),
+    onProblem: console.error,
+  });
+  if (options.crons) clockwork.start();
   const close = async () => {
+    clockwork.stop();
     rmSync(path.join(dir, ADDRESS_FILE), { force: true });
     account.tails.closeAll();
     await Promise.all(servers.map(stop));

@@ -12,6 +12,8 @@ export interface Options {
   readonly fresh: boolean;
   readonly json: boolean;
   readonly plan: Plan;
+  /** Whether cron triggers fire by themselves. */
+  readonly crons: boolean;
   readonly faults: readonly Fault[];
   /** The Worker that answers on `http://127.0.0.1:<port>/`. */
   readonly defaultWorker: string;

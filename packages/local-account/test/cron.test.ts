@@ -1,6 +1,6 @@
 /** Which cron expressions the account takes: Cloudflare's, whose weekdays begin with 1. */
 import { expect, it } from "vitest";
-import { cronFault } from "../src/cron.ts";
+import { cronFault, isDue } from "../src/cron.ts";
 
 it.each([
   "* * * * *",
@@ -32,4 +32,29 @@ it.each([
   [", * * * *", "minute: ''"],
 ])("refuses %s and says where", (expression, fault) => {
   expect(cronFault(expression)).toContain(fault);
+});
+
+// 2026-02-28 is a Saturday, 2026-03-01 a Sunday.
+it.each([
+  ["* * * * *", "2026-03-01T00:00Z", true],
+  ["*/15 * * * *", "2026-03-01T10:45Z", true],
+  ["*/15 * * * *", "2026-03-01T10:46Z", false],
+  ["5/20 * * * *", "2026-03-01T10:45Z", true],
+  ["0 9-17/2 * * *", "2026-03-01T11:00Z", true],
+  ["0 9-17/2 * * *", "2026-03-01T12:00Z", false],
+  ["0 0 1 MAR *", "2026-03-01T00:00Z", true],
+  ["0 0 L * *", "2026-02-28T00:00Z", true],
+  ["0 0 LW * *", "2026-02-27T00:00Z", true],
+  ["0 0 1W * *", "2026-03-02T00:00Z", true],
+  ["0 0 1W * *", "2026-03-01T00:00Z", false],
+  ["0 0 * * 1", "2026-03-01T00:00Z", true],
+  ["0 0 * * MON-FRI", "2026-03-01T00:00Z", false],
+  ["0 0 * * SUN#1", "2026-03-01T00:00Z", true],
+  ["0 0 * * SUN#2", "2026-03-01T00:00Z", false],
+  ["0 0 * * SATL", "2026-02-28T00:00Z", true],
+  ["0 0 * * SATL", "2026-02-21T00:00Z", false],
+  ["0 0 13 * FRI", "2026-02-13T00:00Z", true],
+])("%s at %s: due is %s", (expression, at, due) => {
+  expect(cronFault(expression)).toBeUndefined();
+  expect(isDue(expression, new Date(at))).toBe(due);
 });

@@ -9,37 +9,49 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../../infra/release/root.ts";
-import { accountLine, GENESIS, headerLine, linesOf, type Sha256 } from "../../../worker/ledger/chain.ts";
+import {
+  accountLine,
+  endLine,
+  GENESIS,
+  headerLine,
+  linesOf,
+  SEGMENT,
+  type Sha256,
+} from "../../../worker/ledger/chain.ts";
 import { type Account, NEW_ACCOUNT, type Transaction, transactionOf } from "../../../worker/ledger/rules.ts";
 
 const sha256: Sha256 = (text) => createHash("sha256").update(text).digest("hex");
+/** The newest transaction. */
+const LAST = 1_005;
 const dir = mkdtempSync(join(tmpdir(), "ledger-"));
 let server: Server;
 let url = "";
 let head = "";
 
-/** Parts of the export of a ledger in which alice pays bob 1 each second, with a segment of ten. */
+/** Parts of the export of a ledger in which alice pays bob 1 each second, with one segment. */
 async function parts(): Promise<readonly string[]> {
   const accounts = new Map<string, Account>();
   const account = (name: string) => accounts.get(name) ?? NEW_ACCOUNT;
   const transactions: Transaction[] = [];
-  for (let seq = 1; seq <= 15; seq++) {
-    const [payer, payee, amount] = seq === 1 ? ["@outside", "alice", 100] : ["alice", "bob", 1];
+  for (let seq = 1; seq <= LAST; seq++) {
+    const [payer, payee, amount] = seq === 1 ? ["@outside", "alice", 2_000] : ["alice", "bob", 1];
     const made = transactionOf(
       { payer, payee, amount },
       { paying: account(payer), paid: account(payee) },
-      { seq, at: Date.UTC(2026, 0, 1, 0, 0, seq) },
+      { seq, at: Date.UTC(2026, 0, 1) + seq * 1_000 },
     );
     transactions.push(made);
     accounts.set(payer, { ...account(payer), balance: made.payerBalance, last: seq });
     accounts.set(payee, { ...account(payee), balance: made.payeeBalance, last: seq });
   }
-  const sealed = await linesOf(transactions.slice(0, 10), GENESIS, sha256);
-  const rows = await linesOf(transactions.slice(10), sealed.head, sha256);
+  const sealed = await linesOf(transactions.slice(0, SEGMENT), GENESIS, sha256);
+  const rows = await linesOf(transactions.slice(SEGMENT), sealed.head, sha256);
   head = sealed.head;
-  const header = { ledger: "eu~main", segment: 1, first: 1, last: 10, previous: GENESIS, head: GENESIS };
-  const named = [...accounts].map(([name, one]) => accountLine("eu~main", { name, ...one }, sha256));
-  return [[headerLine(header), ...sealed.lines], rows.lines, await Promise.all(named)].map((lines) =>
+  const header = { ledger: "eu~main", segment: 1, first: 1, last: SEGMENT, previous: GENESIS, head: GENESIS };
+  const named = await Promise.all([...accounts].map(([name, one]) => accountLine("eu~main", { name, ...one }, sha256)));
+  const counted = { transactions: LAST, head: rows.head, accounts: named.length, complete: true };
+  const end = await endLine("eu~main", { ...counted, lines: LAST + named.length + 2 }, named, sha256);
+  return [[headerLine(header), ...sealed.lines], rows.lines, [...named, end]].map((lines) =>
     lines.map((line) => `${line}\n`).join(""),
   );
 }
@@ -84,9 +96,9 @@ describe("npm run ledger", () => {
   it("exports all parts into one file that adds up, and never over another", async () => {
     expect(await exported(file)).toMatchObject({
       code: 0,
-      text: expect.stringContaining("ok  ledger eu~main, 15 transactions, 2 accounts"),
+      text: expect.stringContaining("ok  ledger eu~main, 1005 transactions, 2 accounts"),
     });
-    expect(readFileSync(file, "utf8").split("\n")).toHaveLength(20);
+    expect(readFileSync(file, "utf8").split("\n")).toHaveLength(1_011);
     expect(await exported(file)).toMatchObject({ code: 1, text: expect.stringContaining("nothing was written") });
   });
 
@@ -115,13 +127,35 @@ describe("npm run ledger", () => {
   });
 
   it.each([
-    [[], "86"],
-    [["--at", "2026-01-01T00:00:01Z"], "100"],
-    [["--at", "2026-01-01T00:00:05.500Z"], "96"],
+    [[], "996"],
+    [["--at", "2026-01-01T00:00:01Z"], "2000"],
+    [["--at", "2026-01-01T00:00:05.500Z"], "1996"],
     [["--at", "2025-01-01T00:00:00Z"], "0 (no transaction until then)"],
   ])("tells a balance: %j", async (at, balance) => {
     const { code, text } = await ledger("balance", file, "--account", "alice", ...at);
     expect([code, text]).toEqual([0, expect.stringMatching(`^alice: ${balance.replace(/[()]/g, "\\$&")}`)]);
+  });
+
+  it.each([
+    ["the last line", (text: string) => text.split("\n").slice(0, -2).join("\n").concat("\n"), "has no end"],
+    ["the last line feed", (text: string) => text.slice(0, -1), "has no end"],
+    ["the newest transaction", (text: string) => text.replace(/^\{"seq":1005,.*\n/m, ""), "must be 1005"],
+    ["the header", (text: string) => text.replace(/^.*\n/, ""), "lines, and must be"],
+    ["an account", (text: string) => text.replace(/^.*"name":"alice".*\n/m, ""), "accounts' lines"],
+  ])("sees that %s is missing", async (_, change, fault) => {
+    const changed = join(dir, "shorter.ndjson");
+    writeFileSync(changed, change(readFileSync(file, "utf8")));
+    const { code, text } = await ledger("verify", changed);
+    expect([code, text]).toEqual([1, expect.stringContaining(fault)]);
+  });
+
+  it("takes a time only if it exists, and a memo with any character", async () => {
+    for (const at of ["2026-02-30T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00"]) {
+      const refused = await ledger("balance", file, "--account", "alice", "--at", at);
+      expect(refused).toMatchObject({ code: 1, text: expect.stringContaining("a time that exists") });
+    }
+    const missing = await exported(join(dir, "no", "such", "folder"));
+    expect(missing).toMatchObject({ code: 1, text: expect.stringContaining("There is no folder") });
   });
 
   it("names the changed line, and then tells no balance", async () => {

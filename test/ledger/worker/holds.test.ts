@@ -161,7 +161,7 @@ describe("a reference", () => {
     const json = { from: "alice", to: "bob", amount: 5, reference: "order-7", memo: "Thanks ☕" };
     expect((await post("transfer", json)).body).toMatchObject({ reference: "order-7", memo: "Thanks ☕" });
     expect(await post("transfer", json)).toMatchObject(
-      refused(409, { error: "The reference order-7 is that of transaction 2" }),
+      refused(409, { error: "Another transaction of this ledger has the reference order-7" }),
     );
     expect(await admin("deposit", { account: "bob", amount: 1, reference: "order-7" })).toMatchObject(refused(409));
     expect(await get("transfers?reference=order-7")).toMatchObject({ id: "2", state: "completed", memo: "Thanks ☕" });

@@ -4,10 +4,9 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { ApiError, invalid } from "../errors.ts";
+import { fire } from "../clockwork.ts";
+import { invalid } from "../errors.ts";
 import { type Faults, parseFault } from "../faults.ts";
-import { servingVersions } from "../queries.ts";
-import { serviceName } from "../runtime/projection.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
@@ -22,15 +21,12 @@ export const extras = ({ account }: Api, faults: Faults) =>
     .post("/cron", async (c) => {
       const { worker: name, cron } = await body(c, Fire);
       const worker = script(account.state, name);
-      const [serving] = servingVersions(account.state, worker.id);
-      if (serving === undefined) throw new ApiError(400, 10222, `'${name}' has no deployment.`);
       const crons = worker.schedules.map((schedule) => schedule.cron);
       if (cron !== undefined && !crons.includes(cron))
         throw invalid(`cron: '${name}' has no trigger '${cron}'; it has ${crons.join(", ") || "none"}.`);
-      const service = serviceName(account.state, worker, serving.version);
       const outcomes = [];
       for (const each of cron === undefined ? crons : [cron])
-        outcomes.push({ cron: each, outcome: await account.runtime.scheduled(service, each) });
+        outcomes.push({ cron: each, outcome: await fire(account, worker, each) });
       return ok(c, outcomes);
     })
     .put("/faults", async (c) => {

@@ -1,0 +1,68 @@
+/** Fires the cron triggers of all Workers when they are due, once a minute, as Cloudflare does. */
+import type { Account } from "./account.ts";
+import { isDue } from "./cron.ts";
+import { ApiError } from "./errors.ts";
+import type { Worker } from "./model.ts";
+import { servingVersions } from "./queries.ts";
+import { serviceName } from "./runtime/projection.ts";
+
+const MINUTE_MS = 60_000;
+
+/** Fires one trigger of a Worker, and returns the outcome of its handler. @throws ApiError if it has no deployment. */
+export function fire(account: Account, worker: Worker, cron: string): Promise<string> {
+  const [serving] = servingVersions(account.state, worker.id);
+  if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
+  return account.runtime.scheduled(serviceName(account.state, worker, serving.version), cron);
+}
+
+type Scheduled = Pick<Worker, "name" | "schedules">;
+
+interface Parts<W extends Scheduled> {
+  readonly workers: () => Iterable<W>;
+  /** Fires a trigger of a Worker, and returns the outcome. */
+  readonly fire: (worker: W, cron: string) => Promise<string>;
+  /** Told of what went wrong. */
+  readonly onProblem: (line: string) => void;
+}
+
+export class Clockwork<W extends Scheduled> {
+  readonly #parts: Parts<W>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(parts: Parts<W>) {
+    this.#parts = parts;
+  }
+
+  /** Begins with the next full minute. It keeps no process alive. */
+  start(): void {
+    const next = () => {
+      this.start();
+      void this.#tick(new Date());
+    };
+    this.#timer = setTimeout(next, MINUTE_MS - (Date.now() % MINUTE_MS));
+    this.#timer.unref?.();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Fires what is due in the minute of `at`. What one Worker does stops no other. */
+  async #tick(at: Date): Promise<void> {
+    const { workers, fire, onProblem } = this.#parts;
+    const due = [...workers()].flatMap((worker) =>
+      worker.schedules.filter(({ cron }) => isDue(cron, at)).map(({ cron }) => ({ worker, cron })),
+    );
+    await Promise.all(
+      due.map(async ({ worker, cron }) => {
+        const what = `${worker.name}: the cron trigger '${cron}'`;
+        try {
+          const outcome = await fire(worker, cron);
+          if (outcome !== "ok") onProblem(`${what} ended with ${outcome}`);
+        } catch (error) {
+          onProblem(`${what} could not be fired: ${error}`);
+        }
+      }),
+    );
+  }
+}
