@@ -40,6 +40,40 @@ const FETCH = `
   if (url.pathname === "/slow") await scheduler.wait(60);
   return new Response("", { status: url.pathname === "/503" ? 503 : 200 });`;
 
+it("count the objects of a bucket and their bytes, in the words of `wrangler r2 bucket info`", async () => {
+  const test = await account();
+  const params = { account_id: test.id, bucket_name: "blobs" };
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "blobs" });
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "blobs", "cf-r2-jurisdiction": "eu" });
+  for (const [key, text] of [
+    ["a", "four"],
+    ["b", "sixsix"],
+  ] as const)
+    await test.sdk.r2.buckets.objects.upload(key, Buffer.from(text), params);
+  const storage = async (bucketName: string) => {
+    const { data } = await test.sdk.post<{ data: unknown }>("/graphql", {
+      body: {
+        query: `query q($accountTag: String, $filter: R2StorageAdaptiveGroupsFilter_InputObject) {
+          viewer { accounts(filter: { accountTag: $accountTag }) {
+            r2StorageAdaptiveGroups(limit: 1, filter: $filter, orderBy: [datetime_DESC]) {
+              max { objectCount payloadSize metadataSize } dimensions { datetime }
+            }
+          } }
+        }`,
+        operationName: "q",
+        variables: { accountTag: test.id, filter: { bucketName, datetime_leq: new Date().toISOString() } },
+      },
+    });
+    return data;
+  };
+  const rows = (...max: object[]) => ({
+    viewer: { accounts: [{ r2StorageAdaptiveGroups: max.map((each) => ({ max: each })) }] },
+  });
+  expect(await storage("blobs")).toMatchObject(rows({ objectCount: 2, payloadSize: 10, metadataSize: 0 }));
+  expect(await storage("eu_blobs")).toMatchObject(rows({ objectCount: 0, payloadSize: 0 }));
+  expect(await storage("nothing")).toMatchObject(rows());
+});
+
 /** A Worker with two versions, and the requests that one of them answered. */
 async function served() {
   const test = await account();

@@ -23,7 +23,10 @@ const Query = v.union([v.object({ batch: v.array(Single) }), Single]);
 /** Counts the tables that a user made. */
 const TABLES =
   "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'";
-const Counted = v.object({ results: v.array(v.object({ n: v.number() })) });
+const Counted = v.object({
+  results: v.array(v.object({ n: v.number() })),
+  meta: v.object({ size_after: v.number() }),
+});
 
 export const d1 = ({ account }: Api) => {
   const one = (idOrName: string) => databaseAt(account.state, idOrName);
@@ -54,8 +57,8 @@ export const d1 = ({ account }: Api) => {
       .get("/:database", async (c) => {
         const database = one(param(c, "database"));
         const [counted] = await d1Query(account, database.id, [{ sql: TABLES, params: [] }]);
-        const { results } = v.parse(Counted, counted);
-        return ok(c, { ...shown(database), num_tables: results[0]?.n ?? 0 });
+        const { results, meta } = v.parse(Counted, counted);
+        return ok(c, { ...shown(database), num_tables: results[0]?.n ?? 0, file_size: meta.size_after });
       })
       .delete("/:database", async (c) => {
         const { id } = one(param(c, "database"));

@@ -1,20 +1,29 @@
 /**
- * `POST /graphql`: Cloudflare's GraphQL Analytics API (docs: "Querying Workers Metrics with GraphQL"), with one data
- * set: `workersInvocationsAdaptive`, of all requests through the front door. Nothing is sampled. CPU time is always 0.
+ * `POST /graphql`: Cloudflare's GraphQL Analytics API (docs: "Querying Workers Metrics with GraphQL"), with two data
+ * sets: `workersInvocationsAdaptive`, of all requests through the front door, and `r2StorageAdaptiveGroups`
+ * (graphql-r2.ts). Nothing is sampled. CPU time is always 0.
  */
 import {
   buildSchema,
-  graphql as execute,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
   type FieldNode,
+  GraphQLError,
   type GraphQLResolveInfo,
   Kind,
+  parse,
   type SelectionSetNode,
+  specifiedRules,
+  VariablesInAllowedPositionRule,
+  validate,
 } from "graphql";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { type Invocation, quantile } from "../invocations.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
+import { R2_TYPES, r2Storage } from "./graphql-r2.ts";
 
 const QUANTILES = { P25: 0.25, P50: 0.5, P75: 0.75, P90: 0.9, P99: 0.99, P999: 0.999 };
 
@@ -31,11 +40,15 @@ const schema = buildSchema(`
     workersInvocationsAdaptive(
       limit: uint64!, filter: WorkersFilter, orderBy: [string!]
     ): [WorkersInvocations!]!
+    r2StorageAdaptiveGroups(
+      limit: uint64!, filter: R2StorageAdaptiveGroupsFilter_InputObject, orderBy: [string!]
+    ): [R2Storage!]!
   }
   input WorkersFilter {
     scriptName: string, scriptVersion: string, status: string
     datetime: Time, datetime_geq: Time, datetime_gt: Time, datetime_leq: Time, datetime_lt: Time
   }
+  ${R2_TYPES}
   type WorkersInvocations { sum: Sum, quantiles: Quantiles, dimensions: Dimensions }
   type Sum { requests: uint64!, errors: uint64!, subrequests: uint64! }
   type Quantiles {
@@ -82,18 +95,31 @@ export const graphql = ({ account, invocations }: Api) =>
     const viewer = {
       accounts: ({ filter }: { readonly filter?: { readonly accountTag?: string } }) =>
         filter?.accountTag === undefined || filter.accountTag === account.identity.accountId
-          ? [{ workersInvocationsAdaptive }]
+          ? [{ workersInvocationsAdaptive, r2StorageAdaptiveGroups: (given: unknown) => r2Storage(account, given) }]
           : [],
     };
-    const result = await execute({
+    const result = await run(query, {
       schema,
-      source: query,
       rootValue: { viewer },
       ...(variables && { variableValues: variables }),
       ...(operationName && { operationName }),
     });
     return c.json({ data: result.data ?? null, errors: result.errors?.map((error) => error.toJSON()) ?? null });
   });
+
+/** As at Cloudflare, a variable of type `String` may stand where a `string` is expected: wrangler writes both. */
+const RULES = specifiedRules.filter((rule) => rule !== VariablesInAllowedPositionRule);
+
+async function run(query: string, request: Omit<ExecutionArgs, "document">): Promise<ExecutionResult> {
+  try {
+    const document = parse(query);
+    const errors = validate(request.schema, document, RULES);
+    return errors.length > 0 ? { errors } : await execute({ ...request, document });
+  } catch (error) {
+    if (error instanceof GraphQLError) return { errors: [error] };
+    throw error;
+  }
+}
 
 function wanted(filter: v.InferOutput<typeof Filter>) {
   const time = (text: string | null | undefined, fallback: number) => (text ? Date.parse(text) : fallback);
