@@ -3,10 +3,11 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
 import { Api } from "../../infra/provider/api.ts";
+import { startChecked } from "../../packages/local-account/test/support.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import type { Shape } from "./program/shape.ts";
 
@@ -28,7 +29,7 @@ class Bench {
 
   static async open(): Promise<Bench> {
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-apply-"));
-    const account = await startAccount({ dir, port: 0, apiPort: 0 });
+    const account = await startChecked({ dir, port: 0, apiPort: 0 });
     return new Bench(dir, account, await startProxy(account.apiUrl));
   }
 

@@ -5,10 +5,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { buildAndApply } from "./deploy.ts";
@@ -21,7 +21,7 @@ let test: TestAccount;
 let project: ProjectCopy;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "extras-"));
-  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  account = await startChecked({ dir, port: 0, apiPort: 0 });
   test = new TestAccount(account);
   project = new ProjectCopy();
   for (const name of ["auth", "auth-two"]) await upload(name);

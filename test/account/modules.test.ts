@@ -2,8 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { startChecked } from "../../packages/local-account/test/support.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { buildAndApply } from "./deploy.ts";
 
@@ -12,7 +13,7 @@ let account: RunningAccount;
 let project: ProjectCopy;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "modules-"));
-  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  account = await startChecked({ dir, port: 0, apiPort: 0 });
   project = new ProjectCopy();
   const write = (name: string, contents: string | Uint8Array) => writeFileSync(join(project.root, name), contents);
   write("worker/empty.wasm", Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0]));

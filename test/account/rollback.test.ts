@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
@@ -11,7 +10,7 @@ import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { applyHere } from "../../infra/apply/apply-here.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { codeOf, TestAccount } from "../../packages/local-account/test/support.ts";
+import { codeOf, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Kept, keep } from "../kept.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
 
@@ -24,7 +23,7 @@ let kept: Kept;
 
 beforeAll(async () => {
   releases = await makeReleases();
-  account = new TestAccount(await startAccount({ dir, port: 0, apiPort: 0, defaultWorker: WORKER }));
+  account = new TestAccount(await startChecked({ dir, port: 0, apiPort: 0, defaultWorker: WORKER }));
 });
 afterAll(async () => {
   await account?.close();

@@ -4,10 +4,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { memberOf } from "./expression.ts";
 import { GitHub } from "./github.ts";
@@ -30,7 +30,7 @@ let origin: ProjectCopy;
 let resolver: string;
 beforeAll(async () => {
   ground = await Ground.make();
-  account = await startAccount({ dir: ground.folder("account"), port: 0, apiPort: 0, onLog: () => {} });
+  account = await startChecked({ dir: ground.folder("account"), port: 0, apiPort: 0, onLog: () => {} });
   github = new GitHub(ground.folder("github"));
   ground.install("gh", github.program);
   // Browsers and some systems know where names under localhost lead; Node asks the system.

@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { expect } from "vitest";
 import { projectName } from "../../infra/stack/project.ts";
 import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Checkout } from "../checkouts.ts";
 import type { Where } from "../kept.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
@@ -160,6 +160,6 @@ export class Site {
 
 async function begin(): Promise<Ground> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-account-"));
-  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  const account = await startChecked({ dir, port: 0, apiPort: 0 });
   return { dir, account, proxy: await startProxy(account.apiUrl) };
 }

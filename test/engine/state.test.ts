@@ -5,11 +5,11 @@
  * and its data.
  */
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectName } from "../../infra/stack/project.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { Terminal } from "../terminal.ts";
@@ -39,7 +39,7 @@ beforeAll(async () => {
   ground = await Ground.make();
   backup = join(ground.folder("backup"), "state.json");
   bucket = await Bucket.open();
-  account = await startAccount({ dir: ground.folder("account"), port: 0, apiPort: 0 });
+  account = await startChecked({ dir: ground.folder("account"), port: 0, apiPort: 0 });
   proxy = await startProxy(account.apiUrl);
   env = {
     PULUMI_BACKEND_URL: bucket.backend,

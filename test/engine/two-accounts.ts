@@ -2,9 +2,9 @@
  * Staging and production for a test: two local accounts and one state backend, in a copy of the project, driven by the
  * commands that a person or a CI job runs. The language host and the provider are stand-ins.
  */
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
 import type { Place } from "./workflow.ts";
@@ -37,7 +37,7 @@ export class TwoAccounts {
   }
 
   async #open(stack: Stack): Promise<void> {
-    const account = await startAccount({ dir: this.folder(stack), port: 0, apiPort: 0, onLog: () => {} });
+    const account = await startChecked({ dir: this.folder(stack), port: 0, apiPort: 0, onLog: () => {} });
     this.#accounts.set(stack, account);
     const own = [
       `  accountId: "${account.accountId}"`,

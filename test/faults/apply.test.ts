@@ -6,10 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Call } from "@durable-stack/local-account";
-import { startAccount } from "@durable-stack/local-account";
 import { expect, it, onTestFinished } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Shape } from "../account/program/shape.ts";
 
 /** Two shapes of the program. From one to the other, an apply creates, updates, replaces and deletes. */
@@ -33,7 +32,7 @@ it("retries or fails clearly, keeps serving, and converges", { timeout: 1_800_00
   const dir = mkdtempSync(path.join(tmpdir(), "local-account-faults-"));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   let calls: Call[] = [];
-  const running = await startAccount({ dir, port: 0, apiPort: 0, onCall: (call) => calls.push(call) });
+  const running = await startChecked({ dir, port: 0, apiPort: 0, onCall: (call) => calls.push(call) });
   const test = new TestAccount(running);
   onTestFinished(() => test.close());
 

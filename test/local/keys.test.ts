@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storedAt } from "../../contract/api-keys.ts";
 import { projectName } from "../../infra/stack/project.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keys-"));
 let account: RunningAccount;
@@ -23,7 +23,7 @@ const keys = (...args: string[]) =>
   promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", dir, ...args], { env });
 
 beforeAll(async () => {
-  account = await startAccount({ dir, port: 0, apiPort: 0 });
+  account = await startChecked({ dir, port: 0, apiPort: 0 });
   client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token });
   const { id } = await client.kv.namespaces.create({ account_id: account.accountId, title: "whatever it is called" });
   namespace = id;

@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Projects, projectsIn } from "./project.ts";
 
 let dir: string;
@@ -12,7 +11,7 @@ let test: TestAccount;
 let project: Projects;
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), "wrangler-assets-"));
-  test = new TestAccount(await startAccount({ dir: path.join(dir, "account"), port: 0, apiPort: 0 }));
+  test = new TestAccount(await startChecked({ dir: path.join(dir, "account"), port: 0, apiPort: 0 }));
   project = projectsIn(dir, test);
 });
 afterAll(async () => {

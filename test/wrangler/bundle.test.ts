@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { toWire } from "../../infra/provider/names.ts";
@@ -13,7 +13,7 @@ import { MAIN_MODULE } from "../../infra/release/manifest.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 import { extraBindings, versionSettings, workerExtras } from "../../infra/stack/extras.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { wrangler } from "./wrangler.ts";
 
 let dir: string;
@@ -21,7 +21,7 @@ let account: RunningAccount;
 let test: TestAccount;
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), "wrangler-bundle-"));
-  account = await startAccount({ dir: path.join(dir, "account"), port: 0, apiPort: 0 });
+  account = await startChecked({ dir: path.join(dir, "account"), port: 0, apiPort: 0 });
   test = new TestAccount(account);
 });
 afterAll(async () => {

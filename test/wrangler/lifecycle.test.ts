@@ -2,15 +2,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { startChecked } from "../../packages/local-account/test/support.ts";
 import { wrangler } from "./wrangler.ts";
 
 let dir: string;
 let account: RunningAccount;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "wrangler-classes-"));
-  account = await startAccount({ dir: join(dir, "account"), port: 0, apiPort: 0 });
+  account = await startChecked({ dir: join(dir, "account"), port: 0, apiPort: 0 });
 });
 afterAll(async () => {
   await account?.close();

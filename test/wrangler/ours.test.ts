@@ -2,9 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAccount, startAccount } from "@durable-stack/local-account";
+import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { startChecked } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { isAdmin, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
@@ -18,7 +19,7 @@ let account: RunningAccount;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "wrangler-ours-"));
   project = new ProjectCopy();
-  account = await startAccount({ dir: join(dir, "account"), port: 0, apiPort: 0 });
+  account = await startChecked({ dir: join(dir, "account"), port: 0, apiPort: 0 });
 });
 afterAll(async () => {
   await account?.close();

@@ -3,10 +3,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { TestAccount } from "../../packages/local-account/test/support.ts";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Projects, projectsIn } from "./project.ts";
 import { wrangler } from "./wrangler.ts";
 
@@ -15,7 +14,7 @@ let test: TestAccount;
 let project: Projects;
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), "wrangler-projects-"));
-  test = new TestAccount(await startAccount({ dir: path.join(dir, "account"), port: 0, apiPort: 0 }));
+  test = new TestAccount(await startChecked({ dir: path.join(dir, "account"), port: 0, apiPort: 0 }));
   project = projectsIn(dir, test);
 });
 afterAll(async () => {

@@ -96,8 +96,11 @@ const JsonModule = v.object({
 /** Cloudflare's default for an upload without a compatibility date: the day when these dates began. */
 const DEFAULT_COMPATIBILITY_DATE = "2021-11-02";
 
-/** Members of the metadata that a version keeps and shows, without effect on one machine. */
-const EXTRAS = ["limits", "placement", "usage_model", "cache_options", "package_dependencies"] as const;
+/**
+ * Members of the metadata that a version keeps and shows, without effect on one machine. Cloudflare takes
+ * `package_dependencies` too, for its own statistics, and shows them nowhere.
+ */
+const EXTRAS = ["limits", "placement", "usage_model", "cache_options"] as const;
 
 /** Members that the account cannot serve, and that would change what the Worker does. */
 const REFUSED = ["containers"] as const;

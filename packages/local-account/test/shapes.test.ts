@@ -5,10 +5,12 @@ import { api } from "../src/api/app.ts";
 import { Calls } from "../src/calls.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
-import { mistakesOf } from "./shapes/answers.ts";
+import { mistakesOf, sdkSchemas } from "./shapes/answers.ts";
 import { ROUTES } from "./shapes/routes.ts";
 import { walk } from "./shapes/walk.ts";
 import { account, temporaryDirectory } from "./support.ts";
+
+const schemas = await sdkSchemas();
 
 const answer = (result: unknown, rest: object = {}) => ({
   method: "GET",
@@ -17,11 +19,11 @@ const answer = (result: unknown, rest: object = {}) => ({
   json: JSON.stringify({ success: true, errors: [], messages: [], result, ...rest }),
 });
 const found = (result: unknown, rest?: object) =>
-  mistakesOf(answer(result, rest)).map(({ where, why }) => `${where.slice(where.indexOf("):") + 3)} ${why}`);
+  mistakesOf(answer(result, rest), schemas).map(({ where, why }) => `${where.slice(where.indexOf("):") + 3)} ${why}`);
 
 it("finds a field that is missing, wrong or unknown, and says which", () => {
   expect(found({ enabled: true, previews_enabled: false })).toEqual([]);
-  expect(mistakesOf(answer({ enabled: true }))).toEqual([
+  expect(mistakesOf(answer({ enabled: true }), schemas)).toEqual([
     {
       where:
         "GET /accounts/:account/workers/scripts/:script/subdomain (workers.scripts.subdomain.get): result.previews_enabled",
@@ -35,10 +37,13 @@ it("finds a field that is missing, wrong or unknown, and says which", () => {
 
 it("finds a mistake inside a list and a union, by the kind that the value says it is", () => {
   const version = (binding: object) =>
-    mistakesOf({
-      ...answer({ created_on: "", id: "v", number: 1, urls: [], bindings: [binding] }),
-      route: "/accounts/:account/workers/workers/:worker/versions/:version",
-    }).map(({ where, why }) => `${where.slice(where.indexOf("):") + 3)} ${why}`);
+    mistakesOf(
+      {
+        ...answer({ created_on: "", id: "v", number: 1, urls: [], bindings: [binding] }),
+        route: "/accounts/:account/workers/workers/:worker/versions/:version",
+      },
+      schemas,
+    ).map(({ where, why }) => `${where.slice(where.indexOf("):") + 3)} ${why}`);
   expect(version({ type: "kv_namespace", name: "KV", namespace_id: "k" })).toEqual([]);
   expect(version({ type: "kv_namespace", name: "KV" })).toEqual(["result.bindings[].namespace_id is missing"]);
   expect(version({ type: "nothing", name: "KV" })[0]).toMatch(/^result\.bindings\[\] must be an object of type "ai"/);
@@ -46,7 +51,7 @@ it("finds a mistake inside a list and a union, by the kind that the value says i
 
 it("holds a refusal to Cloudflare's envelope", () => {
   const json = JSON.stringify({ success: false, errors: [{ message: "no" }], messages: [], result: null });
-  expect(mistakesOf({ ...answer(null), status: 400, json })).toMatchObject([{ why: "is missing" }]);
+  expect(mistakesOf({ ...answer(null), status: 400, json }, schemas)).toMatchObject([{ why: "is missing" }]);
 });
 
 it("has a line for every route, and none for another", async () => {

@@ -6,7 +6,7 @@ import path from "node:path";
 import Cloudflare, { APIError } from "cloudflare";
 import { onTestFinished } from "vitest";
 import { type RunningAccount, type StartOptions, startAccount } from "../src/index.ts";
-import { mistakesOf } from "./shapes/answers.ts";
+import { mistakesOf, sdkSchemas } from "./shapes/answers.ts";
 
 /** A directory that is deleted after the test. */
 export function temporaryDirectory(): string {
@@ -25,12 +25,13 @@ export async function account(options: Partial<StartOptions> = {}): Promise<Test
 
 /** Starts an account. Its `close` throws if an answer did not have the shape of Cloudflare's SDK. */
 export async function startChecked(options: StartOptions): Promise<RunningAccount> {
+  const schemas = await sdkSchemas();
   const mistakes = new Map<string, string>();
   const running = await startAccount({
     ...options,
     onAnswer: (answer) => {
       options.onAnswer?.(answer);
-      for (const { where, why } of mistakesOf(answer)) mistakes.set(where, why);
+      for (const { where, why } of mistakesOf(answer, schemas)) mistakes.set(where, why);
     },
   });
   return {

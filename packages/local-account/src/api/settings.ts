@@ -92,5 +92,4 @@ const shown = (worker: Worker, version: Version | undefined) => ({
   compatibility_flags: version?.compatibilityFlags ?? [],
   annotations: version?.annotations ?? {},
   ...version?.extras,
-  ...(worker.migrationTag !== null && { migration_tag: worker.migrationTag }),
 });

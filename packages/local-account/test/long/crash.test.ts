@@ -9,13 +9,12 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { startAccount } from "../../src/index.ts";
 import { deployWithAssets, uploaded } from "../assets.ts";
-import { TestAccount } from "../support.ts";
+import { startChecked, TestAccount } from "../support.ts";
 import { AFTER, BEFORE, DEPLOYMENTS, FILES_BEFORE } from "./crash-programs.ts";
 
 async function onAccount<T>(dir: string, work: (test: TestAccount) => Promise<T>): Promise<T> {
-  const test = new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
+  const test = new TestAccount(await startChecked({ dir, port: 0, apiPort: 0 }));
   try {
     return await work(test);
   } finally {

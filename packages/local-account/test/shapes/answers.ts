@@ -3,7 +3,8 @@ import type { Answer } from "../../src/index.ts";
 import { type Breach, breaches } from "./check.ts";
 import { EXCEPTIONS } from "./exceptions.ts";
 import { ROUTES } from "./routes.ts";
-import { type Schema, type Schemas, schemasOf } from "./schemas.ts";
+import type { Schema, Schemas } from "./schema.ts";
+import { schemasOf } from "./schemas.ts";
 
 /** What every answer has around its result, and what pages have beside it: "Make API calls" in Cloudflare's docs. */
 const NOTES: Schema = {
@@ -26,11 +27,9 @@ const FAILURE: Schema = {
   additionalProperties: false,
 };
 
-let made: Schemas | undefined;
-const schemas = (): Schemas => {
-  made ??= schemasOf([...new Set(Object.values(ROUTES).filter((line) => typeof line === "string"))].sort());
-  return made;
-};
+/** The schemas of every method that the routes name. */
+export const sdkSchemas = (): Promise<Schemas> =>
+  schemasOf([...new Set(Object.values(ROUTES).filter((line) => typeof line === "string"))].sort());
 
 /** A field of a route's answers, and what is wrong with it: the same for each item of a list. */
 export interface Mistake {
@@ -39,15 +38,15 @@ export interface Mistake {
 }
 
 /** What is wrong with an answer. */
-export function mistakesOf(answer: Answer): Mistake[] {
+export function mistakesOf(answer: Answer, schemas: Schemas): Mistake[] {
   const { method, route } = answer;
   // A guard answered, or there is no such route.
-  if (route === undefined) return breachesOf(answer, undefined).map(told(`${method} of no route`));
+  if (route === undefined) return breachesOf(answer, undefined, schemas).map(told(`${method} of no route`));
   const name = `${method} ${route}`;
   const line = ROUTES[name];
   if (line === undefined) return [{ where: name, why: "has no line in test/shapes/routes.ts" }];
   const sdk = typeof line === "string" ? line : undefined;
-  return breachesOf(answer, sdk)
+  return breachesOf(answer, sdk, schemas)
     .filter((breach) => !excepted(name, breach))
     .map(told(sdk === undefined ? name : `${name} (${sdk})`));
 }
@@ -58,8 +57,11 @@ const told =
 
 const anyItem = (field: string) => field.replaceAll(/\[\d+\]/g, "[]");
 
-function breachesOf({ route, status, json }: Answer, method: string | undefined): readonly Breach[] {
-  const { methods, $defs } = schemas();
+function breachesOf(
+  { route, status, json }: Answer,
+  method: string | undefined,
+  { methods, $defs }: Schemas,
+): readonly Breach[] {
   const schema = method === undefined ? undefined : methods[method];
   if (route === "/graphql" || (schema === null && status < 400)) return [];
   // A connection that a fault has cut has no answer.

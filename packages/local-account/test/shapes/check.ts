@@ -1,5 +1,5 @@
 /** Holds a JSON value to a schema: pure. Says which field breaks which rule. */
-import type { Schema, Schemas } from "./schemas.ts";
+import type { Schema, Schemas } from "./schema.ts";
 
 export interface Breach {
   /** As `result.bindings[0].name`. */

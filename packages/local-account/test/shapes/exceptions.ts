@@ -59,10 +59,10 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     routes: /^PUT .*\/workers\/scripts\/:script$/,
-    fields: ["result.deployment_id"],
+    fields: ["result.deployment_id", "result.exports_reconciliation"],
     rule: "unknown",
-    // The version's id without its hyphens.
-    source: "wrangler 4.156.2 reads it in its `deploy`",
+    // The version's id without its hyphens, and what the deployment did to the classes.
+    source: "wrangler 4.156.2 reads both in its `deploy`",
   },
   {
     routes: /^GET /,
