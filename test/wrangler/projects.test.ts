@@ -47,10 +47,13 @@ it("deploys text, data and WebAssembly modules, and serves a version at its prev
   expect(await modules.ask()).toBe("one note 3 true");
 
   writeFileSync(path.join(modules.folder, "index.js"), code("two"));
-  const uploaded = await modules.ok("versions upload --tag t2 --message second");
+  const uploaded = await modules.ok("versions upload --tag t2 --message second --preview-alias next");
   const id = /Worker Version ID: (\S+)/.exec(uploaded)?.[1] ?? "";
   expect(await modules.ask()).toBe("one note 3 true");
-  expect((await test.ask(`${id.slice(0, 8)}-modules`)).text).toBe("two note 3 true");
+  for (const prefix of [id.slice(0, 8), "next"]) {
+    expect(uploaded).toContain(`https://${prefix}-modules.`);
+    expect((await test.ask(`${prefix}-modules`)).text).toBe("two note 3 true");
+  }
 
   const list = await modules.ok("versions list");
   expect(list).toContain("second");
@@ -62,7 +65,7 @@ it("deploys text, data and WebAssembly modules, and serves a version at its prev
   expect(await modules.ok(`versions view ${id}`)).toContain("t2");
   await modules.ok(`rollback ${first} -y`);
   expect(await modules.ask()).toBe("one note 3 true");
-  expect(await modules.ok("deployments list")).toContain("(100%)");
+  expect(await modules.ok("deployments list")).toMatch(/Source: +Upload\nMessage: +Automatic deployment on upload\./);
   await modules.ok("delete --force");
   expect((await test.ask("modules")).status).toBe(404);
 });
@@ -133,6 +136,7 @@ it("manages KV, R2 and the account", async () => {
   await ok("r2 bucket create blobs");
   await ok("r2 object put blobs/x/file.txt --file file.txt --remote");
   expect(await ok("r2 object get blobs/x/file.txt --remote --pipe")).toContain("contents");
+  expect(JSON.parse(await ok("r2 bucket info blobs --json"))).toMatchObject({ object_count: "1", bucket_size: "8 B" });
   await ok("r2 object delete blobs/x/file.txt --remote");
   await ok("r2 bucket delete blobs");
 });

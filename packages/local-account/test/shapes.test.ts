@@ -6,6 +6,7 @@ import { Calls } from "../src/calls.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
 import { mistakesOf, sdkSchemas } from "./shapes/answers.ts";
+import { EXCEPTIONS } from "./shapes/exceptions.ts";
 import { ROUTES } from "./shapes/routes.ts";
 import { walk } from "./shapes/walk.ts";
 import { account, temporaryDirectory } from "./support.ts";
@@ -63,6 +64,11 @@ it("has a line for every route, and none for another", async () => {
   expect(Object.keys(ROUTES).sort()).toEqual(
     served.map(({ method, path }) => `${method} ${path.replace("/client/v4", "")}`).sort(),
   );
+});
+
+it("has no exception for a route that is gone", () => {
+  const unused = EXCEPTIONS.filter(({ routes }) => !Object.keys(ROUTES).some((route) => routes.test(route)));
+  expect(unused).toEqual([]);
 });
 
 it("writes Cloudflare's annotations, and leaves out lists that are empty", async () => {

@@ -64,7 +64,7 @@ function breachesOf(
 ): readonly Breach[] {
   const schema = method === undefined ? undefined : methods[method];
   if (route === "/graphql" || (schema === null && status < 400)) return [];
-  // A connection that a fault has cut has no answer.
+  // What the SDK does not know may be no JSON.
   if (json === undefined)
     return schema === undefined ? [] : [{ field: "the body", rule: "wrong", why: "must be JSON" }];
   const body: unknown = JSON.parse(json);
@@ -88,5 +88,11 @@ function withoutEnvelope(body: unknown, own: Schema["properties"] = {}): unknown
 
 const excepted = (route: string, { field, rule }: Breach) =>
   EXCEPTIONS.some(
-    (exception) => exception.rule === rule && exception.routes.test(route) && exception.fields.includes(anyItem(field)),
+    (exception) =>
+      exception.rule === rule &&
+      exception.routes.test(route) &&
+      exception.fields.some((name) => covers(name.split("."), anyItem(field).split("."))),
   );
+
+const covers = (names: readonly string[], field: readonly string[]) =>
+  names.length === field.length && names.every((name, index) => name === "*" || name === field[index]);

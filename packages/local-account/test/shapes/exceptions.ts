@@ -4,7 +4,7 @@ import type { Breach } from "./check.ts";
 export interface Exception {
   /** Tested against `<method> <route>`. */
   readonly routes: RegExp;
-  /** With `[]` for each item of a list. */
+  /** With `[]` for each item of a list, and `*` for each member of a map. */
   readonly fields: readonly string[];
   readonly rule: Breach["rule"];
   readonly source: string;
@@ -27,7 +27,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     routes: /^POST .*\/bulk\/get$/,
-    fields: ["result.values.nothing"],
+    fields: ["result.values.*"],
     rule: "wrong",
     // Null for a key that is not there, which the SDK's type has only for values with metadata.
     source: "https://developers.cloudflare.com/kv/api/read-key-value-pairs/",
