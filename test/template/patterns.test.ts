@@ -75,6 +75,8 @@ const TOUCHED = [
   "infra/migrations.lock",
   "README.md",
   "docs/access.md",
+  /** If the pattern has a command of its own. */
+  "package.json",
   /** If the pattern has settings. */
   /^Pulumi\..*yaml$/,
 ];
@@ -87,7 +89,9 @@ describe.concurrent("a pattern is removed", () => {
     for (const name of gone) expect(text).toContain(`worker/${name}/`);
     const status = await succeeds(copy, "git status --porcelain");
     const touched = status.split("\n").flatMap((line) => line.slice(3) || []);
-    const outside = touched.filter((file) => !gone.some((name) => new RegExp(`^(worker|test)/${name}/`).test(file)));
+    const outside = touched.filter(
+      (file) => !gone.some((name) => new RegExp(`^(worker|test)/${name}/|^docs/${name}\\.md$`).test(file)),
+    );
     expect(outside.filter((file) => !isExpected(file))).toEqual([]);
     await succeeds(copy, WHOLE);
     expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
