@@ -70,6 +70,8 @@ export interface Program {
   readonly fetch?: string;
   /** Replaces all of the code. */
   readonly code?: string;
+  /** More modules, as the API takes them. */
+  readonly modules?: readonly object[];
 }
 
 /** `/<class>/<object>` calls an object; every other path answers with the Worker's tag. */
@@ -107,6 +109,7 @@ export const versionBody = (program: Program) => ({
       content_type: "application/javascript+module",
       content_base64: Buffer.from(codeOf(program)).toString("base64"),
     },
+    ...(program.modules ?? []),
   ],
   bindings: [
     ...(program.bound ?? []).map((bound) => ({
