@@ -3,6 +3,7 @@
  * bucket before its rows are deleted. Its bytes follow from its rows alone, so that a seal that was cut off is made again
  * and writes the same. What is read back must have the hash that was kept.
  */
+import { digestOf } from "../../contract/secrets.ts";
 import { within } from "../objects/deadline.ts";
 import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
@@ -18,8 +19,6 @@ const WAIT_MS = 60_000;
 const BUCKET_MS = 30_000;
 /** Segments that are kept in memory after they were read: 4 are about 1 MB. */
 const MAX_CACHED = 4;
-
-const UTF8 = new TextEncoder();
 
 interface Parts {
   readonly storage: DurableObjectStorage;
@@ -50,6 +49,11 @@ export class Archive {
     return this.#newest ?? undefined;
   }
 
+  /** The hash of its last transaction; that of none before the first segment. */
+  get head(): string {
+    return this.newest?.head ?? GENESIS;
+  }
+
   /** The number of the newest transaction that is no row any more. */
   get sealed(): number {
     if (this.newest) return this.newest.last;
@@ -77,7 +81,8 @@ export class Archive {
     if (!first || !end || first.seq !== sealed + 1 || end.seq !== sealed + SEGMENT) {
       throw new Error(`Transactions from ${sealed + 1} on are missing, so they cannot be put into the archive`);
     }
-    const { hash: previous = GENESIS, head: start = GENESIS, number = 0 } = this.newest ?? {};
+    const { head: start } = this;
+    const { hash: previous = GENESIS, number = 0 } = this.newest ?? {};
     const header = { ledger: self(), segment: number + 1, first: first.seq, last: end.seq, previous, head: start };
     const { lines, head } = await linesOf(transactions, start, sha256);
     const text = `${[headerLine(header), ...lines].join("\n")}\n`;
@@ -177,5 +182,5 @@ export class Archive {
 
 /** SHA-256 of a text, in hexadecimal digits. */
 export async function sha256(text: string): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", UTF8.encode(text))).toHex();
+  return new Uint8Array(await digestOf(text)).toHex();
 }

@@ -74,7 +74,7 @@ export class Export {
     const isLast = found.length <= MAX_ROWS;
     const accounts = isLast ? accountsAfter(this.#sql, "", MAX_ACCOUNTS + 1) : [];
     const rows = found.slice(0, MAX_ROWS);
-    const start = after === this.#archive.sealed ? (this.#archive.newest?.head ?? GENESIS) : given;
+    const start = after === this.#archive.sealed ? this.#archive.head : given;
     const { lines, head } = await linesOf(rows, start, sha256);
     const last = rows.at(-1)?.seq ?? after;
     if (isLast) lines.push(...(await this.#end(accounts, { after: last, head, lines: before + lines.length })));

@@ -1,6 +1,6 @@
 /** The hash that stands for all transactions of a ledger, kept up as they come: each call hashes only what is new. */
 import { type Archive, sha256 } from "./archive.ts";
-import { GENESIS, linesOf } from "./chain.ts";
+import { linesOf } from "./chain.ts";
 import { transactionsAfter } from "./transactions.ts";
 
 /** Rows that are read at once. */
@@ -19,9 +19,9 @@ export class Head {
   /** The hash of transaction `seq`, which is a row or the last of the archive. */
   async at(seq: number): Promise<string> {
     for (;;) {
-      const { sealed, newest } = this.#archive;
+      const { sealed, head: sealedHead } = this.#archive;
       const isKnown = this.#known && this.#known.seq >= sealed && this.#known.seq <= seq;
-      const from = isKnown && this.#known ? this.#known : { seq: sealed, hash: newest?.head ?? GENESIS };
+      const from = isKnown && this.#known ? this.#known : { seq: sealed, hash: sealedHead };
       const rows = transactionsAfter(this.#sql, from.seq, Math.min(CHUNK, seq - from.seq));
       if (rows.length === 0) return from.hash;
       // What is read now cannot change, even if it is moved to the archive meanwhile.

@@ -1,6 +1,6 @@
 /** Reads a ledger's transactions in one order, newest first, whether they are rows or in the archive. */
 import type { Archive } from "./archive.ts";
-import { type Segment, segmentAfter, segmentWith } from "./book.ts";
+import { segmentAfter, segmentWith } from "./book.ts";
 import type { Account, Transaction } from "./rules.ts";
 import { listTransactions, listTransactionsOf, newestOf, newestUntil, type Page } from "./transactions.ts";
 
@@ -84,10 +84,10 @@ export class History {
   async newestOf(name: string, account: Account, until: number): Promise<Transaction | undefined> {
     const end = await this.#end(until);
     if (end === undefined || account.last === 0) return undefined;
+    if (account.last <= end) return this.#archive.transaction(account.last);
     let along = account.last;
     let down = end;
     for (let fetched = 0; fetched < MAX_FETCHED; fetched++) {
-      if (along <= end) return this.#archive.transaction(along);
       const step = await this.#archive.transaction(along);
       along = step ? previousOf(step, name) : 0;
       if (along === 0) return undefined;
@@ -110,7 +110,7 @@ export class History {
     if (until === undefined) return undefined;
     const row = newestUntil(this.#sql, until);
     if (row !== undefined) return row;
-    const segment: Segment | undefined = segmentAfter(this.#sql, until);
+    const segment = segmentAfter(this.#sql, until);
     if (!segment) return this.#archive.sealed;
     const inside = (await this.#archive.read(segment)).findLast(({ at }) => at <= until);
     return inside?.seq ?? segment.first - 1;

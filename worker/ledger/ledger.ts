@@ -104,7 +104,8 @@ export class AccountDO extends DurableObject<Env> {
     this.#history = new History(ctx.storage.sql, this.#archive);
     this.#head = new Head(ctx.storage.sql, this.#archive);
     this.#outbox = new Outbox({
-      stored: () => (this.#isWritable ? openSends(ctx.storage.sql) : []),
+      // Most ledgers have no others. They need not look at every row when they wake.
+      stored: () => (this.#isWritable && hasPeers(ctx.storage.sql) ? openSends(ctx.storage.sql) : []),
       currency: () => this.currency(),
       self: () => formatId(this.#place),
       call: (peer, parcel) => this.#call(peer, parcel),
@@ -290,8 +291,7 @@ export class AccountDO extends DurableObject<Env> {
    */
   async audit(): Promise<LedgerAudit> {
     const { sql } = this.ctx.storage;
-    const auditor = new Auditor();
-    if (this.#schema.empty) return { ...auditor.end([]), archived: 0, head: GENESIS, pending: 0 };
+    if (this.#schema.empty) return { ...new Auditor().end([]), archived: 0, head: GENESIS, pending: 0 };
     const sealed = this.#isWritable ? this.#archive.sealed : 0;
     const { seq: newest } = this.#books.newest;
     const begin = Math.max(sealed, newest - MAX_AUDITED.transactions);

@@ -130,10 +130,7 @@ export const routes = new Hono<App>()
     may(ledger, "settle"),
     params(TransferId),
     idempotencyKey,
-    async (c) => {
-      const { ledger, id } = c.req.valid("param");
-      return c.json(await make(c, ledger, (stub, key) => stub.settle(id, "post", { key })));
-    },
+    settling("post"),
   )
   .post(
     "/:ledger/transfers/:id/void",
@@ -141,10 +138,7 @@ export const routes = new Hono<App>()
     may(ledger, "settle"),
     params(TransferId),
     idempotencyKey,
-    async (c) => {
-      const { ledger, id } = c.req.valid("param");
-      return c.json(await make(c, ledger, (stub, key) => stub.settle(id, "void", { key })));
-    },
+    settling("void"),
   )
   .post(
     "/:ledger/transfers/:id/reverse",
@@ -298,6 +292,14 @@ type Valid<Target extends string, Checked> = Context<App, string, { out: Record<
 /** The owner of the account that pays. */
 function payer({ req }: Valid<"json", { from: string }>) {
   return { owner: req.valid("json").from };
+}
+
+/** Gives held money to the payee (`post`), or back (`void`). */
+function settling(kind: "post" | "void") {
+  return async (c: Valid<"param", v.InferOutput<typeof TransferId>>) => {
+    const { ledger, id } = c.req.valid("param");
+    return c.json(await make(c, ledger, (stub, key) => stub.settle(id, kind, { key })));
+  };
 }
 
 const ledgerOf = (c: Context<App>, id: string) => objectFor(c, ledger, id);
