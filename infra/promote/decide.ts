@@ -60,13 +60,18 @@ export const overrideRecord = ({ digest }: Pick<Manifest, "digest">, overridden:
 
 /** What a version's message says of an override, where the setting is about this release. */
 export function overrideNote(record: string | undefined, digest: string): string {
+  const overridden = overridesIn(record, digest);
+  return overridden === undefined ? "" : `; promoted over ${overridden}`;
+}
+
+/** What a record says was overridden; undefined if it is about another release. */
+function overridesIn(record: string | undefined, digest: string): string | undefined {
   const begin = `${shortDigest(digest)} `;
-  return record?.startsWith(begin) ? `; promoted over ${record.slice(begin.length)}` : "";
+  return record?.startsWith(begin) ? record.slice(begin.length) : undefined;
 }
 
 /** Whether such a record is about this release, and overrides the rule. */
 export const isOverridden = (record: string | undefined, digest: string, rule: Rule): boolean =>
-  overrideNote(record, digest)
-    .replace("; promoted over ", "")
-    .split("; ")
-    .some((part) => part.startsWith(`${rule}: `));
+  overridesIn(record, digest)
+    ?.split("; ")
+    .some((part) => part.startsWith(`${rule}: `)) ?? false;

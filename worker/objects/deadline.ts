@@ -2,7 +2,7 @@
 
 /**
  * The answer, if it comes within `ms` milliseconds. What was asked goes on all the same, so its late answer must do no
- * harm. A timer that is cleared costs a tenth of `scheduler.wait` with an AbortSignal, and this runs in every request.
+ * harm. A timer that is cleared, and not `scheduler.wait` with an AbortSignal: this runs in every request.
  * @throws Error if it is late
  */
 export function within<T>(ms: number, answer: Promise<T>): Promise<T> {
