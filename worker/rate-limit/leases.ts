@@ -60,7 +60,8 @@ export interface Spent {
 
 export class Leases {
   readonly #known = new Memory<Known>();
-  readonly #isolate = crypto.randomUUID();
+  /** Made at the first lease, because workerd gives no random values while a Worker starts. */
+  #isolate: string | undefined;
   #count = 0;
 
   /** Pays for a check from a lease, if one covers the cost. */
@@ -113,6 +114,7 @@ export class Leases {
     known.askAfter = now + ASKING_MS;
     const ended = known.leases.filter((lease) => isOver(lease, now)).map(({ id, left }) => ({ id, unused: left }));
     known.leases = known.leases.filter((lease) => !isOver(lease, now));
+    this.#isolate ??= crypto.randomUUID();
     return { id: `${this.#isolate}.${this.#count++}`, tokens, ended };
   }
 
