@@ -1,4 +1,5 @@
 /** The verdict of a bucket: from a remembered denial, from a lease of this isolate, or from the bucket's object. */
+import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
 import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
@@ -26,9 +27,9 @@ const leases = new Leases();
 
 /** The stack's policy of this name, else its default. All names without a policy share the default's buckets. */
 export function policyOf(c: Context<App>, name: string): NamedPolicy {
-  const { default: fallback, ...named } = stackOf(c.env).settings.rateLimits;
-  const own = Object.hasOwn(named, name) ? named[name] : undefined;
-  return own ? { name, ...own } : { name: "default", ...fallback };
+  const { rateLimits } = stackOf(c.env).settings;
+  const own = Object.hasOwn(rateLimits, name) ? rateLimits[name] : undefined;
+  return own ? { name, ...own } : { name: "default", ...rateLimits.default };
 }
 
 /** Refuses (400) a cost that a bucket of this policy can never pay. */
@@ -63,7 +64,7 @@ export async function check(
   const { verdict, ask } = leases.spend(name, policy, cost, now);
   if (!verdict) return takeFrom(bucket, cost, ask);
   // Asked for before it is needed, so that nobody waits for it.
-  if (ask) c.executionCtx.waitUntil(takeFrom(bucket, 0, ask));
+  if (ask) waitUntil(takeFrom(bucket, 0, ask));
   return verdict;
 }
 
@@ -77,7 +78,7 @@ interface Of {
 
 /** Takes tokens from the object, and a lease if one is asked for. */
 async function takeFrom(bucket: Of, cost: number, ask: Ask | undefined): Promise<Verdict | undefined> {
-  const { c, name, policy } = bucket;
+  const { name, policy } = bucket;
   const askedAt = Date.now();
   // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
   const verdict = await answered(bucket, cost, (stub) =>
@@ -88,7 +89,7 @@ async function takeFrom(bucket: Of, cost: number, ask: Ask | undefined): Promise
   else {
     const { leased = 0, ...rest } = verdict;
     leases.granted(name, policy, ask, { tokens: leased, askedAt, now: Date.now() });
-    if (leased > 0) c.executionCtx.waitUntil(endOf(bucket, ask.id));
+    if (leased > 0) waitUntil(endOf(bucket, ask.id));
     return rest;
   }
   return undefined;
