@@ -32,8 +32,7 @@ export function checked(pairs: readonly SentPair[], now: number): KvPair[] {
     const metadata = pair.metadata == null ? undefined : JSON.stringify(pair.metadata);
     if (metadata !== undefined && Buffer.byteLength(metadata) > MOST_METADATA_BYTES)
       throw refuse(`metadata has up to ${MOST_METADATA_BYTES} bytes`);
-    const seconds =
-      pair.expiration_ttl !== undefined ? Math.floor(now / 1_000) + pair.expiration_ttl : pair.expiration;
+    const seconds = pair.expiration_ttl !== undefined ? Math.floor(now / 1_000) + pair.expiration_ttl : pair.expiration;
     if (seconds !== undefined && seconds < Math.floor(now / 1_000) + LEAST_TTL_SECONDS)
       throw refuse(`a key expires ${LEAST_TTL_SECONDS} seconds from now, or later`);
     return { key, value, base64, expiration: seconds === undefined ? undefined : seconds * 1_000, metadata };

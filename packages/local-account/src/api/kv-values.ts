@@ -2,8 +2,8 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
-import { parse } from "../parse.ts";
 import type { KvNamespace } from "../model.ts";
+import { parse } from "../parse.ts";
 import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";

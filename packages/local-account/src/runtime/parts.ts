@@ -41,9 +41,7 @@ export const plugins = {
   [PLUGIN]: {
     getBindings(options: Asked["options"]) {
       if (!wants(options)) return [];
-      return [
-        { name: KV_OBJECTS, durableObjectNamespace: { className: KV.className, serviceName: KV.service } },
-      ];
+      return [{ name: KV_OBJECTS, durableObjectNamespace: { className: KV.className, serviceName: KV.service } }];
     },
     getNodeBindings: () => ({}),
     async getServices({ options, sharedOptions: { resourcePersistencePath } }: Asked) {

@@ -2,8 +2,9 @@
  * A KV namespace in workerd: Miniflare's object, which can also take and remove many keys in one call. Miniflare writes
  * a file for each value. Here a small value of a batch is a row beside the key, so a batch is one transaction.
  */
-import { Buffer } from "node:buffer";
+
 import { DELETE, PUT } from "miniflare:shared";
+import { Buffer } from "node:buffer";
 import { KVNamespaceObject as MiniflareObject } from "./namespace.worker.js";
 
 /** Larger values stay files: SQLite in workerd takes rows up to 2 MB. */
@@ -30,7 +31,8 @@ export class KVNamespaceObject extends MiniflareObject {
       ...entry,
       bytes: Buffer.from(value, base64 ? "base64" : "utf8"),
     }));
-    for (const { key, bytes } of entries) if (bytes.length > MOST_BYTES) large.set(key, await blob.put(streamOf(bytes)));
+    for (const { key, bytes } of entries)
+      if (bytes.length > MOST_BYTES) large.set(key, await blob.put(streamOf(bytes)));
     await this.storage.list({ limit: 1 }); // Makes the tables.
     const replaced = this.state.storage.transactionSync(() =>
       entries.flatMap(({ key, bytes, expiration, metadata }) => {
