@@ -82,6 +82,7 @@ export const kvValues = ({ account }: Api) => {
     .put("/bulk", async (c) => {
       const { id } = namespace(c);
       const pairs = checked(parse(v.array(Pair), await json(c)), Date.now());
+      await account.reachStorage();
       await account.runtime.putPairs(id, pairs);
       return ok(c, { successful_key_count: pairs.length, unsuccessful_keys: [] });
     })

@@ -169,12 +169,12 @@ export class Runtime {
     return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))));
   }
 
-  /** Writes pairs to a KV namespace in one transaction. It need not be reachable. */
+  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
   async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
     await this.#ask(pairs, { "account-kv": namespaceId }, "PUT");
   }
 
-  /** Removes keys of a KV namespace in one transaction. It need not be reachable. */
+  /** Removes keys of a KV namespace in one transaction. */
   async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
     await this.#ask(keys, { "account-kv": namespaceId }, "DELETE");
   }
