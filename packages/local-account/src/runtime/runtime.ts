@@ -15,10 +15,11 @@ import { manifestOf } from "../assets/sessions.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
-import { sweepDatabases } from "./databases.ts";
+import { sweepObjects } from "./databases.ts";
+import { KV_OBJECTS, PARTS } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
+import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
@@ -168,6 +169,16 @@ export class Runtime {
     return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))));
   }
 
+  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
+  async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
+    await this.#ask(pairs, { "account-kv": namespaceId }, "PUT");
+  }
+
+  /** Removes keys of a KV namespace in one transaction. */
+  async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
+    await this.#ask(keys, { "account-kv": namespaceId }, "DELETE");
+  }
+
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
     return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
@@ -217,7 +228,8 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
-    await sweepDatabases(path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
   }
 
   async close(): Promise<void> {
@@ -259,13 +271,14 @@ export class Runtime {
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
-  #ask(body: object, headers: Readonly<Record<string, string>>): Promise<unknown> {
+  #ask(body: object, headers: Readonly<Record<string, string>>, method = "POST"): Promise<unknown> {
     return this.#use(async () => {
       const response = await fetch(this.entry, {
-        method: "POST",
+        method,
         headers: { ...this.#toInternal(), ...headers },
         body: JSON.stringify(body),
       });
+      if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
       return response.json();
     });
   }
@@ -313,6 +326,7 @@ export class Runtime {
       ...(onLog && { handleStructuredLogs: ({ message }) => onLog(message) }),
       resourcePersistencePath: this.#directory,
       workers: [
+        FIRST,
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
@@ -329,6 +343,7 @@ export class Runtime {
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
+          [KV_OBJECTS]: PARTS,
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -350,6 +365,19 @@ export class Runtime {
     };
   }
 }
+
+/** The first Worker brings the account's own parts. It is before all Workers with the bindings that they serve. */
+const FIRST: MiniflareOptions["workers"][number] = {
+  config: {
+    name: "account:parts",
+    compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
+    manifest: {
+      mainModule: "parts.js",
+      modules: { "parts.js": { type: "esm", contents: "export default {};" } },
+    },
+    env: { PARTS },
+  },
+};
 
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
