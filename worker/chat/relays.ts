@@ -173,7 +173,7 @@ export class Relays {
   async send(): Promise<void> {
     await Promise.all(
       [...this.#links.keys()].map((name) => {
-        const pumping = this.#pumping.get(name) ?? this.#pump(name).finally(() => this.#pumping.delete(name));
+        const pumping = this.#pumping.get(name) ?? this.#pump(name);
         this.#pumping.set(name, pumping);
         return pumping;
       }),
@@ -210,6 +210,8 @@ export class Relays {
   }
 
   async #pump(name: string): Promise<void> {
+    // So that it is noted before it ends, and is noted no more once it has found nothing to send.
+    await Promise.resolve();
     try {
       for (let link = this.#links.get(name); link && this.#isBehind(name, link); link = this.#links.get(name)) {
         const { epoch } = link;
@@ -224,6 +226,8 @@ export class Relays {
       // The alarm sends it again.
       this.#frames.delete(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
+    } finally {
+      this.#pumping.delete(name);
     }
   }
 
