@@ -134,7 +134,7 @@ export class Audience {
 
   /** Whether the room has as many sockets as it can. */
   isFull(): boolean {
-    return this.#roster.size >= MAX_SOCKETS && this.open().length >= MAX_SOCKETS;
+    return this.#roster.size >= MAX_SOCKETS;
   }
 
   isEmpty(): boolean {
