@@ -233,6 +233,7 @@ export class Relay {
     if (push.door) {
       this.#door = push.door;
       this.#log = [...push.messages];
+      for (const session of push.ended ?? []) this.#ended.add(session);
     } else this.#log?.push(...fresh);
     this.#first = push.first;
     this.#show(fresh, have);

@@ -44,6 +44,8 @@ export interface Push {
   readonly frames: readonly ServerFrame[];
   /** For a relay that starts: the door. Then `messages` are all that are kept. */
   readonly door?: Door;
+  /** Then also: sessions that ended a moment ago. */
+  readonly ended?: readonly string[];
 }
 
 /** What a relay answers. */

@@ -113,7 +113,7 @@ export class Relays {
   }
 
   /** A relay starts, or has lost its memory: sends it everything. */
-  attach(name: string, door: Push["door"]): Push {
+  attach(name: string, { door, ended }: Required<Pick<Push, "door" | "ended">>): Push {
     const epoch = crypto.randomUUID();
     const before = this.#links.get(name);
     const history = this.#home.history();
@@ -128,7 +128,7 @@ export class Relays {
       turn: before ? before.turn : this.turn,
     });
     const messages = history?.read({ after: first - 1, limit: last - first + 1 }) ?? [];
-    return { ...this.#push(name, epoch), after: first - 1, messages, orders: this.#orders.list, ...(door && { door }) };
+    return { ...this.#push(name, epoch), after: first - 1, messages, orders: this.#orders.list, door, ended };
   }
 
   /** What a relay says of itself, in an answer or by itself. */

@@ -300,7 +300,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async attach(relay: string, ifThere: boolean): Promise<Push | undefined> {
     if (ifThere && this.#isNowhere) return undefined;
     await this.#arm(Date.now() + LOOK_EVERY_MS);
-    return this.#relays.attach(relay, this.#door);
+    return this.#relays.attach(relay, { door: this.#door, ended: [...this.#ended] });
   }
 
   /** For a relay: stores what somebody writes there. Returns the `ack` or the `error` for them. */

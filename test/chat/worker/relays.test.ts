@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import app from "../../../worker/index.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { join, Member, newRoom, roomObject, stays } from "./support.ts";
@@ -177,6 +178,14 @@ describe("a reader at a relay", () => {
     expect((await relayObject(room).fetch(joinRequest({ userId: "holder", session }))).status).toBe(401);
   });
 
+  it("whose session ended before the relay began is refused", async () => {
+    const room = newRoom();
+    await stays(room);
+    const session = "t".repeat(64);
+    await roomObject(room).sessionEnded(session);
+    expect((await relayObject(room).fetch(joinRequest({ userId: "late", session }))).status).toBe(401);
+  });
+
   it("sees that a message is deleted, and so does who joins later", async () => {
     const { room, far } = await roomWithRelay();
     await roomObject(room).deleteMessage(1);
@@ -254,6 +263,50 @@ describe("a relay", () => {
     await far.nextOf("message");
     const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
     expect(stored).toMatchObject([["relay", { have: 2 }]]);
+  });
+});
+
+describe("callers in another region", () => {
+  const us = { id: "us", prefix: "us", locationHint: "enam", continents: ["NA"] };
+  const eu = { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU"] };
+
+  async function joinFrom(continent: string, room: string, { law = {} }: { law?: object } = {}): Promise<Member> {
+    const { chat } = stackOf(env).settings;
+    const regions = { environmentPrefix: "dev-", home: "eu", regions: [{ ...eu, ...law }, us] };
+    const settings = { ...env.SETTINGS, chat: { ...chat, regionalRelays: true } };
+    const request = new Request(`https://stack.test/room/${room}/ws`, {
+      headers: { Upgrade: "websocket", "CF-Connecting-IP": "10.1.2.3" },
+      cf: { continent },
+    });
+    const response = await app.fetch(request, { ...env, REGIONS: regions, SETTINGS: settings });
+    if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
+    const member = new Member(response.webSocket);
+    onTestFinished(() => member.close());
+    await member.welcome();
+    return member;
+  }
+  const socketsAt = (name: string) =>
+    runInDurableObject(env.CHAT_ROOM.getByName(name), (_, ctx) => ctx.getWebSockets().length);
+
+  it("read through a relay there, which lets in the next one without asking the room", async () => {
+    const room = newRoom();
+    const far = await joinFrom("NA", room);
+    const near = await joinFrom("EU", room);
+    await near.say("hello over there");
+    expect(await far.nextOf("message")).toMatchObject({ message: { text: "hello over there" } });
+    expect(await socketsAt(`dev-us:chat:eu:${room}:0`)).toBe(1);
+    expect(await socketsAt(`dev-eu:chat:${room}`)).toBe(1);
+    const attach = vi.spyOn(ChatRoomDO.prototype, "attach");
+    const next = await joinFrom("NA", room);
+    expect(next.history).toMatchObject([{ text: "hello over there" }]);
+    expect(attach).not.toHaveBeenCalled();
+  });
+
+  it("read in the room itself if the law keeps it in its region", async () => {
+    const room = newRoom();
+    await joinFrom("NA", room, { law: { jurisdiction: "eu" } });
+    expect(await socketsAt(`dev-us:chat:eu:${room}:0`)).toBe(0);
+    expect(await socketsAt(`dev-eu:chat:${room}`)).toBe(1);
   });
 });
 
