@@ -147,7 +147,7 @@ export class Account {
         () => this.#store.commit(draft),
       );
       this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "databases", "assetFiles")) await this.#sweep();
+      if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "assetFiles")) await this.#sweep();
       this.#onWrite("after sweep");
       return result;
     });

@@ -6,9 +6,12 @@ import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
 import { checkValue } from "./limits.ts";
 import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
-import { namespaceOf, versionsOf, workerNamed } from "./queries.ts";
+import { namespaceOf, queueNamed, versionsOf, workerNamed } from "./queries.ts";
 
 const name = v.pipe(v.string(), v.nonEmpty());
+
+/** Cloudflare's limits for the delay of a message. */
+export const DELAY_SECONDS = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400));
 
 /** The required fields of each type. Further fields are kept. */
 const TYPES = {
@@ -23,7 +26,7 @@ const TYPES = {
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
   analytics_engine: v.looseObject({ dataset: name }),
-  queue: v.looseObject({ queue_name: name }),
+  queue: v.looseObject({ queue_name: name, delivery_delay: v.optional(DELAY_SECONDS) }),
   ratelimit: v.looseObject({
     namespace_id: name,
     simple: v.looseObject({
@@ -141,6 +144,14 @@ export function resolveBindings(
             400,
             10181,
             `D1 binding '${binding.name}' references database '${binding.id}' which was not found.`,
+          );
+        return binding;
+      case "queue":
+        if (queueNamed(state, String(binding.queue_name)) === undefined)
+          throw new ApiError(
+            400,
+            11000,
+            `Queue '${binding.queue_name}' of binding ${binding.name} not found. To create it, run: wrangler queues create ${binding.queue_name}`,
           );
         return binding;
       case "service":

@@ -235,6 +235,38 @@ export interface Database {
   readonly jurisdiction: string | null;
 }
 
+/** A queue. Times are in seconds. */
+export interface Queue {
+  readonly id: string;
+  readonly name: string;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+  readonly deliveryDelay: number;
+  readonly deliveryPaused: boolean;
+  readonly retentionSeconds: number;
+  /** When all messages were last deleted. */
+  readonly purgedOn: string | null;
+}
+
+/** Who gets the messages of a queue: a Worker's `queue` handler, or clients that pull. */
+export interface Consumer {
+  readonly id: string;
+  readonly queueId: string;
+  readonly type: "worker" | "http_pull";
+  /** Null if clients pull. */
+  readonly workerId: string | null;
+  /** The name of another queue. */
+  readonly deadLetterQueue: string | null;
+  readonly batchSize: number;
+  readonly maxRetries: number;
+  readonly maxWaitMs: number;
+  readonly maxConcurrency: number | null;
+  /** In seconds. */
+  readonly retryDelay: number;
+  readonly visibilityTimeoutMs: number;
+  readonly createdOn: string;
+}
+
 export interface Zone {
   readonly id: string;
   readonly name: string;
@@ -295,6 +327,8 @@ export interface Records {
   kvNamespaces: KvNamespace;
   buckets: Bucket;
   databases: Database;
+  queues: Queue;
+  consumers: Consumer;
   zones: Zone;
   routes: Route;
   domains: Domain;

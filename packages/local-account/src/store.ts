@@ -198,6 +198,8 @@ export class Store {
       kvNamespaces: load("kvNamespaces"),
       buckets: load("buckets"),
       databases: load("databases"),
+      queues: load("queues"),
+      consumers: load("consumers"),
       zones: load("zones"),
       routes: load("routes"),
       domains: load("domains"),

@@ -10,9 +10,10 @@ import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
 import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
-import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { namespacesOf, queueNamed, servingVersions, workerNamed } from "../queries.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
+import { type Queues, queueEntry, queueSettings } from "./queues.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 type Config = Extract<WorkerOptions, { config: unknown }>["config"];
@@ -88,6 +89,19 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
       : stateless;
     return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
   });
+}
+
+/** The queues of the state, with the bindings of these services to them. */
+export function queuesOf(state: State, services: readonly Service[]): Queues {
+  const entries = services.flatMap(({ env }) =>
+    Object.values(env).flatMap((bound) => (bound.type === "queue" && bound.name !== undefined ? [bound.name] : [])),
+  );
+  const serviceOf = (workerId: string) => {
+    const worker = state.workers.get(workerId);
+    const [main] = servingVersions(state, workerId);
+    return worker && main && serviceName(state, worker, main.version);
+  };
+  return { settings: queueSettings(state, serviceOf), entries: [...new Set(entries)] };
 }
 
 /** The service for requests to the version, and for its objects unless they are split. */
@@ -235,7 +249,7 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "queue":
-      return { type: "queue", name: String(binding.queue_name) };
+      return queueBinding(state, binding);
     case "ratelimit":
       return rateLimit(binding);
     case "service":
@@ -245,6 +259,11 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     default:
       return undefined;
   }
+}
+
+function queueBinding(state: State, binding: Binding): Env[string] | undefined {
+  const queue = queueNamed(state, String(binding.queue_name));
+  return queue && { type: "queue", name: queueEntry(queue.id, binding.delivery_delay) };
 }
 
 const Limit = v.object({ limit: v.number(), period: v.picklist([10, 60]) });

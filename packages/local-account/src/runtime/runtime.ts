@@ -16,9 +16,9 @@ import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import { sweepObjects } from "./databases.ts";
-import { KV_OBJECTS, PARTS } from "./parts.ts";
+import { firstWorker, parts } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, queuesOf, type Service } from "./projection.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -92,7 +92,7 @@ export class Runtime {
     this.#assets = assets;
     this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
     this.#storage = storageOf(snapshot.state);
     this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options(services, snapshot)));
   }
@@ -124,7 +124,7 @@ export class Runtime {
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    const digest = JSON.stringify(services);
+    const digest = digestOf(services, snapshot.state);
     if (digest === this.#running) return commit();
     await this.#closed(async () => {
       try {
@@ -179,6 +179,11 @@ export class Runtime {
     await this.#ask(keys, { "account-kv": namespaceId }, "DELETE");
   }
 
+  /** Asks the object of a queue (workers/queues.js). */
+  askQueue(queueId: string, call: string, body: object): Promise<unknown> {
+    return this.#ask(body, { "account-queue": queueId, "account-call": call });
+  }
+
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
     return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
@@ -229,6 +234,7 @@ export class Runtime {
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
     await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("queues", path.join(this.#directory, "queues"), state.queues.keys());
     await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
   }
 
@@ -267,7 +273,8 @@ export class Runtime {
 
   async #update(snapshot: Snapshot): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+    if (digestOf(services, snapshot.state) !== this.#running)
+      await this.#closed(() => this.#restart(services, snapshot));
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
@@ -309,7 +316,7 @@ export class Runtime {
     await layOut(this.#assets, services, snapshot);
     await this.#watchdog.watch(() => this.#miniflare.setOptions(this.#options(services, snapshot)));
     this.#entry = (await this.#miniflare.ready).href;
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
     this.#storage = storageOf(snapshot.state);
     await this.#assets.prune(setsOf(services));
   }
@@ -326,24 +333,22 @@ export class Runtime {
       ...(onLog && { handleStructuredLogs: ({ message }) => onLog(message) }),
       resourcePersistencePath: this.#directory,
       workers: [
-        FIRST,
+        firstWorker(queuesOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
     };
   }
 
-  #internal(
-    services: readonly Service[],
-    { kvNamespaces, buckets, databases }: State,
-  ): MiniflareOptions["workers"][number] {
+  #internal(services: readonly Service[], state: State): MiniflareOptions["workers"][number] {
+    const { kvNamespaces, buckets, databases } = state;
     return {
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          [KV_OBJECTS]: PARTS,
+          PARTS: parts(queuesOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -366,21 +371,12 @@ export class Runtime {
   }
 }
 
-/** The first Worker brings the account's own parts. It is before all Workers with the bindings that they serve. */
-const FIRST: MiniflareOptions["workers"][number] = {
-  config: {
-    name: "account:parts",
-    compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
-    manifest: {
-      mainModule: "parts.js",
-      modules: { "parts.js": { type: "esm", contents: "export default {};" } },
-    },
-    env: { PARTS },
-  },
-};
-
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
+
+/** What runs. States with the same digest run the same. */
+const digestOf = (services: readonly Service[], state: State): string =>
+  JSON.stringify([services, queuesOf(state, services)]);
 
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));

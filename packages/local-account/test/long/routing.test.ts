@@ -70,6 +70,8 @@ function state(
     kvNamespaces: new Map(),
     buckets: new Map(),
     databases: new Map(),
+    queues: new Map(),
+    consumers: new Map(),
     zones: new Map(),
     assetFiles: new Map(),
     assetSessions: new Map(),

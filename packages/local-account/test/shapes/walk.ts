@@ -18,6 +18,7 @@ export async function walk(test: TestAccount): Promise<void> {
   await kvCalls(test, kv);
   await d1Calls(test, d1);
   await r2Calls(test);
+  await sdk.queues.create({ account_id, queue_name: "queue" });
   await test.deploy("other", { tag: "other" });
   await test.deploy("app", {
     classes: ["Counter"],
@@ -40,6 +41,7 @@ export async function walk(test: TestAccount): Promise<void> {
   });
   await test.ask("app", "/Counter/one");
   await test.deploy("bound", { bound: [{ class: "Counter", worker: "app" }] });
+  await queueCalls(test);
   await addresses(test);
   await versionsAndDeployments(test);
   await scriptCalls(test);
@@ -92,6 +94,35 @@ async function d1Calls(test: TestAccount, id: string) {
   const init = await test.sdk.d1.database.import(id, { account_id: test.id, action: "init", etag });
   await fetch(init.upload_url ?? "", { method: "PUT", body: text });
   await test.call("post", `${at}/import`, { action: "ingest", etag, filename: init.filename });
+}
+
+async function queueCalls(test: TestAccount) {
+  await test.call("get", "/queues?name=queue");
+  const { queue_id: id } = await test.sdk.queues.create({ account_id: test.id, queue_name: "calls" });
+  const at = `/queues/${id}`;
+  await test.call("get", at);
+  await test.call("put", at, { queue_name: "renamed", settings: { delivery_delay: 0 } });
+  await test.call("patch", at, { settings: { delivery_paused: false } });
+  const consumer = v.parse(
+    v.object({ consumer_id: v.string() }),
+    await test.call("post", `${at}/consumers`, { type: "http_pull", dead_letter_queue: "dead" }),
+  );
+  const settings = { visibility_timeout_ms: 0 };
+  await test.call("put", `${at}/consumers/${consumer.consumer_id}`, { type: "http_pull", settings });
+  await test.call("get", `${at}/consumers`);
+  await test.call("get", `${at}/consumers/${consumer.consumer_id}`);
+  await test.call("post", `${at}/messages`, { body: "a", content_type: "text" });
+  await test.call("post", `${at}/messages/batch`, { messages: [{ body: { b: 1 }, content_type: "json" }] });
+  await test.call("post", `${at}/messages/peek`, { batch_size: 1 });
+  const { messages = [] } = await test.sdk.queues.messages.pull(id ?? "", { account_id: test.id, batch_size: 2 });
+  const leases = messages.map(({ lease_id }) => ({ lease_id: lease_id ?? "" }));
+  await test.call("post", `${at}/messages/ack`, { acks: leases.slice(0, 1), retries: leases.slice(1) });
+  await test.call("post", `${at}/messages/purge`, { refs: [{ ref: "nothing" }] });
+  await test.call("get", `${at}/metrics`);
+  await test.call("post", `${at}/purge`, { delete_messages_permanently: true });
+  await test.call("get", `${at}/purge`);
+  await test.call("delete", `${at}/consumers/${consumer.consumer_id}`);
+  await test.call("delete", at);
 }
 
 async function r2Calls(test: TestAccount) {

@@ -34,6 +34,13 @@ function batch(request, objects, namespace) {
   return objects.get(objects.idFromName(namespace)).fetch("http://account/", init);
 }
 
+/** Asks the object of a queue (queues.js). */
+function askQueue(request, objects, queue) {
+  const init = { method: "POST", headers: { "Account-Queue": queue }, body: request.body };
+  const call = `http://account/${request.headers.get("Account-Call")}`;
+  return objects.get(objects.idFromName(queue)).fetch(call, init);
+}
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
 function traceOf(item, scriptName) {
   const { request, response, ...event } = item.event ?? {};
@@ -67,6 +74,8 @@ export default {
     if (database !== null) return query(request, env[`d1:${database}`]);
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
+    const queue = request.headers.get("Account-Queue");
+    if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
     return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };
