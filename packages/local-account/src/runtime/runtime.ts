@@ -18,13 +18,14 @@ import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { CpuLimit, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
-import { sweepDatabases } from "./databases.ts";
+import { sweepObjects } from "./databases.ts";
 import { printLog } from "./logs.ts";
 import { ObjectFiles } from "./objects.ts";
+import { KV_OBJECTS, PARTS } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
+import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
@@ -59,6 +60,16 @@ interface RuntimePlaces {
   /** Whether Workers have a CPU limit. Without one, a debugger may stop workerd for as long as it likes. */
   readonly hasCpuLimit: boolean;
 }
+
+/** A call of the account to workerd. */
+interface Call<T> {
+  readonly task: Task;
+  /** The result if workerd was stuck in it. */
+  readonly ended?: () => T;
+}
+
+/** The account's own work. */
+const ownTask = (what: string): Task => ({ worker: undefined, what, limitMs: OWN_LIMIT_MS });
 
 /** What to run: a state, and the contents of its modules and manifests. */
 interface Snapshot {
@@ -190,27 +201,36 @@ export class Runtime {
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
   kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
     return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))), {
-      task: { worker: undefined, what: "a call to a KV namespace", limitMs: OWN_LIMIT_MS },
+      task: ownTask("a call to a KV namespace"),
     });
+  }
+
+  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
+  async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
+    await this.#ask(pairs, { "account-kv": namespaceId }, { task: ownTask("a call to a KV namespace"), method: "PUT" });
+  }
+
+  /** Removes keys of a KV namespace in one transaction. */
+  async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
+    await this.#ask(
+      keys,
+      { "account-kv": namespaceId },
+      { task: ownTask("a call to a KV namespace"), method: "DELETE" },
+    );
   }
 
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
     return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))), {
-      task: { worker: undefined, what: "a call to a bucket", limitMs: OWN_LIMIT_MS },
+      task: ownTask("a call to a bucket"),
     });
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
   async query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
-    const task = { worker: undefined, what: "a query of a D1 database", limitMs: OWN_LIMIT_MS };
-    return v.parse(
-      Queried,
-      await this.#use(
-        (ticket) => this.#ask(statements, { "account-database": databaseId, "account-task": ticket.id }),
-        { task, ended: () => ({ error: "D1 DB exceeded its CPU time limit and was reset." }) },
-      ),
-    );
+    const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
+    const headers = { "account-database": databaseId };
+    return v.parse(Queried, await this.#ask(statements, headers, { task: ownTask("a query of a D1 database"), ended }));
   }
 
   /** Fires the `scheduled` handler of a service, and returns its outcome. */
@@ -276,7 +296,8 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
-    await sweepDatabases(path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
   }
 
   async close(): Promise<void> {
@@ -330,24 +351,28 @@ export class Runtime {
     if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
   }
 
-  /** Asks the internal Worker. */
-  async #ask(body: object, headers: Readonly<Record<string, string>>): Promise<unknown> {
-    const response = await fetch(this.entry, {
-      method: "POST",
-      headers: { ...this.#toInternal(), ...headers },
-      body: JSON.stringify(body),
-    });
-    return response.json();
+  /** Asks the internal Worker. A restart waits for the answer. */
+  #ask(
+    body: object,
+    headers: Readonly<Record<string, string>>,
+    { method = "POST", ...call }: Call<unknown> & { readonly method?: string },
+  ): Promise<unknown> {
+    return this.#use(async ({ id }) => {
+      const response = await fetch(this.entry, {
+        method,
+        headers: { ...this.#toInternal(), ...headers, "account-task": id },
+        body: JSON.stringify(body),
+      });
+      if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
+      return response.json();
+    }, call);
   }
 
   /**
-   * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS. `ended`: the result if workerd was stuck
-   * in it. @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
+   * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
+   * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
    */
-  async #use<T>(
-    work: (ticket: Ticket) => Promise<T>,
-    { task, ended }: { readonly task: Task; readonly ended?: () => T },
-  ): Promise<T> {
+  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, ended }: Call<T>): Promise<T> {
     await this.open();
     const { starts } = this;
     const ticket = this.send(task);
@@ -425,6 +450,7 @@ export class Runtime {
       },
       resourcePersistencePath: this.#directory,
       workers: [
+        FIRST,
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
@@ -441,6 +467,7 @@ export class Runtime {
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
+          [KV_OBJECTS]: PARTS,
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -462,6 +489,19 @@ export class Runtime {
     };
   }
 }
+
+/** The first Worker brings the account's own parts. It is before all Workers with the bindings that they serve. */
+const FIRST: MiniflareOptions["workers"][number] = {
+  config: {
+    name: "account:parts",
+    compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
+    manifest: {
+      mainModule: "parts.js",
+      modules: { "parts.js": { type: "esm", contents: "export default {};" } },
+    },
+    env: { PARTS },
+  },
+};
 
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };

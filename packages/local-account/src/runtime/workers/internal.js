@@ -28,6 +28,13 @@ async function query(request, database) {
   }
 }
 
+/** Passes a batch of a KV namespace on to its object (kv.js). */
+function batch(request, objects, namespace) {
+  const { method, body } = request;
+  const init = { method, body, cf: { miniflare: { name: namespace } } };
+  return objects.get(objects.idFromName(namespace)).fetch("http://account/", init);
+}
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
 function traceOf(item, scriptName) {
   const { request, response, ...event } = item.event ?? {};
@@ -62,6 +69,8 @@ export default {
     console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
     const database = request.headers.get("Account-Database");
     if (database !== null) return query(request, env[`d1:${database}`]);
+    const namespace = request.headers.get("Account-Kv");
+    if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
     return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };
