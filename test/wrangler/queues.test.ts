@@ -17,10 +17,7 @@ it("creates queues, deploys a producer and consumer, and manages both", async ()
   const dir = temporaryDirectory();
   const test = await account({ dir });
   const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
-  const { ok, run, ask } = projectsIn(
-    dir,
-    test,
-  )(
+  const { ok, run, ask } = projectsIn(dir, test)(
     {
       name: "mailer",
       kv_namespaces: [{ binding: "KV", id }],

@@ -13,15 +13,16 @@ import { type Problem, problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { Schema } from "../objects/schema.ts";
-import { answerAsleep, answerClose, isOpen, switchTo } from "../objects/sockets.ts";
+import { answerAsleep, answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { Audience, greet, MAX_SHOWN, MAX_SOCKETS, type Member, POLICY } from "./audience.ts";
+import { Audience, greet, type Member, POLICY } from "./audience.ts";
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { readFrame } from "./frames.ts";
 import { History, type Range } from "./history.ts";
 import { NOT_THERE, readJoinRequest } from "./joining.ts";
+import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, CONFLICT, MESSAGES_PER_FRAME, Outgoing, type Refusal } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { type ClientFrame, type Message, PING, PONG } from "./protocol.ts";
@@ -117,25 +118,24 @@ export class ChatRoomDO extends DurableObject<Env> {
     const now = Date.now();
     const full = this.#whyFull({ userId, address }, now);
     if (full) return problemResponse(full);
-    const isBatched = subprotocol === "chat.batched";
     const { known, until } = joining;
-    const newcomer = { userId, address, session, isBatched, caller, known, until };
+    const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
-    return switchTo(client, subprotocol && { "Sec-WebSocket-Protocol": subprotocol });
+    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
   get #isNowhere(): boolean {
-    return this.#schema.empty && !this.#isKept && this.#audience.open().length === 0;
+    return this.#schema.empty && !this.#isKept && this.#audience.isEmpty();
   }
 
   /** Why a caller may not open one more socket. */
   #whyFull({ userId, address }: Spender, now: number): Problem | undefined {
-    if (this.#audience.open().length >= MAX_SOCKETS) {
+    if (this.#audience.isFull()) {
       return {
         kind: "unavailable",
         detail: `The room is full: ${MAX_SOCKETS} are in it; try again later`,
@@ -315,12 +315,12 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     answerClose(socket, code, reason);
-    this.#audience.leave(socket);
+    this.#audience.closed(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
     answerClose(socket, ABNORMAL);
-    this.#audience.leave(socket);
+    this.#audience.closed(socket);
   }
 
   /**
@@ -354,7 +354,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async #end(now: number): Promise<void> {
     const goes = this.#goesAt();
     if (goes === undefined) return;
-    if (goes > now || this.#audience.open().length > 0) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+    if (goes > now || !this.#audience.isEmpty()) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
     if (!this.#uploads.isEmpty) return this.#empty();
     this.#schema.forget();
     await this.#empty();
@@ -442,7 +442,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   #sign(socket: WebSocket, { userId }: Spender, { type }: ClientFrame, now: number): void {
     if (type === "ping") this.#audience.deliver([socket], { type: "pong" });
     if (type !== "typing" || !this.#budgets.mayType(userId, now)) return;
-    if (this.#audience.present().length <= MAX_SHOWN) this.#audience.tell({ type: "typing", userId }, socket);
+    if (this.#audience.count <= MAX_SHOWN) this.#audience.tell({ type: "typing", userId }, socket);
   }
 
   /** Answers an invalid or excess frame, while there is patience for it. */

@@ -8,6 +8,7 @@ async function dispatch(request, env, service) {
   const forwarded = new Request(request);
   forwarded.headers.delete("Account-Secret");
   forwarded.headers.delete("Account-Service");
+  forwarded.headers.delete("Account-Task");
   try {
     return await env[`service:${service}`].fetch(forwarded);
   } catch (error) {
@@ -70,6 +71,9 @@ export default {
 
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
+    if (request.headers.has("Account-Ping")) return new Response();
+    // Written at once, before anything else can run: so the account knows what has begun if workerd is stuck.
+    console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
     const database = request.headers.get("Account-Database");
     if (database !== null) return query(request, env[`d1:${database}`]);
     const namespace = request.headers.get("Account-Kv");

@@ -164,8 +164,15 @@ export class QueueBrokerObject extends DurableObject {
     const { consumer, paused, name } = this.#settings;
     const now = Date.now();
     if (consumer?.type === "worker" && !paused && (this.#due() ?? Number.POSITIVE_INFINITY) <= now) {
-      const batch = fitting(this.#ready(now, consumer.batchSize));
-      await this.#settle(batch, await this.#dispatch(name, consumer, batch));
+      const ready = this.#ready(now, consumer.batchSize);
+      const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
+      // An attempt counts from its begin: a handler that ends workerd does not do so for ever.
+      for (const { id } of batch) this.#sql.exec("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", id);
+      await this.#bury(
+        ready.filter(({ attempts }) => attempts > consumer.retries),
+        consumer.deadLetter,
+      );
+      if (batch.length > 0) await this.#settle(batch, await this.#dispatch(name, consumer, batch));
     }
     await this.#schedule();
   }
@@ -200,11 +207,7 @@ export class QueueBrokerObject extends DurableObject {
       else if (message.attempts >= consumer.retries) dead.push(message);
       else {
         const delay = retried.get(message.id) ?? retryBatch?.delaySeconds ?? consumer.retryDelay;
-        this.#sql.exec(
-          "UPDATE messages SET attempts = attempts + 1, visible_at = ? WHERE id = ?",
-          later(delay),
-          message.id,
-        );
+        this.#sql.exec("UPDATE messages SET visible_at = ? WHERE id = ?", later(delay), message.id);
       }
     }
     await this.#bury(dead, consumer.deadLetter);
