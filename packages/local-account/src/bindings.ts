@@ -34,6 +34,11 @@ const TYPES = {
       period: v.picklist([10, 60], "must be 10 or 60"),
     }),
   }),
+  workflow: v.looseObject({
+    workflow_name: name,
+    class_name: v.optional(v.string()),
+    script_name: v.optional(v.string()),
+  }),
   inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
 } as const;
 

@@ -267,6 +267,22 @@ export interface Consumer {
   readonly createdOn: string;
 }
 
+/** A workflow: a class of a Worker, by which instances run step by step. */
+export interface Workflow {
+  readonly id: string;
+  readonly name: string;
+  readonly workerId: string;
+  readonly className: string;
+  /** How many steps an instance may have; null for Cloudflare's default. */
+  readonly steps: number | null;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+  readonly triggeredOn: string | null;
+  /** Every `PUT` makes a version; the newest has this id. */
+  readonly versionId: string;
+  readonly versions: readonly { readonly id: string; readonly className: string; readonly createdOn: string }[];
+}
+
 export interface Zone {
   readonly id: string;
   readonly name: string;
@@ -329,6 +345,7 @@ export interface Records {
   databases: Database;
   queues: Queue;
   consumers: Consumer;
+  workflows: Workflow;
   zones: Zone;
   routes: Route;
   domains: Domain;

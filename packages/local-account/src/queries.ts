@@ -1,5 +1,5 @@
 /** Look-ups in a state that several files need. Pure. */
-import type { Consumer, Deployment, Namespace, Queue, State, Version, Worker } from "./model.ts";
+import type { Consumer, Deployment, Namespace, Queue, State, Version, Worker, Workflow } from "./model.ts";
 
 const only = <T>(values: Iterable<T>, matches: (value: T) => boolean): T[] => [...values].filter(matches);
 
@@ -93,3 +93,6 @@ export const producersOf = (state: State, name: string): string[] =>
       ),
     )
     .map((worker) => worker.name);
+
+export const workflowNamed = (state: State, name: string): Workflow | undefined =>
+  [...state.workflows.values()].find((workflow) => workflow.name === name);

@@ -200,6 +200,7 @@ export class Store {
       databases: load("databases"),
       queues: load("queues"),
       consumers: load("consumers"),
+      workflows: load("workflows"),
       zones: load("zones"),
       routes: load("routes"),
       domains: load("domains"),

@@ -40,6 +40,7 @@ import { triggers } from "./triggers.ts";
 import { user } from "./user.ts";
 import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
+import { workflows } from "./workflows.ts";
 import { zones } from "./zones.ts";
 
 /** Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
@@ -101,6 +102,7 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));
   app.route(`${family}/d1/database`, d1(context));
   app.route(imports, d1Import(context, files));
+  app.route(`${family}/workflows`, workflows(context));
   app.route(`${family}/queues`, queues(context));
   app.route(`${family}/queues/:queue`, queueMessages(context));
   app.route(`${family}/queues/:queue/consumers`, queueConsumers(context));

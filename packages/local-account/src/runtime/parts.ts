@@ -1,7 +1,7 @@
 /**
  * The account's own parts in workerd, as a plugin of Miniflare. Miniflare takes the first service of a name, so these
- * stand for its own: KV namespaces that take a batch in one call (workers/kv.js), and queues that are on disk
- * (workers/queues.js).
+ * stand for its own: KV namespaces that take a batch in one call (workers/kv.js), queues that are on disk
+ * (workers/queues.js), and workflows that go on after a restart (workers/workflows.js).
  *
  * The options name this file, and Miniflare loads it.
  */
@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 
 import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
-import { entryParts, type Queues } from "./queues.ts";
+import type { Parts } from "./projection.ts";
+import { entryParts } from "./queues.ts";
 
 /** The name of the plugin. */
 const PLUGIN = "local-account";
@@ -21,13 +22,13 @@ const PLUGIN = "local-account";
 const TYPE = "unsafe:account-parts" as const;
 
 /** The binding that brings the plugin. Its Worker must be before all that have a binding of the replaced kinds. */
-export const parts = (queues: Queues) => ({
+export const partsBinding = (parts: Parts) => ({
   type: TYPE,
-  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: { ...queues } },
+  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: { ...parts } },
 });
 
 /** The first Worker. It brings the parts, and no request reaches it. */
-export const firstWorker = (queues: Queues, compatibilityDate: string): MiniflareOptions["workers"][number] => ({
+export const firstWorker = (parts: Parts, compatibilityDate: string): MiniflareOptions["workers"][number] => ({
   config: {
     name: "account:parts",
     compatibilityDate,
@@ -35,7 +36,7 @@ export const firstWorker = (queues: Queues, compatibilityDate: string): Miniflar
       mainModule: "parts.js",
       modules: { "parts.js": { type: "esm", contents: "export default {};" } },
     },
-    env: { PARTS: parts(queues) },
+    env: { PARTS: partsBinding(parts) },
   },
 });
 
@@ -51,6 +52,9 @@ const QUEUES = {
   className: "QueueBrokerObject",
   folder: "queues",
 } as const;
+
+const WORKFLOWS = { storage: "workflows:storage", folder: "workflows" } as const;
+const workflowService = (name: string) => `workflows:${name}`;
 
 /** The key of the queues' objects, which is also the name of their folder. */
 export const QUEUES_KEY = "account-queues";
@@ -68,19 +72,23 @@ interface Asked {
   readonly sharedOptions: { readonly resourcePersistencePath?: string };
 }
 
-const Dev = v.object({
-  options: v.object({
-    settings: v.record(
-      v.string(),
-      v.looseObject({ consumer: v.optional(v.looseObject({ service: v.optional(v.string()) })) }),
-    ),
-    entries: v.array(v.string()),
-  }),
+const text = v.string();
+const Settings = v.record(text, v.looseObject({ consumer: v.optional(v.looseObject({ service: v.optional(text) })) }));
+const Workflow = v.object({
+  name: text,
+  versionId: text,
+  service: text,
+  className: text,
+  steps: v.optional(v.number()),
+});
+const Brought = v.object({
+  queues: v.object({ settings: Settings, entries: v.array(text) }),
+  workflows: v.array(Workflow),
 });
 
 const broughtBy = ({ config }: Asked["options"]) => {
   const binding = Object.values(config.env ?? {}).find(({ type }) => type === TYPE);
-  return binding && v.parse(Dev, binding.dev).options;
+  return binding && v.parse(v.object({ options: Brought }), binding.dev).options;
 };
 
 const objects = (name: string, { className, service }: typeof KV | typeof QUEUES) => ({
@@ -91,20 +99,37 @@ const objects = (name: string, { className, service }: typeof KV | typeof QUEUES
 export const plugins = {
   [PLUGIN]: {
     /** By these, internal.js reaches the objects. */
-    getBindings: (options: Asked["options"]) =>
-      broughtBy(options) === undefined ? [] : [objects("KV_OBJECTS", KV), objects("QUEUE_OBJECTS", QUEUES)],
+    getBindings(options: Asked["options"]) {
+      const brought = broughtBy(options);
+      if (brought === undefined) return [];
+      return [
+        objects("KV_OBJECTS", KV),
+        objects("QUEUE_OBJECTS", QUEUES),
+        ...brought.workflows.map(({ name }) => ({
+          name: `workflow:${name}`,
+          service: { name: workflowService(name), entrypoint: "Management" },
+        })),
+      ];
+    },
     getNodeBindings: () => ({}),
     async getServices({ options, sharedOptions: { resourcePersistencePath } }: Asked) {
       const brought = broughtBy(options);
       if (brought === undefined) return [];
       if (resourcePersistencePath === undefined) throw new Error("the account's data must be in a directory");
-      for (const { folder } of [KV, QUEUES])
+      for (const { folder } of [KV, QUEUES, WORKFLOWS])
         await mkdir(path.join(resourcePersistencePath, folder), { recursive: true });
-      const disk = ({ storage, folder }: typeof KV | typeof QUEUES) => ({
+      const disk = ({ storage, folder }: { readonly storage: string; readonly folder: string }) => ({
         name: storage,
         disk: { path: path.join(resourcePersistencePath, folder), writable: true },
       });
-      return [disk(KV), kvObjects(), disk(QUEUES), queueObjects(brought.settings), ...brought.entries.map(queueEntry)];
+      const { queues, workflows } = brought;
+      return [
+        ...[KV, QUEUES, WORKFLOWS].map(disk),
+        kvObjects(),
+        queueObjects(queues.settings),
+        ...queues.entries.map(queueEntry),
+        ...workflows.map(workflowEngine),
+      ];
     },
   },
 };
@@ -127,7 +152,7 @@ const kvObjects = () => ({
   },
 });
 
-const queueObjects = (settings: v.InferOutput<typeof Dev>["options"]["settings"]) => {
+const queueObjects = (settings: v.InferOutput<typeof Settings>) => {
   const services = Object.values(settings).flatMap(({ consumer }) => consumer?.service ?? []);
   return {
     name: QUEUES.service,
@@ -164,3 +189,31 @@ const queueEntry = (entry: string) => {
     },
   };
 };
+
+const workflowEngine = ({ name, versionId, service, className, steps }: v.InferOutput<typeof Workflow>) => ({
+  name: workflowService(name),
+  worker: {
+    compatibilityDate: "2026-06-01",
+    compatibilityFlags: ["nodejs_compat", "experimental"],
+    modules: [
+      { name: "workflows.js", esModule: ours("workflows.js") },
+      { name: "workflows.mjs", esModule: miniflares("workflows/binding.worker.js") },
+    ],
+    durableObjectNamespaces: [
+      { className: "Engine", enableSql: true, uniqueKey: `miniflare-workflows-${name}`, preventEviction: true },
+      { className: "Instances", enableSql: true, uniqueKey: `account-workflows-${name}` },
+    ],
+    durableObjectStorage: { localDisk: WORKFLOWS.storage },
+    bindings: [
+      { name: "ENGINE", durableObjectNamespace: { className: "Engine" } },
+      { name: "INSTANCES", durableObjectNamespace: { className: "Instances" } },
+      { name: "WORKFLOW", service: { name: workflowService(name), entrypoint: "WorkflowBinding" } },
+      { name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } },
+      { name: "BINDING_NAME", json: JSON.stringify(name) },
+      { name: "WORKFLOW_NAME", json: JSON.stringify(name) },
+      { name: "WORKFLOW_STORAGE", service: { name: WORKFLOWS.storage } },
+      { name: "VERSION", text: versionId },
+      ...(steps === undefined ? [] : [{ name: "STEP_LIMIT", json: JSON.stringify(steps) }]),
+    ],
+  },
+});

@@ -21,9 +21,9 @@ import { CpuLimit, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { printLog } from "./logs.ts";
 import { ObjectFiles } from "./objects.ts";
-import { firstWorker, parts } from "./parts.ts";
+import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, queuesOf, type Service } from "./projection.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, partsOf, type Service } from "./projection.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -35,6 +35,8 @@ const DRAIN_MS = 1_000;
 
 /** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
+
+const Asked = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
@@ -96,6 +98,8 @@ export class Runtime {
   #running: string;
   #starts = 0;
   #isClosed = false;
+  /** Whether workerd was ended since its last start because it was stuck. */
+  #hasOverrun = false;
   #storage: ReadonlySet<string>;
   #entry: string | undefined;
 
@@ -109,6 +113,7 @@ export class Runtime {
       await runtime.#startWithoutBroken(snapshot, error);
     }
     if (places.hasCpuLimit) runtime.#cpuLimit.start();
+    runtime.#goOn();
     return runtime;
   }
 
@@ -222,6 +227,20 @@ export class Runtime {
   /** Asks the object of a queue (workers/queues.js). */
   askQueue(queueId: string, call: string, body: object): Promise<unknown> {
     return this.#ask(body, { "account-queue": queueId, "account-call": call }, { task: ownTask("a call to a queue") });
+  }
+
+  /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
+  async askWorkflow(name: string, call: string, body: object): Promise<v.InferOutput<typeof Asked>> {
+    const headers = { "account-workflow": encodeURIComponent(name), "account-call": call };
+    return v.parse(Asked, await this.#ask(body, headers, { task: ownTask("a call to a workflow") }));
+  }
+
+  /** Lets the instances of all workflows go on, which workerd's end has stopped. */
+  #goOn(): void {
+    const overran = this.#hasOverrun;
+    this.#hasOverrun = false;
+    for (const { name } of partsOf(this.#snapshot.state, []).workflows)
+      void this.askWorkflow(name, "go-on", { overran }).catch(nothing);
   }
 
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
@@ -417,6 +436,7 @@ export class Runtime {
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
     if (!this.isOpen || this.#isClosed) return;
+    this.#hasOverrun = true;
     const snapshot = this.#snapshot;
     // Miniflare starts the next one only after all listeners of this event.
     this.#watchdog.running?.child.once("exit", whenEnded);
@@ -438,6 +458,7 @@ export class Runtime {
     this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
     await this.#assets.prune(setsOf(services));
+    this.#goOn();
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -457,7 +478,7 @@ export class Runtime {
       },
       resourcePersistencePath: this.#directory,
       workers: [
-        firstWorker(queuesOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
+        firstWorker(partsOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
@@ -472,7 +493,7 @@ export class Runtime {
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          PARTS: parts(queuesOf(state, services)),
+          PARTS: partsBinding(partsOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -500,7 +521,7 @@ const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: ne
 
 /** What runs. States with the same digest run the same. */
 const digestOf = (services: readonly Service[], state: State): string =>
-  JSON.stringify([services, queuesOf(state, services)]);
+  JSON.stringify([services, partsOf(state, services)]);
 
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));

@@ -72,6 +72,7 @@ function state(
     databases: new Map(),
     queues: new Map(),
     consumers: new Map(),
+    workflows: new Map(),
     zones: new Map(),
     assetFiles: new Map(),
     assetSessions: new Map(),

@@ -1,6 +1,7 @@
 /** Calls every route of an account, so that each answers what it answers when all is well. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { expect } from "vitest";
 import { deployWithAssets, putScript, uploaded } from "../assets.ts";
 import { codeOf, live, type TestAccount } from "../support.ts";
 
@@ -42,6 +43,7 @@ export async function walk(test: TestAccount): Promise<void> {
   await test.ask("app", "/Counter/one");
   await test.deploy("bound", { bound: [{ class: "Counter", worker: "app" }] });
   await queueCalls(test);
+  await workflowCalls(test);
   await addresses(test);
   await versionsAndDeployments(test);
   await scriptCalls(test);
@@ -122,6 +124,37 @@ async function queueCalls(test: TestAccount) {
   await test.call("post", `${at}/purge`, { delete_messages_permanently: true });
   await test.call("get", `${at}/purge`);
   await test.call("delete", `${at}/consumers/${consumer.consumer_id}`);
+  await test.call("delete", at);
+}
+
+async function workflowCalls(test: TestAccount) {
+  const code = `import { WorkflowEntrypoint } from "cloudflare:workers";
+    export class Flow extends WorkflowEntrypoint {
+      async run(event, step) {
+        const got = await step.do("first", async () => event.payload);
+        await step.sleep("a little", 1);
+        await step.waitForEvent("go", { type: "go" });
+        return JSON.stringify(got);
+      }
+    }
+    export default { fetch: () => new Response() };`;
+  const binding = { type: "workflow", name: "FLOW", workflow_name: "flow", class_name: "Flow" };
+  await test.deploy("flows", { code, bindings: [binding] });
+  const at = "/workflows/flow";
+  await test.call("put", at, { script_name: "flows", class_name: "Flow" });
+  await test.call("get", "/workflows");
+  await test.call("post", `${at}/instances`, { instance_id: "one", params: { a: 1 } });
+  await test.call("post", `${at}/instances/batch`, [{ instance_id: "two" }]);
+  const one = () => test.call("get", `${at}/instances/one`);
+  await expect.poll(one).toMatchObject({ steps: [{ name: "first-1" }, { name: "a little-1" }, { name: "go-1" }] });
+  await test.call("post", `${at}/instances/one/events/go`, { now: true });
+  await expect.poll(one, { timeout: 5_000 }).toMatchObject({ status: "complete", output: '{"a":1}' });
+  await test.call("patch", `${at}/instances/two/status`, { status: "terminate" });
+  await test.call("get", `${at}/instances`);
+  const [version] = v.parse(v.array(Identified), await test.call("get", `${at}/versions`));
+  await test.call("get", `${at}/versions/${version?.id}`);
+  await test.call("get", at);
+  await test.call("get", "/workers/workers/flows/versions");
   await test.call("delete", at);
 }
 

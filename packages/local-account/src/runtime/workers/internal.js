@@ -42,6 +42,13 @@ function askQueue(request, objects, queue) {
   return objects.get(objects.idFromName(queue)).fetch(call, init);
 }
 
+/** Asks a workflow (workflows.js). */
+function askWorkflow(request, env, name) {
+  const workflow = env[`workflow:${decodeURIComponent(name)}`];
+  if (workflow === undefined) return Response.json({ error: "its Worker has no such class, or no deployment" });
+  return workflow.fetch(`http://account/${request.headers.get("Account-Call")}`, { method: "POST", body: request.body });
+}
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
 function traceOf(item, scriptName) {
   const { request, response, ...event } = item.event ?? {};
@@ -80,6 +87,8 @@ export default {
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
     const queue = request.headers.get("Account-Queue");
     if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
+    const workflow = request.headers.get("Account-Workflow");
+    if (workflow !== null) return askWorkflow(request, env, workflow);
     return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };
