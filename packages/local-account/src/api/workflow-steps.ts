@@ -91,7 +91,7 @@ function step(log: Log) {
       type: "waitForEvent",
       name,
       start: wait.timestamp,
-      end: end?.timestamp ?? "",
+      end: end?.timestamp ?? null,
       finished: end !== undefined,
       error: late === undefined ? null : v.parse(Failure, late.metadata),
       ...(came !== undefined && { output: JSON.stringify(came.metadata?.payload ?? null) }),

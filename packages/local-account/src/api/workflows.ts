@@ -10,7 +10,7 @@ import { isRunnable } from "../runtime/workflows.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
-import { ok, pageOf, paged } from "./envelope.ts";
+import { ok, paged, pageOf } from "./envelope.ts";
 import { Described, shownInstance } from "./workflow-steps.ts";
 
 type Context = Parameters<typeof param>[0];
@@ -55,7 +55,7 @@ export const workflows = ({ account }: Api) => {
     return found;
   };
   const ask = async (workflow: Workflow, call: string, sent: object = {}): Promise<unknown> => {
-    const answer = await account.runtime.askWorkflow(workflow.name, call, sent);
+    const answer = await account.runtime.askWorkflow(workflow, call, sent);
     if (!("error" in answer)) return answer.done;
     const isMissing = /not_found/.test(answer.error);
     throw new ApiError(isMissing ? 404 : 400, isMissing ? NO_INSTANCE : NOT_DONE, answer.error);
@@ -97,7 +97,11 @@ export const workflows = ({ account }: Api) => {
       const sent = await body(c, Sent);
       const refused = NOT_SERVED.filter((member) => sent[member] != null);
       if (refused.length > 0)
-        throw new ApiError(501, 10021, `${refused[0]}: the local account does not serve \`${refused[0]}\` of workflows.`);
+        throw new ApiError(
+          501,
+          10021,
+          `${refused[0]}: the local account does not serve \`${refused[0]}\` of workflows.`,
+        );
       const workflow = await account.change((draft) => putWorkflow(draft.state, param(c, "workflow"), sent, draft));
       return ok(c, {
         ...shownWorkflow(account.state, workflow),

@@ -13,20 +13,21 @@ import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
 import { ApiError } from "../errors.ts";
-import type { State } from "../model.ts";
+import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
-import { CpuLimit, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
+import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { printLog } from "./logs.ts";
 import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, partsOf, type Service } from "./projection.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
 import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
+import { isRunnable } from "./workflows.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
 
@@ -36,7 +37,7 @@ const DRAIN_MS = 1_000;
 /** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
-const Asked = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
+const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
@@ -226,21 +227,33 @@ export class Runtime {
 
   /** Asks the object of a queue (workers/queues.js). */
   askQueue(queueId: string, call: string, body: object): Promise<unknown> {
-    return this.#ask(body, { "account-queue": queueId, "account-call": call }, { task: ownTask("a call to a queue") });
+    return this.#ask(
+      body,
+      { "account-queue": queueId, "account-call": call },
+      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
+    );
   }
 
   /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
-  async askWorkflow(name: string, call: string, body: object): Promise<v.InferOutput<typeof Asked>> {
-    const headers = { "account-workflow": encodeURIComponent(name), "account-call": call };
-    return v.parse(Asked, await this.#ask(body, headers, { task: ownTask("a call to a workflow") }));
+  async askWorkflow(workflow: Workflow, call: string, body: object): Promise<v.InferOutput<typeof Told>> {
+    const { state } = this.#snapshot;
+    const version = servingVersions(state, workflow.workerId)[0]?.version;
+    const task = {
+      worker: state.workers.get(workflow.workerId)?.name,
+      what: `an instance of the workflow '${workflow.name}'`,
+      limitMs: version === undefined ? DEFAULT_LIMIT_MS : cpuLimitOf(version),
+    };
+    const headers = { "account-workflow": encodeURIComponent(workflow.name), "account-call": call };
+    return v.parse(Told, await this.#ask(body, headers, { task }));
   }
 
   /** Lets the instances of all workflows go on, which workerd's end has stopped. */
   #goOn(): void {
     const overran = this.#hasOverrun;
     this.#hasOverrun = false;
-    for (const { name } of partsOf(this.#snapshot.state, []).workflows)
-      void this.askWorkflow(name, "go-on", { overran }).catch(nothing);
+    const { state } = this.#snapshot;
+    for (const workflow of state.workflows.values())
+      if (isRunnable(state, workflow)) void this.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
   }
 
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
@@ -320,6 +333,7 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
+    await sweepWorkflows(path.join(this.#directory, "workflows"), state);
     await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
     await sweepObjects("queues", path.join(this.#directory, "queues"), state.queues.keys());
     await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
@@ -551,6 +565,14 @@ const INTERRUPTED = 10013;
 async function late({ what }: Task): Promise<never> {
   await timeout(CALL_LIMIT_MS);
   throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
+}
+
+/** Removes the instances of deleted workflows: a new one of the same name does not have them. */
+async function sweepWorkflows(folder: string, { workflows }: State): Promise<void> {
+  const kept = new Set([...workflows.values()].map(({ name }) => name));
+  for (const name of await readdir(folder).catch(() => []))
+    if (!kept.has(name.replace(/^(miniflare|account)-workflows-/, "")))
+      await rm(path.join(folder, name), { recursive: true, force: true });
 }
 
 const nothing = () => {};

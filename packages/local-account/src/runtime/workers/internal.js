@@ -46,7 +46,10 @@ function askQueue(request, objects, queue) {
 function askWorkflow(request, env, name) {
   const workflow = env[`workflow:${decodeURIComponent(name)}`];
   if (workflow === undefined) return Response.json({ error: "its Worker has no such class, or no deployment" });
-  return workflow.fetch(`http://account/${request.headers.get("Account-Call")}`, { method: "POST", body: request.body });
+  return workflow.fetch(`http://account/${request.headers.get("Account-Call")}`, {
+    method: "POST",
+    body: request.body,
+  });
 }
 
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
