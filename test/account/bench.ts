@@ -14,6 +14,8 @@ import { wrangler } from "../wrangler/wrangler.ts";
 
 const WORKERS = 5;
 const OBJECTS = 1_000;
+const MANY = { workers: 50, objects: 10_000 };
+const KEYS = 25_000;
 /** Requests at a time while the objects are created. */
 const TOGETHER = 50;
 const RUNS = 5;
@@ -26,7 +28,7 @@ interface Line {
 }
 
 const { check } = new Command("npm run bench:account --")
-  .description("Times of the local account: start, code change, deployment, and apply without a change.")
+  .description("Times of the local account: start, code change, deployment, bulk write, and apply without a change.")
   .option("--check", "fail if one is over its limit")
   .parse()
   .opts<{ check?: true }>();
@@ -34,7 +36,11 @@ const { check } = new Command("npm run bench:account --")
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 const root = mkdtempSync(path.join(tmpdir(), "bench-account-"));
 try {
-  const lines = [...(await ofAccount(path.join(root, "account"))), ...(await ofApply(path.join(root, "apply")))];
+  const lines = [
+    ...(await ofAccount(path.join(root, "account"))),
+    ...(await ofMany(path.join(root, "many"))),
+    ...(await ofApply(path.join(root, "apply"))),
+  ];
   const width = Math.max(...lines.map(({ what }) => what.length));
   for (const { what, milliseconds, limit } of lines)
     console.log(
@@ -51,13 +57,7 @@ try {
 async function ofAccount(dir: string): Promise<Line[]> {
   const open = async () => new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
   let test = await open();
-  for (let worker = 0; worker < WORKERS; worker++) await test.deploy(`worker-${worker}`, { ...COUNTER, tag: "first" });
-  for (let made = 0; made < OBJECTS; made += TOGETHER)
-    await Promise.all(
-      Array.from({ length: TOGETHER }, (_, index) =>
-        test.ask(`worker-${(made + index) % WORKERS}`, `/Counter/${made + index}`),
-      ),
-    );
+  await fill(test, { workers: WORKERS, objects: OBJECTS });
   await test.close();
 
   const start = await median(async () => {
@@ -76,6 +76,9 @@ async function ofAccount(dir: string): Promise<Line[]> {
       const { tag } = (await test.ask("worker-0")).json();
       if (tag !== `run ${run}`) throw new Error(`the new code does not answer: ${tag}`);
     });
+    const waited = await medianOf((run) =>
+      longestWait(test, "worker-1", () => test.deploy("worker-0", change(`wait ${run}`))),
+    );
     const unchanged = await median(
       async () => void (await test.deploy("worker-0", change("run 0"))),
       () => test.deploy("worker-0", change("run 0")),
@@ -85,15 +88,78 @@ async function ofAccount(dir: string): Promise<Line[]> {
       const { code, text } = await wrangler(test.running, dir, ["deploy"]);
       if (code !== 0) throw new Error(text);
     });
+    const bulk = await ofBulk(test, dir);
     return [
       { what: `start, ${WORKERS} Workers and ${OBJECTS} objects`, milliseconds: start, limit: 2_000 },
       { what: "code change until it answers", milliseconds: changed, limit: 1_000 },
+      { what: "longest wait of another Worker's requests meanwhile", milliseconds: waited, limit: 300 },
       { what: "deployment without a change", milliseconds: unchanged, limit: 500 },
       { what: "wrangler deploy of a code change", milliseconds: byWrangler },
+      ...bulk,
     ];
   } finally {
     await test.close();
   }
+}
+
+/** Deploys Workers with objects of their own. */
+async function fill(test: TestAccount, { workers, objects }: typeof MANY): Promise<void> {
+  for (let worker = 0; worker < workers; worker++) await test.deploy(`worker-${worker}`, { ...COUNTER, tag: "first" });
+  for (let made = 0; made < objects; made += TOGETHER)
+    await Promise.all(
+      Array.from({ length: TOGETHER }, (_, index) =>
+        test.ask(`worker-${(made + index) % workers}`, `/Counter/${made + index}`),
+      ),
+    );
+}
+
+/** The time of the slowest of many requests to a Worker, one after the other, while `work` is done. */
+async function longestWait(test: TestAccount, worker: string, work: () => Promise<unknown>): Promise<number> {
+  let longest = 0;
+  let isDone = false;
+  const done = work().finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    const began = performance.now();
+    await test.ask(worker);
+    longest = Math.max(longest, performance.now() - began);
+  }
+  await done;
+  return longest;
+}
+
+/** Writes many keys with `wrangler kv bulk put`, and with one call of the API for each thousand, as wrangler does. */
+async function ofBulk(test: TestAccount, dir: string): Promise<Line[]> {
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "bench" });
+  const pairs = Array.from({ length: KEYS }, (_, index) => ({ key: `key-${index}`, value: `value ${index}` }));
+  writeFileSync(path.join(dir, "pairs.json"), JSON.stringify(pairs));
+  const byApi = await median(async () => {
+    for (let at = 0; at < KEYS; at += 1_000)
+      await test.call("put", `/storage/kv/namespaces/${id}/bulk`, pairs.slice(at, at + 1_000));
+  });
+  const byWrangler = await median(async () => {
+    const args = ["kv", "bulk", "put", "pairs.json", "--namespace-id", id, "--remote"];
+    const { code, text } = await wrangler(test.running, dir, args);
+    if (code !== 0) throw new Error(text);
+  });
+  return [
+    { what: `${KEYS} keys by the API`, milliseconds: byApi, limit: 3_000 },
+    { what: `${KEYS} keys by wrangler kv bulk put`, milliseconds: byWrangler },
+  ];
+}
+
+/** Measures the start of a large account. */
+async function ofMany(dir: string): Promise<Line[]> {
+  const open = async () => new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
+  const test = await open();
+  await fill(test, MANY);
+  await test.close();
+  const milliseconds = await median(async () => {
+    const again = await open();
+    return () => again.close();
+  });
+  return [{ what: `start, ${MANY.workers} Workers and ${MANY.objects} objects`, milliseconds, limit: 2_000 }];
 }
 
 function writeProject(dir: string, tag: string): void {
@@ -133,12 +199,18 @@ async function ofApply(dir: string): Promise<Line[]> {
 /** The median time of `work`. `first` runs once before. The function that `work` returns runs after it, uncounted. */
 async function median(work: (run: number) => Promise<unknown>, first?: () => Promise<unknown>): Promise<number> {
   await first?.();
-  const times: number[] = [];
-  for (let run = 0; run < RUNS; run++) {
+  return medianOf(async (run) => {
     const began = performance.now();
     const after = await work(run);
-    times.push(performance.now() - began);
+    const time = performance.now() - began;
     if (typeof after === "function") await after();
-  }
-  return times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? 0;
+    return time;
+  });
+}
+
+/** The median of what several runs measure. */
+async function medianOf(measure: (run: number) => Promise<number>): Promise<number> {
+  const all: number[] = [];
+  for (let run = 0; run < RUNS; run++) all.push(await measure(run));
+  return all.sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? 0;
 }

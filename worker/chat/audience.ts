@@ -7,7 +7,9 @@
 import { acceptSocket, closeSocket, isOpen, keepWith, openSockets, sendTo } from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
 import type { Left } from "./budgets.ts";
-import type { ServerFrame } from "./protocol.ts";
+import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { News } from "./news.ts";
+import type { ServerFrame, Subprotocol } from "./protocol.ts";
 import {
   type Amount,
   ASK_AFTER_MS,
@@ -19,13 +21,9 @@ import {
   seen,
   sent,
 } from "./readers.ts";
+import type { People } from "./relaying.ts";
+import { type Owner, Roster } from "./roster.ts";
 
-/** The most sockets in one room. */
-export const MAX_SOCKETS = 1_000;
-/** A room with more people than this does not announce who comes, goes and types. */
-export const MAX_SHOWN = 100;
-/** How long joins and leaves are collected into one frame when there are many. */
-const GATHER_MS = 1_000;
 /** Sockets in all, those included that wait for their client to answer the close: this many times MAX_SOCKETS. */
 const CLOSING_FACTOR = 2;
 /** An attachment that changes with every frame is written this often at most: well before a room falls asleep. */
@@ -36,20 +34,27 @@ const LOOK_EVERY_MS = 5_000;
 
 /** Close codes (RFC 6455, 7.4.1, and IANA's registry): "policy violation", and "try again later". */
 export const POLICY = 1_008;
-const TRY_AGAIN = 1_013;
+export const TRY_AGAIN = 1_013;
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
+/** The tag of sockets that take what has changed instead of who is here. */
+const CHANGES = "changes";
 const tagOf = (userId: string) => `user:${userId}`;
 const tagOfSession = (session: string) => `session:${session}`;
 const tagOfAddress = (address: string) => `address:${address}`;
+/** The tags of the owners whose sockets are limited. */
+const limitedTags = ({ userId, address }: Owner) => [
+  tagOf(userId),
+  ...(address === undefined ? [] : [tagOfAddress(address)]),
+];
 
 /** A user who joins. */
 export interface Newcomer {
   readonly userId: string;
   readonly address?: string | undefined;
   readonly session?: string | undefined;
-  readonly isBatched: boolean;
+  readonly subprotocol?: Subprotocol | undefined;
   /** Who it is, for the door; missing if they may be in the room whatever its rule. */
   readonly caller?: Caller | undefined;
   readonly known?: true | undefined;
@@ -72,42 +77,81 @@ export interface Member {
 }
 
 /** The part of the budgets that the audience needs. */
-export interface News {
+export interface Allowance {
   left(userId: string, now: number): Left;
   mayTell(now: number): boolean;
 }
 
+/** The people of a room whose sockets are at other objects. */
+export interface Elsewhere {
+  readonly count: number;
+  users(): Iterable<string>;
+  has(userId: string): boolean;
+  tell(frame: ServerFrame): void;
+}
+export const NOWHERE: Elsewhere = { count: 0, users: () => [], has: () => false, tell: () => undefined };
+
 export class Audience {
+  elsewhere: Elsewhere = NOWHERE;
   readonly #ctx: DurableObjectState;
-  readonly #budgets: News;
-  /** The attachments of the sockets, each read once. */
-  readonly #members = new WeakMap<WebSocket, Member>();
+  readonly #budgets: Allowance;
+  /** The sockets and their attachments, each read once. Undefined until somebody asks after the room woke. */
+  #listed: Roster<Member> | undefined;
   /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
-  /** Runs while joins and leaves are collected. The room does not fall asleep before it has announced them. */
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  readonly #news: News;
+  /** Takes note of a join or a leave in place of telling it. */
+  readonly #noted: (() => void) | undefined;
 
-  constructor(ctx: DurableObjectState, budgets: News) {
+  constructor(ctx: DurableObjectState, budgets: Allowance, noted?: () => void) {
     this.#ctx = ctx;
     this.#budgets = budgets;
+    this.#news = new News(this, (now) => budgets.mayTell(now));
+    this.#noted = noted;
+  }
+
+  get #roster(): Roster<Member> {
+    if (this.#listed) return this.#listed;
+    const roster = new Roster<Member>();
+    for (const socket of this.#ctx.getWebSockets()) {
+      const member: Member | null = socket.deserializeAttachment();
+      if (!member) continue;
+      roster.hold(limitedTags(member));
+      if (isOpen(socket)) roster.add(socket, member);
+    }
+    this.#listed = roster;
+    return roster;
   }
 
   /** Whether a user, or a network address, has as many sockets as allowed. */
   hasAll(whose: { readonly userId: string } | { readonly address: string }, limit: number): boolean {
-    const listed = this.#ctx.getWebSockets("userId" in whose ? tagOf(whose.userId) : tagOfAddress(whose.address));
+    const tag = "userId" in whose ? tagOf(whose.userId) : tagOfAddress(whose.address);
+    // Our count may be too high, if a socket ended without a word; it is never too low.
+    if (this.#roster.held(tag) < limit) return false;
+    const listed = this.#ctx.getWebSockets(tag);
     return listed.length >= limit * CLOSING_FACTOR || listed.filter(isOpen).length >= limit;
+  }
+
+  /** Whether the room has as many sockets as it can. */
+  isFull(): boolean {
+    return this.#roster.size >= MAX_SOCKETS;
+  }
+
+  isEmpty(): boolean {
+    return this.#roster.size === 0 || this.open().length === 0;
   }
 
   /** Accepts a socket. Returns the client's end and ours, and whether its user was here before. */
   admit(newcomer: Newcomer, now: number): { client: WebSocket; server: WebSocket; wasHere: boolean } {
-    const { userId, address, session, isBatched, caller, known, until } = newcomer;
+    const { userId, address, session, subprotocol, caller, known, until } = newcomer;
+    // First, because it lists the sockets if the room has just woken: the new one must not be among them.
     const wasHere = this.open(userId).length > 0;
     this.#gone.delete(userId);
     const tags = [
-      tagOf(userId),
-      ...(address === undefined ? [] : [tagOfAddress(address)]),
+      ...limitedTags({ userId, address }),
       ...(session === undefined ? [] : [tagOfSession(session)]),
-      ...(isBatched ? [BATCHED] : []),
+      ...(subprotocol === "chat.batched" || subprotocol === "chat.changes" ? [BATCHED] : []),
+      ...(subprotocol === "chat.changes" ? [CHANGES] : []),
     ];
     const member: Member = {
       userId,
@@ -120,13 +164,15 @@ export class Audience {
       keptAt: now,
     };
     const ends = acceptSocket(this.#ctx, { tags, attachment: member });
-    this.#members.set(ends.server, member);
+    this.#roster.add(ends.server, member);
+    this.#roster.hold(limitedTags(member));
     return { ...ends, wasHere };
   }
 
-  /** The open sockets, of one user or all. The runtime lists closing sockets too; they are left out here. */
+  /** The open sockets, of one user or all. */
   open(userId?: string): WebSocket[] {
-    return openSockets(this.#ctx, userId === undefined ? undefined : tagOf(userId));
+    const sockets = userId === undefined ? this.#roster.sockets : this.#roster.ofUser(userId);
+    return [...sockets].filter(isOpen);
   }
 
   /** The sockets of a session that are open. */
@@ -140,10 +186,10 @@ export class Audience {
   }
 
   memberOf(socket: WebSocket): Member | undefined {
-    const known = this.#members.get(socket);
+    const known = this.#roster.get(socket);
     if (known) return known;
+    // It is closing, and what it leaves behind can still be read.
     const member: Member | null = socket.deserializeAttachment();
-    if (member) this.#members.set(socket, member);
     return member ?? undefined;
   }
 
@@ -165,16 +211,28 @@ export class Audience {
     if (member) this.#write(socket, member, now);
   }
 
-  /** Everybody in the room, each once. */
-  present(): string[] {
-    return [...new Set(this.open().flatMap((socket) => this.memberOf(socket)?.userId ?? []))];
+  /** How many people are in the room. */
+  get count(): number {
+    return this.#roster.peopleCount + this.elsewhere.count;
+  }
+
+  /** The people whose sockets are here. */
+  own(): People {
+    const users: string[] = [];
+    for (const userId of this.#roster.people) {
+      if (users.push(userId) === MAX_SHOWN) break;
+    }
+    return { count: this.#roster.peopleCount, users };
   }
 
   /** The frame that says who is here. */
   presence(): ServerFrame {
-    const users = this.present();
-    if (users.length <= MAX_SHOWN) return { type: "presence", users };
-    return { type: "presence", users: users.slice(0, MAX_SHOWN), count: users.length };
+    const users = new Set(this.own().users);
+    for (const userId of this.elsewhere.users()) {
+      if (users.size >= MAX_SHOWN) break;
+      users.add(userId);
+    }
+    return { type: "presence", users: [...users], ...(this.count > MAX_SHOWN && { count: this.count }) };
   }
 
   /** Sends a frame to everybody who keeps up. */
@@ -183,6 +241,12 @@ export class Audience {
       this.readers().filter((socket) => socket !== except),
       frame,
     );
+  }
+
+  /** Sends a frame of the moment to everybody who keeps up, at other objects too. */
+  announce(frame: ServerFrame, except?: WebSocket): void {
+    this.tell(frame, except);
+    this.elsewhere.tell(frame);
   }
 
   /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
@@ -216,27 +280,69 @@ export class Audience {
     }
   }
 
+  /** Tells those who take changes one thing, and the others another. */
+  tellChanges(changes: ServerFrame, others: ServerFrame): void {
+    const changing = new Set(this.#ctx.getWebSockets(CHANGES));
+    const readers = this.readers();
+    this.deliver(
+      readers.filter((socket) => changing.has(socket)),
+      changes,
+    );
+    this.deliver(
+      readers.filter((socket) => !changing.has(socket)),
+      others,
+    );
+    this.elsewhere.tell(others);
+  }
+
   /** Tells the others that a user has joined. */
   joined(userId: string, socket: WebSocket, now: number): void {
-    this.#announce({ type: "user_joined", userId, timestamp: now }, MAX_SHOWN + 1, socket);
+    if (this.#noted) this.#noted();
+    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "joined", socket, now);
+  }
+
+  /** Somebody came or went at another object. */
+  movedElsewhere(userId: string, move: "joined" | "left"): void {
+    if (this.open(userId).length === 0) this.#news.moved(userId, move, undefined, Date.now());
+  }
+
+  /** The room became a crowd, or stopped being one, by those at other objects. */
+  turned(): void {
+    this.#news.turned();
+  }
+
+  /** Closes the sockets of all who may no longer be here. */
+  putOutUnless(mayStay: (caller: Member["caller"]) => boolean): void {
+    for (const socket of this.open()) {
+      if (!mayStay(this.memberOf(socket)?.caller)) this.putOut(socket, POLICY, "You may no longer be in this room");
+    }
   }
 
   /** Closes a socket, and tells the others. */
   putOut(socket: WebSocket, code: number, why: string): void {
     closeSocket(socket, code, why);
-    this.leave(socket);
+    this.#leave(socket);
+  }
+
+  /** A socket is closed. */
+  closed(socket: WebSocket): void {
+    const member = this.memberOf(socket);
+    if (member) this.#roster.letGo(limitedTags(member));
+    this.#leave(socket);
   }
 
   /** Tells the others that a user is gone: once, even if several sockets close together, or one closes twice. */
-  leave(socket: WebSocket): void {
+  #leave(socket: WebSocket): void {
     const userId = this.memberOf(socket)?.userId;
+    this.#roster.remove(socket);
     if (userId === undefined || this.#gone.has(userId)) return;
-    if (this.open(userId).some((other) => other !== socket)) return;
+    if (this.open(userId).length > 0) return;
     this.#gone.add(userId);
     // No more sockets than this can still report their close.
     const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
     if (oldest !== undefined) this.#gone.delete(oldest);
-    this.#announce({ type: "user_left", userId, timestamp: Date.now() }, MAX_SHOWN, socket);
+    if (this.#noted) this.#noted();
+    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "left", socket, Date.now());
   }
 
   /**
@@ -262,8 +368,7 @@ export class Audience {
 
   /** Whether people here see each other: there is more than one, and no crowd. */
   isCompany(): boolean {
-    const { length } = this.present();
-    return length > 1 && length <= MAX_SHOWN;
+    return this.count > 1 && this.count <= MAX_SHOWN;
   }
 
   #lastSign(socket: WebSocket): number {
@@ -278,21 +383,8 @@ export class Audience {
     const lastSign = this.#lastSign(socket);
     if (lastSign <= member.reading.heardAt) return true;
     const reading = heard(member.reading, lastSign);
-    this.#members.set(socket, { ...member, reading });
+    this.#roster.update(socket, { ...member, reading });
     return isTooFarBehind(reading);
-  }
-
-  /** Announces a join or a leave. With `edge` people, the room has just become a crowd, or has just stopped being one. */
-  #announce(frame: ServerFrame, edge: number, except: WebSocket): void {
-    const { length } = this.present();
-    if (length > edge) return;
-    if (length < edge && this.#gathering === undefined && this.#budgets.mayTell(Date.now())) this.tell(frame, except);
-    else this.#gathering ??= setTimeout(() => this.#tellGathered(), GATHER_MS);
-  }
-
-  #tellGathered(): void {
-    this.#gathering = undefined;
-    this.tell(this.presence());
   }
 
   #note(socket: WebSocket, before: Member, reading: Reading, now: number): void {
@@ -300,12 +392,12 @@ export class Audience {
     const member = { ...before, reading };
     const isDue = Math.abs(now - before.keptAt) >= KEEP_EVERY_MS && reading.heardAt !== before.reading.heardAt;
     if (isDue || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
-    else this.#members.set(socket, member);
+    else this.#roster.update(socket, member);
   }
 
   #write(socket: WebSocket, member: Member, now: number): void {
     const kept = { ...member, left: this.#budgets.left(member.userId, now), keptAt: now };
-    this.#members.set(socket, kept);
+    this.#roster.update(socket, kept);
     keepWith(socket, kept);
   }
 }

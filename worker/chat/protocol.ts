@@ -14,12 +14,13 @@
  *   says how many a room takes in a second; from one network address, half as many. Further ones are answered by
  *   `error`, with `retryAfter`.
  * - **Sockets**: one user may have 10 in a room, one network address 250 (`chat.socketsPerUser`,
- *   `chat.socketsPerAddress`). The next one is refused with 429.
+ *   `chat.socketsPerAddress`). The next one is refused with 429. A room with relays (`chat.relays`) is on several
+ *   objects, and each counts its own sockets. A reader at a relay may get the `ack` of a message before the message.
  * - **Patience**: a room answers 60 invalid, excess or repeated frames of one user, then one a second; and it takes 600
  *   typing signs, `seen` frames or pings with a text other than PING, then ten a second. A user who goes on is closed
  *   with 1008.
  * - **Crowds**: a room with over 100 people does not announce who comes, goes or types. When many come and go at once,
- *   one `presence` replaces many single frames.
+ *   one `presence` replaces many single frames, or one `presence_changed` for clients of the subprotocol `chat.changes`.
  */
 
 /** A message as everybody sees it. */
@@ -69,6 +70,8 @@ export type ServerFrame =
   | { type: "deleted"; seq: number }
   | { type: "user_joined"; userId: string; timestamp: number }
   | { type: "user_left"; userId: string; timestamp: number }
+  /** Replaces several of these for clients of the subprotocol `chat.changes`. Some names may be known already. */
+  | { type: "presence_changed"; joined: string[]; left: string[] }
   | { type: "typing"; userId: string }
   | { type: "pong" }
   /** You were silent for a while. Answer with any frame, or your socket is closed. */
@@ -85,6 +88,7 @@ export const PONG = '{"type":"pong"}';
 /**
  * The WebSocket subprotocols, the better first. A client may offer its token beside one of them, as one more.
  * `chat.batched`: messages that were stored together come in one frame, which is much cheaper for a busy room.
+ * `chat.changes`: this, and when many come or go at once, the room says who has, and not who is here.
  */
-export const SUBPROTOCOLS = ["chat.batched", "chat"] as const;
+export const SUBPROTOCOLS = ["chat.changes", "chat.batched", "chat"] as const;
 export type Subprotocol = (typeof SUBPROTOCOLS)[number];

@@ -14,6 +14,7 @@ import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
+import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
 import { Runtime } from "./runtime/runtime.ts";
@@ -29,6 +30,10 @@ interface AccountOptions {
   readonly token?: string | undefined;
   readonly onWrite?: WriteHook | undefined;
   readonly onLog?: ((line: string) => void) | undefined;
+  /** By default it has one (runtime/cpu-limit.ts). */
+  readonly hasCpuLimit?: boolean;
+  /** Told of a Worker that computed for too long and was ended. */
+  readonly onOverrun?: (overrun: Overrun) => void;
 }
 
 /** The folder of an account's directory for its static assets. */
@@ -65,9 +70,13 @@ export class Account {
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
       const runtime = await Runtime.start(
-        { directory: data, assets },
+        { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
-        { onTrace: (events) => tails.publish(events), onLog: options.onLog },
+        {
+          onTrace: (events) => tails.publish(events),
+          onLog: options.onLog,
+          onOverrun: options.onOverrun ?? (() => {}),
+        },
       );
       const account = new Account(store, runtime, { tails, assets, data }, options);
       await account.#sweep();
@@ -147,7 +156,8 @@ export class Account {
         () => this.#store.commit(draft),
       );
       this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "databases", "assetFiles")) await this.#sweep();
+      if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles"))
+        await this.#sweep();
       this.#onWrite("after sweep");
       return result;
     });

@@ -16,6 +16,7 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --api-port <n>   port of the REST API; 0 takes a free one (default: 8788)
   --dir <folder>   where its state is kept (default: .local)
   --no-crons       cron triggers fire only on POST /client/v4/local/cron
+  --no-cpu-limit   a Worker may compute without an end, and then stops the others
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 
@@ -31,6 +32,7 @@ function given() {
         "api-port": { type: "string", default: "8788" },
         dir: { type: "string", default: ".local" },
         "no-crons": { type: "boolean", default: false },
+        "no-cpu-limit": { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -66,6 +68,7 @@ async function main(): Promise<void> {
     apiPort: port("api-port", values["api-port"]),
     fresh: values.fresh,
     crons: !values["no-crons"],
+    cpuLimit: !values["no-cpu-limit"],
   });
   const { apiUrl, accountId, token, subdomain } = account;
   if (values.json) console.log(JSON.stringify({ apiUrl, accountId, token, port: account.port, subdomain }));

@@ -4,6 +4,7 @@ import { isDue } from "./cron.ts";
 import { ApiError } from "./errors.ts";
 import type { Worker } from "./model.ts";
 import { servingVersions } from "./queries.ts";
+import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import { serviceName } from "./runtime/projection.ts";
 
 const MINUTE_MS = 60_000;
@@ -12,7 +13,9 @@ const MINUTE_MS = 60_000;
 export function fire(account: Account, worker: Worker, cron: string): Promise<string> {
   const [serving] = servingVersions(account.state, worker.id);
   if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
-  return account.runtime.scheduled(serviceName(account.state, worker, serving.version), cron);
+  const service = serviceName(account.state, worker, serving.version);
+  const limitMs = cpuLimitOf(serving.version);
+  return account.runtime.scheduled(service, cron, { worker: worker.name, what: `the cron trigger '${cron}'`, limitMs });
 }
 
 type Scheduled = Pick<Worker, "name" | "schedules">;

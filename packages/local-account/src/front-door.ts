@@ -2,24 +2,22 @@
  * The front door of deployed Workers: one HTTP server on loopback. It finds the Worker by the request's host, and
  * passes the request on to workerd, WebSockets too. It stays open while workerd restarts; requests wait meanwhile.
  */
-import { randomBytes } from "node:crypto";
 import {
   Agent,
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
-  request,
   type Server,
   type ServerResponse,
+  STATUS_CODES,
 } from "node:http";
 import type { Duplex } from "node:stream";
-import { pipeline } from "node:stream";
 import type { Account } from "./account.ts";
-import type { Invocation, Invocations } from "./invocations.ts";
-import type { Version, Worker } from "./model.ts";
+import { Body } from "./body.ts";
+import type { Invocations } from "./invocations.ts";
+import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/projection.ts";
-import type { Runtime } from "./runtime/runtime.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 
 interface FrontDoorOptions {
@@ -31,115 +29,62 @@ interface FrontDoorOptions {
   readonly onException: (worker: string, error: string) => void;
 }
 
+/** How often a request is sent again because workerd was replaced while it ran. */
+const MOST_REPEATS = 2;
+
 /** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const agent = new Agent({ keepAlive: true });
   const server = createServer(async (incoming, outgoing) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise: answered, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
-    const found = await admit(options, incoming, promise);
-    if ("reason" in found) answer(outgoing, 404, `${found.reason}\n`);
-    else forward({ ...options, agent, ...found }, incoming, outgoing);
+    let body: Body | undefined;
+    const outcome = await answerOf(options, incoming, answered, (one) => {
+      body ??= new Body(incoming);
+      return passOn({ ...one, agent, body }, incoming, outgoing);
+    });
+    if (outcome !== "done" && !outgoing.destroyed) answer(outgoing, outcome);
   });
   server.on("upgrade", async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const found = await admit(options, incoming, Promise.resolve());
-    if ("reason" in found) refuse(socket, "404 Not Found", `${found.reason}\n`);
-    else upgrade({ ...options, ...found }, { incoming, socket, head });
+    const { promise: answered, resolve } = Promise.withResolvers<void>();
+    const outcome = await answerOf(options, incoming, answered, (one) => passOnSocket(one, incoming, { socket, head }));
+    resolve();
+    if (outcome !== "done") refuse(socket, outcome);
   });
   server.on("close", () => agent.destroy());
   return server;
 }
 
-/** The target of a request: the version, and its service in the runtime. */
-interface Found {
-  readonly service: string;
-  readonly worker: Worker;
-  readonly version: Version;
+/** Tries to get an answer, again if workerd was replaced meanwhile. A restart waits for `answered`, up to its limit. */
+async function answerOf(
+  options: FrontDoorOptions,
+  incoming: IncomingMessage,
+  answered: Promise<void>,
+  attempt: (one: Try) => Promise<Outcome>,
+): Promise<Exclude<Outcome, "again">> {
+  for (let repeats = 0; ; repeats++) {
+    const found = await admit(options, incoming, answered);
+    if ("reason" in found) return { status: 404, text: `${found.reason}\n` };
+    const { onException } = options;
+    const { runtime } = options.account;
+    const outcome = await attempt({ ...found, runtime, onException, note: noting(options, found) });
+    if (outcome !== "again") return outcome;
+    if (repeats === MOST_REPEATS) return INTERRUPTED;
+  }
 }
 
 /** Records the outcome of a request, once. */
-function noting({ invocations, worker, version }: FrontDoorOptions & Found) {
+function noting({ invocations }: FrontDoorOptions, { worker, version }: Found): Try["note"] {
   const at = Date.now();
   const began = performance.now();
   let isNoted = false;
-  return (status: Invocation["status"], httpStatus: number | undefined) => {
+  return (status, httpStatus) => {
     if (isNoted) return;
     isNoted = true;
     const wallMs = performance.now() - began;
     invocations.add({ at, script: worker.name, versionId: version.id, status, httpStatus, wallMs });
   };
-}
-
-/** Passes a request on to a version. */
-function forward(
-  options: FrontDoorOptions & Found & { readonly agent: Agent },
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): void {
-  const { agent, service } = options;
-  const note = noting(options);
-  const upstream = request(options.account.runtime.entry, {
-    agent,
-    method: incoming.method,
-    path: incoming.url,
-    headers: headersFor(incoming, options.account.runtime, service),
-  });
-  upstream.on("response", (response) => {
-    if (options.account.runtime.isThrown(response.headers)) {
-      note("scriptThrewException", undefined);
-      thrown(options, service, response, outgoing);
-      return;
-    }
-    outgoing.on("finish", () => note("success", response.statusCode));
-    outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, pairs(response.rawHeaders));
-    pipeline(response, outgoing, () => {});
-  });
-  upstream.on("error", (error) => {
-    if (outgoing.headersSent) outgoing.destroy();
-    else answer(outgoing, 502, `The runtime did not answer: ${error.message}\n`);
-  });
-  outgoing.on("close", () => {
-    note("clientDisconnected", undefined);
-    upstream.destroy();
-  });
-  pipeline(incoming, upstream, () => {});
-}
-
-interface Upgrade {
-  readonly incoming: IncomingMessage;
-  readonly socket: Duplex;
-  /** The bytes that the client sent after the headers. */
-  readonly head: Buffer;
-}
-
-/** The same for a WebSocket. */
-function upgrade(options: FrontDoorOptions & Found, { incoming, socket, head }: Upgrade): void {
-  const { account, service } = options;
-  const note = noting(options);
-  const upstream = request(account.runtime.entry, {
-    method: incoming.method,
-    path: incoming.url,
-    headers: headersFor(incoming, account.runtime, service),
-  });
-  upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
-    note("success", response.statusCode);
-    socket.write(rawHead(response));
-    socket.write(upstreamHead);
-    upstreamSocket.write(head);
-    pipeline(socket, upstreamSocket, socket, () => {
-      socket.destroy();
-      upstreamSocket.destroy();
-    });
-  });
-  upstream.on("response", (response) => {
-    note(account.runtime.isThrown(response.headers) ? "scriptThrewException" : "success", response.statusCode);
-    socket.write(rawHead(response));
-    pipeline(response, socket, () => socket.destroy());
-  });
-  upstream.on("error", (error) => refuse(socket, "502 Bad Gateway", `The runtime did not answer: ${error.message}\n`));
-  socket.on("close", () => upstream.destroy());
-  upstream.end();
 }
 
 /** The target of a request, once the gate is open. From then on a restart waits for `finished`, up to its limit. */
@@ -181,54 +126,15 @@ const single = (header: string | string[] | undefined) => (Array.isArray(header)
 
 const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
 
-/** The client's headers as a Worker gets them in production, and headers that choose Miniflare's service. */
-function headersFor(incoming: IncomingMessage, runtime: Runtime, service: string): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined && !/^(mf|account)-/.test(name)) headers[name] = value;
-  }
-  const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
-  return {
-    ...headers,
-    "cf-connecting-ip": address,
-    "cf-ray": `${randomBytes(8).toString("hex")}-LOC`,
-    "cf-visitor": '{"scheme":"http"}',
-    "x-real-ip": address,
-    "x-forwarded-proto": "http",
-    ...runtime.headersFor(service),
-    "mf-original-url": `http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`,
-    "mf-disable-pretty-error": "1",
-  };
-}
+type Answer = Exclude<Outcome, "done" | "again">;
 
-/** Answers an exception as in production: with 1101, and without the stack. */
-function thrown(options: FrontDoorOptions, service: string, response: IncomingMessage, outgoing: ServerResponse) {
-  const chunks: Buffer[] = [];
-  response.on("data", (chunk: Buffer) => chunks.push(chunk));
-  response.on("end", () => {
-    options.onException(service, Buffer.concat(chunks).toString());
-    answer(outgoing, 500, "error code: 1101\n");
-  });
-}
-
-function answer(outgoing: ServerResponse, status: number, text: string): void {
+function answer(outgoing: ServerResponse, { status, text }: Answer): void {
   outgoing.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
   outgoing.end(text);
 }
 
-function refuse(socket: Duplex, status: string, text: string): void {
+function refuse(socket: Duplex, { status, text }: Answer): void {
   if (socket.destroyed) return;
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`);
-}
-
-function rawHead(response: IncomingMessage): string {
-  const lines = pairs(response.rawHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines.join("")}\r\n`;
-}
-
-/** Raw headers as pairs of name and value. Repeated headers stay separate. */
-function pairs(raw: readonly string[]): [string, string][] {
-  return raw.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, raw[index + 1] ?? ""] satisfies [string, string]] : [],
-  );
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, "Content-Type: text/plain; charset=utf-8"];
+  socket.end(`${[...head, "Connection: close"].join("\r\n")}\r\n\r\n${text}`);
 }

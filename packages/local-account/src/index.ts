@@ -25,6 +25,7 @@ import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
+import { describe } from "./overruns.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -51,6 +52,11 @@ export interface StartOptions {
   readonly plan?: Plan;
   /** Whether cron triggers fire by themselves; by default only on `POST /client/v4/local/cron`. */
   readonly crons?: boolean;
+  /**
+   * Whether a Worker that computes too long without a pause is ended (runtime/cpu-limit.ts), which is the default.
+   * Without it, a Worker that loops stops the whole account.
+   */
+  readonly cpuLimit?: boolean;
   /** Calls of the REST API that must fail (faults.ts). Set others later with `PUT /client/v4/local/faults`. */
   readonly faults?: readonly Fault[];
   /** Gets every call of the REST API once it is answered. */
@@ -90,7 +96,13 @@ export class PortInUse extends CannotStart {}
 export async function startAccount(options: StartOptions): Promise<RunningAccount> {
   const dir = path.resolve(options.dir);
   if (options.fresh) forget(dir);
-  const account = await Account.open({ ...options, dir, plan: options.plan ?? "paid" });
+  const account = await Account.open({
+    ...options,
+    dir,
+    plan: options.plan ?? "paid",
+    ...(options.cpuLimit !== undefined && { hasCpuLimit: options.cpuLimit }),
+    onOverrun: (overrun) => console.error(describe(overrun)),
+  });
   const servers: Server[] = [];
   const clockwork = new Clockwork({
     workers: () => account.state.workers.values(),

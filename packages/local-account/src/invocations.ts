@@ -9,7 +9,7 @@ export interface Invocation {
   readonly script: string;
   readonly versionId: string;
   /** Cloudflare's names. An answer with 5xx is a success, because the Worker has answered. */
-  readonly status: "success" | "scriptThrewException" | "clientDisconnected";
+  readonly status: "success" | "scriptThrewException" | "clientDisconnected" | "exceededResources" | "internalError";
   /** The status of the answer; undefined if the Worker gave none. */
   readonly httpStatus: number | undefined;
   /** The time from the request to the end of its answer. */

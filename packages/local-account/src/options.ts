@@ -14,6 +14,8 @@ export interface Options {
   readonly plan: Plan;
   /** Whether cron triggers fire by themselves. */
   readonly crons: boolean;
+  /** Whether a Worker that computes too long without a pause is ended. */
+  readonly cpuLimit: boolean;
   readonly faults: readonly Fault[];
   /** The Worker that answers on `http://127.0.0.1:<port>/`. */
   readonly defaultWorker: string;

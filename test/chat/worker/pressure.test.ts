@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
+import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
@@ -29,8 +30,9 @@ async function whereSettingsAre(changes: object): Promise<void> {
 }
 
 /** Joins the room's object directly, as this user. */
-async function enter(room: string, userId: string): Promise<Member> {
-  const { webSocket, status } = await roomObject(room).fetch(joinRequest({ userId }));
+async function enter(room: string, userId: string, subprotocol?: Subprotocol): Promise<Member> {
+  const joining = { userId, ...(subprotocol && { subprotocol }) };
+  const { webSocket, status } = await roomObject(room).fetch(joinRequest(joining));
   if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
   const member = new Member(webSocket);
   onTestFinished(() => member.close());
@@ -160,6 +162,22 @@ describe("typing and presence", () => {
     const gathered = await watcher.nextOf("presence");
     expect(gathered).toMatchObject({ users: { length: 41 } });
     expect(await watcher.settled()).toEqual([]);
+  });
+
+  it("many moves at once are told as changes to those who take them, even of somebody who came and went", async () => {
+    stopClock();
+    const room = newRoom();
+    const [changing, batched] = [await enter(room, "c", "chat.changes"), await enter(room, "b", "chat.batched")];
+    await changing.nextOf("user_joined");
+    const crowd = await enterAll(room, 40);
+    crowd[39]?.close();
+    await crowd[39]?.closed;
+    const { joined, left } = await changing.nextOf("presence_changed");
+    expect(left).toEqual(["user-39"]);
+    expect(joined).toHaveLength(21);
+    expect(joined).toContain("user-38");
+    expect(await batched.nextOf("presence")).toMatchObject({ users: { length: 41 } });
+    expect(await changing.settled()).toEqual([]);
   });
 
   it("are off above 100 people, who get the count, and on again below", async () => {

@@ -77,6 +77,13 @@ describe("joining", () => {
     expect((await knock(room)).status).toBe(400);
   });
 
+  it("declines compression, which costs a quarter of a mebibyte a socket", async () => {
+    const { webSocket, headers } = await knock(newRoom());
+    expect(headers.get("Sec-WebSocket-Extensions")).toBe("none");
+    webSocket?.accept();
+    webSocket?.close();
+  });
+
   it("is refused with 503 when 1,000 are in the room, until one leaves", async () => {
     const room = newRoom();
     const stub = roomObject(room);

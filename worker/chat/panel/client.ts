@@ -210,6 +210,12 @@ export class ChatClient {
       case "user_left":
         this.#present(() => this.#users.delete(frame.userId));
         break;
+      case "presence_changed":
+        this.#present(() => {
+          for (const userId of frame.joined) this.#users.add(userId);
+          for (const userId of frame.left) this.#users.delete(userId);
+        });
+        break;
       case "ping":
         this.#connection?.send(PING);
         break;

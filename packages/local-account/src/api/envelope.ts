@@ -62,6 +62,6 @@ export function pageOf<T>(c: Context, all: readonly T[], size = 50): { items: re
 
 /** Any status that may have a body, for Hono's types. */
 function statusOf(status: number): ContentfulStatusCode {
-  const known = [400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 501, 503] as const;
+  const known = [400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 501, 503, 504] as const;
   return known.find((candidate) => candidate === status) ?? 500;
 }

@@ -2,11 +2,13 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
+import type { KvNamespace } from "../model.ts";
 import { parse } from "../parse.ts";
 import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { checked } from "./kv-batch.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -22,15 +24,20 @@ const Pair = v.object({
 const Keys = v.array(v.string());
 
 export const kvValues = ({ account }: Api) => {
-  const inNamespace = async <T>(c: Context, work: (kv: KvAccess) => Promise<T>): Promise<T> => {
+  const namespace = (c: Context): KvNamespace => {
     const id = param(c, "namespace");
-    if (!account.state.kvNamespaces.has(id)) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    const found = account.state.kvNamespaces.get(id);
+    if (found === undefined) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    return found;
+  };
+  const inNamespace = async <T>(c: Context, work: (kv: KvAccess) => Promise<T>): Promise<T> => {
+    const { id } = namespace(c);
     await account.reachStorage();
     return account.runtime.kv(id, work);
   };
   const removeAll = async (c: Context) => {
     const keys = parse(Keys, await json(c));
-    await inNamespace(c, (kv) => Promise.all(keys.map((key) => kv.delete(key))));
+    await account.runtime.deleteKeys(namespace(c).id, keys);
     return ok(c, { successful_key_count: keys.length, unsuccessful_keys: [] });
   };
   return new Hono()
@@ -73,12 +80,10 @@ export const kvValues = ({ account }: Api) => {
       return ok(c, metadata);
     })
     .put("/bulk", async (c) => {
-      const pairs = parse(v.array(Pair), await json(c));
-      await inNamespace(c, (kv) =>
-        Promise.all(
-          pairs.map((pair) => kv.put(pair.key, pair.base64 ? bytes(pair.value) : pair.value, putOptions(pair))),
-        ),
-      );
+      const { id } = namespace(c);
+      const pairs = checked(parse(v.array(Pair), await json(c)), Date.now());
+      await account.reachStorage();
+      await account.runtime.putPairs(id, pairs);
       return ok(c, { successful_key_count: pairs.length, unsuccessful_keys: [] });
     })
     .delete("/bulk", removeAll)

@@ -1,19 +1,23 @@
-/** D1 databases on disk: Miniflare keeps each in an object of its own, whose id follows from the database's id. */
+/** D1 databases, KV namespaces and queues on disk: each is an object of its own, whose id follows from that of the thing. */
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { objectIdOf } from "./objects.ts";
+import { QUEUES_KEY } from "./parts.ts";
 
-/** The key of Miniflare's namespace for databases, which is also the name of its folder. */
-const NAMESPACE = "miniflare-D1DatabaseObject";
+/** The keys of their namespaces, which are also the names of their folders. */
+const NAMESPACES = { d1: "miniflare-D1DatabaseObject", kv: "miniflare-KVNamespaceObject", queues: QUEUES_KEY } as const;
+
+type KeptInObjects = keyof typeof NAMESPACES;
 
 /** The SQLite file of a database. It may not exist yet. */
 export const databaseFile = (directory: string, id: string): string =>
-  path.join(directory, NAMESPACE, `${objectIdOf(NAMESPACE, id)}.sqlite`);
+  path.join(directory, NAMESPACES.d1, `${objectIdOf(NAMESPACES.d1, id)}.sqlite`);
 
-/** Removes the files of all other databases. */
-export async function sweepDatabases(directory: string, kept: Iterable<string>): Promise<void> {
-  const folder = path.join(directory, NAMESPACE);
-  const ids = new Set([...kept].map((id) => objectIdOf(NAMESPACE, id)));
+/** Removes the objects of all others of the kind from its directory. */
+export async function sweepObjects(kind: KeptInObjects, directory: string, kept: Iterable<string>): Promise<void> {
+  const namespace = NAMESPACES[kind];
+  const folder = path.join(directory, namespace);
+  const ids = new Set([...kept].map((id) => objectIdOf(namespace, id)));
   for (const name of await readdir(folder).catch(() => [])) {
     const [, id] = /^([0-9a-f]{64})\.sqlite/.exec(name) ?? [];
     if (id !== undefined && !ids.has(id)) await rm(path.join(folder, name), { force: true });

@@ -12,7 +12,7 @@ import { readDatabase } from "./sqlite.ts";
 /** The file for the alarms of a namespace, which workerd keeps beside the objects. */
 const METADATA_FILE = "metadata.sqlite";
 
-const NANOSECONDS = 1_000_000n;
+export const NANOSECONDS = 1_000_000n;
 
 /** An object's file. */
 export interface ObjectFile {

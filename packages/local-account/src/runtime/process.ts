@@ -5,18 +5,24 @@ import { readFileSync } from "node:fs";
 const TICK_MS = 10;
 
 /** Milliseconds of CPU time that the process has used; undefined if it has ended or the system does not tell. */
-export function cpuMsOf(pid: number | undefined): number | undefined {
-  const stat = statOf(pid);
+export const cpuMsOf = (pid: number | undefined): number | undefined => cpuMs(pid, `/proc/${pid}/stat`);
+
+/** The same of the process's first thread, without its helpers such as V8's compilers and garbage collectors. */
+export const mainThreadCpuMsOf = (pid: number | undefined): number | undefined =>
+  cpuMs(pid, `/proc/${pid}/task/${pid}/stat`);
+
+function cpuMs(pid: number | undefined, file: string): number | undefined {
+  const stat = pid === undefined ? undefined : contents(file);
   // The second field is the program's name in brackets, which may have spaces in it.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [user, system] = [Number(fields?.[11]), Number(fields?.[12])];
   return Number.isFinite(user + system) ? (user + system) * TICK_MS : undefined;
 }
 
-function statOf(pid: number | undefined): string | undefined {
-  if (pid === undefined || process.platform !== "linux") return undefined;
+function contents(file: string): string | undefined {
+  if (process.platform !== "linux") return undefined;
   try {
-    return readFileSync(`/proc/${pid}/stat`, "utf8");
+    return readFileSync(file, "utf8");
   } catch {
     return undefined;
   }

@@ -12,14 +12,22 @@ import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "minif
 import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
-import type { State } from "../model.ts";
+import { ApiError } from "../errors.ts";
+import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
-import { sweepDatabases } from "./databases.ts";
+import type { Task, Ticket } from "./activity.ts";
+import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
+import { sweepObjects } from "./databases.ts";
+import { printLog } from "./logs.ts";
+import { ObjectFiles } from "./objects.ts";
+import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, kvAccess, scheduler } from "./storage.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
+import { startLimitOf, startWithin } from "./start-limit.ts";
+import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
+import { isRunnable } from "./workflows.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
 
@@ -28,6 +36,8 @@ const DRAIN_MS = 1_000;
 
 /** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
+
+const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
@@ -42,13 +52,27 @@ export interface RuntimeListeners {
   readonly onTrace: (events: readonly unknown[]) => void;
   /** Gets every line that Workers log. By default the line is printed. */
   readonly onLog?: ((line: string) => void) | undefined;
+  /** Told of a Worker that computed for too long, when workerd is ended because of it. */
+  readonly onOverrun: (overrun: Overrun) => void;
 }
 
 /** Where the runtime finds its data: a directory for objects, KV namespaces and buckets, and the static assets. */
 interface RuntimePlaces {
   readonly directory: string;
   readonly assets: AssetFiles;
+  /** Whether Workers have a CPU limit. Without one, a debugger may stop workerd for as long as it likes. */
+  readonly hasCpuLimit: boolean;
 }
+
+/** A call of the account to workerd. */
+interface Call<T> {
+  readonly task: Task;
+  /** The result if workerd was stuck in it. */
+  readonly ended?: () => T;
+}
+
+/** The account's own work. */
+const ownTask = (what: string): Task => ({ worker: undefined, what, limitMs: OWN_LIMIT_MS });
 
 /** What to run: a state, and the contents of its modules and manifests. */
 interface Snapshot {
@@ -69,8 +93,14 @@ export class Runtime {
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #cpuLimit: CpuLimit;
   #gate: Promise<void> | undefined;
+  #snapshot: Snapshot;
   #running: string;
+  #starts = 0;
+  #isClosed = false;
+  /** Whether workerd was ended since its last start because it was stuck. */
+  #hasOverrun = false;
   #storage: ReadonlySet<string>;
   #entry: string | undefined;
 
@@ -79,10 +109,12 @@ export class Runtime {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
-      runtime.#entry = (await runtime.#miniflare.ready).href;
+      runtime.#entry = (await runtime.#within(snapshot.state, () => runtime.#miniflare.ready)).href;
     } catch (error) {
       await runtime.#startWithoutBroken(snapshot, error);
     }
+    if (places.hasCpuLimit) runtime.#cpuLimit.start();
+    runtime.#goOn();
     return runtime;
   }
 
@@ -91,7 +123,16 @@ export class Runtime {
     this.#assets = assets;
     this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
+    this.#snapshot = snapshot;
+    this.#cpuLimit = new CpuLimit({
+      process: () => (this.isOpen ? this.#watchdog.running : undefined),
+      ping: (signal) => fetch(this.entry, { headers: { ...this.#toInternal(), "account-ping": "1" }, signal }),
+      state: () => this.#snapshot.state,
+      objects: new ObjectFiles(directory),
+      replace: (whenEnded) => this.#replace(whenEnded),
+      onOverrun: listeners.onOverrun,
+    });
     this.#storage = storageOf(snapshot.state);
     this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options(services, snapshot)));
   }
@@ -123,7 +164,7 @@ export class Runtime {
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    const digest = JSON.stringify(services);
+    const digest = digestOf(services, snapshot.state);
     if (digest === this.#running) return commit();
     await this.#closed(async () => {
       try {
@@ -165,25 +206,80 @@ export class Runtime {
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
   kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))));
+    return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))), {
+      task: ownTask("a call to a KV namespace"),
+    });
+  }
+
+  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
+  async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
+    await this.#ask(pairs, { "account-kv": namespaceId }, { task: ownTask("a call to a KV namespace"), method: "PUT" });
+  }
+
+  /** Removes keys of a KV namespace in one transaction. */
+  async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
+    await this.#ask(
+      keys,
+      { "account-kv": namespaceId },
+      { task: ownTask("a call to a KV namespace"), method: "DELETE" },
+    );
+  }
+
+  /** Asks the object of a queue (workers/queues.js). */
+  askQueue(queueId: string, call: string, body: object): Promise<unknown> {
+    return this.#ask(
+      body,
+      { "account-queue": queueId, "account-call": call },
+      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
+    );
+  }
+
+  /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
+  async askWorkflow(workflow: Workflow, call: string, body: object): Promise<v.InferOutput<typeof Told>> {
+    const { state } = this.#snapshot;
+    const version = servingVersions(state, workflow.workerId)[0]?.version;
+    const task = {
+      worker: state.workers.get(workflow.workerId)?.name,
+      what: `an instance of the workflow '${workflow.name}'`,
+      limitMs: version === undefined ? DEFAULT_LIMIT_MS : cpuLimitOf(version),
+    };
+    const headers = { "account-workflow": encodeURIComponent(workflow.name), "account-call": call };
+    return v.parse(Told, await this.#ask(body, headers, { task }));
+  }
+
+  /** Lets the instances of all workflows go on, which workerd's end has stopped. */
+  #goOn(): void {
+    const overran = this.#hasOverrun;
+    this.#hasOverrun = false;
+    const { state } = this.#snapshot;
+    for (const workflow of state.workflows.values())
+      if (isRunnable(state, workflow)) void this.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
   }
 
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))));
+    return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))), {
+      task: ownTask("a call to a bucket"),
+    });
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
   async query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
-    return v.parse(Queried, await this.#ask(statements, { "account-database": databaseId }));
+    const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
+    const headers = { "account-database": databaseId };
+    return v.parse(Queried, await this.#ask(statements, headers, { task: ownTask("a query of a D1 database"), ended }));
   }
 
   /** Fires the `scheduled` handler of a service, and returns its outcome. */
-  scheduled(service: string, cron: string): Promise<string> {
-    return this.#use(async () => {
-      const { outcome } = await scheduler(await this.#miniflare.getWorker(service)).scheduled({ cron });
-      return outcome;
-    });
+  scheduled(service: string, cron: string, task: Task): Promise<string> {
+    return this.#use(
+      async (ticket) => {
+        const worker = scheduler(await this.#miniflare.getWorker(service));
+        this.touch(ticket);
+        return (await worker.scheduled({ cron })).outcome;
+      },
+      { task, ended: () => "exceededCpu" },
+    );
   }
 
   /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */
@@ -191,9 +287,29 @@ export class Runtime {
     return this.#prober.inspect(upload);
   }
 
+  /** Registers a task that is about to be sent to workerd. The caller must `end` it. */
+  send(task: Task): Ticket {
+    return this.#cpuLimit.activity.send(task);
+  }
+
+  /** The task got more data. */
+  touch({ id }: Ticket): void {
+    this.#cpuLimit.activity.begin(id);
+  }
+
+  /** The task is over, or its client has left and nobody knows. */
+  end(ticket: Ticket, how: "answered" | "left"): void {
+    this.#cpuLimit.activity.end(ticket, how);
+  }
+
+  /** How often workerd was started. If it changes while a request runs, the request may be lost. */
+  get starts(): number {
+    return this.#starts;
+  }
+
   /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
-  headersFor(service: string): Record<string, string> {
-    return { ...this.#toInternal(), "account-service": service };
+  headersFor(service: string, { id }: Ticket): Record<string, string> {
+    return { ...this.#toInternal(), "account-service": service, "account-task": id };
   }
 
   /** Whether an answer reports an exception of the Worker. Then its body is the stack. */
@@ -217,10 +333,17 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
-    await sweepDatabases(path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepWorkflows(path.join(this.#directory, "workflows"), state);
+    await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("queues", path.join(this.#directory, "queues"), state.queues.keys());
+    await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cpuLimit.stop();
+    // A workerd that is being replaced.
+    await this.open();
     await Promise.all([this.#miniflare.dispose(), this.#prober.close()]);
     this.#watchdog.close();
   }
@@ -253,38 +376,70 @@ export class Runtime {
     await this.#restart(project(state, this.#extra), { state, blob });
   }
 
+  /** Runs what starts workerd, which is ended if its Workers compute for too long. @throws ApiError 10021. */
+  #within<T>(state: State, start: () => Promise<T>): Promise<T> {
+    return startWithin(
+      startLimitOf(state),
+      () => this.#watchdog.running,
+      () => this.#watchdog.watch(start),
+    );
+  }
+
   async #update(snapshot: Snapshot): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+    if (digestOf(services, snapshot.state) !== this.#running)
+      await this.#closed(() => this.#restart(services, snapshot));
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
-  #ask(body: object, headers: Readonly<Record<string, string>>): Promise<unknown> {
-    return this.#use(async () => {
+  #ask(
+    body: object,
+    headers: Readonly<Record<string, string>>,
+    { method = "POST", ...call }: Call<unknown> & { readonly method?: string },
+  ): Promise<unknown> {
+    return this.#use(async ({ id }) => {
       const response = await fetch(this.entry, {
-        method: "POST",
-        headers: { ...this.#toInternal(), ...headers },
+        method,
+        headers: { ...this.#toInternal(), ...headers, "account-task": id },
         body: JSON.stringify(body),
       });
+      if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
       return response.json();
-    });
+    }, call);
   }
 
-  /** Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS. */
-  async #use<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
+   * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
+   */
+  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, ended }: Call<T>): Promise<T> {
     await this.open();
-    const result = work();
+    const { starts } = this;
+    const ticket = this.send(task);
+    const result = Promise.race([work(ticket), late(task)]);
     this.track(result.then(nothing, nothing));
-    return result;
+    try {
+      return await result;
+    } catch (error) {
+      if (ticket.fate === "ended" && ended) return ended();
+      if (this.starts === starts) throw error;
+      throw new ApiError(
+        503,
+        INTERRUPTED,
+        `The account restarted its runtime during ${task.what}, so the outcome is not known. Send the call again.`,
+      );
+    } finally {
+      this.end(ticket, "answered");
+    }
   }
 
   /** Runs `work` with the gate closed, after the running requests have ended or had their time. */
-  async #closed<T>(work: () => Promise<T>): Promise<T> {
+  async #closed<T>(work: () => Promise<T>, drainMs = DRAIN_MS): Promise<T> {
     await this.open();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gate = promise;
     try {
-      await Promise.race([Promise.all(this.#inFlight), timeout(DRAIN_MS)]);
+      await Promise.race([Promise.all(this.#inFlight), timeout(drainMs)]);
       return await work();
     } finally {
       this.#gate = undefined;
@@ -292,13 +447,32 @@ export class Runtime {
     }
   }
 
+  /** Replaces a workerd that is stuck. A restart that is under way does the same. */
+  async #replace(whenEnded: () => void): Promise<void> {
+    if (!this.isOpen || this.#isClosed) return;
+    this.#hasOverrun = true;
+    const snapshot = this.#snapshot;
+    // Miniflare starts the next one only after all listeners of this event.
+    this.#watchdog.running?.child.once("exit", whenEnded);
+    await this.#closed(
+      () =>
+        this.#restart(project(snapshot.state, this.#extra), snapshot).catch((error: unknown) =>
+          this.#startWithoutBroken(snapshot, error),
+        ),
+      0,
+    );
+  }
+
   async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    this.#starts++;
     await layOut(this.#assets, services, snapshot);
-    await this.#watchdog.watch(() => this.#miniflare.setOptions(this.#options(services, snapshot)));
+    await this.#within(snapshot.state, () => this.#miniflare.setOptions(this.#options(services, snapshot)));
     this.#entry = (await this.#miniflare.ready).href;
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
+    this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
     await this.#assets.prune(setsOf(services));
+    this.#goOn();
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -310,25 +484,30 @@ export class Runtime {
       enableDevRegistry: false,
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
-      ...(onLog && { handleStructuredLogs: ({ message }) => onLog(message) }),
+      handleStructuredLogs: ({ level, message }) => {
+        const task = message.startsWith(`${this.#secret} `) ? message.slice(this.#secret.length + 1) : undefined;
+        if (task !== undefined) this.#cpuLimit.activity.begin(task);
+        else if (onLog) onLog(message);
+        else printLog(level, message);
+      },
       resourcePersistencePath: this.#directory,
       workers: [
+        firstWorker(partsOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
     };
   }
 
-  #internal(
-    services: readonly Service[],
-    { kvNamespaces, buckets, databases }: State,
-  ): MiniflareOptions["workers"][number] {
+  #internal(services: readonly Service[], state: State): MiniflareOptions["workers"][number] {
+    const { kvNamespaces, buckets, databases } = state;
     return {
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
+          PARTS: partsBinding(partsOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -354,6 +533,10 @@ export class Runtime {
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
 
+/** What runs. States with the same digest run the same. */
+const digestOf = (services: readonly Service[], state: State): string =>
+  JSON.stringify([services, partsOf(state, services)]);
+
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
 
@@ -371,6 +554,26 @@ function layOut(assets: AssetFiles, services: readonly Service[], { state, blob 
 /** All storage that the REST API reads and writes itself. */
 const storageOf = ({ kvNamespaces, buckets, databases }: State): ReadonlySet<string> =>
   new Set([...kvNamespaces.keys(), ...buckets.keys(), ...databases.keys()]);
+
+/** How long anything that the account asks of workerd may take: as long as Cloudflare lets a cron trigger run. */
+const CALL_LIMIT_MS = 15 * 60_000;
+
+/** Cloudflare publishes no code for it. */
+const INTERRUPTED = 10013;
+
+/** Throws when a call had its time. */
+async function late({ what }: Task): Promise<never> {
+  await timeout(CALL_LIMIT_MS);
+  throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
+}
+
+/** Removes the instances of deleted workflows: a new one of the same name does not have them. */
+async function sweepWorkflows(folder: string, { workflows }: State): Promise<void> {
+  const kept = new Set([...workflows.values()].map(({ name }) => name));
+  for (const name of await readdir(folder).catch(() => []))
+    if (!kept.has(name.replace(/^(miniflare|account)-workflows-/, "")))
+      await rm(path.join(folder, name), { recursive: true, force: true });
+}
 
 const nothing = () => {};
 

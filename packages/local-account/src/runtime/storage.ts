@@ -27,6 +27,18 @@ interface KvKey {
   readonly metadata?: unknown;
 }
 
+/** A pair of a batch (workers/kv.js). */
+export interface KvPair {
+  readonly key: string;
+  readonly value: string;
+  /** Whether the value is base64 of its bytes. */
+  readonly base64: boolean;
+  /** Milliseconds since the epoch. */
+  readonly expiration: number | undefined;
+  /** JSON. */
+  readonly metadata: string | undefined;
+}
+
 export interface BucketAccess {
   get(key: string): Promise<(BucketObject & { arrayBuffer(): Promise<ArrayBuffer> }) | null>;
   head(key: string): Promise<BucketObject | null>;

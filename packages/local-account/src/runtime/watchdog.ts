@@ -20,6 +20,13 @@ process.stdin.on("end", () => {
 });
 `;
 
+/** A workerd that Miniflare has started. */
+export interface Running {
+  readonly child: ChildProcess;
+  /** By `performance.now()`. */
+  readonly startedAt: number;
+}
+
 export class Watchdog {
   readonly #helper = spawn(process.execPath, ["-e", HELPER], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   /** Tells the children of this account's Miniflare from those of other accounts in this process. */
@@ -28,14 +35,23 @@ export class Watchdog {
     const child = childOf(message);
     if (child === undefined || this.#own.getStore() === undefined) return;
     child.once("spawn", () => {
-      if (child.spawnfile.includes("workerd")) this.guard(child);
+      if (!child.spawnfile.includes("workerd")) return;
+      this.guard(child);
+      this.#running = { child, startedAt: performance.now() };
     });
   };
+
+  #running: Running | undefined;
 
   constructor() {
     this.#helper.unref();
     this.#helper.stdin.on("error", () => {});
     subscribe("child_process", this.#onChild);
+  }
+
+  /** The workerd that Miniflare has started last. It may have ended. */
+  get running(): Running | undefined {
+    return this.#running;
   }
 
   /** Runs what starts a workerd through Miniflare, so that it is guarded. */

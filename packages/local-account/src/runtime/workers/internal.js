@@ -8,6 +8,7 @@ async function dispatch(request, env, service) {
   const forwarded = new Request(request);
   forwarded.headers.delete("Account-Secret");
   forwarded.headers.delete("Account-Service");
+  forwarded.headers.delete("Account-Task");
   try {
     return await env[`service:${service}`].fetch(forwarded);
   } catch (error) {
@@ -25,6 +26,30 @@ async function query(request, database) {
   } catch (error) {
     return Response.json({ error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Passes a batch of a KV namespace on to its object (kv.js). */
+function batch(request, objects, namespace) {
+  const { method, body } = request;
+  const init = { method, body, cf: { miniflare: { name: namespace } } };
+  return objects.get(objects.idFromName(namespace)).fetch("http://account/", init);
+}
+
+/** Asks the object of a queue (queues.js). */
+function askQueue(request, objects, queue) {
+  const init = { method: "POST", headers: { "Account-Queue": queue }, body: request.body };
+  const call = `http://account/${request.headers.get("Account-Call")}`;
+  return objects.get(objects.idFromName(queue)).fetch(call, init);
+}
+
+/** Asks a workflow (workflows.js). */
+function askWorkflow(request, env, name) {
+  const workflow = env[`workflow:${decodeURIComponent(name)}`];
+  if (workflow === undefined) return Response.json({ error: "its Worker has no such class, or no deployment" });
+  return workflow.fetch(`http://account/${request.headers.get("Account-Call")}`, {
+    method: "POST",
+    body: request.body,
+  });
 }
 
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
@@ -56,8 +81,17 @@ export default {
 
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
+    if (request.headers.has("Account-Ping")) return new Response();
+    // Written at once, before anything else can run: so the account knows what has begun if workerd is stuck.
+    console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
     const database = request.headers.get("Account-Database");
     if (database !== null) return query(request, env[`d1:${database}`]);
+    const namespace = request.headers.get("Account-Kv");
+    if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
+    const queue = request.headers.get("Account-Queue");
+    if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
+    const workflow = request.headers.get("Account-Workflow");
+    if (workflow !== null) return askWorkflow(request, env, workflow);
     return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };

@@ -1,0 +1,123 @@
+/**
+ * What workerd was given to do, and what it began with: so that, if it is stuck, somebody can be named. Pure.
+ *
+ * Only one thing can run at a time, and while it loops nothing else begins or ends. So whatever began or ended last is
+ * the likeliest to loop. A request that has not begun is certainly not the cause.
+ */
+
+/** Something that a Worker was asked to do. */
+export interface Task {
+  /** The Worker's name; undefined for the account's own work. */
+  readonly worker: string | undefined;
+  /** For a person: `GET /loop`. */
+  readonly what: string;
+  /** How long it may compute without a pause, in milliseconds of CPU time. */
+  readonly limitMs: number;
+}
+
+/** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
+export type Fate = "ended" | "interrupted";
+
+export interface Ticket extends Task {
+  readonly id: string;
+  /** When it began, or last got data, by `performance.now()`; undefined if it has not begun. */
+  beganAt: number | undefined;
+  fate: Fate | undefined;
+}
+
+/** An alarm that is due. */
+export interface DueAlarm extends Task {
+  /** By `performance.now()`. */
+  readonly dueAt: number;
+}
+
+/**
+ * How many milliseconds something may have begun before the newest and still be the cause. Requests that come together
+ * all begin before the first of them reaches its Worker, and an alarm is late.
+ */
+const SLACK_MS = { request: 5, alarm: 50 };
+
+/** News of an end and of a beginning come by different ways: an end must be this much newer to count as such. */
+const ORDER_MS = 50;
+
+/** For how many different tasks it is known that they have ended well. */
+const MOST_KNOWN = 10_000;
+
+export interface Suspect<Alarm> {
+  readonly task: Task;
+  /** Set if a running task is suspected. */
+  readonly ticket?: Ticket;
+  /** Set if an alarm is suspected. */
+  readonly alarm?: Alarm;
+}
+
+interface Candidate<Alarm> {
+  readonly at: number;
+  readonly slackMs: number;
+  readonly suspect: Suspect<Alarm>;
+}
+
+export class Activity<Alarm extends DueAlarm> {
+  readonly #running = new Map<string, Ticket>();
+  /** Tasks that have ended well. */
+  readonly #known = new Set<string>();
+  #ended: (Task & { readonly at: number }) | undefined;
+  #next = 0;
+
+  get isBusy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  /** Registers a task that is about to be sent to workerd. */
+  send(task: Task): Ticket {
+    const ticket: Ticket = { ...task, id: String(++this.#next), beganAt: undefined, fate: undefined };
+    this.#running.set(ticket.id, ticket);
+    return ticket;
+  }
+
+  /** The task has begun, or has got more data. */
+  begin(id: string): void {
+    const ticket = this.#running.get(id);
+    if (ticket !== undefined) ticket.beganAt = performance.now();
+  }
+
+  /** The task is over, or its client has left and nobody knows. */
+  end(ticket: Ticket, how: "answered" | "left"): void {
+    if (!this.#running.delete(ticket.id) || ticket.fate !== undefined) return;
+    const { worker, what, limitMs } = ticket;
+    if (how === "answered" && this.#known.size < MOST_KNOWN) this.#known.add(keyOf(ticket));
+    this.#ended = { worker, what: how === "left" ? what : afterwards(what), limitMs, at: performance.now() };
+  }
+
+  /**
+   * Who is the likeliest to loop; undefined if nothing was going on. Among those that began together, one that has
+   * never ended well.
+   */
+  suspect(alarms: readonly Alarm[]): Suspect<Alarm> | undefined {
+    const candidates = this.#candidates(alarms).sort((a, b) => b.at - a.at);
+    const newest = candidates[0]?.at ?? 0;
+    const together = candidates.filter(({ at, slackMs }) => at + slackMs >= newest);
+    return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
+  }
+
+  #candidates(alarms: readonly Alarm[]): Candidate<Alarm>[] {
+    const running = [...this.#running.values()].flatMap((ticket) =>
+      ticket.beganAt === undefined
+        ? []
+        : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: ticket } }],
+    );
+    const due = alarms.map((alarm) => ({ at: alarm.dueAt, slackMs: SLACK_MS.alarm, suspect: { alarm, task: alarm } }));
+    const ended = this.#ended && { at: this.#ended.at - ORDER_MS, slackMs: 0, suspect: { task: this.#ended } };
+    return [...running, ...due, ...(ended ? [ended] : [])];
+  }
+
+  /** Decides the fate of all that runs, when workerd is about to be ended. */
+  interrupt(cause: Ticket | undefined): void {
+    for (const ticket of this.#running.values()) ticket.fate = ticket === cause ? "ended" : "interrupted";
+  }
+}
+
+const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
+
+/** What goes on after an answer. */
+const afterwards = (what: string) => `what goes on after ${what} (waitUntil, or a tail consumer)`;

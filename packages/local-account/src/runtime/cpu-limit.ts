@@ -1,0 +1,142 @@
+/**
+ * Ends a workerd that is stuck in a Worker, says whose fault it was, and starts it again.
+ *
+ * What counts is computing without a pause, because that stops every other Worker. A Worker that waits in between,
+ * for storage or another service, has no limit here.
+ */
+import type { State, Version } from "../model.ts";
+import { namespacesOf, servingVersions } from "../queries.ts";
+import { Activity, type DueAlarm, type Suspect } from "./activity.ts";
+import { type AlarmOf, Retries } from "./alarms.ts";
+import type { ObjectFiles } from "./objects.ts";
+import { Pulse, type Silence } from "./pulse.ts";
+import type { Running } from "./watchdog.ts";
+
+/**
+ * The limit of a Worker that sets none. Cloudflare's is 30 s, but there nobody else waits. With this, other Workers
+ * answer again within two seconds.
+ */
+export const DEFAULT_LIMIT_MS = 750;
+/** A Worker's own limit counts between these: this machine may be slower than Cloudflare's. */
+const [LEAST_LIMIT_MS, MOST_LIMIT_MS] = [250, 30_000];
+
+/** The limit of the account's own work, such as the import of a database. */
+export const OWN_LIMIT_MS = MOST_LIMIT_MS;
+
+/** How long a version may compute without a pause, in milliseconds: `limits.cpu_ms`, within bounds. */
+export function cpuLimitOf({ extras }: Version): number {
+  const { limits } = extras;
+  const own = typeof limits === "object" && limits !== null && "cpu_ms" in limits ? limits.cpu_ms : undefined;
+  return typeof own === "number" ? Math.min(Math.max(own, LEAST_LIMIT_MS), MOST_LIMIT_MS) : DEFAULT_LIMIT_MS;
+}
+
+/** A Worker that was ended, for the person at the terminal and for `wrangler tail`. */
+export interface Overrun {
+  /** The Worker's name; undefined if it is not known, or it was the account's own work. */
+  readonly worker: string | undefined;
+  /** What it was doing. */
+  readonly what: string;
+  readonly silence: Silence;
+  readonly limitMs: number;
+  /** For an alarm: when it is tried again, in milliseconds from now; null if never. */
+  readonly retryMs?: number | null;
+}
+
+interface Alarm extends DueAlarm, AlarmOf {}
+
+interface Parts {
+  /** workerd's process; undefined while it is being replaced. */
+  readonly process: () => Running | undefined;
+  readonly ping: (signal: AbortSignal) => Promise<unknown>;
+  readonly state: () => State;
+  readonly objects: ObjectFiles;
+  /** Ends workerd, calls `whenEnded`, and starts it again. */
+  readonly replace: (whenEnded: () => void) => Promise<void>;
+  readonly onOverrun: (overrun: Overrun) => void;
+}
+
+export class CpuLimit {
+  readonly activity = new Activity<Alarm>();
+  readonly #parts: Parts;
+  readonly #pulse: Pulse;
+  readonly #retries: Retries;
+  #isJudging = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#retries = new Retries(parts.objects);
+    this.#pulse = new Pulse({
+      pid: () => (this.#isJudging ? undefined : parts.process()?.child.pid),
+      isBusy: () => this.activity.isBusy,
+      ping: parts.ping,
+      onSilence: (silence) => void this.#judge(silence),
+    });
+  }
+
+  start(): void {
+    this.#pulse.start();
+  }
+
+  stop(): void {
+    this.#pulse.stop();
+  }
+
+  async #judge(silence: Silence): Promise<void> {
+    const { spentMs } = silence;
+    if (spentMs < LEAST_LIMIT_MS) return;
+    const suspect = this.activity.suspect(await this.#due());
+    const limitMs = suspect?.task.limitMs ?? DEFAULT_LIMIT_MS;
+    if (spentMs < limitMs || this.#isJudging || !this.#pulse.isSilent) return;
+    this.#isJudging = true;
+    try {
+      await this.#end(suspect, { silence, limitMs });
+    } finally {
+      this.#isJudging = false;
+    }
+  }
+
+  async #end(suspect: Suspect<Alarm> | undefined, spent: Pick<Overrun, "silence" | "limitMs">): Promise<void> {
+    const { alarm, ticket, task } = suspect ?? {};
+    const retryMs = alarm && this.#retries.next(alarm);
+    this.activity.interrupt(ticket);
+    this.#parts.onOverrun({
+      worker: task?.worker,
+      what: task?.what ?? "an unknown task",
+      ...spent,
+      ...(alarm && { retryMs: retryMs ?? null }),
+    });
+    await this.#parts
+      .replace(() => {
+        if (alarm) this.#retries.write(alarm, retryMs);
+      })
+      .catch((error: unknown) => console.error("The account's runtime does not start again:", error));
+  }
+
+  /** The alarms that are due, of all Workers. */
+  async #due(): Promise<Alarm[]> {
+    const state = this.#parts.state();
+    const sinceEpoch = Date.now() - performance.now();
+    const startedAt = this.#parts.process()?.startedAt ?? 0;
+    const found = [...state.workers.values()].flatMap((worker) =>
+      namespacesOf(state, worker.id).map(async ({ id, className }): Promise<Alarm[]> => {
+        const alarms = await this.#parts.objects.alarms(id);
+        const limitMs = Math.max(...servingVersions(state, worker.id).map(({ version }) => cpuLimitOf(version)));
+        return [...alarms].flatMap(([objectId, { at, name }]) =>
+          at > Date.now()
+            ? []
+            : [
+                {
+                  worker: worker.name,
+                  what: `the alarm of the object '${name ?? objectId}' of ${className}`,
+                  limitMs: Number.isFinite(limitMs) ? limitMs : DEFAULT_LIMIT_MS,
+                  dueAt: Math.max(at - sinceEpoch, startedAt),
+                  namespaceId: id,
+                  objectId,
+                },
+              ],
+        );
+      }),
+    );
+    return (await Promise.all(found)).flat();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Ends a workerd whose Workers compute for too long when they start. An upload that does so is refused before
+ * (prober.ts); this is for one that does so only here, with its real bindings.
+ */
+import { ApiError } from "../errors.ts";
+import type { State } from "../model.ts";
+import { servingVersions } from "../queries.ts";
+import { mainThreadCpuMsOf } from "./process.ts";
+import type { Running } from "./watchdog.ts";
+
+const LOOK_MS = 50;
+/** What workerd itself may take. */
+const OWN_MS = 2_000;
+/** A version may take this many times as long as when it was uploaded. */
+const FACTOR = 3;
+/** Where the CPU time is not known, it has this many times its limit by the clock. */
+const CLOCK_FACTOR = 4;
+
+/** How long the state's Workers may compute when they start, all together, in milliseconds. */
+export const startLimitOf = (state: State): number =>
+  [...state.workers.keys()]
+    .flatMap((id) => servingVersions(state, id))
+    .reduce((sum, { version }) => sum + FACTOR * version.startupTimeMs, OWN_MS);
+
+/** Runs `start`, and ends the workerd that it starts if it takes too long. @throws ApiError 10021. */
+export async function startWithin<T>(
+  limitMs: number,
+  running: () => Running | undefined,
+  start: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  const before = running();
+  let isOver = false;
+  const timer = setInterval(() => {
+    const child = running() === before ? undefined : running()?.child;
+    const spent = mainThreadCpuMsOf(child?.pid) ?? (performance.now() - began) / CLOCK_FACTOR;
+    if (child === undefined || spent < limitMs) return;
+    isOver = true;
+    child.kill("SIGKILL");
+  }, LOOK_MS);
+  try {
+    return await start();
+  } catch (error) {
+    if (!isOver) throw error;
+    throw new ApiError(
+      400,
+      10021,
+      `Script startup exceeded CPU time limit: the account's Workers did not start within ${limitMs} ms of CPU time. Move work from the top level of the modules into a handler.`,
+    );
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,73 @@
+/** KV namespaces: batches, which the account writes in one transaction beside what a Worker writes. */
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { expect, it } from "vitest";
+import { account, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
+
+async function withNamespace(dir: string): Promise<{ test: TestAccount; id: string; at: string }> {
+  const test = await account({ dir });
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  return { test, id, at: `/storage/kv/namespaces/${id}` };
+}
+
+const CODE = `export default { async fetch(request, { KV }) {
+  const { pathname, searchParams } = new URL(request.url);
+  const key = pathname.slice(1);
+  if (searchParams.has("put")) await KV.put(key, searchParams.get("put"));
+  if (searchParams.has("delete")) await KV.delete(key);
+  const { value, metadata } = await KV.getWithMetadata(key, "text");
+  return Response.json({ value, metadata });
+} };`;
+
+it("gives a Worker what a batch wrote: text, bytes, large values, metadata", async () => {
+  const { test, id, at } = await withNamespace(temporaryDirectory());
+  await test.deploy("app", { code: CODE, bindings: [{ type: "kv_namespace", name: "KV", namespace_id: id }] });
+  const large = "ä".repeat(100_000);
+  const pairs = [
+    { key: "text", value: "ä", metadata: { n: 1 } },
+    { key: "empty", value: "" },
+    { key: "bytes", value: Buffer.from("bytes").toString("base64"), base64: true },
+    { key: "large", value: large },
+    { key: "twice", value: "first" },
+    { key: "twice", value: "second" },
+  ];
+  expect(await test.call("put", `${at}/bulk`, pairs)).toMatchObject({ successful_key_count: 6 });
+  const read = async (key: string) => (await test.ask("app", `/${key}`)).json();
+  expect(await read("text")).toEqual({ value: "ä", metadata: { n: 1 } });
+  expect(await read("empty")).toEqual({ value: "", metadata: null });
+  expect(await read("bytes")).toMatchObject({ value: "bytes" });
+  expect((await read("large")).value).toBe(large);
+  expect(await read("twice")).toMatchObject({ value: "second" });
+  // A Worker replaces and removes them as its own, and a batch what a Worker wrote.
+  expect(await read("text?put=new")).toEqual({ value: "new", metadata: null });
+  expect(await read("bytes?delete")).toMatchObject({ value: null });
+  await test.call("put", `${at}/bulk`, [{ key: "text", value: "newest" }]);
+  expect(await read("text")).toMatchObject({ value: "newest" });
+  await test.call("post", `${at}/bulk/delete`, ["text", "large", "nothing"]);
+  const keys = await test.call("get", `${at}/keys`);
+  expect(keys).toEqual([{ name: "empty" }, { name: "twice" }]);
+});
+
+it("writes all of a batch or nothing, and keeps it over a restart", async () => {
+  const dir = temporaryDirectory();
+  const { test, at } = await withNamespace(dir);
+  const expiration = Math.floor(Date.now() / 1_000) + 3_600;
+  await test.call("put", `${at}/bulk`, [{ key: "kept", value: "1", expiration }]);
+  const soon = await refusal(
+    test.call("put", `${at}/bulk`, [
+      { key: "a", value: "1" },
+      { key: "b", value: "1", expiration_ttl: 30 },
+    ]),
+  );
+  expect(soon).toMatchObject({ status: 400, message: "key 'b': a key expires 60 seconds from now, or later." });
+  expect(await refusal(test.call("put", `${at}/bulk`, [{ key: ".", value: "" }]))).toMatchObject({ status: 400 });
+  await test.close();
+  const again = await account({ dir });
+  expect(await again.call("get", `${at}/keys`)).toEqual([{ name: "kept", expiration }]);
+  // The namespace's file goes with the namespace.
+  const folder = path.join(dir, "data/kv/miniflare-KVNamespaceObject");
+  const files = () => (existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f]{64}/.test(name)) : []);
+  expect(files()).not.toEqual([]);
+  await again.call("delete", at);
+  expect(files()).toEqual([]);
+});

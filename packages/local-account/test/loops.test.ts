@@ -1,0 +1,88 @@
+/** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
+import { expect, it, onTestFinished, vi } from "vitest";
+import { account, live, type Program, type TestAccount } from "./support.ts";
+
+/** The longest that another Worker may wait, on a machine that has nothing else to do. */
+const MOST_WAIT_MS = 2_000;
+
+const LOOP = "for (let i = 0; ; i++) if (i < 0) break;";
+
+interface Looping {
+  readonly test: TestAccount;
+  /** What the account has said of Workers that it ended. */
+  readonly said: readonly string[];
+}
+
+/** An account with a Worker `app` that loops somewhere, and another one. */
+async function withLoop(program: Program): Promise<Looping> {
+  const said: string[] = [];
+  const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
+  onTestFinished(() => spy.mockRestore());
+  const test = await account();
+  await test.deploy("other", { tag: "other" });
+  await test.deploy("app", program);
+  await test.ask("other");
+  return { test, said };
+}
+
+/** Waits until the other Worker answers, and fails if that takes too long. Returns what the account says of it. */
+async function othersAnswer({ test, said }: Looping): Promise<string> {
+  const before = said.length;
+  const began = performance.now();
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  const waited = performance.now() - began;
+  const line = said[before] ?? "";
+  // The limit counts CPU time: where other processes have the processor, that takes longer.
+  const [, spent, elapsed] = /used (\d+) ms of CPU time without a pause, in (\d+) ms/.exec(line) ?? [];
+  expect(waited - Number(elapsed) + Number(spent)).toBeLessThan(MOST_WAIT_MS);
+  return line;
+}
+
+it("ends a loop in a request with 1102, and other Workers answer again", async () => {
+  const looping = await withLoop({
+    fetch: `if (new URL(request.url).pathname === "/loop") { ${LOOP} } return new Response("ok");`,
+  });
+  const { test } = looping;
+  const answer = test.ask("app", "/loop");
+  expect(await othersAnswer(looping)).toContain("app: GET /loop used");
+  expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
+  // The rest of the same Worker works.
+  expect((await test.ask("app")).text).toBe("ok");
+});
+
+const OBJECT = `
+import { DurableObject } from "cloudflare:workers";
+export class Thing extends DurableObject {
+  add() { this.ctx.storage.kv.put("n", (this.ctx.storage.kv.get("n") ?? 0) + 1); return this.ctx.storage.kv.get("n"); }
+  loop() { ${LOOP} }
+  async wake() { await this.ctx.storage.setAlarm(Date.now()); }
+  alarm() { this.add(); if (this.ctx.storage.kv.get("n") > 0) { ${LOOP} } }
+}
+export default {
+  async fetch(request, env) {
+    const [, name, method] = new URL(request.url).pathname.split("/");
+    return new Response(String(await env.Thing.getByName(name)[method]()));
+  }
+};`;
+
+it("ends a loop in an object, which keeps what it has stored", async () => {
+  const looping = await withLoop({ code: OBJECT, bound: ["Thing"], exports: live("Thing") });
+  const { test } = looping;
+  expect((await test.ask("app", "/x/add")).text).toBe("1");
+  const answer = test.ask("app", "/x/loop");
+  expect(await othersAnswer(looping)).toContain("app: GET /x/loop used");
+  expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
+  expect((await test.ask("app", "/x/add")).text).toBe("2");
+});
+
+it("ends a loop in an alarm, and puts the alarm off", async () => {
+  const looping = await withLoop({ code: OBJECT, bound: ["Thing"], exports: live("Thing") });
+  const { test } = looping;
+  await test.ask("app", "/x/wake");
+  const line = await othersAnswer(looping);
+  expect(line).toContain("app: the alarm of the object 'x' of Thing used");
+  expect(line).toContain("It is tried again in 2 s.");
+  expect((await test.ask("app", "/y/add")).text).toBe("1");
+  await vi.waitFor(() => expect(looping.said).toHaveLength(2), 10_000);
+  expect(looping.said[1]).toContain("It is tried again in 4 s.");
+});
