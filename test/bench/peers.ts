@@ -1,14 +1,13 @@
 /**
  * `npm run bench:peers`: the patterns beside the packages that people would take in their place, in one run.
- * test/<pattern>/peers.ts names them, test/<pattern>/peers/worker.ts uses them. They are installed into
- * test/bench/peers, for this command alone.
+ * test/<pattern>/peers.ts names them, test/<pattern>/peers/worker.ts uses them. test/bench/peers/
+ * pins their versions; they are installed into .cache/peers, for this command alone.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Command } from "commander";
-import * as v from "valibot";
 import { ROOT } from "../../infra/release/root.ts";
 import { toolOf } from "../../infra/smoke/tools.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -35,7 +34,9 @@ export interface PatternPeers {
 
 const FULL: Effort = { warmUpMs: 1_000, runMs: 1_500, runs: 5 };
 const QUICK: Effort = { warmUpMs: 200, runMs: 300, runs: 3 };
-const DIR = join(ROOT, "test/bench/peers");
+const PINNED = join(ROOT, "test/bench/peers");
+const DIR = join(ROOT, ".cache/peers");
+const MODULES = join(DIR, "node_modules");
 const PAGE = join(ROOT, "docs/bench/peers.md");
 
 const { check, quick, publish, only } = new Command("npm run bench:peers --")
@@ -77,7 +78,7 @@ const bench = await startEntry({
   ),
   settings: { environment: "bench", access: "open", chat: { messagesPerSecond: 10_000 } },
   databases: all.flatMap(({ databases = [] }) => databases),
-  modules: join(DIR, "node_modules"),
+  modules: MODULES,
 });
 try {
   const outcomes: { readonly measure: PeerMeasure; readonly outcome: Outcome }[] = [];
@@ -111,25 +112,22 @@ try {
   await bench.close();
 }
 
-/** Installs the peers, unless the ones of the lock file are there. Their install scripts do not run. */
+/** Installs the peers, unless the ones that are pinned are there. Their install scripts do not run. */
 function install(): void {
-  const installed = join(DIR, "node_modules/.package-lock.json");
-  const lock = join(DIR, "package-lock.json");
-  const Packages = v.object({ packages: v.record(v.string(), v.object({ version: v.optional(v.string()) })) });
-  const versionsIn = (file: string) => {
-    const { packages } = v.parse(Packages, JSON.parse(readFileSync(file, "utf8")));
-    return JSON.stringify(
-      Object.entries(packages)
-        .filter(([path]) => path !== "" && existsSync(join(DIR, path)))
-        .map(([path, { version }]) => [path, version]),
-    );
-  };
-  if (existsSync(installed) && versionsIn(installed) === versionsIn(lock)) return;
-  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
-    cwd: DIR,
-    stdio: "inherit",
-  });
-  if (status !== 0) throw new Error("The peers cannot be installed: npm ci in test/bench/peers failed");
+  const files = ["package.json", "package-lock.json"].map((name) => ({
+    from: join(PINNED, name),
+    to: join(DIR, name),
+  }));
+  const text = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
+  if (existsSync(MODULES) && files.every(({ from, to }) => text(from) === text(to))) return;
+  rmSync(DIR, { recursive: true, force: true });
+  mkdirSync(DIR, { recursive: true });
+  for (const { from, to } of files) copyFileSync(from, to);
+  const options = ["--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"];
+  const { status } = spawnSync("npm", ["ci", ...options], { cwd: DIR, stdio: "inherit" });
+  if (status === 0) return;
+  rmSync(MODULES, { recursive: true, force: true });
+  throw new Error(`The peers of ${relative(ROOT, PINNED)}/package.json cannot be installed: npm ci failed`);
 }
 
 function page(lines: readonly string[]): string {

@@ -3,7 +3,10 @@ import type { PatternPeers } from "../bench/peers.ts";
 
 const what = (peer: string, concurrency: number) => ({ title: "counter increments/s", peer, concurrency });
 const SQL = { subject: "counter-sql", promises: "exact, durable; a retry counts twice" };
-const ACTORS = { subject: "counter-actors", promises: "exact; a write that fails is only logged; a retry counts twice" };
+const ACTORS = {
+  subject: "counter-actors",
+  promises: "exact; a write that fails is only logged; a retry counts twice",
+};
 const AGENTS = { subject: "counter-agents", promises: "exact, durable; a retry counts twice" };
 const D1 = { subject: "counter-d1", promises: "exact, durable; a retry counts twice" };
 
