@@ -66,7 +66,7 @@ export function passOn(
   });
   upstream.on("error", (error) => {
     if (outgoing.headersSent) outgoing.destroy();
-    else resolve(lost(error, body.canBeRepeated));
+    else resolve(lost(error, () => body.canBeRepeated));
   });
   body.sendTo(upstream);
   return promise.finally(() => {
@@ -110,8 +110,7 @@ export function passOnSocket(
   });
   upstream.on("error", (error) => {
     socket.off("close", left);
-    runtime.end(ticket, "answered");
-    resolve(lost(error, true));
+    resolve(lost(error, () => true).finally(() => runtime.end(ticket, "answered")));
   });
   upstream.end();
   return promise;
@@ -127,16 +126,17 @@ function begin(options: Try, incoming: IncomingMessage) {
     limitMs: cpuLimitOf(version),
   });
   const { starts } = runtime;
-  const lost = (error: Error, canBeRepeated: boolean): Outcome => {
+  const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
+    const hasEnded = await runtime.hasEnded(starts);
     if (ticket.fate === "ended") {
       note("exceededResources", undefined);
       return EXCEEDED;
     }
-    if (runtime.starts === starts) {
+    if (!hasEnded) {
       note("internalError", undefined);
       return { status: 502, text: `The runtime did not answer: ${error.message}\n` };
     }
-    if (canBeRepeated && (ticket.beganAt === undefined || /^(GET|HEAD)$/.test(method))) return "again";
+    if (canBeRepeated() && (ticket.beganAt === undefined || /^(GET|HEAD)$/.test(method))) return "again";
     note("internalError", undefined);
     return INTERRUPTED;
   };

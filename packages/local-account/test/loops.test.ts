@@ -1,4 +1,5 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { account, live, type Program, type TestAccount } from "./support.ts";
 
@@ -85,4 +86,30 @@ it("ends a loop in an alarm, and puts the alarm off", async () => {
   expect((await test.ask("app", "/y/add")).text).toBe("1");
   await vi.waitFor(() => expect(looping.said).toHaveLength(2), 10_000);
   expect(looping.said[1]).toContain("It is tried again in 4 s.");
+});
+
+/** The processes of this one that run an account's Workers, and do not only start uploads. */
+function workerds(): number[] {
+  const children = readdirSync("/proc/self/task").flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, "utf8").trim().split(" "),
+  );
+  return children
+    .filter((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--socket-addr="))
+    .map(Number);
+}
+
+it.runIf(process.platform === "linux")("serves on after workerd has crashed, and names what was running", async () => {
+  const { test, said } = await withLoop({
+    fetch: `
+      if (new URL(request.url).pathname !== "/crash") return new Response("ok");
+      await scheduler.wait(60_000);`,
+  });
+  const answer = test.ask("app", "/crash");
+  await test.ask("other");
+  const [pid, ...more] = workerds();
+  expect(more).toEqual([]);
+  process.kill(pid ?? 0, "SIGSEGV");
+  expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(said.join("\n")).toContain("app: GET /crash was running when workerd crashed");
 });

@@ -100,6 +100,13 @@ export class Activity<Alarm extends DueAlarm> {
     return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
   }
 
+  /** What runs and began last, if anything does: when workerd crashes, more cannot be known. */
+  newest(): Suspect<Alarm> | undefined {
+    const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined);
+    const ticket = running.sort((a, b) => (b.beganAt ?? 0) - (a.beganAt ?? 0))[0];
+    return ticket && { ticket, task: ticket };
+  }
+
   #candidates(alarms: readonly Alarm[]): Candidate<Alarm>[] {
     const running = [...this.#running.values()].flatMap((ticket) =>
       ticket.beganAt === undefined

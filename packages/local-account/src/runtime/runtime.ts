@@ -4,6 +4,7 @@
  * A change restarts workerd on the same data. Meanwhile the gate is closed: new requests wait and do not fail, and
  * running requests may finish first. If the new configuration does not start, the old one is started again.
  */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
@@ -29,6 +30,9 @@ import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, 
 import { Watchdog } from "./watchdog.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
+
+/** How long workerd may take to start again after a crash. */
+const REVIVAL_MS = 30_000;
 
 /** How long running requests may take before workerd is restarted. */
 const DRAIN_MS = 1_000;
@@ -81,7 +85,7 @@ export class Runtime {
   readonly #directory: string;
   readonly #assets: AssetFiles;
   readonly #secret = randomBytes(16).toString("hex");
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
   #miniflare: Miniflare;
   readonly #listeners: RuntimeListeners;
@@ -96,6 +100,8 @@ export class Runtime {
   #running: string;
   #starts = 0;
   #isClosed = false;
+  /** Called when Miniflare has started workerd again after a crash. */
+  #revived: (() => void) | undefined;
   #storage: ReadonlySet<string>;
   #entry: string | undefined;
 
@@ -270,6 +276,13 @@ export class Runtime {
     return this.#starts;
   }
 
+  /** Resolves once it is known that workerd has ended since it was started for the `starts`-th time, or has not. */
+  async hasEnded(starts: number): Promise<boolean> {
+    // The end of a process is reported a little later than that of its connections.
+    for (let looks = 0; this.starts === starts && looks < 10; looks++) await timeout(20);
+    return this.starts !== starts;
+  }
+
   /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
   headersFor(service: string, { id }: Ticket): Record<string, string> {
     return { ...this.#toInternal(), "account-service": service, "account-task": id };
@@ -407,6 +420,21 @@ export class Runtime {
     }
   }
 
+  /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
+  #onExit(child: ChildProcess): void {
+    if (!this.isOpen || this.#isClosed || child !== this.#watchdog.running?.child) return;
+    this.#starts++;
+    this.#cpuLimit.crashed();
+    void this.#closed(
+      () =>
+        new Promise<void>((resolve) => {
+          this.#revived = resolve;
+          setTimeout(resolve, REVIVAL_MS).unref();
+        }),
+      0,
+    );
+  }
+
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
     if (!this.isOpen || this.#isClosed) return;
@@ -442,6 +470,7 @@ export class Runtime {
       enableDevRegistry: false,
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
+      unsafeHandleRuntimeRestart: () => this.#revived?.(),
       handleStructuredLogs: ({ level, message }) => {
         const task = message.startsWith(`${this.#secret} `) ? message.slice(this.#secret.length + 1) : undefined;
         if (task !== undefined) this.#cpuLimit.activity.begin(task);
