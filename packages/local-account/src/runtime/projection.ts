@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
 import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 
@@ -30,8 +31,12 @@ export interface Service {
   readonly exports: NonNullable<Config["exports"]>;
   /** Static assets in front of the script, if there is a script. */
   readonly assets?: Pick<Assets, "manifest" | "config"> & { readonly hasScript: boolean };
+  /** For events, which version it runs; undefined for both of a split. */
+  readonly versionId?: string;
   /** Whether the account gets its events. */
   readonly tailed?: boolean;
+  /** The services that get its events. */
+  readonly consumers?: readonly string[];
 }
 
 /** What runs in addition to the state. */
@@ -75,7 +80,10 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
     );
     const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) => {
       const reason = broken.get(version.id);
-      const service = requestService(state, worker, version);
+      const service = {
+        ...requestService(state, worker, version),
+        ...(tailed.has(worker.name) && { versionId: version.id }),
+      };
       return reason === undefined ? service : brokenService(service, reason);
     });
     const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
@@ -86,9 +94,22 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
           objectsService(state, worker, serving),
         ]
       : stateless;
-    return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
+    const consumers = consumingServices(state, worker);
+    return all.map((service) => ({
+      ...service,
+      ...(tailed.has(worker.name) && { tailed: true }),
+      ...(consumers.length > 0 && { consumers }),
+    }));
   });
 }
+
+/** The services of the Worker's tail consumers. One that was deleted, or never deployed, gets nothing. */
+const consumingServices = (state: State, worker: Worker): string[] =>
+  consumersOf(worker).flatMap((name) => {
+    const consumer = name === worker.name ? undefined : workerNamed(state, name);
+    const version = consumer && servingVersions(state, consumer.id)[0]?.version;
+    return consumer && version ? [serviceName(state, consumer, version)] : [];
+  });
 
 /** The service for requests to the version, and for its objects unless they are split. */
 function requestService(state: State, worker: Worker, version: Version): Service {
@@ -313,12 +334,19 @@ export function optionsFor(
       env: service.env,
       exports: service.exports,
       ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
-      ...(service.tailed && {
-        tailConsumers: [{ worker: INTERNAL, props: { worker: service.name.split("@")[0] ?? "" }, streaming: false }],
-      }),
+      tailConsumers: [
+        ...(service.tailed ? [{ worker: INTERNAL, props: tailProps(service), streaming: false }] : []),
+        ...(service.consumers ?? []).map((worker) => ({ worker, streaming: false })),
+      ],
     },
   };
 }
+
+/** What the account's own tail handler (workers/internal.js) must know of the Worker. */
+const tailProps = ({ name, versionId }: Service) => ({
+  worker: name.split("@")[0] ?? "",
+  ...(versionId !== undefined && { version: versionId }),
+});
 
 function servedAssets(
   directory: string,

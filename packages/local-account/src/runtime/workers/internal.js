@@ -36,11 +36,12 @@ function batch(request, objects, namespace) {
 }
 
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
-function traceOf(item, scriptName) {
+function traceOf(item, { worker, version }) {
   const { request, response, ...event } = item.event ?? {};
   return {
     outcome: item.outcome,
-    scriptName,
+    scriptName: worker,
+    ...(version === undefined ? {} : { scriptVersion: { id: version } }),
     entrypoint: item.entrypoint,
     exceptions: item.exceptions.map(({ name, message, stack, timestamp }) => ({ name, message, stack, timestamp })),
     logs: item.logs.map(({ message, level, timestamp }) => ({ message, level, timestamp })),
@@ -58,7 +59,7 @@ function traceOf(item, scriptName) {
 
 export default {
   async tail(items, env, ctx) {
-    const traces = items.map((item) => traceOf(item, ctx.props.worker));
+    const traces = items.map((item) => traceOf(item, ctx.props));
     await env.TRACES.fetch("http://account/", { method: "POST", body: JSON.stringify(traces) });
   },
 
