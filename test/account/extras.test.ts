@@ -124,6 +124,7 @@ const FULL = {
 };
 
 it("the Worker has the bindings and settings of the file, and the account shows them", async () => {
+  await call("/accounts/:account/queues", { method: "POST", body: JSON.stringify({ queue_name: "mails" }) });
   expect(await deploy(FULL)).toContain("create WorkersCronTrigger");
   expect(await ask()).toEqual({
     text: "hello",

@@ -6,9 +6,12 @@ import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
 import { checkValue } from "./limits.ts";
 import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
-import { namespaceOf, versionsOf, workerNamed } from "./queries.ts";
+import { namespaceOf, queueNamed, versionsOf, workerNamed } from "./queries.ts";
 
 const name = v.pipe(v.string(), v.nonEmpty());
+
+/** Cloudflare's limits for the delay of a message. */
+export const DELAY_SECONDS = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400));
 
 /** The required fields of each type. Further fields are kept. */
 const TYPES = {
@@ -23,13 +26,18 @@ const TYPES = {
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
   analytics_engine: v.looseObject({ dataset: name }),
-  queue: v.looseObject({ queue_name: name }),
+  queue: v.looseObject({ queue_name: name, delivery_delay: v.optional(DELAY_SECONDS) }),
   ratelimit: v.looseObject({
     namespace_id: name,
     simple: v.looseObject({
       limit: v.pipe(v.number(), v.integer(), v.minValue(1)),
       period: v.picklist([10, 60], "must be 10 or 60"),
     }),
+  }),
+  workflow: v.looseObject({
+    workflow_name: name,
+    class_name: v.optional(v.string()),
+    script_name: v.optional(v.string()),
   }),
   inherit: v.looseObject({ old_name: v.optional(v.string()), version_id: v.optional(v.string()) }),
 } as const;
@@ -141,6 +149,14 @@ export function resolveBindings(
             400,
             10181,
             `D1 binding '${binding.name}' references database '${binding.id}' which was not found.`,
+          );
+        return binding;
+      case "queue":
+        if (queueNamed(state, String(binding.queue_name)) === undefined)
+          throw new ApiError(
+            400,
+            11000,
+            `Queue '${binding.queue_name}' of binding ${binding.name} not found. To create it, run: wrangler queues create ${binding.queue_name}`,
           );
         return binding;
       case "service":

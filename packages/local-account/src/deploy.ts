@@ -8,6 +8,7 @@ import { refuseDifferentBasePaths } from "./assets/config.ts";
 import { isSecret, resolveBindings } from "./bindings.ts";
 import { applyLifecycle, refuseLifecycleInSplit } from "./classes.ts";
 import { now } from "./clock.ts";
+import { refuseIdleConsumer } from "./consumers.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
 import type { Deployment, Share, State, Version, Worker } from "./model.ts";
@@ -35,6 +36,7 @@ export function deploy(draft: Draft, workerId: string, shares: readonly Share[],
   const worker = workerOf(draft.state, workerId);
   for (const version of versions) {
     refuseBeforeFloor(worker, version);
+    refuseIdleConsumer(draft.state, worker, version);
     if (!options.force) refuseStaleSecrets(draft.state, worker, version);
   }
   const [only, second] = versions;

@@ -235,6 +235,54 @@ export interface Database {
   readonly jurisdiction: string | null;
 }
 
+/** A queue. Times are in seconds. */
+export interface Queue {
+  readonly id: string;
+  readonly name: string;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+  readonly deliveryDelay: number;
+  readonly deliveryPaused: boolean;
+  readonly retentionSeconds: number;
+  /** When all messages were last deleted. */
+  readonly purgedOn: string | null;
+}
+
+/** Who gets the messages of a queue: a Worker's `queue` handler, or clients that pull. */
+export interface Consumer {
+  readonly id: string;
+  readonly queueId: string;
+  readonly type: "worker" | "http_pull";
+  /** Null if clients pull. */
+  readonly workerId: string | null;
+  /** The name of another queue. */
+  readonly deadLetterQueue: string | null;
+  readonly batchSize: number;
+  readonly maxRetries: number;
+  readonly maxWaitMs: number;
+  readonly maxConcurrency: number | null;
+  /** In seconds. */
+  readonly retryDelay: number;
+  readonly visibilityTimeoutMs: number;
+  readonly createdOn: string;
+}
+
+/** A workflow: a class of a Worker, by which instances run step by step. */
+export interface Workflow {
+  readonly id: string;
+  readonly name: string;
+  readonly workerId: string;
+  readonly className: string;
+  /** How many steps an instance may have; null for Cloudflare's default. */
+  readonly steps: number | null;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+  readonly triggeredOn: string | null;
+  /** Every `PUT` makes a version; the newest has this id. */
+  readonly versionId: string;
+  readonly versions: readonly { readonly id: string; readonly className: string; readonly createdOn: string }[];
+}
+
 export interface Zone {
   readonly id: string;
   readonly name: string;
@@ -295,6 +343,9 @@ export interface Records {
   kvNamespaces: KvNamespace;
   buckets: Bucket;
   databases: Database;
+  queues: Queue;
+  consumers: Consumer;
+  workflows: Workflow;
   zones: Zone;
   routes: Route;
   domains: Domain;

@@ -11,6 +11,7 @@ import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { consumersOf } from "./tail-consumers.ts";
 
 /** The target of a request: the version, and its service in the runtime. */
 export interface Found {
@@ -124,6 +125,7 @@ function begin(options: Try, incoming: IncomingMessage) {
     worker: worker.name,
     what: `${method} ${url.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
+    consumers: consumersOf(worker),
   });
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {

@@ -1,5 +1,5 @@
 /** Look-ups in a state that several files need. Pure. */
-import type { Deployment, Namespace, State, Version, Worker } from "./model.ts";
+import type { Consumer, Deployment, Namespace, Queue, State, Version, Worker, Workflow } from "./model.ts";
 
 const only = <T>(values: Iterable<T>, matches: (value: T) => boolean): T[] => [...values].filter(matches);
 
@@ -76,3 +76,23 @@ export function versionOf(state: State, id: string): Version {
   if (version === undefined) throw new Error(`there is no version ${id}`);
   return version;
 }
+
+export const queueNamed = (state: State, name: string): Queue | undefined =>
+  [...state.queues.values()].find((queue) => queue.name === name);
+
+/** The consumer of a queue. It has at most one. */
+export const consumerOf = (state: State, queueId: string): Consumer | undefined =>
+  [...state.consumers.values()].find((consumer) => consumer.queueId === queueId);
+
+/** The names of the Workers whose serving versions send to the queue. */
+export const producersOf = (state: State, name: string): string[] =>
+  [...state.workers.values()]
+    .filter(({ id }) =>
+      servingVersions(state, id).some(({ version }) =>
+        version.bindings.some(({ type, queue_name }) => type === "queue" && queue_name === name),
+      ),
+    )
+    .map((worker) => worker.name);
+
+export const workflowNamed = (state: State, name: string): Workflow | undefined =>
+  [...state.workflows.values()].find((workflow) => workflow.name === name);

@@ -88,6 +88,8 @@ export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void
     if (workerId === worker.id) draft.delete("deployments", id);
   for (const { id } of namespacesOf(state, worker.id)) draft.delete("namespaces", id);
   for (const { id, workerId } of state.transfers.values()) if (workerId === worker.id) draft.delete("transfers", id);
+  for (const { id, workerId } of state.consumers.values()) if (workerId === worker.id) draft.delete("consumers", id);
+  for (const { id, workerId } of state.workflows.values()) if (workerId === worker.id) draft.delete("workflows", id);
   for (const { id, script } of state.routes.values()) if (script === worker.name) draft.delete("routes", id);
   for (const { id, service } of state.domains.values()) if (service === worker.name) draft.delete("domains", id);
   draft.delete("workers", worker.id);

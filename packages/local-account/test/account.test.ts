@@ -30,9 +30,9 @@ it("accepts its own token on loopback names, and answers unknown calls with 501"
   expect(await status(test, "/user", { authorization: "Bearer guess" })).toBe(401);
   expect(await status(test, "/user", { ...bearer, host: "evil.example.com" })).toBe(403);
   expect(await status(test, "/accounts/ffffffffffffffffffffffffffffffff/workers/workers", bearer)).toBe(404);
-  expect(await refusal(test.call("post", "/queues", {}))).toMatchObject({
+  expect(await refusal(test.call("post", "/pipelines", {}))).toMatchObject({
     status: 501,
-    message: expect.stringContaining(`POST /client/v4/accounts/${test.id}/queues`),
+    message: expect.stringContaining(`POST /client/v4/accounts/${test.id}/pipelines`),
   });
 });
 

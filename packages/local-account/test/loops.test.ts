@@ -1,7 +1,7 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { account, live, type Program, type TestAccount } from "./support.ts";
+import { account, live, type Program, refusal, type TestAccount } from "./support.ts";
 
 /** The longest that another Worker may wait, on a machine that has nothing else to do. */
 const MOST_WAIT_MS = 2_000;
@@ -86,6 +86,47 @@ it("ends a loop in an alarm, and puts the alarm off", async () => {
   expect((await test.ask("app", "/y/add")).text).toBe("1");
   await vi.waitFor(() => expect(looping.said).toHaveLength(2), 10_000);
   expect(looping.said[1]).toContain("It is tried again in 4 s.");
+});
+
+it("ends a loop in the tail handler of a consumer", async () => {
+  const looping = await withLoop({ fetch: `return new Response("ok");` });
+  const { test } = looping;
+  await test.deploy("watcher", { code: `export default { tail() { ${LOOP} } };` });
+  await test.call("patch", "/workers/scripts/app/script-settings", { tail_consumers: [{ service: "watcher" }] });
+  await test.ask("other");
+  expect((await test.ask("app", "/a")).text).toBe("ok");
+  expect(await othersAnswer(looping)).toContain(
+    "app: what goes on after GET /a (waitUntil, or its tail consumer watcher) used",
+  );
+});
+
+it("ends a loop in a cron trigger, and reports its outcome", async () => {
+  const looping = await withLoop({ code: `export default { scheduled() { ${LOOP} } };` });
+  const { test } = looping;
+  await test.call("put", "/workers/scripts/app/schedules", [{ cron: "5 4 * * *" }]);
+  const fired = test.sdk.post<{ result: unknown }>("/local/cron", { body: { worker: "app" } });
+  await vi.waitFor(() => expect(looping.said).toHaveLength(1), 10_000);
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(looping.said[0]).toContain("app: the cron trigger '5 4 * * *' used");
+  expect((await fired).result).toEqual([{ cron: "5 4 * * *", outcome: "exceededCpu" }]);
+});
+
+it("refuses a version that loops at its start with its real bindings, and serves the one before", async () => {
+  const looping = await withLoop({ fetch: `return new Response("before");` });
+  const { test } = looping;
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  const code = `import { env } from "cloudflare:workers"; if (env.KV) { ${LOOP} } export default { fetch: () => new Response("after") };`;
+  const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
+  const refused = refusal(test.deploy("app", { code, bindings }));
+  expect(await refused).toMatchObject({ code: 10021, message: expect.stringContaining("Script startup exceeded CPU") });
+  expect((await test.ask("app")).text).toBe("before");
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+});
+
+it("leaves a Worker in peace that computes long with pauses, or within the limit that it sets itself", async () => {
+  const spin = (ms: number) =>
+    `for (const end = performance.timeOrigin + 0, began = Date.now(); ; ) { let n = 0; for (let i = 0; i < 1e6; i++) n += i % 7; if (n < 0 || count++ > ${ms}) break; }`;
+  void spin;
 });
 
 /** The processes of this one that run an account's Workers, and do not only start uploads. */

@@ -22,6 +22,8 @@ import { extras } from "./extras.ts";
 import { graphql } from "./graphql.ts";
 import { kv } from "./kv.ts";
 import { kvValues } from "./kv-values.ts";
+import { queueMessages } from "./queue-messages.ts";
+import { queueConsumers, queues } from "./queues.ts";
 import { r2 } from "./r2.ts";
 import { r2Objects } from "./r2-objects.ts";
 import { routes } from "./routes.ts";
@@ -38,6 +40,7 @@ import { triggers } from "./triggers.ts";
 import { user } from "./user.ts";
 import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
+import { workflows } from "./workflows.ts";
 import { zones } from "./zones.ts";
 
 /** Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
@@ -99,6 +102,10 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));
   app.route(`${family}/d1/database`, d1(context));
   app.route(imports, d1Import(context, files));
+  app.route(`${family}/workflows`, workflows(context));
+  app.route(`${family}/queues`, queues(context));
+  app.route(`${family}/queues/:queue`, queueMessages(context));
+  app.route(`${family}/queues/:queue/consumers`, queueConsumers(context));
   app.route(`${family}/r2/buckets`, r2(context));
   app.route(`${family}/r2/buckets/:bucket/objects`, r2Objects(context));
   return app;

@@ -143,7 +143,13 @@ function references(state: State, worker: Worker) {
         worker_name: name,
       })),
     ),
-    queues: [],
+    queues: [...state.consumers.values()]
+      .filter(({ workerId }) => workerId === worker.id)
+      .map(({ id, queueId }) => ({
+        queue_consumer_id: id,
+        queue_id: queueId,
+        queue_name: state.queues.get(queueId)?.name ?? "",
+      })),
     workers: others
       .filter(({ id }) =>
         servingVersions(state, id).some(({ version }) =>

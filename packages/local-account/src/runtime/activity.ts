@@ -13,6 +13,8 @@ export interface Task {
   readonly what: string;
   /** How long it may compute without a pause, in milliseconds of CPU time. */
   readonly limitMs: number;
+  /** The Worker's tail consumers, which run after it. */
+  readonly consumers?: readonly string[];
 }
 
 /** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
@@ -35,9 +37,12 @@ export interface DueAlarm extends Task {
  * How many milliseconds something may have begun before the newest and still be the cause. Requests that come together
  * all begin before the first of them reaches its Worker, and an alarm is late.
  */
-const SLACK_MS = { request: 5, alarm: 50 };
+const SLACK_MS = { request: 5, alarm: 50, after: 150 };
 
-/** News of an end and of a beginning come by different ways: an end must be this much newer to count as such. */
+/**
+ * News of an end and of a beginning come by different ways and not always in order, so an end counts as this much
+ * older.
+ */
 const ORDER_MS = 50;
 
 /** For how many different tasks it is known that they have ended well. */
@@ -84,9 +89,14 @@ export class Activity<Alarm extends DueAlarm> {
   /** The task is over, or its client has left and nobody knows. */
   end(ticket: Ticket, how: "answered" | "left"): void {
     if (!this.#running.delete(ticket.id) || ticket.fate !== undefined) return;
-    const { worker, what, limitMs } = ticket;
-    if (how === "answered" && this.#known.size < MOST_KNOWN) this.#known.add(keyOf(ticket));
-    this.#ended = { worker, what: how === "left" ? what : afterwards(what), limitMs, at: performance.now() };
+    if (how === "answered") this.#learn(ticket);
+    // If it had looped, nothing could have ended since.
+    if (this.#ended !== undefined) this.#learn(this.#ended);
+    this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
+  }
+
+  #learn(task: Task): void {
+    if (this.#known.size < MOST_KNOWN) this.#known.add(keyOf(task));
   }
 
   /**
@@ -114,7 +124,11 @@ export class Activity<Alarm extends DueAlarm> {
         : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: ticket } }],
     );
     const due = alarms.map((alarm) => ({ at: alarm.dueAt, slackMs: SLACK_MS.alarm, suspect: { alarm, task: alarm } }));
-    const ended = this.#ended && { at: this.#ended.at - ORDER_MS, slackMs: 0, suspect: { task: this.#ended } };
+    const ended = this.#ended && {
+      at: this.#ended.at - ORDER_MS,
+      slackMs: SLACK_MS.after,
+      suspect: { task: this.#ended },
+    };
     return [...running, ...due, ...(ended ? [ended] : [])];
   }
 
@@ -127,4 +141,5 @@ export class Activity<Alarm extends DueAlarm> {
 const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
 
 /** What goes on after an answer. */
-const afterwards = (what: string) => `what goes on after ${what} (waitUntil, or a tail consumer)`;
+const afterwards = ({ what, consumers = [] }: Task) =>
+  `what goes on after ${what} (waitUntil${consumers.map((name) => `, or its tail consumer ${name}`).join("")})`;

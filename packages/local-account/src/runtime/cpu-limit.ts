@@ -16,7 +16,7 @@ import type { Running } from "./watchdog.ts";
  * The limit of a Worker that sets none. Cloudflare's is 30 s, but there nobody else waits. With this, other Workers
  * answer again within two seconds.
  */
-const DEFAULT_LIMIT_MS = 750;
+export const DEFAULT_LIMIT_MS = 750;
 /** A Worker's own limit counts between these: this machine may be slower than Cloudflare's. */
 const [LEAST_LIMIT_MS, MOST_LIMIT_MS] = [250, 30_000];
 

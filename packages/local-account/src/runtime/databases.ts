@@ -1,13 +1,11 @@
-/**
- * D1 databases and KV namespaces on disk: Miniflare keeps each in an object of its own, whose id follows from that of
- * the database or namespace.
- */
+/** D1 databases, KV namespaces and queues on disk: each is an object of its own, whose id follows from that of the thing. */
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { objectIdOf } from "./objects.ts";
+import { QUEUES_KEY } from "./parts.ts";
 
-/** The keys of Miniflare's own namespaces, which are also the names of their folders. */
-const NAMESPACES = { d1: "miniflare-D1DatabaseObject", kv: "miniflare-KVNamespaceObject" } as const;
+/** The keys of their namespaces, which are also the names of their folders. */
+const NAMESPACES = { d1: "miniflare-D1DatabaseObject", kv: "miniflare-KVNamespaceObject", queues: QUEUES_KEY } as const;
 
 type KeptInObjects = keyof typeof NAMESPACES;
 

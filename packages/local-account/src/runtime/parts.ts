@@ -1,6 +1,7 @@
 /**
  * The account's own parts in workerd, as a plugin of Miniflare. Miniflare takes the first service of a name, so these
- * stand for its own: a KV namespace that takes a batch in one call (workers/kv.js).
+ * stand for its own: KV namespaces that take a batch in one call (workers/kv.js), queues that are on disk
+ * (workers/queues.js), and workflows that go on after a restart (workers/workflows.js).
  *
  * The options name this file, and Miniflare loads it.
  */
@@ -10,65 +11,209 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import type { MiniflareOptions } from "miniflare";
+import * as v from "valibot";
+import type { Parts } from "./projection.ts";
+import { entryParts } from "./queues.ts";
+
 /** The name of the plugin. */
 const PLUGIN = "local-account";
 
-/** The binding that brings the plugin. Its Worker must be the first that has a binding of the replaced kinds. */
-export const PARTS = {
-  type: "unsafe:account-parts",
-  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN } },
-} as const;
+const TYPE = "unsafe:account-parts" as const;
 
-/** The name of the binding to the objects of KV namespaces, by which internal.js reaches them. */
-export const KV_OBJECTS = "KV_OBJECTS";
+/** The binding that brings the plugin. Its Worker must be before all that have a binding of the replaced kinds. */
+export const partsBinding = (parts: Parts) => ({
+  type: TYPE,
+  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: { ...parts } },
+});
+
+/** The first Worker. It brings the parts, and no request reaches it. */
+export const firstWorker = (parts: Parts, compatibilityDate: string): MiniflareOptions["workers"][number] => ({
+  config: {
+    name: "account:parts",
+    compatibilityDate,
+    manifest: {
+      mainModule: "parts.js",
+      modules: { "parts.js": { type: "esm", contents: "export default {};" } },
+    },
+    env: { PARTS: partsBinding(parts) },
+  },
+});
 
 const MINIFLARE_WORKERS = path.join(path.dirname(createRequire(import.meta.url).resolve("miniflare")), "workers");
 const miniflares = (file: string) => readFileSync(path.join(MINIFLARE_WORKERS, file), "utf8");
 const ours = (file: string) => readFileSync(path.join(import.meta.dirname, "workers", file), "utf8");
 
-/** The names of Miniflare's services for KV namespaces. */
-const KV = { service: "kv:ns", storage: "kv:storage", className: "KVNamespaceObject" } as const;
+/** Miniflare's names of the services that are replaced, and ours of their folders below the account's data. */
+const KV = { service: "kv:ns", storage: "kv:storage", className: "KVNamespaceObject", folder: "kv" } as const;
+const QUEUES = {
+  service: "queues:queue",
+  storage: "queues:storage",
+  className: "QueueBrokerObject",
+  folder: "queues",
+} as const;
+
+const WORKFLOWS = { storage: "workflows:storage", folder: "workflows" } as const;
+const workflowService = (name: string) => `workflows:${name}`;
+
+/** The key of the queues' objects, which is also the name of their folder. */
+export const QUEUES_KEY = "account-queues";
+
+/** Miniflare's names for a deployed service, and for the service that a queue's binding reaches. */
+const userService = (name: string) => `core:user:${name}`;
+const queueService = (entry: string) => `${QUEUES.service}:${entry}`;
 
 interface Asked {
-  readonly options: { readonly config: { readonly env?: Readonly<Record<string, { readonly type: string }>> } };
+  readonly options: {
+    readonly config: {
+      readonly env?: Readonly<Record<string, { readonly type: string; readonly dev?: unknown }>>;
+    };
+  };
   readonly sharedOptions: { readonly resourcePersistencePath?: string };
 }
 
-const wants = ({ config }: Asked["options"]): boolean =>
-  Object.values(config.env ?? {}).some(({ type }) => type === PARTS.type);
+const text = v.string();
+const Settings = v.record(text, v.looseObject({ consumer: v.optional(v.looseObject({ service: v.optional(text) })) }));
+const Workflow = v.object({
+  name: text,
+  versionId: text,
+  service: text,
+  className: text,
+  steps: v.optional(v.number()),
+});
+const Brought = v.object({
+  queues: v.object({ settings: Settings, entries: v.array(text) }),
+  workflows: v.array(Workflow),
+});
+
+const broughtBy = ({ config }: Asked["options"]) => {
+  const binding = Object.values(config.env ?? {}).find(({ type }) => type === TYPE);
+  return binding && v.parse(v.object({ options: Brought }), binding.dev).options;
+};
+
+const objects = (name: string, { className, service }: typeof KV | typeof QUEUES) => ({
+  name,
+  durableObjectNamespace: { className, serviceName: service },
+});
 
 export const plugins = {
   [PLUGIN]: {
+    /** By these, internal.js reaches the objects. */
     getBindings(options: Asked["options"]) {
-      if (!wants(options)) return [];
-      return [{ name: KV_OBJECTS, durableObjectNamespace: { className: KV.className, serviceName: KV.service } }];
+      const brought = broughtBy(options);
+      if (brought === undefined) return [];
+      return [
+        objects("KV_OBJECTS", KV),
+        objects("QUEUE_OBJECTS", QUEUES),
+        ...brought.workflows.map(({ name }) => ({
+          name: `workflow:${name}`,
+          service: { name: workflowService(name), entrypoint: "Management" },
+        })),
+      ];
     },
     getNodeBindings: () => ({}),
     async getServices({ options, sharedOptions: { resourcePersistencePath } }: Asked) {
-      if (!wants(options)) return [];
+      const brought = broughtBy(options);
+      if (brought === undefined) return [];
       if (resourcePersistencePath === undefined) throw new Error("the account's data must be in a directory");
-      const directory = path.join(resourcePersistencePath, "kv");
-      await mkdir(directory, { recursive: true });
+      for (const { folder } of [KV, QUEUES, WORKFLOWS])
+        await mkdir(path.join(resourcePersistencePath, folder), { recursive: true });
+      const disk = ({ storage, folder }: { readonly storage: string; readonly folder: string }) => ({
+        name: storage,
+        disk: { path: path.join(resourcePersistencePath, folder), writable: true },
+      });
+      const { queues, workflows } = brought;
       return [
-        { name: KV.storage, disk: { path: directory, writable: true } },
-        {
-          name: KV.service,
-          worker: {
-            compatibilityDate: "2023-07-24",
-            compatibilityFlags: ["nodejs_compat", "experimental"],
-            modules: [
-              { name: "kv.js", esModule: ours("kv.js") },
-              { name: "namespace.worker.js", esModule: miniflares("kv/namespace.worker.js") },
-            ],
-            durableObjectNamespaces: [{ className: KV.className, uniqueKey: `miniflare-${KV.className}` }],
-            durableObjectStorage: { localDisk: KV.storage },
-            bindings: [
-              { name: "MINIFLARE_BLOBS", service: { name: KV.storage } },
-              { name: "MINIFLARE_LOOPBACK", service: { name: "loopback" } },
-            ],
-          },
-        },
+        ...[KV, QUEUES, WORKFLOWS].map(disk),
+        kvObjects(),
+        queueObjects(queues.settings),
+        ...queues.entries.map(queueEntry),
+        ...workflows.map(workflowEngine),
       ];
     },
   },
 };
+
+const kvObjects = () => ({
+  name: KV.service,
+  worker: {
+    compatibilityDate: "2023-07-24",
+    compatibilityFlags: ["nodejs_compat", "experimental"],
+    modules: [
+      { name: "kv.js", esModule: ours("kv.js") },
+      { name: "namespace.worker.js", esModule: miniflares("kv/namespace.worker.js") },
+    ],
+    durableObjectNamespaces: [{ className: KV.className, uniqueKey: `miniflare-${KV.className}` }],
+    durableObjectStorage: { localDisk: KV.storage },
+    bindings: [
+      { name: "MINIFLARE_BLOBS", service: { name: KV.storage } },
+      { name: "MINIFLARE_LOOPBACK", service: { name: "loopback" } },
+    ],
+  },
+});
+
+const queueObjects = (settings: v.InferOutput<typeof Settings>) => {
+  const services = Object.values(settings).flatMap(({ consumer }) => consumer?.service ?? []);
+  return {
+    name: QUEUES.service,
+    worker: {
+      compatibilityDate: "2026-11-01",
+      compatibilityFlags: ["experimental", "service_binding_extra_handlers"],
+      modules: [{ name: "queues.js", esModule: ours("queues.js") }],
+      durableObjectNamespaces: [{ className: QUEUES.className, uniqueKey: QUEUES_KEY, enableSql: true }],
+      durableObjectStorage: { localDisk: QUEUES.storage },
+      bindings: [
+        { name: "QUEUES", json: JSON.stringify(settings) },
+        { name: "OBJECTS", durableObjectNamespace: { className: QUEUES.className } },
+        ...[...new Set(services)].map((name) => ({
+          name: `worker:${name}`,
+          service: { name: userService(name) },
+        })),
+      ],
+    },
+  };
+};
+
+const queueEntry = (entry: string) => {
+  const { queue, delay } = entryParts(entry);
+  return {
+    name: queueService(entry),
+    worker: {
+      compatibilityDate: "2026-11-01",
+      modules: [{ name: "queue-entry.js", esModule: ours("queue-entry.js") }],
+      bindings: [
+        objects("OBJECTS", QUEUES),
+        { name: "QUEUE", text: queue },
+        { name: "DELAY", json: JSON.stringify(delay) },
+      ],
+    },
+  };
+};
+
+const workflowEngine = ({ name, versionId, service, className, steps }: v.InferOutput<typeof Workflow>) => ({
+  name: workflowService(name),
+  worker: {
+    compatibilityDate: "2026-06-01",
+    compatibilityFlags: ["nodejs_compat", "experimental"],
+    modules: [
+      { name: "workflows.js", esModule: ours("workflows.js") },
+      { name: "workflows.mjs", esModule: miniflares("workflows/binding.worker.js") },
+    ],
+    durableObjectNamespaces: [
+      { className: "Engine", enableSql: true, uniqueKey: `miniflare-workflows-${name}`, preventEviction: true },
+      { className: "Instances", enableSql: true, uniqueKey: `account-workflows-${name}` },
+    ],
+    durableObjectStorage: { localDisk: WORKFLOWS.storage },
+    bindings: [
+      { name: "ENGINE", durableObjectNamespace: { className: "Engine" } },
+      { name: "INSTANCES", durableObjectNamespace: { className: "Instances" } },
+      { name: "WORKFLOW", service: { name: workflowService(name), entrypoint: "WorkflowBinding" } },
+      { name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } },
+      { name: "BINDING_NAME", json: JSON.stringify(name) },
+      { name: "WORKFLOW_NAME", json: JSON.stringify(name) },
+      { name: "WORKFLOW_STORAGE", service: { name: WORKFLOWS.storage } },
+      { name: "VERSION", text: versionId },
+      ...(steps === undefined ? [] : [{ name: "STEP_LIMIT", json: JSON.stringify(steps) }]),
+    ],
+  },
+});

@@ -10,10 +10,12 @@ import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
 import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
-import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { namespacesOf, queueNamed, servingVersions, workerNamed, workflowNamed } from "../queries.ts";
 import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
+import { type Queues, queueEntry, queueSettings } from "./queues.ts";
+import { isRunnable, type RunningWorkflow, runningWorkflows } from "./workflows.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 type Config = Extract<WorkerOptions, { config: unknown }>["config"];
@@ -47,6 +49,12 @@ export interface Extra {
   readonly tailed: ReadonlySet<string>;
   /** Versions that do not start, and why. Requests to them get the reason. */
   readonly broken: ReadonlyMap<string, string>;
+}
+
+/** What the account brings to the runtime itself (parts.ts). */
+export interface Parts {
+  readonly queues: Queues;
+  readonly workflows: readonly RunningWorkflow[];
 }
 
 /** The account's own Worker in workerd. No client can give a Worker this name. */
@@ -110,6 +118,22 @@ const consumingServices = (state: State, worker: Worker): string[] =>
     const version = consumer && servingVersions(state, consumer.id)[0]?.version;
     return consumer && version ? [serviceName(state, consumer, version)] : [];
   });
+
+/** The queues and workflows of the state, with the bindings of these services to them. */
+export function partsOf(state: State, services: readonly Service[]): Parts {
+  const entries = services.flatMap(({ env }) =>
+    Object.values(env).flatMap((bound) => (bound.type === "queue" && bound.name !== undefined ? [bound.name] : [])),
+  );
+  const serviceOf = (workerId: string) => {
+    const worker = state.workers.get(workerId);
+    const [main] = servingVersions(state, workerId);
+    return worker && main && serviceName(state, worker, main.version);
+  };
+  return {
+    queues: { settings: queueSettings(state, serviceOf), entries: [...new Set(entries)] },
+    workflows: runningWorkflows(state, serviceOf),
+  };
+}
 
 /** The service for requests to the version, and for its objects unless they are split. */
 function requestService(state: State, worker: Worker, version: Version): Service {
@@ -256,7 +280,9 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "queue":
-      return { type: "queue", name: String(binding.queue_name) };
+      return queueBinding(state, binding);
+    case "workflow":
+      return workflowBinding(state, binding);
     case "ratelimit":
       return rateLimit(binding);
     case "service":
@@ -266,6 +292,22 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     default:
       return undefined;
   }
+}
+
+function queueBinding(state: State, binding: Binding): Env[string] | undefined {
+  const queue = queueNamed(state, String(binding.queue_name));
+  return queue && { type: "queue", name: queueEntry(queue.id, binding.delivery_delay) };
+}
+
+function workflowBinding(state: State, binding: Binding): Env[string] | undefined {
+  const workflow = workflowNamed(state, String(binding.workflow_name));
+  const owner = workflow && state.workers.get(workflow.workerId);
+  const [main] = owner === undefined ? [] : servingVersions(state, owner.id);
+  // Until its Worker's first deployment is complete, a workflow is not there.
+  if (workflow === undefined || owner === undefined || main === undefined || !isRunnable(state, workflow))
+    return undefined;
+  const worker = serviceName(state, owner, main.version);
+  return { type: "workflow", name: workflow.name, worker, exportName: workflow.className };
 }
 
 const Limit = v.object({ limit: v.number(), period: v.picklist([10, 60]) });

@@ -14,20 +14,30 @@ import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
 import { ApiError } from "../errors.ts";
-import type { State } from "../model.ts";
+import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
-import { CpuLimit, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
+import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
+import { exchange } from "./exchange.ts";
 import { printLog } from "./logs.ts";
 import { ObjectFiles } from "./objects.ts";
-import { KV_OBJECTS, PARTS } from "./parts.ts";
+import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, project, type Service } from "./projection.ts";
+import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
+import {
+  type BindingAnswer,
+  type BindingCall,
+  type BucketAccess,
+  bucketAccess,
+  type KvAccess,
+  type KvPair,
+  kvAccess,
+} from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
+import { isRunnable } from "./workflows.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
 
@@ -39,6 +49,8 @@ const DRAIN_MS = 1_000;
 
 /** The compatibility date of the internal Worker. */
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
+
+const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
@@ -102,6 +114,8 @@ export class Runtime {
   #isClosed = false;
   /** Called when Miniflare has started workerd again after a crash. */
   #revived: (() => void) | undefined;
+  /** Whether workerd was ended since its last start because it was stuck. */
+  #hasOverrun = false;
   #storage: ReadonlySet<string>;
   #entry: string | undefined;
 
@@ -115,6 +129,7 @@ export class Runtime {
       await runtime.#startWithoutBroken(snapshot, error);
     }
     if (places.hasCpuLimit) runtime.#cpuLimit.start();
+    runtime.#goOn();
     return runtime;
   }
 
@@ -123,7 +138,7 @@ export class Runtime {
     this.#assets = assets;
     this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#cpuLimit = new CpuLimit({
       process: () => (this.isOpen ? this.#watchdog.running : undefined),
@@ -164,7 +179,7 @@ export class Runtime {
    */
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    const digest = JSON.stringify(services);
+    const digest = digestOf(services, snapshot.state);
     if (digest === this.#running) return commit();
     await this.#closed(async () => {
       try {
@@ -206,9 +221,8 @@ export class Runtime {
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
   kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))), {
-      task: ownTask("a call to a KV namespace"),
-    });
+    const task = ownTask("a call to a KV namespace");
+    return work(kvAccess(`kv:${namespaceId}`, (call) => this.#callBinding(call, { task })));
   }
 
   /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
@@ -225,11 +239,41 @@ export class Runtime {
     );
   }
 
+  /** Asks the object of a queue (workers/queues.js). */
+  askQueue(queueId: string, call: string, body: object): Promise<unknown> {
+    return this.#ask(
+      body,
+      { "account-queue": queueId, "account-call": call },
+      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
+    );
+  }
+
+  /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
+  async askWorkflow(workflow: Workflow, call: string, body: object): Promise<v.InferOutput<typeof Told>> {
+    const { state } = this.#snapshot;
+    const version = servingVersions(state, workflow.workerId)[0]?.version;
+    const task = {
+      worker: state.workers.get(workflow.workerId)?.name,
+      what: `an instance of the workflow '${workflow.name}'`,
+      limitMs: version === undefined ? DEFAULT_LIMIT_MS : cpuLimitOf(version),
+    };
+    const headers = { "account-workflow": encodeURIComponent(workflow.name), "account-call": call };
+    return v.parse(Told, await this.#ask(body, headers, { task }));
+  }
+
+  /** Lets the instances of all workflows go on, which workerd's end has stopped. */
+  #goOn(): void {
+    const overran = this.#hasOverrun;
+    this.#hasOverrun = false;
+    const { state } = this.#snapshot;
+    for (const workflow of state.workflows.values())
+      if (isRunnable(state, workflow)) void this.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
+  }
+
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))), {
-      task: ownTask("a call to a bucket"),
-    });
+    const task = ownTask("a call to a bucket");
+    return work(bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task })));
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
@@ -240,15 +284,26 @@ export class Runtime {
   }
 
   /** Fires the `scheduled` handler of a service, and returns its outcome. */
-  scheduled(service: string, cron: string, task: Task): Promise<string> {
-    return this.#use(
-      async (ticket) => {
-        const worker = scheduler(await this.#miniflare.getWorker(service));
-        this.touch(ticket);
-        return (await worker.scheduled({ cron })).outcome;
-      },
-      { task, ended: () => "exceededCpu" },
-    );
+  async scheduled(service: string, cron: string, task: Task): Promise<string> {
+    const call = { on: `service:${service}`, method: "scheduled", args: [{ cron }] };
+    const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
+    const { result } = await this.#callBinding(call, { task, ended });
+    return v.parse(v.object({ outcome: v.string() }), result).outcome;
+  }
+
+  /** Calls a method of a binding of the internal Worker. */
+  #callBinding({ on, method, args, body }: BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
+    return this.#use(async ({ id }) => {
+      const what = encodeURIComponent(JSON.stringify({ on, method, args }));
+      const headers = { ...this.#toInternal(), "account-task": id, "account-binding": "1", "account-call": what };
+      const answer = await exchange(this.entry, { headers, ...(body !== undefined && { body }) });
+      if (answer.status !== 200) throw new Error(answer.body.toString());
+      const told = answer.headers["account-result"];
+      const result: unknown = JSON.parse(
+        told === undefined ? answer.body.toString() : decodeURIComponent(String(told)),
+      );
+      return { result, body: async () => new Uint8Array(answer.body).buffer };
+    }, call);
   }
 
   /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */
@@ -309,7 +364,9 @@ export class Runtime {
         if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
           await rm(path.join(folder, name), { recursive: true, force: true });
     }
+    await sweepWorkflows(path.join(this.#directory, "workflows"), state);
     await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
+    await sweepObjects("queues", path.join(this.#directory, "queues"), state.queues.keys());
     await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
   }
 
@@ -361,7 +418,8 @@ export class Runtime {
 
   async #update(snapshot: Snapshot): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    if (JSON.stringify(services) !== this.#running) await this.#closed(() => this.#restart(services, snapshot));
+    if (digestOf(services, snapshot.state) !== this.#running)
+      await this.#closed(() => this.#restart(services, snapshot));
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
@@ -438,6 +496,7 @@ export class Runtime {
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
     if (!this.isOpen || this.#isClosed) return;
+    this.#hasOverrun = true;
     const snapshot = this.#snapshot;
     // Miniflare starts the next one only after all listeners of this event.
     this.#watchdog.running?.child.once("exit", whenEnded);
@@ -455,10 +514,11 @@ export class Runtime {
     await layOut(this.#assets, services, snapshot);
     await this.#within(snapshot.state, () => this.#miniflare.setOptions(this.#options(services, snapshot)));
     this.#entry = (await this.#miniflare.ready).href;
-    this.#running = JSON.stringify(services);
+    this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
     await this.#assets.prune(setsOf(services));
+    this.#goOn();
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -479,24 +539,24 @@ export class Runtime {
       },
       resourcePersistencePath: this.#directory,
       workers: [
-        FIRST,
+        firstWorker(partsOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
     };
   }
 
-  #internal(
-    services: readonly Service[],
-    { kvNamespaces, buckets, databases }: State,
-  ): MiniflareOptions["workers"][number] {
+  #internal(services: readonly Service[], state: State): MiniflareOptions["workers"][number] {
+    const { kvNamespaces, buckets, databases } = state;
     return {
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
+        // For `scheduled` of a service binding.
+        compatibilityFlags: ["service_binding_extra_handlers"],
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          [KV_OBJECTS]: PARTS,
+          PARTS: partsBinding(partsOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
           TRACES: {
             type: "fetcher",
@@ -519,21 +579,12 @@ export class Runtime {
   }
 }
 
-/** The first Worker brings the account's own parts. It is before all Workers with the bindings that they serve. */
-const FIRST: MiniflareOptions["workers"][number] = {
-  config: {
-    name: "account:parts",
-    compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
-    manifest: {
-      mainModule: "parts.js",
-      modules: { "parts.js": { type: "esm", contents: "export default {};" } },
-    },
-    env: { PARTS },
-  },
-};
-
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
+
+/** What runs. States with the same digest run the same. */
+const digestOf = (services: readonly Service[], state: State): string =>
+  JSON.stringify([services, partsOf(state, services)]);
 
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
@@ -563,6 +614,14 @@ const INTERRUPTED = 10013;
 async function late({ what }: Task): Promise<never> {
   await timeout(CALL_LIMIT_MS);
   throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
+}
+
+/** Removes the instances of deleted workflows: a new one of the same name does not have them. */
+async function sweepWorkflows(folder: string, { workflows }: State): Promise<void> {
+  const kept = new Set([...workflows.values()].map(({ name }) => name));
+  for (const name of await readdir(folder).catch(() => []))
+    if (!kept.has(name.replace(/^(miniflare|account)-workflows-/, "")))
+      await rm(path.join(folder, name), { recursive: true, force: true });
 }
 
 const nothing = () => {};

@@ -65,6 +65,25 @@ export const EXCEPTIONS: readonly Exception[] = [
     source: "wrangler 4.156.2 reads both in its `deploy`",
   },
   {
+    routes: /\/queues(\/|$)/,
+    fields: ["result.script", "result[].script", "result.consumers[].script", "result[].consumers[].script"],
+    rule: "unknown",
+    source: "wrangler 4.156.2 finds the consumer of a Worker by `script`: `queues consumer remove`, `deploy`",
+  },
+  {
+    routes: /^GET .*\/queues$/,
+    fields: ["result_info"],
+    rule: "unknown",
+    source: "wrangler 4.156.2 reads the pages of this list: `deploy`",
+  },
+  {
+    routes: /^GET .*\/workflows\/:workflow\/instances\/:instance$/,
+    fields: ["result.steps[].end"],
+    rule: "wrong",
+    // Null while it waits for an event.
+    source: "wrangler 4.156.2: `workflows instances describe`; miniflare's local explorer, executeGetInstanceDetails",
+  },
+  {
     routes: /^GET /,
     fields: ["count", "total_count", "total_pages"].map((name) => `result_info.${name}`),
     rule: "unknown",

@@ -1,6 +1,7 @@
 /** Calls every route of an account, so that each answers what it answers when all is well. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { expect } from "vitest";
 import { deployWithAssets, putScript, uploaded } from "../assets.ts";
 import { codeOf, live, type TestAccount } from "../support.ts";
 
@@ -18,6 +19,7 @@ export async function walk(test: TestAccount): Promise<void> {
   await kvCalls(test, kv);
   await d1Calls(test, d1);
   await r2Calls(test);
+  await sdk.queues.create({ account_id, queue_name: "queue" });
   await test.deploy("other", { tag: "other" });
   await test.deploy("app", {
     classes: ["Counter"],
@@ -40,6 +42,8 @@ export async function walk(test: TestAccount): Promise<void> {
   });
   await test.ask("app", "/Counter/one");
   await test.deploy("bound", { bound: [{ class: "Counter", worker: "app" }] });
+  await queueCalls(test);
+  await workflowCalls(test);
   await addresses(test);
   await versionsAndDeployments(test);
   await scriptCalls(test);
@@ -92,6 +96,66 @@ async function d1Calls(test: TestAccount, id: string) {
   const init = await test.sdk.d1.database.import(id, { account_id: test.id, action: "init", etag });
   await fetch(init.upload_url ?? "", { method: "PUT", body: text });
   await test.call("post", `${at}/import`, { action: "ingest", etag, filename: init.filename });
+}
+
+async function queueCalls(test: TestAccount) {
+  await test.call("get", "/queues?name=queue");
+  const { queue_id: id } = await test.sdk.queues.create({ account_id: test.id, queue_name: "calls" });
+  const at = `/queues/${id}`;
+  await test.call("get", at);
+  await test.call("put", at, { queue_name: "renamed", settings: { delivery_delay: 0 } });
+  await test.call("patch", at, { settings: { delivery_paused: false } });
+  const consumer = v.parse(
+    v.object({ consumer_id: v.string() }),
+    await test.call("post", `${at}/consumers`, { type: "http_pull", dead_letter_queue: "dead" }),
+  );
+  const settings = { visibility_timeout_ms: 0 };
+  await test.call("put", `${at}/consumers/${consumer.consumer_id}`, { type: "http_pull", settings });
+  await test.call("get", `${at}/consumers`);
+  await test.call("get", `${at}/consumers/${consumer.consumer_id}`);
+  await test.call("post", `${at}/messages`, { body: "a", content_type: "text" });
+  await test.call("post", `${at}/messages/batch`, { messages: [{ body: { b: 1 }, content_type: "json" }] });
+  await test.call("post", `${at}/messages/peek`, { batch_size: 1 });
+  const { messages = [] } = await test.sdk.queues.messages.pull(id ?? "", { account_id: test.id, batch_size: 2 });
+  const leases = messages.map(({ lease_id }) => ({ lease_id: lease_id ?? "" }));
+  await test.call("post", `${at}/messages/ack`, { acks: leases.slice(0, 1), retries: leases.slice(1) });
+  await test.call("post", `${at}/messages/purge`, { refs: [{ ref: "nothing" }] });
+  await test.call("get", `${at}/metrics`);
+  await test.call("post", `${at}/purge`, { delete_messages_permanently: true });
+  await test.call("get", `${at}/purge`);
+  await test.call("delete", `${at}/consumers/${consumer.consumer_id}`);
+  await test.call("delete", at);
+}
+
+async function workflowCalls(test: TestAccount) {
+  const code = `import { WorkflowEntrypoint } from "cloudflare:workers";
+    export class Flow extends WorkflowEntrypoint {
+      async run(event, step) {
+        const got = await step.do("first", async () => event.payload);
+        await step.sleep("a little", 1);
+        await step.waitForEvent("go", { type: "go" });
+        return JSON.stringify(got);
+      }
+    }
+    export default { fetch: () => new Response() };`;
+  const binding = { type: "workflow", name: "FLOW", workflow_name: "flow", class_name: "Flow" };
+  await test.deploy("flows", { code, bindings: [binding] });
+  const at = "/workflows/flow";
+  await test.call("put", at, { script_name: "flows", class_name: "Flow" });
+  await test.call("get", "/workflows");
+  await test.call("post", `${at}/instances`, { instance_id: "one", params: { a: 1 } });
+  await test.call("post", `${at}/instances/batch`, [{ instance_id: "two" }]);
+  const one = () => test.call("get", `${at}/instances/one`);
+  await expect.poll(one).toMatchObject({ steps: [{ name: "first-1" }, { name: "a little-1" }, { name: "go-1" }] });
+  await test.call("post", `${at}/instances/one/events/go`, { now: true });
+  await expect.poll(one, { timeout: 5_000 }).toMatchObject({ status: "complete", output: '{"a":1}' });
+  await test.call("patch", `${at}/instances/two/status`, { status: "terminate" });
+  await test.call("get", `${at}/instances`);
+  const [version] = v.parse(v.array(Identified), await test.call("get", `${at}/versions`));
+  await test.call("get", `${at}/versions/${version?.id}`);
+  await test.call("get", at);
+  await test.call("get", "/workers/workers/flows/versions");
+  await test.call("delete", at);
 }
 
 async function r2Calls(test: TestAccount) {

@@ -35,6 +35,47 @@ function batch(request, objects, namespace) {
   return objects.get(objects.idFromName(namespace)).fetch("http://account/", init);
 }
 
+/**
+ * Calls a method of a KV namespace, a bucket or a Worker (storage.ts). The answer has the result in a header if it also
+ * has bytes.
+ */
+async function callBinding(request, env) {
+  const { on, method, args } = JSON.parse(decodeURIComponent(request.headers.get("Account-Call")));
+  if (method === "put") args.splice(1, 0, await request.arrayBuffer());
+  let result;
+  try {
+    result = await env[on][method](...args);
+  } catch (error) {
+    return new Response(error instanceof Error ? error.message : String(error), { status: 500 });
+  }
+  if (result instanceof ArrayBuffer) return new Response(result, { headers: { "Account-Result": "{}" } });
+  const json = JSON.stringify(result?.httpEtag === undefined ? (result ?? null) : stored(result));
+  if (result?.body === undefined) return new Response(json);
+  return new Response(result.body, { headers: { "Account-Result": encodeURIComponent(json) } });
+}
+
+/** An object of a bucket. JSON.stringify would leave out what its class has. */
+const stored = ({ key, size, etag, version, httpEtag, uploaded, httpMetadata, customMetadata, storageClass }) => ({
+  ...{ key, size, etag, version, httpEtag, uploaded, httpMetadata, customMetadata, storageClass },
+});
+
+/** Asks the object of a queue (queues.js). */
+function askQueue(request, objects, queue) {
+  const init = { method: "POST", headers: { "Account-Queue": queue }, body: request.body };
+  const call = `http://account/${request.headers.get("Account-Call")}`;
+  return objects.get(objects.idFromName(queue)).fetch(call, init);
+}
+
+/** Asks a workflow (workflows.js). */
+function askWorkflow(request, env, name) {
+  const workflow = env[`workflow:${decodeURIComponent(name)}`];
+  if (workflow === undefined) return Response.json({ error: "its Worker has no such class, or no deployment" });
+  return workflow.fetch(`http://account/${request.headers.get("Account-Call")}`, {
+    method: "POST",
+    body: request.body,
+  });
+}
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
 function traceOf(item, { worker, version }) {
   const { request, response, ...event } = item.event ?? {};
@@ -72,6 +113,11 @@ export default {
     if (database !== null) return query(request, env[`d1:${database}`]);
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
+    if (request.headers.has("Account-Binding")) return callBinding(request, env);
+    const queue = request.headers.get("Account-Queue");
+    if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
+    const workflow = request.headers.get("Account-Workflow");
+    if (workflow !== null) return askWorkflow(request, env, workflow);
     return dispatch(request, env, request.headers.get("Account-Service"));
   },
 };

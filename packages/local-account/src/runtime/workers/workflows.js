@@ -1,0 +1,165 @@
+/**
+ * A workflow in workerd: Miniflare's engine, which has one object an instance. Added to it: a list of the instances,
+ * calls for the REST API, and that instances go on after workerd was restarted.
+ */
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import { Engine as MiniflareEngine } from "./workflows.mjs";
+
+export { WorkflowBinding } from "./workflows.mjs";
+
+/** Miniflare's numbers for the states of an instance. */
+const STATUS = [
+  "queued",
+  "running",
+  "paused",
+  "errored",
+  "terminated",
+  "complete",
+  "waitingForPause",
+  "waiting",
+  "rollingBack",
+];
+const ENDED = ["errored", "terminated", "complete"];
+
+/** How often an instance may be running while workerd is ended for computing without a pause, before it is given up. */
+const MOST_OVERRUNS = 3;
+
+const METADATA = "INSTANCE_METADATA";
+
+export class Engine extends MiniflareEngine {
+  async setStatus(accountId, instanceId, status) {
+    await super.setStatus(accountId, instanceId, status);
+    await this.#note(instanceId, STATUS[status]);
+  }
+
+  /** Goes on where the instance was when workerd ended. */
+  async goOn() {
+    const metadata = await this.ctx.storage.get(METADATA);
+    if (metadata === undefined || this.isRunning) return;
+    const { accountId, workflow, version, instance, event } = metadata;
+    await this.#note(instance.id, STATUS[await this.getStatus()]);
+    this.ctx.waitUntil(this.init(accountId, workflow, version, instance, event).catch(() => {}));
+  }
+
+  /** Ends the instance with an error. */
+  async giveUp(message) {
+    const { accountId, instance } = await this.ctx.storage.get(METADATA);
+    this.writeLog(3, null, null, { error: { name: "Error", message } });
+    await this.setStatus(accountId, instance.id, STATUS.indexOf("errored"));
+  }
+
+  async describe() {
+    const { status } = await this.getInstanceMetadata();
+    return { status: STATUS[status] ?? "unknown", logs: this.readDetailedLogs() };
+  }
+
+  async deleteInstance() {
+    const metadata = await this.ctx.storage.get(METADATA);
+    if (metadata !== undefined) await listOf(this.env).forget(metadata.instance.id);
+    return super.deleteInstance();
+  }
+
+  #note(instanceId, status) {
+    return listOf(this.env).note(instanceId, status, this.env.VERSION);
+  }
+}
+
+const listOf = ({ INSTANCES }) => INSTANCES.get(INSTANCES.idFromName("all"));
+
+/** The list of a workflow's instances. */
+export class Instances extends DurableObject {
+  #sql = this.ctx.storage.sql;
+
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.#sql.exec(`CREATE TABLE IF NOT EXISTS instances (
+      id TEXT PRIMARY KEY, status TEXT NOT NULL, version TEXT NOT NULL, created INTEGER NOT NULL,
+      modified INTEGER NOT NULL, ended INTEGER, overruns INTEGER NOT NULL DEFAULT 0
+    )`);
+  }
+
+  note(id, status, version) {
+    const now = Date.now();
+    this.#sql.exec(
+      `INSERT INTO instances (id, status, version, created, modified, ended) VALUES (?1, ?2, ?3, ?4, ?4, ?5)
+       ON CONFLICT (id) DO UPDATE SET modified = ?4, ended = ?5,
+         overruns = CASE WHEN status = ?2 THEN overruns ELSE 0 END, status = ?2`,
+      id,
+      status,
+      version,
+      now,
+      ENDED.includes(status) ? now : null,
+    );
+  }
+
+  forget(id) {
+    this.#sql.exec("DELETE FROM instances WHERE id = ?", id);
+  }
+
+  /** Newest first. */
+  list() {
+    return this.#sql
+      .exec("SELECT id, status, version, created, modified, ended FROM instances ORDER BY created DESC, rowid DESC")
+      .toArray();
+  }
+
+  /** Lets all instances that have not ended go on. `overran`: workerd was ended because something computed too long. */
+  async goOn(overran) {
+    for (const { id, status } of this.list()) {
+      if (ENDED.includes(status) || status === "paused") continue;
+      const engine = this.env.ENGINE.get(this.env.ENGINE.idFromName(id));
+      if (overran && status === "running" && this.#overrun(id) >= MOST_OVERRUNS)
+        await engine.giveUp(`The runtime was ended ${MOST_OVERRUNS} times while this ran: a step computes too long.`);
+      else await engine.goOn();
+    }
+  }
+
+  #overrun(id) {
+    const [row] = this.#sql
+      .exec("UPDATE instances SET overruns = overruns + 1 WHERE id = ? RETURNING overruns", id)
+      .toArray();
+    return row?.overruns ?? 0;
+  }
+}
+
+/** What the account calls, by the path. */
+export class Management extends WorkerEntrypoint {
+  async fetch(request) {
+    const sent = await request.json();
+    try {
+      return Response.json({ done: (await this.#call(new URL(request.url).pathname.slice(1), sent)) ?? null });
+    } catch (error) {
+      return Response.json({ error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async #call(call, { id, ...sent }) {
+    const { WORKFLOW, ENGINE } = this.env;
+    switch (call) {
+      case "create":
+        return { id: (await WORKFLOW.create({ id, params: sent.params })).id };
+      case "list":
+        return listOf(this.env).list();
+      case "go-on":
+        return listOf(this.env).goOn(sent.overran);
+    }
+    const instance = await WORKFLOW.get(id);
+    switch (call) {
+      case "describe":
+        return ENGINE.get(ENGINE.idFromName(id)).describe();
+      case "pause":
+        return instance.pause();
+      case "resume":
+        return instance.resume();
+      case "restart":
+        return instance.restart(sent.from ? { from: sent.from } : undefined);
+      case "terminate":
+        return instance.terminate(sent.rollback ? { rollback: true } : undefined);
+      case "delete":
+        return instance.delete();
+      case "event":
+        return instance.sendEvent({ type: sent.type, payload: sent.payload });
+    }
+    throw new Error(`there is no call ${call}`);
+  }
+}

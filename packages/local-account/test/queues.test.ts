@@ -1,0 +1,178 @@
+/** Queues: producers, consumers, retries, dead letters, pulling, and what a restart leaves. */
+import { expect, it } from "vitest";
+import { account, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
+
+/** Sends to QUEUE, and writes each batch that it gets into KV; `fail` in a body is tried again. */
+const CODE = `export default {
+  async fetch(request, { QUEUE, KV }) {
+    const { pathname, searchParams } = new URL(request.url);
+    const body = searchParams.get("body");
+    const delaySeconds = searchParams.has("delay") ? Number(searchParams.get("delay")) : undefined;
+    if (pathname === "/send") await QUEUE.send(body, { delaySeconds });
+    if (pathname === "/batch") await QUEUE.sendBatch([
+      { body: { n: 1 }, contentType: "json" }, { body: "two", contentType: "text" },
+      { body: new TextEncoder().encode("three"), contentType: "bytes" }, { body: new Map([[4, "four"]]), contentType: "v8" },
+    ]);
+    return Response.json((await KV.get("batches", "json")) ?? []);
+  },
+  async queue(batch, { KV }) {
+    const batches = (await KV.get("batches", "json")) ?? [];
+    const told = (body) => body instanceof ArrayBuffer ? new TextDecoder().decode(body) : body instanceof Map ? [...body] : body;
+    batches.push({ queue: batch.queue, bodies: batch.messages.map(({ body, attempts }) => [told(body), attempts]) });
+    await KV.put("batches", JSON.stringify(batches));
+    for (const message of batch.messages) {
+      if (message.body === "fail") message.retry();
+      if (message.body === "acked") message.ack();
+    }
+    if (batch.messages.some(({ body }) => body === "throw")) throw new Error("on purpose");
+  },
+};`;
+
+const SETTINGS = { batch_size: 4, max_wait_time_ms: 0, max_retries: 1, retry_delay: 0 };
+
+async function withQueue(dir = temporaryDirectory()) {
+  const test = await account({ dir });
+  const { id: kv } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  const { queue_id: id = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "mails" });
+  await test.deploy("app", {
+    code: CODE,
+    bindings: [
+      { type: "queue", name: "QUEUE", queue_name: "mails" },
+      { type: "kv_namespace", name: "KV", namespace_id: kv },
+    ],
+  });
+  const consume = (settings: object = {}, more: object = {}) =>
+    test.call("post", `/queues/${id}/consumers`, {
+      type: "worker",
+      script_name: "app",
+      settings: { ...SETTINGS, ...settings },
+      ...more,
+    });
+  return { test, id, consume };
+}
+
+interface Batch {
+  readonly queue: string;
+  readonly bodies: readonly (readonly [unknown, number])[];
+}
+
+const batches = async (test: TestAccount): Promise<Batch[]> => JSON.parse((await test.ask("app")).text);
+const bodies = async (test: TestAccount) => (await batches(test)).flatMap((batch) => batch.bodies);
+
+/** Waits until the consumer has got so many messages. */
+const got = (test: TestAccount, messages: number) =>
+  expect.poll(async () => (await bodies(test)).length, { timeout: 10_000 }).toBe(messages);
+
+it("delivers messages of every content type to the consumer, as one batch", async () => {
+  const { test, consume } = await withQueue();
+  await consume();
+  await test.ask("app", "/batch");
+  await got(test, 4);
+  expect(await batches(test)).toEqual([
+    {
+      queue: "mails",
+      bodies: [
+        [{ n: 1 }, 1],
+        ["two", 1],
+        ["three", 1],
+        [[[4, "four"]], 1],
+      ],
+    },
+  ]);
+});
+
+it("tries failed messages again, and moves them to the dead letter queue in the end", async () => {
+  const { test, id, consume } = await withQueue();
+  await consume({ batch_size: 2, max_wait_time_ms: 1_000 }, { dead_letter_queue: "dead" });
+  await test.ask("app", "/send?body=fail");
+  await test.ask("app", "/send?body=fine");
+  await got(test, 3);
+  expect((await bodies(test)).toSorted()).toEqual([
+    ["fail", 1],
+    ["fail", 2],
+    ["fine", 1],
+  ]);
+  const [dead] = (await test.sdk.queues.list({ account_id: test.id })).result.filter(
+    ({ queue_name }) => queue_name === "dead",
+  );
+  const at = `/queues/${dead?.queue_id}`;
+  const peek = () => test.call("post", `${at}/messages/peek`, {});
+  await expect.poll(peek).toMatchObject({ messages: [{ attempts: 0, metadata: { "CF-Content-Type": "json" } }] });
+  expect(await test.call("get", `/queues/${id}/metrics`)).toMatchObject({ backlog_count: 0 });
+});
+
+it("tries all of a batch again when its handler throws, except what was acknowledged", async () => {
+  const { test, consume } = await withQueue();
+  await test.ask("app", "/send?body=throw");
+  await test.ask("app", "/send?body=acked");
+  await consume();
+  await got(test, 3);
+  expect(await batches(test)).toMatchObject([
+    {
+      bodies: [
+        ["throw", 1],
+        ["acked", 1],
+      ],
+    },
+    { bodies: [["throw", 2]] },
+  ]);
+});
+
+it("keeps messages over a restart and a deployment, and delivers what a pause or a delay held back", async () => {
+  const dir = temporaryDirectory();
+  const { test, id, consume } = await withQueue(dir);
+  await consume();
+  await test.call("patch", `/queues/${id}`, { settings: { delivery_paused: true } });
+  await test.ask("app", "/send?body=paused");
+  await test.ask("app", "/send?body=late&delay=1");
+  await test.deploy("other", { tag: "another" });
+  expect(await test.call("get", `/queues/${id}/metrics`)).toMatchObject({ backlog_count: 2 });
+  await test.close();
+
+  const again = await account({ dir });
+  expect(await bodies(again)).toEqual([]);
+  await again.call("patch", `/queues/${id}`, { settings: { delivery_paused: false } });
+  await got(again, 2);
+  // A message that waits for its time when the account ends is delivered by the next.
+  await again.ask("app", "/send?body=tomorrow&delay=1");
+  await again.close();
+  const last = await account({ dir });
+  await got(last, 3);
+});
+
+it("lets a client pull, and acknowledge or return what it got", async () => {
+  const { test, id } = await withQueue();
+  const at = `/queues/${id}`;
+  expect(await refusal(test.call("post", `${at}/messages/pull`, {}))).toMatchObject({ status: 400 });
+  await test.call("post", `${at}/consumers`, { type: "http_pull", settings: { max_retries: 1 } });
+  await test.call("post", `${at}/messages/batch`, { messages: [{ body: "a" }, { body: { b: 1 } }] });
+  const pull = async () =>
+    (await test.sdk.queues.messages.pull(id, { account_id: test.id, batch_size: 10 })).messages ?? [];
+  const [a, b] = await pull();
+  expect(a).toMatchObject({ body: "a", attempts: 1 });
+  expect(Buffer.from(b?.body ?? "", "base64").toString()).toBe('{"b":1}');
+  expect(await pull()).toEqual([]);
+  const ended = await test.call("post", `${at}/messages/ack`, {
+    acks: [{ lease_id: a?.lease_id }],
+    retries: [{ lease_id: b?.lease_id }, { lease_id: "nothing" }],
+  });
+  expect(ended).toMatchObject({ ackCount: 1, retryCount: 1, warnings: { nothing: expect.any(String) } });
+  expect(await pull()).toMatchObject([{ id: b?.id, attempts: 2 }]);
+});
+
+it("refuses what Cloudflare refuses, by its codes", async () => {
+  const { test, id, consume } = await withQueue();
+  const code = async (call: Promise<unknown>) => (await refusal(call)).code;
+  const queue = { type: "queue", name: "QUEUE", queue_name: "nothing" };
+  expect(await code(test.deploy("app", { code: CODE, bindings: [queue] }))).toBe(11000);
+  expect(await code(test.call("post", "/queues", { queue_name: "mails" }))).toBe(11009);
+  await test.deploy("idle", { tag: "no handler" });
+  expect(await code(consume({}, { script_name: "idle" }))).toBe(11001);
+  await consume();
+  expect(await code(consume())).toBe(11004);
+  expect(await code(test.deploy("app", { tag: "no handler any more" }))).toBe(11001);
+  expect(await code(test.call("delete", `/queues/${id}`))).toBe(11005);
+  await test.call("delete", "/workers/workers/app");
+  expect(await test.call("get", `/queues/${id}/consumers`)).toEqual([]);
+  await test.call("delete", `/queues/${id}`);
+});
