@@ -1,7 +1,7 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { account, live, type Program, refusal, type TestAccount } from "./support.ts";
+import { account, live, type Program, refusal, type TestAccount, versionBody } from "./support.ts";
 
 /** The longest that another Worker may wait, on a machine that has nothing else to do. */
 const MOST_WAIT_MS = 2_000;
@@ -33,9 +33,9 @@ async function othersAnswer({ test, said }: Looping): Promise<string> {
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   const waited = performance.now() - began;
   const line = said[before] ?? "";
-  // The limit counts CPU time: where other processes have the processor, that takes longer.
+  // Other processes may have the processor: the limit counts CPU time, and the clock goes on.
   const [, spent, elapsed] = /used (\d+) ms of CPU time without a pause, in (\d+) ms/.exec(line) ?? [];
-  expect(waited - Number(elapsed) + Number(spent)).toBeLessThan(MOST_WAIT_MS);
+  expect(waited).toBeLessThan(MOST_WAIT_MS * Math.max(1, Number(elapsed) / Number(spent)));
   return line;
 }
 
@@ -94,10 +94,12 @@ it("ends a loop in the tail handler of a consumer", async () => {
   await test.deploy("watcher", { code: `export default { tail() { ${LOOP} } };` });
   await test.call("patch", "/workers/scripts/app/script-settings", { tail_consumers: [{ service: "watcher" }] });
   await test.ask("other");
-  expect((await test.ask("app", "/a")).text).toBe("ok");
+  const answer = test.ask("app", "/a");
   expect(await othersAnswer(looping)).toContain(
     "app: what goes on after GET /a (waitUntil, or its tail consumer watcher) used",
   );
+  // Its answer had not left workerd yet.
+  expect((await answer).status).toBe(503);
 });
 
 it("ends a loop in a cron trigger, and reports its outcome", async () => {
@@ -123,10 +125,40 @@ it("refuses a version that loops at its start with its real bindings, and serves
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
 });
 
+/** Computes for a while. */
+function spin(rounds: number): number {
+  let x = 0;
+  for (let i = 0; i < rounds; i++) x = (x * 31 + i) | 0;
+  return x;
+}
+
+/** How many rounds of `spin` take a millisecond. */
+function calibrated(): number {
+  const rounds = 100_000_000;
+  spin(rounds / 10);
+  const began = process.cpuUsage();
+  spin(rounds);
+  return (1_000 * rounds) / process.cpuUsage(began).user;
+}
+
 it("leaves a Worker in peace that computes long with pauses, or within the limit that it sets itself", async () => {
-  const spin = (ms: number) =>
-    `for (const end = performance.timeOrigin + 0, began = Date.now(); ; ) { let n = 0; for (let i = 0; i < 1e6; i++) n += i % 7; if (n < 0 || count++ > ${ms}) break; }`;
-  void spin;
+  const code = `
+    ${spin}
+    export default {
+      async fetch(request) {
+        const [pieces, rounds] = new URL(request.url).pathname.slice(1).split("/").map(Number);
+        for (let piece = 0; piece < pieces; piece++) { spin(rounds); await scheduler.wait(1); }
+        return new Response("done");
+      }
+    };`;
+  const { test, said } = await withLoop({ code });
+  const perMs = calibrated();
+  expect((await test.ask("app", `/5/${Math.round(250 * perMs)}`)).text).toBe("done");
+  expect(said).toEqual([]);
+  const limited = { ...versionBody({ code }), limits: { cpu_ms: 10_000 } };
+  await test.call("post", "/workers/workers/app/versions?deploy=true", limited);
+  expect((await test.ask("app", `/1/${Math.round(1_500 * perMs)}`)).text).toBe("done");
+  expect(said).toEqual([]);
 });
 
 /** The processes of this one that run an account's Workers, and do not only start uploads. */

@@ -24,6 +24,8 @@ export interface Ticket extends Task {
   readonly id: string;
   /** When it began, or last got data, by `performance.now()`; undefined if it has not begun. */
   beganAt: number | undefined;
+  /** Whether the Worker has given its answer. It may not have got through to the client. */
+  isAnswered: boolean;
   fate: Fate | undefined;
 }
 
@@ -75,7 +77,13 @@ export class Activity<Alarm extends DueAlarm> {
 
   /** Registers a task that is about to be sent to workerd. */
   send(task: Task): Ticket {
-    const ticket: Ticket = { ...task, id: String(++this.#next), beganAt: undefined, fate: undefined };
+    const ticket: Ticket = {
+      ...task,
+      id: String(++this.#next),
+      beganAt: undefined,
+      isAnswered: false,
+      fate: undefined,
+    };
     this.#running.set(ticket.id, ticket);
     return ticket;
   }
@@ -84,6 +92,14 @@ export class Activity<Alarm extends DueAlarm> {
   begin(id: string): void {
     const ticket = this.#running.get(id);
     if (ticket !== undefined) ticket.beganAt = performance.now();
+  }
+
+  /** The Worker has answered, and whatever it does now is something else. */
+  answered(id: string): void {
+    const ticket = this.#running.get(id);
+    if (ticket === undefined) return;
+    ticket.isAnswered = true;
+    ticket.beganAt = performance.now();
   }
 
   /** The task is over, or its client has left and nobody knows. */
@@ -114,14 +130,14 @@ export class Activity<Alarm extends DueAlarm> {
   newest(): Suspect<Alarm> | undefined {
     const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined);
     const ticket = running.sort((a, b) => (b.beganAt ?? 0) - (a.beganAt ?? 0))[0];
-    return ticket && { ticket, task: ticket };
+    return ticket && { ticket, task: now(ticket) };
   }
 
   #candidates(alarms: readonly Alarm[]): Candidate<Alarm>[] {
     const running = [...this.#running.values()].flatMap((ticket) =>
       ticket.beganAt === undefined
         ? []
-        : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: ticket } }],
+        : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: now(ticket) } }],
     );
     const due = alarms.map((alarm) => ({ at: alarm.dueAt, slackMs: SLACK_MS.alarm, suspect: { alarm, task: alarm } }));
     const ended = this.#ended && {
@@ -139,6 +155,9 @@ export class Activity<Alarm extends DueAlarm> {
 }
 
 const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
+
+/** What a running task is doing. */
+const now = (ticket: Ticket): Task => (ticket.isAnswered ? { ...ticket, what: afterwards(ticket) } : ticket);
 
 /** What goes on after an answer. */
 const afterwards = ({ what, consumers = [] }: Task) =>

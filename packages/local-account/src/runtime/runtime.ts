@@ -521,6 +521,13 @@ export class Runtime {
     this.#goOn();
   }
 
+  /** Reads what the internal Worker tells of a task. */
+  #hear(line: string): void {
+    const [, news, task = ""] = line.split(" ");
+    if (news === "begun") this.#cpuLimit.activity.begin(task);
+    else this.#cpuLimit.activity.answered(task);
+  }
+
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
     const { onLog } = this.#listeners;
     return {
@@ -532,8 +539,7 @@ export class Runtime {
       log: new Log(LogLevel.WARN),
       unsafeHandleRuntimeRestart: () => this.#revived?.(),
       handleStructuredLogs: ({ level, message }) => {
-        const task = message.startsWith(`${this.#secret} `) ? message.slice(this.#secret.length + 1) : undefined;
-        if (task !== undefined) this.#cpuLimit.activity.begin(task);
+        if (message.startsWith(this.#secret)) this.#hear(message);
         else if (onLog) onLog(message);
         else printLog(level, message);
       },

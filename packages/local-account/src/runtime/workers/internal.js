@@ -3,6 +3,14 @@
  * namespace, bucket and database for the REST API.
  */
 
+/**
+ * Tells the account how far a task is, by a line of the log (activity.ts). It is written at once, before anything else
+ * can run: so the account knows it even if workerd is stuck after that.
+ */
+function tell(env, request, news) {
+  console.debug(`${env.SECRET} ${news} ${request.headers.get("Account-Task")}`);
+}
+
 /** Passes a request on to a deployed Worker. Marks exceptions, so that the front door can tell them from answers. */
 async function dispatch(request, env, service) {
   const forwarded = new Request(request);
@@ -10,7 +18,9 @@ async function dispatch(request, env, service) {
   forwarded.headers.delete("Account-Service");
   forwarded.headers.delete("Account-Task");
   try {
-    return await env[`service:${service}`].fetch(forwarded);
+    const response = await env[`service:${service}`].fetch(forwarded);
+    tell(env, request, "answered");
+    return response;
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
@@ -107,8 +117,7 @@ export default {
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
     if (request.headers.has("Account-Ping")) return new Response();
-    // Written at once, before anything else can run: so the account knows what has begun if workerd is stuck.
-    console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
+    tell(env, request, "begun");
     const database = request.headers.get("Account-Database");
     if (database !== null) return query(request, env[`d1:${database}`]);
     const namespace = request.headers.get("Account-Kv");

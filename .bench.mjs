@@ -1,0 +1,14 @@
+import { startAccount } from "./packages/local-account/src/index.ts";
+import { mkdtempSync } from "node:fs";
+import http from "node:http";
+const a = await startAccount({ dir: mkdtempSync("/tmp/loops-x/b-"), port: 0, apiPort: 0 });
+const call = (m, p, b) => fetch(a.apiUrl + "/accounts/" + a.accountId + p, { method: m, headers: { authorization: "Bearer " + a.token, "content-type": "application/json" }, body: JSON.stringify(b) }).then(r => r.json());
+await call("POST", "/workers/workers", { name: "app", subdomain: { enabled: true } });
+const r = await call("POST", "/workers/workers/app/versions?deploy=true", { main_module: "i.js", compatibility_date: "2026-11-01", modules: [{ name: "i.js", content_type: "application/javascript+module", content_base64: Buffer.from(`export default { fetch: () => new Response("ok") }`).toString("base64") }] });
+if (!r.success) throw new Error(JSON.stringify(r));
+const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+const one = () => new Promise((res, rej) => { http.get({ agent, host: "127.0.0.1", port: a.port, path: "/" }, (x) => { x.resume(); x.on("end", res); }).on("error", rej); });
+const run = async (n, c) => { let left = n; const t = performance.now(); await Promise.all(Array.from({ length: c }, async () => { while (left-- > 0) await one(); })); return n / ((performance.now() - t) / 1000); };
+await run(1000, 16);
+for (let i = 0; i < 4; i++) console.log("sequential", Math.round(await run(1000, 1)), "16 at once", Math.round(await run(4000, 16)));
+await a.close(); process.exit(0);
