@@ -28,6 +28,18 @@ async function query(request, database) {
   }
 }
 
+/** The SQL of a database, by a statement that only Miniflare knows. */
+async function dump(request, database) {
+  const { noSchema, noData, tables } = await request.json();
+  try {
+    const statement = database.prepare("PRAGMA miniflare_d1_export(?,?,?);").bind(noSchema, noData, ...tables);
+    const [lines] = await statement.raw();
+    return Response.json({ sql: lines.join("\n") });
+  } catch (error) {
+    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 /** Passes a batch of a KV namespace on to its object (kv.js). */
 function batch(request, objects, namespace) {
   const { method, body } = request;
@@ -85,7 +97,10 @@ export default {
     // Written at once, before anything else can run: so the account knows what has begun if workerd is stuck.
     console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
     const database = request.headers.get("Account-Database");
-    if (database !== null) return query(request, env[`d1:${database}`]);
+    if (database !== null) {
+      const isExport = request.headers.get("Account-Call") === "export";
+      return (isExport ? dump : query)(request, env[`d1:${database}`]);
+    }
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
     const queue = request.headers.get("Account-Queue");
