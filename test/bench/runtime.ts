@@ -12,7 +12,7 @@ import type { PatternBench } from "./measure.ts";
 const NAME = "bench";
 
 /** The patterns' stack. */
-const STACK = {
+export const STACK = {
   REGIONS: {
     environmentPrefix: "",
     home: "eu",

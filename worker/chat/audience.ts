@@ -21,6 +21,7 @@ import {
   seen,
   sent,
 } from "./readers.ts";
+import type { People } from "./relaying.ts";
 import { type Owner, Roster } from "./roster.ts";
 
 /** Sockets in all, those included that wait for their client to answer the close: this many times MAX_SOCKETS. */
@@ -33,7 +34,7 @@ const LOOK_EVERY_MS = 5_000;
 
 /** Close codes (RFC 6455, 7.4.1, and IANA's registry): "policy violation", and "try again later". */
 export const POLICY = 1_008;
-const TRY_AGAIN = 1_013;
+export const TRY_AGAIN = 1_013;
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
@@ -81,7 +82,17 @@ export interface Allowance {
   mayTell(now: number): boolean;
 }
 
+/** The people of a room whose sockets are at other objects. */
+export interface Elsewhere {
+  readonly count: number;
+  users(): Iterable<string>;
+  has(userId: string): boolean;
+  tell(frame: ServerFrame): void;
+}
+export const NOWHERE: Elsewhere = { count: 0, users: () => [], has: () => false, tell: () => undefined };
+
 export class Audience {
+  elsewhere: Elsewhere = NOWHERE;
   readonly #ctx: DurableObjectState;
   readonly #budgets: Allowance;
   /** The sockets and their attachments, each read once. Undefined until somebody asks after the room woke. */
@@ -89,11 +100,14 @@ export class Audience {
   /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
   readonly #news: News;
+  /** Takes note of a join or a leave in place of telling it. */
+  readonly #noted: (() => void) | undefined;
 
-  constructor(ctx: DurableObjectState, budgets: Allowance) {
+  constructor(ctx: DurableObjectState, budgets: Allowance, noted?: () => void) {
     this.#ctx = ctx;
     this.#budgets = budgets;
     this.#news = new News(this, (now) => budgets.mayTell(now));
+    this.#noted = noted;
   }
 
   get #roster(): Roster<Member> {
@@ -120,7 +134,7 @@ export class Audience {
 
   /** Whether the room has as many sockets as it can. */
   isFull(): boolean {
-    return this.#roster.size >= MAX_SOCKETS && this.open().length >= MAX_SOCKETS;
+    return this.#roster.size >= MAX_SOCKETS;
   }
 
   isEmpty(): boolean {
@@ -199,16 +213,26 @@ export class Audience {
 
   /** How many people are in the room. */
   get count(): number {
-    return this.#roster.peopleCount;
+    return this.#roster.peopleCount + this.elsewhere.count;
   }
 
-  /** The frame that says who is here. */
-  presence(): ServerFrame {
+  /** The people whose sockets are here. */
+  own(): People {
     const users: string[] = [];
     for (const userId of this.#roster.people) {
       if (users.push(userId) === MAX_SHOWN) break;
     }
-    return { type: "presence", users, ...(this.count > MAX_SHOWN && { count: this.count }) };
+    return { count: this.#roster.peopleCount, users };
+  }
+
+  /** The frame that says who is here. */
+  presence(): ServerFrame {
+    const users = new Set(this.own().users);
+    for (const userId of this.elsewhere.users()) {
+      if (users.size >= MAX_SHOWN) break;
+      users.add(userId);
+    }
+    return { type: "presence", users: [...users], ...(this.count > MAX_SHOWN && { count: this.count }) };
   }
 
   /** Sends a frame to everybody who keeps up. */
@@ -217,6 +241,12 @@ export class Audience {
       this.readers().filter((socket) => socket !== except),
       frame,
     );
+  }
+
+  /** Sends a frame of the moment to everybody who keeps up, at other objects too. */
+  announce(frame: ServerFrame, except?: WebSocket): void {
+    this.tell(frame, except);
+    this.elsewhere.tell(frame);
   }
 
   /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
@@ -262,11 +292,30 @@ export class Audience {
       readers.filter((socket) => !changing.has(socket)),
       others,
     );
+    this.elsewhere.tell(others);
   }
 
   /** Tells the others that a user has joined. */
   joined(userId: string, socket: WebSocket, now: number): void {
-    this.#news.moved(userId, "joined", socket, now);
+    if (this.#noted) this.#noted();
+    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "joined", socket, now);
+  }
+
+  /** Somebody came or went at another object. */
+  movedElsewhere(userId: string, move: "joined" | "left"): void {
+    if (this.open(userId).length === 0) this.#news.moved(userId, move, undefined, Date.now());
+  }
+
+  /** The room became a crowd, or stopped being one, by those at other objects. */
+  turned(): void {
+    this.#news.turned();
+  }
+
+  /** Closes the sockets of all who may no longer be here. */
+  putOutUnless(mayStay: (caller: Member["caller"]) => boolean): void {
+    for (const socket of this.open()) {
+      if (!mayStay(this.memberOf(socket)?.caller)) this.putOut(socket, POLICY, "You may no longer be in this room");
+    }
   }
 
   /** Closes a socket, and tells the others. */
@@ -292,7 +341,8 @@ export class Audience {
     // No more sockets than this can still report their close.
     const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
     if (oldest !== undefined) this.#gone.delete(oldest);
-    this.#news.moved(userId, "left", socket, Date.now());
+    if (this.#noted) this.#noted();
+    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "left", socket, Date.now());
   }
 
   /**

@@ -19,6 +19,8 @@ export interface Joining {
   /** The caller, if the room has to decide whether they may join. */
   undecided?: Caller;
   after?: number;
+  /** For a relay: the newest order when the room let the caller in. */
+  granted?: number;
   /** Our subprotocol that the client offered, and expects in the answer. */
   subprotocol?: Subprotocol;
 }
@@ -27,6 +29,20 @@ const HEADER = "X-Joining";
 
 /** A room's status for "this room does not exist, and you asked me not to make it". */
 export const NOT_THERE = 404;
+
+/** A room's status for "I am full, and this relay is not". */
+export const AT_RELAY = 307;
+const RELAY = "X-Relay";
+const GRANTED = "X-Granted";
+
+/** The answer that sends a caller to a relay. `granted`: the newest order. */
+export const sendToRelay = (relay: number, granted: number): Response =>
+  new Response(null, { status: AT_RELAY, headers: { [RELAY]: String(relay), [GRANTED]: String(granted) } });
+
+export const readRelay = ({ headers }: Response): { relay: number; granted: number } => ({
+  relay: Number(headers.get(RELAY)),
+  granted: Number(headers.get(GRANTED)),
+});
 
 /** The request to a room's object that lets a caller in. */
 export function joinRequest(joining: Joining): Request {

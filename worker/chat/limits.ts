@@ -2,5 +2,7 @@
 
 /** The most sockets in one room. */
 export const MAX_SOCKETS = 1_000;
+/** The most messages in one frame, also of the history. */
+export const MESSAGES_PER_FRAME = 100;
 /** A room with more people than this does not announce who comes, goes and types. */
 export const MAX_SHOWN = 100;

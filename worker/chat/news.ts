@@ -21,7 +21,7 @@ export interface Public {
   readonly count: number;
   /** The frame that says who is here. */
   presence(): ServerFrame;
-  tell(frame: ServerFrame, except?: WebSocket): void;
+  announce(frame: ServerFrame, except?: WebSocket): void;
   /** Tells clients of `chat.changes` one thing, and the others another. */
   tellChanges(changes: ServerFrame, others: ServerFrame): void;
 }
@@ -41,20 +41,30 @@ export class News {
     this.#mayTell = mayTell;
   }
 
-  /** A user has joined or left, by this socket. */
-  moved(userId: string, move: Move, socket: WebSocket, now: number): void {
+  /** A user has joined or left, perhaps by a socket here. */
+  moved(userId: string, move: Move, socket: WebSocket | undefined, now: number): void {
     const { count } = this.#public;
     // With so many people, the room has just become a crowd, or has just stopped being one.
     const edge = move === "joined" ? MAX_SHOWN + 1 : MAX_SHOWN;
     if (count > edge) return;
     if (count < edge && this.#timer === undefined && this.#mayTell(now)) {
       const type = move === "joined" ? "user_joined" : "user_left";
-      this.#public.tell({ type, userId, timestamp: now }, socket);
+      this.#public.announce({ type, userId, timestamp: now }, socket);
       return;
     }
     // Told even of somebody who came and went meanwhile: newcomers may have read the name in their greeting.
     this.#waiting.set(userId, move);
     if (count === edge) this.#isEdge = true;
+    this.#tellLater(count);
+  }
+
+  /** Many have come or gone at once, so that the room became a crowd, or stopped being one. */
+  turned(): void {
+    this.#isEdge = true;
+    this.#tellLater(this.#public.count);
+  }
+
+  #tellLater(count: number): void {
     const wait = Math.min(Math.max(count * WAIT_PER_PERSON_MS, MIN_WAIT_MS), MAX_WAIT_MS);
     this.#timer ??= setTimeout(() => this.#tellTogether(), wait);
   }
@@ -67,7 +77,7 @@ export class News {
     this.#timer = undefined;
     this.#isEdge = false;
     if (isWhole) {
-      this.#public.tell(presence);
+      this.#public.announce(presence);
       return;
     }
     const who = (wanted: Move) => moves.flatMap(([userId, move]) => (move === wanted ? [userId] : []));

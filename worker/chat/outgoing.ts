@@ -5,25 +5,25 @@
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import type { Schema } from "../objects/schema.ts";
-import { bytesOf } from "./audience.ts";
 import type { History } from "./history.ts";
 import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
-import { type Amount, Recent } from "./readers.ts";
+import type { Amount } from "./readers.ts";
 import { fingerprint, type Sent, type SentMessage } from "./sent.ts";
+import { type Listeners, Showing } from "./showing.ts";
 import type { Uploads } from "./uploads.ts";
-
-/** Also in a frame of the history. */
-export const MESSAGES_PER_FRAME = 100;
 
 export type ChatFrame = ClientFrame & { type: "chat" };
 
-/** A message that is not stored yet, and the sockets that wait for its `ack`. */
+/** Takes the answer to a message: an `ack` or an `error`. */
+export type Answer = (frame: ServerFrame) => void;
+
+/** A message that is not stored yet, and who waits for its `ack`. */
 interface Said {
   readonly userId: string;
   readonly frame: ChatFrame;
   readonly timestamp: number;
   /** More than one if the message was sent again meanwhile. */
-  readonly senders: WebSocket[];
+  readonly senders: Answer[];
 }
 
 /** What an id already stands for: a stored message, one that is being stored, or a different message. */
@@ -38,28 +38,24 @@ export interface Store {
   readonly uploads: Uploads;
   history(): History | undefined;
   sent(): Sent | undefined;
+  /** Called before a write. */
+  prepare(): Promise<void>;
   sync(): Promise<void>;
   transaction(write: () => void): void;
-}
-
-/** The sockets that get new messages. */
-export interface Listeners {
-  readers(): WebSocket[];
-  batched(): ReadonlySet<WebSocket>;
-  deliver(sockets: readonly WebSocket[], frame: ServerFrame, messages?: number): void;
 }
 
 export class Outgoing {
   readonly #store: Store;
   readonly #listeners: Listeners;
   readonly #stored: (trimmed: boolean) => Promise<void>;
-  readonly #recent = new Recent();
+  readonly #showing: Showing;
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
   /** `stored` is called after each write; `trimmed`: whether dropped messages had files. */
   constructor(store: Store, listeners: Listeners, stored: (trimmed: boolean) => Promise<void>) {
     this.#store = store;
     this.#listeners = listeners;
+    this.#showing = new Showing(listeners);
     this.#stored = stored;
   }
 
@@ -75,65 +71,52 @@ export class Outgoing {
   }
 
   /** Waits for a message that is being stored already; `sender` gets its `ack` too. */
-  async join({ said }: Known & { kind: "waiting" }, sender: WebSocket): Promise<void> {
+  async join({ said }: Known & { kind: "waiting" }, sender: Answer): Promise<void> {
     said.senders.push(sender);
     await this.#commits.settled();
   }
 
   /** Stores a message, and sends it to the readers. */
-  async say(userId: string, frame: ChatFrame, sender: WebSocket, timestamp: number): Promise<void> {
+  async say(userId: string, frame: ChatFrame, sender: Answer, timestamp: number): Promise<void> {
     await this.#commits.commit({ userId, frame, timestamp, senders: [sender] });
   }
 
   /** How much was sent after a number; undefined if no message has this number yet. */
   after(seq: number): Amount | undefined {
-    const last = this.#store.history()?.last ?? 0;
-    return seq > last ? undefined : this.#recent.after(seq, last);
+    return this.#showing.after(seq, this.#store.history()?.last ?? 0);
   }
 
   /** Tells senders of a message why it was not taken. */
-  refuse(sockets: readonly WebSocket[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
-    this.#listeners.deliver(sockets, { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
+  refuse(senders: readonly Answer[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
+    for (const answer of senders) answer({ type: "error", ...why, ...(clientId !== undefined && { clientId }) });
   }
 
   /** Tells senders of a message that it is stored; `duplicate`: it was before. */
   acknowledge(
-    sockets: readonly WebSocket[],
+    senders: readonly Answer[],
     { clientId }: Pick<ChatFrame, "clientId">,
     { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
     duplicate: boolean,
   ): void {
     const named = clientId === undefined ? {} : { clientId };
-    this.#listeners.deliver(sockets, { type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+    for (const answer of senders) {
+      answer({ type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
+    }
   }
 
   async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
+    await this.#store.prepare();
     // Whoever joins after this line finds these messages in the history.
     const audience = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
     await this.#store.sync();
-    this.#show(
+    this.#showing.show(
       messages.map(({ message }) => message),
       audience,
     );
     for (const { said, message } of messages) this.acknowledge(said.senders, said.frame, message, false);
     await this.#stored(trimmed);
     return batch.map(() => undefined);
-  }
-
-  /** Sends new messages: in as few frames as possible to sockets that take batches, one frame each to the others. */
-  #show(messages: readonly Message[], audience: readonly WebSocket[]): void {
-    for (const message of messages) this.#recent.add(message.seq, bytesOf(JSON.stringify(message)));
-    const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
-    for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
-      this.#listeners.deliver(
-        audience.filter((socket) => batched.has(socket)),
-        { type: "messages", messages: part },
-        part.length,
-      );
-    }
-    const others = audience.filter((socket) => !batched.has(socket));
-    for (const message of messages) this.#listeners.deliver(others, { type: "message", message }, 1);
   }
 
   /** Stores all messages of a batch, or none. Refuses those that cannot be stored. */
@@ -196,9 +179,4 @@ const NO_ATTACHMENT: Refusal = {
   code: "no-attachment",
   error: "attachment: no unsent upload of yours has this key",
 };
-const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
-
-function partsOf<T>(items: readonly T[], size: number): T[][] {
-  const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, index) => index * size);
-  return parts.map((from) => items.slice(from, from + size));
-}
+export const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };

@@ -37,6 +37,10 @@ export const chat = pattern({
         /** The most WebSockets in one room: of one user, and of one network address. */
         socketsPerUser: v.optional(whole(1, 100), 10),
         socketsPerAddress: v.optional(whole(1, 1_000), 250),
+        /** Relays of a room, each with a thousand more sockets. They come into use when the room is full. */
+        relays: v.optional(whole(0, 100), 0),
+        /** Whether callers in another region than the room's read through a relay in theirs. */
+        regionalRelays: v.optional(v.boolean("must be true or false"), false),
         /**
          * Messages that a room takes in a second; from one network address, half as many. With the default, a reader
          * who is a second late is less than 200 messages behind, which is where a room closes a socket.

@@ -14,7 +14,8 @@
  *   says how many a room takes in a second; from one network address, half as many. Further ones are answered by
  *   `error`, with `retryAfter`.
  * - **Sockets**: one user may have 10 in a room, one network address 250 (`chat.socketsPerUser`,
- *   `chat.socketsPerAddress`). The next one is refused with 429.
+ *   `chat.socketsPerAddress`). The next one is refused with 429. A room with relays (`chat.relays`) is on several
+ *   objects, and each counts its own sockets. A reader at a relay may get the `ack` of a message before the message.
  * - **Patience**: a room answers 60 invalid, excess or repeated frames of one user, then one a second; and it takes 600
  *   typing signs, `seen` frames or pings with a text other than PING, then ten a second. A user who goes on is closed
  *   with 1008.

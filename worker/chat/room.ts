@@ -11,24 +11,28 @@ import { deadCredential } from "../http/caller.ts";
 import { denied } from "../http/may.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
-import { regionOfObject } from "../objects/names.ts";
+import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
 import { Schema } from "../objects/schema.ts";
-import { answerAsleep, answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
+import { answerAsleep, answerClose, PLAIN, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { Audience, greet, type Member, POLICY } from "./audience.ts";
+import { Audience, POLICY } from "./audience.ts";
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
-import { readFrame } from "./frames.ts";
 import { History, type Range } from "./history.ts";
-import { NOT_THERE, readJoinRequest } from "./joining.ts";
+import { Incoming } from "./incoming.ts";
+import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
 import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
-import { type ChatFrame, CONFLICT, MESSAGES_PER_FRAME, Outgoing, type Refusal } from "./outgoing.ts";
+import { type Answer, type ChatFrame, CONFLICT, Outgoing, type Refusal } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
-import { type ClientFrame, type Message, PING, PONG } from "./protocol.ts";
+import { PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
+import { Relay } from "./relay.ts";
+import { type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
+import { LOOK_EVERY_MS, Relays } from "./relays.ts";
 import { Sent } from "./sent.ts";
 import { type Upload, Uploads } from "./uploads.ts";
+import { type Page, welcome } from "./welcome.ts";
 
 /** Close code of a connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
@@ -40,14 +44,6 @@ const RETRY_DELETE_AFTER_MS = 60_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Messages that are too old are hidden at once, and deleted together, this often at most. */
 const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
-
-/** A page of the history. */
-export interface Page {
-  messages: Message[];
-  /** The oldest number that is kept, and the newest. */
-  first: number;
-  last: number;
-}
 
 /** A file, or why the caller does not get it. */
 export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
@@ -61,7 +57,11 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #socketsPerAddress: number;
   readonly #budgets: Budgets;
   readonly #audience: Audience;
+  readonly #relays: Relays;
+  readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
+  /** If this object is a relay, it does nothing but that. */
+  readonly #relay: Relay | undefined;
   /** Sessions that ended a moment ago: a join by one of them that is still on its way is refused. */
   readonly #ended = new Set<string>();
   /** The stored door, or the stack's default for rooms without a rule. */
@@ -91,23 +91,55 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#socketsPerAddress = limits.socketsPerAddress;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets);
+    const { regions } = stackOf(env);
+    this.#relays = new Relays({
+      storage: ctx.storage,
+      stub: (name) => this.#stubOf(name),
+      history: () => this.#history(),
+      people: () => this.#audience.own(),
+      moved: (userId, move) => this.#audience.movedElsewhere(userId, move),
+      turned: () => this.#audience.turned(),
+      arm: (at) => this.#arm(at),
+    });
+    this.#audience.elsewhere = this.#relays;
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
         uploads: this.#uploads,
         history: () => this.#history(),
         sent: () => this.#sent(),
+        prepare: () => this.#relays.prepare(),
         sync: () => ctx.storage.sync(),
         transaction: (write) => ctx.storage.transactionSync(write),
       },
       this.#audience,
-      (trimmed) => this.#armAfterWrite(trimmed),
+      (trimmed) => {
+        void this.#relays.send();
+        return this.#armAfterWrite(trimmed);
+      },
     );
+    this.#incoming = new Incoming(this.#audience, this.#budgets, {
+      after: (seq) => this.#outgoing.after(seq),
+      chat: (socket, member, frame) =>
+        this.#say(member, frame, {
+          answer: (answer) => this.#audience.deliver([socket], answer),
+          offends: () => this.#incoming.bears(socket, member, COSTS.offence),
+          taken: (now) => this.#audience.keep(socket, now),
+        }),
+      typed: (socket, userId) => this.typed(userId, socket),
+    });
+    const { name = "" } = ctx.id;
+    const address = relayAddress(regions, name);
+    if (address) {
+      const most = { ...limits, historyLimit, retentionMs: this.#retentionMs };
+      this.#relay = new Relay(ctx, name, most, () => stubAt(env, chat, address.home));
+    }
     answerAsleep(ctx, PING, PONG);
   }
 
   /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
+    if (this.#relay) return this.#relay.fetch(request);
     const joining = readJoinRequest(request);
     const { userId, address, token, session, undecided: caller, after, subprotocol } = joining;
     if (joining.ifThere && this.#isNowhere) return new Response(null, { status: NOT_THERE });
@@ -116,12 +148,18 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
     const now = Date.now();
+    const relay = this.#audience.isFull() ? this.#relays.place(this.#relayNames()) : undefined;
+    if (relay !== undefined && this.#budgets.bear(userId, COSTS.join, now)) {
+      return sendToRelay(Number(relay.split(":").at(-1)), this.#relays.turn);
+    }
     const full = this.#whyFull({ userId, address }, now);
     if (full) return problemResponse(full);
     const { known, until } = joining;
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
-    this.#welcome(server, { userId, ...(token !== undefined && { token }) }, after);
+    const who = { userId, ...(token !== undefined && { token }) };
+    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    welcome(server, who, after, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
@@ -130,7 +168,12 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
   get #isNowhere(): boolean {
-    return this.#schema.empty && !this.#isKept && this.#audience.isEmpty();
+    return this.#schema.empty && !this.#isKept && !this.#isInUse;
+  }
+
+  /** Whether somebody is in the room. */
+  get #isInUse(): boolean {
+    return !this.#audience.isEmpty() || !this.#relays.isEmpty;
   }
 
   /** Why a caller may not open one more socket. */
@@ -163,12 +206,12 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Sets the rule, and the owner if one is given. */
-  setDoor({ rule, owner }: Pick<Door, "rule" | "owner">, keeper?: Caller): Door | "denied" {
+  setDoor({ rule, owner }: Pick<Door, "rule" | "owner">, keeper?: Caller): Promise<Door | "denied"> {
     return this.#changeDoor(keeper, (door) => ({ ...door, rule, ...(owner !== undefined && { owner }) }));
   }
 
   /** Makes a user a member; "full" if there are too many. */
-  invite(userId: string, keeper?: Caller): Door | "denied" | "full" {
+  async invite(userId: string, keeper?: Caller): Promise<Door | "denied" | "full"> {
     const { members } = this.#door;
     if (members.includes(userId)) return this.door(keeper);
     if (members.length >= MAX_MEMBERS && isKeeper(keeper, this.#door)) return "full";
@@ -176,40 +219,44 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Removes a user from the members. */
-  remove(userId: string, keeper?: Caller): Door | "denied" {
+  remove(userId: string, keeper?: Caller): Promise<Door | "denied"> {
     return this.#changeDoor(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
   }
 
   /** Changes the door, and closes the sockets of users who may no longer be here. */
-  #changeDoor(keeper: Caller | undefined, change: (door: Door) => Door): Door | "denied" {
+  async #changeDoor(keeper: Caller | undefined, change: (door: Door) => Door): Promise<Door | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
+    await this.#relays.prepare();
     const door = change(this.#door);
     this.ctx.storage.kv.put(DOOR, door);
     this.#door = door;
     this.#isKept = true;
-    for (const socket of this.#audience.open()) {
-      if (isLetIn(this.#audience.memberOf(socket)?.caller, door)) continue;
-      this.#audience.putOut(socket, POLICY, "You may no longer be in this room");
-    }
+    this.#audience.putOutUnless((caller) => isLetIn(caller, door));
+    this.#relays.order({ kind: "door", door });
+    await this.#relays.send();
     return door;
   }
 
   /** Deletes the text and the file of a message. */
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
+    await this.#relays.prepare();
     const blanked = this.ctx.storage.transactionSync(() => {
       const found = this.#history()?.blank(seq);
       if (found?.leaving) this.#uploads.leave(found.leaving.key);
+      if (found) this.#relays.order({ kind: "deleted", seq });
       return found;
     });
     if (!blanked) return "missing";
     this.#audience.tell({ type: "deleted", seq });
+    await this.#relays.send();
     if (blanked.leaving) await this.#arm(Date.now());
     return "deleted";
   }
 
   /** Deletes the room with its door, messages and files, and closes its sockets. */
   async destroy(): Promise<void> {
+    await this.#relays.close();
     for (const socket of this.#audience.open()) this.#audience.putOut(socket, GOING_AWAY, "The room was deleted");
     await this.#empty();
   }
@@ -230,18 +277,82 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
-  sessionEnded(session: string): void {
+  async sessionEnded(session: string): Promise<void> {
+    await this.#relays.prepare();
     this.#ended.add(session);
     const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
     if (oldest !== undefined) this.#ended.delete(oldest);
     for (const socket of this.#audience.ofSession(session)) {
       this.#audience.putOut(socket, POLICY, "Your session has ended");
     }
+    this.#relays.order({ kind: "ended", session });
+    await this.#relays.send();
   }
 
   /** Whether a session has a socket here. */
-  holdsSession(session: string): boolean {
-    return this.#audience.ofSession(session).length > 0;
+  async holdsSession(session: string): Promise<boolean> {
+    if (this.#relay) return this.#relay.holdsSession(session);
+    if (this.#audience.ofSession(session).length > 0) return true;
+    return this.#relays.some((relay) => relay.holdsSession(session));
+  }
+
+  /** For a relay that starts: all that it must know. Undefined if the room does not exist, and must not be made. */
+  async attach(relay: string, ifThere: boolean): Promise<Push | undefined> {
+    if (ifThere && this.#isNowhere) return undefined;
+    await this.#arm(Date.now() + LOOK_EVERY_MS);
+    return this.#relays.attach(relay, { door: this.#door, ended: [...this.#ended] });
+  }
+
+  /** For a relay: stores what somebody writes there. Returns the `ack` or the `error` for them. */
+  say(talker: Talker, frame: ChatFrame): Promise<ServerFrame> {
+    return new Promise((resolve, reject) => {
+      // The relay counts what is an offence.
+      const said = this.#say(talker, frame, { answer: resolve, offends: () => true, taken: () => undefined });
+      said.catch(reject);
+    });
+  }
+
+  /** Passes on that somebody types, here or at a relay. */
+  typed(userId: string, socket?: WebSocket): void {
+    if (this.#audience.count > MAX_SHOWN || !this.#budgets.mayType(userId, Date.now())) return;
+    this.#audience.announce({ type: "typing", userId }, socket);
+  }
+
+  /** For a relay: who is there. */
+  relaySaid(relay: string, state: RelayState, epoch: string | undefined): void {
+    this.#relays.said(relay, state, epoch);
+  }
+
+  /** For the home of a relay: see relay.ts. */
+  take(push: Push): RelayState {
+    if (!this.#relay) throw new Error(`${this.ctx.id.name} is no relay`);
+    return this.#relay.take(push);
+  }
+
+  endRelay(): void {
+    this.#relay?.close();
+  }
+
+  hasUser(userId: string): boolean {
+    return this.#relay?.hasUser(userId) ?? false;
+  }
+
+  #stubOf(relay: string): DurableObjectStub<ChatRoomDO> {
+    const address = relayAddress(stackOf(this.env).regions, relay);
+    if (!address) throw new Error(`The region of the relay ${relay} is not in the region table`);
+    const { name, place } = relayPlace(chat.name, address);
+    return stubAt(this.env, { name, binding: chat.binding }, place);
+  }
+
+  /** The relays for those whom the room has no place for. */
+  #relayNames(): string[] {
+    const { regions, settings } = stackOf(this.env);
+    const home = placeOfObject(regions, this.ctx.id.name ?? "");
+    if (!home) return [];
+    return Array.from({ length: settings.chat.relays }, (_, i) => {
+      const { name, place } = relayPlace(chat.name, { home, region: home.region, number: i + 1 });
+      return objectName(regions, name, place);
+    });
   }
 
   #page(range: Range): Page {
@@ -282,45 +393,32 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** The file, for a user who is in the room, has a message in its history, or uploaded the file. */
-  attachment(key: string, userId: string, reader?: Caller): Readable {
+  async attachment(key: string, userId: string, reader?: Caller): Promise<Readable> {
     if (!isLetIn(reader, this.#door)) return { kind: "forbidden" };
     const found = this.#schema.empty ? undefined : this.#uploads.find(key);
     if (!found) return { kind: "missing" };
     const { upload, sent } = found;
     if (upload.userId === userId) return { kind: "found", upload };
-    const isMember = this.#audience.open(userId).length > 0 || this.#history()?.hasWriter(userId) === true;
+    const isMember =
+      this.#audience.open(userId).length > 0 ||
+      this.#history()?.hasWriter(userId) === true ||
+      (await this.#relays.some((relay) => relay.hasUser(userId)));
     if (!isMember) return { kind: "forbidden" };
     return sent ? { kind: "found", upload } : { kind: "missing" };
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
-    const member = this.#audience.memberOf(socket);
-    // Frames that were on their way when the socket was closed are ignored.
-    if (!member || !isOpen(socket) || this.#audience.isOver(socket)) return;
-    const now = Date.now();
-    const read = readFrame(data);
-    const since = read.ok && read.frame.type === "seen" ? this.#outgoing.after(read.frame.seq) : undefined;
-    this.#audience.heard(socket, now, since);
-    if (!read.ok) {
-      const { ok: _, clientId, ...why } = read;
-      return this.#refuse(socket, member, { clientId }, why);
-    }
-    const { frame } = read;
-    if (frame.type === "chat") await this.#chat(socket, member, frame);
-    else if (frame.type === "seen" && !since) this.#refuse(socket, member, {}, NO_SUCH_NUMBER);
-    else if (this.#bears(socket, member, frame.type === "typing" ? COSTS.typing : COSTS.sign)) {
-      this.#sign(socket, member, frame, now);
-    }
+    await (this.#relay ?? this.#incoming).message(socket, data);
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     answerClose(socket, code, reason);
-    this.#audience.closed(socket);
+    (this.#relay ?? this.#audience).closed(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
     answerClose(socket, ABNORMAL);
-    this.#audience.closed(socket);
+    (this.#relay ?? this.#audience).closed(socket);
   }
 
   /**
@@ -328,6 +426,8 @@ export class ChatRoomDO extends DurableObject<Env> {
    * and tries again until it succeeds.
    */
   override async alarm(): Promise<void> {
+    if (this.#relay) return this.#relay.alarm();
+    await this.#relays.look();
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
     if (lookAgain !== undefined) await this.#arm(lookAgain);
@@ -354,7 +454,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async #end(now: number): Promise<void> {
     const goes = this.#goesAt();
     if (goes === undefined) return;
-    if (goes > now || !this.#audience.isEmpty()) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+    if (goes > now || this.#isInUse) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
     if (!this.#uploads.isEmpty) return this.#empty();
     this.#schema.forget();
     await this.#empty();
@@ -403,58 +503,28 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#opened;
   }
 
-  /** Sends a newcomer the messages that they missed, and who is here. */
-  #welcome(socket: WebSocket, who: { userId: string; token?: string }, after: number | undefined): void {
-    const { first, last } = this.#page({ limit: 0 });
-    // A number beyond the newest is from a room that was deleted: the client has to start again.
-    const resumable = after === undefined || (after >= first - 1 && after <= last);
-    if (after !== undefined && !resumable) greet(socket, { type: "gap", after, first });
-    let from = after !== undefined && resumable ? after : first - 1;
-    for (let more = true; more; ) {
-      const { messages } = this.#page({ after: from, limit: MESSAGES_PER_FRAME });
-      from = messages.at(-1)?.seq ?? last;
-      more = from < last;
-      greet(socket, { type: "history", messages, last, more, ...who });
-    }
-    greet(socket, this.#audience.presence());
-  }
-
-  async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {
-    const { userId } = member;
+  /** Stores a message, or refuses it. */
+  async #say(talker: Talker, frame: ChatFrame, { answer, offends, taken }: Speaking): Promise<void> {
+    const { userId } = talker;
     const now = Date.now();
+    const refuse = (why: Refusal) => {
+      if (offends()) this.#outgoing.refuse([answer], frame, why);
+    };
     const known = this.#outgoing.known(userId, frame, now);
-    if (known?.kind === "conflict") return this.#refuse(socket, member, frame, CONFLICT);
+    if (known?.kind === "conflict") return refuse(CONFLICT);
     if (known) {
-      if (!this.#bears(socket, member, COSTS.offence)) return;
-      if (known.kind === "stored") return this.#outgoing.acknowledge([socket], frame, known.sent, true);
-      return this.#outgoing.join(known, socket);
+      if (!offends()) return;
+      if (known.kind === "stored") return this.#outgoing.acknowledge([answer], frame, known.sent, true);
+      return this.#outgoing.join(known, answer);
     }
-    const over = this.#budgets.message(member, now);
-    if (over) return this.#refuse(socket, member, frame, tooManyMessages(over));
-    this.#audience.keep(socket, now);
-    if (member.known && !this.#isKept) {
+    const over = this.#budgets.message(talker, now);
+    if (over) return refuse(tooManyMessages(over));
+    taken(now);
+    if (talker.known && !this.#isKept) {
       this.ctx.storage.kv.put(KEPT, true);
       this.#isKept = true;
     }
-    await this.#outgoing.say(userId, frame, socket, now);
-  }
-
-  #sign(socket: WebSocket, { userId }: Spender, { type }: ClientFrame, now: number): void {
-    if (type === "ping") this.#audience.deliver([socket], { type: "pong" });
-    if (type !== "typing" || !this.#budgets.mayType(userId, now)) return;
-    if (this.#audience.count <= MAX_SHOWN) this.#audience.tell({ type: "typing", userId }, socket);
-  }
-
-  /** Answers an invalid or excess frame, while there is patience for it. */
-  #refuse(socket: WebSocket, member: Spender, frame: Pick<ChatFrame, "clientId">, why: Refusal): void {
-    if (this.#bears(socket, member, COSTS.offence)) this.#outgoing.refuse([socket], frame, why);
-  }
-
-  /** Uses up a user's patience. False if there was too little; then the socket is closed. */
-  #bears(socket: WebSocket, { userId }: Spender, cost: number): boolean {
-    if (this.#budgets.bear(userId, cost, Date.now())) return true;
-    this.#audience.putOut(socket, POLICY, "Too many invalid, repeated or excess frames; wait a minute");
-    return false;
+    await this.#outgoing.say(userId, frame, answer, now);
   }
 
   /** The messages that were sent in the last day. */
@@ -476,7 +546,14 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 }
 
-const NO_SUCH_NUMBER: Refusal = { code: "invalid", error: "seq: no message has this number yet" };
+/** Somebody who says something: who gets the answer, and what it costs them. */
+interface Speaking {
+  readonly answer: Answer;
+  /** The message is invalid, excess or repeated. False if its sender gets no answer any more. */
+  offends(): boolean;
+  /** The message was taken out of the budgets. */
+  taken(now: number): void;
+}
 
 const WHOSE = { user: "you may send", address: "your network address may send", room: "this room takes" };
 

@@ -11,14 +11,16 @@ import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
-import { objectFor } from "../objects/names.ts";
+import { objectFor, type Place, placeOf, regionOfCaller, stubAt } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
+import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import { Attachment, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
-import { joinRequest, NOT_THERE } from "./joining.ts";
+import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
+import { type RelayAddress, relayPlace } from "./relaying.ts";
 import type { ChatRoomDO } from "./room.ts";
 
 const MAX_PAGE = 100;
@@ -150,10 +152,43 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
     ...(after !== undefined && { after }),
     ...(subprotocol && { subprotocol }),
   };
-  const answer = await roomOf(c).fetch(joinRequest({ ...joining, ifThere: true }));
+  const home = placeOf(c, c.req.param("roomId"));
+  const near = nearRelay(c, home);
+  const answer = near && (await enter(c, joining, (request) => near.fetch(request)));
+  // If the relay is full, the room finds a place.
+  if (answer && answer.status !== FULL) return answer;
+  const there = await enter(c, joining, (request) => roomOf(c).fetch(request));
+  if (there.status !== AT_RELAY) return there;
+  const { relay, granted } = readRelay(there);
+  const at = { home, region: home.region, number: relay };
+  return relayAt(c, at).fetch(joinRequest({ ...joining, granted }));
+}
+
+const FULL = 503;
+
+/** Joins a room that exists; if it does not, charges for a new one first. */
+async function enter(
+  c: RoomContext,
+  joining: Joining,
+  ask: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  const answer = await ask(joinRequest({ ...joining, ifThere: true }));
   if (answer.status !== NOT_THERE) return answer;
   await chargeForNew(c);
-  return roomOf(c).fetch(joinRequest(joining));
+  return ask(joinRequest(joining));
+}
+
+/** The relay in the caller's region; undefined if the room is there, or must not leave its own. */
+function nearRelay(c: RoomContext, home: Place): DurableObjectStub<ChatRoomDO> | undefined {
+  if (!stackOf(c.env).settings.chat.regionalRelays) return undefined;
+  const region = regionOfCaller(c);
+  if (region.id === home.region.id || home.region.jurisdiction || region.jurisdiction) return undefined;
+  return relayAt(c, { home, region, number: 0 });
+}
+
+function relayAt(c: RoomContext, address: RelayAddress): DurableObjectStub<ChatRoomDO> {
+  const { name, place } = relayPlace(chat.name, address);
+  return stubAt(c.env, { name, binding: chat.binding }, place);
 }
 
 /** Makes a change of the room's door, and answers with the new door or the refusal. */

@@ -1,9 +1,14 @@
 /** A room under random faults, checked against a model; and under bad frames of every kind. */
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
-import { ChatClient, type ChatEvent } from "../../../worker/chat/panel/client.ts";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { joinRequest } from "../../../worker/chat/joining.ts";
+import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
+import { SUBPROTOCOLS } from "../../../worker/chat/protocol.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Dice, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
-import { join, lineTo, newRoom, roomObject } from "./support.ts";
+import { join, lineBy, lineTo, newRoom, roomObject, stays } from "./support.ts";
 
 useOwnClock();
 
@@ -11,9 +16,57 @@ useOwnClock();
 const MAX_BEHIND = 60;
 
 it("the chat room loses, doubles and reorders no message for clients that reconnect", async () => {
-  const dice = new Dice(seed + 2);
-  const tally = new Tally();
   const room = newRoom();
+  const line = (_: number, passes: () => boolean) => lineTo(room, passes);
+  await chat("chat room", new Dice(seed + 2), { line, objects: [roomObject(room)] });
+});
+
+it("a room and its relays lose, double and reorder no message, whatever is lost between them", async () => {
+  const room = newRoom();
+  await stays(room);
+  const relay = (number: number) => env.CHAT_ROOM.getByName(`dev-eu:chat:eu:${room}:${number}`);
+  const dice = new Dice(seed + 3);
+  const losses = loseCalls(dice);
+  const line = (name: number, passes: () => boolean) =>
+    lineBy((after) => {
+      const object = name % 3 === 0 ? roomObject(room) : relay(name % 3);
+      const joining = { userId: `user-${name}`, subprotocol: SUBPROTOCOLS[name % 2] ?? "chat" };
+      return object.fetch(joinRequest({ ...joining, ...(after !== undefined && { after: Number(after) }) }));
+    }, passes);
+  await chat("relays", dice, { line, objects: [roomObject(room), relay(1), relay(2)] });
+  expect(losses()).toBeGreaterThan(0);
+}, 240_000);
+
+/** Loses calls between the home and its relays: before they arrive, or their answers. Returns how many so far. */
+function loseCalls(dice: Dice): () => number {
+  let lost = 0;
+  for (const name of ["take", "say", "attach", "relaySaid"] as const) {
+    const whole: (...args: never[]) => unknown = ChatRoomDO.prototype[name];
+    const sometimes = async function (this: ChatRoomDO, ...args: never[]) {
+      const fault = dice.whole(1, 20);
+      if (fault <= 2) lost++;
+      if (fault === 1) throw new Error("the call is lost");
+      const answer = await whole.apply(this, args);
+      if (fault === 2) throw new Error("the answer is lost");
+      return answer;
+    };
+    Reflect.set(ChatRoomDO.prototype, name, sometimes);
+    onTestFinished(() => {
+      Reflect.set(ChatRoomDO.prototype, name, whole);
+    });
+  }
+  return () => lost;
+}
+
+interface Place {
+  line(name: number, passes: () => boolean): Connect;
+  /** The room's objects, whose alarms run. */
+  readonly objects: readonly [DurableObjectStub, ...DurableObjectStub[]];
+}
+
+/** Six clients talk until everybody has seen everything, while connections are cut and objects fail. */
+async function chat(what: string, dice: Dice, { line, objects }: Place): Promise<void> {
+  const tally = new Tally();
   let cutting = true;
   let wake = () => {};
   const clients = Array.from({ length: 6 }, (_, name) => {
@@ -29,24 +82,26 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
       if (event.type === "message" || event.type === "stored") count[event.type]++;
       wake();
     };
-    const url = `wss://stack.test/room/${room}/ws`;
-    const chat = new ChatClient({ url, connect: lineTo(room, passes), firstRetryMs: 1, onEvent });
+    const url = `wss://stack.test/room/any/ws`;
+    const client = new ChatClient({ url, connect: line(name, passes), firstRetryMs: 1, onEvent });
     return {
       name,
       sent: [] as string[],
       opened: () => events.some((event) => event.type === "connection" && event.state === "open"),
       say(text: string) {
         this.sent.push(text);
-        chat.send(text);
+        client.send(text);
       },
       count,
       shown: () => events.flatMap((event) => (event.type === "message" ? event.message : [])),
       gaps: () => events.filter(({ type }) => type === "gap").length,
-      close: () => chat.close(),
+      close: () => client.close(),
     };
   });
   const until = async (done: () => boolean) => {
-    while (!done()) {
+    for (let round = 0; !done(); round++) {
+      // A message that a crash kept from a relay comes with the alarm.
+      if (objects.length > 1 && round % 10 === 9) await Promise.all(objects.map(runAlarm));
       await Promise.race([new Promise<void>((resolve) => (wake = resolve)), scheduler.wait(100)]);
       // Moves the clock, so that clients that were told to wait may send.
       vi.setSystemTime(Date.now() + 500);
@@ -59,7 +114,7 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
     const speaker = clients[dice.whole(0, clients.length - 1)];
     speaker?.say(`${speaker.name}: ${speaker.sent.length}`);
     tally.add("messages");
-    await maybeFault(dice, tally, () => roomObject(room));
+    await maybeFault(dice, tally, () => dice.pick(objects));
     // Nobody falls so far behind that the room no longer has the messages that they missed.
     await until(() => clients.every(({ count }) => i - count.message < MAX_BEHIND));
   }
@@ -81,9 +136,12 @@ it("the chat room loses, doubles and reorders no message for clients that reconn
     violations += wrong.filter(Boolean).length;
     client.close();
   }
-  tally.report("chat room", operations, violations);
+  tally.report(what, operations, violations);
   expect(violations).toBe(0);
-});
+}
+
+/** Runs an object's alarm, if one is set and no fault comes between. */
+const runAlarm = (object: DurableObjectStub) => runDurableObjectAlarm(object).catch(() => false);
 
 it("WebSocket: bad frames are answered to their sender only, and the room goes on", async () => {
   const tally = new Tally();

@@ -145,10 +145,19 @@ export async function fill(room: string, count: number): Promise<void> {
   }
 }
 
+/** Asks for a socket, as a client with these subprotocols. */
+type Knock = (after: string | undefined, protocols: string[]) => Promise<Response>;
+
 /**
  * Connects a client to a room. When `passes` returns false, the connection is cut before a frame, in either direction.
  */
-export function lineTo(room: string, passes: () => boolean): Connect {
+export const lineTo = (room: string, passes: () => boolean): Connect =>
+  lineBy((after, protocols) => {
+    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
+    return knock(room, { ...(after !== undefined && { after }), headers });
+  }, passes);
+
+export function lineBy(ask: Knock, passes: () => boolean): Connect {
   return (url, protocols, events) => {
     let socket: WebSocket | undefined;
     let over = false;
@@ -164,9 +173,8 @@ export function lineTo(room: string, passes: () => boolean): Connect {
       end();
       return false;
     };
-    const after = new URL(url).searchParams.get("after");
-    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
-    knock(room, { ...(after !== null && { after }), headers }).then((response) => {
+    const after = new URL(url).searchParams.get("after") ?? undefined;
+    ask(after, protocols).then((response) => {
       socket = response.webSocket ?? undefined;
       if (!socket) return end();
       socket.addEventListener("message", ({ data }) => {

@@ -281,6 +281,12 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "queue":
       return queueBinding(state, binding);
+    case "send_email":
+      return email(binding);
+    case "worker_loader":
+      return { type: "worker-loader" };
+    case "images":
+      return { type: "images" };
     case "workflow":
       return workflowBinding(state, binding);
     case "ratelimit":
@@ -292,6 +298,26 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     default:
       return undefined;
   }
+}
+
+const Addresses = v.object({
+  destination_address: v.optional(v.string()),
+  allowed_destination_addresses: v.optional(v.array(v.string())),
+  allowed_sender_addresses: v.optional(v.array(v.string())),
+});
+
+function email(binding: Binding): Env[string] {
+  const {
+    destination_address: destinationAddress,
+    allowed_destination_addresses: allowedDestinationAddresses,
+    allowed_sender_addresses: allowedSenderAddresses,
+  } = v.parse(Addresses, binding);
+  return {
+    type: "send-email",
+    ...(destinationAddress !== undefined && { destinationAddress }),
+    ...(allowedDestinationAddresses !== undefined && { allowedDestinationAddresses }),
+    ...(allowedSenderAddresses !== undefined && { allowedSenderAddresses }),
+  };
 }
 
 function queueBinding(state: State, binding: Binding): Env[string] | undefined {

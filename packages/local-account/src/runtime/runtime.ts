@@ -26,6 +26,7 @@ import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
+import { s3Credentials } from "./s3-keys.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
 import {
   type BindingAnswer,
@@ -51,6 +52,8 @@ const DRAIN_MS = 1_000;
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
 const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
+
+const Dumped = v.union([v.object({ sql: v.string() }), v.object({ error: v.string() })]);
 
 const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
 
@@ -281,6 +284,15 @@ export class Runtime {
     const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
     const headers = { "account-database": databaseId };
     return v.parse(Queried, await this.#ask(statements, headers, { task: ownTask("a query of a D1 database"), ended }));
+  }
+
+  /** The SQL of a reachable database (`reachStorage`), or the error. No tables are all tables. */
+  async exportDatabase(
+    databaseId: string,
+    what: { readonly noData: boolean; readonly noSchema: boolean; readonly tables: readonly string[] },
+  ): Promise<v.InferOutput<typeof Dumped>> {
+    const headers = { "account-database": databaseId, "account-call": "export" };
+    return v.parse(Dumped, await this.#ask(what, headers, { task: ownTask("the export of a database") }));
   }
 
   /** Fires the `scheduled` handler of a service, and returns its outcome. */
@@ -554,6 +566,8 @@ export class Runtime {
 
   #internal(services: readonly Service[], state: State): MiniflareOptions["workers"][number] {
     const { kvNamespaces, buckets, databases } = state;
+    const identity = state.identity.get("account");
+    const dev = identity && { experimentalS3Credentials: s3Credentials(identity) };
     return {
       config: {
         name: INTERNAL,
@@ -577,7 +591,10 @@ export class Runtime {
           ...Object.fromEntries([...kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
           ...Object.fromEntries([...databases.keys()].map((id) => [`d1:${id}`, { type: "d1" as const, id }])),
           ...Object.fromEntries(
-            [...buckets.keys()].map((key) => [`r2:${key}`, { type: "r2" as const, name: bucketDirectory(key) }]),
+            [...buckets.keys()].map((key) => [
+              `r2:${key}`,
+              { type: "r2" as const, name: bucketDirectory(key), ...(dev && { dev }) },
+            ]),
           ),
         },
       },

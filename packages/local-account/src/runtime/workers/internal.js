@@ -38,6 +38,18 @@ async function query(request, database) {
   }
 }
 
+/** The SQL of a database, by a statement that only Miniflare knows. */
+async function dump(request, database) {
+  const { noSchema, noData, tables } = await request.json();
+  try {
+    const statement = database.prepare("PRAGMA miniflare_d1_export(?,?,?);").bind(noSchema, noData, ...tables);
+    const [lines] = await statement.raw();
+    return Response.json({ sql: lines.join("\n") });
+  } catch (error) {
+    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 /** Passes a batch of a KV namespace on to its object (kv.js). */
 function batch(request, objects, namespace) {
   const { method, body } = request;
@@ -119,7 +131,10 @@ export default {
     if (request.headers.has("Account-Ping")) return new Response();
     tell(env, request, "begun");
     const database = request.headers.get("Account-Database");
-    if (database !== null) return query(request, env[`d1:${database}`]);
+    if (database !== null) {
+      const isExport = request.headers.get("Account-Call") === "export";
+      return (isExport ? dump : query)(request, env[`d1:${database}`]);
+    }
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
     if (request.headers.has("Account-Binding")) return callBinding(request, env);

@@ -1,0 +1,343 @@
+/** Relays: readers at other objects see the room as those at home do, whatever is lost between them. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
+import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import app from "../../../worker/index.ts";
+import { objectName } from "../../../worker/objects/names.ts";
+import { stackOf } from "../../../worker/stack.ts";
+import { join, Member, newRoom, roomObject, stays } from "./support.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+const relayObject = (room: string, number = 1) => env.CHAT_ROOM.getByName(`dev-eu:chat:eu:${room}:${number}`);
+
+async function enter(
+  object: Pick<DurableObjectStub<ChatRoomDO>, "fetch">,
+  userId: string,
+  more: Partial<Joining> = {},
+): Promise<Member> {
+  const { webSocket, status } = await object.fetch(joinRequest({ userId, ...more }));
+  if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
+  const member = new Member(webSocket);
+  onTestFinished(() => member.close());
+  await member.welcome();
+  return member;
+}
+
+/** A room with a message, a reader at home and one at a relay. */
+async function roomWithRelay() {
+  const room = newRoom();
+  await stays(room);
+  const near = await enter(roomObject(room), "near");
+  await near.say("first");
+  const far = await enter(relayObject(room), "far");
+  await near.nextOf("user_joined");
+  return { room, near, far };
+}
+
+const textsOf = async (member: Member, count: number) => {
+  const texts: string[] = [];
+  while (texts.length < count) texts.push((await member.nextOf("message")).message.text);
+  return texts;
+};
+
+describe("a reader at a relay", () => {
+  it("gets the history, then what is said at home and at relays, in one order", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const other = await enter(relayObject(room, 2), "other");
+    const readers = [await enter(roomObject(room), "reader"), await enter(relayObject(room, 2), "reader-2")];
+    expect(far.history.map(({ text }) => text)).toEqual(["first"]);
+    expect(other.history.map(({ text }) => text)).toEqual(["first"]);
+    await near.say("from home");
+    await far.say("from a relay");
+    await other.say("from another");
+    const said = ["from home", "from a relay", "from another"];
+    for (const reader of readers) expect(await textsOf(reader, 3)).toEqual(said);
+    const again = await enter(relayObject(room), "again", { after: 1 });
+    expect(again.history.map(({ text }) => text)).toEqual(said);
+  });
+
+  it("is told of a message, with its number, once", async () => {
+    const { near, far } = await roomWithRelay();
+    for (let i = 0; i < 5; i++) await near.say(`message ${i}`);
+    const seqs: number[] = [];
+    while (seqs.length < 5) seqs.push((await far.nextOf("message")).message.seq);
+    expect(seqs).toEqual([2, 3, 4, 5, 6]);
+    expect((await far.settled()).map(({ type }) => type)).toEqual([]);
+  });
+
+  it("resumes from its last number, and meets the gap where messages are gone", async () => {
+    const { room, near } = await roomWithRelay();
+    await near.say("second");
+    const back = await enter(relayObject(room), "far", { after: 1 });
+    expect(back.history.map(({ text }) => text)).toEqual(["second"]);
+    const lost = await enter(relayObject(room), "far", { after: 99 });
+    expect(lost.greeting[0]).toMatchObject({ type: "gap", after: 99, first: 1 });
+  });
+
+  it("misses nothing that was sent while the relay slept, or while calls to it were lost", async () => {
+    const { room, near, far } = await roomWithRelay();
+    await evictDurableObject(relayObject(room));
+    await near.say("to a sleeper");
+    expect(await textsOf(far, 1)).toEqual(["to a sleeper"]);
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await near.say("lost one");
+    await near.say("lost two");
+    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    take.mockRestore();
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await textsOf(far, 2)).toEqual(["lost one", "lost two"]);
+  });
+
+  it("sees a message once although the answer of the relay was lost", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    const whole = ChatRoomDO.prototype.take;
+    take.mockImplementationOnce(function (this: ChatRoomDO, push) {
+      take.mockRestore();
+      whole.call(this, push);
+      ChatRoomDO.prototype.take.call(this, push);
+      throw new Error("the answer is lost");
+    });
+    await near.say("once");
+    await runDurableObjectAlarm(roomObject(room));
+    await near.say("next");
+    expect(await textsOf(far, 2)).toEqual(["once", "next"]);
+  });
+
+  it("gets what was stored right before the home crashed", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("the home is gone");
+    });
+    await near.say("last words");
+    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    await evictDurableObject(roomObject(room), { webSockets: "close" });
+    take.mockRestore();
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
+    expect(await textsOf(far, 1)).toEqual(["last words"]);
+  });
+
+  it("shares the user's budget with their sockets at home, and hears of the limit", async () => {
+    const { room, near } = await roomWithRelay();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const same = await enter(relayObject(room), "near");
+    for (let i = 0; i < 19; i++) await near.say(`message ${i}`);
+    same.send({ type: "chat", text: "one too many", clientId: "x" });
+    expect(await same.nextOf("error")).toMatchObject({ code: "rate-limited", clientId: "x" });
+  });
+
+  it("that sends a message twice has it stored once", async () => {
+    const { far } = await roomWithRelay();
+    const first = await far.say("hello", { clientId: "a" });
+    expect(await far.say("hello", { clientId: "a" })).toMatchObject({ seq: first.seq, duplicate: true });
+    far.send({ type: "chat", text: "other", clientId: "a" });
+    expect(await far.nextOf("error")).toMatchObject({ code: "conflict" });
+  });
+
+  it("answers bad frames there, and passes on typing in a small room", async () => {
+    const { near, far } = await roomWithRelay();
+    far.send("{");
+    expect(await far.nextOf("error")).toMatchObject({ code: "invalid" });
+    far.send({ type: "typing" });
+    expect(await near.nextOf("typing")).toMatchObject({ userId: "far" });
+  });
+
+  it("who may no longer be in the room is put out, and let in by the newest door only", async () => {
+    const { room } = await roomWithRelay();
+    const caller = { kind: "user" as const, id: "eve" };
+    const eve = await enter(relayObject(room), "eve", { undecided: caller });
+    await roomObject(room).setDoor({ rule: "members" });
+    expect(await eve.closed).toMatchObject({ code: 1008 });
+    const refused = await relayObject(room).fetch(joinRequest({ userId: "eve", undecided: caller }));
+    expect(refused.status).toBe(403);
+    await roomObject(room).invite("eve");
+    await enter(relayObject(room), "eve", { undecided: caller });
+  });
+
+  it("whose session ends is put out, although the first call was lost", async () => {
+    const { room } = await roomWithRelay();
+    const session = "s".repeat(64);
+    const holder = await enter(relayObject(room), "holder", { session });
+    expect(await roomObject(room).holdsSession(session)).toBe(true);
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await roomObject(room).sessionEnded(session);
+    take.mockRestore();
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await holder.closed).toMatchObject({ code: 1008 });
+    expect((await relayObject(room).fetch(joinRequest({ userId: "holder", session }))).status).toBe(401);
+  });
+
+  it("whose session ended before the relay began is refused", async () => {
+    const room = newRoom();
+    await stays(room);
+    const session = "t".repeat(64);
+    await roomObject(room).sessionEnded(session);
+    expect((await relayObject(room).fetch(joinRequest({ userId: "late", session }))).status).toBe(401);
+  });
+
+  it("sees that a message is deleted, and so does who joins later", async () => {
+    const { room, far } = await roomWithRelay();
+    await roomObject(room).deleteMessage(1);
+    expect(await far.nextOf("deleted")).toMatchObject({ seq: 1 });
+    const later = await enter(relayObject(room), "later");
+    expect(later.history).toMatchObject([{ seq: 1, text: "", deleted: true }]);
+  });
+
+  it("is closed when the room is deleted, and starts anew with it", async () => {
+    const { room, far } = await roomWithRelay();
+    await roomObject(room).destroy();
+    expect(await far.closed).toMatchObject({ code: 1001 });
+    const again = await enter(relayObject(room), "far");
+    expect(again.history).toEqual([]);
+    expect(await again.say("a new room")).toMatchObject({ seq: 1 });
+  });
+
+  it("is in the presence of everybody, and leaves it", async () => {
+    const { room, near, far } = await roomWithRelay();
+    expect(far.greeting.at(-1)).toMatchObject({ type: "presence", users: ["far", "near"] });
+    const third = await enter(roomObject(room), "third");
+    expect(third.greeting.at(-1)).toMatchObject({ type: "presence", users: ["near", "third", "far"] });
+    expect(await far.nextOf("user_joined")).toMatchObject({ userId: "third" });
+    far.close();
+    expect(await near.nextOf("user_left")).toMatchObject({ userId: "far" });
+  });
+});
+
+describe("a relay", () => {
+  it("is known by its name, which no room has, in its own region", () => {
+    const { regions } = stackOf(env);
+    const [home] = regions.regions;
+    if (!home) throw new Error("no region");
+    const address = { home: { region: home, id: "lobby" }, region: home, number: 3 };
+    const { name, place } = relayPlace("chat", address);
+    const written = objectName(regions, name, place);
+    expect(written).toBe(`dev-${home.prefix}:chat:${home.id}:lobby:3`);
+    expect(relayAddress(regions, written)).toEqual(address);
+    expect(relayAddress(regions, `dev-${home.prefix}:chat:lobby`)).toBeUndefined();
+  });
+
+  it("of a room that does not exist is not made", async () => {
+    const room = newRoom();
+    expect((await relayObject(room).fetch(joinRequest({ userId: "a", ifThere: true }))).status).toBe(NOT_THERE);
+    const stored = await runInDurableObject(roomObject(room), (_, { storage }) => [...storage.kv.list()]);
+    expect(stored).toEqual([]);
+  });
+
+  it("that carries nobody leaves nothing behind, at home neither", async () => {
+    const { room, near, far } = await roomWithRelay();
+    far.close();
+    await near.nextOf("user_left");
+    const left = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
+    expect(left).toEqual([]);
+    const links = await runInDurableObject(roomObject(room), (_, { storage }) => [
+      ...storage.kv.list({ prefix: "relay:" }),
+    ]);
+    expect(links).toEqual([]);
+  });
+
+  it("whose sockets were dropped is forgotten by the next alarm", async () => {
+    const { room } = await roomWithRelay();
+    await evictDurableObject(relayObject(room), { webSockets: "close" });
+    await evictDurableObject(roomObject(room));
+    await runDurableObjectAlarm(roomObject(room));
+    const links = await runInDurableObject(roomObject(room), (_, { storage }) => [
+      ...storage.kv.list({ prefix: "relay:" }),
+    ]);
+    expect(links).toEqual([]);
+  });
+
+  it("stores the number of what it has shown, and nothing else", async () => {
+    const { room, near, far } = await roomWithRelay();
+    await near.say("one");
+    await far.nextOf("message");
+    const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
+    expect(stored).toMatchObject([["relay", { have: 2 }]]);
+  });
+});
+
+describe("callers in another region", () => {
+  const us = { id: "us", prefix: "us", locationHint: "enam", continents: ["NA"] };
+  const eu = { id: "eu", prefix: "eu", locationHint: "weur", continents: ["EU"] };
+
+  async function joinFrom(continent: string, room: string, { law = {} }: { law?: object } = {}): Promise<Member> {
+    const { chat } = stackOf(env).settings;
+    const regions = { environmentPrefix: "dev-", home: "eu", regions: [{ ...eu, ...law }, us] };
+    const settings = { ...env.SETTINGS, chat: { ...chat, regionalRelays: true } };
+    const request = new Request(`https://stack.test/room/${room}/ws`, {
+      headers: { Upgrade: "websocket", "CF-Connecting-IP": "10.1.2.3" },
+      cf: { continent },
+    });
+    const response = await app.fetch(request, { ...env, REGIONS: regions, SETTINGS: settings });
+    if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
+    const member = new Member(response.webSocket);
+    onTestFinished(() => member.close());
+    await member.welcome();
+    return member;
+  }
+  const socketsAt = (name: string) =>
+    runInDurableObject(env.CHAT_ROOM.getByName(name), (_, ctx) => ctx.getWebSockets().length);
+
+  it("read through a relay there, which lets in the next one without asking the room", async () => {
+    const room = newRoom();
+    const far = await joinFrom("NA", room);
+    const near = await joinFrom("EU", room);
+    await near.say("hello over there");
+    expect(await far.nextOf("message")).toMatchObject({ message: { text: "hello over there" } });
+    expect(await socketsAt(`dev-us:chat:eu:${room}:0`)).toBe(1);
+    expect(await socketsAt(`dev-eu:chat:${room}`)).toBe(1);
+    const attach = vi.spyOn(ChatRoomDO.prototype, "attach");
+    const next = await joinFrom("NA", room);
+    expect(next.history).toMatchObject([{ text: "hello over there" }]);
+    expect(attach).not.toHaveBeenCalled();
+  });
+
+  it("read in the room itself if the law keeps it in its region", async () => {
+    const room = newRoom();
+    await joinFrom("NA", room, { law: { jurisdiction: "eu" } });
+    expect(await socketsAt(`dev-us:chat:eu:${room}:0`)).toBe(0);
+    expect(await socketsAt(`dev-eu:chat:${room}`)).toBe(1);
+  });
+});
+
+describe("a room that is full", () => {
+  it("sends further callers to relays, the first with a place, and takes 1,000 without any", async () => {
+    const room = newRoom();
+    const chat = await runInDurableObject(
+      roomObject(newRoom()),
+      (object) => stackOf(Reflect.get(object, "env")).settings.chat,
+    );
+    const before = { ...chat };
+    onTestFinished(() => {
+      Object.assign(chat, before);
+    });
+    Object.assign(chat, { relays: 2, socketsPerAddress: 1_000 });
+    await stays(room);
+    const sockets = await Promise.all(
+      Array.from({ length: 1_000 }, (_, i) => roomObject(room).fetch(joinRequest({ userId: `user-${i}` }))),
+    );
+    expect(sockets.map(({ status }) => status)).toEqual(sockets.map(() => 101));
+    for (const { webSocket } of sockets) webSocket?.accept();
+    const answer = await roomObject(room).fetch(joinRequest({ userId: "one-more" }));
+    expect(answer.status).toBe(AT_RELAY);
+    const { relay, granted } = readRelay(answer);
+    expect(relay).toBe(1);
+    const member = await enter(relayObject(room, relay), "one-more", { granted });
+    expect(member.greeting.at(-1)).toMatchObject({ type: "presence", count: 1_001 });
+    const whole = await join(room);
+    expect(whole.greeting.at(-1)).toMatchObject({ type: "presence", count: expect.any(Number) });
+    expect(await whole.say("hello all")).toMatchObject({ seq: 1 });
+    expect(await member.nextOf("message")).toMatchObject({ message: { text: "hello all" } });
+    for (const { webSocket } of sockets) webSocket?.close();
+  }, 60_000);
+});

@@ -1,0 +1,376 @@
+/**
+ * A relay: an object of the room's class that carries readers of another object's room (relaying.ts). What its readers
+ * write goes to the home, and what the home sends goes to its readers, each message once and in order.
+ *
+ * The number of the last message that it showed is stored with the turn that shows it. All else can be lost: it asks the
+ * home for the door and the messages when somebody joins and it does not have them.
+ */
+import { deadCredential } from "../http/caller.ts";
+import { denied } from "../http/may.ts";
+import { type Problem, problemResponse } from "../http/problem.ts";
+import { retry } from "../objects/retry.ts";
+import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
+import { Budgets, COSTS } from "./budgets.ts";
+import { type Door, isLetIn } from "./door.ts";
+import type { Range } from "./history.ts";
+import { Incoming } from "./incoming.ts";
+import { type Joining, NOT_THERE, readJoinRequest } from "./joining.ts";
+import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
+import type { Message, ServerFrame } from "./protocol.ts";
+import { ASK_AFTER_MS } from "./readers.ts";
+import type { Order, Push, RelayState, Talker } from "./relaying.ts";
+import { Showing } from "./showing.ts";
+import { type Page, welcome } from "./welcome.ts";
+
+/** Joins and leaves are told to the home together. */
+const REPORT_AFTER_MS = 250;
+/** Without word from the home for so long, a relay asks it before it lets somebody in by the door that it knows. */
+const FRESH_MS = 60_000;
+/** A relay that carries nobody forgets the room by then, whatever calls were lost. */
+const LOOK_EVERY_MS = 60 * 60 * 1_000;
+const GOING_AWAY = 1_001;
+const KEY = "relay";
+
+/** What is stored. */
+interface Numbers {
+  readonly epoch: string;
+  /** The last message that was shown, and the last order that was carried out. */
+  readonly have: number;
+  readonly turn: number;
+}
+
+/** The home, as a relay calls it. */
+export interface HomeStub {
+  attach(relay: string, ifThere: boolean): Promise<Push | undefined>;
+  say(talker: Talker, frame: ChatFrame): Promise<ServerFrame>;
+  typed(userId: string): Promise<void>;
+  relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<void>;
+}
+
+export interface RelayLimits {
+  readonly socketsPerUser: number;
+  readonly socketsPerAddress: number;
+  readonly messagesPerSecond: number;
+  readonly historyLimit: number;
+  readonly retentionMs: number | undefined;
+}
+
+export class Relay {
+  readonly #ctx: DurableObjectState;
+  readonly #name: string;
+  readonly #limits: RelayLimits;
+  readonly #newHome: () => HomeStub;
+  readonly #budgets: Budgets;
+  readonly #audience: Audience;
+  readonly #incoming: Incoming;
+  readonly #showing: Showing;
+  /** One stub for all calls, which arrive in its order; after a failure, a new one. */
+  #home: HomeStub | undefined;
+  #numbers: Numbers | undefined;
+  /** All kept messages up to `have`; undefined until somebody needs them. */
+  #log: Message[] | undefined;
+  #first = 1;
+  #door: Door | undefined;
+  readonly #ended = new Set<string>();
+  #heardAt = 0;
+  /** Joins on their way: the home must not forget this relay meanwhile. */
+  #joining = 0;
+  #loading: Promise<boolean> | undefined;
+  #reporting: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ctx: DurableObjectState, name: string, limits: RelayLimits, newHome: () => HomeStub) {
+    this.#ctx = ctx;
+    this.#name = name;
+    this.#limits = limits;
+    this.#newHome = newHome;
+    this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
+    this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
+    this.#showing = new Showing(this.#audience);
+    this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
+    this.#incoming = new Incoming(this.#audience, this.#budgets, {
+      after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
+      chat: (socket, member, frame) => this.#chat(socket, member, frame),
+      typed: (_, userId) => {
+        if (this.#audience.count <= MAX_SHOWN) this.#call((home) => home.typed(userId)).catch(() => undefined);
+      },
+    });
+  }
+
+  /** Lets in a caller, whom the home has let in (`granted`), or who is let in by the door as it was a moment ago. */
+  async fetch(request: Request): Promise<Response> {
+    const joining = readJoinRequest(request);
+    this.#joining++;
+    try {
+      const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
+      if (!(this.#log && this.#numbers && isFresh) && !(await this.#load(joining.ifThere === true))) {
+        return new Response(null, { status: NOT_THERE });
+      }
+      return await this.#admit(joining);
+    } finally {
+      this.#joining--;
+    }
+  }
+
+  /** Takes what the home sends. */
+  take(push: Push): RelayState {
+    if (this.#numbers && this.#audience.isEmpty() && this.#joining === 0) this.#forget();
+    this.#heardAt = Date.now();
+    if (this.#numbers) this.#receive(push);
+    return this.#state();
+  }
+
+  /** The room was deleted. */
+  close(): void {
+    this.#closeAll(GOING_AWAY, "The room was deleted");
+    this.#forget();
+  }
+
+  holdsSession(session: string): boolean {
+    return this.#audience.ofSession(session).length > 0;
+  }
+
+  hasUser(userId: string): boolean {
+    return this.#audience.open(userId).length > 0;
+  }
+
+  message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    return this.#incoming.message(socket, data);
+  }
+
+  closed(socket: WebSocket): void {
+    this.#audience.closed(socket);
+  }
+
+  /** It may run early, late or twice. */
+  async alarm(): Promise<void> {
+    const now = Date.now();
+    const lookAgain = this.#audience.lookForSilent(now);
+    if (!this.#numbers) return;
+    if (this.#audience.isEmpty() && this.#joining === 0) await this.#sendReport();
+    else await this.#ctx.storage.setAlarm(lookAgain ?? now + LOOK_EVERY_MS);
+  }
+
+  /** Asks the home for everything. False if the room does not exist, and must not be made. */
+  async #load(ifThere: boolean): Promise<boolean> {
+    for (;;) {
+      const isMine = this.#loading === undefined;
+      this.#loading ??= this.#attach(ifThere).finally(() => {
+        this.#loading = undefined;
+      });
+      if (await this.#loading) return true;
+      if (isMine || ifThere) return false;
+    }
+  }
+
+  async #attach(ifThere: boolean): Promise<boolean> {
+    const push = await retry(() => this.#call((home) => home.attach(this.#name, ifThere)));
+    if (!push) return false;
+    await this.#arm(Date.now() + LOOK_EVERY_MS);
+    // No await from here to the socket, so that no message is missed between.
+    this.#heardAt = Date.now();
+    this.#receive(push);
+    return true;
+  }
+
+  async #admit({ userId, token, address, session, subprotocol, after, ...joining }: Joining): Promise<Response> {
+    if (!this.#numbers || !this.#log) {
+      const detail = "The room was changed while you joined; try again";
+      return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
+    }
+    const now = Date.now();
+    const { undecided: caller, known, until, granted } = joining;
+    if (session !== undefined && this.#ended.has(session)) {
+      return problemResponse(deadCredential("The session").problem);
+    }
+    // If the home has looked at a newer door than ours, its word counts.
+    const isOurs = granted === undefined || granted <= this.#numbers.turn;
+    if (isOurs && caller && this.#door && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
+    const full = this.#whyFull(userId, address, now);
+    if (full) return problemResponse(full);
+    const newcomer = { userId, address, session, subprotocol, caller, known, until };
+    const { client, server, wasHere } = this.#audience.admit(newcomer, now);
+    const who = { userId, ...(token !== undefined && { token }) };
+    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    welcome(server, who, after, reading);
+    if (!wasHere) this.#audience.joined(userId, server, now);
+    if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
+    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+  }
+
+  #whyFull(userId: string, address: string | undefined, now: number): Problem | undefined {
+    const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
+    const { socketsPerUser, socketsPerAddress } = this.#limits;
+    if (this.#audience.isFull()) {
+      const detail = `The room is full here: ${MAX_SOCKETS} are in this part of it; try again later`;
+      return { kind: "unavailable", detail, headers: { "Retry-After": "10" } };
+    }
+    if (this.#audience.hasAll({ userId }, socketsPerUser)) {
+      return tooMany(`You have ${socketsPerUser} connections to this room already`);
+    }
+    if (address !== undefined && this.#audience.hasAll({ address }, socketsPerAddress)) {
+      return tooMany(`Your network address has ${socketsPerAddress} connections to this room already`);
+    }
+    return this.#budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
+  }
+
+  /** Shows messages that are new, and carries out orders that are. No await: what is shown and its number are one. */
+  #receive(push: Push): void {
+    const before = this.#numbers;
+    if (before && isLost(before, push)) {
+      this.#closeAll(TRY_AGAIN, "Connect again with ?after=<the last number you have>");
+      this.#forget();
+      if (!push.door) return;
+    }
+    const { have, turn } = this.#numbers ?? { have: push.last, turn: push.lastTurn };
+    // It comes after some that are missing here. The home goes on from our answer.
+    if (push.after > have) return;
+    const fresh = push.messages.filter(({ seq }) => seq > have);
+    const last = fresh.at(-1)?.seq ?? have;
+    const { count, users } = push.others;
+    this.#audience.elsewhere = { ...NOWHERE, count, users: () => users };
+    if (push.door) {
+      this.#door = push.door;
+      this.#log = [...push.messages];
+      for (const session of push.ended ?? []) this.#ended.add(session);
+    } else this.#log?.push(...fresh);
+    this.#first = push.first;
+    this.#show(fresh, have);
+    const orders = push.orders.filter((order) => order.turn > turn);
+    for (const { order } of orders) this.#obey(order);
+    // A relay that starts has shown nothing, so all of that is behind it.
+    this.#keep({ epoch: push.epoch, have: last, turn: orders.at(-1)?.turn ?? turn });
+    for (const frame of push.frames) this.#pass(frame);
+  }
+
+  #show(fresh: readonly Message[], have: number): void {
+    const [next] = fresh;
+    if (!next) return;
+    const readers = this.#audience.readers();
+    if (next.seq > have + 1) this.#audience.deliver(readers, { type: "gap", after: have, first: next.seq });
+    this.#showing.show(fresh, readers);
+  }
+
+  #obey(order: Order): void {
+    if (order.kind === "door") {
+      this.#door = order.door;
+      this.#audience.putOutUnless((caller) => isLetIn(caller, order.door));
+    } else if (order.kind === "ended") {
+      this.#ended.add(order.session);
+      for (const socket of this.#audience.ofSession(order.session)) {
+        this.#audience.putOut(socket, POLICY, "Your session has ended");
+      }
+    } else {
+      const { seq } = order;
+      this.#log = this.#log?.map((message) => (message.seq === seq ? blank(message) : message));
+      this.#audience.tell({ type: "deleted", seq });
+    }
+  }
+
+  /** Passes on a frame of the moment, but not to the user whom it is about. */
+  #pass(frame: ServerFrame): void {
+    const userId = "userId" in frame ? frame.userId : undefined;
+    const readers = this.#audience.readers();
+    this.#audience.deliver(
+      userId === undefined ? readers : readers.filter((socket) => this.#audience.memberOf(socket)?.userId !== userId),
+      frame,
+    );
+  }
+
+  async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {
+    const { userId, address, known } = member;
+    const talker = { userId, address, known };
+    let answer: ServerFrame;
+    try {
+      const say = () => this.#call((home) => home.say(talker, frame));
+      // Without an id, a message that was stored before its answer was lost would be stored twice.
+      answer = frame.clientId === undefined ? await say() : await retry(say);
+    } catch {
+      const { clientId } = frame;
+      answer = { type: "error", ...NOT_STORED, ...(clientId !== undefined && { clientId }) };
+    }
+    const isOffence =
+      (answer.type === "ack" && answer.duplicate) ||
+      (answer.type === "error" && (answer.code === "conflict" || answer.code === "rate-limited"));
+    if (!isOffence || this.#incoming.bears(socket, member, COSTS.offence)) this.#audience.deliver([socket], answer);
+  }
+
+  #page({ after = 0, limit }: Range): Page {
+    const log = this.#log ?? [];
+    const { retentionMs, historyLimit } = this.#limits;
+    const have = this.#numbers?.have ?? 0;
+    this.#first = Math.max(this.#first, have - historyLimit + 1);
+    // Order is by number: everything before a message that is too old is too old as well.
+    const aged =
+      retentionMs === undefined ? -1 : log.findLastIndex(({ timestamp }) => timestamp <= Date.now() - retentionMs);
+    this.#first = Math.max(this.#first, (log[aged]?.seq ?? 0) + 1);
+    const gone = log.findIndex(({ seq }) => seq >= this.#first);
+    log.splice(0, gone < 0 ? log.length : gone);
+    const from = log.findIndex(({ seq }) => seq > after);
+    return { messages: from < 0 ? [] : log.slice(from, from + limit), first: this.#first, last: have };
+  }
+
+  #state(): RelayState {
+    const { epoch, have = 0, turn = 0 } = this.#numbers ?? {};
+    const sockets = this.#audience.open().length + this.#joining;
+    return { epoch, have, turn, sockets, people: this.#audience.own() };
+  }
+
+  /** Somebody came or went. */
+  #report(): void {
+    this.#reporting ??= setTimeout(() => {
+      this.#reporting = undefined;
+      this.#sendReport().catch(() => undefined);
+    }, REPORT_AFTER_MS);
+  }
+
+  /** Tells the home who is here. If that is lost, the home learns it with the next message. */
+  async #sendReport(): Promise<void> {
+    const epoch = this.#numbers?.epoch;
+    if (this.#audience.isEmpty() && this.#joining === 0) this.#forget();
+    const state = this.#state();
+    await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
+  }
+
+  async #call<T>(ask: (home: HomeStub) => Promise<T>): Promise<T> {
+    this.#home ??= this.#newHome();
+    const asked = this.#home;
+    try {
+      return await ask(asked);
+    } catch (error) {
+      if (this.#home === asked) this.#home = undefined;
+      throw error;
+    }
+  }
+
+  #keep(numbers: Numbers): void {
+    const { epoch, have, turn } = this.#numbers ?? {};
+    if (epoch !== numbers.epoch || have !== numbers.have || turn !== numbers.turn)
+      this.#ctx.storage.kv.put(KEY, numbers);
+    this.#numbers = numbers;
+  }
+
+  #forget(): void {
+    this.#numbers = this.#log = this.#door = undefined;
+    this.#first = 1;
+    this.#heardAt = 0;
+    this.#ctx.waitUntil(this.#ctx.storage.deleteAll());
+  }
+
+  #closeAll(code: number, why: string): void {
+    for (const socket of this.#audience.open()) this.#audience.putOut(socket, code, why);
+  }
+
+  async #arm(at: number): Promise<void> {
+    const set = await this.#ctx.storage.getAlarm();
+    if (set === null || set > at) await this.#ctx.storage.setAlarm(at);
+  }
+}
+
+/** Whether the home does not go on from where the relay is: the room is another one, or orders are no longer kept. */
+const isLost = ({ have, turn }: Numbers, push: Push): boolean =>
+  push.last < have || push.lastTurn < turn || push.firstTurn > turn + 1;
+
+/** A message after its deletion. */
+const blank = ({ attachment: _, ...message }: Message): Message => ({ ...message, text: "", deleted: true });

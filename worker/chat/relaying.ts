@@ -1,0 +1,94 @@
+/**
+ * What a room and its relays say to each other. A relay carries readers that the room's own object (the home) has no
+ * place for, or that are far from it. The home alone gives numbers, so all readers see one order.
+ *
+ * A relay knows two numbers: its last message and its last order. The home sends what comes after them, and goes on from
+ * the numbers in the answer. So it does not matter which call or which answer is lost, or which of them starts anew.
+ */
+import type { Regions } from "../../contract/regions.ts";
+import { type Place, regionOfObject } from "../objects/names.ts";
+import type { Spender } from "./budgets.ts";
+import type { Door } from "./door.ts";
+import type { Message, ServerFrame } from "./protocol.ts";
+
+/** What a relay must do, besides showing messages. */
+export type Order =
+  | { readonly kind: "door"; readonly door: Door }
+  | { readonly kind: "ended"; readonly session: string }
+  | { readonly kind: "deleted"; readonly seq: number };
+
+/** People, each once: at most MAX_SHOWN of their names. */
+export interface People {
+  readonly count: number;
+  readonly users: readonly string[];
+}
+export const NOBODY: People = { count: 0, users: [] };
+
+/** What the home sends. */
+export interface Push {
+  /** Names the time from one `attach` to the next. */
+  readonly epoch: string;
+  /** The messages after `after` that are kept; perhaps not all of them. */
+  readonly after: number;
+  readonly messages: readonly Message[];
+  /** The oldest number that is kept, and the newest. */
+  readonly first: number;
+  readonly last: number;
+  readonly orders: readonly { readonly turn: number; readonly order: Order }[];
+  /** The oldest order that is kept, and the newest. */
+  readonly firstTurn: number;
+  readonly lastTurn: number;
+  /** Who is in the room, besides the relay's readers. */
+  readonly others: People;
+  /** Frames of the moment, such as a typing sign. A relay that misses them does without. */
+  readonly frames: readonly ServerFrame[];
+  /** For a relay that starts: the door. Then `messages` are all that are kept. */
+  readonly door?: Door;
+  /** Then also: sessions that ended a moment ago. */
+  readonly ended?: readonly string[];
+}
+
+/** What a relay answers. */
+export interface RelayState {
+  /** Undefined if it carries nobody, and has forgotten the room. */
+  readonly epoch: string | undefined;
+  readonly have: number;
+  readonly turn: number;
+  /** Sockets, with those that are about to be opened. */
+  readonly sockets: number;
+  readonly people: People;
+}
+
+/** Somebody who writes to a room through a relay. */
+export interface Talker extends Spender {
+  readonly known?: true | undefined;
+}
+
+/** Where a relay is, and for which room. */
+export interface RelayAddress {
+  readonly home: Place;
+  /** The relay's own region. */
+  readonly region: Place["region"];
+  readonly number: number;
+}
+
+/**
+ * The name of a relay: `<environment prefix><region prefix>:chat:<home region>:<room>:<number>`. An id has no colon, so
+ * no room has such a name. Returns the parts for `stubAt`.
+ */
+export const relayPlace = (
+  pattern: string,
+  { home, region, number }: RelayAddress,
+): { name: string; place: Place } => ({
+  name: `${pattern}:${home.region.id}:${home.id}`,
+  place: { region, id: String(number) },
+});
+
+/** The address of a relay, by its object's name; undefined if it is a room. */
+export function relayAddress(table: Regions, name: string): RelayAddress | undefined {
+  const [, , homeId, id, number] = name.split(":");
+  if (homeId === undefined || id === undefined || number === undefined) return undefined;
+  const home = table.regions.find((region) => region.id === homeId);
+  const region = regionOfObject(table, name);
+  return home && region && { home: { region: home, id }, region, number: Number(number) };
+}

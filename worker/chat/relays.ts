@@ -1,0 +1,291 @@
+/**
+ * The home's side of its relays (relaying.ts): which there are, and what each still has to be sent. Sending starts with
+ * each message, and an alarm, set before the message is stored, looks for what a crash left over.
+ */
+import { retry } from "../objects/retry.ts";
+import type { History } from "./history.ts";
+import { MAX_SHOWN, MAX_SOCKETS, MESSAGES_PER_FRAME } from "./limits.ts";
+import type { ServerFrame } from "./protocol.ts";
+import { NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+
+/** The alarm looks so long after a message. */
+const LOOK_AFTER_MS = 5_000;
+/** Without a message it looks so often whether the relays are still there. */
+export const LOOK_EVERY_MS = 60 * 60 * 1_000;
+/** Orders that are kept for relays that missed them. One that missed more closes its sockets, which resume. */
+const ORDERS_KEPT = 100;
+const ORDERS = "relay-orders";
+const prefix = "relay:";
+
+/** What is stored of a relay: a row, written when it comes and when its people change. */
+interface Stored {
+  readonly epoch: string;
+  readonly sockets: number;
+  readonly people: People;
+}
+
+interface Link extends Stored {
+  /** Its numbers, as it last said; undefined if the home has just woken. */
+  readonly have?: number | undefined;
+  readonly turn?: number | undefined;
+  /** Let in by the home since the relay last said how many it has. */
+  readonly granted: number;
+}
+
+interface Orders {
+  readonly last: number;
+  readonly list: Push["orders"];
+}
+
+/** The object of a relay, as the home calls it. */
+export interface RelayStub {
+  take(push: Push): Promise<RelayState>;
+  endRelay(): Promise<void>;
+  holdsSession(session: string): Promise<boolean>;
+  hasUser(userId: string): Promise<boolean>;
+}
+
+/** What the relays need of the room. */
+export interface Home {
+  readonly storage: DurableObjectStorage;
+  stub(name: string): RelayStub;
+  history(): History | undefined;
+  /** The people whose sockets are at home. */
+  people(): People;
+  /** Somebody came or went at a relay, and is (not) anywhere else. */
+  moved(userId: string, move: "joined" | "left"): void;
+  /** The room became a crowd, or stopped being one. */
+  turned(): void;
+  arm(at: number): Promise<void>;
+}
+
+export class Relays {
+  readonly #home: Home;
+  readonly #links = new Map<string, Link>();
+  readonly #frames = new Map<string, ServerFrame[]>();
+  readonly #pumping = new Map<string, Promise<void>>();
+  #orders: Orders;
+  /** Whether the alarm is known to be set for what was sent just now. */
+  #armed = false;
+  /** When all relays were last asked (ms since the epoch). */
+  #askedAt = 0;
+
+  constructor(home: Home) {
+    this.#home = home;
+    for (const [key, stored] of home.storage.kv.list<Stored>({ prefix })) {
+      this.#links.set(key.slice(prefix.length), { ...stored, granted: 0 });
+    }
+    this.#orders = home.storage.kv.get<Orders>(ORDERS) ?? { last: 0, list: [] };
+  }
+
+  get isEmpty(): boolean {
+    return this.#links.size === 0;
+  }
+
+  /** The newest order's number. */
+  get turn(): number {
+    return this.#orders.last;
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const { people } of this.#links.values()) count += people.count;
+    return count;
+  }
+
+  *users(): Generator<string> {
+    for (const { people } of this.#links.values()) yield* people.users;
+  }
+
+  has(userId: string): boolean {
+    return [...this.#links.values()].some(({ people }) => people.users.includes(userId));
+  }
+
+  /** The first of these relays with a place, which is then taken; undefined if all are full. */
+  place(names: readonly string[]): string | undefined {
+    const free = names.find((name) => {
+      const link = this.#links.get(name);
+      return !link || link.sockets + link.granted < MAX_SOCKETS;
+    });
+    const link = free === undefined ? undefined : this.#links.get(free);
+    if (free !== undefined && link) this.#links.set(free, { ...link, granted: link.granted + 1 });
+    return free;
+  }
+
+  /** A relay starts, or has lost its memory: sends it everything. */
+  attach(name: string, { door, ended }: Required<Pick<Push, "door" | "ended">>): Push {
+    const epoch = crypto.randomUUID();
+    const before = this.#links.get(name);
+    const history = this.#home.history();
+    const [first, last] = [history?.first ?? 1, history?.last ?? 0];
+    this.#set(name, {
+      epoch,
+      sockets: before?.sockets ?? 0,
+      people: before?.people ?? NOBODY,
+      granted: before?.granted ?? 0,
+      // If this answer is lost, a relay that has readers still has only what it had.
+      have: before ? before.have : last,
+      turn: before ? before.turn : this.turn,
+    });
+    const messages = history?.read({ after: first - 1, limit: last - first + 1 }) ?? [];
+    return { ...this.#push(name, epoch), after: first - 1, messages, orders: this.#orders.list, door, ended };
+  }
+
+  /** What a relay says of itself, in an answer or by itself. */
+  said(name: string, state: RelayState, epoch: string | undefined): void {
+    const link = this.#links.get(name);
+    if (!link) return;
+    if (state.epoch === undefined) {
+      // Unless it was attached anew since it said so.
+      if (epoch === link.epoch) this.#forget(name, link);
+      return;
+    }
+    const people = { ...state.people, users: state.people.count > MAX_SHOWN ? [] : state.people.users };
+    this.#set(name, { ...link, have: state.have, turn: state.turn, sockets: state.sockets, people, granted: 0 });
+    this.#tellMoves(link.people, people);
+  }
+
+  /** Call it before a message or an order is stored. */
+  async prepare(): Promise<void> {
+    if (this.#armed || this.isEmpty) return;
+    await this.#home.arm(Date.now() + LOOK_AFTER_MS);
+    this.#armed = true;
+  }
+
+  /** Stores an order for all relays. Call it in the turn that stores what it is about, then `send`. */
+  order(order: Order): void {
+    if (this.isEmpty) return;
+    const last = this.#orders.last + 1;
+    this.#orders = { last, list: [...this.#orders.list, { turn: last, order }].slice(-ORDERS_KEPT) };
+    this.#home.storage.kv.put(ORDERS, this.#orders);
+  }
+
+  /** Sends a frame of the moment to all relays. */
+  tell(frame: ServerFrame): void {
+    for (const name of this.#links.keys()) {
+      const frames = this.#frames.get(name) ?? [];
+      if (frames.length < MESSAGES_PER_FRAME) this.#frames.set(name, [...frames, frame]);
+    }
+    if (!this.isEmpty) void this.send();
+  }
+
+  /** Sends to each relay what it does not have. Ends when all have it, or could not be reached. */
+  async send(): Promise<void> {
+    await Promise.all(
+      [...this.#links.keys()].map((name) => {
+        const pumping = this.#pumping.get(name) ?? this.#pump(name);
+        this.#pumping.set(name, pumping);
+        return pumping;
+      }),
+    );
+  }
+
+  /** For the alarm: sends what a crash or a lost call left over. */
+  async look(): Promise<void> {
+    this.#armed = false;
+    if (this.isEmpty) return;
+    const now = Date.now();
+    if (Math.abs(now - this.#askedAt) >= LOOK_EVERY_MS) {
+      this.#askedAt = now;
+      for (const [name, { have: _, ...link }] of this.#links) this.#links.set(name, link);
+    }
+    await this.send();
+    if ([...this.#links].some(([name, link]) => this.#isBehind(name, link))) await this.prepare();
+    else if (!this.isEmpty) await this.#home.arm(now + LOOK_EVERY_MS);
+  }
+
+  /** Asks all relays. */
+  async some(question: (relay: RelayStub) => Promise<boolean>): Promise<boolean> {
+    const answers = [...this.#links.keys()].map((name) => retry(() => question(this.#home.stub(name))));
+    return (await Promise.all(answers)).includes(true);
+  }
+
+  /** The room is deleted: ends all relays. @throws if one cannot be reached */
+  async close(): Promise<void> {
+    await Promise.all([...this.#links.keys()].map((name) => retry(() => this.#home.stub(name).endRelay())));
+    for (const name of this.#links.keys()) this.#home.storage.kv.delete(prefix + name);
+    this.#home.storage.kv.delete(ORDERS);
+    this.#links.clear();
+    this.#orders = { last: 0, list: [] };
+  }
+
+  async #pump(name: string): Promise<void> {
+    // So that it is noted before it ends, and is noted no more once it has found nothing to send.
+    await Promise.resolve();
+    try {
+      for (let link = this.#links.get(name); link && this.#isBehind(name, link); link = this.#links.get(name)) {
+        const { epoch } = link;
+        const push = this.#push(name, epoch);
+        this.#frames.delete(name);
+        const state = await retry(() => this.#home.stub(name).take(push));
+        this.said(name, state, epoch);
+        const isStuck = state.have === link.have && state.turn === link.turn;
+        if (isStuck && push.messages.length + push.orders.length > 0) throw new Error(`it stays at ${state.have}`);
+      }
+    } catch (error) {
+      // The alarm sends it again.
+      this.#frames.delete(name);
+      console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
+    } finally {
+      this.#pumping.delete(name);
+    }
+  }
+
+  #isBehind(name: string, { have, turn }: Link): boolean {
+    return have !== (this.#home.history()?.last ?? 0) || turn !== this.turn || this.#frames.has(name);
+  }
+
+  #push(name: string, epoch: string): Push {
+    const link = this.#links.get(name);
+    const history = this.#home.history();
+    const last = history?.last ?? 0;
+    // One whose numbers are not known is only asked.
+    const { have: after = last, turn = this.turn } = link ?? {};
+    return {
+      epoch,
+      after,
+      messages: after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [],
+      first: history?.first ?? 1,
+      last,
+      orders: this.#orders.list.filter((order) => order.turn > turn),
+      firstTurn: this.#orders.list[0]?.turn ?? this.turn + 1,
+      lastTurn: this.turn,
+      others: this.#others(name),
+      frames: this.#frames.get(name) ?? [],
+    };
+  }
+
+  #others(name: string): People {
+    const home = this.#home.people();
+    const others = [home, ...[...this.#links].flatMap(([other, { people }]) => (other === name ? [] : [people]))];
+    const users = new Set(others.flatMap((people) => people.users));
+    const count = others.reduce((sum, people) => sum + people.count, 0);
+    return { count: count > MAX_SHOWN ? count : users.size, users: [...users].slice(0, MAX_SHOWN) };
+  }
+
+  #tellMoves(before: People, after: People): void {
+    const isCrowd = this.#home.people().count + this.count > MAX_SHOWN;
+    const wasCrowd = this.#home.people().count + this.count - after.count + before.count > MAX_SHOWN;
+    if (isCrowd !== wasCrowd) this.#home.turned();
+    if (isCrowd || wasCrowd) return;
+    const [was, is] = [new Set(before.users), new Set(after.users)];
+    for (const userId of is.difference(was)) this.#home.moved(userId, "joined");
+    for (const userId of was.difference(is)) if (!this.has(userId)) this.#home.moved(userId, "left");
+  }
+
+  #forget(name: string, link: Link): void {
+    this.#links.delete(name);
+    this.#frames.delete(name);
+    this.#home.storage.kv.delete(prefix + name);
+    this.#tellMoves(link.people, NOBODY);
+  }
+
+  #set(name: string, link: Link): void {
+    const before = this.#links.get(name);
+    this.#links.set(name, link);
+    const { epoch, sockets, people } = link;
+    const isSame =
+      before?.epoch === epoch && before.people.count === people.count && `${before.people.users}` === `${people.users}`;
+    if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, sockets, people });
+  }
+}
