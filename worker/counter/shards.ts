@@ -96,8 +96,10 @@ function remembered(c: Context<App>): Map<string, { widths: readonly Width[]; un
 }
 
 function partAt(c: Context<App>, id: string, number: number): Stub {
-  const home = objectFor(c, counter, id);
-  return number === 0 ? home : partOf(c.env, placeOf(c, id), number);
+  if (number === 0) return objectFor(c, counter, id);
+  const place = placeOf(c, id);
+  c.set("object", { pattern: counter.name, region: place.region.id });
+  return partOf(c.env, place, number);
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
