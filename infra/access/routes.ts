@@ -26,8 +26,14 @@ const May = v.object({ guardedRoutes: v.function() });
 const Guarded = v.array(v.object({ method: v.string(), path: v.string(), action: v.optional(v.string()) }));
 
 const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+/** What a Worker may extend. */
+const CLASSES = ["DurableObject", "RpcTarget", "WorkerEntrypoint", "WorkflowEntrypoint"];
 const STAND_INS: readonly (readonly [end: string, url: string])[] = [
-  ["cloudflare:workers", module("export class DurableObject {}; export const env = {};")],
+  [
+    "cloudflare:workers",
+    module(`${CLASSES.map((name) => `export class ${name} {};`).join("")}
+      export const env = {}, exports = {}, waitUntil = () => {}, withEnv = () => {};`),
+  ],
   // Made by a build; nothing of it matters here.
   ["/assets.gen.js", module("export const title = ''; export const page = {};")],
 ];

@@ -9,6 +9,12 @@ const amount = (written: string): number => {
   return parsed;
 };
 
+const percent = (written: string): number => {
+  const share = /^\d+(\.\d+)?$/.test(written) ? Number(written) / 100 : Number.NaN;
+  if (share >= 0 && share <= 1) return share;
+  throw new InvalidArgumentError("Write a number from 0 to 100.");
+};
+
 const { operations, check } = await costs();
 const options = operations.map(({ option, says }) => ({
   option,
@@ -33,6 +39,7 @@ every connection is checked by the rate limiter, which is counted too.`
 Not counted: CPU time of the Worker, rows read (25 billion are included), KV and R2.
 Prices as of ${PRICES_AS_OF}; the rows that an operation writes are held by tests.`,
   );
+if (check) program.option("--often <percent>", "of all requests, by callers with ten a second or more", percent, 0);
 for (const { asked } of options) program.addOption(asked);
 program.parse();
 
@@ -40,6 +47,7 @@ const numberAt = (attribute: string) => Number(program.getOptionValue(attribute)
 const load = {
   requests: numberAt("requests"),
   operations: Object.fromEntries(options.map(({ option, asked }) => [option, numberAt(asked.attributeName())])),
+  often: check ? numberAt("often") : 0,
   storedGb: numberAt("storedGb"),
   activeMs: numberAt("activeMs"),
 };

@@ -7,6 +7,8 @@ export interface Load {
   readonly requests: number;
   /** How many there are of each operation, by its option. */
   readonly operations: Readonly<Record<string, number>>;
+  /** The share of requests, from 0 to 1, by callers who come so often that the rate limiter leases them tokens. */
+  readonly often: number;
   readonly storedGb: number;
   /** Milliseconds that an object is awake for a call. */
   readonly activeMs: number;
@@ -59,11 +61,13 @@ export function usageOf(load: Load, way: keyof Rows, { operations, check }: Cost
   const messages = sum((operation) => operation.messages ?? 0);
   const requests = load.requests + calls;
   const checks = check ? requests : 0;
+  // A check asks the limiter's object, unless a lease pays for it. The article has none.
+  const paid = way === "ours" && check ? checks * load.often * (1 - check.callsWhenOften) : 0;
+  const asked = checks - paid + calls;
   return {
     workerRequests: requests,
-    // Each check asks the limiter's object, and each call then its own.
-    objectRequests: checks + calls + messages / MESSAGES_PER_REQUEST,
-    gbSeconds: ((checks + calls + messages) * load.activeMs * OBJECT_GB) / 1_000,
+    objectRequests: asked + messages / MESSAGES_PER_REQUEST,
+    gbSeconds: ((asked + messages) * load.activeMs * OBJECT_GB) / 1_000,
     rowsWritten: checks * (check?.[way] ?? 0) + sum((operation) => operation[way]),
     storedGb: load.storedGb,
   };

@@ -21,17 +21,23 @@ export interface Operation extends Rows {
   readonly messages?: number;
 }
 
+/** A check of the rate limiter. */
+export interface Check extends Rows {
+  /** Calls to its object for each check of a caller who comes often, in our way: most are paid from a lease. */
+  readonly callsWhenOften: number;
+}
+
 export interface PatternCost {
   readonly operations: Readonly<Record<string, Operation>>;
   /** Of the rate limiter alone: what it writes for each request that it lets pass. */
-  readonly check?: Rows;
+  readonly check?: Check;
 }
 
 /** What the patterns of a project cost together. */
 export interface Costs {
   readonly operations: readonly Operation[];
   /** Undefined where nothing stands in front of the routes. */
-  readonly check: Rows | undefined;
+  readonly check: Check | undefined;
 }
 
 /** @throws Error where two patterns have the same option. */

@@ -26,12 +26,26 @@ export interface Visited {
   readonly figures: object;
 }
 
+/** A request of `npm run bench:http`, the same for our Worker and for the bare one. */
+export interface Route {
+  /** As printed: method and path. */
+  readonly title: string;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly json?: object;
+  /** Makes what the request needs, and returns headers that it carries, such as a session's token. */
+  readonly prepare?: (url: string) => Promise<Readonly<Record<string, string>>>;
+}
+
 export interface PatternBench {
   readonly measures: readonly Measure[];
   /** The classes that test/<pattern>/worker/bench.ts exports, by binding. */
   readonly classes: Readonly<Record<string, string>>;
   /** Bindings of D1 databases, for what people would take instead. */
   readonly databases?: readonly string[];
+  /** Routes for `npm run bench:http`. test/<pattern>/worker/bare.ts answers the same ones as `bare`. */
+  readonly routes?: readonly Route[];
   /** A measure with clients outside the Worker. They call `url`; `memory` returns workerd's memory in MiB. */
   readonly visit?: {
     readonly subject: string;

@@ -9,4 +9,8 @@ export const bench: PatternBench = {
     { ...what, concurrency: 32, timesNaive: 5, shareOfFloor: 0.65 },
   ],
   classes: { NAIVE_COUNTER: "NaiveCounter" },
+  routes: [
+    { title: "GET /counter/value", method: "GET", path: "/counter/value?id=bench" },
+    { title: "POST /counter/increment", method: "POST", path: "/counter/increment?id=bench", json: {} },
+  ],
 };

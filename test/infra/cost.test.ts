@@ -10,8 +10,8 @@ import { ROOT } from "../../infra/release/root.ts";
 const vote: Operation = { option: "votes", says: "votes", ours: 4, articles: 3 };
 const word: Operation = { option: "words", says: "words", calls: 0, messages: 1, ours: 1.1, articles: 1 };
 const visit: Operation = { option: "visits", says: "visits", calls: 30, ours: 0, articles: 0 };
-const COSTS: Costs = { operations: [vote, word, visit], check: { ours: 0.1, articles: 1 } };
-const NOTHING: Load = { requests: 0, operations: {}, storedGb: 0, activeMs: 5 };
+const COSTS: Costs = { operations: [vote, word, visit], check: { ours: 0.1, articles: 1, callsWhenOften: 0.1 } };
+const NOTHING: Load = { requests: 0, operations: {}, often: 0, storedGb: 0, activeMs: 5 };
 
 const usage = (load: Partial<Load>, way: "ours" | "articles" = "ours", all = COSTS) =>
   usageOf({ ...NOTHING, ...load }, way, all);
@@ -37,6 +37,12 @@ it("without a limiter there are no checks", () => {
   const without = { ...COSTS, check: undefined };
   const asked = usage({ requests: 50, operations: { votes: 100 } }, "ours", without);
   expect(asked).toMatchObject({ workerRequests: 150, objectRequests: 100, rowsWritten: 400 });
+});
+
+it("checks of callers who come often are a tenth of the calls, in our way", () => {
+  expect(usage({ requests: 100, often: 0.5 }).objectRequests).toBeCloseTo(55);
+  expect(usage({ requests: 100, often: 0.5 }, "articles").objectRequests).toBe(100);
+  expect(usage({ requests: 100, often: 0.5 }).gbSeconds).toBeCloseTo(usage({ requests: 55 }).gbSeconds);
 });
 
 it("twenty messages are one request; a socket that connects once a day is thirty calls", () => {

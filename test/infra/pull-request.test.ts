@@ -379,7 +379,7 @@ describe("what changes", () => {
   it("of the rows is each operation that writes more or fewer, that comes or goes", () => {
     const costs = (rows: Record<string, number>, check: number) => ({
       operations: Object.entries(rows).map(([option, ours]) => ({ option, says: "", ours, articles: 1 })),
-      check: { ours: check, articles: 1 },
+      check: { ours: check, articles: 1, callsWhenOften: 1 },
     });
     expect(
       rowChanges(costs({ votes: 1, words: 2, gone: 3 }, 0.1), costs({ votes: 1.5, words: 2, made: 4 }, 0.2)),

@@ -1,5 +1,6 @@
 /** The measures of ledgers. */
 import * as v from "valibot";
+import { post } from "../bench/http/routes.ts";
 import type { PatternBench, Visited } from "../bench/measure.ts";
 
 /** Transactions of the ledgers whose audits are compared. */
@@ -23,6 +24,18 @@ export const bench: PatternBench = {
   ],
   classes: { NAIVE_ACCOUNT: "NaiveAccount" },
   databases: ["BANK"],
+  routes: [
+    {
+      title: "POST /account/:ledger/transfer",
+      method: "POST",
+      path: "/account/bench/transfer",
+      json: { from: "a", to: "b", amount: 1 },
+      prepare: async (url) => {
+        await post(url, "/account/bench/deposit", { account: "a", amount: 1e12 });
+        return {};
+      },
+    },
+  ],
   visit: { subject: "audit", run: (url) => auditAt(url, [SMALL, LARGE]) },
 };
 

@@ -13,15 +13,16 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
  * answer whose headers are fixed, such as one of `fetch`, is copied once. Call it only if the status is not 101.
  */
 export function addHeaders(c: Context<App>, headers: Readonly<Record<string, string>>): void {
-  const names = Object.keys(headers);
-  const [first] = names;
-  if (first === undefined) return;
   try {
-    c.res.headers.set(first, headers[first] ?? "");
+    setAll(c.res.headers, headers);
   } catch {
     c.res = new Response(c.res.body, c.res);
+    setAll(c.res.headers, headers);
   }
-  for (const name of names) c.res.headers.set(name, headers[name] ?? "");
+}
+
+function setAll(target: Headers, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) target.set(name, headers[name] ?? "");
 }
 
 /** Adds the headers of every answer. The page adds its Content-Security-Policy and caching (page/routes.ts). */

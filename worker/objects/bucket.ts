@@ -38,14 +38,14 @@ export interface Taken {
 }
 
 const MS_PER_SECOND = 1_000;
-/** A lease is at most a fifth of the capacity, which a crash may cost a caller; it saves some 19 of 20 rows. */
-const LEASE_SHARE = 5;
-/** The most tokens of a lease. A larger lease saves hardly any more rows. */
-const MAX_LEASE = 100;
-/** A lease is this many times the tokens used since the last write: bursts need few writes, a few calls risk little. */
-const LEASE_GROWTH = 4;
-/** An object that is idle for so long is evicted (Cloudflare, "Lifecycle of a Durable Object") and loses its lease. */
-const IDLE_MS = 10_000;
+/** A reserve is at most a fifth of the capacity, which a crash may cost a caller; it saves some 19 of 20 rows. */
+const RESERVE_SHARE = 5;
+/** The most tokens of a reserve, unless more refill in ten seconds. A larger one saves hardly any more rows. */
+const MAX_RESERVE = 100;
+/** A reserve is this many times the tokens used since the last write: bursts need few writes, few calls risk little. */
+const RESERVE_GROWTH = 4;
+/** An object that is idle for so long is evicted (Cloudflare, "Lifecycle of a Durable Object") and loses its reserve. */
+export const IDLE_MS = 10_000;
 
 const periodMs = ({ periodSeconds }: Policy) => periodSeconds * MS_PER_SECOND;
 const fullUnits = (policy: Policy) => policy.capacity * periodMs(policy);
@@ -55,16 +55,21 @@ export function full(policy: Policy, now: number): Bucket {
   return { units: fullUnits(policy), at: now };
 }
 
-/** The bucket as of `now`. A clock that went back adds nothing. */
-export function refill(bucket: Bucket, policy: Policy, now: number): Bucket {
+/**
+ * The bucket as of `now`. A clock that went back adds nothing. `held`: tokens that were taken out and may still come
+ * back or be used, so that there is no room for others in their place.
+ */
+export function refill(bucket: Bucket, policy: Policy, now: number, held = 0): Bucket {
+  const room = fullUnits(policy) - held * periodMs(policy);
   const elapsed = now - bucket.at;
   if (elapsed <= 0) {
     // The clock went back by more than a period. Waiting for the earlier time could take for ever.
-    return -elapsed > periodMs(policy) ? { units: bucket.units, at: now } : bucket;
+    const at = -elapsed > periodMs(policy) ? now : bucket.at;
+    return { units: Math.min(bucket.units, room), at };
   }
   // Two periods fill any bucket, even one that owes tokens. A larger factor would make the product inexact.
   const added = Math.min(elapsed, 2 * periodMs(policy)) * policy.capacity;
-  return { units: Math.min(bucket.units + added, fullUnits(policy)), at: now };
+  return { units: Math.min(bucket.units + added, room), at: now };
 }
 
 /** Takes `cost` tokens, or none, from a bucket that was refilled to now. */
@@ -92,21 +97,28 @@ export function adapt(bucket: Bucket, from: Policy, to: Policy): Bucket {
 }
 
 /**
- * How many tokens to lease to a caller who used `used` tokens in the `elapsedMs` since the last write: as many as it
- * would use in the time after which an idle object is evicted. A slower caller gets no lease, and so loses nothing when
- * its object is evicted.
+ * How many tokens to write down ahead for a caller who used `used` tokens in the `elapsedMs` since the last write: as
+ * many as it would use in the time after which an idle object is evicted, and at least as many as refill in that time.
+ * So a caller whose object was evicted because it is slow has lost nothing: they have refilled.
  */
-export function leaseFor(used: number, elapsedMs: number, policy: Policy): number {
+export function reserveFor(used: number, elapsedMs: number, policy: Policy): number {
   const expected = (used * IDLE_MS) / Math.max(elapsedMs, 1);
-  return Math.floor(Math.min(expected, used * LEASE_GROWTH, policy.capacity / LEASE_SHARE, MAX_LEASE));
+  const refilled = (policy.capacity * IDLE_MS) / periodMs(policy);
+  const wanted = Math.max(Math.min(expected, used * RESERVE_GROWTH, MAX_RESERVE), refilled);
+  return Math.floor(Math.min(wanted, policy.capacity / RESERVE_SHARE));
 }
 
 /**
- * The bucket to store, so that the next admissions need no write: as if the tokens of the lease were used already. So a
- * crash never gives tokens back.
+ * The bucket to store, so that the next admissions need no write: as if the tokens of the reserve were used already. So
+ * a crash never gives tokens back.
  */
-export function reserve(bucket: Bucket, policy: Policy, lease: number): Bucket {
-  return { ...bucket, units: bucket.units - lease * periodMs(policy) };
+export function reserve(bucket: Bucket, policy: Policy, reserved: number): Bucket {
+  return { ...bucket, units: bucket.units - reserved * periodMs(policy) };
+}
+
+/** The bucket with tokens that were taken out and not used. */
+export function giveBack(bucket: Bucket, policy: Policy, unused: number): Bucket {
+  return { ...bucket, units: Math.min(bucket.units + unused * periodMs(policy), fullUnits(policy)) };
 }
 
 /** Whether a stored bucket never has more than the real one, from now on, under policies not below its own. */

@@ -5,7 +5,11 @@
  * The real bucket is in memory. The stored bucket has fewer tokens (`reserve`). When it has too few for an admission, a
  * new one is written first, and the output gate holds the answer until the write is durable. So most checks of a busy
  * caller write nothing, denials never write, and a crash can only cost tokens. A slow caller, whose object is evicted
- * between its calls, has no lease to lose. A bucket that is full again deletes itself.
+ * between its calls, loses nothing. A bucket that is full again deletes itself.
+ *
+ * A Worker isolate in which a caller comes often gets a lease: tokens that it may give out by itself for a second
+ * (leases.ts). They are taken out of the bucket first, and until the lease is over the bucket does not refill in their
+ * place. So all isolates and the object together admit no more than the bucket would.
  *
  * While a change of the limit rolls out, calls come with the old policy and with the new one. The stored bucket fills
  * by the lower of the two, so it is safe for both, and switching between them writes nothing.
@@ -16,17 +20,20 @@ import {
   type Bucket,
   covers,
   full,
+  giveBack,
+  IDLE_MS,
   isBelow,
-  leaseFor,
   lower,
   type Policy,
   refill,
   reserve,
+  reserveFor,
   take,
   tokens,
   type Written,
   waitFor,
 } from "../objects/bucket.ts";
+import { type Ask, type Ended, endOf, HOLD_MS, Holds, leaseSize, mostHeld } from "./holds.ts";
 
 /** The limiter's answer. */
 export interface Verdict {
@@ -35,12 +42,16 @@ export interface Verdict {
   remaining: number;
   /** After a denial, milliseconds until the cost fits; else until the next token, or 0 if the bucket is full. */
   waitMs: number;
+  /** Tokens of the lease that was asked for; missing if there is none. */
+  leased?: number;
 }
 
 /** The stored bucket. One key in KV, because a table's schema would double the rows of a short-lived bucket. */
 interface Row extends Written {
   /** When the alarm checks whether the bucket can be deleted. */
   alarmAt: number;
+  /** At most so many tokens are with isolates, up to this time. Missing if none are. */
+  held?: { tokens: number; until: number };
 }
 
 const KEY = "bucket";
@@ -53,7 +64,10 @@ export class RateLimiterDO extends DurableObject<Env> {
   #bucket: Bucket | undefined;
   /** A policy below all that came since the last write. */
   #lowest: Policy | undefined;
-  /** Tokens taken since the last write, and when that was. The size of the next lease depends on both. */
+  readonly #holds = new Holds();
+  /** What isolates may hold from before this object woke. */
+  #unknown = { tokens: 0, until: 0 };
+  /** Tokens taken since the last write, and when that was. The size of the next reserve depends on both. */
   #used = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
@@ -62,28 +76,44 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#written = ctx.storage.kv.get<Row>(KEY);
     this.#policy = this.#written?.policy;
     this.#bucket = this.#written?.bucket;
+    const now = Date.now();
+    const { tokens, until } = this.#written?.held ?? this.#unknown;
+    if (until > now) this.#unknown = { tokens, until: Math.min(until, now + HOLD_MS) };
   }
 
-  /** Takes `cost` tokens (a whole number from 1 to the capacity), or says how long to wait for them. */
-  take(policy: Policy, cost: number): Verdict {
+  /**
+   * Takes `cost` tokens (a whole number from 0 to the capacity), or says how long to wait for them. With `ask`, tokens
+   * for the isolate as well, if they are there.
+   */
+  take(policy: Policy, cost: number, ask?: Ask): Verdict {
     const now = Date.now();
-    const taken = take(this.#now(policy, now), policy, cost);
-    this.#bucket = taken.bucket;
+    const taken = take(this.#end(ask?.ended ?? [], this.#now(policy, now), policy), policy, cost);
+    // If the answer to this ask was lost, and it comes again, its tokens are taken out already.
+    const before = ask ? this.#holds.of(ask.id) : 0;
+    const fresh = ask && taken.allowed && before === 0 ? this.#lease(ask, taken.bucket, policy, now) : 0;
+    const leased = before + fresh;
+    const { bucket } = take(taken.bucket, policy, fresh);
+    this.#bucket = bucket;
     if (taken.allowed) {
-      this.#used += cost;
-      if (!this.#written || !covers(this.#written, taken.bucket, policy)) {
-        const lease = leaseFor(this.#used, now - this.#writtenAt, policy);
-        this.#write(reserve(taken.bucket, policy, lease), policy, now);
+      this.#used += cost + fresh;
+      const isHeld = this.#holds.tokens === 0 || (this.#written?.held?.until ?? 0) >= now + HOLD_MS;
+      if (!this.#written || !isHeld || !covers(this.#written, bucket, policy)) {
+        const reserved = reserveFor(this.#used, now - this.#writtenAt, policy);
+        this.#write(reserve(bucket, policy, reserved), policy, now);
       }
     }
-    return verdict(taken.bucket, { policy, cost, now }, taken.allowed);
+    return { ...this.#verdict({ policy, cost, now }, taken.allowed), ...(leased > 0 && { leased }) };
+  }
+
+  /** Takes back what was not used of a lease. */
+  giveBack(policy: Policy, ended: Ended): void {
+    this.#end([ended], this.#now(policy, Date.now()), policy);
   }
 
   /** The verdict of `take`, without taking anything. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
-    const bucket = this.#now(policy, now);
-    return verdict(bucket, { policy, cost, now }, waitFor(bucket, policy, cost, now) === 0);
+    return this.#verdict({ policy, cost, now }, waitFor(this.#now(policy, now), policy, cost, now) === 0);
   }
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
@@ -91,7 +121,11 @@ export class RateLimiterDO extends DurableObject<Env> {
     const row = this.#written;
     this.#written = undefined;
     const now = Date.now();
-    if (row && waitFor(refill(row.bucket, row.policy, now), row.policy, row.policy.capacity, now) > 0) {
+    if (
+      row &&
+      ((row.held?.until ?? 0) > now ||
+        waitFor(refill(row.bucket, row.policy, now), row.policy, row.policy.capacity, now) > 0)
+    ) {
       return this.#write(row.bucket, row.policy, now);
     }
     this.#policy = this.#lowest = this.#bucket = undefined;
@@ -100,9 +134,15 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** The real bucket as of now, under this policy. */
   #now(policy: Policy, now: number): Bucket {
+    this.#holds.expire(now, policy);
     if (this.#bucket && this.#policy) {
-      if (samePolicy(this.#policy, policy)) return refill(this.#bucket, policy, now);
-      const adapted = refill(adapt(refill(this.#bucket, this.#policy, now), this.#policy, policy), policy, now);
+      const held = this.#held(policy, now);
+      if (samePolicy(this.#policy, policy)) {
+        this.#bucket = refill(this.#bucket, policy, now, held);
+        return this.#bucket;
+      }
+      const before = refill(this.#bucket, this.#policy, now, held);
+      const adapted = refill(adapt(before, this.#policy, policy), policy, now, held);
       this.#policy = policy;
       this.#bucket = adapted;
       this.#lowest = lower(this.#lowest ?? policy, policy);
@@ -111,7 +151,39 @@ export class RateLimiterDO extends DurableObject<Env> {
       return adapted;
     }
     this.#policy = this.#lowest = policy;
-    return full(policy, now);
+    this.#bucket = full(policy, now);
+    return this.#bucket;
+  }
+
+  /** Tokens that isolates may still use. */
+  #held(policy: Policy, now: number): number {
+    this.#unknown.until = endOf(this.#unknown.until, now, policy);
+    return this.#holds.tokens + (this.#unknown.until > now ? this.#unknown.tokens : 0);
+  }
+
+  /** The bucket with what comes back from leases. */
+  #end(ended: readonly Ended[], bucket: Bucket, policy: Policy): Bucket {
+    const unused = ended.reduce((sum, one) => sum + this.#holds.end(one), 0);
+    this.#bucket = giveBack(bucket, policy, unused);
+    return this.#bucket;
+  }
+
+  /** Notes a lease, and returns its tokens: 0 if there is none. */
+  #lease({ id, tokens: wanted }: Ask, bucket: Bucket, policy: Policy, now: number): number {
+    const most = Math.min(mostHeld(policy.capacity), this.#written?.held?.tokens ?? Number.POSITIVE_INFINITY);
+    const size = leaseSize(wanted, tokens(bucket, policy), most - this.#held(policy, now));
+    if (size > 0) this.#holds.add(id, size, now);
+    return size;
+  }
+
+  #verdict({ policy, cost, now }: Asked, allowed: boolean): Verdict {
+    const bucket = this.#bucket ?? full(policy, now);
+    const remaining = tokens(bucket, policy);
+    const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
+    // While isolates hold tokens the bucket may have no room for so many.
+    const room = policy.capacity - this.#held(policy, now);
+    const held = wanted > room ? Math.max(this.#holds.waitMs(now), this.#unknown.until - now) : 0;
+    return { allowed, remaining, waitMs: held + waitFor(bucket, policy, wanted, now) };
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {
@@ -122,7 +194,15 @@ export class RateLimiterDO extends DurableObject<Env> {
       this.ctx.storage.setAlarm(alarmAt);
     }
     const low = lower(this.#lowest ?? policy, policy);
-    this.#written = { bucket: adapt(bucket, policy, low), policy: low, alarmAt };
+    const before = this.#written?.held;
+    const tokens = Math.max(mostHeld(policy.capacity), this.#held(policy, now));
+    const held = this.#holds.tokens > 0 ? { tokens, until: now + IDLE_MS + HOLD_MS } : before;
+    this.#written = {
+      bucket: adapt(bucket, policy, low),
+      policy: low,
+      alarmAt,
+      ...(held && held.until > now && { held }),
+    };
     this.ctx.storage.kv.put(KEY, this.#written);
     this.#used = 0;
     this.#lowest = policy;
@@ -136,10 +216,4 @@ interface Asked {
   readonly policy: Policy;
   readonly cost: number;
   readonly now: number;
-}
-
-function verdict(bucket: Bucket, { policy, cost, now }: Asked, allowed: boolean): Verdict {
-  const remaining = tokens(bucket, policy);
-  const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
-  return { allowed, remaining, waitMs: waitFor(bucket, policy, wanted, now) };
 }

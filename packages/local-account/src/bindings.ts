@@ -34,6 +34,13 @@ const TYPES = {
       period: v.picklist([10, 60], "must be 10 or 60"),
     }),
   }),
+  send_email: v.looseObject({
+    destination_address: v.optional(v.string()),
+    allowed_destination_addresses: v.optional(v.array(v.string())),
+    allowed_sender_addresses: v.optional(v.array(v.string())),
+  }),
+  worker_loader: v.looseObject({}),
+  images: v.looseObject({}),
   workflow: v.looseObject({
     workflow_name: name,
     class_name: v.optional(v.string()),

@@ -17,6 +17,7 @@ import type { Hono } from "hono";
 import { Account, ASSETS_FOLDER, DATA_FOLDER } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { type Answer, api } from "./api/app.ts";
+import { S3_PATH, s3 } from "./api/s3.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
 import { Clockwork, fire } from "./clockwork.ts";
@@ -158,9 +159,15 @@ function forget(dir: string): void {
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 
-function restServer(rest: Hono, page: Hono, { tails }: Account): Server {
+function restServer(rest: Hono, page: Hono, account: Account): Server {
+  const { tails } = account;
+  const buckets = s3(account);
   const server = createAdaptorServer({
-    fetch: (request, env) => (new URL(request.url).pathname.startsWith("/client/") ? rest : page).fetch(request, env),
+    fetch(request, env) {
+      const { pathname } = new URL(request.url);
+      if (pathname.startsWith("/client/")) return rest.fetch(request, env);
+      return pathname.startsWith(`${S3_PATH}/`) ? buckets.fetch(request, env) : page.fetch(request, env);
+    },
   });
   if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {

@@ -7,11 +7,11 @@ import {
   covers,
   full,
   isBelow,
-  leaseFor,
   lower,
   type Policy,
   refill,
   reserve,
+  reserveFor,
   take,
   tokens,
   type Written,
@@ -152,24 +152,34 @@ describe("the token bucket", () => {
   });
 });
 
-describe("a lease", () => {
+describe("a reserve", () => {
   const policy = { capacity: 100, periodSeconds: 60 };
+  const slow = { capacity: 100, periodSeconds: 3_600 };
 
-  it("is none for a caller slower than an eviction, and none for the first call", () => {
-    expect(leaseFor(1, Number.POSITIVE_INFINITY, policy)).toBe(0);
-    expect(leaseFor(1, 15_000, policy)).toBe(0);
-    expect(leaseFor(3, 60_000, policy)).toBe(0);
+  it("is for a slow caller what refills before an eviction, so that they lose nothing", () => {
+    for (const [used, elapsed] of [
+      [1, Number.POSITIVE_INFINITY],
+      [1, 15_000],
+      [3, 60_000],
+    ] as const) {
+      expect(reserveFor(used, elapsed, policy)).toBe(16);
+      expect(reserveFor(used, elapsed, slow)).toBe(0);
+    }
   });
 
   it("is as much as a steady caller uses in ten seconds", () => {
-    expect(leaseFor(5, 5_000, policy)).toBe(10);
-    expect(leaseFor(4, 2_000, policy)).toBe(16);
+    expect(reserveFor(5, 5_000, slow)).toBe(10);
+    expect(reserveFor(4, 2_000, slow)).toBe(16);
   });
 
   it("grows with a burst, up to a fifth of the capacity and a hundred tokens", () => {
-    expect([1, 2, 5, 50].map((used) => leaseFor(used, 0, policy))).toEqual([4, 8, 20, 20]);
-    expect(leaseFor(1_000, 10, { capacity: 1_000_000, periodSeconds: 1 })).toBe(100);
-    expect(leaseFor(4, 0, { capacity: 4, periodSeconds: 1 })).toBe(0);
+    expect([1, 2, 5, 50].map((used) => reserveFor(used, 0, slow))).toEqual([4, 8, 20, 20]);
+    expect(reserveFor(1_000, 10, { capacity: 100_000, periodSeconds: 86_400 })).toBe(100);
+    expect(reserveFor(4, 0, { capacity: 4, periodSeconds: 1 })).toBe(0);
+  });
+
+  it("grows with the refill, so that a bucket that refills faster than it is used has few writes", () => {
+    expect(reserveFor(1, 10, { capacity: 1_000_000, periodSeconds: 60 })).toBe(166_666);
   });
 });
 

@@ -38,6 +38,30 @@ const take = (from: string, cost: number, init: RequestInit = {}) =>
     body: JSON.stringify({ cost }),
   });
 
+describe("a caller with many requests", () => {
+  const roomy = { ...env.SETTINGS, rateLimits: { default: { capacity: 6_000, periodSeconds: 60 } } };
+  const app = new Hono<App>()
+    .use(rateLimit({ policy: "default", onUnavailable: "deny" }))
+    .get("/", (c) => c.text("in"));
+
+  it("is let in without a call to the object for most of them, and gets back what was not used", async () => {
+    const asked = vi.spyOn(RateLimiterDO.prototype, "take");
+    const from = address();
+    const visit = () => app.request("/", { headers: { "CF-Connecting-IP": from } }, { ...env, SETTINGS: roomy });
+    for (let i = 0; i < 300; i++) {
+      const response = await visit();
+      expect(response.status).toBe(200);
+      expect(Number(response.headers.get("X-RateLimit-Remaining"))).toBeLessThan(6_000);
+    }
+    expect(asked.mock.calls.length).toBeLessThanOrEqual(100);
+    const givenBack = vi.spyOn(RateLimiterDO.prototype, "giveBack");
+    const stub = env.RATE_LIMITER.getByName(`dev-eu:limit:default.ip-${from}`);
+    const policy = { capacity: 6_000, periodSeconds: 60 };
+    await vi.waitUntil(() => givenBack.mock.calls.length > 0, { timeout: 5_000 });
+    await vi.waitFor(async () => expect((await stub.peek(policy, 1)).remaining).toBeGreaterThanOrEqual(5_700));
+  });
+});
+
 describe("the answers", () => {
   it("carry both families of headers when allowed, and count down", async () => {
     const from = address();

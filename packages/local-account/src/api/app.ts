@@ -13,6 +13,7 @@ import { isLoopback } from "../routing.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
 import type { Api } from "./context.ts";
 import { d1 } from "./d1.ts";
+import { d1Download, d1Export, type ExportFiles } from "./d1-export.ts";
 import { d1Import, d1Upload, type ImportFiles } from "./d1-import.ts";
 import { deployments } from "./deployments.ts";
 import { domains } from "./domains.ts";
@@ -73,6 +74,9 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   const imports = `${family}/d1/database/:database/import`;
   const files: ImportFiles = new Map();
   app.route(imports, d1Upload(files));
+  const exports = `${family}/d1/database/:database/export`;
+  const dumps: ExportFiles = new Map();
+  app.route(exports, d1Download(dumps));
   app.use(bearer(context.account), failing(faults));
 
   app.use(`${family}/*`, ownAccount(context.account));
@@ -102,6 +106,7 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/storage/kv/namespaces/:namespace`, kvValues(context));
   app.route(`${family}/d1/database`, d1(context));
   app.route(imports, d1Import(context, files));
+  app.route(exports, d1Export(context, dumps));
   app.route(`${family}/workflows`, workflows(context));
   app.route(`${family}/queues`, queues(context));
   app.route(`${family}/queues/:queue`, queueMessages(context));

@@ -83,10 +83,10 @@ export function databaseAt({ databases }: State, idOrName: string): Database {
 
 /** Runs statements in one transaction and returns a result for each. @throws ApiError 7500 with what SQLite says. */
 export async function d1Query(account: Account, id: string, statements: readonly Statement[]): Promise<unknown[]> {
-  if (statements.length === 0) throw refused("No SQL statements detected.");
+  if (statements.length === 0) throw refusedSql("No SQL statements detected.");
   await account.reachStorage();
   const answer = await account.runtime.query(id, statements);
-  if ("error" in answer) throw refused(answer.error);
+  if ("error" in answer) throw refusedSql(answer.error);
   return answer.results;
 }
 
@@ -94,11 +94,12 @@ export async function d1Query(account: Account, id: string, statements: readonly
 function split({ sql, params }: v.InferOutput<typeof Single>): Statement[] {
   const statements = statementsOf(sql);
   if (params !== null && params.length > 0 && statements.length > 1)
-    throw refused("A prepared SQL statement must contain only one statement.");
+    throw refusedSql("A prepared SQL statement must contain only one statement.");
   return statements.map((statement) => ({ sql: statement, params: params ?? [] }));
 }
 
-const refused = (message: string) => new ApiError(400, 7500, message.replace(/^D1_ERROR: /, ""));
+/** A refusal with what SQLite says. */
+export const refusedSql = (message: string) => new ApiError(400, 7500, message.replace(/^D1_ERROR: /, ""));
 
 /** A list says less than a database's own answer. */
 const listed = ({ id, name, createdOn, jurisdiction }: Database) => ({

@@ -17,6 +17,10 @@ export const ROUTES: Readonly<Record<string, Line>> = {
   "PUT /accounts/:account/d1/database/:database/import/:filename": {
     outside: "a signed address of R2 at Cloudflare, without JSON",
   },
+  "GET /accounts/:account/d1/database/:database/export/:filename": {
+    outside: "a signed address of R2 at Cloudflare, without JSON",
+  },
+  "POST /accounts/:account/d1/database/:database/export": "d1.database.export",
   "POST /local/cron": { outside: OWN },
   "PUT /local/faults": { outside: OWN },
   "POST /graphql": { outside: "GraphQL has a schema of its own, which the account executes" },

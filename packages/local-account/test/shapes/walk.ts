@@ -96,6 +96,8 @@ async function d1Calls(test: TestAccount, id: string) {
   const init = await test.sdk.d1.database.import(id, { account_id: test.id, action: "init", etag });
   await fetch(init.upload_url ?? "", { method: "PUT", body: text });
   await test.call("post", `${at}/import`, { action: "ingest", etag, filename: init.filename });
+  const exported = await test.sdk.d1.database.export(id, { account_id: test.id, output_format: "polling" });
+  await fetch(exported.result?.signed_url ?? "");
 }
 
 async function queueCalls(test: TestAccount) {

@@ -60,6 +60,8 @@ async function inspect(request, env) {
       mainModule: PROBE_NAME,
       modules: {
         ...Object.fromEntries(modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)])),
+        // Half of it is Miniflare's, which is not here.
+        "cloudflare:email": { js: "export class EmailMessage {}" },
         [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
       },
       env: vars,

@@ -1,0 +1,44 @@
+/** R2's S3 endpoint: requests signed with the account's keys. */
+import { createHash, createHmac } from "node:crypto";
+import { expect, it } from "vitest";
+import { account, type TestAccount } from "./support.ts";
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
+
+/** A request with an AWS signature, version 4, by the keys that Cloudflare documents for R2. */
+async function signed(test: TestAccount, method: string, at: string, { body = "", secret = "" } = {}) {
+  const url = new URL(`http://127.0.0.1:${test.running.apiPort}/cdn-cgi/local/r2/s3${at}`);
+  const date = `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
+  const scope = `${date.slice(0, 8)}/auto/s3/aws4_request`;
+  const headers = { host: url.host, "x-amz-content-sha256": sha256(body), "x-amz-date": date };
+  const names = Object.keys(headers).join(";");
+  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
+  const canonical = [method, url.pathname, url.search.slice(1), lines.join(""), names, sha256(body)].join("\n");
+  const toSign = ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n");
+  const key = scope.split("/").reduce<string | Buffer>(hmac, `AWS4${secret || sha256(test.running.token)}`);
+  const signature = createHmac("sha256", key).update(toSign).digest("hex");
+  const { host: _, ...sent } = headers;
+  const authorization = `AWS4-HMAC-SHA256 Credential=${test.id}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  const init = { method, headers: { ...sent, authorization }, ...(body !== "" && { body }) };
+  const answer = await fetch(url, init);
+  return { status: answer.status, text: await answer.text() };
+}
+
+it("puts, gets, lists and deletes objects, which the API and Workers share", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  expect(await signed(test, "PUT", "/files/a.txt", { body: "hello" })).toMatchObject({ status: 200 });
+  expect(await signed(test, "GET", "/files/a.txt")).toEqual({ status: 200, text: "hello" });
+  expect(await test.call("get", "/r2/buckets/files/objects")).toMatchObject([{ key: "a.txt", size: 5 }]);
+  expect((await signed(test, "GET", "/files?list-type=2")).text).toContain("<Key>a.txt</Key>");
+  expect(await signed(test, "DELETE", "/files/a.txt")).toMatchObject({ status: 204 });
+  expect(await signed(test, "GET", "/files/a.txt")).toMatchObject({ status: 404 });
+});
+
+it("refuses other keys", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  expect((await signed(test, "PUT", "/files/a.txt", { body: "hello", secret: "guess" })).status).toBe(403);
+  expect(await test.call("get", "/r2/buckets/files/objects")).toEqual([]);
+});

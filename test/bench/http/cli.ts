@@ -1,0 +1,73 @@
+/** `npm run bench:http`: whole requests through our Worker, beside a bare one with the same objects. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { Command, Option } from "commander";
+import { ROOT } from "../../../infra/release/root.ts";
+import { benches } from "../patterns.ts";
+import { type Effort, loadOf, measure, type Outcome, percent, type Speed, shortfalls } from "./measure.ts";
+import { profiled } from "./profile.ts";
+import { routesOf } from "./routes.ts";
+import { startServers, WORKERS } from "./workerd.ts";
+
+const FULL: Effort = { warmUpMs: 1_000, runMs: 1_500, runs: 7 };
+const QUICK: Effort = { warmUpMs: 300, runMs: 500, runs: 3 };
+const CONCURRENCIES = [1, 32] as const;
+const PROFILE_MS = 3_000;
+const PROFILES = join(ROOT, "dist/profiles");
+
+const all = await benches();
+const routes = routesOf(all);
+const { check, quick, profile, only } = new Command("npm run bench:http --")
+  .description("Requests a second and CPU of each route, beside a bare Hono Worker with the same objects.")
+  .option("--check", "fail if a route misses its goal")
+  .option("--quick", "short runs, for a first look")
+  .option("--profile", "write a CPU profile of each route into dist/profiles, and measure nothing")
+  .addOption(new Option("--only <route>", "one route").choices(routes.map(({ title }) => title)))
+  .parse()
+  .opts<{ check?: true; quick?: true; profile?: true; only?: string }>();
+const wanted = routes.filter(({ title }) => only === undefined || title === only);
+
+const folders = [...all].filter(([, { routes: own }]) => own !== undefined).map(([folder]) => folder);
+const servers = await startServers(folders, profile);
+try {
+  if (profile) await profileAll();
+  else await measureAll();
+} finally {
+  await servers.close();
+}
+
+async function measureAll(): Promise<void> {
+  const outcomes: Outcome[] = [];
+  for (const route of wanted) {
+    for (const concurrency of CONCURRENCIES) {
+      console.error(`${route.title}, c=${concurrency} …`);
+      outcomes.push(await measure(servers, route, concurrency, quick ? QUICK : FULL));
+    }
+  }
+  console.log("| route | c | ours, requests/s · CPU µs | bare | ours / bare | CPU |\n|---|---|---|---|---|---|");
+  for (const { title, concurrency, ours, bare, share, cpu } of outcomes) {
+    const times = cpu === undefined ? "" : `${cpu.toFixed(2)} x`;
+    console.log(`| ${title} | ${concurrency} | ${speed(ours)} | ${speed(bare)} | ${percent(share)} | ${times} |`);
+  }
+  const short = outcomes.flatMap(shortfalls);
+  for (const shortfall of short) console.error(`under: ${shortfall}`);
+  if (check && short.length > 0) process.exitCode = 1;
+}
+
+async function profileAll(): Promise<void> {
+  mkdirSync(PROFILES, { recursive: true });
+  for (const route of wanted) {
+    for (const name of WORKERS) {
+      const run = await loadOf(servers, name, route);
+      const content = await profiled(servers.inspector ?? "", name, () => run({ concurrency: 32, ms: PROFILE_MS }));
+      const file = join(PROFILES, `${route.title.replaceAll(/[^A-Za-z]+/g, "-")}-${name}.cpuprofile`);
+      writeFileSync(file, content);
+      console.log(relative(ROOT, file));
+    }
+  }
+}
+
+function speed({ requests, cpuUs }: Speed): string {
+  const cpu = cpuUs === undefined ? "" : ` · ${Math.round(cpuUs)}`;
+  return Math.round(requests).toLocaleString("en") + cpu;
+}

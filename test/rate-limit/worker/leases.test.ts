@@ -1,0 +1,256 @@
+/** Leases: isolates with clocks of their own, and the bucket's object, beside an ideal bucket. */
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Policy } from "../../../worker/objects/bucket.ts";
+import { HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts";
+import { Leases } from "../../../worker/rate-limit/leases.ts";
+import type { Verdict } from "../../../worker/rate-limit/limiter.ts";
+import { countRows } from "../../worker/rows.ts";
+import { cost } from "../cost.ts";
+
+/** 50 tokens a second. */
+const QUICK: Policy = { capacity: 500, periodSeconds: 10 };
+const START = 1_800_000_000_000;
+let count = 0;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: START });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+const bucket = (name = `test:limit:lease-${count++}`) => {
+  const stub = () => env.RATE_LIMITER.getByName(name);
+  return { name, stub };
+};
+
+/** What becomes of a call to the object. */
+type Answer = "arrives" | "is lost" | "is lost and comes again";
+
+/** An isolate of the Worker with a clock that differs from the object's, as check.ts uses it. */
+class Isolate {
+  readonly #leases = new Leases();
+  readonly #bucket: ReturnType<typeof bucket>;
+  skew = 0;
+  calls = 0;
+  lastLease: string | undefined;
+
+  constructor(of: ReturnType<typeof bucket>) {
+    this.#bucket = of;
+  }
+
+  get #now() {
+    return Date.now() + this.skew;
+  }
+
+  /** A check. Undefined if no answer came. */
+  async check(policy: Policy, cost = 1, answer: Answer = "arrives"): Promise<Verdict | undefined> {
+    const { name } = this.#bucket;
+    const { verdict, ask } = this.#leases.spend(name, policy, cost, this.#now);
+    if (verdict && !ask) return verdict;
+    const askedAt = this.#now;
+    const take = () => this.#bucket.stub().take(policy, verdict ? 0 : cost, ask);
+    this.calls++;
+    if (answer === "is lost and comes again") await take();
+    const taken = await take();
+    if (answer === "is lost") {
+      if (ask) this.#leases.failed(name, policy, this.#now);
+      return verdict;
+    }
+    if (ask) {
+      this.lastLease = ask.id;
+      this.#leases.granted(name, policy, ask, { tokens: taken.leased ?? 0, askedAt, now: this.#now });
+    }
+    return verdict ?? taken;
+  }
+
+  /** The time of the last lease is over. */
+  async end(policy: Policy): Promise<void> {
+    const id = this.lastLease ?? "";
+    const unused = this.#leases.end(this.#bucket.name, policy, id, this.#now);
+    if (unused > 0) await this.#bucket.stub().giveBack(policy, { id, unused });
+  }
+}
+
+/** Checks one after the other, `everyMs` apart. Returns how many were admitted. */
+async function checks(isolate: Isolate, times: number, everyMs: number, policy = QUICK): Promise<number> {
+  let admitted = 0;
+  for (let i = 0; i < times; i++) {
+    if ((await isolate.check(policy))?.allowed) admitted++;
+    pass(everyMs);
+  }
+  return admitted;
+}
+
+describe("a caller who comes often", () => {
+  it("costs a tenth of the calls and hardly a row", async () => {
+    const of = bucket();
+    const isolate = new Isolate(of);
+    await checks(isolate, 20, 20);
+    const rows = await countRows(of.stub());
+    const before = isolate.calls;
+    expect(await checks(isolate, 1_000, 20)).toBe(1_000);
+    expect(isolate.calls - before).toBeLessThanOrEqual(1_000 * cost.check.callsWhenOften);
+    expect(rows()).toBeLessThanOrEqual(10);
+  });
+
+  it("has no lease while they come seldom, or where the bucket refills slowly", async () => {
+    const seldom = new Isolate(bucket());
+    await checks(seldom, 20, 150);
+    expect(seldom.calls).toBe(20);
+    const slow = new Isolate(bucket());
+    await checks(slow, 20, 1, { capacity: 100, periodSeconds: 60 });
+    expect(slow.calls).toBe(20);
+  });
+
+  it("gets back what an idle isolate holds", async () => {
+    const of = bucket();
+    const isolate = new Isolate(of);
+    await checks(isolate, 30, 1);
+    const { remaining } = await of.stub().peek(QUICK, 1);
+    expect(remaining).toBeLessThan(500 - 30);
+    await isolate.end(QUICK);
+    expect((await of.stub().peek(QUICK, 1)).remaining).toBeGreaterThanOrEqual(500 - 30);
+    // Once only.
+    await of.stub().giveBack(QUICK, { id: isolate.lastLease ?? "", unused: 400 });
+    expect((await of.stub().peek(QUICK, 1)).remaining).toBeLessThanOrEqual(500 - 30 + 2);
+  });
+
+  it("gets the same tokens if the call is made again because its answer was lost", async () => {
+    const of = bucket();
+    const ask = { id: "one", tokens: 40, ended: [] };
+    expect(await of.stub().take(QUICK, 1, ask)).toMatchObject({ remaining: 459, leased: 40 });
+    expect(await of.stub().take(QUICK, 1, ask)).toMatchObject({ remaining: 458, leased: 40 });
+  });
+
+  it("leaves to other isolates four fifths of the bucket", async () => {
+    const of = bucket();
+    expect(await of.stub().take(QUICK, 1, { id: "a", tokens: 400, ended: [] })).toMatchObject({ leased: 100 });
+    expect((await of.stub().take(QUICK, 1, { id: "b", tokens: 400, ended: [] })).leased).toBeUndefined();
+    pass(HOLD_MS);
+    expect(await of.stub().take(QUICK, 1, { id: "c", tokens: 400, ended: [] })).toMatchObject({ leased: 100 });
+  });
+
+  it("has no lease beyond its second", async () => {
+    const of = bucket();
+    const isolate = new Isolate(of);
+    await checks(isolate, 12, 1);
+    pass(LEASE_MS);
+    const before = isolate.calls;
+    await isolate.check(QUICK);
+    expect(isolate.calls).toBe(before + 1);
+  });
+
+  it("is told when to come back, also while isolates hold tokens", async () => {
+    const { stub } = bucket();
+    await stub().take(QUICK, 1, { id: "a", tokens: 100, ended: [] });
+    const denied = await stub().take(QUICK, 450);
+    expect(denied).toMatchObject({ allowed: false });
+    pass(denied.waitMs);
+    expect(await stub().take(QUICK, 450)).toMatchObject({ allowed: true });
+  });
+});
+
+describe("isolates and object together", () => {
+  const share = fc.integer({ min: 0, max: 2 });
+  const step = fc.oneof(
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        kind: fc.constant("checks" as const),
+        isolate: share,
+        times: fc.integer({ min: 1, max: 40 }),
+        cost: fc.constantFrom(1, 1, 1, 3),
+        answer: fc.constantFrom<Answer>("arrives", "arrives", "arrives", "is lost", "is lost and comes again"),
+      }),
+    },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 1_500 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 30_000 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("back" as const), ms: fc.integer({ min: 0, max: 9_000 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("skew" as const),
+        isolate: share,
+        ms: fc.integer({ min: -(HOLD_MS - LEASE_MS) / 2, max: 5_000 }),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("end" as const), isolate: share }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("evict" as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("policy" as const), capacity: fc.constantFrom(100, 300, 500, 900) }),
+    },
+  );
+
+  it("admit no more than an ideal bucket, whatever is lost, evicted, late or changed", async () => {
+    let leased = 0;
+    await fc.assert(
+      // In a second a bucket fills up while leases are out; in ten it does not.
+      fc.asyncProperty(
+        fc.constantFrom(1, 10),
+        fc.array(step, { minLength: 20, maxLength: 80 }),
+        async (period, steps) => {
+          vi.setSystemTime(START);
+          const of = bucket();
+          const isolates = [new Isolate(of), new Isolate(of), new Isolate(of)];
+          const isolate = (index: number) => isolates[index] ?? expect.fail("no such isolate");
+          let policy: Policy = { ...QUICK, periodSeconds: period };
+          let allowance = policy.capacity;
+          let latest = Date.now();
+          const moved = () => {
+            // If the clock is a period behind, the earlier time was wrong.
+            if (latest - Date.now() > policy.periodSeconds * 1_000) latest = Date.now();
+            const ms = Math.max(Date.now() - latest, 0);
+            allowance = Math.min(allowance + (ms * policy.capacity) / (policy.periodSeconds * 1_000), policy.capacity);
+            latest = Math.max(latest, Date.now());
+          };
+          for (const one of steps) {
+            if (one.kind === "pass") pass(one.ms);
+            else if (one.kind === "back") pass(-one.ms);
+            else if (one.kind === "skew") isolate(one.isolate).skew += one.ms;
+            else if (one.kind === "end") await isolate(one.isolate).end(policy);
+            else if (one.kind === "evict") {
+              await of.stub().peek(policy, 1);
+              await evictDurableObject(of.stub());
+            } else if (one.kind === "policy") {
+              // All leases under the old policy are over.
+              pass(HOLD_MS);
+              moved();
+              // A full bucket may have no row, and is then full under every limit.
+              if (allowance === policy.capacity) allowance = Number.POSITIVE_INFINITY;
+              policy = { ...policy, capacity: one.capacity };
+              // The object learns of it before the bucket refills by the new rate.
+              await of.stub().peek(policy, 1);
+              allowance = Math.min(allowance, policy.capacity);
+            }
+            moved();
+            if (one.kind !== "checks") continue;
+            for (let i = 0; i < one.times; i++) {
+              const before = isolate(one.isolate).calls;
+              // A full bucket remembers nothing, so its time begins at the call that finds it full.
+              if (allowance === policy.capacity) latest = Date.now();
+              const verdict = await isolate(one.isolate).check(policy, one.cost, one.answer);
+              if (isolate(one.isolate).calls === before) leased++;
+              if (!verdict?.allowed) continue;
+              allowance -= one.cost;
+              expect(allowance).toBeGreaterThan(-1e-6);
+              expect(verdict.remaining).toBeLessThanOrEqual(allowance + 1e-6);
+              pass(1);
+              moved();
+            }
+          }
+        },
+      ),
+      { numRuns: 40, endOnFailure: true },
+    );
+    expect(leased).toBeGreaterThan(1_000);
+  });
+});
