@@ -36,6 +36,8 @@ interface AccountOptions {
   readonly onOverrun?: (overrun: Overrun) => void;
 }
 
+/** The file of an account's directory with its records (store.ts). */
+export const STATE_FILE = "account.db";
 /** The folder of an account's directory for its static assets. */
 export const ASSETS_FOLDER = "assets";
 /** The folder of an account's directory for the data of objects, KV namespaces, buckets and databases. */
@@ -90,7 +92,7 @@ export class Account {
   /** Opens the state without starting Workers. @throws DirectoryInUse if an account runs on it. */
   static lock(dir: string, onWrite?: WriteHook): Store {
     try {
-      return Store.open(path.join(dir, "account.db"), onWrite);
+      return Store.open(path.join(dir, STATE_FILE), onWrite);
     } catch (error) {
       if (!(error instanceof StoreLocked)) throw error;
       throw new DirectoryInUse(
@@ -166,6 +168,16 @@ export class Account {
   /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.kv`, `.bucket`, `.query`). */
   reachStorage(): Promise<void> {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
+  }
+
+  /** Lets `work` copy the files of the account: meanwhile nothing writes, and requests wait. */
+  whileStill(work: () => Promise<void>): Promise<void> {
+    return this.#inTurn(() =>
+      this.runtime.whileStopped(async () => {
+        this.#store.checkpoint();
+        await work();
+      }),
+    );
   }
 
   /** Runs a version beside the serving ones, for its preview address. */

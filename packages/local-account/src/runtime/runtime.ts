@@ -459,6 +459,23 @@ export class Runtime {
     }
   }
 
+  /** Stops workerd while `work` is done, so that no file changes. Requests wait. */
+  whileStopped(work: () => Promise<void>): Promise<void> {
+    return this.#closed(async () => {
+      const snapshot = this.#snapshot;
+      this.#starts++;
+      await this.#miniflare.dispose();
+      try {
+        await work();
+      } finally {
+        const options = this.#options(project(snapshot.state, this.#extra), snapshot);
+        this.#miniflare = this.#watchdog.watch(() => new Miniflare(options));
+        this.#entry = (await this.#miniflare.ready).href;
+        this.#goOn();
+      }
+    });
+  }
+
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
     if (!this.isOpen || this.#isClosed) return;
