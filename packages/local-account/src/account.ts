@@ -19,6 +19,7 @@ import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
+import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
 import type { Upload } from "./upload.ts";
 import type { Inspection } from "./versions.ts";
@@ -150,6 +151,7 @@ export class Account {
       if (draft.lost("versions")) forgetUnused(draft, Date.now());
       if (draft.changes.length === 0) return result;
       const previous = this.state;
+      checkConsumers(draft.state, previous);
       remember(draft, previous);
       this.#onWrite("before run");
       await this.runtime.change(

@@ -11,6 +11,7 @@ import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { consumersOf } from "./tail-consumers.ts";
 
 /** The target of a request: the version, and its service in the runtime. */
 export interface Found {
@@ -66,7 +67,7 @@ export function passOn(
   });
   upstream.on("error", (error) => {
     if (outgoing.headersSent) outgoing.destroy();
-    else resolve(lost(error, body.canBeRepeated));
+    else resolve(lost(error, () => body.canBeRepeated));
   });
   body.sendTo(upstream);
   return promise.finally(() => {
@@ -110,8 +111,7 @@ export function passOnSocket(
   });
   upstream.on("error", (error) => {
     socket.off("close", left);
-    runtime.end(ticket, "answered");
-    resolve(lost(error, true));
+    resolve(lost(error, () => true).finally(() => runtime.end(ticket, "answered")));
   });
   upstream.end();
   return promise;
@@ -125,18 +125,20 @@ function begin(options: Try, incoming: IncomingMessage) {
     worker: worker.name,
     what: `${method} ${url.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
+    consumers: consumersOf(worker),
   });
   const { starts } = runtime;
-  const lost = (error: Error, canBeRepeated: boolean): Outcome => {
+  const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
+    const hasEnded = await runtime.hasEnded(starts);
     if (ticket.fate === "ended") {
       note("exceededResources", undefined);
       return EXCEEDED;
     }
-    if (runtime.starts === starts) {
+    if (!hasEnded) {
       note("internalError", undefined);
       return { status: 502, text: `The runtime did not answer: ${error.message}\n` };
     }
-    if (canBeRepeated && (ticket.beganAt === undefined || /^(GET|HEAD)$/.test(method))) return "again";
+    if (canBeRepeated() && (ticket.beganAt === undefined || /^(GET|HEAD)$/.test(method))) return "again";
     note("internalError", undefined);
     return INTERRUPTED;
   };

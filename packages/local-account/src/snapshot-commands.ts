@@ -1,4 +1,4 @@
-/** `snapshot save` and `snapshot load`, as the commands do them: the account may be running. */
+/** Saves and loads snapshots of an account that may be running: `snapshot save` and `snapshot load`. */
 import path from "node:path";
 import * as v from "valibot";
 import { runningAccount } from "./address.ts";

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { newTag } from "./ids.ts";
 import { Listener } from "./listener.ts";
+import { passes, type TailFilter } from "./tail-filters.ts";
 
 /** The WebSocket protocol that wrangler asks for. */
 const PROTOCOL = "trace-v1";
@@ -13,6 +14,7 @@ const LIFETIME_MS = 6 * 60 * 60 * 1_000;
 interface Tail {
   readonly id: string;
   readonly worker: string;
+  readonly filters: readonly TailFilter[];
   readonly expiresAt: Date;
   readonly listeners: Set<Listener>;
 }
@@ -21,10 +23,11 @@ export class Tails {
   readonly #tails = new Map<string, Tail>();
 
   /** Makes a tail of the Worker. Nobody listens yet. */
-  open(worker: string): Tail {
+  open(worker: string, filters: readonly TailFilter[]): Tail {
     const tail = {
       id: newTag(),
       worker,
+      filters,
       expiresAt: new Date(Date.now() + LIFETIME_MS),
       listeners: new Set<Listener>(),
     };
@@ -55,12 +58,12 @@ export class Tails {
     return true;
   }
 
-  /** Sends events to all listeners of their Workers. */
+  /** Sends events to all listeners of their Workers whose filters they pass. */
   publish(events: readonly unknown[]): void {
     for (const event of events) {
       if (typeof event !== "object" || event === null || !("scriptName" in event)) continue;
       const message = JSON.stringify(event);
-      for (const tail of this.of(String(event.scriptName)))
+      for (const tail of this.of(String(event.scriptName)).filter(({ filters }) => passes(filters, event, Math.random)))
         for (const listener of tail.listeners) listener.send(message);
     }
   }

@@ -4,6 +4,7 @@ import { shownBinding } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
 import type { State, Worker } from "../model.ts";
 import { boundBy, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { consumersOf } from "../tail-consumers.ts";
 import { deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -73,9 +74,7 @@ export const services = ({ account }: Api) => {
     )
     .get("/tails/by-consumer/:script", (c) => {
       const { name } = script(account.state, param(c, "script"));
-      const producers = [...account.state.workers.values()].filter(({ tailConsumers }) =>
-        tailConsumers.some((consumer) => (consumer.name ?? consumer.service) === name),
-      );
+      const producers = [...account.state.workers.values()].filter((worker) => consumersOf(worker).includes(name));
       return ok(
         c,
         producers.map((producer) => ({ consumer: { service: name }, producer: { script: producer.name } })),

@@ -1,7 +1,8 @@
 /** `/accounts/:account/workers/scripts/:script/tails`: live logs. */
 import { type Context, Hono } from "hono";
 import { ApiError } from "../errors.ts";
-import { param } from "./body.ts";
+import { parseFilters } from "../tail-filters.ts";
+import { json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
@@ -21,8 +22,9 @@ export const tails = ({ account }: Api) => {
       })
       .post("/", async (c) => {
         const { name } = script(account.state, param(c, "script"));
+        const filters = parseFilters(await json(c));
         await account.tail(name);
-        const tail = tails.open(name);
+        const tail = tails.open(name, filters);
         return ok(c, { ...shown(tail), url: urlOf(c, tail.id) });
       })
       .delete("/:tail", (c) => {

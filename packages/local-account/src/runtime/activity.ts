@@ -13,6 +13,8 @@ export interface Task {
   readonly what: string;
   /** How long it may compute without a pause, in milliseconds of CPU time. */
   readonly limitMs: number;
+  /** The Worker's tail consumers, which run after it. */
+  readonly consumers?: readonly string[];
 }
 
 /** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
@@ -22,6 +24,8 @@ export interface Ticket extends Task {
   readonly id: string;
   /** When it began, or last got data, by `performance.now()`; undefined if it has not begun. */
   beganAt: number | undefined;
+  /** Whether the Worker has given its answer. It may not have got through to the client. */
+  isAnswered: boolean;
   fate: Fate | undefined;
 }
 
@@ -35,9 +39,12 @@ export interface DueAlarm extends Task {
  * How many milliseconds something may have begun before the newest and still be the cause. Requests that come together
  * all begin before the first of them reaches its Worker, and an alarm is late.
  */
-const SLACK_MS = { request: 5, alarm: 50 };
+const SLACK_MS = { request: 5, alarm: 50, after: 150 };
 
-/** News of an end and of a beginning come by different ways: an end must be this much newer to count as such. */
+/**
+ * News of an end and of a beginning come by different ways and not always in order, so an end counts as this much
+ * older.
+ */
 const ORDER_MS = 50;
 
 /** For how many different tasks it is known that they have ended well. */
@@ -70,7 +77,13 @@ export class Activity<Alarm extends DueAlarm> {
 
   /** Registers a task that is about to be sent to workerd. */
   send(task: Task): Ticket {
-    const ticket: Ticket = { ...task, id: String(++this.#next), beganAt: undefined, fate: undefined };
+    const ticket: Ticket = {
+      ...task,
+      id: String(++this.#next),
+      beganAt: undefined,
+      isAnswered: false,
+      fate: undefined,
+    };
     this.#running.set(ticket.id, ticket);
     return ticket;
   }
@@ -81,12 +94,25 @@ export class Activity<Alarm extends DueAlarm> {
     if (ticket !== undefined) ticket.beganAt = performance.now();
   }
 
+  /** The Worker has answered, and whatever it does now is something else. */
+  answered(id: string): void {
+    const ticket = this.#running.get(id);
+    if (ticket === undefined) return;
+    ticket.isAnswered = true;
+    ticket.beganAt = performance.now();
+  }
+
   /** The task is over, or its client has left and nobody knows. */
   end(ticket: Ticket, how: "answered" | "left"): void {
     if (!this.#running.delete(ticket.id) || ticket.fate !== undefined) return;
-    const { worker, what, limitMs } = ticket;
-    if (how === "answered" && this.#known.size < MOST_KNOWN) this.#known.add(keyOf(ticket));
-    this.#ended = { worker, what: how === "left" ? what : afterwards(what), limitMs, at: performance.now() };
+    if (how === "answered") this.#learn(ticket);
+    // If it had looped, nothing could have ended since.
+    if (this.#ended !== undefined) this.#learn(this.#ended);
+    this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
+  }
+
+  #learn(task: Task): void {
+    if (this.#known.size < MOST_KNOWN) this.#known.add(keyOf(task));
   }
 
   /**
@@ -100,14 +126,25 @@ export class Activity<Alarm extends DueAlarm> {
     return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
   }
 
+  /** What runs and began last, if anything does: when workerd crashes, more cannot be known. */
+  newest(): Suspect<Alarm> | undefined {
+    const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined);
+    const ticket = running.sort((a, b) => (b.beganAt ?? 0) - (a.beganAt ?? 0))[0];
+    return ticket && { ticket, task: now(ticket) };
+  }
+
   #candidates(alarms: readonly Alarm[]): Candidate<Alarm>[] {
     const running = [...this.#running.values()].flatMap((ticket) =>
       ticket.beganAt === undefined
         ? []
-        : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: ticket } }],
+        : [{ at: ticket.beganAt, slackMs: SLACK_MS.request, suspect: { ticket, task: now(ticket) } }],
     );
     const due = alarms.map((alarm) => ({ at: alarm.dueAt, slackMs: SLACK_MS.alarm, suspect: { alarm, task: alarm } }));
-    const ended = this.#ended && { at: this.#ended.at - ORDER_MS, slackMs: 0, suspect: { task: this.#ended } };
+    const ended = this.#ended && {
+      at: this.#ended.at - ORDER_MS,
+      slackMs: SLACK_MS.after,
+      suspect: { task: this.#ended },
+    };
     return [...running, ...due, ...(ended ? [ended] : [])];
   }
 
@@ -119,5 +156,9 @@ export class Activity<Alarm extends DueAlarm> {
 
 const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
 
+/** What a running task is doing. */
+const now = (ticket: Ticket): Task => (ticket.isAnswered ? { ...ticket, what: afterwards(ticket) } : ticket);
+
 /** What goes on after an answer. */
-const afterwards = (what: string) => `what goes on after ${what} (waitUntil, or a tail consumer)`;
+const afterwards = ({ what, consumers = [] }: Task) =>
+  `what goes on after ${what} (waitUntil${consumers.map((name) => `, or its tail consumer ${name}`).join("")})`;

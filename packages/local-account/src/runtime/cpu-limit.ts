@@ -30,17 +30,20 @@ export function cpuLimitOf({ extras }: Version): number {
   return typeof own === "number" ? Math.min(Math.max(own, LEAST_LIMIT_MS), MOST_LIMIT_MS) : DEFAULT_LIMIT_MS;
 }
 
-/** A Worker that was ended, for the person at the terminal and for `wrangler tail`. */
+/** A Worker that was ended, or was running when workerd crashed: for the person at the terminal and for `wrangler tail`. */
 export interface Overrun {
   /** The Worker's name; undefined if it is not known, or it was the account's own work. */
   readonly worker: string | undefined;
   /** What it was doing. */
   readonly what: string;
-  readonly silence: Silence;
+  /** Undefined if workerd has crashed: it had no memory left, or has a bug. */
+  readonly silence?: Silence;
   readonly limitMs: number;
   /** For an alarm: when it is tried again, in milliseconds from now; null if never. */
   readonly retryMs?: number | null;
 }
+
+const UNKNOWN = "an unknown task";
 
 interface Alarm extends DueAlarm, AlarmOf {}
 
@@ -81,6 +84,17 @@ export class CpuLimit {
     this.#pulse.stop();
   }
 
+  /** workerd has ended by itself. */
+  crashed(): void {
+    const { ticket, task } = this.activity.newest() ?? {};
+    this.activity.interrupt(ticket);
+    this.#parts.onOverrun({
+      worker: task?.worker,
+      what: task?.what ?? UNKNOWN,
+      limitMs: task?.limitMs ?? DEFAULT_LIMIT_MS,
+    });
+  }
+
   async #judge(silence: Silence): Promise<void> {
     const { spentMs } = silence;
     if (spentMs < LEAST_LIMIT_MS) return;
@@ -101,7 +115,7 @@ export class CpuLimit {
     this.activity.interrupt(ticket);
     this.#parts.onOverrun({
       worker: task?.worker,
-      what: task?.what ?? "an unknown task",
+      what: task?.what ?? UNKNOWN,
       ...spent,
       ...(alarm && { retryMs: retryMs ?? null }),
     });

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
 import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, queueNamed, servingVersions, workerNamed, workflowNamed } from "../queries.ts";
+import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 import { type Queues, queueEntry, queueSettings } from "./queues.ts";
@@ -32,8 +33,12 @@ export interface Service {
   readonly exports: NonNullable<Config["exports"]>;
   /** Static assets in front of the script, if there is a script. */
   readonly assets?: Pick<Assets, "manifest" | "config"> & { readonly hasScript: boolean };
+  /** For events, which version it runs; undefined for both of a split. */
+  readonly versionId?: string;
   /** Whether the account gets its events. */
   readonly tailed?: boolean;
+  /** The services that get its events. */
+  readonly consumers?: readonly string[];
 }
 
 /** What runs in addition to the state. */
@@ -83,7 +88,10 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
     );
     const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) => {
       const reason = broken.get(version.id);
-      const service = requestService(state, worker, version);
+      const service = {
+        ...requestService(state, worker, version),
+        ...(tailed.has(worker.name) && { versionId: version.id }),
+      };
       return reason === undefined ? service : brokenService(service, reason);
     });
     const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
@@ -94,9 +102,22 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
           objectsService(state, worker, serving),
         ]
       : stateless;
-    return tailed.has(worker.name) ? all.map((service) => ({ ...service, tailed: true })) : all;
+    const consumers = consumingServices(state, worker);
+    return all.map((service) => ({
+      ...service,
+      ...(tailed.has(worker.name) && { tailed: true }),
+      ...(consumers.length > 0 && { consumers }),
+    }));
   });
 }
+
+/** The services of the Worker's tail consumers. One that was deleted, or never deployed, gets nothing. */
+const consumingServices = (state: State, worker: Worker): string[] =>
+  consumersOf(worker).flatMap((name) => {
+    const consumer = name === worker.name ? undefined : workerNamed(state, name);
+    const version = consumer && servingVersions(state, consumer.id)[0]?.version;
+    return consumer && version ? [serviceName(state, consumer, version)] : [];
+  });
 
 /** The queues and workflows of the state, with the bindings of these services to them. */
 export function partsOf(state: State, services: readonly Service[]): Parts {
@@ -381,12 +402,19 @@ export function optionsFor(
       env: service.env,
       exports: service.exports,
       ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
-      ...(service.tailed && {
-        tailConsumers: [{ worker: INTERNAL, props: { worker: service.name.split("@")[0] ?? "" }, streaming: false }],
-      }),
+      tailConsumers: [
+        ...(service.tailed ? [{ worker: INTERNAL, props: tailProps(service), streaming: false }] : []),
+        ...(service.consumers ?? []).map((worker) => ({ worker, streaming: false })),
+      ],
     },
   };
 }
+
+/** What the account's own tail handler (workers/internal.js) must know of the Worker. */
+const tailProps = ({ name, versionId }: Service) => ({
+  worker: name.split("@")[0] ?? "",
+  ...(versionId !== undefined && { version: versionId }),
+});
 
 function servedAssets(
   directory: string,

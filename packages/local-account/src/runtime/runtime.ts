@@ -4,6 +4,7 @@
  * A change restarts workerd on the same data. Meanwhile the gate is closed: new requests wait and do not fail, and
  * running requests may finish first. If the new configuration does not start, the old one is started again.
  */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
@@ -19,6 +20,7 @@ import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
+import { exchange } from "./exchange.ts";
 import { printLog } from "./logs.ts";
 import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
@@ -26,11 +28,22 @@ import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
 import { s3Credentials } from "./s3-keys.ts";
 import { startLimitOf, startWithin } from "./start-limit.ts";
-import { type BucketAccess, bucketAccess, type KvAccess, type KvPair, kvAccess, scheduler } from "./storage.ts";
+import {
+  type BindingAnswer,
+  type BindingCall,
+  type BucketAccess,
+  bucketAccess,
+  type KvAccess,
+  type KvPair,
+  kvAccess,
+} from "./storage.ts";
 import { Watchdog } from "./watchdog.ts";
 import { isRunnable } from "./workflows.ts";
 
 const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
+
+/** How long workerd may take to start again after a crash. */
+const REVIVAL_MS = 30_000;
 
 /** How long running requests may take before workerd is restarted. */
 const DRAIN_MS = 1_000;
@@ -87,7 +100,7 @@ export class Runtime {
   readonly #directory: string;
   readonly #assets: AssetFiles;
   readonly #secret = randomBytes(16).toString("hex");
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
   #miniflare: Miniflare;
   readonly #listeners: RuntimeListeners;
@@ -102,6 +115,8 @@ export class Runtime {
   #running: string;
   #starts = 0;
   #isClosed = false;
+  /** Called when Miniflare has started workerd again after a crash. */
+  #revived: (() => void) | undefined;
   /** Whether workerd was ended since its last start because it was stuck. */
   #hasOverrun = false;
   #storage: ReadonlySet<string>;
@@ -209,9 +224,8 @@ export class Runtime {
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
   kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(kvAccess(await this.#miniflare.getKVNamespace(`kv:${namespaceId}`, INTERNAL))), {
-      task: ownTask("a call to a KV namespace"),
-    });
+    const task = ownTask("a call to a KV namespace");
+    return work(kvAccess(`kv:${namespaceId}`, (call) => this.#callBinding(call, { task })));
   }
 
   /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
@@ -261,9 +275,8 @@ export class Runtime {
 
   /** Lets `work` use a bucket that `reachStorage` has made reachable. */
   bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
-    return this.#use(async () => work(bucketAccess(await this.#miniflare.getR2Bucket(`r2:${key}`, INTERNAL))), {
-      task: ownTask("a call to a bucket"),
-    });
+    const task = ownTask("a call to a bucket");
+    return work(bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task })));
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
@@ -283,15 +296,26 @@ export class Runtime {
   }
 
   /** Fires the `scheduled` handler of a service, and returns its outcome. */
-  scheduled(service: string, cron: string, task: Task): Promise<string> {
-    return this.#use(
-      async (ticket) => {
-        const worker = scheduler(await this.#miniflare.getWorker(service));
-        this.touch(ticket);
-        return (await worker.scheduled({ cron })).outcome;
-      },
-      { task, ended: () => "exceededCpu" },
-    );
+  async scheduled(service: string, cron: string, task: Task): Promise<string> {
+    const call = { on: `service:${service}`, method: "scheduled", args: [{ cron }] };
+    const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
+    const { result } = await this.#callBinding(call, { task, ended });
+    return v.parse(v.object({ outcome: v.string() }), result).outcome;
+  }
+
+  /** Calls a method of a binding of the internal Worker. */
+  #callBinding({ on, method, args, body }: BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
+    return this.#use(async ({ id }) => {
+      const what = encodeURIComponent(JSON.stringify({ on, method, args }));
+      const headers = { ...this.#toInternal(), "account-task": id, "account-binding": "1", "account-call": what };
+      const answer = await exchange(this.entry, { headers, ...(body !== undefined && { body }) });
+      if (answer.status !== 200) throw new Error(answer.body.toString());
+      const told = answer.headers["account-result"];
+      const result: unknown = JSON.parse(
+        told === undefined ? answer.body.toString() : decodeURIComponent(String(told)),
+      );
+      return { result, body: async () => new Uint8Array(answer.body).buffer };
+    }, call);
   }
 
   /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */
@@ -317,6 +341,13 @@ export class Runtime {
   /** How often workerd was started. If it changes while a request runs, the request may be lost. */
   get starts(): number {
     return this.#starts;
+  }
+
+  /** Resolves once it is known that workerd has ended since it was started for the `starts`-th time, or has not. */
+  async hasEnded(starts: number): Promise<boolean> {
+    // The end of a process is reported a little later than that of its connections.
+    for (let looks = 0; this.starts === starts && looks < 10; looks++) await timeout(20);
+    return this.starts !== starts;
   }
 
   /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
@@ -476,6 +507,21 @@ export class Runtime {
     });
   }
 
+  /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
+  #onExit(child: ChildProcess): void {
+    if (!this.isOpen || this.#isClosed || child !== this.#watchdog.running?.child) return;
+    this.#starts++;
+    this.#cpuLimit.crashed();
+    void this.#closed(
+      () =>
+        new Promise<void>((resolve) => {
+          this.#revived = resolve;
+          setTimeout(resolve, REVIVAL_MS).unref();
+        }),
+      0,
+    ).then(() => this.#goOn());
+  }
+
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
     if (!this.isOpen || this.#isClosed) return;
@@ -504,6 +550,13 @@ export class Runtime {
     this.#goOn();
   }
 
+  /** Reads what the internal Worker tells of a task. */
+  #hear(line: string): void {
+    const [, news, task = ""] = line.split(" ");
+    if (news === "begun") this.#cpuLimit.activity.begin(task);
+    else this.#cpuLimit.activity.answered(task);
+  }
+
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
     const { onLog } = this.#listeners;
     return {
@@ -513,9 +566,9 @@ export class Runtime {
       enableDevRegistry: false,
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
+      unsafeHandleRuntimeRestart: () => this.#revived?.(),
       handleStructuredLogs: ({ level, message }) => {
-        const task = message.startsWith(`${this.#secret} `) ? message.slice(this.#secret.length + 1) : undefined;
-        if (task !== undefined) this.#cpuLimit.activity.begin(task);
+        if (message.startsWith(this.#secret)) this.#hear(message);
         else if (onLog) onLog(message);
         else printLog(level, message);
       },
@@ -536,6 +589,8 @@ export class Runtime {
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
+        // For `scheduled` of a service binding.
+        compatibilityFlags: ["service_binding_extra_handlers"],
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
           PARTS: partsBinding(partsOf(state, services)),

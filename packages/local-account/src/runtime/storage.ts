@@ -1,7 +1,27 @@
 /**
- * Types for KV namespaces, buckets and Workers as Miniflare returns them: proxies of the bindings of Workers. Their
- * published types need a package that is not installed, so the parts in use are declared here.
+ * KV namespaces and buckets for the REST API, through the account's own Worker (workers/internal.js). Not through
+ * Miniflare's proxies: they wait for workerd without letting go of this thread, so if it is stuck nobody could end it.
  */
+import * as v from "valibot";
+
+/** Calls a method of a binding of the internal Worker. */
+export type CallBinding = (call: BindingCall) => Promise<BindingAnswer>;
+
+export interface BindingCall {
+  /** The name of the binding. */
+  readonly on: string;
+  readonly method: string;
+  /** As JSON. The body, if there is one, is the second argument. */
+  readonly args: readonly unknown[];
+  readonly body?: ArrayBuffer | string;
+}
+
+export interface BindingAnswer {
+  /** What the method returned, as JSON; undefined for nothing. */
+  readonly result: unknown;
+  /** The value, if it returned one that is not JSON. */
+  readonly body: () => Promise<ArrayBuffer>;
+}
 
 export interface KvAccess {
   get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
@@ -78,31 +98,76 @@ export interface BucketObject {
   readonly storageClass?: string;
 }
 
-const has = (value: unknown, ...methods: readonly string[]): boolean =>
-  ((typeof value === "object" && value !== null) || typeof value === "function") &&
-  methods.every((method) => typeof Reflect.get(value, method) === "function");
+const Key = v.object({
+  name: v.string(),
+  expiration: v.exactOptional(v.number()),
+  metadata: v.exactOptional(v.unknown()),
+});
+const Keys = v.object({ keys: v.array(Key), list_complete: v.boolean(), cursor: v.exactOptional(v.string()) });
+const WithMetadata = v.object({ value: v.nullable(v.string()), metadata: v.unknown() });
 
-/** Checks that this is the proxy of a KV namespace. @throws Error if it is not. */
-export function kvAccess(proxy: unknown): KvAccess {
-  const isKv = (value: unknown): value is KvAccess => has(value, "get", "put", "delete", "list");
-  if (!isKv(proxy)) throw new TypeError("Miniflare did not return a KV namespace");
-  return proxy;
+/** The KV namespace behind a binding. */
+export function kvAccess(on: string, call: CallBinding): KvAccess {
+  return {
+    get: async (key, type) => {
+      const { result, body } = await call({ on, method: "get", args: [key, type] });
+      return result === null ? null : body();
+    },
+    getWithMetadata: async (key) =>
+      v.parse(WithMetadata, (await call({ on, method: "getWithMetadata", args: [key] })).result),
+    put: async (key, value, options) => {
+      await call({ on, method: "put", args: [key, options], body: value });
+    },
+    delete: async (key) => {
+      await call({ on, method: "delete", args: [key] });
+    },
+    list: async (options) => v.parse(Keys, (await call({ on, method: "list", args: [options] })).result),
+  };
 }
 
-/** Checks that this is the proxy of a bucket. @throws Error if it is not. */
-export function bucketAccess(proxy: unknown): BucketAccess {
-  const isBucket = (value: unknown): value is BucketAccess => has(value, "get", "head", "put", "delete", "list");
-  if (!isBucket(proxy)) throw new TypeError("Miniflare did not return a bucket");
-  return proxy;
-}
+const Stored = v.object({
+  key: v.string(),
+  size: v.number(),
+  etag: v.string(),
+  version: v.string(),
+  httpEtag: v.string(),
+  uploaded: v.pipe(
+    v.string(),
+    v.transform((text) => new Date(text)),
+  ),
+  httpMetadata: v.exactOptional(
+    v.object({
+      contentType: v.exactOptional(v.string()),
+      contentDisposition: v.exactOptional(v.string()),
+      contentEncoding: v.exactOptional(v.string()),
+      contentLanguage: v.exactOptional(v.string()),
+      cacheControl: v.exactOptional(v.string()),
+    }),
+  ),
+  customMetadata: v.exactOptional(v.record(v.string(), v.string())),
+  storageClass: v.exactOptional(v.string()),
+});
+const Listed = v.object({
+  objects: v.array(Stored),
+  truncated: v.boolean(),
+  cursor: v.exactOptional(v.string()),
+  delimitedPrefixes: v.array(v.string()),
+});
 
-interface Scheduler {
-  scheduled(options: { readonly cron: string }): Promise<{ readonly outcome: string }>;
-}
-
-/** Checks that this is the proxy of a Worker. @throws Error if it is not. */
-export function scheduler(proxy: unknown): Scheduler {
-  const isScheduler = (value: unknown): value is Scheduler => has(value, "scheduled");
-  if (!isScheduler(proxy)) throw new TypeError("Miniflare did not return a Worker");
-  return proxy;
+/** The bucket behind a binding. */
+export function bucketAccess(on: string, call: CallBinding): BucketAccess {
+  const ask = async (method: string, ...args: readonly unknown[]) => (await call({ on, method, args })).result;
+  return {
+    get: async (key) => {
+      const { result, body } = await call({ on, method: "get", args: [key] });
+      return result === null ? null : { ...v.parse(Stored, result), arrayBuffer: body };
+    },
+    head: async (key) => v.parse(v.nullable(Stored), await ask("head", key)),
+    put: async (key, value, options) =>
+      v.parse(Stored, (await call({ on, method: "put", args: [key, options], body: value })).result),
+    delete: async (key) => {
+      await ask("delete", key);
+    },
+    list: async (options) => v.parse(Listed, await ask("list", options)),
+  };
 }

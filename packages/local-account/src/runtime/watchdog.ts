@@ -38,12 +38,17 @@ export class Watchdog {
       if (!child.spawnfile.includes("workerd")) return;
       this.guard(child);
       this.#running = { child, startedAt: performance.now() };
+      child.once("exit", () => this.#onExit(child));
     });
   };
 
   #running: Running | undefined;
 
-  constructor() {
+  readonly #onExit: (child: ChildProcess) => void;
+
+  /** `onExit` is told of every workerd of Miniflare that ends, before Miniflare starts another. */
+  constructor(onExit: (child: ChildProcess) => void) {
+    this.#onExit = onExit;
     this.#helper.unref();
     this.#helper.stdin.on("error", () => {});
     subscribe("child_process", this.#onChild);

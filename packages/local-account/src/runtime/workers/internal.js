@@ -3,6 +3,14 @@
  * namespace, bucket and database for the REST API.
  */
 
+/**
+ * Tells the account how far a task is, by a line of the log (activity.ts). It is written at once, before anything else
+ * can run: so the account knows it even if workerd is stuck after that.
+ */
+function tell(env, request, news) {
+  console.debug(`${env.SECRET} ${news} ${request.headers.get("Account-Task")}`);
+}
+
 /** Passes a request on to a deployed Worker. Marks exceptions, so that the front door can tell them from answers. */
 async function dispatch(request, env, service) {
   const forwarded = new Request(request);
@@ -10,7 +18,9 @@ async function dispatch(request, env, service) {
   forwarded.headers.delete("Account-Service");
   forwarded.headers.delete("Account-Task");
   try {
-    return await env[`service:${service}`].fetch(forwarded);
+    const response = await env[`service:${service}`].fetch(forwarded);
+    tell(env, request, "answered");
+    return response;
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
@@ -47,6 +57,30 @@ function batch(request, objects, namespace) {
   return objects.get(objects.idFromName(namespace)).fetch("http://account/", init);
 }
 
+/**
+ * Calls a method of a KV namespace, a bucket or a Worker (storage.ts). The answer has the result in a header if it also
+ * has bytes.
+ */
+async function callBinding(request, env) {
+  const { on, method, args } = JSON.parse(decodeURIComponent(request.headers.get("Account-Call")));
+  if (method === "put") args.splice(1, 0, await request.arrayBuffer());
+  let result;
+  try {
+    result = await env[on][method](...args);
+  } catch (error) {
+    return new Response(error instanceof Error ? error.message : String(error), { status: 500 });
+  }
+  if (result instanceof ArrayBuffer) return new Response(result, { headers: { "Account-Result": "{}" } });
+  const json = JSON.stringify(result?.httpEtag === undefined ? (result ?? null) : stored(result));
+  if (result?.body === undefined) return new Response(json);
+  return new Response(result.body, { headers: { "Account-Result": encodeURIComponent(json) } });
+}
+
+/** An object of a bucket. JSON.stringify would leave out what its class has. */
+const stored = ({ key, size, etag, version, httpEtag, uploaded, httpMetadata, customMetadata, storageClass }) => ({
+  ...{ key, size, etag, version, httpEtag, uploaded, httpMetadata, customMetadata, storageClass },
+});
+
 /** Asks the object of a queue (queues.js). */
 function askQueue(request, objects, queue) {
   const init = { method: "POST", headers: { "Account-Queue": queue }, body: request.body };
@@ -65,11 +99,12 @@ function askWorkflow(request, env, name) {
 }
 
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
-function traceOf(item, scriptName) {
+function traceOf(item, { worker, version }) {
   const { request, response, ...event } = item.event ?? {};
   return {
     outcome: item.outcome,
-    scriptName,
+    scriptName: worker,
+    ...(version === undefined ? {} : { scriptVersion: { id: version } }),
     entrypoint: item.entrypoint,
     exceptions: item.exceptions.map(({ name, message, stack, timestamp }) => ({ name, message, stack, timestamp })),
     logs: item.logs.map(({ message, level, timestamp }) => ({ message, level, timestamp })),
@@ -87,15 +122,14 @@ function traceOf(item, scriptName) {
 
 export default {
   async tail(items, env, ctx) {
-    const traces = items.map((item) => traceOf(item, ctx.props.worker));
+    const traces = items.map((item) => traceOf(item, ctx.props));
     await env.TRACES.fetch("http://account/", { method: "POST", body: JSON.stringify(traces) });
   },
 
   async fetch(request, env) {
     if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
     if (request.headers.has("Account-Ping")) return new Response();
-    // Written at once, before anything else can run: so the account knows what has begun if workerd is stuck.
-    console.debug(`${env.SECRET} ${request.headers.get("Account-Task")}`);
+    tell(env, request, "begun");
     const database = request.headers.get("Account-Database");
     if (database !== null) {
       const isExport = request.headers.get("Account-Call") === "export";
@@ -103,6 +137,7 @@ export default {
     }
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
+    if (request.headers.has("Account-Binding")) return callBinding(request, env);
     const queue = request.headers.get("Account-Queue");
     if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
     const workflow = request.headers.get("Account-Workflow");

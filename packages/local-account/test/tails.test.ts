@@ -1,0 +1,108 @@
+/** Who gets what a Worker logs: tails with their filters, and tail consumers. */
+import { expect, it, onTestFinished, vi } from "vitest";
+import { WebSocket } from "ws";
+import { account, refusal, type TestAccount } from "./support.ts";
+
+const LOGGING = `
+  console.log("at " + new URL(request.url).pathname);
+  if (request.url.endsWith("/throw")) throw new Error("thrown on purpose");
+  return new Response("ok");`;
+
+/** The paths of the events that a tail with these filters gets, as they come. */
+async function tail(test: TestAccount, filters: readonly object[]): Promise<readonly string[]> {
+  const made = await test.call("post", "/workers/scripts/app/tails", { filters });
+  const url = typeof made === "object" && made !== null && "url" in made ? String(made.url) : "";
+  const socket = new WebSocket(url, "trace-v1");
+  onTestFinished(() => socket.terminate());
+  const paths: string[] = [];
+  socket.on("message", (data) => {
+    const { event } = JSON.parse(String(data));
+    paths.push(new URL(event.request.url).pathname);
+  });
+  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
+  return paths;
+}
+
+it("sends an event to the tails whose filters it passes", async () => {
+  const test = await account();
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { id } = await test.deploy("app", { fetch: LOGGING });
+  const tails = {
+    all: await tail(test, []),
+    thrown: await tail(test, [{ outcome: ["exception", "unknown"] }]),
+    post: await tail(test, [{ method: ["POST"] }]),
+    header: await tail(test, [{ header: { key: "X-Who", query: "me" } }]),
+    self: await tail(test, [{ client_ip: ["self"] }]),
+    other: await tail(test, [{ client_ip: ["6.6.6.6"] }]),
+    text: await tail(test, [{ query: "at /b" }]),
+    both: await tail(test, [{ query: "at /" }, { outcome: ["exception"] }]),
+    never: await tail(test, [{ sampling_rate: 0 }]),
+    version: await tail(test, [{ scriptVersion: id }]),
+    another: await tail(test, [{ scriptVersion: "another" }]),
+  };
+  await test.ask("app", "/a", { "x-who": "it is me" });
+  await test.ask("app", "/b");
+  await test.ask("app", "/throw");
+  await vi.waitFor(() => expect(tails.all).toHaveLength(3));
+  const every = ["/a", "/b", "/throw"];
+  expect(tails).toEqual({
+    all: every,
+    thrown: ["/throw"],
+    post: [],
+    header: ["/a"],
+    self: every,
+    other: [],
+    text: ["/b"],
+    both: ["/throw"],
+    never: [],
+    version: every,
+    another: [],
+  });
+  expect(
+    await refusal(test.call("post", "/workers/scripts/app/tails", { filters: [{ colour: "red" }] })),
+  ).toMatchObject({
+    status: 400,
+    code: 10021,
+    message: expect.stringMatching(/colour.*filters sampling_rate, outcome/),
+  });
+});
+
+const WATCHING = `
+  const seen = [];
+  export default {
+    tail(events) { seen.push(...events.map(({ event, outcome, logs }) => [new URL(event.request.url).pathname, outcome, ...logs.flatMap(({ message }) => message)])); },
+    fetch: () => Response.json(seen),
+  };`;
+
+const script = (test: TestAccount, settings: object) =>
+  test.call("patch", "/workers/scripts/app/script-settings", settings);
+
+it("runs the tail handler of a consumer, until it is no more one or is deleted", async () => {
+  const test = await account();
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.deploy("app", { fetch: LOGGING });
+  expect(await refusal(script(test, { tail_consumers: [{ service: "watcher" }] }))).toMatchObject({
+    status: 400,
+    code: 10203,
+    message: "Tail Worker 'watcher' does not exist on this account. Check the Worker name and try again.",
+  });
+  await test.deploy("watcher", { code: WATCHING });
+  await script(test, { tail_consumers: [{ service: "watcher" }] });
+  const seen = async () => JSON.parse((await test.ask("watcher")).text);
+  await test.ask("app", "/a");
+  await test.ask("app", "/throw");
+  await vi.waitFor(async () =>
+    expect(await seen()).toEqual([
+      ["/a", "ok", "at /a"],
+      ["/throw", "exception", "at /throw"],
+    ]),
+  );
+  await script(test, { tail_consumers: [] });
+  await test.ask("app", "/b");
+  expect(await seen()).toEqual([]);
+  await script(test, { tail_consumers: [{ service: "watcher" }] });
+  await test.sdk.workers.beta.workers.delete("watcher", { account_id: test.id });
+  expect((await test.ask("app", "/c")).text).toBe("ok");
+});
