@@ -25,7 +25,7 @@ export class Thing extends DurableObject {
   }
 }
 export default {
-  async fetch(request: Request, env: Record<string, any>, ctx: { waitUntil(work: Promise<unknown>): void }) {
+  async fetch(request: Request, env: { Thing: DurableObjectNamespace<Thing> }, ctx: { waitUntil(work: Promise<unknown>): void }) {
     const { pathname } = new URL(request.url);
     if (pathname === "/alarm") await env.Thing.getByName("x").wake();
     if (pathname === "/after") ctx.waitUntil(Promise.resolve().then(() => deep({ why: "afterwards" })));
@@ -67,7 +67,7 @@ it("prints each exception once, with its frames in the sources", async () => {
   const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
   onTestFinished(() => spy.mockRestore());
   const test = await account();
-  await test.deploy("app", bundled());
+  const { id } = await test.deploy("app", bundled());
   const saying = async (what: string) => {
     await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
     expect(said[0]).toMatch(what);
@@ -87,8 +87,6 @@ it("prints each exception once, with its frames in the sources", async () => {
 
   // Both sides of a split have their own map.
   const { code, ...rest } = bundled();
-  const first = await test.call("get", "/workers/workers/app/versions/latest");
-  const id = typeof first === "object" && first !== null && "id" in first ? String(first.id) : "";
   const second = await test.upload("app", { ...rest, code: `// a line more\n${code}`, modules: [] });
   await test.split("app", { [id]: 50, [second.id]: 50 });
   await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${id}"` });
