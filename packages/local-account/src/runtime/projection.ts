@@ -266,7 +266,8 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     case "r2_bucket":
       return { type: "r2", name: bucketDirectory(bucketKey(String(binding.bucket_name), binding.jurisdiction)) };
     case "d1":
-      return { type: "d1", id: String(binding.id) };
+      // Without its database the binding is missing: Miniflare would make an empty one.
+      return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "queue":
@@ -348,6 +349,7 @@ function serviceBinding(state: State, binding: Binding): Env[string] | undefined
     // A service binding has no client to choose a version for, so it reaches the one with the most traffic.
     worker: serviceName(state, target, main.version),
     ...(typeof entrypoint === "string" && { exportName: entrypoint }),
+    ...(typeof binding.props === "object" && { props: { ...binding.props } }),
   };
 }
 
