@@ -7,7 +7,7 @@ import { ROOT } from "../release/root.ts";
 /** The module of a pattern's tool, or undefined where it has none. What it exports, the caller says. */
 export async function toolOf<Module>(
   folder: string,
-  tool: "smoke" | "rehearsal" | "cost" | "bench",
+  tool: "smoke" | "rehearsal" | "cost" | "bench" | "peers",
 ): Promise<Module | undefined> {
   const file = join(ROOT, "test", folder, `${tool}.ts`);
   return existsSync(file) ? import(pathToFileURL(file).href) : undefined;

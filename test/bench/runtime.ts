@@ -1,5 +1,6 @@
 /** Runs the bench Worker in workerd, with storage on disk, like a deployment. */
 import { mkdtempSync, rmSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -65,10 +66,12 @@ export interface Entry {
   readonly settings: object;
   /** Bindings of D1 databases. */
   readonly databases?: readonly string[];
+  /** A folder of packages besides the project's own. They get Node's modules. */
+  readonly modules?: string;
 }
 
 /** Runs a Worker in workerd, with storage on disk that is deleted with it. */
-export async function startEntry({ entry, bindings, settings, databases = [] }: Entry): Promise<Bench> {
+export async function startEntry({ entry, bindings, settings, databases = [], modules }: Entry): Promise<Bench> {
   const { outputFiles } = await build({
     stdin: { contents: entry, resolveDir: join(ROOT, "test"), loader: "ts" },
     bundle: true,
@@ -76,8 +79,9 @@ export async function startEntry({ entry, bindings, settings, databases = [] }: 
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
+    external: ["cloudflare:*", "node:*", ...(modules === undefined ? [] : builtinModules)],
     logLevel: "silent",
+    ...(modules !== undefined && { nodePaths: [modules], ignoreAnnotations: true }),
   });
   const config = readWorkerConfig();
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-bench-"));
@@ -96,6 +100,7 @@ export async function startEntry({ entry, bindings, settings, databases = [] }: 
         settings,
         databases,
         compatibilityDate: config.compatibility_date,
+        compatibilityFlags: modules === undefined ? [] : ["nodejs_compat"],
       }),
     ],
   });
@@ -111,6 +116,7 @@ export async function startEntry({ entry, bindings, settings, databases = [] }: 
 interface Bundled extends Omit<Entry, "entry"> {
   readonly contents: string;
   readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
 }
 
 function worker({
@@ -119,11 +125,13 @@ function worker({
   settings,
   databases = [],
   compatibilityDate,
+  compatibilityFlags,
 }: Bundled): MiniflareOptions["workers"][number] {
   return {
     config: {
       name: NAME,
       compatibilityDate,
+      compatibilityFlags: [...compatibilityFlags],
       manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents } } },
       env: {
         ...Object.fromEntries(

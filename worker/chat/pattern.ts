@@ -1,6 +1,6 @@
 /** Chat rooms: everything that the rest of the project knows about this pattern. */
 import * as v from "valibot";
-import { oneOf, whole } from "../../contract/values.ts";
+import { oneOf, whole, yesOrNo } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 import { ROOM_RULES } from "./door.ts";
 import { schema } from "./schema.ts";
@@ -40,7 +40,7 @@ export const chat = pattern({
         /** Relays of a room, each with a thousand more sockets. They come into use when the room is full. */
         relays: v.optional(whole(0, 100), 0),
         /** Whether callers in another region than the room's read through a relay in theirs. */
-        regionalRelays: v.optional(v.boolean("must be true or false"), false),
+        regionalRelays: v.optional(yesOrNo, false),
         /**
          * Messages that a room takes in a second; from one network address, half as many. With the default, a reader
          * who is a second late is less than 200 messages behind, which is where a room closes a socket.

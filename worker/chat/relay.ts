@@ -79,6 +79,8 @@ export class Relay {
   #joining = 0;
   #loading: Promise<boolean> | undefined;
   #reporting: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the alarm is known to be set for silent sockets. */
+  #isLooking = false;
 
   constructor(ctx: DurableObjectState, name: string, limits: RelayLimits, newHome: () => HomeStub) {
     this.#ctx = ctx;
@@ -118,6 +120,8 @@ export class Relay {
     if (this.#numbers && this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     this.#heardAt = Date.now();
     if (this.#numbers) this.#receive(push);
+    // Somebody may have joined elsewhere, who would notice a silent reader here.
+    this.#ctx.waitUntil(this.#look());
     return this.#state();
   }
 
@@ -147,6 +151,7 @@ export class Relay {
   async alarm(): Promise<void> {
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
+    this.#isLooking = lookAgain !== undefined;
     if (!this.#numbers) return;
     if (this.#audience.isEmpty() && this.#joining === 0) await this.#sendReport();
     else await this.#ctx.storage.setAlarm(lookAgain ?? now + LOOK_EVERY_MS);
@@ -195,7 +200,7 @@ export class Relay {
     const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
     welcome(server, who, after, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
-    if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
+    await this.#look();
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }
 
@@ -342,6 +347,13 @@ export class Relay {
       if (this.#home === asked) this.#home = undefined;
       throw error;
     }
+  }
+
+  /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
+  async #look(): Promise<void> {
+    if (this.#isLooking || !this.#numbers || !this.#audience.isCompany()) return;
+    this.#isLooking = true;
+    await this.#arm(Date.now() + ASK_AFTER_MS);
   }
 
   #keep(numbers: Numbers): void {

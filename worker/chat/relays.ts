@@ -258,9 +258,11 @@ export class Relays {
   #others(name: string): People {
     const home = this.#home.people();
     const others = [home, ...[...this.#links].flatMap(([other, { people }]) => (other === name ? [] : [people]))];
-    const users = new Set(others.flatMap((people) => people.users));
     const count = others.reduce((sum, people) => sum + people.count, 0);
-    return { count: count > MAX_SHOWN ? count : users.size, users: [...users].slice(0, MAX_SHOWN) };
+    // In a crowd a relay shows the names of its own readers, so that not every call has a hundred.
+    if (count > MAX_SHOWN) return { count, users: [] };
+    const users = new Set(others.flatMap((people) => people.users));
+    return { count: users.size, users: [...users] };
   }
 
   #tellMoves(before: People, after: People): void {

@@ -97,7 +97,10 @@ export class ChatRoomDO extends DurableObject<Env> {
       stub: (name) => this.#stubOf(name),
       history: () => this.#history(),
       people: () => this.#audience.own(),
-      moved: (userId, move) => this.#audience.movedElsewhere(userId, move),
+      moved: (userId, move) => {
+        this.#audience.movedElsewhere(userId, move);
+        if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
+      },
       turned: () => this.#audience.turned(),
       arm: (at) => this.#arm(at),
     });

@@ -12,6 +12,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
+import { regionOfObject } from "../objects/names.ts";
 import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
@@ -27,6 +28,8 @@ import {
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { add } from "./count.ts";
+import { Others } from "./others.ts";
+import { type Part, partOf, partOfName, sumOf, type Width, widened } from "./parts.ts";
 import { counter } from "./pattern.ts";
 import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
 
@@ -37,11 +40,12 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * The new count; or why there is none: the idempotency key came before with another payload, or the counter does not
- * exist and the caller did not want to create it.
+ * exist and the caller did not want to create it. Or the call has to go another way: it is on several objects ("wide",
+ * shards.ts), or the key is "new" here, and only a former answer was wanted.
  */
 export type Counted =
   | { ok: true; count: number; replayed: boolean }
-  | { ok: false; reason: "key-conflict" | "missing" };
+  | { ok: false; reason: "key-conflict" | "missing" | "wide" | "new" };
 
 /** The terms of a change. */
 export interface Terms {
@@ -50,6 +54,10 @@ export interface Terms {
   readonly known?: boolean;
   /** Whether to create a counter that does not exist. True by default. */
   readonly create?: boolean;
+  /** Whether the caller knows that the counter may be on several objects. */
+  readonly routed?: true;
+  /** Makes no change. */
+  readonly only?: "replay";
 }
 
 type Change = { kind: "add"; by: number } | { kind: "reset" };
@@ -65,7 +73,12 @@ interface Changed {
 
 export class CounterDO extends DurableObject<Env> {
   readonly #schema: Schema;
+  /** Of this part, if the counter is on several objects: what was added, and what was subtracted. */
   #count = 0;
+  #minus = 0;
+  readonly #number: number;
+  #widths: readonly Width[];
+  readonly #others: Others;
   readonly #commits = new GroupCommit<Changed, Counted>((changes) => this.#write(changes));
 
   /** Changes are published to KV until then (ms since the epoch). */
@@ -83,11 +96,21 @@ export class CounterDO extends DurableObject<Env> {
     super(ctx, env);
     this.#wake = new Wake(ctx.storage);
     this.#schema = new Schema(ctx.storage, counter);
+    this.#number = partOfName(ctx.id.name);
+    this.#widths = ctx.storage.kv.get<Width[]>(WIDTHS) ?? [];
+    this.#others = new Others(this.#number, {
+      tell: (part) => this.#partAt(0).told(this.#number, part),
+      ask: async (number) => (await this.#partAt(number).part()).count,
+    });
     if (this.#schema.empty) return;
     const [row] = ctx.storage.sql
-      .exec<{ count: number; sharedUntil: number }>("SELECT count, shared_until AS sharedUntil FROM counter")
+      .exec<{ count: number; minus: number; sharedUntil: number }>(
+        "SELECT count, minus, shared_until AS sharedUntil FROM counter",
+      )
       .toArray();
-    this.#count = this.#durable = row?.count ?? 0;
+    this.#count = row?.count ?? 0;
+    this.#minus = row?.minus ?? 0;
+    this.#durable = this.#count - this.#minus;
     this.#sharedUntil = row?.sharedUntil ?? 0;
   }
 
@@ -103,13 +126,65 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Deletes the counter, with its copy in KV and its idempotency keys. Watchers see 0. */
   async remove(): Promise<void> {
-    this.#count = 0;
+    this.#count = this.#minus = 0;
     await this.#commits.commit({ count: 0, deleted: true });
+  }
+
+  /** This part of the count, once it is durable, and how many parts there are. */
+  async part(): Promise<Part> {
+    const count = this.#count - this.#minus;
+    await this.#commits.settled();
+    return { count, widths: this.#widths };
+  }
+
+  /** Puts the counter on at least so many objects. */
+  widen(width: number): readonly Width[] {
+    const widths = widened(this.#widths, width, Date.now());
+    if (widths === this.#widths) return widths;
+    this.#widths = widths;
+    this.ctx.storage.kv.put(WIDTHS, widths);
+    return widths;
+  }
+
+  /** A part tells its count. Returns the sum of all others. */
+  told(number: number, count: number): number {
+    const others = this.#others.told(number, count);
+    const now = Date.now();
+    if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
+    void this.#meet().then(() => this.#push());
+    return others + this.#durable;
+  }
+
+  /** Whether the counter is on several objects, or was. */
+  get #isWide(): boolean {
+    return this.#number > 0 || this.#widths.length > 0;
+  }
+
+  #partAt(number: number): DurableObjectStub<CounterDO> {
+    const { name = "" } = this.ctx.id;
+    const { regions } = stackOf(this.env);
+    const region = regionOfObject(regions, name);
+    const [, , id] = name.split(":");
+    if (!region || id === undefined) throw new Error("A part of a counter is addressed by name, in a known region");
+    return partOf(this.env, { region, id }, number);
+  }
+
+  /** Finds out about parts that this one has not heard of since it woke. False if one did not answer. */
+  async #meet(): Promise<boolean> {
+    return await this.#others.meet(() => this.#durable, this.#widths);
+  }
+
+  /** The count as of now, of all parts. */
+  async #total(): Promise<number> {
+    const own = await this.value();
+    if (!this.#isWide) return own;
+    await this.#others.ask(this.#widths);
+    return sumOf([this.#durable, this.#others.sum]);
   }
 
   /** The count as of now, once it is durable: nobody ever sees a count that a crash could undo. */
   async value(): Promise<number> {
-    const count = this.#count;
+    const count = this.#count - this.#minus;
     await this.#commits.settled();
     return count;
   }
@@ -117,8 +192,9 @@ export class CounterDO extends DurableObject<Env> {
   /** The count as of now. For a while it is also published to KV (shared.ts), unless the counter was never written. */
   async share(): Promise<Copy> {
     const asOf = Date.now();
-    const copy = { count: await this.value(), asOf };
-    if (this.#schema.empty) return copy;
+    const copy = { count: await this.#total(), asOf };
+    if (this.#schema.empty && !this.#isWide) return copy;
+    if (this.#schema.empty) this.#writeFirst();
     if (this.#sharedUntil < asOf + SHARED_FOR_MS - DEMAND_STEP_MS) {
       this.#sharedUntil = asOf + SHARED_FOR_MS;
       this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
@@ -141,10 +217,12 @@ export class CounterDO extends DurableObject<Env> {
     }
     this.#wake.by(this.#goesAt());
     this.#wake.by(sweepReplays(this.ctx.storage.sql, asOf));
-    if (asOf >= this.#sharedUntil || this.#count === this.#published?.count) return;
+    if (asOf >= this.#sharedUntil) return;
+    const count = await this.#total();
+    if (count === this.#published?.count) return;
     const due = this.#nextPublish(asOf);
     if (due > asOf) this.#wake.by(due);
-    else await this.#publish({ count: await this.value(), asOf });
+    else await this.#publish({ count, asOf });
   }
 
   /** Opens a WebSocket that gets the count at once and on every change. */
@@ -153,10 +231,11 @@ export class CounterDO extends DurableObject<Env> {
       return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
     }
     await this.#commits.settled();
+    if (this.#isWide) await this.#meet();
     answerAsleep(this.ctx, "ping", "pong");
     const { client, server } = acceptSocket(this.ctx);
     // No await since the socket was accepted, so that no newer count is sent before this one.
-    sendTo(server, frame(this.#durable));
+    sendTo(server, frame(this.#shown));
     return switchTo(client);
   }
 
@@ -168,27 +247,40 @@ export class CounterDO extends DurableObject<Env> {
     answerClose(socket, code, reason);
   }
 
-  async #change(change: Change, { key, known = true, create = true }: Terms = {}): Promise<Counted> {
-    if (!create && this.#schema.empty && this.#commits.waiting.length === 0) return { ok: false, reason: "missing" };
+  async #change(change: Change, terms: Terms = {}): Promise<Counted> {
+    const { key, known = true, create = true, routed, only } = terms;
+    if (this.#isWide && !routed && (key !== undefined || change.kind === "reset")) return { ok: false, reason: "wide" };
+    if (this.#isWide && !this.#others.isKnown(this.#widths)) await this.#meet();
+    if (only === "replay") return this.#replayOf(change, key);
+    if (!create && !this.#isWide && this.#schema.empty && this.#commits.waiting.length === 0)
+      return { ok: false, reason: "missing" };
     if (key !== undefined) return this.#changeOnce(change, key, known);
     return this.#commits.commit({ count: this.#apply(change), known });
   }
 
   async #changeOnce(change: Change, key: string, known: boolean): Promise<Counted> {
+    const replay = await this.#replayOf(change, key);
+    if (replay.ok || replay.reason !== "new") return replay;
     const payload = JSON.stringify(change);
-    const before = this.#answerTo(key, payload);
-    if (before === "conflict") return { ok: false, reason: "key-conflict" };
-    if (before !== undefined) {
-      await this.#commits.settled();
-      return { ok: true, count: before, replayed: true };
-    }
     return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
+  }
+
+  /** The answer that a key got before; "new" if it got none. */
+  #replayOf(change: Change, key = ""): Counted | Promise<Counted> {
+    const before = this.#answerTo(key, JSON.stringify(change));
+    if (before === undefined) return { ok: false, reason: "new" };
+    if (before === "conflict") return { ok: false, reason: "key-conflict" };
+    return this.#commits.settled().then(() => ({ ok: true, count: before, replayed: true }));
   }
 
   /** Makes the change in memory; the next write stores it. */
   #apply(change: Change): number {
-    this.#count = change.kind === "reset" ? 0 : add(this.#count, change.by);
-    return this.#count;
+    if (change.kind === "reset") this.#count = this.#minus = 0;
+    else if (change.by < 0 && this.#isWide) this.#minus = add(this.#minus, -change.by);
+    else this.#count = add(this.#count, change.by);
+    if (!this.#isWide) return this.#count;
+    if (change.kind === "reset") this.#others.forget();
+    return change.kind === "reset" ? 0 : sumOf([this.#count - this.#minus, this.#others.sum]);
   }
 
   /** The answer that a key got before, on disk or on its way there. */
@@ -202,25 +294,26 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {
-    const count = this.#count;
+    const [count, minus] = [this.#count, this.#minus];
     try {
       await this.#wake.look();
       const end = changes.findLastIndex(({ deleted }) => deleted);
       if (end >= 0) await this.#forget();
       const rest = changes.slice(end + 1);
-      if (rest.length > 0) this.#writeChanges(count, rest);
+      if (rest.length > 0) this.#writeChanges({ count, minus }, rest);
       await this.ctx.storage.sync();
     } catch (error) {
       const failure = notWritten("the count", error);
       this.ctx.abort(failure.message);
       throw failure;
     }
-    this.#durable = count;
+    this.#durable = count - minus;
     this.#push();
+    if (this.#number > 0) this.#others.changed(() => this.#durable);
     return changes.map((change) => ({ ok: true, count: change.count, replayed: false }));
   }
 
-  #writeChanges(count: number, changes: readonly Changed[]): void {
+  #writeChanges(count: Sums, changes: readonly Changed[]): void {
     const now = Date.now();
     const idleSince = changes.some(({ known }) => known) ? null : now;
     this.#schema.create();
@@ -237,17 +330,21 @@ export class CounterDO extends DurableObject<Env> {
     if (idleSince !== null) this.#wake.by(this.#goesAt());
   }
 
-  #writeCount(count: number, idleSince: number | null): void {
+  #writeCount({ count, minus }: Sums, idleSince: number | null): void {
     this.ctx.storage.sql.exec(
-      `INSERT INTO counter (id, count, shared_until, idle_since) VALUES (1, ?, 0, ?) ON CONFLICT (id) DO UPDATE
-       SET count = excluded.count, idle_since = CASE WHEN idle_since IS NULL THEN NULL ELSE excluded.idle_since END`,
+      `INSERT INTO counter (id, count, minus, shared_until, idle_since) VALUES (1, ?, ?, 0, ?) ON CONFLICT (id) DO UPDATE
+       SET count = excluded.count, minus = excluded.minus,
+         idle_since = CASE WHEN idle_since IS NULL THEN NULL ELSE excluded.idle_since END`,
       count,
+      minus,
       idleSince,
     );
   }
 
   /** When the counter is deleted if nobody uses it (ms since the epoch); undefined if it is kept. */
   #goesAt(): number | undefined {
+    // A part cannot go without the others, and somebody has named the counter in the stack's settings.
+    if (this.#isWide) return undefined;
     const [row] = this.ctx.storage.sql
       .exec<{ idleSince: number | null }>("SELECT idle_since AS idleSince FROM counter")
       .toArray();
@@ -259,6 +356,8 @@ export class CounterDO extends DurableObject<Env> {
     const isShared = Date.now() < this.#sharedUntil;
     this.#sharedUntil = 0;
     this.#published = undefined;
+    this.#widths = [];
+    this.#others.forget();
     this.#schema.forget();
     this.#wake.gone();
     await this.ctx.storage.deleteAll();
@@ -307,8 +406,29 @@ export class CounterDO extends DurableObject<Env> {
       return;
     }
     this.#pushedAt = now;
-    for (const socket of sockets) sendTo(socket, frame(this.#durable));
+    const shown = frame(this.#shown);
+    for (const socket of sockets) sendTo(socket, shown);
+  }
+
+  /** The count that watchers see. */
+  get #shown(): number {
+    return sumOf([this.#durable, this.#others.sum]);
+  }
+
+  /** Makes the row of a counter that was changed at other parts only. */
+  #writeFirst(): void {
+    this.#schema.create();
+    this.#writeCount({ count: this.#count, minus: this.#minus }, null);
   }
 }
+
+/** What was added, and what was subtracted. */
+interface Sums {
+  readonly count: number;
+  readonly minus: number;
+}
+
+/** The key of the widths, at the home of a counter on several objects. */
+const WIDTHS = "widths";
 
 const frame = (count: number) => JSON.stringify({ count });

@@ -1,4 +1,6 @@
 /** Counters: everything that the rest of the project knows about this pattern. */
+import * as v from "valibot";
+import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 import { schema } from "./schema.ts";
 
@@ -16,5 +18,13 @@ export const counter = pattern({
     delete: { may: "admin" },
   },
   limit: { policy: "counter", onUnavailable: "allow" },
-  settings: {},
+  settings: {
+    counter: v.optional(
+      v.object({
+        /** Hot counters, by id: on how many objects each is. Read docs/scale.md first. */
+        shards: v.optional(v.record(v.string(), whole(2, 100)), {}),
+      }),
+      {},
+    ),
+  },
 });

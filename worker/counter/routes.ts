@@ -11,8 +11,9 @@ import { body, query } from "../http/validation.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
-import type { Counted, CounterDO, Terms } from "./counter.ts";
+import type { Counted } from "./counter.ts";
 import { counter } from "./pattern.ts";
+import { type Change, changeAll, changeOne, readAll, shardsOf } from "./shards.ts";
 import { type Copy, readCopy } from "./shared.ts";
 
 const MAX_STEP = 1_000_000;
@@ -65,7 +66,7 @@ export const routes = new Hono<App>()
     query(Which),
     idempotencyKey,
     body(v.strictObject({})),
-    async (c) => c.json({ count: await change(c, c.req.valid("query").id, reset), reset: true }),
+    async (c) => c.json({ count: await resetAll(c, c.req.valid("query").id), reset: true }),
   )
   .delete(
     "/",
@@ -73,7 +74,7 @@ export const routes = new Hono<App>()
     may(counter, "delete"),
     query(v.object({ id: v.string() })),
     async (c) => {
-      await retry(() => counterOf(c, c.req.valid("query").id).remove());
+      await changeAll(c, c.req.valid("query").id, (part) => part.remove());
       return c.json({ ok: true });
     },
   )
@@ -95,7 +96,7 @@ export const routes = new Hono<App>()
 const counterOf = (c: Context<App>, id: string) => objectFor(c, counter, id);
 
 async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof Reading>): Promise<Answer> {
-  if (consistency === "strong") return { count: await retry(() => counterOf(c, id).value()) };
+  if (consistency === "strong") return { count: await readAll(c, id) };
   const { count, asOf } = await nearCopy(c, id);
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
 }
@@ -103,12 +104,11 @@ async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof R
 /** A count that may be some seconds old. KV knows no jurisdictions, so a count in one is read from its object. */
 async function nearCopy(c: Context<App>, id: string): Promise<Copy> {
   if (placeOf(c, id).region.jurisdiction !== undefined) {
-    return { asOf: Date.now(), count: await retry(() => counterOf(c, id).value()) };
+    return { asOf: Date.now(), count: await readAll(c, id) };
   }
   return (await readCopy(c.env.READS, nameOf(c, counter, id))) ?? (await retry(() => counterOf(c, id).share()));
 }
 
-type Change = (counter: DurableObjectStub<CounterDO>, terms: Terms) => Promise<Counted>;
 const add =
   (by: number): Change =>
   (counter, terms) =>
@@ -116,13 +116,38 @@ const add =
 const reset: Change = (counter, terms) => counter.reset(terms);
 
 async function change(c: Context<App>, id: string, make: Change): Promise<number> {
+  const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, make) : IS_WIDE;
+  if (counted.ok || counted.reason !== "wide") return answered(c, counted);
+  return answered(c, await makeChange(c, (key) => changeOne(c, id, make, key)));
+}
+
+const IS_WIDE: Counted = { ok: false, reason: "wide" };
+
+/** A change of a counter on one object. "wide" if there is, or was, more than one. */
+async function changeNarrow(c: Context<App>, id: string, make: Change): Promise<Counted> {
   const known = await isKnown(c);
   const ask = (create: boolean) => makeChange(c, (key) => make(counterOf(c, id), { key, known, create }));
-  let counted = await ask(false);
-  if (!counted.ok && counted.reason === "missing") {
-    await chargeForNew(c);
-    counted = await ask(true);
-  }
+  const counted = await ask(false);
+  if (counted.ok || counted.reason !== "missing") return counted;
+  await chargeForNew(c);
+  return ask(true);
+}
+
+/** Sets all parts to 0. A part that a key has reset already is not reset again. */
+async function resetAll(c: Context<App>, id: string): Promise<number> {
+  const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, reset) : IS_WIDE;
+  if (counted.ok || counted.reason !== "wide") return answered(c, counted);
+  let answer: Counted = IS_WIDE;
+  await makeChange(c, (key) =>
+    changeAll(c, id, async (part) => {
+      answer = await part.reset({ key, routed: true });
+    }),
+  );
+  return answered(c, answer);
+}
+
+/** The count of an answer, or the refusal. */
+function answered(c: Context<App>, counted: Counted): number {
   if (!counted.ok) throw keyConflict();
   if (counted.replayed) c.header(REPLAYED_HEADER, "true");
   return counted.count;

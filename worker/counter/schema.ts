@@ -11,4 +11,6 @@ export const schema: SchemaSteps = [
   REPLAYS_TABLE,
   // When it was last changed; null once a known caller has changed it, so that it is kept.
   "ALTER TABLE counter ADD COLUMN idle_since INTEGER",
+  // What was subtracted from a part of a wide counter, which has no floor of its own: it is `count - minus`.
+  "ALTER TABLE counter ADD COLUMN minus INTEGER NOT NULL DEFAULT 0",
 ];

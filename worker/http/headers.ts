@@ -30,6 +30,8 @@ export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
   await next();
   if (c.res.status === 101) return; // the answer to an upgrade has no room for headers
   addHeaders(c, c.res.headers.has("Cache-Control") ? SAFE : UNCACHED);
+  // Whether an answer has CORS headers depends on the origin, also where it has none.
+  c.res.headers.append("Vary", "Origin");
 };
 
 /** Whether pages of this origin may call: the Worker's own origin, and those of the stack's config. */
@@ -40,8 +42,8 @@ export function isAllowedOrigin(c: Context<App>, origin: string): boolean {
 /** CORS by the allow-list. Other origins get no CORS headers, so browsers hide the answer from their pages. */
 export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
   const origin = c.req.header("Origin");
-  const allowed = origin !== undefined && isAllowedOrigin(c, origin);
-  if (allowed && c.req.method === "OPTIONS" && c.req.header("Access-Control-Request-Method")) {
+  if (origin === undefined || !isAllowedOrigin(c, origin)) return next();
+  if (c.req.method === "OPTIONS" && c.req.header("Access-Control-Request-Method")) {
     return c.body(null, 204, {
       ...corsHeaders(origin),
       "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
@@ -50,9 +52,7 @@ export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
     });
   }
   await next();
-  if (c.res.status === 101) return;
-  const vary = c.res.headers.get("Vary");
-  addHeaders(c, { Vary: vary === null ? "Origin" : `${vary}, Origin`, ...(allowed && corsHeaders(origin)) });
+  if (c.res.status !== 101) addHeaders(c, corsHeaders(origin));
 };
 
 const corsHeaders = (origin: string) => ({

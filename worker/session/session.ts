@@ -19,21 +19,20 @@ const LAST_ALARM_RETRY = 5;
 const ALARM_RETRY_MS = 60_000;
 /** How long to wait before telling the holders again, if one could not be reached. */
 const TELL_AGAIN_MS = 1_000;
-/** The key of the list of holders. */
+/** The key of the session, and that of the list of its holders. */
+const SESSION = "session";
 const HOLDERS = "holders";
 
 type Stored = Subject & Lifetime;
 
 export class SessionDO extends DurableObject<Env> {
-  readonly #schema: Schema;
   /** The stored session, so that a read need not query it again. */
   #stored: Stored | undefined;
   readonly #ofUser: SessionsOfUser;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, session);
-    this.#stored = this.#schema.empty ? undefined : readStored(ctx.storage.sql);
+    this.#stored = ctx.storage.kv.get<Stored>(SESSION) ?? moveFromTable(ctx.storage);
     this.#ofUser = new SessionsOfUser(ctx.storage, (place) => stubAt(env, session, place));
   }
 
@@ -62,16 +61,8 @@ export class SessionDO extends DurableObject<Env> {
     const now = Date.now();
     if (now >= by) return undefined;
     const stored = { userId, role, metadata, ...begin(now, { slidingMs, absoluteMs }) };
-    const { createdAt, expiresAt, endsAt } = stored;
-    this.#schema.create();
-    this.ctx.storage.sql.exec(
-      `INSERT OR REPLACE INTO session
-         (id, user_id, role, metadata, created_at, expires_at, ends_at, sliding_ms)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[userId, role, metadata, createdAt, expiresAt, endsAt, slidingMs],
-    );
-    this.#stored = stored;
-    await this.ctx.storage.setAlarm(expiresAt);
+    this.#put(stored);
+    await this.ctx.storage.setAlarm(stored.expiresAt);
     return readingOf(stored, now);
   }
 
@@ -88,11 +79,8 @@ export class SessionDO extends DurableObject<Env> {
     if (!stored || isOver(stored, now)) return undefined;
     const expiresAt = touch(stored, now);
     // The alarm is not moved: it will find that it is early, and set itself again.
-    if (expiresAt !== stored.expiresAt) {
-      this.ctx.storage.sql.exec("UPDATE session SET expires_at = ?", expiresAt);
-      stored.expiresAt = expiresAt;
-    }
-    return readingOf(stored, now);
+    if (expiresAt === stored.expiresAt) return readingOf(stored, now);
+    return readingOf(this.#put({ ...stored, expiresAt }), now);
   }
 
   /**
@@ -113,11 +101,11 @@ export class SessionDO extends DurableObject<Env> {
 
   /** Ends the session and frees its storage. Does nothing if there is no session. */
   async end(tellAgainMs = TELL_AGAIN_MS): Promise<void> {
-    if (this.#schema.empty) return;
     const holders = this.#holders;
+    if (!this.#stored && holders.length === 0) return;
     if (holders.length > 0) {
       // The session is over from here on. If a call below fails, the alarm makes it again.
-      this.ctx.storage.sql.exec("DELETE FROM session");
+      this.ctx.storage.kv.delete(SESSION);
       this.#stored = undefined;
       await this.ctx.storage.setAlarm(Date.now() + tellAgainMs);
       const id = this.#id;
@@ -127,14 +115,13 @@ export class SessionDO extends DurableObject<Env> {
       if (told.some(({ status }) => status === "rejected")) return;
     }
     await this.ctx.storage.deleteAll();
-    this.#schema.forget();
     this.#stored = undefined;
   }
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {
-    if (this.#schema.empty) return this.#ofUser.alarm();
+    const stored = this.#stored;
+    if (!stored && this.#holders.length === 0) return this.#ofUser.alarm();
     try {
-      const stored = this.#stored;
       if (!stored || isOver(stored, Date.now())) return await this.end(ALARM_RETRY_MS);
       // An open WebSocket counts as use. A holder without one need not be told of the end.
       const holders = this.#holders.length > 0 ? await this.#inUse() : [];
@@ -144,6 +131,12 @@ export class SessionDO extends DurableObject<Env> {
       if ((alarm?.retryCount ?? 0) < LAST_ALARM_RETRY) throw error;
       await this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
     }
+  }
+
+  #put(stored: Stored): Stored {
+    this.ctx.storage.kv.put(SESSION, stored);
+    this.#stored = stored;
+    return stored;
   }
 
   get #holders(): readonly Holder[] {
@@ -186,10 +179,20 @@ export async function placeOfUser(env: Env, userId: string): Promise<Place> {
   return { region: homeRegion(stackOf(env).regions), id: `user.${await sha256(userId)}` };
 }
 
-function readStored(sql: SqlStorage): Stored | undefined {
-  const rows = sql.exec<Stored & Record<string, SqlStorageValue>>(
-    `SELECT user_id AS userId, role, metadata, created_at AS createdAt, expires_at AS expiresAt, ends_at AS endsAt,
-     sliding_ms AS slidingMs FROM session`,
-  );
-  return rows.toArray()[0];
+/** Moves the session of an object that has it in a table. Returns it; undefined if there is none. */
+function moveFromTable(storage: DurableObjectStorage): Stored | undefined {
+  const { sql } = storage;
+  const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'session'").toArray();
+  if (tables.length === 0) return undefined;
+  const [stored] = sql
+    .exec<Stored & Record<string, SqlStorageValue>>(
+      `SELECT user_id AS userId, role, metadata, created_at AS createdAt, expires_at AS expiresAt, ends_at AS endsAt,
+       sliding_ms AS slidingMs FROM session`,
+    )
+    .toArray();
+  if (stored) storage.kv.put(SESSION, stored);
+  // All writes are one, because nothing is awaited between them. The schema drops the table.
+  sql.exec("DELETE FROM session");
+  new Schema(storage, session);
+  return stored;
 }

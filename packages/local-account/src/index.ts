@@ -102,6 +102,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     dir,
     plan: options.plan ?? "paid",
     ...(options.cpuLimit !== undefined && { hasCpuLimit: options.cpuLimit }),
+    onException: (text) => console.error(text),
     onOverrun: (overrun) => console.error(describe(overrun)),
   });
   const servers: Server[] = [];
@@ -124,7 +125,6 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
       account,
       invocations,
       defaultWorker: options.defaultWorker,
-      onException: (worker, error) => console.error(`${worker} threw: ${error}`),
     });
     servers.push(door);
     const port = await listen(door, options.port, "--port");

@@ -7,6 +7,7 @@ import { benches } from "../patterns.ts";
 import { type Effort, loadOf, measure, type Outcome, percent, type Speed, shortfalls } from "./measure.ts";
 import { profiled } from "./profile.ts";
 import { routesOf } from "./routes.ts";
+import { MOST_EVALUATED_MS, MOST_LATER_MS, measureStartUp, type StartUp } from "./startup.ts";
 import { startServers, WORKERS } from "./workerd.ts";
 
 const FULL: Effort = { warmUpMs: 1_000, runMs: 1_500, runs: 7 };
@@ -29,6 +30,7 @@ const wanted = routes.filter(({ title }) => only === undefined || title === only
 
 const folders = [...all].filter(([, { routes: own }]) => own !== undefined).map(([folder]) => folder);
 const servers = await startServers(folders, profile);
+const startUp = profile || only !== undefined ? undefined : await measureStartUp(quick ? 5 : 15);
 try {
   if (profile) await profileAll();
   else await measureAll();
@@ -49,7 +51,8 @@ async function measureAll(): Promise<void> {
     const times = cpu === undefined ? "" : `${cpu.toFixed(2)} x`;
     console.log(`| ${title} | ${concurrency} | ${speed(ours)} | ${speed(bare)} | ${percent(share)} | ${times} |`);
   }
-  const short = outcomes.flatMap(shortfalls);
+  if (startUp) console.log(`\n${startUpLines(startUp).join("\n")}`);
+  const short = [...outcomes.flatMap(shortfalls), ...(startUp ? lateIn(startUp) : [])];
   for (const shortfall of short) console.error(`under: ${shortfall}`);
   if (check && short.length > 0) process.exitCode = 1;
 }
@@ -65,6 +68,26 @@ async function profileAll(): Promise<void> {
       console.log(relative(ROOT, file));
     }
   }
+}
+
+function startUpLines({ evaluatedMs, first, parts }: StartUp): string[] {
+  const largest = parts.slice(0, 8).map(([name, bytes]) => `${name} ${(bytes / 1_024).toFixed(1)} KiB`);
+  return [
+    `Start-up: the bundle is evaluated in ${evaluatedMs.toFixed(1)} ms of CPU (Node). The first answer of a cold workerd comes after`,
+    `${first.ours.toFixed(0)} ms, that of a Worker of Hono alone after ${first.hono.toFixed(0)} ms. The largest modules: ${largest.join(", ")}.`,
+  ];
+}
+
+function lateIn({ evaluatedMs, first }: StartUp): string[] {
+  const later = first.ours - first.hono;
+  return [
+    ...(evaluatedMs > MOST_EVALUATED_MS
+      ? [`start-up: the bundle is evaluated in ${evaluatedMs.toFixed(1)} ms, the goal is ${MOST_EVALUATED_MS}`]
+      : []),
+    ...(later > MOST_LATER_MS
+      ? [`start-up: the first answer is ${later.toFixed(1)} ms later than Hono's, the goal is ${MOST_LATER_MS}`]
+      : []),
+  ];
 }
 
 function speed({ requests, cpuUs }: Speed): string {

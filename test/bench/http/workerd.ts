@@ -8,11 +8,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { build } from "esbuild";
-import { ROOT } from "../../../infra/release/root.ts";
-import { readWorkerConfig } from "../../../infra/release/worker-config.ts";
-import { patterns } from "../../../worker/patterns.ts";
-import { STACK } from "../runtime.ts";
+import { bareEntry, bundle, OURS } from "./bundles.ts";
+import { config, EMPTY } from "./config.ts";
 
 /** The binary of the package `workerd`, the one that the tests and the local account run. */
 const binary: string = createRequire(import.meta.url)("workerd").default;
@@ -30,29 +27,31 @@ export interface Servers {
   close(): Promise<void>;
 }
 
-/** So much that the limiter allows all. Nothing else differs from a stack of the template. */
-const SETTINGS = {
-  environment: "bench",
-  access: "rules",
-  demoLogin: true,
-  rateLimits: Object.fromEntries(
-    ["default", "create", "limit"].map((name) => [name, { capacity: 1_000_000, periodSeconds: 60 }]),
-  ),
-};
-
-/** Starts workerd. `folders`: the patterns with a bare app. `debug`: with an inspector. */
+/** Starts workerd with both Workers. `folders`: the patterns with a bare app. `debug`: with an inspector. */
 export async function startServers(folders: readonly string[], debug = false): Promise<Servers> {
+  const [ours, bare] = await Promise.all([bundle(OURS, !debug), bundle(bareEntry(folders), !debug)]);
+  const { urlOf, cpuMs, close } = await startWorkerd({ ours: ours.code, bare: bare.code }, { debug });
+  return {
+    urls: { ours: urlOf("ours"), bare: urlOf("bare") },
+    inspector: debug ? urlOf("inspector") : undefined,
+    cpuMs,
+    close,
+  };
+}
+
+/** Runs Workers, each on a port of its own. `workers`: their code by name. */
+export async function startWorkerd(
+  workers: Readonly<Record<string, string>>,
+  { debug = false }: { readonly debug?: boolean } = {},
+) {
+  const names = Object.keys(workers);
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-http-"));
-  for (const name of WORKERS) {
+  for (const [name, code] of Object.entries(workers)) {
     mkdirSync(join(dir, "storage", name), { recursive: true });
-    const contents =
-      name === "ours"
-        ? 'export * from "../worker/index.ts"; export { default } from "../worker/index.ts";'
-        : bareEntry(folders);
-    writeFileSync(join(dir, `${name}.js`), await bundle(contents, !debug));
+    writeFileSync(join(dir, `${name}.js`), code);
   }
   writeFileSync(join(dir, "empty.js"), EMPTY);
-  writeFileSync(join(dir, "config.capnp"), config());
+  writeFileSync(join(dir, "config.capnp"), config(names));
   const flags = ["--control-fd=3", ...(debug ? ["--inspector-addr=127.0.0.1:0"] : [])];
   const child = spawn(binary, ["serve", ...flags, join(dir, "config.capnp")], {
     cwd: dir,
@@ -63,11 +62,9 @@ export async function startServers(folders: readonly string[], debug = false): P
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const ports = await portsOf(child, [...WORKERS, ...(debug ? ["inspector"] : [])]);
-    const at = (name: string) => `http://127.0.0.1:${ports.get(name)}/`;
+    const ports = await portsOf(child, [...names, ...(debug ? ["inspector"] : [])]);
     return {
-      urls: { ours: at("ours"), bare: at("bare") },
-      inspector: debug ? at("inspector") : undefined,
+      urlOf: (name: string) => `http://127.0.0.1:${ports.get(name)}/`,
       cpuMs: () => cpuOf(child.pid),
       close,
     };
@@ -75,80 +72,6 @@ export async function startServers(folders: readonly string[], debug = false): P
     await close();
     throw error;
   }
-}
-
-const bareEntry = (folders: readonly string[]) =>
-  [
-    'import { bareOf } from "./bench/worker/bare.ts";',
-    'export * from "../worker/index.ts";',
-    ...folders.map((folder, i) => `import { bare as bare${i} } from "./${folder}/worker/bare.ts";`),
-    `export default bareOf([${folders.map((_, i) => `bare${i}`).join(", ")}]);`,
-  ].join("\n");
-
-async function bundle(contents: string, minify: boolean): Promise<string> {
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: join(ROOT, "test"), loader: "ts" },
-    bundle: true,
-    minify,
-    write: false,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    logLevel: "silent",
-  });
-  return outputFiles[0]?.text ?? "";
-}
-
-/** In the place of KV and R2: it takes what is written, and has nothing to read. */
-const EMPTY = `export default { async fetch(request) {
-  if (request.method !== "PUT") return new Response(null, { status: 404 });
-  await request.arrayBuffer();
-  const object = { name: "k", version: "v", size: "0", etag: "e", uploaded: "0", httpFields: {}, customFields: [] };
-  return Response.json(object);
-} };`;
-
-/** The configuration of workerd (its workerd.capnp). */
-function config(): string {
-  const date = readWorkerConfig().compatibility_date;
-  const text = JSON.stringify;
-  const json = Object.entries({ ...STACK, SETTINGS, VERSION: { id: "bench", tag: "", timestamp: "" } }).map(
-    ([name, value]) => `(name = ${text(name)}, json = ${text(text(value))})`,
-  );
-  const objects = patterns.map(
-    ({ binding, class: name }) => `(name = ${text(binding)}, durableObjectNamespace = ${text(name)})`,
-  );
-  const namespaces = (worker: string) =>
-    patterns.map(
-      ({ class: name }) => `(className = ${text(name)}, uniqueKey = ${text(`${worker}-${name}`)}, enableSql = true)`,
-    );
-  const bindings = [
-    ...json,
-    ...objects,
-    '(name = "READS", kvNamespace = "empty")',
-    '(name = "BLOBS", r2Bucket = "empty")',
-    '(name = "ADMIN_TOKEN", text = "bench")',
-  ].join(", ");
-  const services = WORKERS.map(
-    (name) => `(name = "${name}", worker = (
-      modules = [(name = "index.js", esModule = embed "${name}.js")],
-      compatibilityDate = "${date}",
-      bindings = [${bindings}],
-      durableObjectNamespaces = [${namespaces(name).join(", ")}],
-      durableObjectStorage = (localDisk = "${name}-storage"))),
-    (name = "${name}-storage", disk = (path = "storage/${name}", writable = true))`,
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    ${services.join(",\n    ")},
-    (name = "empty", worker = (
-      modules = [(name = "index.js", esModule = embed "empty.js")],
-      compatibilityDate = "${date}"))
-  ],
-  sockets = [${WORKERS.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`).join(", ")}]
-);
-`;
 }
 
 /** The ports that workerd tells on its control pipe, by socket. */

@@ -61,7 +61,7 @@ function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): L
   };
 }
 
-async function talk(join: (userId: string) => Promise<WebSocket>, saysSeen: boolean): Promise<Result> {
+export async function talk(join: (userId: string) => Promise<WebSocket>, saysSeen: boolean): Promise<Result> {
   // New users in each round, because a user's budget does not allow rounds without a pause.
   const round = crypto.randomUUID();
   const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => join(`user-${i}-${round}`)));

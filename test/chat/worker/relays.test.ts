@@ -203,6 +203,26 @@ describe("a reader at a relay", () => {
     expect(await again.say("a new room")).toMatchObject({ seq: 1 });
   });
 
+  it("that is silent is asked, and closed within a minute, also if it was there alone before", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    await stays(room);
+    const far = await enter(relayObject(room), "far");
+    const near = await enter(roomObject(room), "near");
+    await near.say("hello");
+    await far.nextOf("message");
+    const alarmIn = (object: DurableObjectStub) =>
+      runInDurableObject(object, async (_, { storage }) => ((await storage.getAlarm()) ?? 0) - Date.now());
+    for (const object of [roomObject(room), relayObject(room)])
+      expect(await alarmIn(object)).toBeLessThanOrEqual(45_000);
+    vi.setSystemTime(Date.now() + 46_000);
+    await runDurableObjectAlarm(relayObject(room));
+    await far.nextOf("ping");
+    vi.setSystemTime(Date.now() + 10_000);
+    await runDurableObjectAlarm(relayObject(room));
+    expect(await far.closed).toMatchObject({ code: 1013 });
+  });
+
   it("is in the presence of everybody, and leaves it", async () => {
     const { room, near, far } = await roomWithRelay();
     expect(far.greeting.at(-1)).toMatchObject({ type: "presence", users: ["far", "near"] });

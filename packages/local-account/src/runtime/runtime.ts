@@ -64,8 +64,8 @@ export interface Statement {
 }
 
 export interface RuntimeListeners {
-  /** Gets the events of tailed Workers (internal.js, `traceOf`). */
-  readonly onTrace: (events: readonly unknown[]) => void;
+  /** Gets the events of tailed Workers, and of others those with exceptions (internal.js, `traceOf`). */
+  readonly onTrace: (trace: unknown, state: State) => void;
   /** Gets every line that Workers log. By default the line is printed. */
   readonly onLog?: ((line: string) => void) | undefined;
   /** Told of a Worker that computed for too long, when workerd is ended because of it. */
@@ -183,7 +183,11 @@ export class Runtime {
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
     const digest = digestOf(services, snapshot.state);
-    if (digest === this.#running) return commit();
+    if (digest === this.#running) {
+      commit();
+      this.#snapshot = snapshot;
+      return;
+    }
     await this.#closed(async () => {
       try {
         await this.#restart(services, snapshot);
@@ -216,10 +220,10 @@ export class Runtime {
     await this.#update(snapshot);
   }
 
-  /** Reports the Worker's events from now on. Unlike a tail at Cloudflare, this restarts the Worker. */
-  async tail(worker: string, snapshot: Snapshot): Promise<void> {
+  /** Reports all of the Worker's events from now on. */
+  async tail(worker: string): Promise<void> {
     this.#tailed.add(worker);
-    await this.#update(snapshot);
+    await this.#ask([...this.#tailed], { "account-tailed": "1" }, { task: ownTask("the start of a tail") });
   }
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
@@ -393,7 +397,7 @@ export class Runtime {
 
   /** What runs in addition to the state. */
   get #extra(): Extra {
-    return { previews: this.#previews, tailed: this.#tailed, broken: this.#broken };
+    return { previews: this.#previews, broken: this.#broken };
   }
 
   /**
@@ -595,10 +599,12 @@ export class Runtime {
         env: {
           PARTS: partsBinding(partsOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
+          TAILED: { type: "json", value: [...this.#tailed] },
           TRACES: {
             type: "fetcher",
             handler: async (request) => {
-              this.#listeners.onTrace(v.parse(v.array(v.unknown()), await request.json()));
+              for (const trace of v.parse(v.array(v.unknown()), await request.json()))
+                this.#listeners.onTrace(trace, this.#snapshot.state);
               return new Response();
             },
           },
@@ -620,7 +626,7 @@ export class Runtime {
 }
 
 /** Nothing in addition to the state. */
-const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
+const NOTHING_MORE: Extra = { previews: new Set(), broken: new Map() };
 
 /** What runs. States with the same digest run the same. */
 const digestOf = (services: readonly Service[], state: State): string =>

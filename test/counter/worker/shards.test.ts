@@ -1,0 +1,210 @@
+/** Hot counters on several objects: nothing is lost or counted twice, whatever the stack says about shards when. */
+import { evictAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { partsOfKey, sumOf, type Width, widened, widest } from "../../../worker/counter/parts.ts";
+import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+/** A counter, and calls to it from stacks that give it so many shards. */
+function aCounter() {
+  const id = unique();
+  const under = (shards: number | undefined) => {
+    const settings = shards === undefined ? {} : { counter: { shards: { [id]: shards } } };
+    const post = (what: string, json: object = {}, headers: Record<string, string> = {}) =>
+      call(`/counter/${what}?id=${id}`, { json, headers, settings });
+    return {
+      post,
+      by: async (key: string, by = 1) => post("increment", { by }, { "Idempotency-Key": key }),
+      value: async () => (await call(`/counter/value?id=${id}`, { settings })).body,
+      remove: () => call(`/counter?id=${id}`, { method: "DELETE", headers: ADMIN, settings }),
+    };
+  };
+  const part = (number: number) =>
+    env.COUNTER.getByName(number === 0 ? `dev-eu:counter:${id}` : `dev-eu:counter:${id}:${number}`);
+  const parts = (count: number) =>
+    Promise.all(Array.from({ length: count }, async (_, i) => (await part(i).part()).count));
+  return { id, under, part, parts };
+}
+
+describe("a counter with shards", () => {
+  it("spreads changes, and reads their sum: every answered change is in it", async () => {
+    const { under, parts } = aCounter();
+    const wide = under(4);
+    for (let i = 1; i <= 40; i++) {
+      expect((await wide.post("increment")).status).toBe(200);
+      expect(await wide.value()).toEqual({ count: i });
+    }
+    const each = await parts(4);
+    expect(each.reduce((a, b) => a + b)).toBe(40);
+    expect(each.filter((count) => count > 0).length).toBeGreaterThan(1);
+  });
+
+  it("answers with the count, also right after its objects woke", async () => {
+    const wide = aCounter().under(3);
+    for (let i = 1; i <= 5; i++) await wide.post("increment", { by: 10 });
+    await evictAllDurableObjects();
+    expect((await wide.post("increment")).body).toEqual({ count: 51 });
+  });
+
+  it("keeps all through hibernation of its objects", async () => {
+    const wide = aCounter().under(4);
+    await Promise.all(Array.from({ length: 30 }, () => wide.post("increment")));
+    await wide.post("decrement", { by: 4 });
+    await evictAllDurableObjects();
+    expect(await wide.value()).toEqual({ count: 26 });
+  });
+
+  it("has a floor for the sum, and not for a part: what is below 0 is owed", async () => {
+    const wide = aCounter().under(4);
+    await wide.post("increment", { by: 5 });
+    for (let i = 0; i < 5; i++) await wide.post("decrement");
+    expect(await wide.value()).toEqual({ count: 0 });
+    await wide.post("decrement", { by: 2 });
+    await wide.post("decrement");
+    await wide.post("increment", { by: 4 });
+    expect(await wide.value()).toEqual({ count: 1 });
+  });
+
+  it("is reset on all objects, once for a key", async () => {
+    const { under } = aCounter();
+    const wide = under(4);
+    const reset = () => wide.post("reset", {}, { ...ADMIN, "Idempotency-Key": "r" });
+    for (let i = 0; i < 10; i++) await wide.post("increment");
+    expect((await reset()).body).toEqual({ count: 0, reset: true });
+    expect(await wide.value()).toEqual({ count: 0 });
+    await wide.post("increment", { by: 3 });
+    const again = await reset();
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+    expect(await wide.value()).toEqual({ count: 3 });
+    // Also for a stack that does not know of the shards.
+    await under(undefined).post("reset", {}, ADMIN);
+    expect(await wide.value()).toEqual({ count: 0 });
+  });
+
+  it("leaves nothing behind when it is deleted", async () => {
+    const { under, part } = aCounter();
+    await Promise.all(Array.from({ length: 20 }, (_, i) => under(4).by(`key-${i}`)));
+    expect((await under(undefined).remove()).status).toBe(200);
+    for (const number of [0, 1, 2, 3]) {
+      const left = await runInDurableObject(part(number), async (_, { storage }) => [
+        [...storage.kv.list()].length,
+        storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'counter'").toArray().length,
+        await storage.getAlarm(),
+      ]);
+      expect(left).toEqual([0, 0, null]);
+    }
+    expect(await under(4).value()).toEqual({ count: 0 });
+  });
+
+  it("publishes the sum to KV, also when another part than the home has changed", async () => {
+    stopClock();
+    const { id, under, part } = aCounter();
+    const wide = under(3);
+    for (let i = 0; i < 12; i++) await wide.post("increment");
+    const eventual = async () => (await call(`/counter/value?id=${id}&consistency=eventual`)).body;
+    expect(await eventual()).toMatchObject({ count: 12 });
+    pass(10_000);
+    await part(2).add(5, { routed: true });
+    await vi.waitFor(async () => {
+      await runDurableObjectAlarm(part(0));
+      expect(JSON.parse((await env.READS.get(`dev-eu:counter:${id}`)) ?? "{}")).toMatchObject({ count: 17 });
+    });
+  });
+
+  it("shows watchers the sum", async () => {
+    const { id, under, part } = aCounter();
+    const wide = under(3);
+    for (let i = 0; i < 6; i++) await wide.post("increment");
+    const watcher = await connect(`/counter/live?id=${id}`);
+    const sees = async (count: number) => {
+      for (let seen = await watcher.text(); seen !== JSON.stringify({ count }); ) seen = await watcher.text();
+    };
+    await sees(6);
+    await part(1).add(10, { routed: true });
+    await sees(16);
+  });
+});
+
+describe("another number of shards", () => {
+  it("loses nothing: more, fewer, none", async () => {
+    const { under } = aCounter();
+    let count = 0;
+    for (const shards of [undefined, 4, 8, 2, undefined, 3]) {
+      for (let i = 0; i < 8; i++) await under(shards).post("increment");
+      count += 8;
+      for (const other of [undefined, 2, 4, 8]) expect(await under(other).value()).toEqual({ count });
+    }
+  });
+
+  it("does not count a repeated key twice, however long ago the change was and whatever stack repeats it", async () => {
+    stopClock();
+    const { under } = aCounter();
+    const keys: string[] = [];
+    for (const shards of [undefined, 4, 8, undefined, 16, 2]) {
+      for (let i = 0; i < 6; i++) {
+        const key = `${shards}-${keys.length}`;
+        keys.push(key);
+        expect((await under(shards).by(key)).status).toBe(200);
+        pass(20_000);
+      }
+      for (const [i, key] of keys.entries()) {
+        const again = await under([undefined, 4, 8, 16][i % 4]).by(key);
+        expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+      }
+      expect(await under(shards).value()).toEqual({ count: keys.length });
+      pass(60 * MINUTE);
+    }
+    pass(DAY - 10 * 60 * MINUTE);
+    for (const key of keys.slice(-6)) await under(16).by(key);
+    expect(await under(2).value()).toEqual({ count: keys.length });
+  });
+
+  it("refuses a key that comes again with another payload", async () => {
+    stopClock();
+    const { under } = aCounter();
+    await under(undefined).by("k", 1);
+    expect((await under(8).by("k", 2)).status).toBe(409);
+    pass(5 * MINUTE);
+    expect((await under(8).by("k", 2)).status).toBe(409);
+  });
+
+  it("never makes a counter narrower, and moves keys only once all isolates know", () => {
+    let widths: readonly Width[] = [];
+    widths = widened(widths, 4, 1_000_000);
+    widths = widened(widths, 2, 2_000_000);
+    expect(widths).toEqual([{ width: 4, from: 1_120_000 }]);
+    expect(widest(widths)).toBe(4);
+    const before = partsOfKey("some key", widths, 1_119_999);
+    const after = partsOfKey("some key", widths, 1_120_000);
+    expect(before.part).toBe(0);
+    expect([...before.others, before.part].sort()).toEqual([...after.others, after.part].sort());
+  });
+});
+
+describe("keys", () => {
+  it.each([2, 8, 100])("spread over %i parts: the busiest has at most a quarter more than its share", (width) => {
+    const widths = [{ width, from: 0 }];
+    const counts = new Map<number, number>();
+    for (let i = 0; i < width * 1_000; i++) {
+      const { part } = partsOfKey(`order-${i}`, widths, Date.now());
+      counts.set(part, (counts.get(part) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(width);
+    expect(Math.max(...counts.values())).toBeLessThan(1_250);
+  });
+
+  it("sum up between 0 and the largest count", () => {
+    expect(sumOf([3, -5])).toBe(0);
+    expect(sumOf([Number.MAX_SAFE_INTEGER, 5])).toBe(Number.MAX_SAFE_INTEGER);
+  });
+});

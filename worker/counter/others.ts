@@ -1,0 +1,100 @@
+/**
+ * The other parts of a wide counter (parts.ts), as one of its objects sees them. A part tells the home of its changes,
+ * once a second at most, and learns the sum of the others with the answer. The home asks those that it has not heard of
+ * since it woke. All of it is in memory, and only as new as that: a strong read asks every part.
+ */
+import { type Width, widest } from "./parts.ts";
+
+const TELL_INTERVAL_MS = 1_000;
+
+/** Calls to other parts. */
+export interface Calls {
+  /** Tells the home of this part. Returns the sum of all others. */
+  tell(part: number): Promise<number>;
+  /** The count of part `number`. */
+  ask(number: number): Promise<number>;
+}
+
+export class Others {
+  readonly #number: number;
+  readonly #calls: Calls;
+  /** At the home: the parts by number. At a part: the sum of all others, under 0. */
+  readonly #known = new Map<number, number>();
+  #toldAt = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `number`: this part's. */
+  constructor(number: number, calls: Calls) {
+    this.#number = number;
+    this.#calls = calls;
+  }
+
+  /** The sum of the others, as far as it is known. */
+  get sum(): number {
+    let sum = 0;
+    for (const count of this.#known.values()) sum += count;
+    return sum;
+  }
+
+  /** Whether all others are known: at the home as they told, at a part as the home said a second ago or later. */
+  isKnown(widths: readonly Width[]): boolean {
+    if (this.#number === 0) return this.#known.size >= widest(widths) - 1;
+    return this.#known.size > 0 && Math.abs(Date.now() - this.#toldAt) < TELL_INTERVAL_MS;
+  }
+
+  /** Finds out about parts that are not known. False if one did not answer. */
+  async meet(own: () => number, widths: readonly Width[]): Promise<boolean> {
+    if (this.isKnown(widths)) return true;
+    if (this.#number > 0) await this.#tell(own);
+    else
+      await Promise.allSettled(partsOf(widths).flatMap((number) => (this.#known.has(number) ? [] : this.#ask(number))));
+    return this.isKnown(widths);
+  }
+
+  /** At the home: asks every part. @throws if one does not answer */
+  async ask(widths: readonly Width[]): Promise<void> {
+    await Promise.all(partsOf(widths).map((number) => this.#ask(number)));
+  }
+
+  /** At the home: notes what a part tells. Returns the sum of all others but the home. */
+  told(number: number, count: number): number {
+    this.#known.set(number, count);
+    return this.sum - count;
+  }
+
+  /** At a part: tells the home of a change, now or as soon as it may. */
+  changed(own: () => number): void {
+    if (this.#number === 0 || this.#timer !== undefined) return;
+    const wait = this.#toldAt + TELL_INTERVAL_MS - Date.now();
+    if (wait <= 0 || wait > TELL_INTERVAL_MS) {
+      void this.#tell(own);
+      return;
+    }
+    // Keeps the object awake for a second at most, and only after a change.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#tell(own);
+    }, wait);
+  }
+
+  /** The counter was reset or deleted. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  async #ask(number: number): Promise<void> {
+    this.#known.set(number, await this.#calls.ask(number));
+  }
+
+  async #tell(own: () => number): Promise<void> {
+    this.#toldAt = Date.now();
+    try {
+      this.#known.set(-1, await this.#calls.tell(own()));
+    } catch (error) {
+      console.warn(JSON.stringify({ class: "counter", event: "part-not-told", error: String(error) }));
+    }
+  }
+}
+
+/** All parts but the home. */
+const partsOf = (widths: readonly Width[]) => Array.from({ length: widest(widths) - 1 }, (_, i) => i + 1);

@@ -1,0 +1,105 @@
+/**
+ * A hot counter on several objects. A stack's setting `counter.shards` says on how many. Each change goes to one of them:
+ * by its idempotency key, so that a repeated call finds its answer, and else at random. A read is the sum.
+ *
+ * What is different from a counter on one object is in docs/scale.md. All parts that there ever were are read, also with
+ * another number of shards, or none.
+ */
+import type { Context } from "hono";
+import type { App } from "../http/context.ts";
+import { formatId, objectFor, parseId, placeOf } from "../objects/names.ts";
+import { retry } from "../objects/retry.ts";
+import { type Stack, stackOf } from "../stack.ts";
+import type { Counted, CounterDO, Terms } from "./counter.ts";
+import { partOf, partsOfKey, sumOf, WIDTHS_FOR_MS, type Width, widest } from "./parts.ts";
+import { counter } from "./pattern.ts";
+
+type Stub = DurableObjectStub<CounterDO>;
+/** A change of one part. */
+export type Change = (part: Stub, terms: Terms) => Promise<Counted>;
+
+/** The stack's wide counters: how many parts, by id with region. */
+const settings = new WeakMap<Stack["settings"], ReadonlyMap<string, number>>();
+/** What this isolate knows of the widths of counters, by id with region. */
+const known = new WeakMap<Stack["settings"], Map<string, { widths: readonly Width[]; until: number }>>();
+
+/** How many shards the stack gives this counter; 1 if it says nothing. */
+export function shardsOf(c: Context<App>, id: string): number {
+  const stack = stackOf(c.env);
+  let wide = settings.get(stack.settings);
+  if (!wide) {
+    const places = Object.entries(stack.settings.counter.shards).flatMap(([written, shards]): [string, number][] => {
+      const parsed = parseId(stack.regions, written);
+      return "place" in parsed ? [[formatId(parsed.place), shards]] : [];
+    });
+    wide = new Map(places);
+    settings.set(stack.settings, wide);
+  }
+  return wide.size === 0 ? 1 : (wide.get(formatId(placeOf(c, id))) ?? 1);
+}
+
+/** The count: the sum of all parts that there ever were. */
+export async function readAll(c: Context<App>, id: string): Promise<number> {
+  const expected = shardsOf(c, id);
+  const read = (number: number) => retry(() => partAt(c, id, number).part());
+  const [home, ...others] = await Promise.all(upTo(expected).map(read));
+  const more = upTo(widest(home?.widths ?? [])).slice(expected);
+  const parts = [home, ...others, ...(await Promise.all(more.map(read)))];
+  return sumOf(parts.map((part) => part?.count ?? 0));
+}
+
+/** Makes a change at one part of a counter that is on several objects. */
+export async function changeOne(
+  c: Context<App>,
+  id: string,
+  change: Change,
+  key: string | undefined,
+): Promise<Counted> {
+  const shards = shardsOf(c, id);
+  const widths = await widthsOf(c, id, shards);
+  const terms: Terms = { key, routed: true };
+  if (key === undefined) return change(partAt(c, id, Math.floor(Math.random() * shards)), terms);
+  const { part, others } = partsOfKey(key, widths, Date.now());
+  for (const number of others) {
+    const before = await change(partAt(c, id, number), { ...terms, only: "replay" });
+    if (before.ok || before.reason === "key-conflict") return before;
+  }
+  return change(partAt(c, id, part), terms);
+}
+
+/** Makes a change at all parts. The home comes last, so that a call that fails can be made again. */
+export async function changeAll(c: Context<App>, id: string, change: (part: Stub) => Promise<unknown>): Promise<void> {
+  const { widths } = await retry(() => partAt(c, id, 0).part());
+  const others = upTo(Math.max(widest(widths), shardsOf(c, id))).slice(1);
+  await Promise.all(others.map((number) => retry(() => change(partAt(c, id, number)))));
+  await retry(() => change(partAt(c, id, 0)));
+  remembered(c).delete(formatId(placeOf(c, id)));
+}
+
+/** The counter's widths, as they are or were a minute ago; makes it as wide as the stack says. */
+async function widthsOf(c: Context<App>, id: string, shards: number): Promise<readonly Width[]> {
+  const cache = remembered(c);
+  const at = formatId(placeOf(c, id));
+  const before = cache.get(at);
+  if (before && before.until > Date.now()) return before.widths;
+  const widths = await retry(() => partAt(c, id, 0).widen(shards));
+  // Only counters that the stack names, or that were wide once, come here: there are few.
+  cache.set(at, { widths, until: Date.now() + WIDTHS_FOR_MS });
+  return widths;
+}
+
+function remembered(c: Context<App>): Map<string, { widths: readonly Width[]; until: number }> {
+  const { settings: key } = stackOf(c.env);
+  const cache = known.get(key) ?? new Map();
+  known.set(key, cache);
+  return cache;
+}
+
+function partAt(c: Context<App>, id: string, number: number): Stub {
+  if (number === 0) return objectFor(c, counter, id);
+  const place = placeOf(c, id);
+  c.set("object", { pattern: counter.name, region: place.region.id });
+  return partOf(c.env, place, number);
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
