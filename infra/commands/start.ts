@@ -1,8 +1,9 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
+import { CannotStart, type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
 import { environmentOf, runningAccount } from "@durable-stack/local-account/address";
+import { load, save } from "@durable-stack/local-account/snapshots";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { start, startHere, startInto } from "../apply/start.ts";
@@ -63,7 +64,38 @@ account
     fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
   );
 
+const snapshot = account.command("snapshot").description("copy the account to a folder, or from it");
+snapshot
+  .command("save")
+  .argument("<folder>", "a folder that is empty or not there")
+  .description("save the account of --dir, which may be running")
+  .action((folder: string, _, command: Command) =>
+    orSay(async () => {
+      const dir = resolve(ROOT, command.optsWithGlobals<Given>().dir);
+      await save(dir, folder);
+      console.log(`Saved the account of ${dir} in ${folder}. It has secrets in it.`);
+    }),
+  );
+snapshot
+  .command("load")
+  .argument("<folder>", "the folder of a snapshot")
+  .description("make the account of --dir from a snapshot; --fresh replaces the one that is there")
+  .action((folder: string, _, command: Command) =>
+    orSay(async () => {
+      const { dir, fresh } = command.optsWithGlobals<Given>();
+      await load(folder, resolve(ROOT, dir), fresh);
+      console.log(`${resolve(ROOT, dir)} is now the account of ${folder}.`);
+    }),
+  );
+
 await runCommand(program);
+
+/** Does the work. What stands against it is for the person who asked. */
+async function orSay(work: () => Promise<void>): Promise<void> {
+  await work().catch((error: unknown) => {
+    throw error instanceof CannotStart ? new UserError(error.message) : error;
+  });
+}
 
 function serving(command: Command): Command {
   return command

@@ -7,11 +7,12 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, relative } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { ROOT } from "../../infra/release/root.ts";
 import { toolOf } from "../../infra/smoke/tools.ts";
 import { patterns } from "../../worker/patterns.ts";
 import type { Measure } from "./measure.ts";
+import { chart } from "./report.ts";
 import { type Effort, type Outcome, percent, runMeasure } from "./run.ts";
 import { startEntry } from "./runtime.ts";
 
@@ -37,13 +38,13 @@ const QUICK: Effort = { warmUpMs: 200, runMs: 300, runs: 3 };
 const PINNED = join(ROOT, "test/bench/peers");
 const DIR = join(ROOT, ".cache/peers");
 const MODULES = join(DIR, "node_modules");
-const PAGE = join(ROOT, "docs/bench/peers.md");
+const PUBLISHED = join(ROOT, "docs/bench");
 
 const { check, quick, publish, only } = new Command("npm run bench:peers --")
   .description("Operations per second of the patterns, beside the packages that people would take in their place.")
   .option("--check", "fail if a goal is missed")
   .option("--quick", "short runs, for a first look")
-  .option("--publish", "write docs/bench/peers.md")
+  .addOption(new Option("--publish", "write peers.md and peers.svg into docs/bench").conflicts(["quick", "only"]))
   .option("--only <subject>", "one subject")
   .parse()
   .opts<{ check?: true; quick?: true; publish?: true; only?: string }>();
@@ -98,7 +99,14 @@ try {
     }),
   ];
   console.log(lines.join("\n"));
-  if (publish) writeFileSync(PAGE, page(lines));
+  if (publish) {
+    const charted = outcomes.map(({ measure, outcome }) => ({ ...outcome, measure: { ...measure, timesNaive: 0 } }));
+    writeFileSync(join(PUBLISHED, "peers.md"), page(lines));
+    writeFileSync(
+      join(PUBLISHED, "peers.svg"),
+      chart(charted, { legend: "the peer", names: outcomes.map(({ measure }) => measure.peer) }),
+    );
+  }
   const short = outcomes.filter(
     ({ measure: { atLeast = 0 }, outcome: { naive, ours } }) => ours.median < atLeast * naive.median,
   );
@@ -135,6 +143,8 @@ function page(lines: readonly string[]): string {
 Written by \`npm run bench:peers -- --publish\` on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}). Operations a second, the median of five runs in turn; what that means is in [bench.md](../bench.md). The versions are in \`test/bench/peers/package.json\`.
 
 ${lines.join("\n")}
+
+![The same figures as bars](peers.svg)
 
 Ours is exact and durable, and a retry with the same key does nothing twice.
 `;

@@ -55,8 +55,14 @@ const GROUP = 3 * BAR + 22;
 const TOP = 64;
 const BARS_WIDTH = WIDTH - LABELS - 90;
 
+/** What ours is beside: in the legend, and for each measure. */
+interface Beside {
+  readonly legend: string;
+  readonly names?: readonly string[];
+}
+
 /** A bar chart, in light and dark. Each measure has its own scale: the floor, or the fastest, has the full width. */
-export function chart(outcomes: readonly Outcome[]): string {
+export function chart(outcomes: readonly Outcome[], { legend: other, names = [] }: Beside): string {
   const height = TOP + outcomes.length * GROUP + 8;
   const groups = outcomes.map(({ measure, naive, ours, floor }, index) => {
     const y = TOP + index * GROUP;
@@ -74,7 +80,7 @@ export function chart(outcomes: readonly Outcome[]): string {
         `<text class="value" x="${LABELS + Number(width) + 6}" y="${top + BAR - 5}">${number.format(rate.median)}</text>`,
       ].join("");
     });
-    const times = `${(ours.median / naive.median).toFixed(1)} × the article's way`;
+    const times = `${(ours.median / naive.median).toFixed(2)} × ${names[index] ?? other}`;
     return [
       `<text x="${LABELS - 12}" y="${y + 11}" text-anchor="end">${measure.title}, c=${measure.concurrency}</text>`,
       `<text class="value" x="${LABELS - 12}" y="${y + 27}" text-anchor="end">${times}</text>`,
@@ -82,14 +88,14 @@ export function chart(outcomes: readonly Outcome[]): string {
     ].join("\n");
   });
   const legend = [
-    { kind: "naive", text: "the article's way", at: 0 },
+    { kind: "naive", text: other, at: 0 },
     { kind: "ours", text: "ours", at: 140 },
     { kind: "floor", text: "an object that stores nothing", at: 205 },
   ].map(({ kind, text, at }) => {
     const x = LABELS + at;
     return `<rect class="${kind}" x="${x}" y="36" width="11" height="11" rx="2"/><text x="${x + 17}" y="46">${text}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: the article's way, ours, and an object that stores nothing">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Operations per second: ${other}, ours, and an object that stores nothing">
 <style>
   text { font: 13px system-ui, sans-serif; fill: #1f2933; } .title { font-weight: 600; font-size: 15px; } .value { font-size: 11px; fill: #5b6773; }
   .naive { fill: #b8c0c8; } .ours { fill: #d9480f; } .floor { fill: #5b6773; }

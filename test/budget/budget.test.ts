@@ -11,7 +11,7 @@ import { sizeOf } from "../../infra/release/manifest.ts";
 
 const KIB = 1_024;
 /** The most bytes, so that growth is noticed. */
-const MOST = { bundle: 222 * KIB, page: 40 * KIB };
+const MOST = { bundle: 228 * KIB, page: 40 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));
 let built: Built;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it("the bundle has at most 222 KiB, minified, with the page", () => {
+it("the bundle has at most 228 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);
 });
 

@@ -1,13 +1,17 @@
 /** Each package, packed as it would be published, works in an empty project. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
+
+const Action = v.object({ runs: v.object({ steps: v.tuple([v.object({ run: v.string() })]) }) });
 
 const run = promisify(execFile);
 const dir = mkdtempSync(join(tmpdir(), "durable-stack-packed-"));
@@ -58,6 +62,28 @@ describe("in an empty project", () => {
       await account.close();
     `;
     expect(await printed(script)).toBe("true");
+  });
+
+  it("local-account runs commands with an account of its own, as its GitHub step does", async () => {
+    const action = readFileSync(join(project, "node_modules/@durable-stack/local-account/action.yml"), "utf8");
+    const step = v.parse(Action, parse(action)).runs.steps[0];
+    const commands = "node -e 'console.log(process.env.CLOUDFLARE_API_BASE_URL)'; exit 4";
+    const env = { ...process.env, LOCAL_ACCOUNT_COMMANDS: commands, LOCAL_ACCOUNT_SNAPSHOT: "" };
+    const ended = run("bash", ["-eo", "pipefail", "-c", step.run], { cwd: project, env });
+    await expect(ended).rejects.toMatchObject({
+      code: 4,
+      stdout: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/client\/v4$/m),
+    });
+  });
+
+  it("local-account starts a copy of a snapshot for a test", async () => {
+    const script = `
+      import { makeSnapshot, startTemporaryAccount } from "@durable-stack/local-account/testing";
+      await makeSnapshot("snapshot", async () => {});
+      await using account = await startTemporaryAccount({ snapshot: "snapshot" });
+      console.log(account.accountId.length);
+    `;
+    expect(await printed(script)).toBe("32");
   });
 
   it("local-account has a command: it starts an account, points a shell at it, and ends cleanly", async () => {

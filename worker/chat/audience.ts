@@ -71,7 +71,8 @@ export interface Member {
   /** When the user's token expires (ms since the epoch). */
   readonly until?: number;
   readonly left: Left;
-  readonly reading: Reading;
+  /** Set anew with each frame, in place: a copy of all of this for each frame and socket would be most of the cost. */
+  reading: Reading;
   /** When this attachment was last written (ms since the epoch). */
   readonly keptAt: number;
 }
@@ -251,12 +252,12 @@ export class Audience {
 
   /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
   readers(): WebSocket[] {
-    const all = this.open().filter((socket) => !this.isOver(socket));
-    const behind = all.filter((socket) => this.#isBehind(socket));
-    for (const socket of behind) {
+    return this.open().filter((socket) => {
+      if (this.isOver(socket)) return false;
+      if (!this.#isBehind(socket)) return true;
       this.putOut(socket, TRY_AGAIN, "You are too far behind: connect again with ?after=<the last number you have>");
-    }
-    return behind.length > 0 ? all.filter(isOpen) : all;
+      return false;
+    });
   }
 
   /** Whether the token of a socket has expired. Then the socket is closed. */
@@ -273,8 +274,7 @@ export class Audience {
     const amount = { messages, bytes: bytesOf(text) };
     const now = Date.now();
     for (const socket of sockets) {
-      if (!isOpen(socket)) continue;
-      sendTo(socket, text);
+      if (!sendTo(socket, text)) continue;
       const member = this.memberOf(socket);
       if (member) this.#note(socket, member, sent(member.reading, amount), now);
     }
@@ -382,17 +382,15 @@ export class Audience {
     if (!member || !isTooFarBehind(member.reading)) return false;
     const lastSign = this.#lastSign(socket);
     if (lastSign <= member.reading.heardAt) return true;
-    const reading = heard(member.reading, lastSign);
-    this.#roster.update(socket, { ...member, reading });
-    return isTooFarBehind(reading);
+    member.reading = heard(member.reading, lastSign);
+    return isTooFarBehind(member.reading);
   }
 
-  #note(socket: WebSocket, before: Member, reading: Reading, now: number): void {
-    const { unseen } = before.reading;
-    const member = { ...before, reading };
-    const isDue = Math.abs(now - before.keptAt) >= KEEP_EVERY_MS && reading.heardAt !== before.reading.heardAt;
+  #note(socket: WebSocket, member: Member, reading: Reading, now: number): void {
+    const { unseen } = member.reading;
+    const isDue = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS && reading.heardAt !== member.reading.heardAt;
+    member.reading = reading;
     if (isDue || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
-    else this.#roster.update(socket, member);
   }
 
   #write(socket: WebSocket, member: Member, now: number): void {
@@ -403,13 +401,14 @@ export class Audience {
 }
 
 /** Sends a frame that does not count as unread: the greeting, which is as long as the history. */
-export const greet = (socket: WebSocket, frame: ServerFrame): void => sendTo(socket, JSON.stringify(frame));
-
-function isNextStep(before: Amount, after: Amount): boolean {
-  const moved = (key: keyof Amount) =>
-    Math.floor(before[key] / KEEP_EVERY[key]) !== Math.floor(after[key] / KEEP_EVERY[key]);
-  return moved("messages") || moved("bytes");
+export function greet(socket: WebSocket, frame: ServerFrame): void {
+  sendTo(socket, JSON.stringify(frame));
 }
+
+const isNextStep = (before: Amount, after: Amount): boolean =>
+  stepOf("messages", before) !== stepOf("messages", after) || stepOf("bytes", before) !== stepOf("bytes", after);
+
+const stepOf = (key: keyof Amount, amount: Amount) => Math.floor(amount[key] / KEEP_EVERY[key]);
 
 const encoder = new TextEncoder();
 export const bytesOf = (text: string) => encoder.encode(text).byteLength;

@@ -43,11 +43,16 @@ export function keepWith(socket: WebSocket, attachment: unknown): void {
   attempt(() => socket.serializeAttachment(attachment));
 }
 
-/** Sends to one socket. */
-export function sendTo(socket: WebSocket, text: string): void {
-  attempt(() => {
-    if (isOpen(socket)) socket.send(text);
-  });
+/** Sends to one socket. False if it is closed. */
+export function sendTo(socket: WebSocket, text: string): boolean {
+  try {
+    if (!isOpen(socket)) return false;
+    socket.send(text);
+    return true;
+  } catch {
+    // It has closed; its close event reports that.
+    return false;
+  }
 }
 
 /** Closes a socket from our side. Idempotent. */

@@ -10,6 +10,7 @@ import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import { CannotStart } from "./errors.ts";
+import { Exceptions } from "./exceptions.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
@@ -18,9 +19,11 @@ import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
 import { Runtime } from "./runtime/runtime.ts";
+import { Stacks } from "./source-maps.ts";
 import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
 import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
+import { eventOf } from "./traces.ts";
 import type { Upload } from "./upload.ts";
 import type { Inspection } from "./versions.ts";
 
@@ -33,14 +36,25 @@ interface AccountOptions {
   readonly onLog?: ((line: string) => void) | undefined;
   /** By default it has one (runtime/cpu-limit.ts). */
   readonly hasCpuLimit?: boolean;
+  /** Gets an exception of a Worker with its frames. */
+  readonly onException?: (text: string) => void;
   /** Told of a Worker that computed for too long and was ended. */
   readonly onOverrun?: (overrun: Overrun) => void;
 }
 
+/** The file of an account's directory with its records (store.ts). */
+export const STATE_FILE = "account.db";
 /** The folder of an account's directory for its static assets. */
 export const ASSETS_FOLDER = "assets";
 /** The folder of an account's directory for the data of objects, KV namespaces, buckets and databases. */
 export const DATA_FOLDER = "data";
+
+interface Parts {
+  readonly tails: Tails;
+  readonly exceptions: Exceptions;
+  readonly assets: AssetFiles;
+  readonly data: string;
+}
 
 /** Thrown if an account is already running on the directory. */
 class DirectoryInUse extends CannotStart {}
@@ -49,6 +63,7 @@ export class Account {
   readonly plan: Plan;
   readonly runtime: Runtime;
   readonly tails: Tails;
+  readonly exceptions: Exceptions;
   readonly assets: AssetFiles;
   readonly objects: ObjectFiles;
   readonly #data: string;
@@ -68,18 +83,24 @@ export class Account {
         store.commit(draft);
       }
       const tails = new Tails();
+      const stacks = new Stacks((sha256) => store.blob(sha256));
+      const exceptions = new Exceptions(options.onException ?? (() => {}));
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
       const runtime = await Runtime.start(
         { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         {
-          onTrace: (events) => tails.publish(events),
+          onTrace: (trace, state) => {
+            const event = eventOf(trace, state, stacks);
+            exceptions.traced(event);
+            tails.publish(event);
+          },
           onLog: options.onLog,
           onOverrun: options.onOverrun ?? (() => {}),
         },
       );
-      const account = new Account(store, runtime, { tails, assets, data }, options);
+      const account = new Account(store, runtime, { tails, exceptions, assets, data }, options);
       await account.#sweep();
       return account;
     } catch (error) {
@@ -91,7 +112,7 @@ export class Account {
   /** Opens the state without starting Workers. @throws DirectoryInUse if an account runs on it. */
   static lock(dir: string, onWrite?: WriteHook): Store {
     try {
-      return Store.open(path.join(dir, "account.db"), onWrite);
+      return Store.open(path.join(dir, STATE_FILE), onWrite);
     } catch (error) {
       if (!(error instanceof StoreLocked)) throw error;
       throw new DirectoryInUse(
@@ -103,13 +124,14 @@ export class Account {
   private constructor(
     store: Store,
     runtime: Runtime,
-    { tails, assets, data }: { readonly tails: Tails; readonly assets: AssetFiles; readonly data: string },
+    { tails, exceptions, assets, data }: Parts,
     { plan, onWrite = () => {} }: AccountOptions,
   ) {
     this.#onWrite = onWrite;
     this.#store = store;
     this.runtime = runtime;
     this.tails = tails;
+    this.exceptions = exceptions;
     this.assets = assets;
     this.#data = data;
     this.objects = new ObjectFiles(data);
@@ -170,6 +192,16 @@ export class Account {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
   }
 
+  /** Lets `work` copy the files of the account: meanwhile nothing writes, and requests wait. */
+  whileStill(work: () => Promise<void>): Promise<void> {
+    return this.#inTurn(() =>
+      this.runtime.whileStopped(async () => {
+        this.#store.checkpoint();
+        await work();
+      }),
+    );
+  }
+
   /** Runs a version beside the serving ones, for its preview address. */
   preview(versionId: string): Promise<void> {
     return this.#inTurn(() =>
@@ -179,7 +211,7 @@ export class Account {
 
   /** Sends the events of a Worker to `tails` from now on. */
   tail(worker: string): Promise<void> {
-    return this.#inTurn(() => this.runtime.tail(worker, { state: this.state, blob: (sha256) => this.blob(sha256) }));
+    return this.runtime.tail(worker);
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,17 @@ function runs(pid: number): boolean {
   }
 }
 
+type Place = Pick<Address, "apiUrl" | "accountId" | "token">;
+
+/** The variables that point wrangler and the SDK at an account. */
+export const variablesOf = ({ apiUrl, accountId, token }: Place) => ({
+  CLOUDFLARE_API_BASE_URL: apiUrl,
+  CLOUDFLARE_ACCOUNT_ID: accountId,
+  CLOUDFLARE_API_TOKEN: token,
+});
+
 /** Shell commands that point wrangler and the SDK at an account. */
-export const environmentOf = ({ apiUrl, accountId, token }: Pick<Address, "apiUrl" | "accountId" | "token">): string =>
-  `export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_ACCOUNT_ID=${accountId} CLOUDFLARE_API_TOKEN=${token}`;
+export const environmentOf = (place: Place): string =>
+  `export ${Object.entries(variablesOf(place))
+    .map((pair) => pair.join("="))
+    .join(" ")}`;

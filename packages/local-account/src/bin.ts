@@ -1,19 +1,29 @@
 #!/usr/bin/env node
 /**
- * `local-account` runs an account in the foreground: the one in its folder, or a new one. `local-account env` prints
- * shell commands that point wrangler and the SDK at the running account.
+ * `local-account` runs an account in the foreground: the one in its folder, or a new one. Its other commands point a
+ * shell at the running account, run a command with an account of its own, and save and load snapshots.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { environmentOf, runningAccount } from "./address.ts";
+import { environmentOf, runningAccount, variablesOf } from "./address.ts";
 import { CannotStart } from "./errors.ts";
-import { startAccount } from "./index.ts";
+import { type RunningAccount, startAccount } from "./index.ts";
+import { load, save } from "./snapshot-commands.ts";
+import { startTemporaryAccount } from "./testing.ts";
 
 const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C ends it, the data stays
        local-account env [--dir <folder>]
+       local-account run [--snapshot <folder>] -- <command>
+                         runs the command with an account of its own, which is gone afterwards; wrangler and the
+                         SDK find it. With --dir, the account of that folder, and it stays
+       local-account snapshot save|load <folder> [--dir <folder>] [--fresh]
+                         copies the account of --dir to a folder, or from it
 
-  --port <n>       port of the deployed Workers; 0 takes a free one (default: 8787)
-  --api-port <n>   port of the REST API; 0 takes a free one (default: 8788)
+  --port <n>       port of the deployed Workers; 0 takes a free one (default: 8787; with run: 0)
+  --api-port <n>   port of the REST API; 0 takes a free one (default: 8788; with run: 0)
   --dir <folder>   where its state is kept (default: .local)
   --no-crons       cron triggers fire only on POST /client/v4/local/cron
   --no-cpu-limit   a Worker may compute without an end, and then stops the others
@@ -28,9 +38,10 @@ function given() {
     return parseArgs({
       allowPositionals: true,
       options: {
-        port: { type: "string", default: "8787" },
-        "api-port": { type: "string", default: "8788" },
-        dir: { type: "string", default: ".local" },
+        port: { type: "string" },
+        "api-port": { type: "string" },
+        dir: { type: "string" },
+        snapshot: { type: "string" },
         "no-crons": { type: "boolean", default: false },
         "no-cpu-limit": { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
@@ -49,26 +60,30 @@ function port(option: string, written: string): number {
   throw new Misused(`--${option} ${written}: a port is a whole number from 0 to 65535.`);
 }
 
+type Values = ReturnType<typeof given>["values"];
+
+const DIR = ".local";
+
 async function main(): Promise<void> {
   const { values, positionals } = given();
   const [command, ...more] = positionals;
+  const dir = path.resolve(values.dir ?? DIR);
   if (values.help) return console.log(USAGE);
+  if (command === "run" && more.length > 0) return runWith(values, more);
+  if (command === "snapshot") return snapshot(more, dir, values.fresh);
   if (more.length > 0 || (command !== undefined && command !== "env")) {
     throw new Misused(`There is no command ${positionals.join(" ")}.`);
   }
-  const dir = path.resolve(values.dir);
   if (command === "env") {
     const running = runningAccount(dir);
-    if (!running) throw new Misused(`No local account runs in ${dir}. Start it: local-account --dir ${values.dir}`);
+    if (!running) throw new Misused(`No local account runs in ${dir}. Start it: local-account --dir ${dir}`);
     return console.log(environmentOf(running));
   }
   const account = await startAccount({
+    ...optionsOf(values),
     dir,
-    port: port("port", values.port),
-    apiPort: port("api-port", values["api-port"]),
-    fresh: values.fresh,
-    crons: !values["no-crons"],
-    cpuLimit: !values["no-cpu-limit"],
+    port: port("port", values.port ?? "8787"),
+    apiPort: port("api-port", values["api-port"] ?? "8788"),
   });
   const { apiUrl, accountId, token, subdomain } = account;
   if (values.json) console.log(JSON.stringify({ apiUrl, accountId, token, port: account.port, subdomain }));
@@ -80,6 +95,58 @@ async function main(): Promise<void> {
   }
   await ended();
   await account.close();
+}
+
+const optionsOf = (values: Values) => ({
+  fresh: values.fresh,
+  crons: !values["no-crons"],
+  cpuLimit: !values["no-cpu-limit"],
+});
+
+/** Runs a command with an account, and ends with its exit code. */
+async function runWith(values: Values, command: readonly string[]): Promise<void> {
+  const options = {
+    ...optionsOf(values),
+    port: port("port", values.port ?? "0"),
+    apiPort: port("api-port", values["api-port"] ?? "0"),
+  };
+  const { dir, snapshot } = values;
+  if (dir !== undefined && snapshot !== undefined)
+    throw new Misused("--snapshot and --dir exclude each other: load the snapshot first (snapshot load).");
+  const account =
+    dir === undefined
+      ? await startTemporaryAccount({ ...options, ...(snapshot !== undefined && { snapshot }) })
+      : await startAccount({ ...options, dir: path.resolve(dir) });
+  try {
+    process.exitCode = await exitCodeOf(command, account);
+  } finally {
+    await account.close();
+  }
+}
+
+async function exitCodeOf([name = "", ...args]: readonly string[], account: RunningAccount): Promise<number> {
+  const env = { ...process.env, ...variablesOf(account), LOCAL_ACCOUNT_URL: `http://127.0.0.1:${account.port}` };
+  const child = spawn(name, args, { stdio: "inherit", env });
+  // The command decides what a signal means. At Ctrl-C, the terminal sends it one itself.
+  void ended().then(() => child.kill("SIGTERM"));
+  const [code, signal] = await once(child, "exit").catch((error: unknown) => {
+    throw new Misused(`${name} cannot be run: ${error instanceof Error ? error.message : error}`);
+  });
+  // As a shell tells it: 128 and the number of the signal.
+  return typeof code === "number"
+    ? code
+    : 128 + (signal === "SIGKILL" ? constants.signals.SIGKILL : constants.signals.SIGTERM);
+}
+
+async function snapshot([what, folder, ...more]: readonly string[], dir: string, fresh: boolean): Promise<void> {
+  if (folder === undefined || more.length > 0) throw new Misused("snapshot takes save or load, and a folder.");
+  if (what === "save") {
+    await save(dir, folder);
+    console.log(`Saved the account of ${dir} in ${folder}. It has secrets in it.`);
+  } else if (what === "load") {
+    await load(folder, dir, fresh);
+    console.log(`${dir} is now the account of ${folder}.`);
+  } else throw new Misused(`snapshot takes save or load, not ${what}.`);
 }
 
 /** Resolves at Ctrl-C, TERM or HUP. Miniflare's own listeners would end the process before the account is closed. */
@@ -94,7 +161,7 @@ function ended(): Promise<void> {
 
 try {
   await main();
-  process.exit(0);
+  process.exit();
 } catch (error) {
   if (!(error instanceof Misused || error instanceof CannotStart)) throw error;
   console.error(error instanceof Misused ? `${error.message}\n\n${USAGE}` : error.message);

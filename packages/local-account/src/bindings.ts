@@ -22,7 +22,11 @@ const TYPES = {
   plain_text: v.looseObject({ text: v.string() }),
   secret_text: v.looseObject({ text: v.string() }),
   json: v.looseObject({ json: v.unknown() }),
-  service: v.looseObject({ service: name, entrypoint: v.optional(v.string()) }),
+  service: v.looseObject({
+    service: name,
+    entrypoint: v.optional(v.string()),
+    props: v.optional(v.record(v.string(), v.unknown())),
+  }),
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
   analytics_engine: v.looseObject({ dataset: name }),
@@ -231,9 +235,13 @@ function namespaceFor(state: State, worker: Worker, binding: Binding, pendingExp
   );
 }
 
+/** The types of Cloudflare's SDK have no props in an answer. */
+const withoutProps = ({ props: _, ...shown }: Binding): Binding => shown;
+
 /** A binding in the form of the API: without secrets, and with the present name of a namespace's class. */
 export function shownBinding(binding: Binding): Binding {
   if (binding.type === "d1") return { ...binding, database_id: binding.id };
+  if (binding.type === "service") return withoutProps(binding);
   if (!isSecret(binding)) return binding;
   return { name: binding.name, type: binding.type };
 }

@@ -25,8 +25,6 @@ interface FrontDoorOptions {
   /** Gets every request that reached a Worker. */
   readonly invocations: Invocations;
   readonly defaultWorker: string | undefined;
-  /** Gets the stack of a Worker's exception, for the person at the terminal. */
-  readonly onException: (worker: string, error: string) => void;
 }
 
 /** How often a request is sent again because workerd was replaced while it ran. */
@@ -66,9 +64,8 @@ async function answerOf(
   for (let repeats = 0; ; repeats++) {
     const found = await admit(options, incoming, answered);
     if ("reason" in found) return { status: 404, text: `${found.reason}\n` };
-    const { onException } = options;
-    const { runtime } = options.account;
-    const outcome = await attempt({ ...found, runtime, onException, note: noting(options, found) });
+    const { runtime, exceptions } = options.account;
+    const outcome = await attempt({ ...found, runtime, exceptions, note: noting(options, found) });
     if (outcome !== "again") return outcome;
     if (repeats === MOST_REPEATS) return INTERRUPTED;
   }

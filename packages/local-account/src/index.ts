@@ -14,7 +14,7 @@ import path from "node:path";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
-import { Account, ASSETS_FOLDER, DATA_FOLDER } from "./account.ts";
+import { Account, ASSETS_FOLDER, DATA_FOLDER, STATE_FILE } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { type Answer, api } from "./api/app.ts";
 import { S3_PATH, s3 } from "./api/s3.ts";
@@ -102,6 +102,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     dir,
     plan: options.plan ?? "paid",
     ...(options.cpuLimit !== undefined && { hasCpuLimit: options.cpuLimit }),
+    onException: (text) => console.error(text),
     onOverrun: (overrun) => console.error(describe(overrun)),
   });
   const servers: Server[] = [];
@@ -124,12 +125,11 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
       account,
       invocations,
       defaultWorker: options.defaultWorker,
-      onException: (worker, error) => console.error(`${worker} threw: ${error}`),
     });
     servers.push(door);
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
-    const context = { account, addressOf, invocations, calls: new Calls(options.onCall) };
+    const context = { account, dir, addressOf, invocations, calls: new Calls(options.onCall) };
     const rest = restServer(api(context, new Faults(options.faults), options.onAnswer), view(context), account);
     servers.push(rest);
     const apiPort = await listen(rest, options.apiPort, "--api-port");
@@ -152,10 +152,10 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
 }
 
 /** Removes an account's own files from its directory. Other files stay. */
-function forget(dir: string): void {
-  if (!existsSync(path.join(dir, "account.db"))) return;
+export function forget(dir: string): void {
+  if (!existsSync(path.join(dir, STATE_FILE))) return;
   Account.lock(dir).close();
-  for (const name of ["account.db", "account.db-wal", "account.db-shm", ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
+  for (const name of [STATE_FILE, `${STATE_FILE}-wal`, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 

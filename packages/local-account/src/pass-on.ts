@@ -7,6 +7,7 @@ import { type Agent, type IncomingMessage, request, type ServerResponse } from "
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
 import type { Body } from "./body.ts";
+import type { Exceptions } from "./exceptions.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
@@ -24,8 +25,8 @@ export interface Found {
 export interface Try extends Found {
   readonly runtime: Runtime;
   readonly note: (status: Invocation["status"], httpStatus: number | undefined) => void;
-  /** Gets the stack of a Worker's exception, for the person at the terminal. */
-  readonly onException: (worker: string, error: string) => void;
+  /** Told of a Worker's exception. */
+  readonly exceptions: Exceptions;
 }
 
 /** What became of a try: the client has its answer or has left, or an answer for it, or it is worth another try. */
@@ -170,11 +171,11 @@ function headersFor(
 }
 
 /** Answers an exception as in production: with 1101, and without the stack. */
-function thrown({ service, onException }: Try, response: IncomingMessage, resolve: (outcome: Outcome) => void): void {
+function thrown({ service, exceptions }: Try, response: IncomingMessage, resolve: (outcome: Outcome) => void): void {
   const chunks: Buffer[] = [];
   response.on("data", (chunk: Buffer) => chunks.push(chunk));
   response.on("end", () => {
-    onException(service, Buffer.concat(chunks).toString());
+    exceptions.thrown(service, Buffer.concat(chunks).toString());
     resolve({ status: 500, text: "error code: 1101\n" });
   });
 }

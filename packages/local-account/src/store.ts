@@ -158,6 +158,11 @@ export class Store {
     this.#state = draft.state;
   }
 
+  /** Writes all of SQLite's log into the file, so that the file alone is the state. */
+  checkpoint(): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { newTag } from "./ids.ts";
 import { Listener } from "./listener.ts";
 import { passes, type TailFilter } from "./tail-filters.ts";
+import type { TailEvent } from "./traces.ts";
 
 /** The WebSocket protocol that wrangler asks for. */
 const PROTOCOL = "trace-v1";
@@ -58,13 +59,10 @@ export class Tails {
     return true;
   }
 
-  /** Sends events to all listeners of their Workers whose filters they pass. */
-  publish(events: readonly unknown[]): void {
-    for (const event of events) {
-      if (typeof event !== "object" || event === null || !("scriptName" in event)) continue;
-      const message = JSON.stringify(event);
-      for (const tail of this.of(String(event.scriptName)).filter(({ filters }) => passes(filters, event, Math.random)))
-        for (const listener of tail.listeners) listener.send(message);
-    }
+  /** Sends an event to all listeners of its Worker whose filters it passes. */
+  publish(event: TailEvent): void {
+    const message = JSON.stringify(event);
+    for (const tail of this.of(event.scriptName).filter(({ filters }) => passes(filters, event, Math.random)))
+      for (const listener of tail.listeners) listener.send(message);
   }
 }

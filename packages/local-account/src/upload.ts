@@ -118,7 +118,7 @@ export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" |
 ]);
 
 /** Stored and returned, but not part of the program. */
-const SOURCE_MAP = "application/source-map";
+export const SOURCE_MAP = "application/source-map";
 
 /** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
 export async function readForm(request: Request, options: { strictInherit: boolean; source: string }): Promise<Upload> {

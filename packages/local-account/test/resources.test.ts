@@ -201,6 +201,28 @@ it("lets Workers call each other, and removes the binding to a Worker that is de
   expect(await test.workers()).toEqual({ names: ["front"] });
 });
 
+it("gives a service the props of the binding, and a Worker no binding to a database that was deleted", async () => {
+  const test = await account();
+  const { id } = test;
+  const { uuid = "" } = await test.sdk.d1.database.create({ account_id: id, name: "db" });
+  await test.deploy("target", {
+    code: `import { WorkerEntrypoint } from "cloudflare:workers";
+export class Admin extends WorkerEntrypoint { props() { return this.ctx.props; } }
+export default { fetch: () => new Response("ok") };`,
+  });
+  await test.deploy("app", {
+    fetch: `return Response.json({ props: await env.ADMIN.props(), db: typeof env.DB });`,
+    bindings: [
+      { type: "service", name: "ADMIN", service: "target", entrypoint: "Admin", props: { role: "reader", rooms: [1] } },
+      { type: "d1", name: "DB", id: uuid },
+    ],
+  });
+  const props = { role: "reader", rooms: [1] };
+  expect((await test.ask("app")).json()).toEqual({ props, db: "object" });
+  await test.sdk.d1.database.delete(uuid, { account_id: id });
+  expect((await test.ask("app")).json()).toEqual({ props, db: "undefined" });
+});
+
 it("refuses a binding to an entrypoint that is missing, and serves on when one is lost", async () => {
   const test = await account();
   const back = (name: string) => `

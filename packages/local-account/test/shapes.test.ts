@@ -56,8 +56,9 @@ it("holds a refusal to Cloudflare's envelope", () => {
 });
 
 it("has a line for every route, and none for another", async () => {
-  const account = await Account.open({ dir: temporaryDirectory(), plan: "paid" });
-  const context = { account, addressOf: String, invocations: new Invocations(), calls: new Calls() };
+  const dir = temporaryDirectory();
+  const account = await Account.open({ dir, plan: "paid" });
+  const context = { account, dir, addressOf: String, invocations: new Invocations(), calls: new Calls() };
   const { routes } = api(context, new Faults());
   await account.close();
   const served = routes.filter(({ method }) => method !== "ALL");

@@ -6,6 +6,8 @@ import type { Invocations } from "../invocations.ts";
 /** The parts of the account that the families need. */
 export interface Api {
   readonly account: Account;
+  /** The account's directory. */
+  readonly dir: string;
   readonly calls: Calls;
   readonly invocations: Invocations;
   /** The address of a Worker on the account's subdomain. */

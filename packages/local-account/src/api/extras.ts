@@ -1,21 +1,24 @@
 /**
- * `/local`: calls that only a local account has, for tests and for the command line. They fire cron triggers and set
- * faults, with the same token as all other calls.
+ * `/local`: calls that only a local account has, for tests and for the command line. They fire cron triggers, set
+ * faults and save snapshots, with the same token as all other calls.
  */
+import path from "node:path";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { fire } from "../clockwork.ts";
 import { invalid } from "../errors.ts";
 import { type Faults, parseFault } from "../faults.ts";
+import { copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
 const Fire = v.object({ worker: v.string(), cron: v.optional(v.string()) });
+const Save = v.object({ folder: v.pipe(v.string(), v.check(path.isAbsolute, "must be an absolute path")) });
 const NewFaults = v.object({ faults: v.array(v.string()) });
 
-export const extras = ({ account }: Api, faults: Faults) =>
+export const extras = ({ account, dir }: Api, faults: Faults) =>
   new Hono()
     // Fires one trigger of a Worker, or all that it has.
     .post("/cron", async (c) => {
@@ -28,6 +31,15 @@ export const extras = ({ account }: Api, faults: Faults) =>
       for (const each of cron === undefined ? crons : [cron])
         outcomes.push({ cron: each, outcome: await fire(account, worker, each) });
       return ok(c, outcomes);
+    })
+    .post("/snapshot", async (c) => {
+      const { folder } = await body(c, Save);
+      await account
+        .whileStill(() => copyState(dir, folder))
+        .catch((error: unknown) => {
+          throw error instanceof NoSnapshot ? invalid(error.message) : error;
+        });
+      return ok(c, { folder });
     })
     .put("/faults", async (c) => {
       const { faults: sent } = await body(c, NewFaults);

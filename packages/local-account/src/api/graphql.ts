@@ -163,7 +163,7 @@ function grouped(invocations: readonly Invocation[], names: readonly string[]) {
       dimensions: first && Object.fromEntries(Object.entries(DIMENSIONS).map(([name, of]) => [name, of(first)])),
       sum: {
         requests: group.length,
-        errors: group.filter(({ status }) => status === "scriptThrewException").length,
+        errors: group.filter(({ status }) => status !== "success" && status !== "clientDisconnected").length,
         subrequests: 0,
       },
       // In microseconds, as at Cloudflare.

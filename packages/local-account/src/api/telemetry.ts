@@ -14,8 +14,16 @@ import { ok } from "./envelope.ts";
 const KEYS: Readonly<Record<string, (invocation: Invocation) => string | number | undefined>> = {
   "$workers.scriptName": ({ script }) => script,
   "$workers.scriptVersion.id": ({ versionId }) => versionId,
-  "$workers.outcome": ({ status }) => (status === "scriptThrewException" ? "exception" : "ok"),
+  "$workers.outcome": ({ status }) => OUTCOMES[status],
   "$workers.event.response.status": ({ httpStatus }) => httpStatus,
+};
+
+const OUTCOMES: Readonly<Record<Invocation["status"], string>> = {
+  success: "ok",
+  clientDisconnected: "ok",
+  scriptThrewException: "exception",
+  exceededResources: "exceededCpu",
+  internalError: "unknown",
 };
 const Key = v.picklist(Object.keys(KEYS), "this key is not there");
 

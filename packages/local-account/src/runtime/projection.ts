@@ -33,10 +33,6 @@ export interface Service {
   readonly exports: NonNullable<Config["exports"]>;
   /** Static assets in front of the script, if there is a script. */
   readonly assets?: Pick<Assets, "manifest" | "config"> & { readonly hasScript: boolean };
-  /** For events, which version it runs; undefined for both of a split. */
-  readonly versionId?: string;
-  /** Whether the account gets its events. */
-  readonly tailed?: boolean;
   /** The services that get its events. */
   readonly consumers?: readonly string[];
 }
@@ -45,8 +41,6 @@ export interface Service {
 export interface Extra {
   /** Versions that run beside the serving ones. */
   readonly previews: ReadonlySet<string>;
-  /** Workers with a tail. */
-  readonly tailed: ReadonlySet<string>;
   /** Versions that do not start, and why. Requests to them get the reason. */
   readonly broken: ReadonlyMap<string, string>;
 }
@@ -79,7 +73,7 @@ const objectsName = (state: State, worker: Worker): string =>
   servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
 
 /** All services of the state, in a stable order. */
-export function project(state: State, { previews, tailed, broken }: Extra): Service[] {
+export function project(state: State, { previews, broken }: Extra): Service[] {
   return [...state.workers.values()].flatMap((worker) => {
     const serving = split(state, worker.id);
     const previewed = [...state.versions.values()].filter(
@@ -88,10 +82,7 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
     );
     const stateless = [...serving.map(({ version }) => version), ...previewed].map((version) => {
       const reason = broken.get(version.id);
-      const service = {
-        ...requestService(state, worker, version),
-        ...(tailed.has(worker.name) && { versionId: version.id }),
-      };
+      const service = requestService(state, worker, version);
       return reason === undefined ? service : brokenService(service, reason);
     });
     const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
@@ -105,7 +96,6 @@ export function project(state: State, { previews, tailed, broken }: Extra): Serv
     const consumers = consumingServices(state, worker);
     return all.map((service) => ({
       ...service,
-      ...(tailed.has(worker.name) && { tailed: true }),
       ...(consumers.length > 0 && { consumers }),
     }));
   });
@@ -276,7 +266,8 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
     case "r2_bucket":
       return { type: "r2", name: bucketDirectory(bucketKey(String(binding.bucket_name), binding.jurisdiction)) };
     case "d1":
-      return { type: "d1", id: String(binding.id) };
+      // Without its database the binding is missing: Miniflare would make an empty one.
+      return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
     case "queue":
@@ -358,6 +349,7 @@ function serviceBinding(state: State, binding: Binding): Env[string] | undefined
     // A service binding has no client to choose a version for, so it reaches the one with the most traffic.
     worker: serviceName(state, target, main.version),
     ...(typeof entrypoint === "string" && { exportName: entrypoint }),
+    ...(typeof binding.props === "object" && { props: { ...binding.props } }),
   };
 }
 
@@ -403,18 +395,12 @@ export function optionsFor(
       exports: service.exports,
       ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
       tailConsumers: [
-        ...(service.tailed ? [{ worker: INTERNAL, props: tailProps(service), streaming: false }] : []),
+        { worker: INTERNAL, props: { service: service.name }, streaming: false },
         ...(service.consumers ?? []).map((worker) => ({ worker, streaming: false })),
       ],
     },
   };
 }
-
-/** What the account's own tail handler (workers/internal.js) must know of the Worker. */
-const tailProps = ({ name, versionId }: Service) => ({
-  worker: name.split("@")[0] ?? "",
-  ...(versionId !== undefined && { version: versionId }),
-});
 
 function servedAssets(
   directory: string,

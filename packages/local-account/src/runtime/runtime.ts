@@ -64,8 +64,8 @@ export interface Statement {
 }
 
 export interface RuntimeListeners {
-  /** Gets the events of tailed Workers (internal.js, `traceOf`). */
-  readonly onTrace: (events: readonly unknown[]) => void;
+  /** Gets the events of tailed Workers, and of others those with exceptions (internal.js, `traceOf`). */
+  readonly onTrace: (trace: unknown, state: State) => void;
   /** Gets every line that Workers log. By default the line is printed. */
   readonly onLog?: ((line: string) => void) | undefined;
   /** Told of a Worker that computed for too long, when workerd is ended because of it. */
@@ -183,7 +183,11 @@ export class Runtime {
   async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
     const digest = digestOf(services, snapshot.state);
-    if (digest === this.#running) return commit();
+    if (digest === this.#running) {
+      commit();
+      this.#snapshot = snapshot;
+      return;
+    }
     await this.#closed(async () => {
       try {
         await this.#restart(services, snapshot);
@@ -216,10 +220,10 @@ export class Runtime {
     await this.#update(snapshot);
   }
 
-  /** Reports the Worker's events from now on. Unlike a tail at Cloudflare, this restarts the Worker. */
-  async tail(worker: string, snapshot: Snapshot): Promise<void> {
+  /** Reports all of the Worker's events from now on. */
+  async tail(worker: string): Promise<void> {
     this.#tailed.add(worker);
-    await this.#update(snapshot);
+    await this.#ask([...this.#tailed], { "account-tailed": "1" }, { task: ownTask("the start of a tail") });
   }
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
@@ -393,7 +397,7 @@ export class Runtime {
 
   /** What runs in addition to the state. */
   get #extra(): Extra {
-    return { previews: this.#previews, tailed: this.#tailed, broken: this.#broken };
+    return { previews: this.#previews, broken: this.#broken };
   }
 
   /**
@@ -490,6 +494,23 @@ export class Runtime {
     }
   }
 
+  /** Stops workerd while `work` is done, so that no file changes. Requests wait. */
+  whileStopped(work: () => Promise<void>): Promise<void> {
+    return this.#closed(async () => {
+      const snapshot = this.#snapshot;
+      this.#starts++;
+      await this.#miniflare.dispose();
+      try {
+        await work();
+      } finally {
+        const options = this.#options(project(snapshot.state, this.#extra), snapshot);
+        this.#miniflare = this.#watchdog.watch(() => new Miniflare(options));
+        this.#entry = (await this.#miniflare.ready).href;
+        this.#goOn();
+      }
+    });
+  }
+
   /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
   #onExit(child: ChildProcess): void {
     if (!this.isOpen || this.#isClosed || child !== this.#watchdog.running?.child) return;
@@ -502,7 +523,7 @@ export class Runtime {
           setTimeout(resolve, REVIVAL_MS).unref();
         }),
       0,
-    );
+    ).then(() => this.#goOn());
   }
 
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
@@ -578,10 +599,12 @@ export class Runtime {
         env: {
           PARTS: partsBinding(partsOf(state, services)),
           SECRET: { type: "text", value: this.#secret },
+          TAILED: { type: "json", value: [...this.#tailed] },
           TRACES: {
             type: "fetcher",
             handler: async (request) => {
-              this.#listeners.onTrace(v.parse(v.array(v.unknown()), await request.json()));
+              for (const trace of v.parse(v.array(v.unknown()), await request.json()))
+                this.#listeners.onTrace(trace, this.#snapshot.state);
               return new Response();
             },
           },
@@ -603,7 +626,7 @@ export class Runtime {
 }
 
 /** Nothing in addition to the state. */
-const NOTHING_MORE: Extra = { previews: new Set(), tailed: new Set(), broken: new Map() };
+const NOTHING_MORE: Extra = { previews: new Set(), broken: new Map() };
 
 /** What runs. States with the same digest run the same. */
 const digestOf = (services: readonly Service[], state: State): string =>

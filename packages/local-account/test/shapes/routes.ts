@@ -22,6 +22,7 @@ export const ROUTES: Readonly<Record<string, Line>> = {
   },
   "POST /accounts/:account/d1/database/:database/export": "d1.database.export",
   "POST /local/cron": { outside: OWN },
+  "POST /local/snapshot": { outside: OWN },
   "PUT /local/faults": { outside: OWN },
   "POST /graphql": { outside: "GraphQL has a schema of its own, which the account executes" },
   "GET /user": "user.get",

@@ -1,9 +1,10 @@
 /** Calls every route of an account, so that each answers what it answers when all is well. */
 import { createHash } from "node:crypto";
+import path from "node:path";
 import * as v from "valibot";
 import { expect } from "vitest";
 import { deployWithAssets, putScript, uploaded } from "../assets.ts";
-import { codeOf, live, type TestAccount } from "../support.ts";
+import { codeOf, live, type TestAccount, temporaryDirectory } from "../support.ts";
 
 const Identified = v.object({ id: v.string() });
 const Deployments = v.object({ deployments: v.array(Identified) });
@@ -255,6 +256,7 @@ async function scriptCalls(test: TestAccount) {
   await test.call("put", `${at}/schedules`, [{ cron: "*/5 * * * *" }]);
   await test.call("get", `${at}/schedules`);
   await test.sdk.post("/local/cron", { body: { worker: "site" } });
+  await test.sdk.post("/local/snapshot", { body: { folder: path.join(temporaryDirectory(), "saved") } });
   await test.sdk.put("/local/faults", { body: { faults: [] } });
   const tail = await test.sdk.workers.scripts.tail.create("site", { account_id: test.id });
   await test.call("get", `${at}/tails`);

@@ -22,7 +22,7 @@ async function dispatch(request, env, service) {
     tell(env, request, "answered");
     return response;
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const text = error instanceof Error ? error.message : String(error);
     return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
   }
 }
@@ -98,13 +98,15 @@ function askWorkflow(request, env, name) {
   });
 }
 
+/** The Workers whose events the account wants all; of the others it gets those with exceptions. */
+let tailed;
+
 /** An event of a tailed Worker in the form that `wrangler tail` reads. */
-function traceOf(item, { worker, version }) {
+function traceOf(item, service) {
   const { request, response, ...event } = item.event ?? {};
   return {
     outcome: item.outcome,
-    scriptName: worker,
-    ...(version === undefined ? {} : { scriptVersion: { id: version } }),
+    service,
     entrypoint: item.entrypoint,
     exceptions: item.exceptions.map(({ name, message, stack, timestamp }) => ({ name, message, stack, timestamp })),
     logs: item.logs.map(({ message, level, timestamp }) => ({ message, level, timestamp })),
@@ -122,7 +124,13 @@ function traceOf(item, { worker, version }) {
 
 export default {
   async tail(items, env, ctx) {
-    const traces = items.map((item) => traceOf(item, ctx.props));
+    const { service } = ctx.props;
+    tailed ??= new Set(env.TAILED);
+    const wanted = tailed.has(service.split("@", 1)[0])
+      ? items
+      : items.filter(({ exceptions }) => exceptions.length > 0);
+    if (wanted.length === 0) return;
+    const traces = wanted.map((item) => traceOf(item, service));
     await env.TRACES.fetch("http://account/", { method: "POST", body: JSON.stringify(traces) });
   },
 
@@ -137,6 +145,10 @@ export default {
     }
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
+    if (request.headers.has("Account-Tailed")) {
+      tailed = new Set(await request.json());
+      return Response.json({});
+    }
     if (request.headers.has("Account-Binding")) return callBinding(request, env);
     const queue = request.headers.get("Account-Queue");
     if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);

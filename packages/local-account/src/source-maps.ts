@@ -1,0 +1,98 @@
+/** Turns the frames of a Worker's stack into places of its sources, with the source maps that were uploaded with it. */
+import { SourceMap, type SourceMapPayload } from "node:module";
+import path from "node:path";
+import * as v from "valibot";
+import type { Version } from "./model.ts";
+import { bareType, SOURCE_MAP } from "./upload.ts";
+
+/** The parts of a source map (version 3) that are needed here. */
+const Payload = v.looseObject({
+  version: v.literal(3),
+  mappings: v.string(),
+  sources: v.array(v.nullable(v.string())),
+  names: v.optional(v.array(v.string()), []),
+  sourceRoot: v.optional(v.nullable(v.string())),
+});
+
+/** `at name (file:///…/index.js:3:25)`, with or without a name. */
+const FRAME = /^(\s+at )(?:(.*) \()?file:\/\/\/(.+?):(\d+):(\d+)\)?$/;
+
+/** In a split, the modules of a version are in a folder of its number (runtime/projection.ts). */
+const FOLDER = /^v(\d+)\//;
+
+/** Maps the frames of stacks. `versions`: those that may have thrown. */
+export class Stacks {
+  readonly #blob: (sha256: string) => Uint8Array;
+  /** The maps that were used last, by their hash; null for one that cannot be read. */
+  readonly #maps = new Map<string, SourceMap | null>();
+
+  constructor(blob: (sha256: string) => Uint8Array) {
+    this.#blob = blob;
+  }
+
+  mapped(stack: string, versions: readonly Version[]): string {
+    return stack
+      .split("\n")
+      .map((line) => this.#mappedLine(line, versions))
+      .join("\n");
+  }
+
+  #mappedLine(line: string, versions: readonly Version[]): string {
+    const [, at = "", name, file = "", row, column] = FRAME.exec(line) ?? [];
+    const found = row === undefined ? undefined : moduleOf(file, versions);
+    if (found === undefined) return line;
+    const place = this.#place(found, Number(row), Number(column)) ?? `${found.module}:${row}:${column}`;
+    return name === undefined ? `${at}${place}` : `${at}${name} (${place})`;
+  }
+
+  #place({ version, module }: Found, row: number, column: number): string | undefined {
+    const map = this.#mapOf(version, module);
+    const entry = map?.findEntry(row - 1, column - 1);
+    if (entry === undefined || !("originalSource" in entry) || entry.originalSource == null) return undefined;
+    const source = path.posix.normalize(entry.originalSource).replace(/^(\.\.\/)+/, "");
+    return `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+  }
+
+  #mapOf({ modules }: Version, module: string): SourceMap | undefined {
+    const maps = modules.filter(({ contentType }) => bareType(contentType) === SOURCE_MAP);
+    const map = maps.find(({ name }) => name === `${module}.map`);
+    if (map === undefined) return undefined;
+    const known = this.#maps.get(map.sha256) ?? read(this.#blob(map.sha256));
+    this.#maps.set(map.sha256, known);
+    return known ?? undefined;
+  }
+}
+
+interface Found {
+  readonly version: Version;
+  readonly module: string;
+}
+
+/** The module with this path. The runtime puts a folder in front of its name. */
+function moduleOf(file: string, versions: readonly Version[]): Found | undefined {
+  for (const version of versions) {
+    const named = version.modules.filter(({ name }) => file === name || file.endsWith(`/${name}`));
+    const module = named.sort((a, b) => b.name.length - a.name.length)[0]?.name;
+    if (module === undefined) continue;
+    const [, number] = FOLDER.exec(file.slice(0, -module.length).split("/").slice(-2).join("/")) ?? [];
+    if (number === undefined || Number(number) === version.number) return { version, module };
+  }
+  return undefined;
+}
+
+function read(bytes: Uint8Array): SourceMap | null {
+  try {
+    const payload = v.parse(Payload, JSON.parse(new TextDecoder().decode(bytes)));
+    const whole: SourceMapPayload = {
+      file: "",
+      sourcesContent: [],
+      ...payload,
+      version: 3,
+      sourceRoot: payload.sourceRoot ?? "",
+      sources: payload.sources.map((source) => source ?? ""),
+    };
+    return new SourceMap(whole);
+  } catch {
+    return null;
+  }
+}

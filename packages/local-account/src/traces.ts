@@ -1,0 +1,74 @@
+/**
+ * What workerd reports of each event of a Worker (runtime/workers/internal.js, `traceOf`): for tails, and for the person
+ * at the terminal, who sees every exception with the Worker's own frames.
+ */
+import * as v from "valibot";
+import type { State, Version } from "./model.ts";
+import { servingVersions, workerNamed } from "./queries.ts";
+import type { Stacks } from "./source-maps.ts";
+
+const Trace = v.looseObject({
+  service: v.string(),
+  outcome: v.string(),
+  entrypoint: v.optional(v.nullable(v.string())),
+  exceptions: v.array(
+    v.looseObject({ name: v.optional(v.string()), message: v.optional(v.string()), stack: v.optional(v.string()) }),
+  ),
+  event: v.looseObject({
+    request: v.optional(v.looseObject({ url: v.string(), method: v.string() })),
+    cron: v.optional(v.string()),
+    queue: v.optional(v.string()),
+    rpcMethod: v.optional(v.string()),
+    scheduledTime: v.optional(v.union([v.string(), v.number()])),
+  }),
+});
+type Trace = v.InferOutput<typeof Trace>;
+
+/** An event of a Worker, as tails get it. It has more members (internal.js, `traceOf`). */
+export interface TailEvent extends Pick<Trace, "outcome" | "entrypoint" | "exceptions" | "event"> {
+  readonly scriptName: string;
+  readonly scriptVersion?: { readonly id: string };
+}
+
+/** Reads a trace. `state`: what the runtime runs. The frames of exceptions are mapped. */
+export function eventOf(trace: unknown, state: State, stacks: Stacks): TailEvent {
+  const { service, exceptions, ...rest } = v.parse(Trace, trace);
+  const [scriptName = "", side] = service.split("@", 2);
+  const worker = workerNamed(state, scriptName);
+  const serving = worker === undefined ? [] : servingVersions(state, worker.id).map(({ version }) => version);
+  const versions = side === undefined || side === "objects" ? serving : versionsNamed(state, side);
+  const [only, ...others] = versions;
+  return {
+    ...rest,
+    scriptName,
+    ...(only !== undefined && others.length === 0 && { scriptVersion: { id: only.id } }),
+    exceptions: exceptions.map(({ stack, ...exception }) => ({
+      ...exception,
+      ...(stack !== undefined && { stack: stacks.mapped(stack, versions) }),
+    })),
+  };
+}
+
+const versionsNamed = (state: State, id: string): Version[] => {
+  const version = state.versions.get(id);
+  return version === undefined ? [] : [version];
+};
+
+/** What an event was, for a person: `GET /path`, `the alarm of Thing`. */
+function what({ event, entrypoint }: TailEvent): string {
+  const { request, cron, queue, rpcMethod, scheduledTime } = event;
+  const of = entrypoint ? ` of ${entrypoint}` : "";
+  if (request !== undefined) return `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}${of}`;
+  if (cron !== undefined) return `the cron trigger '${cron}'`;
+  if (queue !== undefined) return `a batch of the queue '${queue}'`;
+  if (rpcMethod !== undefined) return `${rpcMethod}()${of}`;
+  return scheduledTime === undefined ? `an event${of}` : `the alarm${of}`;
+}
+
+/** The exceptions of an event with their frames, for the terminal. */
+export const describeExceptions = (event: TailEvent): string[] =>
+  event.exceptions.map(({ name, message, stack }) =>
+    [`${event.scriptName}: ${what(event)} threw ${name ?? "Error"}: ${message ?? ""}`, ...(stack ? [stack] : [])].join(
+      "\n",
+    ),
+  );

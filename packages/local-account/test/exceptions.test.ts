@@ -1,0 +1,97 @@
+/** The exceptions of Workers at the terminal: each once, with the Worker's own frames, in the terms of its sources. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { buildSync } from "esbuild";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { account, live, temporaryDirectory } from "./support.ts";
+
+const SOURCES = {
+  "src/deep.ts": `
+interface Trouble { readonly why: string }
+export function deep({ why }: Trouble): never {
+  throw new TypeError(why);
+}`,
+  "src/index.ts": `
+import { DurableObject } from "cloudflare:workers";
+import { deep } from "./deep.ts";
+export class Thing extends DurableObject {
+  async wake() { await this.ctx.storage.setAlarm(Date.now()); }
+  async alarm() {
+    if ((await this.ctx.storage.get("rang")) === undefined) {
+      await this.ctx.storage.put("rang", true);
+      await this.ctx.storage.sync();
+      deep({ why: "of an alarm" });
+    }
+  }
+}
+export default {
+  async fetch(request: Request, env: { Thing: DurableObjectNamespace<Thing> }, ctx: { waitUntil(work: Promise<unknown>): void }) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/alarm") await env.Thing.getByName("x").wake();
+    if (pathname === "/after") ctx.waitUntil(Promise.resolve().then(() => deep({ why: "afterwards" })));
+    if (pathname === "/throw") deep({ why: "of a request" });
+    return new Response("ok");
+  },
+  scheduled() { deep({ why: "of a cron trigger" }); },
+};`,
+};
+
+/** The bundle of the sources and its source map, as a deployment tool uploads them. */
+function bundled() {
+  const folder = temporaryDirectory();
+  mkdirSync(path.join(folder, "src"));
+  for (const [name, text] of Object.entries(SOURCES)) writeFileSync(path.join(folder, name), text);
+  const { outputFiles } = buildSync({
+    absWorkingDir: folder,
+    entryPoints: ["src/index.ts"],
+    outfile: "dist/index.js",
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    format: "esm",
+    external: ["cloudflare:*"],
+    sourcemap: "external",
+    write: false,
+  });
+  const contents = (suffix: string) => outputFiles.find((file) => file.path.endsWith(suffix))?.text ?? "";
+  const map = {
+    name: "index.js.map",
+    content_type: "application/source-map",
+    content_base64: Buffer.from(contents(".map")).toString("base64"),
+  };
+  return { code: contents("index.js"), modules: [map], bound: ["Thing"], exports: live("Thing") };
+}
+
+it("prints each exception once, with its frames in the sources", async () => {
+  const said: string[] = [];
+  const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
+  onTestFinished(() => spy.mockRestore());
+  const test = await account();
+  const { id } = await test.deploy("app", bundled());
+  const saying = async (what: string) => {
+    await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
+    expect(said[0]).toMatch(what);
+    expect(said[0]).toMatch(/^ {4}at deep \(src\/deep\.ts:4:9\)$/m);
+    expect(said[0]).not.toContain("index.js");
+    said.length = 0;
+  };
+  expect((await test.ask("app", "/throw?token=secret")).text).toBe("error code: 1101\n");
+  await saying("app: GET /throw threw TypeError: of a request\n");
+  expect((await test.ask("app", "/after")).text).toBe("ok");
+  await saying("app: GET /after threw TypeError: afterwards\n");
+  expect((await test.ask("app", "/alarm")).text).toBe("ok");
+  await saying("app: the alarm of Thing threw TypeError: of an alarm\n");
+  await test.call("put", "/workers/scripts/app/schedules", [{ cron: "5 4 * * *" }]);
+  await test.sdk.post("/local/cron", { body: { worker: "app" } });
+  await saying("app: the cron trigger '5 4 * * *' threw TypeError: of a cron trigger\n");
+
+  // Both sides of a split have their own map.
+  const { code, ...rest } = bundled();
+  const second = await test.upload("app", { ...rest, code: `// a line more\n${code}`, modules: [] });
+  await test.split("app", { [id]: 50, [second.id]: 50 });
+  await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${id}"` });
+  await saying("app: GET /throw threw");
+  await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${second.id}"` });
+  await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
+  expect(said[0]).toMatch(/^ {4}at \S+ \(index\.js:2:\d+\)$/m);
+});

@@ -1,0 +1,88 @@
+/** Snapshots, temporary accounts, and the command that runs another with an account. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+import { loadSnapshot, saveSnapshot } from "../src/snapshots.ts";
+import { makeSnapshot, startTemporaryAccount } from "../src/testing.ts";
+import { account, live, TestAccount, temporaryDirectory } from "./support.ts";
+
+const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
+const run = promisify(execFile);
+const BIN = path.join(import.meta.dirname, "../src/bin.ts");
+
+const count = async (test: TestAccount) => (await test.ask("app", "/Counter/one")).json().count;
+
+it("gives each copy the Workers and the data of the snapshot, and nothing of another copy", async () => {
+  const folder = path.join(temporaryDirectory(), "snapshot");
+  await makeSnapshot(folder, async (running) => {
+    const test = new TestAccount(running);
+    await test.deploy("app", COUNTER);
+    expect(await count(test)).toBe(1);
+  });
+  await using first = await startTemporaryAccount({ snapshot: folder });
+  const began = performance.now();
+  await using second = await startTemporaryAccount({ snapshot: folder });
+  const milliseconds = performance.now() - began;
+  expect(await count(new TestAccount(first))).toBe(2);
+  expect(await count(new TestAccount(first))).toBe(3);
+  expect(await count(new TestAccount(second))).toBe(2);
+  // The goal is a second; other test files run beside this one.
+  expect(milliseconds).toBeLessThan(5_000);
+});
+
+it("saves an account that runs: requests wait, and what was written before is in it", async () => {
+  const test = await account();
+  await test.deploy("app", COUNTER);
+  const folder = path.join(temporaryDirectory(), "saved");
+  await count(test);
+  const [saved, during] = await Promise.all([test.sdk.post("/local/snapshot", { body: { folder } }), count(test)]);
+  expect(saved).toMatchObject({ success: true });
+  expect(during).toBe(2);
+  const dir = path.join(temporaryDirectory(), "loaded");
+  await loadSnapshot(folder, dir);
+  expect(await count(await account({ dir }))).toBeGreaterThanOrEqual(2);
+});
+
+it("loses nothing: it refuses a folder that has something in it", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await expect(saveSnapshot(dir, path.join(dir, "saved"))).rejects.toThrow("is in use by another account");
+  await test.close();
+  const full = path.join(temporaryDirectory(), "full");
+  mkdirSync(full);
+  writeFileSync(path.join(full, "notes.txt"), "mine");
+  await expect(saveSnapshot(dir, full)).rejects.toThrow("is not empty");
+  await expect(loadSnapshot(full, temporaryDirectory())).rejects.toThrow("is no snapshot");
+  await expect(makeSnapshot(full, async () => {})).rejects.toThrow("is no snapshot, so it stays");
+  const saved = path.join(temporaryDirectory(), "saved");
+  await saveSnapshot(dir, saved);
+  await expect(loadSnapshot(saved, dir)).rejects.toThrow("--fresh");
+  expect(existsSync(path.join(full, "notes.txt"))).toBe(true);
+});
+
+it("runs a command with an account of its own, and ends with its exit code", async () => {
+  const cwd = temporaryDirectory();
+  const script = `
+    const at = process.env.CLOUDFLARE_API_BASE_URL + "/accounts/" + process.env.CLOUDFLARE_ACCOUNT_ID + "/workers/workers";
+    const answer = await fetch(at, { headers: { authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN } });
+    const { result } = await answer.json();
+    console.log(result.map(({ name }) => name).join());
+    process.exitCode = result.length === 0 ? 3 : 0;`;
+  const command = ["--", process.execPath, "--input-type=module", "-e", script];
+  await expect(run(process.execPath, [BIN, "run", ...command], { cwd })).rejects.toMatchObject({ code: 3 });
+  // With a folder, the account stays, and a snapshot of it brings the Worker to another.
+  await makeSnapshot(path.join(cwd, "saved"), async (running) => void (await new TestAccount(running).ensure("app")));
+  const { stdout } = await run(process.execPath, [BIN, "run", "--snapshot", "saved", ...command], { cwd });
+  expect(stdout.trim()).toBe("app");
+  await run(process.execPath, [BIN, "snapshot", "load", "saved", "--dir", "kept"], { cwd });
+  const kept = await run(process.execPath, [BIN, "run", "--dir", "kept", ...command], { cwd });
+  expect(kept.stdout.trim()).toBe("app");
+  await run(process.execPath, [BIN, "snapshot", "save", "again", "--dir", "kept"], { cwd });
+  expect(existsSync(path.join(cwd, "again/account.db"))).toBe(true);
+  await expect(run(process.execPath, [BIN, "run", "--", "no-such-command"], { cwd })).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("no-such-command cannot be run"),
+  });
+});
