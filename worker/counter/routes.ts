@@ -13,7 +13,7 @@ import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
 import type { Counted } from "./counter.ts";
 import { counter } from "./pattern.ts";
-import { type Change, changeAll, changeOne, readAll, shardsOf } from "./shards.ts";
+import { type Change, changeAll, changeOne, isTaken, readAll, shardsOf } from "./shards.ts";
 import { type Copy, readCopy } from "./shared.ts";
 
 const MAX_STEP = 1_000_000;
@@ -138,11 +138,13 @@ async function resetAll(c: Context<App>, id: string): Promise<number> {
   const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, reset) : IS_WIDE;
   if (counted.ok || counted.reason !== "wide") return answered(c, counted);
   let answer: Counted = IS_WIDE;
-  await makeChange(c, (key) =>
-    changeAll(c, id, async (part) => {
+  await makeChange(c, async (key) => {
+    // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
+    if (key !== undefined && (await isTaken(c, id, reset, key))) throw keyConflict();
+    await changeAll(c, id, async (part) => {
       answer = await part.reset({ key, routed: true });
-    }),
-  );
+    });
+  });
   return answered(c, answer);
 }
 

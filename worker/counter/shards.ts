@@ -67,6 +67,14 @@ export async function changeOne(
   return change(partAt(c, id, part), terms);
 }
 
+/** Whether a key came before with another payload, at one of the parts where a change of one part goes. */
+export async function isTaken(c: Context<App>, id: string, change: Change, key: string): Promise<boolean> {
+  const { part, others } = partsOfKey(key, await widthsOf(c, id, shardsOf(c, id)), Date.now());
+  const replay = { key, routed: true, only: "replay" } as const;
+  const answers = await Promise.all([part, ...others].map((number) => change(partAt(c, id, number), replay)));
+  return answers.some((answer) => !answer.ok && answer.reason === "key-conflict");
+}
+
 /** Makes a change at all parts. The home comes last, so that a call that fails can be made again. */
 export async function changeAll(c: Context<App>, id: string, change: (part: Stub) => Promise<unknown>): Promise<void> {
   const { widths } = await retry(() => partAt(c, id, 0).part());

@@ -57,9 +57,11 @@ export function full(policy: Policy, now: number): Bucket {
 
 /**
  * The bucket as of `now`. A clock that went back adds nothing. `held`: tokens that were taken out and may still come
- * back or be used, so that there is no room for others in their place.
+ * back or be used, so that there is no room for others in their place. Once none are, no more is owed than a full bucket
+ * has: after a limit was lowered, tokens of the old one would deny a caller for many periods.
  */
-export function refill(bucket: Bucket, policy: Policy, now: number, held = 0): Bucket {
+export function refill(before: Bucket, policy: Policy, now: number, held = 0): Bucket {
+  const bucket = held > 0 ? before : { ...before, units: Math.max(before.units, -fullUnits(policy)) };
   const room = fullUnits(policy) - held * periodMs(policy);
   const elapsed = now - bucket.at;
   if (elapsed <= 0) {
@@ -81,7 +83,8 @@ export function take(bucket: Bucket, policy: Policy, cost: number): Taken {
 /** Milliseconds until the bucket has `cost` tokens: 0 if it has them, infinite if it can never hold so many. */
 export function waitFor(bucket: Bucket, policy: Policy, cost: number, now: number): number {
   if (cost > policy.capacity) return Number.POSITIVE_INFINITY;
-  const missing = cost * periodMs(policy) - bucket.units;
+  // No more is owed in the end (`refill`).
+  const missing = cost * periodMs(policy) - Math.max(bucket.units, -fullUnits(policy));
   return missing <= 0 ? 0 : Math.max(bucket.at - now, 0) + Math.ceil(missing / policy.capacity);
 }
 

@@ -119,16 +119,17 @@ export class RateLimiterDO extends DurableObject<Env> {
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
   override async alarm(): Promise<void> {
     const row = this.#written;
-    this.#written = undefined;
     const now = Date.now();
     if (
       row &&
       ((row.held?.until ?? 0) > now ||
         waitFor(refill(row.bucket, row.policy, now), row.policy, row.policy.capacity, now) > 0)
     ) {
+      // The alarm has run. What isolates may hold stays in the row.
+      this.#written = { ...row, alarmAt: 0 };
       return this.#write(row.bucket, row.policy, now);
     }
-    this.#policy = this.#lowest = this.#bucket = undefined;
+    this.#written = this.#policy = this.#lowest = this.#bucket = undefined;
     await this.ctx.storage.deleteAll();
   }
 

@@ -187,6 +187,19 @@ describe("another number of shards", () => {
     expect((await under(8).by("k", 2)).status).toBe(409);
   });
 
+  it("refuses a reset with the key of an increment, and resets no part", async () => {
+    stopClock();
+    const { id } = aCounter();
+    const settings = { access: "rules", counter: { shards: { [id]: 8 } } };
+    const post = (what: string, key: string) =>
+      call(`/counter/${what}?id=${id}`, { json: {}, headers: { ...ADMIN, "Idempotency-Key": key }, settings });
+    await post("increment", "makes-it-wide");
+    pass(5 * MINUTE);
+    for (let i = 0; i < 4; i++) await post("increment", `key-${i}`);
+    for (let i = 0; i < 4; i++) expect((await post("reset", `key-${i}`)).status).toBe(409);
+    expect((await call(`/counter/value?id=${id}`, { headers: ADMIN, settings })).body).toEqual({ count: 5 });
+  });
+
   it("never makes a counter narrower, and moves keys only once all isolates know", () => {
     let widths: readonly Width[] = [];
     widths = widened(widths, 4, 1_000_000);

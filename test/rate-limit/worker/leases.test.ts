@@ -1,5 +1,5 @@
 /** Leases: isolates with clocks of their own, and the bucket's object, beside an ideal bucket. */
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -152,6 +152,39 @@ describe("a caller who comes often", () => {
     expect(denied).toMatchObject({ allowed: false });
     pass(denied.waitMs);
     expect(await stub().take(QUICK, 450)).toMatchObject({ allowed: true });
+  });
+});
+
+describe("a lease that outlives what was there when it was given", () => {
+  it("stays counted if the object crashes, its alarm runs, and it crashes again", async () => {
+    const { stub } = bucket();
+    const quick = { capacity: 500, periodSeconds: 1 };
+    await stub().take(quick, 1, { id: "a", tokens: 100, ended: [] });
+    await evictDurableObject(stub());
+    await runDurableObjectAlarm(stub());
+    await evictDurableObject(stub());
+    pass(LEASE_MS - 1);
+    expect((await stub().peek(quick, 1)).remaining).toBeLessThanOrEqual(400);
+  });
+
+  it("of a limit that is lowered denies a caller for two periods at most, as they are told", async () => {
+    const { stub } = bucket();
+    const lowered = { capacity: 10, periodSeconds: 10 };
+    await stub().take(QUICK, 1, { id: "a", tokens: 100, ended: [] });
+    const denied = await stub().take(lowered, 10);
+    expect(denied).toMatchObject({ allowed: false, remaining: 0 });
+    expect(denied.waitMs).toBeLessThanOrEqual(20_000 + HOLD_MS);
+    pass(denied.waitMs);
+    expect((await stub().take(lowered, 10)).allowed).toBe(true);
+  });
+
+  it("of a limit that is lowered gives back exactly what it did not use", async () => {
+    const { stub } = bucket();
+    const lowered = { capacity: 20, periodSeconds: 3_600 };
+    await stub().take(QUICK, 1, { id: "a", tokens: 100, ended: [] });
+    await stub().peek(lowered, 1);
+    await stub().giveBack(lowered, { id: "a", unused: 90 });
+    expect((await stub().peek(lowered, 1)).remaining).toBe(10);
   });
 });
 
