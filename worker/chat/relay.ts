@@ -106,7 +106,9 @@ export class Relay {
     this.#joining++;
     try {
       const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
-      if (!(this.#log && this.#numbers && isFresh) && !(await this.#load(joining.ifThere === true))) {
+      // Who was at home a moment ago may have messages that are still on their way here.
+      const hasAll = (joining.after ?? 0) <= (this.#numbers?.have ?? 0);
+      if (!(this.#log && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
         return new Response(null, { status: NOT_THERE });
       }
       return await this.#admit(joining);

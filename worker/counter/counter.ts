@@ -147,12 +147,14 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   /** A part tells its count. Returns the sum of all others. */
-  told(number: number, count: number): number {
-    const others = this.#others.told(number, count);
+  async told(number: number, count: number): Promise<number> {
+    this.#others.told(number, count);
     const now = Date.now();
     if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
-    void this.#meet().then(() => this.#push());
-    return others + this.#durable;
+    // If this one has just woken it has not heard of the rest, and the part would answer without them.
+    await this.#meet();
+    this.#push();
+    return this.#others.sumBut(number) + this.#durable;
   }
 
   /** Whether the counter is on several objects, or was. */

@@ -21,6 +21,8 @@ export class Others {
   /** At the home: the parts by number. At a part: the sum of all others, under 0. */
   readonly #known = new Map<number, number>();
   #toldAt = 0;
+  /** While the home asks parts that it does not know. */
+  #meeting: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `number`: this part's. */
@@ -46,8 +48,13 @@ export class Others {
   async meet(own: () => number, widths: readonly Width[]): Promise<boolean> {
     if (this.isKnown(widths)) return true;
     if (this.#number > 0) await this.#tell(own);
-    else
-      await Promise.allSettled(partsOf(widths).flatMap((number) => (this.#known.has(number) ? [] : this.#ask(number))));
+    else {
+      // All who come meanwhile share it: parts that tell together must not each ask for all the others.
+      this.#meeting ??= this.#askUnknown(widths).finally(() => {
+        this.#meeting = undefined;
+      });
+      await this.#meeting;
+    }
     return this.isKnown(widths);
   }
 
@@ -56,10 +63,14 @@ export class Others {
     await Promise.all(partsOf(widths).map((number) => this.#ask(number)));
   }
 
-  /** At the home: notes what a part tells. Returns the sum of all others but the home. */
-  told(number: number, count: number): number {
+  /** At the home: notes what a part tells. */
+  told(number: number, count: number): void {
     this.#known.set(number, count);
-    return this.sum - count;
+  }
+
+  /** At the home: the sum of all others but this part. */
+  sumBut(number: number): number {
+    return this.sum - (this.#known.get(number) ?? 0);
   }
 
   /** At a part: tells the home of a change, now or as soon as it may. */
@@ -82,8 +93,15 @@ export class Others {
     this.#known.clear();
   }
 
+  async #askUnknown(widths: readonly Width[]): Promise<void> {
+    await Promise.allSettled(partsOf(widths).flatMap((number) => (this.#known.has(number) ? [] : this.#ask(number))));
+  }
+
   async #ask(number: number): Promise<void> {
-    this.#known.set(number, await this.#calls.ask(number));
+    const before = this.#known.get(number);
+    const count = await this.#calls.ask(number);
+    // What the part told meanwhile may be newer. If it is not, the part tells again.
+    if (this.#known.get(number) === before) this.#known.set(number, count);
   }
 
   async #tell(own: () => number): Promise<void> {

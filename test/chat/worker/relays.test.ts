@@ -81,6 +81,21 @@ describe("a reader at a relay", () => {
     expect(lost.greeting[0]).toMatchObject({ type: "gap", after: 99, first: 1 });
   });
 
+  it("resumes without a gap and sees nothing twice, if the relay is behind what they have", async () => {
+    const { room, near } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await near.say("read at home");
+    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    const back = await enter(relayObject(room), "back", { after: 2 });
+    expect(back.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
+    expect(back.history).toEqual([]);
+    take.mockRestore();
+    await near.say("new");
+    expect(await textsOf(back, 1)).toEqual(["new"]);
+  });
+
   it("misses nothing that was sent while the relay slept, or while calls to it were lost", async () => {
     const { room, near, far } = await roomWithRelay();
     await evictDurableObject(relayObject(room));

@@ -1,5 +1,5 @@
 /** Hot counters on several objects: nothing is lost or counted twice, whatever the stack says about shards when. */
-import { evictAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { partsOfKey, sumOf, type Width, widened, widest } from "../../../worker/counter/parts.ts";
@@ -54,6 +54,15 @@ describe("a counter with shards", () => {
     for (let i = 1; i <= 5; i++) await wide.post("increment", { by: 10 });
     await evictAllDurableObjects();
     expect((await wide.post("increment")).body).toEqual({ count: 51 });
+  });
+
+  it("answers with the count of all, if the part that is asked and the home have slept", async () => {
+    const { under, part } = aCounter();
+    await under(4).by("first");
+    for (const number of [1, 2, 3]) await part(number).add(100, { routed: true });
+    await evictDurableObject(part(1));
+    await evictDurableObject(part(0));
+    expect(await part(1).add(1, { routed: true })).toMatchObject({ count: 302 });
   });
 
   it("keeps all through hibernation of its objects", async () => {
