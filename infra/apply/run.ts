@@ -2,8 +2,10 @@
  * The process that runs the program: once, in a fresh Node, so that no module is older than its file. It holds the
  * folder's lock, works off one order, reports, and ends. Loading comes first, while the account may still be starting.
  */
+
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { dirOption } from "./hints.ts";
 // First, because it makes the load of all others shorter.
 import "./lazy.ts";
 // What the program will want, loaded before the account is there to work on.
@@ -75,7 +77,7 @@ function mustBeOf(project: string, { projects }: State, dir: string): void {
   throw new UserError(
     `What is deployed in ${dir} belongs to a project ${other}, and this one is ${project} (Pulumi.yaml). Nothing was changed. ` +
       `Fix: deploy to another folder (--dir); or give the project its old name back (\`name: ${other}\` in Pulumi.yaml). ` +
-      "Where nobody needs that data any more: npm start -- --fresh forgets it and begins anew.",
+      `Where nobody needs that data any more: npm start --${dirOption(dir)} --fresh forgets it and begins anew.`,
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError } from "commander";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 export interface StackCommandOptions {
@@ -13,7 +14,7 @@ export interface StackCommandOptions {
 export const onStack = (command: Command): Command =>
   command
     .requiredOption("-s, --stack <name>", "the stack: local, staging, production…")
-    .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
+    .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
     .showHelpAfterError();
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */

@@ -2,7 +2,9 @@
  * `npm run destroy -- --stack S`: says what is lost with a stack and what stands against it, asks, and only then runs
  * `pulumi destroy`. An obstacle that is met in the middle would leave half a stack.
  */
+
 import { Command } from "commander";
+import { dirOption } from "../apply/hints.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
 import type { Known } from "../plan/known.ts";
@@ -28,7 +30,7 @@ const command = onStack(new Command("npm run destroy --"))
 async function destroy({ stack: name, dir, yes = false }: Options): Promise<void> {
   if (name === LOCAL) {
     throw new UserError(
-      `The stack ${LOCAL} goes with its account: \`npm start -- --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
+      `The stack ${LOCAL} goes with its account: \`npm start --${dirOption(dir)} --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
     );
   }
   const { lost, obstacles } = await planOf(openStack(name, { dir }));

@@ -1,7 +1,9 @@
 /** What the commands share that change the project's own files: git, the files, and writing them. */
+
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { ROOT } from "../release/root.ts";
@@ -9,8 +11,6 @@ import { projectName, stackNames } from "../stack/project.ts";
 import { appliesHere, isApplied } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { table } from "./command.ts";
-
-const LOCAL_DIR = ".local";
 
 export const files: ProjectFiles = {
   read: (file) => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined),
@@ -32,7 +32,7 @@ export const deployed = (): Deployed => ({
   project: projectName(),
   stacks: stackNames(ROOT),
   releases: git("tag", "--list", "v*") ?? [],
-  deployedLocally: isApplied(LOCAL_DIR) || !appliesHere(LOCAL_DIR) ? LOCAL_DIR : undefined,
+  deployedLocally: isApplied(DEFAULT_DIR) || !appliesHere(DEFAULT_DIR) ? DEFAULT_DIR : undefined,
 });
 
 /** Why the history may be known somewhere, in words; none: nothing was released. */

@@ -1,7 +1,9 @@
 /** `npm run keys`: makes, lists and revokes the API keys of a stack. */
+
 import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError } from "commander";
 import { patterns } from "../../worker/patterns.ts";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
@@ -43,7 +45,7 @@ const program = new Command("npm run keys --")
     "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
   )
   .option("--worker <name>", "the stack's workerName", defaultWorkerName(projectName(), LOCAL))
-  .option("--dir <folder>", "where the local account keeps its state", ".local");
+  .option("--dir <folder>", "where the local account keeps its state", DEFAULT_DIR);
 
 const keys = async () => {
   const { worker, dir } = program.opts<Options>();

@@ -15,6 +15,7 @@ import {
   sourceOf,
 } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { migrations } from "../migrations.ts";
 import { readWorker } from "../plan/live.ts";
 import { terminalColors } from "../plan/paint.ts";
@@ -74,7 +75,7 @@ program
   });
 
 const collect = (name: string, before: readonly string[]) => [...before, name];
-const DIR = ["--dir <folder>", "where the local account keeps its state, for the stack local", ".local"] as const;
+const DIR = ["--dir <folder>", "where the local account keeps its state, for the stack local", DEFAULT_DIR] as const;
 
 program
   .command("status")

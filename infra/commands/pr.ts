@@ -2,11 +2,13 @@
  * `npm run pr`: what the workflows of pull requests do (docs/pull-requests.md). `look` and `plan` run the pull request's
  * own code and write what they find as JSON; `comment` and `post` run the default branch's, and take that as data.
  */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { readArtifact } from "../pull-request/artifact.ts";
 import {
   type Kind,
@@ -76,7 +78,7 @@ program
   .description("find out what the built release would do to a stack; it only reads")
   .requiredOption("--stack <name>", "the stack")
   .option(...BUILT)
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
   .option(...OUT)
   .action(async ({ stack, release, dir, out }: PlanOptions) => {
     const plan = await planOf(stack, readRelease(resolve(release)), dir);

@@ -2,11 +2,13 @@
  * `npm run promote -- --from staging --to production`: rolls out to one stack what another has served long enough.
  * Exit code 1 and every reason at once where it may not be.
  */
+
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { migrations } from "../migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
@@ -60,7 +62,7 @@ const command = new Command("npm run promote --")
     "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run",
   )
   .option("--plan <file>", "what was approved; where anything else would be done now, nothing is deployed")
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", ".local")
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
   .option("--yes", "do not ask")
   .showHelpAfterError()
   .action(promote);

@@ -1,4 +1,5 @@
 /** What a command line for the Pulumi CLI says of the stack: pure. The CLI's own parser is pflag, and this follows it. */
+import { DEFAULT_DIR } from "../apply/hints.ts";
 
 export interface PulumiLine {
   /** Undefined where the line names none. */
@@ -16,7 +17,7 @@ const WITH_VALUE = "Ccmptv";
 export function pulumiLine(options: readonly string[]): PulumiLine {
   const rest: string[] = [];
   let stack: string | undefined;
-  let dir = ".local";
+  let dir = DEFAULT_DIR;
   for (let at = 0; at < options.length; at++) {
     const word = options[at] ?? "";
     if (word === "--") {

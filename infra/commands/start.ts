@@ -1,4 +1,5 @@
 /** `npm start` and `npm run account`: the local account at the command line, with and without the program. */
+
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
 import { CannotStart, type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
@@ -6,6 +7,7 @@ import { environmentOf, runningAccount } from "@durable-stack/local-account/addr
 import { load, save } from "@durable-stack/local-account/snapshots";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
+import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
@@ -105,7 +107,7 @@ function serving(command: Command): Command {
     .addOption(
       portOption("--api-port <port>", "port of the REST API; 0 takes a free one", 8788, "DURABLE_STACK_API_PORT"),
     )
-    .option("--dir <folder>", "where the account's state is kept, seen from the project", ".local")
+    .option("--dir <folder>", "where the account's state is kept, seen from the project", DEFAULT_DIR)
     .option("--fresh", "forget the account that is there and begin anew", false)
     .option("--no-crons", "cron triggers fire only on `npm run account -- cron <worker>`")
     .option("--no-cpu-limit", "a Worker may compute without an end, and then stops the others (for a debugger)")
@@ -210,7 +212,7 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
     console.log(`  REST API   ${apiUrl}`);
     console.log(`  Workers    http://<worker>.${subdomain}.localhost:${port}/`);
     console.log(`  State      ${relative(ROOT, options.dir) || options.dir}`);
-    console.log('\nPoint wrangler or the SDK at it:  eval "$(npm run -s account -- env)"');
+    console.log(`\nPoint wrangler or the SDK at it:  eval "$(npm run -s account -- env${dirOption(options.dir)})"`);
   }
   return running;
 }
@@ -231,9 +233,15 @@ async function fireCron(dir: string, worker: string, cron: string | undefined): 
   if (errors.length > 0) throw new UserError(errors.map(({ message }) => message).join("\n"));
 }
 
+/** The options of the command that starts an account there. */
+function hint(dir: string): string {
+  const option = dirOption(dir);
+  return option === "" ? "" : ` --${option}`;
+}
+
 /** The account that runs on a directory. @throws UserError saying how to start one. */
 function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
   const address = runningAccount(dir);
   if (address) return address;
-  throw new UserError(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account`);
+  throw new UserError(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account${hint(dir)}`);
 }
