@@ -72,8 +72,8 @@ export class SessionsOfUser {
     const by = entry.at + BEGIN_WITHIN_MS;
     const reading = own(await this.#sessionAt(place).begin(subject, slidingMs, absoluteMs, by));
     if (!reading) return undefined;
-    // Stored with the next change. If that is lost, the list asks the session, or waits until it cannot begin any more.
     entry.begun = true;
+    await this.#save();
     // It was ended while it began, and the call that ended it may have come before the one that began it.
     if (entry.ending) await this.#end([entry]);
     const replaced = this.#entries.filter(({ id }) => id === replaces);

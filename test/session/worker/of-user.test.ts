@@ -199,6 +199,16 @@ describe("under crashes", () => {
     expect(await listed(userId)).toEqual([]);
   });
 
+  it("a session that ended takes no other's place, also if the list was just evicted", async () => {
+    const settings = { session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: 2 } };
+    const userId = unique();
+    const [first, second] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    await evict(await objectOfUser(userId));
+    await ask("/session", { method: "DELETE", headers: bearer(first) });
+    const third = await logIn(userId, { settings });
+    expect(await Promise.all([first, second, third].map(isLive))).toEqual([false, true, true]);
+  });
+
   it("a model agrees, with random evictions and early or repeated alarms", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const MAX = 3;
