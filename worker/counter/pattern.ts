@@ -4,6 +4,12 @@ import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 import { schema } from "./schema.ts";
 
+/** An id as callers write it. Whether the region exists is seen by the Worker (shards.ts). */
+const CounterId = v.pipe(
+  v.string(),
+  v.regex(/^([^\s:~]+~)?[^\s:~]([^:~]*[^\s:~])?$/, "must be a counter's id, such as likes or eu~likes"),
+);
+
 export const counter = pattern({
   folder: "counter",
   name: "counter",
@@ -22,7 +28,7 @@ export const counter = pattern({
     counter: v.optional(
       v.object({
         /** Hot counters, by id: on how many objects each is. Read docs/scale.md first. */
-        shards: v.optional(v.record(v.string(), whole(2, 100)), {}),
+        shards: v.optional(v.record(CounterId, whole(2, 100)), {}),
       }),
       {},
     ),

@@ -30,7 +30,11 @@ export function shardsOf(c: Context<App>, id: string): number {
   if (!wide) {
     const places = Object.entries(stack.settings.counter.shards).flatMap(([written, shards]): [string, number][] => {
       const parsed = parseId(stack.regions, written);
-      return "place" in parsed ? [[formatId(parsed.place), shards]] : [];
+      if ("place" in parsed) return [[formatId(parsed.place), shards]];
+      console.warn(
+        JSON.stringify({ class: "counter", event: "shards-of-no-counter", id: written, fault: parsed.fault }),
+      );
+      return [];
     });
     wide = new Map(places);
     settings.set(stack.settings, wide);

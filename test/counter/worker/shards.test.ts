@@ -1,7 +1,7 @@
 /** Hot counters on several objects: nothing is lost or counted twice, whatever the stack says about shards when. */
 import { evictAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { partsOfKey, sumOf, type Width, widened, widest } from "../../../worker/counter/parts.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 
@@ -71,6 +71,16 @@ describe("a counter with shards", () => {
     await wide.post("decrement", { by: 4 });
     await evictAllDurableObjects();
     expect(await wide.value()).toEqual({ count: 26 });
+  });
+
+  it("is as it was, and the log says why, if the stack gives shards to a region that it does not have", async () => {
+    const log = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    onTestFinished(() => log.mockRestore());
+    const id = unique();
+    const settings = { counter: { shards: { [`nowhere~${id}`]: 4 } } };
+    const { body } = await call(`/counter/increment?id=${id}`, { json: {}, settings });
+    expect(body).toEqual({ count: 1 });
+    expect(log.mock.calls.join()).toContain("shards-of-no-counter");
   });
 
   it("has a floor for the sum, and not for a part: what is below 0 is owed", async () => {
