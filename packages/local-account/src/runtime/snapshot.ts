@@ -10,7 +10,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const TRIES = 10;
+const TRIES = 20;
+/** Of the first wait; each is longer by as much. */
 const RETRY_MS = 10;
 
 /** Larger files are not read, to save memory. */
@@ -33,7 +34,7 @@ export async function snapshotOf(file: string): Promise<Buffer | undefined> {
         : wal !== undefined && head.equals(wal.subarray(0, LOG_HEADER));
     if (isOfOneMoment) return withLog(main, wal ?? Buffer.alloc(0));
     if (tries === TRIES) throw new Error(`${file} changes too fast to be read`);
-    await sleep(RETRY_MS);
+    await sleep(RETRY_MS * tries);
   }
 }
 
