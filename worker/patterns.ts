@@ -10,7 +10,7 @@ import { limit } from "./rate-limit/pattern.ts";
 import { session } from "./session/pattern.ts";
 
 /** All patterns, in the order of the page. */
-export const patterns = [counter, chat, ledger, session, limit, document] as const;
+export const patterns = [counter, chat, document, ledger, session, limit] as const;
 
 /** The folder of a pattern, under worker/ and under test/. */
 export type PatternFolder = (typeof patterns)[number]["folder"];

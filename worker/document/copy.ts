@@ -128,3 +128,9 @@ export function isWhole(update: Uint8Array): boolean {
 
 /** Whether an update only deletes, so that a document that is full may take it. */
 export const onlyDeletes = (update: Uint8Array): boolean => Y.decodeUpdate(update).structs.length === 0;
+
+/** How many edits (characters, values) an update deletes. */
+export function deletedBy(update: Uint8Array): number {
+  const ranges = [...Y.decodeUpdate(update).ds.clients.values()].flat();
+  return ranges.reduce((sum, { len }) => sum + len, 0);
+}

@@ -33,7 +33,7 @@ const Reading = v.object({
   /** The shared part whose text is wanted. */
   name: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** The state vector of a reader who has a part already, in base64url. */
-  since: v.optional(v.pipe(v.string(), v.regex(/^[\w-]*$/, "must be base64url"), v.maxLength(65_536))),
+  since: v.optional(v.pipe(v.string(), v.regex(/^[\w-]*={0,2}$/, "must be base64url"), v.maxLength(65_536))),
 });
 const Version = v.object({
   number: v.number(),

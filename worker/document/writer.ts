@@ -7,7 +7,7 @@ import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
-import { Copy, onlyDeletes, type Taken } from "./copy.ts";
+import { Copy, deletedBy, onlyDeletes, type Taken } from "./copy.ts";
 import { revertTo } from "./revert.ts";
 import { Rows } from "./rows.ts";
 
@@ -56,8 +56,8 @@ export class Writer {
   readonly #commits = new GroupCommit<Waiting, Outcome>((waiting) => this.#write(waiting));
   #generation = 0;
   #copy: Copy | undefined;
-  /** Updates and bytes on disk, and how many of the bytes were there after the last compaction. */
-  #stored = { updates: 0, bytes: 0, compact: 0 };
+  /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
+  #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -95,8 +95,9 @@ export class Writer {
 
   /** Puts the document's state in the place of its updates. It has no await, so that no edit comes in between. */
   compact(): void {
-    this.#transaction(() => this.#rows.replace(this.copy.since()));
-    this.#measure([this.copy.since()]);
+    const state = this.copy.since();
+    this.#transaction(() => this.#rows.replace(state));
+    this.#measure([state]);
   }
 
   /** Forgets everything, after the rows were deleted. */
@@ -141,6 +142,7 @@ export class Writer {
     });
     this.#stored.updates += news.length;
     this.#stored.bytes += sizeOf(news);
+    this.#stored.deleted += news.reduce((sum, update) => sum + deletedBy(update), 0);
   }
 
   /** Merges edits in memory, in their order. */
@@ -184,8 +186,8 @@ export class Writer {
 
   /** Whether a compaction may free a part of the document that is worth the work. */
   get #isWorthIt(): boolean {
-    const { bytes, compact } = this.#stored;
-    return bytes - compact > bytes / 32;
+    const { bytes, compact, deleted } = this.#stored;
+    return bytes - compact + deleted > bytes / 32;
   }
 
   #load(): readonly Uint8Array[] {
@@ -195,7 +197,13 @@ export class Writer {
   }
 
   #measure(updates: readonly Uint8Array[]): void {
-    this.#stored = { updates: updates.length, bytes: sizeOf(updates), compact: updates[0]?.byteLength ?? 0 };
+    const [first, ...rest] = updates;
+    this.#stored = {
+      updates: updates.length,
+      bytes: sizeOf(updates),
+      compact: first?.byteLength ?? 0,
+      deleted: rest.reduce((sum, update) => sum + deletedBy(update), 0),
+    };
   }
 
   #transaction(write: () => void): void {
