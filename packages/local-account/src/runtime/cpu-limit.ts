@@ -8,9 +8,9 @@ import type { State, Version } from "../model.ts";
 import { namespacesOf, servingVersions } from "../queries.ts";
 import { Activity, type DueAlarm, type Suspect } from "./activity.ts";
 import { type AlarmOf, Retries } from "./alarms.ts";
+import type { Running } from "./generation.ts";
 import type { ObjectFiles } from "./objects.ts";
 import { Pulse, type Silence } from "./pulse.ts";
-import type { Running } from "./watchdog.ts";
 
 /**
  * The limit of a Worker that sets none. Cloudflare's is 30 s, but there nobody else waits. With this, other Workers
