@@ -248,7 +248,7 @@ describe("isolates and object together", () => {
           };
           for (const one of steps) {
             if (one.kind === "pass") pass(one.ms);
-            // By a period at most. Beyond, each bucket begins again from what it knows (limiter.test.ts).
+            // By a period at most. Beyond, each bucket begins again from what it knows (bucket.test.ts).
             else if (one.kind === "back") pass(-Math.min(one.ms, Date.now() - highest + period * 1_000));
             else if (one.kind === "skew") isolate(one.isolate).skew += one.ms;
             else if (one.kind === "end") await isolate(one.isolate).end(policy);
