@@ -33,9 +33,11 @@ async function othersAnswer({ test, said }: Looping): Promise<string> {
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   const waited = performance.now() - began;
   const line = said[before] ?? "";
-  // Other processes may have the processor: the limit counts CPU time, and the clock goes on.
+  // Other processes may have the processor: the limit counts CPU time, and the clock goes on. What they leave to the new
+  // workerd is not known, so then twice as much is allowed.
   const [, spent, elapsed] = /used (\d+) ms of CPU time without a pause, in (\d+) ms/.exec(line) ?? [];
-  expect(waited).toBeLessThan(MOST_WAIT_MS * Math.max(1, Number(elapsed) / Number(spent)));
+  const slower = Number(elapsed) / Number(spent);
+  expect(waited).toBeLessThan(MOST_WAIT_MS * (slower > 1.1 ? 2 * slower : 1));
   return line;
 }
 
