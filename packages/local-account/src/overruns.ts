@@ -1,5 +1,6 @@
 /** What the account says of a Worker that computed for too long. */
 import type { Overrun } from "./runtime/cpu-limit.ts";
+import type { TailEvent } from "./traces.ts";
 
 /** For the person at the terminal. */
 export const describe = (overrun: Overrun): string => [...cause(overrun), ...next(overrun)].join(" ");
@@ -21,4 +22,24 @@ function next({ retryMs }: Overrun): string[] {
     ...(retryMs === undefined ? [] : [again]),
     "All Workers were restarted: WebSockets are closed, and what was only in memory is lost.",
   ];
+}
+
+/** For `wrangler tail`: workerd itself cannot report an event any more that it was ended in. Undefined if none is known. */
+export function tailEventOf({ worker, event, silence }: Overrun): TailEvent | undefined {
+  if (worker === undefined || event === undefined) return undefined;
+  const timestamp = Date.now();
+  const [outcome, message] =
+    silence === undefined
+      ? ["exceededMemory", "Worker exceeded memory limit."]
+      : ["exceededCpu", "Worker exceeded CPU time limit."];
+  return {
+    scriptName: worker,
+    outcome,
+    entrypoint: null,
+    event,
+    eventTimestamp: timestamp,
+    exceptions: [{ name: "Error", message, timestamp }],
+    logs: [],
+    diagnosticsChannelEvents: [],
+  };
 }

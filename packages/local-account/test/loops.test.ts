@@ -115,6 +115,26 @@ it("ends a loop in a cron trigger, and reports its outcome", async () => {
   expect((await fired).result).toEqual([{ cron: "5 4 * * *", outcome: "exceededCpu" }]);
 });
 
+it("ends a loop in the consumer of a queue, whose messages have their retries and no more", async () => {
+  const code = `export default {
+    async fetch(request, env) { await env.JOBS.send("job"); return new Response("sent"); },
+    queue() { ${LOOP} },
+  };`;
+  const looping = await withLoop({ code: "export default { fetch() {} };" });
+  const { test, said } = looping;
+  const { queue_id: id = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "jobs" });
+  await test.deploy("app", { code, bindings: [{ type: "queue", name: "JOBS", queue_name: "jobs" }] });
+  const settings = { max_wait_time_ms: 0, max_retries: 1, batch_size: 1 };
+  await test.call("post", `/queues/${id}/consumers`, { type: "worker", script_name: "app", settings });
+  expect((await test.ask("app")).text).toBe("sent");
+  await expect
+    .poll(() => test.call("get", `/queues/${id}/metrics`), { timeout: 20_000 })
+    .toMatchObject({ backlog_count: 0 });
+  const ended = said.filter((line) => line.includes("CPU time"));
+  expect(ended.map((line) => line.split(" used", 1)[0])).toEqual(Array(2).fill("app: a batch of the queue 'jobs'"));
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+});
+
 it("refuses a version that loops at its start with its real bindings, and serves the one before", async () => {
   const looping = await withLoop({ fetch: `return new Response("before");` });
   const { test } = looping;

@@ -5,6 +5,8 @@
  * the likeliest to loop. A request that has not begun is certainly not the cause.
  */
 
+import type { TailEvent } from "../traces.ts";
+
 /** Something that a Worker was asked to do. */
 export interface Task {
   /** The Worker's name; undefined for the account's own work. */
@@ -15,6 +17,8 @@ export interface Task {
   readonly limitMs: number;
   /** The Worker's tail consumers, which run after it. */
   readonly consumers?: readonly string[];
+  /** The event as tails get it, if it is known. */
+  readonly event?: TailEvent["event"];
 }
 
 /** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
@@ -109,6 +113,11 @@ export class Activity<Alarm extends DueAlarm> {
     // If it had looped, nothing could have ended since.
     if (this.#ended !== undefined) this.#learn(this.#ended);
     this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
+  }
+
+  /** The task has gone with its workerd. */
+  forget(ticket: Ticket): void {
+    this.#running.delete(ticket.id);
   }
 
   #learn(task: Task): void {

@@ -6,7 +6,7 @@
  */
 import type { State, Version } from "../model.ts";
 import { namespacesOf, servingVersions } from "../queries.ts";
-import { Activity, type DueAlarm, type Suspect } from "./activity.ts";
+import { Activity, type DueAlarm, type Suspect, type Task } from "./activity.ts";
 import { type AlarmOf, Retries } from "./alarms.ts";
 import type { Running } from "./generation.ts";
 import type { ObjectFiles } from "./objects.ts";
@@ -39,13 +39,15 @@ export interface Overrun {
   /** Undefined if workerd has crashed: it had no memory left, or has a bug. */
   readonly silence?: Silence;
   readonly limitMs: number;
+  /** The event as tails get it. */
+  readonly event?: Task["event"];
   /** For an alarm: when it is tried again, in milliseconds from now; null if never. */
   readonly retryMs?: number | null;
 }
 
 const UNKNOWN = "an unknown task";
 
-interface Alarm extends DueAlarm, AlarmOf {}
+export interface Alarm extends DueAlarm, AlarmOf {}
 
 interface Parts {
   /** workerd's process; undefined while it is being replaced. */
@@ -92,6 +94,7 @@ export class CpuLimit {
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       limitMs: task?.limitMs ?? DEFAULT_LIMIT_MS,
+      ...(task?.event && { event: task.event }),
     });
   }
 
@@ -117,6 +120,7 @@ export class CpuLimit {
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       ...spent,
+      ...(task?.event && { event: task.event }),
       ...(alarm && { retryMs: retryMs ?? null }),
     });
     await this.#parts
@@ -143,6 +147,7 @@ export class CpuLimit {
                   worker: worker.name,
                   what: `the alarm of the object '${name ?? objectId}' of ${className}`,
                   limitMs: Number.isFinite(limitMs) ? limitMs : DEFAULT_LIMIT_MS,
+                  event: { scheduledTime: new Date(at).toISOString() },
                   dueAt: Math.max(at - sinceEpoch, startedAt),
                   namespaceId: id,
                   objectId,

@@ -19,6 +19,7 @@ import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
+import { Batches } from "./batches.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
@@ -113,6 +114,7 @@ export class Runtime {
   /** Running requests, and when they began, by `performance.now()`. */
   readonly #inFlight = new Map<Promise<void>, number>();
   readonly #cpuLimit: CpuLimit;
+  readonly #batches: Batches;
   #gate: Promise<void> | undefined;
   #snapshot: Snapshot;
   #running: string;
@@ -154,6 +156,7 @@ export class Runtime {
       replace: (whenEnded) => this.#replace(whenEnded),
       onOverrun: listeners.onOverrun,
     });
+    this.#batches = new Batches(this.#cpuLimit.activity, () => this.#snapshot.state);
     this.#storage = storageOf(snapshot.state);
     this.#generation = this.#generationOf(services, snapshot, false);
   }
@@ -513,6 +516,7 @@ export class Runtime {
     if (!this.isOpen || this.#isClosed || !this.#generation.servesBy(child)) return;
     this.#starts++;
     this.#cpuLimit.crashed();
+    this.#batches.forget();
     void this.#closed(
       () =>
         new Promise<void>((resolve) => {
@@ -576,6 +580,7 @@ export class Runtime {
   async #end(): Promise<void> {
     this.#starts++;
     await this.#generation.end();
+    this.#batches.forget();
   }
 
   /** Lets a workerd serve. None other may run. */
@@ -595,11 +600,14 @@ export class Runtime {
     );
   }
 
-  /** Reads what the internal Worker tells of a task. */
+  /** Reads what the internal Worker or a queue tells of a task. */
   #hear(line: string): void {
-    const [, news, task = ""] = line.split(" ");
+    const [, news, task = "", ...more] = line.split(" ");
+    const [service = "", queue = ""] = more.map(decodeURIComponent);
     if (news === "begun") this.#cpuLimit.activity.begin(task);
     else if (news === "answered") this.#cpuLimit.activity.answered(task);
+    else if (news === "batch-begun") this.#batches.begun(task, service, queue);
+    else if (news === "batch-ended") this.#batches.ended(task);
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -619,7 +627,7 @@ export class Runtime {
       },
       resourcePersistencePath: this.#directory,
       workers: [
-        firstWorker(partsOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
+        firstWorker(partsOf(snapshot.state, services), this.#secret, INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
@@ -638,7 +646,7 @@ export class Runtime {
         compatibilityFlags: ["service_binding_extra_handlers"],
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          PARTS: partsBinding(partsOf(state, services)),
+          PARTS: partsBinding(partsOf(state, services), this.#secret),
           SECRET: { type: "text", value: this.#secret },
           TAILED: { type: "json", value: [...this.#tailed] },
           TRACES: {
