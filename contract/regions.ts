@@ -2,6 +2,9 @@
 import * as v from "valibot";
 import { oneOf, slug } from "./values.ts";
 
+/** Separates region and id in the ids that callers write. */
+export const REGION_SEPARATOR = "~";
+
 /** The most characters of a region's id, and of its prefix. */
 const MAX_NAME = 31;
 

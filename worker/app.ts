@@ -3,7 +3,6 @@
  * routes. Every error is answered as a problem. The patterns' part follows from worker/patterns.ts.
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { TrieRouter } from "hono/router/trie-router";
 import type { App, Sessions } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
@@ -11,6 +10,7 @@ import { requestLog } from "./http/log.ts";
 import { guardedRoutes } from "./http/may.ts";
 import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
+import { Router } from "./http/router.ts";
 import { damageIn, isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
@@ -35,8 +35,7 @@ export function appWith<Folder extends string>(
   list: readonly (PatternFacts & { readonly folder: Folder })[],
   { routes, sessions, limiter }: Parts<Folder>,
 ): Hono<App> {
-  // Hono would build a faster router first, which refuses paths with a word and a parameter in the same place.
-  const app = new Hono<App>({ router: new TrieRouter() }).use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
+  const app = new Hono<App>({ router: new Router() }).use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
   app.use((c, next) => {
     c.set("sessions", sessions);
     c.set("limiter", limiter);

@@ -22,6 +22,8 @@ export interface PatternFacts {
   readonly limit?: Limit;
   /** The pattern's settings, by their key in a stack's file. */
   readonly settings: v.ObjectEntries;
+  /** The settings whose keys are ids, as `counter.shards`: each must be in a region of the stack. */
+  readonly idsIn?: readonly string[];
   /** The folders of patterns whose code this one uses. They cannot be removed before it. */
   readonly needs?: readonly string[];
 }

@@ -11,6 +11,7 @@ import { sharedSettings, Settings as WorkerSettings } from "../../contract/setti
 import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
 import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
+import { idProblems } from "./ids.ts";
 import { fullKey } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
@@ -329,7 +330,7 @@ function contradictions(
   given: Readonly<Record<string, unknown>>,
 ): readonly (readonly [key: string, message: string])[] {
   const { homeRegion, regions, zoneId, hostname, routes, ...related } = v.parse(Related, given);
-  const found: [string, string][] = [];
+  const found: (readonly [string, string])[] = [];
   if (related.protect !== false) {
     if (related.access === "open") found.push(["access", "is open, which only a stack with protect: false may be"]);
     if (related.demoLogin === true) found.push(["demoLogin", "is on, which only a stack with protect: false may have"]);
@@ -338,6 +339,7 @@ function contradictions(
   if (homeRegion !== undefined && ids.length && !ids.includes(homeRegion)) {
     found.push(["homeRegion", `must be the id of one of the regions, ${ids.join(", ")} (it is "${homeRegion}")`]);
   }
+  if (homeRegion !== undefined) found.push(...idProblems(given, homeRegion, ids));
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
   if (twice !== undefined) found.push(["regions", `have the id "${twice}" twice`]);
   const prefixes = regions.map(({ prefix }) => prefix).filter((prefix) => prefix !== "");

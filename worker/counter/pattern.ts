@@ -4,7 +4,7 @@ import { whole } from "../../contract/values.ts";
 import { pattern } from "../pattern.ts";
 import { schema } from "./schema.ts";
 
-/** An id as callers write it. Whether the region exists is seen by the Worker (shards.ts). */
+/** An id as callers write it. Whether the region exists is checked with the stack's others (`idsIn`). */
 const CounterId = v.pipe(
   v.string(),
   v.regex(/^([^\s:~]+~)?[^\s:~]([^:~]*[^\s:~])?$/, "must be a counter's id, such as likes or eu~likes"),
@@ -24,6 +24,7 @@ export const counter = pattern({
     delete: { may: "admin" },
   },
   limit: { policy: "counter", onUnavailable: "allow" },
+  idsIn: ["counter.shards"],
   settings: {
     counter: v.optional(
       v.object({

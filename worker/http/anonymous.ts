@@ -53,4 +53,5 @@ async function makeKey(secret: string): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", digest, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 
-const bytesOf = (text: string) => new TextEncoder().encode(text);
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text);

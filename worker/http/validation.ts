@@ -138,9 +138,11 @@ function parseJson(bytes: Uint8Array): unknown {
   return value;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
 function textAndValue(bytes: Uint8Array): [string, unknown] {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    const text = utf8.decode(bytes);
     return [text, JSON.parse(text)];
   } catch {
     throw invalid([{ field: "body", message: "Invalid JSON" }]);

@@ -6,13 +6,11 @@
  * called. Everything but `objectFor` is plain logic.
  */
 import type { Context } from "hono";
-import { namePrefix, type Region, type Regions } from "../../contract/regions.ts";
+import { namePrefix, REGION_SEPARATOR, type Region, type Regions } from "../../contract/regions.ts";
 import type { App } from "../http/context.ts";
 import { refusal } from "../http/problem.ts";
 import { stackOf } from "../stack.ts";
 
-/** Separates region and id in the ids that callers write. */
-const REGION_SEPARATOR = "~";
 /** Separates the parts of an object's name. */
 const NAME_SEPARATOR = ":";
 /**

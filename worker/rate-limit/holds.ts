@@ -63,16 +63,21 @@ export class Holds {
     return this.#tokens;
   }
 
-  /** Forgets the leases whose time is over. */
-  expire(now: number, policy: Policy): void {
-    for (const [id, lease] of this.#leases) {
-      lease.until = endOf(lease.until, now, policy);
-      if (lease.until <= now) this.end({ id, unused: 0 });
+  /**
+   * Forgets the leases whose time is over, the earliest first. Calls `before` for each: until `at` there was no room for
+   * the tokens that were held, so nothing has refilled in their place.
+   */
+  expire(now: number, policy: Policy, before: (at: number, held: number) => void): void {
+    for (const lease of this.#leases.values()) lease.until = endOf(lease.until, now, policy);
+    const over = [...this.#leases].filter(([, { until }]) => until <= now).sort(([, a], [, b]) => a.until - b.until);
+    for (const [id, { until }] of over) {
+      before(until, this.#tokens);
+      this.end({ id, unused: 0 });
     }
   }
 
-  add(id: string, tokens: number, now: number): void {
-    this.#leases.set(id, { tokens, until: now + HOLD_MS });
+  add(id: string, tokens: number, until: number): void {
+    this.#leases.set(id, { tokens, until });
     this.#tokens += tokens;
   }
 

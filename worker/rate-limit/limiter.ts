@@ -33,7 +33,7 @@ import {
   type Written,
   waitFor,
 } from "../objects/bucket.ts";
-import { type Ask, type Ended, endOf, HOLD_MS, Holds, leaseSize, mostHeld } from "./holds.ts";
+import { type Ask, type Ended, HOLD_MS, Holds, leaseSize, mostHeld } from "./holds.ts";
 
 /** The limiter's answer. */
 export interface Verdict {
@@ -65,8 +65,6 @@ export class RateLimiterDO extends DurableObject<Env> {
   /** A policy below all that came since the last write. */
   #lowest: Policy | undefined;
   readonly #holds = new Holds();
-  /** What isolates may hold from before this object woke. */
-  #unknown = { tokens: 0, until: 0 };
   /** Tokens taken since the last write, and when that was. The size of the next reserve depends on both. */
   #used = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
@@ -77,8 +75,9 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#policy = this.#written?.policy;
     this.#bucket = this.#written?.bucket;
     const now = Date.now();
-    const { tokens, until } = this.#written?.held ?? this.#unknown;
-    if (until > now) this.#unknown = { tokens, until: Math.min(until, now + HOLD_MS) };
+    const held = this.#written?.held;
+    // Which leases there were is forgotten, so all that may be are one.
+    if (held && held.until > now) this.#holds.add("before", held.tokens, Math.min(held.until, now + HOLD_MS));
   }
 
   /**
@@ -135,9 +134,11 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** The real bucket as of now, under this policy. */
   #now(policy: Policy, now: number): Bucket {
-    this.#holds.expire(now, policy);
+    this.#holds.expire(now, this.#policy ?? policy, (at, held) => {
+      if (this.#bucket && this.#policy) this.#bucket = refill(this.#bucket, this.#policy, at, held);
+    });
     if (this.#bucket && this.#policy) {
-      const held = this.#held(policy, now);
+      const held = this.#holds.tokens;
       if (samePolicy(this.#policy, policy)) {
         this.#bucket = refill(this.#bucket, policy, now, held);
         return this.#bucket;
@@ -156,12 +157,6 @@ export class RateLimiterDO extends DurableObject<Env> {
     return this.#bucket;
   }
 
-  /** Tokens that isolates may still use. */
-  #held(policy: Policy, now: number): number {
-    this.#unknown.until = endOf(this.#unknown.until, now, policy);
-    return this.#holds.tokens + (this.#unknown.until > now ? this.#unknown.tokens : 0);
-  }
-
   /** The bucket with what comes back from leases. */
   #end(ended: readonly Ended[], bucket: Bucket, policy: Policy): Bucket {
     const unused = ended.reduce((sum, one) => sum + this.#holds.end(one), 0);
@@ -172,8 +167,8 @@ export class RateLimiterDO extends DurableObject<Env> {
   /** Notes a lease, and returns its tokens: 0 if there is none. */
   #lease({ id, tokens: wanted }: Ask, bucket: Bucket, policy: Policy, now: number): number {
     const most = Math.min(mostHeld(policy.capacity), this.#written?.held?.tokens ?? Number.POSITIVE_INFINITY);
-    const size = leaseSize(wanted, tokens(bucket, policy), most - this.#held(policy, now));
-    if (size > 0) this.#holds.add(id, size, now);
+    const size = leaseSize(wanted, tokens(bucket, policy), most - this.#holds.tokens);
+    if (size > 0) this.#holds.add(id, size, now + HOLD_MS);
     return size;
   }
 
@@ -182,8 +177,8 @@ export class RateLimiterDO extends DurableObject<Env> {
     const remaining = tokens(bucket, policy);
     const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
     // While isolates hold tokens the bucket may have no room for so many.
-    const room = policy.capacity - this.#held(policy, now);
-    const held = wanted > room ? Math.max(this.#holds.waitMs(now), this.#unknown.until - now) : 0;
+    const room = policy.capacity - this.#holds.tokens;
+    const held = wanted > room ? this.#holds.waitMs(now) : 0;
     return { allowed, remaining, waitMs: held + waitFor(bucket, policy, wanted, now) };
   }
 
@@ -196,7 +191,7 @@ export class RateLimiterDO extends DurableObject<Env> {
     }
     const low = lower(this.#lowest ?? policy, policy);
     const before = this.#written?.held;
-    const tokens = Math.max(mostHeld(policy.capacity), this.#held(policy, now));
+    const tokens = Math.max(mostHeld(policy.capacity), this.#holds.tokens);
     const held = this.#holds.tokens > 0 ? { tokens, until: now + IDLE_MS + HOLD_MS } : before;
     this.#written = {
       bucket: adapt(bucket, policy, low),

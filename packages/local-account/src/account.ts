@@ -15,6 +15,7 @@ import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
+import { tailEventOf } from "./overruns.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
@@ -97,7 +98,11 @@ export class Account {
             tails.publish(event);
           },
           onLog: options.onLog,
-          onOverrun: options.onOverrun ?? (() => {}),
+          onOverrun: (overrun) => {
+            const event = tailEventOf(overrun);
+            if (event !== undefined) tails.publish(event);
+            options.onOverrun?.(overrun);
+          },
         },
       );
       const account = new Account(store, runtime, { tails, exceptions, assets, data }, options);

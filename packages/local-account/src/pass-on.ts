@@ -127,6 +127,9 @@ function begin(options: Try, incoming: IncomingMessage) {
     what: `${method} ${url.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
     consumers: consumersOf(worker),
+    event: {
+      request: { url: `http://${incoming.headers.host ?? "localhost"}${url}`, method, headers: incoming.headers },
+    },
   });
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {

@@ -17,8 +17,8 @@ const Payload = v.looseObject({
 /** `at name (file:///…/index.js:3:25)`, with or without a name. */
 const FRAME = /^(\s+at )(?:(.*) \()?file:\/\/\/(.+?):(\d+):(\d+)\)?$/;
 
-/** In a split, the modules of a version are in a folder of its number (runtime/projection.ts). */
-const FOLDER = /^v(\d+)\//;
+/** What is needed of a version. */
+type Code = Pick<Version, "number" | "modules">;
 
 /** Maps the frames of stacks. `versions`: those that may have thrown. */
 export class Stacks {
@@ -30,14 +30,14 @@ export class Stacks {
     this.#blob = blob;
   }
 
-  mapped(stack: string, versions: readonly Version[]): string {
+  mapped(stack: string, versions: readonly Code[]): string {
     return stack
       .split("\n")
       .map((line) => this.#mappedLine(line, versions))
       .join("\n");
   }
 
-  #mappedLine(line: string, versions: readonly Version[]): string {
+  #mappedLine(line: string, versions: readonly Code[]): string {
     const [, at = "", name, file = "", row, column] = FRAME.exec(line) ?? [];
     const found = row === undefined ? undefined : moduleOf(file, versions);
     if (found === undefined) return line;
@@ -53,7 +53,7 @@ export class Stacks {
     return `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
   }
 
-  #mapOf({ modules }: Version, module: string): SourceMap | undefined {
+  #mapOf({ modules }: Code, module: string): SourceMap | undefined {
     const maps = modules.filter(({ contentType }) => bareType(contentType) === SOURCE_MAP);
     const map = maps.find(({ name }) => name === `${module}.map`);
     if (map === undefined) return undefined;
@@ -64,20 +64,22 @@ export class Stacks {
 }
 
 interface Found {
-  readonly version: Version;
+  readonly version: Code;
   readonly module: string;
 }
 
-/** The module with this path. The runtime puts a folder in front of its name. */
-function moduleOf(file: string, versions: readonly Version[]): Found | undefined {
-  for (const version of versions) {
+/**
+ * The module with this path. The runtime puts the current folder in front of it, and in a split a folder of the version's
+ * number (runtime/projection.ts). The current one may look like that, so it counts only if several versions may be meant.
+ */
+function moduleOf(file: string, versions: readonly Code[]): Found | undefined {
+  const found = versions.flatMap((version): Found[] => {
     const named = version.modules.filter(({ name }) => file === name || file.endsWith(`/${name}`));
     const module = named.sort((a, b) => b.name.length - a.name.length)[0]?.name;
-    if (module === undefined) continue;
-    const [, number] = FOLDER.exec(file.slice(0, -module.length).split("/").slice(-2).join("/")) ?? [];
-    if (number === undefined || Number(number) === version.number) return { version, module };
-  }
-  return undefined;
+    return module === undefined ? [] : [{ version, module }];
+  });
+  const isIn = ({ version, module }: Found) => `/${file}`.endsWith(`/v${version.number}/${module}`);
+  return found.length < 2 ? found[0] : found.find(isIn);
 }
 
 function read(bytes: Uint8Array): SourceMap | null {

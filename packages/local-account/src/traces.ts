@@ -26,6 +26,7 @@ type Trace = v.InferOutput<typeof Trace>;
 
 /** An event of a Worker, as tails get it. It has more members (internal.js, `traceOf`). */
 export interface TailEvent extends Pick<Trace, "outcome" | "entrypoint" | "exceptions" | "event"> {
+  readonly [more: string]: unknown;
   readonly scriptName: string;
   readonly scriptVersion?: { readonly id: string };
 }

@@ -33,9 +33,11 @@ async function othersAnswer({ test, said }: Looping): Promise<string> {
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   const waited = performance.now() - began;
   const line = said[before] ?? "";
-  // Other processes may have the processor: the limit counts CPU time, and the clock goes on.
+  // Other processes may have the processor: the limit counts CPU time, and the clock goes on. What they leave to the new
+  // workerd is not known, so then twice as much is allowed.
   const [, spent, elapsed] = /used (\d+) ms of CPU time without a pause, in (\d+) ms/.exec(line) ?? [];
-  expect(waited).toBeLessThan(MOST_WAIT_MS * Math.max(1, Number(elapsed) / Number(spent)));
+  const slower = Number(elapsed) / Number(spent);
+  expect(waited).toBeLessThan(MOST_WAIT_MS * (slower > 1.1 ? 2 * slower : 1));
   return line;
 }
 
@@ -113,6 +115,26 @@ it("ends a loop in a cron trigger, and reports its outcome", async () => {
   expect((await fired).result).toEqual([{ cron: "5 4 * * *", outcome: "exceededCpu" }]);
 });
 
+it("ends a loop in the consumer of a queue, whose messages have their retries and no more", async () => {
+  const code = `export default {
+    async fetch(request, env) { await env.JOBS.send("job"); return new Response("sent"); },
+    queue() { ${LOOP} },
+  };`;
+  const looping = await withLoop({ code: "export default { fetch() {} };" });
+  const { test, said } = looping;
+  const { queue_id: id = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "jobs" });
+  await test.deploy("app", { code, bindings: [{ type: "queue", name: "JOBS", queue_name: "jobs" }] });
+  const settings = { max_wait_time_ms: 0, max_retries: 1, batch_size: 1 };
+  await test.call("post", `/queues/${id}/consumers`, { type: "worker", script_name: "app", settings });
+  expect((await test.ask("app")).text).toBe("sent");
+  await expect
+    .poll(() => test.call("get", `/queues/${id}/metrics`), { timeout: 20_000 })
+    .toMatchObject({ backlog_count: 0 });
+  const ended = said.filter((line) => line.includes("CPU time"));
+  expect(ended.map((line) => line.split(" used", 1)[0])).toEqual(Array(2).fill("app: a batch of the queue 'jobs'"));
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+});
+
 it("refuses a version that loops at its start with its real bindings, and serves the one before", async () => {
   const looping = await withLoop({ fetch: `return new Response("before");` });
   const { test } = looping;
@@ -140,6 +162,19 @@ function calibrated(): number {
   spin(rounds);
   return (1_000 * rounds) / process.cpuUsage(began).user;
 }
+
+it.runIf(process.platform === "linux")("ends a Worker that takes all memory, and names it", async () => {
+  const looping = await withLoop({
+    fetch: `
+      const kept = [];
+      for (;;) { kept.push(new Uint8Array(10_000_000).fill(1)); await scheduler.wait(1); }`,
+  });
+  const { test, said } = looping;
+  const answer = test.ask("app", "/leak");
+  while (said.length === 0) expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(said[0]).toMatch(/^app: GET \/leak was ended \(1102\), because all Workers had taken \d+ MiB/);
+  expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
+});
 
 it("leaves a Worker in peace that computes long with pauses, or within the limit that it sets itself", async () => {
   const code = `

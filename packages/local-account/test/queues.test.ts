@@ -48,7 +48,7 @@ async function withQueue(dir = temporaryDirectory()) {
       settings: { ...SETTINGS, ...settings },
       ...more,
     });
-  return { test, id, consume };
+  return { test, id, kv, consume };
 }
 
 interface Batch {
@@ -116,6 +116,39 @@ it("tries all of a batch again when its handler throws, except what was acknowle
     },
     { bodies: [["throw", 2]] },
   ]);
+});
+
+/** Writes into KV how many batches it has had at the same time, when all four messages are done. */
+const TOGETHER = `
+let [running, most, done] = [0, 0, 0];
+export default {
+  async fetch(request, { QUEUE, KV }) {
+    if (request.url.endsWith("/send")) await QUEUE.sendBatch([1, 2, 3, 4].map((body) => ({ body })));
+    return new Response(await KV.get("most"));
+  },
+  async queue(batch, { KV }) {
+    most = Math.max(most, ++running);
+    await scheduler.wait(100);
+    running--;
+    if (++done === 4) await KV.put("most", String(most));
+  },
+};`;
+
+it.each([
+  { settings: { batch_size: 1 }, most: "1" },
+  { settings: { batch_size: 1, max_concurrency: 3 }, most: "3" },
+])("gives the consumer as many batches at a time as it may have: $most", async ({ settings, most }) => {
+  const { test, kv, consume } = await withQueue();
+  await test.deploy("app", {
+    code: TOGETHER,
+    bindings: [
+      { type: "queue", name: "QUEUE", queue_name: "mails" },
+      { type: "kv_namespace", name: "KV", namespace_id: kv },
+    ],
+  });
+  await consume(settings);
+  await test.ask("app", "/send");
+  await expect.poll(async () => (await test.ask("app")).text, { timeout: 10_000 }).toBe(most);
 });
 
 it("keeps messages over a restart and a deployment, and delivers what a pause or a delay held back", async () => {

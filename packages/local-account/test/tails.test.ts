@@ -44,9 +44,8 @@ it("sends an event to the tails whose filters it passes", async () => {
   await test.ask("app", "/a", { "x-who": "it is me" });
   await test.ask("app", "/b");
   await test.ask("app", "/throw");
-  await vi.waitFor(() => expect(tails.all).toHaveLength(3));
   const every = ["/a", "/b", "/throw"];
-  expect(tails).toEqual({
+  const expected = {
     all: every,
     thrown: ["/throw"],
     post: [],
@@ -58,7 +57,8 @@ it("sends an event to the tails whose filters it passes", async () => {
     never: [],
     version: every,
     another: [],
-  });
+  };
+  await vi.waitFor(() => expect(tails).toEqual(expected));
   expect(
     await refusal(test.call("post", "/workers/scripts/app/tails", { filters: [{ colour: "red" }] })),
   ).toMatchObject({
@@ -66,6 +66,16 @@ it("sends an event to the tails whose filters it passes", async () => {
     code: 10021,
     message: expect.stringMatching(/colour.*filters sampling_rate, outcome/),
   });
+});
+
+it("tells a tail of a request that was ended because it computed for too long", async () => {
+  const test = await account();
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.deploy("app", { fetch: "for (let i = 0; ; i++) if (i < 0) break;" });
+  const ended = await tail(test, [{ outcome: ["exceededCpu"] }]);
+  expect((await test.ask("app", "/loop")).text).toBe("error code: 1102\n");
+  await vi.waitFor(() => expect(ended).toEqual(["/loop"]));
 });
 
 const WATCHING = `

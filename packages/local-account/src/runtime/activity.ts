@@ -5,6 +5,8 @@
  * the likeliest to loop. A request that has not begun is certainly not the cause.
  */
 
+import type { TailEvent } from "../traces.ts";
+
 /** Something that a Worker was asked to do. */
 export interface Task {
   /** The Worker's name; undefined for the account's own work. */
@@ -15,6 +17,8 @@ export interface Task {
   readonly limitMs: number;
   /** The Worker's tail consumers, which run after it. */
   readonly consumers?: readonly string[];
+  /** The event as tails get it, if it is known. */
+  readonly event?: TailEvent["event"];
 }
 
 /** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
@@ -71,6 +75,13 @@ export class Activity<Alarm extends DueAlarm> {
   #ended: (Task & { readonly at: number }) | undefined;
   #next = 0;
 
+  /** The Workers with a task that has begun. */
+  get busyWorkers(): ReadonlySet<string> {
+    return new Set(
+      [...this.#running.values()].flatMap(({ worker, beganAt }) => (beganAt !== undefined && worker) || []),
+    );
+  }
+
   get isBusy(): boolean {
     return this.#running.size > 0;
   }
@@ -111,6 +122,11 @@ export class Activity<Alarm extends DueAlarm> {
     this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
   }
 
+  /** The task has gone with its workerd. */
+  forget(ticket: Ticket): void {
+    this.#running.delete(ticket.id);
+  }
+
   #learn(task: Task): void {
     if (this.#known.size < MOST_KNOWN) this.#known.add(keyOf(task));
   }
@@ -126,9 +142,11 @@ export class Activity<Alarm extends DueAlarm> {
     return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
   }
 
-  /** What runs and began last, if anything does: when workerd crashes, more cannot be known. */
-  newest(): Suspect<Alarm> | undefined {
-    const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined);
+  /** What runs and began last, of one Worker or of all: when workerd crashes, more cannot be known. */
+  newest(worker?: string): Suspect<Alarm> | undefined {
+    const running = [...this.#running.values()].filter(
+      (ticket) => ticket.beganAt !== undefined && (worker === undefined || ticket.worker === worker),
+    );
     const ticket = running.sort((a, b) => (b.beganAt ?? 0) - (a.beganAt ?? 0))[0];
     return ticket && { ticket, task: now(ticket) };
   }

@@ -6,11 +6,11 @@
  */
 import type { State, Version } from "../model.ts";
 import { namespacesOf, servingVersions } from "../queries.ts";
-import { Activity, type DueAlarm, type Suspect } from "./activity.ts";
+import { Activity, type DueAlarm, type Suspect, type Task } from "./activity.ts";
 import { type AlarmOf, Retries } from "./alarms.ts";
+import type { Running } from "./generation.ts";
 import type { ObjectFiles } from "./objects.ts";
 import { Pulse, type Silence } from "./pulse.ts";
-import type { Running } from "./watchdog.ts";
 
 /**
  * The limit of a Worker that sets none. Cloudflare's is 30 s, but there nobody else waits. With this, other Workers
@@ -36,16 +36,20 @@ export interface Overrun {
   readonly worker: string | undefined;
   /** What it was doing. */
   readonly what: string;
-  /** Undefined if workerd has crashed: it had no memory left, or has a bug. */
+  /** If it computed without a pause. If workerd has crashed, this and the next one are missing. */
   readonly silence?: Silence;
+  /** How many MiB all Workers had taken, if that was too much. */
+  readonly mebibytes?: number;
   readonly limitMs: number;
+  /** The event as tails get it. */
+  readonly event?: Task["event"];
   /** For an alarm: when it is tried again, in milliseconds from now; null if never. */
   readonly retryMs?: number | null;
 }
 
 const UNKNOWN = "an unknown task";
 
-interface Alarm extends DueAlarm, AlarmOf {}
+export interface Alarm extends DueAlarm, AlarmOf {}
 
 interface Parts {
   /** workerd's process; undefined while it is being replaced. */
@@ -92,7 +96,20 @@ export class CpuLimit {
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       limitMs: task?.limitMs ?? DEFAULT_LIMIT_MS,
+      ...(task?.event && { event: task.event }),
     });
+  }
+
+  /** Ends workerd because of its memory, which this Worker has taken, as far as is known. */
+  async endForMemory(worker: string | undefined, mebibytes: number): Promise<void> {
+    if (this.#isJudging) return;
+    this.#isJudging = true;
+    try {
+      const task = { worker, what: "its requests", limitMs: DEFAULT_LIMIT_MS };
+      await this.#end(this.activity.newest(worker) ?? { task }, { mebibytes, limitMs: DEFAULT_LIMIT_MS });
+    } finally {
+      this.#isJudging = false;
+    }
   }
 
   async #judge(silence: Silence): Promise<void> {
@@ -109,7 +126,10 @@ export class CpuLimit {
     }
   }
 
-  async #end(suspect: Suspect<Alarm> | undefined, spent: Pick<Overrun, "silence" | "limitMs">): Promise<void> {
+  async #end(
+    suspect: Suspect<Alarm> | undefined,
+    spent: Pick<Overrun, "silence" | "mebibytes" | "limitMs">,
+  ): Promise<void> {
     const { alarm, ticket, task } = suspect ?? {};
     const retryMs = alarm && this.#retries.next(alarm);
     this.activity.interrupt(ticket);
@@ -117,6 +137,7 @@ export class CpuLimit {
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       ...spent,
+      ...(task?.event && { event: task.event }),
       ...(alarm && { retryMs: retryMs ?? null }),
     });
     await this.#parts
@@ -143,6 +164,7 @@ export class CpuLimit {
                   worker: worker.name,
                   what: `the alarm of the object '${name ?? objectId}' of ${className}`,
                   limitMs: Number.isFinite(limitMs) ? limitMs : DEFAULT_LIMIT_MS,
+                  event: { scheduledTime: new Date(at).toISOString() },
                   dueAt: Math.max(at - sinceEpoch, startedAt),
                   namespaceId: id,
                   objectId,

@@ -22,13 +22,17 @@ const PLUGIN = "local-account";
 const TYPE = "unsafe:account-parts" as const;
 
 /** The binding that brings the plugin. Its Worker must be before all that have a binding of the replaced kinds. */
-export const partsBinding = (parts: Parts) => ({
+export const partsBinding = (parts: Parts, secret: string) => ({
   type: TYPE,
-  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: { ...parts } },
+  dev: { plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: { ...parts, secret } },
 });
 
 /** The first Worker. It brings the parts, and no request reaches it. */
-export const firstWorker = (parts: Parts, compatibilityDate: string): MiniflareOptions["workers"][number] => ({
+export const firstWorker = (
+  parts: Parts,
+  secret: string,
+  compatibilityDate: string,
+): MiniflareOptions["workers"][number] => ({
   config: {
     name: "account:parts",
     compatibilityDate,
@@ -36,7 +40,7 @@ export const firstWorker = (parts: Parts, compatibilityDate: string): MiniflareO
       mainModule: "parts.js",
       modules: { "parts.js": { type: "esm", contents: "export default {};" } },
     },
-    env: { PARTS: partsBinding(parts) },
+    env: { PARTS: partsBinding(parts, secret) },
   },
 });
 
@@ -82,6 +86,7 @@ const Workflow = v.object({
   steps: v.optional(v.number()),
 });
 const Brought = v.object({
+  secret: text,
   queues: v.object({ settings: Settings, entries: v.array(text) }),
   workflows: v.array(Workflow),
 });
@@ -122,11 +127,11 @@ export const plugins = {
         name: storage,
         disk: { path: path.join(resourcePersistencePath, folder), writable: true },
       });
-      const { queues, workflows } = brought;
+      const { queues, workflows, secret } = brought;
       return [
         ...[KV, QUEUES, WORKFLOWS].map(disk),
         kvObjects(),
-        queueObjects(queues.settings),
+        queueObjects(queues.settings, secret),
         ...queues.entries.map(queueEntry),
         ...workflows.map(workflowEngine),
       ];
@@ -152,7 +157,7 @@ const kvObjects = () => ({
   },
 });
 
-const queueObjects = (settings: v.InferOutput<typeof Settings>) => {
+const queueObjects = (settings: v.InferOutput<typeof Settings>, secret: string) => {
   const services = Object.values(settings).flatMap(({ consumer }) => consumer?.service ?? []);
   return {
     name: QUEUES.service,
@@ -160,9 +165,13 @@ const queueObjects = (settings: v.InferOutput<typeof Settings>) => {
       compatibilityDate: "2026-11-01",
       compatibilityFlags: ["experimental", "service_binding_extra_handlers"],
       modules: [{ name: "queues.js", esModule: ours("queues.js") }],
-      durableObjectNamespaces: [{ className: QUEUES.className, uniqueKey: QUEUES_KEY, enableSql: true }],
+      // What a consumer works on is in memory only.
+      durableObjectNamespaces: [
+        { className: QUEUES.className, uniqueKey: QUEUES_KEY, enableSql: true, preventEviction: true },
+      ],
       durableObjectStorage: { localDisk: QUEUES.storage },
       bindings: [
+        { name: "SECRET", text: secret },
         { name: "QUEUES", json: JSON.stringify(settings) },
         { name: "OBJECTS", durableObjectNamespace: { className: QUEUES.className } },
         ...[...new Set(services)].map((name) => ({

@@ -14,7 +14,7 @@ import * as v from "valibot";
 import { ApiError } from "../errors.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
-import { cpuMsOf } from "./process.ts";
+import { cpuMsOf, memoryOf } from "./process.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** The path of workerd. Its package has no types. */
@@ -22,10 +22,14 @@ const { default: WORKERD } = v.parse(v.object({ default: v.string() }), createRe
 
 /** https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time, in milliseconds of CPU time. */
 const STARTUP_LIMIT_MS = 1_000;
-/** The limit by the clock, if a bundle waits and does not compute, or where the CPU time cannot be read. */
+/** The limit by the clock where the CPU time cannot be read. */
 const CLOCK_LIMIT_MS = 3 * STARTUP_LIMIT_MS;
+/** The same where it can: for a bundle that waits and does not compute. Other processes may have the processor. */
+const WAIT_LIMIT_MS = 10 * STARTUP_LIMIT_MS;
 /** How long the process itself may take to start. */
 const READY_LIMIT_MS = 20_000;
+/** Cloudflare's limit for a Worker is 128 MB. Garbage counts here, and what the upload itself takes. */
+const MEMORY_LIMIT = 512 * 2 ** 20;
 const IDLE_MS = 60_000;
 const LOOK_MS = 25;
 
@@ -86,12 +90,14 @@ export class Prober {
     const process = await this.#running();
     const abort = new AbortController();
     try {
+      const ended = process.ended.then(() => {
+        throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
+      });
       const result = await Promise.race([
-        this.#ask(process, upload, abort.signal),
-        this.#overtime(process, abort.signal),
-        process.ended.then(() => {
-          throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
-        }),
+        this.#send(process, upload, abort.signal).then(() =>
+          Promise.race([this.#ask(process, abort.signal), this.#overtime(process, abort.signal)]),
+        ),
+        ended,
       ]).catch(async (error: unknown) => {
         // It gave no answer, so it may be stuck.
         await this.#stop();
@@ -105,9 +111,10 @@ export class Prober {
     }
   }
 
-  async #ask({ port }: Process, upload: Inspected, signal: AbortSignal): Promise<v.InferOutput<typeof Probed>> {
+  /** Sends the modules. */
+  async #send({ port }: Process, upload: Inspected, signal: AbortSignal): Promise<void> {
     const response = await fetch(`http://127.0.0.1:${port}/`, {
-      method: "POST",
+      method: "PUT",
       signal,
       body: JSON.stringify({
         mainModule: upload.mainModule,
@@ -124,6 +131,12 @@ export class Prober {
         }),
       }),
     });
+    if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
+  }
+
+  /** Starts the modules that were sent. */
+  async #ask({ port }: Process, signal: AbortSignal): Promise<v.InferOutput<typeof Probed>> {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", signal });
     return v.parse(Probed, await response.json());
   }
 
@@ -131,12 +144,18 @@ export class Prober {
   async #overtime({ child }: Process, signal: AbortSignal): Promise<never> {
     const began = performance.now();
     const cpuBefore = cpuMsOf(child.pid);
+    const memoryBefore = memoryOf(child.pid);
     for (;;) {
       await sleep(LOOK_MS, undefined, { signal }).catch(() => new Promise<never>(() => {}));
       const clock = performance.now() - began;
+      const memory = (memoryOf(child.pid) ?? 0) - (memoryBefore ?? 0);
+      if (memory > MEMORY_LIMIT)
+        throw refused(
+          `Script startup exceeded memory limits: it took ${Math.round(memory / 2 ** 20)} MiB and was stopped; a Worker may take 128 MB. Move work from the top level of the modules into a handler.`,
+        );
       const now = cpuMsOf(child.pid);
       const cpu = now === undefined || cpuBefore === undefined ? undefined : now - cpuBefore;
-      if ((cpu === undefined || cpu < STARTUP_LIMIT_MS) && clock < CLOCK_LIMIT_MS) continue;
+      if (cpu === undefined ? clock < CLOCK_LIMIT_MS : cpu < STARTUP_LIMIT_MS && clock < WAIT_LIMIT_MS) continue;
       const taken = cpu === undefined ? `${Math.round(clock)} ms` : `${Math.round(cpu)} ms of CPU time`;
       throw refused(
         `Script startup exceeded CPU time limit: it took ${taken} and was stopped; a Worker may take ${STARTUP_LIMIT_MS} ms to start. Move work from the top level of the modules into a handler.`,

@@ -19,6 +19,8 @@ interface ConsumerSettings {
   readonly waitMs: number;
   readonly retries: number;
   readonly retryDelay: number;
+  /** How many batches it may work on at the same time. */
+  readonly concurrency: number;
   /** The id of the dead letter queue. */
   readonly deadLetter?: string;
 }
@@ -75,6 +77,8 @@ function settingsOf(
     waitMs: consumer.maxWaitMs,
     retries: consumer.maxRetries,
     retryDelay: consumer.retryDelay,
+    // Cloudflare then goes by the backlog.
+    concurrency: consumer.maxConcurrency ?? 1,
     ...(deadLetter !== undefined && { deadLetter }),
   };
 }

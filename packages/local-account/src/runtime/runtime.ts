@@ -1,15 +1,16 @@
 /**
  * The runtime of the account's Workers: one workerd, through Miniflare.
  *
- * A change restarts workerd on the same data. Meanwhile the gate is closed: new requests wait and do not fail, and
- * running requests may finish first. If the new configuration does not start, the old one is started again.
+ * A change starts a new workerd, up to where it would open the data. The old one serves until then. If the new one does
+ * not start, nothing has happened. Then the gate is closed: new requests wait and do not fail, the old workerd ends, and
+ * the new one goes on. Running requests may finish before.
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { Log, LogLevel, Miniflare, type MiniflareOptions, Response } from "miniflare";
+import { Log, LogLevel, type MiniflareOptions, Response } from "miniflare";
 import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
@@ -18,16 +19,19 @@ import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
+import { Batches } from "./batches.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
+import { Generation } from "./generation.ts";
 import { printLog } from "./logs.ts";
+import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
 import { s3Credentials } from "./s3-keys.ts";
-import { startLimitOf, startWithin } from "./start-limit.ts";
+import { startLimitOf } from "./start-limit.ts";
 import {
   type BindingAnswer,
   type BindingCall,
@@ -45,7 +49,7 @@ const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/inter
 /** How long workerd may take to start again after a crash. */
 const REVIVAL_MS = 30_000;
 
-/** How long running requests may take before workerd is restarted. */
+/** How long a request may run on after a change has begun, or since it began itself. */
 const DRAIN_MS = 1_000;
 
 /** The compatibility date of the internal Worker. */
@@ -76,7 +80,7 @@ export interface RuntimeListeners {
 interface RuntimePlaces {
   readonly directory: string;
   readonly assets: AssetFiles;
-  /** Whether Workers have a CPU limit. Without one, a debugger may stop workerd for as long as it likes. */
+  /** Whether Workers have limits of CPU time and memory. Without them, a debugger may stop workerd for as long as it likes. */
   readonly hasCpuLimit: boolean;
 }
 
@@ -102,14 +106,17 @@ export class Runtime {
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
-  #miniflare: Miniflare;
+  #generation: Generation;
   readonly #listeners: RuntimeListeners;
   readonly #previews = new Set<string>();
   readonly #tailed = new Set<string>();
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
-  readonly #inFlight = new Set<Promise<void>>();
+  /** Running requests, and when they began, by `performance.now()`. */
+  readonly #inFlight = new Map<Promise<void>, number>();
   readonly #cpuLimit: CpuLimit;
+  readonly #memoryLimit: MemoryLimit;
+  readonly #batches: Batches;
   #gate: Promise<void> | undefined;
   #snapshot: Snapshot;
   #running: string;
@@ -127,11 +134,14 @@ export class Runtime {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
-      runtime.#entry = (await runtime.#within(snapshot.state, () => runtime.#miniflare.ready)).href;
+      runtime.#entry = await runtime.#generation.serve();
     } catch (error) {
       await runtime.#startWithoutBroken(snapshot, error);
     }
-    if (places.hasCpuLimit) runtime.#cpuLimit.start();
+    if (places.hasCpuLimit) {
+      runtime.#cpuLimit.start();
+      runtime.#memoryLimit.start();
+    }
     runtime.#goOn();
     return runtime;
   }
@@ -144,15 +154,22 @@ export class Runtime {
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#cpuLimit = new CpuLimit({
-      process: () => (this.isOpen ? this.#watchdog.running : undefined),
+      process: () => (this.isOpen ? this.#generation.running : undefined),
       ping: (signal) => fetch(this.entry, { headers: { ...this.#toInternal(), "account-ping": "1" }, signal }),
       state: () => this.#snapshot.state,
       objects: new ObjectFiles(directory),
       replace: (whenEnded) => this.#replace(whenEnded),
       onOverrun: listeners.onOverrun,
     });
+    this.#memoryLimit = new MemoryLimit({
+      process: () => (this.isOpen ? this.#generation.running : undefined),
+      workers: () => this.#snapshot.state.workers.size,
+      busy: () => this.#cpuLimit.activity.busyWorkers,
+      onOver: (worker, mebibytes) => void this.#cpuLimit.endForMemory(worker, mebibytes),
+    });
+    this.#batches = new Batches(this.#cpuLimit.activity, () => this.#snapshot.state);
     this.#storage = storageOf(snapshot.state);
-    this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options(services, snapshot)));
+    this.#generation = this.#generationOf(services, snapshot, false);
   }
 
   /** The address of workerd. A header of a request names its service (front-door.ts). */
@@ -172,7 +189,7 @@ export class Runtime {
 
   /** Registers a running request, so that a restart lets it finish. */
   track(request: Promise<void>): void {
-    this.#inFlight.add(request);
+    this.#inFlight.set(request, performance.now());
     void request.finally(() => this.#inFlight.delete(request));
   }
 
@@ -188,14 +205,9 @@ export class Runtime {
       this.#snapshot = snapshot;
       return;
     }
-    await this.#closed(async () => {
-      try {
-        await this.#restart(services, snapshot);
-        commit();
-      } catch (error) {
-        await this.#restart(project(previous.state, this.#extra), previous);
-        throw error;
-      }
+    await this.#handOver(services, snapshot, {
+      commit,
+      goBack: () => this.#restart(project(previous.state, this.#extra), previous),
     });
   }
 
@@ -203,7 +215,7 @@ export class Runtime {
   async reachStorage(snapshot: Snapshot): Promise<void> {
     const wanted = storageOf(snapshot.state);
     if ([...wanted].every((id) => this.#storage.has(id))) return;
-    await this.#closed(() => this.#restart(project(snapshot.state, this.#extra), snapshot));
+    await this.#handOver(project(snapshot.state, this.#extra), snapshot);
   }
 
   /**
@@ -389,9 +401,11 @@ export class Runtime {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cpuLimit.stop();
+    this.#memoryLimit.stop();
     // A workerd that is being replaced.
     await this.open();
-    await Promise.all([this.#miniflare.dispose(), this.#prober.close()]);
+    await Promise.all([this.#generation.end(), this.#prober.close()]);
+    await this.#generation.gone();
     this.#watchdog.close();
   }
 
@@ -405,10 +419,9 @@ export class Runtime {
    * Requests to such a Worker get the reason; another version can be deployed over it.
    */
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
-    // A Miniflare that has failed cannot be used again, and throws the error again when it is disposed of.
-    await this.#miniflare.dispose().catch(nothing);
-    this.#miniflare = this.#watchdog.watch(() => new Miniflare(this.#options([], { state, blob })));
-    this.#entry = (await this.#miniflare.ready).href;
+    await this.#generation.end();
+    this.#generation = this.#generationOf([], { state, blob }, false);
+    this.#entry = await this.#generation.serve();
     for (const worker of state.workers.values()) {
       for (const { version } of servingVersions(state, worker.id)) {
         const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
@@ -423,19 +436,9 @@ export class Runtime {
     await this.#restart(project(state, this.#extra), { state, blob });
   }
 
-  /** Runs what starts workerd, which is ended if its Workers compute for too long. @throws ApiError 10021. */
-  #within<T>(state: State, start: () => Promise<T>): Promise<T> {
-    return startWithin(
-      startLimitOf(state),
-      () => this.#watchdog.running,
-      () => this.#watchdog.watch(start),
-    );
-  }
-
   async #update(snapshot: Snapshot): Promise<void> {
     const services = project(snapshot.state, this.#extra);
-    if (digestOf(services, snapshot.state) !== this.#running)
-      await this.#closed(() => this.#restart(services, snapshot));
+    if (digestOf(services, snapshot.state) !== this.#running) await this.#handOver(services, snapshot);
   }
 
   /** Asks the internal Worker. A restart waits for the answer. */
@@ -480,13 +483,23 @@ export class Runtime {
     }
   }
 
-  /** Runs `work` with the gate closed, after the running requests have ended or had their time. */
+  /**
+   * Runs `work` with the gate closed, after the running requests have ended or had their time. Those that run at first
+   * have it before the gate closes, so that nobody waits for a long one.
+   */
   async #closed<T>(work: () => Promise<T>, drainMs = DRAIN_MS): Promise<T> {
-    await this.open();
+    await Promise.race([Promise.all(this.#inFlight.keys()), timeout(drainMs)]);
+    // No `await` may be between this and the new gate.
+    while (this.#gate !== undefined) await this.#gate;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gate = promise;
     try {
-      await Promise.race([Promise.all(this.#inFlight), timeout(drainMs)]);
+      const now = performance.now();
+      await Promise.all(
+        [...this.#inFlight].map(([request, began]) =>
+          Promise.race([request, timeout(Math.max(0, began + drainMs - now))]),
+        ),
+      );
       return await work();
     } finally {
       this.#gate = undefined;
@@ -499,13 +512,12 @@ export class Runtime {
     return this.#closed(async () => {
       const snapshot = this.#snapshot;
       this.#starts++;
-      await this.#miniflare.dispose();
+      await this.#generation.end();
       try {
         await work();
       } finally {
-        const options = this.#options(project(snapshot.state, this.#extra), snapshot);
-        this.#miniflare = this.#watchdog.watch(() => new Miniflare(options));
-        this.#entry = (await this.#miniflare.ready).href;
+        this.#generation = this.#generationOf(project(snapshot.state, this.#extra), snapshot, false);
+        this.#entry = await this.#generation.serve();
         this.#goOn();
       }
     });
@@ -513,9 +525,10 @@ export class Runtime {
 
   /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
   #onExit(child: ChildProcess): void {
-    if (!this.isOpen || this.#isClosed || child !== this.#watchdog.running?.child) return;
+    if (!this.isOpen || this.#isClosed || !this.#generation.servesBy(child)) return;
     this.#starts++;
     this.#cpuLimit.crashed();
+    this.#batches.forget();
     void this.#closed(
       () =>
         new Promise<void>((resolve) => {
@@ -531,34 +544,82 @@ export class Runtime {
     if (!this.isOpen || this.#isClosed) return;
     this.#hasOverrun = true;
     const snapshot = this.#snapshot;
-    // Miniflare starts the next one only after all listeners of this event.
-    this.#watchdog.running?.child.once("exit", whenEnded);
-    await this.#closed(
-      () =>
-        this.#restart(project(snapshot.state, this.#extra), snapshot).catch((error: unknown) =>
-          this.#startWithoutBroken(snapshot, error),
-        ),
-      0,
-    );
+    await this.#closed(async () => {
+      await this.#end();
+      whenEnded();
+      await this.#restart(project(snapshot.state, this.#extra), snapshot).catch((error: unknown) =>
+        this.#startWithoutBroken(snapshot, error),
+      );
+    }, 0);
   }
 
-  async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
-    this.#starts++;
+  /** Starts a workerd for the services beside the one that serves, and lets it take over with the gate closed. */
+  async #handOver(
+    services: readonly Service[],
+    snapshot: Snapshot,
+    { commit, goBack }: { readonly commit?: () => void; readonly goBack?: () => Promise<void> } = {},
+  ): Promise<void> {
     await layOut(this.#assets, services, snapshot);
-    await this.#within(snapshot.state, () => this.#miniflare.setOptions(this.#options(services, snapshot)));
-    this.#entry = (await this.#miniflare.ready).href;
+    const next = this.#generationOf(services, snapshot, true);
+    try {
+      await next.begun();
+    } catch (error) {
+      await next.end();
+      throw error;
+    }
+    await this.#closed(async () => {
+      await this.#end();
+      try {
+        await this.#adopt(next, services, snapshot);
+        commit?.();
+      } catch (error) {
+        await goBack?.();
+        throw error;
+      }
+    });
+    await this.#assets.prune(setsOf(services));
+  }
+
+  /** Replaces the workerd that serves. The gate must be closed. */
+  async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    await layOut(this.#assets, services, snapshot);
+    await this.#end();
+    await this.#adopt(this.#generationOf(services, snapshot, false), services, snapshot);
+    await this.#assets.prune(setsOf(services));
+  }
+
+  /** Ends the workerd that serves. */
+  async #end(): Promise<void> {
+    this.#starts++;
+    await this.#generation.end();
+    this.#batches.forget();
+  }
+
+  /** Lets a workerd serve. None other may run. */
+  async #adopt(generation: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    this.#generation = generation;
+    this.#entry = await generation.serve();
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
-    await this.#assets.prune(setsOf(services));
     this.#goOn();
   }
 
-  /** Reads what the internal Worker tells of a task. */
+  #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
+    return new Generation(
+      { watchdog: this.#watchdog, limitMs: startLimitOf(snapshot.state), mark: `${this.#secret} last `, hold },
+      this.#options(services, snapshot),
+    );
+  }
+
+  /** Reads what the internal Worker or a queue tells of a task. */
   #hear(line: string): void {
-    const [, news, task = ""] = line.split(" ");
+    const [, news, task = "", ...more] = line.split(" ");
+    const [service = "", queue = ""] = more.map(decodeURIComponent);
     if (news === "begun") this.#cpuLimit.activity.begin(task);
-    else this.#cpuLimit.activity.answered(task);
+    else if (news === "answered") this.#cpuLimit.activity.answered(task);
+    else if (news === "batch-begun") this.#batches.begun(task, service, queue);
+    else if (news === "batch-ended") this.#batches.ended(task);
   }
 
   #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
@@ -578,7 +639,7 @@ export class Runtime {
       },
       resourcePersistencePath: this.#directory,
       workers: [
-        firstWorker(partsOf(snapshot.state, services), INTERNAL_COMPATIBILITY_DATE),
+        firstWorker(partsOf(snapshot.state, services), this.#secret, INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
         ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
       ],
@@ -597,7 +658,7 @@ export class Runtime {
         compatibilityFlags: ["service_binding_extra_handlers"],
         manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
         env: {
-          PARTS: partsBinding(partsOf(state, services)),
+          PARTS: partsBinding(partsOf(state, services), this.#secret),
           SECRET: { type: "text", value: this.#secret },
           TAILED: { type: "json", value: [...this.#tailed] },
           TRACES: {

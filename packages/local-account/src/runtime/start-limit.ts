@@ -2,11 +2,11 @@
  * Ends a workerd whose Workers compute for too long when they start. An upload that does so is refused before
  * (prober.ts); this is for one that does so only here, with its real bindings.
  */
+import type { ChildProcess } from "node:child_process";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { mainThreadCpuMsOf } from "./process.ts";
-import type { Running } from "./watchdog.ts";
 
 const LOOK_MS = 50;
 /** What workerd itself may take. */
@@ -22,17 +22,16 @@ export const startLimitOf = (state: State): number =>
     .flatMap((id) => servingVersions(state, id))
     .reduce((sum, { version }) => sum + FACTOR * version.startupTimeMs, OWN_MS);
 
-/** Runs `start`, and ends the workerd that it starts if it takes too long. @throws ApiError 10021. */
+/** Waits for a start of workerd, and ends it if its CPU time is over the limit. @throws ApiError 10021. */
 export async function startWithin<T>(
   limitMs: number,
-  running: () => Running | undefined,
+  running: () => ChildProcess | undefined,
   start: () => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
-  const before = running();
   let isOver = false;
   const timer = setInterval(() => {
-    const child = running() === before ? undefined : running()?.child;
+    const child = running();
     const spent = mainThreadCpuMsOf(child?.pid) ?? (performance.now() - began) / CLOCK_FACTOR;
     if (child === undefined || spent < limitMs) return;
     isOver = true;

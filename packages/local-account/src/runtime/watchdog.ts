@@ -20,29 +20,21 @@ process.stdin.on("end", () => {
 });
 `;
 
-/** A workerd that Miniflare has started. */
-export interface Running {
-  readonly child: ChildProcess;
-  /** By `performance.now()`. */
-  readonly startedAt: number;
-}
-
 export class Watchdog {
   readonly #helper = spawn(process.execPath, ["-e", HELPER], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   /** Tells the children of this account's Miniflare from those of other accounts in this process. */
-  readonly #own = new AsyncLocalStorage<true>();
+  readonly #own = new AsyncLocalStorage<(child: ChildProcess) => void>();
   readonly #onChild = (message: unknown) => {
     const child = childOf(message);
-    if (child === undefined || this.#own.getStore() === undefined) return;
+    const onSpawn = this.#own.getStore();
+    if (child === undefined || onSpawn === undefined) return;
     child.once("spawn", () => {
       if (!child.spawnfile.includes("workerd")) return;
       this.guard(child);
-      this.#running = { child, startedAt: performance.now() };
+      onSpawn(child);
       child.once("exit", () => this.#onExit(child));
     });
   };
-
-  #running: Running | undefined;
 
   readonly #onExit: (child: ChildProcess) => void;
 
@@ -54,14 +46,9 @@ export class Watchdog {
     subscribe("child_process", this.#onChild);
   }
 
-  /** The workerd that Miniflare has started last. It may have ended. */
-  get running(): Running | undefined {
-    return this.#running;
-  }
-
-  /** Runs what starts a workerd through Miniflare, so that it is guarded. */
-  watch<T>(work: () => T): T {
-    return this.#own.run(true, work);
+  /** Runs what starts a workerd through Miniflare. `onSpawn` gets it, and those that Miniflare starts after crashes. */
+  watch<T>(onSpawn: (child: ChildProcess) => void, work: () => T): T {
+    return this.#own.run(onSpawn, work);
   }
 
   /** Ends the process with the account. */

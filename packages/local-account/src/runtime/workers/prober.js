@@ -36,7 +36,7 @@ export default {
 
 const PROBE_NAME = "account:probe.js";
 
-const decode = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const decode = (base64) => Uint8Array.fromBase64(base64);
 const text = (base64) => new TextDecoder().decode(decode(base64));
 
 /** The form in which a worker loader takes a module of each type. */
@@ -49,9 +49,20 @@ const LOADED = {
   json: (contents) => ({ json: JSON.parse(text(contents)) }),
 };
 
-/** Starts an uploaded bundle in isolation, and answers with its exports, or why it does not start. */
-async function inspect(request, env) {
-  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = await request.json();
+/** The last bundle that came. */
+let bundle;
+
+/** Takes a bundle. What this costs is not the bundle's. */
+async function take(request) {
+  const { modules, ...rest } = await request.json();
+  const loaded = modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)]);
+  bundle = { ...rest, modules: Object.fromEntries(loaded) };
+  return Response.json({});
+}
+
+/** Starts the last bundle in isolation, and answers with its exports, or why it does not start. */
+async function inspect(env) {
+  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = bundle;
   const started = performance.now();
   try {
     const worker = env.LOADER.load({
@@ -59,7 +70,7 @@ async function inspect(request, env) {
       compatibilityFlags,
       mainModule: PROBE_NAME,
       modules: {
-        ...Object.fromEntries(modules.map(({ name, type, base64 }) => [name, LOADED[type](base64)])),
+        ...modules,
         // Half of it is Miniflare's, which is not here.
         "cloudflare:email": { js: "export class EmailMessage {}" },
         [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
@@ -75,5 +86,5 @@ async function inspect(request, env) {
 }
 
 export default {
-  fetch: (request, env) => inspect(request, env),
+  fetch: (request, env) => (request.method === "PUT" ? take(request) : inspect(env)),
 };

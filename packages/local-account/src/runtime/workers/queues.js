@@ -13,8 +13,14 @@ const MOST_BATCH = 100;
 /** A delivered batch has up to this many bytes. */
 const MOST_DELIVERED_BYTES = 256 * 1_000;
 
+/** How often a queue looks at its messages while its consumer works. */
+const LOOK_AGAIN_MS = 1_000;
+
 export class QueueBrokerObject extends DurableObject {
   #sql = this.ctx.storage.sql;
+  /** The ids of the messages that the consumer works on, and how many batches they are in. */
+  #inHand = new Set();
+  #batches = 0;
 
   constructor(ctx, env) {
     super(ctx, env);
@@ -157,24 +163,41 @@ export class QueueBrokerObject extends DurableObject {
     return Response.json({});
   }
 
-  /** Delivers a batch to the consumer, if one is due. */
+  /** Delivers what is due to the consumer, as many batches at a time as it may have. */
   async alarm() {
     if (this.#settings === undefined) return;
     this.#dropExpired();
-    const { consumer, paused, name } = this.#settings;
-    const now = Date.now();
-    if (consumer?.type === "worker" && !paused && (this.#due() ?? Number.POSITIVE_INFINITY) <= now) {
-      const ready = this.#ready(now, consumer.batchSize);
-      const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
-      // An attempt counts from its begin: a handler that ends workerd does not do so for ever.
-      for (const { id } of batch) this.#sql.exec("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", id);
-      await this.#bury(
-        ready.filter(({ attempts }) => attempts > consumer.retries),
-        consumer.deadLetter,
-      );
-      if (batch.length > 0) await this.#settle(batch, await this.#dispatch(name, consumer, batch));
-    }
+    const { consumer, paused } = this.#settings;
+    const mayDeliver = () =>
+      this.#batches < consumer.concurrency && (this.#due() ?? Number.POSITIVE_INFINITY) <= Date.now();
+    if (consumer?.type === "worker" && !paused)
+      while (mayDeliver()) {
+        const ready = this.#ready(Date.now(), consumer.batchSize);
+        await this.#bury(
+          ready.filter(({ attempts }) => attempts > consumer.retries),
+          consumer.deadLetter,
+        );
+        const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
+        if (batch.length > 0) this.ctx.waitUntil(this.#deliver(batch));
+      }
     await this.#schedule();
+  }
+
+  async #deliver(batch) {
+    const { consumer, name } = this.#settings;
+    for (const { id } of batch) {
+      this.#inHand.add(id);
+      // An attempt counts from its begin: a handler that ends workerd does not do so for ever.
+      this.#sql.exec("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", id);
+    }
+    this.#batches++;
+    try {
+      await this.#settle(batch, await this.#dispatch(name, consumer, batch));
+    } finally {
+      for (const { id } of batch) this.#inHand.delete(id);
+      this.#batches--;
+      await this.#schedule();
+    }
   }
 
   async #dispatch(name, { service }, batch) {
@@ -186,12 +209,21 @@ export class QueueBrokerObject extends DurableObject {
     }));
     const { backlogCount, backlogBytes, oldestMessageTimestamp } = this.#metrics();
     const metrics = { backlogCount, backlogBytes, oldestMessageTimestamp: new Date(oldestMessageTimestamp) };
+    const task = crypto.randomUUID();
+    this.#tell("batch-begun", task, service, name);
     try {
       return await this.env[`worker:${service}`].queue(name, messages, { metrics });
     } catch (error) {
       console.error(`queue ${name}: ${error}`);
       return { outcome: "exception", retryBatch: { retry: false }, ackAll: false, explicitAcks: [], retryMessages: [] };
+    } finally {
+      this.#tell("batch-ended", task);
     }
+  }
+
+  /** Tells the account, which knows it even if workerd is stuck after that (internal.js, `tell`). */
+  #tell(news, task, ...names) {
+    console.debug([this.env.SECRET, news, task, ...names.map(encodeURIComponent)].join(" "));
   }
 
   /** Removes what was acknowledged, and brings the rest again after its delay, or to the dead letter queue. */
@@ -248,18 +280,26 @@ export class QueueBrokerObject extends DurableObject {
   }
 
   #ready(now, most) {
+    return this.#free("visible_at <= ?", [now], most);
+  }
+
+  /** Messages that no consumer works on. */
+  #free(where, values, most) {
     return this.#sql
-      .exec("SELECT * FROM messages WHERE visible_at <= ? ORDER BY visible_at, sequence LIMIT ?", now, most)
-      .toArray();
+      .exec(
+        `SELECT * FROM messages WHERE ${where} ORDER BY visible_at, sequence LIMIT ?`,
+        ...values,
+        most + this.#inHand.size,
+      )
+      .toArray()
+      .filter(({ id }) => !this.#inHand.has(id))
+      .slice(0, most);
   }
 
   /** When the next batch is due: as soon as it is full, or once its first message has waited. */
   #due() {
     const { batchSize, waitMs } = this.#settings.consumer;
-    const times = this.#sql
-      .exec("SELECT visible_at FROM messages ORDER BY visible_at, sequence LIMIT ?", batchSize)
-      .toArray()
-      .map(({ visible_at }) => visible_at);
+    const times = this.#free("TRUE", [], batchSize).map(({ visible_at }) => visible_at);
     if (times.length === 0) return undefined;
     const waited = times[0] + waitMs;
     return times.length === batchSize ? Math.min(waited, times[batchSize - 1]) : waited;
@@ -267,7 +307,10 @@ export class QueueBrokerObject extends DurableObject {
 
   async #schedule() {
     const { consumer, paused } = this.#settings;
-    const due = consumer?.type === "worker" && !paused ? this.#due() : undefined;
+    const isFull = this.#batches >= (consumer?.concurrency ?? 1);
+    const next = consumer?.type === "worker" && !paused && !isFull ? this.#due() : undefined;
+    // If workerd ends meanwhile, the next one has to bring again what is in hand.
+    const due = this.#batches > 0 ? Math.min(next ?? Number.POSITIVE_INFINITY, Date.now() + LOOK_AGAIN_MS) : next;
     if (due === undefined) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(due);
   }

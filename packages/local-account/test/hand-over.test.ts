@@ -1,0 +1,131 @@
+/** From one workerd to the next: others hardly wait, and never have two the same data open. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { WebSocket } from "ws";
+import { account, live, type Program, refusal, type TestAccount } from "./support.ts";
+
+const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
+
+/** Takes a while to start. */
+const SLOW_START = `
+let x = 0;
+for (let i = 0; i < 40_000_000; i++) x = (x * 31 + i) | 0;
+export default { fetch: () => new Response("slow " + x) };`;
+
+/** Calls `look` again and again while `work` is done. */
+async function meanwhile<T>(work: Promise<T>, look: () => Promise<void> | void): Promise<T> {
+  let isDone = false;
+  const done = work.finally(() => {
+    isDone = true;
+  });
+  while (!isDone) await look();
+  return done;
+}
+
+it("serves others while a Worker takes long to start", async () => {
+  const test = await account();
+  await test.deploy("other", { tag: "other" });
+  let longest = 0;
+  const began = performance.now();
+  await meanwhile(test.deploy("slow", { code: SLOW_START }), async () => {
+    const asked = performance.now();
+    expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+    longest = Math.max(longest, performance.now() - asked);
+  });
+  expect((await test.ask("slow")).text).toMatch(/^slow/);
+  // It started twice: for a look at what it exports, and to serve. Others waited for neither.
+  expect(longest).toBeLessThan((performance.now() - began) / 4);
+});
+
+it("gives a long request its time before others have to wait", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "one" });
+  await test.deploy("other", { fetch: "await scheduler.wait(700); return new Response('late');" });
+  const late = test.ask("other");
+  let longest = 0;
+  await meanwhile(test.deploy("app", { tag: "two" }), async () => {
+    const asked = performance.now();
+    await test.ask("app");
+    longest = Math.max(longest, performance.now() - asked);
+  });
+  expect((await late).text).toBe("late");
+  expect(longest).toBeLessThan(600);
+});
+
+it.runIf(process.platform === "linux")("opens data only when the workerd before has ended", async () => {
+  const test = await account();
+  await test.deploy("app", { ...COUNTER, tag: "one" });
+  await test.ask("app", "/Counter/x");
+  const seen = new Set<string>();
+  const look = async () => {
+    const open = workerds().map(databasesOf);
+    seen.add(`${open.length} of which ${open.filter((files) => files > 0).length} with data`);
+    await turn();
+  };
+  for (const tag of ["two", "three"])
+    await meanwhile(test.deploy("app", { ...COUNTER, tag } satisfies Program), async () => {
+      await test.ask("app", "/Counter/x");
+      await look();
+    });
+  expect([...seen].some((line) => line.startsWith("2 ") || line.startsWith("3 "))).toBe(true);
+  expect([...seen].filter((line) => !/[01] with data$/.test(line))).toEqual([]);
+});
+
+/** The processes of workerd that this process has started. */
+const workerds = (): string[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
+    .split(" ")
+    .filter((pid) => pid !== "" && nameOf(pid) === "workerd");
+
+const nameOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim());
+
+/** How many SQLite files a process has open. */
+const databasesOf = (pid: string): number =>
+  ifThere(() => readdirSync(`/proc/${pid}/fd`))?.filter((fd) =>
+    ifThere(() => readlinkSync(`/proc/${pid}/fd/${fd}`))?.includes(".sqlite"),
+  ).length ?? 0;
+
+/** The result, or undefined if the process or its file has gone meanwhile. */
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+it("cuts nothing if the new workerd does not start", async () => {
+  const test = await account();
+  await test.deploy("echo", {
+    fetch: `
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      server.addEventListener("message", ({ data }) => server.send(data));
+      return new Response(null, { status: 101, webSocket: client });`,
+  });
+  const socket = await connected(test, "echo");
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  // Only with its real bindings does it not start.
+  const code = `import { env } from "cloudflare:workers"; if (env.KV) throw new Error("not here"); export default {};`;
+  const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
+  expect(await refusal(test.deploy("app", { code, bindings }))).toMatchObject({
+    code: 10021,
+    message: expect.stringContaining("The Worker 'app' did not start with its bindings: Uncaught Error: not here"),
+  });
+  const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
+  socket.send("still here");
+  expect(await answer).toBe("still here");
+});
+
+async function connected(test: TestAccount, worker: string): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${test.running.port}/`, {
+    headers: { host: `${worker}.local.localhost:${test.running.port}` },
+  });
+  onTestFinished(() => socket.terminate());
+  await new Promise((resolve, reject) => {
+    socket.once("open", resolve);
+    socket.once("error", reject);
+  });
+  return socket;
+}
