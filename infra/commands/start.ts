@@ -110,7 +110,10 @@ function serving(command: Command): Command {
     .option("--dir <folder>", "where the account's state is kept, seen from the project", DEFAULT_DIR)
     .option("--fresh", "forget the account that is there and begin anew", false)
     .option("--no-crons", "cron triggers fire only on `npm run account -- cron <worker>`")
-    .option("--no-cpu-limit", "a Worker may compute without an end, and then stops the others (for a debugger)")
+    .option(
+      "--no-cpu-limit",
+      "a Worker may compute and take memory without an end, and then stops the others (for a debugger)",
+    )
     .option("--json", "print one line of JSON once it runs, and no progress", false)
     .option("--worker <name>", "Worker of http://127.0.0.1:<port>/ (default: this project's, else the first one)")
     .addOption(new Option("--plan <plan>", "free: SQLite namespaces only").choices(["free", "paid"]).default("paid"))

@@ -26,7 +26,7 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --api-port <n>   port of the REST API; 0 takes a free one (default: 8788; with run: 0)
   --dir <folder>   where its state is kept (default: .local)
   --no-crons       cron triggers fire only on POST /client/v4/local/cron
-  --no-cpu-limit   a Worker may compute without an end, and then stops the others
+  --no-cpu-limit   a Worker may compute and take memory without an end, and then stops the others
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 

@@ -1,12 +1,17 @@
-/** What the account says of a Worker that computed for too long. */
+/** What the account says of a Worker that computed for too long, or took too much memory. */
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import type { TailEvent } from "./traces.ts";
 
 /** For the person at the terminal. */
 export const describe = (overrun: Overrun): string => [...cause(overrun), ...next(overrun)].join(" ");
 
-function cause({ worker, what, silence, limitMs }: Overrun): string[] {
+function cause({ worker, what, silence, mebibytes, limitMs }: Overrun): string[] {
   const who = `${worker ?? "The account"}: ${what}`;
+  if (mebibytes !== undefined)
+    return [
+      `${who} was ended (1102), because all Workers had taken ${mebibytes} MiB since their start, and this one the most.`,
+      "At Cloudflare a Worker has 128 MB. --no-cpu-limit turns this off.",
+    ];
   if (silence === undefined)
     return [`${who} was running when workerd crashed, perhaps because it took all memory (1102).`];
   const [spent, elapsed] = [silence.spentMs, silence.elapsedMs].map(Math.round);

@@ -185,6 +185,18 @@ it("refuses code that loops when it starts, with the time, and other Workers ans
   expect((await test.ask("loops")).json()).toMatchObject({ tag: "repaired" });
 });
 
+it.runIf(process.platform === "linux")("refuses code that takes too much memory when it starts", async () => {
+  const test = await account();
+  const code = `
+    globalThis.kept = [];
+    for (let i = 0; i < 200; i++) kept.push(new Uint8Array(10_000_000).fill(1));
+    export default {};`;
+  expect(await refusal(test.deploy("app", { code }))).toMatchObject({
+    code: 10021,
+    message: expect.stringMatching(/exceeded (memory|CPU)/),
+  });
+});
+
 it("says of an error of its own that it is not the caller's, with a code that no client takes for a wrong token", async () => {
   let isFull = false;
   const test = await account({

@@ -163,6 +163,19 @@ function calibrated(): number {
   return (1_000 * rounds) / process.cpuUsage(began).user;
 }
 
+it.runIf(process.platform === "linux")("ends a Worker that takes all memory, and names it", async () => {
+  const looping = await withLoop({
+    fetch: `
+      const kept = [];
+      for (;;) { kept.push(new Uint8Array(10_000_000).fill(1)); await scheduler.wait(1); }`,
+  });
+  const { test, said } = looping;
+  const answer = test.ask("app", "/leak");
+  while (said.length === 0) expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(said[0]).toMatch(/^app: GET \/leak was ended \(1102\), because all Workers had taken \d+ MiB/);
+  expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
+});
+
 it("leaves a Worker in peace that computes long with pauses, or within the limit that it sets itself", async () => {
   const code = `
     ${spin}

@@ -75,6 +75,13 @@ export class Activity<Alarm extends DueAlarm> {
   #ended: (Task & { readonly at: number }) | undefined;
   #next = 0;
 
+  /** The Workers with a task that has begun. */
+  get busyWorkers(): ReadonlySet<string> {
+    return new Set(
+      [...this.#running.values()].flatMap(({ worker, beganAt }) => (beganAt !== undefined && worker) || []),
+    );
+  }
+
   get isBusy(): boolean {
     return this.#running.size > 0;
   }
@@ -135,9 +142,11 @@ export class Activity<Alarm extends DueAlarm> {
     return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
   }
 
-  /** What runs and began last, if anything does: when workerd crashes, more cannot be known. */
-  newest(): Suspect<Alarm> | undefined {
-    const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined);
+  /** What runs and began last, of one Worker or of all: when workerd crashes, more cannot be known. */
+  newest(worker?: string): Suspect<Alarm> | undefined {
+    const running = [...this.#running.values()].filter(
+      (ticket) => ticket.beganAt !== undefined && (worker === undefined || ticket.worker === worker),
+    );
     const ticket = running.sort((a, b) => (b.beganAt ?? 0) - (a.beganAt ?? 0))[0];
     return ticket && { ticket, task: now(ticket) };
   }

@@ -36,8 +36,10 @@ export interface Overrun {
   readonly worker: string | undefined;
   /** What it was doing. */
   readonly what: string;
-  /** Undefined if workerd has crashed: it had no memory left, or has a bug. */
+  /** If it computed without a pause. If workerd has crashed, this and the next one are missing. */
   readonly silence?: Silence;
+  /** How many MiB all Workers had taken, if that was too much. */
+  readonly mebibytes?: number;
   readonly limitMs: number;
   /** The event as tails get it. */
   readonly event?: Task["event"];
@@ -98,6 +100,18 @@ export class CpuLimit {
     });
   }
 
+  /** Ends workerd because of its memory, which this Worker has taken, as far as is known. */
+  async endForMemory(worker: string | undefined, mebibytes: number): Promise<void> {
+    if (this.#isJudging) return;
+    this.#isJudging = true;
+    try {
+      const task = { worker, what: "its requests", limitMs: DEFAULT_LIMIT_MS };
+      await this.#end(this.activity.newest(worker) ?? { task }, { mebibytes, limitMs: DEFAULT_LIMIT_MS });
+    } finally {
+      this.#isJudging = false;
+    }
+  }
+
   async #judge(silence: Silence): Promise<void> {
     const { spentMs } = silence;
     if (spentMs < LEAST_LIMIT_MS) return;
@@ -112,7 +126,10 @@ export class CpuLimit {
     }
   }
 
-  async #end(suspect: Suspect<Alarm> | undefined, spent: Pick<Overrun, "silence" | "limitMs">): Promise<void> {
+  async #end(
+    suspect: Suspect<Alarm> | undefined,
+    spent: Pick<Overrun, "silence" | "mebibytes" | "limitMs">,
+  ): Promise<void> {
     const { alarm, ticket, task } = suspect ?? {};
     const retryMs = alarm && this.#retries.next(alarm);
     this.activity.interrupt(ticket);

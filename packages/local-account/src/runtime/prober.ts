@@ -14,7 +14,7 @@ import * as v from "valibot";
 import { ApiError } from "../errors.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
-import { cpuMsOf } from "./process.ts";
+import { cpuMsOf, memoryOf } from "./process.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** The path of workerd. Its package has no types. */
@@ -28,6 +28,8 @@ const CLOCK_LIMIT_MS = 3 * STARTUP_LIMIT_MS;
 const WAIT_LIMIT_MS = 10 * STARTUP_LIMIT_MS;
 /** How long the process itself may take to start. */
 const READY_LIMIT_MS = 20_000;
+/** Cloudflare's limit for a Worker is 128 MB. Garbage counts here, and what the upload itself takes. */
+const MEMORY_LIMIT = 512 * 2 ** 20;
 const IDLE_MS = 60_000;
 const LOOK_MS = 25;
 
@@ -142,9 +144,15 @@ export class Prober {
   async #overtime({ child }: Process, signal: AbortSignal): Promise<never> {
     const began = performance.now();
     const cpuBefore = cpuMsOf(child.pid);
+    const memoryBefore = memoryOf(child.pid);
     for (;;) {
       await sleep(LOOK_MS, undefined, { signal }).catch(() => new Promise<never>(() => {}));
       const clock = performance.now() - began;
+      const memory = (memoryOf(child.pid) ?? 0) - (memoryBefore ?? 0);
+      if (memory > MEMORY_LIMIT)
+        throw refused(
+          `Script startup exceeded memory limits: it took ${Math.round(memory / 2 ** 20)} MiB and was stopped; a Worker may take 128 MB. Move work from the top level of the modules into a handler.`,
+        );
       const now = cpuMsOf(child.pid);
       const cpu = now === undefined || cpuBefore === undefined ? undefined : now - cpuBefore;
       if (cpu === undefined ? clock < CLOCK_LIMIT_MS : cpu < STARTUP_LIMIT_MS && clock < WAIT_LIMIT_MS) continue;

@@ -1,4 +1,4 @@
-/** What the system tells of a process: its CPU time. Only Linux tells it in files. */
+/** What the system tells of a process: its CPU time and its memory. Only Linux tells it in files. */
 import { readFileSync } from "node:fs";
 
 /** The kernel counts CPU time for programs in hundredths of a second (USER_HZ). */
@@ -10,6 +10,13 @@ export const cpuMsOf = (pid: number | undefined): number | undefined => cpuMs(pi
 /** The same of the process's first thread, without its helpers such as V8's compilers and garbage collectors. */
 export const mainThreadCpuMsOf = (pid: number | undefined): number | undefined =>
   cpuMs(pid, `/proc/${pid}/task/${pid}/stat`);
+
+/** The memory that the process has, in bytes; undefined if it has ended or the system does not tell. */
+export function memoryOf(pid: number | undefined): number | undefined {
+  const status = pid === undefined ? undefined : contents(`/proc/${pid}/status`);
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status ?? "") ?? [];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
+}
 
 function cpuMs(pid: number | undefined, file: string): number | undefined {
   const stat = pid === undefined ? undefined : contents(file);

@@ -25,6 +25,7 @@ import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
 import { Generation } from "./generation.ts";
 import { printLog } from "./logs.ts";
+import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
@@ -79,7 +80,7 @@ export interface RuntimeListeners {
 interface RuntimePlaces {
   readonly directory: string;
   readonly assets: AssetFiles;
-  /** Whether Workers have a CPU limit. Without one, a debugger may stop workerd for as long as it likes. */
+  /** Whether Workers have limits of CPU time and memory. Without them, a debugger may stop workerd for as long as it likes. */
   readonly hasCpuLimit: boolean;
 }
 
@@ -114,6 +115,7 @@ export class Runtime {
   /** Running requests, and when they began, by `performance.now()`. */
   readonly #inFlight = new Map<Promise<void>, number>();
   readonly #cpuLimit: CpuLimit;
+  readonly #memoryLimit: MemoryLimit;
   readonly #batches: Batches;
   #gate: Promise<void> | undefined;
   #snapshot: Snapshot;
@@ -136,7 +138,10 @@ export class Runtime {
     } catch (error) {
       await runtime.#startWithoutBroken(snapshot, error);
     }
-    if (places.hasCpuLimit) runtime.#cpuLimit.start();
+    if (places.hasCpuLimit) {
+      runtime.#cpuLimit.start();
+      runtime.#memoryLimit.start();
+    }
     runtime.#goOn();
     return runtime;
   }
@@ -155,6 +160,12 @@ export class Runtime {
       objects: new ObjectFiles(directory),
       replace: (whenEnded) => this.#replace(whenEnded),
       onOverrun: listeners.onOverrun,
+    });
+    this.#memoryLimit = new MemoryLimit({
+      process: () => (this.isOpen ? this.#generation.running : undefined),
+      workers: () => this.#snapshot.state.workers.size,
+      busy: () => this.#cpuLimit.activity.busyWorkers,
+      onOver: (worker, mebibytes) => void this.#cpuLimit.endForMemory(worker, mebibytes),
     });
     this.#batches = new Batches(this.#cpuLimit.activity, () => this.#snapshot.state);
     this.#storage = storageOf(snapshot.state);
@@ -390,6 +401,7 @@ export class Runtime {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cpuLimit.stop();
+    this.#memoryLimit.stop();
     // A workerd that is being replaced.
     await this.open();
     await Promise.all([this.#generation.end(), this.#prober.close()]);

@@ -1,0 +1,72 @@
+/**
+ * Ends a workerd whose Workers take too much memory. Cloudflare gives each 128 MB; here only the memory of the whole
+ * process is known. Whose it is, is found out by who was at work while it grew.
+ */
+import { totalmem } from "node:os";
+import type { Running } from "./generation.ts";
+import { memoryOf } from "./process.ts";
+
+const LOOK_MS = 100;
+const MIB = 2 ** 20;
+/** What Cloudflare gives a Worker. */
+const ONE_WORKER = 128 * MIB;
+/** So much all may take together in any case. V8 collects garbage late. */
+const LEAST_LIMIT = 1_024 * MIB;
+
+interface Watched {
+  readonly process: () => Running | undefined;
+  /** How many Workers there are. */
+  readonly workers: () => number;
+  /** The names of the Workers that are at work. */
+  readonly busy: () => ReadonlySet<string>;
+  /** Told who is the likeliest to have taken the memory, and how many MiB all have taken. */
+  readonly onOver: (worker: string | undefined, mebibytes: number) => void;
+}
+
+/** How many bytes all Workers may take together beyond what they had at their start. */
+export const memoryLimitOf = (workers: number, machine = totalmem()): number =>
+  Math.min(machine / 2, Math.max(LEAST_LIMIT, workers * ONE_WORKER));
+
+export class MemoryLimit {
+  readonly #watched: Watched;
+  #timer: NodeJS.Timeout | undefined;
+  #pid: number | undefined;
+  #first = 0;
+  #last = 0;
+  /** By how many bytes the memory grew while a Worker was at work. */
+  readonly #growth = new Map<string, number>();
+
+  constructor(watched: Watched) {
+    this.#watched = watched;
+  }
+
+  /** Watches from now on. Keeps no process alive. */
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const pid = this.#watched.process()?.child.pid;
+    const bytes = memoryOf(pid);
+    if (bytes === undefined) return;
+    if (pid !== this.#pid) {
+      this.#pid = pid;
+      this.#first = bytes;
+      this.#last = bytes;
+      this.#growth.clear();
+    }
+    const busy = this.#watched.busy();
+    for (const worker of busy)
+      this.#growth.set(worker, (this.#growth.get(worker) ?? 0) + (bytes - this.#last) / busy.size);
+    this.#last = bytes;
+    const taken = bytes - this.#first;
+    if (taken < memoryLimitOf(this.#watched.workers())) return;
+    const [largest] = [...this.#growth].sort(([, a], [, b]) => b - a);
+    this.#watched.onOver(largest?.[0], Math.round(taken / MIB));
+  }
+}
