@@ -6,11 +6,16 @@ export function newSecret(bytes: number): string {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** The SHA-256 of a text, in hex. */
 export async function sha256(text: string): Promise<string> {
-  return Array.from(new Uint8Array(await digestOf(text)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let hex = "";
+  for (const byte of new Uint8Array(await digestOf(text))) hex += HEX[byte];
+  return hex;
 }
 
+const encoder = new TextEncoder();
+
 /** The SHA-256 of a text. */
-export const digestOf = (text: string): Promise<ArrayBuffer> =>
-  crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+export const digestOf = (text: string): Promise<ArrayBuffer> => crypto.subtle.digest("SHA-256", encoder.encode(text));

@@ -9,4 +9,5 @@ export const { migrations } = history()
   // A step may create, rename, remove, send and receive classes.
   .step("0001-create-patterns", (classes) =>
     classes.create("CounterDO").create("ChatRoomDO").create("AccountDO").create("SessionDO").create("RateLimiterDO"),
-  );
+  )
+  .step("0002-create-document", (classes) => classes.create("DocumentDO"));

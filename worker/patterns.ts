@@ -4,12 +4,13 @@
  */
 import { chat } from "./chat/pattern.ts";
 import { counter } from "./counter/pattern.ts";
+import { document } from "./document/pattern.ts";
 import { ledger } from "./ledger/pattern.ts";
 import { limit } from "./rate-limit/pattern.ts";
 import { session } from "./session/pattern.ts";
 
 /** All patterns, in the order of the page. */
-export const patterns = [counter, chat, ledger, session, limit] as const;
+export const patterns = [counter, chat, document, ledger, session, limit] as const;
 
 /** The folder of a pattern, under worker/ and under test/. */
 export type PatternFolder = (typeof patterns)[number]["folder"];

@@ -151,7 +151,7 @@ program
       process.stdout.write(sourceOf(imported, readFileSync(HISTORY, "utf8")));
       return;
     }
-    if (!options.force && !(migrations.length === 1 && migrations[0]?.name === TEMPLATE_STEP)) {
+    if (!options.force && !migrations.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
       throw new UserError(
         `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
@@ -161,8 +161,8 @@ program
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
 
-/** The one step of the history that the template comes with. */
-const TEMPLATE_STEP = "0001-create-patterns";
+/** The steps of the history that the template comes with. */
+const TEMPLATE_STEPS = ["0001-create-patterns", "0002-create-document"];
 
 async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promise<readonly Migration[]> {
   if (wrangler !== undefined) return historyOfFile(resolve(wrangler), env);

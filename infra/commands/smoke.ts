@@ -14,7 +14,7 @@ interface Options {
 
 const command: Command = program
   .name("npm run smoke --")
-  .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all five patterns.")
+  .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns.")
   .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", httpUrl)
   .option("--admin-token <token>", "tries what only the admin may do, too (default: $ADMIN_TOKEN)")
   .option("--digest <sha256>", "the release that has to be served", sha256)

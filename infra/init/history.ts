@@ -5,12 +5,13 @@ import type { Draft } from "./draft.ts";
 const HISTORY_FILE = "infra/migrations.ts";
 
 /**
- * The history that creates at once what `migrations` comes to. The same where it has but one step, and where a class
- * comes from another Worker or goes to one: the other Worker knows of it.
+ * The history that creates at once what `migrations` comes to. The same where it only creates, and where a class comes
+ * from another Worker or goes to one: the other Worker knows of it.
  */
 export function freshHistory(migrations: readonly Migration[]): readonly Migration[] {
-  const moves = migrations.some(({ changes }) => changes.some(({ op }) => op === "send" || op === "receive"));
-  if (moves || migrations.length <= 1) return migrations;
+  const all = migrations.flatMap((step) => step.changes);
+  const moves = all.some(({ op }) => op === "send" || op === "receive");
+  if (moves || all.every(({ op }) => op === "create")) return migrations;
   const changes = [...replay(migrations)].map(([className, { storage }]) => ({
     op: "create" as const,
     className,

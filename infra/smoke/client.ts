@@ -9,7 +9,7 @@ export interface Call {
   method?: string;
   json?: unknown;
   /** A body that is not JSON; its type goes with the headers. */
-  text?: string;
+  text?: string | Uint8Array<ArrayBuffer>;
   token?: string | undefined;
   headers?: Record<string, string>;
   /** Whether a 429 is an answer, rather than a reason to come back when it says. */
@@ -60,6 +60,13 @@ export class Client {
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   }
 
+  /** A WebSocket that is about to open, for frames that are not JSON. */
+  open(path: string, { token }: Pick<Call, "token"> = {}): WebSocket {
+    const url = new URL(path, this.base);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } });
+  }
+
   /** A connected WebSocket. Where the rate limiter may have refused it, it comes back when that says. */
   async connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
     try {
@@ -74,9 +81,7 @@ export class Client {
   }
 
   async #connect(path: string, { token }: Pick<Call, "token">): Promise<Socket> {
-    const url = new URL(path, this.base);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new Socket(new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } }), url.href);
+    const socket = new Socket(this.open(path, { token }), path);
     await socket.opened;
     return socket;
   }

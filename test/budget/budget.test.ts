@@ -10,8 +10,8 @@ import { type Built, buildRelease } from "../../infra/release/build.ts";
 import { sizeOf } from "../../infra/release/manifest.ts";
 
 const KIB = 1_024;
-/** The most bytes, so that growth is noticed. */
-const MOST = { bundle: 228 * KIB, page: 40 * KIB };
+/** The most bytes, so that growth is noticed. Of the bundle, 85 KiB are Yjs, which is evaluated at its first use. */
+const MOST = { bundle: 352 * KIB, page: 40 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));
 let built: Built;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it("the bundle has at most 228 KiB, minified, with the page", () => {
+it("the bundle has at most 352 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);
 });
 

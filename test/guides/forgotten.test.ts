@@ -30,7 +30,7 @@ it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
     edits.filter((step) => !to("worker/index.ts")(step)),
     [deploy, see("Nothing was sent. …", "[config_references_nonexistent_class] LeaderboardDO: …")],
   ],
-  ["the line in the lock file", edits, [lint, see("error [lock_behind] 0002-create-leaderboard: …")]],
+  ["the line in the lock file", edits, [lint, see("error [lock_behind] 0003-create-leaderboard: …")]],
   [
     "the exports line in wrangler.jsonc",
     edits.filter((step) => !(to("wrangler.jsonc")(step) && step.do === "edit" && step.to.includes('"type"'))),

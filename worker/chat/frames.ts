@@ -62,7 +62,7 @@ export type Read = { ok: true; frame: ClientFrame } | { ok: false; code: ErrorCo
 
 export function readFrame(data: string | ArrayBuffer): Read {
   if (typeof data !== "string") return { ok: false, code: "invalid", error: "Binary frames are not accepted" };
-  if (data.length > MAX_FRAME_BYTES || new TextEncoder().encode(data).byteLength > MAX_FRAME_BYTES) {
+  if (isTooLarge(data)) {
     return { ok: false, code: "too-large", error: `A frame may have at most ${MAX_FRAME_BYTES} bytes` };
   }
   let json: unknown;
@@ -75,4 +75,10 @@ export function readFrame(data: string | ArrayBuffer): Read {
   if (result.success) return { ok: true, frame: result.output };
   const named = v.safeParse(v.object({ clientId: ClientId }), json);
   return { ok: false, code: "invalid", error: result.issues[0].message, ...(named.success && named.output) };
+}
+
+/** Whether a text has too many bytes in UTF-8, which has one to three for each of JavaScript's units. */
+function isTooLarge(data: string): boolean {
+  if (data.length * 3 <= MAX_FRAME_BYTES) return false;
+  return data.length > MAX_FRAME_BYTES || new TextEncoder().encode(data).byteLength > MAX_FRAME_BYTES;
 }

@@ -4,7 +4,7 @@ import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
 import type { PatternFacts } from "../pattern.ts";
 import { stackOf } from "../stack.ts";
-import { type Action, type Asked, answerOf, type Caller, NOBODY } from "../who.ts";
+import { type Action, type Answer, type Asked, answerOf, type Caller, NOBODY } from "../who.ts";
 import { API_KEY_HEADER } from "./api-key.ts";
 import { callerOf } from "./caller.ts";
 import type { App } from "./context.ts";
@@ -75,10 +75,20 @@ export async function permits<P extends PatternFacts>(
   facts: P,
   name: keyof P["actions"] & string,
 ): Promise<(thing: Thing) => boolean> {
+  const ruling = await rulingOn(c, facts, name);
+  return (thing) => ruling(thing) === true;
+}
+
+/** What the rule of another action says of the caller: for an object that has to decide on several at once. */
+export async function rulingOn<P extends PatternFacts>(
+  c: Context<App>,
+  facts: P,
+  name: keyof P["actions"] & string,
+): Promise<(thing: Thing) => Answer> {
   const { key, action } = actionNamed(facts, name);
   if (isOpen(c, action)) return () => true;
   const caller = await callerOf(c);
-  return (thing) => answerOf(action.may, key, { ...thing, caller }) === true;
+  return (thing) => answerOf(action.may, key, { ...thing, caller });
 }
 
 /** The caller, if the object has to decide whether they may; undefined if that is decided. */

@@ -32,6 +32,21 @@ export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown
   );
 }
 
+/** Describes the body of a route that reads it with `readBytes`. */
+export const binary = (type: string): MiddlewareHandler<App> =>
+  documented(
+    (_, next) => next(),
+    () => ({ requestBody: { content: { [type]: { schema: { type: "string", format: "binary" } } } } }),
+  );
+
+/** The bytes of a body. Refuses another type (415), and more than `maxBytes` (413). */
+export async function readBytes(request: Request, type: string, maxBytes: number): Promise<Uint8Array> {
+  if (typeOf(request) !== type) {
+    throw refusal("unsupported-media-type", `The body must be sent with Content-Type: ${type}`);
+  }
+  return readAtMost(request, maxBytes);
+}
+
 /** Checks the query, for `c.req.valid("query")`: strings, each at most once. Ignores unknown parameters. */
 export function query<const E extends v.ObjectEntries>(
   schema: v.ObjectSchema<E, undefined>,
@@ -101,8 +116,7 @@ function invalid(errors: { field: string; message: string }[]) {
 async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const bytes = await readAtMost(request, maxBytes);
   if (bytes.byteLength === 0) return {};
-  const type = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
-  if (type !== "application/json") {
+  if (typeOf(request) !== "application/json") {
     throw refusal("unsupported-media-type", "The body must be sent with Content-Type: application/json");
   }
   const value = parseJson(bytes);
@@ -111,6 +125,8 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   }
   return value;
 }
+
+const typeOf = ({ headers }: Request): string => headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
 
 function parseJson(bytes: Uint8Array): unknown {
   const [text, value] = textAndValue(bytes);

@@ -1,0 +1,288 @@
+/** Documents over HTTP: forms, updates, versions and deletion. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import * as Y from "yjs";
+import { ADMIN, call, fetchApp } from "../../worker/helpers.ts";
+import { updateOf } from "../client.ts";
+import { join, knock, newDocument, objectOf, post, textOf } from "./support.ts";
+
+const versionsOf = async (id: string) => (await call(`/document/${id}/versions`)).body;
+const name = (id: string, text: string, headers = {}) =>
+  call(`/document/${id}/versions`, { json: { name: text }, headers });
+const restore = (id: string, version: number, headers = {}) =>
+  call(`/document/${id}/restore`, { json: { version }, headers });
+
+describe("reading", () => {
+  it("gives JSON, text or the state, by Accept", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getText("text").insert(0, "hello", { bold: true });
+    doc.getMap("map").set("list", new Y.Array());
+    doc.getArray("array").push([1, "two", { three: 3 }]);
+    const paragraph = new Y.XmlElement("p");
+    paragraph.insert(0, [new Y.XmlText("a < b")]);
+    doc.getXmlFragment("xml").insert(0, [paragraph]);
+    await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)));
+    expect((await call(`/document/${id}`)).body).toEqual({
+      text: "hello",
+      map: { list: [] },
+      array: [1, "two", { three: 3 }],
+      xml: "<p>a &lt; b</p>",
+    });
+    const ask = (accept: string, query = "") => fetchApp(`/document/${id}${query}`, { headers: { Accept: accept } });
+    expect(await (await ask("text/plain", "?name=text")).text()).toBe("hello");
+    const state = await ask("application/octet-stream");
+    expect(state.headers.get("Content-Type")).toBe("application/octet-stream");
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, new Uint8Array(await state.arrayBuffer()));
+    expect(copy.getText("text").toDelta()).toEqual(doc.getText("text").toDelta());
+  });
+
+  it("gives what is missing, by a state vector", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getText("text").insert(0, "first".repeat(1_000));
+    await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)));
+    const since = Y.encodeStateVector(doc).toBase64({ alphabet: "base64url" });
+    await post(id, updateOf("second"));
+    const headers = { Accept: "application/octet-stream" };
+    const rest = new Uint8Array(await (await fetchApp(`/document/${id}?since=${since}`, { headers })).arrayBuffer());
+    expect(rest.length).toBeLessThan(100);
+    Y.applyUpdate(doc, rest);
+    expect(doc.getText("text").toString()).toContain("second");
+    for (const bad of ["!", "_w"])
+      expect((await fetchApp(`/document/${id}?since=${bad}`, { headers })).status).toBe(400);
+  });
+
+  it("finds no document where nothing was written, and writes nothing", async () => {
+    const id = newDocument();
+    expect((await call(`/document/${id}`)).status).toBe(404);
+    expect((await call(`/document/${id}/versions`)).status).toBe(404);
+    const tables = await runInDurableObject(objectOf(id), (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it("refuses what is nested too deep for it, and still gives the state", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    let map = doc.getMap("map");
+    for (let i = 0; i < 200; i++) {
+      const inner = new Y.Map<unknown>();
+      map.set("in", inner);
+      map = inner;
+    }
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    const { status, body } = await call(`/document/${id}`);
+    expect([status, body]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining("too deep") })]);
+    expect((await call(`/document/${id}`, { headers: { Accept: "application/octet-stream" } })).status).toBe(200);
+  });
+});
+
+describe("an update", () => {
+  it("reaches those who have the document open", async () => {
+    const id = newDocument();
+    const peer = await join(id);
+    await post(id, updateOf("posted"));
+    await peer.until(() => peer.text.toString() === "posted");
+  });
+
+  it("is another one by the id with its region, and in another region", async () => {
+    const id = newDocument();
+    await post(`eu~${id}`, updateOf("here"));
+    expect(await textOf(id)).toBe("here");
+    expect((await call(`/document/us~${id}`)).status).toBe(404);
+    expect((await call(`/document/mars~${id}`)).status).toBe(400);
+  });
+
+  it.each([
+    ["of no bytes", new Uint8Array(), 400],
+    ["that is cut off", updateOf("cut").slice(0, -4), 400],
+  ])("%s is refused", async (_, update, status) => {
+    const id = newDocument();
+    expect((await post(id, update)).status).toBe(status);
+    expect((await call(`/document/${id}`)).status).toBe(404);
+  });
+
+  it("of another type, or over the limit, is refused", async () => {
+    const id = newDocument();
+    expect((await call(`/document/${id}`, { json: {} })).status).toBe(415);
+    const settings = { document: { maxMiB: 1 } };
+    const headers = { "Content-Type": "application/octet-stream" };
+    const answer = await call(`/document/${id}`, { json: "x".repeat(1_100_000), headers, settings });
+    expect(answer.status).toBe(413);
+  });
+
+  it("that a full document has no room for is refused, but a deletion is taken", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getText("text").insert(0, "x".repeat(4_000_000));
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    expect((await post(id, updateOf("y".repeat(2_000_000)))).status).toBe(413);
+    const peer = await join(id);
+    await peer.synced();
+    peer.text.insert(0, "z".repeat(1_500_000));
+    await peer.until(() => peer.denials.length > 0);
+    expect(peer.denials[0]).toContain("full");
+    const before = Y.encodeStateVector(doc);
+    doc.getText("text").delete(0, 4_000_000);
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc, before)))).status).toBe(200);
+    expect((await post(id, updateOf("y".repeat(2_000_000)))).status).toBe(200);
+  });
+});
+
+describe("versions", () => {
+  it("are made, listed, read, restored and deleted", async () => {
+    const id = newDocument();
+    const peer = await join(id);
+    peer.text.insert(0, "one");
+    await peer.sync();
+    const made = await name(id, "first");
+    expect(made).toMatchObject({ status: 201, body: { number: 1, name: "first" } });
+    peer.text.insert(3, " two");
+    peer.text.delete(0, 1);
+    await peer.sync();
+    expect((await restore(id, 1)).status).toBe(200);
+    await peer.until(() => peer.text.toString() === "one");
+    expect(await versionsOf(id)).toMatchObject({ versions: [{ number: 2 }, { number: 1, name: "first" }] });
+    // What it was before is a version too.
+    expect((await restore(id, 2)).status).toBe(200);
+    await peer.until(() => peer.text.toString() === "ne two");
+    const state = await fetchApp(`/document/${id}/versions/1`);
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, new Uint8Array(await state.arrayBuffer()));
+    expect(copy.getText("text").toString()).toBe("one");
+    expect((await call(`/document/${id}/versions/1`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+    expect((await call(`/document/${id}/versions/1`)).status).toBe(404);
+    expect((await restore(id, 1)).status).toBe(404);
+    await runDurableObjectAlarm(objectOf(id));
+    const { objects } = await env.BLOBS.list({ prefix: `dev-eu:document:${id}/versions/` });
+    expect(objects).toHaveLength(2);
+  });
+
+  it("are restored with lists, maps and nested parts, and for those who come back later", async () => {
+    const id = newDocument();
+    const [ann, ben] = [await join(id), await join(id)];
+    const map = ann.doc.getMap("map");
+    map.set("kept", new Y.Text("before"));
+    map.set("changed", 1);
+    ann.doc.getArray("list").push([1, 2, 3]);
+    await ann.sync();
+    await ben.until(() => ben.doc.getArray("list").length === 3);
+    await name(id, "first");
+    const before = (await call(`/document/${id}`)).body;
+    ben.cut();
+    ben.doc.getArray("list").insert(0, ["apart"]);
+    map.delete("kept");
+    map.set("changed", 2);
+    map.set("added", true);
+    ann.doc.getArray("list").delete(1, 2);
+    await ann.sync();
+    await evictDurableObject(objectOf(id));
+    await restore(id, 1);
+    expect((await call(`/document/${id}`)).body).toEqual(before);
+    await join(id, { peer: ben });
+    await ben.sync();
+    const after = ["apart", 1, 2, 3];
+    for (const peer of [ann, ben]) await peer.until(() => peer.doc.getArray("list").toJSON().join() === after.join());
+    expect(ben.doc.getMap("map").toJSON()).toEqual({ kept: "before", changed: 1 });
+  });
+
+  it("are made and restored once for one key", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    const key = { "Idempotency-Key": crypto.randomUUID() };
+    const both = await Promise.all([name(id, "first", key), name(id, "first", key)]);
+    expect(both.map(({ body }) => body)).toEqual([both[0]?.body, both[0]?.body]);
+    const again = await name(id, "first", key);
+    expect([again.body, again.headers.get("Idempotent-Replayed")]).toEqual([both[0]?.body, "true"]);
+    expect((await name(id, "other", key)).status).toBe(409);
+
+    const other = { "Idempotency-Key": crypto.randomUUID() };
+    await restore(id, 1, other);
+    await post(id, updateOf("two"));
+    await evictDurableObject(objectOf(id));
+    expect((await restore(id, 1, other)).headers.get("Idempotent-Replayed")).toBe("true");
+    expect(await textOf(id)).toContain("two");
+  });
+
+  it("that were changed in the bucket are not restored", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    await name(id, "first");
+    const { objects } = await env.BLOBS.list({ prefix: `dev-eu:document:${id}/versions/` });
+    await env.BLOBS.put(objects[0]?.key ?? "", updateOf("two"));
+    const { status, body } = await restore(id, 1);
+    expect([status, body]).toEqual([500, expect.objectContaining({ detail: expect.stringContaining("Version 1") })]);
+    expect(await textOf(id)).toBe("one");
+  });
+
+  it("are kept by the document itself while it is in use, and the oldest of these go first", async () => {
+    const id = newDocument();
+    const object = objectOf(id);
+    await post(id, updateOf("one"));
+    const due = await runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+    expect(due).toBeGreaterThan(Date.now() + 59 * 60_000);
+    await runInDurableObject(object, (_, { storage }) => storage.kv.put("version-due", Date.now() - 1));
+    await evictDurableObject(object);
+    await runDurableObjectAlarm(object);
+    expect(await versionsOf(id)).toMatchObject({ versions: [{ number: 1 }] });
+  });
+
+  it.each(["", " ", "a\nb", "x".repeat(101)])("may not be named %j", async (bad) => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    expect((await name(id, bad)).status).toBe(400);
+  });
+});
+
+describe("deletion", () => {
+  const remove = (id: string) => call(`/document/${id}`, { method: "DELETE", headers: ADMIN });
+
+  it("leaves nothing, closes the sockets, and lets no client bring the document back", async () => {
+    const id = newDocument();
+    const peer = await join(id);
+    peer.text.insert(0, "secret");
+    await peer.sync();
+    await name(id, "first");
+    expect((await remove(id)).status).toBe(200);
+    // y-websocket does not come back after this code.
+    expect((await peer.closed).code).toBe(4410);
+    expect((await call(`/document/${id}`)).status).toBe(404);
+    expect((await knock(id)).status).toBe(404);
+    expect((await env.BLOBS.list({ prefix: `dev-eu:document:${id}/` })).objects).toEqual([]);
+    expect((await remove(id)).status).toBe(200);
+    // A new document is begun on purpose.
+    await post(id, updateOf("new"));
+    expect(await textOf(id)).toBe("new");
+    expect((await knock(id)).status).toBe(101);
+  });
+
+  it("is forgotten after a day", async () => {
+    const id = newDocument();
+    await post(id, updateOf("gone"));
+    await remove(id);
+    const object = objectOf(id);
+    await runInDurableObject(object, (_, { storage }) => storage.kv.put("deleted-until", Date.now() - 1));
+    await evictDurableObject(object);
+    await runDurableObjectAlarm(object);
+    const left = await runInDurableObject(object, async (_, { storage }) => [
+      [...storage.kv.list()],
+      await storage.getAlarm(),
+    ]);
+    expect(left).toEqual([[], null]);
+  });
+
+  it("comes by itself for what only unknown callers wrote, a long time after the last edit", async () => {
+    const id = newDocument();
+    await post(id, updateOf("anonymous"));
+    const object = objectOf(id);
+    const long = Date.now() - 31 * 24 * 60 * 60_000;
+    await runInDurableObject(object, (_, { storage }) => storage.kv.put("used-at", long));
+    await evictDurableObject(object);
+    await runDurableObjectAlarm(object);
+    expect((await call(`/document/${id}`)).status).toBe(404);
+  });
+});

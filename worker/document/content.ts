@@ -1,0 +1,90 @@
+/**
+ * What a document says, for readers without Yjs: as JSON or as text. A document does not store the types of its shared
+ * parts, only what is in them, so the type is read from that. It is only read: asking Yjs for a type would fix it.
+ */
+import * as Y from "yjs";
+
+/** A part that is nested deeper is not read. */
+const MAX_NESTED = 100;
+
+export class TooDeep extends Error {}
+
+/** All shared parts by name: a text as a string, a list as an array, a map as an object, XML as a string. */
+export function jsonOf(doc: Y.Doc): Record<string, unknown> {
+  const parts = [...doc.share].map(([name, type]): [string, unknown] => [name, partOf(type, 0)]);
+  return Object.fromEntries(parts);
+}
+
+/** The text of one shared part, or of all of them: the text in it, with a line for each paragraph. */
+export function plainOf(doc: Y.Doc, name?: string): string {
+  const types = name === undefined ? [...doc.share.values()] : [doc.share.get(name)];
+  return types.flatMap((type) => (type ? [textIn(type, 0)] : [])).join("\n");
+}
+
+type Shared = NonNullable<ReturnType<Y.Doc["share"]["get"]>>;
+
+function partOf(type: Shared, depth: number): unknown {
+  if (depth > MAX_NESTED) throw new TooDeep();
+  const items = itemsOf(type);
+  if (type._map.size > 0 && !isXml(type)) {
+    const entries = [...type._map].filter(([, item]) => !item.deleted);
+    return Object.fromEntries(entries.map(([key, item]) => [key, valuesOf(item, depth).at(-1)]));
+  }
+  if (isXml(type)) return xmlOf(type, depth);
+  if (type instanceof Y.Text || (items.length > 0 && items.every(isOfText))) return textIn(type, depth);
+  const values = items.flatMap((item) => valuesOf(item, depth));
+  const first = items[0]?.content;
+  return first instanceof Y.ContentType && isXml(first.type) ? values.join("") : values;
+}
+
+function valuesOf(item: Y.Item, depth: number): unknown[] {
+  const { content } = item;
+  if (content instanceof Y.ContentType) return [partOf(content.type, depth + 1)];
+  if (content instanceof Y.ContentDoc) return [{ guid: content.doc.guid }];
+  if (content instanceof Y.ContentBinary) return [{ base64: content.content.toBase64() }];
+  return content.getContent();
+}
+
+function xmlOf(type: Shared, depth: number): string {
+  const inner = itemsOf(type)
+    .map(({ content }) => {
+      if (content instanceof Y.ContentType) return String(partOf(content.type, depth + 1));
+      return content instanceof Y.ContentString ? escaped(content.str) : "";
+    })
+    .join("");
+  if (!(type instanceof Y.XmlElement)) return inner;
+  const attributes = Object.entries(type.getAttributes()).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
+  return `<${type.nodeName}${attributes.join("")}>${inner}</${type.nodeName}>`;
+}
+
+function textIn(type: Shared, depth: number): string {
+  if (depth > MAX_NESTED) throw new TooDeep();
+  const mapped = isXml(type) ? [] : [...type._map.values()].filter((item) => !item.deleted);
+  let text = "";
+  for (const { content } of [...itemsOf(type), ...mapped]) {
+    if (content instanceof Y.ContentString) text += content.str;
+    else if (content instanceof Y.ContentType) {
+      const inner = textIn(content.type, depth + 1);
+      const isInline = content.type instanceof Y.XmlText || text === "" || text.endsWith("\n");
+      text += isInline ? inner : `\n${inner}`;
+    } else if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) {
+      for (const value of content.getContent()) if (typeof value === "string") text += `${text && "\n"}${value}`;
+    }
+  }
+  return text;
+}
+
+/** What is in a list or a text, without what was deleted. */
+function itemsOf(type: Shared): Y.Item[] {
+  const items: Y.Item[] = [];
+  for (let item = type._start; item; item = item.right) if (!item.deleted) items.push(item);
+  return items;
+}
+
+const isXml = (type: Shared) =>
+  type instanceof Y.XmlElement || type instanceof Y.XmlFragment || type instanceof Y.XmlText;
+
+const isOfText = ({ content }: Y.Item) =>
+  content instanceof Y.ContentString || content instanceof Y.ContentFormat || content instanceof Y.ContentEmbed;
+
+const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");

@@ -1,0 +1,249 @@
+/**
+ * A document that people edit together, with Yjs: whatever was told to anybody is on disk, edits that were made apart are
+ * merged, and nothing that a client sends can damage it. This class is the door of the object; behind it, editor.ts does
+ * the work. That is loaded at the first use, because it brings Yjs along.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { blobsOf } from "../objects/blobs.ts";
+import { regionOfObject } from "../objects/names.ts";
+import { findReplay, keepReplay } from "../objects/replays.ts";
+import { Schema } from "../objects/schema.ts";
+import { answerAsleep } from "../objects/sockets.ts";
+import { stackOf } from "../stack.ts";
+import type { Caller } from "../who.ts";
+import type { Editor, Form, Outcome } from "./editor.ts";
+import type { Visitor } from "./joining.ts";
+import { Keeping } from "./keeping.ts";
+import { document } from "./pattern.ts";
+import { isKeeper, type Level, MAX_PEOPLE, type Sharing } from "./sharing.ts";
+import { type Version, Versions } from "./versions.ts";
+import type { Author } from "./writer.ts";
+
+/** Close code of a connection that broke (RFC 6455, 7.4.1). */
+const ABNORMAL = 1_006;
+
+/** Who asks for a version to be made or restored. `allowed`: whether that is decided. */
+export interface Asking extends Visitor {
+  readonly author: Author;
+  readonly allowed: boolean;
+  /** The idempotency key. */
+  readonly key?: string | undefined;
+}
+
+export type Made =
+  | { readonly kind: "made"; readonly version: Version; readonly replayed?: true }
+  | { readonly kind: "denied" | "missing" | "full" | "conflict" };
+
+export class DocumentDO extends DurableObject<Env> {
+  readonly #schema: Schema;
+  readonly #keeping: Keeping;
+  readonly #versions: Versions;
+  #loading: Promise<Editor> | undefined;
+  /** What is being made under an idempotency key. */
+  readonly #making = new Map<string, Promise<Made>>();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#schema = new Schema(ctx.storage, document);
+    const { regions, settings } = stackOf(env);
+    const { anyone, users, versionMinutes, versions } = settings.document;
+    const { anonymousDays } = settings;
+    this.#keeping = new Keeping(ctx.storage, this.#schema, { anyone, users, anonymousDays, versionMinutes });
+    const name = ctx.id.name ?? "";
+    this.#versions = new Versions({
+      storage: ctx.storage,
+      bucket: () => blobsOf(env, regionOfObject(regions, name) ?? {}),
+      name,
+      most: versions,
+    });
+    answerAsleep(ctx, "ping", "pong");
+  }
+
+  /** Lets a caller in (`joinRequest`). */
+  override async fetch(request: Request): Promise<Response> {
+    return (await this.#editor()).join(request);
+  }
+
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    await (await this.#editor()).message(socket, data);
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
+    (await this.#editor()).closed(socket, code, reason);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    (await this.#editor()).closed(socket, ABNORMAL);
+  }
+
+  override async alarm(): Promise<void> {
+    const editor = await this.#editor();
+    await this.#keeping.alarm({
+      lookForSilent: (now) => editor.lookForSilent(now),
+      isInUse: () => editor.isInUse,
+      compact: () => editor.writer.isLoose && editor.writer.compact(),
+      keepVersion: async (now) => {
+        await this.#versions.add(await editor.state(), undefined, now);
+      },
+      sweepVersions: (now) => this.#versions.sweep(now),
+      clear: () => this.#versions.clear(),
+      end: () => this.#end(),
+    });
+  }
+
+  /** The document, for those who may read it. "malformed" for a state vector that is none. */
+  async read(
+    visitor: Visitor,
+    form: Form,
+  ): Promise<{ body: string | Uint8Array } | "denied" | "missing" | "malformed" | "too-deep"> {
+    const editor = await this.#editor();
+    if (!editor.may(visitor, "read")) return "denied";
+    if (this.#keeping.isNowhere) return "missing";
+    return editor.read(form);
+  }
+
+  /** Takes an update. "new" if the document does not exist, and the caller did not want to begin it. */
+  async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "denied" | "new"> {
+    const editor = await this.#editor();
+    if (!editor.may(visitor, "write")) return "denied";
+    if (!begin && this.#keeping.isNowhere) return "new";
+    return editor.writer.commit({ update, by });
+  }
+
+  /** The versions, the newest first. */
+  async versions(visitor: Visitor): Promise<readonly Version[] | "denied" | "missing"> {
+    if (!(await this.#editor()).may(visitor, "read")) return "denied";
+    if (this.#keeping.isNowhere) return "missing";
+    return this.#schema.empty ? [] : this.#versions.list();
+  }
+
+  /** The state of a version. */
+  async version(visitor: Visitor, number: number): Promise<{ body: Uint8Array } | "denied" | "missing"> {
+    if (!(await this.#editor()).may(visitor, "read")) return "denied";
+    const body = this.#schema.empty ? undefined : await this.#versions.read(number);
+    return body ? { body } : "missing";
+  }
+
+  /** Makes a version of the document as it is. */
+  async addVersion(asking: Asking, name: string): Promise<Made> {
+    return this.#once(asking, ["version", name], async (kept) => {
+      const editor = await this.#editor();
+      const version = await this.#versions.add(await editor.state(), name, Date.now(), kept);
+      this.#keeping.left(Date.now());
+      return version === "full" ? { kind: "full" } : { kind: "made", version };
+    });
+  }
+
+  /** Gives the document the content of a version again. Keeps a version of what it was before. */
+  async restore(asking: Asking, number: number): Promise<Made> {
+    return this.#once(asking, ["restore", number], async (kept) => {
+      const version = this.#versions.list().find((each) => each.number === number);
+      const state = version && (await this.#versions.read(number));
+      if (!state) return { kind: "missing" };
+      const editor = await this.#editor();
+      await this.#versions.add(await editor.state(), undefined, Date.now());
+      await editor.writer.commit({ version: state, by: asking.author, also: () => kept(version) });
+      return { kind: "made", version };
+    });
+  }
+
+  /** Deletes a version. */
+  async removeVersion(number: number, keeper?: Caller): Promise<"done" | "denied" | "missing"> {
+    if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
+    if (this.#schema.empty || !this.#versions.remove(number)) return "missing";
+    this.#keeping.left(Date.now());
+    return "done";
+  }
+
+  /** Who may do what, for those who may change it. */
+  sharing(keeper?: Caller): Sharing | "denied" {
+    const { sharing } = this.#keeping;
+    return isKeeper(keeper, sharing) ? sharing : "denied";
+  }
+
+  /** Changes the levels or the owner, and closes the sockets of those who may no longer read. */
+  async share(change: Partial<Omit<Sharing, "people">>, keeper?: Caller): Promise<Sharing | "denied"> {
+    if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
+    this.#keeping.setSharing(change);
+    (await this.#editor()).putOut();
+    return this.#keeping.sharing;
+  }
+
+  /** Sets what one user may do; without a level, the user is like any other. */
+  async sharePerson(userId: string, level: Level | undefined, keeper?: Caller): Promise<Sharing | "denied" | "full"> {
+    const { sharing } = this.#keeping;
+    if (!isKeeper(keeper, sharing)) return "denied";
+    const others = Object.entries(sharing.people).filter(([id]) => id !== userId);
+    if (level !== undefined && others.length >= MAX_PEOPLE) return "full";
+    this.#keeping.setSharing({
+      people: Object.fromEntries(level === undefined ? others : [...others, [userId, level]]),
+    });
+    (await this.#editor()).putOut();
+    return this.#keeping.sharing;
+  }
+
+  /** Deletes the document with its versions, and closes its sockets. */
+  async remove(keeper?: Caller): Promise<"done" | "denied"> {
+    if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
+    await this.#end();
+    return "done";
+  }
+
+  async sessionEnded(session: string): Promise<void> {
+    this.#keeping.end(session);
+    (await this.#editor()).sessionEnded(session);
+  }
+
+  async holdsSession(session: string): Promise<boolean> {
+    return (await this.#editor()).holdsSession(session);
+  }
+
+  async #end(): Promise<void> {
+    const editor = await this.#editor();
+    editor.closeAll();
+    // No await between these two, so that no edit is merged with what is about to be deleted.
+    editor.writer.forget();
+    const removed = this.#keeping.remove(Date.now());
+    await removed;
+    // Last: if this fails, the caller deletes again, and so does the alarm after a day.
+    await this.#versions.clear();
+  }
+
+  #editor(): Promise<Editor> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<Editor> {
+    const { Editor } = await import("./editor.ts");
+    const { document: limits } = stackOf(this.env).settings;
+    return new Editor({ ctx: this.ctx, schema: this.#schema, limits, keeping: this.#keeping });
+  }
+
+  /** Makes or restores a version, once per idempotency key. `make` keeps the answer in the transaction of the change. */
+  async #once(
+    { key, allowed, ...visitor }: Asking,
+    what: readonly unknown[],
+    make: (kept: (version: Version) => void) => Promise<Made>,
+  ): Promise<Made> {
+    if (!allowed && !(await this.#editor()).may(visitor, "write")) return { kind: "denied" };
+    if (this.#schema.empty) return { kind: "missing" };
+    const payload = JSON.stringify(what);
+    if (key === undefined) return make(() => undefined);
+    const { sql } = this.ctx.storage;
+    const replay = findReplay(sql, key, payload, Date.now());
+    if (replay.kind === "conflict") return { kind: "conflict" };
+    if (replay.kind === "replay") return { kind: "made", version: JSON.parse(replay.answer), replayed: true };
+    const same = JSON.stringify([key, payload]);
+    const making =
+      this.#making.get(same) ??
+      make((version) => keepReplay(sql, { key, payload, answer: JSON.stringify(version) }, Date.now()));
+    this.#making.set(same, making);
+    try {
+      return await making;
+    } finally {
+      this.#making.delete(same);
+      this.#keeping.answered(Date.now());
+    }
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * A document at work: who is there, what they send, and what they get. An edit is on disk before anybody else sees it;
+ * a client that was cut off says what it has, and gets the rest. This file and all that it imports, Yjs among it, is
+ * loaded at the first use of a document: a Worker that has none at work does not pay for it.
+ */
+import { deadCredential } from "../http/caller.ts";
+import { denied } from "../http/may.ts";
+import { type Problem, problemResponse } from "../http/problem.ts";
+import type { Schema } from "../objects/schema.ts";
+import { answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
+import { Budgets } from "./budgets.ts";
+import { jsonOf, plainOf, TooDeep } from "./content.ts";
+import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joining.ts";
+import type { Keeping } from "./keeping.ts";
+import { Presence } from "./presence.ts";
+import { FORBIDDEN, GONE, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
+import { type Level, levelOf, reaches } from "./sharing.ts";
+import * as wire from "./wire.ts";
+import { type Author, type Outcome, Writer } from "./writer.ts";
+
+/** Close codes (RFC 6455, 7.4.1): "policy violation", and "message too big". */
+const POLICY = 1_008;
+const TOO_BIG = 1_009;
+/** What people show of themselves is passed on so often at most. */
+const SHOW_EVERY_MS = 50;
+const MEBIBYTE = 1_024 * 1_024;
+
+const READ_ONLY = "You may only read this document: your edits are not taken";
+const FULL = "The document is full: delete something first. Your edits are not taken";
+
+export interface Limits {
+  readonly maxMiB: number;
+  readonly sockets: number;
+  readonly socketsPerUser: number;
+  readonly socketsPerAddress: number;
+  readonly kibPer10Seconds: number;
+}
+
+interface Parts {
+  readonly ctx: DurableObjectState;
+  readonly schema: Schema;
+  readonly limits: Limits;
+  readonly keeping: Keeping;
+}
+
+/** Forms in which a document is read. `since`: the state vector of a reader who has a part of it. */
+export type Form = { readonly as: "json" } | { readonly as: "text"; readonly name?: string } | BinaryForm;
+interface BinaryForm {
+  readonly as: "state";
+  readonly since?: Uint8Array;
+}
+
+export class Editor {
+  readonly #parts: Parts;
+  readonly #seats: Seats;
+  readonly #presence: Presence;
+  readonly #budgets: Budgets;
+  readonly writer: Writer;
+  /** States that are passed on with the next frame, by client. */
+  readonly #shown = new Map<number, wire.ClientState>();
+  #showTimer: ReturnType<typeof setTimeout> | undefined;
+  #shownAt = 0;
+
+  constructor(parts: Parts) {
+    const { ctx, schema, limits, keeping } = parts;
+    this.#parts = parts;
+    this.#seats = new Seats(ctx);
+    this.#presence = new Presence(this.#seats);
+    this.#budgets = new Budgets(limits.kibPer10Seconds);
+    this.writer = new Writer({
+      ctx,
+      schema,
+      maxBytes: limits.maxMiB * MEBIBYTE,
+      prepare: () => keeping.prepare(),
+      writing: (authors, first) => keeping.writing(authors, first),
+      told: (news) => {
+        this.#deliver(wire.update(news));
+        keeping.wrote(this.writer.isLoose);
+      },
+    });
+  }
+
+  get isInUse(): boolean {
+    return this.#seats.open.length > 0;
+  }
+
+  /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
+  join(request: Request): Response {
+    const { limits, keeping } = this.#parts;
+    const joining = readJoinRequest(request);
+    const refused = this.#whyNot(joining);
+    if (refused) return problemResponse(refused);
+    if (joining.ifThere && keeping.isNowhere && !this.isInUse) return new Response(null, { status: NOT_THERE });
+    const now = Date.now();
+    const full = this.#seats.whyFull(joining, limits);
+    if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });
+    const { client, server, seat } = this.#seats.admit(joining, now);
+    if (this.#mayWrite(seat)) this.#ask(server, seat, now);
+    const here = this.#presence.all();
+    if (here.length > 0) this.#send(server, seat, wire.awareness(here));
+    keeping.joined(now);
+    const { subprotocol } = joining;
+    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+  }
+
+  #whyNot(joining: Joining): Problem | undefined {
+    const { keeping } = this.#parts;
+    if (joining.session !== undefined && keeping.hasEnded(joining.session))
+      return deadCredential("The session").problem;
+    if (!this.may(joining, "read")) return denied(joining.caller).problem;
+    if (!keeping.isDeleted) return undefined;
+    return { kind: "not-found", detail: "The document was deleted a while ago; its clients cannot bring it back" };
+  }
+
+  /** Whether somebody may do so much with the document. */
+  may(visitor: Visitor, level: Level): boolean {
+    return reaches(levelOf(visitor.caller, visitor.rulings, this.#parts.keeping.sharing), level);
+  }
+
+  #mayWrite = (seat: Seat) => this.may(seat, "write");
+
+  async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const seat = this.#seats.all.get(socket);
+    // Frames that were on their way when the socket was closed are ignored.
+    if (!seat || !isOpen(socket)) return;
+    const now = Date.now();
+    if (seat.until !== undefined && seat.until <= now) {
+      return this.#close(socket, FORBIDDEN, "Your token has expired: connect again with another");
+    }
+    const bytes = typeof data === "string" ? data.length : data.byteLength;
+    if (bytes > this.#parts.limits.maxMiB * MEBIBYTE) {
+      return this.#close(socket, TOO_BIG, `A frame may have at most ${this.#parts.limits.maxMiB} MiB`);
+    }
+    if (!this.#budgets.spend(seat.userId, bytes, now)) {
+      return this.#close(socket, TRY_AGAIN, "You send too much: connect again in a while, and nothing is lost");
+    }
+    const frame = wire.readFrame(data);
+    if ("code" in frame) return this.#close(socket, frame.code, frame.reason);
+    this.#seats.heard(seat, now, frame.type === "update" && frame.answer);
+    if (frame.type === "step1") return this.#answer(socket, seat, frame.vector, now);
+    if (frame.type === "update") return this.#take(socket, seat, frame);
+    if (frame.type === "awareness") this.#show(socket, seat, frame.states, now);
+    else this.#send(socket, seat, wire.awareness(this.#presence.all()));
+  }
+
+  closed(socket: WebSocket, code: number, reason = ""): void {
+    answerClose(socket, code, reason);
+    const seat = this.#seats.leave(socket);
+    if (seat) this.#pass(this.#presence.leave(seat, Date.now()));
+  }
+
+  /** The document's state, once all of it is durable. */
+  async state(): Promise<Uint8Array> {
+    const state = this.writer.copy.since();
+    await this.writer.settled();
+    return state;
+  }
+
+  /** Reads the document, once all that is read is durable. Or says why that cannot be. */
+  async read(form: Form): Promise<{ body: string | Uint8Array } | "malformed" | "too-deep"> {
+    let body: string | Uint8Array;
+    try {
+      body = this.#readNow(form);
+    } catch (error) {
+      if (error instanceof TooDeep) return "too-deep";
+      if (form.as === "state" && form.since) return "malformed";
+      throw error;
+    }
+    await this.writer.settled();
+    return { body };
+  }
+
+  #readNow(form: Form): string | Uint8Array {
+    const { copy } = this.writer;
+    if (form.as === "json") return JSON.stringify(jsonOf(copy.doc));
+    return form.as === "text" ? plainOf(copy.doc, form.name) : copy.since(form.since);
+  }
+
+  /** Closes the sockets of those who may no longer read. */
+  putOut(): void {
+    for (const [socket, seat] of this.#seats.open) {
+      if (!this.may(seat, "read")) this.#close(socket, FORBIDDEN, "You may no longer read this document");
+    }
+  }
+
+  closeAll(): void {
+    for (const [socket] of this.#seats.open) this.#close(socket, GONE, "The document was deleted");
+  }
+
+  sessionEnded(session: string): void {
+    for (const socket of this.#seats.ofSession(session)) this.#close(socket, FORBIDDEN, "Your session has ended");
+  }
+
+  holdsSession(session: string): boolean {
+    return this.#seats.ofSession(session).length > 0;
+  }
+
+  /** Asks silent clients for a sign, and closes those that gave none. Returns when to look again. */
+  lookForSilent(now: number): number | undefined {
+    const { ask, lost, next } = this.#seats.silent(now);
+    for (const [socket, seat] of ask) this.#ask(socket, seat, now);
+    for (const socket of lost) this.#close(socket, TRY_AGAIN, "You were silent for too long: connect again");
+    return next;
+  }
+
+  /** Answers a client that says what it has. */
+  async #answer(socket: WebSocket, seat: Seat, vector: Uint8Array, now: number): Promise<void> {
+    let rest: Uint8Array;
+    try {
+      rest = this.writer.copy.since(vector);
+    } catch {
+      return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
+    }
+    // Each answer may be as large as the document: so no second one before the first was read.
+    if (seat.asked && seat.unread > MEBIBYTE)
+      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
+    await this.writer.settled();
+    seat.unread += rest.byteLength;
+    this.#sendNow(socket, wire.step2(rest));
+    if (rest.byteLength > MEBIBYTE / 4) this.#ask(socket, seat, now);
+  }
+
+  async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
+    if (!this.#mayWrite(seat)) {
+      // A reader answers our step 1, as every client does. It is told only if it has edits.
+      if (!isNothing(update, answer)) this.#send(socket, seat, wire.denial(READ_ONLY));
+      return;
+    }
+    const outcome = await this.writer.commit({ update, by: authorOf(seat) });
+    if (outcome === "malformed") this.#close(socket, wire.MALFORMED.code, "The update is malformed");
+    if (outcome === "full") this.#send(socket, seat, wire.denial(FULL));
+    if (outcome !== "incomplete") return;
+    // Its client may have edits that it has not sent yet. Those that nobody has are never taken.
+    if (answer) this.#close(socket, POLICY, "Your edits build on edits that are missing");
+    else if (!seat.asked) this.#ask(socket, seat, Date.now());
+  }
+
+  #show(socket: WebSocket, seat: Seat, states: readonly wire.ClientState[], now: number): void {
+    const shown = this.#presence.take(socket, seat, states, now);
+    if (typeof shown === "string") {
+      this.#close(socket, POLICY, shown);
+      return;
+    }
+    if (shown.stale.length > 0) this.#send(socket, seat, wire.awareness(shown.stale));
+    if (shown.changed.length === 0) return;
+    for (const [each, { states: kept }] of this.#seats.all) {
+      if (each === socket || kept.some(({ client }) => shown.changed.some((state) => state.client === client))) {
+        this.#seats.keep(each, this.#seats.all.get(each) ?? seat);
+      }
+    }
+    this.#pass(shown.changed);
+  }
+
+  /** Passes states on, to their senders too: y-websocket takes the silence of half a minute for a dead connection. */
+  #pass(states: readonly wire.ClientState[]): void {
+    for (const state of states) this.#shown.set(state.client, state);
+    if (this.#shown.size === 0 || this.#showTimer !== undefined) return;
+    const wait = this.#shownAt + SHOW_EVERY_MS - Date.now();
+    if (wait <= 0 || wait > SHOW_EVERY_MS) this.#passNow();
+    else
+      this.#showTimer = setTimeout(() => {
+        this.#showTimer = undefined;
+        this.#passNow();
+      }, wait);
+  }
+
+  #passNow(): void {
+    this.#shownAt = Date.now();
+    const states = [...this.#shown.values()];
+    this.#shown.clear();
+    this.#deliver(wire.awareness(states));
+  }
+
+  #deliver(frame: Uint8Array): void {
+    for (const [socket, seat] of this.#seats.open) this.#send(socket, seat, frame);
+  }
+
+  /** Sends to a client that keeps up. */
+  #send(socket: WebSocket, seat: Seat, frame: Uint8Array): void {
+    const state = this.#seats.count(socket, seat, frame.byteLength);
+    if (state === "behind") {
+      this.#close(socket, TRY_AGAIN, "You are too far behind: connect again");
+      return;
+    }
+    this.#sendNow(socket, frame);
+    if (state === "ask") this.#ask(socket, seat, Date.now());
+  }
+
+  /** Asks a client for what the document lacks. Its answer shows that it has read all before this. */
+  #ask(socket: WebSocket, seat: Seat, now: number): void {
+    this.#seats.ask(socket, seat, now);
+    this.#sendNow(socket, wire.step1(this.writer.copy.vector()));
+  }
+
+  #sendNow(socket: WebSocket, frame: Uint8Array): void {
+    try {
+      if (isOpen(socket)) socket.send(frame);
+    } catch {
+      // It has closed; its close event reports that.
+    }
+  }
+
+  #close(socket: WebSocket, code: number, reason: string): void {
+    this.#seats.close(socket, code, reason);
+    const seat = this.#seats.leave(socket);
+    if (seat) this.#pass(this.#presence.leave(seat, Date.now()));
+  }
+}
+
+/** Whoever is the author of what a caller sends. */
+export const authorOf = ({ caller, known }: Pick<Seat, "caller" | "known">): Author => ({
+  known: known === true,
+  ...(caller.kind === "user" && { user: caller.id }),
+});
+
+/** Whether an update of a reader has no edit in it. */
+function isNothing(update: Uint8Array, answer: boolean): boolean {
+  // An answer always says which edits were deleted, so only new ones count.
+  return update.byteLength === 2 || (answer && update[0] === 0);
+}
+
+export type { Outcome };

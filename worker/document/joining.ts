@@ -1,0 +1,40 @@
+/** How the Worker tells a document who joins, after checking it. Nothing of it is in the URL, which the platform logs. */
+import type { Caller } from "../who.ts";
+import type { Rulings } from "./sharing.ts";
+
+/** Somebody who reads or changes the document, and what the project's rules say about them. */
+export interface Visitor {
+  readonly caller: Pick<Caller, "kind" | "id">;
+  readonly rulings: Rulings;
+}
+
+export interface Joining extends Visitor {
+  /** The caller's network address, as a key (worker/http/address.ts). */
+  readonly address: string;
+  /** The session that the caller showed. */
+  readonly session?: string;
+  /** When the caller's token expires (ms since the epoch), if the token says so. */
+  readonly until?: number;
+  /** The caller is known (no guest, not anonymous): then what they write is kept. */
+  readonly known?: true;
+  /** Only if the document exists. */
+  readonly ifThere?: true;
+  /** Our subprotocol, which the client offered and expects in the answer. */
+  readonly subprotocol?: string;
+}
+
+const HEADER = "X-Joining";
+
+/** A document's status for "I do not exist, and you asked me not to begin". */
+export const NOT_THERE = 404;
+
+/** The request to a document's object that lets a caller in. */
+export function joinRequest(joining: Joining): Request {
+  return new Request("https://document/", {
+    headers: { Upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(joining)) },
+  });
+}
+
+export function readJoinRequest(request: Request): Joining {
+  return JSON.parse(decodeURIComponent(request.headers.get(HEADER) ?? ""));
+}

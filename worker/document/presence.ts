@@ -1,0 +1,111 @@
+/**
+ * What clients show of themselves: cursors and names (the awareness of y-protocols). Each state belongs to the socket
+ * that brought it, so that nobody moves the cursor of another, and goes with that socket. It is in the socket's
+ * attachment, and outlives the object's sleep. Clients also send back the states of others, which are ignored.
+ */
+import { Memory } from "../objects/memory.ts";
+import { isOpen } from "../objects/sockets.ts";
+import type { Seat, Seats } from "./seats.ts";
+import type { ClientState } from "./wire.ts";
+
+/** The most characters of all states of a socket together. An attachment takes 16 KiB, of two bytes each. */
+const MAX_CHARACTERS = 6_000;
+const MAX_STATES = 8;
+/** A client tells its state again every 15 seconds. If it misses that twice, another socket may take its state. */
+const SILENT_MS = 30_000;
+/** For so long a state that has gone does not come back because a client was slow to forget it. */
+const GONE_MS = 60_000;
+const NOBODY = "null";
+
+/** `changed`: for everybody. `stale`: for the sender, whose client must tell its state under a higher number. */
+export interface Shown {
+  readonly changed: readonly ClientState[];
+  readonly stale: readonly ClientState[];
+}
+
+export class Presence {
+  readonly #seats: Seats;
+  /** The clocks of states that have gone. */
+  readonly #gone = new Memory<number>();
+
+  constructor(seats: Seats) {
+    this.#seats = seats;
+  }
+
+  /** The states of all who are here. */
+  all(): ClientState[] {
+    return [...this.#seats.all].flatMap(([socket, { states }]) => (isOpen(socket) ? states : []));
+  }
+
+  /** Takes the states that a socket sends. Returns a sentence if they are too large or no states. */
+  take(socket: WebSocket, seat: Seat, states: readonly ClientState[], now: number): Shown | string {
+    const changed: ClientState[] = [];
+    const stale: ClientState[] = [];
+    for (const state of states) {
+      const verdict = this.#judge(socket, seat, state, now);
+      if (verdict === "ignored") continue;
+      if (typeof verdict === "object") {
+        stale.push(verdict);
+        continue;
+      }
+      if (state.json !== NOBODY && !isObject(state.json)) return "A state must be a JSON object";
+      this.#drop(state.client);
+      if (state.json === NOBODY) this.#note(state, now);
+      else seat.states.push(state);
+      changed.push(state);
+    }
+    if (seat.states.length > MAX_STATES) return `A connection may show the states of ${MAX_STATES} clients`;
+    if (seat.states.reduce((sum, { json }) => sum + json.length, 0) > MAX_CHARACTERS) {
+      return `What a connection shows of itself may have at most ${MAX_CHARACTERS} characters`;
+    }
+    return { changed, stale };
+  }
+
+  /** The socket has closed: its states have gone. */
+  leave(seat: Seat, now: number): ClientState[] {
+    const left = seat.states.map((state) => ({ ...state, json: NOBODY }));
+    for (const state of left) this.#note(state, now);
+    seat.states = [];
+    return left;
+  }
+
+  #judge(socket: WebSocket, seat: Seat, state: ClientState, now: number): "taken" | "ignored" | ClientState {
+    const owner = this.#ownerOf(state.client);
+    if (!owner) {
+      const gone = this.#gone.get(String(state.client), now);
+      if (state.json === NOBODY) return "ignored";
+      return gone === undefined || state.clock > gone ? "taken" : { client: state.client, clock: gone, json: NOBODY };
+    }
+    const isOwn = owner.socket === socket;
+    if (isOwn && state.json === NOBODY) return state.clock >= owner.state.clock ? "taken" : "ignored";
+    if (state.clock <= owner.state.clock) return "ignored";
+    // The same user after a cut, before the old socket was missed.
+    const isHeir = owner.seat.userId === seat.userId || owner.seat.heardAt < now - SILENT_MS;
+    return isOwn || isHeir ? "taken" : "ignored";
+  }
+
+  #ownerOf(client: number): { socket: WebSocket; seat: Seat; state: ClientState } | undefined {
+    for (const [socket, seat] of this.#seats.all) {
+      const state = seat.states.find((each) => each.client === client);
+      if (state) return { socket, seat, state };
+    }
+    return undefined;
+  }
+
+  #drop(client: number): void {
+    for (const seat of this.#seats.all.values()) seat.states = seat.states.filter((state) => state.client !== client);
+  }
+
+  #note({ client, clock }: ClientState, now: number): void {
+    this.#gone.set(String(client), clock, now + GONE_MS);
+  }
+}
+
+function isObject(json: string): boolean {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The sockets at a document, and what the document knows of each. All of it is in the sockets' attachments and tags;
+ * the fields here only repeat it. A client that does not read fills the memory with its frames: so every now and then
+ * the document asks it for what it has (a step 1), which it can only answer once it has read all before that.
+ */
+import { acceptSocket, closeSocket, isOpen, keepWith, openSockets } from "../objects/sockets.ts";
+import type { Joining, Visitor } from "./joining.ts";
+import type { ClientState } from "./wire.ts";
+
+/** After so many bytes a client is asked whether it has read them. */
+const ASK_BYTES = 256 * 1_024;
+/** A client that is further behind is closed. */
+export const MAX_UNREAD_BYTES = 1_024 * 1_024;
+/** An attachment is written anew after so many bytes, in case the object falls asleep. */
+const KEEP_BYTES = 64 * 1_024;
+/** After so long without a frame a client is asked, and after so long without an answer it is closed. */
+export const ASK_AFTER_MS = 45_000;
+const ANSWER_WITHIN_MS = 30_000;
+
+/** Close codes: "try again later" (IANA), and two of y-websocket, whose client does not come back after them. */
+export const TRY_AGAIN = 1_013;
+export const FORBIDDEN = 4_403;
+export const GONE = 4_410;
+
+/** What is known of a socket: its attachment. */
+export interface Seat extends Visitor {
+  readonly userId: string;
+  readonly known?: true;
+  /** When the caller's token expires (ms since the epoch). */
+  readonly until?: number;
+  states: ClientState[];
+  /** When its last frame came (ms since the epoch). */
+  heardAt: number;
+  /** Bytes that were sent to it since it last answered. */
+  unread: number;
+  /** Since when it was asked, and how many of the unread bytes were sent before that. */
+  asked?: { readonly at: number; readonly bytes: number } | undefined;
+}
+
+const tagOf = (kind: "user" | "address" | "session", id: string) => `${kind}:${id}`;
+
+/** How many sockets there may be. */
+export interface Places {
+  readonly sockets: number;
+  readonly socketsPerUser: number;
+  readonly socketsPerAddress: number;
+}
+
+export class Seats {
+  readonly #ctx: DurableObjectState;
+  /** Undefined until somebody asks after the object woke. */
+  #listed: Map<WebSocket, Seat> | undefined;
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** All sockets, also those that close and still have states to give up. */
+  get all(): ReadonlyMap<WebSocket, Seat> {
+    return this.#list;
+  }
+
+  get #list(): Map<WebSocket, Seat> {
+    if (this.#listed) return this.#listed;
+    const listed = new Map<WebSocket, Seat>();
+    for (const socket of this.#ctx.getWebSockets()) {
+      const seat: Seat | null = socket.deserializeAttachment();
+      if (seat) listed.set(socket, seat);
+    }
+    this.#listed = listed;
+    return listed;
+  }
+
+  /** The open sockets. */
+  get open(): [WebSocket, Seat][] {
+    return [...this.#list].filter(([socket]) => isOpen(socket));
+  }
+
+  ofSession(session: string): WebSocket[] {
+    return openSockets(this.#ctx, tagOf("session", session));
+  }
+
+  /** Which limit one more socket would pass, as a sentence. */
+  whyFull({ caller, address }: Joining, places: Places): string | undefined {
+    const count = (tag?: string) => openSockets(this.#ctx, tag).length;
+    if (count() >= places.sockets) return `The document is full: it has ${places.sockets} connections`;
+    if (count(tagOf("user", caller.id)) >= places.socketsPerUser) {
+      return `You have ${places.socketsPerUser} connections to this document already; close one of them first`;
+    }
+    if (count(tagOf("address", address)) < places.socketsPerAddress) return undefined;
+    return `Your network address has ${places.socketsPerAddress} connections to this document already`;
+  }
+
+  /** Accepts a socket. Returns the client's end, ours, and its seat. */
+  admit(joining: Joining, now: number): { client: WebSocket; server: WebSocket; seat: Seat } {
+    const { caller, rulings, address, session, known, until } = joining;
+    const all = this.#list;
+    const seat: Seat = {
+      caller: { kind: caller.kind, id: caller.id },
+      rulings,
+      userId: caller.id,
+      ...(known && { known }),
+      ...(until !== undefined && { until }),
+      states: [],
+      heardAt: now,
+      unread: 0,
+    };
+    const tags = [
+      tagOf("user", caller.id),
+      tagOf("address", address),
+      ...(session === undefined ? [] : [tagOf("session", session)]),
+    ];
+    const ends = acceptSocket(this.#ctx, { tags, attachment: seat });
+    all.set(ends.server, seat);
+    return { ...ends, seat };
+  }
+
+  /** Writes the attachment after a change of the seat. */
+  keep(socket: WebSocket, seat: Seat): void {
+    keepWith(socket, seat);
+  }
+
+  /** Notes a frame. `answers`: it answers our step 1, so all that was sent before that was read. */
+  heard(seat: Seat, now: number, answers: boolean): void {
+    seat.heardAt = now;
+    if (!answers || !seat.asked) return;
+    seat.unread -= seat.asked.bytes;
+    seat.asked = undefined;
+  }
+
+  /** Counts what is about to be sent. Returns what to do with the socket first: ask it, or close it. */
+  count(socket: WebSocket, seat: Seat, bytes: number): "fine" | "ask" | "behind" {
+    const before = seat.unread;
+    seat.unread += bytes;
+    if (seat.unread > MAX_UNREAD_BYTES) return "behind";
+    if (Math.floor(before / KEEP_BYTES) !== Math.floor(seat.unread / KEEP_BYTES)) this.keep(socket, seat);
+    return seat.unread > ASK_BYTES && !seat.asked ? "ask" : "fine";
+  }
+
+  /** Notes that a socket was asked. */
+  ask(socket: WebSocket, seat: Seat, now: number): void {
+    seat.asked = { at: now, bytes: seat.unread };
+    this.keep(socket, seat);
+  }
+
+  /** The sockets that were silent for long: those to ask, and those that did not answer. And when to look again. */
+  silent(now: number): { ask: [WebSocket, Seat][]; lost: WebSocket[]; next: number | undefined } {
+    const open = this.open;
+    const quiet = open.filter(([, { heardAt }]) => heardAt <= now - ASK_AFTER_MS);
+    return {
+      ask: quiet.filter(([, { asked }]) => asked === undefined),
+      lost: quiet.filter(([, { asked }]) => asked && asked.at <= now - ANSWER_WITHIN_MS).map(([socket]) => socket),
+      next: open.length > 0 ? now + (quiet.length > 0 ? ANSWER_WITHIN_MS : ASK_AFTER_MS) : undefined,
+    };
+  }
+
+  /** The socket is closed: forgets its seat, and returns it. */
+  leave(socket: WebSocket): Seat | undefined {
+    const seat = this.#list.get(socket);
+    this.#list.delete(socket);
+    return seat;
+  }
+
+  close(socket: WebSocket, code: number, reason: string): void {
+    closeSocket(socket, code, reason);
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * The way of an edit: merged in memory, written as a row, and only then told to anybody. Edits that arrive during a write
+ * share the next one. Memory is ahead of the disk only during a write; if the write fails, the object is reset, and reads
+ * the document from disk again.
+ */
+import * as Y from "yjs";
+import { GroupCommit } from "../objects/group-commit.ts";
+import { notWritten } from "../objects/retry.ts";
+import type { Schema } from "../objects/schema.ts";
+import { Copy, deletedBy, onlyDeletes, type Taken } from "./copy.ts";
+import { revertTo } from "./revert.ts";
+import { Rows } from "./rows.ts";
+
+/** The document is compacted after so many updates, or so many bytes of them, or half of what it had before. */
+const MAX_UPDATES = 2_000;
+const MAX_LOOSE_BYTES = 256 * 1_024;
+
+/** An update from a client, or a version to go back to. */
+export type Edit = ({ readonly update: Uint8Array } | { readonly version: Uint8Array }) & {
+  readonly by: Author;
+  /** Called in the transaction that writes the edit. */
+  readonly also?: () => void;
+};
+
+export interface Author {
+  /** Whether the caller is known (no guest, not anonymous): then the document is kept. */
+  readonly known: boolean;
+  /** The id of a user, who owns the document if this is its first edit. */
+  readonly user?: string;
+}
+
+/** What became of an edit. `full`: the document has as many bytes as it may. `gone`: it was deleted meanwhile. */
+export type Outcome = Taken | "full" | "gone";
+
+/** An edit, and how often the document had been deleted when it came. */
+interface Waiting {
+  readonly edit: Edit;
+  readonly generation: number;
+}
+
+interface Parts {
+  readonly ctx: DurableObjectState;
+  readonly schema: Schema;
+  readonly maxBytes: number;
+  /** Called in the transaction that writes edits. `first`: the document did not exist before. */
+  readonly writing: (authors: readonly Author[], first: boolean) => void;
+  /** Called before a write. */
+  readonly prepare: () => Promise<void>;
+  /** Called with each change, once it is durable. */
+  readonly told: (news: Uint8Array) => void;
+}
+
+export class Writer {
+  readonly #parts: Parts;
+  readonly #rows: Rows;
+  readonly #commits = new GroupCommit<Waiting, Outcome>((waiting) => this.#write(waiting));
+  #generation = 0;
+  #copy: Copy | undefined;
+  /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
+  #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#rows = new Rows(parts.ctx.storage.sql);
+  }
+
+  /** Stores an edit. Resolves once it is durable. */
+  commit(edit: Edit): Promise<Outcome> {
+    return this.#commits.commit({ edit, generation: this.#generation });
+  }
+
+  /** The document in memory. Do not answer anybody from it before `settled`. */
+  get copy(): Copy {
+    this.#copy ??= new Copy(() => this.#load());
+    return this.#copy;
+  }
+
+  /** Resolves once every edit that is in memory now is durable. */
+  settled(): Promise<void> {
+    return this.#commits.settled();
+  }
+
+  /** How many bytes are stored. */
+  get bytes(): number {
+    void this.copy;
+    return this.#stored.bytes;
+  }
+
+  /** Whether there is enough to compact. */
+  get isLoose(): boolean {
+    if (!this.#copy) return false;
+    const { updates, bytes, compact } = this.#stored;
+    return updates > MAX_UPDATES || bytes - compact > Math.max(MAX_LOOSE_BYTES, compact / 2);
+  }
+
+  /** Puts the document's state in the place of its updates. It has no await, so that no edit comes in between. */
+  compact(): void {
+    const state = this.copy.since();
+    this.#transaction(() => this.#rows.replace(state));
+    this.#measure([state]);
+  }
+
+  /** Forgets everything, after the rows were deleted. */
+  forget(): void {
+    this.#generation++;
+    this.#copy = undefined;
+    this.#rows.forget();
+  }
+
+  async #write(waiting: readonly Waiting[]): Promise<readonly Outcome[]> {
+    const { ctx, prepare, told } = this.#parts;
+    try {
+      await prepare();
+      const edits = waiting.flatMap(({ edit, generation }) => (generation === this.#generation ? [edit] : []));
+      const { outcomes, news } = this.#merge(edits);
+      this.#store(edits, news);
+      await ctx.storage.sync();
+      if (news.length > 0) told(mergedOf(news));
+      let next = 0;
+      const isStale = new Set(waiting.filter(({ edit }) => !edits.includes(edit)));
+      return waiting.map((each) => (isStale.has(each) ? "gone" : (outcomes[next++] ?? "taken")));
+    } catch (error) {
+      const failure = notWritten("the document", error);
+      ctx.abort(failure.message);
+      throw failure;
+    }
+  }
+
+  #store(edits: readonly Edit[], news: readonly Uint8Array[]): void {
+    const { schema, writing } = this.#parts;
+    if (news.length === 0 && edits.every(({ also }) => also === undefined)) return;
+    const first = schema.empty;
+    schema.create();
+    this.#transaction(() => {
+      for (const { also } of edits) also?.();
+      if (news.length === 0) return;
+      this.#rows.append(news);
+      writing(
+        edits.map(({ by }) => by),
+        first,
+      );
+    });
+    this.#stored.updates += news.length;
+    this.#stored.bytes += sizeOf(news);
+    this.#stored.deleted += news.reduce((sum, update) => sum + deletedBy(update), 0);
+  }
+
+  /** Merges edits in memory, in their order. */
+  #merge(edits: readonly Edit[]): { outcomes: readonly Outcome[]; news: readonly Uint8Array[] } {
+    const outcomes: Outcome[] = [];
+    const news: Uint8Array[] = [];
+    // A version is gone back to in a step of its own; updates between two such steps are merged together.
+    for (let from = 0; from < edits.length; ) {
+      const edit = edits[from];
+      if (edit && "version" in edit) {
+        news.push(...this.copy.change((doc) => revertTo(doc, edit.version)));
+        outcomes.push("taken");
+        from++;
+        continue;
+      }
+      const end = edits.findIndex((each, i) => i > from && "version" in each);
+      const updates = edits
+        .slice(from, end < 0 ? edits.length : end)
+        .flatMap((each) => ("update" in each ? [each.update] : []));
+      const fits = this.#fitting(updates, sizeOf(news));
+      const { taken, news: more } = this.copy.take(updates.filter((_, i) => fits[i]));
+      let next = 0;
+      outcomes.push(...fits.map((fit): Outcome => (fit ? (taken[next++] ?? "taken") : "full")));
+      news.push(...more);
+      from += updates.length;
+    }
+    return { outcomes, news };
+  }
+
+  /** Which of these updates the document has room for. */
+  #fitting(updates: readonly Uint8Array[], more: number): boolean[] {
+    const { maxBytes } = this.#parts;
+    if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
+    let bytes = this.bytes + more;
+    return updates.map((update) => {
+      const fits = bytes + update.byteLength <= maxBytes || isDeletion(update);
+      if (fits) bytes += update.byteLength;
+      return fits;
+    });
+  }
+
+  /** Whether a compaction may free a part of the document that is worth the work. */
+  get #isWorthIt(): boolean {
+    const { bytes, compact, deleted } = this.#stored;
+    return bytes - compact + deleted > bytes / 32;
+  }
+
+  #load(): readonly Uint8Array[] {
+    const updates = this.#parts.schema.empty ? [] : this.#rows.read();
+    this.#measure(updates);
+    return updates;
+  }
+
+  #measure(updates: readonly Uint8Array[]): void {
+    const [first, ...rest] = updates;
+    this.#stored = {
+      updates: updates.length,
+      bytes: sizeOf(updates),
+      compact: first?.byteLength ?? 0,
+      deleted: rest.reduce((sum, update) => sum + deletedBy(update), 0),
+    };
+  }
+
+  #transaction(write: () => void): void {
+    try {
+      this.#parts.ctx.storage.transactionSync(write);
+    } catch (error) {
+      this.#rows.forget();
+      throw error;
+    }
+  }
+}
+
+const sizeOf = (updates: readonly Uint8Array[]) => updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+const mergedOf = (news: readonly Uint8Array[]): Uint8Array => {
+  const [only] = news;
+  return only && news.length === 1 ? only : Y.mergeUpdates([...news]);
+};
+
+/** Whether it only deletes. A malformed update is refused later. */
+function isDeletion(update: Uint8Array): boolean {
+  try {
+    return onlyDeletes(update);
+  } catch {
+    return true;
+  }
+}
