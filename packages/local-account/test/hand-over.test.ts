@@ -1,7 +1,7 @@
 /** From one workerd to the next: others hardly wait, and never have two the same data open. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { account, live, type Program, refusal, type TestAccount } from "./support.ts";
 
@@ -94,6 +94,34 @@ function ifThere<T>(look: () => T): T | undefined {
     return undefined;
   }
 }
+
+it.runIf(process.platform === "linux").each([
+  { what: "serves", nth: 0 },
+  { what: "is about to serve", nth: 1 },
+])("completes a deployment if somebody kills the workerd that $what", async ({ nth }) => {
+  const test = await account();
+  await test.deploy("app", { ...COUNTER, tag: "one" });
+  const counts = async () => Number((await test.ask("app", "/Counter/x")).json().count);
+  expect(await counts()).toBe(1);
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  let killed: number | undefined;
+  const deployed = test.deploy("app", { ...COUNTER, tag: "two" });
+  await meanwhile(deployed, async () => {
+    const serving = workerds().filter((pid) => commandOf(pid)?.includes("--binary"));
+    const pid = serving.map(Number).toSorted((a, b) => a - b)[nth];
+    if (killed === undefined && serving.length === 2 && pid !== undefined) {
+      killed = pid;
+      process.kill(pid, "SIGKILL");
+    }
+    await turn();
+  });
+  expect(killed).toBeDefined();
+  expect(await counts()).toBe(2);
+  expect((await test.ask("app")).json()).toMatchObject({ tag: "two" });
+});
+
+const commandOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 
 it("cuts nothing if the new workerd does not start", async () => {
   const test = await account();

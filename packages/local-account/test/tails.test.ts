@@ -116,3 +116,17 @@ it("runs the tail handler of a consumer, until it is no more one or is deleted",
   await test.sdk.workers.beta.workers.delete("watcher", { account_id: test.id });
   expect((await test.ask("app", "/c")).text).toBe("ok");
 });
+
+it("leaves a consumer without a tail handler in peace", async () => {
+  const lines: string[] = [];
+  const test = await account({ onLog: (line) => lines.push(line) });
+  await test.deploy("watcher", {
+    code: `export default { fetch() { console.log("end"); return new Response("ok"); } };`,
+  });
+  await test.deploy("app", { fetch: LOGGING });
+  await script(test, { tail_consumers: [{ service: "watcher" }] });
+  await test.ask("app", "/a");
+  await test.ask("watcher");
+  await vi.waitFor(() => expect(lines).toContain("end"));
+  expect(lines).toEqual(["at /a", "end"]);
+});

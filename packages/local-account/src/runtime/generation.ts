@@ -6,6 +6,7 @@
  * a pipe takes: workerd waits in the middle of this text, and there it is stopped.
  */
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import * as v from "valibot";
@@ -18,6 +19,8 @@ const LAST = "account:last";
 
 /** More than the pipe and its reader hold, which is some hundreds of KiB. */
 const TEXT_BYTES = 2 ** 20;
+
+const ENDING_MS = 500;
 
 /** Windows cannot stop a process. */
 const CAN_HOLD = process.platform !== "win32";
@@ -69,6 +72,15 @@ export class Generation {
   /** Whether this is its process, and it has served: if it ends by itself, it has crashed. */
   servesBy(child: ChildProcess): boolean {
     return this.#hasServed && this.#isGone === undefined && this.#running?.child === child;
+  }
+
+  /** Whether somebody else has killed it, such as the system, so that it did not start. */
+  async wasKilled(error: unknown): Promise<boolean> {
+    const child = this.#running?.child;
+    if (child === undefined || this.#isGone !== undefined || error instanceof ApiError) return false;
+    // Its pipes may end a moment before it.
+    if (!hasEnded(child)) await once(child, "exit", { signal: AbortSignal.timeout(ENDING_MS) }).catch(() => {});
+    return child.signalCode === "SIGKILL";
   }
 
   /** Resolves when it is held, or serves if it is not to be held. @throws ApiError 10021, or the error of its start. */

@@ -30,6 +30,8 @@ const WAIT_LIMIT_MS = 10 * STARTUP_LIMIT_MS;
 const READY_LIMIT_MS = 20_000;
 /** Cloudflare's limit for a Worker is 128 MB. Garbage counts here, and what the upload itself takes. */
 const MEMORY_LIMIT = 512 * 2 ** 20;
+/** How long after its connections a process may end. */
+const ENDING_MS = 500;
 const IDLE_MS = 60_000;
 const LOOK_MS = 25;
 
@@ -61,6 +63,9 @@ interface Process {
   readonly port: number;
 }
 
+/** Thrown if the process has ended. */
+class Lost extends Error {}
+
 export class Prober {
   readonly #watchdog: Watchdog;
   #process: Promise<Process> | undefined;
@@ -83,31 +88,47 @@ export class Prober {
     await this.#stop();
   }
 
-  async #inspect(upload: Inspected): Promise<Inspection> {
+  async #inspect(upload: Inspected, isRepeated = false): Promise<Inspection> {
     if (upload.mainModule === null) return { code: { handlers: [], named: {} }, startupTimeMs: 1 };
     if (++this.#uploads % MOST_UPLOADS === 0) await this.#stop();
     clearTimeout(this.#idle);
     const process = await this.#running();
     const abort = new AbortController();
     try {
-      const ended = process.ended.then(() => {
-        throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
-      });
-      const result = await Promise.race([
-        this.#send(process, upload, abort.signal).then(() =>
-          Promise.race([this.#ask(process, abort.signal), this.#overtime(process, abort.signal)]),
-        ),
-        ended,
-      ]).catch(async (error: unknown) => {
-        // It gave no answer, so it may be stuck.
-        await this.#stop();
-        throw error;
-      });
+      const result = await this.#result(process, upload, abort.signal);
       if ("error" in result) throw refused(result.error.replace(/^Failed to start Worker:\n/, ""));
       return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
+    } catch (error) {
+      if (!(error instanceof Lost)) throw error;
+      // Somebody else ended the process, or the system did.
+      if (process.child.signalCode === "SIGKILL" && !isRepeated) return this.#inspect(upload, true);
+      throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
     } finally {
       abort.abort();
       this.#restUntilIdle();
+    }
+  }
+
+  /** @throws Lost if the process ends, or ApiError if the modules take too much. Then the process is stopped. */
+  async #result(process: Process, upload: Inspected, signal: AbortSignal): Promise<v.InferOutput<typeof Probed>> {
+    const lost = process.ended.then(() => {
+      throw new Lost();
+    });
+    try {
+      return await Promise.race([
+        this.#send(process, upload, signal).then(() =>
+          Promise.race([this.#ask(process, signal), this.#overtime(process, signal)]),
+        ),
+        lost,
+      ]);
+    } catch (error) {
+      // A connection may end a moment before its process. Without an answer it may be stuck.
+      try {
+        if (!(error instanceof ApiError)) await Promise.race([lost, sleep(ENDING_MS)]);
+        throw error;
+      } finally {
+        await this.#stop();
+      }
     }
   }
 

@@ -101,12 +101,12 @@ export function project(state: State, { previews, broken }: Extra): Service[] {
   });
 }
 
-/** The services of the Worker's tail consumers. One that was deleted, or never deployed, gets nothing. */
+/** The services of the tail consumers. One that was deleted, never deployed, or has no handler gets nothing. */
 const consumingServices = (state: State, worker: Worker): string[] =>
   consumersOf(worker).flatMap((name) => {
     const consumer = name === worker.name ? undefined : workerNamed(state, name);
     const version = consumer && servingVersions(state, consumer.id)[0]?.version;
-    return consumer && version ? [serviceName(state, consumer, version)] : [];
+    return consumer && version?.code.handlers.includes("tail") ? [serviceName(state, consumer, version)] : [];
   });
 
 /** The queues and workflows of the state, with the bindings of these services to them. */

@@ -560,17 +560,14 @@ export class Runtime {
     { commit, goBack }: { readonly commit?: () => void; readonly goBack?: () => Promise<void> } = {},
   ): Promise<void> {
     await layOut(this.#assets, services, snapshot);
-    const next = this.#generationOf(services, snapshot, true);
-    try {
-      await next.begun();
-    } catch (error) {
-      await next.end();
-      throw error;
-    }
+    const next = await this.#begun(services, snapshot);
     await this.#closed(async () => {
       await this.#end();
       try {
-        await this.#adopt(next, services, snapshot);
+        await this.#adopt(next, services, snapshot).catch(async (error: unknown) => {
+          if (!(await next.wasKilled(error))) throw error;
+          await this.#restart(services, snapshot);
+        });
         commit?.();
       } catch (error) {
         await goBack?.();
@@ -578,6 +575,20 @@ export class Runtime {
       }
     });
     await this.#assets.prune(setsOf(services));
+  }
+
+  /** A workerd that is held. If somebody kills it, another one. */
+  async #begun(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<Generation> {
+    const next = this.#generationOf(services, snapshot, true);
+    try {
+      await next.begun();
+      return next;
+    } catch (error) {
+      const again = !isRepeated && (await next.wasKilled(error));
+      await next.end();
+      if (!again) throw error;
+      return this.#begun(services, snapshot, true);
+    }
   }
 
   /** Replaces the workerd that serves. The gate must be closed. */
