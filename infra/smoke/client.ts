@@ -109,7 +109,8 @@ export class Socket {
       `${url} to open`,
     );
     socket.addEventListener("message", ({ data }) => {
-      this.#frames.push(JSON.parse(String(data)));
+      // A frame of bytes is not for `next`.
+      if (typeof data === "string") this.#frames.push(JSON.parse(data));
       this.#arrived.resolve();
     });
   }

@@ -42,6 +42,11 @@ export class Copy {
     return Y.encodeStateAsUpdate(this.#doc, vector);
   }
 
+  /** Whether a client with this state vector has edits that the document lacks. */
+  lacks(vector: Uint8Array): boolean {
+    return [...Y.decodeStateVector(vector)].some(([client, clock]) => clock > Y.getState(this.#doc.store, client));
+  }
+
   /** Takes updates, in memory only. The caller stores the news, or drops this copy. */
   take(updates: readonly Uint8Array[]): Change {
     const whole = updates.map(isWhole);

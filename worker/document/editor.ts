@@ -136,7 +136,7 @@ export class Editor {
     }
     const frame = wire.readFrame(data);
     if ("code" in frame) return this.#close(socket, frame.code, frame.reason);
-    this.#seats.heard(seat, now, frame.type === "update" && frame.answer);
+    this.#seats.heard(socket, seat, now, frame.type === "update" && frame.answer);
     if (frame.type === "step1") return this.#answer(socket, seat, frame.vector, now);
     if (frame.type === "update") return this.#take(socket, seat, frame);
     if (frame.type === "awareness") this.#show(socket, seat, frame.states, now);
@@ -206,8 +206,10 @@ export class Editor {
   /** Answers a client that says what it has. */
   async #answer(socket: WebSocket, seat: Seat, vector: Uint8Array, now: number): Promise<void> {
     let rest: Uint8Array;
+    let isAhead: boolean;
     try {
       rest = this.writer.copy.since(vector);
+      isAhead = this.writer.copy.lacks(vector);
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
@@ -217,7 +219,8 @@ export class Editor {
     await this.writer.settled();
     seat.unread += rest.byteLength;
     this.#sendNow(socket, wire.step2(rest));
-    if (rest.byteLength > MEBIBYTE / 4) this.#ask(socket, seat, now);
+    if (rest.byteLength > MEBIBYTE / 4 || (isAhead && !seat.asked && this.#mayWrite(seat)))
+      this.#ask(socket, seat, now);
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
@@ -229,10 +232,13 @@ export class Editor {
     const outcome = await this.writer.commit({ update, by: authorOf(seat) });
     if (outcome === "malformed") this.#close(socket, wire.MALFORMED.code, "The update is malformed");
     if (outcome === "full") this.#send(socket, seat, wire.denial(FULL));
-    if (outcome !== "incomplete") return;
     // Its client may have edits that it has not sent yet. Those that nobody has are never taken.
-    if (answer) this.#close(socket, POLICY, "Your edits build on edits that are missing");
-    else if (!seat.asked) this.#ask(socket, seat, Date.now());
+    if (outcome === "incomplete" && answer) {
+      this.#close(socket, POLICY, "Your edits build on edits that are missing");
+      return;
+    }
+    if (outcome === "incomplete") seat.lacking = true;
+    if (seat.lacking && !seat.asked) this.#ask(socket, seat, Date.now());
   }
 
   #show(socket: WebSocket, seat: Seat, states: readonly wire.ClientState[], now: number): void {
@@ -288,6 +294,7 @@ export class Editor {
 
   /** Asks a client for what the document lacks. Its answer shows that it has read all before this. */
   #ask(socket: WebSocket, seat: Seat, now: number): void {
+    seat.lacking = undefined;
     this.#seats.ask(socket, seat, now);
     this.#sendNow(socket, wire.step1(this.writer.copy.vector()));
   }

@@ -35,6 +35,8 @@ export interface Seat extends Visitor {
   unread: number;
   /** Since when it was asked, and how many of the unread bytes were sent before that. */
   asked?: { readonly at: number; readonly bytes: number } | undefined;
+  /** Whether an update of it was left out, because it builds on others. The next answer may have been made before. */
+  lacking?: true | undefined;
 }
 
 const tagOf = (kind: "user" | "address" | "session", id: string) => `${kind}:${id}`;
@@ -121,11 +123,12 @@ export class Seats {
   }
 
   /** Notes a frame. `answers`: it answers our step 1, so all that was sent before that was read. */
-  heard(seat: Seat, now: number, answers: boolean): void {
+  heard(socket: WebSocket, seat: Seat, now: number, answers: boolean): void {
     seat.heardAt = now;
     if (!answers || !seat.asked) return;
     seat.unread -= seat.asked.bytes;
     seat.asked = undefined;
+    this.keep(socket, seat);
   }
 
   /** Counts what is about to be sent. Returns what to do with the socket first: ask it, or close it. */
