@@ -138,6 +138,16 @@ it("manages KV, R2 and the account", async () => {
   expect(await ok("r2 object get blobs/x/file.txt --remote --pipe")).toContain("contents");
   expect(JSON.parse(await ok("r2 bucket info blobs --json"))).toMatchObject({ object_count: "1", bucket_size: "8 B" });
   await ok("r2 object delete blobs/x/file.txt --remote");
+  writeFileSync(
+    path.join(folder, "cors.json"),
+    JSON.stringify({ rules: [{ allowed: { origins: ["https://shop.example.com"], methods: ["GET"] } }] }),
+  );
+  await ok("r2 bucket cors set blobs --file cors.json --force");
+  expect(await ok("r2 bucket cors list blobs")).toContain("https://shop.example.com");
+  await ok("r2 bucket cors delete blobs --force");
+  await ok("r2 bucket lifecycle add blobs old old/ --expire-days 30 --force");
+  expect(await ok("r2 bucket lifecycle list blobs")).toMatch(/name: +old[\s\S]*Expire objects after 30 days/);
+  await ok("r2 bucket lifecycle remove blobs --name old");
   await ok("r2 bucket delete blobs");
 });
 

@@ -22,6 +22,7 @@ import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
 import { Clockwork, fire } from "./clockwork.ts";
 import { CannotStart } from "./errors.ts";
+import { expireHourly } from "./expiry.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
@@ -112,8 +113,10 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     onProblem: console.error,
   });
   if (options.crons) clockwork.start();
+  const expiry = options.crons ? expireHourly(account, console.error) : undefined;
   const close = async () => {
     clockwork.stop();
+    expiry?.stop();
     rmSync(path.join(dir, ADDRESS_FILE), { force: true });
     account.tails.closeAll();
     await Promise.all(servers.map(stop));

@@ -225,6 +225,41 @@ export interface Bucket {
   readonly location: string;
   readonly storageClass: string;
   readonly createdOn: string;
+  /** Undefined if none was ever set. */
+  readonly cors?: readonly CorsRule[];
+  /** Undefined for Cloudflare's default. */
+  readonly lifecycle?: readonly LifecycleRule[];
+}
+
+/** Which pages may use a bucket from a browser. */
+export interface CorsRule {
+  readonly id?: string;
+  readonly allowed: {
+    readonly origins: readonly string[];
+    readonly methods: readonly string[];
+    readonly headers?: readonly string[];
+  };
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAgeSeconds?: number;
+}
+
+/** When objects of a bucket expire. Ages are in seconds. */
+export interface LifecycleRule {
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly conditions: { readonly prefix: string };
+  readonly deleteObjectsTransition?: { readonly condition: AgeCondition | DateCondition };
+  readonly abortMultipartUploadsTransition?: { readonly condition: AgeCondition };
+}
+
+interface AgeCondition {
+  readonly type: "Age";
+  readonly maxAge: number;
+}
+
+interface DateCondition {
+  readonly type: "Date";
+  readonly date: string;
 }
 
 /** A D1 database. */

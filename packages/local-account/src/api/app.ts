@@ -27,6 +27,7 @@ import { queueMessages } from "./queue-messages.ts";
 import { queueConsumers, queues } from "./queues.ts";
 import { r2 } from "./r2.ts";
 import { r2Objects } from "./r2-objects.ts";
+import { r2Rules } from "./r2-rules.ts";
 import { routes } from "./routes.ts";
 import { schedules } from "./schedules.ts";
 import { scriptVersions } from "./script-versions.ts";
@@ -113,6 +114,7 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/queues/:queue/consumers`, queueConsumers(context));
   app.route(`${family}/r2/buckets`, r2(context));
   app.route(`${family}/r2/buckets/:bucket/objects`, r2Objects(context));
+  app.route(`${family}/r2/buckets/:bucket`, r2Rules(context));
   return app;
 }
 

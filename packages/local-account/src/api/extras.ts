@@ -1,12 +1,13 @@
 /**
- * `/local`: calls that only a local account has, for tests and for the command line. They fire cron triggers, set
- * faults and save snapshots, with the same token as all other calls.
+ * `/local`: calls that only a local account has, for tests and for the command line. They fire cron triggers, delete
+ * expired objects, set faults and save snapshots, with the same token as all other calls.
  */
 import path from "node:path";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { fire } from "../clockwork.ts";
 import { invalid } from "../errors.ts";
+import { expire } from "../expiry.ts";
 import { type Faults, parseFault } from "../faults.ts";
 import { copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";
@@ -15,6 +16,7 @@ import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
 const Fire = v.object({ worker: v.string(), cron: v.optional(v.string()) });
+const Expire = v.object({ at: v.optional(v.pipe(v.string(), v.isoTimestamp())) });
 const Save = v.object({ folder: v.pipe(v.string(), v.check(path.isAbsolute, "must be an absolute path")) });
 const NewFaults = v.object({ faults: v.array(v.string()) });
 
@@ -31,6 +33,11 @@ export const extras = ({ account, dir }: Api, faults: Faults) =>
       for (const each of cron === undefined ? crons : [cron])
         outcomes.push({ cron: each, outcome: await fire(account, worker, each) });
       return ok(c, outcomes);
+    })
+    // Deletes the objects of buckets that have expired, now or at a given time.
+    .post("/expire", async (c) => {
+      const { at } = await body(c, Expire);
+      return ok(c, await expire(account, at === undefined ? Date.now() : Date.parse(at)));
     })
     .post("/snapshot", async (c) => {
       const { folder } = await body(c, Save);

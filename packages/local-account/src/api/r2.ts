@@ -1,6 +1,7 @@
 /** `/accounts/:account/r2/buckets`: buckets and the objects in them. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import type { Account } from "../account.ts";
 import { bucketKey } from "../bindings.ts";
 import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
@@ -23,14 +24,18 @@ const NewBucket = v.looseObject({
   storageClass: v.optional(v.nullable(v.picklist(STORAGE_CLASSES))),
 });
 
+const jurisdiction = (c: Context) => c.req.header("cf-r2-jurisdiction") ?? "default";
+
+/** The bucket of a call. @throws ApiError 10006 */
+export function bucketOf({ state }: Pick<Account, "state">, c: Context): Bucket {
+  const bucket = state.buckets.get(bucketKey(param(c, "bucket"), jurisdiction(c)));
+  if (bucket === undefined)
+    throw new ApiError(404, 10006, `The specified bucket does not exist: ${param(c, "bucket")}`);
+  return bucket;
+}
+
 export const r2 = ({ account }: Api) => {
-  const jurisdiction = (c: Parameters<typeof param>[0]) => c.req.header("cf-r2-jurisdiction") ?? "default";
-  const one = (c: Parameters<typeof param>[0]): Bucket => {
-    const bucket = account.state.buckets.get(bucketKey(param(c, "bucket"), jurisdiction(c)));
-    if (bucket === undefined)
-      throw new ApiError(404, 10006, `The specified bucket does not exist: ${param(c, "bucket")}`);
-    return bucket;
-  };
+  const one = (c: Context) => bucketOf(account, c);
   return new Hono()
     .get("/", (c) => {
       const of = jurisdiction(c);

@@ -162,6 +162,13 @@ async function workflowCalls(test: TestAccount) {
 }
 
 async function r2Calls(test: TestAccount) {
+  await test.call("put", "/r2/buckets/blobs/cors", { rules: [{ allowed: { origins: ["*"], methods: ["GET"] } }] });
+  await test.call("get", "/r2/buckets/blobs/cors");
+  await test.call("delete", "/r2/buckets/blobs/cors");
+  await test.call("put", "/r2/buckets/blobs/lifecycle", {
+    rules: [{ id: "old", enabled: true, deleteObjectsTransition: { condition: { type: "Age", maxAge: 1 } } }],
+  });
+  await test.call("get", "/r2/buckets/blobs/lifecycle");
   await test.call("get", "/r2/buckets");
   await test.call("get", "/r2/buckets/blobs");
   await test.call("patch", "/r2/buckets/blobs", { storageClass: "InfrequentAccess" });
@@ -256,6 +263,7 @@ async function scriptCalls(test: TestAccount) {
   await test.call("put", `${at}/schedules`, [{ cron: "*/5 * * * *" }]);
   await test.call("get", `${at}/schedules`);
   await test.sdk.post("/local/cron", { body: { worker: "site" } });
+  await test.sdk.post("/local/expire", { body: {} });
   await test.sdk.post("/local/snapshot", { body: { folder: path.join(temporaryDirectory(), "saved") } });
   await test.sdk.put("/local/faults", { body: { faults: [] } });
   const tail = await test.sdk.workers.scripts.tail.create("site", { account_id: test.id });

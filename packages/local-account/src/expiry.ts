@@ -1,0 +1,35 @@
+/** Deletes the objects of buckets that have expired by their lifecycle rules, once an hour. */
+import type { Account } from "./account.ts";
+import { canExpire, isExpired } from "./bucket-rules.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Deletes what has expired at a time (milliseconds since 1970), and returns the keys by bucket. */
+export async function expire(account: Account, at: number): Promise<{ bucket: string; keys: string[] }[]> {
+  const buckets = [...account.state.buckets.values()].filter(canExpire);
+  if (buckets.length === 0) return [];
+  await account.reachStorage();
+  const deleted = [];
+  for (const bucket of buckets) {
+    const keys = await account.runtime.bucket(bucket.id, async (access) => {
+      const expired: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await access.list({ limit: 1_000, ...(cursor !== undefined && { cursor }) });
+        expired.push(...page.objects.filter((object) => isExpired(bucket, object, at)).map(({ key }) => key));
+        cursor = page.truncated ? page.cursor : undefined;
+      } while (cursor !== undefined);
+      for (const key of expired) await access.delete(key);
+      return expired;
+    });
+    deleted.push({ bucket: bucket.name, keys });
+  }
+  return deleted;
+}
+
+/** Does so every hour. Keeps no process alive. */
+export function expireHourly(account: Account, onProblem: (problem: unknown) => void): { stop: () => void } {
+  const timer = setInterval(() => void expire(account, Date.now()).catch(onProblem), HOUR_MS);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}
