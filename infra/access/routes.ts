@@ -35,7 +35,7 @@ const STAND_INS: readonly (readonly [end: string, url: string])[] = [
       export const env = {}, exports = {}, waitUntil = () => {}, withEnv = () => {};`),
   ],
   // Made by a build; nothing of it matters here.
-  ["/assets.gen.js", module("export const title = ''; export const page = {};")],
+  ["/assets.gen.js", module("export const title = ''; export const page = {}, later = {};")],
 ];
 
 /** The routes of all patterns of the project at `root`, in their order. */

@@ -98,7 +98,7 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
   const sbom = sbomOf({
     project,
     digest,
-    inputs,
+    inputs: [...inputs, ...page.inputs],
     lockfile: v.parse(Lockfile, readJson("package-lock.json")),
     tools: TOOLS,
   });
@@ -115,7 +115,7 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
       ...files.map(({ name, contents }) => [name, contents] as const),
     ]),
   );
-  return { dir, manifest, compressed, page };
+  return { dir, manifest, compressed, page: page.bytes };
 }
 
 const UNDECIDED =

@@ -1,13 +1,15 @@
 /**
  * Builds the demo page into one module that the Worker imports: `worker/page/assets.gen.js` (git-ignored).
  * Each pattern's panel stands in its own folder, as panel.html and panel.ts; the page has them in the patterns' order.
+ * What a panel needs only once a visitor uses it is in its later.ts: a module of its own, which the page loads then
+ * (worker/page/client/later.ts).
  * The title is the project's name (Pulumi.yaml): the page and the OpenAPI document have it from here.
  * A generated module rather than text imports, because esbuild, wrangler and the test runner all read JavaScript alike;
  * its types (assets.gen.d.ts) are committed, so that editors and tsc need no build.
  * The files are compressed already: half the bundle's bytes for them, and none of the Worker's time.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
 import * as v from "valibot";
@@ -20,19 +22,30 @@ import { ROOT } from "./root.ts";
 const WORKER = join(ROOT, "worker");
 const PAGE = join(WORKER, "page");
 
-/** The patterns that have a panel, by folder. */
-const panels = (): readonly string[] =>
-  patterns.map(({ folder }) => folder).filter((folder) => existsSync(join(WORKER, folder, "panel/panel.html")));
+/** The patterns whose panel has this file, by folder. */
+const panels = (file = "panel.html"): readonly string[] =>
+  patterns.map(({ folder }) => folder).filter((folder) => existsSync(join(WORKER, folder, "panel", file)));
+
+export interface BuiltPage {
+  /** Bytes of the document, style and script together, as a browser has them once they are unpacked. */
+  readonly bytes: number;
+  /** The files that the page is made of, seen from the project. */
+  readonly inputs: readonly string[];
+}
 
 /**
- * Builds the page's script, style and document; writes only when something changed, so that watchers do not loop.
- * Returns the bytes of the three together, as a browser has them once they are unpacked.
+ * Builds the page's script, style and document, and what loads later; writes only when something changed, so that
+ * watchers do not loop.
  */
-export async function buildPage(): Promise<number> {
-  const [js, css] = await Promise.all([
-    bundle({ stdin: { contents: clientOf(panels()), resolveDir: PAGE, loader: "ts" } }),
+export async function buildPage(): Promise<BuiltPage> {
+  const folders = panels("later.ts");
+  const [script, style, ...modules] = await Promise.all([
+    bundle({ stdin: { contents: clientOf(panels()), resolveDir: PAGE, loader: "ts" }, format: "iife" }),
     bundle({ entryPoints: ["page.css"] }),
+    ...folders.map((folder) => bundle({ entryPoints: [`../${folder}/panel/later.ts`], format: "esm" })),
   ]);
+  const [js, css] = [script.text, style.text];
+  const later = Object.fromEntries(folders.map((folder, i) => [folder, asset(modules[i]?.text ?? "")]));
   const title = projectName();
   const html = markup("page/index.html")
     .replace("{{panels}}", () =>
@@ -43,11 +56,14 @@ export async function buildPage(): Promise<number> {
     .replace("{{links}}", () => sourceLinks(Reflect.get(manifest, "repository")))
     .replaceAll("{{title}}", () => asHtml(title));
   const page = { html: asset(html), css: asset(css), js: asset(js) };
-  const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
+  const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const later = ${JSON.stringify(later, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
   const target = join(PAGE, "assets.gen.js");
   mkdirSync(PAGE, { recursive: true });
   if (!existsSync(target) || readFileSync(target, "utf8") !== source) writeFileSync(target, source);
-  return [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0);
+  return {
+    bytes: [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0),
+    inputs: [script, style, ...modules].flatMap(({ inputs }) => inputs),
+  };
 }
 
 /**
@@ -91,19 +107,26 @@ function asset(text: string): { readonly gzip: string; readonly etag: string } {
   };
 }
 
-async function bundle(entry: Pick<BuildOptions, "stdin" | "entryPoints">): Promise<string> {
+interface Bundled {
+  readonly text: string;
+  /** The files that it is made of, seen from the project. */
+  readonly inputs: readonly string[];
+}
+
+async function bundle(entry: Pick<BuildOptions, "stdin" | "entryPoints" | "format">): Promise<Bundled> {
   const result = await build({
     absWorkingDir: PAGE,
     ...entry,
     bundle: true,
     write: false,
+    metafile: true,
     minify: true,
-    format: "iife",
     target: ["es2022", "chrome110", "firefox115", "safari16.4"],
     legalComments: "none",
     outdir: "out",
   });
-  return result.outputFiles[0]?.text ?? "";
+  const inputs = Object.keys(result.metafile.inputs).map((file) => relative(ROOT, join(PAGE, file)));
+  return { text: result.outputFiles[0]?.text ?? "", inputs };
 }
 
 if (import.meta.main) await buildPage();

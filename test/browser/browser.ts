@@ -3,6 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContextOptions, type ConsoleMessage, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, onTestFinished } from "vitest";
+import { patterns } from "../../worker/patterns.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const ARGS = [
@@ -60,7 +61,8 @@ function isRefusedCall(message: ConsoleMessage): boolean {
   const text = message.text();
   if (text.startsWith("WebSocket connection to")) return /Unexpected response code: 4|ERR_INTERNET/.test(text);
   const { pathname } = new URL(message.location().url, stack.url);
-  return text.startsWith("Failed to load resource") && /^\/(counter|room|account|session|limit)(\/|$)/.test(pathname);
+  const isCall = patterns.some(({ path }) => pathname === path || pathname.startsWith(`${path}/`));
+  return text.startsWith("Failed to load resource") && isCall;
 }
 
 /** Another window of the same visitor, such as a second tab. */

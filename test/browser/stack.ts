@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { startAccount } from "@durable-stack/local-account";
 import type { TestProject } from "vitest/node";
 import { applyProgram } from "../../infra/apply/apply.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {
@@ -23,11 +24,8 @@ declare module "vitest" {
  */
 const AMPLE = { capacity: 100_000, periodSeconds: 60 };
 const RATE_LIMITS = {
+  ...Object.fromEntries(patterns.flatMap(({ limit }) => (limit ? [[limit.policy, AMPLE]] : []))),
   default: { capacity: 100, periodSeconds: 60 },
-  counter: AMPLE,
-  chat: AMPLE,
-  account: AMPLE,
-  session: AMPLE,
 };
 
 /** As short as possible, because a test watches the end move. */

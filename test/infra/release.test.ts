@@ -24,6 +24,7 @@ import {
   SBOM,
   SOURCE_MAP,
 } from "../../infra/release/manifest.ts";
+import { buildPage } from "../../infra/release/page.ts";
 import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { sbomOf } from "../../infra/release/sbom.ts";
@@ -98,20 +99,20 @@ describe("building", () => {
   });
 });
 
-/** The packages whose files a source map names. */
-function packagesOf(map: string): string[] {
-  const { sources }: { sources: string[] } = JSON.parse(readFileSync(map, "utf8"));
-  const packages = sources.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
+/** The packages of these files. */
+function packagesOf(files: readonly string[]): string[] {
+  const packages = files.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
   return [...new Set(packages)].sort();
 }
 
 describe("the bill of materials", () => {
   const bill = () => JSON.parse(readFileSync(join(dir, "one", SBOM), "utf8"));
 
-  it("has what the Worker imports, as the lock file has it, and nothing else", () => {
+  it("has what the Worker and its page import, as the lock file has it, and nothing else", async () => {
     const lockfile = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
     const names = bill().components.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(packagesOf(join(dir, "one", `${MAIN_MODULE}.map`)));
+    const { sources } = JSON.parse(readFileSync(join(dir, "one", `${MAIN_MODULE}.map`), "utf8"));
+    expect(names).toEqual(packagesOf([...sources, ...(await buildPage()).inputs]));
     expect(names).toEqual(expect.arrayContaining(["hono", "valibot"]));
     for (const { name, version, purl, hashes } of bill().components) {
       const locked = lockfile.packages[`node_modules/${name}`];

@@ -9,5 +9,8 @@ export interface Asset {
 
 export declare const page: { readonly html: Asset; readonly css: Asset; readonly js: Asset };
 
+/** What panels load once they are used, by the pattern's folder. */
+export declare const later: Readonly<Record<string, Asset>>;
+
 /** The title of the page and of the OpenAPI document: the project's name. */
 export declare const title: string;

@@ -1,8 +1,12 @@
-/** The demo page: three compressed files in the bundle (`npm run build:page`), each with an ETag. */
+/**
+ * The demo page: three compressed files in the bundle (`npm run build:page`), and one for each panel that loads more when
+ * it is used; each with an ETag.
+ */
 import { type Context, Hono } from "hono";
 import type { App } from "../http/context.ts";
 import { describe } from "../http/openapi.ts";
-import { type Asset, page as assets } from "./assets.gen.js";
+import { refusal } from "../http/problem.ts";
+import { type Asset, page as assets, later } from "./assets.gen.js";
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -24,7 +28,14 @@ export const page = new Hono<App>()
   )
   .get("/page.js", describe("The page's script", { 200: "JavaScript" }), (c) =>
     asset(c, assets.js, "text/javascript; charset=utf-8"),
-  );
+  )
+  .get("/later/:file", describe("What a panel loads when it is used", { 200: "JavaScript" }), (c) => {
+    const file = laterFiles.get(c.req.param("file"));
+    if (!file) throw refusal("not-found", "No panel loads this file");
+    return asset(c, file, "text/javascript; charset=utf-8");
+  });
+
+const laterFiles = new Map(Object.entries(later).map(([folder, file]) => [`${folder}.js`, file]));
 
 function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
   // Browsers keep the files but ask each time: a new release shows at once, and an unchanged file costs no bytes.

@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { useBrowser, visit } from "../browser/browser.ts";
+
+useBrowser();
+
+const panel = (page: Page) => page.locator("#document");
+const text = (page: Page) => page.getByLabel("Text", { exact: true });
+const written = (page: Page, value: string) => expect.poll(() => text(page).inputValue()).toBe(value);
+const state = (page: Page) => panel(page).locator("[data-link]").textContent();
+const people = (page: Page) => panel(page).locator(".people").textContent();
+
+async function open(page: Page, name: string): Promise<void> {
+  await page.getByRole("button", { name: "Open the document" }).click();
+  await page.getByLabel("Your name").fill(name);
+  await expect.poll(() => state(page)).toBe("Live");
+}
+
+/** Two visitors who have a document of their own open. */
+async function two(): Promise<[Page, Page]> {
+  const ids = { document: randomUUID() };
+  const [ann, ben] = await Promise.all([visit({ ids }), visit({ ids })]);
+  await Promise.all([open(ann, "Ann"), open(ben, "Ben")]);
+  return [ann, ben];
+}
+
+it("writes one text in two windows, and shows who is there and where", async () => {
+  const [ann, ben] = await two();
+  await expect.poll(() => people(ann)).toMatch(/^2 here.*Ben/);
+  await text(ann).pressSequentially("Hello");
+  await written(ben, "Hello");
+  await text(ben).press("Control+End");
+  await text(ben).pressSequentially(", world");
+  await written(ann, "Hello, world");
+  await expect.poll(() => panel(ann).locator(".marks i b").allTextContents()).toEqual(["Ben"]);
+  await ben.close();
+  await expect.poll(() => people(ann)).toMatch(/^1 here/);
+});
+
+it("keeps what is written apart, and merges it on return", async () => {
+  const [ann, ben] = await two();
+  await text(ann).fill("middle");
+  await written(ben, "middle");
+  await ben.getByRole("button", { name: "Cut the connection" }).last().click();
+  await expect.poll(() => state(ben)).toBe("Cut");
+  await text(ben).press("Control+Home");
+  await text(ben).pressSequentially("begin ");
+  await text(ann).press("Control+End");
+  await text(ann).pressSequentially(" end");
+  expect(await text(ben).inputValue()).toBe("begin middle");
+  await panel(ben).getByRole("button", { name: "Reconnect" }).click();
+  for (const page of [ann, ben]) await written(page, "begin middle end");
+});
+
+it("goes through the versions in time, and restores one", async () => {
+  const [ann, ben] = await two();
+  await text(ann).fill("first");
+  await written(ben, "first");
+  await ann.getByLabel("Name of a version").fill("draft");
+  await ann.getByRole("button", { name: "Keep a version" }).click();
+  const slider = ann.getByLabel("Versions");
+  await slider.waitFor();
+  await text(ann).fill("second");
+  await written(ben, "second");
+  await slider.fill("0");
+  await written(ann, "first");
+  expect(await text(ann).getAttribute("readonly")).not.toBeNull();
+  expect(await slider.getAttribute("aria-valuetext")).toMatch(/^draft, /);
+  await ann.getByRole("button", { name: "Restore this version" }).click();
+  for (const page of [ann, ben]) await written(page, "first");
+});
+
+it("loads the editor only when the document is opened", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  const loaded: string[] = [];
+  page.on("request", (request) => loaded.push(new URL(request.url()).pathname));
+  await page.getByRole("button", { name: "Increment" }).waitFor();
+  expect(loaded.filter((path) => path.startsWith("/later/"))).toEqual([]);
+  await open(page, "Ann");
+  expect(loaded.filter((path) => path.startsWith("/later/"))).toEqual(["/later/document.js"]);
+});
+
+it("says why an id cannot be a document", async () => {
+  const page = await visit({ ids: { document: "mars~notes" } });
+  await page.getByRole("button", { name: "Open the document" }).click();
+  await expect.poll(() => panel(page).locator("[data-note]").textContent()).toContain('there is no region "mars"');
+});

@@ -1,0 +1,113 @@
+/** A text field that is bound to a shared text, and shows where others are in it. */
+import type { Awareness } from "y-protocols/awareness";
+import * as Y from "yjs";
+import { element } from "../../page/client/dom.ts";
+import { changeOf, moved } from "./change.ts";
+import type { Person } from "./people.ts";
+
+export class Field {
+  readonly root: HTMLElement;
+  readonly #text: Y.Text;
+  readonly #awareness: Awareness;
+  readonly #area = document.createElement("textarea");
+  readonly #marks = element("div", "marks");
+  /** The text of a version, while one is shown. */
+  #past: string | undefined;
+  #people: readonly Person[] = [];
+  readonly #observer = (event: Y.YTextEvent, { local }: Y.Transaction) => {
+    if (!local && this.#past === undefined) this.#show(event);
+    this.mark(this.#people);
+  };
+  readonly #selected = () => {
+    if (document.activeElement === this.#area) this.#tell();
+  };
+
+  constructor(text: Y.Text, awareness: Awareness) {
+    this.#text = text;
+    this.#awareness = awareness;
+    this.#area.setAttribute("aria-label", "Text");
+    this.#area.rows = 8;
+    this.#marks.setAttribute("aria-hidden", "true");
+    this.root = element("div", "paper", this.#marks, this.#area);
+    text.observe(this.#observer);
+    this.#area.addEventListener("input", (event) => {
+      if (!(event instanceof InputEvent && event.isComposing)) this.#take();
+    });
+    this.#area.addEventListener("compositionend", () => this.#take());
+    this.#area.addEventListener("scroll", () => this.#scroll());
+    document.addEventListener("selectionchange", this.#selected);
+  }
+
+  /** Shows the text of a version, which cannot be changed; `undefined`: the text as it is now. */
+  showPast(past: string | undefined): void {
+    this.#past = past;
+    this.#area.readOnly = past !== undefined;
+    this.#area.value = past ?? this.#text.toString();
+    this.root.toggleAttribute("data-past", past !== undefined);
+    this.mark(this.#people);
+  }
+
+  /** Shows where people are. */
+  mark(people: readonly Person[]): void {
+    this.#people = people;
+    const { value } = this.#area;
+    const places = people.flatMap((person) => {
+      const at = person.isMe || this.#past !== undefined ? undefined : this.#place(person.cursor);
+      return at === undefined ? [] : [{ at, person }];
+    });
+    const parts: (string | Node)[] = [];
+    let from = 0;
+    for (const { at, person } of places.sort((a, b) => a.at - b.at)) {
+      const mark = element("i", "", element("b", "", person.name));
+      mark.style.setProperty("--mark", person.color);
+      parts.push(value.slice(from, at), mark);
+      from = at;
+    }
+    this.#marks.replaceChildren(...parts, `${value.slice(from)}\n`);
+    this.#scroll();
+  }
+
+  destroy(): void {
+    this.#text.unobserve(this.#observer);
+    document.removeEventListener("selectionchange", this.#selected);
+  }
+
+  /** Takes what was typed. */
+  #take(): void {
+    const { at, removed, added } = changeOf(this.#text.toString(), this.#area.value, this.#area.selectionEnd);
+    this.#text.doc?.transact(() => {
+      if (removed > 0) this.#text.delete(at, removed);
+      if (added !== "") this.#text.insert(at, added);
+    });
+    this.#tell();
+  }
+
+  /** Shows what others typed; the cursor stays where it is in the text. */
+  #show({ delta }: Y.YTextEvent): void {
+    const { selectionStart, selectionEnd } = this.#area;
+    this.#area.value = this.#text.toString();
+    this.#area.setSelectionRange(moved(selectionStart, delta), moved(selectionEnd, delta));
+  }
+
+  #tell(): void {
+    if (this.#past !== undefined) return;
+    const cursor = Y.createRelativePositionFromTypeIndex(this.#text, this.#area.selectionEnd);
+    this.#awareness.setLocalStateField("cursor", Y.relativePositionToJSON(cursor));
+  }
+
+  /** The index that a cursor stands for. What others show may be anything. */
+  #place(cursor: unknown): number | undefined {
+    if (typeof cursor !== "object" || cursor === null || !this.#text.doc) return undefined;
+    try {
+      const position = Y.createRelativePositionFromJSON(cursor);
+      const found = Y.createAbsolutePositionFromRelativePosition(position, this.#text.doc);
+      return found?.type === this.#text ? found.index : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #scroll(): void {
+    this.#marks.scrollTop = this.#area.scrollTop;
+  }
+}

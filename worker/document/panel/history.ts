@@ -1,0 +1,100 @@
+/** The versions of a document: kept under a name, looked at in time, and restored. */
+import * as v from "valibot";
+import * as Y from "yjs";
+import type { call as Call } from "../../page/client/api.ts";
+import { element } from "../../page/client/dom.ts";
+
+const Versions = v.object({
+  versions: v.array(v.object({ number: v.number(), name: v.optional(v.string()), at: v.number() })),
+});
+type Version = v.InferOutput<typeof Versions>["versions"][number];
+
+interface Shows {
+  /** Shows a version's text; `undefined`: the text as it is now. */
+  show(past: string | undefined): void;
+  failed(why: string): void;
+}
+
+export class History {
+  readonly controls: readonly HTMLElement[];
+  readonly #at: string;
+  readonly #call: typeof Call;
+  readonly #shows: Shows;
+  readonly #name = document.createElement("input");
+  readonly #slider = document.createElement("input");
+  readonly #when = element("output", "");
+  readonly #restore = document.createElement("button");
+  readonly #slide: HTMLElement;
+  /** The oldest first. */
+  #versions: readonly Version[] = [];
+
+  constructor(id: string, call: typeof Call, shows: Shows) {
+    this.#at = `/document/${id}`;
+    this.#call = call;
+    this.#shows = shows;
+    this.#name.maxLength = 100;
+    this.#name.placeholder = "first draft";
+    this.#slider.type = "range";
+    this.#slider.min = "0";
+    this.#slider.setAttribute("aria-label", "Versions");
+    this.#slider.addEventListener("input", () => void this.#look());
+    this.#restore.type = "button";
+    this.#restore.textContent = "Restore this version";
+    this.#restore.addEventListener("click", () => void this.#back());
+    const keep = document.createElement("button");
+    keep.textContent = "Keep a version";
+    this.#slide = element("label", "time", this.#when, this.#slider);
+    this.controls = [element("label", "grow", "Name of a version", this.#name), keep, this.#slide, this.#restore];
+    this.#reset();
+  }
+
+  /** Reads which versions there are. */
+  async refresh(): Promise<void> {
+    const answer = await this.#call(`${this.#at}/versions`);
+    const read = v.safeParse(Versions, answer.body);
+    this.#versions = read.success ? read.output.versions.toReversed() : [];
+    this.#reset();
+  }
+
+  /** Keeps the document as it is now. */
+  async keep(): Promise<void> {
+    const json = { name: this.#name.value.trim() || new Date().toLocaleTimeString() };
+    const answer = await this.#call(`${this.#at}/versions`, { json, once: true });
+    if (!answer.ok) return this.#shows.failed(answer.message);
+    this.#name.value = "";
+    await this.refresh();
+  }
+
+  get #chosen(): Version | undefined {
+    return this.#versions[Number(this.#slider.value)];
+  }
+
+  #reset(): void {
+    this.#slider.max = String(this.#versions.length);
+    this.#slider.value = this.#slider.max;
+    this.#slide.hidden = this.#restore.hidden = this.#versions.length === 0;
+    void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const version = this.#chosen;
+    this.#restore.disabled = version === undefined;
+    const label = version ? `${version.name ?? "By itself"}, ${new Date(version.at).toLocaleString()}` : "Now";
+    this.#when.textContent = label;
+    this.#slider.setAttribute("aria-valuetext", label);
+    if (!version) return this.#shows.show(undefined);
+    const response = await fetch(`${this.#at}/versions/${version.number}`);
+    if (!response.ok) return this.#shows.failed(`The version cannot be read (${response.status}).`);
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, new Uint8Array(await response.arrayBuffer()));
+    if (this.#chosen === version) this.#shows.show(doc.getText("text").toString());
+  }
+
+  async #back(): Promise<void> {
+    const version = this.#chosen;
+    if (!version) return;
+    const answer = await this.#call(`${this.#at}/restore`, { json: { version: version.number }, once: true });
+    if (!answer.ok) return this.#shows.failed(answer.message);
+    await this.refresh();
+  }
+}
