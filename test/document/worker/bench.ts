@@ -1,6 +1,6 @@
 /** Documents under load: fifty sockets edit one, and each gets all edits. */
 import { DurableObject } from "cloudflare:workers";
-import type { DocumentDO } from "../../../worker/document/document.ts";
+import { DocumentDO } from "../../../worker/document/document.ts";
 import { joinRequest } from "../../../worker/document/joining.ts";
 import * as wire from "../../../worker/document/wire.ts";
 import type { Side } from "../../bench/measure.ts";
@@ -12,6 +12,7 @@ const SOCKETS = 50;
 const EDITS_PER_SOCKET = 40;
 /** Of the document that is opened. */
 const EDITS = 100_000;
+const AT_ONCE = 64;
 const ALL = { read: true, comment: true, write: true } as const;
 
 /** The floor: passes frames on, and stores nothing. */
@@ -31,6 +32,7 @@ interface Bindings {
   DOCUMENT: DurableObjectNamespace<DocumentDO>;
   FLOOR_DOCUMENT: DurableObjectNamespace;
   NAIVE_DOCUMENT: DurableObjectNamespace;
+  COUNTED_DOCUMENT: DurableObjectNamespace<CountedDocument>;
 }
 
 export const subjects: Subjects<Bindings> = {
@@ -110,30 +112,59 @@ export function documentOf(userId: string): string {
   return `${NAME}-${round}`;
 }
 
-/** Fills a document with many edits, and says what opening it takes. */
-export async function visit(request: Request, env: Bindings): Promise<Response> {
+/** A document that counts what it writes, and can be made to crash. */
+export class CountedDocument extends DocumentDO {
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    const exec = sql.exec.bind(sql);
+    Reflect.set(sql, "exec", (query: string, ...values: unknown[]) => {
+      for (const value of values) if (value instanceof Uint8Array) this.#bytes += value.byteLength;
+      const cursor = Reflect.apply(exec, sql, [query, ...values]);
+      this.#rows += cursor.rowsWritten;
+      return cursor;
+    });
+  }
+
+  written(): { rows: number; bytes: number } {
+    return { rows: this.#rows, bytes: this.#bytes };
+  }
+
+  crash(): void {
+    this.ctx.abort("The bench wants it to begin anew");
+  }
+}
+
+/** Fills a document with many edits, and says what that wrote and what opening it takes. */
+export async function visit(_: Request, env: Bindings): Promise<Response> {
   const Y = await import("yjs");
-  const edits = Number(new URL(request.url).searchParams.get("edits") ?? EDITS);
-  const object = env.DOCUMENT.getByName(`dev-eu:document:large-${crypto.randomUUID()}`);
+  const object = () => env.COUNTED_DOCUMENT.getByName("dev-eu:document:large");
   const visitor = { caller: { kind: "user", id: "ann" }, rulings: ALL } as const;
   const doc = new Y.Doc();
   const text = doc.getText("text");
   let updates: Uint8Array[] = [];
   doc.on("update", (update: Uint8Array) => updates.push(update));
-  // Words at random places, and one in five is deleted again.
-  for (let i = 0; i < edits; ) {
-    for (; updates.length < 64 && i < edits; i++) {
+  const filling = object();
+  // Words at many places, and one edit in five is a deletion.
+  for (let i = 0; i < EDITS; ) {
+    for (; updates.length < AT_ONCE && i < EDITS; i++) {
       const at = (i * 7_919) % (text.length + 1);
       if (i % 5 === 4) text.delete(Math.min(at, text.length - 1), 1);
       else text.insert(at, "ab");
     }
     const batch = updates;
     updates = [];
-    await Promise.all(batch.map((update) => object.edit(visitor, update, { known: true }, true)));
+    await Promise.all(batch.map((update) => filling.edit(visitor, update, { known: true }, true)));
   }
+  const written = await filling.written();
+  await filling.crash().catch(() => undefined);
   const start = Date.now();
-  const state = await object.read(visitor, { as: "state" });
-  const warmMs = Date.now() - start;
-  const bytes = typeof state === "object" ? state.body.length : 0;
-  return Response.json({ edits, warmMs, bytes });
+  const read = await object().read(visitor, { as: "state" });
+  const openMs = Date.now() - start;
+  const bytes = typeof read === "object" ? read.body.length : 0;
+  const isSame = typeof read === "object" && bytes === Y.encodeStateAsUpdate(doc).length;
+  return Response.json({ edits: EDITS, rows: written.rows, written: written.bytes, bytes, openMs, isSame });
 }
