@@ -3,7 +3,7 @@
  * that nobody has sent is left out. So whatever clients send, the document can be read and merged.
  */
 import * as Y from "yjs";
-import { depthOf, MAX_DEPTH } from "./depth.ts";
+import { depthOf, isTooNested, MAX_DEPTH } from "./depth.ts";
 
 /** What became of one update. `incomplete`: what it has without the edits that are missing was taken. */
 export type Taken = "taken" | "incomplete" | "malformed";
@@ -89,6 +89,7 @@ export class Copy {
           for (const update of updates) {
             Y.applyUpdate(doc, update);
             taken.push(this.#dropPending() ? "incomplete" : "taken");
+            if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
           }
         }),
       );
