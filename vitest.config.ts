@@ -81,11 +81,10 @@ export default defineConfig({
         },
       },
       {
-        // The long sequences on the local account, one file at a time: each runs a workerd or two of its own.
+        // The long sequences on the local account. Each file runs a workerd or two of its own.
         test: {
           name: "account",
           include: ["test/account/**/*.test.ts", "packages/local-account/test/long/**/*.test.ts"],
-          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -98,7 +98,7 @@ describe("a rollback", () => {
     const { code, stdout } = await run("rollback", "--list");
     expect(code).toBe(0);
     const [, two, one] = stdout.split("\n");
-    expect(two).toMatch(new RegExp(`^2 +${releases.variant("two").digest.slice(0, 12)} +0001-\\S+ +\\d+ min +100 %`));
+    expect(two).toMatch(new RegExp(`^2 +${releases.variant("two").digest.slice(0, 12)} +\\d{4}-\\S+ +\\d+ min +100 %`));
     expect(one).toMatch(/^1 .*rollback floor/);
   });
 

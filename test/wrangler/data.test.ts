@@ -31,6 +31,8 @@ it("exports a database as SQL, whole or in part", async () => {
   const d1_databases = [{ binding: "DB", database_name: "shop", database_id: uuid }];
   const { ok, folder } = projectsIn(dir, test)({ name: "app", d1_databases }, { "index.js": CODE });
   const written = (file: string) => readFileSync(path.join(folder, file), "utf8");
+  const bookmark = /--bookmark=([0-9a-f-]+)/.exec(await ok("d1 time-travel info shop"))?.[1];
+  expect(JSON.parse(await ok(`d1 time-travel restore shop --bookmark=${bookmark} --json`))).toMatchObject({ bookmark });
   await ok("d1 export shop --remote --output all.sql");
   expect(written("all.sql")).toContain("INSERT INTO \"items\" (\"id\",\"name\") VALUES(1,'a ''b''');");
   await ok("d1 export shop --remote --output schema.sql --no-data --table items");

@@ -105,7 +105,7 @@ export class DocumentDO extends DurableObject<Env> {
   /** Takes an update. "new" if the document does not exist, and the caller did not want to begin it. */
   async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "denied" | "new"> {
     const editor = await this.#editor();
-    if (!editor.may(visitor, "write")) return "denied";
+    if (!editor.admits(visitor, update)) return "denied";
     if (!begin && this.#keeping.isNowhere) return "new";
     return editor.writer.commit({ update, by });
   }

@@ -14,7 +14,7 @@ export const MAX_UNREAD_BYTES = 1_024 * 1_024;
 /** An attachment is written anew after so many bytes, in case the object falls asleep. */
 const KEEP_BYTES = 64 * 1_024;
 /** After so long without a frame a client is asked, and after so long without an answer it is closed. */
-export const ASK_AFTER_MS = 45_000;
+export const ASK_AFTER_MS = 240_000;
 const ANSWER_WITHIN_MS = 30_000;
 
 /** Close codes: "try again later" (IANA), and two of y-websocket, whose client does not come back after them. */

@@ -9,6 +9,7 @@ import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
+import { Bookmarks, sweepBookmarks } from "./bookmarks.ts";
 import { CannotStart } from "./errors.ts";
 import { Exceptions } from "./exceptions.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
@@ -49,6 +50,9 @@ export const STATE_FILE = "account.db";
 export const ASSETS_FOLDER = "assets";
 /** The folder of an account's directory for the data of objects, KV namespaces, buckets and databases. */
 export const DATA_FOLDER = "data";
+
+/** The folder in it for bookmarks of D1 databases. */
+const BOOKMARKS_FOLDER = "d1-bookmarks";
 
 interface Parts {
   readonly tails: Tails;
@@ -163,6 +167,11 @@ export class Account {
     return databaseFile(path.join(this.#data, "d1"), id);
   }
 
+  /** The bookmarks of a D1 database. */
+  bookmarksOf(id: string): Bookmarks {
+    return new Bookmarks(path.join(this.#data, BOOKMARKS_FOLDER, id), this.databaseFile(id));
+  }
+
   /** Starts the upload's modules once, and returns what they export. */
   inspect(upload: Upload): Promise<Inspection> {
     return this.runtime.inspect(upload);
@@ -228,6 +237,7 @@ export class Account {
   /** Removes files that the state no longer refers to. */
   async #sweep(): Promise<void> {
     await this.runtime.sweep(this.state);
+    await sweepBookmarks(path.join(this.#data, BOOKMARKS_FOLDER), new Set(this.state.databases.keys()));
     await this.assets.sweep(new Set([...this.state.assetFiles.values()].map(({ sha256 }) => sha256)));
   }
 

@@ -83,3 +83,47 @@ it("answers queries, all statements or none, and shares the data with Workers", 
   test = await account({ dir });
   expect((await test.ask("app")).json()).toEqual({ count: 2 });
 });
+
+it("restores a database to a bookmark, and back again", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const { sdk, id: account_id } = test;
+  const { uuid = "" } = await sdk.d1.database.create({ account_id, name: "app" });
+  await test.deploy("app", {
+    bindings: [{ type: "d1", name: "DB", id: uuid }],
+    fetch: `
+      if (url.pathname === "/add") await env.DB.exec("INSERT INTO t VALUES (1)");
+      return Response.json({ rows: await env.DB.prepare("SELECT count(*) FROM t").first("count(*)") });`,
+  });
+  const { timeTravel } = sdk.d1.database;
+  const rows = async (at = "/") => (await test.ask("app", at)).json().rows;
+  const restore = (at: { readonly bookmark?: string; readonly timestamp?: string }) =>
+    timeTravel.restore(uuid, { account_id, ...at });
+  await test.call("post", `/d1/database/${uuid}/query`, { sql: "CREATE TABLE t (n)" });
+  const before = new Date();
+  expect(await rows("/add")).toBe(1);
+  const { bookmark = "" } = await timeTravel.getBookmark(uuid, { account_id });
+  expect(await timeTravel.getBookmark(uuid, { account_id })).toEqual({ bookmark });
+  expect(await rows("/add")).toBe(2);
+  const restored = await restore({ bookmark });
+  expect(restored).toMatchObject({ bookmark });
+  expect(await rows()).toBe(1);
+  expect(await rows("/add")).toBe(2);
+  await restore({ bookmark: restored.previous_bookmark ?? "" });
+  expect(await rows()).toBe(2);
+
+  expect(await refusal(restore({ bookmark: "../../account.db" }))).toMatchObject({ status: 400, code: 7400 });
+  expect(await refusal(restore({ timestamp: before.toISOString() }))).toMatchObject({
+    status: 501,
+    message: expect.stringContaining(bookmark),
+  });
+  const { bookmark: now = "" } = await timeTravel.getBookmark(uuid, {
+    account_id,
+    timestamp: new Date().toISOString(),
+  });
+  await restore({ bookmark: now });
+  expect(await rows()).toBe(2);
+  expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([uuid]);
+  await sdk.d1.database.delete(uuid, { account_id });
+  expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([]);
+});

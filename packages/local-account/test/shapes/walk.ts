@@ -90,6 +90,10 @@ async function kvCalls(test: TestAccount, id: string) {
 async function d1Calls(test: TestAccount, id: string) {
   const at = `/d1/database/${id}`;
   await test.call("get", "/d1/database");
+  const { timeTravel } = test.sdk.d1.database;
+  await timeTravel.getBookmark(id, { account_id: test.id });
+  await timeTravel.restore(id, { account_id: test.id, timestamp: new Date().toISOString() });
+  await test.call("get", "/containers/applications");
   await test.call("post", `${at}/query`, { sql: "CREATE TABLE t (a); INSERT INTO t VALUES (1); SELECT a FROM t" });
   await test.call("get", at);
   const text = "INSERT INTO t VALUES (2)";

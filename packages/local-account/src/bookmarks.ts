@@ -1,0 +1,105 @@
+/**
+ * Bookmarks of D1 databases, to which they can be restored. Cloudflare keeps every change for 30 days. Here a bookmark is
+ * a copy of the database from when somebody asked for its bookmark.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { ApiError } from "./errors.ts";
+import { snapshotOf, TooLarge } from "./runtime/snapshot.ts";
+
+/** Not published by Cloudflare. */
+const NO_SUCH_BOOKMARK = 7400;
+
+const NAME = /^([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{32}$/;
+
+/** The bookmarks of one database. */
+export class Bookmarks {
+  readonly #folder: string;
+  readonly #database: string;
+
+  /** `database`: its SQLite file, which may not exist yet. */
+  constructor(folder: string, database: string) {
+    this.#folder = folder;
+    this.#database = database;
+  }
+
+  /** The bookmark of the database as it is now. @throws ApiError 501 if it is too large to be copied. */
+  async now(): Promise<string> {
+    const contents = await this.#contents();
+    const digest = createHash("md5").update(contents).digest("hex");
+    const known = (await this.#names()).at(-1);
+    if (known?.endsWith(digest)) return known;
+    const name = `${hex(Date.now() / 1_000)}-${hex(Date.now() % 1_000)}-00000000-${digest}`;
+    await mkdir(this.#folder, { recursive: true });
+    const file = path.join(this.#folder, name);
+    await writeFile(`${file}.new`, contents);
+    await rename(`${file}.new`, file);
+    return name;
+  }
+
+  /** The bookmark of a moment, in milliseconds since 1970. @throws ApiError if the database has changed since. */
+  async at(moment: number): Promise<string> {
+    const changed = await this.#changedAt();
+    if (moment >= changed) return this.now();
+    const kept = (await this.#names()).map((name) => `${name} (${new Date(timeOf(name)).toISOString()})`);
+    throw new ApiError(
+      501,
+      NO_SUCH_BOOKMARK,
+      `The database has changed since then, at ${new Date(changed).toISOString()}. The local account keeps no changes, but copies from when its bookmark was asked for: ${kept.join(", ") || "none"}. Restore one of these with --bookmark.`,
+    );
+  }
+
+  /** @throws ApiError if there is none. */
+  async check(bookmark: string): Promise<void> {
+    const names = await this.#names();
+    if (!names.includes(bookmark))
+      throw new ApiError(
+        400,
+        NO_SUCH_BOOKMARK,
+        `There is no bookmark '${bookmark}' of this database; there ${names.length === 0 ? "is none" : `are ${names.join(", ")}`}. \`wrangler d1 time-travel info\` makes one.`,
+      );
+  }
+
+  /** Restores the database. Nobody may have it open. */
+  async restore(bookmark: string): Promise<void> {
+    const contents = await readFile(path.join(this.#folder, bookmark));
+    for (const end of ["-wal", "-shm"]) await rm(`${this.#database}${end}`, { force: true });
+    await mkdir(path.dirname(this.#database), { recursive: true });
+    await writeFile(`${this.#database}.new`, contents);
+    await rename(`${this.#database}.new`, this.#database);
+  }
+
+  async #contents(): Promise<Buffer> {
+    try {
+      return (await snapshotOf(this.#database)) ?? Buffer.alloc(0);
+    } catch (error) {
+      if (error instanceof TooLarge) throw new ApiError(501, NO_SUCH_BOOKMARK, `No bookmark: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** From the oldest on. */
+  async #names(): Promise<string[]> {
+    const names = await readdir(this.#folder).catch(() => []);
+    return names.filter((name) => NAME.test(name)).sort();
+  }
+
+  async #changedAt(): Promise<number> {
+    const files = [this.#database, `${this.#database}-wal`].map((file) => stat(file).catch(() => undefined));
+    return Math.max(0, ...(await Promise.all(files)).map((found) => found?.mtimeMs ?? 0));
+  }
+}
+
+/** Removes the bookmarks of deleted databases. */
+export async function sweepBookmarks(folder: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const id of await readdir(folder).catch(() => []))
+    if (!kept.has(id)) await rm(path.join(folder, id), { recursive: true, force: true });
+}
+
+const hex = (value: number) => Math.floor(value).toString(16).padStart(8, "0");
+
+function timeOf(name: string): number {
+  const [, seconds = "0", milliseconds = "0"] = NAME.exec(name) ?? [];
+  return Number.parseInt(seconds, 16) * 1_000 + Number.parseInt(milliseconds, 16);
+}
