@@ -166,7 +166,10 @@ export class Writer {
         .slice(from, end < 0 ? edits.length : end)
         .flatMap((each) => ("update" in each ? [each.update] : []));
       const fits = this.#fitting(updates, sizeOf(news));
-      const { taken, news: more } = this.copy.take(updates.filter((_, i) => fits[i]));
+      const { taken, news: more } = this.copy.take(
+        updates.filter((_, i) => fits[i]),
+        news,
+      );
       let next = 0;
       outcomes.push(...fits.map((fit): Outcome => (fit ? (taken[next++] ?? "taken") : "full")));
       news.push(...more);

@@ -3,7 +3,9 @@ import { evictDurableObject } from "cloudflare:test";
 import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
 import { describe, expect, it } from "vitest";
 import * as Y from "yjs";
+import { Copy } from "../../../worker/document/copy.ts";
 import { awareness, step1 } from "../../../worker/document/wire.ts";
+import { call } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
 import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
 
@@ -145,5 +147,38 @@ describe("a document's memory", () => {
     doc.getText("text").delete(0, 2_000_000);
     expect((await post(id, bytesOf(doc))).status).toBe(200);
     expect(await textOf(id)).toBe("");
+  });
+});
+
+describe("a version", () => {
+  it("is not restored if what the document was could not be kept", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    // As many as a document may have; none of them leaves, because all have names.
+    const names = Array.from({ length: 100 }, (_, i) => `${i}`);
+    const made = await Promise.all(names.map((name) => call(`/document/${id}/versions`, { json: { name } })));
+    expect(new Set(made.map(({ status }) => status))).toEqual(new Set([201]));
+    await post(id, updateOf("two"));
+    const before = await textOf(id);
+    expect((await call(`/document/${id}/restore`, { json: { version: 1 } })).status).toBe(400);
+    expect(await textOf(id)).toBe(before);
+  });
+
+  it("is made once for a key that comes twice at once, with one of two names", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const both = ["first", "other"].map((name) => call(`/document/${id}/versions`, { json: { name }, headers }));
+    expect((await Promise.all(both)).map(({ status }) => status).toSorted()).toEqual([201, 409]);
+    expect((await call(`/document/${id}/versions`)).body).toMatchObject({ versions: [{ number: 1 }] });
+  });
+
+  it("is restored also if an update that cannot be merged comes with it", () => {
+    const copy = new Copy(() => []);
+    const unstored = copy.change((to) => Y.applyUpdate(to, updateOf("one")));
+    // An edit beside one that the same client has not made yet.
+    const bad = new Uint8Array([1, 1, 5, 0, 0x84, 5, 9, 1, 120, 0]);
+    expect(copy.take([bad], unstored).taken).toEqual(["malformed"]);
+    expect(copy.doc.getText("text").toString()).toBe("one");
   });
 });
