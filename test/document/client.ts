@@ -52,6 +52,11 @@ export class Peer {
     return this.#synced.promise;
   }
 
+  /** Sends an update that is not of its own document. */
+  push(update: Uint8Array): void {
+    this.#sendSync((encoder) => writeUpdate(encoder, update));
+  }
+
   /** Asks for what is missing, and waits for it: then all that was sent before was taken, or refused. */
   async sync(): Promise<void> {
     this.#synced = Promise.withResolvers();

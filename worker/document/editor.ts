@@ -10,11 +10,13 @@ import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
+import { isWhole } from "./copy.ts";
 import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joining.ts";
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
-import { FORBIDDEN, GONE, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
-import { type Level, levelOf, reaches } from "./sharing.ts";
+import { staysWithin } from "./scope.ts";
+import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
+import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
 
@@ -26,6 +28,7 @@ const SHOW_EVERY_MS = 50;
 const MEBIBYTE = 1_024 * 1_024;
 
 const READ_ONLY = "You may only read this document: your edits are not taken";
+const COMMENTS_ONLY = "You may only comment in this document: your other edits are not taken";
 const FULL = "The document is full: delete something first. Your edits are not taken";
 
 export interface Limits {
@@ -95,7 +98,7 @@ export class Editor {
     const full = this.#seats.whyFull(joining, limits);
     if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });
     const { client, server, seat } = this.#seats.admit(joining, now);
-    if (this.#mayWrite(seat)) this.#ask(server, seat, now);
+    if (this.#mayEdit(seat)) this.#ask(server, seat, now);
     const here = this.#presence.all();
     if (here.length > 0) this.#send(server, seat, wire.awareness(here));
     keeping.joined(now);
@@ -117,7 +120,13 @@ export class Editor {
     return reaches(levelOf(visitor.caller, visitor.rulings, this.#parts.keeping.sharing), level);
   }
 
-  #mayWrite = (seat: Seat) => this.may(seat, "write");
+  /** Whether somebody may make the edits of an update. */
+  admits(visitor: Visitor, update: Uint8Array): boolean {
+    if (this.may(visitor, "write")) return true;
+    return this.may(visitor, "comment") && isWhole(update) && staysWithin(COMMENTS, this.writer.copy.doc, update);
+  }
+
+  #mayEdit = (seat: Seat) => this.may(seat, "comment");
 
   async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const seat = this.#seats.all.get(socket);
@@ -205,6 +214,9 @@ export class Editor {
 
   /** Answers a client that says what it has. */
   async #answer(socket: WebSocket, seat: Seat, vector: Uint8Array, now: number): Promise<void> {
+    // Each answer may be as large as the document: so no more before those before were read.
+    if (seat.asked && seat.unread > 2 * MAX_UNREAD_BYTES)
+      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
     let rest: Uint8Array;
     let isAhead: boolean;
     try {
@@ -213,20 +225,19 @@ export class Editor {
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
-    // Each answer may be as large as the document: so no second one before the first was read.
-    if (seat.asked && seat.unread > MEBIBYTE)
-      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
-    await this.writer.settled();
+    // Counted at once: the next question may come before this answer is sent.
     seat.unread += rest.byteLength;
+    await this.writer.settled();
     this.#sendNow(socket, wire.step2(rest));
-    if (rest.byteLength > MEBIBYTE / 4 || (isAhead && !seat.asked && this.#mayWrite(seat)))
-      this.#ask(socket, seat, now);
+    const isLong = rest.byteLength > ASK_BYTES || (seat.unread > ASK_BYTES && !seat.asked);
+    if (isLong || (isAhead && !seat.asked && this.#mayEdit(seat))) this.#ask(socket, seat, now);
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
-    if (!this.#mayWrite(seat)) {
+    if (!this.admits(seat, update)) {
       // A reader answers our step 1, as every client does. It is told only if it has edits.
-      if (!isNothing(update, answer)) this.#send(socket, seat, wire.denial(READ_ONLY));
+      const why = this.#mayEdit(seat) ? COMMENTS_ONLY : READ_ONLY;
+      if (!isNothing(update, answer)) this.#send(socket, seat, wire.denial(why));
       return;
     }
     const outcome = await this.writer.commit({ update, by: authorOf(seat) });

@@ -14,11 +14,13 @@ export const document = pattern({
   schema,
   actions: {
     read: { may: "object", open: true },
+    /** Change what is in the document's shared part `comments`, and nothing else. */
+    comment: { may: "object", open: true },
     /** Change the document; name versions of it. */
     write: { may: "object", open: true },
     /** Give the document the content of an earlier version again. For those who may also write. */
     restore: { may: "object", open: true },
-    /** Change who may read and write. */
+    /** Change who may read, comment and write. */
     manage: { may: "keeper" },
     /** Delete versions. */
     prune: { may: "keeper" },

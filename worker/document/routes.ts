@@ -77,7 +77,7 @@ export const routes = new Hono<App>()
   .post(
     "/:id",
     describe("Merges a Yjs update into the document. Safe to repeat", { 200: Done }),
-    may(document, "write"),
+    may(document, "comment"),
     params(Which),
     binary(BYTES),
     async (c) => {
@@ -204,8 +204,9 @@ const documentOf = (c: DocumentContext) => objectFor(c, document, c.req.param("i
 /** The caller, and what the project's rules say of them. */
 async function visitorOf(c: DocumentContext, named = callerOf): Promise<Visitor> {
   const { kind, id } = await named(c);
-  const [read, write] = [await rulingOn(c, document, "read"), await rulingOn(c, document, "write")];
-  return { caller: { kind, id }, rulings: { read: read({}), write: write({}) } };
+  const ruling = async (action: keyof Visitor["rulings"]) => (await rulingOn(c, document, action))({});
+  const rulings = { read: await ruling("read"), comment: await ruling("comment"), write: await ruling("write") };
+  return { caller: { kind, id }, rulings };
 }
 
 const authorOf = async (c: DocumentContext, { caller }: Visitor) => ({

@@ -2,8 +2,10 @@
 import type { Answer, Caller } from "../who.ts";
 
 /** What somebody may do with a document. Each level includes those before it. */
-export const LEVELS = ["none", "read", "write"] as const;
+export const LEVELS = ["none", "read", "comment", "write"] as const;
 export type Level = (typeof LEVELS)[number];
+/** The shared part that people change who may only comment. */
+export const COMMENTS = "comments";
 /** The most people whom one document names. */
 export const MAX_PEOPLE = 1_000;
 
@@ -21,6 +23,7 @@ export interface Sharing {
 /** What the project's rules (worker/access.ts) say about a caller; `object`: the document decides. */
 export interface Rulings {
   readonly read: Answer;
+  readonly comment: Answer;
   readonly write: Answer;
 }
 
@@ -29,6 +32,7 @@ export function levelOf(caller: Pick<Caller, "kind" | "id">, rulings: Rulings, s
   const own = ownLevel(caller, sharing);
   const may = (action: keyof Rulings) => (rulings[action] === "object" ? reaches(own, action) : rulings[action]);
   if (may("write")) return "write";
+  if (may("comment")) return "comment";
   return may("read") ? "read" : "none";
 }
 

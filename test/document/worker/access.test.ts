@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { beforeAll, describe, expect, it } from "vitest";
+import * as Y from "yjs";
 import { joinRequest } from "../../../worker/document/joining.ts";
 import { ADMIN, fetchApp } from "../../worker/helpers.ts";
 import { ask, askAsAdmin } from "../../worker/tries.ts";
@@ -78,7 +79,7 @@ describe("an open WebSocket", () => {
   async function join(id: string, user: string) {
     const request = joinRequest({
       caller: { kind: "user", id: user },
-      rulings: { read: "object", write: "object" },
+      rulings: { read: "object", comment: "object", write: "object" },
       address: user,
     });
     const { webSocket: socket } = await objectOf(id).fetch(request);
@@ -109,6 +110,49 @@ describe("an open WebSocket", () => {
     // It may show its cursor.
     ben.show({ name: "ben" });
     await ann.until(() => ann.awareness.getStates().has(ben.doc.clientID));
+    for (const peer of [ann, ben]) peer.destroy();
+  });
+
+  it("of somebody who may comment takes comments, and nothing else", async () => {
+    const id = newDocument();
+    await write(id, as("ann"));
+    await person(id, as("ann"), "ben", "comment");
+    const [ann, ben] = [await join(id, "ann"), await join(id, "ben")];
+    await Promise.all([ann.synced(), ben.synced()]);
+    const comments = (peer: Peer) => peer.doc.getMap<Y.Text>("comments");
+    comments(ben).set("first", new Y.Text("a comment"));
+    await ann.until(() => comments(ann).has("first"));
+    comments(ben).get("first")?.insert(9, ", longer");
+    await ann.until(() => String(comments(ann).get("first")) === "a comment, longer");
+    comments(ann).get("first")?.delete(0, 2);
+    await ben.until(() => String(comments(ben).get("first")) === "comment, longer");
+    comments(ben).delete("first");
+    await ann.until(() => !comments(ann).has("first"));
+    expect(ben.denials).toEqual([]);
+
+    const changes: ((doc: Y.Doc) => void)[] = [
+      (doc) => doc.getText("text").insert(1, "x"),
+      (doc) => doc.getText("text").delete(0, 1),
+      (doc) => doc.getArray("other").push([1]),
+      // One update with both.
+      (doc) =>
+        doc.transact(() => {
+          doc.getMap("comments").set("second", 1);
+          doc.getText("text").insert(0, "y");
+        }),
+    ];
+    for (const change of changes) {
+      const copy = new Y.Doc();
+      Y.applyUpdate(copy, Y.encodeStateAsUpdate(ann.doc));
+      const before = Y.encodeStateVector(copy);
+      change(copy);
+      const denials = ben.denials.length;
+      ben.push(Y.encodeStateAsUpdate(copy, before));
+      await ben.until(() => ben.denials.length > denials);
+    }
+    expect(ben.denials[0]).toContain("only comment");
+    await ann.sync();
+    expect([ann.text.toString(), comments(ann).toJSON(), ann.doc.getArray("other").length]).toEqual(["hi", {}, 0]);
     for (const peer of [ann, ben]) peer.destroy();
   });
 

@@ -73,7 +73,10 @@ describe("edits", () => {
     await post(id, updateOf("0"));
     const object = objectOf(id);
     const rows = await countRows(object);
-    const visitor = { caller: { kind: "user", id: "ann" }, rulings: { read: true, write: true } } as const;
+    const visitor = {
+      caller: { kind: "user", id: "ann" },
+      rulings: { read: true, comment: true, write: true },
+    } as const;
     const edits = Array.from({ length: 20 }, () => object.edit(visitor, updateOf("1"), { known: true }, false));
     expect(await Promise.all(edits)).toEqual(edits.map(() => "taken"));
     expect(rows()).toBeLessThanOrEqual(10);
@@ -280,7 +283,11 @@ describe("connections", () => {
     const id = newDocument();
     const from = (user: string, address: string) =>
       objectOf(id).fetch(
-        joinRequest({ caller: { kind: "user", id: user }, rulings: { read: true, write: true }, address }),
+        joinRequest({
+          caller: { kind: "user", id: user },
+          rulings: { read: true, comment: true, write: true },
+          address,
+        }),
       );
     for (let i = 0; i < 100; i++) (await from(`user-${i % 10}`, "here")).webSocket?.accept();
     const refused = await from("user-10", "here");

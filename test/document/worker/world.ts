@@ -29,7 +29,7 @@ export type Step = (typeof STEPS)[number];
 
 const TWICE = 0.05;
 const HELD = 0.1;
-const RULINGS = { read: true, write: true } as const;
+const RULINGS = { read: true, comment: true, write: true } as const;
 const SETTLED_WITHIN_MS = 20_000;
 
 /** Makes documents compact themselves at random moments. */
