@@ -3,7 +3,7 @@
  * that nobody has sent is left out. So whatever clients send, the document can be read and merged.
  */
 import * as Y from "yjs";
-import { depthOf, MAX_DEPTH } from "./depth.ts";
+import { depthOf, isTooNested, MAX_DEPTH } from "./depth.ts";
 
 /** What became of one update. `incomplete`: what it has without the edits that are missing was taken. */
 export type Taken = "taken" | "incomplete" | "malformed";
@@ -47,8 +47,11 @@ export class Copy {
     return [...Y.decodeStateVector(vector)].some(([client, clock]) => clock > Y.getState(this.#doc.store, client));
   }
 
-  /** Takes updates, in memory only. The caller stores the news, or drops this copy. */
-  take(updates: readonly Uint8Array[]): Change {
+  /**
+   * Takes updates, in memory only. The caller stores the news, or drops this copy. `unstored`: news of before, which are
+   * not on disk yet.
+   */
+  take(updates: readonly Uint8Array[], unstored: readonly Uint8Array[] = []): Change {
     const whole = updates.map(isWhole);
     const together = this.#attempt(updates.filter((_, i) => whole[i]));
     if (together) {
@@ -59,12 +62,12 @@ export class Copy {
       };
     }
     // One of them cannot be merged, and what it left behind is unknown. Begin with what is on disk, and find it.
-    this.#doc = this.#fresh();
+    this.#doc = this.#fresh(unstored);
     const news: Uint8Array[] = [];
     const taken = updates.map((update, i): Taken => {
       const alone = whole[i] ? this.#attempt([update]) : undefined;
       if (!alone) {
-        this.#doc = this.#fresh(news);
+        this.#doc = this.#fresh([...unstored, ...news]);
         return "malformed";
       }
       news.push(...alone.news);
@@ -89,6 +92,7 @@ export class Copy {
           for (const update of updates) {
             Y.applyUpdate(doc, update);
             taken.push(this.#dropPending() ? "incomplete" : "taken");
+            if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
           }
         }),
       );

@@ -40,7 +40,7 @@ export class DocumentDO extends DurableObject<Env> {
   readonly #versions: Versions;
   #loading: Promise<Editor> | undefined;
   /** What is being made under an idempotency key. */
-  readonly #making = new Map<string, Promise<Made>>();
+  readonly #making = new Map<string, { readonly payload: string; readonly made: Promise<Made> }>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -141,7 +141,8 @@ export class DocumentDO extends DurableObject<Env> {
       const state = version && (await this.#versions.read(number));
       if (!state) return { kind: "missing" };
       const editor = await this.#editor();
-      await this.#versions.add(await editor.state(), undefined, Date.now());
+      // Nothing is undone that could not be had again.
+      if ((await this.#versions.add(await editor.state(), undefined, Date.now())) === "full") return { kind: "full" };
       await editor.writer.commit({ version: state, by: asking.author, also: () => kept(version) });
       return { kind: "made", version };
     });
@@ -234,15 +235,14 @@ export class DocumentDO extends DurableObject<Env> {
     const replay = findReplay(sql, key, payload, Date.now());
     if (replay.kind === "conflict") return { kind: "conflict" };
     if (replay.kind === "replay") return { kind: "made", version: JSON.parse(replay.answer), replayed: true };
-    const same = JSON.stringify([key, payload]);
-    const making =
-      this.#making.get(same) ??
-      make((version) => keepReplay(sql, { key, payload, answer: JSON.stringify(version) }, Date.now()));
-    this.#making.set(same, making);
+    const same = this.#making.get(key);
+    if (same) return same.payload === payload ? same.made : { kind: "conflict" };
+    const made = make((version) => keepReplay(sql, { key, payload, answer: JSON.stringify(version) }, Date.now()));
+    this.#making.set(key, { payload, made });
     try {
-      return await making;
+      return await made;
     } finally {
-      this.#making.delete(same);
+      this.#making.delete(key);
       this.#keeping.answered(Date.now());
     }
   }

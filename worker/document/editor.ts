@@ -15,7 +15,7 @@ import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joinin
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";
-import { FORBIDDEN, GONE, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
+import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
@@ -214,6 +214,9 @@ export class Editor {
 
   /** Answers a client that says what it has. */
   async #answer(socket: WebSocket, seat: Seat, vector: Uint8Array, now: number): Promise<void> {
+    // Each answer may be as large as the document: so no more before those before were read.
+    if (seat.asked && seat.unread > 2 * MAX_UNREAD_BYTES)
+      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
     let rest: Uint8Array;
     let isAhead: boolean;
     try {
@@ -222,13 +225,12 @@ export class Editor {
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
-    // Each answer may be as large as the document: so no second one before the first was read.
-    if (seat.asked && seat.unread > MEBIBYTE)
-      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
-    await this.writer.settled();
+    // Counted at once: the next question may come before this answer is sent.
     seat.unread += rest.byteLength;
+    await this.writer.settled();
     this.#sendNow(socket, wire.step2(rest));
-    if (rest.byteLength > MEBIBYTE / 4 || (isAhead && !seat.asked && this.#mayEdit(seat))) this.#ask(socket, seat, now);
+    const isLong = rest.byteLength > ASK_BYTES || (seat.unread > ASK_BYTES && !seat.asked);
+    if (isLong || (isAhead && !seat.asked && this.#mayEdit(seat))) this.#ask(socket, seat, now);
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {

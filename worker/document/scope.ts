@@ -19,12 +19,20 @@ class Scope {
   readonly #part: string;
   readonly #doc: Y.Doc;
   readonly #update: ReturnType<typeof Y.decodeUpdate>;
+  /** The edits of the update by client, in their order. */
+  readonly #structs = new Map<number, (Y.Item | Y.GC)[]>();
   readonly #verdicts = new Map<Y.Item, boolean>();
 
   constructor(part: string, doc: Y.Doc, update: Uint8Array) {
     this.#part = part;
     this.#doc = doc;
     this.#update = Y.decodeUpdate(update);
+    for (const struct of this.#update.structs) {
+      if (struct instanceof Y.Skip) continue;
+      const structs = this.#structs.get(struct.id.client);
+      if (structs) structs.push(struct);
+      else this.#structs.set(struct.id.client, [struct]);
+    }
   }
 
   holds(): boolean {
@@ -61,10 +69,8 @@ class Scope {
       const item: unknown = Y.getItem(this.#doc.store, id);
       return item instanceof Y.Item && this.#isInPart(item);
     }
-    const found = this.#update.structs.find(
-      (struct) =>
-        struct.id.client === id.client && struct.id.clock <= id.clock && id.clock < struct.id.clock + struct.length,
-    );
+    const structs = this.#structs.get(id.client) ?? [];
+    const found = structs[Y.findIndexSS(structs, id.clock)];
     return found instanceof Y.Item && this.#isWithin(found);
   }
 

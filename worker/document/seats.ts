@@ -8,8 +8,8 @@ import type { Joining, Visitor } from "./joining.ts";
 import type { ClientState } from "./wire.ts";
 
 /** After so many bytes a client is asked whether it has read them. */
-const ASK_BYTES = 256 * 1_024;
-/** A client that is further behind is closed. */
+export const ASK_BYTES = 256 * 1_024;
+/** A client to which more was sent since it was asked is closed. */
 export const MAX_UNREAD_BYTES = 1_024 * 1_024;
 /** An attachment is written anew after so many bytes, in case the object falls asleep. */
 const KEEP_BYTES = 64 * 1_024;
@@ -135,7 +135,8 @@ export class Seats {
   count(socket: WebSocket, seat: Seat, bytes: number): "fine" | "ask" | "behind" {
     const before = seat.unread;
     seat.unread += bytes;
-    if (seat.unread > MAX_UNREAD_BYTES) return "behind";
+    // What was sent before the question, and this frame, may be as large as the document.
+    if (before - (seat.asked?.bytes ?? 0) > MAX_UNREAD_BYTES) return "behind";
     if (Math.floor(before / KEEP_BYTES) !== Math.floor(seat.unread / KEEP_BYTES)) this.keep(socket, seat);
     return seat.unread > ASK_BYTES && !seat.asked ? "ask" : "fine";
   }

@@ -8,12 +8,15 @@ import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Copy, deletedBy, onlyDeletes, type Taken } from "./copy.ts";
+import { MAX_PIECES, piecesMadeBy, piecesOf } from "./pieces.ts";
 import { revertTo } from "./revert.ts";
 import { Rows } from "./rows.ts";
 
 /** The document is compacted after so many updates, or so many bytes of them, or half of what it had before. */
 const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
+/** The pieces of a smaller update are not counted. */
+const SMALL_BYTES = 256;
 
 /** An update from a client, or a version to go back to. */
 export type Edit = ({ readonly update: Uint8Array } | { readonly version: Uint8Array }) & {
@@ -163,7 +166,10 @@ export class Writer {
         .slice(from, end < 0 ? edits.length : end)
         .flatMap((each) => ("update" in each ? [each.update] : []));
       const fits = this.#fitting(updates, sizeOf(news));
-      const { taken, news: more } = this.copy.take(updates.filter((_, i) => fits[i]));
+      const { taken, news: more } = this.copy.take(
+        updates.filter((_, i) => fits[i]),
+        news,
+      );
       let next = 0;
       outcomes.push(...fits.map((fit): Outcome => (fit ? (taken[next++] ?? "taken") : "full")));
       news.push(...more);
@@ -177,11 +183,25 @@ export class Writer {
     const { maxBytes } = this.#parts;
     if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
     let bytes = this.bytes + more;
+    let pieces = piecesOf(this.copy.doc);
     return updates.map((update) => {
-      const fits = bytes + update.byteLength <= maxBytes || isDeletion(update);
-      if (fits) bytes += update.byteLength;
-      return fits;
+      const made = this.#piecesMadeBy(update);
+      const fits = pieces + made <= MAX_PIECES && (bytes + update.byteLength <= maxBytes || isDeletion(update));
+      if (!fits) return false;
+      bytes += update.byteLength;
+      pieces += made;
+      return true;
     });
+  }
+
+  /** At most so many: a byte makes no more than one. A malformed update is refused later. */
+  #piecesMadeBy(update: Uint8Array): number {
+    if (update.byteLength <= SMALL_BYTES) return update.byteLength;
+    try {
+      return piecesMadeBy(this.copy.doc, update);
+    } catch {
+      return 0;
+    }
   }
 
   /** Whether a compaction may free a part of the document that is worth the work. */

@@ -1,0 +1,184 @@
+/** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
+import { evictDurableObject } from "cloudflare:test";
+import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
+import { describe, expect, it } from "vitest";
+import * as Y from "yjs";
+import { Copy } from "../../../worker/document/copy.ts";
+import { awareness, step1 } from "../../../worker/document/wire.ts";
+import { call } from "../../worker/helpers.ts";
+import { updateOf } from "../client.ts";
+import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
+
+const bytesOf = (doc: Y.Doc, since?: Uint8Array) => new Uint8Array(Y.encodeStateAsUpdate(doc, since));
+
+/** Maps in maps, so many deep. */
+function nested(levels: number): { doc: Y.Doc; maps: Y.Map<unknown>[] } {
+  const doc = new Y.Doc();
+  const maps = [doc.getMap<unknown>("map")];
+  for (let i = 0; i < levels; i++) {
+    const inner = new Y.Map<unknown>();
+    maps.at(-1)?.set("in", inner);
+    maps.push(inner);
+  }
+  return { doc, maps };
+}
+
+/** Deletes every second of a client's characters, so many. */
+function deleting(client: number, characters: number): Uint8Array<ArrayBuffer> {
+  const encoder = createEncoder();
+  for (const number of [0, 1, client, characters]) writeVarUint(encoder, number);
+  for (let i = 0; i < characters; i++) {
+    writeVarUint(encoder, 2 * i);
+    writeVarUint(encoder, 1);
+  }
+  return new Uint8Array(toUint8Array(encoder));
+}
+
+describe("a document wakes again", () => {
+  it("because it takes no parts that are nested thousands deep", async () => {
+    const id = newDocument();
+    await post(id, updateOf("fine"));
+    const { doc, maps } = nested(4_000);
+    const updates = [bytesOf(doc)];
+    doc.on("update", (news: Uint8Array) => updates.push(new Uint8Array(news)));
+    // From the inside, each deletion is shallow. All of them at once, as after a sleep, are not.
+    for (const map of maps.toReversed()) map.delete("in");
+    const [first = new Uint8Array(), ...rest] = updates;
+    const statuses = [(await post(id, first)).status, (await post(id, new Uint8Array(Y.mergeUpdates(rest)))).status];
+    expect(statuses).toEqual([400, 400]);
+    await evictDurableObject(objectOf(id));
+    expect(await textOf(id)).toBe("fine");
+  });
+
+  it("after a document in it whose description is nested thousands deep", async () => {
+    const id = newDocument();
+    await post(id, updateOf("fine"));
+    let meta: unknown = 1;
+    for (let i = 0; i < 500; i++) meta = [meta];
+    const doc = new Y.Doc();
+    doc.getMap("map").set("in", new Y.Doc({ meta }));
+    expect((await post(id, bytesOf(doc))).status).toBe(400);
+    const peer = await join(id);
+    await peer.synced();
+  });
+});
+
+describe("a client is not closed for another's", () => {
+  it("update of more than a mebibyte", async () => {
+    const id = newDocument();
+    const [ann, ben] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), ben.synced()]);
+    let closed: unknown;
+    for (const peer of [ann, ben])
+      void peer.closed.then((why) => {
+        closed = why;
+      });
+    ann.text.insert(0, "x".repeat(1_200_000));
+    await Promise.race([ben.until(() => ben.text.length === 1_200_000), ben.closed, ann.closed]);
+    ann.text.insert(0, "y");
+    await Promise.race([ben.until(() => ben.text.length === 1_200_001), ben.closed, ann.closed]);
+    await Promise.race([ben.sync(), ben.closed]);
+    expect(closed).toBeUndefined();
+  });
+
+  it("edits while it reads a large document", async () => {
+    const id = newDocument();
+    await post(id, updateOf("x".repeat(1_500_000)));
+    const ann = await join(id);
+    await ann.synced();
+    // Ben asks for the document, and has not answered yet.
+    const ben = await open(id);
+    let closed: unknown;
+    ben.addEventListener("close", ({ code, reason }) => {
+      closed = { code, reason };
+    });
+    ben.accept();
+    ben.send(step1(new Uint8Array([0])));
+    ann.text.insert(0, "y");
+    await ann.sync();
+    ann.text.insert(0, "z");
+    await ann.sync();
+    expect(closed).toBeUndefined();
+  });
+
+  it("states of a hundred thousand clients", async () => {
+    const id = newDocument();
+    const [ann, eve] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), eve.synced()]);
+    const states = Array.from({ length: 100_000 }, (_, i) => 2 ** 31 + i).flatMap((client) => [
+      { client, clock: 1, json: "{}" },
+      { client, clock: 2, json: "null" },
+    ]);
+    eve.socket.send(awareness(states));
+    expect(await Promise.race([eve.closed, ann.closed.then(() => "ann was closed")])).toMatchObject({ code: 1008 });
+    await ann.sync();
+  });
+});
+
+describe("a client that does not read", () => {
+  it("is closed if it asks for the document again and again", async () => {
+    const id = newDocument();
+    await post(id, updateOf("x".repeat(200_000)));
+    const eve = await open(id);
+    const closed = new Promise<{ code: number }>((resolve) => eve.addEventListener("close", resolve));
+    let bytes = 0;
+    eve.addEventListener("message", ({ data }) => {
+      bytes += data.byteLength;
+    });
+    eve.accept();
+    // It answers the first question, as if it would read.
+    eve.send(new Uint8Array([0, 1, 2, 0, 0]));
+    for (let i = 0; i < 100; i++) eve.send(step1(new Uint8Array([0])));
+    expect((await closed).code).toBe(1013);
+    expect(bytes).toBeLessThan(4_000_000);
+  });
+});
+
+describe("a document's memory", () => {
+  it("is not filled by deletions that cut its text into pieces", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getText("text").insert(0, "x".repeat(2_000_000));
+    await post(id, bytesOf(doc));
+    // Every second character: two bytes of an update make two pieces, of some 270 bytes each.
+    expect((await post(id, deleting(doc.clientID, 900_000))).status).toBe(413);
+    expect((await textOf(id)).length).toBe(2_000_000);
+    // All of it, in one piece, is taken.
+    doc.getText("text").delete(0, 2_000_000);
+    expect((await post(id, bytesOf(doc))).status).toBe(200);
+    expect(await textOf(id)).toBe("");
+  });
+});
+
+describe("a version", () => {
+  it("is not restored if what the document was could not be kept", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    // As many as a document may have; none of them leaves, because all have names.
+    const names = Array.from({ length: 100 }, (_, i) => `${i}`);
+    const made = await Promise.all(names.map((name) => call(`/document/${id}/versions`, { json: { name } })));
+    expect(new Set(made.map(({ status }) => status))).toEqual(new Set([201]));
+    await post(id, updateOf("two"));
+    const before = await textOf(id);
+    expect((await call(`/document/${id}/restore`, { json: { version: 1 } })).status).toBe(400);
+    expect(await textOf(id)).toBe(before);
+  });
+
+  it("is made once for a key that comes twice at once, with one of two names", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const both = ["first", "other"].map((name) => call(`/document/${id}/versions`, { json: { name }, headers }));
+    expect((await Promise.all(both)).map(({ status }) => status).toSorted()).toEqual([201, 409]);
+    expect((await call(`/document/${id}/versions`)).body).toMatchObject({ versions: [{ number: 1 }] });
+  });
+
+  it("is restored also if an update that cannot be merged comes with it", () => {
+    const copy = new Copy(() => []);
+    const unstored = copy.change((to) => Y.applyUpdate(to, updateOf("one")));
+    // An edit beside one that the same client has not made yet.
+    const bad = new Uint8Array([1, 1, 5, 0, 0x84, 5, 9, 1, 120, 0]);
+    expect(copy.take([bad], unstored).taken).toEqual(["malformed"]);
+    expect(copy.doc.getText("text").toString()).toBe("one");
+  });
+});
