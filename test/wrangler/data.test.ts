@@ -21,6 +21,16 @@ it("writes, gets and deletes many keys", async () => {
   expect(await ok(`kv bulk get keys.json --namespace-id ${id} --remote`)).not.toContain("value 7");
 });
 
+it("keeps the address of a database outside", async () => {
+  const dir = temporaryDirectory();
+  const { ok } = projectsIn(dir, await account({ dir }))({ name: "outside" }, { "index.js": CODE });
+  const address = "postgres://me:secret@127.0.0.1:5432/shop";
+  const id = /[0-9a-f]{32}/.exec(await ok(`hyperdrive create outside --connection-string=${address}`))?.[0];
+  expect(await ok("hyperdrive list")).toMatch(/outside[^\n]*me[^\n]*127\.0\.0\.1/);
+  expect(await ok(`hyperdrive get ${id}`)).not.toContain("secret");
+  await ok(`hyperdrive delete ${id}`);
+});
+
 it("exports a database as SQL, whole or in part", async () => {
   const dir = temporaryDirectory();
   const test = await account({ dir });

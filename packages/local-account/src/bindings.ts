@@ -43,6 +43,7 @@ const TYPES = {
     allowed_destination_addresses: v.optional(v.array(v.string())),
     allowed_sender_addresses: v.optional(v.array(v.string())),
   }),
+  hyperdrive: v.looseObject({ id: name }),
   worker_loader: v.looseObject({}),
   images: v.looseObject({}),
   workflow: v.looseObject({
@@ -160,6 +161,12 @@ export function resolveBindings(
             400,
             10181,
             `D1 binding '${binding.name}' references database '${binding.id}' which was not found.`,
+          );
+        return binding;
+      case "hyperdrive":
+        if (!state.hyperdrives.has(String(binding.id)))
+          throw invalid(
+            `binding ${binding.name}: there is no Hyperdrive configuration '${binding.id}'. To create one, run: wrangler hyperdrive create`,
           );
         return binding;
       case "queue":

@@ -17,6 +17,7 @@ export function itemsBetween(before: State, after: State): HistoryItem[] {
     ...madeAndRemoved(before, after, "kvNamespaces", ({ title }) => ({ what: "KV namespace", name: title })),
     ...madeAndRemoved(before, after, "buckets", ({ name }) => ({ what: "R2 bucket", name })),
     ...madeAndRemoved(before, after, "databases", ({ name }) => ({ what: "D1 database", name })),
+    ...madeAndRemoved(before, after, "hyperdrives", ({ name }) => ({ what: "Hyperdrive configuration", name })),
     ...madeAndRemoved(before, after, "queues", ({ name }) => ({ what: "queue", name })),
     ...madeAndRemoved(before, after, "workflows", ({ name }) => ({ what: "workflow", name })),
     ...madeAndRemoved(before, after, "versions", (version, state) => versionItem(version, state)),

@@ -270,6 +270,25 @@ export interface Database {
   readonly jurisdiction: string | null;
 }
 
+/** The address of a database outside, with the password. */
+export interface Hyperdrive {
+  readonly id: string;
+  readonly name: string;
+  readonly origin: {
+    readonly scheme: "postgres" | "postgresql" | "mysql";
+    readonly host: string;
+    readonly port: number;
+    readonly database: string;
+    readonly user: string;
+    readonly password: string;
+  };
+  /** Kept and shown: nothing is cached here. */
+  readonly caching: { readonly disabled: boolean };
+  readonly connectionLimit?: number;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+}
+
 /** A queue. Times are in seconds. */
 export interface Queue {
   readonly id: string;
@@ -378,6 +397,7 @@ export interface Records {
   kvNamespaces: KvNamespace;
   buckets: Bucket;
   databases: Database;
+  hyperdrives: Hyperdrive;
   queues: Queue;
   consumers: Consumer;
   workflows: Workflow;

@@ -203,6 +203,7 @@ export class Store {
       kvNamespaces: load("kvNamespaces"),
       buckets: load("buckets"),
       databases: load("databases"),
+      hyperdrives: load("hyperdrives"),
       queues: load("queues"),
       consumers: load("consumers"),
       workflows: load("workflows"),

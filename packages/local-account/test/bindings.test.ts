@@ -38,7 +38,7 @@ it("lets a Worker load code at run time", async () => {
 
 it("refuses the others by name, with what it serves", async () => {
   const test = await account();
-  for (const type of ["ai", "vectorize", "browser", "hyperdrive", "dispatch_namespace"]) {
+  for (const type of ["ai", "vectorize", "browser", "dispatch_namespace"]) {
     const refused = await refusal(test.deploy("app", { bindings: [{ type, name: "B" }] }));
     expect(refused).toMatchObject({ status: 501, message: expect.stringContaining(`'${type}'`) });
   }

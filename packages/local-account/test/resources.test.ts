@@ -67,9 +67,9 @@ it("refuses bindings to missing things, and types that it does not serve, by nam
   expect(await deploy({ type: "kv_namespace", name: "KV" })).toMatchObject({
     message: expect.stringContaining("namespace_id"),
   });
-  expect(await deploy({ type: "hyperdrive", name: "DB", id: "x" })).toMatchObject({
+  expect(await deploy({ type: "vectorize", name: "INDEX", index_name: "x" })).toMatchObject({
     status: 501,
-    message: expect.stringContaining("hyperdrive"),
+    message: expect.stringContaining("vectorize"),
   });
 });
 

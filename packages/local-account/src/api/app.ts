@@ -23,6 +23,7 @@ import { durableObjects } from "./durable-objects.ts";
 import { failure } from "./envelope.ts";
 import { extras } from "./extras.ts";
 import { graphql } from "./graphql.ts";
+import { hyperdrive } from "./hyperdrive.ts";
 import { kv } from "./kv.ts";
 import { kvValues } from "./kv-values.ts";
 import { queueMessages } from "./queue-messages.ts";
@@ -112,6 +113,7 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(exports, d1Export(context, dumps));
   app.route(`${family}/d1/database/:database/time_travel`, d1TimeTravel(context));
   app.route(`${family}/containers`, containers());
+  app.route(`${family}/hyperdrive/configs`, hyperdrive(context));
   app.route(`${family}/workflows`, workflows(context));
   app.route(`${family}/queues`, queues(context));
   app.route(`${family}/queues/:queue`, queueMessages(context));

@@ -9,7 +9,7 @@ import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { bucketKey } from "../bindings.ts";
-import type { Assets, Binding, Module, Namespace, State, Version, Worker } from "../model.ts";
+import type { Assets, Binding, Hyperdrive, Module, Namespace, State, Version, Worker } from "../model.ts";
 import { namespacesOf, queueNamed, servingVersions, workerNamed, workflowNamed } from "../queries.ts";
 import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
@@ -270,6 +270,8 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
       return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
+    case "hyperdrive":
+      return hyperdriveBinding(state.hyperdrives.get(String(binding.id)));
     case "queue":
       return queueBinding(state, binding);
     case "send_email":
@@ -309,6 +311,18 @@ function email(binding: Binding): Env[string] {
     ...(allowedDestinationAddresses !== undefined && { allowedDestinationAddresses }),
     ...(allowedSenderAddresses !== undefined && { allowedSenderAddresses }),
   };
+}
+
+/** A database on this machine speaks no TLS. */
+const LOOPBACK = /^(localhost|127\..*|\[?::1\]?)$/;
+
+function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefined {
+  if (config === undefined) return undefined;
+  const { scheme, host, port, database, user, password } = config.origin;
+  const [name, secret] = [user, password].map(encodeURIComponent);
+  const tls = LOOPBACK.test(host) ? "?sslmode=disable" : "";
+  const connectionString = `${scheme}://${name}:${secret}@${host}:${port}/${encodeURIComponent(database)}${tls}`;
+  return { type: "hyperdrive", id: config.id, dev: { connectionString } };
 }
 
 function queueBinding(state: State, binding: Binding): Env[string] | undefined {

@@ -70,6 +70,7 @@ function state(
     kvNamespaces: new Map(),
     buckets: new Map(),
     databases: new Map(),
+    hyperdrives: new Map(),
     queues: new Map(),
     consumers: new Map(),
     workflows: new Map(),

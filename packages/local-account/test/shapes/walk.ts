@@ -94,6 +94,7 @@ async function d1Calls(test: TestAccount, id: string) {
   await timeTravel.getBookmark(id, { account_id: test.id });
   await timeTravel.restore(id, { account_id: test.id, timestamp: new Date().toISOString() });
   await test.call("get", "/containers/applications");
+  await hyperdriveCalls(test);
   await test.call("post", `${at}/query`, { sql: "CREATE TABLE t (a); INSERT INTO t VALUES (1); SELECT a FROM t" });
   await test.call("get", at);
   const text = "INSERT INTO t VALUES (2)";
@@ -103,6 +104,18 @@ async function d1Calls(test: TestAccount, id: string) {
   await test.call("post", `${at}/import`, { action: "ingest", etag, filename: init.filename });
   const exported = await test.sdk.d1.database.export(id, { account_id: test.id, output_format: "polling" });
   await fetch(exported.result?.signed_url ?? "");
+}
+
+async function hyperdriveCalls(test: TestAccount) {
+  const { configs } = test.sdk.hyperdrive;
+  const account_id = test.id;
+  const origin = { scheme: "postgres" as const, host: "h", port: 1, database: "d", user: "u", password: "p" };
+  const { id } = await configs.create({ account_id, name: "shop", origin });
+  await configs.list({ account_id });
+  await configs.get(id, { account_id });
+  await configs.update(id, { account_id, name: "shop", origin });
+  await configs.edit(id, { account_id, origin: { host: "i", port: 2 } });
+  await configs.delete(id, { account_id });
 }
 
 async function queueCalls(test: TestAccount) {

@@ -1,0 +1,83 @@
+/** Hyperdrive: configurations, and Workers that reach the database behind one. */
+import { createServer } from "node:net";
+import { expect, it, onTestFinished } from "vitest";
+import { account, refusal } from "./support.ts";
+
+/** A server that stands for a database: it answers with what it got. Returns its port. */
+async function database(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (data) => socket.end(`got ${data}`));
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("the server has no port");
+  return address.port;
+}
+
+const originOf = (port: number) => ({
+  scheme: "postgres" as const,
+  host: "127.0.0.1",
+  port,
+  database: "shop",
+  user: "me",
+  password: "se:cr/et",
+});
+
+it("gives a Worker the address of the database, and a connection to it", async () => {
+  const test = await account();
+  const origin = originOf(await database());
+  const { id } = await test.sdk.hyperdrive.configs.create({ account_id: test.id, name: "shop", origin });
+  await test.deploy("app", {
+    bindings: [{ type: "hyperdrive", name: "DB", id }],
+    fetch: `
+      const { user, password, database, connectionString } = env.DB;
+      const socket = env.DB.connect();
+      const writer = socket.writable.getWriter();
+      await writer.write(new TextEncoder().encode("hello"));
+      const answer = await new Response(socket.readable).text();
+      return Response.json({ user, password, database, answer, scheme: connectionString.split(":")[0] });`,
+  });
+  expect((await test.ask("app")).json()).toEqual({
+    user: "me",
+    password: "se:cr/et",
+    database: "shop",
+    answer: "got hello",
+    scheme: "postgres",
+  });
+});
+
+it("shows, changes and deletes configurations, and never shows the password", async () => {
+  const test = await account();
+  const account_id = test.id;
+  const { configs } = test.sdk.hyperdrive;
+  const origin = originOf(5_432);
+  const { password: _, ...address } = origin;
+  const made = await configs.create({ account_id, name: "shop", origin, caching: { disabled: true } });
+  expect(made).toMatchObject({ name: "shop", origin: address, caching: { disabled: true } });
+  expect(made.origin).not.toHaveProperty("password");
+  const { id } = made;
+  expect(await refusal(configs.create({ account_id, name: "shop", origin }))).toMatchObject({
+    status: 409,
+    code: 2017,
+  });
+  expect(await configs.edit(id, { account_id, origin: { host: "localhost", port: 5_433 } })).toMatchObject({
+    name: "shop",
+    origin: { ...address, host: "localhost", port: 5_433 },
+    caching: { disabled: true },
+  });
+  expect(await configs.update(id, { account_id, name: "renamed", origin })).toMatchObject({ name: "renamed" });
+  expect((await configs.list({ account_id })).result.map(({ name }) => name)).toEqual(["renamed"]);
+  expect(await configs.get(id, { account_id })).toMatchObject({ name: "renamed", caching: { disabled: false } });
+  const tunnel = { ...address, access_client_id: "a", access_client_secret: "b" };
+  expect(await refusal(test.call("post", "/hyperdrive/configs", { name: "tunnel", origin: tunnel }))).toMatchObject({
+    status: 501,
+    message: expect.stringContaining("Access tunnel"),
+  });
+  await configs.delete(id, { account_id });
+  expect(await refusal(configs.get(id, { account_id }))).toMatchObject({ status: 404 });
+  expect(await refusal(test.deploy("app", { bindings: [{ type: "hyperdrive", name: "DB", id }] }))).toMatchObject({
+    message: expect.stringContaining(`no Hyperdrive configuration '${id}'`),
+  });
+});
