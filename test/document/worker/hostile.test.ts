@@ -182,3 +182,22 @@ describe("a version", () => {
     expect(copy.doc.getText("text").toString()).toBe("one");
   });
 });
+
+describe("a document that was deleted", () => {
+  it("is not begun again by another user, who would get the copies of its clients", async () => {
+    const object = objectOf(newDocument());
+    const by = (id: string) =>
+      [
+        { caller: { kind: "user", id }, rulings: { read: "object", comment: "object", write: "object" } },
+        updateOf(id),
+      ] as const;
+    const edit = (id: string) => object.edit(...by(id), { known: true, user: id }, true);
+    expect(await edit("ann")).toBe("taken");
+    await object.remove();
+    expect(await edit("eve")).toBe("gone");
+    await evictDurableObject(object);
+    expect(await edit("eve")).toBe("gone");
+    expect(await edit("ann")).toBe("taken");
+    expect(await edit("eve")).toBe("taken");
+  });
+});
