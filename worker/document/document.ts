@@ -106,6 +106,7 @@ export class DocumentDO extends DurableObject<Env> {
   async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "denied" | "new"> {
     const editor = await this.#editor();
     if (!editor.admits(visitor, update)) return "denied";
+    if (!this.#keeping.mayBegin(visitor)) return "gone";
     if (!begin && this.#keeping.isNowhere) return "new";
     return editor.writer.commit({ update, by });
   }

@@ -7,6 +7,7 @@
 import { sweepDue, sweepReplays } from "../objects/replays.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
+import type { Visitor } from "./joining.ts";
 import { ASK_AFTER_MS } from "./seats.ts";
 import type { Level, Sharing } from "./sharing.ts";
 import type { Author } from "./writer.ts";
@@ -34,6 +35,7 @@ const KEPT = "kept";
 const USED_AT = "used-at";
 const VERSION_DUE = "version-due";
 const DELETED_UNTIL = "deleted-until";
+const FORMER_OWNER = "former-owner";
 
 /** What the alarm does with the document. */
 export interface Chores {
@@ -96,6 +98,16 @@ export class Keeping {
     return this.#deletedUntil > Date.now();
   }
 
+  /**
+   * Whether somebody may begin the document, again if it was deleted a while ago. Clients that were away would give
+   * their copies of the old one to whoever does: so it is for the old one's owner, and for those who may write anywhere.
+   */
+  mayBegin({ caller, rulings }: Visitor): boolean {
+    if (!this.isDeleted || rulings.write === true) return true;
+    const owner = this.#storage.kv.get<string>(FORMER_OWNER);
+    return owner === undefined || (caller.kind === "user" && caller.id === owner);
+  }
+
   hasEnded(session: string): boolean {
     return this.#ended.has(session);
   }
@@ -152,6 +164,8 @@ export class Keeping {
 
   /** Deletes all that is stored. What is left is the mark of it. */
   async remove(now: number): Promise<void> {
+    // A deletion that is made again has the mark of the first.
+    const owner = this.#sharing.owner ?? this.#storage.kv.get<string>(FORMER_OWNER);
     this.#schema.forget();
     this.#sharing = {};
     this.#isKept = false;
@@ -161,6 +175,7 @@ export class Keeping {
     await this.#storage.deleteAll();
     this.#deletedUntil = now + DAY_MS;
     this.#storage.kv.put(DELETED_UNTIL, this.#deletedUntil);
+    if (owner !== undefined) this.#storage.kv.put(FORMER_OWNER, owner);
     this.#wake.by(this.#deletedUntil);
   }
 
@@ -230,6 +245,7 @@ export class Keeping {
 
   #forgetDeletion(): void {
     this.#storage.kv.delete(DELETED_UNTIL);
+    this.#storage.kv.delete(FORMER_OWNER);
     this.#deletedUntil = 0;
   }
 

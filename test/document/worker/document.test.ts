@@ -5,7 +5,13 @@ import * as Y from "yjs";
 import { joinRequest } from "../../../worker/document/joining.ts";
 import { countRows } from "../../worker/rows.ts";
 import { Peer, updateOf } from "../client.ts";
+import { cost } from "../cost.ts";
 import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
+
+const visitor = {
+  caller: { kind: "user", id: "ann" },
+  rulings: { read: true, comment: true, write: true },
+} as const;
 
 describe("edits", () => {
   it("of one client reach the others", async () => {
@@ -68,19 +74,20 @@ describe("edits", () => {
     await Promise.all([ann, ben].map((peer) => peer.until(() => peer.text.toString() === "ben shared ann")));
   });
 
-  it("are written together if they come together", async () => {
+  it("write as many rows as they cost, one at a time and at once", async () => {
     const id = newDocument();
     await post(id, updateOf("0"));
     const object = objectOf(id);
+    const edit = () => object.edit(visitor, updateOf("1"), { known: true }, false);
+    await edit();
     const rows = await countRows(object);
-    const visitor = {
-      caller: { kind: "user", id: "ann" },
-      rulings: { read: true, comment: true, write: true },
-    } as const;
-    const edits = Array.from({ length: 20 }, () => object.edit(visitor, updateOf("1"), { known: true }, false));
-    expect(await Promise.all(edits)).toEqual(edits.map(() => "taken"));
-    expect(rows()).toBeLessThanOrEqual(10);
-    expect(await textOf(id)).toHaveLength(21);
+    for (let i = 0; i < 300; i++) await edit();
+    expect(rows() / 300).toBeLessThanOrEqual(cost.operations.edit.ours);
+    const before = rows();
+    for (let i = 0; i < 10; i++)
+      expect(new Set(await Promise.all(Array.from({ length: 32 }, edit)))).toEqual(new Set(["taken"]));
+    expect((rows() - before) / 320).toBeLessThanOrEqual(cost.operations.busyEdit.ours);
+    expect(await textOf(id)).toHaveLength(622);
   });
 
   it("that are known already change nothing", async () => {

@@ -39,7 +39,7 @@ export function compactOften(luck: Luck): void {
 
 export class World {
   readonly id = crypto.randomUUID();
-  readonly counts: Record<string, number> = {};
+  readonly #counts: Record<string, number>;
   readonly #clients: Client[];
   readonly #luck: Luck;
   /** All that any client was told. */
@@ -47,8 +47,10 @@ export class World {
   #isFair = false;
   #versions = 0;
 
-  constructor(size: number, luck: Luck) {
+  /** `counts`: what happened, by name. */
+  constructor(size: number, luck: Luck, counts: Record<string, number> = {}) {
     this.#luck = luck;
+    this.#counts = counts;
     this.#clients = Array.from({ length: size }, (_, i) => new Client(`user-${i}`, this));
   }
 
@@ -65,7 +67,7 @@ export class World {
   }
 
   count(what: string): void {
-    this.counts[what] = (this.counts[what] ?? 0) + 1;
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
   }
 
   /** A client was told this. */
