@@ -123,7 +123,9 @@ export class Editor {
   /** Whether somebody may make the edits of an update. */
   admits(visitor: Visitor, update: Uint8Array): boolean {
     if (this.may(visitor, "write")) return true;
-    return this.may(visitor, "comment") && isWhole(update) && staysWithin(COMMENTS, this.writer.copy.doc, update);
+    if (!this.may(visitor, "comment") || !isWhole(update)) return false;
+    const isOfAnother = (client: number) => this.#presence.isOfAnother(client, visitor.caller.id);
+    return staysWithin(COMMENTS, this.writer.copy.doc, update, isOfAnother);
   }
 
   #mayEdit = (seat: Seat) => this.may(seat, "comment");

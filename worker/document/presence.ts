@@ -66,6 +66,12 @@ export class Presence {
     return { changed, stale };
   }
 
+  /** Whether a client is shown by a socket of somebody else. */
+  isOfAnother(client: number, userId: string): boolean {
+    const owner = this.#ownerOf(client);
+    return owner !== undefined && owner.seat.userId !== userId;
+  }
+
   /** The socket has closed: its states have gone. */
   leave(seat: Seat, now: number): ClientState[] {
     const left = seat.states.map((state) => ({ ...state, json: NOBODY }));

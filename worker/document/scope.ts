@@ -5,10 +5,18 @@
  */
 import * as Y from "yjs";
 
-/** `part`: the name of the shared part. The update must be whole (copy.ts). */
-export function staysWithin(part: string, doc: Y.Doc, update: Uint8Array): boolean {
+/**
+ * `part`: the name of the shared part. The update must be whole (copy.ts). `isOfAnother`: whether a client belongs to
+ * somebody else, whose next edits would be lost if this update had edits under the same numbers.
+ */
+export function staysWithin(
+  part: string,
+  doc: Y.Doc,
+  update: Uint8Array,
+  isOfAnother: (client: number) => boolean = () => false,
+): boolean {
   try {
-    return new Scope(part, doc, update).holds();
+    return new Scope(part, doc, update).holds(isOfAnother);
   } catch {
     // It refers to what is nowhere, or its edits hang together in too long a chain.
     return false;
@@ -35,8 +43,12 @@ class Scope {
     }
   }
 
-  holds(): boolean {
+  holds(isOfAnother: (client: number) => boolean): boolean {
     const { structs, ds } = this.#update;
+    for (const [client, edits] of this.#structs) {
+      const isNew = edits.some((edit) => !this.#isKnown(edit));
+      if (isNew && (isOfAnother(client) || this.#editsElsewhere(client))) return false;
+    }
     // What is no item has no content.
     const items = structs.filter((struct) => struct instanceof Y.Item);
     if (!items.every((item) => this.#isKnown(item) || this.#isWithin(item))) return false;
@@ -44,8 +56,14 @@ class Scope {
   }
 
   /** Whether the document has it already, so that it changes nothing. */
-  #isKnown({ id, length }: Y.Item): boolean {
+  #isKnown({ id, length }: Y.Item | Y.GC): boolean {
     return id.clock + length <= Y.getState(this.#doc.store, id.client);
+  }
+
+  /** Whether the last edit of a client that is still known was elsewhere in the document. */
+  #editsElsewhere(client: number): boolean {
+    const last: unknown = this.#doc.store.clients.get(client)?.findLast((struct) => struct instanceof Y.Item);
+    return last instanceof Y.Item && !this.#isInPart(last);
   }
 
   /** Whether an edit of the update is in the part. */

@@ -201,3 +201,48 @@ describe("a document that was deleted", () => {
     expect(await edit("eve")).toBe("taken");
   });
 });
+
+describe("somebody who may only comment", () => {
+  /** A run of edits without content, under a client's next numbers: its own next edits would count as known. */
+  const claimOf = (client: number, clock: number) => {
+    const encoder = createEncoder();
+    for (const number of [1, 1, client, clock, 0, 1_000, 0]) writeVarUint(encoder, number);
+    return new Uint8Array(toUint8Array(encoder));
+  };
+  const comment = {
+    caller: { kind: "user", id: "eve" },
+    rulings: { read: true, comment: true, write: false },
+  } as const;
+
+  it("cannot take the numbers of another's next edits", async () => {
+    const id = newDocument();
+    const ann = await join(id);
+    ann.text.insert(0, "a");
+    await ann.sync();
+    const edit = (update: Uint8Array) => objectOf(id).edit(comment, update, { known: true, user: "eve" }, true);
+    expect(await edit(claimOf(ann.doc.clientID, 1))).toBe("denied");
+    // Ben has not edited yet, but is seen.
+    const ben = await join(id);
+    ben.show({ name: "ben" });
+    await ben.sync();
+    expect(await edit(claimOf(ben.doc.clientID, 0))).toBe("denied");
+    ann.text.insert(1, "b");
+    ben.text.insert(0, "c");
+    await Promise.all([ann.sync(), ben.sync()]);
+    expect((await textOf(id)).length).toBe(3);
+  });
+
+  it("may go on after a comment of their own was deleted", async () => {
+    const id = newDocument();
+    await post(id, updateOf("a"));
+    const doc = new Y.Doc();
+    const edit = () => objectOf(id).edit(comment, bytesOf(doc), { known: true, user: "eve" }, true);
+    const remark = new Y.Map([["text", "no"]]);
+    doc.getArray("comments").push([remark]);
+    expect(await edit()).toBe("taken");
+    doc.getArray("comments").delete(0);
+    expect(await edit()).toBe("taken");
+    doc.getArray("comments").push(["yes"]);
+    expect(await edit()).toBe("taken");
+  });
+});
