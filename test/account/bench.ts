@@ -149,17 +149,24 @@ async function ofBulk(test: TestAccount, dir: string): Promise<Line[]> {
   ];
 }
 
-/** Measures the start of a large account. */
+/** Measures a large account: its start, and how long others wait for a deployment. */
 async function ofMany(dir: string): Promise<Line[]> {
   const open = async () => new TestAccount(await startAccount({ dir, port: 0, apiPort: 0 }));
   const test = await open();
   await fill(test, MANY);
+  const waited = await medianOf((run) =>
+    longestWait(test, "worker-1", () => test.deploy("worker-0", { ...COUNTER, tag: `wait ${run}` })),
+  );
   await test.close();
   const milliseconds = await median(async () => {
     const again = await open();
     return () => again.close();
   });
-  return [{ what: `start, ${MANY.workers} Workers and ${MANY.objects} objects`, milliseconds, limit: 2_000 }];
+  const of = `${MANY.workers} Workers and ${MANY.objects} objects`;
+  return [
+    { what: `start, ${of}`, milliseconds, limit: 2_000 },
+    { what: `longest wait of another Worker's requests, ${of}`, milliseconds: waited, limit: 300 },
+  ];
 }
 
 function writeProject(dir: string, tag: string): void {
