@@ -67,7 +67,7 @@ describe("the stack local and the real CLI", () => {
     }
     const before = copy.read("Pulumi.local.yaml");
     const preview = await done("npm run -s preview -- --stack=local");
-    expect(preview).toMatch(/fresh, to 0001[\s\S]*7 to create/);
+    expect(preview).toMatch(/fresh, to \d{4}-[\s\S]*7 to create/);
     // An address that Cloudflare has not given yet is unknown, which is not the same as no address.
     expect(preview).toMatch(/ api *: \[unknown\]/);
     const up = await done("npm run -s up -- --yes -s local");

@@ -98,13 +98,18 @@ export class Keeping {
     return this.#deletedUntil > Date.now();
   }
 
+  /** Who owns the document, or owned it before it was deleted. */
+  get lastOwner(): string | undefined {
+    return this.#sharing.owner ?? this.#storage.kv.get<string>(FORMER_OWNER);
+  }
+
   /**
    * Whether somebody may begin the document, again if it was deleted a while ago. Clients that were away would give
    * their copies of the old one to whoever does: so it is for the old one's owner, and for those who may write anywhere.
    */
   mayBegin({ caller, rulings }: Visitor): boolean {
     if (!this.isDeleted || rulings.write === true) return true;
-    const owner = this.#storage.kv.get<string>(FORMER_OWNER);
+    const owner = this.lastOwner;
     return owner === undefined || (caller.kind === "user" && caller.id === owner);
   }
 
@@ -165,7 +170,7 @@ export class Keeping {
   /** Deletes all that is stored. What is left is the mark of it. */
   async remove(now: number): Promise<void> {
     // A deletion that is made again has the mark of the first.
-    const owner = this.#sharing.owner ?? this.#storage.kv.get<string>(FORMER_OWNER);
+    const owner = this.lastOwner;
     this.#schema.forget();
     this.#sharing = {};
     this.#isKept = false;

@@ -184,6 +184,18 @@ describe("a version", () => {
 });
 
 describe("a document that was deleted", () => {
+  it("may be deleted again by its owner, and by no other user", async () => {
+    const object = objectOf(newDocument());
+    const caller = (id: string) => ({ kind: "user", id }) as const;
+    const ann = { caller: caller("ann"), rulings: { read: true, comment: true, write: true } } as const;
+    await object.edit(ann, updateOf("a"), { known: true, user: "ann" }, true);
+    expect(await object.remove(caller("eve"))).toBe("denied");
+    expect(await object.remove(caller("ann"))).toBe("done");
+    await evictDurableObject(object);
+    expect(await object.remove(caller("eve"))).toBe("denied");
+    expect(await object.remove(caller("ann"))).toBe("done");
+  });
+
   it("is not begun again by another user, who would get the copies of its clients", async () => {
     const object = objectOf(newDocument());
     const by = (id: string) =>

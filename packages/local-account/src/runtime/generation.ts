@@ -22,8 +22,8 @@ const TEXT_BYTES = 2 ** 20;
 
 const ENDING_MS = 500;
 
-/** Windows cannot stop a process. */
-const CAN_HOLD = process.platform !== "win32";
+/** Windows cannot stop a process: there, the workerd before must end before the next one starts. */
+export const CAN_HOLD = process.platform !== "win32";
 
 interface GenerationOptions {
   readonly watchdog: Watchdog;
@@ -55,7 +55,7 @@ export class Generation {
   /** Starts. `miniflare` are its options without the last Worker. */
   constructor(options: GenerationOptions, miniflare: MiniflareOptions) {
     this.#options = options;
-    this.#toHold = options.hold && CAN_HOLD;
+    this.#toHold = options.hold;
     this.#miniflare = options.watchdog.watch(
       (child) => this.#onSpawn(child),
       () => new Miniflare({ ...miniflare, workers: [...miniflare.workers, lastWorker(options.mark)] }),

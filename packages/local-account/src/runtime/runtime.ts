@@ -23,7 +23,7 @@ import { Batches } from "./batches.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
-import { Generation } from "./generation.ts";
+import { CAN_HOLD, Generation } from "./generation.ts";
 import { printLog } from "./logs.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
@@ -560,10 +560,11 @@ export class Runtime {
     { commit, goBack }: { readonly commit?: () => void; readonly goBack?: () => Promise<void> } = {},
   ): Promise<void> {
     await layOut(this.#assets, services, snapshot);
-    const next = await this.#begun(services, snapshot);
+    const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
     await this.#closed(async () => {
       await this.#end();
       try {
+        const next = held ?? this.#generationOf(services, snapshot, false);
         await this.#adopt(next, services, snapshot).catch(async (error: unknown) => {
           if (!(await next.wasKilled(error))) throw error;
           await this.#restart(services, snapshot);
