@@ -84,7 +84,8 @@ export class World {
       await this.#does[step](client ?? new Client("nobody", this));
     } catch (error) {
       // Whoever asked while the object crashed gets no answer.
-      if (!String(error).match(/broken|abort|reset|never complete|Not written|Network connection lost|closed/i)) throw error;
+      if (!String(error).match(/broken|abort|reset|never complete|Not written|Network connection lost|closed/i))
+        throw error;
       this.count("no answer");
     }
   }
