@@ -1,7 +1,7 @@
 /** The rate limiter in front of the app: which bucket pays, the headers, and the cost of floods. */
 import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { storedAt } from "../../../contract/api-keys.ts";
 import type { App } from "../../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
@@ -113,6 +113,9 @@ describe("the answers", () => {
 
   it("charge a request without a route once, also under a pattern's path", async () => {
     const from = address();
+    // Nothing refills meanwhile.
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
     for (const path of ["/nowhere", ...guarded.filter((path) => path.endsWith("/anything"))]) await call(path, from);
     expect(await peek(from)).toMatchObject({ remaining: 100 - guarded.length / 2 - 1 });
   });
