@@ -286,6 +286,30 @@ describe("connections", () => {
     expect(await textOf(id)).toContain("There is no document");
   });
 
+  it("that send too much are closed, and lose nothing", async () => {
+    const id = newDocument();
+    const peer = await join(id);
+    await peer.synced();
+    for (let i = 0; i < 4; i++) peer.text.insert(0, String(i).repeat(800_000));
+    expect((await peer.closed).code).toBe(1013);
+    const again = await join(id, { peer });
+    await again.sync();
+    await expect.poll(async () => (await textOf(id)).length).toBe(3_200_000);
+  });
+
+  it("that do not read are closed, and others are not", async () => {
+    const id = newDocument();
+    const reader = await join(id);
+    await reader.synced();
+    // It takes frames, and never answers the question whether it has read them.
+    const socket = await open(id);
+    const closed = new Promise<number>((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
+    socket.accept();
+    for (let i = 0; i < 12; i++) await post(id, updateOf(String(i % 10).repeat(100_000)));
+    expect(await closed).toBe(1013);
+    await reader.until(() => reader.text.length === 1_200_000);
+  });
+
   it("are limited for a user and for a network address", async () => {
     const id = newDocument();
     const from = (user: string, address: string) =>
