@@ -4,9 +4,13 @@
  */
 import * as Y from "yjs";
 import { depthOf, isTooNested, MAX_DEPTH } from "./depth.ts";
+import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.ts";
 
-/** What became of one update. `incomplete`: what it has without the edits that are missing was taken. */
-export type Taken = "taken" | "incomplete" | "malformed";
+/**
+ * What became of one update. `incomplete`: what it has without the edits that are missing was taken. `tangled`: its edits
+ * take too many steps to merge (walks.ts).
+ */
+export type Taken = "taken" | "incomplete" | "malformed" | "tangled";
 
 /** A change by several updates: what became of each, and what is new, as updates to store and to send. */
 export interface Change {
@@ -21,6 +25,12 @@ export class Copy {
   readonly #load: () => Iterable<Uint8Array>;
   #doc: Y.Doc;
   #news: Uint8Array[] = [];
+  /**
+   * The steps that loading takes: those that were counted, and how many more there may be because the updates on disk are
+   * merged in another order. At most 2 + 1 times MAX_STEPS: one or two seconds, of the 30 that Cloudflare gives.
+   */
+  #steps = 0;
+  #more = 0;
 
   /** `load`: the updates that the document is made of. They are on disk. */
   constructor(load: () => Iterable<Uint8Array>) {
@@ -53,8 +63,11 @@ export class Copy {
    */
   take(updates: readonly Uint8Array[], unstored: readonly Uint8Array[] = []): Change {
     const whole = updates.map(isWhole);
-    const together = this.#attempt(updates.filter((_, i) => whole[i]));
-    if (together) {
+    const together = this.#attempt(
+      updates.filter((_, i) => whole[i]),
+      unstored,
+    );
+    if (typeof together !== "string") {
       let next = 0;
       return {
         news: together.news,
@@ -65,10 +78,11 @@ export class Copy {
     this.#doc = this.#fresh(unstored);
     const news: Uint8Array[] = [];
     const taken = updates.map((update, i): Taken => {
-      const alone = whole[i] ? this.#attempt([update]) : undefined;
-      if (!alone) {
+      if (!whole[i]) return "malformed";
+      const alone = this.#attempt([update], [...unstored, ...news]);
+      if (typeof alone === "string") {
         this.#doc = this.#fresh([...unstored, ...news]);
-        return "malformed";
+        return alone;
       }
       news.push(...alone.news);
       return alone.taken[0] ?? "taken";
@@ -83,22 +97,57 @@ export class Copy {
     return this.#news;
   }
 
-  /** Merges updates in one step; undefined if that failed, and the copy is broken. */
-  #attempt(updates: readonly Uint8Array[]): Change | undefined {
+  /** Whether it takes so many steps to load that it is time to compact. */
+  get isTangled(): boolean {
+    return this.#steps > MAX_STEPS;
+  }
+
+  /** Whether the whole document as one update takes few enough steps to be loaded, and may be stored so. */
+  mayBecome(state: Uint8Array): boolean {
+    if (isSmall(this.#doc)) {
+      this.#steps = 0;
+      this.#more = 0;
+      return true;
+    }
+    // There may be no room for it twice.
+    this.#doc = new Y.Doc();
+    try {
+      this.#doc = this.#made([state], MAX_STEPS);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TooManySteps)) throw error;
+      this.#doc = this.#fresh();
+      return false;
+    }
+  }
+
+  /** Merges updates in one step. If that failed, returns why, and the copy is broken. */
+  #attempt(updates: readonly Uint8Array[], unstored: readonly Uint8Array[]): Change | "malformed" | "tangled" {
     try {
       const taken: Taken[] = [];
-      const news = this.change((doc) =>
-        doc.transact(() => {
-          for (const update of updates) {
-            Y.applyUpdate(doc, update);
-            taken.push(this.#dropPending() ? "incomplete" : "taken");
-            if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
-          }
-        }),
-      );
+      let steps = 0;
+      const merge = (doc: Y.Doc) => {
+        for (const update of updates) {
+          Y.applyUpdate(doc, update);
+          taken.push(this.#dropPending() ? "incomplete" : "taken");
+          if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
+        }
+      };
+      const news = this.change((doc) => {
+        steps = counted(MAX_STEPS, () => doc.transact(() => merge(doc)));
+      });
+      this.#steps += steps;
+      const again = news.reduce((sum, update) => sum + stepsAgain(this.#doc, update), 0);
+      if (again > 0 && this.#steps > 2 * MAX_STEPS) return "tangled";
+      this.#more += again;
+      // It may be much less: measure it.
+      if (this.#more > MAX_STEPS) {
+        this.#doc = new Y.Doc();
+        this.#doc = this.#fresh([...unstored, ...news], 2 * MAX_STEPS);
+      }
       return { taken, news };
-    } catch {
-      return undefined;
+    } catch (error) {
+      return error instanceof TooManySteps ? "tangled" : "malformed";
     }
   }
 
@@ -111,12 +160,19 @@ export class Copy {
     return waits;
   }
 
-  #fresh(more: readonly Uint8Array[] = []): Y.Doc {
+  /** @throws TooManySteps if loading takes more than so many */
+  #fresh(more: readonly Uint8Array[] = [], most = Number.POSITIVE_INFINITY): Y.Doc {
+    return this.#made([...this.#load(), ...more], most);
+  }
+
+  #made(updates: readonly Uint8Array[], most: number): Y.Doc {
     const doc = new Y.Doc();
-    doc.transact(() => {
-      for (const update of this.#load()) Y.applyUpdate(doc, update);
-      for (const update of more) Y.applyUpdate(doc, update);
-    });
+    this.#steps = counted(most, () =>
+      doc.transact(() => {
+        for (const update of updates) Y.applyUpdate(doc, update);
+      }),
+    );
+    this.#more = 0;
     doc.on("update", (update: Uint8Array) => this.#news.push(update));
     return doc;
   }

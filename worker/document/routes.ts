@@ -64,7 +64,7 @@ export const routes = new Hono<App>()
     "/:id",
     describe(
       "The document by Accept: as JSON, as text, or as a Yjs update (application/octet-stream). As a WebSocket: y-protocols",
-      { 101: "Switching protocols; frames and close codes as in docs/documents.md", 200: "The document" },
+      { 101: "Switching protocols; frames and close codes as in docs/document.md", 200: "The document" },
     ),
     may(document, "read"),
     params(Which),
@@ -269,6 +269,9 @@ async function merge(c: DocumentContext): Promise<void> {
   }
   if (outcome === "denied") throw denied(await callerOf(c));
   if (outcome === "malformed") throw refusal("invalid-input", "body: is no update of Yjs (version 1)");
+  if (outcome === "tangled") {
+    throw refusal("invalid-input", "body: its edits conflict with too many others; load the document, and edit that");
+  }
   if (outcome === "full") throw refusal("too-large", `The document has ${maxMiB} MiB, the most that it may have`);
   if (outcome === "gone") throw refusal("not-found", "The document was deleted a moment ago");
   if (outcome === "incomplete") {

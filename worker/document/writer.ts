@@ -59,6 +59,8 @@ export class Writer {
   readonly #commits = new GroupCommit<Waiting, Outcome>((waiting) => this.#write(waiting));
   #generation = 0;
   #copy: Copy | undefined;
+  /** After so many updates, the document may be compacted. */
+  #notBefore = 0;
   /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
   #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
 
@@ -93,12 +95,18 @@ export class Writer {
   get isLoose(): boolean {
     if (!this.#copy) return false;
     const { updates, bytes, compact } = this.#stored;
-    return updates > MAX_UPDATES || bytes - compact > Math.max(MAX_LOOSE_BYTES, compact / 2);
+    if (updates < this.#notBefore) return false;
+    return this.#copy.isTangled || updates > MAX_UPDATES || bytes - compact > Math.max(MAX_LOOSE_BYTES, compact / 2);
   }
 
-  /** Puts the document's state in the place of its updates. It has no await, so that no edit comes in between. */
+  /** Puts the document's state in the place of its updates, unless that would take longer to load. It has no await, so that no edit comes in between. */
   compact(): void {
     const state = this.copy.since();
+    if (!this.copy.mayBecome(state)) {
+      this.#notBefore = this.#stored.updates + MAX_UPDATES;
+      return;
+    }
+    this.#notBefore = 0;
     this.#transaction(() => this.#rows.replace(state));
     this.#measure([state]);
   }
@@ -107,6 +115,7 @@ export class Writer {
   forget(): void {
     this.#generation++;
     this.#copy = undefined;
+    this.#notBefore = 0;
     this.#rows.forget();
   }
 
@@ -181,6 +190,7 @@ export class Writer {
   /** Which of these updates the document has room for. */
   #fitting(updates: readonly Uint8Array[], more: number): boolean[] {
     const { maxBytes } = this.#parts;
+    if (this.copy.isTangled && this.isLoose && more === 0) this.compact();
     if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
     let bytes = this.bytes + more;
     let pieces = piecesOf(this.copy.doc);

@@ -4,10 +4,11 @@ import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
 import { describe, expect, it } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
-import { awareness, step1 } from "../../../worker/document/wire.ts";
+import { awareness, step1, update } from "../../../worker/document/wire.ts";
 import { call } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
 import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
+import { chain, walkers } from "./tangle.ts";
 
 const bytesOf = (doc: Y.Doc, since?: Uint8Array) => new Uint8Array(Y.encodeStateAsUpdate(doc, since));
 
@@ -60,6 +61,23 @@ describe("a document wakes again", () => {
     expect((await post(id, bytesOf(doc))).status).toBe(400);
     const peer = await join(id);
     await peer.synced();
+  });
+});
+
+describe("a document is merged in seconds", () => {
+  it("because edits that walk over thousands of others are refused, by HTTP and by a socket", async () => {
+    const id = newDocument();
+    expect((await post(id, chain(2, 6_000))).status).toBe(200);
+    const attack = walkers(1, 2, [0, 6_000]);
+    expect((await post(id, attack)).status).toBe(400);
+    const [ann, eve] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), eve.synced()]);
+    eve.socket.send(update(attack));
+    expect(await eve.closed).toMatchObject({ code: 1008 });
+    ann.text.insert(0, "fine");
+    await ann.sync();
+    await evictDurableObject(objectOf(id));
+    expect((await textOf(id)).length).toBe(6_004);
   });
 });
 

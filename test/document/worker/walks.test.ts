@@ -1,0 +1,117 @@
+/** The steps of a merge: they are counted as Yjs takes them, and neither a merge nor a load takes too many. */
+import { describe, expect, it } from "vitest";
+import * as Y from "yjs";
+import { Copy } from "../../../worker/document/copy.ts";
+import { counted, MAX_STEPS, stepsAgain, TooManySteps } from "../../../worker/document/walks.ts";
+import { updateOf } from "../client.ts";
+import { after, chain, walkers } from "./tangle.ts";
+
+const merging = (doc: Y.Doc, ...updates: Uint8Array[]) =>
+  counted(Number.POSITIVE_INFINITY, () => {
+    for (const update of updates) Y.applyUpdate(doc, update);
+  });
+
+/** People who have the same text, and each type at one place of it without the others. */
+function apart(people: number, type: (text: Y.Text) => void): Uint8Array[] {
+  const base = new Y.Doc();
+  base.getText("text").insert(0, "beginning end");
+  const state = Y.encodeStateAsUpdate(base);
+  const updates = Array.from({ length: people }, () => {
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, state);
+    const before = Y.encodeStateVector(doc);
+    type(doc.getText("text"));
+    return Y.encodeStateAsUpdate(doc, before);
+  });
+  return [state, ...updates];
+}
+
+describe("the steps of a merge", () => {
+  it("are none for somebody who types", () => {
+    const doc = new Y.Doc();
+    const typed: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => typed.push(update));
+    for (const at of [0, 1, 2, 1, 0, 4]) doc.getText("text").insert(at, "ab");
+    doc.getMap("map").set("key", 1);
+    doc.getMap("map").set("key", 2);
+    expect(merging(new Y.Doc(), ...typed)).toBe(0);
+  });
+
+  it("are the edits that lie between the neighbours of one", () => {
+    const doc = new Y.Doc();
+    merging(doc, chain(2, 10));
+    // Before the first, which nine others were put in front of; and before the first and that one.
+    expect(merging(doc, walkers(1, 2, [0, 1]), walkers(1, 2, [1, 2]))).toBe(9 + 1);
+    // After the first, where nobody else was.
+    expect(merging(doc, after(3, 2, 0))).toBe(0);
+  });
+
+  it("end the merge before there are too many", () => {
+    const doc = new Y.Doc();
+    merging(doc, chain(2, 100));
+    expect(() => counted(500, () => merging(doc))).not.toThrow();
+    expect(() => counted(500, () => Y.applyUpdate(doc, walkers(1, 2, [0, 100])))).toThrow(TooManySteps);
+  });
+
+  it("include those to the first value of a key", () => {
+    const docs = Array.from({ length: 50 }, (_, i) => {
+      const doc = new Y.Doc();
+      doc.clientID = i + 1;
+      doc.getMap("map").set("key", i);
+      return Y.encodeStateAsUpdate(doc);
+    });
+    expect(merging(new Y.Doc(), ...docs)).toBeGreaterThan(50 * 20);
+  });
+});
+
+describe("the steps of the same merge in another order", () => {
+  it("are none for edits that lie alone, and may be many for others", () => {
+    const copy = new Y.Doc();
+    const doc = new Y.Doc();
+    const typed: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => typed.push(update));
+    for (const at of [0, 2, 4, 1, 0, 3]) doc.getText("text").insert(at, "ab");
+    const again = typed.map((update) => {
+      Y.applyUpdate(copy, update);
+      return stepsAgain(copy, update);
+    });
+    expect(again).toEqual(typed.map(() => 0));
+    const attack = walkers(1, 2, [0, 10]);
+    const tangled = new Y.Doc();
+    merging(tangled, chain(2, 10), attack);
+    expect(stepsAgain(tangled, attack)).toBeGreaterThanOrEqual(merging(new Y.Doc(), chain(2, 10), attack));
+  });
+});
+
+describe("a copy", () => {
+  it("refuses edits that walk too far, and takes those that came with them", () => {
+    const copy = new Copy(() => []);
+    const before = copy.take([chain(2, 4_000)]).news;
+    const { taken } = copy.take([updateOf("fine"), walkers(1, 2, [0, 4_000]), updateOf("too")], before);
+    expect(taken).toEqual(["taken", "tangled", "taken"]);
+    expect(copy.doc.getText("text").length).toBe(4_007);
+  });
+
+  it("is loaded in few enough steps after such edits came in portions", () => {
+    const stored: Uint8Array[] = [];
+    const copy = new Copy(() => stored);
+    stored.push(...copy.take([chain(2, 4_000)]).news);
+    const outcomes = new Set<string | undefined>();
+    for (let from = 0; from < 4_000 && !outcomes.has("tangled"); from += 600) {
+      const { taken, news } = copy.take([walkers(1, 2, [from, from + 600])]);
+      outcomes.add(taken[0]);
+      stored.push(...news);
+    }
+    expect(outcomes).toEqual(new Set(["taken", "tangled"]));
+    expect(merging(new Y.Doc(), ...stored)).toBeLessThan(3 * MAX_STEPS);
+  });
+
+  it("takes what a hundred people typed at one place without the others", () => {
+    const copy = new Copy(() => []);
+    const updates = apart(100, (text) => {
+      for (let i = 0; i < 200; i++) text.insert(text.length - 4 - (i % 3), "x");
+    });
+    expect(new Set(copy.take(updates).taken)).toEqual(new Set(["taken"]));
+    expect(copy.doc.getText("text").length).toBe(13 + 100 * 200);
+  });
+});
