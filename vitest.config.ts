@@ -70,6 +70,8 @@ export default defineConfig({
             "test/*/infra/**/*.test.ts",
             "packages/class-lifecycle/test/**/*.test.ts",
           ],
+          // Some build a release or two, on a machine that runs the other suites beside.
+          testTimeout: 30_000,
         },
       },
       {

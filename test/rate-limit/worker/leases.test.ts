@@ -224,7 +224,9 @@ describe("isolates and object together", () => {
     },
   );
 
-  it("admit no more than an ideal bucket, whatever is lost, evicted, late or changed", async () => {
+  it("admit no more than an ideal bucket, whatever is lost, evicted, late or changed", {
+    timeout: 120_000,
+  }, async () => {
     let leased = 0;
     await fc.assert(
       // In a second a bucket fills up while leases are out; in ten it does not.
