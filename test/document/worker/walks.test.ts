@@ -92,6 +92,40 @@ describe("a copy", () => {
     expect(copy.doc.getText("text").length).toBe(4_007);
   });
 
+  it("is loaded only a few times for many updates that cannot be merged", () => {
+    let loads = 0;
+    const copy = new Copy(() => {
+      loads++;
+      return [];
+    });
+    // An edit beside one that the same client has not made yet.
+    const bad = new Uint8Array([1, 1, 5, 0, 0x84, 5, 9, 1, 120, 0]);
+    const { taken } = copy.take([updateOf("fine"), ...Array.from({ length: 50 }, () => bad), updateOf("late")]);
+    expect([taken[0], taken[1], taken.at(-1)]).toEqual(["taken", "malformed", "untried"]);
+    expect(loads).toBeLessThan(10);
+    expect(copy.take([updateOf("late")]).taken).toEqual(["taken"]);
+    expect(copy.doc.getText("text").length).toBe(8);
+  });
+
+  it("takes thousands of small updates that all walk, once it is compacted in between", () => {
+    let stored: Uint8Array[] = [];
+    const copy = new Copy(() => stored);
+    const outcomes = new Set<string | undefined>();
+    for (let client = 1; client <= 3_600; client++) {
+      const { taken, news } = copy.take([chain(client, 1)]);
+      outcomes.add(taken[0]);
+      stored.push(...news);
+      if (!copy.isTangled) continue;
+      const state = copy.since();
+      expect(copy.mayBecome(state)).toBe(true);
+      stored = [state];
+      expect(copy.isTangled).toBe(false);
+    }
+    expect(outcomes).toEqual(new Set(["taken"]));
+    expect(stored.length).toBeLessThan(3_600);
+    expect(merging(new Y.Doc(), ...stored)).toBeLessThan(3 * MAX_STEPS);
+  });
+
   it("is loaded in few enough steps after such edits came in portions", () => {
     const stored: Uint8Array[] = [];
     const copy = new Copy(() => stored);
