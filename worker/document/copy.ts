@@ -37,9 +37,12 @@ export class Copy {
   /** How often it was loaded. */
   #loads = 0;
 
-  /** `load`: the updates that the document is made of. They are on disk. */
-  constructor(load: () => Iterable<Uint8Array>) {
+  readonly #mostSteps: number;
+
+  /** `load`: the updates that the document is made of. They are on disk. `mostSteps`: of one merge. */
+  constructor(load: () => Iterable<Uint8Array>, mostSteps = MAX_STEPS) {
     this.#load = load;
+    this.#mostSteps = mostSteps;
     this.#doc = this.#fresh();
   }
 
@@ -107,19 +110,19 @@ export class Copy {
 
   /** Whether it takes so many steps to load that it is time to compact. */
   get isTangled(): boolean {
-    return this.#steps > MAX_STEPS;
+    return this.#steps > this.#mostSteps;
   }
 
   /** Whether the whole document as one update takes few enough steps to be loaded, and may be stored so. */
   mayBecome(state: Uint8Array): boolean {
-    if (isSmall(this.doc)) {
+    if (isSmall(this.doc, this.#mostSteps)) {
       this.#steps = 0;
       this.#more = 0;
       return true;
     }
     this.#doc = undefined;
     try {
-      this.#doc = this.#made([state], MAX_STEPS);
+      this.#doc = this.#made([state], this.#mostSteps);
       return true;
     } catch (error) {
       if (!(error instanceof TooManySteps)) throw error;
@@ -140,16 +143,16 @@ export class Copy {
         }
       };
       const news = this.change((doc) => {
-        steps = counted(MAX_STEPS, () => doc.transact(() => merge(doc)));
+        steps = counted(this.#mostSteps, () => doc.transact(() => merge(doc)));
       });
       this.#steps += steps;
       const again = news.reduce((sum, update) => sum + stepsAgain(this.doc, update), 0);
-      if (again > 0 && this.#steps > 2 * MAX_STEPS) return "tangled";
+      if (again > 0 && this.#steps > 2 * this.#mostSteps) return "tangled";
       this.#more += again;
       // It may be much less: measure it.
-      if (this.#more > MAX_STEPS) {
+      if (this.#more > this.#mostSteps) {
         this.#doc = undefined;
-        this.#doc = this.#fresh([...unstored, ...news], 2 * MAX_STEPS);
+        this.#doc = this.#fresh([...unstored, ...news], 2 * this.#mostSteps);
       }
       return { taken, news };
     } catch (error) {
