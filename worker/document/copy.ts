@@ -8,9 +8,9 @@ import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.t
 
 /**
  * What became of one update. `incomplete`: what it has without the edits that are missing was taken. `tangled`: its edits
- * take too many steps to merge (walks.ts).
+ * take too many steps to merge (walks.ts). `untried`: those that came with it took too long; it may be sent again.
  */
-export type Taken = "taken" | "incomplete" | "malformed" | "tangled";
+export type Taken = "taken" | "incomplete" | "malformed" | "tangled" | "untried";
 
 /** A change by several updates: what became of each, and what is new, as updates to store and to send. */
 export interface Change {
@@ -20,10 +20,13 @@ export interface Change {
 
 /** A client's edits are counted up to this number. */
 const MAX_CLOCK = 2 ** 48;
+/** How often the document is loaded to find out which of some updates cannot be merged. */
+const MAX_LOADS = 4;
 
 export class Copy {
   readonly #load: () => Iterable<Uint8Array>;
-  #doc: Y.Doc;
+  /** Undefined while another takes its place: there may be no room for two. If that fails, it is loaded again. */
+  #doc: Y.Doc | undefined;
   #news: Uint8Array[] = [];
   /**
    * The steps that loading takes: those that were counted, and how many more there may be because the updates on disk are
@@ -31,30 +34,36 @@ export class Copy {
    */
   #steps = 0;
   #more = 0;
+  /** How often it was loaded. */
+  #loads = 0;
 
-  /** `load`: the updates that the document is made of. They are on disk. */
-  constructor(load: () => Iterable<Uint8Array>) {
+  readonly #mostSteps: number;
+
+  /** `load`: the updates that the document is made of. They are on disk. `mostSteps`: of one merge. */
+  constructor(load: () => Iterable<Uint8Array>, mostSteps = MAX_STEPS) {
     this.#load = load;
+    this.#mostSteps = mostSteps;
     this.#doc = this.#fresh();
   }
 
   get doc(): Y.Doc {
+    this.#doc ??= this.#fresh();
     return this.#doc;
   }
 
   /** What the document has, in a few bytes. */
   vector(): Uint8Array {
-    return Y.encodeStateVector(this.#doc);
+    return Y.encodeStateVector(this.doc);
   }
 
   /** All that is not in a state vector; without one, the whole document. @throws Error if the vector is malformed */
   since(vector?: Uint8Array): Uint8Array {
-    return Y.encodeStateAsUpdate(this.#doc, vector);
+    return Y.encodeStateAsUpdate(this.doc, vector);
   }
 
   /** Whether a client with this state vector has edits that the document lacks. */
   lacks(vector: Uint8Array): boolean {
-    return [...Y.decodeStateVector(vector)].some(([client, clock]) => clock > Y.getState(this.#doc.store, client));
+    return [...Y.decodeStateVector(vector)].some(([client, clock]) => clock > Y.getState(this.doc.store, client));
   }
 
   /**
@@ -75,10 +84,12 @@ export class Copy {
       };
     }
     // One of them cannot be merged, and what it left behind is unknown. Begin with what is on disk, and find it.
+    const most = this.#loads + MAX_LOADS;
     this.#doc = this.#fresh(unstored);
     const news: Uint8Array[] = [];
     const taken = updates.map((update, i): Taken => {
       if (!whole[i]) return "malformed";
+      if (this.#loads >= most) return "untried";
       const alone = this.#attempt([update], [...unstored, ...news]);
       if (typeof alone === "string") {
         this.#doc = this.#fresh([...unstored, ...news]);
@@ -93,30 +104,28 @@ export class Copy {
   /** Changes the document by a function of ours. Returns the news. */
   change(make: (doc: Y.Doc) => void): readonly Uint8Array[] {
     this.#news = [];
-    make(this.#doc);
+    make(this.doc);
     return this.#news;
   }
 
   /** Whether it takes so many steps to load that it is time to compact. */
   get isTangled(): boolean {
-    return this.#steps > MAX_STEPS;
+    return this.#steps > this.#mostSteps;
   }
 
   /** Whether the whole document as one update takes few enough steps to be loaded, and may be stored so. */
   mayBecome(state: Uint8Array): boolean {
-    if (isSmall(this.#doc)) {
+    if (isSmall(this.doc, this.#mostSteps)) {
       this.#steps = 0;
       this.#more = 0;
       return true;
     }
-    // There may be no room for it twice.
-    this.#doc = new Y.Doc();
+    this.#doc = undefined;
     try {
-      this.#doc = this.#made([state], MAX_STEPS);
+      this.#doc = this.#made([state], this.#mostSteps);
       return true;
     } catch (error) {
       if (!(error instanceof TooManySteps)) throw error;
-      this.#doc = this.#fresh();
       return false;
     }
   }
@@ -134,16 +143,16 @@ export class Copy {
         }
       };
       const news = this.change((doc) => {
-        steps = counted(MAX_STEPS, () => doc.transact(() => merge(doc)));
+        steps = counted(this.#mostSteps, () => doc.transact(() => merge(doc)));
       });
       this.#steps += steps;
-      const again = news.reduce((sum, update) => sum + stepsAgain(this.#doc, update), 0);
-      if (again > 0 && this.#steps > 2 * MAX_STEPS) return "tangled";
+      const again = news.reduce((sum, update) => sum + stepsAgain(this.doc, update), 0);
+      if (again > 0 && this.#steps > 2 * this.#mostSteps) return "tangled";
       this.#more += again;
       // It may be much less: measure it.
-      if (this.#more > MAX_STEPS) {
-        this.#doc = new Y.Doc();
-        this.#doc = this.#fresh([...unstored, ...news], 2 * MAX_STEPS);
+      if (this.#more > this.#mostSteps) {
+        this.#doc = undefined;
+        this.#doc = this.#fresh([...unstored, ...news], 2 * this.#mostSteps);
       }
       return { taken, news };
     } catch (error) {
@@ -153,7 +162,7 @@ export class Copy {
 
   /** Drops what waits for missing edits. Yjs would keep it for ever. Returns whether there was any. */
   #dropPending(): boolean {
-    const { store } = this.#doc;
+    const { store } = this.doc;
     const waits = store.pendingStructs !== null || store.pendingDs !== null;
     store.pendingStructs = null;
     store.pendingDs = null;
@@ -166,6 +175,7 @@ export class Copy {
   }
 
   #made(updates: readonly Uint8Array[], most: number): Y.Doc {
+    this.#loads++;
     const doc = new Y.Doc();
     this.#steps = counted(most, () =>
       doc.transact(() => {

@@ -29,6 +29,7 @@ const MEBIBYTE = 1_024 * 1_024;
 
 const READ_ONLY = "You may only read this document: your edits are not taken";
 const COMMENTS_ONLY = "You may only comment in this document: your other edits are not taken";
+const UNTRIED = "Too many edits came at once: connect again, and nothing is lost";
 const TANGLED = "Your edits conflict with too many others. Load the document anew";
 const FULL = "The document is full: delete something first. Your edits are not taken";
 
@@ -245,6 +246,7 @@ export class Editor {
     }
     const outcome = await this.writer.commit({ update, by: authorOf(seat) });
     if (outcome === "malformed") this.#close(socket, wire.MALFORMED.code, "The update is malformed");
+    if (outcome === "untried") this.#close(socket, TRY_AGAIN, UNTRIED);
     if (outcome === "tangled") this.#close(socket, POLICY, TANGLED);
     if (outcome === "full") this.#send(socket, seat, wire.denial(FULL));
     // Its client may have edits that it has not sent yet. Those that nobody has are never taken.

@@ -269,6 +269,7 @@ async function merge(c: DocumentContext): Promise<void> {
   }
   if (outcome === "denied") throw denied(await callerOf(c));
   if (outcome === "malformed") throw refusal("invalid-input", "body: is no update of Yjs (version 1)");
+  if (outcome === "untried") throw refusal("unavailable", "Too many edits came at once: send it again in a while");
   if (outcome === "tangled") {
     throw refusal("invalid-input", "body: its edits conflict with too many others; load the document, and edit that");
   }

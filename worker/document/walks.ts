@@ -53,8 +53,8 @@ export function stepsAgain(doc: Y.Doc, update: Uint8Array): number {
   return walking.length * piecesOf(doc);
 }
 
-/** Whether a document is too small for many steps, in whatever order it is merged. */
-export const isSmall = (doc: Y.Doc): boolean => piecesOf(doc) ** 2 <= MAX_STEPS;
+/** Whether a document is too small for so many steps, in whatever order it is merged. */
+export const isSmall = (doc: Y.Doc, steps: number): boolean => piecesOf(doc) ** 2 <= steps;
 
 /** The steps that Yjs takes for an edit whose neighbours it has found. */
 function stepsOf(item: Y.Item, store: Y.Doc["store"], offset: number): number {

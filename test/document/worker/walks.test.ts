@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
-import { counted, MAX_STEPS, stepsAgain, TooManySteps } from "../../../worker/document/walks.ts";
+import { counted, stepsAgain, TooManySteps } from "../../../worker/document/walks.ts";
 import { updateOf } from "../client.ts";
 import { after, chain, walkers } from "./tangle.ts";
 
@@ -83,27 +83,64 @@ describe("the steps of the same merge in another order", () => {
   });
 });
 
+/** The steps of a merge in these tests: with all that a document takes, they would take a minute. */
+const MOST = 40_000;
+
 describe("a copy", () => {
   it("refuses edits that walk too far, and takes those that came with them", () => {
-    const copy = new Copy(() => []);
-    const before = copy.take([chain(2, 4_000)]).news;
-    const { taken } = copy.take([updateOf("fine"), walkers(1, 2, [0, 4_000]), updateOf("too")], before);
+    const copy = new Copy(() => [], MOST);
+    const before = copy.take([chain(2, 400)]).news;
+    const { taken } = copy.take([updateOf("fine"), walkers(1, 2, [0, 400]), updateOf("too")], before);
     expect(taken).toEqual(["taken", "tangled", "taken"]);
-    expect(copy.doc.getText("text").length).toBe(4_007);
+    expect(copy.doc.getText("text").length).toBe(407);
+  });
+
+  it("is loaded only a few times for many updates that cannot be merged", () => {
+    let loads = 0;
+    const copy = new Copy(() => {
+      loads++;
+      return [];
+    });
+    // An edit beside one that the same client has not made yet.
+    const bad = new Uint8Array([1, 1, 5, 0, 0x84, 5, 9, 1, 120, 0]);
+    const { taken } = copy.take([updateOf("fine"), ...Array.from({ length: 50 }, () => bad), updateOf("late")]);
+    expect([taken[0], taken[1], taken.at(-1)]).toEqual(["taken", "malformed", "untried"]);
+    expect(loads).toBeLessThan(10);
+    expect(copy.take([updateOf("late")]).taken).toEqual(["taken"]);
+    expect(copy.doc.getText("text").length).toBe(8);
+  });
+
+  it("takes thousands of small updates that all walk, once it is compacted in between", () => {
+    let stored: Uint8Array[] = [];
+    const copy = new Copy(() => stored, MOST);
+    const outcomes = new Set<string | undefined>();
+    for (let client = 1; client <= 360; client++) {
+      const { taken, news } = copy.take([chain(client, 1)]);
+      outcomes.add(taken[0]);
+      stored.push(...news);
+      if (!copy.isTangled) continue;
+      const state = copy.since();
+      expect(copy.mayBecome(state)).toBe(true);
+      stored = [state];
+      expect(copy.isTangled).toBe(false);
+    }
+    expect(outcomes).toEqual(new Set(["taken"]));
+    expect(stored.length).toBeLessThan(360);
+    expect(merging(new Y.Doc(), ...stored)).toBeLessThan(3 * MOST);
   });
 
   it("is loaded in few enough steps after such edits came in portions", () => {
     const stored: Uint8Array[] = [];
-    const copy = new Copy(() => stored);
-    stored.push(...copy.take([chain(2, 4_000)]).news);
+    const copy = new Copy(() => stored, MOST);
+    stored.push(...copy.take([chain(2, 400)]).news);
     const outcomes = new Set<string | undefined>();
-    for (let from = 0; from < 4_000 && !outcomes.has("tangled"); from += 600) {
-      const { taken, news } = copy.take([walkers(1, 2, [from, from + 600])]);
+    for (let from = 0; from < 400 && !outcomes.has("tangled"); from += 60) {
+      const { taken, news } = copy.take([walkers(1, 2, [from, from + 60])]);
       outcomes.add(taken[0]);
       stored.push(...news);
     }
     expect(outcomes).toEqual(new Set(["taken", "tangled"]));
-    expect(merging(new Y.Doc(), ...stored)).toBeLessThan(3 * MAX_STEPS);
+    expect(merging(new Y.Doc(), ...stored)).toBeLessThan(3 * MOST);
   });
 
   it("takes what a hundred people typed at one place without the others", () => {
