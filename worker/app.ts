@@ -2,15 +2,15 @@
  * The app: every route, and the middleware in front of it. Read it from the outside in: log, headers, CORS, rate limit,
  * routes. Every error is answered as a problem. The patterns' part follows from worker/patterns.ts.
  */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { App, Sessions } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
+import { Hono } from "./http/hono.ts";
 import { requestLog } from "./http/log.ts";
 import { guardedRoutes } from "./http/may.ts";
 import { describe, openApi } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
-import { Router } from "./http/router.ts";
 import { damageIn, isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
 import { page } from "./page/routes.ts";
@@ -20,7 +20,7 @@ import { stackOf } from "./stack.ts";
 
 interface Parts<Folder extends string> {
   /** Each pattern's routes, by its folder. */
-  readonly routes: Record<Folder, Hono<App>>;
+  readonly routes: Record<Folder, Hono>;
   /** The sessions that make callers users, if the project has the session pattern. */
   readonly sessions?: Sessions;
   /** The rate limiter in front of the routes, if the project has the rate-limit pattern. */
@@ -28,14 +28,14 @@ interface Parts<Folder extends string> {
 }
 
 /** The Worker's app, made of the patterns' routes. */
-export const appOf = (parts: Parts<PatternFolder>): Hono<App> => appWith(patterns, parts);
+export const appOf = (parts: Parts<PatternFolder>): Hono => appWith(patterns, parts);
 
 /** The app of any list of patterns: tests of what all routes share bring a pattern of their own. */
 export function appWith<Folder extends string>(
   list: readonly (PatternFacts & { readonly folder: Folder })[],
   { routes, sessions, limiter }: Parts<Folder>,
-): Hono<App> {
-  const app = new Hono<App>({ router: new Router() }).use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
+): Hono {
+  const app = new Hono().use(requestLog, safeHeaders, crossOrigin, wellFormedUrl);
   app.use((c, next) => {
     c.set("sessions", sessions);
     c.set("limiter", limiter);
@@ -103,7 +103,7 @@ function nobodyMay(): never {
 }
 
 /** The methods that the routes at a path take. */
-function methodsAt(app: Hono<App>, path: string): string[] {
+function methodsAt(app: Hono, path: string): string[] {
   const takes = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method !== "ALL");
   const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter(takes);
   return methods.includes("GET") ? ["GET", "HEAD", ...methods.slice(1)] : methods;

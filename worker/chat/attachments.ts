@@ -1,11 +1,14 @@
 /** HTTP routes of a room's files. R2 has the bytes; the room knows which files there are and who may read them. */
-import { type Context, Hono } from "hono";
+
+import type { Context } from "hono";
 import * as v from "valibot";
 import { callerOf } from "../http/caller.ts";
 import { chargeForBytes } from "../http/charge.ts";
 import { decide, type Part } from "../http/conditional.ts";
 import type { App } from "../http/context.ts";
-import { denied, may, undecided } from "../http/may.ts";
+import { denied } from "../http/denials.ts";
+import { Hono } from "../http/hono.ts";
+import { may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { query } from "../http/validation.ts";
@@ -40,7 +43,7 @@ export const Attachment = v.object({
   name: v.optional(v.string()),
 });
 
-export const attachments = new Hono<App>()
+export const attachments = new Hono()
   .post(
     "/:roomId/attachments",
     describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),

@@ -5,8 +5,7 @@
  * The number of the last message that it showed is stored with the turn that shows it. All else can be lost: it asks the
  * home for the door and the messages when somebody joins and it does not have them.
  */
-import { deadCredential } from "../http/caller.ts";
-import { denied } from "../http/may.ts";
+import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";

@@ -6,9 +6,9 @@
  * The room sleeps between frames. All that it needs when it wakes is in SQL and in the sockets' attachments and tags;
  * the fields here only repeat it.
  */
+
 import { DurableObject } from "cloudflare:workers";
-import { deadCredential } from "../http/caller.ts";
-import { denied } from "../http/may.ts";
+import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";

@@ -1,11 +1,14 @@
 /** HTTP and WebSocket routes of the chat room, mounted under /room. */
-import { type Context, Hono } from "hono";
+
+import type { Context } from "hono";
 import * as v from "valibot";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
+import { denied } from "../http/denials.ts";
 import { addressOf } from "../http/guesses.ts";
-import { denied, may, undecided } from "../http/may.ts";
+import { Hono } from "../http/hono.ts";
+import { may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
@@ -66,7 +69,7 @@ const joining = describe("A WebSocket into the room; after=<seq> resumes where a
   101: "Switching protocols; frames, budgets and close codes as in worker/chat/protocol.ts",
 });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .get("/:roomId", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
   .get("/:roomId/ws", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
   .get(

@@ -1,8 +1,9 @@
 /** HTTP routes of the counter, mounted under /counter. */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import * as v from "valibot";
 import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
+import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
@@ -40,7 +41,7 @@ const reading = describe(
   },
 );
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .post(
     "/increment",
     describe("Adds to a counter", { 200: Answer }),

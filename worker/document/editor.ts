@@ -3,8 +3,7 @@
  * a client that was cut off says what it has, and gets the rest. This file and all that it imports, Yjs among it, is
  * loaded at the first use of a document: a Worker that has none at work does not pay for it.
  */
-import { deadCredential } from "../http/caller.ts";
-import { denied } from "../http/may.ts";
+import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";

@@ -1,13 +1,16 @@
 /** HTTP and WebSocket routes of the documents, mounted under /document. */
-import { type Context, Hono } from "hono";
+
+import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import * as v from "valibot";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import { chargeForBytes, chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
+import { denied } from "../http/denials.ts";
 import { addressOf } from "../http/guesses.ts";
+import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
-import { denied, may, rulingOn, undecided } from "../http/may.ts";
+import { may, rulingOn, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
@@ -59,7 +62,7 @@ const Access = v.object({
 const Done = v.object({ ok: v.literal(true) });
 const Person = v.object({ id: v.string(), userId: UserId });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .get(
     "/:id",
     describe(

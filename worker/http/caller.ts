@@ -2,6 +2,7 @@
  * Who a request is from. Found out only if a rule or an identity depends on it, and once a request. A caller with an
  * invalid or expired token, cookie or key gets 401, and never another identity.
  */
+
 import type { Context } from "hono";
 import { stackOf } from "../stack.ts";
 import { type Caller, NOBODY, THE_ADMIN } from "../who.ts";
@@ -9,8 +10,9 @@ import { bearerToken, isAdminToken } from "./admin.ts";
 import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
 import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
 import type { App } from "./context.ts";
+import { deadCredential } from "./denials.ts";
 import { looksIssued, userOf } from "./issuer.ts";
-import { Refusal, refusal } from "./problem.ts";
+import { Refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
 
 /** The caller. 401 for an invalid token, cookie or key. */
@@ -78,11 +80,4 @@ async function byToken(c: Context<App>, token: string): Promise<Caller | undefin
 
 function refuse(what: string, headers?: Readonly<Record<string, string>>): never {
   throw deadCredential(what, headers);
-}
-
-/** The refusal of an invalid token, cookie or key. */
-export function deadCredential(what: string, headers: Readonly<Record<string, string>> = {}) {
-  return refusal("unauthorized", `${what} is invalid or has expired; log in again, or call without it`, {
-    headers: { "WWW-Authenticate": 'Bearer error="invalid_token"', ...headers },
-  });
 }

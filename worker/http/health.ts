@@ -1,9 +1,9 @@
 /** `GET /health`: what is running here. It calls no object and takes no token from the rate limiter. */
-import { Hono } from "hono";
+
 import * as v from "valibot";
 import { regionOfCaller } from "../objects/names.ts";
 import { stackOf } from "../stack.ts";
-import type { App } from "./context.ts";
+import { Hono } from "./hono.ts";
 import { describe } from "./openapi.ts";
 
 const Health = v.object({
@@ -18,7 +18,7 @@ const Health = v.object({
   region: v.string(),
 });
 
-export const health = new Hono<App>().get("/health", describe("What is running here", { 200: Health }), (c) => {
+export const health = new Hono().get("/health", describe("What is running here", { 200: Health }), (c) => {
   const { settings, release } = stackOf(c.env);
   const answer: v.InferOutput<typeof Health> = {
     status: "ok",

@@ -1,5 +1,6 @@
 /** The guard in front of every route of a pattern: names its action, and checks whether the caller may do it. */
-import type { Context, Hono, MiddlewareHandler } from "hono";
+
+import type { Context, MiddlewareHandler } from "hono";
 import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
 import type { PatternFacts } from "../pattern.ts";
@@ -8,8 +9,9 @@ import { type Action, type Answer, type Asked, answerOf, type Caller, NOBODY } f
 import { API_KEY_HEADER } from "./api-key.ts";
 import { callerOf } from "./caller.ts";
 import type { App } from "./context.ts";
+import { denied } from "./denials.ts";
+import type { Hono } from "./hono.ts";
 import { documented } from "./openapi.ts";
-import { refusal } from "./problem.ts";
 
 type Thing = Omit<Asked, "caller">;
 
@@ -26,7 +28,7 @@ export interface Guarded {
 }
 
 /** The routes of an app, each once, in their order. Middleware of the whole app is not a route. */
-export function guardedRoutes({ routes }: Pick<Hono<App>, "routes">): readonly Guarded[] {
+export function guardedRoutes({ routes }: Pick<Hono, "routes">): readonly Guarded[] {
   const found = new Map<string, Guarded>();
   for (const { method, path, handler } of routes) {
     if (method === "ALL") continue;
@@ -107,15 +109,6 @@ async function demand(c: Context<App>, key: string, { may: rule }: Action, thing
   const answer = answerOf(rule, key, { ...thing, caller });
   if (answer === "object") c.set("undecided", caller);
   else if (!answer) throw denied(caller, rule === "admin" || rule === "guests");
-}
-
-/** 401 if logging in could help, 403 if not. */
-export function denied({ kind }: Caller, isForAdmin = false) {
-  const wanted = isForAdmin ? "the admin token, as Authorization: Bearer <token>" : "a session's token or cookie";
-  if (kind !== "anonymous") return refusal("forbidden", "The caller may not do this (docs/access.md)");
-  return refusal("unauthorized", `This needs ${wanted}`, {
-    headers: { "WWW-Authenticate": `Bearer realm="${isForAdmin ? "admin" : "session"}"` },
-  });
 }
 
 function securityOf({ may: rule }: Action): Record<string, string[]>[] {

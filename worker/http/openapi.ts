@@ -2,10 +2,11 @@
  * The OpenAPI document, made from the routes themselves. Each middleware that reads or answers something describes
  * itself with `documented`, so the document and the checks cannot differ. The first `GET /openapi.json` makes it.
  */
-import type { Hono, MiddlewareHandler } from "hono";
+import type { MiddlewareHandler } from "hono";
 import type { BaseIssue, BaseSchema } from "valibot";
 import type { Release } from "../../contract/release.ts";
 import type { App } from "./context.ts";
+import type { Hono } from "./hono.ts";
 import { jsonSchema } from "./json-schema.ts";
 
 export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
@@ -59,7 +60,7 @@ export function describe(summary: string, answers: Record<number, Schema | strin
 const pathParameters = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
 
 /** The document of every route of an app, under its title. */
-export function openApi(app: Hono<App>, title: string, release: Release): object {
+export function openApi(app: Hono, title: string, release: Release): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const { method, path, handler } of app.routes) {
     if (method === "ALL") continue;

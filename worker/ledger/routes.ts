@@ -1,7 +1,8 @@
 /** HTTP routes of the ledgers, mounted under /account. One object is one ledger; accounts are names inside it. */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
+import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
@@ -51,7 +52,7 @@ const NEXT_HEADER = "Ledger-Next";
 
 const transferring = describe("Moves money from one account to another, or to one of another ledger", { 200: Moved });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .use(async (c, next) => {
     c.set("problemFields", { success: false });
     await next();

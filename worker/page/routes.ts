@@ -2,8 +2,9 @@
  * The demo page: three compressed files in the bundle (`npm run build:page`), and one for each panel that loads more when
  * it is used; each with an ETag.
  */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import type { App } from "../http/context.ts";
+import { Hono } from "../http/hono.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { type Asset, page as assets, later } from "./assets.gen.js";
@@ -19,7 +20,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-export const page = new Hono<App>()
+export const page = new Hono()
   .get("/", describe("The demo page", { 200: "HTML" }), (c) =>
     asset(c, assets.html, "text/html; charset=utf-8", { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
   )

@@ -2,9 +2,9 @@
  * HTTP routes of the rate limiter itself, mounted under /limit: look at the caller's bucket, or take tokens from it
  * without doing anything else. Both count under the policy "limit"; looking takes nothing from the bucket.
  */
-import { Hono } from "hono";
+
 import * as v from "valibot";
-import type { App } from "../http/context.ts";
+import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { body, query, wholeNumber } from "../http/validation.ts";
@@ -35,7 +35,7 @@ const Status = v.object({
   periodSeconds: v.number(),
 });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .get(
     "/",
     describe("What is left in the caller's bucket", { 200: Status }),

@@ -1,6 +1,7 @@
 /** The caller of a session's token: the public interface of the session pattern. */
-import { deadCredential } from "../http/caller.ts";
+
 import type { Sessions } from "../http/context.ts";
+import { deadCredential } from "../http/denials.ts";
 import { refusal } from "../http/problem.ts";
 import { isGuestId } from "../http/user-id.ts";
 import { objectFor, objectName, placeOf } from "../objects/names.ts";

@@ -1,9 +1,12 @@
 /** HTTP routes of the sessions, mounted under /session. */
-import { type Context, Hono } from "hono";
+
+import type { Context } from "hono";
 import * as v from "valibot";
 import { bearerToken } from "../http/admin.ts";
-import { callerOf, deadCredential } from "../http/caller.ts";
+import { callerOf } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
+import { deadCredential } from "../http/denials.ts";
+import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
@@ -76,7 +79,7 @@ const theirs = ({ req }: Context<App, string, { out: { param: { userId: string }
   owner: req.valid("param").userId,
 });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .post("/", creating, mayCreate, body(Login), async (c) => c.json(await create(c, c.req.valid("json"))))
   .post("/create", creating, mayCreate, body(Login), async (c) => c.json(await create(c, c.req.valid("json"))))
   .get("/", reading, mayUse, async (c) => c.json(await read(c)))

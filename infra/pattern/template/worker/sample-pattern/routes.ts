@@ -1,7 +1,8 @@
 /** HTTP routes of the sample pattern, mounted under /sample-pattern. */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
+import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
@@ -14,7 +15,7 @@ import { samplePattern } from "./pattern.ts";
 const Which = v.object({ id: v.string() });
 const Content = v.object({ text: v.string(), revision: v.pipe(v.number(), v.integer(), v.minValue(0)) });
 
-export const routes = new Hono<App>()
+export const routes = new Hono()
   .get(
     "/:id",
     describe("The text, and how often it was set", { 200: Content }),
