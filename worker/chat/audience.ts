@@ -268,13 +268,17 @@ export class Audience {
     return true;
   }
 
-  /** Sends a frame to some sockets, serialized once. `messages`: how many messages are in it. */
-  deliver(sockets: readonly WebSocket[], frame: ServerFrame, messages = 0): void {
-    const text = JSON.stringify(frame);
-    const amount = { messages, bytes: bytesOf(text) };
+  /** Sends a frame to some sockets. */
+  deliver(sockets: readonly WebSocket[], frame: ServerFrame): void {
+    this.deliverAll(sockets, [written(frame)], 0);
+  }
+
+  /** Sends frames to some sockets, and counts them once for each socket. `messages`: how many messages are in them. */
+  deliverAll(sockets: readonly WebSocket[], frames: readonly Written[], messages: number): void {
+    const amount = { messages, bytes: frames.reduce((sum, { bytes }) => sum + bytes, 0) };
     const now = Date.now();
     for (const socket of sockets) {
-      if (!sendTo(socket, text)) continue;
+      if (!frames.every(({ text }) => sendTo(socket, text))) continue;
       const member = this.memberOf(socket);
       if (member) this.#note(socket, member, sent(member.reading, amount), now);
     }
@@ -410,5 +414,16 @@ const isNextStep = (before: Amount, after: Amount): boolean =>
 
 const stepOf = (key: keyof Amount, amount: Amount) => Math.floor(amount[key] / KEEP_EVERY[key]);
 
+/** A frame as it is sent: serialized once, however many get it. */
+export interface Written {
+  readonly text: string;
+  /** Bytes of UTF-8. */
+  readonly bytes: number;
+}
+
 const encoder = new TextEncoder();
-export const bytesOf = (text: string) => encoder.encode(text).byteLength;
+
+export function written(frame: ServerFrame): Written {
+  const text = JSON.stringify(frame);
+  return { text, bytes: encoder.encode(text).byteLength };
+}

@@ -81,7 +81,12 @@ export class Recent {
 
   /** `last`: the newest number. Bytes that were sent before the room last slept are unknown, and not counted. */
   after(seq: number, last: number): Amount {
-    const later = this.#sizes.filter((size) => size.seq > seq);
-    return { messages: Math.max(last - seq, 0), bytes: later.reduce((sum, { bytes }) => sum + bytes, 0) };
+    let bytes = 0;
+    for (let i = this.#sizes.length - 1; i >= 0; i--) {
+      const size = this.#sizes[i];
+      if (!size || size.seq <= seq) break;
+      bytes += size.bytes;
+    }
+    return { messages: Math.max(last - seq, 0), bytes };
   }
 }

@@ -1,14 +1,14 @@
 /** Sends new messages to readers: in as few frames as possible to those who take batches, one frame each to the others. */
-import { bytesOf } from "./audience.ts";
+import { type Written, written } from "./audience.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
-import type { Message, ServerFrame } from "./protocol.ts";
+import type { Message } from "./protocol.ts";
 import { type Amount, Recent } from "./readers.ts";
 
 /** The sockets that get new messages. */
 export interface Listeners {
   readers(): WebSocket[];
   batched(): ReadonlySet<WebSocket>;
-  deliver(sockets: readonly WebSocket[], frame: ServerFrame, messages?: number): void;
+  deliverAll(sockets: readonly WebSocket[], frames: readonly Written[], messages: number): void;
 }
 
 export class Showing {
@@ -25,17 +25,18 @@ export class Showing {
   }
 
   show(messages: readonly Message[], audience: readonly WebSocket[]): void {
-    for (const message of messages) this.#recent.add(message.seq, bytesOf(JSON.stringify(message)));
+    const single = messages.map((message) => written({ type: "message", message }));
+    single.forEach(({ bytes }, i) => {
+      this.#recent.add(messages[i]?.seq ?? 0, bytes);
+    });
     const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
-    for (const part of batched.size > 0 ? partsOf(messages, MESSAGES_PER_FRAME) : []) {
-      this.#listeners.deliver(
-        audience.filter((socket) => batched.has(socket)),
-        { type: "messages", messages: part },
-        part.length,
-      );
+    if (batched.size > 0) {
+      const frames = partsOf(messages, MESSAGES_PER_FRAME).map((part) => written({ type: "messages", messages: part }));
+      const takers = audience.filter((socket) => batched.has(socket));
+      this.#listeners.deliverAll(takers, frames, messages.length);
     }
     const others = audience.filter((socket) => !batched.has(socket));
-    for (const message of messages) this.#listeners.deliver(others, { type: "message", message }, 1);
+    this.#listeners.deliverAll(others, single, messages.length);
   }
 }
 

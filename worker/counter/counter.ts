@@ -137,6 +137,14 @@ export class CounterDO extends DurableObject<Env> {
     return { count, widths: this.#widths };
   }
 
+  /**
+   * The whole count, once it is durable; undefined if parts of it are at other objects. A call that answers with an
+   * object costs workerd a fifth of a request more than one that answers with a number.
+   */
+  async whole(): Promise<number | undefined> {
+    return this.#isWide ? undefined : this.value();
+  }
+
   /** Puts the counter on at least so many objects. */
   widen(width: number): readonly Width[] {
     const widths = widened(this.#widths, width, Date.now());
