@@ -2,8 +2,9 @@
 import { Command } from "commander";
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
-import { changesFor, type Situation } from "../init/init.ts";
+import { changesFor, type Situation, unwantedOf } from "../init/init.ts";
 import { migrations } from "../migrations.ts";
+import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { runCommand } from "./command.ts";
 import { deployed, files, git, make, paths, tidy } from "./editing.ts";
 
@@ -53,10 +54,11 @@ const program = new Command("npm run init --")
       console.log(`Nothing to change: this is ${name}.`);
       return;
     }
+    const packages = packagesOnlyOf(unwantedOf({ patterns: wanted }, before), before.paths, files.read);
     make(changes, dryRun);
     if (dryRun) return;
     if (wanted) tidy(changes);
-    console.log(`\n${next(before, name, hostname).join("\n")}`);
+    console.log(`\n${[...uninstalling(packages), ...next(before, name, hostname)].join("\n")}`);
   });
 
 /** What is to be done then. */

@@ -6,6 +6,7 @@ import { Draft } from "../init/draft.ts";
 import { migrations } from "../migrations.ts";
 import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
+import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
@@ -87,10 +88,11 @@ program
     const reasons = released();
     const project = { patterns, migrations, stacks: stackNames(ROOT), paths: paths(), released: reasons };
     const { deleted, speaking } = removePatterns(draft, folders, project);
+    const packages = packagesOnlyOf(folders, project.paths, files.read);
     make(draft.changes, dryRun);
     if (dryRun) return;
     tidy(draft.changes);
-    console.log(`\n${afterwards({ folders, deleted, reasons, speaking }).join("\n")}`);
+    console.log(`\n${afterwards({ folders, deleted, reasons, speaking, packages }).join("\n")}`);
   });
 
 interface Removal {
@@ -101,10 +103,12 @@ interface Removal {
   readonly reasons: readonly string[];
   /** Files that still name one of them. */
   readonly speaking: readonly string[];
+  /** Packages that nothing uses any more. */
+  readonly packages: readonly string[];
 }
 
 /** What a person should know then. */
-function afterwards({ folders, deleted, reasons, speaking }: Removal): readonly string[] {
+function afterwards({ folders, deleted, reasons, speaking, packages }: Removal): readonly string[] {
   return [
     ...(deleted.length
       ? [
@@ -115,6 +119,7 @@ function afterwards({ folders, deleted, reasons, speaking }: Removal): readonly 
         ]
       : []),
     ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
+    ...uninstalling(packages),
     "Check it, and commit it:",
     "  npm run check && npm run typecheck && npm test",
   ];

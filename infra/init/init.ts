@@ -62,7 +62,10 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
 }
 
 /** The folders of the patterns that go. */
-const unwantedOf = ({ patterns: wanted }: Wishes, { patterns }: Situation): readonly string[] =>
+export const unwantedOf = (
+  { patterns: wanted }: Pick<Wishes, "patterns">,
+  { patterns }: Pick<Situation, "patterns">,
+): readonly string[] =>
   wanted === undefined ? [] : patterns.map(({ folder }) => folder).filter((folder) => !wanted.includes(folder));
 
 function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly string[] {

@@ -7,6 +7,7 @@ import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
+import { belongsTo } from "./packages.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
 import { uses } from "./uses.ts";
@@ -73,10 +74,11 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
-  const isGone = (path: string) =>
-    folders.some((folder) => new RegExp(`^(worker|test)/${folder}/|^docs/${folder}\\.md$`).test(path));
   const speaking = project.paths.filter(
-    (path) => /^test\/|\.md$/.test(path) && !isGone(path) && gone.some((facts) => uses(draft.read(path) ?? "", facts)),
+    (path) =>
+      /^test\/|\.md$/.test(path) &&
+      !belongsTo(folders, path) &&
+      gone.some((facts) => uses(draft.read(path) ?? "", facts)),
   );
   return { ...history, speaking };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { scriptsOf } from "../../infra/init/text.ts";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
+import { packagesOnlyOf } from "../../infra/pattern/packages.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { seenIn } from "../../infra/pattern/seen.ts";
 import { uses } from "../../infra/pattern/uses.ts";
@@ -95,6 +96,27 @@ describe("a removal", () => {
     ['join(dir, "board")', false],
   ])("finds who uses the pattern: %s", (text, used) => {
     expect(uses(text, board)).toBe(used);
+  });
+});
+
+describe("the packages of a pattern that goes", () => {
+  const project: Readonly<Record<string, string>> = {
+    "package.json": JSON.stringify({
+      dependencies: { chess: "1.0.0", "@scope/board": "1.0.0", hono: "1.0.0", valibot: "1.0.0" },
+      devDependencies: { "chess-tools": "1.0.0", dice: "1.0.0", unused: "1.0.0" },
+      scripts: { start: "node x.ts" },
+    }),
+    "worker/board/board.ts": 'import "chess"; import "@scope/board/part"; import "hono"; import "valibot";',
+    "test/board/board.test.ts": 'import "chess-tools"; import "dice";',
+    "worker/app.ts": 'import "hono/base"; import "valibot";',
+    "vitest.config.ts": "plugins: ['dice']",
+    "README.md": 'import "chess"',
+  };
+  const packagesOf = (...folders: string[]) => packagesOnlyOf(folders, Object.keys(project), (path) => project[path]);
+
+  it("are those that no other file names", () => {
+    expect(packagesOf("board")).toEqual(["@scope/board", "chess", "chess-tools"]);
+    expect(packagesOf("post")).toEqual([]);
   });
 });
 
