@@ -12,7 +12,7 @@ import { body, query } from "../http/validation.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { MAX_COUNT } from "./count.ts";
-import type { Counted } from "./counter.ts";
+import { type Counted, isRefused } from "./counter.ts";
 import { counter } from "./pattern.ts";
 import { type Change, changeAll, changeOne, isTaken, readAll, shardsOf } from "./shards.ts";
 import { type Copy, readCopy } from "./shared.ts";
@@ -118,18 +118,18 @@ const reset: Change = (counter, terms) => counter.reset(terms);
 
 async function change(c: Context<App>, id: string, make: Change): Promise<number> {
   const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, make) : IS_WIDE;
-  if (counted.ok || counted.reason !== "wide") return answered(c, counted);
+  if (!isRefused(counted, "wide")) return answered(c, counted);
   return answered(c, await makeChange(c, (key) => changeOne(c, id, make, key)));
 }
 
-const IS_WIDE: Counted = { ok: false, reason: "wide" };
+const IS_WIDE: Counted = { refused: "wide" };
 
 /** A change of a counter on one object. "wide" if there is, or was, more than one. */
 async function changeNarrow(c: Context<App>, id: string, make: Change): Promise<Counted> {
   const known = await isKnown(c);
   const ask = (create: boolean) => makeChange(c, (key) => make(counterOf(c, id), { key, known, create }));
   const counted = await ask(false);
-  if (counted.ok || counted.reason !== "missing") return counted;
+  if (!isRefused(counted, "missing")) return counted;
   await chargeForNew(c);
   return ask(true);
 }
@@ -137,7 +137,7 @@ async function changeNarrow(c: Context<App>, id: string, make: Change): Promise<
 /** Sets all parts to 0. A part that a key has reset already is not reset again. */
 async function resetAll(c: Context<App>, id: string): Promise<number> {
   const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, reset) : IS_WIDE;
-  if (counted.ok || counted.reason !== "wide") return answered(c, counted);
+  if (!isRefused(counted, "wide")) return answered(c, counted);
   let answer: Counted = IS_WIDE;
   await makeChange(c, async (key) => {
     // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
@@ -151,7 +151,8 @@ async function resetAll(c: Context<App>, id: string): Promise<number> {
 
 /** The count of an answer, or the refusal. */
 function answered(c: Context<App>, counted: Counted): number {
-  if (!counted.ok) throw keyConflict();
-  if (counted.replayed) c.header(REPLAYED_HEADER, "true");
-  return counted.count;
+  if (typeof counted === "number") return counted;
+  if ("refused" in counted) throw keyConflict();
+  c.header(REPLAYED_HEADER, "true");
+  return counted.replayed;
 }

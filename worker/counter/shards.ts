@@ -10,7 +10,7 @@ import type { App } from "../http/context.ts";
 import { formatId, objectFor, parseId, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { type Stack, stackOf } from "../stack.ts";
-import type { Counted, CounterDO, Terms } from "./counter.ts";
+import { type Counted, type CounterDO, isRefused, type Terms } from "./counter.ts";
 import { partOf, partsOfKey, sumOf, WIDTHS_FOR_MS, type Width, widest } from "./parts.ts";
 import { counter } from "./pattern.ts";
 
@@ -68,7 +68,7 @@ export async function changeOne(
   const { part, others } = partsOfKey(key, widths, Date.now());
   for (const number of others) {
     const before = await change(partAt(c, id, number), { ...terms, only: "replay" });
-    if (before.ok || before.reason === "key-conflict") return before;
+    if (!isRefused(before, "new")) return before;
   }
   return change(partAt(c, id, part), terms);
 }
@@ -78,7 +78,7 @@ export async function isTaken(c: Context<App>, id: string, change: Change, key: 
   const { part, others } = partsOfKey(key, await widthsOf(c, id, shardsOf(c, id)), Date.now());
   const replay = { key, routed: true, only: "replay" } as const;
   const answers = await Promise.all([part, ...others].map((number) => change(partAt(c, id, number), replay)));
-  return answers.some((answer) => !answer.ok && answer.reason === "key-conflict");
+  return answers.some((answer) => isRefused(answer, "key-conflict"));
 }
 
 /** Makes a change at all parts. The home comes last, so that a call that fails can be made again. */

@@ -11,6 +11,6 @@ export const bare: Bare<Bindings> = (app) => {
   app.get("/counter/value", async (c) => c.json({ count: await counterOf(c.env, c.req.query("id")).value() }));
   app.post("/counter/increment", async (c) => {
     const { by = 1 } = await c.req.json<{ by?: number }>();
-    return c.json(await counterOf(c.env, c.req.query("id")).add(by));
+    return c.json({ count: await counterOf(c.env, c.req.query("id")).add(by) });
   });
 };

@@ -115,7 +115,7 @@ describe("durability", () => {
     const { stub } = aCounter();
     const counted = await Promise.all(Array.from({ length: 64 }, (_, index) => stub.add(index + 1)));
     const sums = Array.from({ length: 64 }, (_, index) => ((index + 1) * (index + 2)) / 2);
-    expect(counted.map((answer) => answer.ok && answer.count)).toEqual(sums);
+    expect(counted).toEqual(sums);
   });
 
   it("stores nothing for a counter that was only read", async () => {
@@ -235,10 +235,7 @@ describe("idempotency keys", () => {
   it("conflict also while the first call is being written", async () => {
     const { stub } = aCounter();
     const [first, second] = await Promise.all([stub.add(1, { key: "k" }), stub.add(2, { key: "k" })]);
-    expect([first, second]).toEqual([
-      { ok: true, count: 1, replayed: false },
-      { ok: false, reason: "key-conflict" },
-    ]);
+    expect([first, second]).toEqual([1, { refused: "key-conflict" }]);
   });
 
   it("mean nothing to another counter", async () => {
@@ -487,11 +484,11 @@ describe("DELETE /counter", () => {
       stub.remove(),
       stub.add(3, { key: "l" }),
     ]);
-    expect(after).toMatchObject({ count: 3 });
+    expect(after).toBe(3);
     await evictDurableObject(stub);
     expect(await value()).toEqual({ count: 3 });
-    expect(await stub.add(3, { key: "l" })).toMatchObject({ count: 3, replayed: true });
-    expect(await stub.add(5, { key: "k" })).toMatchObject({ count: 8, replayed: false });
+    expect(await stub.add(3, { key: "l" })).toEqual({ replayed: 3 });
+    expect(await stub.add(5, { key: "k" })).toBe(8);
   });
 
   it("wants an id", async () => {

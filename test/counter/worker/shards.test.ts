@@ -62,7 +62,7 @@ describe("a counter with shards", () => {
     for (const number of [1, 2, 3]) await part(number).add(100, { routed: true });
     await evictDurableObject(part(1));
     await evictDurableObject(part(0));
-    expect(await part(1).add(1, { routed: true })).toMatchObject({ count: 302 });
+    expect(await part(1).add(1, { routed: true })).toBe(302);
   });
 
   it("keeps all through hibernation of its objects", async () => {
