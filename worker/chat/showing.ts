@@ -25,6 +25,7 @@ export class Showing {
   }
 
   show(messages: readonly Message[], audience: readonly WebSocket[]): void {
+    if (messages.length === 0) return;
     const single = messages.map((message) => written({ type: "message", message }));
     single.forEach(({ bytes }, i) => {
       this.#recent.add(messages[i]?.seq ?? 0, bytes);
