@@ -17,7 +17,9 @@ function cause({ worker, what, silence, mebibytes, limitMs }: Overrun): string[]
   const [spent, elapsed] = [silence.spentMs, silence.elapsedMs].map(Math.round);
   return [
     `${who} used ${spent} ms of CPU time without a pause, in ${elapsed} ms, and was ended (1102).`,
-    `The limit is ${limitMs} ms: \`limits.cpu_ms\` of the Worker changes it, --no-cpu-limit turns it off.`,
+    worker === undefined
+      ? `The limit is ${limitMs} ms; --no-cpu-limit turns it off.`
+      : `The limit is ${limitMs} ms: \`limits.cpu_ms\` of the Worker changes it, --no-cpu-limit turns it off.`,
   ];
 }
 

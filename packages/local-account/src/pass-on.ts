@@ -118,6 +118,15 @@ export function passOnSocket(
   return promise;
 }
 
+/** The names of the other Workers that a version reaches by its bindings. */
+const calleesOf = ({ name }: Worker, { bindings }: Version): string[] => [
+  ...new Set(
+    bindings.flatMap(({ service, script_name }) =>
+      [service, script_name].flatMap((other) => (typeof other === "string" && other !== name ? [other] : [])),
+    ),
+  ),
+];
+
 /** Registers a request with the runtime. `lost` says what to do when it gets no answer. */
 function begin(options: Try, incoming: IncomingMessage) {
   const { runtime, note, worker, version, service } = options;
@@ -126,6 +135,7 @@ function begin(options: Try, incoming: IncomingMessage) {
     worker: worker.name,
     what: `${method} ${url.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
+    callees: calleesOf(worker, version),
     consumers: consumersOf(worker),
     event: {
       request: { url: `http://${incoming.headers.host ?? "localhost"}${url}`, method, headers: incoming.headers },

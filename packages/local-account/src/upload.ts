@@ -69,6 +69,30 @@ const MigrationsBody = v.object({
   ...Step.entries,
 });
 
+/** Cloudflare's highest limit of CPU time, in milliseconds ("Limits", CPU time). */
+const MOST_CPU_MS = 300_000;
+
+/** Those of EXTRAS that have rules. */
+export const CheckedExtras = v.object({
+  limits: v.optional(
+    v.nullable(
+      v.looseObject({
+        cpu_ms: v.optional(
+          v.nullable(
+            v.pipe(
+              v.number(),
+              v.integer(),
+              v.minValue(1, "must be at least 1"),
+              v.maxValue(MOST_CPU_MS, `must be at most ${MOST_CPU_MS}`),
+            ),
+          ),
+        ),
+      }),
+    ),
+  ),
+  placement: v.optional(v.nullable(v.looseObject({ mode: v.optional(v.picklist(["smart", "targeted"])) }))),
+});
+
 const Common = v.looseObject({
   main_module: v.optional(v.pipe(text, v.nonEmpty())),
   bindings: v.optional(v.array(v.unknown()), []),
@@ -80,6 +104,7 @@ const Common = v.looseObject({
   keep_bindings: v.optional(v.nullable(texts)),
   keep_assets: v.optional(v.nullable(v.boolean())),
   assets: v.optional(v.nullable(AssetsBody)),
+  ...CheckedExtras.entries,
   ...Settings.entries,
 });
 
@@ -101,6 +126,17 @@ const DEFAULT_COMPATIBILITY_DATE = "2021-11-02";
  * `package_dependencies` too, for its own statistics, and shows them nowhere.
  */
 const EXTRAS = ["limits", "placement", "usage_model", "cache_options"] as const;
+
+/** The members of a change of settings that a version keeps, over those of the version before; null takes one away. */
+export function changedExtras(
+  before: Readonly<Record<string, unknown>>,
+  sent: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const changed = EXTRAS.filter((member) => sent[member] !== undefined).map((member) => [member, sent[member]]);
+  return Object.fromEntries(
+    Object.entries({ ...before, ...Object.fromEntries(changed) }).filter(([, value]) => value !== null),
+  );
+}
 
 /** Members that the account cannot serve, and that would change what the Worker does. */
 const REFUSED = ["containers"] as const;
@@ -202,9 +238,7 @@ function toUpload(
         (entry): entry is [string, string] => typeof entry[1] === "string",
       ),
     ),
-    extras: Object.fromEntries(
-      EXTRAS.flatMap((member) => (metadata[member] == null ? [] : [[member, metadata[member]]])),
-    ),
+    extras: changedExtras({}, metadata),
     settings: v.parse(Settings, metadata),
     source: options.source,
   };

@@ -75,6 +75,13 @@ function heldBy(state: State, { id, name }: Worker): string[] {
 
 /** Removes the Worker with its versions, deployments, namespaces, routes and domains. */
 export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void {
+  const queues = force ? [] : consumedBy(draft.state, worker);
+  if (queues.length > 0)
+    throw new ApiError(
+      400,
+      10064,
+      `'${worker.name}' cannot be deleted: it is still in use as a consumer for a queue (${queues.join(", ")}). Remove it there first; force=true deletes it anyway.`,
+    );
   const blocking = force ? [] : dependents(draft.state, worker);
   if (blocking.length > 0)
     throw new ApiError(
@@ -94,6 +101,12 @@ export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void
   for (const { id, service } of state.domains.values()) if (service === worker.name) draft.delete("domains", id);
   draft.delete("workers", worker.id);
 }
+
+/** The names of the queues whose messages a Worker gets. */
+const consumedBy = (state: State, worker: Worker): string[] =>
+  [...state.consumers.values()]
+    .filter(({ workerId }) => workerId === worker.id)
+    .flatMap(({ queueId }) => state.queues.get(queueId)?.name ?? []);
 
 /** The names of other Workers that bind to this one or to its classes. */
 function dependents(state: State, worker: Worker): string[] {

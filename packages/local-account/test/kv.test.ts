@@ -71,3 +71,16 @@ it("writes all of a batch or nothing, and keeps it over a restart", async () => 
   await again.call("delete", at);
   expect(files()).toEqual([]);
 });
+
+it("holds a single value to the limits of a batch, and refuses a batch with what is not base64", async () => {
+  const { test, at } = await withNamespace(temporaryDirectory());
+  const status = async (call: Promise<unknown>) => (await refusal(call)).status;
+  expect(await status(test.call("put", `${at}/values/${"k".repeat(513)}`, "x"))).toBe(400);
+  expect(await status(test.call("get", `${at}/values/${"k".repeat(513)}`))).toBe(400);
+  expect(await status(test.call("put", `${at}/values/a?expiration_ttl=5`, "x"))).toBe(400);
+  expect(await status(test.call("put", `${at}/values/a?expiration=1`, "x"))).toBe(400);
+  expect(await status(test.call("put", `${at}/bulk`, [{ key: "a", value: "!!!", base64: true }]))).toBe(400);
+  expect(await test.call("get", `${at}/keys`)).toEqual([]);
+  await test.call("put", `${at}/values/a?expiration_ttl=60`, "x");
+  expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "a", expiration: expect.any(Number) }]);
+});

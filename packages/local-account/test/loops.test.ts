@@ -221,3 +221,30 @@ it.runIf(process.platform === "linux")("serves on after workerd has crashed, and
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   expect(said.join("\n")).toContain("app: GET /crash was running when workerd crashed");
 });
+
+it("ends a query of a database by the API, and names the database", async () => {
+  const { test, said } = await withLoop({ fetch: `return new Response("ok");` });
+  const { uuid } = await test.sdk.d1.database.create({ account_id: test.id, name: "numbers" });
+  const query = (sql: string) => test.call("post", `/d1/database/${uuid}/query`, { sql });
+  const endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+  expect(await refusal(query(endless))).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("CPU time limit"),
+  });
+  expect(said).toEqual([expect.stringMatching(/a query of the D1 database numbers used .* The limit is 750 ms; /)]);
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(await query("SELECT 1 AS n")).toMatchObject([{ results: [{ n: 1 }] }]);
+});
+
+it("names the Workers that a Worker calls, because a loop in one of them looks like its own", async () => {
+  const looping = await withLoop({ fetch: LOOP });
+  const { test } = looping;
+  await test.deploy("front", {
+    bindings: [{ type: "service", name: "APP", service: "app" }],
+    fetch: "return env.APP.fetch(request);",
+  });
+  await test.ask("other");
+  const answer = test.ask("front", "/in");
+  expect(await othersAnswer(looping)).toContain("front: GET /in, or the Worker app that it calls, used");
+  expect(await answer).toMatchObject({ status: 503 });
+});

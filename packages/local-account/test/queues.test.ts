@@ -205,7 +205,11 @@ it("refuses what Cloudflare refuses, by its codes", async () => {
   expect(await code(consume())).toBe(11004);
   expect(await code(test.deploy("app", { tag: "no handler any more" }))).toBe(11001);
   expect(await code(test.call("delete", `/queues/${id}`))).toBe(11005);
-  await test.call("delete", "/workers/workers/app");
+  expect(await refusal(test.call("delete", "/workers/scripts/app"))).toMatchObject({
+    code: 10064,
+    message: expect.stringContaining("a consumer for a queue (mails)"),
+  });
+  await test.call("delete", "/workers/scripts/app?force=true");
   expect(await test.call("get", `/queues/${id}/consumers`)).toEqual([]);
   await test.call("delete", `/queues/${id}`);
 });

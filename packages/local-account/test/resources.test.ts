@@ -58,6 +58,23 @@ it("keeps buckets and their objects, and deletes only empty ones", async () => {
   expect(await refusal(test.call("get", "/r2/buckets/blobs"))).toMatchObject({ status: 404, code: 10006 });
 });
 
+it("refuses a key that no object can have, and limits and placements that Cloudflare does not know", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "files" });
+  const long = refusal(test.call("put", `/r2/buckets/files/objects/${"k".repeat(1_025)}`, "x"));
+  expect(await long).toMatchObject({ status: 400, code: 10020 });
+  await test.deploy("app", { tag: "app" });
+  const change = (settings: object) => test.call("patch", "/workers/scripts/app/settings", settings);
+  for (const settings of [{ limits: { cpu_ms: -1 } }, { limits: { cpu_ms: 300_001 } }, { placement: { mode: "wat" } }])
+    expect(await refusal(change(settings))).toMatchObject({ status: 400, code: 10021 });
+  expect(await change({ limits: { cpu_ms: 100 } })).toMatchObject({ limits: { cpu_ms: 100 } });
+  expect(await change({ placement: { mode: "smart" } })).toMatchObject({
+    limits: { cpu_ms: 100 },
+    placement: { mode: "smart" },
+  });
+  expect(await change({ limits: null })).not.toHaveProperty("limits");
+});
+
 it("refuses bindings to missing things, and types that it does not serve, by name", async () => {
   const test = await account();
   const deploy = (binding: object) => refusal(test.deploy("app", { bindings: [binding] }));

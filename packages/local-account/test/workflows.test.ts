@@ -110,6 +110,8 @@ it("pauses, resumes, restarts and terminates an instance", async () => {
   await expect.poll(() => runs(test)).toEqual(["2", "1"]);
   await change("one", "terminate");
   await becomes(test, "one", { status: "terminated" });
+  for (const status of ["pause", "resume", "terminate"])
+    expect(await refusal(change("one", status))).toMatchObject({ code: 10202 });
 });
 
 it("gives up an instance whose step loops, and the account goes on", async () => {

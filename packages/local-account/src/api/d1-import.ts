@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
+import { OWN_LIMIT_MS } from "../runtime/cpu-limit.ts";
 import { statementsOf } from "../sql.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -26,7 +27,7 @@ const Meta = v.object({
 
 export const d1Import = ({ account }: Api, files: ImportFiles) =>
   new Hono().post("/", async (c) => {
-    const { id } = databaseAt(account.state, param(c, "database"));
+    const database = databaseAt(account.state, param(c, "database"));
     const step = await body(c, Step);
     if (step.action === "init") {
       const filename = `${randomUUID()}.sql`;
@@ -40,8 +41,9 @@ export const d1Import = ({ account }: Api, files: ImportFiles) =>
     files.delete(step.filename);
     const results = await d1Query(
       account,
-      id,
+      database,
       statementsOf(text).map((sql) => ({ sql, params: [] })),
+      OWN_LIMIT_MS,
     );
     const metas = results.map((result) => v.parse(v.object({ meta: Meta }), result).meta);
     const sum = (name: "rows_read" | "rows_written" | "duration") => metas.reduce((all, meta) => all + meta[name], 0);

@@ -6,6 +6,7 @@ import type { Account } from "../account.ts";
 import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Database, State } from "../model.ts";
+import { DEFAULT_LIMIT_MS } from "../runtime/cpu-limit.ts";
 import type { Statement } from "../runtime/runtime.ts";
 import { statementsOf } from "../sql.ts";
 import { body, param } from "./body.ts";
@@ -56,7 +57,7 @@ export const d1 = ({ account }: Api) => {
       })
       .get("/:database", async (c) => {
         const database = one(param(c, "database"));
-        const [counted] = await d1Query(account, database.id, [{ sql: TABLES, params: [] }]);
+        const [counted] = await d1Query(account, database, [{ sql: TABLES, params: [] }]);
         const { results, meta } = v.parse(Counted, counted);
         return ok(c, { ...shown(database), num_tables: results[0]?.n ?? 0, file_size: meta.size_after });
       })
@@ -67,9 +68,9 @@ export const d1 = ({ account }: Api) => {
       })
       // Runs every statement of the text, or of all texts of a batch, in one transaction. Each gets a result.
       .post("/:database/query", async (c) => {
-        const { id } = one(param(c, "database"));
+        const database = one(param(c, "database"));
         const query = await body(c, Query);
-        return ok(c, await d1Query(account, id, ("batch" in query ? query.batch : [query]).flatMap(split)));
+        return ok(c, await d1Query(account, database, ("batch" in query ? query.batch : [query]).flatMap(split)));
       })
   );
 };
@@ -81,11 +82,19 @@ export function databaseAt({ databases }: State, idOrName: string): Database {
   return found;
 }
 
-/** Runs statements in one transaction and returns a result for each. @throws ApiError 7500 with what SQLite says. */
-export async function d1Query(account: Account, id: string, statements: readonly Statement[]): Promise<unknown[]> {
+/**
+ * Runs statements in one transaction and returns a result for each. `limitMs`: for how long they may compute, because
+ * every Worker waits meanwhile. @throws ApiError 7500 with what SQLite says.
+ */
+export async function d1Query(
+  account: Account,
+  { id, name }: Pick<Database, "id" | "name">,
+  statements: readonly Statement[],
+  limitMs = DEFAULT_LIMIT_MS,
+): Promise<unknown[]> {
   if (statements.length === 0) throw refusedSql("No SQL statements detected.");
   await account.reachStorage();
-  const answer = await account.runtime.query(id, statements);
+  const answer = await account.runtime.query(id, statements, { what: `a query of the D1 database ${name}`, limitMs });
   if ("error" in answer) throw refusedSql(answer.error);
   return answer.results;
 }

@@ -19,22 +19,43 @@ interface SentPair {
   readonly metadata?: unknown;
 }
 
+/**
+ * What the account stores beside a value: when it expires (seconds since the epoch), and the metadata as JSON. `now` is
+ * in milliseconds. @throws ApiError 10021 with the key and the limit.
+ */
+export function checkedPair(
+  { key, bytes, metadata, ...sent }: Omit<SentPair, "value" | "base64"> & { readonly bytes: number },
+  now: number,
+): { readonly expiration: number | undefined; readonly metadata: string | undefined } {
+  const refuse = (what: string) => invalid(`key '${key}': ${what}.`);
+  checkKey(key);
+  if (bytes > MOST_VALUE_BYTES) throw refuse(`a value has up to ${MOST_VALUE_BYTES} bytes`);
+  const json = metadata == null ? undefined : JSON.stringify(metadata);
+  if (json !== undefined && Buffer.byteLength(json) > MOST_METADATA_BYTES)
+    throw refuse(`metadata has up to ${MOST_METADATA_BYTES} bytes`);
+  const seconds = Math.floor(now / 1_000);
+  const expiration = sent.expiration_ttl !== undefined ? seconds + sent.expiration_ttl : sent.expiration;
+  if (expiration !== undefined && expiration < seconds + LEAST_TTL_SECONDS)
+    throw refuse(`a key expires ${LEAST_TTL_SECONDS} seconds from now, or later`);
+  return { expiration, metadata: json };
+}
+
+/** @throws ApiError 10021 if no pair can have this key. */
+export function checkKey(key: string): string {
+  if (key === "." || key === ".." || Buffer.byteLength(key) > MOST_KEY_BYTES)
+    throw invalid(`key '${key}': a key has up to ${MOST_KEY_BYTES} bytes, and is not '.' or '..'.`);
+  return key;
+}
+
 /** The pairs as the runtime writes them. `now` is in milliseconds. @throws ApiError 10021 with the key and the limit. */
 export function checked(pairs: readonly SentPair[], now: number): KvPair[] {
   if (pairs.length > MOST_PAIRS) throw invalid(`a bulk write takes ${MOST_PAIRS} pairs, not ${pairs.length}.`);
   return pairs.map((pair) => {
-    const { key, value, base64 = false } = pair;
-    const refuse = (what: string) => invalid(`key '${key}': ${what}.`);
-    if (key === "." || key === ".." || Buffer.byteLength(key) > MOST_KEY_BYTES)
-      throw refuse(`a key has up to ${MOST_KEY_BYTES} bytes, and is not '.' or '..'`);
-    if (Buffer.byteLength(value, base64 ? "base64" : "utf8") > MOST_VALUE_BYTES)
-      throw refuse(`a value has up to ${MOST_VALUE_BYTES} bytes`);
-    const metadata = pair.metadata == null ? undefined : JSON.stringify(pair.metadata);
-    if (metadata !== undefined && Buffer.byteLength(metadata) > MOST_METADATA_BYTES)
-      throw refuse(`metadata has up to ${MOST_METADATA_BYTES} bytes`);
-    const seconds = pair.expiration_ttl !== undefined ? Math.floor(now / 1_000) + pair.expiration_ttl : pair.expiration;
-    if (seconds !== undefined && seconds < Math.floor(now / 1_000) + LEAST_TTL_SECONDS)
-      throw refuse(`a key expires ${LEAST_TTL_SECONDS} seconds from now, or later`);
-    return { key, value, base64, expiration: seconds === undefined ? undefined : seconds * 1_000, metadata };
+    const { key, value, base64 = false, ...rest } = pair;
+    if (base64 && !(value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)))
+      throw invalid(`key '${key}': its value is not base64.`);
+    const bytes = Buffer.byteLength(value, base64 ? "base64" : "utf8");
+    const { expiration, metadata } = checkedPair({ key, bytes, ...rest }, now);
+    return { key, value, base64, expiration: expiration === undefined ? undefined : expiration * 1_000, metadata };
   });
 }

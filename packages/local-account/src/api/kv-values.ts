@@ -8,7 +8,7 @@ import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
-import { checked } from "./kv-batch.ts";
+import { checked, checkedPair, checkKey } from "./kv-batch.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -56,26 +56,24 @@ export const kvValues = ({ account }: Api) => {
       return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
     })
     .get("/values/:key{.+}", async (c) => {
-      const value = await inNamespace(c, (kv) => kv.get(param(c, "key"), "arrayBuffer"));
+      const value = await inNamespace(c, (kv) => kv.get(checkKey(param(c, "key")), "arrayBuffer"));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return c.body(value, 200, { "content-type": "application/octet-stream" });
     })
     .put("/values/:key{.+}", async (c) => {
       const { value, metadata } = await sentValue(c);
-      const options = putOptions({
-        expiration: number(c, "expiration"),
-        expiration_ttl: number(c, "expiration_ttl"),
-        metadata,
-      });
-      await inNamespace(c, (kv) => kv.put(param(c, "key"), value, options));
+      const key = param(c, "key");
+      const sent = { expiration: number(c, "expiration"), expiration_ttl: number(c, "expiration_ttl"), metadata };
+      const { expiration } = checkedPair({ key, bytes: value.byteLength, ...sent }, Date.now());
+      await inNamespace(c, (kv) => kv.put(key, value, putOptions({ expiration, metadata })));
       return ok(c, {});
     })
     .delete("/values/:key{.+}", async (c) => {
-      await inNamespace(c, (kv) => kv.delete(param(c, "key")));
+      await inNamespace(c, (kv) => kv.delete(checkKey(param(c, "key"))));
       return ok(c, {});
     })
     .get("/metadata/:key{.+}", async (c) => {
-      const { value, metadata } = await inNamespace(c, (kv) => kv.getWithMetadata(param(c, "key")));
+      const { value, metadata } = await inNamespace(c, (kv) => kv.getWithMetadata(checkKey(param(c, "key"))));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return ok(c, metadata);
     })
@@ -120,12 +118,10 @@ function metadataOf(json: string): unknown {
   }
 }
 
-function putOptions(
-  sent: Pick<v.InferOutput<typeof Pair>, "expiration" | "expiration_ttl" | "metadata">,
-): KvPutOptions {
+/** `expiration` is in seconds since the epoch. */
+function putOptions(sent: { readonly expiration: number | undefined; readonly metadata: unknown }): KvPutOptions {
   return {
     ...(sent.expiration !== undefined && { expiration: sent.expiration }),
-    ...(sent.expiration_ttl !== undefined && { expirationTtl: sent.expiration_ttl }),
     ...(sent.metadata == null ? {} : { metadata: sent.metadata }),
   };
 }

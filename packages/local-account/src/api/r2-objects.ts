@@ -9,6 +9,16 @@ import { ok } from "./envelope.ts";
 
 type Context = Parameters<typeof param>[0];
 
+/** R2's limit for a key, in bytes. */
+const MOST_KEY_BYTES = 1_024;
+
+/** @throws ApiError 10020 (R2's InvalidObjectName) for a key that no object can have. */
+function keyOf(c: Context): string {
+  const key = param(c, "key");
+  if (Buffer.byteLength(key) <= MOST_KEY_BYTES) return key;
+  throw new ApiError(400, 10020, `The specified object name is not valid: it has more than ${MOST_KEY_BYTES} bytes.`);
+}
+
 const noSuchKey = () => new ApiError(404, 10007, "The specified key does not exist.");
 
 export const r2Objects = ({ account }: Api) => {
@@ -46,7 +56,7 @@ export const r2Objects = ({ account }: Api) => {
     })
     .get("/:key{.+}", async (c) => {
       const found = await inBucket(c, async (bucket) => {
-        const object = await bucket.get(param(c, "key"));
+        const object = await bucket.get(keyOf(c));
         return object === null ? null : { object, contents: await object.arrayBuffer() };
       });
       if (found === null) throw noSuchKey();
@@ -59,13 +69,11 @@ export const r2Objects = ({ account }: Api) => {
     })
     .put("/:key{.+}", async (c) => {
       const contents = await c.req.arrayBuffer();
-      const object = await inBucket(c, (bucket) =>
-        bucket.put(param(c, "key"), contents, { httpMetadata: sentMetadata(c) }),
-      );
+      const object = await inBucket(c, (bucket) => bucket.put(keyOf(c), contents, { httpMetadata: sentMetadata(c) }));
       return ok(c, uploaded(object));
     })
     .delete("/:key{.+}", async (c) => {
-      const key = param(c, "key");
+      const key = keyOf(c);
       await inBucket(c, (bucket) => bucket.delete(key));
       return ok(c, { key });
     });

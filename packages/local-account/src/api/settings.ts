@@ -6,7 +6,7 @@ import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
 import type { Version, Worker } from "../model.ts";
 import { parse } from "../parse.ts";
-import { Settings } from "../upload.ts";
+import { CheckedExtras, changedExtras, Settings } from "../upload.ts";
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -19,6 +19,7 @@ const VersionSettings = v.looseObject({
   compatibility_date: v.optional(v.string()),
   compatibility_flags: v.optional(v.array(v.string())),
   annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
+  ...CheckedExtras.entries,
   ...Settings.entries,
 });
 
@@ -47,6 +48,7 @@ export const settings = ({ account }: Api) =>
                 strict: true,
               }),
             }),
+            extras: changedExtras(latest.extras, sent),
             compatibilityDate: sent.compatibility_date ?? latest.compatibilityDate,
             compatibilityFlags: sent.compatibility_flags ?? latest.compatibilityFlags,
           }),

@@ -15,6 +15,8 @@ export interface Task {
   readonly what: string;
   /** How long it may compute without a pause, in milliseconds of CPU time. */
   readonly limitMs: number;
+  /** The other Workers that it may call: a loop in one of them looks like its own. */
+  readonly callees?: readonly string[];
   /** The Worker's tail consumers, which run after it. */
   readonly consumers?: readonly string[];
   /** The event as tails get it, if it is known. */
@@ -175,8 +177,19 @@ export class Activity<Alarm extends DueAlarm> {
 const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
 
 /** What a running task is doing. */
-const now = (ticket: Ticket): Task => (ticket.isAnswered ? { ...ticket, what: afterwards(ticket) } : ticket);
+const now = (ticket: Ticket): Task => ({
+  ...ticket,
+  what: ticket.isAnswered ? afterwards(ticket) : `${ticket.what}${others(ticket)}`,
+});
 
 /** What goes on after an answer. */
-const afterwards = ({ what, consumers = [] }: Task) =>
-  `what goes on after ${what} (waitUntil${consumers.map((name) => `, or its tail consumer ${name}`).join("")})`;
+const afterwards = (task: Task) => `what goes on after ${task.what} (waitUntil${others(task).replace(/,$/, "")})`;
+
+/** Whose fault it may be as well. */
+function others({ callees = [], consumers = [] }: Task): string {
+  const names = [
+    ...callees.map((name) => `or the Worker ${name} that it calls`),
+    ...consumers.map((name) => `or its tail consumer ${name}`),
+  ];
+  return names.length === 0 ? "" : `, ${names.join(", ")},`;
+}

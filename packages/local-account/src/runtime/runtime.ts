@@ -296,10 +296,14 @@ export class Runtime {
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
-  async query(databaseId: string, statements: readonly Statement[]): Promise<v.InferOutput<typeof Queried>> {
+  async query(
+    databaseId: string,
+    statements: readonly Statement[],
+    task: Pick<Task, "what" | "limitMs">,
+  ): Promise<v.InferOutput<typeof Queried>> {
     const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
     const headers = { "account-database": databaseId };
-    return v.parse(Queried, await this.#ask(statements, headers, { task: ownTask("a query of a D1 database"), ended }));
+    return v.parse(Queried, await this.#ask(statements, headers, { task: { worker: undefined, ...task }, ended }));
   }
 
   /** The SQL of a reachable database (`reachStorage`), or the error. No tables are all tables. */
