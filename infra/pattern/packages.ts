@@ -21,6 +21,7 @@ export function packagesOnlyOf(
   paths: readonly string[],
   read: (path: string) => string | undefined,
 ): readonly string[] {
+  if (folders.length === 0) return [];
   const { dependencies, devDependencies, scripts } = v.parse(Package, JSON.parse(read("package.json") ?? "{}"));
   const texts = (own: boolean) =>
     paths

@@ -26,9 +26,10 @@ export class Showing {
 
   show(messages: readonly Message[], audience: readonly WebSocket[]): void {
     if (messages.length === 0) return;
-    const single = messages.map((message) => written({ type: "message", message }));
-    single.forEach(({ bytes }, i) => {
-      this.#recent.add(messages[i]?.seq ?? 0, bytes);
+    const single = messages.map((message) => {
+      const frame = written({ type: "message", message });
+      this.#recent.add(message.seq, frame.bytes);
+      return frame;
     });
     const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
     if (batched.size > 0) {

@@ -45,13 +45,14 @@ export function shardsOf(c: Context<App>, id: string): number {
 /** The count: the sum of all parts that there ever were. */
 export async function readAll(c: Context<App>, id: string): Promise<number> {
   const expected = shardsOf(c, id);
-  const whole = expected === 1 ? await retry(() => partAt(c, id, 0).whole()) : undefined;
-  if (whole !== undefined) return whole;
-  const read = (number: number) => retry(() => partAt(c, id, number).part());
-  const [home, ...others] = await Promise.all(upTo(expected).map(read));
-  const more = upTo(widest(home?.widths ?? [])).slice(expected);
-  const parts = [home, ...others, ...(await Promise.all(more.map(read)))];
-  return sumOf(parts.map((part) => part?.count ?? 0));
+  const read = async (number: number) => (await retry(() => partAt(c, id, number).part())).count;
+  const [home, ...others] = await Promise.all([
+    retry(async () => await partAt(c, id, 0).home()),
+    ...upTo(expected).slice(1).map(read),
+  ]);
+  if (typeof home === "number") return sumOf([home, ...others]);
+  const more = upTo(widest(home.widths)).slice(expected);
+  return sumOf([home.count, ...others, ...(await Promise.all(more.map(read)))]);
 }
 
 /** Makes a change at one part of a counter that is on several objects. */

@@ -119,13 +119,10 @@ export function passOnSocket(
 }
 
 /** The names of the other Workers that a version reaches by its bindings. */
-const calleesOf = ({ name }: Worker, { bindings }: Version): string[] => [
-  ...new Set(
-    bindings.flatMap(({ service, script_name }) =>
-      [service, script_name].flatMap((other) => (typeof other === "string" && other !== name ? [other] : [])),
-    ),
-  ),
-];
+function calleesOf({ name }: Worker, { bindings }: Version): string[] {
+  const named = bindings.flatMap(({ service, script_name }) => [service, script_name]);
+  return [...new Set(named.filter((other): other is string => typeof other === "string" && other !== name))];
+}
 
 /** Registers a request with the runtime. `lost` says what to do when it gets no answer. */
 function begin(options: Try, incoming: IncomingMessage) {
@@ -135,7 +132,7 @@ function begin(options: Try, incoming: IncomingMessage) {
     worker: worker.name,
     what: `${method} ${url.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
-    callees: calleesOf(worker, version),
+    callees: () => calleesOf(worker, version),
     consumers: consumersOf(worker),
     event: {
       request: { url: `http://${incoming.headers.host ?? "localhost"}${url}`, method, headers: incoming.headers },

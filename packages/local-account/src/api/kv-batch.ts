@@ -1,5 +1,6 @@
 /** Cloudflare's limits for the pairs of a bulk write, checked before any is written. Pure. */
 import { invalid } from "../errors.ts";
+import { isBase64 } from "../parse.ts";
 import type { KvPair } from "../runtime/storage.ts";
 
 const MOST_PAIRS = 10_000;
@@ -52,8 +53,7 @@ export function checked(pairs: readonly SentPair[], now: number): KvPair[] {
   if (pairs.length > MOST_PAIRS) throw invalid(`a bulk write takes ${MOST_PAIRS} pairs, not ${pairs.length}.`);
   return pairs.map((pair) => {
     const { key, value, base64 = false, ...rest } = pair;
-    if (base64 && !(value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)))
-      throw invalid(`key '${key}': its value is not base64.`);
+    if (base64 && !isBase64(value)) throw invalid(`key '${key}': its value is not base64.`);
     const bytes = Buffer.byteLength(value, base64 ? "base64" : "utf8");
     const { expiration, metadata } = checkedPair({ key, bytes, ...rest }, now);
     return { key, value, base64, expiration: expiration === undefined ? undefined : expiration * 1_000, metadata };

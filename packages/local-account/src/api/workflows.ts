@@ -42,9 +42,6 @@ const Listed = v.array(
 );
 const Created = v.object({ id: v.string() });
 
-/** The states in which an instance stays. */
-const ENDED: readonly string[] = ["errored", "terminated", "complete"];
-
 /** Cloudflare's code, by which wrangler knows that a workflow is new. */
 const NO_WORKFLOW = 10200;
 /** Cloudflare does not publish these; README.md names them. */
@@ -164,9 +161,7 @@ export const workflows = ({ account }: Api) => {
     .patch("/:workflow/instances/:instance/status", async (c) => {
       const workflow = one(c);
       const { status, ...how } = await body(c, Change);
-      const { id, status: before } = await instanceOf(workflow, param(c, "instance"));
-      if (status !== "restart" && ENDED.includes(before))
-        throw new ApiError(400, NOT_DONE, `instance.cannot_${status}: instance '${id}' has ended (${before}).`);
+      const { id } = await instanceOf(workflow, param(c, "instance"));
       await ask(workflow, status, { id, ...how });
       return ok(c, { status: (await instanceOf(workflow, id)).status, timestamp: now() });
     })

@@ -16,7 +16,7 @@ export interface Task {
   /** How long it may compute without a pause, in milliseconds of CPU time. */
   readonly limitMs: number;
   /** The other Workers that it may call: a loop in one of them looks like its own. */
-  readonly callees?: readonly string[];
+  readonly callees?: () => readonly string[];
   /** The Worker's tail consumers, which run after it. */
   readonly consumers?: readonly string[];
   /** The event as tails get it, if it is known. */
@@ -177,19 +177,17 @@ export class Activity<Alarm extends DueAlarm> {
 const keyOf = ({ worker, what }: Task) => `${worker} ${what}`;
 
 /** What a running task is doing. */
-const now = (ticket: Ticket): Task => ({
-  ...ticket,
-  what: ticket.isAnswered ? afterwards(ticket) : `${ticket.what}${others(ticket)}`,
-});
+function now(ticket: Ticket): Task {
+  const more = others(ticket);
+  return { ...ticket, what: ticket.isAnswered ? afterwards(ticket) : `${ticket.what}${more}${more && ","}` };
+}
 
 /** What goes on after an answer. */
-const afterwards = (task: Task) => `what goes on after ${task.what} (waitUntil${others(task).replace(/,$/, "")})`;
+const afterwards = (task: Task) => `what goes on after ${task.what} (waitUntil${others(task)})`;
 
 /** Whose fault it may be as well. */
-function others({ callees = [], consumers = [] }: Task): string {
-  const names = [
-    ...callees.map((name) => `or the Worker ${name} that it calls`),
-    ...consumers.map((name) => `or its tail consumer ${name}`),
-  ];
-  return names.length === 0 ? "" : `, ${names.join(", ")},`;
-}
+const others = ({ callees = () => [], consumers = [] }: Task): string =>
+  [
+    ...callees().map((name) => `, or the Worker ${name} that it calls`),
+    ...consumers.map((name) => `, or its tail consumer ${name}`),
+  ].join("");

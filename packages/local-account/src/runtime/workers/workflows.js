@@ -147,10 +147,13 @@ export class Management extends WorkerEntrypoint {
     switch (call) {
       case "describe":
         return ENGINE.get(ENGINE.idFromName(id)).describe();
+      // The engine refuses neither for an instance that has ended.
       case "pause":
-        return instance.pause();
-      case "resume":
-        return instance.resume();
+      case "resume": {
+        const { status } = await instance.status();
+        if (ENDED.includes(status)) throw new Error(`instance.cannot_${call}: instance '${id}' has ended (${status}).`);
+        return instance[call]();
+      }
       case "restart":
         return instance.restart(sent.from ? { from: sent.from } : undefined);
       case "terminate":
