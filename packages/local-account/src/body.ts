@@ -24,10 +24,11 @@ export class Body {
     return this.#kept !== undefined;
   }
 
-  /** Sends what is kept, and the rest as it comes. */
-  sendTo(upstream: Writable): void {
+  /** Sends what is kept, and the rest as it comes. Returns the stream. */
+  sendTo<T extends Writable>(upstream: T): T {
     for (const chunk of this.#kept ?? []) upstream.write(chunk);
     if (this.#incoming.readableEnded) upstream.end();
     else this.#incoming.pipe(upstream);
+    return upstream;
   }
 }

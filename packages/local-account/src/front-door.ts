@@ -3,7 +3,6 @@
  * passes the request on to workerd, WebSockets too. It stays open while workerd restarts; requests wait meanwhile.
  */
 import {
-  Agent,
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
@@ -14,11 +13,13 @@ import {
 import type { Duplex } from "node:stream";
 import type { Account } from "./account.ts";
 import { Body } from "./body.ts";
+import { hasBody, type Target, targetOf } from "./hops.ts";
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/projection.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
+import { Upstream } from "./upstream.ts";
 
 interface FrontDoorOptions {
   readonly account: Account;
@@ -32,14 +33,14 @@ const MOST_REPEATS = 2;
 
 /** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
-  const agent = new Agent({ keepAlive: true });
+  const upstream = new Upstream();
   const server = createServer(async (incoming, outgoing) => {
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
     let body: Body | undefined;
     const outcome = await answerOf(options, incoming, answered, (one) => {
-      body ??= new Body(incoming);
-      return passOn({ ...one, agent, body }, incoming, outgoing);
+      if (hasBody(incoming.headers)) body ??= new Body(incoming);
+      return passOn({ ...one, upstream, body }, incoming, outgoing);
     });
     if (outcome !== "done" && !outgoing.destroyed) answer(outgoing, outcome);
   });
@@ -50,7 +51,7 @@ export function frontDoor(options: FrontDoorOptions): Server {
     resolve();
     if (outcome !== "done") refuse(socket, outcome);
   });
-  server.on("close", () => agent.destroy());
+  server.on("close", () => upstream.close());
   return server;
 }
 
@@ -61,11 +62,13 @@ async function answerOf(
   answered: Promise<void>,
   attempt: (one: Try) => Promise<Outcome>,
 ): Promise<Exclude<Outcome, "again">> {
+  const target = targetOf(incoming.url ?? "/", incoming.headers.host);
+  if (target === undefined) return { status: 400, text: "The target of a request must be a path or a URL.\n" };
   for (let repeats = 0; ; repeats++) {
-    const found = await admit(options, incoming, answered);
+    const found = await admit(options, { target, headers: incoming.headers }, answered);
     if ("reason" in found) return { status: 404, text: `${found.reason}\n` };
     const { runtime, exceptions } = options.account;
-    const outcome = await attempt({ ...found, runtime, exceptions, note: noting(options, found) });
+    const outcome = await attempt({ ...found, target, runtime, exceptions, note: noting(options, found) });
     if (outcome !== "again") return outcome;
     if (repeats === MOST_REPEATS) return INTERRUPTED;
   }
@@ -84,12 +87,17 @@ function noting({ invocations }: FrontDoorOptions, { worker, version }: Found): 
   };
 }
 
-/** The target of a request, once the gate is open. From then on a restart waits for `finished`, up to its limit. */
-async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finished: Promise<void>) {
+interface Asked {
+  readonly target: Target;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Who answers a request, once the gate is open. From then on a restart waits for `finished`, up to its limit. */
+async function admit(options: FrontDoorOptions, asked: Asked, finished: Promise<void>) {
   const { runtime } = options.account;
   for (;;) {
     await runtime.open();
-    const found = await find(options, incoming);
+    const found = await find(options, asked);
     // The gate may have closed while a preview's version was started.
     if (runtime.isOpen) {
       runtime.track(finished);
@@ -101,13 +109,13 @@ async function admit(options: FrontDoorOptions, incoming: IncomingMessage, finis
 /** The runtime's service for a request. Starts a version that is only previewed. */
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
-  { url = "/", headers }: IncomingMessage,
+  { target: { host, path }, headers }: Asked,
 ): Promise<Found | { readonly reason: string }> {
-  const pathname = url.split(/[?#]/, 1)[0] ?? "/";
+  const pathname = path.split(/[?#]/, 1)[0] ?? "/";
   // Cloudflare answers these paths itself. So does Miniflare, which would open its storage to clients.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
   const { state } = account;
-  const found = target(state, hostOf(headers), pathname, defaultWorker);
+  const found = target(state, host.replace(/:\d+$/, ""), pathname, defaultWorker);
   if ("reason" in found) return found;
   if ("preview" in found) {
     await account.preview(found.preview.id);
@@ -120,8 +128,6 @@ async function find(
 }
 
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(",") : header);
-
-const hostOf = ({ host = "" }: IncomingHttpHeaders) => host.replace(/:\d+$/, "");
 
 type Answer = Exclude<Outcome, "done" | "again">;
 

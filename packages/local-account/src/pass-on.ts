@@ -3,18 +3,20 @@
  * begun, or can be repeated without harm, is sent again.
  */
 import { randomBytes } from "node:crypto";
-import { type Agent, type IncomingMessage, request, type ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
-import { pipeline } from "node:stream";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type Duplex, PassThrough, pipeline } from "node:stream";
+import { Answer } from "./answer.ts";
 import type { Body } from "./body.ts";
 import type { Exceptions } from "./exceptions.ts";
+import { isOfConnection, type Target } from "./hops.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { consumersOf } from "./tail-consumers.ts";
+import type { Upstream } from "./upstream.ts";
 
-/** The target of a request: the version, and its service in the runtime. */
+/** Who answers a request: the version, and its service in the runtime. */
 export interface Found {
   readonly service: string;
   readonly worker: Worker;
@@ -23,6 +25,7 @@ export interface Found {
 
 /** One try to get an answer. */
 export interface Try extends Found {
+  readonly target: Target;
   readonly runtime: Runtime;
   readonly note: (status: Invocation["status"], httpStatus: number | undefined) => void;
   /** Told of a Worker's exception. */
@@ -32,6 +35,8 @@ export interface Try extends Found {
 /** What became of a try: the client has its answer or has left, or an answer for it, or it is worth another try. */
 export type Outcome = "done" | "again" | { readonly status: number; readonly text: string };
 
+/** As in production, without the stack. */
+const THROWN = { status: 500, text: "error code: 1101\n" };
 const EXCEEDED = { status: 503, text: "error code: 1102\n" };
 /** The answer if workerd was replaced, and the request may have had an effect. */
 export const INTERRUPTED = {
@@ -39,38 +44,36 @@ export const INTERRUPTED = {
   text: "The account restarted its runtime while this request ran, so its outcome is not known. Send it again if it may run twice.\n",
 };
 
-/** Sends a request, and its answer to the client. */
+/** Sends a request, and its answer to the client. `body`: undefined if it has none. */
 export function passOn(
-  options: Try & { readonly agent: Agent; readonly body: Body },
+  options: Try & { readonly upstream: Upstream; readonly body: Body | undefined },
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<Outcome> {
-  const { runtime, note, agent, body } = options;
+  const { runtime, note, upstream, body, service, exceptions } = options;
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { ticket, lost, sent } = begin(options, incoming);
-  const upstream = request(runtime.entry, { ...sent, agent });
+  const answer = new Answer(outgoing, {
+    isThrown: (headers) => runtime.isThrown(headers),
+    onThrown: (stack) => {
+      note("scriptThrewException", undefined);
+      exceptions.thrown(service, stack);
+      resolve(THROWN);
+    },
+    onLost: (error) => {
+      if (outgoing.headersSent) outgoing.destroy();
+      else resolve(lost(error, () => body?.canBeRepeated ?? true));
+    },
+  });
   const left = () => {
-    note(ticket.fate === "ended" ? "exceededResources" : "clientDisconnected", undefined);
+    if (outgoing.writableFinished) note("success", outgoing.statusCode);
+    else note(ticket.fate === "ended" ? "exceededResources" : "clientDisconnected", undefined);
     runtime.end(ticket, outgoing.writableFinished ? "answered" : "left");
-    upstream.destroy();
+    answer.abort();
     resolve("done");
   };
   outgoing.once("close", left);
-  upstream.on("response", (response) => {
-    if (runtime.isThrown(response.headers)) {
-      note("scriptThrewException", undefined);
-      thrown(options, response, resolve);
-      return;
-    }
-    outgoing.on("finish", () => note("success", response.statusCode));
-    outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, pairs(response.rawHeaders));
-    pipeline(response, outgoing, () => {});
-  });
-  upstream.on("error", (error) => {
-    if (outgoing.headersSent) outgoing.destroy();
-    else resolve(lost(error, () => body.canBeRepeated));
-  });
-  body.sendTo(upstream);
+  upstream.send(runtime.entry, { ...sent, body: body?.sendTo(new PassThrough()) ?? null }, answer);
   return promise.finally(() => {
     outgoing.off("close", left);
     runtime.end(ticket, "answered");
@@ -86,7 +89,7 @@ export function passOnSocket(
   const { runtime, note } = options;
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { ticket, lost, sent } = begin(options, incoming);
-  const upstream = request(runtime.entry, sent);
+  const upstream = request(runtime.entry, { ...sent, headers: [...sent.headers, ...UPGRADE] });
   const left = () => {
     runtime.end(ticket, "answered");
     upstream.destroy();
@@ -118,6 +121,9 @@ export function passOnSocket(
   return promise;
 }
 
+/** Asks workerd for a WebSocket. */
+const UPGRADE = ["connection", "Upgrade", "upgrade", "websocket"];
+
 /** The names of the other Workers that a version reaches by its bindings. */
 function calleesOf({ name }: Worker, { bindings }: Version): string[] {
   const named = bindings.flatMap(({ service, script_name }) => [service, script_name]);
@@ -126,17 +132,15 @@ function calleesOf({ name }: Worker, { bindings }: Version): string[] {
 
 /** Registers a request with the runtime. `lost` says what to do when it gets no answer. */
 function begin(options: Try, incoming: IncomingMessage) {
-  const { runtime, note, worker, version, service } = options;
-  const { method = "GET", url = "/" } = incoming;
+  const { runtime, note, worker, version, service, target } = options;
+  const { method = "GET" } = incoming;
   const ticket = runtime.send({
     worker: worker.name,
-    what: `${method} ${url.split("?", 1)[0]}`,
+    what: `${method} ${target.path.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
     callees: () => calleesOf(worker, version),
     consumers: consumersOf(worker),
-    event: {
-      request: { url: `http://${incoming.headers.host ?? "localhost"}${url}`, method, headers: incoming.headers },
-    },
+    event: { request: { url: `http://${target.host}${target.path}`, method, headers: incoming.headers } },
   });
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
@@ -153,42 +157,40 @@ function begin(options: Try, incoming: IncomingMessage) {
     note("internalError", undefined);
     return INTERRUPTED;
   };
-  const headers = headersFor(incoming, runtime.headersFor(service, ticket));
-  return { ticket, lost, sent: { method, path: url, headers } };
+  const own = runtime.headersFor(service, ticket, incoming.headers["accept-encoding"]);
+  return { ticket, lost, sent: { method, path: target.path, headers: headersFor(incoming, target, own) } };
 }
 
-/** The client's headers as a Worker gets them in production, and headers that choose Miniflare's service. */
-function headersFor(
-  incoming: IncomingMessage,
-  own: Readonly<Record<string, string>>,
-): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
+/**
+ * The client's headers as a Worker gets them in production, and the account's own, names and values in turn. A client
+ * cannot send the account's or Miniflare's.
+ */
+function headersFor(incoming: IncomingMessage, { host }: Target, own: Readonly<Record<string, string>>): string[] {
+  const headers = ["host", host];
+  const { connection } = incoming.headers;
   for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined && !/^(mf|account)-/.test(name)) headers[name] = value;
+    if (value === undefined || isOfConnection(name, connection) || OURS.has(name) || /^(mf|account)-/.test(name))
+      continue;
+    // Node makes an array of none but Set-Cookie, which no client sends.
+    headers.push(name, Array.isArray(value) ? value.join(", ") : value);
   }
   const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
-  return {
-    ...headers,
-    "cf-connecting-ip": address,
-    "cf-ray": `${randomBytes(8).toString("hex")}-LOC`,
-    "cf-visitor": '{"scheme":"http"}',
-    "x-real-ip": address,
-    "x-forwarded-proto": "http",
-    ...own,
-    "mf-original-url": `http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`,
-    "mf-disable-pretty-error": "1",
-  };
+  headers.push("cf-connecting-ip", address, "x-real-ip", address, "cf-ray", `${randomBytes(8).toString("hex")}-LOC`);
+  headers.push("cf-visitor", '{"scheme":"http"}', "x-forwarded-proto", "http", "accept-encoding", "br, gzip");
+  for (const [name, value] of Object.entries(own)) headers.push(name, value);
+  return headers;
 }
 
-/** Answers an exception as in production: with 1101, and without the stack. */
-function thrown({ service, exceptions }: Try, response: IncomingMessage, resolve: (outcome: Outcome) => void): void {
-  const chunks: Buffer[] = [];
-  response.on("data", (chunk: Buffer) => chunks.push(chunk));
-  response.on("end", () => {
-    exceptions.thrown(service, Buffer.concat(chunks).toString());
-    resolve({ status: 500, text: "error code: 1101\n" });
-  });
-}
+/** Headers that every request has from here, whatever the client sent. */
+const OURS = new Set([
+  "accept-encoding",
+  "cf-connecting-ip",
+  "cf-ray",
+  "cf-visitor",
+  "host",
+  "x-forwarded-proto",
+  "x-real-ip",
+]);
 
 function rawHead(response: IncomingMessage): string {
   const lines = pairs(response.rawHeaders).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -4,7 +4,19 @@ import { join, relative } from "node:path";
 import { Command, Option } from "commander";
 import { ROOT } from "../../../infra/release/root.ts";
 import { benches } from "../patterns.ts";
-import { type Effort, loadOf, measure, type Outcome, percent, type Speed, shortfalls } from "./measure.ts";
+import { startAccountProcess } from "./account.ts";
+import {
+  type Effort,
+  LEAST_THROUGH_ACCOUNT,
+  loadOf,
+  measure,
+  measureThrough,
+  type Outcome,
+  percent,
+  type Speed,
+  shortfalls,
+  type Through,
+} from "./measure.ts";
 import { profiled } from "./profile.ts";
 import { routesOf } from "./routes.ts";
 import { MOST_EVALUATED_MS, MOST_LATER_MS, measureStartUp, type StartUp } from "./startup.ts";
@@ -13,6 +25,8 @@ import { startServers, WORKERS } from "./workerd.ts";
 const FULL: Effort = { warmUpMs: 1_000, runMs: 1_500, runs: 7 };
 const QUICK: Effort = { warmUpMs: 300, runMs: 500, runs: 3 };
 const CONCURRENCIES = [1, 32] as const;
+/** How many clients at once the local account is measured with. */
+const CLIENTS = 32;
 const PROFILE_MS = 3_000;
 const PROFILES = join(ROOT, "dist/profiles");
 
@@ -51,23 +65,54 @@ async function measureAll(): Promise<void> {
     const times = cpu === undefined ? "" : `${cpu.toFixed(2)} x`;
     console.log(`| ${title} | ${concurrency} | ${speed(ours)} | ${speed(bare)} | ${percent(share)} | ${times} |`);
   }
+  const through = await measureAccount();
+  console.log(
+    `\n| route, c=${CLIENTS} | workerd alone, requests/s | on the local account | share |\n|---|---|---|---|`,
+  );
+  for (const { title, alone, account, share } of through)
+    console.log(`| ${title} | ${count(alone)} | ${count(account)} | ${percent(share)} |`);
   if (startUp) console.log(`\n${startUpLines(startUp).join("\n")}`);
-  const short = [...outcomes.flatMap(shortfalls), ...(startUp ? lateIn(startUp) : [])];
+  const short = [
+    ...outcomes.flatMap(shortfalls),
+    ...through.filter(({ share }) => share < LEAST_THROUGH_ACCOUNT).map(slowIn),
+    ...(startUp ? lateIn(startUp) : []),
+  ];
   for (const shortfall of short) console.error(`under: ${shortfall}`);
   if (check && short.length > 0) process.exitCode = 1;
+}
+
+/** Our Worker on the local account, beside the same in workerd alone. */
+async function measureAccount(): Promise<readonly Through[]> {
+  const account = await startAccountProcess();
+  try {
+    const found: Through[] = [];
+    for (const route of wanted) {
+      console.error(`${route.title} on the local account …`);
+      const urls = { alone: servers.urls.ours, account: account.url };
+      found.push(await measureThrough(urls, route, CLIENTS, quick ? QUICK : FULL));
+    }
+    return found;
+  } finally {
+    await account.close();
+  }
 }
 
 async function profileAll(): Promise<void> {
   mkdirSync(PROFILES, { recursive: true });
   for (const route of wanted) {
     for (const name of WORKERS) {
-      const run = await loadOf(servers, name, route);
+      const run = await loadOf(servers.urls[name], route);
       const content = await profiled(servers.inspector ?? "", name, () => run({ concurrency: 32, ms: PROFILE_MS }));
       const file = join(PROFILES, `${route.title.replaceAll(/[^A-Za-z]+/g, "-")}-${name}.cpuprofile`);
       writeFileSync(file, content);
       console.log(relative(ROOT, file));
     }
   }
+}
+
+function slowIn({ title, share }: Through): string {
+  const goal = `the goal is ${percent(LEAST_THROUGH_ACCOUNT)}`;
+  return `${title}: ${percent(share)} of what workerd answers alone comes through the local account, ${goal}`;
 }
 
 function startUpLines({ evaluatedMs, first, parts }: StartUp): string[] {
@@ -92,5 +137,9 @@ function lateIn({ evaluatedMs, first }: StartUp): string[] {
 
 function speed({ requests, cpuUs }: Speed): string {
   const cpu = cpuUs === undefined ? "" : ` · ${Math.round(cpuUs)}`;
-  return Math.round(requests).toLocaleString("en") + cpu;
+  return count(requests) + cpu;
+}
+
+function count(requests: number): string {
+  return Math.round(requests).toLocaleString("en");
 }

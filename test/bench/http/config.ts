@@ -2,9 +2,10 @@
 import { readWorkerConfig } from "../../../infra/release/worker-config.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { STACK } from "../runtime.ts";
+import { ADMIN_TOKEN } from "./routes.ts";
 
 /** So much that the limiter allows all. Nothing else differs from a stack of the template. */
-const SETTINGS = {
+export const SETTINGS = {
   environment: "bench",
   access: "rules",
   demoLogin: true,
@@ -43,7 +44,7 @@ export function config(names: readonly string[]): string {
     ...own,
     '(name = "READS", kvNamespace = "empty")',
     '(name = "BLOBS", r2Bucket = "empty")',
-    '(name = "ADMIN_TOKEN", text = "bench")',
+    `(name = "ADMIN_TOKEN", text = ${text(ADMIN_TOKEN)})`,
   ].join(", ");
   const objectsOf = (name: string) => `bindings = [${bindings}],
       durableObjectNamespaces = [${namespaces(name).join(", ")}],

@@ -32,13 +32,8 @@ export interface Outcome extends Readonly<Record<WorkerName, Speed>> {
 export const LEAST_SHARE: Readonly<Record<number, number>> = { 1: 0.75, 32: 0.65 };
 export const MOST_CPU = 1.5;
 
-/** Sends the requests of a route to one Worker, for so many milliseconds. Returns requests a second. */
-export async function loadOf(
-  servers: Servers,
-  name: WorkerName,
-  route: Route,
-): Promise<(more: More) => Promise<number>> {
-  const url = servers.urls[name];
+/** Sends the requests of a route to a Worker, for so many milliseconds. Returns requests a second. */
+export async function loadOf(url: string, route: Route): Promise<(more: More) => Promise<number>> {
   const headers = { ...ADMIN, ...(await route.prepare?.(url)) };
   const request = requestOf(url, route, headers);
   return (more) => load({ url, request, ...more });
@@ -50,7 +45,8 @@ type More = Pick<Load, "concurrency" | "ms">;
  * the median of them.
  */
 export async function measure(servers: Servers, route: Route, concurrency: number, effort: Effort): Promise<Outcome> {
-  const loads = { ours: await loadOf(servers, "ours", route), bare: await loadOf(servers, "bare", route) };
+  const { urls } = servers;
+  const loads = { ours: await loadOf(urls.ours, route), bare: await loadOf(urls.bare, route) };
   for (const name of WORKERS) await loads[name]({ concurrency, ms: effort.warmUpMs });
   const runs: Record<WorkerName, Speed>[] = [];
   for (let run = 0; run < effort.runs; run++) {
@@ -77,6 +73,42 @@ export async function measure(servers: Servers, route: Route, concurrency: numbe
     bare: speed("bare"),
     share: median((run) => run.ours.requests / run.bare.requests) ?? 0,
     cpu: median((run) => run.ours.cpuUs && run.bare.cpuUs && run.ours.cpuUs / run.bare.cpuUs),
+  };
+}
+
+/** The least share of what workerd answers alone that comes through the local account's front door. */
+export const LEAST_THROUGH_ACCOUNT = 0.85;
+
+export interface Through {
+  readonly title: string;
+  /** Requests a second of our Worker in workerd alone, and on the local account: the medians of all runs. */
+  readonly alone: number;
+  readonly account: number;
+  readonly share: number;
+}
+
+/** Measures a route of our Worker in workerd alone and on the local account, in turn. */
+export async function measureThrough(
+  { alone, account }: { readonly alone: string; readonly account: string },
+  route: Route,
+  concurrency: number,
+  { warmUpMs, runMs, runs }: Effort,
+): Promise<Through> {
+  const loads = [await loadOf(alone, route), await loadOf(account, route)] as const;
+  for (const load of loads) await load({ concurrency, ms: warmUpMs });
+  const found: { readonly alone: number; readonly account: number }[] = [];
+  for (let run = 0; run < runs; run++) {
+    const [first, second] = loads;
+    found.push({
+      alone: await first({ concurrency, ms: runMs }),
+      account: await second({ concurrency, ms: runMs }),
+    });
+  }
+  return {
+    title: route.title,
+    alone: middle(found.map((one) => one.alone)) ?? 0,
+    account: middle(found.map((one) => one.account)) ?? 0,
+    share: middle(found.map((one) => one.account / one.alone)) ?? 0,
   };
 }
 

@@ -7,8 +7,11 @@ export function routesOf(all: ReadonlyMap<string, PatternBench>): readonly Route
   return [HEALTH, ...[...all.values()].flatMap(({ routes = [] }) => routes)];
 }
 
+/** As long as a stack wants it. */
+export const ADMIN_TOKEN = "bench-admin-token-of-some-length";
+
 /** The admin of the bench: whoever a request says nothing else about. */
-export const ADMIN = { Authorization: "Bearer bench" };
+export const ADMIN = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
 /** Sends JSON with the admin token, for `prepare`. @throws Error if the answer is no success */
 export async function post(url: string, path: string, json: object): Promise<unknown> {

@@ -31,7 +31,7 @@ export const s3 = (account: Account) =>
     const headers = Object.fromEntries(
       Object.entries(incoming.headers).filter(([name]) => !/^(mf|account)-/.test(name)),
     );
-    const upstream = request(account.runtime.entry, {
+    const upstream = request(account.runtime.s3, {
       method: incoming.method,
       path: incoming.url,
       headers: { ...headers, "mf-original-hostname": incoming.headers.host ?? "" },

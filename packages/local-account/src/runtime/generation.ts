@@ -29,10 +29,22 @@ interface GenerationOptions {
   readonly watchdog: Watchdog;
   /** How long the Workers may compute when they start, all together, in milliseconds. */
   readonly limitMs: number;
+  /** The name of the account's own Worker. It has a socket of its own. */
+  readonly internal: string;
   /** What the last Worker prints first. No other Worker may know it. */
   readonly mark: string;
   /** Whether to stop before any data is opened, until `release`. */
   readonly hold: boolean;
+}
+
+/** Where workerd answers, on loopback. */
+export interface Addresses {
+  /** The account's own Worker. */
+  readonly internal: string;
+  /** Miniflare's Worker in front of all, which has the S3 API. */
+  readonly miniflare: string;
+  /** What a Worker gets as `request.cf`, but for what depends on the client. JSON. */
+  readonly cf: string;
 }
 
 /** A process of workerd. */
@@ -88,16 +100,17 @@ export class Generation {
     await this.#within(() => this.#held.promise);
   }
 
-  /** Lets it go on if it is held, and returns its address when it serves. @throws like `begun`. */
-  async serve(): Promise<string> {
+  /** Lets it go on if it is held, and returns its addresses when it serves. @throws like `begun`. */
+  async serve(): Promise<Addresses> {
     if (this.#isHeld && this.#running !== undefined) {
       this.#isHeld = false;
       this.#running = { ...this.#running, startedAt: performance.now() };
       this.#running.child.kill("SIGCONT");
     }
-    const { href } = await this.#within(() => this.#miniflare.ready);
+    const { href: miniflare } = await this.#within(() => this.#miniflare.ready);
     this.#hasServed = true;
-    return href;
+    const { origin: internal } = await this.#miniflare.unsafeGetDirectURL(this.#options.internal);
+    return { internal, miniflare, cf: JSON.stringify(await this.#miniflare.getCf()) };
   }
 
   /** Ends it. When this resolves, it has no data open; the rest ends with `gone`. */

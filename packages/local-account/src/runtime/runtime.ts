@@ -23,7 +23,7 @@ import { Batches } from "./batches.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
-import { CAN_HOLD, Generation } from "./generation.ts";
+import { type Addresses, CAN_HOLD, Generation } from "./generation.ts";
 import { printLog } from "./logs.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
@@ -44,7 +44,13 @@ import {
 import { Watchdog } from "./watchdog.ts";
 import { isRunnable } from "./workflows.ts";
 
-const INTERNAL_CODE = readFileSync(path.join(import.meta.dirname, "workers/internal.js"), "utf8");
+/** The modules of the internal Worker. */
+const INTERNAL_MODULES = Object.fromEntries(
+  ["internal.js", "encodings.js"].map((name) => [
+    name,
+    { type: "esm" as const, contents: readFileSync(path.join(import.meta.dirname, "workers", name), "utf8") },
+  ]),
+);
 
 /** How long workerd may take to start again after a crash. */
 const REVIVAL_MS = 30_000;
@@ -127,14 +133,14 @@ export class Runtime {
   /** Whether workerd was ended since its last start because it was stuck. */
   #hasOverrun = false;
   #storage: ReadonlySet<string>;
-  #entry: string | undefined;
+  #addresses: Addresses | undefined;
 
   /** Starts the state's Workers, and resolves when they serve. If one does not start, the others serve. */
   static async start(places: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
-      runtime.#entry = await runtime.#generation.serve();
+      runtime.#addresses = await runtime.#generation.serve();
     } catch (error) {
       await runtime.#startWithoutBroken(snapshot, error);
     }
@@ -172,10 +178,19 @@ export class Runtime {
     this.#generation = this.#generationOf(services, snapshot, false);
   }
 
-  /** The address of workerd. A header of a request names its service (front-door.ts). */
+  /** The address of the account's own Worker in workerd, which passes requests on (`headersFor`). */
   get entry(): string {
-    if (this.#entry === undefined) throw new Error("the runtime has not started");
-    return this.#entry;
+    return this.#served.internal;
+  }
+
+  /** The address of the S3 API in workerd. */
+  get s3(): string {
+    return this.#served.miniflare;
+  }
+
+  get #served(): Addresses {
+    if (this.#addresses === undefined) throw new Error("the runtime has not started");
+    return this.#addresses;
   }
 
   get isOpen(): boolean {
@@ -370,9 +385,15 @@ export class Runtime {
     return this.starts !== starts;
   }
 
-  /** Headers that send a request to a deployed service. The caller must drop a client's headers of these names. */
-  headersFor(service: string, { id }: Ticket): Record<string, string> {
-    return { ...this.#toInternal(), "account-service": service, "account-task": id };
+  /**
+   * Headers that send a request to a deployed service, from a client that takes `encodings`. The caller must drop a
+   * client's headers of these names.
+   */
+  headersFor(service: string, { id }: Ticket, encodings = ""): Record<string, string> {
+    return {
+      "account-dispatch": [this.#secret, id, service, encodeURIComponent(encodings)].join(" "),
+      "mf-cf-blob": `{"clientAcceptEncoding":${JSON.stringify(encodings)},${this.#served.cf.slice(1)}`,
+    };
   }
 
   /** Whether an answer reports an exception of the Worker. Then its body is the stack. */
@@ -381,7 +402,7 @@ export class Runtime {
   }
 
   #toInternal(): Record<string, string> {
-    return { "mf-route-override": INTERNAL, "account-secret": this.#secret };
+    return { "account-secret": this.#secret };
   }
 
   /** Removes the data of deleted namespaces. */
@@ -425,7 +446,7 @@ export class Runtime {
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
     await this.#generation.end();
     this.#generation = this.#generationOf([], { state, blob }, false);
-    this.#entry = await this.#generation.serve();
+    this.#addresses = await this.#generation.serve();
     for (const worker of state.workers.values()) {
       for (const { version } of servingVersions(state, worker.id)) {
         const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
@@ -521,7 +542,7 @@ export class Runtime {
         await work();
       } finally {
         this.#generation = this.#generationOf(project(snapshot.state, this.#extra), snapshot, false);
-        this.#entry = await this.#generation.serve();
+        this.#addresses = await this.#generation.serve();
         this.#goOn();
       }
     });
@@ -614,7 +635,7 @@ export class Runtime {
   /** Lets a workerd serve. None other may run. */
   async #adopt(generation: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
     this.#generation = generation;
-    this.#entry = await generation.serve();
+    this.#addresses = await generation.serve();
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
@@ -623,7 +644,13 @@ export class Runtime {
 
   #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
     return new Generation(
-      { watchdog: this.#watchdog, limitMs: startLimitOf(snapshot.state), mark: `${this.#secret} last `, hold },
+      {
+        watchdog: this.#watchdog,
+        limitMs: startLimitOf(snapshot.state),
+        internal: INTERNAL,
+        mark: `${this.#secret} last `,
+        hold,
+      },
       this.#options(services, snapshot),
     );
   }
@@ -667,12 +694,13 @@ export class Runtime {
     const identity = state.identity.get("account");
     const dev = identity && { experimentalS3Credentials: s3Credentials(identity) };
     return {
+      dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
         // For `scheduled` of a service binding.
         compatibilityFlags: ["service_binding_extra_handlers"],
-        manifest: { mainModule: "internal.js", modules: { "internal.js": { type: "esm", contents: INTERNAL_CODE } } },
+        manifest: { mainModule: "internal.js", modules: INTERNAL_MODULES },
         env: {
           PARTS: partsBinding(partsOf(state, services), this.#secret),
           SECRET: { type: "text", value: this.#secret },

@@ -3,29 +3,34 @@
  * namespace, bucket and database for the REST API.
  */
 
+import { encoded } from "./encodings.js";
+
 /**
  * Tells the account how far a task is, by a line of the log (activity.ts). It is written at once, before anything else
  * can run: so the account knows it even if workerd is stuck after that.
  */
-function tell(env, request, news) {
-  console.debug(`${env.SECRET} ${news} ${request.headers.get("Account-Task")}`);
+function tell(env, task, news) {
+  console.debug(`${env.SECRET} ${news} ${task}`);
 }
 
 /** Passes a request on to a deployed Worker. Marks exceptions, so that the front door can tell them from answers. */
-async function dispatch(request, env, service) {
+async function dispatch(request, env, how) {
+  const [secret, task, service, encodings] = how.split(" ");
+  if (secret !== env.SECRET) return NOT_FOUND();
+  tell(env, task, "begun");
   const forwarded = new Request(request);
-  forwarded.headers.delete("Account-Secret");
-  forwarded.headers.delete("Account-Service");
-  forwarded.headers.delete("Account-Task");
+  forwarded.headers.delete("Account-Dispatch");
   try {
     const response = await env[`service:${service}`].fetch(forwarded);
-    tell(env, request, "answered");
-    return response;
+    tell(env, task, "answered");
+    return encodings === "" ? response : encoded(response, decodeURIComponent(encodings));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
   }
 }
+
+const NOT_FOUND = () => new Response("not found", { status: 404 });
 
 /** Runs statements on a database, all or none. */
 async function query(request, database) {
@@ -135,9 +140,11 @@ export default {
   },
 
   async fetch(request, env) {
-    if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
+    const how = request.headers.get("Account-Dispatch");
+    if (how !== null) return dispatch(request, env, how);
+    if (request.headers.get("Account-Secret") !== env.SECRET) return NOT_FOUND();
     if (request.headers.has("Account-Ping")) return new Response();
-    tell(env, request, "begun");
+    tell(env, request.headers.get("Account-Task"), "begun");
     const database = request.headers.get("Account-Database");
     if (database !== null) {
       const isExport = request.headers.get("Account-Call") === "export";
@@ -154,6 +161,6 @@ export default {
     if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
     const workflow = request.headers.get("Account-Workflow");
     if (workflow !== null) return askWorkflow(request, env, workflow);
-    return dispatch(request, env, request.headers.get("Account-Service"));
+    return NOT_FOUND();
   },
 };

@@ -1,0 +1,94 @@
+/** Gives the answer of a Worker to the client, as it comes. */
+import type { ServerResponse } from "node:http";
+import type { Dispatcher } from "undici";
+import { isOfConnection } from "./hops.ts";
+
+interface Listeners {
+  /** Whether an answer reports an exception of the Worker. Then its body is the stack, and the client does not get it. */
+  readonly isThrown: (headers: Readonly<Record<string, unknown>>) => boolean;
+  readonly onThrown: (stack: string) => void;
+  /** There is no answer, or not all of it. */
+  readonly onLost: (error: Error) => void;
+}
+
+export class Answer implements Dispatcher.DispatchHandler {
+  readonly #outgoing: ServerResponse;
+  readonly #listeners: Listeners;
+  #controller: Dispatcher.DispatchController | undefined;
+  /** The stack of an exception, as far as it has come. */
+  #stack: Buffer[] | undefined;
+  #hasBody = false;
+  #isOver = false;
+
+  constructor(outgoing: ServerResponse, listeners: Listeners) {
+    this.#outgoing = outgoing;
+    this.#listeners = listeners;
+  }
+
+  /** Nobody wants the rest. */
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#controller?.abort(new Error("the client has left"));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error("the client has left"));
+  }
+
+  onResponseStart(
+    { rawHeaders }: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, unknown>>,
+    statusText?: string,
+  ): void {
+    if (status < 200) return;
+    if (this.#listeners.isThrown(headers)) {
+      this.#stack = [];
+      return;
+    }
+    this.#outgoing.writeHead(status, statusText, forwarded(Array.isArray(rawHeaders) ? rawHeaders : []));
+    // Mostly the body comes in the same packet. If not, the client gets the head alone.
+    process.nextTick(() => {
+      if (!this.#hasBody) this.#outgoing.flushHeaders();
+    });
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#stack !== undefined) {
+      this.#stack.push(chunk);
+      return;
+    }
+    this.#hasBody = true;
+    if (this.#outgoing.write(chunk) || this.#outgoing.destroyed) return;
+    controller.pause();
+    this.#outgoing.once("drain", () => controller.resume());
+  }
+
+  onResponseEnd(): void {
+    this.#isOver = true;
+    this.#hasBody = true;
+    if (this.#stack === undefined) this.#outgoing.end();
+    else this.#listeners.onThrown(Buffer.concat(this.#stack).toString());
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#listeners.onLost(error);
+  }
+}
+
+/** The headers for the client, names and values in turn. Repeated headers stay separate. */
+function forwarded(raw: readonly (Buffer | string)[]): string[] {
+  const headers: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = textOf(raw[at]);
+    if (!isOfConnection(name.toLowerCase())) headers.push(name, textOf(raw[at + 1]));
+  }
+  return headers;
+}
+
+/** HTTP's headers are bytes; Node has them as Latin-1. */
+const textOf = (raw: Buffer | string = "") => (typeof raw === "string" ? raw : raw.toString("latin1"));

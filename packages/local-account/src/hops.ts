@@ -1,0 +1,45 @@
+/** HTTP's rules for who passes a message on. Pure. */
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Headers that are about one connection and go no further (RFC 9110, 7.6.1), and `Expect`, which is answered here. */
+const OF_CONNECTION = new Set([
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Whether a header, in lower case, goes no further. `connection`: the message's header of this name, which may name more. */
+export const isOfConnection = (name: string, connection?: string): boolean =>
+  OF_CONNECTION.has(name) || (connection !== undefined && isNamed(name, connection));
+
+const isNamed = (name: string, list: string) =>
+  list.toLowerCase().includes(name) && list.split(",").some((one) => one.trim().toLowerCase() === name);
+
+/** Whether a request has a body (RFC 9112, 6.3). */
+export const hasBody = (headers: IncomingHttpHeaders): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/** Where a request goes. */
+export interface Target {
+  /** With the port. */
+  readonly host: string;
+  /** The path and the query. */
+  readonly path: string;
+}
+
+/**
+ * The target of a request: a path, or a whole URL, whose host counts then and not that of the header (RFC 9112, 3.2.2).
+ * Undefined if it is neither.
+ */
+export function targetOf(url: string, host = "localhost"): Target | undefined {
+  if (url.startsWith("/")) return { host, path: url };
+  const whole = /^https?:\/\//i.test(url) ? URL.parse(url) : null;
+  return whole === null ? undefined : { host: whole.host, path: `${whole.pathname}${whole.search}` };
+}

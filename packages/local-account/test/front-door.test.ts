@@ -1,0 +1,230 @@
+/** What the front door does to requests and answers, seen from a socket and from a Worker: HTTP's rules, and Cloudflare's. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test as it } from "vitest";
+import { startChecked, TestAccount } from "./support.ts";
+
+const LONG = "durable ".repeat(400);
+
+/** Answers as the path says. Every other path tells what came. */
+const WORKER = `
+const text = ${JSON.stringify(LONG)};
+const gzipped = () => new Response(text).body.pipeThrough(new CompressionStream("gzip"));
+const bodies = {
+  "/cookies": () => {
+    const headers = new Headers([["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]]);
+    return new Response("two", { headers, status: 201, statusText: "Made" });
+  },
+  "/empty": () => new Response(null, { status: 204 }),
+  "/unchanged": () => new Response(null, { status: 304, headers: { ETag: '"1"' } }),
+  "/text": () => new Response(text, { headers: { "Content-Type": "text/plain" } }),
+  "/image": () => new Response(text, { headers: { "Content-Type": "image/png" } }),
+  "/gzipped": () => new Response(gzipped(), {
+    encodeBody: "manual", headers: { "Content-Type": "text/plain", "Content-Encoding": "gzip" },
+  }),
+  "/slow": () => {
+    const { readable, writable } = new TransformStream();
+    (async () => {
+      const writer = writable.getWriter();
+      await scheduler.wait(300);
+      await writer.write(new TextEncoder().encode("late"));
+      await writer.close();
+    })();
+    return new Response(readable, { headers: { "Content-Type": "text/event-stream" } });
+  },
+};
+export default {
+  async fetch(request) {
+    const body = bodies[new URL(request.url).pathname];
+    if (body !== undefined) return body();
+    const { method, url, headers, cf } = request;
+    const sent = await request.arrayBuffer();
+    return Response.json({ method, url, bytes: sent.byteLength, cf, headers: Object.fromEntries(headers) });
+  },
+};`;
+
+const dir = mkdtempSync(path.join(tmpdir(), "front-door-"));
+let running: TestAccount;
+beforeAll(async () => {
+  running = new TestAccount(await startChecked({ dir, port: 0, apiPort: 0 }));
+  await running.deploy("app", { code: WORKER });
+});
+afterAll(async () => {
+  await running.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Raw {
+  readonly head: string;
+  readonly body: Buffer;
+  /** When the head was complete, and when the connection ended, in milliseconds from the start. */
+  readonly at: { readonly head: number; readonly end: number };
+}
+
+/** Sends lines and a body on a connection of its own, and reads until the server ends it. */
+function send(lines: readonly string[], body: string | Buffer = ""): Promise<Raw> {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let head = 0;
+    const socket = connect(running.running.port, "127.0.0.1", () => {
+      socket.write(`${[...lines, "Connection: close"].join("\r\n")}\r\n\r\n`);
+      socket.write(body);
+    });
+    socket.on("data", (chunk) => {
+      chunks.push(chunk);
+      if (head === 0 && Buffer.concat(chunks).includes("\r\n\r\n")) head = performance.now() - began;
+    });
+    socket.on("error", reject);
+    socket.on("end", () => {
+      const all = Buffer.concat(chunks);
+      const end = all.indexOf("\r\n\r\n");
+      const at = { head, end: performance.now() - began };
+      resolve({ head: all.subarray(0, end).toString("latin1"), body: whole(all, end + 4), at });
+      socket.end();
+    });
+  });
+}
+
+/** The body of an answer, without the frames of a chunked one. */
+function whole(answer: Buffer, start: number): Buffer {
+  const rest = answer.subarray(start);
+  if (!/\r\ntransfer-encoding: chunked/i.test(answer.subarray(0, start).toString("latin1"))) return rest;
+  const chunks: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const line = rest.indexOf("\r\n", at);
+    const size = Number.parseInt(rest.subarray(at, line).toString("latin1"), 16);
+    if (!(size > 0)) return Buffer.concat(chunks);
+    chunks.push(rest.subarray(line + 2, line + 2 + size));
+    at = line + 2 + size + 2;
+  }
+}
+
+const host = () => `app.${running.running.subdomain}.localhost:${running.running.port}`;
+const get = (path: string, ...more: readonly string[]) => send([`GET ${path} HTTP/1.1`, `Host: ${host()}`, ...more]);
+const told = ({ body }: Raw) => JSON.parse(body.toString());
+
+describe("a request reaches the Worker", () => {
+  it("with its URL, Cloudflare's headers, and nothing of the account's", async () => {
+    const raw = await get("/a%20b?c=%2F", "X-Own: yes", "MF-Route-Override: other", "Account-Secret: guess");
+    const { url, headers, cf } = told(raw);
+    expect(url).toBe(`http://${host()}/a%20b?c=%2F`);
+    expect(headers).toMatchObject({
+      host: host(),
+      "x-own": "yes",
+      "accept-encoding": "br, gzip",
+      "cf-connecting-ip": "127.0.0.1",
+      "x-real-ip": "127.0.0.1",
+      "x-forwarded-proto": "http",
+    });
+    expect(headers["cf-ray"]).toMatch(/^[0-9a-f]{16}-LOC$/);
+    expect(Object.keys(headers).filter((name) => /^(mf|account)-/.test(name))).toEqual([]);
+    expect(cf).toMatchObject({ country: "US", continent: "NA", clientAcceptEncoding: "" });
+  });
+
+  it("with the client's encodings in cf only", async () => {
+    const { headers, cf } = told(await get("/", 'Accept-Encoding: identity, "ü'));
+    expect([headers["accept-encoding"], cf.clientAcceptEncoding]).toEqual(["br, gzip", 'identity, "ü']);
+  });
+
+  it("without the headers of the client's connection", async () => {
+    const { headers } = told(await get("/", "Keep-Alive: timeout=9", "TE: trailers", "Connection: x-hop", "X-Hop: 1"));
+    expect(headers).not.toMatchObject({ "keep-alive": expect.anything() });
+    expect([headers.te, headers["x-hop"], headers.connection]).toEqual([undefined, undefined, "keep-alive"]);
+  });
+
+  it.each([
+    ["with a length", ["Content-Length: 5"], "12345", 5],
+    ["in chunks", ["Transfer-Encoding: chunked"], "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 5],
+    ["of no bytes", ["Content-Length: 0"], "", 0],
+    ["of 3 MiB", ["Content-Length: 3145728"], Buffer.alloc(3_145_728, 97), 3_145_728],
+    ["that it waits for", ["Expect: 100-continue", "Content-Length: 2"], "ok", 2],
+  ])("with a body %s", async (_, lines, body, bytes) => {
+    const raw = await send(["POST / HTTP/1.1", `Host: ${host()}`, ...lines], body);
+    const { body: answer } = raw.head.startsWith("HTTP/1.1 100") ? rest(raw) : raw;
+    expect(JSON.parse(answer.toString())).toMatchObject({ method: "POST", bytes });
+  });
+
+  it("whose target is a whole URL", async () => {
+    const { url } = told(await send([`GET http://${host()}/whole?x=1 HTTP/1.1`, `Host: ${host()}`]));
+    expect(url).toBe(`http://${host()}/whole?x=1`);
+  });
+
+  it("of another method", async () => {
+    const { method } = told(await send(["PROPFIND /x HTTP/1.1", `Host: ${host()}`]));
+    expect(method).toBe("PROPFIND");
+  });
+
+  it("not, if its target is no path", async () => {
+    const { head } = await send(["OPTIONS * HTTP/1.1", `Host: ${host()}`]);
+    expect(head).toMatch(/^HTTP\/1.1 400 /);
+  });
+});
+
+/** The answer after an interim one. */
+function rest({ head, body, at }: Raw): Raw {
+  const all = Buffer.concat([Buffer.from(head.slice(head.indexOf("\r\n\r\n") + 4)), body]);
+  const end = all.indexOf("\r\n\r\n");
+  return { head: all.subarray(0, end).toString("latin1"), body: all.subarray(end + 4), at };
+}
+
+describe("an answer reaches the client", () => {
+  it("with its status, its text, and each of two headers of a name", async () => {
+    const { head, body } = await get("/cookies");
+    expect(head).toMatch(/^HTTP\/1.1 201 Made\r\n/);
+    expect(head.match(/set-cookie: .*/gi)).toEqual([expect.stringMatching(/a=1$/), expect.stringMatching(/b=2$/)]);
+    expect(body.toString()).toBe("two");
+  });
+
+  it.each(["/empty", "/unchanged"])("without a body where it has none: %s", async (path) => {
+    const { head, body } = await get(path);
+    expect(head).not.toMatch(/transfer-encoding/i);
+    expect(body).toHaveLength(0);
+  });
+
+  it("of HEAD without the body", async () => {
+    const { head, body } = await send(["HEAD /text HTTP/1.1", `Host: ${host()}`]);
+    expect(head).toMatch(/^HTTP\/1.1 200 OK\r\ncontent-type: text\/plain/i);
+    expect(body).toHaveLength(0);
+  });
+
+  it("with its head before a body that comes late", async () => {
+    const { at, body } = await get("/slow");
+    expect(at.end - at.head).toBeGreaterThan(200);
+    expect(body.toString()).toBe("late");
+  });
+
+  it("whole, on a connection that is used again", async () => {
+    const request = `GET /text HTTP/1.1\r\nHost: ${host()}\r\n\r\n`;
+    const { body } = await send([`${request}${request}GET / HTTP/1.1`, `Host: ${host()}`]);
+    expect(body.toString("latin1").match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
+  });
+});
+
+describe("an answer is compressed as Cloudflare would", () => {
+  it.each([
+    ["the client takes gzip", "/text", "gzip", "gzip"],
+    ["it prefers another that there is not", "/text", "zstd;q=1, gzip;q=0.5", "gzip"],
+    ["it takes brotli", "/text", "br;q=1.0, gzip;q=0.8", "br"],
+    ["it says nothing", "/text", undefined, undefined],
+    ["it refuses gzip", "/text", "gzip;q=0", undefined],
+    ["it wants none", "/text", "identity", undefined],
+    ["the content is compressed already", "/image", "gzip", undefined],
+    ["the Worker did it, and the client takes it", "/gzipped", "gzip", "gzip"],
+    ["the Worker did it, and the client takes none", "/gzipped", "identity", undefined],
+  ])("%s", async (_, path, accepted, encoding) => {
+    const { head, body } = await get(path, ...(accepted === undefined ? [] : [`Accept-Encoding: ${accepted}`]));
+    expect(/content-encoding: (.*)/i.exec(head)?.[1]?.trim()).toBe(encoding);
+    if (encoding === "gzip") expect(gunzipSync(body).toString()).toBe(LONG);
+    else if (encoding === undefined) expect(body.toString()).toBe(LONG);
+    else expect(body.length).toBeLessThan(LONG.length / 2);
+  });
+
+  it("but not for a client that takes nothing at all", async () => {
+    const { head } = await get("/text", "Accept-Encoding: *;q=0");
+    expect(head).toMatch(/^HTTP\/1.1 415 /);
+  });
+});

@@ -1,0 +1,74 @@
+/**
+ * Our Worker on the local account, in a process of its own: the account's front door is a part of what is measured, and
+ * must not share a thread with the load.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startAccount } from "@durable-stack/local-account";
+import * as v from "valibot";
+import { applyProgram } from "../../../infra/apply/apply.ts";
+import { buildRelease } from "../../../infra/release/build.ts";
+import { SETTINGS } from "./config.ts";
+import { ADMIN_TOKEN } from "./routes.ts";
+
+const Serving = v.object({ port: v.number() });
+
+export interface AccountProcess {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Starts an account with our Worker. What the Worker logs is not shown. */
+export async function startAccountProcess(): Promise<AccountProcess> {
+  const child = fork(import.meta.filename, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const close = async () => {
+    if (child.exitCode !== null) return;
+    const ended = once(child, "exit");
+    child.disconnect();
+    await ended;
+  };
+  try {
+    return { url: `http://127.0.0.1:${await portOf(child)}/`, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function portOf(child: ChildProcess): Promise<number> {
+  const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`the account ended with ${code}`)));
+  const [message] = await Promise.race([once(child, "message"), ended]);
+  return v.parse(Serving, message).port;
+}
+
+/** The account, until the parent has gone. */
+async function serve(tell: (serving: v.InferOutput<typeof Serving>) => void): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-http-account-"));
+  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  try {
+    const gone = once(process, "disconnect");
+    await buildRelease();
+    const { access, demoLogin, rateLimits } = SETTINGS;
+    await applyProgram({
+      dir,
+      account,
+      config: {
+        adminToken: ADMIN_TOKEN,
+        access,
+        demoLogin: String(demoLogin),
+        rateLimits: JSON.stringify(rateLimits),
+      },
+      secretKeys: ["adminToken"],
+    });
+    tell({ port: account.port });
+    await gone;
+  } finally {
+    await account.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === import.meta.filename && process.send) await serve((serving) => process.send?.(serving));
