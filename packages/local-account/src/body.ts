@@ -24,11 +24,15 @@ export class Body {
     return this.#kept !== undefined;
   }
 
-  /** Sends what is kept, and the rest as it comes. Returns the stream. */
+  /**
+   * Sends what is kept, and the rest as it comes. Returns the stream. If it closes early, the rest is read and dropped:
+   * a client that still sends would not see its answer.
+   */
   sendTo<T extends Writable>(upstream: T): T {
     for (const chunk of this.#kept ?? []) upstream.write(chunk);
     if (this.#incoming.readableEnded) upstream.end();
     else this.#incoming.pipe(upstream);
+    upstream.once("close", () => this.#incoming.resume());
     return upstream;
   }
 }
