@@ -11,8 +11,9 @@ import { stackOf } from "../stack.ts";
 import { Denials } from "./denials.ts";
 import { type Ask, LEASE_MS } from "./holds.ts";
 import { Leases } from "./leases.ts";
-import type { RateLimiterDO, Verdict } from "./limiter.ts";
+import type { RateLimiterDO } from "./limiter.ts";
 import { limit } from "./pattern.ts";
+import { unpacked, type Verdict } from "./verdict.ts";
 
 /** A policy with the name that callers see. */
 export interface NamedPolicy extends Policy {
@@ -81,8 +82,10 @@ async function takeFrom(bucket: Of, cost: number, ask: Ask | undefined): Promise
   const { name, policy } = bucket;
   const askedAt = Date.now();
   // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
-  const verdict = await answered(bucket, cost, (stub) =>
-    ask ? stub.take(policy, cost, ask) : stub.take(policy, cost),
+  const verdict = await answered(bucket, cost, async (stub) =>
+    ask
+      ? await stub.take(policy, cost, ask)
+      : unpacked(await stub.takePacked(policy.capacity, policy.periodSeconds, cost)),
   );
   if (!ask) return verdict;
   if (!verdict) leases.failed(name, policy, Date.now());

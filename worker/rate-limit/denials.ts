@@ -6,7 +6,7 @@
  */
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
-import type { Verdict } from "./limiter.ts";
+import type { Verdict } from "./verdict.ts";
 
 interface Denial {
   cost: number;

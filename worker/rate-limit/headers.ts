@@ -3,7 +3,7 @@
  * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers, sections 3 and 4).
  */
 import type { Policy } from "../objects/bucket.ts";
-import type { Verdict } from "./limiter.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** The headers of an answer under this policy, allowed or denied. */
 export function limitHeaders(name: string, policy: Policy, verdict: Verdict): Record<string, string> {

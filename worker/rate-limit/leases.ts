@@ -9,7 +9,7 @@
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 import { type Ask, LEASE_MS, MIN_LEASE } from "./holds.ts";
-import type { Verdict } from "./limiter.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** A caller is worth a lease after this many checks within the time of one. */
 const HOT_CHECKS = 10;

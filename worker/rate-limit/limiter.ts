@@ -34,17 +34,7 @@ import {
   waitFor,
 } from "../objects/bucket.ts";
 import { type Ask, type Ended, HOLD_MS, Holds, leaseSize, mostHeld } from "./holds.ts";
-
-/** The limiter's answer. */
-export interface Verdict {
-  allowed: boolean;
-  /** Whole tokens left. */
-  remaining: number;
-  /** After a denial, milliseconds until the cost fits; else until the next token, or 0 if the bucket is full. */
-  waitMs: number;
-  /** Tokens of the lease that was asked for; missing if there is none. */
-  leased?: number;
-}
+import { packed, type Verdict } from "./verdict.ts";
 
 /** The stored bucket. One key in KV, because a table's schema would double the rows of a short-lived bucket. */
 interface Row extends Written {
@@ -102,6 +92,11 @@ export class RateLimiterDO extends DurableObject<Env> {
       }
     }
     return { ...this.#verdict({ policy, cost, now }, taken.allowed), ...(leased > 0 && { leased }) };
+  }
+
+  /** `take` without a lease, with numbers both ways (verdict.ts). */
+  takePacked(capacity: number, periodSeconds: number, cost: number): number {
+    return packed(this.take({ capacity, periodSeconds }, cost));
   }
 
   /** Takes back what was not used of a lease. */

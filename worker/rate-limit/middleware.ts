@@ -12,7 +12,7 @@ import type { Limit } from "../pattern.ts";
 import { bucketOf, bucketOfAddress } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
-import type { Verdict } from "./limiter.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface RateLimitOptions extends Limit {
   /** Chooses the bucket that pays. By default as in caller.ts. */

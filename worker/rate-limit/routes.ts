@@ -11,9 +11,9 @@ import { body, query, wholeNumber } from "../http/validation.ts";
 import { bucketOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
-import type { Verdict } from "./limiter.ts";
 import { denied, unavailable } from "./middleware.ts";
 import { limit } from "./pattern.ts";
+import type { Verdict } from "./verdict.ts";
 
 const MAX_COST = 1_000_000;
 const PolicyName = v.optional(v.pipe(v.string(), v.maxLength(31)), "default");

@@ -17,7 +17,7 @@ export const subjects: Subjects<Bindings> = {
     naive: (env) => fetching(env.NAIVE_RATE_LIMITER),
     ours: (env) => {
       const stub = env.RATE_LIMITER.getByName(NAME);
-      return () => stub.take(ROOMY, 1);
+      return () => stub.takePacked(ROOMY.capacity, ROOMY.periodSeconds, 1);
     },
   }),
 };

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Policy } from "../../../worker/objects/bucket.ts";
 import { HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { Leases } from "../../../worker/rate-limit/leases.ts";
-import type { Verdict } from "../../../worker/rate-limit/limiter.ts";
+import type { Verdict } from "../../../worker/rate-limit/verdict.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 

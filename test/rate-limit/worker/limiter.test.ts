@@ -3,6 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { packed, unpacked } from "../../../worker/rate-limit/verdict.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 
@@ -35,6 +36,31 @@ describe("a bucket", () => {
     expect(await stub.take(DEFAULT, 1)).toMatchObject({ allowed: false, waitMs: 1 });
     pass(1);
     expect(await stub.take(DEFAULT, 1)).toMatchObject({ allowed: true, remaining: 0 });
+  });
+
+  it("answers a packed call as it answers any", async () => {
+    const [plain, other] = [bucket(), bucket()];
+    const policy = { capacity: 3, periodSeconds: 86_400 };
+    for (let call = 0; call < 5; call++) {
+      pass(1_000 * call);
+      expect(unpacked(await other.takePacked(3, 86_400, 1))).toEqual(await plain.take(policy, 1));
+    }
+  });
+
+  it("loses nothing of a verdict when it is packed", () => {
+    const verdict = fc.record({
+      allowed: fc.boolean(),
+      remaining: fc.integer({ min: 0, max: 1_000_000 }),
+      waitMs: fc.integer({ min: 0, max: 3 * 86_400_000 + 2_000 }),
+    });
+    fc.assert(
+      fc.property(verdict, (one) => {
+        expect(Number.isSafeInteger(packed(one))).toBe(true);
+        expect(unpacked(packed(one))).toEqual(one);
+      }),
+    );
+    const never = { allowed: false, remaining: 0, waitMs: Number.POSITIVE_INFINITY };
+    expect(unpacked(packed(never))).toMatchObject({ allowed: false, remaining: 0 });
   });
 
   it("admits exactly 10 of 100 calls at once when it holds 10", async () => {
