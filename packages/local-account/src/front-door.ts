@@ -19,7 +19,7 @@ import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try }
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/projection.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
-import { Upstream } from "./upstream.ts";
+import { MOST_HEAD_BYTES, Upstream } from "./upstream.ts";
 
 interface FrontDoorOptions {
   readonly account: Account;
@@ -34,7 +34,7 @@ const MOST_REPEATS = 2;
 /** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const upstream = new Upstream();
-  const server = createServer(async (incoming, outgoing) => {
+  const server = createServer({ maxHeaderSize: MOST_HEAD_BYTES }, async (incoming, outgoing) => {
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
     let body: Body | undefined;

@@ -1,8 +1,8 @@
 /** The connections to workerd. Each carries one request at a time, and stays open for the next. */
 import { type Dispatcher, Pool } from "undici";
 
-/** How large the head of an answer may be: https://developers.cloudflare.com/workers/platform/limits/#response-limits. */
-const MOST_HEAD_BYTES = 131_072;
+/** How large the head of a request or an answer may be: https://developers.cloudflare.com/workers/platform/limits/. */
+export const MOST_HEAD_BYTES = 131_072;
 
 /** A Worker may take as long as it likes until it answers, and between two pieces of its answer. */
 const NO_LIMIT = 0;

@@ -21,6 +21,7 @@ const bodies = {
   "/empty": () => new Response(null, { status: 204 }),
   "/unchanged": () => new Response(null, { status: 304, headers: { ETag: '"1"' } }),
   "/text": () => new Response(text, { headers: { "Content-Type": "text/plain" } }),
+  "/head": () => new Response("long", { headers: { "X-Long": "a".repeat(100_000) } }),
   "/image": () => new Response(text, { headers: { "Content-Type": "image/png" } }),
   "/gzipped": () => new Response(gzipped(), {
     encodeBody: "manual", headers: { "Content-Type": "text/plain", "Content-Encoding": "gzip" },
@@ -153,6 +154,11 @@ describe("a request reaches the Worker", () => {
     expect(url).toBe(`http://${host()}/whole?x=1`);
   });
 
+  it.each([10_000, 40_000, 100_000])("with a head of %i bytes", async (bytes) => {
+    const { headers } = told(await get("/", `X-Long: ${"a".repeat(bytes)}`));
+    expect(headers["x-long"]).toHaveLength(bytes);
+  });
+
   it("of another method", async () => {
     const { method } = told(await send(["PROPFIND /x HTTP/1.1", `Host: ${host()}`]));
     expect(method).toBe("PROPFIND");
@@ -183,6 +189,11 @@ describe("an answer reaches the client", () => {
     const { head, body } = await get(path);
     expect(head).not.toMatch(/transfer-encoding/i);
     expect(body).toHaveLength(0);
+  });
+
+  it("with a head of 100 KB", async () => {
+    const { head, body } = await get("/head");
+    expect([head.length > 100_000, body.toString()]).toEqual([true, "long"]);
   });
 
   it("of HEAD without the body", async () => {
