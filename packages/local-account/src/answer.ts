@@ -1,7 +1,7 @@
 /** Gives the answer of a Worker to the client, as it comes. */
 import type { ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
-import { isOfConnection } from "./hops.ts";
+import { forwarded } from "./hops.ts";
 
 interface Listeners {
   /** Whether an answer reports an exception of the Worker. Then its body is the stack, and the client does not get it. */
@@ -40,15 +40,16 @@ export class Answer implements Dispatcher.DispatchHandler {
   onResponseStart(
     { rawHeaders }: Dispatcher.DispatchController,
     status: number,
-    headers: Readonly<Record<string, unknown>>,
-    statusText?: string,
+    fields: Readonly<Record<string, unknown>>,
+    statusText = "",
   ): void {
     if (status < 200) return;
-    if (this.#listeners.isThrown(headers)) {
+    if (this.#listeners.isThrown(fields)) {
       this.#stack = [];
       return;
     }
-    this.#outgoing.writeHead(status, statusText, forwarded(Array.isArray(rawHeaders) ? rawHeaders : []));
+    const headers = forwarded(Array.isArray(rawHeaders) ? rawHeaders.map(textOf) : []);
+    this.#outgoing.writeHead(status, bytesOf(statusText), headers);
     // Mostly the body comes in the same packet. If not, the client gets the head alone.
     process.nextTick(() => {
       if (!this.#hasBody) this.#outgoing.flushHeaders();
@@ -61,7 +62,8 @@ export class Answer implements Dispatcher.DispatchHandler {
       return;
     }
     this.#hasBody = true;
-    if (this.#outgoing.write(chunk) || this.#outgoing.destroyed) return;
+    if (this.#outgoing.destroyed) this.abort();
+    if (this.#isOver || this.#outgoing.write(chunk)) return;
     controller.pause();
     this.#outgoing.once("drain", () => controller.resume());
   }
@@ -80,15 +82,8 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The headers for the client, names and values in turn. Repeated headers stay separate. */
-function forwarded(raw: readonly (Buffer | string)[]): string[] {
-  const headers: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = textOf(raw[at]);
-    if (!isOfConnection(name.toLowerCase())) headers.push(name, textOf(raw[at + 1]));
-  }
-  return headers;
-}
-
 /** HTTP's headers are bytes; Node has them as Latin-1. */
-const textOf = (raw: Buffer | string = "") => (typeof raw === "string" ? raw : raw.toString("latin1"));
+const textOf = (raw: Buffer | string) => (typeof raw === "string" ? raw : raw.toString("latin1"));
+
+/** undici reads this line as UTF-8. */
+const bytesOf = (text: string) => Buffer.from(text).toString("latin1");

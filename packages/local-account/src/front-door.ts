@@ -13,7 +13,7 @@ import {
 import type { Duplex } from "node:stream";
 import type { Account } from "./account.ts";
 import { Body } from "./body.ts";
-import { hasBody, type Target, targetOf } from "./hops.ts";
+import { asksForWebSocket, hasBody, type Target, targetOf } from "./hops.ts";
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
 import { target } from "./routing.ts";
@@ -34,7 +34,7 @@ const MOST_REPEATS = 2;
 /** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const upstream = new Upstream();
-  const server = createServer({ maxHeaderSize: MOST_HEAD_BYTES }, async (incoming, outgoing) => {
+  const pass = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
     let body: Body | undefined;
@@ -43,17 +43,30 @@ export function frontDoor(options: FrontDoorOptions): Server {
       return passOn({ ...one, upstream, body }, incoming, outgoing);
     });
     if (outcome !== "done" && !outgoing.destroyed) answer(outgoing, outcome);
-  });
-  server.on("upgrade", async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
+  };
+  const passSocket = async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     const outcome = await answerOf(options, incoming, answered, (one) => passOnSocket(one, incoming, { socket, head }));
     resolve();
     if (outcome !== "done") refuse(socket, outcome);
+  };
+  const server = createServer(
+    { maxHeaderSize: MOST_HEAD_BYTES, shouldUpgradeCallback: asksForWebSocket },
+    (incoming, outgoing) => void pass(incoming, outgoing).catch(failed(outgoing)),
+  );
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    void passSocket(incoming, socket, head).catch(failed(socket));
   });
   server.on("close", () => upstream.close());
   return server;
 }
+
+/** Ends what a bug of the account has left open, and tells of it. The account goes on. */
+const failed = (open: { destroy(): unknown }) => (error: unknown) => {
+  console.error("The account's front door failed; this is a bug:", error);
+  open.destroy();
+};
 
 /** Tries to get an answer, again if workerd was replaced meanwhile. A restart waits for `answered`, up to its limit. */
 async function answerOf(
@@ -63,7 +76,8 @@ async function answerOf(
   attempt: (one: Try) => Promise<Outcome>,
 ): Promise<Exclude<Outcome, "again">> {
   const target = targetOf(incoming.url ?? "/", incoming.headers.host);
-  if (target === undefined) return { status: 400, text: "The target of a request must be a path or a URL.\n" };
+  if (target === undefined)
+    return { status: 400, text: "The target of a request must be a path or a URL, and its host a host.\n" };
   for (let repeats = 0; ; repeats++) {
     const found = await admit(options, { target, headers: incoming.headers }, answered);
     if ("reason" in found) return { status: 404, text: `${found.reason}\n` };
@@ -132,7 +146,7 @@ const single = (header: string | string[] | undefined) => (Array.isArray(header)
 type Answer = Exclude<Outcome, "done" | "again">;
 
 function answer(outgoing: ServerResponse, { status, text }: Answer): void {
-  outgoing.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+  outgoing.writeHead(status, STATUS_CODES[status], { "content-type": "text/plain; charset=utf-8" });
   outgoing.end(text);
 }
 

@@ -1,5 +1,5 @@
 /** HTTP's rules for who passes a message on. Pure. */
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 
 /** Headers that are about one connection and go no further (RFC 9110, 7.6.1), and `Expect`, which is answered here. */
 const OF_CONNECTION = new Set([
@@ -22,6 +22,16 @@ export const isOfConnection = (name: string, connection?: string): boolean =>
 const isNamed = (name: string, list: string) =>
   list.toLowerCase().includes(name) && list.split(",").some((one) => one.trim().toLowerCase() === name);
 
+/** Raw headers, names and values in turn, without those that go no further. Repeated headers stay separate. */
+export function forwarded(raw: readonly string[]): string[] {
+  const headers: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const [name = "", value = ""] = raw.slice(at, at + 2);
+    if (!isOfConnection(name.toLowerCase())) headers.push(name, value);
+  }
+  return headers;
+}
+
 /** Whether a request has a body (RFC 9112, 6.3). */
 export const hasBody = (headers: IncomingHttpHeaders): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
@@ -34,12 +44,16 @@ export interface Target {
   readonly path: string;
 }
 
+/** Whether a request asks for a WebSocket (RFC 6455, 4.1). A server may ignore a wish for any other protocol. */
+export const asksForWebSocket = ({ method, headers }: Pick<IncomingMessage, "method" | "headers">): boolean =>
+  method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
+
 /**
  * The target of a request: a path, or a whole URL, whose host counts then and not that of the header (RFC 9112, 3.2.2).
- * Undefined if it is neither.
+ * Undefined if it is neither, or the host is none.
  */
 export function targetOf(url: string, host = "localhost"): Target | undefined {
-  if (url.startsWith("/")) return { host, path: url };
+  if (url.startsWith("/")) return URL.canParse(`http://${host}/`) ? { host, path: url } : undefined;
   const whole = /^https?:\/\//i.test(url) ? URL.parse(url) : null;
   return whole === null ? undefined : { host: whole.host, path: `${whole.pathname}${whole.search}` };
 }

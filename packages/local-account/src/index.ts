@@ -10,6 +10,7 @@
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import path from "node:path";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
@@ -106,7 +107,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     onException: (text) => console.error(text),
     onOverrun: (overrun) => console.error(describe(overrun)),
   });
-  const servers: Server[] = [];
+  const stops: (() => Promise<void>)[] = [];
   const clockwork = new Clockwork({
     workers: () => account.state.workers.values(),
     fire: (worker, cron) => fire(account, worker, cron),
@@ -119,7 +120,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     expiry?.stop();
     rmSync(path.join(dir, ADDRESS_FILE), { force: true });
     account.tails.closeAll();
-    await Promise.all(servers.map(stop));
+    await Promise.all(stops.map((stop) => stop()));
     await account.close();
   };
   try {
@@ -129,12 +130,12 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
       invocations,
       defaultWorker: options.defaultWorker,
     });
-    servers.push(door);
+    stops.push(stopOf(door));
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
     const context = { account, dir, addressOf, invocations, calls: new Calls(options.onCall) };
     const rest = restServer(api(context, new Faults(options.faults), options.onAnswer), view(context), account);
-    servers.push(rest);
+    stops.push(stopOf(rest));
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;
     const address = {
@@ -198,9 +199,16 @@ function listen(server: Server, port: number, option: string): Promise<number> {
   });
 }
 
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
+/** Stops a server with all its connections, those included that became WebSockets. */
+function stopOf(server: Server): () => Promise<void> {
+  const connections = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
   });
+  return () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      for (const socket of connections) socket.destroy();
+    });
 }

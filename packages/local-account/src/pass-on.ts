@@ -5,16 +5,17 @@
 import { randomBytes } from "node:crypto";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type Duplex, PassThrough, pipeline } from "node:stream";
+import { text } from "node:stream/consumers";
 import { Answer } from "./answer.ts";
 import type { Body } from "./body.ts";
 import type { Exceptions } from "./exceptions.ts";
-import { isOfConnection, type Target } from "./hops.ts";
+import { forwarded, isOfConnection, type Target } from "./hops.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { consumersOf } from "./tail-consumers.ts";
-import type { Upstream } from "./upstream.ts";
+import { MOST_HEAD_BYTES, type Upstream } from "./upstream.ts";
 
 /** Who answers a request: the version, and its service in the runtime. */
 export interface Found {
@@ -50,16 +51,14 @@ export function passOn(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<Outcome> {
-  const { runtime, note, upstream, body, service, exceptions } = options;
+  const { runtime, note, upstream, body } = options;
+  // While the gate was closed, for example.
+  if (outgoing.destroyed) return gone(options);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { ticket, lost, sent } = begin(options, incoming);
   const answer = new Answer(outgoing, {
     isThrown: (headers) => runtime.isThrown(headers),
-    onThrown: (stack) => {
-      note("scriptThrewException", undefined);
-      exceptions.thrown(service, stack);
-      resolve(THROWN);
-    },
+    onThrown: (stack) => resolve(thrown(options, stack)),
     onLost: (error) => {
       if (outgoing.headersSent) outgoing.destroy();
       else resolve(lost(error, () => body?.canBeRepeated ?? true));
@@ -87,9 +86,11 @@ export function passOnSocket(
   { socket, head }: { readonly socket: Duplex; readonly head: Buffer },
 ): Promise<Outcome> {
   const { runtime, note } = options;
+  if (socket.destroyed) return gone(options);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { ticket, lost, sent } = begin(options, incoming);
-  const upstream = request(runtime.entry, { ...sent, headers: [...sent.headers, ...UPGRADE] });
+  const headers = [...sent.headers, ...UPGRADE];
+  const upstream = request(runtime.entry, { ...sent, headers, maxHeaderSize: MOST_HEAD_BYTES });
   const left = () => {
     runtime.end(ticket, "answered");
     upstream.destroy();
@@ -99,7 +100,7 @@ export function passOnSocket(
   upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
     note("success", response.statusCode);
     resolve("done");
-    socket.write(rawHead(response));
+    socket.write(head101(response));
     socket.write(upstreamHead);
     upstreamSocket.write(head);
     socket.on("data", () => runtime.touch(ticket));
@@ -109,8 +110,15 @@ export function passOnSocket(
     });
   });
   upstream.on("response", (response) => {
-    note(runtime.isThrown(response.headers) ? "scriptThrewException" : "success", response.statusCode);
-    socket.write(rawHead(response));
+    if (runtime.isThrown(response.headers)) {
+      socket.off("close", left);
+      const told = text(response).then((stack) => thrown(options, stack));
+      resolve(told.finally(() => runtime.end(ticket, "answered")));
+      return;
+    }
+    note("success", response.statusCode);
+    // The end of the connection is the end of the body.
+    socket.write(headOf(response, [...forwarded(response.rawHeaders), "Connection", "close"]));
     pipeline(response, socket, () => socket.destroy());
   });
   upstream.on("error", (error) => {
@@ -192,14 +200,25 @@ const OURS = new Set([
   "x-real-ip",
 ]);
 
-function rawHead(response: IncomingMessage): string {
-  const lines = pairs(response.rawHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines.join("")}\r\n`;
+/** What becomes of a request whose client has left before it was sent. */
+function gone({ note }: Try): Promise<Outcome> {
+  note("clientDisconnected", undefined);
+  return Promise.resolve("done");
 }
 
-/** Raw headers as pairs of name and value. Repeated headers stay separate. */
-function pairs(raw: readonly string[]): [string, string][] {
-  return raw.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, raw[index + 1] ?? ""] satisfies [string, string]] : [],
-  );
+/** Tells of a Worker's exception, and returns the answer. */
+function thrown({ note, service, exceptions }: Try, stack: string): Outcome {
+  note("scriptThrewException", undefined);
+  exceptions.thrown(service, stack);
+  return THROWN;
+}
+
+/** The head of an answer that becomes a WebSocket: with its headers of the connection. */
+const head101 = (response: IncomingMessage) => headOf(response, response.rawHeaders);
+
+/** The lines of a head, of headers with names and values in turn. Node has them as Latin-1. */
+function headOf({ statusCode, statusMessage }: IncomingMessage, headers: readonly string[]): Buffer {
+  const lines = [`HTTP/1.1 ${statusCode} ${statusMessage}\r\n`];
+  for (let at = 0; at + 1 < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}\r\n`);
+  return Buffer.from(`${lines.join("")}\r\n`, "latin1");
 }

@@ -1,11 +1,12 @@
 /** What the front door does to requests and answers, seen from a socket and from a Worker: HTTP's rules, and Cloudflare's. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test as it } from "vitest";
-import { startChecked, TestAccount } from "./support.ts";
+import { account, startChecked, TestAccount } from "./support.ts";
 
 const LONG = "durable ".repeat(400);
 
@@ -13,10 +14,27 @@ const LONG = "durable ".repeat(400);
 const WORKER = `
 const text = ${JSON.stringify(LONG)};
 const gzipped = () => new Response(text).body.pipeThrough(new CompressionStream("gzip"));
+let [endless, cancelled] = [0, 0];
 const bodies = {
   "/cookies": () => {
     const headers = new Headers([["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]]);
     return new Response("two", { headers, status: 201, statusText: "Made" });
+  },
+  "/named": () => new Response("named", { statusText: "日本" }),
+  "/throw": () => { throw new Error("an account of secrets"); },
+  "/refused": () => new Response(text, { status: 403, headers: { "Content-Type": "text/plain" } }),
+  "/unread": () => new Response("unread", { status: 401 }),
+  "/empty-unread": () => new Response(null, { status: 401 }),
+  "/socket": () => {
+    const { 0: client, 1: server } = new WebSocketPair();
+    server.accept();
+    return new Response(null, { status: 101, webSocket: client, headers: { "X-Long": "a".repeat(20_000) } });
+  },
+  "/count": () => Response.json({ endless, cancelled }),
+  "/endless": () => {
+    endless++;
+    const piece = new Uint8Array(65_536);
+    return new Response(new ReadableStream({ pull: (c) => c.enqueue(piece), cancel: () => void cancelled++ }));
   },
   "/empty": () => new Response(null, { status: 204 }),
   "/unchanged": () => new Response(null, { status: 304, headers: { ETag: '"1"' } }),
@@ -66,13 +84,18 @@ interface Raw {
 }
 
 /** Sends lines and a body on a connection of its own, and reads until the server ends it. */
-function send(lines: readonly string[], body: string | Buffer = ""): Promise<Raw> {
+function send(
+  lines: readonly string[],
+  body: string | Buffer = "",
+  encoding: "utf8" | "latin1" = "utf8",
+): Promise<Raw> {
   const began = performance.now();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let head = 0;
     const socket = connect(running.running.port, "127.0.0.1", () => {
-      socket.write(`${[...lines, "Connection: close"].join("\r\n")}\r\n\r\n`);
+      const end = lines.some((line) => line.startsWith("Connection:")) ? [] : ["Connection: close"];
+      socket.write(`${[...lines, ...end].join("\r\n")}\r\n\r\n`, encoding);
       socket.write(body);
     });
     socket.on("data", (chunk) => {
@@ -131,8 +154,27 @@ describe("a request reaches the Worker", () => {
     expect([headers["accept-encoding"], cf.clientAcceptEncoding]).toEqual(["br, gzip", 'identity, "ü']);
   });
 
+  it("whatever bytes its Accept-Encoding has", async () => {
+    const lines = ["GET / HTTP/1.1", `Host: ${host()}`, "Accept-Encoding: \xff\xfe"];
+    const { cf } = told(await send(lines, "", "latin1"));
+    expect(cf.clientAcceptEncoding).toBe("\ufffd\ufffd");
+  });
+
+  it("as it is, if it wishes for another protocol that this server does not speak", async () => {
+    const lines = [
+      "Connection: Upgrade, HTTP2-Settings, close",
+      "Upgrade: h2c",
+      "HTTP2-Settings: AAMAAABkAAQ",
+      "Content-Length: 5",
+    ];
+    const { method, bytes, headers } = told(await send(["POST / HTTP/1.1", `Host: ${host()}`, ...lines], "12345"));
+    expect([method, bytes, headers.upgrade]).toEqual(["POST", 5, undefined]);
+  });
+
   it("without the headers of the client's connection", async () => {
-    const { headers } = told(await get("/", "Keep-Alive: timeout=9", "TE: trailers", "Connection: x-hop", "X-Hop: 1"));
+    const { headers } = told(
+      await get("/", "Keep-Alive: timeout=9", "TE: trailers", "Connection: x-hop, close", "X-Hop: 1"),
+    );
     expect(headers).not.toMatchObject({ "keep-alive": expect.anything() });
     expect([headers.te, headers["x-hop"], headers.connection]).toEqual([undefined, undefined, "keep-alive"]);
   });
@@ -164,8 +206,11 @@ describe("a request reaches the Worker", () => {
     expect(method).toBe("PROPFIND");
   });
 
-  it("not, if its target is no path", async () => {
-    const { head } = await send(["OPTIONS * HTTP/1.1", `Host: ${host()}`]);
+  it.each([
+    ["its target is no path", "OPTIONS *", host],
+    ["its host is none", "GET /", () => "127.0.0.1:99999"],
+  ])("not, if %s", async (_, target, of) => {
+    const { head } = await send([`${target} HTTP/1.1`, `Host: ${of()}`]);
     expect(head).toMatch(/^HTTP\/1.1 400 /);
   });
 });
@@ -183,6 +228,48 @@ describe("an answer reaches the client", () => {
     expect(head).toMatch(/^HTTP\/1.1 201 Made\r\n/);
     expect(head.match(/set-cookie: .*/gi)).toEqual([expect.stringMatching(/a=1$/), expect.stringMatching(/b=2$/)]);
     expect(body.toString()).toBe("two");
+  });
+
+  it.each([
+    ["/unread", 401, "unread"],
+    ["/empty-unread", 401, ""],
+    ["/throw", 500, "error code: 1101\n"],
+  ])("whole, if the Worker does not read the request: %s", async (path, status, text) => {
+    for (const bytes of [65_536, 1_000_000, 5_000_000]) {
+      const sent = await fetch(`http://127.0.0.1:${running.running.port}${path}`, {
+        method: "POST",
+        body: "a".repeat(bytes),
+      });
+      expect([bytes, sent.status, await sent.text()]).toEqual([bytes, status, text]);
+    }
+  });
+
+  it("with any text in its first line", async () => {
+    const { head, body } = await get("/named");
+    expect(Buffer.from(head.split("\r\n", 1)[0] ?? "", "latin1").toString()).toBe("HTTP/1.1 200 日本");
+    expect(body.toString()).toBe("named");
+  });
+
+  it("never, if the client left while it waited for a deployment", async () => {
+    const deploying = running.deploy("other", { tag: "x" });
+    const leaving = async () => {
+      const socket = connect(running.running.port, "127.0.0.1");
+      await once(socket, "connect");
+      socket.write(`GET /endless HTTP/1.1\r\nHost: ${host()}\r\n\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      socket.resetAndDestroy();
+    };
+    let isOver = false;
+    void deploying.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) await leaving();
+    await expect
+      .poll(async () => {
+        const { endless, cancelled } = told(await get("/count"));
+        return endless - cancelled;
+      })
+      .toBe(0);
   });
 
   it.each(["/empty", "/unchanged"])("without a body where it has none: %s", async (path) => {
@@ -215,12 +302,62 @@ describe("an answer reaches the client", () => {
   });
 });
 
+describe("a request for a WebSocket", () => {
+  const UPGRADE = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
+  ];
+
+  it("gets a long head", async () => {
+    const socket = connect(running.running.port, "127.0.0.1");
+    socket.write([`GET /socket HTTP/1.1`, `Host: ${host()}`, ...UPGRADE, "", ""].join("\r\n"));
+    let text = "";
+    for await (const chunk of socket) {
+      text += chunk;
+      if (text.includes("\r\n\r\n")) break;
+    }
+    expect(text).toMatch(/^HTTP\/1.1 101 /);
+    expect(text.length).toBeGreaterThan(20_000);
+  });
+
+  it("gets a refusal whole, compressed or not", async () => {
+    for (const accepted of ["identity", "gzip"]) {
+      const { head, body } = await get("/refused", ...UPGRADE, `Accept-Encoding: ${accepted}`);
+      expect(head).toMatch(/^HTTP\/1.1 403 /);
+      expect((accepted === "gzip" ? gunzipSync(body) : body).toString()).toBe(LONG);
+    }
+  });
+
+  it("gets nothing of an exception but that there was one", async () => {
+    const { head, body } = await get("/throw", ...UPGRADE);
+    expect(head).toMatch(/^HTTP\/1.1 500 /);
+    expect(head).not.toMatch(/account-/i);
+    expect(body.toString()).toBe("error code: 1101\n");
+  });
+
+  it("does not keep the account from closing", async () => {
+    const own = await account();
+    await own.deploy("app", { code: WORKER });
+    const socket = connect(own.running.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(
+      [`GET /socket HTTP/1.1`, `Host: app.${own.running.subdomain}.localhost`, ...UPGRADE, "", ""].join("\r\n"),
+    );
+    await once(socket, "data");
+    await own.close();
+    expect(socket.destroyed || (await once(socket, "close"))).toBeTruthy();
+  });
+});
+
 describe("an answer is compressed as Cloudflare would", () => {
   it.each([
     ["the client takes gzip", "/text", "gzip", "gzip"],
     ["it prefers another that there is not", "/text", "zstd;q=1, gzip;q=0.5", "gzip"],
     ["it takes brotli", "/text", "br;q=1.0, gzip;q=0.8", "br"],
     ["it says nothing", "/text", undefined, undefined],
+    ["it says nothing, and the Worker did it", "/gzipped", undefined, "gzip"],
     ["it refuses gzip", "/text", "gzip;q=0", undefined],
     ["it wants none", "/text", "identity", undefined],
     ["the content is compressed already", "/image", "gzip", undefined],

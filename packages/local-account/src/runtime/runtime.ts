@@ -46,7 +46,7 @@ import { isRunnable } from "./workflows.ts";
 
 /** The modules of the internal Worker. */
 const INTERNAL_MODULES = Object.fromEntries(
-  ["internal.js", "encodings.js"].map((name) => [
+  ["internal.js", "encodings.js", "bodies.js"].map((name) => [
     name,
     { type: "esm" as const, contents: readFileSync(path.join(import.meta.dirname, "workers", name), "utf8") },
   ]),
@@ -390,9 +390,11 @@ export class Runtime {
    * client's headers of these names.
    */
   headersFor(service: string, { id }: Ticket, encodings = ""): Record<string, string> {
+    // Node has the bytes of a header as Latin-1, and workerd reads this one as UTF-8.
+    const clientAcceptEncoding = asciiJson(Buffer.from(encodings, "latin1").toString());
     return {
-      "account-dispatch": [this.#secret, id, service, encodeURIComponent(encodings)].join(" "),
-      "mf-cf-blob": `{"clientAcceptEncoding":${JSON.stringify(encodings)},${this.#served.cf.slice(1)}`,
+      "account-dispatch": [this.#secret, id, encodeURIComponent(encodings), service].join(" "),
+      "mf-cf-blob": `{"clientAcceptEncoding":${clientAcceptEncoding},${this.#served.cf.slice(1)}`,
     };
   }
 
@@ -513,7 +515,8 @@ export class Runtime {
    * have it before the gate closes, so that nobody waits for a long one.
    */
   async #closed<T>(work: () => Promise<T>, drainMs = DRAIN_MS): Promise<T> {
-    await Promise.race([Promise.all(this.#inFlight.keys()), timeout(drainMs)]);
+    // A workerd that has ended answers nobody: the gate closes before anything else can be sent to it.
+    if (drainMs > 0) await Promise.race([Promise.all(this.#inFlight.keys()), timeout(drainMs)]);
     // No `await` may be between this and the new gate.
     while (this.#gate !== undefined) await this.#gate;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -774,6 +777,10 @@ async function sweepWorkflows(folder: string, { workflows }: State): Promise<voi
     if (!kept.has(name.replace(/^(miniflare|account)-workflows-/, "")))
       await rm(path.join(folder, name), { recursive: true, force: true });
 }
+
+/** A text as JSON in ASCII, which is the same in every encoding. */
+const asciiJson = (text: string) =>
+  JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const nothing = () => {};
 

@@ -3,6 +3,7 @@
  * namespace, bucket and database for the REST API.
  */
 
+import { endingAfter, readThrough } from "./bodies.js";
 import { encoded } from "./encodings.js";
 
 /**
@@ -15,16 +16,17 @@ function tell(env, task, news) {
 
 /** Passes a request on to a deployed Worker. Marks exceptions, so that the front door can tell them from answers. */
 async function dispatch(request, env, how) {
-  const [secret, task, service, encodings] = how.split(" ");
+  const [secret, task, encodings, service] = how.split(" ");
   if (secret !== env.SECRET) return NOT_FOUND();
   tell(env, task, "begun");
-  const forwarded = new Request(request);
+  const { forwarded, read } = readThrough(request);
   forwarded.headers.delete("Account-Dispatch");
   try {
-    const response = await env[`service:${service}`].fetch(forwarded);
+    const response = await endingAfter(read, await env[`service:${service}`].fetch(forwarded));
     tell(env, task, "answered");
     return encodings === "" ? response : encoded(response, decodeURIComponent(encodings));
   } catch (error) {
+    await read;
     const text = error instanceof Error ? error.message : String(error);
     return new Response(text, { status: 500, headers: { "Account-Thrown": env.SECRET } });
   }
