@@ -121,6 +121,21 @@ it.runIf(process.platform === "linux").each([
   expect((await test.ask("app")).json()).toMatchObject({ tag: "two" });
 });
 
+it.runIf(process.platform === "linux")("tries requests again that ran when somebody killed workerd", async () => {
+  const test = await account();
+  await test.deploy("app", { fetch: "await scheduler.wait(250); return new Response('late');" });
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  for (let kill = 0; kill < 4; kill++) {
+    const asking = Array.from({ length: 8 }, () => test.ask("app"));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const pid of workerds()) if (commandOf(pid)?.includes("--binary")) process.kill(Number(pid), "SIGKILL");
+    const answers = (await Promise.all(asking)).map(({ status, text }) => `${status} ${text}`);
+    // The one that began last may have been the cause of the crash, so it is not tried again.
+    expect(answers.toSorted()).toEqual([...Array.from({ length: 7 }, () => "200 late"), "503 error code: 1102\n"]);
+  }
+});
+
 const commandOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 
 it("cuts nothing if the new workerd does not start", async () => {
