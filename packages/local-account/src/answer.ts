@@ -52,7 +52,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#outgoing.writeHead(status, bytesOf(statusText), headers);
     // Mostly the body comes in the same packet. If not, the client gets the head alone.
     process.nextTick(() => {
-      if (!this.#hasBody) this.#outgoing.flushHeaders();
+      if (!this.#hasBody && !this.#isOver) this.#outgoing.flushHeaders();
     });
   }
 
@@ -70,7 +70,6 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#isOver = true;
-    this.#hasBody = true;
     if (this.#stack === undefined) this.#outgoing.end();
     else this.#listeners.onThrown(Buffer.concat(this.#stack).toString());
   }

@@ -1,6 +1,6 @@
 /** The body of a request to the front door, of which the first bytes are kept so that it can be sent again. */
 import type { IncomingMessage } from "node:http";
-import type { Writable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 
 /** A longer body is not kept. */
 const MOST_KEPT = 1_048_576;
@@ -25,14 +25,14 @@ export class Body {
   }
 
   /**
-   * Sends what is kept, and the rest as it comes. Returns the stream. If it closes early, the rest is read and dropped:
-   * a client that still sends would not see its answer.
+   * A stream of what is kept, and of the rest as it comes. If it is closed early, the rest is read and dropped: a client
+   * that still sends would not see its answer.
    */
-  sendTo<T extends Writable>(upstream: T): T {
-    for (const chunk of this.#kept ?? []) upstream.write(chunk);
-    if (this.#incoming.readableEnded) upstream.end();
-    else this.#incoming.pipe(upstream);
-    upstream.once("close", () => this.#incoming.resume());
-    return upstream;
+  stream(): Readable {
+    const stream = new PassThrough();
+    for (const chunk of this.#kept ?? []) stream.write(chunk);
+    if (this.#incoming.readableEnded) stream.end();
+    else this.#incoming.pipe(stream);
+    return stream.once("close", () => this.#incoming.resume());
   }
 }

@@ -126,7 +126,7 @@ async function find(
   { target: { host, path }, headers }: Asked,
 ): Promise<Found | { readonly reason: string }> {
   const pathname = path.split(/[?#]/, 1)[0] ?? "/";
-  // Cloudflare answers these paths itself. So does Miniflare, which would open its storage to clients.
+  // Cloudflare answers these paths itself.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
   const { state } = account;
   const found = target(state, host.replace(/:\d+$/, ""), pathname, defaultWorker);

@@ -22,11 +22,14 @@ export const isOfConnection = (name: string, connection?: string): boolean =>
 const isNamed = (name: string, list: string) =>
   list.toLowerCase().includes(name) && list.split(",").some((one) => one.trim().toLowerCase() === name);
 
+/** Whether a header is one by which the account, or Miniflare, tells workerd what to do. No client may send it. */
+export const isAccounts = (name: string): boolean => /^(mf|account)-/.test(name);
+
 /** Raw headers, names and values in turn, without those that go no further. Repeated headers stay separate. */
 export function forwarded(raw: readonly string[]): string[] {
   const headers: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const [name = "", value = ""] = raw.slice(at, at + 2);
+    const [name, value] = [raw[at] ?? "", raw[at + 1] ?? ""];
     if (!isOfConnection(name.toLowerCase())) headers.push(name, value);
   }
   return headers;

@@ -4,12 +4,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
-import { type Duplex, PassThrough, pipeline } from "node:stream";
+import { type Duplex, pipeline } from "node:stream";
 import { text } from "node:stream/consumers";
 import { Answer } from "./answer.ts";
 import type { Body } from "./body.ts";
 import type { Exceptions } from "./exceptions.ts";
-import { forwarded, isOfConnection, type Target } from "./hops.ts";
+import { forwarded, isAccounts, isOfConnection, type Target } from "./hops.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
@@ -72,7 +72,7 @@ export function passOn(
     resolve("done");
   };
   outgoing.once("close", left);
-  upstream.send(runtime.entry, { ...sent, body: body?.sendTo(new PassThrough()) ?? null }, answer);
+  upstream.send(runtime.entry, { ...sent, body: body?.stream() ?? null }, answer);
   return promise.finally(() => {
     outgoing.off("close", left);
     runtime.end(ticket, "answered");
@@ -100,7 +100,7 @@ export function passOnSocket(
   upstream.on("upgrade", (response, upstreamSocket, upstreamHead) => {
     note("success", response.statusCode);
     resolve("done");
-    socket.write(head101(response));
+    socket.write(headOf(response, response.rawHeaders));
     socket.write(upstreamHead);
     upstreamSocket.write(head);
     socket.on("data", () => runtime.touch(ticket));
@@ -177,8 +177,7 @@ function headersFor(incoming: IncomingMessage, { host }: Target, own: Readonly<R
   const headers = ["host", host];
   const { connection } = incoming.headers;
   for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value === undefined || isOfConnection(name, connection) || OURS.has(name) || /^(mf|account)-/.test(name))
-      continue;
+    if (value === undefined || isOfConnection(name, connection) || OURS.has(name) || isAccounts(name)) continue;
     // Node makes an array of none but Set-Cookie, which no client sends.
     headers.push(name, Array.isArray(value) ? value.join(", ") : value);
   }
@@ -212,9 +211,6 @@ function thrown({ note, service, exceptions }: Try, stack: string): Outcome {
   exceptions.thrown(service, stack);
   return THROWN;
 }
-
-/** The head of an answer that becomes a WebSocket: with its headers of the connection. */
-const head101 = (response: IncomingMessage) => headOf(response, response.rawHeaders);
 
 /** The lines of a head, of headers with names and values in turn. Node has them as Latin-1. */
 function headOf({ statusCode, statusMessage }: IncomingMessage, headers: readonly string[]): Buffer {

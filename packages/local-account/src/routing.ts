@@ -2,7 +2,7 @@
 import type { State, Version, Worker } from "./model.ts";
 import { ownsClasses, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 
-export type Target =
+export type Routed =
   | { readonly worker: Worker }
   /** The preview address of one version. */
   | { readonly worker: Worker; readonly preview: Version }
@@ -13,7 +13,7 @@ export type Target =
  * The Worker for `host` (without port) and `pathname`: on loopback the default Worker; under the account's subdomain
  * the Worker that the host names; else by the most specific route, else by the custom domain.
  */
-export function target(state: State, host: string, pathname: string, defaultWorker: string | undefined): Target {
+export function target(state: State, host: string, pathname: string, defaultWorker: string | undefined): Routed {
   const subdomain = [...state.identity.values()][0]?.subdomain;
   const hostname = host.toLowerCase();
   if (isLoopback(hostname)) return onLoopback(state, defaultWorker);
@@ -33,14 +33,14 @@ export const isLoopback = (hostname: string) =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 
 /** The Worker of `http://127.0.0.1`: the chosen default if it is deployed, else the first deployed Worker. */
-function onLoopback(state: State, chosen: string | undefined): Target {
+function onLoopback(state: State, chosen: string | undefined): Routed {
   const worker = chosen === undefined ? undefined : workerNamed(state, chosen);
   if (worker !== undefined && servingVersions(state, worker.id).length > 0) return { worker };
   const first = [...state.workers.values()].find(({ id }) => servingVersions(state, id).length > 0);
   return first === undefined ? { reason: "No Worker is deployed yet." } : { worker: first };
 }
 
-function onSubdomain(state: State, label: string): Target {
+function onSubdomain(state: State, label: string): Routed {
   const worker =
     workerNamed(state, label) ?? [...state.workers.values()].find(({ name }) => name.toLowerCase() === label);
   if (worker === undefined) return onPreview(state, label);
@@ -53,7 +53,7 @@ function onSubdomain(state: State, label: string): Target {
  * `<prefix>-<worker>`: the prefix is the first 8 digits of a version's id, or its alias (`--preview-alias`); of several
  * versions with an alias, the newest has it. As at Cloudflare, versions with objects of their own have no preview.
  */
-function onPreview(state: State, label: string): Target {
+function onPreview(state: State, label: string): Routed {
   const [found] = [...state.workers.values()].flatMap((worker) => {
     const suffix = `-${worker.name.toLowerCase()}`;
     if (!label.endsWith(suffix)) return [];
@@ -72,7 +72,7 @@ function onPreview(state: State, label: string): Target {
   return { worker, preview: version };
 }
 
-function serving(state: State, worker: Worker | undefined, name: string): Target {
+function serving(state: State, worker: Worker | undefined, name: string): Routed {
   if (worker === undefined) return { reason: `There is no Worker '${name}'.` };
   if (servingVersions(state, worker.id).length === 0) return { reason: `Worker '${worker.name}' has no deployment.` };
   return { worker };

@@ -44,16 +44,20 @@ type More = Pick<Load, "concurrency" | "ms">;
  * The Workers take turns, so that what else the machine does meets both. Each run has its own ratio, and the outcome has
  * the median of them.
  */
-export async function measure(servers: Servers, route: Route, concurrency: number, effort: Effort): Promise<Outcome> {
-  const { urls } = servers;
+export async function measure(
+  { urls, cpuMs: spentMs }: Pick<Servers, "urls" | "cpuMs">,
+  route: Route,
+  concurrency: number,
+  effort: Effort,
+): Promise<Outcome> {
   const loads = { ours: await loadOf(urls.ours, route), bare: await loadOf(urls.bare, route) };
   for (const name of WORKERS) await loads[name]({ concurrency, ms: effort.warmUpMs });
   const runs: Record<WorkerName, Speed>[] = [];
   for (let run = 0; run < effort.runs; run++) {
     const timed = async (name: WorkerName): Promise<Speed> => {
-      const before = servers.cpuMs();
+      const before = spentMs();
       const requests = await loads[name]({ concurrency, ms: effort.runMs });
-      const cpuMs = before === undefined ? undefined : (servers.cpuMs() ?? 0) - before;
+      const cpuMs = before === undefined ? undefined : (spentMs() ?? 0) - before;
       return { requests, cpuUs: cpuMs === undefined ? undefined : (cpuMs * 1e6) / (requests * effort.runMs) };
     };
     // Who goes first changes with every run.
@@ -78,39 +82,6 @@ export async function measure(servers: Servers, route: Route, concurrency: numbe
 
 /** The least share of what workerd answers alone that comes through the local account's front door. */
 export const LEAST_THROUGH_ACCOUNT = 0.85;
-
-export interface Through {
-  readonly title: string;
-  /** Requests a second of our Worker in workerd alone, and on the local account: the medians of all runs. */
-  readonly alone: number;
-  readonly account: number;
-  readonly share: number;
-}
-
-/** Measures a route of our Worker in workerd alone and on the local account, in turn. */
-export async function measureThrough(
-  { alone, account }: { readonly alone: string; readonly account: string },
-  route: Route,
-  concurrency: number,
-  { warmUpMs, runMs, runs }: Effort,
-): Promise<Through> {
-  const loads = [await loadOf(alone, route), await loadOf(account, route)] as const;
-  for (const load of loads) await load({ concurrency, ms: warmUpMs });
-  const found: { readonly alone: number; readonly account: number }[] = [];
-  for (let run = 0; run < runs; run++) {
-    const [first, second] = loads;
-    found.push({
-      alone: await first({ concurrency, ms: runMs }),
-      account: await second({ concurrency, ms: runMs }),
-    });
-  }
-  return {
-    title: route.title,
-    alone: middle(found.map((one) => one.alone)) ?? 0,
-    account: middle(found.map((one) => one.account)) ?? 0,
-    share: middle(found.map((one) => one.account / one.alone)) ?? 0,
-  };
-}
 
 function middle(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined).sort((a, b) => a - b);

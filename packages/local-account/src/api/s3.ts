@@ -9,6 +9,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono, type HonoRequest } from "hono";
 import type { Account } from "../account.ts";
 import { corsHeaders } from "../bucket-rules.ts";
+import { isAccounts } from "../hops.ts";
 import { bucketDirectory } from "../runtime/projection.ts";
 
 /** Where S3 clients find the buckets. */
@@ -28,9 +29,7 @@ export const s3 = (account: Account) =>
     const { promise, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
     account.runtime.track(promise);
-    const headers = Object.fromEntries(
-      Object.entries(incoming.headers).filter(([name]) => !/^(mf|account)-/.test(name)),
-    );
+    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !isAccounts(name)));
     const upstream = request(account.runtime.s3, {
       method: incoming.method,
       path: incoming.url,

@@ -11,6 +11,7 @@ import { createInterface } from "node:readline";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { ApiError } from "../errors.ts";
+import { INTERNAL } from "./projection.ts";
 import { startWithin } from "./start-limit.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -29,8 +30,6 @@ interface GenerationOptions {
   readonly watchdog: Watchdog;
   /** How long the Workers may compute when they start, all together, in milliseconds. */
   readonly limitMs: number;
-  /** The name of the account's own Worker. It has a socket of its own. */
-  readonly internal: string;
   /** What the last Worker prints first. No other Worker may know it. */
   readonly mark: string;
   /** Whether to stop before any data is opened, until `release`. */
@@ -109,7 +108,7 @@ export class Generation {
     }
     const { href: miniflare } = await this.#within(() => this.#miniflare.ready);
     this.#hasServed = true;
-    const { origin: internal } = await this.#miniflare.unsafeGetDirectURL(this.#options.internal);
+    const { origin: internal } = await this.#miniflare.unsafeGetDirectURL(INTERNAL);
     return { internal, miniflare, cf: JSON.stringify(await this.#miniflare.getCf()) };
   }
 

@@ -650,7 +650,6 @@ export class Runtime {
       {
         watchdog: this.#watchdog,
         limitMs: startLimitOf(snapshot.state),
-        internal: INTERNAL,
         mark: `${this.#secret} last `,
         hold,
       },
