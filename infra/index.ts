@@ -4,13 +4,14 @@ import { DurableWorker } from "./durable-worker.ts";
 import { addresses, crons } from "./edge.ts";
 import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
-import { readSettings, releaseDir } from "./stack/config.ts";
+import { parseSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { extraBindings } from "./stack/extras.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { storage } from "./storage.ts";
 
-const settings = readSettings();
+const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
+const settings = parseSettings(owner, pulumi.runtime.allConfig(), process.env);
 const release = readRelease(releaseDir(settings));
 const preview = await planFor(settings, release);
 

@@ -93,7 +93,7 @@ function stopOn(monitor: Monitor): void {
 
 /** An error of the program: with its stack trace, unless it was made for people to read. */
 function faultOf(error: unknown): Error {
-  if (error instanceof pulumi.RunError || error instanceof pulumi.ResourceError) return error;
+  if (isUserError(error) || error instanceof pulumi.ResourceError) return error;
   return new Error(stackOf(error), { cause: error });
 }
 

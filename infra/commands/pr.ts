@@ -19,7 +19,6 @@ import {
   stackComment,
 } from "../pull-request/comment.ts";
 import { FACTS_FILE, Facts, PLAN_FILE, StackPlan } from "../pull-request/found.ts";
-import { look } from "../pull-request/look.ts";
 import { post } from "../pull-request/post.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
 import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
@@ -68,6 +67,8 @@ program
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
     const onProgress = (line: string) => console.error(`… ${line}`);
+    // Loaded here: the others need no local account.
+    const { look } = await import("../pull-request/look.ts");
     const facts = await look({ sides, base, release, dir, objects, onProgress });
     if (out !== undefined) write(out, facts);
     else console.log(previewComment({ facts, plans: [], commit: commitOf("HEAD") ?? "", run: undefined, fork: false }));

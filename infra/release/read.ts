@@ -1,9 +1,9 @@
 /** Reads a built release and checks that it is whole: the program deploys these bytes and no others. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
+import { UserError } from "../stack/user-error.ts";
 import { digestOf, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {
@@ -11,8 +11,8 @@ export interface Release extends Manifest {
   readonly dir: string;
 }
 
-/** Why there is no release to deploy: for people, so that Pulumi shows it without a stack trace. */
-export class ReleaseUnusable extends pulumi.RunError {
+/** Why there is no release to deploy. */
+export class ReleaseUnusable extends UserError {
   override readonly name = "ReleaseUnusable";
 }
 

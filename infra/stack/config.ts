@@ -4,7 +4,6 @@
  * `pulumi config`; a test holds the two together.
  */
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts";
 import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
@@ -14,6 +13,7 @@ import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { idProblems } from "./ids.ts";
 import { fullKey } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
+import { UserError } from "./user-error.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
 
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
@@ -147,7 +147,7 @@ const FIXES: Readonly<Record<string, (stack: string) => string>> = {
 const configSet = (stack: string) => `pulumi config set --stack ${stack}`;
 
 /** All that is wrong with a stack's config, in one error. */
-export class SettingsError extends pulumi.RunError {
+export class SettingsError extends UserError {
   readonly problems: readonly string[];
 
   constructor(stack: string, problems: readonly string[]) {
@@ -363,10 +363,6 @@ function ambiguous(prefixes: readonly string[]): readonly [string, string] | und
   }
   return undefined;
 }
-
-/** The settings of the stack that the program runs for. */
-export const readSettings = (): Settings =>
-  parseSettings({ project: pulumi.getProject(), stack: pulumi.getStack() }, pulumi.runtime.allConfig(), process.env);
 
 /** The folder of the stack's release. */
 export const releaseDir = ({ release }: PublicSettings): string => join(ROOT, release);

@@ -5,14 +5,17 @@
  * theirs.
  */
 
-/** What a person can mend. The message is all that is printed. */
+/**
+ * The mark by which Pulumi knows its own RunError: the program ends with it, and the engine prints its message without
+ * a stack. Our errors carry it themselves, because loading Pulumi takes longer than most commands.
+ */
+const MARK = "__pulumiRunError";
+
+/** What a person can mend. The message is all that is printed, by our commands and by the engine. */
 export class UserError extends Error {
   override readonly name: string = "UserError";
+  readonly [MARK] = true;
 }
 
-/**
- * Whether an error is for the person alone. Pulumi's RunError is too: the program ends with it, and the engine prints
- * its message without a stack. It is told by its mark, because loading Pulumi takes longer than most commands.
- */
-export const isUserError = (error: unknown): error is Error =>
-  error instanceof UserError || (error instanceof Error && "__pulumiRunError" in error);
+/** Whether an error is for the person alone: ours, or a RunError of Pulumi. */
+export const isUserError = (error: unknown): error is Error => error instanceof Error && MARK in error;
