@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
+import { CHECKED, issueLine } from "./issues.ts";
 import { checkValue } from "./limits.ts";
 import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
 import { namespaceOf, queueNamed, versionsOf, workerNamed } from "./queries.ts";
@@ -77,10 +78,9 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
         `binding ${binding.name}: the local account does not serve bindings of type '${binding.type}'. It serves ${Object.keys(TYPES).join(", ")}.`,
       );
     const current = renamed(binding);
-    const checked = v.safeParse(TYPES[binding.type], current);
+    const checked = v.safeParse(TYPES[binding.type], current, CHECKED);
     if (!checked.success) {
-      const issue = checked.issues[0];
-      throw invalid(`binding ${binding.name} of type ${binding.type}: \`${v.getDotPath(issue)}\`: ${issue.message}`);
+      throw invalid(`binding ${binding.name} of type ${binding.type}: ${issueLine(checked.issues[0])}`);
     }
     checkValue(current);
     return current;

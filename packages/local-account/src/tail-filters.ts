@@ -1,6 +1,7 @@
 /** The filters of a tail, as `wrangler tail` sends them: which events it gets. Pure. */
 import * as v from "valibot";
 import { invalid } from "./errors.ts";
+import { CHECKED, issueLine } from "./issues.ts";
 
 const texts = v.array(v.string());
 
@@ -21,11 +22,10 @@ export type TailFilter = v.InferOutput<typeof Filter>;
 
 /** The filters in the body of a call that makes a tail. @throws ApiError 10021 for one that is not known. */
 export function parseFilters(body: unknown): TailFilter[] {
-  const parsed = v.safeParse(Sent, body ?? {});
+  const parsed = v.safeParse(Sent, body ?? {}, CHECKED);
   if (parsed.success) return parsed.output.filters;
-  const [issue] = parsed.issues;
   throw invalid(
-    `${v.getDotPath(issue) ?? "filters"}: ${issue.message}. The local account has the filters ${Object.keys(Filter.entries).join(", ")}.`,
+    `${issueLine(parsed.issues[0])}. The local account has the filters ${Object.keys(Filter.entries).join(", ")}.`,
   );
 }
 

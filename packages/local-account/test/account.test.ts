@@ -147,6 +147,15 @@ it("refuses code that does not start, and the old one keeps serving", async () =
   expect((await test.ask("app")).json()).toMatchObject({ tag: "works" });
 });
 
+it("refuses code that exports nothing to call, and takes a class alone", async () => {
+  const test = await account();
+  for (const code of ["const unused = 1;", "export default {};", "export const text = 'no function';"]) {
+    expect(await refusal(test.deploy("app", { code }))).toMatchObject({ status: 400, code: 10068 });
+  }
+  const { id } = await test.deploy("app", { code: "export class Alone {}" });
+  expect(id).toBeDefined();
+});
+
 it("refuses code that loops when it starts, with the time, and other Workers answer meanwhile", async () => {
   const test = await account();
   await test.deploy("other", { tag: "works" });

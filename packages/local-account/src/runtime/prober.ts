@@ -77,7 +77,10 @@ export class Prober {
     this.#watchdog = watchdog;
   }
 
-  /** One after the other. @throws ApiError 10021 if the modules throw, or take longer than a Worker may. */
+  /**
+   * One after the other. @throws ApiError 10021 if the modules throw, or take longer than a Worker may; 10068 if they
+   * export nothing that can be called.
+   */
   inspect(upload: Inspected): Promise<Inspection> {
     const turn = this.#last.then(() => this.#inspect(upload));
     this.#last = turn.catch(() => {});
@@ -97,6 +100,8 @@ export class Prober {
     try {
       const result = await this.#result(process, upload, abort.signal);
       if ("error" in result) throw refused(result.error.replace(/^Failed to start Worker:\n/, ""));
+      const { handlers, named } = result.code;
+      if (handlers.length === 0 && Object.keys(named).length === 0) throw doesNothing();
       return { code: result.code, startupTimeMs: Math.max(1, Math.round(result.milliseconds)) };
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
@@ -230,6 +235,9 @@ export class Prober {
 }
 
 const refused = (message: string) => new ApiError(400, 10021, message);
+
+/** Cloudflare's refusal of a bundle without a handler and without a class. */
+const doesNothing = () => new ApiError(400, 10068, "No event handlers were registered. This script does nothing.");
 
 const late = () => sleep(READY_LIMIT_MS, undefined, { ref: false });
 
