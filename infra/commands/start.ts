@@ -114,6 +114,11 @@ function serving(command: Command): Command {
       "--no-cpu-limit",
       "a Worker may compute and take memory without an end, and then stops the others (for a debugger)",
     )
+    .option(
+      "--direct",
+      "give each Worker an address of its own in workerd, for load tests; no exceptions are printed then",
+      false,
+    )
     .option("--json", "print one line of JSON once it runs, and no progress", false)
     .option("--worker <name>", "Worker of http://127.0.0.1:<port>/ (default: this project's, else the first one)")
     .addOption(new Option("--plan <plan>", "free: SQLite namespaces only").choices(["free", "paid"]).default("paid"))

@@ -38,6 +38,8 @@ interface AccountOptions {
   readonly onLog?: ((line: string) => void) | undefined;
   /** By default it has one (runtime/cpu-limit.ts). */
   readonly hasCpuLimit?: boolean;
+  /** Told the addresses of Workers in workerd, by their names, whenever they are others. Without it they have none. */
+  readonly onDirect?: ((addresses: ReadonlyMap<string, string>) => void) | undefined;
   /** Gets an exception of a Worker with its frames. */
   readonly onException?: (text: string) => void;
   /** Told of a Worker that computed for too long and was ended. */
@@ -93,7 +95,7 @@ export class Account {
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
       const runtime = await Runtime.start(
-        { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
+        { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true, isDirect: options.onDirect !== undefined },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         {
           onTrace: (trace, state) => {
@@ -102,6 +104,7 @@ export class Account {
             tails.publish(event);
           },
           onLog: options.onLog,
+          onDirect: options.onDirect,
           onOverrun: (overrun) => {
             const event = tailEventOf(overrun);
             if (event !== undefined) tails.publish(event);

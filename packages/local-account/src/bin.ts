@@ -27,6 +27,7 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --dir <folder>   where its state is kept (default: .local)
   --no-crons       cron triggers fire only on POST /client/v4/local/cron
   --no-cpu-limit   a Worker may compute and take memory without an end, and then stops the others
+  --direct         give each Worker an address of its own in workerd, for load tests; no exceptions are printed then
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 
@@ -44,6 +45,7 @@ function given() {
         snapshot: { type: "string" },
         "no-crons": { type: "boolean", default: false },
         "no-cpu-limit": { type: "boolean", default: false },
+        direct: { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -99,6 +101,7 @@ async function main(): Promise<void> {
 
 const optionsOf = (values: Values) => ({
   fresh: values.fresh,
+  direct: values.direct,
   crons: !values["no-crons"],
   cpuLimit: !values["no-cpu-limit"],
 });

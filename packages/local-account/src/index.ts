@@ -60,6 +60,14 @@ export interface StartOptions {
    * Without it, a Worker that loops stops the whole account.
    */
   readonly cpuLimit?: boolean;
+  /**
+   * Whether each Worker has an address of its own in workerd, past the front door, for load tests. It is another after
+   * each deployment, and a Worker whose traffic is split has none. The account sees nothing of these Workers: it prints
+   * no exceptions, `wrangler tail` gets no events, and no request that loops is named.
+   */
+  readonly direct?: boolean;
+  /** Gets these addresses by the Workers' names, whenever they are others. By default the account prints them. */
+  readonly onDirect?: (addresses: ReadonlyMap<string, string>) => void;
   /** Calls of the REST API that must fail (faults.ts). Set others later with `PUT /client/v4/local/faults`. */
   readonly faults?: readonly Fault[];
   /** Gets every call of the REST API once it is answered. */
@@ -103,6 +111,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     ...options,
     dir,
     plan: options.plan ?? "paid",
+    onDirect: options.direct ? (options.onDirect ?? printDirect) : undefined,
     ...(options.cpuLimit !== undefined && { hasCpuLimit: options.cpuLimit }),
     onException: (text) => console.error(text),
     onOverrun: (overrun) => console.error(describe(overrun)),
@@ -153,6 +162,10 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     await close();
     throw error;
   }
+}
+
+function printDirect(addresses: ReadonlyMap<string, string>): void {
+  for (const [worker, url] of addresses) console.error(`direct    ${worker} is at ${url}/ until the next deployment`);
 }
 
 /** Removes an account's own files from its directory. Other files stay. */

@@ -16,6 +16,8 @@ export interface Options {
   readonly crons: boolean;
   /** Whether a Worker that computes too long without a pause is ended. */
   readonly cpuLimit: boolean;
+  /** Whether Workers have addresses of their own, for load tests. */
+  readonly direct: boolean;
   readonly faults: readonly Fault[];
   /** The Worker that answers on `http://127.0.0.1:<port>/`. */
   readonly defaultWorker: string;

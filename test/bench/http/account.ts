@@ -14,7 +14,10 @@ import { buildRelease } from "../../../infra/release/build.ts";
 import { SETTINGS } from "./config.ts";
 import { ADMIN_TOKEN } from "./routes.ts";
 
-const Serving = v.object({ port: v.number() });
+const Serving = v.object({ url: v.string() });
+
+/** By what address a Worker is called: through the account's front door, or at its own (`--direct`). */
+export type Way = "door" | "direct";
 
 export interface AccountProcess {
   readonly url: string;
@@ -22,8 +25,8 @@ export interface AccountProcess {
 }
 
 /** Starts an account with our Worker. What the Worker logs is not shown. */
-export async function startAccountProcess(): Promise<AccountProcess> {
-  const child = fork(import.meta.filename, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+export async function startAccountProcess(way: Way): Promise<AccountProcess> {
+  const child = fork(import.meta.filename, [way], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const close = async () => {
     if (child.exitCode !== null) return;
     const ended = once(child, "exit");
@@ -31,23 +34,27 @@ export async function startAccountProcess(): Promise<AccountProcess> {
     await ended;
   };
   try {
-    return { url: `http://127.0.0.1:${await portOf(child)}/`, close };
+    return { url: await urlOf(child), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function portOf(child: ChildProcess): Promise<number> {
+async function urlOf(child: ChildProcess): Promise<string> {
   const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`the account ended with ${code}`)));
   const [message] = await Promise.race([once(child, "message"), ended]);
-  return v.parse(Serving, message).port;
+  return v.parse(Serving, message).url;
 }
 
 /** The account, until the parent has gone. */
-async function serve(tell: (serving: v.InferOutput<typeof Serving>) => void): Promise<void> {
+async function serve(way: Way, tell: (serving: v.InferOutput<typeof Serving>) => void): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-http-account-"));
-  const account = await startAccount({ dir, port: 0, apiPort: 0 });
+  let direct: string | undefined;
+  const onDirect = (addresses: ReadonlyMap<string, string>) => {
+    [direct] = addresses.values();
+  };
+  const account = await startAccount({ dir, port: 0, apiPort: 0, direct: way === "direct", onDirect });
   try {
     const gone = once(process, "disconnect");
     await buildRelease();
@@ -63,7 +70,7 @@ async function serve(tell: (serving: v.InferOutput<typeof Serving>) => void): Pr
       },
       secretKeys: ["adminToken"],
     });
-    tell({ port: account.port });
+    tell({ url: `${direct ?? `http://127.0.0.1:${account.port}`}/` });
     await gone;
   } finally {
     await account.close();
@@ -71,4 +78,6 @@ async function serve(tell: (serving: v.InferOutput<typeof Serving>) => void): Pr
   }
 }
 
-if (process.argv[1] === import.meta.filename && process.send) await serve((serving) => process.send?.(serving));
+if (process.argv[1] === import.meta.filename && process.send) {
+  await serve(process.argv[2] === "direct" ? "direct" : "door", (serving) => process.send?.(serving));
+}

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { Command, Option } from "commander";
 import { ROOT } from "../../../infra/release/root.ts";
 import { benches } from "../patterns.ts";
-import { startAccountProcess } from "./account.ts";
+import { startAccountProcess, type Way } from "./account.ts";
 import {
   type Effort,
   LEAST_THROUGH_ACCOUNT,
@@ -63,16 +63,14 @@ async function measureAll(): Promise<void> {
     const times = cpu === undefined ? "" : `${cpu.toFixed(2)} x`;
     console.log(`| ${title} | ${concurrency} | ${speed(ours)} | ${speed(bare)} | ${percent(share)} | ${times} |`);
   }
-  const through = await measureAccount();
-  console.log(
-    `\n| route, c=${CLIENTS} | workerd alone, requests/s | on the local account | share |\n|---|---|---|---|`,
-  );
-  for (const { title, ours, bare, share } of through)
-    console.log(`| ${title} | ${speed(bare)} | ${speed(ours)} | ${percent(share)} |`);
+  const through = await measureAccount("door");
+  printThrough("through the local account", through);
+  const direct = await measureAccount("direct");
+  printThrough("at its own address there (--direct)", direct);
   if (startUp) console.log(`\n${startUpLines(startUp).join("\n")}`);
   const short = [
     ...outcomes.flatMap(shortfalls),
-    ...through.filter(({ share }) => share < LEAST_THROUGH_ACCOUNT).map(slowIn),
+    ...[...through, ...direct].filter(({ share }) => share < LEAST_THROUGH_ACCOUNT).map(slowIn),
     ...(startUp ? lateIn(startUp) : []),
   ];
   for (const shortfall of short) console.error(`under: ${shortfall}`);
@@ -80,8 +78,8 @@ async function measureAll(): Promise<void> {
 }
 
 /** Our Worker on the local account, beside the same in workerd alone, which takes the part of the bare one. */
-async function measureAccount(): Promise<readonly Outcome[]> {
-  const account = await startAccountProcess();
+async function measureAccount(way: Way): Promise<readonly Outcome[]> {
+  const account = await startAccountProcess(way);
   try {
     const found: Outcome[] = [];
     for (const route of wanted) {
@@ -94,6 +92,12 @@ async function measureAccount(): Promise<readonly Outcome[]> {
   } finally {
     await account.close();
   }
+}
+
+function printThrough(how: string, outcomes: readonly Outcome[]): void {
+  console.log(`\n| route, c=${CLIENTS} | workerd alone, requests/s | ${how} | share |\n|---|---|---|---|`);
+  for (const { title, ours, bare, share } of outcomes)
+    console.log(`| ${title} | ${speed(bare)} | ${speed(ours)} | ${percent(share)} |`);
 }
 
 async function profileAll(): Promise<void> {

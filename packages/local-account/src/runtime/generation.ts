@@ -34,6 +34,8 @@ interface GenerationOptions {
   readonly mark: string;
   /** Whether to stop before any data is opened, until `release`. */
   readonly hold: boolean;
+  /** The services with addresses of their own. */
+  readonly direct: readonly string[];
 }
 
 /** Where workerd answers, on loopback. */
@@ -44,6 +46,8 @@ export interface Addresses {
   readonly miniflare: string;
   /** What a Worker gets as `request.cf`, but for what depends on the client. JSON. */
   readonly cf: string;
+  /** Of services that have their own. */
+  readonly direct: ReadonlyMap<string, string>;
 }
 
 /** A process of workerd. */
@@ -108,8 +112,15 @@ export class Generation {
     }
     const { href: miniflare } = await this.#within(() => this.#miniflare.ready);
     this.#hasServed = true;
-    const { origin: internal } = await this.#miniflare.unsafeGetDirectURL(INTERNAL);
-    return { internal, miniflare, cf: JSON.stringify(await this.#miniflare.getCf()) };
+    const directOf = async (service: string) => (await this.#miniflare.unsafeGetDirectURL(service)).origin;
+    const direct = new Map<string, string>();
+    for (const service of this.#options.direct) direct.set(service, await directOf(service));
+    return {
+      internal: await directOf(INTERNAL),
+      miniflare,
+      cf: JSON.stringify(await this.#miniflare.getCf()),
+      direct,
+    };
   }
 
   /** Ends it. When this resolves, it has no data open; the rest ends with `gone`. */

@@ -54,6 +54,9 @@ export interface Parts {
 /** The account's own Worker in workerd. No client can give a Worker this name. */
 export const INTERNAL = "account:internal";
 
+/** An address of a Worker's own in workerd, at any free port. */
+export const DIRECT_SOCKET = { host: "127.0.0.1", port: 0 };
+
 /** A module of an upload, or one with text from here. */
 type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
 
@@ -383,13 +386,24 @@ type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 /** A JSON value, with the type of one. */
 const jsonValue = (value: unknown): Json => JSON.parse(JSON.stringify(value ?? null));
 
-/** Miniflare's options for a service. `folderOf` returns the folder of its assets. */
-export function optionsFor(
-  service: Service,
-  contents: (sha256: string) => Uint8Array,
-  folderOf: (service: string) => string,
-): WorkerOptions {
+/** Whether it has all of its Worker's traffic: no preview, no side of a split. */
+export const servesAlone = ({ name }: Service): boolean => !name.includes("@");
+
+interface Surroundings {
+  /** The bytes of a module. */
+  readonly contents: (sha256: string) => Uint8Array;
+  /** The folder of a service's assets. */
+  readonly folderOf: (service: string) => string;
+  /** Whether the service has an address of its own. Then the account is not told of its events. */
+  readonly isDirect: boolean;
+}
+
+/** Miniflare's options for a service. */
+export function optionsFor(service: Service, { contents, folderOf, isDirect }: Surroundings): WorkerOptions {
+  const consumers = (service.consumers ?? []).map((worker) => ({ worker, streaming: false }));
+  const toAccount = { worker: INTERNAL, props: { service: service.name }, streaming: false };
   return {
+    ...(isDirect && { dev: { unsafeDirectSockets: [DIRECT_SOCKET] } }),
     config: {
       name: service.name,
       compatibilityDate: service.compatibilityDate,
@@ -408,10 +422,7 @@ export function optionsFor(
       env: service.env,
       exports: service.exports,
       ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
-      tailConsumers: [
-        { worker: INTERNAL, props: { service: service.name }, streaming: false },
-        ...(service.consumers ?? []).map((worker) => ({ worker, streaming: false })),
-      ],
+      tailConsumers: isDirect ? consumers : [toAccount, ...consumers],
     },
   };
 }

@@ -29,7 +29,17 @@ import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import { bucketDirectory, type Extra, INTERNAL, optionsFor, partsOf, project, type Service } from "./projection.ts";
+import {
+  bucketDirectory,
+  DIRECT_SOCKET,
+  type Extra,
+  INTERNAL,
+  optionsFor,
+  partsOf,
+  project,
+  type Service,
+  servesAlone,
+} from "./projection.ts";
 import { s3Credentials } from "./s3-keys.ts";
 import { startLimitOf } from "./start-limit.ts";
 import {
@@ -80,6 +90,8 @@ export interface RuntimeListeners {
   readonly onLog?: ((line: string) => void) | undefined;
   /** Told of a Worker that computed for too long, when workerd is ended because of it. */
   readonly onOverrun: (overrun: Overrun) => void;
+  /** Told the addresses of the services in workerd, whenever they are others; only where Workers are `direct`. */
+  readonly onDirect?: ((addresses: ReadonlyMap<string, string>) => void) | undefined;
 }
 
 /** Where the runtime finds its data: a directory for objects, KV namespaces and buckets, and the static assets. */
@@ -88,6 +100,8 @@ interface RuntimePlaces {
   readonly assets: AssetFiles;
   /** Whether Workers have limits of CPU time and memory. Without them, a debugger may stop workerd for as long as it likes. */
   readonly hasCpuLimit: boolean;
+  /** Whether Workers have addresses of their own (`onDirect`). Then nothing is told of their events. */
+  readonly isDirect: boolean;
 }
 
 /** A call of the account to workerd. */
@@ -109,6 +123,7 @@ interface Snapshot {
 export class Runtime {
   readonly #directory: string;
   readonly #assets: AssetFiles;
+  readonly #isDirect: boolean;
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
@@ -140,7 +155,7 @@ export class Runtime {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
-      runtime.#addresses = await runtime.#generation.serve();
+      await runtime.#serve();
     } catch (error) {
       await runtime.#startWithoutBroken(snapshot, error);
     }
@@ -152,9 +167,10 @@ export class Runtime {
     return runtime;
   }
 
-  private constructor({ directory, assets }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
+  private constructor({ directory, assets, isDirect }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
     this.#directory = directory;
     this.#assets = assets;
+    this.#isDirect = isDirect;
     this.#listeners = listeners;
     const services = project(snapshot.state, this.#extra);
     this.#running = digestOf(services, snapshot.state);
@@ -448,7 +464,7 @@ export class Runtime {
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
     await this.#generation.end();
     this.#generation = this.#generationOf([], { state, blob }, false);
-    this.#addresses = await this.#generation.serve();
+    await this.#serve();
     for (const worker of state.workers.values()) {
       for (const { version } of servingVersions(state, worker.id)) {
         const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
@@ -545,7 +561,7 @@ export class Runtime {
         await work();
       } finally {
         this.#generation = this.#generationOf(project(snapshot.state, this.#extra), snapshot, false);
-        this.#addresses = await this.#generation.serve();
+        await this.#serve();
         this.#goOn();
       }
     });
@@ -638,11 +654,22 @@ export class Runtime {
   /** Lets a workerd serve. None other may run. */
   async #adopt(generation: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
     this.#generation = generation;
-    this.#addresses = await generation.serve();
+    await this.#serve();
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#storage = storageOf(snapshot.state);
     this.#goOn();
+  }
+
+  /** Whether a service has an address of its own. */
+  #hasAddress(service: Service): boolean {
+    return this.#isDirect && servesAlone(service);
+  }
+
+  /** Lets the generation serve. */
+  async #serve(): Promise<void> {
+    this.#addresses = await this.#generation.serve();
+    if (this.#isDirect) this.#listeners.onDirect?.(this.#addresses.direct);
   }
 
   #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
@@ -652,6 +679,7 @@ export class Runtime {
         limitMs: startLimitOf(snapshot.state),
         mark: `${this.#secret} last `,
         hold,
+        direct: services.filter((service) => this.#hasAddress(service)).map(({ name }) => name),
       },
       this.#options(services, snapshot),
     );
@@ -686,7 +714,13 @@ export class Runtime {
       workers: [
         firstWorker(partsOf(snapshot.state, services), this.#secret, INTERNAL_COMPATIBILITY_DATE),
         this.#internal(services, snapshot.state),
-        ...services.map((service) => optionsFor(service, snapshot.blob, (name) => this.#assets.folderOf(name))),
+        ...services.map((service) =>
+          optionsFor(service, {
+            contents: snapshot.blob,
+            folderOf: (name) => this.#assets.folderOf(name),
+            isDirect: this.#hasAddress(service),
+          }),
+        ),
       ],
     };
   }
@@ -696,7 +730,7 @@ export class Runtime {
     const identity = state.identity.get("account");
     const dev = identity && { experimentalS3Credentials: s3Credentials(identity) };
     return {
-      dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
+      dev: { unsafeDirectSockets: [DIRECT_SOCKET] },
       config: {
         name: INTERNAL,
         compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
