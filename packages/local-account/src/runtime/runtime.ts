@@ -7,10 +7,8 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { Log, LogLevel, type MiniflareOptions, Response } from "miniflare";
 import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
@@ -20,27 +18,15 @@ import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
+import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
 import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { sweepObjects } from "./databases.ts";
 import { exchange } from "./exchange.ts";
 import { type Addresses, CAN_HOLD, Generation } from "./generation.ts";
-import { printLog } from "./logs.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
-import { firstWorker, partsBinding } from "./parts.ts";
 import { type Inspected, Prober } from "./prober.ts";
-import {
-  bucketDirectory,
-  DIRECT_SOCKET,
-  type Extra,
-  INTERNAL,
-  optionsFor,
-  partsOf,
-  project,
-  type Service,
-  servesAlone,
-} from "./projection.ts";
-import { s3Credentials } from "./s3-keys.ts";
+import { type Extra, project, type Service } from "./projection.ts";
 import { startLimitOf } from "./start-limit.ts";
 import {
   type BindingAnswer,
@@ -54,22 +40,11 @@ import {
 import { Watchdog } from "./watchdog.ts";
 import { isRunnable } from "./workflows.ts";
 
-/** The modules of the internal Worker. */
-const INTERNAL_MODULES = Object.fromEntries(
-  ["internal.js", "encodings.js", "bodies.js"].map((name) => [
-    name,
-    { type: "esm" as const, contents: readFileSync(path.join(import.meta.dirname, "workers", name), "utf8") },
-  ]),
-);
-
 /** How long workerd may take to start again after a crash. */
 const REVIVAL_MS = 30_000;
 
 /** How long a request may run on after a change has begun, or since it began itself. */
 const DRAIN_MS = 1_000;
-
-/** The compatibility date of the internal Worker. */
-const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
 const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
@@ -114,16 +89,10 @@ interface Call<T> {
 /** The account's own work. */
 const ownTask = (what: string): Task => ({ worker: undefined, what, limitMs: OWN_LIMIT_MS });
 
-/** What to run: a state, and the contents of its modules and manifests. */
-interface Snapshot {
-  readonly state: State;
-  readonly blob: (sha256: string) => Uint8Array;
-}
-
 export class Runtime {
   readonly #directory: string;
   readonly #assets: AssetFiles;
-  readonly #isDirect: boolean;
+  readonly #host: Host;
   readonly #secret = randomBytes(16).toString("hex");
   readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
@@ -170,8 +139,18 @@ export class Runtime {
   private constructor({ directory, assets, isDirect }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
     this.#directory = directory;
     this.#assets = assets;
-    this.#isDirect = isDirect;
     this.#listeners = listeners;
+    this.#host = {
+      directory,
+      secret: this.#secret,
+      tailed: this.#tailed,
+      isDirect,
+      folderOf: (service) => assets.folderOf(service),
+      onTrace: (trace) => listeners.onTrace(trace, this.#snapshot.state),
+      onNews: (line) => this.#hear(line),
+      onLog: listeners.onLog,
+      onRevived: () => this.#revived?.(),
+    };
     const services = project(snapshot.state, this.#extra);
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
@@ -661,15 +640,10 @@ export class Runtime {
     this.#goOn();
   }
 
-  /** Whether a service has an address of its own. */
-  #hasAddress(service: Service): boolean {
-    return this.#isDirect && servesAlone(service);
-  }
-
   /** Lets the generation serve. */
   async #serve(): Promise<void> {
     this.#addresses = await this.#generation.serve();
-    if (this.#isDirect) this.#listeners.onDirect?.(this.#addresses.direct);
+    if (this.#host.isDirect) this.#listeners.onDirect?.(this.#addresses.direct);
   }
 
   #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
@@ -679,9 +653,9 @@ export class Runtime {
         limitMs: startLimitOf(snapshot.state),
         mark: `${this.#secret} last `,
         hold,
-        direct: services.filter((service) => this.#hasAddress(service)).map(({ name }) => name),
+        direct: directServices(services, this.#host),
       },
-      this.#options(services, snapshot),
+      compose(services, snapshot, this.#host),
     );
   }
 
@@ -694,84 +668,10 @@ export class Runtime {
     else if (news === "batch-begun") this.#batches.begun(task, service, queue);
     else if (news === "batch-ended") this.#batches.ended(task);
   }
-
-  #options(services: readonly Service[], snapshot: Snapshot): MiniflareOptions {
-    const { onLog } = this.#listeners;
-    return {
-      host: "127.0.0.1",
-      port: 0,
-      cf: false,
-      enableDevRegistry: false,
-      telemetry: { enabled: false },
-      log: new Log(LogLevel.WARN),
-      unsafeHandleRuntimeRestart: () => this.#revived?.(),
-      handleStructuredLogs: ({ level, message }) => {
-        if (message.startsWith(this.#secret)) this.#hear(message);
-        else if (onLog) onLog(message);
-        else printLog(level, message);
-      },
-      resourcePersistencePath: this.#directory,
-      workers: [
-        firstWorker(partsOf(snapshot.state, services), this.#secret, INTERNAL_COMPATIBILITY_DATE),
-        this.#internal(services, snapshot.state),
-        ...services.map((service) =>
-          optionsFor(service, {
-            contents: snapshot.blob,
-            folderOf: (name) => this.#assets.folderOf(name),
-            isDirect: this.#hasAddress(service),
-          }),
-        ),
-      ],
-    };
-  }
-
-  #internal(services: readonly Service[], state: State): MiniflareOptions["workers"][number] {
-    const { kvNamespaces, buckets, databases } = state;
-    const identity = state.identity.get("account");
-    const dev = identity && { experimentalS3Credentials: s3Credentials(identity) };
-    return {
-      dev: { unsafeDirectSockets: [DIRECT_SOCKET] },
-      config: {
-        name: INTERNAL,
-        compatibilityDate: INTERNAL_COMPATIBILITY_DATE,
-        // For `scheduled` of a service binding.
-        compatibilityFlags: ["service_binding_extra_handlers"],
-        manifest: { mainModule: "internal.js", modules: INTERNAL_MODULES },
-        env: {
-          PARTS: partsBinding(partsOf(state, services), this.#secret),
-          SECRET: { type: "text", value: this.#secret },
-          TAILED: { type: "json", value: [...this.#tailed] },
-          TRACES: {
-            type: "fetcher",
-            handler: async (request) => {
-              for (const trace of v.parse(v.array(v.unknown()), await request.json()))
-                this.#listeners.onTrace(trace, this.#snapshot.state);
-              return new Response();
-            },
-          },
-          ...Object.fromEntries(
-            services.map(({ name }) => [`service:${name}`, { type: "worker" as const, worker: name }]),
-          ),
-          ...Object.fromEntries([...kvNamespaces.keys()].map((id) => [`kv:${id}`, { type: "kv" as const, id }])),
-          ...Object.fromEntries([...databases.keys()].map((id) => [`d1:${id}`, { type: "d1" as const, id }])),
-          ...Object.fromEntries(
-            [...buckets.keys()].map((key) => [
-              `r2:${key}`,
-              { type: "r2" as const, name: bucketDirectory(key), ...(dev && { dev }) },
-            ]),
-          ),
-        },
-      },
-    };
-  }
 }
 
 /** Nothing in addition to the state. */
 const NOTHING_MORE: Extra = { previews: new Set(), broken: new Map() };
-
-/** What runs. States with the same digest run the same. */
-const digestOf = (services: readonly Service[], state: State): string =>
-  JSON.stringify([services, partsOf(state, services)]);
 
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
@@ -786,10 +686,6 @@ function layOut(assets: AssetFiles, services: readonly Service[], { state, blob 
     }),
   );
 }
-
-/** All storage that the REST API reads and writes itself. */
-const storageOf = ({ kvNamespaces, buckets, databases }: State): ReadonlySet<string> =>
-  new Set([...kvNamespaces.keys(), ...buckets.keys(), ...databases.keys()]);
 
 /** How long anything that the account asks of workerd may take: as long as Cloudflare lets a cron trigger run. */
 const CALL_LIMIT_MS = 15 * 60_000;
