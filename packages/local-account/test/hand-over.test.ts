@@ -150,7 +150,7 @@ it("cuts nothing if the new workerd does not start", async () => {
   const socket = await connected(test, "echo");
   const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
   // Only with its real bindings does it not start.
-  const code = `import { env } from "cloudflare:workers"; if (env.KV) throw new Error("not here"); export default {};`;
+  const code = `import { env } from "cloudflare:workers"; if (env.KV) throw new Error("not here"); export default { fetch() {} };`;
   const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
   expect(await refusal(test.deploy("app", { code, bindings }))).toMatchObject({
     code: 10021,
