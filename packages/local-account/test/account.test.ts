@@ -150,7 +150,11 @@ it("refuses code that does not start, and the old one keeps serving", async () =
 it("refuses code that exports nothing to call, and takes a class alone", async () => {
   const test = await account();
   for (const code of ["const unused = 1;", "export default {};", "export const text = 'no function';"]) {
-    expect(await refusal(test.deploy("app", { code }))).toMatchObject({ status: 400, code: 10068 });
+    expect(await refusal(test.deploy("app", { code }))).toMatchObject({
+      status: 400,
+      code: 10068,
+      message: expect.stringContaining("no registered event handlers"),
+    });
   }
   const { id } = await test.deploy("app", { code: "export class Alone {}" });
   expect(id).toBeDefined();

@@ -237,7 +237,7 @@ export class Prober {
 const refused = (message: string) => new ApiError(400, 10021, message);
 
 /** Cloudflare's refusal of a bundle without a handler and without a class. */
-const doesNothing = () => new ApiError(400, 10068, "No event handlers were registered. This script does nothing.");
+const doesNothing = () => new ApiError(400, 10068, "The uploaded script has no registered event handlers.");
 
 const late = () => sleep(READY_LIMIT_MS, undefined, { ref: false });
 
