@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
+import { isUserError, UserError } from "../../infra/stack/user-error.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -35,4 +37,10 @@ describe("a command", () => {
     expect(status).toBe(70);
     expect(stderr).toMatch(/TypeError: [\s\S]+ at [\s\S]+This is a bug of the command/);
   });
+});
+
+it("has errors for people that Pulumi takes for its own, and takes Pulumi's for them", () => {
+  expect(pulumi.RunError.isInstance(new UserError("Set the account's id."))).toBe(true);
+  expect(isUserError(new pulumi.RunError("Set the account's id."))).toBe(true);
+  expect(pulumi.RunError.isInstance(new Error("a bug"))).toBe(false);
 });

@@ -19,8 +19,9 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 
 const COMMANDS = join(ROOT, "infra/commands");
 /** The commands, as package.json runs them. */
+const scripts = readFileSync(join(ROOT, "package.json"), "utf8");
 const names = readdirSync(COMMANDS)
-  .filter((file) => readFileSync(join(ROOT, "package.json"), "utf8").includes(`infra/commands/${file}`))
+  .filter((file) => scripts.includes(`infra/commands/${file}`))
   .map((file) => basename(file, ".ts"));
 
 /** The packages that each command imports, itself or by its modules, before its first line runs. */

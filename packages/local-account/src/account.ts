@@ -95,7 +95,7 @@ export class Account {
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
       const runtime = await Runtime.start(
-        { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true, isDirect: options.onDirect !== undefined },
+        { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         {
           onTrace: (trace, state) => {

@@ -4,9 +4,9 @@
  */
 import * as v from "valibot";
 import { ApiError, invalid } from "./errors.ts";
-import { CHECKED, issueLine } from "./issues.ts";
 import { checkValue } from "./limits.ts";
 import type { Binding, Namespace, State, Version, Worker } from "./model.ts";
+import { parse } from "./parse.ts";
 import { namespaceOf, queueNamed, versionsOf, workerNamed } from "./queries.ts";
 
 const name = v.pipe(v.string(), v.nonEmpty());
@@ -78,10 +78,7 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
         `binding ${binding.name}: the local account does not serve bindings of type '${binding.type}'. It serves ${Object.keys(TYPES).join(", ")}.`,
       );
     const current = renamed(binding);
-    const checked = v.safeParse(TYPES[binding.type], current, CHECKED);
-    if (!checked.success) {
-      throw invalid(`binding ${binding.name} of type ${binding.type}: ${issueLine(checked.issues[0])}`);
-    }
+    parse(TYPES[binding.type], current, (mistake) => `binding ${binding.name} of type ${binding.type}: ${mistake}`);
     checkValue(current);
     return current;
   });

@@ -1,5 +1,5 @@
 /** What a schema finds wrong with a client's input, in words. valibot's own messages name types of TypeScript. */
-import * as v from "valibot";
+import type * as v from "valibot";
 
 /** Nouns for what a schema expects or has got, by valibot's names. */
 const NOUNS: Readonly<Record<string, string>> = {
@@ -25,7 +25,15 @@ const shortened = (text: string): string => (text.length > MOST_SHOWN ? `${text.
 const lengthOf = (input: unknown, requirement: unknown): string =>
   `${requirement} ${typeof input === "string" ? "characters" : "entries"}`;
 
-function ruleOf({ kind, type, expected, received, input, requirement }: v.BaseIssue<unknown>): string | undefined {
+/** The rule that an input breaks; undefined for a rule that has words of its own. */
+export function ruleOf({
+  kind,
+  type,
+  expected,
+  received,
+  input,
+  requirement,
+}: v.BaseIssue<unknown>): string | undefined {
   if (kind === "schema") {
     if (expected === "never") return "is not known here";
     if (received === "undefined") return "is missing";
@@ -48,12 +56,3 @@ function ruleOf({ kind, type, expected, received, input, requirement }: v.BaseIs
       return undefined;
   }
 }
-
-/** How every input is checked: up to its first mistake, which is told in words where the schema has none of its own. */
-export const CHECKED = {
-  abortEarly: true,
-  message: (issue: v.BaseIssue<unknown>) => ruleOf(issue) ?? issue.message,
-} as const;
-
-/** `path: what is wrong there`. */
-export const issueLine = (issue: v.BaseIssue<unknown>): string => `${v.getDotPath(issue) ?? "body"}: ${issue.message}`;

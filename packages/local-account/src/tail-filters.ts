@@ -1,7 +1,6 @@
 /** The filters of a tail, as `wrangler tail` sends them: which events it gets. Pure. */
 import * as v from "valibot";
-import { invalid } from "./errors.ts";
-import { CHECKED, issueLine } from "./issues.ts";
+import { parse } from "./parse.ts";
 
 const texts = v.array(v.string());
 
@@ -22,11 +21,9 @@ export type TailFilter = v.InferOutput<typeof Filter>;
 
 /** The filters in the body of a call that makes a tail. @throws ApiError 10021 for one that is not known. */
 export function parseFilters(body: unknown): TailFilter[] {
-  const parsed = v.safeParse(Sent, body ?? {}, CHECKED);
-  if (parsed.success) return parsed.output.filters;
-  throw invalid(
-    `${issueLine(parsed.issues[0])}. The local account has the filters ${Object.keys(Filter.entries).join(", ")}.`,
-  );
+  const known = Object.keys(Filter.entries).join(", ");
+  const { filters } = parse(Sent, body ?? {}, (mistake) => `${mistake}. The local account has the filters ${known}.`);
+  return filters;
 }
 
 /** The parts of an event (internal.js, `traceOf`) that filters look at. */

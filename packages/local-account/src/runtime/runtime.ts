@@ -65,7 +65,10 @@ export interface RuntimeListeners {
   readonly onLog?: ((line: string) => void) | undefined;
   /** Told of a Worker that computed for too long, when workerd is ended because of it. */
   readonly onOverrun: (overrun: Overrun) => void;
-  /** Told the addresses of the services in workerd, whenever they are others; only where Workers are `direct`. */
+  /**
+   * Told the addresses of the services in workerd, whenever they are others. Without it they have none; with it nothing
+   * is told of their events.
+   */
   readonly onDirect?: ((addresses: ReadonlyMap<string, string>) => void) | undefined;
 }
 
@@ -75,8 +78,6 @@ interface RuntimePlaces {
   readonly assets: AssetFiles;
   /** Whether Workers have limits of CPU time and memory. Without them, a debugger may stop workerd for as long as it likes. */
   readonly hasCpuLimit: boolean;
-  /** Whether Workers have addresses of their own (`onDirect`). Then nothing is told of their events. */
-  readonly isDirect: boolean;
 }
 
 /** A call of the account to workerd. */
@@ -136,7 +137,7 @@ export class Runtime {
     return runtime;
   }
 
-  private constructor({ directory, assets, isDirect }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
+  private constructor({ directory, assets }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
     this.#directory = directory;
     this.#assets = assets;
     this.#listeners = listeners;
@@ -144,7 +145,7 @@ export class Runtime {
       directory,
       secret: this.#secret,
       tailed: this.#tailed,
-      isDirect,
+      isDirect: listeners.onDirect !== undefined,
       folderOf: (service) => assets.folderOf(service),
       onTrace: (trace) => listeners.onTrace(trace, this.#snapshot.state),
       onNews: (line) => this.#hear(line),
@@ -643,7 +644,7 @@ export class Runtime {
   /** Lets the generation serve. */
   async #serve(): Promise<void> {
     this.#addresses = await this.#generation.serve();
-    if (this.#host.isDirect) this.#listeners.onDirect?.(this.#addresses.direct);
+    this.#listeners.onDirect?.(this.#addresses.direct);
   }
 
   #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
