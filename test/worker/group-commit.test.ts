@@ -109,3 +109,57 @@ it("settled waits for earlier changes, and writes nothing", async () => {
   await waiting;
   expect(sizes()).toEqual([1]);
 });
+
+/** Commits whose writes are made at once. The test decides when they are on disk. */
+function aSlowDisk() {
+  const sizes: number[] = [];
+  const asked: (() => void)[] = [];
+  const commits = new GroupCommit<number, number>(
+    async (changes) => {
+      sizes.push(changes.length);
+      return changes;
+    },
+    () => new Promise((resolve) => asked.push(resolve)),
+  );
+  return { change: () => commits.commit(0), sizes, asked };
+}
+
+it("an answer waits for its write and not for the disk; the next write waits for it", async () => {
+  const { change, sizes, asked } = aSlowDisk();
+  await change();
+  const next = [change(), change()];
+  expect(sizes).toEqual([1]);
+  asked[0]?.();
+  await Promise.all(next);
+  expect(sizes).toEqual([1, 2]);
+});
+
+it("for who stays alone, one write in eight waits for the disk", async () => {
+  const { change, sizes, asked } = aSlowDisk();
+  for (let turn = 0; turn < 40; turn++) {
+    await change();
+    asked.at(-1)?.();
+    await scheduler.wait(0);
+  }
+  expect(sizes).toHaveLength(40);
+  // The first eight, and then one of eight.
+  expect(asked).toHaveLength(8 + 4);
+});
+
+it("once others come, every write waits for the disk again", async () => {
+  const { change, asked } = aSlowDisk();
+  const turn = async (callers: number) => {
+    const changes = Array.from({ length: callers }, change);
+    for (let i = 0; i < 3; i++) {
+      asked.at(-1)?.();
+      await scheduler.wait(1);
+    }
+    await Promise.all(changes);
+  };
+  for (let i = 0; i < 16; i++) await turn(1);
+  // One of these writes asks the disk, and the others come meanwhile.
+  for (let i = 0; i < 8; i++) await turn(3);
+  const before = asked.length;
+  for (let i = 0; i < 4; i++) await turn(1);
+  expect(asked.length).toBe(before + 4);
+});

@@ -89,7 +89,10 @@ export class CounterDO extends DurableObject<Env> {
   readonly #number: number;
   #widths: readonly Width[];
   readonly #others: Others;
-  readonly #commits = new GroupCommit<Changed, Counted>((changes) => this.#write(changes));
+  readonly #commits = new GroupCommit<Changed, Counted>(
+    (changes) => this.#write(changes),
+    () => this.ctx.storage.sync(),
+  );
 
   /** Changes are published to KV until then (ms since the epoch). */
   #sharedUntil = 0;
@@ -97,8 +100,8 @@ export class CounterDO extends DurableObject<Env> {
   #publishing = false;
   readonly #wake: Wake;
 
-  /** The count of the last finished write: the one that watchers may see. */
-  #durable = 0;
+  /** The count of the last write: the one that others may see. What tells it leaves the object when it is on disk. */
+  #written = 0;
   #pushedAt = 0;
   #pushTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -120,7 +123,7 @@ export class CounterDO extends DurableObject<Env> {
       .toArray();
     this.#count = row?.count ?? 0;
     this.#minus = row?.minus ?? 0;
-    this.#durable = this.#count - this.#minus;
+    this.#written = this.#count - this.#minus;
     this.#sharedUntil = row?.sharedUntil ?? 0;
   }
 
@@ -172,7 +175,7 @@ export class CounterDO extends DurableObject<Env> {
     // If this one has just woken it has not heard of the rest, and the part would answer without them.
     await this.#meet();
     this.#push();
-    return this.#others.sumBut(number) + this.#durable;
+    return this.#others.sumBut(number) + this.#written;
   }
 
   /** Whether the counter is on several objects, or was. */
@@ -191,7 +194,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Finds out about parts that this one has not heard of since it woke. False if one did not answer. */
   async #meet(): Promise<boolean> {
-    return await this.#others.meet(() => this.#durable, this.#widths);
+    return await this.#others.meet(() => this.#written, this.#widths);
   }
 
   /** The count as of now, of all parts. */
@@ -199,10 +202,10 @@ export class CounterDO extends DurableObject<Env> {
     const own = await this.value();
     if (!this.#isWide) return own;
     await this.#others.ask(this.#widths);
-    return sumOf([this.#durable, this.#others.sum]);
+    return sumOf([this.#written, this.#others.sum]);
   }
 
-  /** The count as of now, once it is durable: nobody ever sees a count that a crash could undo. */
+  /** The count as of now, once it is written: nobody ever sees a count that a crash could undo. */
   async value(): Promise<number> {
     const count = this.#count - this.#minus;
     await this.#commits.settled();
@@ -321,15 +324,14 @@ export class CounterDO extends DurableObject<Env> {
       if (end >= 0) await this.#forget();
       const rest = changes.slice(end + 1);
       if (rest.length > 0) this.#writeChanges({ count, minus }, rest);
-      await this.ctx.storage.sync();
     } catch (error) {
       const failure = notWritten("the count", error);
       this.ctx.abort(failure.message);
       throw failure;
     }
-    this.#durable = count - minus;
+    this.#written = count - minus;
     this.#push();
-    if (this.#number > 0) this.#others.changed(() => this.#durable);
+    if (this.#number > 0) this.#others.changed(() => this.#written);
     return changes.map(({ count }) => count);
   }
 
@@ -432,7 +434,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The count that watchers see. */
   get #shown(): number {
-    return sumOf([this.#durable, this.#others.sum]);
+    return sumOf([this.#written, this.#others.sum]);
   }
 
   /** Makes the row of a counter that was changed at other parts only. */

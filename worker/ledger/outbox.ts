@@ -59,8 +59,11 @@ export class Outbox implements Outgoing {
     if (this.#peers) for (const transfer of transfers) add(this.#peers, transfer);
   }
 
+  get hasBooked(): boolean {
+    return this.#notDurable < Number.POSITIVE_INFINITY;
+  }
+
   durable(): void {
-    if (this.#notDurable === Number.POSITIVE_INFINITY) return;
     this.#notDurable = Number.POSITIVE_INFINITY;
     this.#parts.waitUntil(this.flush());
   }

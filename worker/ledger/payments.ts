@@ -38,19 +38,24 @@ export interface Outgoing {
   readonly oldest: number;
   /** They are written. Call it before the next await, so that nobody sees the rows and does not know of them. */
   booked(transfers: readonly Transaction[]): void;
+  /** Whether something is booked and not known to be durable. */
+  readonly hasBooked: boolean;
   /** All that was booked is durable. */
   durable(): void;
 }
 
 export class Payments {
   readonly #parts: Parts;
-  readonly #commits = new GroupCommit<Decide, Ended>((group) => this.#write(group));
+  readonly #commits = new GroupCommit<Decide, Ended>(
+    (group) => this.#write(group),
+    () => this.#parts.storage.sync(),
+  );
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Makes a change, or says why not. The answer is durable. @throws Error if it could not be written. */
+  /** Makes a change, or says why not. @throws Error if it could not be written. */
   async change<T extends object>(decide: (draft: Draft) => T): Promise<T> {
     const box: { answer?: T } = {};
     const ended = await this.#commits.commit((draft) => {
@@ -65,13 +70,11 @@ export class Payments {
     const { storage, wake, outbox } = this.#parts;
     await wake.look();
     const ended = this.#decideAll(group);
-    try {
+    if (outbox.hasBooked) {
       await storage.sync();
-    } catch (error) {
-      throw notWritten("the payments", error);
+      // Only now: another ledger must not have money that a crash can still give back.
+      outbox.durable();
     }
-    // Only now: another ledger must not have money that a crash can still give back.
-    outbox.durable();
     return ended;
   }
 

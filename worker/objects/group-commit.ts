@@ -8,6 +8,8 @@
 
 /** Keep waiting while at least this share of the callers arrives per tick of the timer, a millisecond. */
 const COMING = 1 / 8;
+/** After so many writes of a lone caller, only one in so many waits for the disk, to find out whether others came. */
+const ALONE = 8;
 
 interface Answered<Answer> {
   readonly answer: Answer;
@@ -23,21 +25,26 @@ interface Group<Item, Answer> {
 
 export class GroupCommit<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<readonly Answer[]>;
+  readonly #onDisk: () => Promise<void>;
   #writing: Group<Item, Answer> | undefined;
   #waiting: Group<Item, Answer> | undefined;
   /** An estimate of the callers: those of the last write and those since, but at least half the estimate before. */
   #callers = 1;
+  /** Writes in a row that had one change, and none that came during them. */
+  #alone = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `write` makes changes durable and answers each of them, in their order. It gets one group after the other. If it
-   * fails, every change of its group fails.
+   * `write` writes changes and answers each of them, in their order. It gets one group after the other. If it fails, every
+   * change of its group fails. `onDisk` resolves when what was written is on disk. The next group waits for that, but no
+   * answer does: whatever an object sends, the runtime keeps it back until the object's writes are on disk.
    */
-  constructor(write: (items: readonly Item[]) => Promise<readonly Answer[]>) {
+  constructor(write: (items: readonly Item[]) => Promise<readonly Answer[]>, onDisk = async () => {}) {
     this.#write = write;
+    this.#onDisk = onDisk;
   }
 
-  /** Resolves with the change's answer once the change is durable. */
+  /** Resolves with the change's answer once the change is written. */
   async commit(item: Item): Promise<Answer> {
     this.#waiting ??= newGroup();
     const group = this.#waiting;
@@ -53,7 +60,7 @@ export class GroupCommit<Item, Answer> {
     return this.#waiting?.items ?? [];
   }
 
-  /** Resolves once every change made so far is durable. Causes no write. */
+  /** Resolves once every change made so far is written. Causes no write. */
   async settled(): Promise<void> {
     await (this.#waiting ?? this.#writing)?.written;
   }
@@ -79,6 +86,7 @@ export class GroupCommit<Item, Answer> {
     try {
       const answers = await this.#write(group.items);
       group.resolve(answers.map((answer) => ({ answer })));
+      if (this.#alone < ALONE || this.#alone % ALONE === 0) await this.#onDisk();
     } catch (error) {
       group.reject(error);
     }
@@ -87,6 +95,7 @@ export class GroupCommit<Item, Answer> {
 
   #ended({ items }: Group<Item, Answer>): void {
     this.#writing = undefined;
+    this.#alone = items.length === 1 && !this.#waiting ? this.#alone + 1 : 0;
     this.#callers = Math.max(items.length + this.waiting.length, Math.floor(this.#callers / 2));
     if (this.#waiting) this.#startWhenAllAreHere(this.#waiting);
   }
