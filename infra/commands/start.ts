@@ -39,6 +39,9 @@ serving(program.command("start"))
       "worker",
       "plan",
       "fault",
+      "crons",
+      "cpuLimit",
+      "direct",
     ]),
   )
   .action((given: Given, command: Command) => {

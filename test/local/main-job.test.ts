@@ -118,7 +118,9 @@ describe("npm start", () => {
     expect(found.text).toContain("nothing had changed");
     expect(found.text).toContain(ready.adminToken);
     expect((await fetch(`${url}/health`)).status).toBe(200);
-    expect(await into(dir, "--fresh")).toMatchObject({ code: 1, text: expect.stringContaining("--fresh") });
+    for (const option of ["--fresh", "--direct", "--no-crons", "--no-cpu-limit"]) {
+      expect(await into(dir, option)).toMatchObject({ code: 1, text: expect.stringContaining(option) });
+    }
     await stop(child);
     expect(await into(dir)).toMatchObject({ code: 1, text: expect.stringContaining("no local account runs") });
   });

@@ -28,8 +28,8 @@ export interface Outcome extends Readonly<Record<WorkerName, Speed>> {
   readonly cpu: number | undefined;
 }
 
-/** The goals: the least share by concurrency, and the most CPU. */
-export const LEAST_SHARE: Readonly<Record<number, number>> = { 1: 0.75, 32: 0.65 };
+/** The goals: the least share, alone and with others, and the most CPU. */
+export const leastShare = (concurrency: number): number => (concurrency === 1 ? 0.75 : 0.65);
 export const MOST_CPU = 1.5;
 
 /** Sends the requests of a route to a Worker, for so many milliseconds. Returns requests a second. */
@@ -90,7 +90,7 @@ function middle(values: readonly (number | undefined)[]): number | undefined {
 
 /** What a route misses of its goals. */
 export function shortfalls({ title, concurrency, share, cpu }: Outcome): string[] {
-  const least = LEAST_SHARE[concurrency] ?? 0;
+  const least = leastShare(concurrency);
   const at = `${title}, c=${concurrency}`;
   return [
     ...(share < least
