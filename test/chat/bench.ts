@@ -6,7 +6,13 @@ export const bench: PatternBench = {
   measures: [
     { title: "chat messages/s, 50 sockets", subject: "chat", concurrency: 50, timesNaive: 8 },
     // Clients that do not take batches. Sending costs most, and is the same on all sides.
-    { title: "the same, one frame per message", subject: "plain-chat", concurrency: 50, timesNaive: 1, shareOfFloor: 0.9 },
+    {
+      title: "the same, one frame per message",
+      subject: "plain-chat",
+      concurrency: 50,
+      timesNaive: 1,
+      shareOfFloor: 0.9,
+    },
   ],
   classes: { NAIVE_CHAT_ROOM: "NaiveChatRoom", FLOOR_ROOM: "FloorRoom" },
   visit: {
