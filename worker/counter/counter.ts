@@ -91,7 +91,7 @@ export class CounterDO extends DurableObject<Env> {
   readonly #others: Others;
   readonly #commits = new GroupCommit<Changed, Counted>(
     (changes) => this.#write(changes),
-    () => this.ctx.storage.sync(),
+    () => this.ctx.storage.sync().catch((error: unknown) => this.#end(error)),
   );
 
   /** Changes are published to KV until then (ms since the epoch). */
@@ -325,14 +325,19 @@ export class CounterDO extends DurableObject<Env> {
       const rest = changes.slice(end + 1);
       if (rest.length > 0) this.#writeChanges({ count, minus }, rest);
     } catch (error) {
-      const failure = notWritten("the count", error);
-      this.ctx.abort(failure.message);
-      throw failure;
+      this.#end(error);
     }
     this.#written = count - minus;
     this.#push();
     if (this.#number > 0) this.#others.changed(() => this.#written);
     return changes.map(({ count }) => count);
+  }
+
+  /** Ends the object, whose memory is ahead of the disk. */
+  #end(error: unknown): never {
+    const failure = notWritten("the count", error);
+    this.ctx.abort(failure.message);
+    throw failure;
   }
 
   #writeChanges(count: Sums, changes: readonly Changed[]): void {

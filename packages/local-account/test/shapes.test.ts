@@ -117,7 +117,8 @@ interface Paged {
   readonly result: { readonly deployments: readonly { readonly created_on: string }[] };
 }
 
-it("answers every route in the SDK's shape", async () => {
+// A walk of all routes: half a minute on a slow machine by itself.
+it("answers every route in the SDK's shape", { timeout: 180_000 }, async () => {
   const answered = new Set<string>();
   const test = await account({
     onAnswer: ({ method, route, status }) => {

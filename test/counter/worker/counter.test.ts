@@ -144,7 +144,11 @@ describe("durability", () => {
     // The object that cannot write is reset; the next instance can.
     const failOnce = () =>
       runInDurableObject(env.COUNTER.get(stub.id), (_, { storage }) => {
-        vi.spyOn(storage, "sync").mockRejectedValue(new Error("the disk is away"));
+        const exec = storage.sql.exec.bind(storage.sql);
+        vi.spyOn(storage.sql, "exec").mockImplementation((query, ...bindings) => {
+          if (query.startsWith("INSERT INTO counter")) throw new Error("the disk is away");
+          return exec(query, ...bindings);
+        });
       });
     await failOnce();
     expect(await post("increment", {}, { "Idempotency-Key": "once" })).toMatchObject({
@@ -156,6 +160,17 @@ describe("durability", () => {
     expect(status).toBe(503);
     expect(body).toMatchObject({ detail: expect.stringContaining("Idempotency-Key") });
     expect(await value()).toEqual({ count: 6 });
+  });
+
+  it("answers nothing whose write is lost with the object", async () => {
+    const { stub, post, value } = aCounter();
+    await post("increment", { by: 5 });
+    await runInDurableObject(stub, (_, { storage }) => {
+      vi.spyOn(storage, "sync").mockRejectedValue(new Error("the disk is away"));
+    });
+    // The change is written and answered before the object hears of its disk; then it ends, and both are lost.
+    expect((await post("increment")).status).toBe(503);
+    expect(await value()).toEqual({ count: 5 });
   });
 });
 
