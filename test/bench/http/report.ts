@@ -32,7 +32,7 @@ export function report({ outcomes, through, direct, startUp }: Measured): string
 /** The published page. `machine`: such as "2 cores (AMD EPYC)". */
 export const page = (measured: Measured, { date, machine }: { readonly date: string; readonly machine: string }) =>
   `# Whole requests
-Written by \`npm run bench:http -- --publish\` on ${date}: ${machine}. Each figure is the median of runs in turn; what they mean is in [bench.md](../bench.md). The goals are ${percent(leastShare(32))} of the bare Worker's requests at ${MOST_CPU} × its CPU with 32 clients, ${percent(leastShare(1))} with one, and ${percent(LEAST_THROUGH_ACCOUNT)} of workerd alone on the local account.
+Written by \`npm run bench:http -- --publish\` on ${date}: ${machine}. Each figure is the median of runs in turn, to be read as ratios; what they mean is in [bench.md](../bench.md). The goals are ${percent(leastShare(32))} of the bare Worker's requests at ${MOST_CPU} × its CPU with 32 clients, ${percent(leastShare(1))} with one, and ${percent(LEAST_THROUGH_ACCOUNT)} of workerd alone on the local account.
 
 ${report(measured)}
 ${missed(shortfallsOf(measured))}`;
