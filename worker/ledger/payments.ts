@@ -71,7 +71,11 @@ export class Payments {
     await wake.look();
     const ended = this.#decideAll(group);
     if (outbox.hasBooked) {
-      await storage.sync();
+      try {
+        await storage.sync();
+      } catch (error) {
+        throw notWritten("the payments", error);
+      }
       // Only now: another ledger must not have money that a crash can still give back.
       outbox.durable();
     }

@@ -88,6 +88,7 @@ export class GroupCommit<Item, Answer> {
       group.resolve(answers.map((answer) => ({ answer })));
       if (this.#alone < ALONE || this.#alone % ALONE === 0) await this.#onDisk();
     } catch (error) {
+      // Of `onDisk` nobody hears this: the answers are given, and end with the object that the runtime ends.
       group.reject(error);
     }
     this.#ended(group);
