@@ -1,9 +1,9 @@
 /** `npm run bench`: measures and prints a table; with --check, judges it; with --publish, puts it into docs/bench/. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ROOT } from "../../infra/release/root.ts";
+import { thisMachine, today } from "./machine.ts";
 import type { Visited } from "./measure.ts";
 import { workerdMemory } from "./memory.ts";
 import { benches } from "./patterns.ts";
@@ -76,13 +76,8 @@ try {
 function write(outcomes: readonly Outcome[], visited: ReadonlyMap<string, Visited>): void {
   const dir = join(ROOT, "docs/bench");
   mkdirSync(dir, { recursive: true });
-  const machine = {
-    cores: cpus().length,
-    model: cpus()[0]?.model ?? "unknown",
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-  };
   const figures = Object.fromEntries([...visited].map(([subject, seen]) => [subject, seen.figures]));
-  const results = { date: new Date().toISOString().slice(0, 10), machine, outcomes, visited: figures };
+  const results = { date: today(), machine: thisMachine(), outcomes, visited: figures };
   writeFileSync(join(dir, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(
     join(dir, "results.md"),

@@ -10,7 +10,7 @@ import { Command, Option } from "commander";
 import { ROOT } from "../../infra/release/root.ts";
 import { toolOf } from "../../infra/smoke/tools.ts";
 import { patterns } from "../../worker/patterns.ts";
-import { machineText } from "./machine.ts";
+import { machineText, today } from "./machine.ts";
 import type { Measure } from "./measure.ts";
 import { chart } from "./report.ts";
 import { type Effort, type Outcome, percent, runMeasure } from "./run.ts";
@@ -140,7 +140,7 @@ function install(): void {
 
 function page(lines: readonly string[]): string {
   return `# Beside others
-Written by \`npm run bench:peers -- --publish\` on ${new Date().toISOString().slice(0, 10)}: ${machineText()}. Operations a second, the median of five runs in turn; what that means is in [bench.md](../bench.md). The versions are in \`test/bench/peers/package.json\`.
+Written by \`npm run bench:peers -- --publish\` on ${today()}: ${machineText()}. Operations a second, the median of five runs in turn; what that means is in [bench.md](../bench.md). The versions are in \`test/bench/peers/package.json\`.
 
 ${lines.join("\n")}
 

@@ -1,4 +1,5 @@
 /** Prints the outcomes as a table and a chart. */
+import { type Machine, machineText } from "./machine.ts";
 import type { Visited } from "./measure.ts";
 import type { Outcome, Rate } from "./run.ts";
 import { percent } from "./run.ts";
@@ -28,7 +29,7 @@ export function table(outcomes: readonly Outcome[]): string {
 /** The published results: the figures, and where and when they were measured. */
 export interface Results {
   date: string;
-  machine: { cores: number; model: string; memoryGiB: number };
+  machine: Machine;
   outcomes: readonly Outcome[];
   /** The figures from outside the Worker, by subject. */
   visited: Readonly<Record<string, Visited["figures"]>>;
@@ -36,9 +37,8 @@ export interface Results {
 
 /** The published page, which `npm run bench -- --publish` writes. `lines`: the results from outside, in words. */
 export function page({ date, machine, outcomes }: Results, lines: readonly string[]): string {
-  const { cores, model, memoryGiB } = machine;
   return `# Figures
-Written by \`npm run bench -- --publish\` on ${date}: ${cores} cores (${model}), ${memoryGiB} GiB of memory. What they mean is in [bench.md](../bench.md).
+Written by \`npm run bench -- --publish\` on ${date}: ${machineText(machine)}, ${machine.memoryGiB} GiB of memory. What they mean is in [bench.md](../bench.md).
 
 ${table(outcomes)}
 

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Command, Option } from "commander";
 import { ROOT } from "../../../infra/release/root.ts";
-import { machineText } from "../machine.ts";
+import { machineText, today } from "../machine.ts";
 import { benches } from "../patterns.ts";
 import { startAccountProcess, type Way } from "./account.ts";
 import { type Effort, loadOf, measure, type Outcome } from "./measure.ts";
@@ -57,8 +57,7 @@ async function measureAll(): Promise<void> {
   const measured: Measured = { outcomes, through, direct, startUp };
   console.log(report(measured));
   if (publish) {
-    const date = new Date().toISOString().slice(0, 10);
-    writeFileSync(PUBLISHED, page(measured, { date, machine: machineText() }));
+    writeFileSync(PUBLISHED, page(measured, { date: today(), machine: machineText() }));
     console.error(`written: ${relative(ROOT, PUBLISHED)}`);
   }
   const short = shortfallsOf(measured);
