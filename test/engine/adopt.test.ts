@@ -96,7 +96,7 @@ describe("a Worker that wrangler deployed", () => {
     expect(await site.call("Hall")).toMatchObject({ count: 2, tag: "one" });
     expect(await site.call("Members")).toMatchObject({ count: 2, tag: "one" });
     expect(await site.classes()).toEqual(["Hall", "Members"]);
-    expect(up.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
+    expect(site.stack.outputs).toMatchObject({ rollbackFloor: 3, migration: "0001-import" });
   });
 
   it("is then like any other stack: gets its settings, then no change, and its classes migrate", async () => {

@@ -1,24 +1,10 @@
-/**
- * Runs one operation of the real engine in a process of its own, because a program can be evaluated only once per
- * process. It gets a job from its parent, and answers with what the engine did.
- */
-import { pathToFileURL } from "node:url";
-import { type EngineEvent, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
-import { projectName } from "../../infra/stack/project.ts";
+/** One operation of the real CLI in a stack's folder, and what it did, by the engine's log of events. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
 
-export interface Job {
-  readonly operation: "up" | "preview" | "refresh" | "destroy" | "cancel";
-  readonly stack: string;
-  /** The folder of Pulumi.yaml. */
-  readonly project: string;
-  /** The program's module. */
-  readonly program: string;
-  /** The folder whose bin/ has the CLI. */
-  readonly cli: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** Config that the engine encrypts, by full key. The rest is in the stack's file. */
-  readonly secrets: Readonly<Record<string, string>>;
-}
+export type Operation = "up" | "preview" | "refresh" | "destroy" | "cancel";
 
 /** What the engine did, or why it failed. */
 export interface Answer {
@@ -29,71 +15,96 @@ export interface Answer {
   readonly text: string;
   /** All that the CLI printed. */
   readonly printed: string;
-  readonly outputs: Readonly<Record<string, unknown>>;
-  /** The milliseconds of the program's own modules and its plan, without loading Pulumi's packages. */
-  readonly own: number;
 }
+
+/** What each operation is called with, so that it asks nothing. */
+const ARGUMENTS: Readonly<Record<Operation, readonly string[]>> = {
+  up: ["--yes", "--skip-preview"],
+  preview: [],
+  refresh: ["--yes", "--skip-preview"],
+  destroy: ["--yes", "--skip-preview"],
+  cancel: ["--yes"],
+};
 
 /** The severities of messages that people see: all but `debug`. */
 const SHOWN: ReadonlySet<string> = new Set(["info", "info#err", "warning", "error"]);
 
-process.once("message", async (job: Job) => {
-  process.send?.(await perform(job), () => process.exit(0));
-});
+/** A line of the log: https://www.pulumi.com/docs/iac/automation-api/concepts-terminology/ names its events. */
+const Event = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({
+    resourcePreEvent: v.optional(
+      v.object({ metadata: v.object({ op: v.string(), urn: v.string(), type: v.string() }) }),
+    ),
+    diagnosticEvent: v.optional(v.object({ message: v.string(), severity: v.string() })),
+  }),
+);
 
-async function perform(job: Job): Promise<Answer> {
+export interface Command {
+  /** The stack's folder, with its settings file. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Told of the CLI's process. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs the CLI, and returns its exit code and all that it printed. */
+export async function pulumi(
+  args: readonly string[],
+  { cwd, env, onStart }: Command,
+): Promise<{ readonly code: number | null; readonly printed: string }> {
+  const child = spawn("pulumi", [...args, "--non-interactive", "--color", "never"], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onStart?.(child);
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      printed += text;
+    });
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  child.once("error", reject);
+  child.once("close", resolve);
+  return { code: await promise, printed };
+}
+
+/** Runs an operation on a stack. */
+export async function operate(operation: Operation, stack: string, command: Command): Promise<Answer> {
+  const log = join(command.cwd, "events.jsonl");
+  rmSync(log, { force: true });
+  const logged = operation === "cancel" ? [] : ["--event-log", log];
+  const { code, printed } = await pulumi([operation, ...ARGUMENTS[operation], "--stack", stack, ...logged], {
+    ...command,
+    // Without it the CLI knows no `--event-log`.
+    env: { ...command.env, PULUMI_DEBUG_COMMANDS: "true" },
+  });
+  const { steps, words } = eventsOf(log);
+  return { ok: code === 0, steps: steps.toSorted(), text: words.join("") || printed, printed };
+}
+
+/** The steps and messages of a log; none if the engine wrote no log. */
+function eventsOf(log: string): { readonly steps: readonly string[]; readonly words: readonly string[] } {
   const steps: string[] = [];
   const words: string[] = [];
-  const printed: string[] = [];
-  const onEvent = ({ resourcePreEvent, diagnosticEvent }: EngineEvent) => {
+  for (const line of linesOf(log)) {
+    const { resourcePreEvent, diagnosticEvent } = v.parse(Event, line);
     if (resourcePreEvent) {
       const { op, urn, type } = resourcePreEvent.metadata;
       if (type.startsWith("cloudflare:")) steps.push(`${op} ${type.split(":").at(-1)} ${urn.split("::").at(-1)}`);
     }
     if (diagnosticEvent && SHOWN.has(diagnosticEvent.severity)) words.push(diagnosticEvent.message);
-  };
-  const print = (text: string) => printed.push(text);
-  const options = { onEvent, onOutput: print, onError: print, color: "never" } as const;
-  let own = 0;
-  const answer = (ok: boolean) => ({
-    ok,
-    steps: steps.toSorted(),
-    text: words.join(""),
-    printed: printed.join(""),
-    own,
-  });
+  }
+  return { steps, words };
+}
+
+/** The complete lines: that of a killed engine may end in the middle. */
+function linesOf(log: string): readonly string[] {
   try {
-    const stack = await LocalWorkspace.createOrSelectStack(
-      {
-        stackName: job.stack,
-        projectName: projectName(),
-        program: async () => {
-          await import("@pulumi/cloudflare");
-          const began = performance.now();
-          const outputs = { ...(await import(pathToFileURL(job.program).href)) };
-          own = performance.now() - began;
-          return outputs;
-        },
-      },
-      {
-        workDir: job.project,
-        envVars: { ...job.env },
-        pulumiCommand: await PulumiCommand.get({ root: job.cli }),
-        secretsProvider: "passphrase",
-      },
-    );
-    const secrets = Object.entries(job.secrets).map(([key, value]) => [key, { value, secret: true }]);
-    await stack.setAllConfig(Object.fromEntries(secrets));
-    if (job.operation !== "up") {
-      if (job.operation === "cancel") await stack.cancel();
-      else await stack[job.operation](options);
-      return { ...answer(true), outputs: {} };
-    }
-    const { outputs } = await stack.up(options);
-    const shown = Object.entries(outputs).map(([name, { value, secret }]) => [name, secret ? "[secret]" : value]);
-    return { ...answer(true), outputs: Object.fromEntries(shown) };
-  } catch (error) {
-    if (words.length === 0) words.push(error instanceof Error ? error.message : String(error));
-    return { ...answer(false), outputs: {} };
+    return readFileSync(log, "utf8").split("\n").slice(0, -1);
+  } catch {
+    return [];
   }
 }

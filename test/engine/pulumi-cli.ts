@@ -15,7 +15,7 @@ const run = promisify(execFile);
 /** The module that pins the CLI's version (go.mod) and its dependencies (go.sum). */
 const MODULE = join(import.meta.dirname, "pulumi-cli");
 const COMMAND = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
-/** The variable with the CLI's version, which the Automation API asks for. A plain build does not set it. */
+/** The variable with the version that the CLI prints. A plain build does not set it. */
 const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
 
 /** The path of a working Pulumi CLI. Calls `say` if it has to be built, which takes minutes. */
@@ -62,7 +62,8 @@ async function build(version: string, target: string, say: (line: string) => voi
   const partial = `${target}.${process.pid}`;
   const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
   try {
-    await go(["build", "-o", partial, "-ldflags", flags, COMMAND]);
+    // Nobody debugs it: without what a debugger reads, 1,700 packages compile sooner.
+    await go(["build", "-o", partial, "-gcflags", "all=-dwarf=false", "-ldflags", flags, COMMAND]);
     const says = await versionOf(partial);
     if (says !== version) throw new Error(`the built CLI prints the version ${says ?? "(none)"}`);
     await rename(partial, target);

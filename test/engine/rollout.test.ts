@@ -122,7 +122,7 @@ describe("a stack that is pinned to a version", () => {
     expect(up.ok, up.text).toBe(true);
     expect(changes(up.steps)).toEqual(DEPLOYMENT_ONLY);
     expect(up.text).toMatch(/\[stack_pinned\] pin 1: .*--unpin/);
-    expect(up.outputs).toMatchObject({ digest: one.digest });
+    expect(site.stack.outputs).toMatchObject({ digest: one.digest });
     expect(await site.call("A")).toMatchObject({ count: 2, tag: "pin-one" });
     site.proxy.takeWrites();
     expect(changes((await site.stack.up()).steps)).toEqual([]);

@@ -1,14 +1,18 @@
-/** A stack of the real program on the real engine, with a state of its own on disk and the stand-in provider. */
-import { fork } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/**
+ * A stack of the real program on the real engine, with a state of its own on disk. The language host and the provider are
+ * stand-ins.
+ */
+import type { ChildProcess } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import * as v from "valibot";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
 import { fullKey, projectName } from "../../infra/stack/project.ts";
-import type { Answer, Job } from "./operation.ts";
-import { installPlugin } from "./plugin/install.ts";
+import { type Answer, type Command, type Operation, operate, pulumi } from "./operation.ts";
+import { installLanguageHost, installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
 
 export interface StackOptions {
@@ -33,6 +37,9 @@ export class EngineStack {
   /** Everything that the CLI has printed, in all operations. */
   printed = "";
   readonly #dir: string;
+  #engine: ChildProcess | undefined;
+  /** The secrets that the stack's file holds. */
+  #encrypted: string | undefined;
   /** What the stacks of a backend share. */
   readonly #shared: string;
 
@@ -54,9 +61,8 @@ export class EngineStack {
     const shared = options.beside ? options.beside.#shared : dir;
     for (const name of ["home", "backend"]) mkdirSync(join(shared, name), { recursive: true });
     for (const name of ["project", "bin"]) mkdirSync(join(dir, name));
-    // A script that runs the CLI and writes down its process id, which the Automation API does not give.
-    const script = `#!/bin/sh\necho $$ > '${join(dir, "engine.pid")}'\nexec '${cli}' "$@"\n`;
-    writeFileSync(join(dir, "bin", "pulumi"), script, { mode: 0o755 });
+    symlinkSync(cli, join(dir, "bin", "pulumi"));
+    installLanguageHost(join(dir, "bin"));
     installPlugin(join(shared, "home"));
     const stack = new EngineStack(dir, shared, options);
     cpSync(join(ROOT, `Pulumi.${stack.name}.yaml`), stack.#file);
@@ -72,17 +78,26 @@ export class EngineStack {
 
   /** Kills the engine of the last operation, like the kernel when memory runs out. */
   kill(): void {
-    process.kill(Number(readFileSync(join(this.#dir, "engine.pid"), "utf8")), "SIGKILL");
+    this.#engine?.kill("SIGKILL");
   }
 
   /** The content of the engine's state file. */
   get state(): string {
-    return readFileSync(join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`), "utf8");
+    return readFileSync(this.#stateFile, "utf8");
+  }
+
+  /** What the last update put out, as a person sees it without `--show-secrets`. */
+  get outputs(): Readonly<Record<string, unknown>> {
+    const { resources = [] } = v.parse(State, JSON.parse(this.state)).checkpoint.latest;
+    const { outputs = {} } = resources.find(({ type }) => type === "pulumi:pulumi:Stack") ?? {};
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, value]) => [name, isSecret(value) ? "[secret]" : value]),
+    );
   }
 
   /** Removes the engine's state file, as if the backend was lost. */
   forget(): void {
-    rmSync(join(this.#shared, `backend/.pulumi/stacks/durable-stack/${this.name}.json`));
+    rmSync(this.#stateFile);
   }
 
   /** The stack's settings file, as the engine has written it. */
@@ -95,11 +110,15 @@ export class EngineStack {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
+  get #stateFile(): string {
+    return join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`);
+  }
+
   get #file(): string {
     return join(this.#dir, "project", `Pulumi.${this.name}.yaml`);
   }
 
-  #run(operation: Job["operation"]): Promise<Answer> {
+  async #run(operation: Operation): Promise<Answer> {
     const { config, ...rest } = parse(this.file);
     writeFileSync(this.#file, stringify({ ...rest, config: { ...ofProject(config), ...ofProject(this.config) } }));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
@@ -108,38 +127,63 @@ export class EngineStack {
       join(this.#dir, "project", "Pulumi.yaml"),
       stringify({ ...project, main: join(this.root, project.main) }),
     );
-    const job: Job = {
-      operation,
-      stack: this.name,
-      project: join(this.#dir, "project"),
-      program: join(this.root, "infra/index.ts"),
-      cli: this.#dir,
-      secrets: ofProject(this.secrets),
+    if (!existsSync(this.#stateFile)) await this.#done(["stack", "init", this.name]);
+    await this.#encrypt();
+    const answer = await operate(operation, this.name, this.#command);
+    this.printed += answer.printed;
+    return answer;
+  }
+
+  /** Puts the secrets into the stack's file, where it does not have them. */
+  async #encrypt(): Promise<void> {
+    const secrets = Object.entries(ofProject(this.secrets)).flatMap(([key, value]) => ["--secret", `${key}=${value}`]);
+    const wanted = JSON.stringify(secrets);
+    if (this.#encrypted === wanted) return;
+    await this.#done(["config", "set-all", "--stack", this.name, ...secrets]);
+    this.#encrypted = wanted;
+  }
+
+  async #done(args: readonly string[]): Promise<void> {
+    const { code, printed } = await pulumi(args, this.#command);
+    this.printed += printed;
+    if (code !== 0) throw new Error(`pulumi ${args.slice(0, 2).join(" ")} ended with ${code}: ${printed}`);
+  }
+
+  get #command(): Command {
+    return {
+      cwd: join(this.#dir, "project"),
       env: {
+        // Loading Pulumi's packages takes most of an operation's time, in the program and in the plugin.
+        NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
+        ...process.env,
+        PATH: [join(this.#dir, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
         PULUMI_HOME: join(this.#shared, "home"),
         PULUMI_BACKEND_URL: `file://${join(this.#shared, "backend")}`,
         PULUMI_CONFIG_PASSPHRASE: "test",
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       },
+      onStart: (child) => {
+        this.#engine = child;
+      },
     };
-    const child = fork(join(import.meta.dirname, "operation.ts"), {
-      execArgv: [],
-      // Loading Pulumi's packages takes most of an operation's time, here and in the plugin.
-      env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"), ...process.env },
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    child.once("message", (answer: Answer) => {
-      this.printed += answer.printed;
-      resolve(answer);
-    });
-    child.once("error", reject);
-    child.once("close", (code, signal) => reject(new Error(`the operation ended early (${signal ?? code})`)));
-    child.send(job);
-    return promise;
   }
 }
+
+/** As much of a state file as is read here. */
+const State = v.object({
+  checkpoint: v.object({
+    latest: v.object({
+      resources: v.optional(
+        v.array(v.object({ type: v.string(), outputs: v.optional(v.record(v.string(), v.unknown())) })),
+      ),
+    }),
+  }),
+});
+
+/** How the engine marks an encrypted value: `SecretSig` of pulumi/sdk/go/common/resource/sig. */
+const isSecret = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "4dabf18193072939515e22adb298388d" in value;
 
 /** Puts the project's name in front of the keys: a key written both ways would be there twice. */
 const ofProject = <T>(config: Readonly<Record<string, T>> = {}): Record<string, T> =>
