@@ -52,14 +52,16 @@ it("changes that come during a write share the next one, and are not durable bef
   expect(durable).toBe(32);
 });
 
-it("every change gets its own answer, and can be found until a write takes it", async () => {
-  const { commits, change, end } = aDisk();
+it("every change gets its own answer, and can be found until it is written", async () => {
+  const { commits, change, end, sizes } = aDisk();
   const answers = [change(), change(), change()];
-  expect(commits.waiting).toEqual([2, 3]);
+  expect(commits.pending).toEqual([1, 2, 3]);
   await end(0);
-  await expect.poll(() => commits.waiting).toEqual([]);
+  await expect.poll(sizes).toEqual([1, 2]);
+  expect(commits.pending).toEqual([2, 3]);
   await end(1);
   expect(await Promise.all(answers)).toEqual(["wrote 1", "wrote 2", "wrote 3"]);
+  await expect.poll(() => commits.pending).toEqual([]);
 });
 
 it("a change without an answer from its write fails", async () => {

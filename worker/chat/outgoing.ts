@@ -64,7 +64,7 @@ export class Outgoing {
     if (clientId === undefined) return undefined;
     const sent = this.#store.sent()?.find(userId, clientId, now);
     if (sent) return sent.fingerprint === fingerprint(text, attachment) ? { kind: "stored", sent } : CONFLICTING;
-    const said = this.#commits.waiting.find((each) => each.userId === userId && each.frame.clientId === clientId);
+    const said = this.#commits.pending.find((each) => each.userId === userId && each.frame.clientId === clientId);
     if (!said) return undefined;
     const same = said.frame.text === text && said.frame.attachment === attachment;
     return same ? { kind: "waiting", said } : CONFLICTING;

@@ -169,6 +169,8 @@ export class CounterDO extends DurableObject<Env> {
 
   /** A part tells its count. Returns the sum of all others. */
   async told(number: number, count: number): Promise<number> {
+    // The counter was deleted, and an isolate that knew it as wide counts on.
+    if (count !== 0 && this.#widths.length === 0) this.widen(number + 1);
     this.#others.told(number, count);
     const now = Date.now();
     if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
@@ -275,15 +277,15 @@ export class CounterDO extends DurableObject<Env> {
     if (this.#isWide && !routed && (key !== undefined || change.kind === "reset")) return { refused: "wide" };
     if (this.#isWide && !this.#others.isKnown(this.#widths)) await this.#meet();
     if (only === "replay") return this.#replayOf(change, key);
-    if (!create && !this.#isWide && this.#schema.empty && this.#commits.waiting.length === 0)
-      return { refused: "missing" };
+    if (!create && !this.#isWide && !this.#exists) return { refused: "missing" };
     if (key !== undefined) return this.#changeOnce(change, key, known);
     return this.#commits.commit({ count: this.#apply(change), known });
   }
 
-  async #changeOnce(change: Change, key: string, known: boolean): Promise<Counted> {
-    const replay = await this.#replayOf(change, key);
-    if (!isRefused(replay, "new")) return replay;
+  /** Nothing may come between the look for the key and the change: calls that waited together go on together. */
+  #changeOnce(change: Change, key: string, known: boolean): Counted | Promise<Counted> {
+    const replay = this.#replayOf(change, key);
+    if (replay instanceof Promise || !isRefused(replay, "new")) return replay;
     const payload = JSON.stringify(change);
     return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
   }
@@ -308,12 +310,25 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The answer that a key got before, on disk or on its way there. */
   #answerTo(key: string, payload: string): number | "conflict" | undefined {
-    const waiting = this.#commits.waiting.find(({ once }) => once?.key === key);
-    if (waiting) return waiting.once?.payload === payload ? waiting.count : "conflict";
-    if (this.#schema.empty) return undefined;
+    const { isDeleted, changes } = this.#pending;
+    const pending = changes.find(({ once }) => once?.key === key);
+    if (pending) return pending.once?.payload === payload ? pending.count : "conflict";
+    if (isDeleted || this.#schema.empty) return undefined;
     const replay = findReplay(this.ctx.storage.sql, key, payload, Date.now());
     if (replay.kind === "conflict") return "conflict";
     return replay.kind === "replay" ? Number(replay.answer) : undefined;
+  }
+
+  /** Changes that may not be on disk yet: those since the counter was deleted, if it was. */
+  get #pending(): { readonly isDeleted: boolean; readonly changes: readonly Changed[] } {
+    const changes = this.#commits.pending;
+    const end = changes.findLastIndex(({ deleted }) => deleted);
+    return { isDeleted: end >= 0, changes: changes.slice(end + 1) };
+  }
+
+  get #exists(): boolean {
+    const { isDeleted, changes } = this.#pending;
+    return changes.length > 0 || (!isDeleted && !this.#schema.empty);
   }
 
   async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {

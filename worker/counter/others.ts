@@ -6,6 +6,8 @@
 import { type Width, widest } from "./parts.ts";
 
 const TELL_INTERVAL_MS = 1_000;
+/** How often a part tries again to tell the home of a change. Each try keeps it awake for a second. */
+const MOST_TRIES = 5;
 
 /** Calls to other parts. */
 export interface Calls {
@@ -21,6 +23,8 @@ export class Others {
   /** At the home: the parts by number. At a part: the sum of all others, under 0. */
   readonly #known = new Map<number, number>();
   #toldAt = 0;
+  /** How often in a row the home did not answer. */
+  #failed = 0;
   /** While the home asks parts that it does not know. */
   #meeting: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -108,8 +112,10 @@ export class Others {
     this.#toldAt = Date.now();
     try {
       this.#known.set(-1, await this.#calls.tell(own()));
+      this.#failed = 0;
     } catch (error) {
       console.warn(JSON.stringify({ class: "counter", event: "part-not-told", error: String(error) }));
+      if (++this.#failed <= MOST_TRIES) this.changed(own);
     }
   }
 }

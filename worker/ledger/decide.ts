@@ -120,8 +120,8 @@ export function setAccount(draft: Draft, name: string, { frozen, overdraft }: Ac
 /** Sets what the ledger is kept in. It stays: amounts would mean something else. */
 export function setCurrency(draft: Draft, currency: Currency): { readonly ok: true } | Refused {
   const before = draft.currency;
-  if (!before && draft.hasPeers) {
-    return refused("wrong-currency", "The ledger has taken money that had no currency from others, so it stays so");
+  if (!before && draft.hasTraded) {
+    return refused("wrong-currency", "The ledger has exchanged money without a currency with others, so it stays so");
   }
   if (before && (before.currency !== currency.currency || before.minorUnits !== currency.minorUnits)) {
     return refused(

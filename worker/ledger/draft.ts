@@ -3,7 +3,7 @@
  * before it. All of a draft is written in one transaction, or nothing.
  */
 import { findReplay, keepReplay } from "../objects/replays.ts";
-import { hasPeers, writeAccount } from "./accounts.ts";
+import { hasTraded, writeAccount } from "./accounts.ts";
 import { type Currency, readCurrency, writeCurrency } from "./book.ts";
 import type { Books } from "./books.ts";
 import {
@@ -107,10 +107,10 @@ export class Draft {
     this.#changed.set(name, account);
   }
 
-  /** Whether the ledger ever sent money to another, or took some. */
-  get hasPeers(): boolean {
-    const isPeer = (name: string) => peerOf(name) !== undefined;
-    return [...this.#changed.keys()].some(isPeer) || (!this.#empty && hasPeers(this.#sql));
+  /** Whether the ledger has sent money to another or taken some, since it was made or made anew. */
+  get hasTraded(): boolean {
+    const changed = [...this.#changed].some(([name, { last }]) => last > 0 && peerOf(name) !== undefined);
+    return changed || (!this.#empty && hasTraded(this.#sql));
   }
 
   /** The ledger's currency; undefined where none is set. */

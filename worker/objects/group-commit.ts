@@ -55,9 +55,9 @@ export class GroupCommit<Item, Answer> {
     return answered.answer;
   }
 
-  /** Changes that no write has taken yet, in the order in which they came. */
-  get waiting(): readonly Item[] {
-    return this.#waiting?.items ?? [];
+  /** Changes that may not be written yet, in the order in which they came: those of the write that runs, and those after. */
+  get pending(): readonly Item[] {
+    return [...(this.#writing?.items ?? []), ...(this.#waiting?.items ?? [])];
   }
 
   /** Resolves once every change made so far is written. Causes no write. */
@@ -97,7 +97,7 @@ export class GroupCommit<Item, Answer> {
   #ended({ items }: Group<Item, Answer>): void {
     this.#writing = undefined;
     this.#alone = items.length === 1 && !this.#waiting ? this.#alone + 1 : 0;
-    this.#callers = Math.max(items.length + this.waiting.length, Math.floor(this.#callers / 2));
+    this.#callers = Math.max(items.length + (this.#waiting?.items.length ?? 0), Math.floor(this.#callers / 2));
     if (this.#waiting) this.#startWhenAllAreHere(this.#waiting);
   }
 }

@@ -110,7 +110,7 @@ async function endOf({ c, at, name, policy }: Of, id: string): Promise<void> {
 
 /** The object's answer; undefined if there is none. A denial is remembered. */
 async function answered(
-  { c, at, name }: Of,
+  { c, at, name, policy }: Of,
   cost: number,
   call: (stub: DurableObjectStub<RateLimiterDO>) => Promise<Verdict>,
 ): Promise<Verdict | undefined> {
@@ -119,7 +119,7 @@ async function answered(
       DEADLINE_MS,
       retry(() => call(objectFor(c, limit, at))),
     );
-    denials.remember(name, cost, verdict, Date.now());
+    denials.remember(name, policy, { cost, verdict }, Date.now());
     return verdict;
   } catch (error) {
     console.warn(JSON.stringify({ requestId: c.get("requestId"), rateLimiter: "unavailable", error: String(error) }));

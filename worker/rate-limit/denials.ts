@@ -1,11 +1,14 @@
 /**
  * Denials that an isolate remembers, so that a flood ends in the Worker and does not reach the object.
  *
- * It never denies what the object would allow: only time adds tokens to a bucket. So a denied cost stays too high until
- * the time that the object gave, and a higher cost stays too high for longer.
+ * A denied cost stays too high until the time that the object gave, and a higher cost stays too high for longer: only
+ * time adds tokens to a bucket, and what comes back from leases. So where there are leases, a denial is remembered for as
+ * long as one of them lasts, and then the object decides again.
  */
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
+import { LEASE_MS } from "./holds.ts";
+import { hasLeases } from "./leases.ts";
 import type { Verdict } from "./verdict.ts";
 
 interface Denial {
@@ -13,6 +16,12 @@ interface Denial {
   remaining: number;
   since: number;
   until: number;
+}
+
+/** An answer of the object. */
+export interface Answered {
+  readonly cost: number;
+  readonly verdict: Verdict;
 }
 
 export class Denials {
@@ -28,10 +37,11 @@ export class Denials {
   }
 
   /** Remembers a denial. If several costs were denied, the lowest, because its wait ends first. */
-  remember(name: string, cost: number, verdict: Verdict, now: number): void {
+  remember(name: string, policy: Policy, { cost, verdict }: Answered, now: number): void {
     const known = this.#denials.get(name, now);
     if (verdict.allowed || (known && known.cost <= cost && known.since <= now)) return;
     const until = now + verdict.waitMs;
-    this.#denials.set(name, { cost, remaining: verdict.remaining, since: now, until }, until);
+    const forgotten = hasLeases(policy) ? Math.min(until, now + LEASE_MS) : until;
+    this.#denials.set(name, { cost, remaining: verdict.remaining, since: now, until }, forgotten);
   }
 }

@@ -50,6 +50,9 @@ interface Known {
   askAfter: number;
 }
 
+/** Whether buckets of this policy have leases. */
+export const hasLeases = ({ capacity, periodSeconds }: Policy): boolean => capacity >= HOT_REFILL * periodSeconds;
+
 /** What this isolate knows about a check. */
 export interface Spent {
   /** If a lease covers the cost. Without it the object has to decide. */
@@ -66,7 +69,7 @@ export class Leases {
 
   /** Pays for a check from a lease, if one covers the cost. */
   spend(name: string, policy: Policy, cost: number, now: number): Spent {
-    if (policy.capacity < HOT_REFILL * policy.periodSeconds) return {};
+    if (!hasLeases(policy)) return {};
     const known = this.#of(name, policy, now);
     known.checks++;
     known.used += cost;

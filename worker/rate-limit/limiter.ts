@@ -64,10 +64,10 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#written = ctx.storage.kv.get<Row>(KEY);
     this.#policy = this.#written?.policy;
     this.#bucket = this.#written?.bucket;
-    const now = Date.now();
     const held = this.#written?.held;
-    // Which leases there were is forgotten, so all that may be are one.
-    if (held && held.until > now) this.#holds.add("before", held.tokens, Math.min(held.until, now + HOLD_MS));
+    // Which leases there were is forgotten, so all that may be are one. If it is over, nothing has refilled in its place
+    // until then.
+    if (held) this.#holds.add("before", held.tokens, Math.min(held.until, Date.now() + HOLD_MS));
   }
 
   /**

@@ -197,6 +197,15 @@ describe("a message", () => {
     expect((await b.settled()).filter(({ type }) => type === "message")).toHaveLength(1);
   });
 
+  it("sent many times at once right after hibernation is stored once", async () => {
+    const room = newRoom();
+    const [a, b] = [await join(room), await join(room)];
+    await evictDurableObject(roomObject(room));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => a.say("once", { clientId: "same" })));
+    expect(new Set(answers.map((answer) => Object(answer).seq))).toEqual(new Set([1]));
+    expect((await b.settled()).filter(({ type }) => type === "message")).toHaveLength(1);
+  });
+
   it("is still known after it was dropped from the history, also after hibernation, for a day", async () => {
     stopClock();
     const room = newRoom();

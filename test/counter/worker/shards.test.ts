@@ -125,6 +125,18 @@ describe("a counter with shards", () => {
     expect(await under(4).value()).toEqual({ count: 0 });
   });
 
+  it("that was deleted counts what an isolate adds that has not heard of it", async () => {
+    const { id, under, part } = aCounter();
+    for (let i = 0; i < 6; i++) await under(4).post("increment");
+    await under(4).remove();
+    await part(2).add(5, { routed: true });
+    // A part tells the home once a second.
+    await vi.waitFor(async () => expect((await part(0).part()).widths).toMatchObject([{ width: 3 }]), 10_000);
+    expect(await under(undefined).value()).toEqual({ count: 5 });
+    const eventual = await call(`/counter/value?id=${id}&consistency=eventual`);
+    expect(eventual.body).toMatchObject({ count: 5 });
+  });
+
   it("publishes the sum to KV, also when another part than the home has changed", async () => {
     stopClock();
     const { id, under, part } = aCounter();
@@ -186,6 +198,25 @@ describe("another number of shards", () => {
     pass(DAY - 10 * 60 * MINUTE);
     for (const key of keys.slice(-6)) await under(16).by(key);
     expect(await under(2).value()).toEqual({ count: keys.length });
+  });
+
+  it("counts a key once that comes many times at once, also right after the objects woke", async () => {
+    const { id, under } = aCounter();
+    const wide = under(4);
+    await wide.post("increment");
+    for (let round = 1; round <= 3; round++) {
+      // A key of the home, which asks the other parts before its first change.
+      const widths = [{ width: 4, from: Date.now() + 2 * MINUTE }];
+      const key = Array.from({ length: 50 }, (_, i) => `${id}-${round}-${i}`).find((one) => {
+        const { part, others } = partsOfKey(one, widths, Date.now());
+        return part === 0 && others.length === 0;
+      });
+      await evictAllDurableObjects();
+      const answers = await Promise.all(Array.from({ length: 5 }, () => wide.by(key ?? "")));
+      expect(answers.map(({ body }) => body)).toEqual(Array(5).fill({ count: round + 1 }));
+      expect(answers.filter(({ headers }) => headers.get("Idempotent-Replayed") === "true")).toHaveLength(4);
+      expect(await wide.value()).toEqual({ count: round + 1 });
+    }
   });
 
   it("refuses a key that comes again with another payload", async () => {

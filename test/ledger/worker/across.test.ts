@@ -119,6 +119,26 @@ describe("a transfer to another ledger", () => {
     expect(await state(2)).toMatchObject({ state: "refused" });
   });
 
+  it("that is refused takes nothing from the other ledger: it can still be given its currency", async () => {
+    const { here, there, send, arrived, state } = await two();
+    await call(`/account/${there.id}/accounts/bob`, { method: "PUT", json: { frozen: true }, headers: ADMIN });
+    await send(30);
+    await arrived(2);
+    expect(await state(2)).toMatchObject({ state: "refused" });
+    const euro = { method: "PUT", json: { currency: "EUR", minorUnits: 2 }, headers: ADMIN };
+    expect((await call(`/account/${there.id}`, euro)).status).toBe(200);
+    // The payer's ledger has sent money, and has had it back: what its transactions say was without a currency.
+    expect(await call(`/account/${here.id}`, euro)).toMatchObject(refused(409));
+  });
+
+  it("that arrived had no currency, and so the other ledger stays without one", async () => {
+    const { there, send, arrived } = await two();
+    await send(30);
+    await arrived(2);
+    const euro = { method: "PUT", json: { currency: "EUR", minorUnits: 2 }, headers: ADMIN };
+    expect(await call(`/account/${there.id}`, euro)).toMatchObject(refused(409));
+  });
+
   it("of many at once needs few calls, and all arrive in order", async () => {
     const { here, there, send, arrived, balances, inBalance } = await two();
     const receive = vi.spyOn(AccountDO.prototype, "receive");
@@ -264,5 +284,22 @@ describe("a ledger that was deleted", () => {
     await send(4);
     await vi.waitFor(async () => expect(await balances()).toEqual([6, 4]));
     await inBalance();
+  });
+
+  it("can be given its currency again, and exchanges money in it", async () => {
+    const { here, there, send, back, arrived, balances } = await two();
+    const euro = { json: { currency: "EUR", minorUnits: 2 }, headers: ADMIN };
+    await send(30);
+    await arrived(2);
+    await back(30);
+    await vi.waitFor(async () => expect(await balances()).toEqual([100, 0]));
+    await here.post("withdraw", { account: "alice", amount: 100 }, ADMIN);
+    for (const { id } of [here, there]) {
+      expect((await call(`/account/${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+      expect((await call(`/account/${id}`, { method: "PUT", ...euro })).status).toBe(200);
+    }
+    await here.deposit("alice", 10);
+    await send(4);
+    await vi.waitFor(async () => expect(await balances()).toEqual([6, 4]));
   });
 });

@@ -168,6 +168,23 @@ describe("a lease that outlives what was there when it was given", () => {
     expect((await stub().peek(quick, 1)).remaining).toBeLessThanOrEqual(400);
   });
 
+  it("is not refilled in its place for the time before the object was evicted", async () => {
+    const { stub } = bucket();
+    const slow = { capacity: 500, periodSeconds: 50 };
+    await stub().take(slow, 95, { id: "a", tokens: 4, ended: [] });
+    await stub().giveBack(slow, { id: "a", unused: 4 });
+    pass(9_900);
+    const { leased = 0 } = await stub().take(slow, 0, { id: "b", tokens: 100, ended: [] });
+    expect(leased).toBeGreaterThan(50);
+    // The isolate uses all of it up to its last moment. When the object wakes, the time of what its row says is over.
+    pass(LEASE_MS - 50);
+    await evictDurableObject(stub());
+    pass(1_151);
+    let burst = 0;
+    while ((await stub().take(slow, 1)).allowed) burst++;
+    expect(leased + burst).toBeLessThanOrEqual(500 + 1_151 / 100);
+  });
+
   it("of a limit that is lowered denies a caller for two periods at most, as they are told", async () => {
     const { stub } = bucket();
     const lowered = { capacity: 10, periodSeconds: 10 };

@@ -6,6 +6,7 @@ import { addressKey } from "../../../worker/http/address.ts";
 import { Memory } from "../../../worker/objects/memory.ts";
 import { Denials } from "../../../worker/rate-limit/denials.ts";
 import { limitHeaders } from "../../../worker/rate-limit/headers.ts";
+import { LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { limit } from "../../../worker/rate-limit/pattern.ts";
 
 it("a stack without rate limits has the default", () => {
@@ -66,7 +67,7 @@ describe("remembered denials", () => {
 
   it("answer until the time that the object gave, and not a millisecond longer", () => {
     const denials = new Denials();
-    denials.remember("a", 1, denial(500), 1_000);
+    denials.remember("a", policy, { cost: 1, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 1, 1_499)).toEqual(denial(1));
     expect(denials.answer("a", policy, 1, 1_500)).toBeUndefined();
     expect(denials.answer("b", policy, 1, 1_400)).toBeUndefined();
@@ -74,21 +75,29 @@ describe("remembered denials", () => {
 
   it("hold longer for higher costs, and not for lower ones", () => {
     const denials = new Denials();
-    denials.remember("a", 5, denial(500), 1_000);
+    denials.remember("a", policy, { cost: 5, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 7, 1_000)).toEqual(denial(2_500));
     expect(denials.answer("a", policy, 4, 1_000)).toBeUndefined();
-    denials.remember("a", 2, denial(100), 1_000);
+    denials.remember("a", policy, { cost: 2, verdict: denial(100) }, 1_000);
     expect(denials.answer("a", policy, 5, 1_000)).toEqual(denial(3_100));
-    denials.remember("a", 9, denial(9_000), 1_050);
+    denials.remember("a", policy, { cost: 9, verdict: denial(9_000) }, 1_050);
     expect(denials.answer("a", policy, 2, 1_099)?.waitMs).toBe(1);
   });
 
   it("are not used after the clock has gone back, and an allowed answer is not remembered", () => {
     const denials = new Denials();
-    denials.remember("a", 1, denial(500), 1_000);
+    denials.remember("a", policy, { cost: 1, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 1, 999)).toBeUndefined();
-    denials.remember("b", 1, { allowed: true, remaining: 3, waitMs: 500 }, 1_000);
+    denials.remember("b", policy, { cost: 1, verdict: { allowed: true, remaining: 3, waitMs: 500 } }, 1_000);
     expect(denials.answer("b", policy, 1, 1_000)).toBeUndefined();
+  });
+
+  it("of a policy with leases last as long as a lease, because tokens may come back from one", () => {
+    const denials = new Denials();
+    const quick = { capacity: 1_000_000, periodSeconds: 86_400 };
+    denials.remember("a", quick, { cost: 770_000, verdict: denial(1_728_000) }, 1_000);
+    expect(denials.answer("a", quick, 770_000, 1_000 + LEASE_MS - 1)?.waitMs).toBe(1_727_001);
+    expect(denials.answer("a", quick, 770_000, 1_000 + LEASE_MS)).toBeUndefined();
   });
 });
 
