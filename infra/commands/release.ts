@@ -7,7 +7,7 @@ import { kib, type Manifest, shortDigest, sizeOf } from "../release/manifest.ts"
 import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { describeSource } from "../release/source.ts";
 import { type Files, packed, unpacked } from "../release/tarball.ts";
-import { writeRelease } from "../release/write.ts";
+import { reasonToKeep, writeRelease } from "../release/write.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
@@ -35,16 +35,22 @@ expecting(program.command("pack"))
     const { manifest, files } = checked(from, options);
     const file = out ?? `dist/release-${shortDigest(manifest.digest)}.tar.gz`;
     const bytes = packed(files);
-    writeFileSync(resolve(ROOT, file), bytes);
+    write(file, bytes);
     console.log(`${file}: ${kib(bytes.byteLength)}, ${summary(manifest)}`);
   });
 
 expecting(program.command("unpack"))
   .argument("<file>", "the .tar.gz of a release")
-  .argument("[folder]", "where it is to be; what is there is replaced", FOLDER)
+  .argument("[folder]", "where it is to be; a release that is there is replaced", FOLDER)
   .description("check a release that was packed, and put it into a folder")
   .action((from: string, folder: string, options: Expected) => {
     const { manifest, files } = checked(from, options);
+    const why = reasonToKeep(resolve(ROOT, folder));
+    if (why !== undefined) {
+      throw new UserError(
+        `${folder} ${why}, and would be lost. Name a folder that is empty, not there, or a release's.`,
+      );
+    }
     writeRelease(resolve(ROOT, folder), files);
     console.log(`${folder} has it: ${summary(manifest)}`);
   });
@@ -60,6 +66,15 @@ function checked(from: string, { digest }: Expected): { readonly manifest: Manif
   const { manifest, files } = isFile ? filesOf(path, unpacked(path)) : readFiles(path);
   if (digest === undefined || digest === manifest.digest) return { manifest, files };
   throw new UserError(`${from} is not the release that is expected: its digest is ${manifest.digest}, not ${digest}.`);
+}
+
+/** @throws UserError if the file cannot be written there. */
+function write(file: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(resolve(ROOT, file), bytes);
+  } catch (error) {
+    throw new UserError(`${file} cannot be written: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 function summary(manifest: Manifest): string {

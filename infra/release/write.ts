@@ -1,7 +1,10 @@
 /** Writes the folder of a release, all of it or nothing. */
 import { randomUUID } from "node:crypto";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, isAbsolute, join, relative } from "node:path";
+import * as v from "valibot";
+import { MANIFEST } from "./manifest.ts";
+import { ROOT } from "./root.ts";
 import type { Files } from "./tarball.ts";
 
 const TRIES = 20;
@@ -21,6 +24,22 @@ export function writeRelease(dir: string, files: Files): void {
   } finally {
     rmSync(mine, { recursive: true, force: true });
   }
+}
+
+/** A manifest of any format. */
+const AnyManifest = v.pipe(v.string(), v.parseJson(), v.object({ format: v.number(), digest: v.string() }));
+
+/** Why what is at `dir` must not be replaced by a release; undefined if it is one, empty, or not there. */
+export function reasonToKeep(dir: string): string | undefined {
+  const stat = statSync(dir, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isDirectory()) return "is a file";
+  const up = relative(dir, ROOT);
+  if (!up.startsWith("..") && !isAbsolute(up)) return "has this project in it";
+  const names = readdirSync(dir);
+  if (names.length === 0) return undefined;
+  const isRelease = names.includes(MANIFEST) && v.is(AnyManifest, readFileSync(join(dir, MANIFEST), "utf8"));
+  return isRelease ? undefined : "has something other than a release in it";
 }
 
 function replace(dir: string, next: string): void {

@@ -152,6 +152,39 @@ describe("one file", () => {
     expect(listed).toEqual([MAIN_MODULE, SOURCE_MAP, MANIFEST, SBOM].sort());
   });
 
+  it("is unpacked in the place of a release, and of nothing else", async () => {
+    const copy = new ProjectCopy();
+    try {
+      const file = fileWith(packedRelease());
+      const unpack = (folder: string) => copy.run(`node infra/commands/release.ts unpack ${file} ${folder}`);
+      for (const folder of ["dist/new", "dist/new"]) {
+        const { code, text } = await unpack(folder);
+        expect(code, text).toBe(0);
+      }
+      const damaged = join(copy.root, "dist/new", MAIN_MODULE);
+      writeFileSync(damaged, "");
+      expect(await unpack("dist/new")).toMatchObject({ code: 0 });
+      expect(readFileSync(damaged).length).toBeGreaterThan(0);
+      for (const [folder, why] of [
+        [".", "has this project in it"],
+        ["..", "has this project in it"],
+        ["worker", "something other than a release"],
+        ["README.md", "is a file"],
+      ] as const) {
+        const { code, text } = await unpack(folder);
+        expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining(why) });
+      }
+      expect(copy.read("worker/index.ts")).toContain("export");
+      const packed = await copy.run("node infra/commands/release.ts pack dist/new --out no/such/folder.tar.gz");
+      expect(packed).toMatchObject({
+        code: 1,
+        text: expect.stringMatching(/^.*folder\.tar\.gz cannot be written: ENOENT/),
+      });
+    } finally {
+      copy.remove();
+    }
+  });
+
   it("is refused with another file, or another content", () => {
     const { files } = readFiles(join(dir, "one"));
     const strange = fileWith(packed(new Map([...files, ["more.js", Buffer.from("")]])));

@@ -4,7 +4,6 @@
  * A change is one draft. It is checked, started, and written, in this order. If it fails before it is written, the
  * account stays as it was, on disk and in the runtime.
  */
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
@@ -17,12 +16,13 @@ import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { tailEventOf } from "./overruns.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, makeFolders, ownFile, STATE_FILE } from "./own-files.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { Stacks } from "./source-maps.ts";
-import { Draft, Store, StoreLocked, type WriteHook } from "./store.ts";
+import { Draft, Store, StoreDamaged, StoreLocked, type WriteHook } from "./store.ts";
 import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
 import { eventOf } from "./traces.ts";
@@ -46,13 +46,6 @@ interface AccountOptions {
   readonly onOverrun?: (overrun: Overrun) => void;
 }
 
-/** The file of an account's directory with its records (store.ts). */
-export const STATE_FILE = "account.db";
-/** The folder of an account's directory for its static assets. */
-export const ASSETS_FOLDER = "assets";
-/** The folder of an account's directory for the data of objects, KV namespaces, buckets and databases. */
-export const DATA_FOLDER = "data";
-
 /** The folder in it for bookmarks of D1 databases. */
 const BOOKMARKS_FOLDER = "d1-bookmarks";
 
@@ -65,6 +58,8 @@ interface Parts {
 
 /** Thrown if an account is already running on the directory. */
 class DirectoryInUse extends CannotStart {}
+/** Thrown if the state is no database, or a damaged one. */
+export class Unreadable extends CannotStart {}
 
 export class Account {
   readonly plan: Plan;
@@ -80,8 +75,7 @@ export class Account {
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
   static async open(options: AccountOptions): Promise<Account> {
-    // It has secrets in it, so only its user may read it.
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    makeFolders(options.dir);
     const store = Account.lock(options.dir, options.onWrite);
     try {
       if (store.state.identity.size === 0) {
@@ -121,15 +115,23 @@ export class Account {
     }
   }
 
-  /** Opens the state without starting Workers. @throws DirectoryInUse if an account runs on it. */
+  /** Opens the state without starting Workers. @throws DirectoryInUse, Unreadable, or CannotStart */
   static lock(dir: string, onWrite?: WriteHook): Store {
+    const file = path.join(dir, STATE_FILE);
     try {
-      return Store.open(path.join(dir, STATE_FILE), onWrite);
+      ownFile(file);
+      return Store.open(file, onWrite);
     } catch (error) {
-      if (!(error instanceof StoreLocked)) throw error;
-      throw new DirectoryInUse(
-        `${dir} is in use by another account${whose(dir)}. Stop that one, or choose another --dir.`,
-      );
+      if (error instanceof StoreLocked)
+        throw new DirectoryInUse(
+          `${dir} is in use by another account${whose(dir)}. Stop that one, or choose another --dir.`,
+        );
+      if (error instanceof StoreDamaged)
+        throw new Unreadable(
+          `${file} cannot be read (${error.message}). Choose another --dir, or load a snapshot there and start that.`,
+        );
+      const fault = faultOfDisk(error);
+      throw fault === undefined ? error : new CannotStart(`${file} cannot be opened (${fault}).`);
     }
   }
 

@@ -15,7 +15,7 @@ import path from "node:path";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
-import { Account, ASSETS_FOLDER, DATA_FOLDER, STATE_FILE } from "./account.ts";
+import { Account, Unreadable } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { type Answer, api } from "./api/app.ts";
 import { S3_PATH, s3 } from "./api/s3.ts";
@@ -29,6 +29,7 @@ import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -171,8 +172,13 @@ function printDirect(addresses: ReadonlyMap<string, string>): void {
 /** Removes an account's own files from its directory. Other files stay. */
 export function forget(dir: string): void {
   if (!existsSync(path.join(dir, STATE_FILE))) return;
-  Account.lock(dir).close();
-  for (const name of [STATE_FILE, `${STATE_FILE}-wal`, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
+  try {
+    Account.lock(dir).close();
+  } catch (error) {
+    // Nobody can have this one open.
+    if (!(error instanceof Unreadable)) throw error;
+  }
+  for (const name of [STATE_FILE, STATE_LOG, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
     rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 

@@ -27,6 +27,5 @@ export async function load(folder: string, dir: string, fresh: boolean): Promise
   const running = runningAccount(dir);
   if (running !== undefined)
     throw new NoSnapshot(`The account of ${dir} is running (process ${running.pid}). Stop it first.`);
-  if (fresh) forget(dir);
-  await loadSnapshot(path.resolve(folder), dir);
+  await loadSnapshot(path.resolve(folder), dir, fresh ? forget : undefined);
 }

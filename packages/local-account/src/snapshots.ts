@@ -1,12 +1,19 @@
-/** Snapshots: an account's state in a folder of its own. It has all of it: Workers, data, secrets and the token. */
-import { constants, existsSync, mkdirSync, readdirSync } from "node:fs";
+/**
+ * Snapshots: an account's state in a folder of its own. It has all of it: Workers, data, secrets and the token.
+ *
+ * Copies are made in a folder beside their place, and moved there when they are complete; the state file, by which a
+ * snapshot or an account is known, comes last. So half a copy is never taken for a whole one.
+ */
+import { randomUUID } from "node:crypto";
+import { constants, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import path from "node:path";
-import { Account, ASSETS_FOLDER, DATA_FOLDER, STATE_FILE } from "./account.ts";
+import { Account } from "./account.ts";
 import { CannotStart } from "./errors.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, ownFile, ownFolder, STATE_FILE, STATE_LOG } from "./own-files.ts";
 
-/** What a snapshot has. SQLite's log belongs to the state file, if there is one. */
-const PARTS = [STATE_FILE, `${STATE_FILE}-wal`, ASSETS_FOLDER, DATA_FOLDER];
+/** What a snapshot has, in the order in which it gets it. SQLite's log belongs to the state file, if there is one. */
+const PARTS = [ASSETS_FOLDER, DATA_FOLDER, STATE_LOG, STATE_FILE];
 
 /** A snapshot cannot be made or taken. The message says why, and what to do. */
 export class NoSnapshot extends CannotStart {}
@@ -23,30 +30,82 @@ export async function saveSnapshot(dir: string, folder: string): Promise<void> {
   }
 }
 
-/** Makes an account of a snapshot. @throws NoSnapshot if there is none, or the directory has an account. */
-export async function loadSnapshot(folder: string, dir: string): Promise<void> {
+/**
+ * Makes an account of a snapshot. `forget` removes the account that is there; it is called when the copy is complete.
+ * @throws NoSnapshot if there is no snapshot, or the directory has an account and there is no `forget`.
+ */
+export async function loadSnapshot(folder: string, dir: string, forget?: (dir: string) => void): Promise<void> {
   if (!existsSync(path.join(folder, STATE_FILE)))
     throw new NoSnapshot(`${folder} is no snapshot: there is no ${STATE_FILE} in it.`);
-  if (existsSync(path.join(dir, STATE_FILE)))
+  if (existsSync(dir) && realpathSync(dir) === realpathSync(folder))
+    throw new NoSnapshot(`${folder} is the account itself, and no snapshot of it.`);
+  if (!existsSync(path.join(dir, STATE_FILE))) checkRoom(dir);
+  else if (forget === undefined)
     throw new NoSnapshot(`There is an account in ${dir}. Choose another --dir, or lose that one with --fresh.`);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  await copyParts(folder, dir);
+  await copyParts(folder, dir, () => forget?.(dir));
 }
 
 /** Copies the state of an account that writes nothing meanwhile. @throws NoSnapshot if the folder is not empty. */
 export async function copyState(dir: string, folder: string): Promise<void> {
-  // It has secrets in it, so only its user may read it.
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (readdirSync(folder).length > 0)
+  if (existsSync(folder) && isFull(folder))
     throw new NoSnapshot(`${folder} is not empty. Choose another folder, or remove it first.`);
   await copyParts(dir, folder);
 }
 
-async function copyParts(from: string, to: string): Promise<void> {
-  for (const part of PARTS) {
-    const source = path.join(from, part);
-    // File systems that can share blocks do so, which takes no time.
-    if (existsSync(source))
-      await cp(source, path.join(to, part), { recursive: true, mode: constants.COPYFILE_FICLONE });
+/** Somebody's own folder may have the name of an account's. */
+function checkRoom(dir: string): void {
+  const full = [ASSETS_FOLDER, DATA_FOLDER]
+    .map((name) => path.join(dir, name))
+    .find((it) => existsSync(it) && isFull(it));
+  if (full !== undefined)
+    throw new NoSnapshot(`${full} is not empty, and no account's. Choose another --dir, or remove it first.`);
+}
+
+function isFull(folder: string): boolean {
+  try {
+    return readdirSync(folder).length > 0;
+  } catch (error) {
+    throw refusal(folder, error);
   }
+}
+
+/** Copies the parts into a folder. When all are copied, `makeRoom` is called, and they get their names. */
+async function copyParts(from: string, to: string, makeRoom: () => void = () => {}): Promise<void> {
+  const partial = path.join(to, `.copying-${randomUUID()}`);
+  const isNew = !existsSync(to);
+  let hasMadeRoom = false;
+  try {
+    // It has secrets in it, so only its user may read it.
+    mkdirSync(partial, { recursive: true, mode: 0o700 });
+    for (const part of PARTS) {
+      const source = path.join(from, part);
+      // File systems that can share blocks do so, which takes no time.
+      if (existsSync(source))
+        await cp(source, path.join(partial, part), { recursive: true, mode: constants.COPYFILE_FICLONE });
+    }
+    for (const part of [ASSETS_FOLDER, DATA_FOLDER]) ownFolder(path.join(partial, part));
+    ownFile(path.join(partial, STATE_FILE));
+    makeRoom();
+    hasMadeRoom = true;
+    for (const part of PARTS) moveInto(to, path.join(partial, part));
+    rmSync(partial, { recursive: true, force: true });
+  } catch (error) {
+    // What was there is gone, so the copy stays, which is whole.
+    if (!hasMadeRoom) rmSync(isNew ? to : partial, { recursive: true, force: true });
+    throw refusal(to, error);
+  }
+}
+
+/** The folder that is there is empty. */
+function moveInto(folder: string, source: string): void {
+  if (!existsSync(source)) return;
+  const target = path.join(folder, path.basename(source));
+  rmSync(target, { recursive: true, force: true });
+  renameSync(source, target);
+}
+
+/** What is the disk's fault, or the path's, is no bug. */
+function refusal(folder: string, error: unknown): unknown {
+  const fault = faultOfDisk(error);
+  return fault === undefined ? error : new NoSnapshot(`${folder} cannot be written (${fault}).`);
 }

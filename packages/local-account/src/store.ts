@@ -16,6 +16,8 @@ export type WriteHook = (moment: string) => void;
 
 /** Thrown by `Store.open` if another process has the file open. */
 export class StoreLocked extends Error {}
+/** Thrown by `Store.open` if the file is no database, or a damaged one. */
+export class StoreDamaged extends Error {}
 
 /** The writes of one request. The draft's own reads see them; others do so only after the commit. */
 export class Draft {
@@ -109,6 +111,8 @@ export class Store {
     } catch (error) {
       db.close();
       if (error instanceof Error && /locked|busy/i.test(error.message)) throw new StoreLocked(error.message);
+      if (error instanceof Error && /not a database|malformed/i.test(error.message))
+        throw new StoreDamaged(error.message);
       throw error;
     }
     return new Store(db, onWrite);

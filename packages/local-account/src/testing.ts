@@ -17,8 +17,8 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { STATE_FILE } from "./account.ts";
 import { type RunningAccount, type StartOptions, startAccount } from "./index.ts";
+import { STATE_FILE } from "./own-files.ts";
 import { loadSnapshot, NoSnapshot, saveSnapshot } from "./snapshots.ts";
 
 export interface TemporaryOptions extends Partial<Omit<StartOptions, "dir" | "fresh">> {

@@ -1,9 +1,10 @@
 /** Snapshots, temporary accounts, and the command that runs another with an account. */
-import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { load, save } from "../src/snapshot-commands.ts";
 import { loadSnapshot, saveSnapshot } from "../src/snapshots.ts";
 import { makeSnapshot, startTemporaryAccount } from "../src/testing.ts";
 import { account, live, TestAccount, temporaryDirectory } from "./support.ts";
@@ -60,6 +61,83 @@ it("loses nothing: it refuses a folder that has something in it", async () => {
   await saveSnapshot(dir, saved);
   await expect(loadSnapshot(saved, dir)).rejects.toThrow("--fresh");
   expect(existsSync(path.join(full, "notes.txt"))).toBe(true);
+});
+
+/** An account that does not run, with one Worker whose counter is at 1, and a snapshot of another. */
+async function anAccountAndASnapshot() {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await test.deploy("app", COUNTER);
+  await count(test);
+  await test.close();
+  const snapshot = path.join(temporaryDirectory(), "snapshot");
+  await makeSnapshot(snapshot, async (running) => void (await new TestAccount(running).ensure("other")));
+  return { dir, snapshot, isThere: async () => count(await account({ dir })) };
+}
+
+it("loses no account for a snapshot that is none, or is the account itself", async () => {
+  const { dir, isThere } = await anAccountAndASnapshot();
+  await expect(load(path.join(dir, "typo"), dir, true)).rejects.toThrow("is no snapshot");
+  await expect(load(dir, dir, true)).rejects.toThrow("is the account itself");
+  expect(await isThere()).toBe(2);
+});
+
+it("loses no account for a snapshot that cannot be copied, and leaves nothing of it", async () => {
+  const { dir, snapshot, isThere } = await anAccountAndASnapshot();
+  const names = readdirSync(dir);
+  // No copy of a pipe can be made.
+  execFileSync("mkfifo", [path.join(snapshot, "data/pipe")]);
+  await expect(load(snapshot, dir, true)).rejects.toThrow("cannot be written");
+  expect(readdirSync(dir)).toEqual(names);
+  const fresh = path.join(temporaryDirectory(), "fresh");
+  await expect(load(snapshot, fresh, false)).rejects.toThrow("cannot be written");
+  expect(existsSync(fresh)).toBe(false);
+  rmSync(path.join(snapshot, "data/pipe"));
+  await load(snapshot, dir, true);
+  await expect(isThere()).rejects.toThrow();
+});
+
+it("saves all of it or nothing", async () => {
+  const { dir } = await anAccountAndASnapshot();
+  const folder = path.join(temporaryDirectory(), "saved");
+  execFileSync("mkfifo", [path.join(dir, "data/pipe")]);
+  await expect(save(dir, folder)).rejects.toThrow("cannot be written");
+  expect(existsSync(folder)).toBe(false);
+  const file = path.join(temporaryDirectory(), "file");
+  writeFileSync(file, "mine");
+  await expect(save(dir, file)).rejects.toThrow("cannot be written");
+});
+
+it("loses no folder of somebody's own that has the name of an account's", async () => {
+  const { snapshot } = await anAccountAndASnapshot();
+  const dir = temporaryDirectory();
+  mkdirSync(path.join(dir, "data"));
+  writeFileSync(path.join(dir, "data/notes.txt"), "mine");
+  for (const fresh of [false, true]) await expect(load(snapshot, dir, fresh)).rejects.toThrow("no account's");
+  expect(existsSync(path.join(dir, "data/notes.txt"))).toBe(true);
+});
+
+it("keeps secrets and data from other users, whoever has made the folder", async () => {
+  const { dir, snapshot } = await anAccountAndASnapshot();
+  const folders = [dir, temporaryDirectory(), temporaryDirectory()] as const;
+  for (const folder of folders) chmodSync(folder, 0o755);
+  await account({ dir }).then((test) => test.close());
+  await save(dir, folders[1]);
+  await load(snapshot, folders[2], false);
+  for (const folder of folders)
+    for (const name of ["account.db", "data", "assets"])
+      expect(statSync(path.join(folder, name)).mode & 0o077, `${folder}/${name}`).toBe(0);
+});
+
+it("says in words what is wrong with a folder, or a damaged state", async () => {
+  const { dir, snapshot } = await anAccountAndASnapshot();
+  const file = path.join(temporaryDirectory(), "file");
+  writeFileSync(file, "mine");
+  await expect(account({ dir: file })).rejects.toThrow(/cannot be the folder of an account .*Choose another --dir/);
+  writeFileSync(path.join(dir, "account.db"), "not a database, but long enough to be looked at".repeat(100));
+  await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*Choose another --dir/);
+  await load(snapshot, dir, true);
+  await account({ dir });
 });
 
 it("runs a command with an account of its own, and ends with its exit code", async () => {
