@@ -8,7 +8,7 @@ import type { Schema } from "../objects/schema.ts";
 import type { History } from "./history.ts";
 import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
-import { fingerprint, type Sent, type SentMessage } from "./sent.ts";
+import { ANY, fingerprint, type Sent, type SentMessage } from "./sent.ts";
 import { type Listeners, Showing } from "./showing.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -22,8 +22,12 @@ interface Said {
   readonly userId: string;
   readonly frame: ChatFrame;
   readonly timestamp: number;
+  /** How often the room had been deleted when it came. */
+  readonly generation: number;
   /** More than one if the message was sent again meanwhile. */
   readonly senders: Answer[];
+  /** Who sends it again from then on begins anew. */
+  isRefused: boolean;
 }
 
 /** What an id already stands for: a stored message, one that is being stored, or a different message. */
@@ -49,6 +53,7 @@ export class Outgoing {
   readonly #listeners: Listeners;
   readonly #stored: (trimmed: boolean) => Promise<void>;
   readonly #showing: Showing;
+  #generation = 0;
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
   /** `stored` is called after each write; `trimmed`: whether dropped messages had files. */
@@ -63,8 +68,13 @@ export class Outgoing {
   known(userId: string, { clientId, text, attachment }: ChatFrame, now: number): Known | undefined {
     if (clientId === undefined) return undefined;
     const sent = this.#store.sent()?.find(userId, clientId, now);
-    if (sent) return sent.fingerprint === fingerprint(text, attachment) ? { kind: "stored", sent } : CONFLICTING;
-    const said = this.#commits.pending.find((each) => each.userId === userId && each.frame.clientId === clientId);
+    if (sent) {
+      const isSame = sent.fingerprint === ANY || sent.fingerprint === fingerprint(text, attachment);
+      return isSame ? { kind: "stored", sent } : CONFLICTING;
+    }
+    const said = this.#commits.pending.find(
+      (each) => !each.isRefused && each.userId === userId && each.frame.clientId === clientId,
+    );
     if (!said) return undefined;
     const same = said.frame.text === text && said.frame.attachment === attachment;
     return same ? { kind: "waiting", said } : CONFLICTING;
@@ -78,7 +88,13 @@ export class Outgoing {
 
   /** Stores a message, and sends it to the readers. */
   async say(userId: string, frame: ChatFrame, sender: Answer, timestamp: number): Promise<void> {
-    await this.#commits.commit({ userId, frame, timestamp, senders: [sender] });
+    const generation = this.#generation;
+    await this.#commits.commit({ userId, frame, timestamp, generation, senders: [sender], isRefused: false });
+  }
+
+  /** The room was deleted: what is on its way is not stored any more. */
+  forget(): void {
+    this.#generation++;
   }
 
   /** How much was sent after a number; undefined if no message has this number yet. */
@@ -106,6 +122,13 @@ export class Outgoing {
 
   async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
     await this.#store.prepare();
+    const live = batch.filter(({ generation }) => generation === this.#generation);
+    for (const said of batch) if (said.generation !== this.#generation) this.#refuse(said, NOT_STORED);
+    if (live.length > 0) await this.#keep(live);
+    return batch.map(() => undefined);
+  }
+
+  async #keep(batch: readonly Said[]): Promise<void> {
     // Whoever joins after this line finds these messages in the history.
     const audience = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
@@ -116,7 +139,11 @@ export class Outgoing {
     );
     for (const { said, message } of messages) this.acknowledge(said.senders, said.frame, message, false);
     await this.#stored(trimmed);
-    return batch.map(() => undefined);
+  }
+
+  #refuse(said: Said, why: Refusal): void {
+    said.isRefused = true;
+    this.refuse(said.senders, said.frame, why);
   }
 
   /** Stores all messages of a batch, or none. Refuses those that cannot be stored. */
@@ -162,10 +189,10 @@ export class Outgoing {
       }
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
-      for (const { senders, frame } of batch) this.refuse(senders, frame, NOT_STORED);
+      for (const said of batch) this.#refuse(said, NOT_STORED);
       return { messages: [], trimmed: false };
     }
-    for (const { senders, frame } of refused) this.refuse(senders, frame, NO_ATTACHMENT);
+    for (const said of refused) this.#refuse(said, NO_ATTACHMENT);
     return { messages, trimmed };
   }
 }

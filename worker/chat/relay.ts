@@ -368,6 +368,8 @@ export class Relay {
     this.#numbers = this.#log = this.#door = undefined;
     this.#first = 1;
     this.#heardAt = 0;
+    // The alarm goes with the rest.
+    this.#isLooking = false;
     this.#ctx.waitUntil(this.#ctx.storage.deleteAll());
   }
 

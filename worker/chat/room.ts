@@ -272,6 +272,7 @@ export class ChatRoomDO extends DurableObject<Env> {
       for (const table of ["messages", "sent", "aged"]) this.ctx.storage.sql.exec(`DELETE FROM ${table}`);
       this.#uploads.leaveAll();
     });
+    this.#outgoing.forget();
     this.#door = this.#unset;
     this.#isKept = this.#sweepArmed = this.#endArmed = false;
     this.#opened = this.#remembered = undefined;
@@ -467,7 +468,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   #goesAt(): number | undefined {
     if (this.#isKept || this.#schema.empty) return undefined;
     const since = this.#history()?.newestAt ?? this.ctx.storage.kv.get<number>(SILENT_SINCE);
-    return since === undefined ? 0 : since + stackOf(this.env).settings.anonymousDays * DAY_MS;
+    if (since === undefined) return this.#uploads.unsentUntil;
+    return since + stackOf(this.env).settings.anonymousDays * DAY_MS;
   }
 
   async #armAfterWrite(trimmed: boolean): Promise<void> {

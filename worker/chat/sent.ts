@@ -19,6 +19,9 @@ export interface SentMessage {
   fingerprint: string;
 }
 
+/** The fingerprint of a message whose text is gone: whatever comes under its id is a repetition. */
+export const ANY = "";
+
 export class Sent {
   readonly #sql: SqlStorage;
   readonly #batch: number;
@@ -31,7 +34,11 @@ export class Sent {
     const batches = sql.exec<{ entries: string }>("SELECT entries FROM sent").toArray();
     const stored = batches.flatMap(({ entries }): [string, SentMessage][] => JSON.parse(entries));
     for (const [key, sent] of stored.sort(([, a], [, b]) => a.seq - b.seq)) this.#known.set(key, sent);
-    for (const message of kept) this.appended(message);
+    for (const message of kept) {
+      // The text of a deleted message is gone, and with it its fingerprint.
+      const isKnown = message.clientId !== undefined && this.#known.has(keyOf(message.userId, message.clientId));
+      if (!(message.deleted && isKnown)) this.appended(message);
+    }
   }
 
   /** The message that this user sent under this id in the last day. */
@@ -91,5 +98,10 @@ const keyOf = (userId: string, clientId: string) => JSON.stringify([userId, clie
 function entryOf(message: Message): [string, SentMessage][] {
   const { clientId, userId, seq, id, timestamp, text, attachment } = message;
   if (clientId === undefined) return [];
-  return [[keyOf(userId, clientId), { seq, id, timestamp, fingerprint: fingerprint(text, attachment?.key) }]];
+  return [
+    [
+      keyOf(userId, clientId),
+      { seq, id, timestamp, fingerprint: message.deleted ? ANY : fingerprint(text, attachment?.key) },
+    ],
+  ];
 }

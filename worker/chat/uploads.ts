@@ -99,6 +99,16 @@ export class Uploads {
     return this.#sql.exec("SELECT 1 FROM uploads LIMIT 1").toArray().length === 0;
   }
 
+  /** Until when somebody may send a file that is not sent (ms since the epoch); 0 if there is none. */
+  get unsentUntil(): number {
+    const { until } = this.#sql
+      .exec<{ until: number | null }>(
+        `SELECT max(at + ${UNSENT_MS}) AS until FROM uploads WHERE state IN ('reserved', 'stored')`,
+      )
+      .one();
+    return until ?? 0;
+  }
+
   /** A file that can be read: by its uploader, and by others once it was sent. */
   find(key: string): { upload: Upload; sent: boolean } | undefined {
     const [row] = this.#sql

@@ -55,6 +55,7 @@ export class DocumentDO extends DurableObject<Env> {
       bucket: () => blobsOf(env, regionOfObject(regions, name) ?? {}),
       name,
       most: versions,
+      isNowhere: () => this.#schema.empty,
     });
     answerAsleep(ctx, "ping", "pong");
   }
@@ -105,10 +106,10 @@ export class DocumentDO extends DurableObject<Env> {
   /** Takes an update. "new" if the document does not exist, and the caller did not want to begin it. */
   async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "denied" | "new"> {
     const editor = await this.#editor();
-    if (!editor.admits(visitor, update)) return "denied";
+    if (!editor.may(visitor, "comment")) return "denied";
     if (!this.#keeping.mayBegin(visitor)) return "gone";
     if (!begin && this.#keeping.isNowhere) return "new";
-    return editor.writer.commit({ update, by });
+    return editor.commit(visitor, update, by);
   }
 
   /** The versions, the newest first. */
@@ -131,6 +132,7 @@ export class DocumentDO extends DurableObject<Env> {
       const editor = await this.#editor();
       const version = await this.#versions.add(await editor.state(), name, Date.now(), kept);
       this.#keeping.left(Date.now());
+      if (version === "gone") return { kind: "missing" };
       return version === "full" ? { kind: "full" } : { kind: "made", version };
     });
   }
@@ -138,13 +140,20 @@ export class DocumentDO extends DurableObject<Env> {
   /** Gives the document the content of a version again. Keeps a version of what it was before. */
   async restore(asking: Asking, number: number): Promise<Made> {
     return this.#once(asking, ["restore", number], async (kept) => {
+      const generation = (await this.#editor()).writer.generation;
       const version = this.#versions.list().find((each) => each.number === number);
       const state = version && (await this.#versions.read(number));
       if (!state) return { kind: "missing" };
       const editor = await this.#editor();
       // Nothing is undone that could not be had again.
-      if ((await this.#versions.add(await editor.state(), undefined, Date.now())) === "full") return { kind: "full" };
-      await editor.writer.commit({ version: state, by: asking.author, also: () => kept(version) });
+      if (editor.writer.generation !== generation) return { kind: "missing" };
+      const before = await this.#versions.add(await editor.state(), undefined, Date.now());
+      if (before === "full") return { kind: "full" };
+      if (before === "gone" || editor.writer.generation !== generation) return { kind: "missing" };
+      if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
+      if ((await editor.writer.commit({ version: state, by: asking.author, also: () => kept(version) })) === "gone") {
+        return { kind: "missing" };
+      }
       return { kind: "made", version };
     });
   }

@@ -121,6 +121,13 @@ export class Editor {
     return reaches(levelOf(visitor.caller, visitor.rulings, this.#parts.keeping.sharing), level);
   }
 
+  /** Merges an update, if its author may make its edits by the time all before it are merged. */
+  async commit(visitor: Visitor, update: Uint8Array, by: Author): Promise<Outcome> {
+    if (this.may(visitor, "write")) return this.writer.commit({ update, by });
+    if (!this.may(visitor, "comment")) return "denied";
+    return this.writer.commit({ update, by, admitted: () => this.admits(visitor, update) });
+  }
+
   /** Whether somebody may make the edits of an update. */
   admits(visitor: Visitor, update: Uint8Array): boolean {
     if (this.may(visitor, "write")) return true;
@@ -136,9 +143,7 @@ export class Editor {
     // Frames that were on their way when the socket was closed are ignored.
     if (!seat || !isOpen(socket)) return;
     const now = Date.now();
-    if (seat.until !== undefined && seat.until <= now) {
-      return this.#close(socket, FORBIDDEN, "Your token has expired: connect again with another");
-    }
+    if (this.#isOver(socket, seat, now)) return;
     const bytes = typeof data === "string" ? data.length : data.byteLength;
     if (bytes > this.#parts.limits.maxMiB * MEBIBYTE) {
       return this.#close(socket, TOO_BIG, `A frame may have at most ${this.#parts.limits.maxMiB} MiB`);
@@ -237,13 +242,13 @@ export class Editor {
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
-    if (!this.admits(seat, update)) {
+    const outcome = await this.commit(seat, update, authorOf(seat));
+    if (outcome === "denied") {
       // A reader answers our step 1, as every client does. It is told only if it has edits.
       const why = this.#mayEdit(seat) ? COMMENTS_ONLY : READ_ONLY;
       if (!isNothing(update, answer)) this.#send(socket, seat, wire.denial(why));
       return;
     }
-    const outcome = await this.writer.commit({ update, by: authorOf(seat) });
     if (outcome === "malformed") this.#close(socket, wire.MALFORMED.code, "The update is malformed");
     if (outcome === "untried") this.#close(socket, TRY_AGAIN, UNTRIED);
     if (outcome === "tangled") this.#close(socket, POLICY, TANGLED);
@@ -294,7 +299,16 @@ export class Editor {
   }
 
   #deliver(frame: Uint8Array): void {
-    for (const [socket, seat] of this.#seats.open) this.#send(socket, seat, frame);
+    const now = Date.now();
+    for (const [socket, seat] of this.#seats.open)
+      if (!this.#isOver(socket, seat, now)) this.#send(socket, seat, frame);
+  }
+
+  /** Whether a caller's token has expired. Then the socket is closed. */
+  #isOver(socket: WebSocket, { until }: Seat, now: number): boolean {
+    if (until === undefined || until > now) return false;
+    this.#close(socket, FORBIDDEN, "Your token has expired: connect again with another");
+    return true;
   }
 
   /** Sends to a client that keeps up. */

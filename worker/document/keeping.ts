@@ -214,10 +214,20 @@ export class Keeping {
 
   async #makeVersion(now: number, chores: Chores): Promise<number | undefined> {
     if (this.#versionDue === undefined || this.#versionDue > now) return this.#versionDue;
-    await chores.keepVersion(now);
+    // First, so that an edit that comes meanwhile sets the time of the next one.
+    const due = this.#versionDue;
     this.#storage.kv.delete(VERSION_DUE);
     this.#versionDue = undefined;
-    return undefined;
+    try {
+      await chores.keepVersion(now);
+    } catch (error) {
+      if (!this.#schema.empty) {
+        this.#storage.kv.put(VERSION_DUE, due);
+        this.#versionDue = due;
+      }
+      throw error;
+    }
+    return this.#versionDue;
   }
 
   async #endDeletion(now: number, chores: Chores): Promise<number | undefined> {

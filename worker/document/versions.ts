@@ -29,6 +29,7 @@ type Row = {
   at: number;
   bytes: number;
   hash: string;
+  arriving: number;
 };
 
 interface Parts {
@@ -38,6 +39,8 @@ interface Parts {
   /** The name of the document's object. */
   readonly name: string;
   readonly most: number;
+  /** Whether there are no tables. */
+  readonly isNowhere: () => boolean;
 }
 
 export class Versions {
@@ -75,11 +78,18 @@ export class Versions {
       throw notWritten("the version", error);
     }
     const version = { number, at: now, bytes: state.byteLength, ...(name !== undefined && { name }) };
-    storage.transactionSync(() => {
-      storage.sql.exec("UPDATE versions SET state = 'stored' WHERE number = ? AND state = 'arriving'", number);
-      also?.(version);
+    // The document may have been deleted meanwhile, and begun anew.
+    const isThere = storage.transactionSync(() => {
+      if (this.#parts.isNowhere()) return false;
+      const rows = storage.sql
+        .exec("UPDATE versions SET state = 'stored' WHERE key = ? AND state = 'arriving' RETURNING 1", key)
+        .toArray();
+      if (rows.length > 0) also?.(version);
+      return rows.length > 0;
     });
-    return version;
+    if (isThere) return version;
+    await this.#parts.bucket().delete(key);
+    return "gone";
   }
 
   /** The state of a version; undefined if there is none. @throws Error if it is missing or was changed. */
@@ -131,7 +141,7 @@ export class Versions {
     const stored = this.#rows("state IN ('stored', 'arriving') ORDER BY number");
     const excess = stored.length + 1 - most;
     if (excess <= 0) return true;
-    const unnamed = stored.filter(({ name }) => name === null).slice(0, excess);
+    const unnamed = stored.filter(({ name, arriving }) => name === null && arriving === 0).slice(0, excess);
     for (const { number } of unnamed) this.#leave(number);
     return unnamed.length === excess;
   }
@@ -142,7 +152,12 @@ export class Versions {
 
   #rows(where: string, ...values: number[]): Row[] {
     const { sql } = this.#parts.storage;
-    return sql.exec<Row>(`SELECT number, key, name, at, bytes, hash FROM versions WHERE ${where}`, ...values).toArray();
+    return sql
+      .exec<Row>(
+        `SELECT number, key, name, at, bytes, hash, state = 'arriving' AS arriving FROM versions WHERE ${where}`,
+        ...values,
+      )
+      .toArray();
   }
 
   async #get(key: string): Promise<ArrayBuffer | undefined> {

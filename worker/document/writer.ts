@@ -17,10 +17,14 @@ const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
 /** The pieces of a smaller update are not counted. */
 const SMALL_BYTES = 256;
+/** An update without edits and deletions is two zeros. */
+const EMPTY_BYTES = 2;
 
 /** An update from a client, or a version to go back to. */
 export type Edit = ({ readonly update: Uint8Array } | { readonly version: Uint8Array }) & {
   readonly by: Author;
+  /** Whether its author may make it, asked when all that came before it is merged. */
+  readonly admitted?: () => boolean;
   /** Called in the transaction that writes the edit. */
   readonly also?: () => void;
 };
@@ -33,7 +37,7 @@ export interface Author {
 }
 
 /** What became of an edit. `full`: the document has as many bytes as it may. `gone`: it was deleted meanwhile. */
-export type Outcome = Taken | "full" | "gone";
+export type Outcome = Taken | "full" | "gone" | "denied";
 
 /** An edit, and how often the document had been deleted when it came. */
 interface Waiting {
@@ -72,6 +76,11 @@ export class Writer {
   /** Stores an edit. Resolves once it is durable. */
   commit(edit: Edit): Promise<Outcome> {
     return this.#commits.commit({ edit, generation: this.#generation });
+  }
+
+  /** How often the document was deleted. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The document in memory. Do not answer anybody from it before `settled`. */
@@ -125,7 +134,7 @@ export class Writer {
       await prepare();
       const edits = waiting.flatMap(({ edit, generation }) => (generation === this.#generation ? [edit] : []));
       const { outcomes, news } = this.#merge(edits);
-      this.#store(edits, news);
+      this.#store(edits, news, outcomes);
       await ctx.storage.sync();
       if (news.length > 0) told(mergedOf(news));
       let next = 0;
@@ -138,7 +147,7 @@ export class Writer {
     }
   }
 
-  #store(edits: readonly Edit[], news: readonly Uint8Array[]): void {
+  #store(edits: readonly Edit[], news: readonly Uint8Array[], outcomes: readonly Outcome[]): void {
     const { schema, writing } = this.#parts;
     if (news.length === 0 && edits.every(({ also }) => also === undefined)) return;
     const first = schema.empty;
@@ -147,8 +156,9 @@ export class Writer {
       for (const { also } of edits) also?.();
       if (news.length === 0) return;
       this.#rows.append(news);
+      const made = edits.filter((edit, i) => outcomes[i] === "taken" && isSomething(edit));
       writing(
-        edits.map(({ by }) => by),
+        made.map(({ by }) => by),
         first,
       );
     });
@@ -170,7 +180,12 @@ export class Writer {
         from++;
         continue;
       }
-      const end = edits.findIndex((each, i) => i > from && "version" in each);
+      if (edit?.admitted && !edit.admitted()) {
+        outcomes.push("denied");
+        from++;
+        continue;
+      }
+      const end = edits.findIndex((each, i) => i > from && ("version" in each || each.admitted !== undefined));
       const updates = edits
         .slice(from, end < 0 ? edits.length : end)
         .flatMap((each) => ("update" in each ? [each.update] : []));
@@ -245,6 +260,9 @@ export class Writer {
     }
   }
 }
+
+/** Whether an edit is more than an empty update, such as a client's answer that it has nothing. */
+const isSomething = (edit: Edit): boolean => "version" in edit || edit.update.byteLength > EMPTY_BYTES;
 
 const sizeOf = (updates: readonly Uint8Array[]) => updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
 

@@ -38,6 +38,8 @@ interface Entry extends Place {
   begun: boolean;
   /** It must end. */
   ending?: true;
+  /** The session that takes its place, by its id. If that one does not begin, another may. */
+  replacedBy?: string;
 }
 
 const KEY = "sessions";
@@ -62,7 +64,11 @@ export class SessionsOfUser {
     const now = Date.now();
     const known = this.#entries.find(({ id }) => id === place.id);
     const entry = known ?? { ...place, at: now, endsAt: now + absoluteMs, begun: false };
-    if (!known) this.#entries.push(entry);
+    if (!known) {
+      // The session that is to be replaced may have ended, or been replaced, since the caller showed its token.
+      if (replaces !== undefined && !this.#replace(replaces, place.id)) return undefined;
+      this.#entries.push(entry);
+    }
     await this.#save();
     const counted = () => this.#entries.filter(({ id }) => id !== replaces);
     if (counted().length > max) await this.#dropOver();
@@ -79,6 +85,15 @@ export class SessionsOfUser {
     const replaced = this.#entries.filter(({ id }) => id === replaces);
     await this.#end(replaced);
     return entry.ending ? undefined : reading;
+  }
+
+  /** Gives the place of a live session to another one. False if it is not there, or another has it already. */
+  #replace(old: string, next: string): boolean {
+    const entry = this.#entries.find(({ id, ending }) => id === old && !ending);
+    const isTaken = this.#entries.some(({ id }) => id === entry?.replacedBy);
+    if (!entry || isTaken) return false;
+    entry.replacedBy = next;
+    return true;
   }
 
   /** The live sessions, the oldest first. */

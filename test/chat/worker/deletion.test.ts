@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
@@ -41,7 +42,73 @@ async function attach(room: string, { token }: Member): Promise<string> {
 }
 const remove = (path: string, headers: Record<string, string> = ADMIN) => ask(path, { method: "DELETE", headers });
 
+/** Calls the room in its own isolate, so that calls come in the same moment. */
+const inside = <T>(room: string, act: (it: ChatRoomDO) => Promise<T>): Promise<T> =>
+  runInDurableObject(roomObject(room), (it) => {
+    if (!(it instanceof ChatRoomDO)) throw new Error("no room");
+    return act(it);
+  });
+
+it("a file that was not sent yet stays for an hour, also in a room without messages", async () => {
+  const room = newRoom();
+  const a = await join(room);
+  const attachment = await attach(room, a);
+  a.close();
+  await a.closed;
+  pass(50 * 60_000);
+  await runDurableObjectAlarm(roomObject(room));
+  const again = await join(room, { token: String(a.token) });
+  expect(await again.say("look", { attachment })).toMatchObject({ seq: 1 });
+});
+
+describe("messages that are on their way", () => {
+  const ann = { userId: "ann", known: true } as const;
+
+  it("do not come back into a room that is deleted meanwhile", async () => {
+    const room = newRoom();
+    await roomObject(room).setDoor({ rule: "members", owner: "ann" });
+    const { answers, page } = await inside(room, async (it) => {
+      await it.say(ann, { type: "chat", text: "before" });
+      const said = ["1", "2", "3"].map((clientId) => it.say(ann, { type: "chat", text: "secret", clientId }));
+      await it.destroy();
+      return { answers: await Promise.all(said), page: await it.messages({ limit: 100 }) };
+    });
+    expect(page).toMatchObject({ messages: [] });
+    // The first was in its write.
+    for (const answer of answers.slice(1)) expect(answer).toMatchObject({ type: "error", code: "not-stored" });
+  });
+
+  it("are answered again if they come again after they were refused", async () => {
+    const room = newRoom();
+    await stays(room);
+    const bad = { type: "chat", text: "x", clientId: "x", attachment: "nope" } as const;
+    const again = await inside(room, async (it) => {
+      const frames = [
+        it.say(ann, { type: "chat", text: "a", clientId: "a" }),
+        it.say(ann, bad),
+        it.say(ann, { type: "chat", text: "b", clientId: "b" }),
+      ];
+      await frames[1];
+      const repeated = it.say(ann, bad);
+      await Promise.all(frames);
+      return repeated;
+    });
+    expect(again).toMatchObject({ type: "error", code: "no-attachment" });
+  });
+});
+
 describe("a message that is deleted", () => {
+  it("is a repetition when it comes again under its id, also after the room slept", async () => {
+    const room = newRoom();
+    const a = await join(room);
+    await a.say("oops", { clientId: "c1" });
+    expect((await remove(`/room/${room}/messages/1`)).status).toBe(200);
+    for (const sleeps of [false, true]) {
+      if (sleeps) await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+      expect(await a.say("oops", { clientId: "c1" })).toMatchObject({ duplicate: true, seq: 1 });
+    }
+  });
+
   it("loses its text and its file, keeps its number, and everybody is told", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];

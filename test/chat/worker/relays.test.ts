@@ -47,6 +47,18 @@ const textsOf = async (member: Member, count: number) => {
   return texts;
 };
 
+describe("a relay without readers", () => {
+  it("looks for silent sockets again once it has some", async () => {
+    const { room, near, far } = await roomWithRelay();
+    far.close();
+    await near.nextOf("user_left");
+    await enter(relayObject(room), "again");
+    await near.nextOf("user_joined");
+    const alarm = await runInDurableObject(relayObject(room), (_, { storage }) => storage.getAlarm());
+    expect((alarm ?? 0) - Date.now()).toBeLessThan(60_000);
+  });
+});
+
 describe("a reader at a relay", () => {
   it("gets the history, then what is said at home and at relays, in one order", async () => {
     const { room, near, far } = await roomWithRelay();

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
-import { placeOfUser } from "../../../worker/session/session.ts";
+import { placeOfUser, SessionDO } from "../../../worker/session/session.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
@@ -148,6 +148,50 @@ describe("rotation", () => {
     });
     expect(await isLive(old)).toBe(false);
     expect(await listed(userId)).toHaveLength(1);
+  });
+
+  it("many times at once leaves one session: two holders of a token notice each other", async () => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => ask("/session/rotate", { method: "POST", headers: bearer(token) })),
+    );
+    const won = answers.filter(({ status }) => status === 200);
+    expect(won).toHaveLength(1);
+    expect(await isLive(v.parse(Begun, won[0]?.body).token)).toBe(true);
+    expect(await listed(userId)).toHaveLength(1);
+  });
+
+  it("does not outlive the end of all sessions, which came while it was on its way", async () => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const open = SessionDO.prototype.open;
+    vi.spyOn(SessionDO.prototype, "open").mockImplementation(async function (this: SessionDO, wanted) {
+      begin();
+      await released;
+      return open.call(this, wanted);
+    });
+    const rotated = ask("/session/rotate", { method: "POST", headers: bearer(token) });
+    await begun;
+    const ended = await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
+    expect(ended.body).toMatchObject({ ended: 1 });
+    release();
+    expect((await rotated).status).toBe(503);
+    expect(await listed(userId)).toEqual([]);
+    expect(await isLive(token)).toBe(false);
+  });
+
+  it("may be tried again if the session that took the place did not begin", async () => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const begin = vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("lost"));
+    expect((await ask("/session/rotate", { method: "POST", headers: bearer(token) })).status).toBe(500);
+    begin.mockRestore();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + BEGIN_WITHIN_MS + 1 });
+    expect(await listed(userId)).toHaveLength(1);
+    expect((await ask("/session/rotate", { method: "POST", headers: bearer(token) })).status).toBe(200);
   });
 
   it("does not end another session if the user has as many as allowed", async () => {

@@ -1,0 +1,227 @@
+/** What happens to a document while something of it is on its way: to the disk, to the bucket, or from there. */
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import * as Y from "yjs";
+import { DocumentDO } from "../../../worker/document/document.ts";
+import { joinRequest } from "../../../worker/document/joining.ts";
+import { Peer, updateOf } from "../client.ts";
+import { newDocument, objectOf } from "./support.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+const RULINGS = { read: "object", comment: "object", write: "object" } as const;
+const visitor = (id: string) => ({ caller: { kind: "user", id }, rulings: RULINGS }) as const;
+const by = (user: string) => ({ known: true, user });
+const asking = (user: string) => ({ ...visitor(user), author: by(user), allowed: false });
+const NOTHING = Y.encodeStateAsUpdate(new Y.Doc());
+
+/** Calls the object in its own isolate, so that calls come in the same moment. */
+const inside = <T>(id: string, act: (document: DocumentDO) => Promise<T>): Promise<T> =>
+  runInDurableObject(objectOf(id), (document) => {
+    if (!(document instanceof DocumentDO)) throw new Error("no document");
+    return act(document);
+  });
+
+async function textAt(id: string): Promise<unknown> {
+  const admin = {
+    caller: { kind: "admin", id: "admin" },
+    rulings: { read: true, comment: true, write: true },
+  } as const;
+  const read = await inside(id, async (document) => document.read(admin, { as: "text" }));
+  return Object(read).body;
+}
+
+/** Keeps calls of a bucket's method waiting, from before it does anything or until after. */
+function held(method: "put" | "get" | "list", when: "before" | "after" = "before") {
+  const bucket = Object.getPrototypeOf(env.BLOBS);
+  const own = bucket[method];
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  vi.spyOn(bucket, method).mockImplementation(async function (this: unknown, ...args: unknown[]) {
+    const early = when === "after" ? await own.apply(this, args) : undefined;
+    const bytes = early && (await early.arrayBuffer());
+    begin();
+    await released;
+    return when === "after" ? { arrayBuffer: async () => bytes } : own.apply(this, args);
+  });
+  return { begun, release };
+}
+
+async function join(id: string, user: string, until?: number) {
+  const request = joinRequest({ ...visitor(user), address: user, known: true, ...(until !== undefined && { until }) });
+  const { webSocket: socket } = await objectOf(id).fetch(request);
+  if (!socket) throw new Error(`${user} was not let in`);
+  socket.binaryType = "arraybuffer";
+  const peer = new Peer();
+  const closed = new Promise<number>((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
+  socket.addEventListener("message", ({ data }) => peer.receive(data));
+  socket.accept();
+  peer.use({ send: (data) => socket.send(data), close: (code, reason) => socket.close(code, reason) });
+  return Object.assign(peer, { closed });
+}
+
+describe("edits that are written together", () => {
+  it("belong to who wrote something: who only answered is not the owner", async () => {
+    const id = newDocument();
+    const outcomes = await inside(id, (document) =>
+      Promise.all([
+        document.edit(visitor("bob"), NOTHING, by("bob"), true),
+        document.edit(visitor("eve"), NOTHING, by("eve"), true),
+        document.edit(visitor("ann"), updateOf("mine"), by("ann"), true),
+      ]),
+    );
+    expect(outcomes).toEqual(["taken", "taken", "taken"]);
+    expect(await inside(id, async (document) => document.sharing())).toMatchObject({ owner: "ann" });
+  });
+
+  it("of a writer are not deleted by a commenter who knows what comes next", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const updates: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => updates.push(update));
+    const text = doc.getText("text");
+    for (const letter of "hello world") text.insert(text.length, letter);
+    await objectOf(id).edit(visitor("ann"), Y.mergeUpdates(updates.slice(0, 6)), by("ann"), true);
+    await objectOf(id).share({ users: "comment" });
+    const deletion = new Uint8Array([0, 1, ...varint(doc.clientID), 1, ...varint(7), ...varint(1_000)]);
+    const outcomes = await inside(id, (document) =>
+      Promise.all([
+        ...updates.slice(6).map((update) => document.edit(visitor("ann"), update, by("ann"), true)),
+        document.edit(visitor("eve"), deletion, by("eve"), true),
+      ]),
+    );
+    expect(outcomes.at(-1)).toBe("denied");
+    expect(await textAt(id)).toBe("hello world");
+  });
+
+  it("of a commenter build on each other", async () => {
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("text"), by("ann"), true);
+    await objectOf(id).share({ users: "comment" });
+    const doc = new Y.Doc();
+    const updates: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => updates.push(update));
+    for (const letter of "fine!") doc.getText("comments").insert(doc.getText("comments").length, letter);
+    const outcomes = await inside(id, (document) =>
+      Promise.all(updates.map((update) => document.edit(visitor("carl"), update, by("carl"), true))),
+    );
+    expect(outcomes).toEqual(Array(5).fill("taken"));
+  });
+});
+
+describe("a socket whose token has expired", () => {
+  it("gets no edit, also if it only listens", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const id = newDocument();
+    const ann = await join(id, "ann");
+    const bob = await join(id, "bob", Date.now() + 60_000);
+    ann.text.insert(0, "before");
+    await Promise.all([ann.sync(), bob.synced()]);
+    vi.setSystemTime(Date.now() + 60_001);
+    ann.text.insert(0, "secret ");
+    await ann.sync();
+    expect(await bob.closed).toBeGreaterThan(4_000);
+    expect(bob.text.toString()).not.toContain("secret");
+  });
+});
+
+describe("while a version is on its way", () => {
+  it("the document is deleted: there is no version, and no file of it", async () => {
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
+    const put = held("put");
+    const added = objectOf(id).addVersion(asking("ann"), "v");
+    await put.begun;
+    await objectOf(id).remove();
+    put.release();
+    expect(await added).toMatchObject({ kind: "missing" });
+    expect((await env.BLOBS.list({ prefix: `dev-eu:document:${id}/` })).objects).toEqual([]);
+  });
+
+  it("the document is begun anew: the old version is none of its", async () => {
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
+    const put = held("put");
+    const added = objectOf(id).addVersion(asking("ann"), "of the old one");
+    await put.begun;
+    await objectOf(id).remove();
+    await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
+    put.release();
+    expect(await added).toMatchObject({ kind: "missing" });
+    expect(await objectOf(id).addVersion(asking("ann"), "of the new one")).toMatchObject({ kind: "made" });
+    expect(await inside(id, async (document) => document.versions(visitor("ann")))).toMatchObject([
+      { name: "of the new one" },
+    ]);
+  });
+
+  it("an edit comes: the next automatic version has it", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
+    vi.setSystemTime(Date.now() + 61 * 60_000);
+    const put = held("put");
+    const alarm = runDurableObjectAlarm(objectOf(id));
+    await put.begun;
+    await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
+    put.release();
+    await alarm;
+    vi.setSystemTime(Date.now() + 61 * 60_000);
+    await runDurableObjectAlarm(objectOf(id));
+    expect(await inside(id, async (document) => document.versions(visitor("ann")))).toHaveLength(2);
+  });
+});
+
+describe("while a version is read to be restored", () => {
+  async function restoring() {
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("old"), by("ann"), true);
+    await objectOf(id).addVersion(asking("ann"), "v");
+    const get = held("get", "after");
+    const restored = objectOf(id).restore(asking("bob"), 1);
+    await get.begun;
+    return { id, get, restored };
+  }
+
+  it("the document is deleted and begun anew: it keeps its text", async () => {
+    const { id, get, restored } = await restoring();
+    await objectOf(id).remove();
+    await objectOf(id).edit(visitor("ann"), updateOf("new"), by("ann"), true);
+    get.release();
+    expect(await restored).toMatchObject({ kind: "missing" });
+    expect(await textAt(id)).toBe("new");
+  });
+
+  it("who asked is shut out: nothing is restored", async () => {
+    const { id, get, restored } = await restoring();
+    await objectOf(id).edit(visitor("ann"), updateOf(" and more"), by("ann"), true);
+    const before = await textAt(id);
+    await objectOf(id).share({ users: "none" });
+    get.release();
+    expect(await restored).toMatchObject({ kind: "denied" });
+    expect(await textAt(id)).toBe(before);
+  });
+});
+
+it("a version that a restore makes is not given up for one with a name", async () => {
+  const id = newDocument();
+  await objectOf(id).edit(visitor("ann"), updateOf("old"), by("ann"), true);
+  for (let count = 1; count < 100; count++) await objectOf(id).addVersion(asking("ann"), `v${count}`);
+  await objectOf(id).edit(visitor("ann"), updateOf("precious "), by("ann"), true);
+  const put = held("put");
+  const restored = objectOf(id).restore(asking("ann"), 1);
+  await put.begun;
+  expect(await objectOf(id).addVersion(asking("bob"), "bob's")).toMatchObject({ kind: "full" });
+  put.release();
+  expect(await restored).toMatchObject({ kind: "made" });
+  const versions = await inside(id, async (document) => document.versions(visitor("ann")));
+  expect(Array.isArray(versions) && versions.some(({ name }) => name === undefined)).toBe(true);
+});
+
+/** Seven bits a byte, the lowest first (lib0). */
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [128 | (value % 128), ...varint(Math.floor(value / 128))];
+}
