@@ -2,7 +2,6 @@
  * The Worker in workerd as its files are, with the bindings of wrangler.jsonc, and again after every change of a file.
  * `wrangler dev` does the same more slowly: it starts a process for the page and bundles twice.
  */
-import { watch } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
@@ -12,6 +11,8 @@ import { MAIN_MODULE } from "../release/manifest.ts";
 import { buildPage } from "../release/page.ts";
 import { ROOT } from "../release/root.ts";
 import { readWorkerConfig } from "../release/worker-config.ts";
+import { mustBeFree } from "./ports.ts";
+import { watchFiles } from "./watch.ts";
 
 export interface DevOptions {
   readonly port: number;
@@ -23,8 +24,10 @@ export interface DevOptions {
 
 /** What a change may wait for others of the same save, in milliseconds. */
 const TOGETHER_MS = 20;
+/** What the Worker is made of. */
+const WATCHED = /^(wrangler\.jsonc$|(worker|contract)([/\\]|$))/;
 /** The sources of the page. The Worker's bundle has only the file that is built from them. */
-const OF_PAGE = /^(page|[^/\\]+[/\\]panel)[/\\]/;
+const OF_PAGE = /^worker[/\\](page|[^/\\]+[/\\]panel)([/\\]|$)/;
 const MADE = "assets.gen";
 /** Where `wrangler dev` keeps its data, too. */
 const STATE = join(ROOT, ".wrangler/state/v3");
@@ -34,12 +37,29 @@ export interface DevServer {
   close(): Promise<void>;
 }
 
-/** Serves until it is closed. @throws BuildError where the Worker does not build at the start. */
+/** Serves until it is closed. @throws UserError where a port is in use, or the Worker does not build at the start. */
 export async function serve(options: DevOptions): Promise<DevServer> {
+  await mustBeFree([
+    { port: options.port, option: "--port" },
+    { port: options.inspectorPort, option: "--inspector-port" },
+  ]);
   await buildPage();
   const bundler = await bundlerOf(ROOT, { ...readWorkerConfig(), minify: false });
+  try {
+    return await served(bundler, options);
+  } catch (error) {
+    await bundler.dispose();
+    throw error;
+  }
+}
+
+async function served(bundler: Bundler, options: DevOptions): Promise<DevServer> {
   const miniflare = new Miniflare(await built(bundler, options));
-  const url = await miniflare.ready;
+  const url = await miniflare.ready.catch(async (error: unknown) => {
+    // It tells the same again, once it has ended.
+    await miniflare.dispose().catch(() => {});
+    throw error;
+  });
   const onPort = { ...options, port: Number(url.port) };
   const rebuild = async (isPage: boolean) => {
     const begun = performance.now();
@@ -53,8 +73,8 @@ export async function serve(options: DevOptions): Promise<DevServer> {
     }
   };
   const stop = onChanges(rebuild, options.say);
-  // A bundler is twice as fast from its second time on, and nobody waits for this one.
-  await bundler.bundle();
+  // A bundler is twice as fast from its second time on, and nobody waits for this one. What broke since is told there.
+  await bundler.bundle().catch(() => {});
   return {
     url,
     async close() {
@@ -64,13 +84,13 @@ export async function serve(options: DevOptions): Promise<DevServer> {
   };
 }
 
-/** Calls `rebuild` after each change under worker/ and contract/, never twice at once. Returns what ends that. */
+/** Calls `rebuild` after each change of what the Worker is made of, never twice at once. Returns what ends that. */
 function onChanges(rebuild: (isPage: boolean) => Promise<void>, say: (line: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   let isPage = false;
   let running: Promise<void> = Promise.resolve();
-  const changed = (file: string | null) => {
-    if (file === null || file.includes(MADE)) return;
+  const changed = (file: string) => {
+    if (file.includes(MADE)) return;
     isPage ||= OF_PAGE.test(file);
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -79,18 +99,17 @@ function onChanges(rebuild: (isPage: boolean) => Promise<void>, say: (line: stri
       running = running.then(() => rebuild(withPage)).catch((error: unknown) => say(String(error)));
     }, TOGETHER_MS);
   };
-  const watchers = ["worker", "contract"].map((folder) =>
-    watch(join(ROOT, folder), { recursive: true }, (_, file) => changed(file)),
-  );
-  watchers.push(watch(join(ROOT, "wrangler.jsonc"), () => changed("wrangler.jsonc")));
+  const stop = watchFiles(ROOT, (file) => WATCHED.test(file), changed);
   return () => {
     clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
+    stop();
   };
 }
 
-/** What is to run: the code as it is now, with the bindings that wrangler would give it. */
+/** What is to run: the code as it is now, with the bindings that wrangler would give it. @throws BuildError */
 async function built(bundler: Bundler, { port, inspectorPort, adminToken }: DevOptions): Promise<MiniflareOptions> {
+  // Says what is wrong in the file, and where; wrangler's reader does not.
+  readWorkerConfig();
   const { main, modules } = await bundler.bundle();
   const { workerOptions, externalWorkers } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.jsonc"));
   const worker = {

@@ -4,7 +4,7 @@
  * along is refused, all of it at once (wrangler-keys.ts).
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
@@ -48,8 +48,12 @@ export type WorkerConfig = v.InferOutput<typeof WorkerConfig>;
  */
 export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerConfig {
   const errors: ParseError[] = [];
-  const json: unknown = parse(readFileSync(file, "utf8"), errors, { allowTrailingComma: true });
-  const syntax = errors.map(({ error, offset }) => `  ${printParseErrorCode(error)} at offset ${offset}`);
+  const text = readFileSync(file, "utf8");
+  const json: unknown = parse(text, errors, { allowTrailingComma: true });
+  const syntax = errors.map(
+    ({ error, offset }) =>
+      `  ${basename(file)}:${text.slice(0, offset).split("\n").length}: ${printParseErrorCode(error)}`,
+  );
   if (syntax.length) throw new BuildError(`${file} is not JSON with comments:\n${syntax.join("\n")}`);
   const refused = refusedKeys(json).map((line) => `  ${line}`);
   if (refused.length) {

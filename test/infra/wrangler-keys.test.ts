@@ -77,6 +77,14 @@ describe("a wrangler file of another project", () => {
     });
   });
 
+  it("that is not JSON with comments is told with each line that is wrong", () => {
+    const file = join(dir, "wrangler.jsonc");
+    writeFileSync(file, '{\n  // Its name.\n  "name": "theirs",\n  main: "src/index.ts"\n}\n');
+    expect(() => readWorkerConfig(file)).toThrow(
+      `${file} is not JSON with comments:\n  wrangler.jsonc:4: InvalidSymbol`,
+    );
+  });
+
   it("of an online shop: one message names every key that would be dropped, and where to put it instead", () => {
     const shop = read({
       workers_dev: false,

@@ -1,4 +1,8 @@
-/** `npm run dev`: a change of the Worker or of its page is served at the next request. */
+/** `npm run dev`: a change of the Worker or of its page is served at the next request. It ends where it cannot start. */
+import { once } from "node:events";
+import { renameSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
@@ -7,11 +11,16 @@ import { Terminal } from "../terminal.ts";
 /** The goal is a second on an idle machine. This limit is for a busy one. */
 const PATIENCE_MS = 10_000;
 
+const ENTRY = "worker/http/problem.ts";
+
 let project: ProjectCopy;
 let terminal: Terminal;
 let url: string;
+/** What it had at the start. */
+let entry: string;
 beforeAll(async () => {
   project = new ProjectCopy();
+  entry = project.read(ENTRY);
   const dev = "exec node infra/commands/dev.ts --port 0 --inspector-port 0";
   terminal = new Terminal(project.start(dev, { detached: true }));
   const said = await terminal.printed((text) => /Ready on \S+\n/.test(text));
@@ -45,12 +54,71 @@ async function reload(change: { file: string; from: string; to: string }, path: 
 }
 
 it("serves a change of the Worker and one of the page, and goes on after a change that does not build", async () => {
-  const worker = { file: "worker/http/problem.ts", from: '"Not found"', to: '"Found nowhere"' };
+  const worker = { file: ENTRY, from: '"Not found"', to: '"Found nowhere"' };
   const page = { file: "worker/page/index.html", from: "<main ", to: "<main data-changed " };
   const took = [await reload(worker, "/nowhere"), await reload(page, "/")];
   console.info(`a change of the Worker: ${Math.round(took[0] ?? 0)} ms, of the page: ${Math.round(took[1] ?? 0)} ms`);
-  project.write("worker/http/problem.ts", "this is not TypeScript");
+  project.write(ENTRY, "this is not TypeScript");
   const said = await terminal.printed((text) => text.includes("What ran before goes on."));
-  expect(said).toContain("worker/http/problem.ts:1");
+  expect(said).toContain(`${ENTRY}:1`);
   expect(await ask("/nowhere")).toContain("Found nowhere");
+});
+
+/** Saves as many editors do: another file takes the place of the one that was there. */
+function saveByRename(file: string, text: string): void {
+  project.write(`${file}.saved`, text);
+  renameSync(join(project.root, `${file}.saved`), join(project.root, file));
+}
+
+const BROKEN = "this is not TypeScript";
+
+/** Waits until the server has told of an error there. */
+const told = async (place: string) => expect(await terminal.printed((text) => text.includes(place))).toContain(place);
+
+it("hears of each save that puts another file in the place of the old one", async () => {
+  for (const line of [2, 3, 4]) {
+    saveByRename(ENTRY, `${"\n".repeat(line - 1)}${BROKEN}`);
+    await told(`${ENTRY}:${line}: `);
+  }
+});
+
+it("hears of a file in a folder that is new", async () => {
+  const file = "worker/made/later/index.ts";
+  project.write(ENTRY, `import "../made/later/index.ts";\n${entry}`);
+  await told('Could not resolve "../made/later/index.ts"');
+  project.write(file, BROKEN);
+  await told(`${file}:1: `);
+  saveByRename(file, `\n${BROKEN}`);
+  await told(`${file}:2: `);
+});
+
+it("says where wrangler.jsonc is broken, after each save", async () => {
+  for (const line of [2, 3, 4]) {
+    saveByRename("wrangler.jsonc", `${"\n".repeat(line - 1)}{ name: 1 }`);
+    await told(`wrangler.jsonc:${line}: PropertyNameExpected`);
+  }
+});
+
+it.each(["--port", "--inspector-port"])("ends with a sentence where the port of %s is in use", async (option) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const address = other.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { code, text } = await project.run(
+    `exec node infra/commands/dev.ts --port 0 --inspector-port 0 ${option} ${port}`,
+  );
+  other.close();
+  expect({ code, text }).toEqual({
+    code: 1,
+    text: `Port ${port} is in use. Choose another with ${option}, or 0 for any free one.\n`,
+  });
+});
+
+it("ends where the Worker does not build at the start", async () => {
+  const fresh = new ProjectCopy();
+  fresh.write(ENTRY, BROKEN);
+  const { code, text } = await fresh.run("exec node infra/commands/dev.ts --port 0 --inspector-port 0");
+  fresh.remove();
+  expect(text).toContain(`${ENTRY}:1: `);
+  expect(code).toBe(1);
 });
