@@ -12,7 +12,6 @@ import {
   isError,
   LOCK_FILE,
   lint,
-  sourceOf,
 } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
@@ -147,8 +146,11 @@ program
       process.exitCode = 1;
       return;
     }
+    // Loaded here only: it reads the file as TypeScript does, and no other command needs that.
+    const { withHistory } = await import("../pattern/history.ts");
+    const text = withHistory(readFileSync(HISTORY, "utf8"), imported);
     if (!options.write) {
-      process.stdout.write(sourceOf(imported, readFileSync(HISTORY, "utf8")));
+      process.stdout.write(text);
       return;
     }
     if (!options.force && !migrations.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
@@ -156,7 +158,7 @@ program
         `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
     }
-    writeFileSync(HISTORY, sourceOf(imported, readFileSync(HISTORY, "utf8")));
+    writeFileSync(HISTORY, text);
     writeFileSync(lockFile, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });

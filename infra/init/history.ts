@@ -1,5 +1,6 @@
 /** A history that begins with this project: one step, as long as nothing was released that has the steps before. */
-import { formatLock, LOCK_FILE, type Migration, replay, sourceOf } from "@durable-stack/class-lifecycle";
+import { formatLock, LOCK_FILE, type Migration, replay } from "@durable-stack/class-lifecycle";
+import { withHistory } from "../pattern/history.ts";
 import type { Draft } from "./draft.ts";
 
 const HISTORY_FILE = "infra/migrations.ts";
@@ -24,7 +25,7 @@ export function freshHistory(migrations: readonly Migration[]): readonly Migrati
 export function beginHistory(draft: Draft, migrations: readonly Migration[]): void {
   const fresh = freshHistory(migrations);
   if (fresh !== migrations) {
-    draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => sourceOf(fresh, text));
+    draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => withHistory(text, fresh));
   }
   draft.edit(LOCK_FILE, "as the history is", () => formatLock(fresh));
 }

@@ -91,7 +91,7 @@ export function addPattern(draft: Draft, folder: string, { migrations, template 
     name: nextStepName(migrations, `create-${folder}`),
     changes: [{ op: "create", className, storage: "sqlite" }],
   };
-  draft.edit(HISTORY, `a step ${step.name}`, (text) => withStep(text, step));
+  draft.edit(HISTORY, `a step ${step.name}`, (text) => withStep(text, migrations, step));
   draft.edit(LOCK_FILE, "with the step", () => formatLock([...migrations, step]));
   return names;
 }

@@ -1,5 +1,9 @@
 /** What becomes of a pattern's class in the history: a step more, or no trace where nothing was ever released. */
 import { type Change, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
+import { UserError } from "../stack/user-error.ts";
+import { type Chain, chainOf } from "./chain.ts";
+
+const FILE = "infra/migrations.ts";
 
 /** `0007-create-jobs`, behind the last step. */
 export function nextStepName(migrations: readonly Migration[], words: string): string {
@@ -7,12 +11,42 @@ export function nextStepName(migrations: readonly Migration[], words: string): s
   return `${String((Number.isNaN(last) ? migrations.length : last) + 1).padStart(4, "0")}-${words}`;
 }
 
-/** The text of infra/migrations.ts with a step more; all else stays as it is written. @throws Error where it has no end. */
-export function withStep(text: string, step: Migration): string {
-  const end = /;\s*$/.exec(text);
-  if (!end) throw new Error("infra/migrations.ts does not end with its history any more: write the step by hand.");
-  const source = sourceOf([step], "history()").replace(/^history\(\)\n/, "");
-  return `${text.slice(0, end.index)}\n${source}`;
+/**
+ * The text of infra/migrations.ts, whose history is `migrations`, with a step more; all else stays as it is written.
+ * @throws UserError where the steps do not stand there one behind the other.
+ */
+export function withStep(text: string, migrations: readonly Migration[], step: Migration): string {
+  const { end, links } = chainIn(text);
+  const written = links.map(({ method, text: name }) => (method === "step" ? name : undefined));
+  const names = migrations.map(({ name }) => name);
+  if (written.length !== names.length || written.some((name, i) => name !== names[i])) {
+    throw new UserError(
+      `Nothing was changed: the steps of the history are not all written in ${FILE}, one .step("<name>", …) behind the other. Write the new one by hand: docs/change-a-class.md.`,
+    );
+  }
+  return `${text.slice(0, end)}\n${stepsOf(sourceOf([step], EMPTY)).slice(`${EMPTY}\n`.length)}${text.slice(end)}`;
+}
+
+/**
+ * The text of infra/migrations.ts with another history; what is above it, and behind, stays.
+ * @throws UserError where it has none.
+ */
+export function withHistory(text: string, migrations: readonly Migration[]): string {
+  const { start, end } = chainIn(text);
+  return `${text.slice(0, start)}${stepsOf(sourceOf(migrations, text.slice(start, end)))}${text.slice(end)}`;
+}
+
+const EMPTY = "history()";
+
+/** What `sourceOf` writes, without the end of its statement. */
+const stepsOf = (source: string): string => source.replace(/\s*;\n$/, "");
+
+function chainIn(text: string): Chain {
+  const chain = chainOf(text, "migrations", "history");
+  if (chain) return chain;
+  throw new UserError(
+    `Nothing was changed: ${FILE} has no \`export const { migrations } = history()…\` to write steps into. Write them by hand: docs/change-a-class.md.`,
+  );
 }
 
 /**

@@ -2,11 +2,11 @@
  * What a project becomes when patterns are taken out of it, as changes of files. Pure: nothing is read but through
  * `files`.
  */
-import { formatLock, LOCK_FILE, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
+import { formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
-import { withoutClass as historyWithout, nextStepName, withStep } from "./history.ts";
+import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
 import { belongsTo } from "./packages.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
@@ -98,13 +98,13 @@ function removeFromHistory(
         project.migrations,
       );
   if (forgotten) {
-    draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => sourceOf(forgotten, text));
+    draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => withHistory(text, forgotten));
     draft.edit(LOCK_FILE, "as the history is", () => formatLock(forgotten));
     return { deleted: [], migrations: forgotten };
   }
   const name = nextStepName(project.migrations, `remove-${gone.map(({ folder }) => folder).join("-")}`);
   const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
-  draft.edit(file, `a step ${name}`, (text) => withStep(text, step));
+  draft.edit(file, `a step ${name}`, (text) => withStep(text, project.migrations, step));
   const migrations = [...project.migrations, step];
   draft.edit(LOCK_FILE, "with the step", () => formatLock(migrations));
   return { deleted: classes, migrations };

@@ -55,7 +55,7 @@ async function rehearse(from: string) {
 /** Appends a step to the copy's history. */
 function addStep(words: string, change: Migration["changes"][number]): void {
   const step = { name: nextStepName(migrations, words), changes: [change] };
-  project.write("infra/migrations.ts", withStep(project.read("infra/migrations.ts"), step));
+  project.write("infra/migrations.ts", withStep(project.read("infra/migrations.ts"), migrations, step));
 }
 
 /** The file of a pattern's class, as worker/index.ts exports it. */

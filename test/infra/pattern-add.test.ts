@@ -6,11 +6,12 @@ import { describe, expect, it } from "vitest";
 import { type Change, Draft, type ProjectFiles } from "../../infra/init/draft.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { addPattern, obstacleToName } from "../../infra/pattern/add.ts";
-import { nextStepName } from "../../infra/pattern/history.ts";
+import { nextStepName, withHistory, withStep } from "../../infra/pattern/history.ts";
 import { withElement } from "../../infra/pattern/source.ts";
 import { templateIn } from "../../infra/pattern/template.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS } from "../../infra/stack/config.ts";
+import { UserError } from "../../infra/stack/user-error.ts";
 import { patterns } from "../../worker/patterns.ts";
 
 const files: ProjectFiles = {
@@ -70,6 +71,50 @@ describe("a pattern that is added", () => {
 
   it("needs no quotes around a name of one word", () => {
     expect(added("tryout").get("worker/index.ts")?.text).toMatch(/, tryout \}/);
+  });
+});
+
+describe("the text of a history", () => {
+  const known: readonly Migration[] = [
+    { name: "0001-first", changes: [{ op: "create", className: "ADO", storage: "sqlite" }] },
+    { name: "0002-second", changes: [{ op: "create", className: "BDO", storage: "sqlite" }] },
+  ];
+  const step: Migration = { name: "0003-third", changes: [{ op: "remove", className: "ADO" }] };
+  const STEPS = `
+  // Never the end; of it.
+  .step("0001-first", (classes) => classes.create("ADO"))
+  .step("0002-second", (classes) => classes.create("BDO"))`;
+  const ADDED = `
+  .step("0003-third", (classes) => classes.remove("ADO"))`;
+  const HEAD = '// Made by history(); append to it.\nimport { history } from "x";\n';
+
+  it.each([
+    ["nothing", "export const { migrations } = history()", ";\n"],
+    ["a constant", "export const { migrations } = history()", ';\n\nexport const LAST = "0002";\n'],
+    ["a comment", "export const { migrations } = history()", "; // The end.\n"],
+    ["a statement, without semicolons", "export const { migrations } = history()", "\nconsole.log(migrations)\n"],
+    ["its own property", "export const migrations = history()", ".migrations;\nexport default migrations;\n"],
+  ])("takes a step at its end, and other steps in its place, before %s", (_, begin, tail) => {
+    const text = `${HEAD}${begin}${STEPS}${tail}`;
+    expect(withStep(text, known, step)).toBe(`${HEAD}${begin}${STEPS}${ADDED}${tail}`);
+    expect(withHistory(text, [step])).toBe(`${HEAD}${begin}\n  // Never the end; of it.${ADDED}${tail}`);
+  });
+
+  it.each([
+    ["nowhere", "export const migrations = [];\n"],
+    ["another function's", "export const { migrations } = ours().step('0001-first', f).step('0002-second', f);\n"],
+    [
+      "in two constants",
+      `const first = history()\n  .step("0001-first", f);\nexport const { migrations } = first.step("0002-second", f);\n`,
+    ],
+    ["named by a constant", `export const { migrations } = history().step(FIRST, f).step("0002-second", f);\n`],
+    ["other steps", `export const { migrations } = history().step("0001-other", f).step("0002-second", f);\n`],
+    ["fewer steps", `export const { migrations } = history().step("0001-first", f);\n`],
+  ])("takes no step where the steps are %s", (_, text) => {
+    expect(() => withStep(`${HEAD}${text}`, known, step)).toThrow(UserError);
+    expect(() => withStep(`${HEAD}${text}`, known, step)).toThrow(
+      /^Nothing was changed: .*docs\/change-a-class\.md\.$/,
+    );
   });
 });
 
