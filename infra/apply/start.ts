@@ -15,11 +15,7 @@ import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
-
-/** In the folder of an account: which checkout started it, and so has its state there. */
-const STARTED_FROM_FILE = "started-from";
-/** Where this checkout keeps its state of accounts that others started: a folder each. */
-const ELSEWHERE = join(ROOT, ".local/into");
+import { ELSEWHERE, STARTED_FROM_FILE } from "./folders.ts";
 
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 

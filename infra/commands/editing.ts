@@ -3,12 +3,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DEFAULT_DIR } from "../apply/hints.ts";
+import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
-import { appliesHere, isApplied } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { table } from "./command.ts";
 
@@ -32,7 +31,7 @@ export const deployed = (): Deployed => ({
   project: projectName(),
   stacks: stackNames(ROOT),
   releases: git("tag", "--list", "v*") ?? [],
-  deployedLocally: isApplied(DEFAULT_DIR) || !appliesHere(DEFAULT_DIR) ? DEFAULT_DIR : undefined,
+  deployedLocally: deployedFolders(),
 });
 
 /** Why the history may be known somewhere, in words; none: nothing was released. */

@@ -69,9 +69,9 @@ function next({ project, deployedLocally }: Situation, name: string, hostname: s
     `  npm run check && npm run typecheck`,
     `  ${git("rev-parse", "--git-dir") ? commit : `git init && ${commit}`}`,
     ...(hostname === undefined ? [] : [`${hostname} needs its zone: zoneId in Pulumi.production.yaml.`]),
-    ...(deployedLocally !== undefined && project !== name
+    ...(deployedLocally.length && project !== name
       ? [
-          `The local account in ${deployedLocally} has ${project}. Try ${name} beside it: npm start -- --dir .local-${name}`,
+          `The local account in ${deployedLocally.join(", ")} has ${project}. Try ${name} beside it: npm start -- --dir .local-${name}`,
         ]
       : []),
     "What to look at next: docs/make-it-yours.md",

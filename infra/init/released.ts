@@ -20,8 +20,8 @@ export interface Deployed {
   readonly stacks: readonly string[];
   /** Git's tags of releases. */
   readonly releases: readonly string[];
-  /** The local account's folder, where something is deployed on it. */
-  readonly deployedLocally?: string | undefined;
+  /** The folders of local accounts that something was deployed to. */
+  readonly deployedLocally: readonly string[];
 }
 
 /** Why somebody may know the history as it is, in words; none: nothing was released. */
@@ -35,7 +35,7 @@ export function releasedReasons(
     ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
     ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
     ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
-    ...(deployedLocally !== undefined ? [`the local account in ${deployedLocally} has a deployment`] : []),
+    ...deployedLocally.map((folder) => `the local account in ${folder} has a deployment`),
   ];
 }
 

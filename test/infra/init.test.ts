@@ -1,7 +1,11 @@
 /** npm run init: what it changes in a project, and when it refuses. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { checkLock, history, lint, type Migration } from "@durable-stack/class-lifecycle";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { deployedFolders } from "../../infra/apply/folders.ts";
 import type { Change, ProjectFiles } from "../../infra/init/draft.ts";
 import { freshHistory } from "../../infra/init/history.ts";
 import { changesFor, type Situation, type Wishes } from "../../infra/init/init.ts";
@@ -39,6 +43,7 @@ const situation: Situation = {
   stacks: ["local", "production", "staging"],
   migrations: ONE,
   releases: [],
+  deployedLocally: [],
   patterns: [],
   paths: [],
 };
@@ -183,7 +188,12 @@ describe("the history", () => {
 
   it.each<[string, Partial<Situation>, Readonly<Record<string, string>>, RegExp]>([
     ["a tag", { releases: ["v1.0.0"] }, {}, /git has the tag v1\.0\.0/],
-    ["a deployment here", { deployedLocally: ".local" }, {}, /the local account in \.local has a deployment/],
+    [
+      "a deployment here",
+      { deployedLocally: [".local", ".local-my-app"] },
+      {},
+      /the local account in \.local-my-app has a deployment/,
+    ],
     [
       "a stack that adopts",
       {},
@@ -200,6 +210,27 @@ describe("the history", () => {
     expect(after["package.json"]).toContain('"my-app"');
     // With one step there is nothing to rewrite, so nothing is refused.
     expect(refusal({}, found, texts)).toBe("");
+  });
+});
+
+describe("what was deployed from here", () => {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-init-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("is found in every folder of a local account, and in what was deployed to another checkout's", () => {
+    for (const file of [
+      ".local/account.sqlite",
+      ".local/into/abc/stack.json",
+      ".local-my-app/stack.json",
+      ".local-older/started-from",
+      ".localized",
+      ".local-cli/pulumi/.pulumi/meta.yaml",
+      "other/stack.json",
+    ]) {
+      mkdirSync(dirname(join(dir, file)), { recursive: true });
+      writeFileSync(join(dir, file), "");
+    }
+    expect(deployedFolders(dir)).toEqual([".local-cli", ".local-my-app", ".local-older", ".local/into/abc"]);
   });
 });
 
