@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import { isInterruption } from "../stack/interrupted.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 export interface StackCommandOptions {
@@ -31,9 +32,18 @@ export async function orFail(work: () => Promise<unknown>): Promise<void> {
 
 /** The exit code of a bug (EX_SOFTWARE of sysexits.h). */
 const BUG = 70;
+/** The exit code after Ctrl-C, as shells have it. */
+const INTERRUPTED = 130;
 
-/** Ends the command: what a person can mend is one message, with exit code 1; a bug shows its stack, with 70. */
+/**
+ * Ends the command: what a person can mend is one message, with exit code 1; a bug shows its stack, with 70. Ctrl-C says
+ * nothing.
+ */
 export function failed(error: unknown): void {
+  if (isInterruption(error)) {
+    process.exitCode = INTERRUPTED;
+    return;
+  }
   if (isUserError(error)) {
     console.error(error.message);
     process.exitCode = 1;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asJson, asText } from "../rehearsal/report.ts";
-import { commitOf, type Side, Sides } from "../rehearsal/side.ts";
+import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { buildRelease } from "../release/build.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
@@ -52,6 +52,8 @@ await orFail(async () => {
 });
 
 async function run(): Promise<number> {
+  // Before anything is built.
+  wantStack("this checkout", ROOT, stack);
   if (to === BUILT && !existsSync(join(ROOT, BUILT, MANIFEST))) {
     say(`building ${BUILT}`);
     await buildRelease();

@@ -16,7 +16,7 @@ import { type Back, goBack, noWayBack } from "./back.ts";
 import { type ClassOutcome, type Compared, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import type { Filled } from "./filling.ts";
 import { fillings } from "./patterns.ts";
-import { type Side, SideError } from "./side.ts";
+import { type Side, SideError, wantStack } from "./side.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
@@ -58,8 +58,9 @@ const OLDER_VERSION = "1";
 /** At most so many calls at once: a rehearsal is not a load test. */
 const LANES = 8;
 
-/** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused. */
+/** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused, SideError where one has no such stack. */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
+  for (const { name, root } of [options.from, options.to]) wantStack(name, root, options.stack);
   const account = await startAccount({ dir: options.dir, port: 0, apiPort: 0, onLog: () => {} });
   try {
     return await inAccount(account, options);

@@ -28,6 +28,8 @@ import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
+import { isInterruption } from "../stack/interrupted.ts";
+import { LOCAL, missingStack } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 
 export interface Side {
@@ -67,7 +69,7 @@ const History = v.object({
 /** Finds releases, and makes what is missing in a folder of its own, until `remove`. */
 export class Sides {
   readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-rehearsal-")));
-  readonly #worktrees: string[] = [];
+  #hasWorktrees = false;
 
   constructor() {
     // Found from every program below, and, being above them, no change to a commit's files.
@@ -88,8 +90,13 @@ export class Sides {
 
   /** Removes everything that was made. */
   remove(): void {
-    for (const worktree of this.#worktrees) git("worktree", "remove", "--force", worktree);
     rmSync(this.#dir, { recursive: true, force: true });
+    if (!this.#hasWorktrees) return;
+    try {
+      git("worktree", "prune");
+    } catch {
+      // It is asked in the middle of Ctrl-C, too. The next rehearsal prunes first.
+    }
   }
 
   async #ofFolder(name: string, dir: string): Promise<Side> {
@@ -126,9 +133,10 @@ export class Sides {
     const root = join(this.#dir, `commit-${commit.slice(0, 12)}`);
     if (!existsSync(root)) {
       git("worktree", "prune");
+      this.#hasWorktrees = true;
       git("worktree", "add", "--detach", root, commit);
-      this.#worktrees.push(root);
       await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
+        if (isInterruption(error)) throw error;
         throw new SideError(`${name} does not build with the packages of this checkout:\n${wordsOf(error)}`);
       });
     }
@@ -144,11 +152,18 @@ async function side(name: string, release: Release, root: string): Promise<Side>
 
 const stackFiles = () => readdirSync(ROOT).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
 
+/** @throws SideError where `root`, which is `name`'s, has no such stack. The stack local needs no file. */
+export function wantStack(name: string, root: string, stack: string): void {
+  const missing = stack === LOCAL ? undefined : missingStack(stack, root);
+  if (missing !== undefined) throw new SideError(`${name}: ${missing}`);
+}
+
 /** The commit that a tag, a branch or a commit means; undefined where there is none, or no repository. */
 export function commitOf(name: string): string | undefined {
   try {
     return git("rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`);
-  } catch {
+  } catch (error) {
+    if (isInterruption(error)) throw error;
     return undefined;
   }
 }

@@ -8,7 +8,7 @@ import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
 import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
-import { fullKey, LOCAL, readProject, stackNames } from "./project.ts";
+import { fullKey, LOCAL, missingStack, readProject } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
 import { isUserError, UserError } from "./user-error.ts";
 
@@ -42,10 +42,9 @@ export class StackUnavailable extends UserError {
  * @throws StackUnavailable when there is no such stack, its settings have mistakes, or its account is not known.
  */
 export function openStack(name: string, { dir, root = ROOT, env = process.env }: StackOptions): OpenStack {
-  if (!stackNames(root).includes(name)) {
-    throw new StackUnavailable(
-      `There is no Pulumi.${name}.yaml. Stacks: ${stackNames(root).join(", ") || "none"}. Make one with \`pulumi stack init ${name}\`.`,
-    );
+  const missing = missingStack(name, root);
+  if (missing !== undefined) {
+    throw new StackUnavailable(`${missing} Make one with \`pulumi stack init ${name}\`.`);
   }
   const problems: string[] = [];
   const attempt = <T>(work: () => T): T | undefined => {

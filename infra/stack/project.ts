@@ -55,6 +55,13 @@ export const stackNames = (root: string): readonly string[] =>
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
     .sort();
 
+/** Why there is no such stack in `root`, in a sentence; undefined where it has a file. */
+export function missingStack(name: string, root: string): string | undefined {
+  const names = stackNames(root);
+  if (names.includes(name)) return undefined;
+  return `There is no Pulumi.${name}.yaml. Stacks: ${names.join(", ") || "none"}.`;
+}
+
 /**
  * The project in `root` with the config of `stack`, and over it that of the file `over` where there is one.
  * @throws Error naming the file and what is wrong with it.

@@ -32,6 +32,12 @@ describe("a command", () => {
     expect(run('throw new UserError("There is no stack x.")')).toEqual({ status: 1, stderr: "There is no stack x.\n" });
   });
 
+  it("ends quietly where Ctrl-C has ended a program that it waits for", () => {
+    const interrupted = `const { execFileSync } = await import("node:child_process");
+      execFileSync("sh", ["-c", "kill -INT $$"]);`;
+    expect(run(interrupted)).toEqual({ status: 130, stderr: "" });
+  });
+
   it("shows the stack trace of a bug, and says that it is a bug", () => {
     const { status, stderr } = run("undefined.name");
     expect(status).toBe(70);
