@@ -91,3 +91,12 @@ export function httpUrl(text: string): URL {
   if (url?.protocol === "http:" || url?.protocol === "https:") return url;
   throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
 }
+
+/** An option that says where a Worker answers: it is asked from its root on. */
+export function workerUrl(text: string): URL {
+  const url = httpUrl(text);
+  if (url.href === `${url.origin}/`) return url;
+  throw new InvalidArgumentError(
+    `It must be where the Worker's paths begin, without a user, a path, a query or a fragment: ${url.origin}`,
+  );
+}

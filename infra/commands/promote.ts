@@ -27,7 +27,7 @@ import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
-import { confirm, httpUrl, runCommand } from "./command.ts";
+import { confirm, runCommand, workerUrl } from "./command.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 interface Options {
@@ -51,8 +51,8 @@ const command = new Command("npm run promote --")
   )
   .requiredOption("--from <stack>", "the stack that serves the release")
   .requiredOption("--to <stack>", "the stack that gets it, from its `release` folder")
-  .option("--url <url>", "where the first one answers, for the smoke test (default: its host name)", httpUrl)
-  .option("--to-url <url>", "where the second one answers, for its rollout (default: its host name)", httpUrl)
+  .option("--url <url>", "where the first one answers, for the smoke test (default: its host name)", workerUrl)
+  .option("--to-url <url>", "where the second one answers, for its rollout (default: its host name)", workerUrl)
   .option("--admin-token <token>", "of the first one, for the smoke test (default: $FROM_ADMIN_TOKEN)")
   .option("--digest <sha256>", "the digest that the release must have")
   .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())

@@ -15,7 +15,7 @@ import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
-import { age, confirm, httpUrl, onStack, runCommand, type StackCommandOptions } from "./command.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 interface Options extends StackCommandOptions {
@@ -35,7 +35,7 @@ onStack(command.command("run"))
   .option(
     "--url <url>",
     "where the Worker answers, for the smoke test (default: the stack's host name, or the local account)",
-    httpUrl,
+    workerUrl,
   )
   .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN)")
   .option("--again", "try a release once more that this stack has refused", false)

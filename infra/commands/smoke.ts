@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { httpUrl } from "./command.ts";
+import { workerUrl } from "./command.ts";
 
 interface Options {
   url: URL;
@@ -15,7 +15,7 @@ interface Options {
 const command: Command = program
   .name("npm run smoke --")
   .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns.")
-  .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", httpUrl)
+  .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", workerUrl)
   .option("--admin-token <token>", "tries what only the admin may do, too (default: $ADMIN_TOKEN)")
   .option("--digest <sha256>", "the release that has to be served", sha256)
   .option("--wait <seconds>", "how long that release may take to be served (default: 30)", seconds)

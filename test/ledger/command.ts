@@ -6,7 +6,7 @@ import path from "node:path";
 import { finished } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
 import * as v from "valibot";
-import { httpUrl, orFail } from "../../infra/commands/command.ts";
+import { orFail, workerUrl } from "../../infra/commands/command.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 import type { Sha256 } from "../../worker/ledger/chain.ts";
 import type { Transaction } from "../../worker/ledger/rules.ts";
@@ -31,7 +31,11 @@ interface ExportOptions {
 program
   .command("export")
   .description("write a ledger into a file, and check it")
-  .requiredOption("--url <url>", "where the stack answers, such as https://durable-stack.example.workers.dev", httpUrl)
+  .requiredOption(
+    "--url <url>",
+    "where the stack answers, such as https://durable-stack.example.workers.dev",
+    workerUrl,
+  )
   .requiredOption("--ledger <ledger>", "the ledger, such as main or eu~main")
   .requiredOption("--out <file>", "the file to write; it must not be there yet")
   .option("--admin-token <token>", "the stack's admin token (default: $ADMIN_TOKEN)")
