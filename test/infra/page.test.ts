@@ -3,6 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { beforeAll, expect, it } from "vitest";
 import { buildPage, sourceLinks } from "../../infra/release/page.ts";
 import { projectName } from "../../infra/stack/project.ts";
+import { sentence } from "../../worker/page/client/sentence.ts";
 
 let files: Record<"html" | "css" | "js", string>;
 beforeAll(async () => {
@@ -39,4 +40,21 @@ it("links to the source and the guides if package.json has their address, and on
   for (const repository of [undefined, "example/my-app", "javascript:alert(1)", { url: "git@github.com:a/b.git" }]) {
     expect(sourceLinks(repository)).toBe("");
   }
+});
+
+it("shows a refusal as a sentence, whatever mark it ends with", () => {
+  const said = [
+    "ann has 3, not 5",
+    "ann has 3, not 5.",
+    "The Worker did not answer. Are you online?",
+    "Stop!",
+    "Wait…",
+  ];
+  expect(said.map(sentence)).toEqual([
+    "ann has 3, not 5.",
+    "ann has 3, not 5.",
+    "The Worker did not answer. Are you online?",
+    "Stop!",
+    "Wait…",
+  ]);
 });

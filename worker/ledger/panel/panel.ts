@@ -5,6 +5,7 @@ import { find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { listOf, numberOf, textOf } from "../../page/client/read.ts";
+import { sentence } from "../../page/client/sentence.ts";
 import { admin } from "../../page/client/visitor.ts";
 import { type Entry, entryOf, LedgerView, stateOf } from "./view.ts";
 
@@ -47,7 +48,7 @@ export function start(): void {
   const moved = (answer: Answer, said: string) => {
     if (!answer.ok) {
       const untouched = answer.status === 0 ? "" : " Nothing moved.";
-      return panel.alert(`${answer.message.replace(/\.?$/, ".")}${untouched}`);
+      return panel.alert(`${sentence(answer.message)}${untouched}`);
     }
     const entry = entryOf(answer.body);
     view.add(entry);
