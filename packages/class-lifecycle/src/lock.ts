@@ -29,7 +29,7 @@ export function formatLock(migrations: readonly Migration[]): string {
   return `${[HEADER, ...migrations.map(({ name }, i) => `${name} ${all[i]}`)].join("\n")}\n`;
 }
 
-/** Compares a history with its lock file (null: there is none). A changed or unrecorded step is an error. */
+/** Compares a history with its lock file (null: there is none), whatever its line ends. A changed or unrecorded step is an error. */
 export function checkLock(migrations: readonly Migration[], lock: string | null): readonly Finding[] {
   if (lock === null) {
     return [
@@ -41,7 +41,7 @@ export function checkLock(migrations: readonly Migration[], lock: string | null)
       },
     ];
   }
-  const lines = lock.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
+  const lines = lock.split(/\r?\n/).filter((line) => line.trim() && !line.startsWith("#"));
   const all = hashes(migrations);
   for (const [i, line] of lines.entries()) {
     const migration = migrations[i];

@@ -108,6 +108,10 @@ describe("the lock", () => {
     expect(codes(checkLock(longer, lock))).toEqual([["lock_behind", "0003-remove"]]);
   });
 
+  it("is the same with the line ends of a Windows checkout", () => {
+    expect(checkLock(two, lock.replaceAll("\n", "\r\n"))).toEqual([]);
+  });
+
   it.each<[string, readonly Migration[], string]>([
     [
       "an edited step",
