@@ -83,10 +83,16 @@ program
     console.log(`Revoked ${id}, the key of ${name}.`);
   });
 
+/** What Cloudflare says of it, without the JSON around. */
+function said({ errors, message }: InstanceType<typeof Cloudflare.APIError>): string {
+  const sentences = errors.flatMap((one) => one.message ?? []);
+  return sentences.length > 0 ? `Cloudflare refused it: ${sentences.join("; ")}` : message;
+}
+
 await orFail(async () => {
   try {
     await program.parseAsync();
   } catch (error) {
-    throw error instanceof Cloudflare.APIError ? new KeysError(error.message, { cause: error }) : error;
+    throw error instanceof Cloudflare.APIError ? new KeysError(said(error), { cause: error }) : error;
   }
 });

@@ -50,8 +50,9 @@ export class ApiKeys {
     );
   }
 
-  /** Makes a key, with what it may do. It counts within a minute everywhere. */
+  /** Makes a key, with what it may do. It counts within a minute everywhere. @throws KeysError where it has no name. */
   async create(name: string, grants: string[] = []): Promise<ApiKey & { key: string }> {
+    if (name.trim() === "") throw new KeysError("A key needs a name that says whose it is: --name.");
     const key = newApiKey();
     const at = await storedAt(key);
     if (at === undefined) throw new Error("A new key does not have the form of one");

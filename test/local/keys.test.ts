@@ -56,6 +56,21 @@ describe("npm run keys", () => {
     await expect(client.kv.namespaces.values.get(at, where)).rejects.toThrow();
   });
 
+  it.each(["", "  "])("makes no key without a name: %j", async (name) => {
+    await expect(keys("create", "--name", name)).rejects.toMatchObject({
+      code: 1,
+      stderr: "A key needs a name that says whose it is: --name.\n",
+    });
+    expect((await keys("list")).stdout).toBe("");
+  });
+
+  it("says in the API's words why it takes no name of this length", async () => {
+    await expect(keys("create", "--name", "a".repeat(2_000))).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Cloudflare refused it: [^{}]*\bmetadata\b[^{}]*\n$/i),
+    });
+  });
+
   it("says what is wrong: unknown key, unknown stack, no account", async () => {
     await expect(keys("revoke", "nope")).rejects.toThrow(/There is no key "nope"/);
     await expect(keys("--worker", "other", "list")).rejects.toThrow(
