@@ -66,10 +66,10 @@ export class Presence {
     return { changed, stale };
   }
 
-  /** Whether a client is shown by a socket of somebody else. */
-  isOfAnother(client: number, userId: string): boolean {
+  /** Whether a client is shown by a socket of somebody else who may edit. What a reader shows is no claim. */
+  isOfAnother(client: number, userId: string, mayEdit: (seat: Seat) => boolean): boolean {
     const owner = this.#ownerOf(client);
-    return owner !== undefined && owner.seat.userId !== userId;
+    return owner !== undefined && owner.seat.userId !== userId && mayEdit(owner.seat);
   }
 
   /** The socket has closed: its states have gone. */

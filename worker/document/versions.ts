@@ -131,8 +131,11 @@ export class Versions {
     const bucket = this.#parts.bucket();
     for (;;) {
       const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
-      if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
-      if (!truncated) return;
+      // The document may have been begun anew meanwhile, and have versions of its own.
+      const own = new Set(this.#parts.isNowhere() ? [] : this.#rows("true").map(({ key }) => key));
+      const gone = objects.flatMap(({ key }) => (own.has(key) ? [] : [key]));
+      if (gone.length > 0) await bucket.delete(gone);
+      if (!truncated || gone.length === 0) return;
     }
   }
 

@@ -206,6 +206,36 @@ describe("while a version is read to be restored", () => {
   });
 });
 
+it("a document that is begun anew while the old one's files are looked for keeps its version", async () => {
+  const id = newDocument();
+  await objectOf(id).edit(visitor("ann"), updateOf("old"), by("ann"), true);
+  await objectOf(id).addVersion(asking("ann"), "of the old one");
+  const list = held("list");
+  const removed = objectOf(id).remove();
+  await list.begun;
+  await objectOf(id).edit(visitor("ann"), updateOf("new"), by("ann"), true);
+  await objectOf(id).addVersion(asking("ann"), "of the new one");
+  list.release();
+  await removed;
+  vi.restoreAllMocks();
+  expect((await env.BLOBS.list({ prefix: `dev-eu:document:${id}/` })).objects).toHaveLength(1);
+});
+
+it("a reader who shows a commenter's client does not shut out the commenter", async () => {
+  const id = newDocument();
+  await objectOf(id).edit(visitor("ann"), updateOf("text"), by("ann"), true);
+  await objectOf(id).share({ users: "read" });
+  await objectOf(id).sharePerson("carl", "comment");
+  const doc = new Y.Doc();
+  const mallory = await join(id, "mallory");
+  doc.clientID = mallory.doc.clientID;
+  mallory.show({ name: "carl" });
+  await mallory.sync();
+  doc.getText("comments").insert(0, "mine");
+  const update = Y.encodeStateAsUpdate(doc);
+  expect(await inside(id, (it) => it.edit(visitor("carl"), update, by("carl"), true))).toBe("taken");
+});
+
 it("a version that a restore makes is not given up for one with a name", async () => {
   const id = newDocument();
   await objectOf(id).edit(visitor("ann"), updateOf("old"), by("ann"), true);
