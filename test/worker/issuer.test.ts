@@ -200,6 +200,29 @@ describe("the issuer's keys", () => {
     expect((await show(await tokenOf(key))).status).toBe(503);
   });
 
+  it("that are being fetched refuse no token for good: who comes meanwhile is asked to try again", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    await serve(key);
+    const bearer = async (by: Signer) => ({ Authorization: `Bearer ${await tokenOf(by)}` });
+    expect((await ask(await bearer(key))).status).toBe(200);
+    vi.setSystemTime(Date.now() + MINUTE);
+    const next = await edwards();
+    await serve(key, next);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const own = answer;
+    answer = async () => {
+      await released;
+      return own();
+    };
+    const first = ask(await bearer(next));
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(2));
+    expect((await ask(await bearer(next))).status).toBe(503);
+    expect((await ask(await bearer(key))).status).toBe(200);
+    release();
+    expect((await first).status).toBe(200);
+    expect((await ask(await bearer(next))).status).toBe(200);
+  });
+
   it("that cannot be used are skipped", async () => {
     const served = [null, { kid: 5 }, { kid: "oct", kty: "oct", k: "c2VjcmV0" }, await jwk(key)];
     answer = () => Response.json({ keys: served });

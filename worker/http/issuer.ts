@@ -38,6 +38,8 @@ interface Keys {
 const known = new Map<string, Keys>();
 /** When the keys of each address were last asked for. */
 const asked = new Map<string, number>();
+/** The addresses whose answer is awaited. A request that is cut off leaves its own here, so it counts for DEADLINE_MS. */
+const awaited = new Set<string>();
 
 /** Whether this has the form of a JSON Web Token. No other token of ours has it. */
 export const looksIssued = (token: string): boolean => FORM.test(token);
@@ -93,8 +95,11 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
   const age = kept ? now - kept.fetched : Number.POSITIVE_INFINITY;
   const isHere = kept?.keys.some((key) => key.kid === kid) === true;
   const mayAsk = !kept || now - (asked.get(url) ?? 0) > AGAIN_MS;
+  // Another request fetches them, and they may have this one.
+  if (kept && !isHere && awaited.has(url) && now - (asked.get(url) ?? 0) < DEADLINE_MS) throw notYet();
   if (kept && (!mayAsk || (isHere && age < FRESH_MS))) return kept.keys;
   asked.set(url, now);
+  awaited.add(url);
   try {
     const keys = await fetchKeys(url);
     known.set(url, { keys, fetched: now });
@@ -105,8 +110,15 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
     throw refusal("unavailable", "The issuer's keys cannot be fetched at the moment; try again in a few seconds", {
       headers: { "Retry-After": "5" },
     });
+  } finally {
+    awaited.delete(url);
   }
 }
+
+const notYet = () =>
+  refusal("unavailable", "The issuer's keys are being fetched; try again in a second", {
+    headers: { "Retry-After": "1" },
+  });
 
 async function fetchKeys(url: string): Promise<Keys["keys"]> {
   const response = await fetch(url, {
