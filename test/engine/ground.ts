@@ -1,7 +1,7 @@
 /** What the real CLI runs with in a test: the stand-ins on the PATH, and a home and a backend of the test's own. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import type { CommandOptions, ProjectCopy } from "../project-copy.ts";
 import { installLanguageHost, installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
@@ -51,6 +51,12 @@ export class Ground {
   /** Puts a program in front of all others. */
   install(name: string, file: string): void {
     symlinkSync(file, join(this.#bin, name));
+  }
+
+  /** What the CLI itself runs with, where it is called without a copy of the project. */
+  get env(): NodeJS.ProcessEnv {
+    const path = [this.#bin, dirname(process.execPath), process.env.PATH].join(delimiter);
+    return { ...process.env, ...this.#env, PATH: path };
   }
 
   /** A command in a copy of the project, with the CLI on its PATH. */

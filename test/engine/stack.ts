@@ -3,17 +3,15 @@
  * stand-ins.
  */
 import type { ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as v from "valibot";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
 import { fullKey, projectName } from "../../infra/stack/project.ts";
+import { Ground } from "./ground.ts";
 import { type Answer, type Command, type Operation, operate, pulumi } from "./operation.ts";
-import { installLanguageHost, installPlugin } from "./plugin/install.ts";
-import { findPulumi } from "./pulumi-cli.ts";
 
 export interface StackOptions {
   readonly account: Account;
@@ -36,17 +34,21 @@ export class EngineStack {
   root = ROOT;
   /** Everything that the CLI has printed, in all operations. */
   printed = "";
+  /** The stack's folder. */
   readonly #dir: string;
+  /** What the stacks of a backend share. */
+  readonly #ground: Ground;
+  /** Whether the ground goes with this stack. */
+  readonly #isFirst: boolean;
   #engine: ChildProcess | undefined;
   /** The secrets that the stack's file holds. */
   #encrypted: string | undefined;
-  /** What the stacks of a backend share. */
-  readonly #shared: string;
 
-  private constructor(dir: string, shared: string, { account, name = "local", config, secrets }: StackOptions) {
+  private constructor(ground: Ground, { account, name = "local", beside, config, secrets }: StackOptions) {
     this.name = name;
-    this.#dir = dir;
-    this.#shared = shared;
+    this.#dir = ground.folder(name);
+    this.#ground = ground;
+    this.#isFirst = beside === undefined;
     this.config = {
       "cloudflare:baseUrl": account.apiUrl,
       accountId: account.accountId,
@@ -56,15 +58,8 @@ export class EngineStack {
   }
 
   static async create(options: StackOptions): Promise<EngineStack> {
-    const cli = await findPulumi(console.error);
-    const dir = mkdtempSync(join(tmpdir(), "durable-stack-engine-"));
-    const shared = options.beside ? options.beside.#shared : dir;
-    for (const name of ["home", "backend"]) mkdirSync(join(shared, name), { recursive: true });
-    for (const name of ["project", "bin"]) mkdirSync(join(dir, name));
-    symlinkSync(cli, join(dir, "bin", "pulumi"));
-    installLanguageHost(join(dir, "bin"));
-    installPlugin(join(shared, "home"));
-    const stack = new EngineStack(dir, shared, options);
+    const { beside } = options;
+    const stack = new EngineStack(beside ? beside.#ground : await Ground.make(), options);
     cpSync(join(ROOT, `Pulumi.${stack.name}.yaml`), stack.#file);
     return stack;
   }
@@ -107,15 +102,15 @@ export class EngineStack {
 
   /** Removes the stack's files. What it has deployed stays. */
   remove(): void {
-    rmSync(this.#dir, { recursive: true, force: true });
+    if (this.#isFirst) this.#ground.remove();
   }
 
   get #stateFile(): string {
-    return join(this.#shared, `backend/.pulumi/stacks/${projectName()}/${this.name}.json`);
+    return join(this.#ground.backend, `.pulumi/stacks/${projectName()}/${this.name}.json`);
   }
 
   get #file(): string {
-    return join(this.#dir, "project", `Pulumi.${this.name}.yaml`);
+    return join(this.#dir, `Pulumi.${this.name}.yaml`);
   }
 
   async #run(operation: Operation): Promise<Answer> {
@@ -123,10 +118,7 @@ export class EngineStack {
     writeFileSync(this.#file, stringify({ ...rest, config: { ...ofProject(config), ...ofProject(this.config) } }));
     const project = parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"));
     // The program stays in its checkout, because files are relative to it.
-    writeFileSync(
-      join(this.#dir, "project", "Pulumi.yaml"),
-      stringify({ ...project, main: join(this.root, project.main) }),
-    );
+    writeFileSync(join(this.#dir, "Pulumi.yaml"), stringify({ ...project, main: join(this.root, project.main) }));
     if (!existsSync(this.#stateFile)) await this.#done(["stack", "init", this.name]);
     await this.#encrypt();
     const answer = await operate(operation, this.name, this.#command);
@@ -151,17 +143,11 @@ export class EngineStack {
 
   get #command(): Command {
     return {
-      cwd: join(this.#dir, "project"),
+      cwd: this.#dir,
       env: {
         // Loading Pulumi's packages takes most of an operation's time, in the program and in the plugin.
         NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
-        ...process.env,
-        PATH: [join(this.#dir, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
-        PULUMI_HOME: join(this.#shared, "home"),
-        PULUMI_BACKEND_URL: `file://${join(this.#shared, "backend")}`,
-        PULUMI_CONFIG_PASSPHRASE: "test",
-        PULUMI_SKIP_UPDATE_CHECK: "true",
-        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+        ...this.#ground.env,
       },
       onStart: (child) => {
         this.#engine = child;

@@ -310,25 +310,21 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The answer that a key got before, on disk or on its way there. */
   #answerTo(key: string, payload: string): number | "conflict" | undefined {
-    const { isDeleted, changes } = this.#pending;
-    const pending = changes.find(({ once }) => once?.key === key);
+    const changes = this.#commits.pending;
+    // What came before a deletion is gone with it.
+    const end = changes.findLastIndex(({ deleted }) => deleted);
+    const pending = changes.find(({ once }, i) => i > end && once?.key === key);
     if (pending) return pending.once?.payload === payload ? pending.count : "conflict";
-    if (isDeleted || this.#schema.empty) return undefined;
+    if (end >= 0 || this.#schema.empty) return undefined;
     const replay = findReplay(this.ctx.storage.sql, key, payload, Date.now());
     if (replay.kind === "conflict") return "conflict";
     return replay.kind === "replay" ? Number(replay.answer) : undefined;
   }
 
-  /** Changes that may not be on disk yet: those since the counter was deleted, if it was. */
-  get #pending(): { readonly isDeleted: boolean; readonly changes: readonly Changed[] } {
-    const changes = this.#commits.pending;
-    const end = changes.findLastIndex(({ deleted }) => deleted);
-    return { isDeleted: end >= 0, changes: changes.slice(end + 1) };
-  }
-
+  /** Whether the counter exists, once the changes on their way are written. */
   get #exists(): boolean {
-    const { isDeleted, changes } = this.#pending;
-    return changes.length > 0 || (!isDeleted && !this.#schema.empty);
+    const newest = this.#commits.pending.at(-1);
+    return newest === undefined ? !this.#schema.empty : !newest.deleted;
   }
 
   async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {

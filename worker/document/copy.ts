@@ -188,6 +188,9 @@ export class Copy {
   }
 }
 
+/** Whether an update has neither edits nor deletions: then it is two zeros. */
+export const isEmpty = (update: Uint8Array): boolean => update.byteLength === 2;
+
 /**
  * Whether an update decodes, and has only what every client can read. It is decoded step by step first: merging makes
  * room for as many edits as the update says it has, which may be more than the memory.

@@ -104,7 +104,7 @@ export class DocumentDO extends DurableObject<Env> {
   }
 
   /** Takes an update. "new" if the document does not exist, and the caller did not want to begin it. */
-  async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "denied" | "new"> {
+  async edit(visitor: Visitor, update: Uint8Array, by: Author, begin: boolean): Promise<Outcome | "new"> {
     const editor = await this.#editor();
     if (!editor.may(visitor, "comment")) return "denied";
     if (!this.#keeping.mayBegin(visitor)) return "gone";
@@ -140,21 +140,20 @@ export class DocumentDO extends DurableObject<Env> {
   /** Gives the document the content of a version again. Keeps a version of what it was before. */
   async restore(asking: Asking, number: number): Promise<Made> {
     return this.#once(asking, ["restore", number], async (kept) => {
-      const generation = (await this.#editor()).writer.generation;
+      const editor = await this.#editor();
+      const { generation } = editor.writer;
       const version = this.#versions.list().find((each) => each.number === number);
       const state = version && (await this.#versions.read(number));
-      if (!state) return { kind: "missing" };
-      const editor = await this.#editor();
+      if (!state || editor.writer.generation !== generation) return { kind: "missing" };
       // Nothing is undone that could not be had again.
-      if (editor.writer.generation !== generation) return { kind: "missing" };
       const before = await this.#versions.add(await editor.state(), undefined, Date.now());
       if (before === "full") return { kind: "full" };
-      if (before === "gone" || editor.writer.generation !== generation) return { kind: "missing" };
+      if (before === "gone") return { kind: "missing" };
       if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
-      if ((await editor.writer.commit({ version: state, by: asking.author, also: () => kept(version) })) === "gone") {
-        return { kind: "missing" };
-      }
-      return { kind: "made", version };
+      const edit = { version: state, by: asking.author, also: () => kept(version) };
+      return (await editor.writer.commit(edit, generation)) === "gone"
+        ? { kind: "missing" }
+        : { kind: "made", version };
     });
   }
 

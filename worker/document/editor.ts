@@ -9,7 +9,7 @@ import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
-import { isWhole } from "./copy.ts";
+import { isEmpty, isWhole } from "./copy.ts";
 import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joining.ts";
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
@@ -125,11 +125,11 @@ export class Editor {
   async commit(visitor: Visitor, update: Uint8Array, by: Author): Promise<Outcome> {
     if (this.may(visitor, "write")) return this.writer.commit({ update, by });
     if (!this.may(visitor, "comment")) return "denied";
-    return this.writer.commit({ update, by, admitted: () => this.admits(visitor, update) });
+    return this.writer.commit({ update, by, admitted: () => this.#admits(visitor, update) });
   }
 
   /** Whether somebody may make the edits of an update. */
-  admits(visitor: Visitor, update: Uint8Array): boolean {
+  #admits(visitor: Visitor, update: Uint8Array): boolean {
     if (this.may(visitor, "write")) return true;
     if (!this.may(visitor, "comment") || !isWhole(update)) return false;
     const isOfAnother = (client: number) => this.#presence.isOfAnother(client, visitor.caller.id, this.#mayEdit);
@@ -353,7 +353,7 @@ export const authorOf = ({ caller, known }: Pick<Seat, "caller" | "known">): Aut
 /** Whether an update of a reader has no edit in it. */
 function isNothing(update: Uint8Array, answer: boolean): boolean {
   // An answer always says which edits were deleted, so only new ones count.
-  return update.byteLength === 2 || (answer && update[0] === 0);
+  return isEmpty(update) || (answer && update[0] === 0);
 }
 
 export type { Outcome };

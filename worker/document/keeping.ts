@@ -141,9 +141,13 @@ export class Keeping {
       this.#usedAt = now;
     }
     if (this.#versionDue === undefined && this.#rules.versionMinutes > 0) {
-      this.#versionDue = now + this.#rules.versionMinutes * MINUTE_MS;
-      kv.put(VERSION_DUE, this.#versionDue);
+      this.#wantVersion(now + this.#rules.versionMinutes * MINUTE_MS);
     }
+  }
+
+  #wantVersion(due: number): void {
+    this.#versionDue = due;
+    this.#storage.kv.put(VERSION_DUE, due);
   }
 
   /** After edits were written. */
@@ -221,10 +225,7 @@ export class Keeping {
     try {
       await chores.keepVersion(now);
     } catch (error) {
-      if (!this.#schema.empty) {
-        this.#storage.kv.put(VERSION_DUE, due);
-        this.#versionDue = due;
-      }
+      if (!this.#schema.empty) this.#wantVersion(due);
       throw error;
     }
     return this.#versionDue;

@@ -29,7 +29,6 @@ type Row = {
   at: number;
   bytes: number;
   hash: string;
-  arriving: number;
 };
 
 interface Parts {
@@ -57,7 +56,7 @@ export class Versions {
 
   /**
    * Stores a version. If there are too many, the oldest that has no name leaves; "full" if all have one. `also` is part
-   * of the change that makes it a version.
+   * of the change that makes it a version. "gone" if the document was deleted meanwhile.
    * @throws Error if the bucket does not take it; then there is no such version.
    */
   async add(state: Uint8Array, name: string | undefined, now: number, also?: (version: Version) => void) {
@@ -81,11 +80,10 @@ export class Versions {
     // The document may have been deleted meanwhile, and begun anew.
     const isThere = storage.transactionSync(() => {
       if (this.#parts.isNowhere()) return false;
-      const rows = storage.sql
-        .exec("UPDATE versions SET state = 'stored' WHERE key = ? AND state = 'arriving' RETURNING 1", key)
-        .toArray();
-      if (rows.length > 0) also?.(version);
-      return rows.length > 0;
+      const arrived = "UPDATE versions SET state = 'stored' WHERE key = ? AND state = 'arriving' RETURNING 1";
+      if (storage.sql.exec(arrived, key).toArray().length === 0) return false;
+      also?.(version);
+      return true;
     });
     if (isThere) return version;
     await this.#parts.bucket().delete(key);
@@ -141,10 +139,10 @@ export class Versions {
 
   /** Whether there is room for one more; the oldest without a name leaves for it. */
   #makeRoom(most: number): boolean {
-    const stored = this.#rows("state IN ('stored', 'arriving') ORDER BY number");
-    const excess = stored.length + 1 - most;
+    const excess = this.#rows("state IN ('stored', 'arriving')").length + 1 - most;
     if (excess <= 0) return true;
-    const unnamed = stored.filter(({ name, arriving }) => name === null && arriving === 0).slice(0, excess);
+    // What arrives is wanted by whoever waits for it.
+    const unnamed = this.#rows("state = 'stored' AND name IS NULL ORDER BY number LIMIT ?", excess);
     for (const { number } of unnamed) this.#leave(number);
     return unnamed.length === excess;
   }
@@ -155,12 +153,7 @@ export class Versions {
 
   #rows(where: string, ...values: number[]): Row[] {
     const { sql } = this.#parts.storage;
-    return sql
-      .exec<Row>(
-        `SELECT number, key, name, at, bytes, hash, state = 'arriving' AS arriving FROM versions WHERE ${where}`,
-        ...values,
-      )
-      .toArray();
+    return sql.exec<Row>(`SELECT number, key, name, at, bytes, hash FROM versions WHERE ${where}`, ...values).toArray();
   }
 
   async #get(key: string): Promise<ArrayBuffer | undefined> {

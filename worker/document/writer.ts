@@ -7,7 +7,7 @@ import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
-import { Copy, deletedBy, onlyDeletes, type Taken } from "./copy.ts";
+import { Copy, deletedBy, isEmpty, onlyDeletes, type Taken } from "./copy.ts";
 import { MAX_PIECES, piecesMadeBy, piecesOf } from "./pieces.ts";
 import { revertTo } from "./revert.ts";
 import { Rows } from "./rows.ts";
@@ -17,8 +17,6 @@ const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
 /** The pieces of a smaller update are not counted. */
 const SMALL_BYTES = 256;
-/** An update without edits and deletions is two zeros. */
-const EMPTY_BYTES = 2;
 
 /** An update from a client, or a version to go back to. */
 export type Edit = ({ readonly update: Uint8Array } | { readonly version: Uint8Array }) & {
@@ -36,7 +34,10 @@ export interface Author {
   readonly user?: string;
 }
 
-/** What became of an edit. `full`: the document has as many bytes as it may. `gone`: it was deleted meanwhile. */
+/**
+ * What became of an edit. `full`: the document has as many bytes as it may. `gone`: it was deleted meanwhile. `denied`: its
+ * author may not make it.
+ */
 export type Outcome = Taken | "full" | "gone" | "denied";
 
 /** An edit, and how often the document had been deleted when it came. */
@@ -73,9 +74,9 @@ export class Writer {
     this.#rows = new Rows(parts.ctx.storage.sql);
   }
 
-  /** Stores an edit. Resolves once it is durable. */
-  commit(edit: Edit): Promise<Outcome> {
-    return this.#commits.commit({ edit, generation: this.#generation });
+  /** Stores an edit of a document that had been deleted so often. Resolves once it is durable. */
+  commit(edit: Edit, generation = this.#generation): Promise<Outcome> {
+    return this.#commits.commit({ edit, generation });
   }
 
   /** How often the document was deleted. */
@@ -261,8 +262,8 @@ export class Writer {
   }
 }
 
-/** Whether an edit is more than an empty update, such as a client's answer that it has nothing. */
-const isSomething = (edit: Edit): boolean => "version" in edit || edit.update.byteLength > EMPTY_BYTES;
+/** Whether an edit is more than a client's answer that it has nothing. */
+const isSomething = (edit: Edit): boolean => "version" in edit || !isEmpty(edit.update);
 
 const sizeOf = (updates: readonly Uint8Array[]) => updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
 

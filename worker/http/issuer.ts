@@ -94,9 +94,10 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
   const kept = known.get(url);
   const age = kept ? now - kept.fetched : Number.POSITIVE_INFINITY;
   const isHere = kept?.keys.some((key) => key.kid === kid) === true;
-  const mayAsk = !kept || now - (asked.get(url) ?? 0) > AGAIN_MS;
+  const sinceAsked = now - (asked.get(url) ?? 0);
+  const mayAsk = !kept || sinceAsked > AGAIN_MS;
   // Another request fetches them, and they may have this one.
-  if (kept && !isHere && awaited.has(url) && now - (asked.get(url) ?? 0) < DEADLINE_MS) throw notYet();
+  if (kept && !isHere && awaited.has(url) && sinceAsked < DEADLINE_MS) throw notYet();
   if (kept && (!mayAsk || (isHere && age < FRESH_MS))) return kept.keys;
   asked.set(url, now);
   awaited.add(url);

@@ -58,15 +58,15 @@ export function accountsAfter(sql: SqlStorage, after: string, limit: number): re
     .map(accountIn);
 }
 
+/** The accounts of other ledgers. */
+const PEERS = "SELECT 1 FROM accounts WHERE name > '@ledger:' AND name < '@ledger;'";
+
 /** Whether the ledger has sent money to another or taken some, since it was made or made anew. */
 export function hasTraded(sql: SqlStorage): boolean {
-  return (
-    sql.exec("SELECT 1 FROM accounts WHERE name > '@ledger:' AND name < '@ledger;' AND last > 0 LIMIT 1").toArray()
-      .length > 0
-  );
+  return sql.exec(`${PEERS} AND last > 0 LIMIT 1`).toArray().length > 0;
 }
 
 /** Whether the ledger knows another one: it has sent to it, or was sent something, and has taken it or not. */
 export function hasPeers(sql: SqlStorage): boolean {
-  return sql.exec("SELECT 1 FROM accounts WHERE name > '@ledger:' AND name < '@ledger;' LIMIT 1").toArray().length > 0;
+  return sql.exec(`${PEERS} LIMIT 1`).toArray().length > 0;
 }

@@ -1,7 +1,7 @@
 /**
  * Snapshots: an account's state in a folder of its own. It has all of it: Workers, data, secrets and the token.
  *
- * Copies are made in a folder beside their place, and moved there when they are complete; the state file, by which a
+ * Copies are made in a folder of their own, and moved to their place when they are complete; the state file, by which a
  * snapshot or an account is known, comes last. So half a copy is never taken for a whole one.
  */
 import { randomUUID } from "node:crypto";

@@ -1,6 +1,7 @@
 /** What happens to a document while something of it is on its way: to the disk, to the bucket, or from there. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { DocumentDO } from "../../../worker/document/document.ts";
@@ -87,7 +88,7 @@ describe("edits that are written together", () => {
     for (const letter of "hello world") text.insert(text.length, letter);
     await objectOf(id).edit(visitor("ann"), Y.mergeUpdates(updates.slice(0, 6)), by("ann"), true);
     await objectOf(id).share({ users: "comment" });
-    const deletion = new Uint8Array([0, 1, ...varint(doc.clientID), 1, ...varint(7), ...varint(1_000)]);
+    const deletion = deleting(doc.clientID, 7, 1_000);
     const outcomes = await inside(id, (document) =>
       Promise.all([
         ...updates.slice(6).map((update) => document.edit(visitor("ann"), update, by("ann"), true)),
@@ -130,25 +131,25 @@ describe("a socket whose token has expired", () => {
 });
 
 describe("while a version is on its way", () => {
-  it("the document is deleted: there is no version, and no file of it", async () => {
+  async function adding(name: string) {
     const id = newDocument();
     await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
     const put = held("put");
-    const added = objectOf(id).addVersion(asking("ann"), "v");
+    const added = objectOf(id).addVersion(asking("ann"), name);
     await put.begun;
     await objectOf(id).remove();
+    return { id, put, added };
+  }
+
+  it("the document is deleted: there is no version, and no file of it", async () => {
+    const { id, put, added } = await adding("v");
     put.release();
     expect(await added).toMatchObject({ kind: "missing" });
     expect((await env.BLOBS.list({ prefix: `dev-eu:document:${id}/` })).objects).toEqual([]);
   });
 
   it("the document is begun anew: the old version is none of its", async () => {
-    const id = newDocument();
-    await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
-    const put = held("put");
-    const added = objectOf(id).addVersion(asking("ann"), "of the old one");
-    await put.begun;
-    await objectOf(id).remove();
+    const { id, put, added } = await adding("of the old one");
     await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
     put.release();
     expect(await added).toMatchObject({ kind: "missing" });
@@ -251,7 +252,9 @@ it("a version that a restore makes is not given up for one with a name", async (
   expect(Array.isArray(versions) && versions.some(({ name }) => name === undefined)).toBe(true);
 });
 
-/** Seven bits a byte, the lowest first (lib0). */
-function varint(value: number): number[] {
-  return value < 128 ? [value] : [128 | (value % 128), ...varint(Math.floor(value / 128))];
+/** An update that only deletes: so many of a client's characters, from one on. */
+function deleting(client: number, from: number, characters: number): Uint8Array {
+  const encoder = createEncoder();
+  for (const number of [0, 1, client, 1, from, characters]) writeVarUint(encoder, number);
+  return toUint8Array(encoder);
 }
