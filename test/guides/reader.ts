@@ -2,9 +2,8 @@
  * Follows a guide to the letter in a copy of the project. Only the ports differ, which are any free ones, and the
  * project's name, which replaces durable-stack.
  */
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { projectName } from "../../infra/stack/project.ts";
+import { freePort } from "../free-port.ts";
 import { inTime } from "../in-time.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -25,13 +24,13 @@ const PATIENCE = 400_000;
 
 class Reader {
   readonly #project = new ProjectCopy();
-  readonly #port: string;
-  readonly #apiPort: string;
+  readonly #port: number;
+  readonly #apiPort: number;
   #terminal: Terminal | undefined;
   /** The output of the last command; if the command goes on, its output once that is enough. */
   #printed: (isEnough: (text: string) => boolean) => Promise<string> = async () => "";
 
-  constructor(port: string, apiPort: string) {
+  constructor(port: number, apiPort: number) {
     this.#port = port;
     this.#apiPort = apiPort;
     this.#project.commit("v1");
@@ -95,24 +94,18 @@ class Reader {
   }
 
   #options(folder: string, detached: boolean) {
-    return { folder, detached, env: { DURABLE_STACK_PORT: this.#port, DURABLE_STACK_API_PORT: this.#apiPort } };
+    return {
+      folder,
+      detached,
+      env: { DURABLE_STACK_PORT: String(this.#port), DURABLE_STACK_API_PORT: String(this.#apiPort) },
+    };
   }
 
   /** A text of the guide with the ports that are used here, and this project's name. */
   #here(text: string): string {
     return text
-      .replaceAll("8787", this.#port)
-      .replaceAll("8788", this.#apiPort)
+      .replaceAll("8787", String(this.#port))
+      .replaceAll("8788", String(this.#apiPort))
       .replaceAll(/(?<!@)\bdurable-stack\b/g, projectName());
   }
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("the server has no port");
-  return String(address.port);
 }

@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { freePort } from "../free-port.ts";
 import { keep } from "../kept.ts";
 
 const Ready = v.object({
@@ -81,13 +82,13 @@ describe("npm run account", () => {
 
 describe("npm start", () => {
   it("serves all patterns, ends on Ctrl-C, and keeps its data, also after kill -9", async () => {
-    const first = await start();
+    const samePort = ["--port", String(await freePort())];
+    const first = await start(...samePort);
     const checks = await smoke(new URL(first.url), { adminToken: first.ready.adminToken });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     const kept = await keep(first.ready);
     expect(await stop(first.child)).toBe(0);
 
-    const samePort = ["--port", String(first.ready.port)];
     const second = await start(...samePort);
     expect(second.ready).toMatchObject({
       accountId: first.ready.accountId,
