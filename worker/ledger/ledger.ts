@@ -33,7 +33,7 @@ import {
   setCurrency,
   settle,
 } from "./decide.ts";
-import type { Draft, Once } from "./draft.ts";
+import type { Draft, Request } from "./draft.ts";
 import { Export, type ExportPart } from "./export.ts";
 import { Head } from "./head.ts";
 import { History, type Range, TooFar } from "./history.ts";
@@ -43,6 +43,7 @@ import { ledger } from "./pattern.ts";
 import { Payments } from "./payments.ts";
 import { type Account, outside, type Transaction } from "./rules.ts";
 import { stateOf, type TransferState } from "./state.ts";
+import { type Told, tell } from "./told.ts";
 import { openSends, type Page, readTransaction, transactionsAfter } from "./transactions.ts";
 
 const NOTHING = { items: [], next: null };
@@ -148,7 +149,7 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** Moves `amount` (minor units) from one account to another, or puts it aside for the other. */
-  transfer(from: string, to: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+  transfer(from: string, to: string, amount: number, { key, ...options }: Options = {}): Promise<Told> {
     const { holdSeconds, memo, reference } = options;
     const payload = [from, to, amount, ...(hasMore(options) ? [holdSeconds, memo, reference] : [])];
     const payment = { payer: from, payee: to, amount, ...noted(options) };
@@ -158,7 +159,7 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** Sends `amount` to an account of another ledger. It is on its way when this returns. */
-  send(from: string, to: FarAccount, amount: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
+  send(from: string, to: FarAccount, amount: number, { key, ...notes }: Options = {}): Promise<Told> {
     const { ledger: peer, account, written } = to;
     const payload = ["send", from, peer, account, amount, notes.memo, notes.reference];
     return this.#once({ key, payload }, (draft) =>
@@ -178,17 +179,17 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** Brings money in from outside the ledger. */
-  deposit(to: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+  deposit(to: string, amount: number, { key, ...options }: Options = {}): Promise<Told> {
     return this.#pay(outside(options.outside), to, amount, { key, ...options });
   }
 
   /** Takes money out of the ledger. */
-  withdraw(from: string, amount: number, { key, ...options }: Options = {}): Promise<Once<Outcome>> {
+  withdraw(from: string, amount: number, { key, ...options }: Options = {}): Promise<Told> {
     return this.#pay(from, outside(options.outside), amount, { key, ...options });
   }
 
   /** Gives held money to the payee (`post`), or back to the payer (`void`). */
-  async settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Once<Outcome>> {
+  async settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Told> {
     // A transaction never changes, so it may be read before the others of the group are decided.
     const original = await this.#transaction(seq);
     return this.#once({ key, payload: [kind, seq] }, (draft) => {
@@ -199,7 +200,7 @@ export class AccountDO extends DurableObject<Env> {
   }
 
   /** Undoes a payment, once. */
-  async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Once<Outcome>> {
+  async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Told> {
     const original = await this.#transaction(seq);
     return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) =>
       original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`),
@@ -343,14 +344,11 @@ export class AccountDO extends DurableObject<Env> {
     return this.#payments.change(decide);
   }
 
-  #once(
-    request: { readonly key: string | undefined; readonly payload: readonly unknown[] },
-    decide: (draft: Draft) => Outcome,
-  ): Promise<Once<Outcome>> {
-    return this.#change((draft) => draft.once(request, () => decide(draft)));
+  async #once(request: Request, decide: (draft: Draft) => Outcome): Promise<Told> {
+    return tell(await this.#change((draft) => draft.once(request, () => decide(draft))));
   }
 
-  #pay(payer: string, payee: string, amount: number, { key, memo, reference }: Options): Promise<Once<Outcome>> {
+  #pay(payer: string, payee: string, amount: number, { key, memo, reference }: Options): Promise<Told> {
     const notes = { memo, reference };
     const payload = [payer, payee, amount, ...(hasMore(notes) ? [memo, reference] : [])];
     return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));

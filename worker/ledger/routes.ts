@@ -23,8 +23,6 @@ import {
   Transfer as TransferAnswer,
   transferFor,
 } from "./answers.ts";
-import type { Outcome } from "./decide.ts";
-import type { Once } from "./draft.ts";
 import {
   AccountChange,
   accountOf,
@@ -44,6 +42,7 @@ import type { AccountDO } from "./ledger.ts";
 import { ledger } from "./pattern.ts";
 import { MAX_AMOUNT } from "./rules.ts";
 import type { TransferState } from "./state.ts";
+import { heard, type Told } from "./told.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
 const MAIN = "main";
@@ -334,9 +333,9 @@ function ledgerIn(c: Context<App>, written: string): string {
 async function make(
   c: Context<App>,
   id: string,
-  change: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Once<Outcome>>,
+  change: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Told>,
 ) {
-  const once = await makeChange(c, (key) => change(ledgerOf(c, id), key));
+  const once = heard(await makeChange(c, (key) => change(ledgerOf(c, id), key)));
   if ("keyConflict" in once) throw keyConflict();
   const { outcome, replayed } = once;
   if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);

@@ -6,6 +6,7 @@ import { abortAllDurableObjects, evictAllDurableObjects, runDurableObjectAlarm }
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountDO } from "../../../worker/ledger/ledger.ts";
+import { heard } from "../../../worker/ledger/told.ts";
 import { Dice, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
 import { unique } from "../../worker/helpers.ts";
 
@@ -92,13 +93,15 @@ it("three ledgers conserve money and pay exactly once, whatever fails", async ()
       tally.add("posts and voids");
     } else if (kind === "send" && id !== other) {
       const far = { ledger: `eu~${other}`, account: to };
-      const once = await insist(tally, async () => ledgerAt(id).send(from, far, amount, { key }));
+      const once = heard(await insist(tally, async () => ledgerAt(id).send(from, far, amount, { key })));
       if (!("outcome" in once)) throw new Error("a key was used twice");
       if (once.outcome.ok) open.push({ id, seq: once.outcome.transaction.seq, from, to: [other, to], amount });
       tally.add(once.outcome.ok ? "sends" : "refusals");
     } else if (from !== to) {
       const holdSeconds = kind === "hold" ? dice.whole(1, MAX_HOLD_SECONDS) : undefined;
-      const once = await insist(tally, async () => ledgerAt(id).transfer(from, to, amount, { key, holdSeconds }));
+      const once = heard(
+        await insist(tally, async () => ledgerAt(id).transfer(from, to, amount, { key, holdSeconds })),
+      );
       if (!("outcome" in once)) throw new Error("a key was used twice");
       tally.add(once.outcome.ok ? (holdSeconds === undefined ? "transfers" : "holds") : "refusals");
       if (!once.outcome.ok) return;

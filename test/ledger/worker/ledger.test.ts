@@ -6,12 +6,13 @@ import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
+import { heard } from "../../../worker/ledger/told.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { ask } from "../../worker/tries.ts";
 import { cost } from "../cost.ts";
-import { aLedger, inOrder, refused } from "./support.ts";
+import { aLedger, inOrder, isMade, refused } from "./support.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
@@ -195,13 +196,13 @@ describe("a transfer", () => {
   it("in a group is decided after the ones before it, in the order in which they came", async () => {
     const { stub, deposit, audit } = aLedger();
     await deposit("alice", 10);
-    const [first, second, third, fourth] = await Promise.all([
+    const told = await Promise.all([
       stub.transfer("alice", "bob", 10),
       stub.transfer("bob", "carol", 4),
       stub.transfer("alice", "dave", 1),
       stub.transfer("carol", "dave", 4),
     ]);
-    expect([first, second, third, fourth]).toMatchObject([
+    expect(told.map(heard)).toMatchObject([
       { outcome: { ok: true, transaction: { seq: 2, payerBalance: 0, payeeBalance: 10 } } },
       { outcome: { ok: true, transaction: { seq: 3, payerBalance: 6, payeeBalance: 4 } } },
       { outcome: { ok: false, fault: { detail: "Insufficient balance: 0 < 1" } } },
@@ -281,7 +282,7 @@ describe("idempotency keys", () => {
       ...Array.from({ length: 10 }, () => stub.transfer("alice", "bob", 2, { key: "k" })),
       stub.transfer("alice", "bob", 3, { key: "k" }),
     ]);
-    expect(paid.map((each) => ("replayed" in each ? each.replayed : "conflict"))).toEqual([
+    expect(paid.map(heard).map((once) => ("replayed" in once ? once.replayed : "conflict"))).toEqual([
       false,
       ...Array.from({ length: 9 }, () => true),
       "conflict",
@@ -547,7 +548,7 @@ describe("the audit", () => {
             const paid = await (step.kind === "transfer"
               ? stub.transfer(from, to, step.amount)
               : stub.withdraw(from, step.amount));
-            expect("outcome" in paid && paid.outcome.ok).toBe(may);
+            expect(isMade(paid)).toBe(may);
             if (may) add(from, -step.amount);
             if (may && to !== OUTSIDE) add(to, step.amount);
           }

@@ -1,11 +1,11 @@
 /** Calls of a ledger over HTTP, for its tests. */
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
+import { heard, type Told } from "../../../worker/ledger/told.ts";
 import { ADMIN, call, unique } from "../../worker/helpers.ts";
 
 /** A new ledger, and its object. */
-export /** A new ledger, and its object. */
-function aLedger(id: string = unique()) {
+export function aLedger(id: string = unique()) {
   const stub = env.ACCOUNT.getByName(`dev-eu:account:${id}`);
   const post = (what: string, json: unknown, headers: Record<string, string> = {}) =>
     call(`/account/${id}/${what}`, { json, headers });
@@ -21,6 +21,12 @@ function aLedger(id: string = unique()) {
     balance: async (name: string) => v.parse(v.object({ balance: v.number() }), await get(`balances/${name}`)).balance,
     audit: () => get("audit"),
   };
+}
+
+/** Whether a change was made, by the answer of a ledger's object. */
+export function isMade(told: Told): boolean {
+  const once = heard(told);
+  return "outcome" in once && once.outcome.ok;
 }
 
 /** A problem's answer. */
