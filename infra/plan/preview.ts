@@ -108,6 +108,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
 
   const planned = plan({
     migrations,
+    worker: identity.name,
     stack,
     live,
     code: release.classes,

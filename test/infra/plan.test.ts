@@ -32,6 +32,7 @@ function situation(
   const end = [...replay(migrations).keys()];
   return {
     migrations,
+    worker: "app-test",
     stack: "test",
     live:
       done === undefined
@@ -225,6 +226,14 @@ describe("moving a class between Workers", () => {
     expect(codes(refused)).toEqual(["destroy_not_allowed A", "transferred_target_missing A"]);
     const sent = plan(situation(source.migrations, 1, { others: new Map([["target-test", new Set<string>()]]) }));
     expect(sent).toMatchObject({ errors: [], exports: { A: { state: "transferred", transferredTo: "target-test" } } });
+  });
+
+  it("never goes to the Worker itself", () => {
+    const sent = { worker: "target-test", others: new Map([["target-test", new Set(["A", "B"])]]) };
+    expect(codes(plan(situation(source.migrations, 1, sent)))).toEqual(["transfer_to_itself A"]);
+    expect(codes(plan(situation(source.migrations, 1, { worker: "target-test" })))).toEqual(["transfer_to_itself A"]);
+    const received = { worker: "source-test", others: new Map([["source-test", new Set(["A"])]]), bound: ["X"] };
+    expect(codes(plan(situation(target.migrations, 1, received)))).toEqual(["transfer_to_itself A"]);
   });
 
   it("says which part of the source is missing", () => {

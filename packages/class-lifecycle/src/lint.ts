@@ -29,8 +29,6 @@ interface ChangeAt {
   readonly everAlive: ReadonlyMap<string, string>;
   /** Classes that earlier changes of the same step name. */
   readonly touched: ReadonlySet<string>;
-  /** The Worker's own name, or a pattern of it. */
-  readonly self: string | undefined;
 }
 
 type Rule<At> = (at: At) => Finding | readonly Finding[] | undefined;
@@ -41,11 +39,10 @@ const CHANGE_RULES: readonly Rule<ChangeAt>[] = [
   classChangesOnce,
   changedClassExists,
   newClassIsNew,
-  transferGoesElsewhere,
 ];
 
-/** Lints `migrations`. `self`: the Worker's own name, or a pattern of it, so that no step sends a class to itself. */
-export function lint(migrations: readonly Migration[], self?: string): readonly Finding[] {
+/** Lints `migrations`. */
+export function lint(migrations: readonly Migration[]): readonly Finding[] {
   if (migrations.length === 0) {
     return [
       {
@@ -65,7 +62,7 @@ export function lint(migrations: readonly Migration[], self?: string): readonly 
     before.push(step.name);
     const touched = new Set<string>();
     for (const change of step.changes) {
-      findings.push(...broken(CHANGE_RULES, { step: step.name, change, alive, everAlive, touched, self }));
+      findings.push(...broken(CHANGE_RULES, { step: step.name, change, alive, everAlive, touched }));
       for (const name of namesIn(change)) touched.add(name);
       const brought = brings(change);
       if (brought !== undefined) everAlive.set(brought, step.name);
@@ -168,17 +165,6 @@ function newClassIsNew({ step, change, alive, everAlive }: ChangeAt): Finding | 
     subject: brought,
     message: `step ${step} uses a name again that was given up after ${since}.`,
     fix: "choose a new name: an environment that is behind cannot tell the two classes of this name apart.",
-  };
-}
-
-function transferGoesElsewhere({ step, change, self }: ChangeAt): Finding | undefined {
-  const other = change.op === "send" ? change.toWorker : change.op === "receive" ? change.fromWorker : undefined;
-  if (self === undefined || other !== self) return undefined;
-  return {
-    code: "transfer_to_itself",
-    subject: namesIn(change).join(),
-    message: `step ${step} moves it to the Worker that it is in.`,
-    fix: "name another Worker, or use rename.",
   };
 }
 

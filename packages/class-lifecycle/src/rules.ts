@@ -14,6 +14,7 @@ const MOVE_RULES: readonly MoveRule[] = [
   codeGaveTheClassUp,
   nobodyBindsToTheDeleted,
   bindersKnowTheNewName,
+  transferGoesElsewhere,
   receiverExists,
   senderExists,
   senderHasTheClass,
@@ -92,8 +93,18 @@ function bindersKnowTheNewName(move: Move, { references }: Situation): ReturnTyp
   };
 }
 
-function receiverExists(move: Move, { others }: Situation): ReturnType<MoveRule> {
-  if (move.kind !== "send" || others.has(move.toWorker)) return undefined;
+function transferGoesElsewhere(move: Move, { worker }: Situation): ReturnType<MoveRule> {
+  const other = move.kind === "send" ? move.toWorker : move.kind === "receive" ? move.fromWorker : undefined;
+  if (other !== worker) return undefined;
+  return {
+    code: "transfer_to_itself",
+    message: `the history moves it to ${worker}, and that is the Worker that it is in.`,
+    fix: "name another Worker in the step, or rename the class.",
+  };
+}
+
+function receiverExists(move: Move, { worker, others }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "send" || move.toWorker === worker || others.has(move.toWorker)) return undefined;
   return {
     code: "transferred_target_missing",
     message: `the history sends it to the Worker ${move.toWorker}, which does not exist in this account.`,

@@ -15,6 +15,8 @@ export interface Live {
 /** Everything that a plan is computed from. */
 export interface Situation {
   readonly migrations: readonly Migration[];
+  /** The name of the stack's Worker. */
+  readonly worker: string;
   /** The stack's name, which replaces `{stack}` in the names of other Workers. */
   readonly stack: string;
   readonly live: Live;
