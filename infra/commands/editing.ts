@@ -1,7 +1,7 @@
 /** What the commands share that change the project's own files: git, the files, and writing them. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
@@ -67,9 +67,21 @@ function write({ path, text }: Change): void {
   writeFileSync(file, text);
 }
 
-/** The files that git knows or would add. */
+/** The files that git knows or would add. Outside of a repository: those that are not in a folder of tools or data. */
 export const paths = (): readonly string[] =>
-  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? []).filter((path) => files.has(path));
+  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? globSync("**/*", OUTSIDE_GIT)).filter((path) =>
+    statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile(),
+  );
+
+const OUTSIDE_GIT = { cwd: ROOT, exclude: (name: string) => /^(node_modules|dist|\.cache|\.local.*)$/.test(name) };
+
+/** @throws UserError outside of a git repository, where nothing could bring back what a command deletes. */
+export function wantGit(): void {
+  if (git("rev-parse", "--git-dir")) return;
+  throw new UserError(
+    'Nothing was changed: this folder is in no git repository, so what this command deletes could not be brought back. Make one first: git init && git add --all && git commit -m "As it was". --dry-run shows what it would do.',
+  );
+}
 
 /** Formats what was changed, and makes anew what is made of it: types of bindings, page, table of who may do what. */
 export function tidy(changes: readonly Change[]): void {

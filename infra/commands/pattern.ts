@@ -14,7 +14,7 @@ import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand, table } from "./command.ts";
-import { files, make, paths, released, tidy } from "./editing.ts";
+import { files, make, paths, released, tidy, wantGit } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
   "The patterns of this project: worker/patterns.ts lists them. docs/add-a-pattern.md tells what belongs to one.",
@@ -89,6 +89,7 @@ program
     const project = { patterns, migrations, stacks: stackNames(ROOT), paths: paths(), released: reasons };
     const { deleted, speaking } = removePatterns(draft, folders, project);
     const packages = packagesOnlyOf(folders, project.paths, files.read);
+    if (!dryRun) wantGit();
     make(draft.changes, dryRun);
     if (dryRun) return;
     tidy(draft.changes);

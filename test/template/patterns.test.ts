@@ -166,4 +166,14 @@ describe("is refused, and nothing is changed", () => {
     expect(code).toBe(1);
     expect(text).toMatch(/not committed[\s\S]*worker\/mine\.ts/);
   });
+
+  it("where no git could bring it back, but it says what it would do", async () => {
+    const copy = new ProjectCopy();
+    made.push(copy);
+    const { code, text } = await copy.run(`npm run -s pattern -- remove ${free}`);
+    expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("git init && git add --all") });
+    expect(copy.read(`worker/${free}/routes.ts`)).not.toBe("");
+    const tried = await succeeds(copy, `npm run -s pattern -- remove ${free} --dry-run`);
+    expect(tried).toContain(`worker/${free}/`);
+  });
 });
