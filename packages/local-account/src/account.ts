@@ -206,7 +206,7 @@ export class Account {
     });
   }
 
-  /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.kv`, `.bucket`, `.query`). */
+  /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.calls.kv`, `.bucket`, `.query`). */
   reachStorage(): Promise<void> {
     return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
   }

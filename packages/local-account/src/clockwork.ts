@@ -15,7 +15,7 @@ export function fire(account: Account, worker: Worker, cron: string): Promise<st
   if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
   const service = serviceName(account.state, worker, serving.version);
   const limitMs = cpuLimitOf(serving.version);
-  return account.runtime.scheduled(service, cron, {
+  return account.runtime.calls.scheduled(service, cron, {
     worker: worker.name,
     what: `the cron trigger '${cron}'`,
     limitMs,

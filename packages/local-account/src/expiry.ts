@@ -11,7 +11,7 @@ export async function expire(account: Account, at: number): Promise<{ bucket: st
   await account.reachStorage();
   const deleted = [];
   for (const bucket of buckets) {
-    const keys = await account.runtime.bucket(bucket.id, async (access) => {
+    const keys = await account.runtime.calls.bucket(bucket.id, async (access) => {
       const expired: string[] = [];
       let cursor: string | undefined;
       do {

@@ -110,11 +110,11 @@ interface Asked {
 async function admit(options: FrontDoorOptions, asked: Asked, finished: Promise<void>) {
   const { runtime } = options.account;
   for (;;) {
-    await runtime.open();
+    await runtime.gate.open();
     const found = await find(options, asked);
     // The gate may have closed while a preview's version was started.
-    if (runtime.isOpen) {
-      runtime.track(finished);
+    if (runtime.gate.isOpen) {
+      runtime.gate.track(finished);
       return found;
     }
   }

@@ -27,7 +27,7 @@ export const d1Export = ({ account }: Api, files: ExportFiles) =>
     const { id, name } = databaseAt(account.state, param(c, "database"));
     const { dump_options } = await body(c, Export);
     await account.reachStorage();
-    const dump = await account.runtime.exportDatabase(id, {
+    const dump = await account.runtime.calls.exportDatabase(id, {
       noData: dump_options?.no_data ?? false,
       noSchema: dump_options?.no_schema ?? false,
       tables: dump_options?.tables ?? [],

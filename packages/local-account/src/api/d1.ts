@@ -6,8 +6,8 @@ import type { Account } from "../account.ts";
 import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Database, State } from "../model.ts";
+import type { Statement } from "../runtime/calls.ts";
 import { DEFAULT_LIMIT_MS } from "../runtime/cpu-limit.ts";
-import type { Statement } from "../runtime/runtime.ts";
 import { statementsOf } from "../sql.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -94,7 +94,10 @@ export async function d1Query(
 ): Promise<unknown[]> {
   if (statements.length === 0) throw refusedSql("No SQL statements detected.");
   await account.reachStorage();
-  const answer = await account.runtime.query(id, statements, { what: `a query of the D1 database ${name}`, limitMs });
+  const answer = await account.runtime.calls.query(id, statements, {
+    what: `a query of the D1 database ${name}`,
+    limitMs,
+  });
   if ("error" in answer) throw refusedSql(answer.error);
   return answer.results;
 }

@@ -37,7 +37,7 @@ export async function r2Storage(account: Account, given: unknown) {
   if (buckets.length > 0) await account.reachStorage();
   return Promise.all(
     buckets.slice(0, limit).map(async (bucket) => ({
-      max: { ...(await account.runtime.bucket(bucket.id, contents)), uploadCount: 0, metadataSize: 0 },
+      max: { ...(await account.runtime.calls.bucket(bucket.id, contents)), uploadCount: 0, metadataSize: 0 },
       dimensions: { datetime: new Date(at).toISOString(), bucketName: nameOf(bucket) },
     })),
   );

@@ -33,11 +33,11 @@ export const kvValues = ({ account }: Api) => {
   const inNamespace = async <T>(c: Context, work: (kv: KvAccess) => Promise<T>): Promise<T> => {
     const { id } = namespace(c);
     await account.reachStorage();
-    return account.runtime.kv(id, work);
+    return account.runtime.calls.kv(id, work);
   };
   const removeAll = async (c: Context) => {
     const keys = parse(Keys, await json(c));
-    await account.runtime.deleteKeys(namespace(c).id, keys);
+    await account.runtime.calls.deleteKeys(namespace(c).id, keys);
     return ok(c, { successful_key_count: keys.length, unsuccessful_keys: [] });
   };
   return new Hono()
@@ -81,7 +81,7 @@ export const kvValues = ({ account }: Api) => {
       const { id } = namespace(c);
       const pairs = checked(parse(v.array(Pair), await json(c)), Date.now());
       await account.reachStorage();
-      await account.runtime.putPairs(id, pairs);
+      await account.runtime.calls.putPairs(id, pairs);
       return ok(c, { successful_key_count: pairs.length, unsuccessful_keys: [] });
     })
     .delete("/bulk", removeAll)

@@ -41,7 +41,7 @@ const Pulled = v.object({ messages: v.array(v.looseObject({})), metrics: Metrics
 
 export const queueMessages = ({ account }: Api) => {
   const queueOf = (c: Context): Queue => queueAt(account.state, param(c, "queue"));
-  const ask = (queue: Queue, call: string, sent: object = {}) => account.runtime.askQueue(queue.id, call, sent);
+  const ask = (queue: Queue, call: string, sent: object = {}) => account.runtime.calls.askQueue(queue.id, call, sent);
   const send = async (c: Context, messages: readonly v.InferOutput<typeof Sent>[], delay: number | undefined) => {
     const queue = queueOf(c);
     const encoded = messages.map((message) => encode(message, delay));

@@ -72,7 +72,7 @@ export const queues = ({ account }: Api) => {
       });
     });
     // A queue that is no longer paused delivers now.
-    await account.runtime.askQueue(queue.id, "settings", {});
+    await account.runtime.calls.askQueue(queue.id, "settings", {});
     return ok(c, shownQueue(account.state, queue));
   };
   return new Hono()
@@ -136,7 +136,7 @@ export const queueConsumers = ({ account }: Api) => {
       return putConsumer(draft, queue, wish, find(draft.state));
     });
     // What waited for a consumer is delivered now.
-    await account.runtime.askQueue(consumer.queueId, "settings", {});
+    await account.runtime.calls.askQueue(consumer.queueId, "settings", {});
     return ok(c, shownConsumer(account.state, consumer));
   };
   return new Hono()

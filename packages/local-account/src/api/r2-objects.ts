@@ -26,7 +26,7 @@ export const r2Objects = ({ account }: Api) => {
     const id = bucketKey(param(c, "bucket"), c.req.header("cf-r2-jurisdiction"));
     if (!account.state.buckets.has(id)) throw new ApiError(404, 10006, "The specified bucket does not exist.");
     await account.reachStorage();
-    return account.runtime.bucket(id, work);
+    return account.runtime.calls.bucket(id, work);
   };
   return new Hono()
     .get("/", async (c) => {

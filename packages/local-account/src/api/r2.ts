@@ -80,7 +80,7 @@ export const r2 = ({ account }: Api) => {
     .delete("/:bucket", async (c) => {
       const { id } = one(c);
       await account.reachStorage();
-      const first = await account.runtime.bucket(id, (bucket) => bucket.list({ limit: 1 }));
+      const first = await account.runtime.calls.bucket(id, (bucket) => bucket.list({ limit: 1 }));
       if (first.objects.length > 0) throw new ApiError(409, 10008, "The bucket you tried to delete is not empty.");
       await account.change((draft) => draft.delete("buckets", id));
       return ok(c, {});

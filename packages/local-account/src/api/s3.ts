@@ -24,11 +24,11 @@ export const s3 = (account: Account) =>
         ? c.body(NOT_ALLOWED, 403, { "content-type": "application/xml" })
         : c.body(null, 204, cors);
     await account.reachStorage();
-    await account.runtime.open();
+    await account.runtime.gate.open();
     const { incoming, outgoing } = c.env;
     const { promise, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
-    account.runtime.track(promise);
+    account.runtime.gate.track(promise);
     const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !isAccounts(name)));
     const upstream = request(account.runtime.s3, {
       method: incoming.method,

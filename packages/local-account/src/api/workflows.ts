@@ -55,7 +55,7 @@ export const workflows = ({ account }: Api) => {
     return found;
   };
   const ask = async (workflow: Workflow, call: string, sent: object = {}): Promise<unknown> => {
-    const answer = await account.runtime.askWorkflow(workflow, call, sent);
+    const answer = await account.runtime.calls.askWorkflow(workflow, call, sent);
     if (!("error" in answer)) return answer.done;
     const isMissing = /not_found/.test(answer.error);
     throw new ApiError(isMissing ? 404 : 400, isMissing ? NO_INSTANCE : NOT_DONE, answer.error);

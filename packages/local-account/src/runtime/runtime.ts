@@ -7,56 +7,30 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
-import path from "node:path";
-import * as v from "valibot";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
-import { ApiError } from "../errors.ts";
-import type { State, Workflow } from "../model.ts";
+import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
+import { Calls } from "./calls.ts";
 import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
-import { CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, type Overrun, OWN_LIMIT_MS } from "./cpu-limit.ts";
-import { sweepObjects } from "./databases.ts";
-import { exchange } from "./exchange.ts";
+import { CpuLimit, type Overrun } from "./cpu-limit.ts";
+import { Gate } from "./gate.ts";
 import { type Addresses, CAN_HOLD, Generation } from "./generation.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { type Extra, project, type Service } from "./projection.ts";
 import { startLimitOf } from "./start-limit.ts";
-import {
-  type BindingAnswer,
-  type BindingCall,
-  type BucketAccess,
-  bucketAccess,
-  type KvAccess,
-  type KvPair,
-  kvAccess,
-} from "./storage.ts";
+import { sweep } from "./sweep.ts";
+import { timeout } from "./timeout.ts";
 import { Watchdog } from "./watchdog.ts";
 import { isRunnable } from "./workflows.ts";
 
 /** How long workerd may take to start again after a crash. */
 const REVIVAL_MS = 30_000;
-
-/** How long a request may run on after a change has begun, or since it began itself. */
-const DRAIN_MS = 1_000;
-
-const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
-
-const Dumped = v.union([v.object({ sql: v.string() }), v.object({ error: v.string() })]);
-
-const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
-
-/** An SQL statement, with the values of its `?`. */
-export interface Statement {
-  readonly sql: string;
-  readonly params: readonly unknown[];
-}
 
 export interface RuntimeListeners {
   /** Gets the events of tailed Workers, and of others those with exceptions (internal.js, `traceOf`). */
@@ -80,21 +54,17 @@ interface RuntimePlaces {
   readonly hasCpuLimit: boolean;
 }
 
-/** A call of the account to workerd. */
-interface Call<T> {
-  readonly task: Task;
-  /** The result if workerd was stuck in it. */
-  readonly ended?: () => T;
-}
-
-/** The account's own work. */
-const ownTask = (what: string): Task => ({ worker: undefined, what, limitMs: OWN_LIMIT_MS });
-
 export class Runtime {
+  /** What every request to workerd passes. */
+  readonly gate = new Gate();
+  /** What the account asks of workerd for itself. */
+  readonly calls: Calls;
   readonly #directory: string;
   readonly #assets: AssetFiles;
   readonly #host: Host;
   readonly #secret = randomBytes(16).toString("hex");
+  /** By which the account's own Worker knows it. */
+  readonly #headers = { "account-secret": this.#secret };
   readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
   #generation: Generation;
@@ -103,12 +73,9 @@ export class Runtime {
   readonly #tailed = new Set<string>();
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
-  /** Running requests, and when they began, by `performance.now()`. */
-  readonly #inFlight = new Map<Promise<void>, number>();
   readonly #cpuLimit: CpuLimit;
   readonly #memoryLimit: MemoryLimit;
   readonly #batches: Batches;
-  #gate: Promise<void> | undefined;
   #snapshot: Snapshot;
   #running: string;
   #starts = 0;
@@ -156,18 +123,26 @@ export class Runtime {
     this.#running = digestOf(services, snapshot.state);
     this.#snapshot = snapshot;
     this.#cpuLimit = new CpuLimit({
-      process: () => (this.isOpen ? this.#generation.running : undefined),
-      ping: (signal) => fetch(this.entry, { headers: { ...this.#toInternal(), "account-ping": "1" }, signal }),
+      process: () => (this.gate.isOpen ? this.#generation.running : undefined),
+      ping: (signal) => fetch(this.entry, { headers: { ...this.#headers, "account-ping": "1" }, signal }),
       state: () => this.#snapshot.state,
       objects: new ObjectFiles(directory),
       replace: (whenEnded) => this.#replace(whenEnded),
       onOverrun: listeners.onOverrun,
     });
     this.#memoryLimit = new MemoryLimit({
-      process: () => (this.isOpen ? this.#generation.running : undefined),
+      process: () => (this.gate.isOpen ? this.#generation.running : undefined),
       workers: () => this.#snapshot.state.workers.size,
       busy: () => this.#cpuLimit.activity.busyWorkers,
       onOver: (worker, mebibytes) => void this.#cpuLimit.endForMemory(worker, mebibytes),
+    });
+    this.calls = new Calls({
+      gate: this.gate,
+      activity: this.#cpuLimit.activity,
+      entry: () => this.entry,
+      headers: this.#headers,
+      starts: () => this.#starts,
+      state: () => this.#snapshot.state,
     });
     this.#batches = new Batches(this.#cpuLimit.activity, () => this.#snapshot.state);
     this.#storage = storageOf(snapshot.state);
@@ -187,21 +162,6 @@ export class Runtime {
   get #served(): Addresses {
     if (this.#addresses === undefined) throw new Error("the runtime has not started");
     return this.#addresses;
-  }
-
-  get isOpen(): boolean {
-    return this.#gate === undefined;
-  }
-
-  /** Resolves when requests may pass. */
-  async open(): Promise<void> {
-    while (this.#gate !== undefined) await this.#gate;
-  }
-
-  /** Registers a running request, so that a restart lets it finish. */
-  track(request: Promise<void>): void {
-    this.#inFlight.set(request, performance.now());
-    void request.finally(() => this.#inFlight.delete(request));
   }
 
   /**
@@ -246,49 +206,7 @@ export class Runtime {
   /** Reports all of the Worker's events from now on. */
   async tail(worker: string): Promise<void> {
     this.#tailed.add(worker);
-    await this.#ask([...this.#tailed], { "account-tailed": "1" }, { task: ownTask("the start of a tail") });
-  }
-
-  /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
-  kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
-    const task = ownTask("a call to a KV namespace");
-    return work(kvAccess(`kv:${namespaceId}`, (call) => this.#callBinding(call, { task })));
-  }
-
-  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
-  async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
-    await this.#ask(pairs, { "account-kv": namespaceId }, { task: ownTask("a call to a KV namespace"), method: "PUT" });
-  }
-
-  /** Removes keys of a KV namespace in one transaction. */
-  async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
-    await this.#ask(
-      keys,
-      { "account-kv": namespaceId },
-      { task: ownTask("a call to a KV namespace"), method: "DELETE" },
-    );
-  }
-
-  /** Asks the object of a queue (workers/queues.js). */
-  askQueue(queueId: string, call: string, body: object): Promise<unknown> {
-    return this.#ask(
-      body,
-      { "account-queue": queueId, "account-call": call },
-      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
-    );
-  }
-
-  /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
-  async askWorkflow(workflow: Workflow, call: string, body: object): Promise<v.InferOutput<typeof Told>> {
-    const { state } = this.#snapshot;
-    const version = servingVersions(state, workflow.workerId)[0]?.version;
-    const task = {
-      worker: state.workers.get(workflow.workerId)?.name,
-      what: `an instance of the workflow '${workflow.name}'`,
-      limitMs: version === undefined ? DEFAULT_LIMIT_MS : cpuLimitOf(version),
-    };
-    const headers = { "account-workflow": encodeURIComponent(workflow.name), "account-call": call };
-    return v.parse(Told, await this.#ask(body, headers, { task }));
+    await this.calls.tail(this.#tailed);
   }
 
   /** Lets the instances of all workflows go on, which workerd's end has stopped. */
@@ -297,56 +215,7 @@ export class Runtime {
     this.#hasOverrun = false;
     const { state } = this.#snapshot;
     for (const workflow of state.workflows.values())
-      if (isRunnable(state, workflow)) void this.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
-  }
-
-  /** Lets `work` use a bucket that `reachStorage` has made reachable. */
-  bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
-    const task = ownTask("a call to a bucket");
-    return work(bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task })));
-  }
-
-  /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
-  async query(
-    databaseId: string,
-    statements: readonly Statement[],
-    task: Pick<Task, "what" | "limitMs">,
-  ): Promise<v.InferOutput<typeof Queried>> {
-    const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
-    const headers = { "account-database": databaseId };
-    return v.parse(Queried, await this.#ask(statements, headers, { task: { worker: undefined, ...task }, ended }));
-  }
-
-  /** The SQL of a reachable database (`reachStorage`), or the error. No tables are all tables. */
-  async exportDatabase(
-    databaseId: string,
-    what: { readonly noData: boolean; readonly noSchema: boolean; readonly tables: readonly string[] },
-  ): Promise<v.InferOutput<typeof Dumped>> {
-    const headers = { "account-database": databaseId, "account-call": "export" };
-    return v.parse(Dumped, await this.#ask(what, headers, { task: ownTask("the export of a database") }));
-  }
-
-  /** Fires the `scheduled` handler of a service, and returns its outcome. */
-  async scheduled(service: string, cron: string, task: Task): Promise<string> {
-    const call = { on: `service:${service}`, method: "scheduled", args: [{ cron }] };
-    const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
-    const { result } = await this.#callBinding(call, { task, ended });
-    return v.parse(v.object({ outcome: v.string() }), result).outcome;
-  }
-
-  /** Calls a method of a binding of the internal Worker. */
-  #callBinding({ on, method, args, body }: BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
-    return this.#use(async ({ id }) => {
-      const what = encodeURIComponent(JSON.stringify({ on, method, args }));
-      const headers = { ...this.#toInternal(), "account-task": id, "account-binding": "1", "account-call": what };
-      const answer = await exchange(this.entry, { headers, ...(body !== undefined && { body }) });
-      if (answer.status !== 200) throw new Error(answer.body.toString());
-      const told = answer.headers["account-result"];
-      const result: unknown = JSON.parse(
-        told === undefined ? answer.body.toString() : decodeURIComponent(String(told)),
-      );
-      return { result, body: async () => new Uint8Array(answer.body).buffer };
-    }, call);
+      if (isRunnable(state, workflow)) void this.calls.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
   }
 
   /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */
@@ -399,26 +268,9 @@ export class Runtime {
     return headers["account-thrown"] === this.#secret;
   }
 
-  #toInternal(): Record<string, string> {
-    return { "account-secret": this.#secret };
-  }
-
-  /** Removes the data of deleted namespaces. */
-  async sweep(state: State): Promise<void> {
-    const kept: Record<string, ReadonlySet<string>> = {
-      do: new Set(state.namespaces.keys()),
-      kv: new Set(state.kvNamespaces.keys()),
-    };
-    for (const [plugin, ids] of Object.entries(kept)) {
-      const folder = path.join(this.#directory, plugin);
-      for (const name of await readdir(folder).catch(() => []))
-        if (/^[0-9a-f]{32}$/.test(name) && !ids.has(name))
-          await rm(path.join(folder, name), { recursive: true, force: true });
-    }
-    await sweepWorkflows(path.join(this.#directory, "workflows"), state);
-    await sweepObjects("d1", path.join(this.#directory, "d1"), state.databases.keys());
-    await sweepObjects("queues", path.join(this.#directory, "queues"), state.queues.keys());
-    await sweepObjects("kv", path.join(this.#directory, "kv"), state.kvNamespaces.keys());
+  /** Removes the data of what the state no longer has. */
+  sweep(state: State): Promise<void> {
+    return sweep(this.#directory, state);
   }
 
   async close(): Promise<void> {
@@ -426,7 +278,7 @@ export class Runtime {
     this.#cpuLimit.stop();
     this.#memoryLimit.stop();
     // A workerd that is being replaced.
-    await this.open();
+    await this.gate.open();
     await Promise.all([this.#generation.end(), this.#prober.close()]);
     await this.#generation.gone();
     this.#watchdog.close();
@@ -464,76 +316,9 @@ export class Runtime {
     if (digestOf(services, snapshot.state) !== this.#running) await this.#handOver(services, snapshot);
   }
 
-  /** Asks the internal Worker. A restart waits for the answer. */
-  #ask(
-    body: object,
-    headers: Readonly<Record<string, string>>,
-    { method = "POST", ...call }: Call<unknown> & { readonly method?: string },
-  ): Promise<unknown> {
-    return this.#use(async ({ id }) => {
-      const response = await fetch(this.entry, {
-        method,
-        headers: { ...this.#toInternal(), ...headers, "account-task": id },
-        body: JSON.stringify(body),
-      });
-      if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
-      return response.json();
-    }, call);
-  }
-
-  /**
-   * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
-   * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
-   */
-  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, ended }: Call<T>): Promise<T> {
-    await this.open();
-    const { starts } = this;
-    const ticket = this.send(task);
-    const result = Promise.race([work(ticket), late(task)]);
-    this.track(result.then(nothing, nothing));
-    try {
-      return await result;
-    } catch (error) {
-      if (ticket.fate === "ended" && ended) return ended();
-      if (this.starts === starts) throw error;
-      throw new ApiError(
-        503,
-        INTERRUPTED,
-        `The account restarted its runtime during ${task.what}, so the outcome is not known. Send the call again.`,
-      );
-    } finally {
-      this.end(ticket, "answered");
-    }
-  }
-
-  /**
-   * Runs `work` with the gate closed, after the running requests have ended or had their time. Those that run at first
-   * have it before the gate closes, so that nobody waits for a long one.
-   */
-  async #closed<T>(work: () => Promise<T>, drainMs = DRAIN_MS): Promise<T> {
-    // A workerd that has ended answers nobody: the gate closes before anything else can be sent to it.
-    if (drainMs > 0) await Promise.race([Promise.all(this.#inFlight.keys()), timeout(drainMs)]);
-    // No `await` may be between this and the new gate.
-    while (this.#gate !== undefined) await this.#gate;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#gate = promise;
-    try {
-      const now = performance.now();
-      await Promise.all(
-        [...this.#inFlight].map(([request, began]) =>
-          Promise.race([request, timeout(Math.max(0, began + drainMs - now))]),
-        ),
-      );
-      return await work();
-    } finally {
-      this.#gate = undefined;
-      resolve();
-    }
-  }
-
   /** Stops workerd while `work` is done, so that no file changes. Requests wait. */
   whileStopped(work: () => Promise<void>): Promise<void> {
-    return this.#closed(async () => {
+    return this.gate.closed(async () => {
       const snapshot = this.#snapshot;
       this.#starts++;
       await this.#generation.end();
@@ -549,26 +334,28 @@ export class Runtime {
 
   /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
   #onExit(child: ChildProcess): void {
-    if (!this.isOpen || this.#isClosed || !this.#generation.servesBy(child)) return;
+    if (!this.gate.isOpen || this.#isClosed || !this.#generation.servesBy(child)) return;
     this.#starts++;
     this.#cpuLimit.crashed();
     this.#batches.forget();
-    void this.#closed(
-      () =>
-        new Promise<void>((resolve) => {
-          this.#revived = resolve;
-          setTimeout(resolve, REVIVAL_MS).unref();
-        }),
-      0,
-    ).then(() => this.#goOn());
+    void this.gate
+      .closed(
+        () =>
+          new Promise<void>((resolve) => {
+            this.#revived = resolve;
+            setTimeout(resolve, REVIVAL_MS).unref();
+          }),
+        0,
+      )
+      .then(() => this.#goOn());
   }
 
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
   async #replace(whenEnded: () => void): Promise<void> {
-    if (!this.isOpen || this.#isClosed) return;
+    if (!this.gate.isOpen || this.#isClosed) return;
     this.#hasOverrun = true;
     const snapshot = this.#snapshot;
-    await this.#closed(async () => {
+    await this.gate.closed(async () => {
       await this.#end();
       whenEnded();
       await this.#restart(project(snapshot.state, this.#extra), snapshot).catch((error: unknown) =>
@@ -585,7 +372,7 @@ export class Runtime {
   ): Promise<void> {
     await layOut(this.#assets, services, snapshot);
     const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
-    await this.#closed(async () => {
+    await this.gate.closed(async () => {
       await this.#end();
       try {
         const next = held ?? this.#generationOf(services, snapshot, false);
@@ -688,33 +475,8 @@ function layOut(assets: AssetFiles, services: readonly Service[], { state, blob 
   );
 }
 
-/** How long anything that the account asks of workerd may take: as long as Cloudflare lets a cron trigger run. */
-const CALL_LIMIT_MS = 15 * 60_000;
-
-/** Cloudflare publishes no code for it. */
-const INTERRUPTED = 10013;
-
-/** Throws when a call had its time. */
-async function late({ what }: Task): Promise<never> {
-  await timeout(CALL_LIMIT_MS);
-  throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
-}
-
-/** Removes the instances of deleted workflows: a new one of the same name does not have them. */
-async function sweepWorkflows(folder: string, { workflows }: State): Promise<void> {
-  const kept = new Set([...workflows.values()].map(({ name }) => name));
-  for (const name of await readdir(folder).catch(() => []))
-    if (!kept.has(name.replace(/^(miniflare|account)-workflows-/, "")))
-      await rm(path.join(folder, name), { recursive: true, force: true });
-}
-
 /** A text as JSON in ASCII, which is the same in every encoding. */
 const asciiJson = (text: string) =>
   JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const nothing = () => {};
-
-const timeout = (milliseconds: number) =>
-  new Promise<void>((resolve) => {
-    setTimeout(resolve, milliseconds).unref();
-  });

@@ -120,7 +120,7 @@ export class Explorer {
     if (bucket === undefined) throw new NotThere(`There is no R2 bucket ${key}.`);
     const { runtime } = this.#account;
     const found = runtime.isReachable(key)
-      ? await runtime.bucket(key, (access) =>
+      ? await runtime.calls.bucket(key, (access) =>
           access.list({
             limit: PAGE_SIZE,
             include: ["httpMetadata", "customMetadata"],
@@ -161,7 +161,7 @@ export class Explorer {
   /** Lets `work` read a namespace; undefined if it must be empty. (Making it reachable would restart workerd.) */
   async #kv<T>(id: string, work: (kv: KvAccess) => Promise<T>): Promise<T | undefined> {
     const { runtime } = this.#account;
-    return runtime.isReachable(id) ? runtime.kv(id, work) : undefined;
+    return runtime.isReachable(id) ? runtime.calls.kv(id, work) : undefined;
   }
 
   /** The alarms of a namespace. Remembers their objects' names, because an alarm is gone once it has fired. */

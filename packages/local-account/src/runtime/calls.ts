@@ -1,0 +1,215 @@
+/** What the account asks of workerd for itself: of namespaces, buckets, databases, queues, workflows and crons. */
+import * as v from "valibot";
+import { ApiError } from "../errors.ts";
+import type { State, Workflow } from "../model.ts";
+import { servingVersions } from "../queries.ts";
+import type { Task, Ticket } from "./activity.ts";
+import { type CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, OWN_LIMIT_MS } from "./cpu-limit.ts";
+import { exchange } from "./exchange.ts";
+import type { Gate } from "./gate.ts";
+import {
+  type BindingAnswer,
+  type BindingCall,
+  type BucketAccess,
+  bucketAccess,
+  type KvAccess,
+  type KvPair,
+  kvAccess,
+} from "./storage.ts";
+import { timeout } from "./timeout.ts";
+
+const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
+
+const Dumped = v.union([v.object({ sql: v.string() }), v.object({ error: v.string() })]);
+
+const Queried = v.union([v.object({ results: v.array(v.unknown()) }), v.object({ error: v.string() })]);
+
+/** An SQL statement, with the values of its `?`. */
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+/** A call of the account to workerd. */
+interface Call<T> {
+  readonly task: Task;
+  /** The result if workerd was stuck in it. */
+  readonly ended?: () => T;
+}
+
+/** The account's own work. */
+const ownTask = (what: string): Task => ({ worker: undefined, what, limitMs: OWN_LIMIT_MS });
+
+/** What the calls need of the runtime. */
+interface Ways {
+  readonly gate: Gate;
+  readonly activity: CpuLimit["activity"];
+  /** The address of the account's own Worker in workerd. */
+  readonly entry: () => string;
+  /** Headers by which it knows the account. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** How often workerd was started. */
+  readonly starts: () => number;
+  readonly state: () => State;
+}
+
+export class Calls {
+  readonly #ways: Ways;
+
+  constructor(ways: Ways) {
+    this.#ways = ways;
+  }
+
+  /** Reports all events of these Workers from now on. */
+  async tail(workers: ReadonlySet<string>): Promise<void> {
+    await this.#ask([...workers], { "account-tailed": "1" }, { task: ownTask("the start of a tail") });
+  }
+
+  /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
+  kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
+    const task = ownTask("a call to a KV namespace");
+    return work(kvAccess(`kv:${namespaceId}`, (call) => this.#callBinding(call, { task })));
+  }
+
+  /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
+  async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
+    await this.#ask(pairs, { "account-kv": namespaceId }, { task: ownTask("a call to a KV namespace"), method: "PUT" });
+  }
+
+  /** Removes keys of a KV namespace in one transaction. */
+  async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
+    await this.#ask(
+      keys,
+      { "account-kv": namespaceId },
+      { task: ownTask("a call to a KV namespace"), method: "DELETE" },
+    );
+  }
+
+  /** Asks the object of a queue (workers/queues.js). */
+  askQueue(queueId: string, call: string, body: object): Promise<unknown> {
+    return this.#ask(
+      body,
+      { "account-queue": queueId, "account-call": call },
+      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
+    );
+  }
+
+  /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
+  async askWorkflow(workflow: Workflow, call: string, body: object): Promise<v.InferOutput<typeof Told>> {
+    const state = this.#ways.state();
+    const version = servingVersions(state, workflow.workerId)[0]?.version;
+    const task = {
+      worker: state.workers.get(workflow.workerId)?.name,
+      what: `an instance of the workflow '${workflow.name}'`,
+      limitMs: version === undefined ? DEFAULT_LIMIT_MS : cpuLimitOf(version),
+    };
+    const headers = { "account-workflow": encodeURIComponent(workflow.name), "account-call": call };
+    return v.parse(Told, await this.#ask(body, headers, { task }));
+  }
+
+  /** Lets `work` use a bucket that `reachStorage` has made reachable. */
+  bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
+    const task = ownTask("a call to a bucket");
+    return work(bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task })));
+  }
+
+  /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
+  async query(
+    databaseId: string,
+    statements: readonly Statement[],
+    task: Pick<Task, "what" | "limitMs">,
+  ): Promise<v.InferOutput<typeof Queried>> {
+    const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
+    const headers = { "account-database": databaseId };
+    return v.parse(Queried, await this.#ask(statements, headers, { task: { worker: undefined, ...task }, ended }));
+  }
+
+  /** The SQL of a reachable database (`reachStorage`), or the error. No tables are all tables. */
+  async exportDatabase(
+    databaseId: string,
+    what: { readonly noData: boolean; readonly noSchema: boolean; readonly tables: readonly string[] },
+  ): Promise<v.InferOutput<typeof Dumped>> {
+    const headers = { "account-database": databaseId, "account-call": "export" };
+    return v.parse(Dumped, await this.#ask(what, headers, { task: ownTask("the export of a database") }));
+  }
+
+  /** Fires the `scheduled` handler of a service, and returns its outcome. */
+  async scheduled(service: string, cron: string, task: Task): Promise<string> {
+    const call = { on: `service:${service}`, method: "scheduled", args: [{ cron }] };
+    const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
+    const { result } = await this.#callBinding(call, { task, ended });
+    return v.parse(v.object({ outcome: v.string() }), result).outcome;
+  }
+
+  /** Calls a method of a binding of the internal Worker. */
+  #callBinding({ on, method, args, body }: BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
+    return this.#use(async ({ id }) => {
+      const what = encodeURIComponent(JSON.stringify({ on, method, args }));
+      const headers = { ...this.#ways.headers, "account-task": id, "account-binding": "1", "account-call": what };
+      const answer = await exchange(this.#ways.entry(), { headers, ...(body !== undefined && { body }) });
+      if (answer.status !== 200) throw new Error(answer.body.toString());
+      const told = answer.headers["account-result"];
+      const result: unknown = JSON.parse(
+        told === undefined ? answer.body.toString() : decodeURIComponent(String(told)),
+      );
+      return { result, body: async () => new Uint8Array(answer.body).buffer };
+    }, call);
+  }
+
+  /** Asks the internal Worker. A restart waits for the answer. */
+  #ask(
+    body: object,
+    headers: Readonly<Record<string, string>>,
+    { method = "POST", ...call }: Call<unknown> & { readonly method?: string },
+  ): Promise<unknown> {
+    return this.#use(async ({ id }) => {
+      const response = await fetch(this.#ways.entry(), {
+        method,
+        headers: { ...this.#ways.headers, ...headers, "account-task": id },
+        body: JSON.stringify(body),
+      });
+      if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
+      return response.json();
+    }, call);
+  }
+
+  /**
+   * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
+   * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
+   */
+  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, ended }: Call<T>): Promise<T> {
+    const { gate, activity, starts } = this.#ways;
+    await gate.open();
+    const before = starts();
+    const ticket = activity.send(task);
+    const result = Promise.race([work(ticket), late(task)]);
+    gate.track(result.then(nothing, nothing));
+    try {
+      return await result;
+    } catch (error) {
+      if (ticket.fate === "ended" && ended) return ended();
+      if (starts() === before) throw error;
+      throw new ApiError(
+        503,
+        INTERRUPTED,
+        `The account restarted its runtime during ${task.what}, so the outcome is not known. Send the call again.`,
+      );
+    } finally {
+      activity.end(ticket, "answered");
+    }
+  }
+}
+
+/** How long anything that the account asks of workerd may take: as long as Cloudflare lets a cron trigger run. */
+const CALL_LIMIT_MS = 15 * 60_000;
+
+/** Cloudflare publishes no code for it. */
+const INTERRUPTED = 10013;
+
+/** Throws when a call had its time. */
+async function late({ what }: Task): Promise<never> {
+  await timeout(CALL_LIMIT_MS);
+  throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
+}
+
+const nothing = () => {};
