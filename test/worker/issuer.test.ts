@@ -198,6 +198,10 @@ describe("the issuer's keys", () => {
     expect((await show(await tokenOf(key))).status).toBe(200);
     vi.setSystemTime(Date.now() + 24 * 60 * MINUTE);
     expect((await show(await tokenOf(key))).status).toBe(503);
+    vi.setSystemTime(Date.now() + 1_000);
+    expect((await show(await tokenOf(key))).status).toBe(503);
+    answer = good;
+    expect((await show(await tokenOf(key))).status).toBe(200);
   });
 
   it("that are being fetched refuse no token for good: who comes meanwhile is asked to try again", async () => {

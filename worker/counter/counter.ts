@@ -11,6 +11,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { problemResponse } from "../http/problem.ts";
+import { within } from "../objects/deadline.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/replays.ts";
@@ -36,6 +37,8 @@ import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCop
 /** At most ten pushes a second to each watcher. */
 const PUSH_INTERVAL_MS = 100;
 const MAX_WATCHERS = 1_000;
+/** How long KV may take to store a copy: a deletion waits for it. */
+const KV_MS = 10_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
@@ -97,7 +100,8 @@ export class CounterDO extends DurableObject<Env> {
   /** Changes are published to KV until then (ms since the epoch). */
   #sharedUntil = 0;
   #published: Copy | undefined;
-  #publishing = false;
+  /** A copy on its way to KV. */
+  #publishing: Promise<void> | undefined;
   readonly #wake: Wake;
 
   /** The count of the last write: the one that others may see. What tells it leaves the object when it is on disk. */
@@ -225,7 +229,7 @@ export class CounterDO extends DurableObject<Env> {
       this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
     }
     // Readers that come together share the first one's copy.
-    if (!this.#publishing && this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
+    if (this.#publishing === undefined && this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
     return copy;
   }
 
@@ -244,8 +248,9 @@ export class CounterDO extends DurableObject<Env> {
     this.#wake.by(sweepReplays(this.ctx.storage.sql, asOf));
     if (asOf >= this.#sharedUntil) return;
     const count = await this.#total();
-    if (count === this.#published?.count) return;
-    const due = this.#nextPublish(asOf);
+    // It may have been deleted meanwhile.
+    if (asOf >= this.#sharedUntil || count === this.#published?.count) return;
+    const due = this.#publishing === undefined ? this.#nextPublish(asOf) : asOf + PUBLISH_INTERVAL_MS;
     if (due > asOf) this.#wake.by(due);
     else await this.#publish({ count, asOf });
   }
@@ -391,6 +396,8 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #forget(): Promise<void> {
+    // A copy that is on its way could come after the end of the one in KV, and stay.
+    while (this.#publishing !== undefined) await this.#publishing;
     const isShared = Date.now() < this.#sharedUntil;
     this.#sharedUntil = 0;
     this.#published = undefined;
@@ -416,16 +423,20 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #publish(copy: Copy): Promise<void> {
-    this.#publishing = true;
+    const publishing = this.#send(copy);
+    this.#publishing = publishing;
+    await publishing;
+    if (this.#publishing === publishing) this.#publishing = undefined;
+  }
+
+  async #send(copy: Copy): Promise<void> {
     try {
-      await writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil);
+      await within(KV_MS, writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil));
       this.#published = copy;
     } catch (error) {
       // The runtime retries an alarm only six times, and KV may be down for longer: so this sets a new one.
       console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
       this.#wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
-    } finally {
-      this.#publishing = false;
     }
   }
 

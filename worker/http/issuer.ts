@@ -91,8 +91,10 @@ async function claimsOf(
 /** The issuer's keys, fetched again if none has this id. */
 async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
   const now = Date.now();
-  const kept = known.get(url);
-  const age = kept ? now - kept.fetched : Number.POSITIVE_INFINITY;
+  const latest = known.get(url);
+  const age = latest ? now - latest.fetched : Number.POSITIVE_INFINITY;
+  // Older ones are as good as none: one of them may have been withdrawn.
+  const kept = age < STALE_MS ? latest : undefined;
   const isHere = kept?.keys.some((key) => key.kid === kid) === true;
   const sinceAsked = now - (asked.get(url) ?? 0);
   const mayAsk = !kept || sinceAsked > AGAIN_MS;
@@ -107,7 +109,7 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
     return keys;
   } catch (error) {
     console.error(JSON.stringify({ identity: "the issuer's keys cannot be fetched", url, error: String(error) }));
-    if (kept && age < STALE_MS) return kept.keys;
+    if (kept) return kept.keys;
     throw refusal("unavailable", "The issuer's keys cannot be fetched at the moment; try again in a few seconds", {
       headers: { "Retry-After": "5" },
     });

@@ -380,6 +380,28 @@ describe("eventual reads", () => {
     expect((await eventual(id)).body).toMatchObject({ count: 2 });
   });
 
+  it("do not come back after a deletion, if a copy was on its way", async () => {
+    const { id, stub, post } = aCounter();
+    await post("increment");
+    let isHeld = true;
+    const put = env.READS.put.bind(env.READS);
+    const slow = vi.spyOn(env.READS, "put").mockImplementation(async (key: string, value: string) => {
+      // An object may wait for a time, and not for a promise of the test.
+      while (isHeld) await scheduler.wait(1);
+      await put(key, value);
+    });
+    const read = eventual(id);
+    await vi.waitFor(() => expect(slow).toHaveBeenCalled());
+    const deleted = stub.remove();
+    const after = stub.add(1);
+    expect(await Promise.race([deleted.then(() => "deleted"), scheduler.wait(20)])).toBeUndefined();
+    isHeld = false;
+    await Promise.all([read, deleted, after]);
+    slow.mockRestore();
+    expect(await env.READS.get(`dev-eu:counter:${id}`)).toBeNull();
+    expect((await eventual(id)).body).toMatchObject({ count: 1 });
+  });
+
   it("come from the object while KV is down", async () => {
     const { id, post } = aCounter();
     await post("increment");
