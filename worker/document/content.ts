@@ -9,11 +9,25 @@ const MAX_NESTED = 100;
 
 export class TooDeep extends Error {}
 
-/** All shared parts by name: a text as a string, a list as an array, a map as an object, XML as a string. */
-export function jsonOf(doc: Y.Doc): Record<string, unknown> {
+/**
+ * All shared parts by name, as JSON: a text as a string, a list as an array, a map as an object, XML as a string. A
+ * whole number of any size (BigInt) is a string, and bytes are `{ "base64": … }`.
+ */
+export function jsonOf(doc: Y.Doc): string {
   const parts = [...doc.share].map(([name, type]): [string, unknown] => [name, partOf(type, 0)]);
-  return Object.fromEntries(parts);
+  return jsonText(Object.fromEntries(parts));
 }
+
+const jsonText = (value: unknown): string => JSON.stringify(value, withoutJsonOfItsOwn) ?? "";
+
+function withoutJsonOfItsOwn(_: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  return value instanceof Uint8Array ? { base64: value.toBase64() } : value;
+}
+
+/** A value in the middle of a text. Not `String`: a client's object may have a `toString` that is no function. */
+const inText = (value: unknown): string =>
+  typeof value === "string" ? value : typeof value === "bigint" ? value.toString() : jsonText(value);
 
 /** The text of one shared part, or of all of them: the text in it, with a line for each paragraph. */
 export function plainOf(doc: Y.Doc, name?: string): string {
@@ -34,7 +48,7 @@ function partOf(type: Shared, depth: number): unknown {
   if (type instanceof Y.Text || (items.length > 0 && items.every(isOfText))) return textIn(type, depth);
   const values = items.flatMap((item) => valuesOf(item, depth));
   const first = items[0]?.content;
-  return first instanceof Y.ContentType && isXml(first.type) ? values.join("") : values;
+  return first instanceof Y.ContentType && isXml(first.type) ? values.map(inText).join("") : values;
 }
 
 function valuesOf(item: Y.Item, depth: number): unknown[] {
@@ -48,12 +62,12 @@ function valuesOf(item: Y.Item, depth: number): unknown[] {
 function xmlOf(type: Shared, depth: number): string {
   const inner = itemsOf(type)
     .map(({ content }) => {
-      if (content instanceof Y.ContentType) return String(partOf(content.type, depth + 1));
+      if (content instanceof Y.ContentType) return inText(partOf(content.type, depth + 1));
       return content instanceof Y.ContentString ? escaped(content.str) : "";
     })
     .join("");
   if (!(type instanceof Y.XmlElement)) return inner;
-  const attributes = Object.entries(type.getAttributes()).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
+  const attributes = Object.entries(type.getAttributes()).map(([key, value]) => ` ${key}="${escaped(inText(value))}"`);
   return `<${type.nodeName}${attributes.join("")}>${inner}</${type.nodeName}>`;
 }
 

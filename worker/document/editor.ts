@@ -189,7 +189,7 @@ export class Editor {
 
   #readNow(form: Form): string | Uint8Array {
     const { copy } = this.writer;
-    if (form.as === "json") return JSON.stringify(jsonOf(copy.doc));
+    if (form.as === "json") return jsonOf(copy.doc);
     return form.as === "text" ? plainOf(copy.doc, form.name) : copy.since(form.since);
   }
 

@@ -385,10 +385,10 @@ describe("eventual reads", () => {
     await post("increment");
     let isHeld = true;
     const put = env.READS.put.bind(env.READS);
-    const slow = vi.spyOn(env.READS, "put").mockImplementation(async (key: string, value: string) => {
+    const slow = vi.spyOn(env.READS, "put").mockImplementation(async (key, value, options) => {
       // An object may wait for a time, and not for a promise of the test.
       while (isHeld) await scheduler.wait(1);
-      await put(key, value);
+      await put(key, value, options);
     });
     const read = eventual(id);
     await vi.waitFor(() => expect(slow).toHaveBeenCalled());

@@ -65,6 +65,39 @@ describe("reading", () => {
     expect(tables).toEqual([]);
   });
 
+  it("gives JSON whatever values a client has written", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const odd = { toString: 1, valueOf: 1, toJSON: 1 };
+    doc.getArray("array").push([{ inside: [1234567890123456789n] }, odd, new Uint8Array([1, 2])]);
+    const element = new Y.XmlElement("p");
+    // The types say that an attribute is a text; Yjs takes any value.
+    for (const attribute of Object.entries({ odd, big: 5n })) Reflect.apply(element.setAttribute, element, attribute);
+    doc.getXmlFragment("xml").insert(0, [element]);
+    // A list with XML first, as an editor of another kind may make it.
+    doc.getArray("mixed").push([new Y.XmlText("a"), odd]);
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    expect(await call(`/document/${id}`)).toMatchObject({
+      status: 200,
+      body: {
+        array: [{ inside: ["1234567890123456789"] }, odd, { base64: "AQI=" }],
+        xml: '<p odd="{&quot;toString&quot;:1,&quot;valueOf&quot;:1,&quot;toJSON&quot;:1}" big="5"></p>',
+        mixed: 'a{"toString":1,"valueOf":1,"toJSON":1}',
+      },
+    });
+  });
+
+  it("gives JSON of values that are nested deep, or refuses them", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    let value: unknown[] = [];
+    for (let i = 0; i < 2_000; i++) value = [value];
+    doc.getArray("array").push([value]);
+    const { status } = await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)));
+    expect([200, 400]).toContain(status);
+    if (status === 200) expect([200, 400]).toContain((await call(`/document/${id}`)).status);
+  });
+
   it("refuses what is nested too deep for it, and still gives the state", async () => {
     const id = newDocument();
     const doc = new Y.Doc();
