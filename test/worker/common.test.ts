@@ -132,9 +132,10 @@ describe("cross-origin calls", () => {
     const answer = await callSample("/sample", { method: "OPTIONS", headers: preflight, settings });
     expect(answer.status).toBe(204);
     expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
-    expect(answer.headers.get("Access-Control-Allow-Headers")).toContain("Idempotency-Key");
+    expect(answer.headers.get("Access-Control-Allow-Headers")).toMatch(/Idempotency-Key.*If-None-Match.*Range/);
     const simple = await call("/health", { headers: { Origin: "https://app.example" }, settings });
     expect(simple.headers.get("Access-Control-Allow-Origin")).toBe("https://app.example");
+    expect(simple.headers.get("Access-Control-Expose-Headers")).toMatch(/ETag, Content-Range.*Ledger-Next/);
     expect(simple.headers.get("Vary")).toContain("Origin");
   });
 

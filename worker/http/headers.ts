@@ -7,6 +7,11 @@ import { refusal } from "./problem.ts";
 const SAFE = { "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
 const UNCACHED = { ...SAFE, "Cache-Control": "no-store" };
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
+/** What a page of another origin may send, besides the headers that are always allowed. */
+const MAY_SEND = "Authorization, Content-Type, Idempotency-Key, X-API-Key, If-Match, If-None-Match, If-Range, Range";
+/** What it may read of an answer, besides those that are always allowed. */
+const MAY_READ =
+  "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, Idempotent-Replayed, X-Request-Id, ETag, Content-Range, Content-Disposition, Ledger-Next";
 
 /**
  * Adds headers to an answer that is made already, in place. Hono's `c.header` would copy the whole answer for each. An
@@ -47,7 +52,7 @@ export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
     return c.body(null, 204, {
       ...corsHeaders(origin),
       "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-      "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-API-Key",
+      "Access-Control-Allow-Headers": MAY_SEND,
       "Access-Control-Max-Age": String(PREFLIGHT_MAX_AGE_SECONDS),
     });
   }
@@ -58,8 +63,7 @@ export const crossOrigin: MiddlewareHandler<App> = async (c, next) => {
 const corsHeaders = (origin: string) => ({
   "Access-Control-Allow-Origin": origin,
   "Access-Control-Allow-Credentials": "true",
-  "Access-Control-Expose-Headers":
-    "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, Idempotent-Replayed, X-Request-Id",
+  "Access-Control-Expose-Headers": MAY_READ,
 });
 
 /** Refuses (400) URLs with percent-encoding that is not UTF-8, because Hono would pass it on undecoded. */

@@ -4,9 +4,10 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { retry } from "../objects/retry.ts";
+import { callerOrRefusal } from "./caller.ts";
 import type { App } from "./context.ts";
 import { documented } from "./openapi.ts";
-import { refusal } from "./problem.ts";
+import { Refusal, refusal } from "./problem.ts";
 
 const HEADER = "Idempotency-Key";
 const MAX_KEY_LENGTH = 255;
@@ -38,16 +39,22 @@ export const idempotencyKey: MiddlewareHandler<App> = documented(
 );
 
 /** Makes a change at an object. Retries only if the request has a key, which keeps the change from happening twice. */
-export function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
-  const key = keyOf(c);
+export async function makeChange<T>(c: Context<App>, make: (key: string | undefined) => Promise<T>): Promise<T> {
+  const key = await keyOf(c);
   return key === undefined ? make(undefined) : retry(() => make(key));
 }
 
-/** The request's key with its caller in front, so that callers never share keys. A space separates: no key has one. */
-function keyOf(c: Context<App>): string | undefined {
+/**
+ * The request's key with its caller in front, so that callers never share keys. A space separates: no key has one.
+ * Callers without any identity share theirs. 401 for an invalid token, also where anybody may call: the same call with
+ * the token while it was valid had another key, and would be made again.
+ */
+async function keyOf(c: Context<App>): Promise<string | undefined> {
   const key = c.get("idempotencyKey");
-  const id = c.get("caller")?.id;
-  return key === undefined || !id ? key : `${id} ${key}`;
+  if (key === undefined) return undefined;
+  const caller = c.get("caller") ?? (await callerOrRefusal(c));
+  if (caller instanceof Refusal) throw caller;
+  return caller.id === "" ? key : `${caller.id} ${key}`;
 }
 
 /** The header of repeated answers. */

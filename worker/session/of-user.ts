@@ -12,7 +12,8 @@ import type { Reading, Subject } from "./lifetime.ts";
 export interface OneSession {
   begin(subject: Subject, slidingMs: number, absoluteMs: number, by: number): Promise<Reading | undefined>;
   peek(): Promise<Reading | undefined>;
-  end(): Promise<void>;
+  /** Whether it was live. */
+  end(): Promise<boolean>;
 }
 
 /** The session that a caller wants to begin. */
@@ -102,11 +103,9 @@ export class SessionsOfUser {
     return live.flatMap(({ entry, reading }) => (reading ? [{ ...reading, id: idOf(entry) }] : []));
   }
 
-  /** Ends one session by its id, or all. Returns how many it has ended. */
-  async end(id?: string): Promise<number> {
-    const chosen = this.#entries.filter((entry) => id === undefined || idOf(entry) === id);
-    await this.#end(chosen);
-    return chosen.length;
+  /** Ends one session by its id, or all. Returns how many were live. */
+  end(id?: string): Promise<number> {
+    return this.#end(this.#entries.filter((entry) => id === undefined || idOf(entry) === id));
   }
 
   async alarm(): Promise<void> {
@@ -133,15 +132,16 @@ export class SessionsOfUser {
     return asked.filter(({ entry }) => !over.has(entry) && this.#entries.includes(entry));
   }
 
-  /** Ends sessions. Notes them first, so that all of them do end. */
-  async #end(entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
+  /** Ends sessions. Notes them first, so that all of them do end. Returns how many were live. */
+  async #end(entries: readonly Entry[]): Promise<number> {
+    if (entries.length === 0) return 0;
     for (const entry of entries) entry.ending = true;
     await this.#save();
-    await Promise.all(entries.map((entry) => this.#sessionAt(entry).end()));
+    const ended = await Promise.all(entries.map((entry) => this.#sessionAt(entry).end()));
     // A session that may still begin stays in the list until it is too late to begin.
     const now = Date.now();
     await this.#takeOut(new Set(entries.filter(({ begun, at }) => begun || now >= at + BEGIN_WITHIN_MS)));
+    return ended.filter(Boolean).length;
   }
 
   async #takeOut(entries: ReadonlySet<Entry>): Promise<void> {

@@ -99,10 +99,11 @@ export class SessionDO extends DurableObject<Env> {
     return "held";
   }
 
-  /** Ends the session and frees its storage. Does nothing if there is no session. */
-  async end(tellAgainMs = TELL_AGAIN_MS): Promise<void> {
+  /** Ends the session and frees its storage. Returns whether it was live; does nothing if there is no session. */
+  async end(tellAgainMs = TELL_AGAIN_MS): Promise<boolean> {
     const holders = this.#holders;
-    if (!this.#stored && holders.length === 0) return;
+    const wasLive = this.#stored !== undefined && !isOver(this.#stored, Date.now());
+    if (!this.#stored && holders.length === 0) return false;
     if (holders.length > 0) {
       // The session is over from here on. If a call below fails, the alarm makes it again.
       this.ctx.storage.kv.delete(SESSION);
@@ -112,17 +113,21 @@ export class SessionDO extends DurableObject<Env> {
       const told = await Promise.allSettled(
         holders.map(async (holder) => holderOf(this.env, holder)?.sessionEnded(id)),
       );
-      if (told.some(({ status }) => status === "rejected")) return;
+      if (told.some(({ status }) => status === "rejected")) return wasLive;
     }
     await this.ctx.storage.deleteAll();
     this.#stored = undefined;
+    return wasLive;
   }
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {
     const stored = this.#stored;
     if (!stored && this.#holders.length === 0) return this.#ofUser.alarm();
     try {
-      if (!stored || isOver(stored, Date.now())) return await this.end(ALARM_RETRY_MS);
+      if (!stored || isOver(stored, Date.now())) {
+        await this.end(ALARM_RETRY_MS);
+        return;
+      }
       // An open WebSocket counts as use. A holder without one need not be told of the end.
       const holders = this.#holders.length > 0 ? await this.#inUse() : [];
       if (holders.length > 0) this.read();

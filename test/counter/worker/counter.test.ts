@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { newcomer } from "../../../worker/http/anonymous.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
@@ -160,6 +161,21 @@ describe("durability", () => {
     expect(status).toBe(503);
     expect(body).toMatchObject({ detail: expect.stringContaining("Idempotency-Key") });
     expect(await value()).toEqual({ count: 6 });
+  });
+
+  it("keeps the keys of callers apart, also where anybody may count", async () => {
+    const { post } = aCounter();
+    const caller = async (): Promise<Record<string, string>> => ({
+      Authorization: `Bearer ${(await newcomer(env)).token}`,
+      "Idempotency-Key": "1",
+    });
+    const [ann, ben] = [await caller(), await caller()];
+    expect((await post("increment", {}, ann)).body).toEqual({ count: 1 });
+    expect((await post("increment", {}, ben)).body).toEqual({ count: 2 });
+    expect((await post("increment", {}, ann)).body).toEqual({ count: 1 });
+    // With its own token it had another key: the change would be made twice.
+    const over = { ...ann, Authorization: "Bearer over" };
+    expect((await post("increment", {}, over)).status).toBe(401);
   });
 
   it("answers nothing whose write is lost with the object", async () => {

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { newApiKey, storedAt } from "../../../contract/api-keys.ts";
 import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { heard } from "../../../worker/ledger/told.ts";
@@ -209,6 +210,16 @@ describe("a transfer", () => {
       { outcome: { ok: true, transaction: { seq: 4, payerBalance: 0, payeeBalance: 4 } } },
     ]);
     expect(await audit()).toMatchObject({ ...inOrder, transactions: 4 });
+  });
+
+  it("is shown to a service that may find transfers, without the balances that it may not read", async () => {
+    const { id, deposit, transfer } = aLedger();
+    await deposit("alice", 10);
+    await transfer("alice", "bob", 4);
+    const key = newApiKey();
+    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: ["ledger.find"] }));
+    const found = await ask(`/account/${id}/transfers/2`, { headers: { "X-API-Key": key } });
+    expect(found).toMatchObject({ status: 200, body: { id: "2", from: "alice", to: "bob", balances: {} } });
   });
 
   it("stores nothing if an empty ledger refuses it", async () => {

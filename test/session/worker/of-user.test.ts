@@ -85,6 +85,17 @@ describe("the sessions of a user", () => {
     expect((await ask("/session/rotate", { method: "POST", headers })).status).toBe(401);
   });
 
+  it("that are over are not counted as ended, and are not found by their id", async () => {
+    const userId = unique();
+    const tokens = [await logIn(userId), await logIn(userId), await logIn(userId)];
+    const [first] = await listed(userId);
+    for (const token of tokens.slice(0, 2)) await ask("/session", { method: "DELETE", headers: bearer(token) });
+    const one = await ask(`/session/user/${userId}/${first?.id}`, { method: "DELETE", headers: ADMIN });
+    expect(one.status).toBe(404);
+    const all = await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
+    expect(all.body).toEqual({ ok: true, ended: 1 });
+  });
+
   it("are not ended by DELETE /session?userId=, which says so", async () => {
     const token = await logIn("ann");
     const answer = await ask("/session?userId=ann", { method: "DELETE", headers: bearer(token) });
