@@ -160,6 +160,23 @@ describe("the client", () => {
     expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
   });
 
+  it("reports a message that is too large for a frame, and sends the next ones", async () => {
+    const one = client(newRoom());
+    const bad = one.chat.send("x".repeat(60_000));
+    const good = one.chat.send("fine");
+    await one.until(() => one.stored() === 1);
+    expect(one.events).toContainEqual({ type: "refused", clientId: bad, error: expect.stringContaining("bytes") });
+    expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
+  });
+
+  it("sends the longest text, whatever characters it has", async () => {
+    const one = client(newRoom());
+    const long = ["\u0001", "\\", "😀"].map((character) => `x${character.repeat(3_999)}`);
+    for (const text of long) one.chat.send(text);
+    await one.until(() => one.stored() === long.length);
+    expect(one.texts()).toEqual(long);
+  });
+
   it("waits when it has sent too much, and keeps the order", async () => {
     const room = newRoom();
     const one = client(room);

@@ -242,7 +242,9 @@ export class ChatClient {
   }
 
   /** The room refused the first message of the outbox, for now or for good. */
-  #refused({ clientId, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
+  #refused({ clientId: named, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
+    // A room does not read a frame that is too large, so it cannot name it. Of this client's, only a message can be.
+    const clientId = named ?? (code === "too-large" && this.#sending ? this.#outbox[0]?.clientId : undefined);
     if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
     if (code === "rate-limited" || code === "not-stored") this.#sendLater(retryAfter * 1_000);
     else this.#settle(clientId, (refused) => this.#emit({ type: "refused", clientId: refused, error }));
