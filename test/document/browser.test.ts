@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
-import { useBrowser, visit } from "../browser/browser.ts";
+import * as Y from "yjs";
+import { stack, useBrowser, visit } from "../browser/browser.ts";
 
 useBrowser();
 
@@ -16,6 +17,28 @@ async function open(page: Page, name: string): Promise<void> {
   await page.getByLabel("Your name").fill(name);
   await expect.poll(() => state(page)).toBe("Live");
 }
+
+const YJS = "application/octet-stream";
+const addressOfDocument = (id: string) => new URL(`document/${id}`, stack.url);
+
+/** Merges the edits of a document into that of the stack. */
+async function post(id: string, doc: Y.Doc): Promise<void> {
+  const body = new Uint8Array(Y.encodeStateAsUpdate(doc));
+  const { status } = await fetch(addressOfDocument(id), { method: "POST", headers: { "Content-Type": YJS }, body });
+  expect(status).toBe(200);
+}
+
+/** What the stack has of a document's text. */
+async function content(id: string): Promise<unknown> {
+  const response = await fetch(addressOfDocument(id), { headers: { Accept: YJS } });
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, new Uint8Array(await response.arrayBuffer()));
+  return doc.getText("text").toDelta();
+}
+
+/** How many characters are before the cursor of the other. */
+const markedAt = (page: Page) =>
+  page.evaluate(`document.querySelector("#document .marks i").previousSibling?.textContent.length ?? 0`);
 
 /** Two visitors who have a document of their own open. */
 async function two(): Promise<[Page, Page]> {
@@ -51,6 +74,30 @@ it("keeps what is written apart, and merges it on return", async () => {
   expect(await text(ben).inputValue()).toBe("begin middle");
   await panel(ben).getByRole("button", { name: "Reconnect" }).click();
   for (const page of [ann, ben]) await written(page, "begin middle end");
+});
+
+it("shows what is no text as one character, and edits beside it", async () => {
+  const ids = { document: randomUUID() };
+  const image = { image: "x" };
+  const doc = new Y.Doc();
+  doc.getText("text").insert(0, "a😀b");
+  doc.getText("text").insertEmbed(3, image);
+  await post(ids.document, doc);
+  const [ann, ben] = await Promise.all([visit({ ids }), visit({ ids })]);
+  await Promise.all([open(ann, "Ann"), open(ben, "Ben")]);
+  await written(ann, "a😀\uFFFCb");
+  await text(ann).press("Control+End");
+  await text(ann).pressSequentially("!");
+  await written(ben, "a😀\uFFFCb!");
+  expect(await content(ids.document)).toEqual([{ insert: "a😀" }, { insert: image }, { insert: "b!" }]);
+  await expect.poll(() => markedAt(ben)).toBe("a😀\uFFFCb!".length);
+  await text(ann).press("Control+Home");
+  await text(ann).pressSequentially("<");
+  await written(ben, "<a😀\uFFFCb!");
+  for (let steps = 0; steps < 2; steps++) await text(ann).press("ArrowRight");
+  await text(ann).press("Delete");
+  await written(ben, "<a😀b!");
+  expect(await content(ids.document)).toEqual([{ insert: "<a😀b!" }]);
 });
 
 it("goes through the versions in time, and restores one", async () => {
