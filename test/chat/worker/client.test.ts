@@ -2,7 +2,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
+import { ChatClient, type ChatEvent, type Connect, type Outgoing } from "../../../worker/chat/panel/client.ts";
 import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
 
 /** Cuts a connection after so many frames, counted in both directions, and the next one after so many more. */
@@ -19,7 +19,7 @@ function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: ()
 }
 
 /** A client whose events are collected and can be waited for. */
-function client(room: string, cuts: number[] = []) {
+function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] = []) {
   const { connect, cutsDone } = cutting(room, cuts);
   const events: ChatEvent[] = [];
   let wake: (() => void) | undefined;
@@ -27,6 +27,7 @@ function client(room: string, cuts: number[] = []) {
     url: `wss://stack.test/room/${room}/ws`,
     connect,
     firstRetryMs: 1,
+    waiting,
     onEvent: (event) => {
       events.push(event);
       wake?.();
@@ -198,6 +199,22 @@ describe("the client", () => {
     expect(present()?.users).toHaveLength(2);
     two.chat.close();
     await one.until(() => present()?.users.length === 1);
+  });
+
+  it("leaves what is not stored to the room's next client, who is another user, and nothing comes twice", async () => {
+    // Cut at every frame: also between a message and its answer.
+    for (let cutAt = 0; cutAt < 8; cutAt++) {
+      const room = newRoom();
+      const first = client(room, [cutAt]);
+      for (const text of MINE) first.chat.send(text);
+      await first.until(() => first.cutsDone() > 0);
+      const next = client(room, [], first.chat.close());
+      await next.until(() => next.texts().length >= MINE.length);
+      next.chat.send("last");
+      await next.until(() => next.texts().includes("last"));
+      expect(next.texts()).toEqual([...MINE, "last"]);
+      expect(next.chat.close()).toEqual([]);
+    }
   });
 
   it("opens no connection after it was closed", async () => {
