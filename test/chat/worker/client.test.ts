@@ -33,7 +33,7 @@ function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] 
       wake?.();
     },
   });
-  onTestFinished(() => chat.close());
+  onTestFinished(() => void chat.close());
   const until = async (done: () => boolean) => {
     while (!done()) {
       await new Promise<void>((resolve) => {
@@ -147,7 +147,7 @@ describe("the client", () => {
         return { send: (frame) => said.push(frame), close: () => {} };
       },
     });
-    onTestFinished(() => chat.close());
+    onTestFinished(() => void chat.close());
     ask('{"type":"ping"}');
     expect(said).toEqual(['{"type":"ping"}']);
   });
