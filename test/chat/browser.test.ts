@@ -97,6 +97,21 @@ it("keeps what waits for a room until the visitor comes back to it", async () =>
   for (const page of [ann, ben]) await eventually(page, ["for the first"]);
 });
 
+it("says that a message was not sent, beside what the visitor writes meanwhile", async () => {
+  const [ann, ben] = await twoInARoom();
+  await ann.getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(ann)).toBe("Cut");
+  const invisible = "\u200B";
+  await say(ann, invisible);
+  await say(ann, "visible");
+  const field = ann.getByLabel("Message", { exact: true });
+  await field.fill("being written");
+  await ann.getByRole("button", { name: "Reconnect" }).click();
+  await eventually(ben, ["visible"]);
+  await expect.poll(() => ann.locator("#chat .pending").allTextContents()).toEqual([`you not sent${invisible}`]);
+  expect(await field.inputValue()).toBe("being written");
+});
+
 it("shows messages as text, even if they look like HTML", async () => {
   const [ann, ben] = await twoInARoom();
   const text = "<img src=x onerror=\"document.title='taken over'\">";
