@@ -61,7 +61,8 @@ function isRefusedCall(message: ConsoleMessage): boolean {
   const text = message.text();
   if (text.startsWith("WebSocket connection to")) return /Unexpected response code: 4|ERR_INTERNET/.test(text);
   const { pathname } = new URL(message.location().url, stack.url);
-  const isCall = patterns.some(({ path }) => pathname === path || pathname.startsWith(`${path}/`));
+  const isCall =
+    pathname === "/health" || patterns.some(({ path }) => pathname === path || pathname.startsWith(`${path}/`));
   return text.startsWith("Failed to load resource") && isCall;
 }
 

@@ -105,6 +105,26 @@ it("says that it is offline, and comes back", async () => {
   await settled(page);
 });
 
+it("says that the Worker does not answer, until it answers again, whoever asks", async () => {
+  const page = await visit();
+  await settled(page);
+  const banner = page.locator("#banner");
+  const note = page.locator("#limit [data-note]");
+  const digest = await page.locator("#digest").textContent();
+  // The sockets stay, so that no panel makes a call by itself.
+  const isCall = (url: URL) => ["/health", "/limit", "/limit/check"].includes(url.pathname);
+  await page.route(isCall, (route) => route.abort());
+  await page.getByRole("button", { name: "Call once" }).click();
+  await expect.poll(() => banner.textContent()).toContain("does not answer");
+  await expect.poll(() => note.textContent()).toContain("did not answer");
+  await page.waitForRequest((request) => new URL(request.url()).pathname === "/health");
+  expect(await banner.isVisible()).toBe(true);
+  expect(await page.locator("#digest").textContent()).toBe(digest);
+  await page.unroute(isCall);
+  await expect.poll(() => banner.isVisible()).toBe(false);
+  expect(await note.textContent()).toBe("");
+});
+
 it("shows commands that work, for any id", async () => {
   const id = `it's $(echo a) "${randomUUID()}"`;
   const page = await visit({ ids: { counter: id, room: id, ledger: id } });

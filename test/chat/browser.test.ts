@@ -65,6 +65,53 @@ it("resumes after a cut: shows missed messages once and in order, and sends what
   expect(await ann.locator("#chat .pending").count()).toBe(0);
 });
 
+it("sends what waits after the visitor has logged in", async () => {
+  const [ann, ben] = await twoInARoom();
+  await say(ann, "before");
+  await eventually(ben, ["before"]);
+  await ann.getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(ann)).toBe("Cut");
+  await say(ann, "one");
+  await say(ann, "two");
+  await ann.getByRole("button", { name: "Log in as guest" }).click();
+  await expect.poll(() => state(ann)).toBe("Live as guest-ada");
+  for (const page of [ann, ben]) await eventually(page, ["before", "one", "two"]);
+  expect(await ann.locator("#chat .pending").count()).toBe(0);
+});
+
+it("keeps what waits for a room until the visitor comes back to it", async () => {
+  const [ann, ben] = await twoInARoom();
+  const room = ann.getByLabel("Room id");
+  const first = await room.inputValue();
+  await ann.getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(ann)).toBe("Cut");
+  await say(ann, "for the first");
+  await room.fill(randomUUID());
+  await room.press("Enter");
+  await expect.poll(() => state(ann)).toMatch(/^Live/);
+  expect(await ann.locator("#chat .mark").textContent()).toContain(`"${first}" (1) waits here`);
+  await say(ann, "for the second");
+  await eventually(ann, ["for the second"]);
+  await room.fill(first);
+  await room.press("Enter");
+  for (const page of [ann, ben]) await eventually(page, ["for the first"]);
+});
+
+it("says that a message was not sent, beside what the visitor writes meanwhile", async () => {
+  const [ann, ben] = await twoInARoom();
+  await ann.getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(ann)).toBe("Cut");
+  const invisible = "\u200B";
+  await say(ann, invisible);
+  await say(ann, "visible");
+  const field = ann.getByLabel("Message", { exact: true });
+  await field.fill("being written");
+  await ann.getByRole("button", { name: "Reconnect" }).click();
+  await eventually(ben, ["visible"]);
+  await expect.poll(() => ann.locator("#chat .pending").allTextContents()).toEqual([`you not sent${invisible}`]);
+  expect(await field.inputValue()).toBe("being written");
+});
+
 it("shows messages as text, even if they look like HTML", async () => {
   const [ann, ben] = await twoInARoom();
   const text = "<img src=x onerror=\"document.title='taken over'\">";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
-import { useBrowser, visit } from "../browser/browser.ts";
+import * as Y from "yjs";
+import { stack, useBrowser, visit } from "../browser/browser.ts";
 
 useBrowser();
 
@@ -9,6 +10,7 @@ const panel = (page: Page) => page.locator("#document");
 const text = (page: Page) => page.getByLabel("Text", { exact: true });
 const written = (page: Page, value: string) => expect.poll(() => text(page).inputValue()).toBe(value);
 const state = (page: Page) => panel(page).locator("[data-link]").textContent();
+const note = (page: Page) => panel(page).locator("[data-note]").textContent();
 const people = (page: Page) => panel(page).locator(".people").textContent();
 
 async function open(page: Page, name: string): Promise<void> {
@@ -16,6 +18,40 @@ async function open(page: Page, name: string): Promise<void> {
   await page.getByLabel("Your name").fill(name);
   await expect.poll(() => state(page)).toBe("Live");
 }
+
+const YJS = "application/octet-stream";
+const addressOfDocument = (id: string) => new URL(`document/${id}`, stack.url);
+
+/** Merges the edits of a document into that of the stack. */
+async function post(id: string, doc: Y.Doc): Promise<void> {
+  const body = new Uint8Array(Y.encodeStateAsUpdate(doc));
+  const { status } = await fetch(addressOfDocument(id), { method: "POST", headers: { "Content-Type": YJS }, body });
+  expect(status).toBe(200);
+}
+
+/** What the stack has of a document's text. */
+async function content(id: string): Promise<unknown> {
+  const response = await fetch(addressOfDocument(id), { headers: { Accept: YJS } });
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, new Uint8Array(await response.arrayBuffer()));
+  return doc.getText("text").toDelta();
+}
+
+async function remove(id: string): Promise<void> {
+  const headers = { Authorization: `Bearer ${stack.adminToken}` };
+  const { status } = await fetch(addressOfDocument(id), { method: "DELETE", headers });
+  expect(status).toBe(200);
+}
+
+/** Cuts the connection of the panel. */
+async function cut(page: Page): Promise<void> {
+  await panel(page).getByRole("button", { name: "Cut the connection" }).click();
+  await expect.poll(() => state(page)).toBe("Cut");
+}
+
+/** How many characters are before the cursor of the other. */
+const markedAt = (page: Page) =>
+  page.evaluate(`document.querySelector("#document .marks i").previousSibling?.textContent.length ?? 0`);
 
 /** Two visitors who have a document of their own open. */
 async function two(): Promise<[Page, Page]> {
@@ -42,8 +78,7 @@ it("keeps what is written apart, and merges it on return", async () => {
   const [ann, ben] = await two();
   await text(ann).fill("middle");
   await written(ben, "middle");
-  await ben.getByRole("button", { name: "Cut the connection" }).last().click();
-  await expect.poll(() => state(ben)).toBe("Cut");
+  await cut(ben);
   await text(ben).press("Control+Home");
   await text(ben).pressSequentially("begin ");
   await text(ann).press("Control+End");
@@ -51,6 +86,90 @@ it("keeps what is written apart, and merges it on return", async () => {
   expect(await text(ben).inputValue()).toBe("begin middle");
   await panel(ben).getByRole("button", { name: "Reconnect" }).click();
   for (const page of [ann, ben]) await written(page, "begin middle end");
+});
+
+it("shows what is no text as one character, and edits beside it", async () => {
+  const ids = { document: randomUUID() };
+  const image = { image: "x" };
+  const doc = new Y.Doc();
+  doc.getText("text").insert(0, "a😀b");
+  doc.getText("text").insertEmbed(3, image);
+  await post(ids.document, doc);
+  const [ann, ben] = await Promise.all([visit({ ids }), visit({ ids })]);
+  await Promise.all([open(ann, "Ann"), open(ben, "Ben")]);
+  await written(ann, "a😀\uFFFCb");
+  await text(ann).press("Control+End");
+  await text(ann).pressSequentially("!");
+  await written(ben, "a😀\uFFFCb!");
+  expect(await content(ids.document)).toEqual([{ insert: "a😀" }, { insert: image }, { insert: "b!" }]);
+  await expect.poll(() => markedAt(ben)).toBe("a😀\uFFFCb!".length);
+  await text(ann).press("Control+Home");
+  await text(ann).pressSequentially("<");
+  await written(ben, "<a😀\uFFFCb!");
+  for (let steps = 0; steps < 2; steps++) await text(ann).press("ArrowRight");
+  await text(ann).press("Delete");
+  await written(ben, "<a😀b!");
+  expect(await content(ids.document)).toEqual([{ insert: "<a😀b!" }]);
+});
+
+it("sends what waits after the visitor has logged in", async () => {
+  const [ann, ben] = await two();
+  await text(ann).fill("before");
+  await written(ben, "before");
+  await cut(ann);
+  await text(ann).press("Control+End");
+  await text(ann).pressSequentially(", after");
+  await ann.getByRole("button", { name: "Log in as guest" }).click();
+  await written(ben, "before, after");
+  await written(ann, "before, after");
+  await expect.poll(() => state(ann)).toBe("Live");
+});
+
+it("keeps what waits for a document until the visitor comes back to it", async () => {
+  const [ann, ben] = await two();
+  const id = ann.getByLabel("Document id");
+  const first = await id.inputValue();
+  await cut(ann);
+  await text(ann).fill("for the first");
+  await id.fill(randomUUID());
+  await id.press("Enter");
+  await expect.poll(() => note(ann)).toContain(`What you wrote in "${first}" waits here.`);
+  expect(await text(ann).inputValue()).toBe("");
+  await id.fill(first);
+  await id.press("Enter");
+  for (const page of [ann, ben]) await written(page, "for the first");
+  await expect.poll(() => note(ann)).toBe("");
+});
+
+it("says that the document was deleted, takes no more text, and begins it anew when asked to", async () => {
+  const [ann] = await two();
+  const id = await ann.getByLabel("Document id").inputValue();
+  await text(ann).fill("old");
+  await expect.poll(() => content(id)).toEqual([{ insert: "old" }]);
+  await remove(id);
+  await expect.poll(() => state(ann)).toBe("Deleted");
+  expect(await note(ann)).toMatch(/^The document was deleted/);
+  expect(await text(ann).inputValue()).toBe("old");
+  expect(await text(ann).getAttribute("readonly")).not.toBeNull();
+  expect(await panel(ann).getByRole("button", { name: "Cut the connection" }).count()).toBe(0);
+
+  await panel(ann).getByRole("button", { name: "Begin it anew" }).click();
+  await expect.poll(() => state(ann)).toBe("Live");
+  await text(ann).fill("new");
+  await expect.poll(() => content(id)).toEqual([{ insert: "new" }]);
+});
+
+it("says on return that the document was deleted, and does not bring it back", async () => {
+  const [ann] = await two();
+  const id = await ann.getByLabel("Document id").inputValue();
+  await text(ann).fill("old");
+  await expect.poll(() => content(id)).toEqual([{ insert: "old" }]);
+  await cut(ann);
+  await remove(id);
+  await panel(ann).getByRole("button", { name: "Reconnect" }).click();
+  await expect.poll(() => state(ann)).toBe("Deleted");
+  expect((await fetch(addressOfDocument(id))).status).toBe(404);
+  expect(await panel(ann).getByRole("button", { name: "Begin it anew" }).isEnabled()).toBe(true);
 });
 
 it("goes through the versions in time, and restores one", async () => {

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
-import { useBrowser, visit } from "../browser/browser.ts";
+import { addressOf, stack, useBrowser, visit } from "../browser/browser.ts";
 
 useBrowser();
 
@@ -32,6 +32,13 @@ it("logs in as a guest, by a cookie that no script can read, and logs out", asyn
   await expect.poll(() => note(page)).toBe("Logged out. Nothing of the session is stored any more.");
   expect(await page.context().cookies()).toEqual([]);
   expect(await page.getByRole("button", { name: "Read it" }).isDisabled()).toBe(true);
+});
+
+it("logs in as a guest also where the page has the admin token", async () => {
+  const page = await visit();
+  await page.goto(`${addressOf({ ledger: crypto.randomUUID() })}#admin=${stack.adminToken}`);
+  await expect.poll(() => page.locator("#ledger [data-token]").inputValue()).toBe(stack.adminToken);
+  await logIn(page, "ada");
 });
 
 it("is the same user in the chat room", async () => {

@@ -4,8 +4,10 @@ import type { ClientFrame, ErrorCode } from "./protocol.ts";
 
 /** Code points. */
 const MAX_TEXT = 4_000;
-/** Bytes of UTF-8: room for the longest text in the widest characters. */
-const MAX_FRAME_BYTES = 16_384;
+/** JSON may escape every character, those outside the BMP as a pair such as \ud83d\ude00. */
+const MOST_BYTES_OF_A_CHARACTER = 12;
+/** Bytes of UTF-8: the longest text, however it is written, and as much as the other members can need. */
+const MAX_FRAME_BYTES = MAX_TEXT * MOST_BYTES_OF_A_CHARACTER + 1_024;
 const MAX_CLIENT_ID = 64;
 /** A character that can be seen: no white space, no zero-width character, no direction mark. */
 const VISIBLE = /[^\s\p{C}\u2800\u3164\u115F\u1160\uFFA0]/u;

@@ -34,6 +34,9 @@ export type Made =
   | { readonly kind: "made"; readonly version: Version; readonly replayed?: true }
   | { readonly kind: "denied" | "missing" | "full" | "conflict" };
 
+/** Why there is nothing to read. "gone": it was deleted a while ago. */
+type Absence = "missing" | "gone";
+
 export class DocumentDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #keeping: Keeping;
@@ -96,11 +99,10 @@ export class DocumentDO extends DurableObject<Env> {
   async read(
     visitor: Visitor,
     form: Form,
-  ): Promise<{ body: string | Uint8Array } | "denied" | "missing" | "malformed" | "too-deep"> {
+  ): Promise<{ body: string | Uint8Array } | "denied" | Absence | "malformed" | "too-deep"> {
     const editor = await this.#editor();
     if (!editor.may(visitor, "read")) return "denied";
-    if (this.#keeping.isNowhere) return "missing";
-    return editor.read(form);
+    return this.#keeping.isNowhere ? this.#absence : editor.read(form);
   }
 
   /** Takes an update. "new" if the document does not exist, and the caller did not want to begin it. */
@@ -112,10 +114,14 @@ export class DocumentDO extends DurableObject<Env> {
     return editor.commit(visitor, update, by);
   }
 
+  get #absence(): Absence {
+    return this.#keeping.isDeleted ? "gone" : "missing";
+  }
+
   /** The versions, the newest first. */
-  async versions(visitor: Visitor): Promise<readonly Version[] | "denied" | "missing"> {
+  async versions(visitor: Visitor): Promise<readonly Version[] | "denied" | Absence> {
     if (!(await this.#editor()).may(visitor, "read")) return "denied";
-    if (this.#keeping.isNowhere) return "missing";
+    if (this.#keeping.isNowhere) return this.#absence;
     return this.#schema.empty ? [] : this.#versions.list();
   }
 

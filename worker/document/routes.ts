@@ -304,11 +304,12 @@ async function join(c: DocumentContext): Promise<Response> {
 /** What was found; or the refusal. */
 async function readable<T>(
   c: DocumentContext,
-  found: T | "denied" | "missing",
+  found: T | "denied" | "missing" | "gone",
   missing = "There is no document with this id",
 ): Promise<T> {
   if (found === "denied") throw denied(await callerOf(c));
   if (found === "missing") throw refusal("not-found", missing);
+  if (found === "gone") throw refusal("not-found", "The document was deleted");
   return found;
 }
 

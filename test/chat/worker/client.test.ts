@@ -2,7 +2,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
+import { ChatClient, type ChatEvent, type Connect, type Outgoing } from "../../../worker/chat/panel/client.ts";
 import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
 
 /** Cuts a connection after so many frames, counted in both directions, and the next one after so many more. */
@@ -19,7 +19,7 @@ function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: ()
 }
 
 /** A client whose events are collected and can be waited for. */
-function client(room: string, cuts: number[] = []) {
+function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] = []) {
   const { connect, cutsDone } = cutting(room, cuts);
   const events: ChatEvent[] = [];
   let wake: (() => void) | undefined;
@@ -27,12 +27,13 @@ function client(room: string, cuts: number[] = []) {
     url: `wss://stack.test/room/${room}/ws`,
     connect,
     firstRetryMs: 1,
+    waiting,
     onEvent: (event) => {
       events.push(event);
       wake?.();
     },
   });
-  onTestFinished(() => chat.close());
+  onTestFinished(() => void chat.close());
   const until = async (done: () => boolean) => {
     while (!done()) {
       await new Promise<void>((resolve) => {
@@ -146,7 +147,7 @@ describe("the client", () => {
         return { send: (frame) => said.push(frame), close: () => {} };
       },
     });
-    onTestFinished(() => chat.close());
+    onTestFinished(() => void chat.close());
     ask('{"type":"ping"}');
     expect(said).toEqual(['{"type":"ping"}']);
   });
@@ -158,6 +159,23 @@ describe("the client", () => {
     await one.until(() => one.stored() === 1);
     expect(one.events).toContainEqual({ type: "refused", clientId: bad, error: expect.stringContaining("4000") });
     expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
+  });
+
+  it("reports a message that is too large for a frame, and sends the next ones", async () => {
+    const one = client(newRoom());
+    const bad = one.chat.send("x".repeat(60_000));
+    const good = one.chat.send("fine");
+    await one.until(() => one.stored() === 1);
+    expect(one.events).toContainEqual({ type: "refused", clientId: bad, error: expect.stringContaining("bytes") });
+    expect(one.events).toContainEqual({ type: "stored", clientId: good, seq: 1 });
+  });
+
+  it("sends the longest text, whatever characters it has", async () => {
+    const one = client(newRoom());
+    const long = ["\u0001", "\\", "😀"].map((character) => `x${character.repeat(3_999)}`);
+    for (const text of long) one.chat.send(text);
+    await one.until(() => one.stored() === long.length);
+    expect(one.texts()).toEqual(long);
   });
 
   it("waits when it has sent too much, and keeps the order", async () => {
@@ -181,6 +199,22 @@ describe("the client", () => {
     expect(present()?.users).toHaveLength(2);
     two.chat.close();
     await one.until(() => present()?.users.length === 1);
+  });
+
+  it("leaves what is not stored to the room's next client, who is another user, and nothing comes twice", async () => {
+    // Cut at every frame: also between a message and its answer.
+    for (let cutAt = 0; cutAt < 8; cutAt++) {
+      const room = newRoom();
+      const first = client(room, [cutAt]);
+      for (const text of MINE) first.chat.send(text);
+      await first.until(() => first.cutsDone() > 0);
+      const next = client(room, [], first.chat.close());
+      await next.until(() => next.texts().length >= MINE.length);
+      next.chat.send("last");
+      await next.until(() => next.texts().includes("last"));
+      expect(next.texts()).toEqual([...MINE, "last"]);
+      expect(next.chat.close()).toEqual([]);
+    }
   });
 
   it("opens no connection after it was closed", async () => {

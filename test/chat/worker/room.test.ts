@@ -522,18 +522,24 @@ describe("the limits", () => {
     expect((await join(room)).history).toEqual([message]);
   });
 
+  it("let pass the longest text with every character escaped", async () => {
+    const member = await join(newRoom());
+    member.send(`{"type":"chat","text":"${"\\ud83d\\ude00".repeat(4_000)}","clientId":"${"\\u0001".repeat(64)}"}`);
+    expect((await member.nextOf("message")).message.text).toBe("😀".repeat(4_000));
+  });
+
   it.each([
     ["not JSON", "{", "Invalid JSON"],
     ["nothing", "", "Invalid JSON"],
     [
-      "a frame over 16 KiB",
-      JSON.stringify({ type: "chat", text: "x", pad: "x".repeat(16_384) }),
-      "at most 16384 bytes",
+      "a frame with too many characters",
+      JSON.stringify({ type: "chat", text: "x", pad: "x".repeat(49_024) }),
+      "at most 49024 bytes",
     ],
     [
-      "a frame over 16 KiB in bytes",
-      JSON.stringify({ type: "chat", text: "x", pad: "é".repeat(8_200) }),
-      "at most 16384 bytes",
+      "a frame with too many bytes",
+      JSON.stringify({ type: "chat", text: "x", pad: "é".repeat(24_512) }),
+      "at most 49024 bytes",
     ],
     ["null", "null", "type"],
     ["an array", "[]", "type"],

@@ -116,5 +116,9 @@ it("stops once the document was deleted, and does not bring it back", async () =
   await call(`/document/${id}`, { method: "DELETE", headers: ADMIN });
   expect(await closed).toEqual({ code: 4410, reason: "The document was deleted" });
   expect(provider.shouldConnect).toBe(false);
-  expect((await call(`/document/${id}`)).status).toBe(404);
+  // A browser cannot see why a WebSocket was refused, so it asks over HTTP.
+  for (const path of ["", "/versions"]) {
+    const { status, body } = await call(`/document/${id}${path}`);
+    expect({ status, body }).toMatchObject({ status: 404, body: { detail: "The document was deleted" } });
+  }
 });

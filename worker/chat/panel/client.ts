@@ -46,11 +46,14 @@ export interface ChatClientOptions {
   connect?: Connect;
   /** The first wait before a reconnection; it doubles up to 30 seconds. */
   firstRetryMs?: number;
+  /** What an earlier client of the room left behind (`close`), perhaps as another user. It is sent first. */
+  waiting?: readonly Outgoing[];
 }
 
-interface Outgoing {
-  clientId: string;
-  frame: ClientFrame;
+/** A message that is not known to be stored. */
+export interface Outgoing {
+  readonly clientId: string;
+  readonly frame: ClientFrame & { type: "chat" };
 }
 
 const MAX_RETRY_MS = 30_000;
@@ -83,14 +86,15 @@ export class ChatClient {
   #token: string | undefined;
   #users = new Set<string>();
 
-  readonly #outbox: Outgoing[] = [];
+  readonly #outbox: Outgoing[];
   /** Whether the room has sent everything that was missed, so that messages may go out. */
   #ready = false;
   /** Whether the first message of the outbox is being sent, or waits for its turn. */
   #sending = false;
   #typedAt = 0;
 
-  constructor({ url, onEvent, connect = overWebSocket, firstRetryMs = 500 }: ChatClientOptions) {
+  constructor({ url, onEvent, connect = overWebSocket, firstRetryMs = 500, waiting = [] }: ChatClientOptions) {
+    this.#outbox = [...waiting];
     this.#url = url;
     this.#emit = onEvent;
     this.#connect = connect;
@@ -101,8 +105,8 @@ export class ChatClient {
   /** Sends a message, now or once there is a connection. Returns its id; the events about it have the same id. */
   send(text: string, attachment?: string): string {
     const clientId = crypto.randomUUID();
-    const frame: ClientFrame = { type: "chat", text, clientId, ...(attachment !== undefined && { attachment }) };
-    this.#outbox.push({ clientId, frame });
+    const sent = attachment === undefined ? {} : { attachment };
+    this.#outbox.push({ clientId, frame: { type: "chat", text, clientId, ...sent } });
     this.#flush();
     return clientId;
   }
@@ -120,11 +124,12 @@ export class ChatClient {
     return this.#token === undefined ? undefined : `Bearer ${this.#token}`;
   }
 
-  /** Ends the connection for good. */
-  close(): void {
+  /** Ends the connection for good. Returns the messages that are not known to be stored, for the room's next client. */
+  close(): readonly Outgoing[] {
     this.#stopped = true;
     this.#drop();
     this.#emit({ type: "connection", state: "closed" });
+    return this.#outbox;
   }
 
   #open(): void {
@@ -242,7 +247,9 @@ export class ChatClient {
   }
 
   /** The room refused the first message of the outbox, for now or for good. */
-  #refused({ clientId, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
+  #refused({ clientId: named, code, error, retryAfter = 1 }: ServerFrame & { type: "error" }): void {
+    // A room does not read a frame that is too large, so it cannot name it. Of this client's, only a message can be.
+    const clientId = named ?? (code === "too-large" && this.#sending ? this.#outbox[0]?.clientId : undefined);
     if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
     if (code === "rate-limited" || code === "not-stored") this.#sendLater(retryAfter * 1_000);
     else this.#settle(clientId, (refused) => this.#emit({ type: "refused", clientId: refused, error }));
@@ -282,6 +289,8 @@ export class ChatClient {
     this.#cursor = message.seq;
     this.#untold += OF_A_MESSAGE + message.text.length;
     this.#emit({ type: "message", message });
+    // An earlier client may have sent it, as a user to whom alone the room would say that it is stored.
+    this.#settle(message.clientId, (clientId) => this.#emit({ type: "stored", clientId, seq: message.seq }));
     return true;
   }
 

@@ -48,7 +48,8 @@ export class ChatLog {
   }
 
   message({ seq, userId, text, timestamp, clientId, deleted }: Message, me: string): void {
-    if (clientId !== undefined && userId === me) this.withdraw(clientId);
+    // Whoever the visitor was when they sent it. Nobody else knows the id before it is stored.
+    if (clientId !== undefined) this.withdraw(clientId);
     const from = userId === me ? element("b", "", "you") : nameOf(userId);
     this.#append(row(String(seq), element("span", "from", from, " ", timeOf(timestamp)), deleted ? DELETED : text));
     for (const { row } of this.#pending.values()) this.#append(row);
@@ -61,6 +62,12 @@ export class ChatLog {
     this.#pending.set(clientId, { row: waiting, text });
     this.#append(waiting);
     this.#window.scrollTop = this.#window.scrollHeight;
+  }
+
+  /** Says of a message that was being sent that it will not be. */
+  refused(clientId: string): void {
+    this.#pending.get(clientId)?.row.querySelector(".from")?.lastChild?.replaceWith(" not sent");
+    this.#pending.delete(clientId);
   }
 
   /** Removes a message that was being sent. Returns its text. */

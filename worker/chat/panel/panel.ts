@@ -6,7 +6,7 @@ import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { onIdentity } from "../../page/client/visitor.ts";
 import { Cable } from "./cable.ts";
-import { ChatClient, type ChatEvent } from "./client.ts";
+import { ChatClient, type ChatEvent, type Outgoing } from "./client.ts";
 import { ChatLog, nameOf } from "./log.ts";
 
 /** A typing sign comes every second or two while somebody types. */
@@ -14,7 +14,10 @@ const TYPING_FOR_MS = 3_000;
 const CUT = "Cut the connection";
 const MEND = "Reconnect";
 
-/** Joins the chosen room, and joins again when the visitor logs in or out. */
+/**
+ * Joins the chosen room, and joins again when the visitor logs in or out. What could not be sent to a room is sent at
+ * the next time that the visitor joins it.
+ */
 export function start(): void {
   const panel = new Panel("chat");
   const log = new ChatLog(panel.find("log"));
@@ -24,6 +27,8 @@ export function start(): void {
   const cutKey = panel.button("cut");
 
   let room = "";
+  /** What waits for rooms, by their ids. */
+  const unsent = new Map<string, readonly Outgoing[]>();
   let client: ChatClient | undefined;
   let cable = new Cable();
   let me = "";
@@ -94,7 +99,8 @@ export function start(): void {
         typingTimer = setTimeout(() => typing.replaceChildren(), TYPING_FOR_MS);
         break;
       case "refused":
-        input.value ||= log.withdraw(event.clientId) ?? "";
+        if (input.value === "") input.value = log.withdraw(event.clientId) ?? "";
+        else log.refused(event.clientId);
         panel.alert(event.error);
         break;
     }
@@ -102,14 +108,25 @@ export function start(): void {
 
   const person = (user: string) => (user === me ? element("b", "", "you") : element("span", "", nameOf(user)));
 
-  const join = () => {
+  const leave = () => {
     const former = client;
     client = undefined;
-    former?.close();
+    const waiting = former?.close() ?? [];
+    if (waiting.length > 0) unsent.set(room, waiting);
+  };
+
+  const join = () => {
+    const waiting = unsent.get(room) ?? [];
+    unsent.delete(room);
     cable = new Cable();
     link = { state: "new" };
     last = 0;
     log.clear();
+    for (const [id, { length }] of unsent) {
+      const name = decodeURIComponent(id);
+      log.mark(`What you sent to the room "${name}" (${length}) waits here. Choose that room again to send it.`);
+    }
+    for (const { clientId, frame } of waiting) log.pending(clientId, frame.text);
     people.replaceChildren();
     typing.replaceChildren();
     cutKey.textContent = CUT;
@@ -119,6 +136,7 @@ export function start(): void {
     const joined: ChatClient = new ChatClient({
       url,
       connect: cable.connect,
+      waiting,
       onEvent: (event) => client === joined && handle(event),
     });
     client = joined;
@@ -129,6 +147,7 @@ export function start(): void {
   };
 
   onName("room", (chosen) => {
+    leave();
     room = chosen;
     join();
   });
@@ -146,5 +165,8 @@ export function start(): void {
     else cable.cut();
     cutKey.textContent = cable.isCut ? MEND : CUT;
   });
-  onIdentity(join);
+  onIdentity(() => {
+    leave();
+    join();
+  });
 }

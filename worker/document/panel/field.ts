@@ -4,6 +4,7 @@ import * as Y from "yjs";
 import { element } from "../../page/client/dom.ts";
 import { changeOf, moved } from "./change.ts";
 import type { Person } from "./people.ts";
+import { shownOf } from "./shown.ts";
 
 export class Field {
   readonly root: HTMLElement;
@@ -42,7 +43,7 @@ export class Field {
   showPast(past: string | undefined): void {
     this.#past = past;
     this.#area.readOnly = past !== undefined;
-    this.#area.value = past ?? this.#text.toString();
+    this.#area.value = past ?? shownOf(this.#text);
     this.root.toggleAttribute("data-past", past !== undefined);
     this.mark(this.#people);
   }
@@ -74,7 +75,7 @@ export class Field {
 
   /** Takes what was typed. */
   #take(): void {
-    const { at, removed, added } = changeOf(this.#text.toString(), this.#area.value, this.#area.selectionEnd);
+    const { at, removed, added } = changeOf(shownOf(this.#text), this.#area.value, this.#area.selectionEnd);
     this.#text.doc?.transact(() => {
       if (removed > 0) this.#text.delete(at, removed);
       if (added !== "") this.#text.insert(at, added);
@@ -85,7 +86,7 @@ export class Field {
   /** Shows what others typed; the cursor stays where it is in the text. */
   #show({ delta }: Y.YTextEvent): void {
     const { selectionStart, selectionEnd } = this.#area;
-    this.#area.value = this.#text.toString();
+    this.#area.value = shownOf(this.#text);
     this.#area.setSelectionRange(moved(selectionStart, delta), moved(selectionEnd, delta));
   }
 

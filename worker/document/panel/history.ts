@@ -3,6 +3,7 @@ import * as v from "valibot";
 import * as Y from "yjs";
 import type { call as Call } from "../../page/client/api.ts";
 import { element } from "../../page/client/dom.ts";
+import { shownOf } from "./shown.ts";
 
 const Versions = v.object({
   versions: v.array(v.object({ number: v.number(), name: v.optional(v.string()), at: v.number() })),
@@ -87,7 +88,7 @@ export class History {
     if (!response.ok) return this.#shows.failed(`The version cannot be read (${response.status}).`);
     const doc = new Y.Doc();
     Y.applyUpdate(doc, new Uint8Array(await response.arrayBuffer()));
-    if (this.#chosen === version) this.#shows.show(doc.getText("text").toString());
+    if (this.#chosen === version) this.#shows.show(shownOf(doc.getText("text")));
   }
 
   async #back(): Promise<void> {

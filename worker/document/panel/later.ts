@@ -9,28 +9,58 @@ import * as Y from "yjs";
 import type { call as Call } from "../../page/client/api.ts";
 import { element } from "../../page/client/dom.ts";
 import type { Panel } from "../../page/client/panel.ts";
+import { beginning } from "./anew.ts";
 import { Field } from "./field.ts";
 import { History } from "./history.ts";
 import { peopleOf, someName } from "./people.ts";
+import { shownOf } from "./shown.ts";
 import { style } from "./style.ts";
 
+/** The close code of a document that was deleted. */
+const GONE = 4_410;
 const CUT = "Cut the connection";
 const MEND = "Reconnect";
+const ANEW = "Begin it anew";
+const IS_CUT = "Cut. What you write waits here; what others write waits in the document.";
+const IS_DELETED = "The document was deleted, and what is shown here is stored nowhere. You may begin it anew, empty.";
 
-/** Opens a document in the panel. Returns a function that closes it. `call`: the page's, which others watch. */
-export function open(panel: Panel, id: string, call: typeof Call): () => void {
+/** What a panel opens. */
+export interface Opening {
+  /** The document's id, encoded for URLs. */
+  readonly id: string;
+  /** The page's, which others watch. */
+  readonly call: typeof Call;
+  /** What could not be sent when the document was closed: sent once there is a connection. */
+  readonly unsent?: Uint8Array;
+  /** What to say while all is well; may be "". */
+  readonly aside: string;
+  /** Opens the document from the start. */
+  again(): void;
+}
+
+/** Opens a document in the panel. Returns a function that closes it, and returns what could not be sent. */
+export function open(panel: Panel, { id, call, unsent, aside, again }: Opening): () => Uint8Array | undefined {
   style();
   const doc = new Y.Doc();
   const text = doc.getText("text");
+  if (unsent) Y.applyUpdate(doc, unsent);
   const provider = new WebsocketProvider(new URL("/document", location.origin.replace("http", "ws")).href, id, doc, {
     // Through the object, also between windows of one browser.
     disableBc: true,
   });
   const { awareness } = provider;
+  let isUnsent = unsent !== undefined;
+  /** Why there is no connection, if it was neither cut here nor lost. */
+  let ended: { readonly why: string; readonly isDeleted: boolean } | undefined;
+  /** The text of a document that was deleted: to read and to copy. */
+  let last: string | undefined;
 
   const people = element("p", "people");
   const field = new Field(text, awareness);
-  const history = new History(id, call, { show: (past) => field.showPast(past), failed: (why) => panel.alert(why) });
+  const history = new History(id, call, {
+    show: (past) => field.showPast(past ?? last),
+    failed: (why) => panel.alert(why),
+  });
   panel.find("desk").replaceChildren(people, field.root);
 
   const name = input("Your name", someName());
@@ -53,10 +83,30 @@ export function open(panel: Panel, id: string, call: typeof Call): () => void {
   };
   const state = () => {
     const isCut = !provider.shouldConnect;
-    panel.link(provider.wsconnected ? "Live" : isCut ? "Cut" : "Reconnecting", provider.wsconnected);
-    if (provider.wsconnected) panel.note("");
-    else if (isCut) panel.alert("Cut. What you write waits here; what others write waits in the document.");
+    const without = ended?.isDeleted ? "Deleted" : ended ? "Closed" : isCut ? "Cut" : "Reconnecting";
+    panel.link(provider.wsconnected ? "Live" : without, provider.wsconnected);
+    cut.textContent = ended?.isDeleted ? ANEW : isCut ? MEND : CUT;
+    if (provider.wsconnected) panel.note(aside);
+    else if (isCut) panel.alert(ended?.why ?? IS_CUT);
     shown();
+  };
+  /** The document does not let this client in any more. */
+  const end = (why: string, isDeleted: boolean) => {
+    ended = { why: isDeleted ? IS_DELETED : why, isDeleted };
+    provider.disconnect();
+    if (isDeleted) {
+      last = shownOf(text);
+      field.showPast(last);
+      form.replaceChildren(cut);
+    }
+    state();
+  };
+  const beginAnew = async () => {
+    cut.disabled = true;
+    const answer = await call(`/document/${id}`, { bytes: beginning() });
+    cut.disabled = false;
+    if (answer.ok) again();
+    else panel.alert(answer.message);
   };
   /** A browser does not say why a socket was refused; the same document over HTTP does. */
   const explain = async () => {
@@ -65,37 +115,49 @@ export function open(panel: Panel, id: string, call: typeof Call): () => void {
     if (status < 400 || status >= 500 || provider.wsconnected) return;
     // A document that does not exist yet may be opened.
     if (status === 404 && !message.includes("deleted")) return;
-    panel.alert(message);
-    if (status !== 429) provider.disconnect();
+    if (status === 429) panel.alert(message);
+    else end(message, status === 404);
   };
 
   provider.messageHandlers[messageAuth] = (_, decoder) =>
     readAuthMessage(decoder, doc, (_doc, reason) => panel.alert(reason));
   provider.on("status", state);
   provider.on("connection-error", explain);
-  provider.on("closed", ({ reason }) => panel.alert(reason || "The document has closed the connection."));
+  provider.on("closed", ({ code, reason }) => {
+    end(reason || "The document has closed the connection.", code === GONE);
+  });
   provider.on("sync", (isSynced) => {
-    if (isSynced) void history.refresh();
+    if (!isSynced) return;
+    isUnsent = false;
+    void history.refresh();
+  });
+  doc.on("update", (_, origin) => {
+    if (origin !== provider) isUnsent = true;
   });
   awareness.on("change", shown);
   name.addEventListener("input", show);
   cut.addEventListener("click", () => {
+    if (ended?.isDeleted) return void beginAnew();
+    ended = undefined;
     if (provider.shouldConnect) provider.disconnect();
     else provider.connect();
-    cut.textContent = provider.shouldConnect ? CUT : MEND;
     state();
   });
   form.onsubmit = (event) => {
     event.preventDefault();
-    void history.keep();
+    if (last === undefined) void history.keep();
   };
   show();
   state();
 
   return () => {
+    // What is not synced may not have arrived. Nobody wants a deleted document back.
+    const waits = isUnsent && !provider.synced && last === undefined;
+    const left = waits ? Y.encodeStateAsUpdate(doc) : undefined;
     provider.destroy();
     field.destroy();
     doc.destroy();
+    return left;
   };
 }
 

@@ -1,4 +1,7 @@
-/** The document's panel. The editor, with Yjs, is in later.ts, and is loaded when the visitor opens the document. */
+/**
+ * The document's panel. The editor, with Yjs, is in later.ts, and is loaded when the visitor opens the document. What
+ * could not be sent to a document is sent at the next time that the visitor has it open, whoever they are then.
+ */
 import { call } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { load } from "../../page/client/later.ts";
@@ -13,11 +16,29 @@ export function start(): void {
   const key = panel.button("open");
   let id = "";
   let later: Later | undefined;
-  let close = () => {};
+  let close: ReturnType<Later["open"]> = () => undefined;
+  /** What waits for documents, by their ids. */
+  const unsent = new Map<string, Uint8Array>();
 
+  const leave = () => {
+    const waiting = close();
+    if (waiting) unsent.set(id, waiting);
+  };
   const open = () => {
-    close();
-    if (later) close = later.open(panel, id, call);
+    if (!later) return;
+    const waiting = unsent.get(id);
+    unsent.delete(id);
+    const left = [...unsent.keys()].map((each) => `"${decodeURIComponent(each)}"`).join(", ");
+    close = later.open(panel, {
+      id,
+      call,
+      ...(waiting && { unsent: waiting }),
+      aside: left && `What you wrote in ${left} waits here. Choose it again as the document's id to send it.`,
+      again() {
+        leave();
+        open();
+      },
+    });
   };
   key.addEventListener("click", async () => {
     key.disabled = true;
@@ -32,9 +53,13 @@ export function start(): void {
     }
   });
   onName("document", (chosen) => {
+    leave();
     id = chosen;
     panel.commands(curl(`/document/${id}`), curl(`/document/${id}/versions`));
     open();
   });
-  onIdentity(open);
+  onIdentity(() => {
+    leave();
+    open();
+  });
 }

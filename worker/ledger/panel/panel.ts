@@ -132,7 +132,6 @@ export function start(): void {
     void load();
   });
   // Other panels may need the token too.
-  admin.askedIn = "the ledger's panel";
   field(deposit, "token").value = admin.token;
   deposit.addEventListener("input", () => {
     admin.token = field(deposit, "token").value;

@@ -21,6 +21,8 @@ export interface Call {
   method?: "GET" | "POST" | "DELETE";
   /** The body, sent as JSON. */
   json?: unknown;
+  /** A body that is sent as it is. */
+  bytes?: Uint8Array<ArrayBuffer>;
   /** Sent as `Authorization: Bearer`. */
   token?: string;
   /** Whether the route takes an idempotency key. */
@@ -48,15 +50,16 @@ export async function call(path: string, options: Call = {}): Promise<Answer> {
   return answer;
 }
 
-function requestOf({ method, json, token, once }: Call): RequestInit {
+function requestOf({ method, json, bytes, token, once }: Call): RequestInit {
   const headers = new Headers();
-  if (json !== undefined) headers.set("Content-Type", "application/json");
+  const body = json === undefined ? bytes : JSON.stringify(json);
+  if (body) headers.set("Content-Type", json === undefined ? "application/octet-stream" : "application/json");
   if (token) headers.set("Authorization", `Bearer ${token}`);
   if (once) headers.set("Idempotency-Key", crypto.randomUUID());
   return {
-    method: method ?? (json === undefined ? "GET" : "POST"),
+    method: method ?? (body ? "POST" : "GET"),
     headers,
-    ...(json !== undefined && { body: JSON.stringify(json) }),
+    ...(body && { body }),
   };
 }
 

@@ -6,6 +6,8 @@ import { textOf } from "./read.ts";
 const FACTS = ["digest", "migration", "region", "environment"];
 /** The first digits of a digest are enough to tell releases apart. */
 const SHOWN_DIGITS = 12;
+/** The sockets come back without a call, so the page itself asks whether the Worker answers again. */
+const ASK_AGAIN_MS = 3_000;
 
 export async function nameplate(): Promise<void> {
   const facts = find(document, "#release", HTMLElement);
@@ -15,12 +17,20 @@ export async function nameplate(): Promise<void> {
     banner.textContent = message;
     banner.hidden = message === "";
   };
-  watchAnswers(({ status }) => reach(status === 0 ? UNREACHED : ""));
-  addEventListener("offline", () => reach("This device is offline. The panels come back by themselves."));
+  let again: ReturnType<typeof setTimeout> | undefined;
+  watchAnswers(({ status }) => {
+    clearTimeout(again);
+    if (status !== 0) return reach("");
+    reach(navigator.onLine ? UNREACHED : OFFLINE);
+    again = setTimeout(load, ASK_AGAIN_MS);
+  });
+  addEventListener("offline", () => reach(OFFLINE));
   addEventListener("online", () => void load());
 
   const load = async () => {
     const answer = await call("/health");
+    // What was shown before an outage is the newest that is known.
+    if (answer.status === 0 && !facts.hasAttribute("aria-busy")) return;
     for (const name of FACTS) {
       const value = textOf(answer.body, name);
       const shown = find(facts, `#${name}`, HTMLElement);
@@ -32,4 +42,5 @@ export async function nameplate(): Promise<void> {
   await load();
 }
 
+const OFFLINE = "This device is offline. The panels come back by themselves.";
 const UNREACHED = "The Worker does not answer. Nothing that was confirmed is lost; the panels come back by themselves.";

@@ -12,8 +12,8 @@ export function identityChanged(): void {
   for (const listener of listeners) listener();
 }
 
-/** The admin token that the visitor entered, or "", and the panel that asks for it. */
-export const admin = { token: tokenOfAddress(), askedIn: "" };
+/** The admin token that the visitor entered, or "". */
+export const admin = { token: tokenOfAddress() };
 
 /** The token behind the # of the address that `npm start` prints. Removes it from the address at once. */
 function tokenOfAddress(): string {

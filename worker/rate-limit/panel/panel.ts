@@ -31,7 +31,19 @@ export function start(): void {
   let refused: { cost: number; until: number } | undefined;
   let drawing = false;
 
+  /** Whether the note says that no answer came. */
+  let isUnanswered = false;
+  const failed = ({ status, message }: Answer) => {
+    isUnanswered = status === 0;
+    panel.alert(message);
+  };
+
   const learn = (answer: Answer) => {
+    if (isUnanswered && answer.status !== 0) {
+      isUnanswered = false;
+      panel.note("");
+      void look();
+    }
     const said = /^"([^"]*)";q=(\d+);w=(\d+)/.exec(answer.headers.get("RateLimit-Policy") ?? "");
     if (said?.[1] !== POLICY) return;
     policy = { capacity: Number(said[2]), periodSeconds: Number(said[3]) };
@@ -92,7 +104,7 @@ export function start(): void {
         bucket = { units: Math.min(bucket.units, units), at: now };
       }
       if (!drawing) draw();
-    } else panel.alert(answer.message);
+    } else failed(answer);
     return answer.ok;
   };
 
@@ -118,7 +130,7 @@ export function start(): void {
   const look = async () => {
     const answer = await call("/limit");
     if (answer.ok) show(answer);
-    else panel.alert(answer.message);
+    else failed(answer);
   };
   void look();
   onReturn(look);
