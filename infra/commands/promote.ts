@@ -21,6 +21,7 @@ import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
+import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -73,6 +74,7 @@ async function promote(options: Options): Promise<void> {
   const approved = options.plan === undefined ? undefined : readPlan(options.plan, read(options.plan));
   const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
   const target = openStack(to, { dir });
+  await refusePinned(target, dir);
   const release = readRelease(releaseDir(target.settings));
   if (options.digest !== undefined && options.digest !== release.digest) {
     throw new UserError(

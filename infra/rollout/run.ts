@@ -23,7 +23,8 @@ import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { numbersOf } from "./numbers.ts";
-import { setShare } from "./share.ts";
+import { refusePinned } from "./pinned.ts";
+import { goBack, setShare } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 
 export interface RolloutOptions {
@@ -60,14 +61,11 @@ class Rollout {
   }
 
   async run(): Promise<End> {
-    const { say, stack } = this.#options;
+    const { say, stack, dir } = this.#options;
+    // Before a plan that was approved is compared: a pin makes another one of it, whatever else is the same.
+    await refusePinned(openStack(stack, { dir }), dir);
     this.#lift();
     const { open, preview } = await this.#look();
-    if (open.settings.pin > 0) {
-      throw new UserError(
-        `${stack} is pinned to version ${open.settings.pin}. Release it first: npm run rollback -- --stack ${stack} --unpin`,
-      );
-    }
     refuseErrors(preview);
     if (shareIn(preview) === 100) {
       say(`${nameOf(preview)} has all traffic already.`);
@@ -243,8 +241,7 @@ class Rollout {
     const file = settingsFile(stack, dir);
     changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
     if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
-    if (pin !== undefined) changeSetting(file, "pin", pin);
-    await this.#set(pin === undefined ? 0 : 100);
+    await goBack(stack, dir, pin);
     if (pin !== undefined)
       say(`${stack} is pinned to version ${pin} until: npm run rollback -- --stack ${stack} --unpin`);
     say(

@@ -59,3 +59,15 @@ it("refuses another digest, and a release that the stack before does not serve",
   expect(text).toContain("not_promoted");
   expect(code).toBe(1);
 });
+
+it("refuses a stack whose way back has not been carried out, before anything else, with an approved plan too", async () => {
+  const file = "Pulumi.production.yaml";
+  const before = project.read(file);
+  project.write(file, `${before}  pin: 1\n`);
+  const { code, text } = await promote("");
+  // Nothing is deployed there, so that nothing could be carried out.
+  expect(text).toMatch(/^production is pinned to version 1/m);
+  expect(text).not.toContain("smoke:");
+  expect(code).toBe(1);
+  project.write(file, before);
+});

@@ -141,6 +141,21 @@ describe("a rollback", () => {
     expect(rollout.stderr).toContain("pinned to version 1");
   });
 
+  it("that no update has carried out is to be carried out first, and not to be lifted", async () => {
+    changeSetting(settings, "pin", 2);
+    for (const words of [["run"], ["abandon", "--yes"]]) {
+      const { code, stderr } = await run("rollout", ...words);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`version 2 has 0 % of it.\nCarry that out first: npm start -- --into ${dir}\n`);
+      expect(stderr).not.toContain("--unpin");
+    }
+    await deploy();
+    expect(await shares()).toEqual({ 2: 100 });
+    expect((await run("rollout", "run")).stderr).toContain("--unpin");
+    changeSetting(settings, "pin", 1);
+    await deploy();
+  });
+
   it("once it is lifted, the waiting release gets the traffic", async () => {
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
