@@ -99,7 +99,7 @@ async function promote(options: Options): Promise<void> {
   if (all.length > 0) {
     throw new UserError([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
   }
-  console.log(report(preview));
+  console.log(report({ ...preview, errors }));
   for (const finding of preview.warnings) console.log(describe(finding));
   const approve = approved && ((now: Preview) => refuseOther(approved, planOf(from, now)));
   approve?.(preview);
