@@ -5,7 +5,7 @@
  */
 import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { canServe, whyNot } from "../plan/pin.ts";
@@ -33,8 +33,8 @@ const command = onStack(new Command("npm run rollback --"))
     "Send all traffic of a stack to an earlier version and keep it there, through Pulumi: the stack is pinned to it until --unpin.",
   )
   .option("--to <number>", "number of the version; the one deployed before when not given", versionNumber)
-  .option("--list", "list the versions and change nothing")
-  .option("--unpin", "release the pin: the stack's release gets its traffic again")
+  .addOption(new Option("--list", "list the versions and change nothing").conflicts(["to", "unpin"]))
+  .addOption(new Option("--unpin", "release the pin: the stack's release gets its traffic again").conflicts("to"))
   .option("--yes", "do not ask")
   .action(rollback);
 

@@ -110,6 +110,18 @@ describe("a rollback", () => {
     expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
+  it("refuses options that ask for two things", async () => {
+    for (const words of [
+      ["--unpin", "--to", "1"],
+      ["--list", "--unpin"],
+      ["--list", "--to", "1"],
+    ]) {
+      const { code, stderr } = await run("rollback", ...words, "--yes");
+      expect([code, stderr]).toEqual([1, expect.stringContaining("cannot be used with option")]);
+    }
+    expect(await shares()).toEqual({ 2: 100 });
+  });
+
   it("refuses versions that do not exist, and changes nothing", async () => {
     const { code, stderr } = await run("rollback", "--to", "9", "--yes");
     expect(code).toBe(1);
