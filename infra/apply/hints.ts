@@ -6,10 +6,13 @@ import { ROOT } from "../release/root.ts";
 export const DEFAULT_DIR = ".local";
 
 /** ` --dir <folder>` for the account of this folder, as a shell takes it; nothing if it is the default. */
-export function dirOption(dir: string): string {
+export const dirOption = (dir: string): string =>
+  resolve(ROOT, dir) === resolve(ROOT, DEFAULT_DIR) ? "" : ` --dir ${folderWord(dir)}`;
+
+/** A folder as a shell takes it, seen from the project where it is in it. */
+export function folderWord(dir: string): string {
   const absolute = resolve(ROOT, dir);
-  if (absolute === resolve(ROOT, DEFAULT_DIR)) return "";
   const near = relative(ROOT, absolute);
   const shown = near.startsWith("..") ? absolute : near;
-  return ` --dir ${/^[\w./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`}`;
+  return /^[\w./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
 }

@@ -21,6 +21,7 @@ import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
+import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -73,6 +74,7 @@ async function promote(options: Options): Promise<void> {
   const approved = options.plan === undefined ? undefined : readPlan(options.plan, read(options.plan));
   const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
   const target = openStack(to, { dir });
+  await refusePinned(target, dir);
   const release = readRelease(releaseDir(target.settings));
   if (options.digest !== undefined && options.digest !== release.digest) {
     throw new UserError(
@@ -97,7 +99,7 @@ async function promote(options: Options): Promise<void> {
   if (all.length > 0) {
     throw new UserError([`${shortDigest(release.digest)} may not go from ${from} to ${to}:`, ...all].join("\n"));
   }
-  console.log(report(preview));
+  console.log(report({ ...preview, errors }));
   for (const finding of preview.warnings) console.log(describe(finding));
   const approve = approved && ((now: Preview) => refuseOther(approved, planOf(from, now)));
   approve?.(preview);

@@ -5,11 +5,11 @@
  */
 import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
-import { canServe, whyNot } from "../plan/pin.ts";
-import type { DeploymentRead } from "../plan/reads.ts";
+import { whyNot } from "../plan/pin.ts";
+import { previousVersion } from "../plan/previous.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -33,8 +33,8 @@ const command = onStack(new Command("npm run rollback --"))
     "Send all traffic of a stack to an earlier version and keep it there, through Pulumi: the stack is pinned to it until --unpin.",
   )
   .option("--to <number>", "number of the version; the one deployed before when not given", versionNumber)
-  .option("--list", "list the versions and change nothing")
-  .option("--unpin", "release the pin: the stack's release gets its traffic again")
+  .addOption(new Option("--list", "list the versions and change nothing").conflicts(["to", "unpin"]))
+  .addOption(new Option("--unpin", "release the pin: the stack's release gets its traffic again").conflicts("to"))
   .option("--yes", "do not ask")
   .action(rollback);
 
@@ -56,7 +56,7 @@ async function rollback(options: Options): Promise<void> {
   if (live.serving.length === 0)
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
-  const to = options.to ?? previous(live, await stack.reads.deployments(workerName));
+  const to = options.to ?? previousVersion(live, await stack.reads.deployments(workerName))?.number;
   if (to === undefined) {
     throw new UserError(`${workerName} has no earlier version that can serve again.\n\n${listing(stack, live)}`);
   }
@@ -98,16 +98,6 @@ async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<v
     throw new UserError(
       `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then run \`up\` again.`,
     );
-}
-
-/** Number of the version that had all traffic before, and can have it again. */
-function previous(live: LiveWorker, deployments: readonly DeploymentRead[]): number | undefined {
-  const serving = new Set(live.serving.map(({ versionId }) => versionId));
-  const before = deployments
-    .flatMap(({ versions }) => (versions.length === 1 ? versions : []))
-    .map(({ versionId }) => live.versions.find((version) => version.versionId === versionId))
-    .find((version) => version && !serving.has(version.versionId) && canServe(version, live.rollbackFloor));
-  return before?.number;
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */

@@ -9,6 +9,7 @@ import { allRefused } from "../plan/refused-release.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
+import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { setShare } from "../rollout/share.ts";
 import { indexAt } from "../rollout/steps.ts";
@@ -90,12 +91,9 @@ function percent(text: string): number {
 }
 
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
-  const { name, settings, reads } = openStack(options.stack, { dir });
-  if (settings.pin > 0) {
-    throw new UserError(
-      `${name} is pinned to version ${settings.pin}: a rollout has no effect. Release it first: npm run rollback -- --stack ${name} --unpin`,
-    );
-  }
+  const stack = openStack(options.stack, { dir });
+  const { name, settings, reads } = stack;
+  await refusePinned(stack, dir);
   const live = await readWorker(reads, settings.workerName);
   const before = statusLine(settings, live);
   if (live.serving.length < 2) {

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { Hostname } from "../stack/config.ts";
-import { withSetting } from "../stack/settings-file.ts";
+import { withSetting } from "../stack/setting-text.ts";
 import { UserError } from "../stack/user-error.ts";
 import { unfitForProject } from "../stack/worker-name.ts";
 import { type Change, Draft, type ProjectFiles } from "./draft.ts";

@@ -175,15 +175,20 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...schema.findings,
           ...older,
           ...(traffic.release > 0
-            ? [...dirtyFindings(settings, release), ...refusedFindings(settings, release, live.refused)]
+            ? [
+                ...dirtyFindings(settings, release),
+                // What serves everybody is not taken from anybody by refusing it: only its next settings and secrets are.
+                ...(serves ? [] : refusedFindings(settings, release, live.refused)),
+              ]
             : []),
           ...trafficDrift(live, asWanted),
           ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
           ...(await addressFindings(reads, settings, identity.name)),
           ...(await missingResources(reads, live)),
         ];
-  const isRefused = traffic.release === 0 && refusedIn(settings).includes(shortDigest(release.digest));
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
+  const isRefused =
+    traffic.release === 0 && served !== release.digest && refusedIn(settings).includes(shortDigest(release.digest));
   const share = shareOf(served, release.digest, traffic, versions);
   return {
     settings,

@@ -27,11 +27,12 @@ interface Deployed {
 export function refusedBy(deployments: readonly Deployed[]): readonly string[] {
   const [refused, served] = [new Set<string>(), new Set<string>()];
   for (const { message, serves } of deployments) {
-    const [, digest] = /^durable-stack, refuses ([0-9a-f]{12})\b/.exec(message ?? "") ?? [];
-    if (digest !== undefined && !served.has(digest)) refused.add(digest);
     for (const one of serves) {
       if (one.digest !== undefined && one.percentage === 100) served.add(shortDigest(one.digest));
     }
+    // One that serves itself what it refuses got rid of settings, and not of a release.
+    const [, digest] = /^durable-stack, refuses ([0-9a-f]{12})\b/.exec(message ?? "") ?? [];
+    if (digest !== undefined && !served.has(digest)) refused.add(digest);
   }
   return [...refused];
 }

@@ -9,9 +9,10 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
 import { migrations } from "../migrations.ts";
 import { isAllowed } from "../plan/allowed.ts";
-import { readWorker } from "../plan/live.ts";
+import { type LiveVersion, readWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
-import { refusedIn } from "../plan/refused-release.ts";
+import { previousVersion } from "../plan/previous.ts";
+import { allRefused, refusedIn } from "../plan/refused-release.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
@@ -23,7 +24,8 @@ import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { numbersOf } from "./numbers.ts";
-import { setShare } from "./share.ts";
+import { refusePinned } from "./pinned.ts";
+import { goBack, setShare } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 
 export interface RolloutOptions {
@@ -60,19 +62,13 @@ class Rollout {
   }
 
   async run(): Promise<End> {
-    const { say, stack } = this.#options;
+    const { say, stack, dir } = this.#options;
+    // Before a plan that was approved is compared: a pin makes another one of it, whatever else is the same.
+    await refusePinned(openStack(stack, { dir }), dir);
     this.#lift();
     const { open, preview } = await this.#look();
-    if (open.settings.pin > 0) {
-      throw new UserError(
-        `${stack} is pinned to version ${open.settings.pin}. Release it first: npm run rollback -- --stack ${stack} --unpin`,
-      );
-    }
     refuseErrors(preview);
-    if (shareIn(preview) === 100) {
-      say(`${nameOf(preview)} has all traffic already.`);
-      return "done";
-    }
+    if (shareIn(preview) === 100) return this.#confirm(open, preview);
     if (preview.plan.changesLifecycle || preview.schema.raisesFloor || preview.live.serving.length === 0) {
       return this.#atOnce(preview);
     }
@@ -131,7 +127,11 @@ class Rollout {
     }
     await this.#set(100);
     if (await this.#smoke(preview, undefined)) return "done";
-    say(
+    return this.#noWayBack(preview, isFirst);
+  }
+
+  #noWayBack(preview: Preview, isFirst: boolean): End {
+    this.#options.say(
       isFirst
         ? "It is the first release: there is nothing to go back to."
         : `${nameOf(preview)} is bad, and no earlier version can serve. Roll a release forward that mends it.`,
@@ -139,11 +139,28 @@ class Rollout {
     return "no way back";
   }
 
+  /**
+   * A release that has all traffic already may be there because the run that gave it was stopped before its last smoke
+   * test, or because nothing could go back. No record says that it passed, so it is made now.
+   */
+  async #confirm({ settings, reads }: OpenStack, preview: Preview): Promise<End> {
+    const { live } = preview;
+    const own = shortDigest(preview.release.digest);
+    const refused = allRefused(settings, live.refused).filter((digest) => digest !== own);
+    const before = previousVersion(live, await reads.deployments(settings.workerName), refused);
+    this.#options.say(`${nameOf(preview)} has all traffic already.`);
+    // What went to all traffic at once was to be tried whatever the steps say.
+    const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
+    if (!isTried || (await this.#smoke(preview, undefined))) return "done";
+    if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
+    return this.#back(preview, ["the smoke test failed"], before, true);
+  }
+
   async #step(step: Step): Promise<End | undefined> {
     const { say } = this.#options;
     const share = shareOf(step);
     let { open, preview } = await this.#look();
-    const stable = preview.live.serving.find(({ tag }) => tag !== preview.tag)?.number;
+    const stable = stableOf(preview);
     if (shareIn(preview) !== share) {
       await this.#set(share);
       ({ open, preview } = await this.#look());
@@ -151,11 +168,11 @@ class Rollout {
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
     if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
-      return this.#back(preview, ["the smoke test failed"], step.percent === 100 ? stable : undefined);
+      return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
     }
     if (step.percent === 100 || step.minutes === 0) return undefined;
     const verdict = await this.#watch(step, open, preview);
-    if (verdict.kind === "worse") return this.#back(preview, verdict.because);
+    if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
     say(
       `Not enough is known: ${verdict.because}. ${share} % stay as they are; run it again to go on, or: npm run rollout -- abandon --stack ${this.#options.stack}`,
@@ -233,26 +250,39 @@ class Rollout {
   }
 
   /**
-   * Sends all traffic back, and refuses the release from now on. `pin`: the number of the version that serves then, where
-   * the release has all traffic already, so that no other version is beside it.
+   * Sends all traffic back to `before`, and refuses the release from now on. `isWhole`: the release has all traffic, so
+   * that no other version is beside it, and a pin is the way back.
    */
-  async #back({ release, settings }: Preview, because: readonly string[], pin?: number): Promise<End> {
+  async #back(preview: Preview, because: readonly string[], before: Before, isWhole: boolean): Promise<End> {
     const { stack, dir, say } = this.#options;
-    const { digest } = release;
     say(`Worse: ${because.join("; ")}`);
+    const isRefused = this.#refuse(preview, before);
+    await goBack(stack, dir, isWhole ? before.number : undefined);
+    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
+    if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
     const file = settingsFile(stack, dir);
-    changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
-    if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
-    if (pin !== undefined) changeSetting(file, "pin", pin);
-    await this.#set(pin === undefined ? 0 : 100);
-    if (pin !== undefined)
-      say(`${stack} is pinned to version ${pin} until: npm run rollback -- --stack ${stack} --unpin`);
+    const digest = shortDigest(preview.release.digest);
     say(
-      `All traffic is back at the version before. ${stack} refuses release ${shortDigest(digest)} from now on: the deployment says so, and refusedReleases in ${file}.`,
+      isRefused
+        ? `All traffic is back at the version before. ${stack} refuses release ${digest} from now on: the deployment says so, and refusedReleases in ${file}.`
+        : `All traffic is back at the version before, which is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`,
     );
     return "went back";
   }
+
+  /** Refuses the release in the stack's settings; not where the version before is of it too, because that one serves. */
+  #refuse({ release: { digest }, settings }: Preview, before: Before): boolean {
+    if (before.digest === digest) return false;
+    const { stack, dir } = this.#options;
+    const file = settingsFile(stack, dir);
+    changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
+    if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
+    return true;
+  }
 }
+
+/** The version that a rollout goes back to. */
+type Before = Pick<LiveVersion, "number" | "digest">;
 
 const nameOf = ({ release }: Preview) => `Release ${shortDigest(release.digest)}`;
 
@@ -268,7 +298,8 @@ const versionOf = (traffic: Traffic): string | undefined => servingRelease(traff
 function stableOf({ live, tag }: Traffic) {
   const stable = live.serving.find((version) => version.tag !== tag);
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
-  return { versionId: stable.versionId, name: `version ${stable.number}` };
+  const { versionId, number, digest } = stable;
+  return { versionId, number, digest, name: `version ${number}` };
 }
 
 function refuseErrors({ errors, settings }: Preview): void {

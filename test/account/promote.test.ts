@@ -41,6 +41,14 @@ it("refuses what nobody tried and what is too young, at once, and says when it m
 it("smoke-tests the stack before, and takes a named override", async () => {
   const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --override soak="hotfix 123"`);
   expect(text).toMatch(/ok {4}counter[\s\S]*may go from local to production\.\noverridden: soak: hotfix 123/);
+  expect(text, "the plan of what may go").not.toMatch(/refused, \d+ error/);
+  expect(code).toBe(0);
+});
+
+it("saves the plan for a reviewer while the soak time runs, and calls it no refusal", async () => {
+  const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --save-plan plan.json`);
+  expect(text).toMatch(/soak: local has served it since[\s\S]*is in plan\.json/);
+  expect(text).not.toMatch(/refused, \d+ error/);
   expect(code).toBe(0);
 });
 
@@ -58,4 +66,16 @@ it("refuses another digest, and a release that the stack before does not serve",
   const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --override soak="hotfix 123"`);
   expect(text).toContain("not_promoted");
   expect(code).toBe(1);
+});
+
+it("refuses a stack whose way back has not been carried out, before anything else, with an approved plan too", async () => {
+  const file = "Pulumi.production.yaml";
+  const before = project.read(file);
+  project.write(file, `${before}  pin: 1\n`);
+  const { code, text } = await promote("");
+  // Nothing is deployed there, so that nothing could be carried out.
+  expect(text).toMatch(/^production is pinned to version 1/m);
+  expect(text).not.toContain("smoke:");
+  expect(code).toBe(1);
+  project.write(file, before);
 });

@@ -110,6 +110,18 @@ describe("a rollback", () => {
     expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
+  it("refuses options that ask for two things", async () => {
+    for (const words of [
+      ["--unpin", "--to", "1"],
+      ["--list", "--unpin"],
+      ["--list", "--to", "1"],
+    ]) {
+      const { code, stderr } = await run("rollback", ...words, "--yes");
+      expect([code, stderr]).toEqual([1, expect.stringContaining("cannot be used with option")]);
+    }
+    expect(await shares()).toEqual({ 2: 100 });
+  });
+
   it("refuses versions that do not exist, and changes nothing", async () => {
     const { code, stderr } = await run("rollback", "--to", "9", "--yes");
     expect(code).toBe(1);
@@ -139,6 +151,21 @@ describe("a rollback", () => {
     const rollout = await run("rollout", "set", "10", "--yes");
     expect(rollout.code).toBe(1);
     expect(rollout.stderr).toContain("pinned to version 1");
+  });
+
+  it("that no update has carried out is to be carried out first, and not to be lifted", async () => {
+    changeSetting(settings, "pin", 2);
+    for (const words of [["run"], ["abandon", "--yes"]]) {
+      const { code, stderr } = await run("rollout", ...words);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`version 2 has 0 % of it.\nCarry that out first: npm start -- --into ${dir}\n`);
+      expect(stderr).not.toContain("--unpin");
+    }
+    await deploy();
+    expect(await shares()).toEqual({ 2: 100 });
+    expect((await run("rollout", "run")).stderr).toContain("--unpin");
+    changeSetting(settings, "pin", 1);
+    await deploy();
   });
 
   it("once it is lifted, the waiting release gets the traffic", async () => {

@@ -89,7 +89,7 @@ describe("a rollout", () => {
     expect(code).toBe(0);
     expect(await serving()).toContain("version 2 (");
     expect((await project.run("npm start -- --into .local")).text).toContain("nothing had changed");
-    expect((await rollout("run")).text).toContain("has all traffic already");
+    expect((await rollout("run")).text).toMatch(/has all traffic already[\s\S]*smoke test: \d+ checks, all well/);
   });
 
   it("of one with errors in three of a hundred requests goes back by itself, and the stack refuses it", async () => {
@@ -155,4 +155,37 @@ it("a release that its smoke test refuses meets no user", async () => {
   expect(text).toMatch(/0\.01 %[\s\S]*smoke test: \d of \d+ checks failed[\s\S]*Worse: the smoke test failed/);
   expect(code).toBe(3);
   expect(text).not.toContain("50 %");
+});
+
+it("a release that has all traffic and fails the last smoke test goes back, however it came there", async () => {
+  const file = ".local/Pulumi.local.yaml";
+  const before = project.read(file);
+  const serves = /version (\d+) \(\w+\) 100 %/.exec(await serving())?.[1] ?? "none";
+  project.write(file, before.replace(/ {2}rollout: 0\n/, ""));
+  await build(20, 0, "slipped in");
+  expect(await project.run("npm start -- --into .local")).toMatchObject({ code: 0 });
+  const { code, text } = await rollout("run");
+  expect(text).toMatch(/has all traffic already[\s\S]*checks failed[\s\S]*Worse: the smoke test failed/);
+  expect(text).toContain(`local is pinned to version ${serves} until`);
+  expect(code).toBe(3);
+  expect(await serving()).toMatch(new RegExp(`version ${serves} \\(\\w+\\) 100 %; pinned`));
+  project.write(file, before);
+  project.reset();
+});
+
+it("a setting that is bad goes back, and the release that serves is not refused", async () => {
+  await build(20, 0, "good, with another setting");
+  project.write(
+    "Pulumi.local.yaml",
+    `${project.read("Pulumi.local.yaml")}  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]\n`,
+  );
+  expect(await rollout("run")).toMatchObject({ code: 0 });
+  const good = project.read("Pulumi.local.yaml");
+  project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 2,"));
+  const { code, text } = await rollout("run");
+  expect(text).toMatch(/0\.01 %[\s\S]*checks failed[\s\S]*the settings or the secrets of local made the difference/);
+  expect(code).toBe(3);
+  // Another setting, which is as good: it goes out with the release that serves.
+  project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 150,"));
+  expect(await rollout("run")).toMatchObject({ code: 0 });
 });

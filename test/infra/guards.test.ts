@@ -168,6 +168,11 @@ describe("a release that was worse", () => {
     expect(refusedBy([deployment({ [bad]: 50, [good]: 50 }), back])).toEqual(["a".repeat(12)]);
     expect(refusedBy([deployment({ [bad]: 100 }), back])).toEqual([]);
   });
+  it("is not refused by a deployment that serves it: its settings were bad", () => {
+    const other = deployment({ [bad]: 100 }, `durable-stack, ${refusalNote(bad)}, after deployment 7`);
+    expect(refusedBy([other])).toEqual([]);
+    expect(refusedBy([deployment({ [good]: 100 }), other, back])).toEqual([]);
+  });
   it("is found in the settings or the account, and passes where the stack names it", () => {
     expect(against({}, [])).toEqual([]);
     expect(against({}, ["a".repeat(12)])).toEqual(["refused_release"]);

@@ -1,0 +1,82 @@
+/** The way back of a rollout whose update fails: the settings hold it, and every text says how it is gone. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { STATE_FILE } from "../../infra/apply/state.ts";
+import { updateLine } from "../../infra/apply/update-line.ts";
+import { pinnedText } from "../../infra/rollout/pinned.ts";
+import { goBack } from "../../infra/rollout/share.ts";
+import { preview } from "./preview.ts";
+
+/** A local account that `npm start` has deployed to, and that does not run: every update of it fails. */
+const dir = mkdtempSync(join(tmpdir(), "way-back-"));
+mkdirSync(dirname(join(dir, STATE_FILE)), { recursive: true });
+writeFileSync(join(dir, STATE_FILE), "{}");
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const settings = () => parse(readFileSync(join(dir, "Pulumi.local.yaml"), "utf8")).config;
+const failing = async (pin: number | undefined) => {
+  const error: unknown = await goBack("local", dir, pin).catch((thrown: unknown) => thrown);
+  return error instanceof Error ? error.message : "it did not fail";
+};
+
+describe("a go-back whose update fails", () => {
+  it("from all traffic leaves the pin, and names what carries it out, also where no file is kept", async () => {
+    const text = await failing(16);
+    expect(settings()).toEqual({ pin: 16, rollout: 100 });
+    expect(text).toMatch(/^The traffic did not go back: .*no local account runs/);
+    expect(text).toContain(`pin is 16 in ${join(dir, "Pulumi.local.yaml")}`);
+    expect(text).toContain(`then: npm start -- --into ${dir}\n`);
+    expect(text).toContain("npm run rollback -- --stack local --to 16");
+    expect(text).not.toMatch(/unpin|abandon/);
+  });
+
+  it("from a step leaves the share of nothing", async () => {
+    rmSync(join(dir, "Pulumi.local.yaml"));
+    const text = await failing(undefined);
+    expect(settings()).toEqual({ rollout: 0 });
+    expect(text).toContain(`then: npm start -- --into ${dir}\n`);
+    expect(text).toContain("npm run rollout -- abandon --stack local");
+  });
+});
+
+describe("a rollout of a pinned stack", () => {
+  const { live } = preview();
+  const serving = (shares: Readonly<Record<number, number>>) => ({
+    ...live,
+    serving: Object.entries(shares).map(([number, percentage]) => ({
+      versionId: `v-${number}`,
+      number: Number(number),
+      percentage,
+      tag: "a",
+      digest: "a".repeat(64),
+    })),
+  });
+
+  it("whose pin has been carried out asks for its release", () => {
+    expect(pinnedText("production", dir, 4, serving({ 4: 100 }))).toMatch(/pinned to version 4: .*--unpin$/);
+  });
+
+  it.each([
+    ["none of the traffic", { 5: 100 }, "version 4 has 0 % of it"],
+    ["a part of it", { 5: 90, 4: 10 }, "version 4 has 10 % of it"],
+  ])("whose pinned version has %s asks for the update, and never to take the pin out", (_, shares, share) => {
+    const text = pinnedText("production", dir, 4, serving(shares));
+    expect(text).toContain(share);
+    expect(text).toContain("Carry that out first: npm run up -- --stack production\n");
+    expect(text).not.toContain("--unpin");
+  });
+
+  it("whose pinned version cannot serve asks for its release: no update could carry it out", () => {
+    expect(pinnedText("production", dir, 2, serving({ 5: 100 }))).toContain("--unpin");
+  });
+});
+
+it("the line that updates a stack is that of whatever deployed it", () => {
+  expect(updateLine("staging", dir)).toBe("npm run up -- --stack staging");
+  expect(updateLine("local", dir)).toBe(`npm start -- --into ${dir}`);
+  const never = join(dir, "never deployed");
+  expect(updateLine("local", never)).toBe(`npm run up -- --stack local --dir '${never}'`);
+});
