@@ -41,7 +41,7 @@ export function cliLocal(dir: string): { readonly env: Variables; readonly file:
     CLOUDFLARE_API_KEY: undefined,
     CLOUDFLARE_EMAIL: undefined,
     CLOUDFLARE_API_USER_SERVICE_KEY: undefined,
-    ADMIN_TOKEN: process.env.ADMIN_TOKEN ?? adminTokenOf(resolve(ROOT, dir)),
+    ADMIN_TOKEN: process.env.ADMIN_TOKEN || adminTokenOf(resolve(ROOT, dir)),
   };
   const made = runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true);
   if (made !== 0) throw new UserError(`The stack ${LOCAL} could not be made in ${relative(ROOT, folder) || folder}.`);

@@ -23,10 +23,20 @@ export const runCommand = (command: Command): Promise<void> => orFail(() => comm
 
 /** Runs a command's work; see `failed` for how it ends when something is wrong. */
 export async function orFail(work: () => Promise<unknown>): Promise<void> {
+  outliveReaders();
   try {
     await work();
   } catch (error) {
     failed(error);
+  }
+}
+
+/** A reader that has enough (`| head -1`) is no reason to end in the middle of an apply: the rest is not printed. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
   }
 }
 

@@ -3,7 +3,7 @@
  * own code and write what they find as JSON; `comment` and `post` run the default branch's, and take that as data.
  */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -28,6 +28,7 @@ import { readRelease } from "../release/read.ts";
 import { issueLines } from "../stack/issues.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { httpUrl, runCommand } from "./command.ts";
+import { mustBeWritable, namesIn, readNamed, readNamedBytes, writeNamed } from "./named-file.ts";
 
 const program = new Command("npm run pr --")
   .description("What the workflows of pull requests do (docs/pull-requests.md).")
@@ -58,6 +59,7 @@ program
   .option("--objects <number>", "objects of each class that get data in the rehearsal", number, 4)
   .option(...OUT)
   .action(async ({ base, release, objects, out }: LookOptions) => {
+    if (out !== undefined) mustBeWritable(out);
     const sides = new Sides();
     const dir = mkdtempSync(join(tmpdir(), "durable-stack-look-"));
     // However it ends, in the middle too.
@@ -82,6 +84,7 @@ program
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
   .option(...OUT)
   .action(async ({ stack, release, dir, out }: PlanOptions) => {
+    if (out !== undefined) mustBeWritable(out);
     const plan = await planOf(stack, readRelease(resolve(release)), dir);
     console.log(plan.text);
     if (out !== undefined) write(out, plan);
@@ -107,8 +110,8 @@ program
   .requiredOption("--repository <owner/name>", "the repository of the pull request")
   .requiredOption("--head-repository <owner/name>", "the one that its commits come from; another one is a fork")
   .action(({ found, commit, run, repository, headRepository }: CommentOptions) => {
-    const names = readdirSync(found).sort();
-    const archive = (name: string) => ({ name, contents: readFileSync(join(found, name)) });
+    const names = namesIn(found);
+    const archive = (name: string) => ({ name, contents: readNamedBytes(join(found, name)) });
     const facts = names.includes("facts.zip") ? readArtifact(archive("facts.zip"), FACTS_FILE, Facts) : undefined;
     const fork = headRepository !== repository;
     // What a fork's run calls a plan was made with no token.
@@ -132,7 +135,7 @@ program
   .requiredOption("--pull <number>", "the pull request", number)
   .addOption(new Option("--kind <kind>", "which comment").choices(Object.keys(MARKERS)).makeOptionMandatory())
   .action((file: string, { repository, pull, kind }: PostOptions) => {
-    console.log(`the comment is ${post(repository, pull, kind, readFileSync(file, "utf8"))}`);
+    console.log(`the comment is ${post(repository, pull, kind, readNamed(file))}`);
   });
 
 const PULL = ["--pull <number>", "the pull request", number] as const;
@@ -228,13 +231,13 @@ program
   });
 
 function readJson<Output>(file: string, schema: v.GenericSchema<unknown, Output>): Output {
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), readFileSync(file, "utf8"));
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), readNamed(file));
   if (parsed.success) return parsed.output;
   throw new UserError(`${file} is not what gh prints: ${issueLines(parsed.issues)[0]}.`);
 }
 
 function write(file: string, found: Facts | StackPlan): void {
-  writeFileSync(file, JSON.stringify(found));
+  writeNamed(file, JSON.stringify(found));
 }
 
 function number(text: string): number {

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
@@ -29,6 +29,7 @@ import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, runCommand, workerUrl } from "./command.ts";
+import { mustBeWritable, writeNamed } from "./named-file.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 interface Options {
@@ -71,6 +72,8 @@ const command = new Command("npm run promote --")
 async function promote(options: Options): Promise<void> {
   const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
   if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
+  // Before the smoke test and the rehearsal, which take minutes.
+  if (options.savePlan !== undefined) mustBeWritable(options.savePlan);
   const approved = options.plan === undefined ? undefined : readPlan(options.plan, read(options.plan));
   const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
   const target = openStack(to, { dir });
@@ -107,7 +110,7 @@ async function promote(options: Options): Promise<void> {
   if (!approved) rehearse(preview, to);
   if (options.savePlan !== undefined) {
     const plan = planOf(from, preview);
-    writeFileSync(options.savePlan, planFile(plan));
+    writeNamed(options.savePlan, planFile(plan));
     const waits = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
     if (waits !== undefined) console.log(`soak: ${waits}`);
     console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${options.savePlan}.`);

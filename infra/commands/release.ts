@@ -1,5 +1,5 @@
 /** `npm run release -- verify|pack|unpack`: a release that is built, without building it. */
-import { statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { Command } from "commander";
 import { filesOf, readFiles } from "../release/files.ts";
@@ -10,6 +10,7 @@ import { type Files, packed, unpacked } from "../release/tarball.ts";
 import { reasonToKeep, writeRelease } from "../release/write.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
+import { writeNamed } from "./named-file.ts";
 
 const FOLDER = relative(ROOT, RELEASE_DIR);
 
@@ -35,7 +36,7 @@ expecting(program.command("pack"))
     const { manifest, files } = checked(from, options);
     const file = out ?? `dist/release-${shortDigest(manifest.digest)}.tar.gz`;
     const bytes = packed(files);
-    write(file, bytes);
+    writeNamed(resolve(ROOT, file), bytes);
     console.log(`${file}: ${kib(bytes.byteLength)}, ${summary(manifest)}`);
   });
 
@@ -66,15 +67,6 @@ function checked(from: string, { digest }: Expected): { readonly manifest: Manif
   const { manifest, files } = isFile ? filesOf(path, unpacked(path)) : readFiles(path);
   if (digest === undefined || digest === manifest.digest) return { manifest, files };
   throw new UserError(`${from} is not the release that is expected: its digest is ${manifest.digest}, not ${digest}.`);
-}
-
-/** @throws UserError if the file cannot be written there. */
-function write(file: string, bytes: Uint8Array): void {
-  try {
-    writeFileSync(resolve(ROOT, file), bytes);
-  } catch (error) {
-    throw new UserError(`${file} cannot be written: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 function summary(manifest: Manifest): string {

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { workerUrl } from "./command.ts";
+import { runCommand, workerUrl } from "./command.ts";
 
 interface Options {
   url: URL;
@@ -21,7 +21,7 @@ const command: Command = program
   .option("--wait <seconds>", "how long that release may take to be served (default: 30)", seconds)
   .option("--json", "prints the checks as JSON")
   .action(run);
-await command.parseAsync();
+await runCommand(command);
 
 async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, json }: Options): Promise<void> {
   const checks = await smoke(url, {

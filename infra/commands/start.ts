@@ -57,7 +57,9 @@ const account = serving(program.command("account"))
 
 account
   .command("env")
-  .description('print what points wrangler and the SDK at the running account, for eval "$(npm run -s account -- env)"')
+  .description(
+    'print what points wrangler, the SDK and Pulumi at the running account, for eval "$(npm run -s account -- env)"',
+  )
   .action((_, command: Command) => printEnvironment(resolve(ROOT, command.optsWithGlobals<Given>().dir)));
 
 account

@@ -1,12 +1,11 @@
 /** Whether the provider has what opens an account, before it is asked for anything: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { apiToken } from "../provider/facts/index.ts";
+import { SENDABLE, shapeOf } from "../provider/token.ts";
 import type { Environment } from "../stack/account.ts";
 
 /** What the provider takes as `cloudflare:apiToken`; one that only the environment has it does not look at. */
 const CONFIGURED_TOKEN = new RegExp(apiToken);
-/** What a request's header can carry. */
-const SENDABLE = /^[\x21-\x7e]+$/;
 
 const FIX =
   "make one at https://dash.cloudflare.com/profile/api-tokens (Workers Scripts, KV, R2: edit), then export CLOUDFLARE_API_TOKEN or run `pulumi config set --secret cloudflare:apiToken`.";
@@ -51,11 +50,4 @@ export function credentialFindings(config: Environment, env: Environment): reado
       fix: FIX,
     },
   ];
-}
-
-/** `38 characters`, and what among them is no letter, digit, hyphen or underscore. */
-function shapeOf(token: string): string {
-  const odd = token.replaceAll(/[0-9A-Za-z\-_]/g, "").length;
-  const space = /\s/.test(token) ? " with spaces or line breaks among them" : "";
-  return `${token.length} characters${space || (odd > 0 ? `, ${odd} of them others` : "")}`;
 }

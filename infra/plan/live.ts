@@ -182,6 +182,15 @@ export async function readOthers(workers: Workers, names: Iterable<string>): Pro
   return new Map(await Promise.all(existing.map(async (name) => [name, await readLive(workers, name)] as const)));
 }
 
+/** The classes that another Worker serves, and no more of it: none where it does not exist or was never deployed. */
+export async function readClasses({ reads, list }: Workers, workerName: string): Promise<LiveClasses> {
+  const worker = list.find(({ name }) => name === workerName);
+  const [newest] = worker?.deployedOn ? await reads.deployments(workerName) : [];
+  // Versions that share a deployment agree on their classes.
+  const [share] = newest?.versions ?? [];
+  return worker && share ? classesOf((await reads.version(worker.id, share.versionId)).exports) : new Map();
+}
+
 /** The stack that a version was made for, as its SETTINGS binding says; undefined: it does not. */
 export const environmentOf = (bindings: readonly BindingRead[]): string | undefined =>
   jsonOf(bindings, "SETTINGS", v.object({ environment: v.string() }))?.environment;

@@ -11,6 +11,7 @@ import {
   type Move,
   type Plan,
   plan,
+  type Situation,
   tombstoneOf,
 } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
@@ -40,6 +41,7 @@ import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
+import { awaitedFrom, provisionedOf } from "./transfers.ts";
 
 export interface Preview {
   readonly settings: PublicSettings;
@@ -104,9 +106,11 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const identity = identify(settings, workers.list, known);
   const live = await readLive(workers, identity.name);
   const neighbours = live.references.map(({ worker }) => worker);
-  const others = await readOthers(workers, [...transferPartners(forStack(migrations, stack)), ...neighbours]);
+  const senders = [...(live.classes?.values() ?? [])].flatMap(({ fromWorker = [] }) => fromWorker);
+  const partners = [...transferPartners(forStack(migrations, stack)), ...senders];
+  const others = await readOthers(workers, [...partners, ...neighbours]);
 
-  const planned = plan({
+  const situation: Situation = {
     migrations,
     worker: identity.name,
     stack,
@@ -115,10 +119,14 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     bound: release.bindings.map(({ className }) => className),
     references: live.references,
     others: new Map([...others].map(([name, { classes }]) => [name, new Set(classes?.keys())])),
+    provisioned: await provisionedOf(workers, identity.name, live.classes),
     adopt,
     allowDestroy,
     rollout,
-  });
+  };
+  // Who waits for a class is asked only once it is known that one leaves.
+  const awaited = await awaitedFrom(workers, identity.name, plan(situation).moves);
+  const planned = plan({ ...situation, awaited });
   const table = regionTable(settings);
   const regions = live.regions.flatMap((before) => compareRegions(before, table));
   const counts = await countObjects(reads, identity.name, planned.moves, regions.length > 0);

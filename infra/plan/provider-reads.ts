@@ -9,17 +9,34 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "../cloudflare.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
-import { complete, describedAccount } from "../stack/account.ts";
+import { CLOUDFLARE, complete, describedAccount } from "../stack/account.ts";
+import { UserError } from "../stack/user-error.ts";
 import { Reads } from "./reads.ts";
 
-/** Reads `accountId` as the provider of the running program does. */
+/**
+ * Reads `accountId` as the provider of the running program does.
+ * @throws UserError where that would show the token of a local account to Cloudflare.
+ */
 export function providerReads(accountId: string): Reads {
   // wrangler's variable says nothing to the provider: what is read must be of the account that is written to.
   const env = { ...process.env, CLOUDFLARE_API_BASE_URL: undefined };
-  const account = complete(describedAccount(env, pulumi.runtime.allConfig(), accountId));
+  const config = pulumi.runtime.allConfig();
+  const account = complete(describedAccount(env, config, accountId));
+  // A token of the stack's config is meant for where the stack is; one of the environment is whoever's was exported.
+  if (!config["cloudflare:apiToken"]) mustNotLeak(account?.apiUrl);
   if (!account) return new Reads(accountId, cloudflare, undefined);
   return Reads.through(
     new Api({ baseUrl: account.apiUrl, token: account.token }, { readLimit: READ_LIMIT }),
     accountId,
+  );
+}
+
+/** wrangler's variable alone names a local account: the token is that account's, and the provider asks Cloudflare. */
+function mustNotLeak(apiUrl: string | undefined): void {
+  const { CLOUDFLARE_API_BASE_URL: wranglers } = process.env;
+  if (apiUrl !== CLOUDFLARE || !wranglers || !URL.canParse(wranglers)) return;
+  if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(wranglers).hostname)) return;
+  throw new UserError(
+    `CLOUDFLARE_API_BASE_URL points wrangler at ${wranglers}, and the provider, which does not read it, would send this token to Cloudflare. Fix: for that account export CLOUDFLARE_BASE_URL=${wranglers} too; for Cloudflare unset CLOUDFLARE_API_BASE_URL.`,
   );
 }

@@ -4,6 +4,7 @@
  */
 import ky, { HTTPError, isKyError, type KyInstance, type Options, TimeoutError } from "ky";
 import { UserError } from "../stack/user-error.ts";
+import { SENDABLE, shapeOf } from "./token.ts";
 import { isObject, object, objects, type Properties } from "./values.ts";
 
 /** Where an account's API is, and what opens it. */
@@ -70,7 +71,9 @@ export class Api {
   readonly #client: KyInstance;
   readonly #readLimit: number | undefined;
 
+  /** @throws UserError where no request can be sent with this address or token. */
   constructor({ baseUrl, token }: Connection, { readLimit, ...options }: ApiOptions = {}) {
+    mustBeSendable({ baseUrl, token });
     this.#readLimit = readLimit;
     this.#client = ky.create({
       ...options,
@@ -167,6 +170,19 @@ export class Api {
       throw isKyError(error) ? new ApiError(request, unanswered(error), undefined, error.cause) : error;
     }
   }
+}
+
+/** @throws UserError that names the settings which give the address or the token. */
+function mustBeSendable({ baseUrl, token }: Connection): void {
+  if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol)) {
+    throw new UserError(
+      `The API's address must be a URL that begins with http:// or https://, and is ${baseUrl}. Correct CLOUDFLARE_BASE_URL, CLOUDFLARE_API_BASE_URL or cloudflare:baseUrl, whichever has it, or take it away.`,
+    );
+  }
+  if (SENDABLE.test(token)) return;
+  throw new UserError(
+    `No request can carry the API token: it has ${shapeOf(token)}. Export only the token as CLOUDFLARE_API_TOKEN, without spaces or line breaks.`,
+  );
 }
 
 /** Answers after which the same request may soon succeed: of HTTP, and of Cloudflare's edge (52x, 530). */

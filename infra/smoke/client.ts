@@ -26,11 +26,13 @@ export interface Answer {
 export class Client {
   readonly base: URL;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
 
-  /** `headers`: sent with every call. */
-  constructor(base: URL, headers: Readonly<Record<string, string>> = {}) {
+  /** `headers`: sent with every call. `timeoutMs`: how long one answer may take. */
+  constructor(base: URL, headers: Readonly<Record<string, string>> = {}, timeoutMs = TIMEOUT_MS) {
     this.base = base;
     this.#headers = headers;
+    this.#timeoutMs = timeoutMs;
   }
 
   async call(path: string, call: Call = {}): Promise<Answer> {
@@ -46,7 +48,7 @@ export class Client {
       ...(body !== undefined && { body }),
       ...(json !== undefined && { body: JSON.stringify(json) }),
       redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(this.#timeoutMs),
     });
     const text = await response.text();
     if (response.status === 429 && !limited) {
@@ -81,7 +83,7 @@ export class Client {
   }
 
   async #connect(path: string, { token }: Pick<Call, "token">): Promise<Socket> {
-    const socket = new Socket(this.open(path, { token }), path);
+    const socket = new Socket(this.open(path, { token }), path, this.#timeoutMs);
     await socket.opened;
     return socket;
   }
@@ -92,14 +94,16 @@ const bearer = (token: string | undefined) => token !== undefined && { Authoriza
 /** A WebSocket whose JSON frames are awaited by what they look like; those before the awaited one are passed over. */
 export class Socket {
   readonly #socket: WebSocket;
+  readonly #timeoutMs: number;
   readonly #frames: unknown[] = [];
   #arrived = Promise.withResolvers<void>();
   readonly opened: Promise<void>;
   /** Resolves when the connection has ended, whoever ended it. */
   readonly closed: Promise<void>;
 
-  constructor(socket: WebSocket, url: string) {
+  constructor(socket: WebSocket, url: string, timeoutMs = TIMEOUT_MS) {
     this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
     this.closed = new Promise((resolve) => socket.addEventListener("close", () => resolve()));
     this.opened = within(
       new Promise((resolve, reject) => {
@@ -107,7 +111,10 @@ export class Socket {
         socket.addEventListener("error", () => reject(new Error(`${url} does not open a WebSocket`)));
       }),
       `${url} to open`,
+      timeoutMs,
     );
+    // One that is left to connect keeps the process alive for minutes.
+    this.opened.catch(() => socket.close());
     socket.addEventListener("message", ({ data }) => {
       // A frame of bytes is not for `next`.
       if (typeof data === "string") this.#frames.push(JSON.parse(data));
@@ -127,7 +134,7 @@ export class Socket {
         await this.#arrived.promise;
       }
     };
-    return within(search(), what);
+    return within(search(), what, this.#timeoutMs);
   }
 
   send(frame: unknown): void {
@@ -139,10 +146,10 @@ export class Socket {
   }
 }
 
-async function within<T>(work: Promise<T>, what: string): Promise<T> {
+async function within<T>(work: Promise<T>, what: string, timeoutMs: number): Promise<T> {
   const over = new AbortController();
-  const late = pause(TIMEOUT_MS, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`waited ${TIMEOUT_MS / 1_000} s for ${what}`);
+  const late = pause(timeoutMs, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`waited ${timeoutMs / 1_000} s for ${what}`);
   });
   try {
     return await Promise.race([work, late]);

@@ -15,7 +15,8 @@ export interface Account {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
+/** Where Cloudflare's own API is. */
+export const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
 
 /** What is known of an account; what is missing is undefined. */
 export interface PartialAccount {

@@ -49,6 +49,12 @@ const adminToken = v.pipe(
   ),
 );
 
+/** Why a Worker does not take an admin token, in words; undefined: it does. The token is not among them. */
+export function adminTokenProblem(token: string): string | undefined {
+  const { issues } = v.safeParse(adminToken, token);
+  return issues?.[0].message;
+}
+
 /** A release for which a guard is lifted, or all of them. */
 const allowedRelease = v.pipe(
   v.string("must be text"),

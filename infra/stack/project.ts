@@ -12,14 +12,21 @@ import { UserError } from "./user-error.ts";
 export const LOCAL = "local";
 
 const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
+const NO_MAP = "must be a map, with a line `key: value` for each setting";
+/** A list is an object too, with numbers as its keys. */
+const Config = v.pipe(
+  v.unknown(),
+  v.check((given) => !Array.isArray(given), NO_MAP),
+  v.record(v.string(), v.unknown(), NO_MAP),
+);
 const Project = v.object({
   /** A name of digits alone is a number to YAML. */
   name: v.pipe(v.union([v.string(), v.number()], "must be text"), v.transform(String)),
   main: v.optional(v.string(), "."),
-  config: v.optional(v.record(v.string(), v.unknown()), {}),
+  config: v.optional(Config, {}),
 });
 const Stack = v.object({
-  config: v.nullish(v.record(v.string(), v.unknown())),
+  config: v.nullish(Config),
   /** What the CLI makes the key of the stack's secrets with, beside the passphrase. */
   encryptionsalt: v.optional(v.string()),
 });

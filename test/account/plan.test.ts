@@ -233,6 +233,15 @@ describe("stacks at different steps of a history", () => {
     const planned = await command(last, "plan", "--stack", "production");
     expect(planned.code, planned.stderr).toBe(0);
     expect(planned.stdout).toContain("- Old, with its 1 object");
+
+    // A Worker that waits for the class keeps it from being deleted, until it waits no more.
+    const from = defaultWorkerName(PROJECT_NAME, "production");
+    const expecting = { type: "durable-object", state: "expecting-transfer", storage: "sqlite", transfer_from: from };
+    await new TestAccount(account).deploy("bank", { classes: ["Old"], exports: { Old: expecting } });
+    const awaited = await command(last, "plan", "--stack", "production");
+    expect(awaited.code).toBe(1);
+    expect(awaited.stderr).toMatch(/\[class_awaited_elsewhere\] Old: the Worker bank waits/);
+    await new TestAccount(account).deploy("bank", { exports: {} });
     await deploy(last, "production", allowed);
     const answer = await new TestAccount(account).ask(defaultWorkerName(PROJECT_NAME, "production"), "/Hall/a");
     expect(answer.json()).toMatchObject({ count: 2, tag: "steps-3" });

@@ -15,7 +15,11 @@ export async function connect(client: Client, path: string, token?: string, peer
       socket.addEventListener("open", () => resolve());
       socket.addEventListener("error", () => reject(new Error(`${path} does not open a WebSocket`)));
     }),
-  );
+  ).catch((error: unknown) => {
+    // One that is left to connect keeps the process alive for minutes.
+    socket.close();
+    throw error;
+  });
   peer.use({ send: (data) => socket.send(new Uint8Array(data)), close: () => socket.close(1_000) });
   await inTime(`${path} to answer`, peer.synced());
   return peer;

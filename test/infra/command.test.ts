@@ -1,5 +1,6 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,15 +47,73 @@ describe("a command", () => {
   });
 });
 
+it("a command goes on to its end where nobody reads what it prints any more", async () => {
+  const file = join(dir, "unread.mjs");
+  writeFileSync(
+    file,
+    `import { once } from "node:events";
+     import { orFail } from ${module("infra/commands/command.ts")};
+     await orFail(async () => {
+       console.log("the only line that is read");
+       process.stdin.resume();
+       await once(process.stdin, "end");
+       for (let i = 0; i < 3; i++) {
+         console.log("nobody reads this");
+         await new Promise(setImmediate);
+       }
+       console.error("finished");
+     });`,
+  );
+  const command = spawn(process.execPath, [file]);
+  command.stdout.once("data", () => command.stdout.destroy());
+  command.stdout.once("close", () => command.stdin.end());
+  let told = "";
+  command.stderr.on("data", (text) => {
+    told += text;
+  });
+  expect(await once(command, "close")).toEqual([0, null]);
+  expect(told).toBe("finished\n");
+});
+
 describe("a mistake at the command line", () => {
   it.each([
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
-  ])("is told in a sentence: %s", (line, sentence) => {
+    ["pr.ts sweep --pulls no/such --branches no/such", /^no\/such cannot be read: ENOENT.*$/],
+    ["pr.ts post no/such --repository o/r --pull 1 --kind preview", /^no\/such cannot be read: ENOENT.*$/],
+    [
+      `pr.ts comment --found no/such --commit ${"a".repeat(40)} --run https://a.b --repository o/r --head-repository o/r`,
+      /^no\/such cannot be read: ENOENT.*$/,
+    ],
+    ["pr.ts plan --stack local --out no/such/x.json", /^no\/such\/x\.json cannot be written: ENOENT.*$/],
+    ["pr.ts look --base HEAD --out test", /^test cannot be written: it is a folder\. Name a file\.$/],
+    [
+      "promote.ts --from staging --to production --save-plan no/such/x.json",
+      /^no\/such\/x\.json cannot be written: .*$/,
+    ],
+    ["promote.ts --from staging --to production --save-plan README.md/x", /^README\.md\/x cannot be written: .*$/],
+    [
+      "drift.ts --stack staging",
+      /^The API's address must be a URL .* is notaurl\. Correct CLOUDFLARE_BASE_URL, .*$/,
+      "notaurl",
+    ],
+    [
+      "drift.ts --stack staging",
+      /^No request can carry the API token: it has 13 characters with spaces or line breaks among them\. Export only .*$/,
+      "http://127.0.0.1:1/client/v4",
+      "not-\nto-print",
+    ],
+  ])("is told in a sentence: %s", (line, sentence, url = "http://127.0.0.1:1/client/v4", token = "token") => {
     const [file = "", ...args] = line.split(" ");
     const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args], {
       cwd: ROOT,
       encoding: "utf8",
+      env: {
+        ...process.env,
+        CLOUDFLARE_BASE_URL: url,
+        CLOUDFLARE_API_TOKEN: token,
+        CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+      },
     });
     expect(stderr.trimEnd()).toMatch(sentence);
     expect(status).toBe(1);

@@ -228,6 +228,58 @@ describe("moving a class between Workers", () => {
     expect(sent).toMatchObject({ errors: [], exports: { A: { state: "transferred", transferredTo: "target-test" } } });
   });
 
+  it("is not deleted while another Worker waits for it: the plan names that one, and how the objects get there", () => {
+    const removed = history()
+      .step("0001-create", (classes) => classes.create("A").create("B"))
+      .step("0002-remove", (classes) => classes.remove("A"));
+    const awaited = [{ className: "A", worker: "bank" }];
+    const planned = plan(situation(removed.migrations, 1, { awaited }));
+    expect(codes(planned)).toEqual(["class_awaited_elsewhere A"]);
+    expect(planned.errors[0]?.message).toContain("bank");
+    expect(planned.errors[0]?.fix).toContain("sends it to bank");
+    expect(codes(plan(situation(removed.migrations, 1, { awaited: [{ className: "B", worker: "bank" }] })))).toEqual(
+      [],
+    );
+  });
+
+  it("is sent only to a Worker that waits for it, where that is known", () => {
+    const others = new Map([["target-test", new Set<string>()]]);
+    const sent = (awaited: Situation["awaited"]) => plan(situation(source.migrations, 1, { others, awaited }));
+    expect(codes(sent([]))).toEqual(["transferred_pending_not_found A"]);
+    expect(sent([]).errors[0]?.fix).toBe("deploy target-test with a step that receives A from app-test first.");
+    expect(codes(sent([{ className: "B", worker: "target-test" }]))).toEqual(["transferred_pending_not_found A"]);
+    expect(codes(sent([{ className: "A", worker: "target-test" }]))).toEqual([]);
+    // A Worker that does not exist is one mistake, not two.
+    expect(codes(plan(situation(source.migrations, 1, { awaited: [] })))).toEqual(["transferred_target_missing A"]);
+  });
+
+  it("is not taken for arrived where its objects are nowhere, and begins without them only if the stack allows it", () => {
+    const live = {
+      complete: true,
+      classes: new Map([
+        ["X", { storage: "sqlite" as const }],
+        ["A", { storage: "sqlite" as const, fromWorker: "source-test" }],
+      ]),
+      step: { name: "0002-receive", history: hashes(target.migrations)[1] ?? "" },
+    };
+    const gone = new Map([["source-test", new Set(["B"])]]);
+    const release = (more: Partial<Situation>) =>
+      plan(situation(target.migrations, 2, { live, others: gone, allowDestroy: [], ...more }));
+    const provisioned = new Set(["X"]);
+    expect(codes(release({ provisioned }))).toEqual(["transfer_lost A"]);
+    expect(codes(release({ provisioned, others: new Map() }))).toEqual(["transfer_lost A"]);
+    expect(release({ provisioned, allowDestroy: ["A"] })).toMatchObject({
+      errors: [],
+      changesLifecycle: true,
+      moves: [
+        { kind: "keep", className: "X" },
+        { kind: "create", className: "A" },
+      ],
+    });
+    expect(codes(release({ provisioned: new Set(["X", "A"]) }))).toEqual([]);
+    expect(codes(release({ provisioned: undefined }))).toEqual([]);
+  });
+
   it("never goes to the Worker itself", () => {
     const sent = { worker: "target-test", others: new Map([["target-test", new Set(["A", "B"])]]) };
     expect(codes(plan(situation(source.migrations, 1, sent)))).toEqual(["transfer_to_itself A"]);

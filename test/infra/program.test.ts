@@ -315,6 +315,20 @@ describe("mistakes", () => {
     );
   });
 
+  it("do not show a local account's token to Cloudflare, where only wrangler is pointed at that account", async () => {
+    const local = "http://127.0.0.1:8788/client/v4";
+    vi.stubEnv("CLOUDFLARE_API_TOKEN", "local-token");
+    vi.stubEnv("CLOUDFLARE_API_BASE_URL", local);
+    const sent = vi.spyOn(globalThis, "fetch").mockImplementation(async () => Response.json({}, { status: 400 }));
+    await expect(run()).rejects.toThrow(`for that account export CLOUDFLARE_BASE_URL=${local} too`);
+    expect(sent).not.toHaveBeenCalled();
+    vi.stubEnv("CLOUDFLARE_BASE_URL", local);
+    await expect(run()).rejects.toThrow(/account_unreadable/);
+    expect(sent.mock.calls.map(([request]) => new Request(request).url)).toContainEqual(
+      expect.stringMatching(/^http:\/\/127\.0\.0\.1:8788\//),
+    );
+  });
+
   it("leave nothing declared", async () => {
     await expect(run({ promotesFrom: "staging" }, { stack: {} })).rejects.toThrow(/not_promoted/);
     const { disconnect }: typeof pulumi.runtime = (await import("@pulumi/pulumi")).runtime;

@@ -96,7 +96,7 @@ describe("in an empty project", () => {
     const answer = await fetch(`${apiUrl}/accounts`, { headers: { authorization: `Bearer ${token}` } });
     expect(await answer.json()).toMatchObject({ success: true });
     const env = await run(bin, ["env", "--dir", "by-command"], { cwd: project });
-    expect(env.stdout).toContain(`export CLOUDFLARE_API_BASE_URL=${apiUrl} `);
+    expect(env.stdout).toContain(`export CLOUDFLARE_API_BASE_URL=${apiUrl} CLOUDFLARE_BASE_URL=${apiUrl} `);
     child.kill("SIGINT");
     expect(await exited).toEqual([0, null]);
     await expect(run(bin, ["env", "--dir", "by-command"], { cwd: project })).rejects.toMatchObject({

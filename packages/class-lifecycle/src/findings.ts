@@ -12,6 +12,7 @@ export type Code =
   | "phase_one_transfer_source_missing"
   | "phase_one_transfer_source_namespace_missing"
   | "transferred_target_missing"
+  | "transferred_pending_not_found"
   // Ours: the history and its lock.
   | "history_empty"
   | "step_name_invalid"
@@ -37,7 +38,9 @@ export type Code =
   | "binding_before_transfer"
   | "class_not_in_history"
   | "class_bound_elsewhere"
+  | "class_awaited_elsewhere"
   | "transfer_pending"
+  | "transfer_lost"
   | "lifecycle_needs_full_rollout"
   | "rollout_unfinished"
   | "rollout_without_stable"

@@ -7,7 +7,7 @@ import { type Finding, isError } from "./findings.ts";
 import type { Migration } from "./history.ts";
 import { type Move, moves, type Obstacle } from "./moves.ts";
 import type { LiveClasses } from "./replay.ts";
-import { releaseFindings } from "./rules.ts";
+import { isLost, releaseFindings } from "./rules.ts";
 import type { Situation } from "./situation.ts";
 import { type State, stateOf } from "./standing.ts";
 
@@ -37,7 +37,7 @@ export function plan(situation: Situation): Plan {
   const start = live.classes ?? new Map();
   const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
   const way = moves(start, remaining);
-  const arrived = way.moves.map((move) => settle(move, situation.others));
+  const arrived = way.moves.map((move) => settle(move, situation));
 
   const findings = [...stateFindings];
   if (way.obstacles.length) {
@@ -80,11 +80,18 @@ export function forStack(migrations: readonly Migration[], stack: string): reado
   }));
 }
 
-/** A received class whose old Worker no longer has its objects is now like any other class. */
-function settle(move: Move, others: Situation["others"]): Move {
+/**
+ * A received class whose old Worker no longer has its objects is now like any other class. One whose objects are
+ * nowhere begins without any, where the stack allows that.
+ */
+function settle(move: Move, situation: Situation): Move {
   if (move.kind !== "keep" || move.fromWorker === undefined) return move;
-  const waiting = others.get(move.fromWorker)?.has(move.className) ?? false;
-  return waiting ? move : { kind: "keep", className: move.className, storage: move.storage };
+  const { className, storage } = move;
+  if (isLost(move, situation)) {
+    return situation.allowDestroy.includes(className) ? { kind: "create", className, storage } : move;
+  }
+  const waiting = situation.others.get(move.fromWorker)?.has(className) ?? false;
+  return waiting ? move : { kind: "keep", className, storage };
 }
 
 function obstacleFindings(

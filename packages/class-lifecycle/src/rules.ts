@@ -13,9 +13,11 @@ const MOVE_RULES: readonly MoveRule[] = [
   codeBringsTheClass,
   codeGaveTheClassUp,
   nobodyBindsToTheDeleted,
+  nobodyWaitsForTheDeleted,
   bindersKnowTheNewName,
   transferGoesElsewhere,
   receiverExists,
+  receiverWaits,
   senderExists,
   senderHasTheClass,
   objectsHaveArrived,
@@ -80,6 +82,16 @@ function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnT
   };
 }
 
+function nobodyWaitsForTheDeleted(move: Move, { awaited = [] }: Situation): ReturnType<MoveRule> {
+  const [receiver] = move.kind === "delete" ? waitersFor(move.className, awaited) : [];
+  if (receiver === undefined) return undefined;
+  return {
+    code: "class_awaited_elsewhere",
+    message: `the Worker ${receiver} waits to receive it, and would begin without its objects.`,
+    fix: `in place of the step that removes it, append one that sends it to ${receiver}; or, if nobody needs its objects, deploy ${receiver} without waiting for it first.`,
+  };
+}
+
 function bindersKnowTheNewName(move: Move, { references }: Situation): ReturnType<MoveRule> {
   const gone = tombstoneOf(move);
   if (move.kind === "delete" || gone === undefined) return undefined;
@@ -112,6 +124,16 @@ function receiverExists(move: Move, { worker, others }: Situation): ReturnType<M
   };
 }
 
+function receiverWaits(move: Move, { worker, others, awaited }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "send" || move.toWorker === worker || !others.has(move.toWorker)) return undefined;
+  if (awaited === undefined || waitersFor(move.className, awaited).includes(move.toWorker)) return undefined;
+  return {
+    code: "transferred_pending_not_found",
+    message: `the history sends it to the Worker ${move.toWorker}, which does not wait for it.`,
+    fix: `deploy ${move.toWorker} with a step that receives ${move.className} from ${worker} first.`,
+  };
+}
+
 function senderExists(move: Move, { others }: Situation): ReturnType<MoveRule> {
   if (move.kind !== "receive" || others.has(move.fromWorker)) return undefined;
   return {
@@ -130,8 +152,15 @@ function senderHasTheClass(move: Move, { others }: Situation): ReturnType<MoveRu
   };
 }
 
-function objectsHaveArrived(move: Move): ReturnType<MoveRule> {
+function objectsHaveArrived(move: Move, situation: Situation): ReturnType<MoveRule> {
   if (move.kind !== "keep" || move.fromWorker === undefined) return undefined;
+  if (isLost(move, situation)) {
+    return {
+      code: "transfer_lost",
+      message: `it waits for its objects from the Worker ${move.fromWorker}, which does not have the class any more, and they have not come.`,
+      fix: `find out where they are: if ${move.fromWorker} renamed the class, give it its name back there, and send it. If they are gone for good, allowDestroy: [${move.className}] in this stack's config lets the class begin without objects.`,
+    };
+  }
   return {
     code: "transfer_pending",
     message: `its objects are still with the Worker ${move.fromWorker}.`,
@@ -139,9 +168,17 @@ function objectsHaveArrived(move: Move): ReturnType<MoveRule> {
   };
 }
 
+/** Whether a class waits for objects that its old Worker does not have, and that have not come either. */
+export const isLost = (move: Move, { others, provisioned }: Situation): boolean =>
+  move.kind === "keep" &&
+  move.fromWorker !== undefined &&
+  provisioned !== undefined &&
+  !provisioned.has(move.className) &&
+  !(others.get(move.fromWorker)?.has(move.className) ?? false);
+
 /** Findings about the release's bindings, given the classes that exist once it is live. */
-function bindingFindings(arrived: readonly Move[], { bound }: Situation): readonly Finding[] {
-  return bound.flatMap((className): readonly Finding[] => {
+function bindingFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
+  return situation.bound.flatMap((className): readonly Finding[] => {
     const move = arrived.find((candidate) => candidate.className === className && !leaves(candidate));
     if (!move) {
       return [
@@ -154,6 +191,8 @@ function bindingFindings(arrived: readonly Move[], { bound }: Situation): readon
       ];
     }
     if ((move.kind !== "receive" && move.kind !== "keep") || move.fromWorker === undefined) return [];
+    // What is said of the class already is the whole of it.
+    if (isLost(move, situation)) return [];
     return [
       {
         code: "binding_before_transfer",
@@ -182,6 +221,9 @@ function exportFindings(arrived: readonly Move[], { code }: Situation): readonly
 /** Whether the class and its objects leave this Worker. */
 const leaves = (move: Move): move is Extract<Move, { kind: "delete" | "send" }> =>
   move.kind === "delete" || move.kind === "send";
+
+const waitersFor = (className: string, awaited: NonNullable<Situation["awaited"]>): readonly string[] =>
+  awaited.filter((wait) => wait.className === className).map(({ worker }) => worker);
 
 const bindersOf = (className: string, references: Situation["references"]): readonly string[] =>
   references.filter((reference) => reference.className === className).map(({ worker }) => worker);

@@ -28,6 +28,13 @@ export interface Situation {
   readonly references: readonly { readonly className: string; readonly worker: string }[];
   /** Other Workers of the account that a transfer names, with their live classes. */
   readonly others: ReadonlyMap<string, ReadonlySet<string>>;
+  /**
+   * Classes that other Workers wait to receive from this one and that have not come there: of every Worker where a class
+   * is deleted, of the receiver where one is sent. Undefined: nobody has looked.
+   */
+  readonly awaited?: readonly { readonly className: string; readonly worker: string }[] | undefined;
+  /** This Worker's classes that have a namespace, and so have arrived. Undefined: nobody has looked. */
+  readonly provisioned?: ReadonlySet<string> | undefined;
   /** Whether to take over a Worker that something else deployed, if its classes match a step. */
   readonly adopt: boolean;
   /** Classes that this stack may delete or send away. */

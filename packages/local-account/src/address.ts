@@ -35,14 +35,15 @@ function runs(pid: number): boolean {
 
 type Place = Pick<Address, "apiUrl" | "accountId" | "token">;
 
-/** The variables that point wrangler and the SDK at an account. */
+/** The variables that point wrangler (the first), the SDK and the Pulumi provider (the second) at an account. */
 export const variablesOf = ({ apiUrl, accountId, token }: Place) => ({
   CLOUDFLARE_API_BASE_URL: apiUrl,
+  CLOUDFLARE_BASE_URL: apiUrl,
   CLOUDFLARE_ACCOUNT_ID: accountId,
   CLOUDFLARE_API_TOKEN: token,
 });
 
-/** Shell commands that point wrangler and the SDK at an account. */
+/** Shell commands that point wrangler, the SDK and the Pulumi provider at an account. */
 export const environmentOf = (place: Place): string =>
   `export ${Object.entries(variablesOf(place))
     .map((pair) => pair.join("="))

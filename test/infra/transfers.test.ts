@@ -1,0 +1,89 @@
+/** Which Workers wait for a class that leaves, as it is read from an account. */
+import type { Move } from "@durable-stack/class-lifecycle";
+import { describe, expect, it } from "vitest";
+import { listWorkers } from "../../infra/plan/live.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { awaitedFrom, provisionedOf } from "../../infra/plan/transfers.ts";
+import { Api } from "../../infra/provider/api.ts";
+
+const WAITING = { Account: { type: "durable-object", storage: "sqlite", transferFrom: "shop" } };
+const OWN = { Room: { type: "durable-object", storage: "sqlite" } };
+
+/** An account of these Workers, each with the exports that it serves, and the namespaces that it has by now. */
+async function account(
+  served: Readonly<Record<string, object | undefined>>,
+  namespaces?: readonly { class: string; script: string }[],
+) {
+  const asked: string[] = [];
+  const api = new Api(
+    { baseUrl: "http://account.test/client/v4", token: "t" },
+    { fetch: async () => Response.json({ result: namespaces?.map((one) => ({ id: "n", ...one })) ?? [] }) },
+  );
+  const reads = new Reads(
+    "a",
+    {
+      getWorkers: async () => ({
+        results: Object.entries(served).map(([name, exports]) => ({
+          id: name,
+          name,
+          deployedOn: exports && "2026-01-01",
+          references: { durableObjects: [] },
+        })),
+      }),
+      getWorkersDeployments: async ({ scriptName }) => {
+        asked.push(scriptName);
+        return { results: [{ deployments: [{ id: "d", versions: [{ versionId: "v", percentage: 100 }] }] }] };
+      },
+      getWorkerVersion: async ({ workerId }) => ({ id: "v", number: 1, exports: served[workerId] }),
+      getWorkerVersions: async () => ({ results: [] }),
+    },
+    namespaces && api,
+  );
+  return { workers: await listWorkers(reads), asked };
+}
+
+const deletion: Move = { kind: "delete", className: "Account" };
+const sending: Move = { kind: "send", className: "Account", toWorker: "till" };
+const kept: Move = { kind: "keep", className: "Room", storage: "sqlite" };
+
+describe("a class that leaves", () => {
+  it("is looked for in every Worker that serves something where it is deleted, however many there are", async () => {
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`other-${i}`, OWN]));
+    const { workers, asked } = await account({ shop: OWN, idle: undefined, ...many, bank: WAITING });
+    expect(await awaitedFrom(workers, "shop", [deletion, kept])).toEqual([{ className: "Account", worker: "bank" }]);
+    expect(new Set(asked)).toEqual(new Set([...Object.keys(many), "bank"]));
+  });
+
+  it("is looked for in its receiver alone where it is sent, and nowhere where nothing leaves", async () => {
+    const { workers, asked } = await account({ shop: OWN, bank: WAITING, till: OWN });
+    expect(await awaitedFrom(workers, "shop", [sending])).toEqual([]);
+    expect(asked).toEqual(["till"]);
+    expect(await awaitedFrom(workers, "shop", [kept])).toBeUndefined();
+    expect(asked).toEqual(["till"]);
+  });
+
+  it("is not awaited by a Worker that waits for another one's, or that has it by now", async () => {
+    const { workers } = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "bank" }]);
+    expect(await awaitedFrom(workers, "shop", [deletion])).toEqual([]);
+    expect(await awaitedFrom(workers, "another", [deletion])).toEqual([]);
+    const before = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "shop" }]);
+    expect(await awaitedFrom(before.workers, "shop", [deletion])).toHaveLength(1);
+  });
+});
+
+describe("a class that is waited for", () => {
+  const classes = new Map([["Account", { storage: "sqlite" as const, fromWorker: "shop" }]]);
+
+  it("has come where it has a namespace", async () => {
+    const { workers } = await account({ bank: WAITING }, [
+      { class: "Room", script: "bank" },
+      { class: "Account", script: "shop" },
+    ]);
+    expect(await provisionedOf(workers, "bank", classes)).toEqual(new Set(["Room"]));
+  });
+
+  it("may have come where nobody can tell", async () => {
+    const { workers } = await account({ bank: WAITING });
+    expect(await provisionedOf(workers, "bank", classes)).toBeUndefined();
+  });
+});
