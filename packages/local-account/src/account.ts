@@ -182,33 +182,24 @@ export class Account {
     return this.runtime.inspect(upload);
   }
 
-  /** Makes one change after the other. If `work` throws, or the result does not start, nothing changes. */
+  /**
+   * Makes one change after the other. If `work` throws, or the result does not start, nothing changes. What `work` checks
+   * and builds on it must read from the draft: while a change waits for its turn, others are made.
+   */
   change<T>(work: (draft: Draft) => T): Promise<T> {
-    return this.#inTurn(async () => {
-      const draft = new Draft(this.#store);
-      const result = work(draft);
-      if (draft.lost("versions")) forgetUnused(draft, Date.now());
-      if (draft.changes.length === 0) return result;
-      const previous = this.state;
-      checkConsumers(draft.state, previous);
-      remember(draft, previous);
-      this.#onWrite("before run");
-      await this.runtime.change(
-        { state: draft.state, blob: (sha256) => draft.blob(sha256) },
-        { state: previous, blob: (sha256) => this.blob(sha256) },
-        () => this.#store.commit(draft),
-      );
-      this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles"))
-        await this.#sweep();
-      this.#onWrite("after sweep");
-      return result;
-    });
+    return this.#inTurn(() => this.#change(work));
   }
 
   /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.calls.kv`, `.bucket`, `.query`). */
   reachStorage(): Promise<void> {
-    return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
+    return this.#inTurn(() => this.#reachStorage());
+  }
+
+  /** Does several of these in one turn, in which nothing else changes. `work` may use no others of this class. */
+  turn<T>(work: (inTurn: Pick<Account, "change" | "reachStorage">) => Promise<T>): Promise<T> {
+    return this.#inTurn(() =>
+      work({ change: (change) => this.#change(change), reachStorage: () => this.#reachStorage() }),
+    );
   }
 
   /** Lets `work` copy the files of the account: meanwhile nothing writes, and requests wait. */
@@ -237,6 +228,30 @@ export class Account {
     await this.#last.catch(() => {});
     await this.runtime.close();
     this.#store.close();
+  }
+
+  async #change<T>(work: (draft: Draft) => T): Promise<T> {
+    const draft = new Draft(this.#store);
+    const result = work(draft);
+    if (draft.lost("versions")) forgetUnused(draft, Date.now());
+    if (draft.changes.length === 0) return result;
+    const previous = this.state;
+    checkConsumers(draft.state, previous);
+    remember(draft, previous);
+    this.#onWrite("before run");
+    await this.runtime.change(
+      { state: draft.state, blob: (sha256) => draft.blob(sha256) },
+      { state: previous, blob: (sha256) => this.blob(sha256) },
+      () => this.#store.commit(draft),
+    );
+    this.#onWrite("before sweep");
+    if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles")) await this.#sweep();
+    this.#onWrite("after sweep");
+    return result;
+  }
+
+  #reachStorage(): Promise<void> {
+    return this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) });
   }
 
   /** Removes files that the state no longer refers to. */

@@ -31,6 +31,8 @@ export const s3 =
     });
 
 async function answer(account: Account, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const { promise: answered, resolve } = Promise.withResolvers<void>();
+  outgoing.on("close", resolve);
   const bucket = bucketOf(account, incoming);
   const cors = bucket && corsOf(bucket, incoming);
   if (incoming.method === "OPTIONS") {
@@ -40,9 +42,14 @@ async function answer(account: Account, incoming: IncomingMessage, outgoing: Ser
   }
   await account.reachStorage();
   const { runtime } = account;
+  if (bucket !== undefined && incoming.method !== "GET" && incoming.method !== "HEAD")
+    void answered.then(await runtime.buckets.begin(bucket.id));
+  // workerd may still have a bucket that was deleted. Without a signature it refuses all the same.
+  if (isSigned(incoming) && bucketNameOf(incoming) !== "" && bucketOf(account, incoming) === undefined) {
+    refuse(outgoing, 404, "NoSuchBucket", "The specified bucket does not exist.");
+    return;
+  }
   await runtime.gate.open();
-  const { promise: answered, resolve } = Promise.withResolvers<void>();
-  outgoing.on("close", resolve);
   if (outgoing.destroyed) return;
   runtime.gate.track(answered);
   passOn(runtime.s3, incoming, outgoing, cors);
@@ -97,10 +104,18 @@ function refuse(outgoing: ServerResponse, status: number, code: string, message:
 /** Without `.` and `..`, which workerd resolves too. */
 const pathOf = (url = "/") => URL.parse(url, "http://localhost")?.pathname ?? "/";
 
-function bucketOf(account: Account, { url }: IncomingMessage): Bucket | undefined {
-  const [name] = pathOf(url)
+const isSigned = ({ headers, url = "" }: IncomingMessage) =>
+  headers.authorization !== undefined || /[?&]x-amz-signature=/i.test(url);
+
+/** Empty if the request is about all buckets. */
+const bucketNameOf = ({ url }: IncomingMessage): string =>
+  pathOf(url)
     .slice(S3_PATH.length + 1)
-    .split("/");
+    .split("/", 1)
+    .join();
+
+function bucketOf(account: Account, incoming: IncomingMessage): Bucket | undefined {
+  const name = bucketNameOf(incoming);
   return [...account.state.buckets.values()].find(({ id }) => bucketDirectory(id) === name);
 }
 
