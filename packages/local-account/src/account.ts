@@ -4,6 +4,7 @@
  * A change is one draft. It is checked, started, and written, in this order. If it fails before it is written, the
  * account stays as it was, on disk and in the runtime.
  */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
@@ -16,7 +17,16 @@ import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { tailEventOf } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, makeFolders, ownFile, STATE_FILE } from "./own-files.ts";
+import {
+  ASSETS_FOLDER,
+  DATA_FOLDER,
+  dataIn,
+  faultOfDisk,
+  isOfFullDisk,
+  makeFolders,
+  ownFile,
+  STATE_FILE,
+} from "./own-files.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
@@ -75,10 +85,12 @@ export class Account {
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
   static async open(options: AccountOptions): Promise<Account> {
+    if (!existsSync(path.join(options.dir, STATE_FILE))) refuseData(options.dir);
     makeFolders(options.dir);
     const store = Account.lock(options.dir, options.onWrite);
     try {
       if (store.state.identity.size === 0) {
+        refuseData(options.dir);
         const draft = new Draft(store);
         draft.put("identity", newIdentity(options.token));
         store.commit(draft);
@@ -111,7 +123,9 @@ export class Account {
       return account;
     } catch (error) {
       store.close();
-      throw error;
+      throw isOfFullDisk(error)
+        ? new CannotStart(`${options.dir} cannot be written (${faultOfDisk(error)}). Make room there.`)
+        : error;
     }
   }
 
@@ -265,6 +279,33 @@ export class Account {
     const turn = this.#last.then(work, work);
     this.#last = turn;
     return turn;
+  }
+}
+
+/**
+ * A new account must not begin with data that it does not know: it would delete it, as that of things that are gone.
+ * @throws CannotStart
+ */
+function refuseData(dir: string): void {
+  const file = path.join(dir, STATE_FILE);
+  const found = foundIn(dir);
+  if (found === undefined) return;
+  throw new CannotStart(
+    existsSync(file)
+      ? `${file} has no account in it, but ${found} is not empty. Load a snapshot in its place (snapshot load --fresh), choose another --dir, or lose that data with --fresh.`
+      : `${found} is not empty, and no account's: there is no ${STATE_FILE} in ${dir}. Choose another --dir, load a snapshot into one, or remove ${found} first.`,
+  );
+}
+
+/** The data that is there. @throws CannotStart if it cannot be looked at. */
+function foundIn(dir: string): string | undefined {
+  try {
+    return dataIn(dir);
+  } catch (error) {
+    const fault = faultOfDisk(error);
+    throw fault === undefined
+      ? error
+      : new CannotStart(`${dir} cannot be the folder of an account (${fault}). Choose another --dir.`);
   }
 }
 
