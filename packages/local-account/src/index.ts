@@ -29,7 +29,7 @@ import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -157,11 +157,24 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
       subdomain,
       pid: process.pid,
     };
-    writeFileSync(path.join(dir, ADDRESS_FILE), `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+    writeAddress(dir, address);
     return { ...address, addressOf, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** @throws CannotStart if the disk does not let it. */
+function writeAddress(dir: string, address: Address): void {
+  const file = path.join(dir, ADDRESS_FILE);
+  try {
+    writeFileSync(file, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+  } catch (error) {
+    const fault = faultOfDisk(error);
+    throw fault === undefined
+      ? error
+      : new CannotStart(`${file} cannot be written (${fault}). Make room there, or choose another --dir.`);
   }
 }
 
