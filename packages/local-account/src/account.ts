@@ -4,6 +4,7 @@
  * A change is one draft. It is checked, started, and written, in this order. If it fails before it is written, the
  * account stays as it was, on disk and in the runtime.
  */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
@@ -16,7 +17,16 @@ import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { tailEventOf } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, makeFolders, ownFile, STATE_FILE } from "./own-files.ts";
+import {
+  ASSETS_FOLDER,
+  DATA_FOLDER,
+  dataIn,
+  faultOfDisk,
+  isOfFullDisk,
+  makeFolders,
+  ownFile,
+  STATE_FILE,
+} from "./own-files.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
@@ -75,10 +85,12 @@ export class Account {
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
   static async open(options: AccountOptions): Promise<Account> {
+    if (!existsSync(path.join(options.dir, STATE_FILE))) refuseData(options.dir);
     makeFolders(options.dir);
     const store = Account.lock(options.dir, options.onWrite);
     try {
       if (store.state.identity.size === 0) {
+        refuseData(options.dir);
         const draft = new Draft(store);
         draft.put("identity", newIdentity(options.token));
         store.commit(draft);
@@ -111,7 +123,9 @@ export class Account {
       return account;
     } catch (error) {
       store.close();
-      throw error;
+      throw isOfFullDisk(error)
+        ? new CannotStart(`${options.dir} cannot be written (${faultOfDisk(error)}). Make room there.`)
+        : error;
     }
   }
 
@@ -182,33 +196,24 @@ export class Account {
     return this.runtime.inspect(upload);
   }
 
-  /** Makes one change after the other. If `work` throws, or the result does not start, nothing changes. */
+  /**
+   * Makes one change after the other. If `work` throws, or the result does not start, nothing changes. What `work` checks
+   * and builds on it must read from the draft: while a change waits for its turn, others are made.
+   */
   change<T>(work: (draft: Draft) => T): Promise<T> {
-    return this.#inTurn(async () => {
-      const draft = new Draft(this.#store);
-      const result = work(draft);
-      if (draft.lost("versions")) forgetUnused(draft, Date.now());
-      if (draft.changes.length === 0) return result;
-      const previous = this.state;
-      checkConsumers(draft.state, previous);
-      remember(draft, previous);
-      this.#onWrite("before run");
-      await this.runtime.change(
-        { state: draft.state, blob: (sha256) => draft.blob(sha256) },
-        { state: previous, blob: (sha256) => this.blob(sha256) },
-        () => this.#store.commit(draft),
-      );
-      this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles"))
-        await this.#sweep();
-      this.#onWrite("after sweep");
-      return result;
-    });
+    return this.#inTurn(() => this.#change(work));
   }
 
   /** Makes all KV namespaces, buckets and databases reachable for the REST API (`runtime.calls.kv`, `.bucket`, `.query`). */
   reachStorage(): Promise<void> {
-    return this.#inTurn(() => this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) }));
+    return this.#inTurn(() => this.#reachStorage());
+  }
+
+  /** Does several of these in one turn, in which nothing else changes. `work` may use no others of this class. */
+  turn<T>(work: (inTurn: Pick<Account, "change" | "reachStorage">) => Promise<T>): Promise<T> {
+    return this.#inTurn(() =>
+      work({ change: (change) => this.#change(change), reachStorage: () => this.#reachStorage() }),
+    );
   }
 
   /** Lets `work` copy the files of the account: meanwhile nothing writes, and requests wait. */
@@ -239,6 +244,30 @@ export class Account {
     this.#store.close();
   }
 
+  async #change<T>(work: (draft: Draft) => T): Promise<T> {
+    const draft = new Draft(this.#store);
+    const result = work(draft);
+    if (draft.lost("versions")) forgetUnused(draft, Date.now());
+    if (draft.changes.length === 0) return result;
+    const previous = this.state;
+    checkConsumers(draft.state, previous);
+    remember(draft, previous);
+    this.#onWrite("before run");
+    await this.runtime.change(
+      { state: draft.state, blob: (sha256) => draft.blob(sha256) },
+      { state: previous, blob: (sha256) => this.blob(sha256) },
+      () => this.#store.commit(draft),
+    );
+    this.#onWrite("before sweep");
+    if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles")) await this.#sweep();
+    this.#onWrite("after sweep");
+    return result;
+  }
+
+  #reachStorage(): Promise<void> {
+    return this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) });
+  }
+
   /** Removes files that the state no longer refers to. */
   async #sweep(): Promise<void> {
     await this.runtime.sweep(this.state);
@@ -250,6 +279,33 @@ export class Account {
     const turn = this.#last.then(work, work);
     this.#last = turn;
     return turn;
+  }
+}
+
+/**
+ * A new account must not begin with data that it does not know: it would delete it, as that of things that are gone.
+ * @throws CannotStart
+ */
+function refuseData(dir: string): void {
+  const file = path.join(dir, STATE_FILE);
+  const found = foundIn(dir);
+  if (found === undefined) return;
+  throw new CannotStart(
+    existsSync(file)
+      ? `${file} has no account in it, but ${found} is not empty. Load a snapshot in its place (snapshot load --fresh), choose another --dir, or lose that data with --fresh.`
+      : `${found} is not empty, and no account's: there is no ${STATE_FILE} in ${dir}. Choose another --dir, load a snapshot into one, or remove ${found} first.`,
+  );
+}
+
+/** The data that is there. @throws CannotStart if it cannot be looked at. */
+function foundIn(dir: string): string | undefined {
+  try {
+    return dataIn(dir);
+  } catch (error) {
+    const fault = faultOfDisk(error);
+    throw fault === undefined
+      ? error
+      : new CannotStart(`${dir} cannot be the folder of an account (${fault}). Choose another --dir.`);
   }
 }
 

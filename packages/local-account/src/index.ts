@@ -9,16 +9,16 @@
  * ```
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage, Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import path from "node:path";
 import type { Duplex } from "node:stream";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { Account, Unreadable } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { type Answer, api } from "./api/app.ts";
-import { S3_PATH, s3 } from "./api/s3.ts";
+import { isForS3, s3 } from "./api/s3.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
 import { Clockwork, fire } from "./clockwork.ts";
@@ -29,7 +29,7 @@ import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -157,11 +157,24 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
       subdomain,
       pid: process.pid,
     };
-    writeFileSync(path.join(dir, ADDRESS_FILE), `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+    writeAddress(dir, address);
     return { ...address, addressOf, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** @throws CannotStart if the disk does not let it. */
+function writeAddress(dir: string, address: Address): void {
+  const file = path.join(dir, ADDRESS_FILE);
+  try {
+    writeFileSync(file, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+  } catch (error) {
+    const fault = faultOfDisk(error);
+    throw fault === undefined
+      ? error
+      : new CannotStart(`${file} cannot be written (${fault}). Make room there, or choose another --dir.`);
   }
 }
 
@@ -185,14 +198,13 @@ export function forget(dir: string): void {
 function restServer(rest: Hono, page: Hono, account: Account): Server {
   const { tails } = account;
   const buckets = s3(account);
-  const server = createAdaptorServer({
-    fetch(request, env) {
-      const { pathname } = new URL(request.url);
-      if (pathname.startsWith("/client/")) return rest.fetch(request, env);
-      return pathname.startsWith(`${S3_PATH}/`) ? buckets.fetch(request, env) : page.fetch(request, env);
-    },
+  const others = getRequestListener((request, env) =>
+    new URL(request.url).pathname.startsWith("/client/") ? rest.fetch(request, env) : page.fetch(request, env),
+  );
+  const server = createServer((incoming, outgoing) => {
+    if (isForS3(incoming)) buckets(incoming, outgoing);
+    else others(incoming, outgoing).catch(failed(outgoing));
   });
-  if (!("closeAllConnections" in server)) throw new TypeError("the API needs an HTTP/1 server");
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
     const { url = "" } = incoming;
     const id = url.startsWith(TAIL_PATH) ? url.slice(TAIL_PATH.length) : "";
@@ -200,6 +212,12 @@ function restServer(rest: Hono, page: Hono, account: Account): Server {
   });
   return server;
 }
+
+/** Ends what a bug of the account has left open, and tells of it. The account goes on. */
+const failed = (open: { destroy(): unknown }) => (error: unknown) => {
+  console.error("The account's API failed; this is a bug:", error);
+  open.destroy();
+};
 
 function listen(server: Server, port: number, option: string): Promise<number> {
   return new Promise((resolve, reject) => {

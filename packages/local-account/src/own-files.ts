@@ -1,5 +1,5 @@
 /** The files of an account. They hold secrets, so only their user may read them, whoever has made the directory. */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { CannotStart } from "./errors.ts";
 
@@ -14,16 +14,26 @@ export const DATA_FOLDER = "data";
 const OF_THE_DISK =
   /^(EACCES|EDQUOT|EEXIST|EINVAL|EISDIR|EIO|ELOOP|EMFILE|ENAMETOOLONG|ENOENT|ENOSPC|ENOTDIR|EPERM|EROFS|ERR_FS_CP_\w+)$/;
 
+/** SQLite's number for a full disk (SQLITE_FULL). */
+const SQLITE_FULL = 13;
+
+/** Whether an error says that the disk, or what its user may have of it, is full. */
+export const isOfFullDisk = (error: unknown): boolean =>
+  error instanceof Error &&
+  (("errcode" in error && error.errcode === SQLITE_FULL) ||
+    ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")));
+
 /** The sentence of an error that is the disk's or the path's; undefined for any other, which is a bug. */
 export function faultOfDisk(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
+  if (isOfFullDisk(error)) return `the disk is full: ${error.message}`;
   return OF_THE_DISK.test(String(error.code)) ? error.message : undefined;
 }
 
 /** Makes the folders of an account. @throws CannotStart if the disk does not let it. */
 export function makeFolders(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     for (const name of [ASSETS_FOLDER, DATA_FOLDER]) ownFolder(path.join(dir, name));
   } catch (error) {
     const fault = faultOfDisk(error);
@@ -32,9 +42,47 @@ export function makeFolders(dir: string): void {
   }
 }
 
+/**
+ * Makes a folder that only its user may read, with those above it, one after the other: Node's `recursive` never comes
+ * back from where no folder can be made, as in /proc. Returns those that it made, the outermost first.
+ */
+export function makeFolder(folder: string): string[] {
+  const made: string[] = [];
+  try {
+    for (const level of missing(folder)) {
+      mkdirSync(level, { mode: 0o700 });
+      made.push(level);
+    }
+  } catch (error) {
+    removeFolders(made);
+    throw error;
+  }
+  return made;
+}
+
+/** Checks that a folder can be made, and leaves none. @throws the error of the disk. */
+export const checkFolder = (folder: string): void => removeFolders(makeFolder(folder));
+
+/** What must be made for a folder to be there, the outermost first. */
+function missing(folder: string): string[] {
+  if (existsSync(folder) && statSync(folder).isDirectory()) return [];
+  const parent = path.dirname(folder);
+  return [...(existsSync(parent) ? [] : missing(parent)), folder];
+}
+
+function removeFolders(made: readonly string[]): void {
+  for (const folder of made.toReversed()) rmdirSync(folder);
+}
+
+/** The first folder of an account's data that has something in it. @throws the error of the disk. */
+export const dataIn = (dir: string): string | undefined =>
+  [ASSETS_FOLDER, DATA_FOLDER]
+    .map((name) => path.join(dir, name))
+    .find((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+
 /** Makes a folder that only its user may read, or makes one so. */
 export function ownFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   restrict(folder, 0o700);
 }
 

@@ -5,12 +5,23 @@
  * snapshot or an account is known, comes last. So half a copy is never taken for a whole one.
  */
 import { randomUUID } from "node:crypto";
-import { constants, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { constants, existsSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { Account } from "./account.ts";
 import { CannotStart } from "./errors.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, ownFile, ownFolder, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import {
+  ASSETS_FOLDER,
+  checkFolder,
+  DATA_FOLDER,
+  dataIn,
+  faultOfDisk,
+  makeFolder,
+  ownFile,
+  ownFolder,
+  STATE_FILE,
+  STATE_LOG,
+} from "./own-files.ts";
 
 /** What a snapshot has, in the order in which it gets it. SQLite's log belongs to the state file, if there is one. */
 const PARTS = [ASSETS_FOLDER, DATA_FOLDER, STATE_LOG, STATE_FILE];
@@ -47,25 +58,37 @@ export async function loadSnapshot(folder: string, dir: string, forget?: (dir: s
 
 /** Copies the state of an account that writes nothing meanwhile. @throws NoSnapshot if the folder is not empty. */
 export async function copyState(dir: string, folder: string): Promise<void> {
-  if (existsSync(folder) && isFull(folder))
-    throw new NoSnapshot(`${folder} is not empty. Choose another folder, or remove it first.`);
+  checkTarget(folder);
   await copyParts(dir, folder);
+}
+
+/**
+ * Checks that a snapshot can be made in the folder: it is empty, or can be made. For before the account stands still.
+ * @throws NoSnapshot
+ */
+export function checkTarget(folder: string): void {
+  try {
+    if (existsSync(folder)) {
+      if (readdirSync(folder).length > 0)
+        throw new NoSnapshot(`${folder} is not empty. Choose another folder, or remove it first.`);
+    } else checkFolder(folder);
+  } catch (error) {
+    throw refusal(folder, error);
+  }
 }
 
 /** Somebody's own folder may have the name of an account's. */
 function checkRoom(dir: string): void {
-  const full = [ASSETS_FOLDER, DATA_FOLDER]
-    .map((name) => path.join(dir, name))
-    .find((it) => existsSync(it) && isFull(it));
+  const full = dataOf(dir);
   if (full !== undefined)
     throw new NoSnapshot(`${full} is not empty, and no account's. Choose another --dir, or remove it first.`);
 }
 
-function isFull(folder: string): boolean {
+function dataOf(dir: string): string | undefined {
   try {
-    return readdirSync(folder).length > 0;
+    return dataIn(dir);
   } catch (error) {
-    throw refusal(folder, error);
+    throw refusal(dir, error);
   }
 }
 
@@ -76,7 +99,7 @@ async function copyParts(from: string, to: string, makeRoom: () => void = () => 
   let hasMadeRoom = false;
   try {
     // It has secrets in it, so only its user may read it.
-    mkdirSync(partial, { recursive: true, mode: 0o700 });
+    makeFolder(partial);
     for (const part of PARTS) {
       const source = path.join(from, part);
       // File systems that can share blocks do so, which takes no time.

@@ -1,10 +1,11 @@
 /** The account as a whole: access, restarts, the runtime, and the front door. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer, request } from "node:http";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { PortInUse, startAccount } from "../src/index.ts";
+import { CannotStart, PortInUse, startAccount } from "../src/index.ts";
 import { account, live, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter"), tag: "one" };
@@ -211,15 +212,48 @@ it.runIf(process.platform === "linux")("refuses code that takes too much memory 
 });
 
 it("says of an error of its own that it is not the caller's, with a code that no client takes for a wrong token", async () => {
+  let isBroken = false;
+  const test = await account({
+    onWrite: () => {
+      if (isBroken) throw new Error("this is a bug");
+    },
+  });
+  isBroken = true;
+  const failed = await refusal(test.ensure("app"));
+  isBroken = false;
+  expect(failed).toMatchObject({ status: 500, code: 10013 });
+  expect(failed.message).toContain("not a mistake of yours: this is a bug. Please file an issue");
+});
+
+/** Fails as SQLite does on a full disk. */
+function writeTooMuch(): void {
+  const db = new DatabaseSync(":memory:");
+  try {
+    db.exec("PRAGMA max_page_count = 2; CREATE TABLE t (b); INSERT INTO t VALUES (randomblob(100000))");
+  } finally {
+    db.close();
+  }
+}
+
+it("says that the disk is full, when a change cannot be written, and goes on when there is room", async () => {
   let isFull = false;
   const test = await account({
     onWrite: () => {
-      if (isFull) throw new Error("the disk is full");
+      if (isFull) writeTooMuch();
     },
   });
   isFull = true;
   const failed = await refusal(test.ensure("app"));
   isFull = false;
-  expect(failed).toMatchObject({ status: 500, code: 10013 });
-  expect(failed.message).toContain("not a mistake of yours: the disk is full. Please file an issue");
+  expect(failed.message).toMatch(/the disk of its folder is full .*Make room there, and send the call again/);
+  await test.ensure("app");
+  expect((await test.workers()).names).toEqual(["app"]);
+});
+
+it.runIf(existsSync("/dev/full"))("says in words that it cannot start on a full disk", async () => {
+  const dir = temporaryDirectory();
+  symlinkSync("/dev/full", path.join(dir, "account.json"));
+  const start = startAccount({ dir, port: 0, apiPort: 0 });
+  await expect(start).rejects.toThrow(/account\.json cannot be written \(the disk is full: .*Make room there/);
+  await expect(start).rejects.toThrow(CannotStart);
 });

@@ -1,6 +1,7 @@
 /** D1 databases: through the API, from a Worker, and over a restart. */
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { statementsOf } from "../src/sql.ts";
 import { account, refusal, temporaryDirectory } from "./support.ts";
@@ -127,3 +128,16 @@ it("restores a database to a bookmark, and back again", async () => {
   await sdk.d1.database.delete(uuid, { account_id });
   expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([]);
 });
+
+it("keeps an export for who fetches it, whoever has looked at its address before", async () => {
+  const test = await account();
+  await test.sdk.d1.database.create({ account_id: test.id, name: "app" });
+  await test.call("post", "/d1/database/app/query", { sql: "CREATE TABLE kept (n)" });
+  const exported = await test.call("post", "/d1/database/app/export", { output_format: "polling" });
+  const { signed_url: url } = v.parse(Exported, exported).result;
+  expect((await fetch(url, { method: "HEAD" })).status).toBe(200);
+  expect(await (await fetch(url)).text()).toContain("CREATE TABLE kept");
+  expect((await fetch(url)).status).toBe(404);
+});
+
+const Exported = v.object({ result: v.object({ signed_url: v.string() }) });

@@ -39,6 +39,11 @@ it("fails a call before or after it takes effect", async () => {
     expect(await refusal(create("three"))).toMatchObject({ status: undefined });
     expect(await titles()).toEqual(expected);
   }
+  // Hono answers HEAD by a GET; the account must outlive it.
+  await set("HEAD */namespaces cut before");
+  const url = `${test.running.apiUrl}/accounts/${test.id}/storage/kv/namespaces`;
+  const headers = { authorization: `Bearer ${test.running.token}` };
+  await expect(fetch(url, { method: "HEAD", headers })).rejects.toThrow();
   await set();
   expect((await create("four")).title).toBe("four");
 });

@@ -6,9 +6,12 @@ import { account, type TestAccount } from "./support.ts";
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
 
+const addressOf = ({ running }: TestAccount, at: string) =>
+  new URL(`http://127.0.0.1:${running.apiPort}/cdn-cgi/local/r2/s3${at}`);
+
 /** A request with an AWS signature, version 4, by the keys that Cloudflare documents for R2. */
-async function signed(test: TestAccount, method: string, at: string, { body = "", secret = "" } = {}) {
-  const url = new URL(`http://127.0.0.1:${test.running.apiPort}/cdn-cgi/local/r2/s3${at}`);
+async function signed(test: TestAccount, method: string, at: string, { body = "", secret = "", origin = "" } = {}) {
+  const url = addressOf(test, at);
   const date = `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   const scope = `${date.slice(0, 8)}/auto/s3/aws4_request`;
   const headers = { host: url.host, "x-amz-content-sha256": sha256(body), "x-amz-date": date };
@@ -20,16 +23,17 @@ async function signed(test: TestAccount, method: string, at: string, { body = ""
   const signature = createHmac("sha256", key).update(toSign).digest("hex");
   const { host: _, ...sent } = headers;
   const authorization = `AWS4-HMAC-SHA256 Credential=${test.id}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
-  const init = { method, headers: { ...sent, authorization }, ...(body !== "" && { body }) };
+  const more = { authorization, ...(origin !== "" && { origin }) };
+  const init = { method, headers: { ...sent, ...more }, ...(body !== "" && { body }) };
   const answer = await fetch(url, init);
-  return { status: answer.status, text: await answer.text() };
+  return { status: answer.status, text: await answer.text(), headers: answer.headers };
 }
 
 it("puts, gets, lists and deletes objects, which the API and Workers share", async () => {
   const test = await account();
   await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
   expect(await signed(test, "PUT", "/files/a.txt", { body: "hello" })).toMatchObject({ status: 200 });
-  expect(await signed(test, "GET", "/files/a.txt")).toEqual({ status: 200, text: "hello" });
+  expect(await signed(test, "GET", "/files/a.txt")).toMatchObject({ status: 200, text: "hello" });
   expect(await test.call("get", "/r2/buckets/files/objects")).toMatchObject([{ key: "a.txt", size: 5 }]);
   expect((await signed(test, "GET", "/files?list-type=2")).text).toContain("<Key>a.txt</Key>");
   expect(await signed(test, "DELETE", "/files/a.txt")).toMatchObject({ status: 204 });
@@ -41,4 +45,39 @@ it("refuses other keys", async () => {
   await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
   expect((await signed(test, "PUT", "/files/a.txt", { body: "hello", secret: "guess" })).status).toBe(403);
   expect(await test.call("get", "/r2/buckets/files/objects")).toEqual([]);
+});
+
+it("answers HEAD about a bucket and about an object, and lives on after one without a signature", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  const unsigned = await fetch(addressOf(test, "/files/a.txt"), { method: "HEAD" });
+  expect(unsigned.status).toBe((await fetch(addressOf(test, "/files/a.txt"))).status);
+  expect(unsigned.status).toBeGreaterThanOrEqual(400);
+  expect(unsigned.headers.has("x-hono-already-sent")).toBe(false);
+  await signed(test, "PUT", "/files/a.txt", { body: "hello" });
+  const object = await signed(test, "HEAD", "/files/a.txt");
+  expect(object).toMatchObject({ status: 200, text: "" });
+  expect(object.headers.get("content-length")).toBe("5");
+  expect((await signed(test, "HEAD", "/files")).status).toBe(200);
+  expect((await signed(test, "HEAD", "/files/missing")).status).toBe(404);
+});
+
+it("lets pages read that the bucket's CORS rules allow, and tells no other that it may", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  await signed(test, "PUT", "/files/a.txt", { body: "hello" });
+  const origin = "https://ok.example";
+  const read = async (from: string) => {
+    const { status, headers } = await signed(test, "GET", "/files/a.txt", { origin: from });
+    return [status, headers.get("access-control-allow-origin"), headers.get("access-control-expose-headers")];
+  };
+  expect(await read("")).toEqual([200, null, null]);
+  expect(await read(origin)).toEqual([200, null, null]);
+  const rules = [
+    { allowed: { origins: [origin], methods: ["GET" as const, "PUT" as const] }, exposeHeaders: ["ETag"] },
+  ];
+  await test.sdk.r2.buckets.cors.update("files", { account_id: test.id, rules });
+  expect(await read(origin)).toEqual([200, origin, "ETag"]);
+  expect(await read("https://other.example")).toEqual([200, null, null]);
+  expect((await signed(test, "PUT", "/files/b.txt", { body: "b", origin })).status).toBe(200);
 });

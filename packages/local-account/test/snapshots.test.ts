@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { load, save } from "../src/snapshot-commands.ts";
 import { loadSnapshot, saveSnapshot } from "../src/snapshots.ts";
 import { makeSnapshot, startTemporaryAccount } from "../src/testing.ts";
-import { account, live, TestAccount, temporaryDirectory } from "./support.ts";
+import { account, live, refusal, TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 const run = promisify(execFile);
@@ -116,6 +116,38 @@ it("loses no folder of somebody's own that has the name of an account's", async 
   for (const fresh of [false, true]) await expect(load(snapshot, dir, fresh)).rejects.toThrow("no account's");
   expect(existsSync(path.join(dir, "data/notes.txt"))).toBe(true);
 });
+
+it("deletes no data for a new account, of somebody's own or of an account whose state is lost", async () => {
+  const dir = temporaryDirectory();
+  const own = path.join(dir, "data/do/0123456789abcdef0123456789abcdef");
+  mkdirSync(own, { recursive: true });
+  writeFileSync(path.join(own, "notes.txt"), "mine");
+  await expect(account({ dir })).rejects.toThrow(/data is not empty, and no account's.*another --dir/);
+  expect(readdirSync(dir)).toEqual(["data"]);
+  expect(existsSync(path.join(own, "notes.txt"))).toBe(true);
+
+  const { dir: lost, snapshot } = await anAccountAndASnapshot();
+  const files = () => readdirSync(path.join(lost, "data"), { recursive: true }).sort();
+  const before = files();
+  for (const name of readdirSync(lost)) if (/^account\.db-/.test(name)) rmSync(path.join(lost, name));
+  writeFileSync(path.join(lost, "account.db"), "");
+  await expect(account({ dir: lost })).rejects.toThrow(/has no account in it, but .*snapshot.*another --dir.*--fresh/);
+  expect(files()).toEqual(before);
+  await load(snapshot, lost, true);
+  await account({ dir: lost });
+});
+
+it.runIf(process.platform === "linux")(
+  "refuses a folder below /proc, where none can be made, and goes on",
+  async () => {
+    const test = await account();
+    const save = (folder: string) => refusal(test.sdk.post("/local/snapshot", { body: { folder } }));
+    for (const folder of ["/proc/x", "/proc/x/y"])
+      expect(await save(folder)).toMatchObject({ status: 400, message: expect.stringContaining("cannot be written") });
+    expect((await test.workers()).names).toEqual([]);
+    await expect(account({ dir: "/proc/x" })).rejects.toThrow("cannot be the folder of an account");
+  },
+);
 
 it("keeps secrets and data from other users, whoever has made the folder", async () => {
   const { dir, snapshot } = await anAccountAndASnapshot();

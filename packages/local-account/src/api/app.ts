@@ -9,6 +9,7 @@ import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
 import type { Fault, Faults } from "../faults.ts";
+import { isOfFullDisk } from "../own-files.ts";
 import { isLoopback } from "../routing.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
 import { containers } from "./containers.ts";
@@ -56,6 +57,11 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   const app = new Hono().basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error);
+    if (isOfFullDisk(error))
+      return failure(c, 500, {
+        code: INTERNAL_ERROR,
+        message: `The local account could not write this, because the disk of its folder is full (${error.message}). Make room there, and send the call again.`,
+      });
     console.error(`${c.req.method} ${c.req.path} failed:`, error);
     return failure(c, 500, {
       code: INTERNAL_ERROR,

@@ -52,6 +52,7 @@ export const d1Download = (files: ExportFiles) =>
     const filename = param(c, "filename");
     const sql = files.get(filename);
     if (sql === undefined) throw new ApiError(404, 7404, "There is no such export.");
-    files.delete(filename);
+    // Hono answers HEAD as GET. Who only looks uses nothing up.
+    if (c.req.method !== "HEAD") files.delete(filename);
     return c.body(sql, 200, { "content-type": "application/sql" });
   });

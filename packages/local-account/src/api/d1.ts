@@ -62,8 +62,7 @@ export const d1 = ({ account }: Api) => {
         return ok(c, { ...shown(database), num_tables: results[0]?.n ?? 0, file_size: meta.size_after });
       })
       .delete("/:database", async (c) => {
-        const { id } = one(param(c, "database"));
-        await account.change((draft) => draft.delete("databases", id));
+        await account.change((draft) => draft.delete("databases", databaseAt(draft.state, param(c, "database")).id));
         return ok(c, null);
       })
       // Runs every statement of the text, or of all texts of a batch, in one transaction. Each gets a result.

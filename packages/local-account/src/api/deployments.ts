@@ -22,9 +22,9 @@ const NewDeployment = v.object({
 });
 
 export const deployments = ({ account }: Api) => {
-  const one = (c: Parameters<typeof param>[0]): Deployment => {
-    const worker = script(account.state, param(c, "script"));
-    const match = deploymentsOf(account.state, worker.id).find(({ id }) => id === param(c, "deployment"));
+  const one = (c: Parameters<typeof param>[0], state: State): Deployment => {
+    const worker = script(state, param(c, "script"));
+    const match = deploymentsOf(state, worker.id).find(({ id }) => id === param(c, "deployment"));
     if (match === undefined)
       throw new ApiError(404, 10222, `'${worker.name}' has no deployment '${param(c, "deployment")}'.`);
     return match;
@@ -41,10 +41,9 @@ export const deployments = ({ account }: Api) => {
       return ok(c, { deployments: items.map(shown) }, info);
     })
     .post("/", async (c) => {
-      const worker = script(account.state, param(c, "script"));
       const { versions, annotations } = await body(c, NewDeployment);
       const deployment = await account.change((draft) =>
-        deploy(draft, worker.id, versions, {
+        deploy(draft, script(draft.state, param(c, "script")).id, versions, {
           plan: account.plan,
           force: c.req.query("force") === "true",
           source: sourceOf(c.req.header("user-agent")),
@@ -53,12 +52,14 @@ export const deployments = ({ account }: Api) => {
       );
       return ok(c, shown(deployment));
     })
-    .get("/:deployment", (c) => ok(c, shown(one(c))))
+    .get("/:deployment", (c) => ok(c, shown(one(c, account.state))))
     .delete("/:deployment", async (c) => {
-      const { id, workerId } = one(c);
-      if (deploymentsOf(account.state, workerId)[0]?.id === id)
-        throw new ApiError(400, 10021, `Deployment ${id} serves traffic; the latest one cannot be deleted.`);
-      await account.change((draft) => draft.delete("deployments", id));
+      await account.change((draft) => {
+        const { id, workerId } = one(c, draft.state);
+        if (deploymentsOf(draft.state, workerId)[0]?.id === id)
+          throw new ApiError(400, 10021, `Deployment ${id} serves traffic; the latest one cannot be deleted.`);
+        draft.delete("deployments", id);
+      });
       return ok(c, null);
     });
 };

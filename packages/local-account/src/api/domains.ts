@@ -20,8 +20,8 @@ const DomainBody = v.looseObject({
 
 export const domains = ({ account }: Api) => {
   const show = (domain: Domain) => domainOf(account.state, domain);
-  const one = (id: string): Domain => {
-    const domain = account.state.domains.get(id);
+  const one = (id: string, state = account.state): Domain => {
+    const domain = state.domains.get(id);
     if (domain === undefined) throw new ApiError(404, 100114, `There is no custom domain '${id}'.`);
     return domain;
   };
@@ -39,8 +39,7 @@ export const domains = ({ account }: Api) => {
     })
     .get("/:domain", (c) => ok(c, show(one(param(c, "domain")))))
     .delete("/:domain", async (c) => {
-      const { id } = one(param(c, "domain"));
-      await account.change((draft) => draft.delete("domains", id));
+      await account.change((draft) => draft.delete("domains", one(param(c, "domain"), draft.state).id));
       return ok(c, null);
     });
 };

@@ -9,7 +9,7 @@ import { fire } from "../clockwork.ts";
 import { invalid } from "../errors.ts";
 import { expire } from "../expiry.ts";
 import { type Faults, parseFault } from "../faults.ts";
-import { copyState, NoSnapshot } from "../snapshots.ts";
+import { checkTarget, copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
@@ -41,11 +41,13 @@ export const extras = ({ account, dir }: Api, faults: Faults) =>
     })
     .post("/snapshot", async (c) => {
       const { folder } = await body(c, Save);
-      await account
-        .whileStill(() => copyState(dir, folder))
-        .catch((error: unknown) => {
-          throw error instanceof NoSnapshot ? invalid(error.message) : error;
-        });
+      try {
+        // First, so that nobody waits for a snapshot that cannot be made.
+        checkTarget(folder);
+        await account.whileStill(() => copyState(dir, folder));
+      } catch (error) {
+        throw error instanceof NoSnapshot ? invalid(error.message) : error;
+      }
       return ok(c, { folder });
     })
     .put("/faults", async (c) => {

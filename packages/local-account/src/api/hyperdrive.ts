@@ -39,14 +39,15 @@ const Elsewhere = v.object({
 });
 
 export const hyperdrive = ({ account }: Api) => {
-  const one = (c: Context): Hyperdrive => {
-    const found = account.state.hyperdrives.get(param(c, "config"));
+  const one = (c: Context, state = account.state): Hyperdrive => {
+    const found = state.hyperdrives.get(param(c, "config"));
     if (found === undefined)
       throw new ApiError(404, 2003, `There is no Hyperdrive configuration ${param(c, "config")}.`);
     return found;
   };
-  const put = async (c: Context, config: Omit<Hyperdrive, "modifiedOn">) => {
+  const put = async (c: Context, configOf: (state: State) => Omit<Hyperdrive, "modifiedOn">) => {
     const kept = await account.change((draft) => {
+      const config = configOf(draft.state);
       vacant(draft.state, config);
       return draft.put("hyperdrives", { ...config, modifiedOn: now() });
     });
@@ -54,25 +55,32 @@ export const hyperdrive = ({ account }: Api) => {
   };
   return new Hono()
     .get("/", (c) => paged(c, [...account.state.hyperdrives.values()], shown))
-    .post("/", async (c) => put(c, { id: newTag(), createdOn: now(), ...recordOf(await json(c)) }))
+    .post("/", async (c) => {
+      const record = recordOf(await json(c));
+      return put(c, () => ({ id: newTag(), createdOn: now(), ...record }));
+    })
     .get("/:config", (c) => ok(c, shown(one(c))))
     .put("/:config", async (c) => {
-      const { id, createdOn } = one(c);
-      return put(c, { id, createdOn, ...recordOf(await json(c)) });
+      const record = recordOf(await json(c));
+      return put(c, (state) => {
+        const { id, createdOn } = one(c, state);
+        return { id, createdOn, ...record };
+      });
     })
     .patch("/:config", async (c) => {
-      const { id, createdOn, name, origin, caching, connectionLimit } = one(c);
       const { origin: address, ...sent } = await body(c, Edit);
-      const limit = connectionLimit === undefined ? {} : { origin_connection_limit: connectionLimit };
-      return put(c, {
-        id,
-        createdOn,
-        ...recordOf({ name, caching, ...limit, ...sent, origin: { ...origin, ...address } }),
+      return put(c, (state) => {
+        const { id, createdOn, name, origin, caching, connectionLimit } = one(c, state);
+        const limit = connectionLimit === undefined ? {} : { origin_connection_limit: connectionLimit };
+        return {
+          id,
+          createdOn,
+          ...recordOf({ name, caching, ...limit, ...sent, origin: { ...origin, ...address } }),
+        };
       });
     })
     .delete("/:config", async (c) => {
-      const { id } = one(c);
-      await account.change((draft) => draft.delete("hyperdrives", id));
+      await account.change((draft) => draft.delete("hyperdrives", one(c, draft.state).id));
       return ok(c, null);
     });
 };

@@ -11,8 +11,8 @@ import { ok, paged } from "./envelope.ts";
 const Title = v.object({ title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(512)) });
 
 export const kv = ({ account }: Api) => {
-  const one = (id: string): KvNamespace => {
-    const namespace = account.state.kvNamespaces.get(id);
+  const one = (id: string, state = account.state): KvNamespace => {
+    const namespace = state.kvNamespaces.get(id);
     if (namespace === undefined) throw new ApiError(404, 10013, `namespace not found: ${id}`);
     return namespace;
   };
@@ -33,11 +33,11 @@ export const kv = ({ account }: Api) => {
     .get("/:namespace", (c) => ok(c, shown(one(param(c, "namespace")))))
     .put("/:namespace", async (c) => {
       const { title } = await body(c, Title);
-      const { id } = one(param(c, "namespace"));
       return ok(
         c,
         shown(
           await account.change((draft) => {
+            const { id } = one(param(c, "namespace"), draft.state);
             vacant(draft.state, title, id);
             return draft.put("kvNamespaces", { id, title });
           }),
@@ -45,8 +45,7 @@ export const kv = ({ account }: Api) => {
       );
     })
     .delete("/:namespace", async (c) => {
-      const { id } = one(param(c, "namespace"));
-      await account.change((draft) => draft.delete("kvNamespaces", id));
+      await account.change((draft) => draft.delete("kvNamespaces", one(param(c, "namespace"), draft.state).id));
       return ok(c, {});
     });
 };

@@ -62,7 +62,7 @@ export const r2 = ({ account }: Api) => {
     })
     .get("/:bucket", (c) => ok(c, shown(one(c))))
     .patch("/:bucket", async (c) => {
-      const bucket = one(c);
+      one(c);
       const storageClass =
         c.req.header("cf-r2-storage-class") ??
         v.parse(v.looseObject({ storageClass: v.optional(v.string()) }), await json(c)).storageClass;
@@ -72,17 +72,23 @@ export const r2 = ({ account }: Api) => {
           10062,
           `cf-r2-storage-class: '${storageClass}' must be one of ${STORAGE_CLASSES.join(", ")}.`,
         );
-      const updated = await account.change((draft) =>
-        draft.put("buckets", { ...bucket, storageClass: storageClass ?? bucket.storageClass }),
-      );
+      const updated = await account.change((draft) => {
+        const bucket = bucketOf(draft, c);
+        return draft.put("buckets", { ...bucket, storageClass: storageClass ?? bucket.storageClass });
+      });
       return ok(c, shown(updated));
     })
     .delete("/:bucket", async (c) => {
-      const { id } = one(c);
-      await account.reachStorage();
-      const first = await account.runtime.calls.bucket(id, (bucket) => bucket.list({ limit: 1 }));
-      if (first.objects.length > 0) throw new ApiError(409, 10008, "The bucket you tried to delete is not empty.");
-      await account.change((draft) => draft.delete("buckets", id));
+      const { buckets, calls } = account.runtime;
+      await account.turn(async ({ change, reachStorage }) => {
+        const { id } = one(c);
+        await reachStorage();
+        await buckets.alone(id, async () => {
+          if (!(await calls.isEmptyBucket(id)))
+            throw new ApiError(409, 10008, "The bucket you tried to delete is not empty.");
+          await change((draft) => draft.delete("buckets", id));
+        });
+      });
       return ok(c, {});
     });
 };

@@ -16,8 +16,8 @@ const RouteBody = v.object({ pattern: v.pipe(v.string(), v.nonEmpty()), script: 
 type Sent = v.InferOutput<typeof RouteBody>;
 
 export const routes = ({ account }: Api) => {
-  const one = (c: Parameters<typeof param>[0]): Route => {
-    const route = account.state.routes.get(param(c, "route"));
+  const one = (c: Parameters<typeof param>[0], state: State): Route => {
+    const route = state.routes.get(param(c, "route"));
     if (route === undefined || route.zoneId !== param(c, "zone"))
       throw new ApiError(404, 10022, `There is no route '${param(c, "route")}'.`);
     return route;
@@ -29,23 +29,29 @@ export const routes = ({ account }: Api) => {
     })
     .post("/", async (c) => {
       const sent = await body(c, RouteBody);
-      const zone = zoneOf(account.state, param(c, "zone"));
       const route = await account.change((draft) => {
+        const zone = zoneOf(draft.state, param(c, "zone"));
         const other = withPattern(draft.state, zone, sent.pattern);
         if (other !== undefined) throw taken(other);
         return putRoute(draft, zone, sent, newTag());
       });
       return ok(c, routeOf(route));
     })
-    .get("/:route", (c) => ok(c, routeOf(one(c))))
+    .get("/:route", (c) => ok(c, routeOf(one(c, account.state))))
     .put("/:route", async (c) => {
       const sent = await body(c, RouteBody);
-      const { id, zoneId } = one(c);
-      return ok(c, routeOf(await account.change((draft) => putRoute(draft, zoneId, sent, id))));
+      const route = await account.change((draft) => {
+        const { id, zoneId } = one(c, draft.state);
+        return putRoute(draft, zoneId, sent, id);
+      });
+      return ok(c, routeOf(route));
     })
     .delete("/:route", async (c) => {
-      const { id } = one(c);
-      await account.change((draft) => draft.delete("routes", id));
+      const id = await account.change((draft) => {
+        const route = one(c, draft.state);
+        draft.delete("routes", route.id);
+        return route.id;
+      });
       return ok(c, { id });
     });
 };

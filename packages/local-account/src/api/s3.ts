@@ -1,65 +1,132 @@
 /**
  * R2's S3 endpoint: `http://127.0.0.1:<apiPort>/cdn-cgi/local/r2/s3/<bucket>/<key>`. Miniflare serves it and checks the
  * signatures (SigV4). The path is part of what a client signs, so it cannot be a nicer one.
+ *
+ * It has no router in front: Hono makes a GET of every HEAD, and a GET's answer is not that of HeadObject.
  */
-import { request } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
-import type { HttpBindings } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { Hono, type HonoRequest } from "hono";
 import type { Account } from "../account.ts";
 import { corsHeaders } from "../bucket-rules.ts";
 import { isAccounts } from "../hops.ts";
+import type { Bucket } from "../model.ts";
 import { bucketDirectory } from "../runtime/projection.ts";
 
 /** Where S3 clients find the buckets. */
 export const S3_PATH = "/cdn-cgi/local/r2/s3";
 
-/** Passes requests on to workerd as they are, and follows the CORS rules of the buckets. */
-export const s3 = (account: Account) =>
-  new Hono<{ Bindings: HttpBindings }>().all("*", async (c) => {
-    const cors = corsOf(account, c.req);
-    if (c.req.method === "OPTIONS")
-      return cors === undefined
-        ? c.body(NOT_ALLOWED, 403, { "content-type": "application/xml" })
-        : c.body(null, 204, cors);
-    await account.reachStorage();
-    await account.runtime.gate.open();
-    const { incoming, outgoing } = c.env;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    outgoing.on("close", resolve);
-    account.runtime.gate.track(promise);
-    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !isAccounts(name)));
-    const upstream = request(account.runtime.s3, {
-      method: incoming.method,
-      path: incoming.url,
-      headers: { ...headers, "mf-original-hostname": incoming.headers.host ?? "" },
-    });
-    upstream.on("response", (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, { ...response.headers, ...cors });
-      pipeline(response, outgoing, () => {});
-    });
-    upstream.on("error", () => {
-      if (outgoing.headersSent) outgoing.destroy();
-      else outgoing.writeHead(503, { "retry-after": "1" }).end();
-    });
-    pipeline(incoming, upstream, () => {});
-    return RESPONSE_ALREADY_SENT;
-  });
+/** Answers a request. It never throws: an exception in a listener would end the account. */
+export type S3 = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-const NOT_ALLOWED =
-  '<?xml version="1.0" encoding="UTF-8"?><Error><Code>Unauthorized</Code><Message>CORS not configured for this bucket</Message></Error>';
+/** Whether a request is for the S3 endpoint. */
+export const isForS3 = ({ url }: Pick<IncomingMessage, "url">): boolean => pathOf(url).startsWith(`${S3_PATH}/`);
+
+/** Passes requests on to workerd as they are, and follows the CORS rules of the buckets. */
+export const s3 =
+  (account: Account): S3 =>
+  (incoming, outgoing) =>
+    void answer(account, incoming, outgoing).catch((error: unknown) => {
+      console.error(`${incoming.method} ${incoming.url} failed; this is a bug:`, error);
+      outgoing.destroy();
+    });
+
+async function answer(account: Account, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const { promise: answered, resolve } = Promise.withResolvers<void>();
+  outgoing.on("close", resolve);
+  const bucket = bucketOf(account, incoming);
+  const cors = bucket && corsOf(bucket, incoming);
+  if (incoming.method === "OPTIONS") {
+    if (cors === undefined) refuse(outgoing, 403, "Unauthorized", "CORS not configured for this bucket");
+    else outgoing.writeHead(204, cors).end();
+    return;
+  }
+  await account.reachStorage();
+  const { runtime } = account;
+  if (bucket !== undefined && incoming.method !== "GET" && incoming.method !== "HEAD")
+    void answered.then(await runtime.buckets.begin(bucket.id));
+  // workerd may still have a bucket that was deleted. Without a signature it refuses all the same.
+  if (isSigned(incoming) && bucketNameOf(incoming) !== "" && bucketOf(account, incoming) === undefined) {
+    refuse(outgoing, 404, "NoSuchBucket", "The specified bucket does not exist.");
+    return;
+  }
+  await runtime.gate.open();
+  if (outgoing.destroyed) return;
+  runtime.gate.track(answered);
+  passOn(runtime.s3, incoming, outgoing, cors);
+}
+
+/** Sends the request to workerd, and its answer to the client. */
+function passOn(
+  to: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  cors: Record<string, string> | undefined,
+): void {
+  const upstream = request(to, {
+    method: incoming.method,
+    path: incoming.url,
+    headers: { ...without(isNotPassedOn, incoming.headers), "mf-original-hostname": incoming.headers.host ?? "" },
+  });
+  upstream.on("response", (response) => {
+    try {
+      outgoing.writeHead(response.statusCode ?? 502, { ...without(isOfCors, response.headers), ...cors });
+    } catch (error) {
+      console.error(`The answer to ${incoming.method} ${incoming.url} cannot be passed on:`, error);
+      response.destroy();
+      outgoing.destroy();
+      return;
+    }
+    pipeline(response, outgoing, () => {});
+  });
+  upstream.on("error", () => {
+    if (outgoing.headersSent) outgoing.destroy();
+    else outgoing.writeHead(503, { "retry-after": "1" }).end();
+  });
+  pipeline(incoming, upstream, () => {});
+}
+
+/** Not the origin either: Miniflare lets pages of this machine only, and the bucket's rules may let others. */
+const isNotPassedOn = (name: string) => isAccounts(name) || name === "origin";
+
+/** Miniflare lets every page read every bucket; the bucket's rules decide that here. */
+const isOfCors = (name: string) => name.startsWith("access-control-");
+
+const without = (isLeftOut: (name: string) => boolean, headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !isLeftOut(name)));
+
+/** In the form of S3's errors. */
+function refuse(outgoing: ServerResponse, status: number, code: string, message: string): void {
+  outgoing
+    .writeHead(status, { "content-type": "application/xml" })
+    .end(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`);
+}
+
+/** Without `.` and `..`, which workerd resolves too. */
+const pathOf = (url = "/") => URL.parse(url, "http://localhost")?.pathname ?? "/";
+
+const isSigned = ({ headers, url = "" }: IncomingMessage) =>
+  headers.authorization !== undefined || /[?&]x-amz-signature=/i.test(url);
+
+/** Empty if the request is about all buckets. */
+const bucketNameOf = ({ url }: IncomingMessage): string =>
+  pathOf(url)
+    .slice(S3_PATH.length + 1)
+    .split("/", 1)
+    .join();
+
+function bucketOf(account: Account, incoming: IncomingMessage): Bucket | undefined {
+  const name = bucketNameOf(incoming);
+  return [...account.state.buckets.values()].find(({ id }) => bucketDirectory(id) === name);
+}
 
 /** The CORS headers of an answer; undefined if the request does not come from another page, or is not allowed. */
-function corsOf(account: Account, request: HonoRequest): Record<string, string> | undefined {
-  const origin = request.header("origin");
-  const [name] = request.path.slice(S3_PATH.length + 1).split("/");
-  const bucket = [...account.state.buckets.values()].find(({ id }) => bucketDirectory(id) === name);
-  if (origin === undefined || bucket === undefined) return undefined;
-  const asked = request.header("access-control-request-headers") ?? "";
+function corsOf(bucket: Bucket, { method = "GET", headers }: IncomingMessage): Record<string, string> | undefined {
+  const { origin } = headers;
+  if (origin === undefined) return undefined;
+  const asked = headers["access-control-request-headers"] ?? "";
   return corsHeaders(bucket, {
     origin,
-    method: request.header("access-control-request-method") ?? request.method,
+    method: headers["access-control-request-method"] ?? method,
     headers: asked.split(",").flatMap((header) => header.trim() || []),
   });
 }

@@ -37,9 +37,11 @@ export const scriptVersions = ({ account }: Api) =>
           "Version upload failed. You attempted to upload a version of a Worker that includes a Durable Object migration, but migrations must be fully applied via a non-versioned deployment.",
         );
       const inspection = await account.inspect(upload);
-      const version = await account.change((draft) =>
-        addVersion(draft, worker.id, { upload, inspection }, { deploy: false, plan: account.plan }),
-      );
+      // It may be deleted while its modules start.
+      const version = await account.change((draft) => {
+        const { id } = script(draft.state, worker.name);
+        return addVersion(draft, id, { upload, inspection }, { deploy: false, plan: account.plan });
+      });
       return ok(c, uploaded(version));
     })
     .get("/:version", (c) => {

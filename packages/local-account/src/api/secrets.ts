@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Account } from "../account.ts";
 import { isSecret, parseBindings } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
-import type { Binding, Version } from "../model.ts";
+import type { Binding, State, Version } from "../model.ts";
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -17,16 +17,13 @@ const Bulk = v.object({ secrets: v.record(v.string(), v.nullable(Secret)) });
 type Context = Parameters<typeof param>[0];
 
 export const secrets = ({ account }: Api) => {
-  const secretsOf = (c: Context): Binding[] => {
-    const version = latestVersion(account.state, script(account.state, param(c, "script")).id);
-    return version?.bindings.filter(isSecret) ?? [];
-  };
+  const secretsOf = (c: Context) => secretsIn(account.state, param(c, "script"));
   return new Hono()
     .get("/", (c) => ok(c, secretsOf(c).map(shown)))
     .put("/", async (c) => {
       const [secret] = parseBindings([await body(c, Secret)]);
       if (secret === undefined) throw new Error("a secret was parsed to nothing");
-      await change(account, c, [secret], []);
+      await change(account, c, { put: [secret], remove: [] });
       return ok(c, shown(secret));
     })
     .get("/:secret", (c) => {
@@ -36,8 +33,10 @@ export const secrets = ({ account }: Api) => {
     })
     .delete("/:secret", async (c) => {
       const name = param(c, "secret");
-      if (!secretsOf(c).some((secret) => secret.name === name)) throw missing(name);
-      await change(account, c, [], [name]);
+      const check = (state: State) => {
+        if (!secretsIn(state, param(c, "script")).some((secret) => secret.name === name)) throw missing(name);
+      };
+      await change(account, c, { put: [], remove: [name], check });
       return ok(c, null);
     });
 };
@@ -49,13 +48,25 @@ export const secretsBulk = (api: Api) =>
     const put = parseBindings(
       Object.entries(sent).flatMap(([name, secret]) => (secret === null ? [] : [{ ...secret, name }])),
     );
-    const version = await change(api.account, c, put, Object.keys(sent));
+    const version = await change(api.account, c, { put, remove: Object.keys(sent) });
     return ok(c, Object.fromEntries(version.bindings.filter(isSecret).map((secret) => [secret.name, shown(secret)])));
   });
 
+/** The secrets of a Worker's newest version. */
+const secretsIn = (state: State, name: string): Binding[] =>
+  latestVersion(state, script(state, name).id)?.bindings.filter(isSecret) ?? [];
+
+interface Edit {
+  readonly put: readonly Binding[];
+  readonly remove: readonly string[];
+  /** May refuse it. */
+  readonly check?: (state: State) => void;
+}
+
 /** Makes and deploys a version with some secrets set and others removed. */
-const change = (account: Account, c: Context, put: readonly Binding[], remove: readonly string[]): Promise<Version> =>
+const change = (account: Account, c: Context, { put, remove, check }: Edit): Promise<Version> =>
   account.change((draft) => {
+    check?.(draft.state);
     const gone = new Set([...remove, ...put.map(({ name }) => name)]);
     return deriveVersion(
       draft,

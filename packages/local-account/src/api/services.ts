@@ -15,8 +15,8 @@ import { routeOf } from "./routes.ts";
 import { shownScript } from "./scripts.ts";
 
 export const services = ({ account }: Api) => {
-  const service = (name: string): Worker => {
-    const worker = workerNamed(account.state, name);
+  const service = (name: string, state = account.state): Worker => {
+    const worker = workerNamed(state, name);
     if (worker === undefined) throw new ApiError(404, 10090, `This Worker does not exist on your account: ${name}`);
     return worker;
   };
@@ -40,7 +40,7 @@ export const services = ({ account }: Api) => {
     })
     .delete("/services/:script", async (c) => {
       const force = c.req.query("force") === "true";
-      await account.change((draft) => deleteWorker(draft, service(param(c, "script")), force));
+      await account.change((draft) => deleteWorker(draft, service(param(c, "script"), draft.state), force));
       return ok(c, null);
     })
     .get("/services/:script/environments/:environment", (c) => ok(c, environment(service(param(c, "script")))))

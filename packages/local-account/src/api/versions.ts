@@ -16,13 +16,13 @@ import { sourceOf, texts } from "./deployments.ts";
 import { ok, paged } from "./envelope.ts";
 
 export const versions = ({ account, addressOf }: Api) => {
-  const found = (id: string): Worker => {
-    const worker = workerAt(account.state, id);
+  const found = (id: string, state = account.state): Worker => {
+    const worker = workerAt(state, id);
     if (worker === undefined) throw noSuchWorker(id);
     return worker;
   };
-  const version = (workerId: string, id: string): Version => {
-    const match = versionsOf(account.state, workerId).find((candidate) => candidate.id === id);
+  const version = (workerId: string, id: string, state = account.state): Version => {
+    const match = versionsOf(state, workerId).find((candidate) => candidate.id === id);
     if (match === undefined) throw new ApiError(404, 10222, `This Worker has no version '${id}'.`);
     return match;
   };
@@ -35,20 +35,27 @@ export const versions = ({ account, addressOf }: Api) => {
         const upload = readJson(await json(c));
         const inspection = await account.inspect(upload);
         const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
-        const version = await account.change((draft) => addVersion(draft, worker.id, { upload, inspection }, options));
+        // It may be deleted while its modules start.
+        const version = await account.change((draft) =>
+          addVersion(draft, found(worker.id, draft.state).id, { upload, inspection }, options),
+        );
         return ok(c, show(version));
       })
       // A merge patch of the newest version, for `wrangler versions secret`. Makes a version, and does not deploy it.
       .patch("/latest", async (c) => {
-        const worker = found(param(c, "worker"));
         const { env, annotations } = await body(c, Patch);
         const version = await account.change((draft) =>
-          deriveVersion(draft, worker.id, (latest) => ({ bindings: patched(latest.bindings, env) }), {
-            deploy: false,
-            plan: account.plan,
-            source: sourceOf(c.req.header("user-agent")),
-            annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "secret" },
-          }),
+          deriveVersion(
+            draft,
+            found(param(c, "worker"), draft.state).id,
+            (latest) => ({ bindings: patched(latest.bindings, env) }),
+            {
+              deploy: false,
+              plan: account.plan,
+              source: sourceOf(c.req.header("user-agent")),
+              annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "secret" },
+            },
+          ),
         );
         return ok(c, show(version));
       })
@@ -60,11 +67,13 @@ export const versions = ({ account, addressOf }: Api) => {
         );
       })
       .delete("/:version", async (c) => {
-        const worker = found(param(c, "worker"));
-        const { id } = version(worker.id, param(c, "version"));
-        if (servingVersions(account.state, worker.id).some((serving) => serving.version.id === id))
-          throw new ApiError(400, 10021, `Version ${id} serves traffic. Deploy another one before it is deleted.`);
-        await account.change((draft) => draft.delete("versions", id));
+        await account.change((draft) => {
+          const worker = found(param(c, "worker"), draft.state);
+          const { id } = version(worker.id, param(c, "version"), draft.state);
+          if (servingVersions(draft.state, worker.id).some((serving) => serving.version.id === id))
+            throw new ApiError(400, 10021, `Version ${id} serves traffic. Deploy another one before it is deleted.`);
+          draft.delete("versions", id);
+        });
         return ok(c, null);
       })
   );

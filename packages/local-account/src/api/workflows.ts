@@ -48,9 +48,9 @@ const NO_WORKFLOW = 10200;
 const [NO_INSTANCE, NOT_DONE] = [10201, 10202];
 
 export const workflows = ({ account }: Api) => {
-  const one = (c: Context): Workflow => {
+  const one = (c: Context, state = account.state): Workflow => {
     const name = param(c, "workflow");
-    const found = workflowNamed(account.state, name);
+    const found = workflowNamed(state, name);
     if (found === undefined) throw new ApiError(404, NO_WORKFLOW, `workflow.not_found: there is no workflow '${name}'`);
     return found;
   };
@@ -111,8 +111,7 @@ export const workflows = ({ account }: Api) => {
       });
     })
     .delete("/:workflow", async (c) => {
-      const { id } = one(c);
-      await account.change((draft) => draft.delete("workflows", id));
+      await account.change((draft) => draft.delete("workflows", one(c, draft.state).id));
       return ok(c, { status: "ok", success: true });
     })
     .get("/:workflow/versions", (c) => {

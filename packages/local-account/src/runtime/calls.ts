@@ -4,6 +4,7 @@ import { ApiError } from "../errors.ts";
 import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Task, Ticket } from "./activity.ts";
+import type { BucketTurns } from "./bucket-turns.ts";
 import { type CpuLimit, cpuLimitOf, DEFAULT_LIMIT_MS, OWN_LIMIT_MS } from "./cpu-limit.ts";
 import { exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
@@ -51,6 +52,7 @@ interface Ways {
   /** How often workerd was started. */
   readonly starts: () => number;
   readonly state: () => State;
+  readonly buckets: BucketTurns;
 }
 
 export class Calls {
@@ -107,10 +109,28 @@ export class Calls {
     return v.parse(Told, await this.#ask(body, headers, { task }));
   }
 
-  /** Lets `work` use a bucket that `reachStorage` has made reachable. */
-  bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
+  /**
+   * Lets `work` use a bucket that `reachStorage` has made reachable. It waits while the bucket is being deleted.
+   * @throws ApiError 10006 if the bucket is gone: workerd still has it.
+   */
+  async bucket<T>(key: string, work: (bucket: BucketAccess) => Promise<T>): Promise<T> {
+    const end = await this.#ways.buckets.begin(key);
+    try {
+      if (!this.#ways.state().buckets.has(key)) throw new ApiError(404, 10006, "The specified bucket does not exist.");
+      return await work(this.#bucket(key));
+    } finally {
+      end();
+    }
+  }
+
+  /** Whether a reachable bucket has no object in it. For who has it alone (bucket-turns.ts). */
+  async isEmptyBucket(key: string): Promise<boolean> {
+    return (await this.#bucket(key).list({ limit: 1 })).objects.length === 0;
+  }
+
+  #bucket(key: string): BucketAccess {
     const task = ownTask("a call to a bucket");
-    return work(bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task })));
+    return bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task }));
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */

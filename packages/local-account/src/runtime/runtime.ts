@@ -14,6 +14,7 @@ import { servingVersions } from "../queries.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
+import { BucketTurns } from "./bucket-turns.ts";
 import { Calls } from "./calls.ts";
 import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
 import { CpuLimit, type Overrun } from "./cpu-limit.ts";
@@ -57,6 +58,8 @@ interface RuntimePlaces {
 export class Runtime {
   /** What every request to workerd passes. */
   readonly gate = new Gate();
+  /** What writes to a bucket from outside of workerd, or deletes it, passes this too. */
+  readonly buckets = new BucketTurns();
   /** What the account asks of workerd for itself. */
   readonly calls: Calls;
   readonly #directory: string;
@@ -143,6 +146,7 @@ export class Runtime {
       headers: this.#headers,
       starts: () => this.#starts,
       state: () => this.#snapshot.state,
+      buckets: this.buckets,
     });
     this.#batches = new Batches(this.#cpuLimit.activity, () => this.#snapshot.state);
     this.#storage = storageOf(snapshot.state);
