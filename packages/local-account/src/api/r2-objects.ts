@@ -6,6 +6,7 @@ import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storag
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { jurisdiction } from "./r2.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -23,7 +24,7 @@ const noSuchKey = () => new ApiError(404, 10007, "The specified key does not exi
 
 export const r2Objects = ({ account }: Api) => {
   const inBucket = async <T>(c: Context, work: (bucket: BucketAccess) => Promise<T>): Promise<T> => {
-    const id = bucketKey(param(c, "bucket"), c.req.header("cf-r2-jurisdiction"));
+    const id = bucketKey(param(c, "bucket"), jurisdiction(c));
     if (!account.state.buckets.has(id)) throw new ApiError(404, 10006, "The specified bucket does not exist.");
     await account.reachStorage();
     return account.runtime.calls.bucket(id, work);

@@ -2,9 +2,9 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
-import { bucketKey } from "../bindings.ts";
+import { bucketKey, isJurisdiction, JURISDICTIONS } from "../bindings.ts";
 import { now } from "../clock.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, invalid } from "../errors.ts";
 import type { Bucket } from "../model.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -24,7 +24,13 @@ const NewBucket = v.looseObject({
   storageClass: v.optional(v.nullable(v.picklist(STORAGE_CLASSES))),
 });
 
-const jurisdiction = (c: Context) => c.req.header("cf-r2-jurisdiction") ?? "default";
+/** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
+export function jurisdiction(c: Context): string {
+  const name = c.req.header("cf-r2-jurisdiction") || "default";
+  if (!isJurisdiction(name))
+    throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
+  return name;
+}
 
 /** The bucket of a call. @throws ApiError 10006 */
 export function bucketOf({ state }: Pick<Account, "state">, c: Context): Bucket {

@@ -378,8 +378,8 @@ function objectBinding(state: State, namespace: Namespace | undefined): Env[stri
   return { type: "durable-object", worker: objectsName(state, owner), exportName: namespace.className };
 }
 
-/** The name under which Miniflare keeps a bucket's objects. */
-export const bucketDirectory = (key: string) => key.replace(":", "--");
+/** The name under which Miniflare keeps a bucket's objects. No bucket has a name with a dot, so no two share it. */
+export const bucketDirectory = (key: string) => key.replace(":", ".");
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
