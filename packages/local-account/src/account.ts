@@ -199,7 +199,7 @@ export class Account {
         () => this.#store.commit(draft),
       );
       this.#onWrite("before sweep");
-      if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles"))
+      if (draft.lost("namespaces", "kvNamespaces", "buckets", "databases", "queues", "workflows", "assetFiles"))
         await this.#sweep();
       this.#onWrite("after sweep");
       return result;

@@ -264,12 +264,14 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
           timestamp: version.createdOn,
         },
       };
+    // Without what it refers to, a binding to storage is missing: Miniflare would make an empty one.
     case "kv_namespace":
-      return { type: "kv", id: String(binding.namespace_id) };
+      return state.kvNamespaces.has(String(binding.namespace_id))
+        ? { type: "kv", id: String(binding.namespace_id) }
+        : undefined;
     case "r2_bucket":
-      return { type: "r2", name: bucketDirectory(bucketKey(String(binding.bucket_name), binding.jurisdiction)) };
+      return bucketBinding(state, bucketKey(String(binding.bucket_name), binding.jurisdiction));
     case "d1":
-      // Without its database the binding is missing: Miniflare would make an empty one.
       return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
@@ -315,6 +317,9 @@ function email(binding: Binding): Env[string] {
     ...(allowedSenderAddresses !== undefined && { allowedSenderAddresses }),
   };
 }
+
+const bucketBinding = ({ buckets }: State, key: string): Env[string] | undefined =>
+  buckets.has(key) ? { type: "r2", name: bucketDirectory(key) } : undefined;
 
 /** A database on this machine speaks no TLS. */
 const LOOPBACK = /^(localhost|127\..*|\[?::1\]?)$/;

@@ -177,6 +177,9 @@ export class Runtime {
     if (digest === this.#running) {
       commit();
       this.#snapshot = snapshot;
+      // A new bucket of a deleted one's name needs a new workerd: this one has the files of the deleted one open.
+      const kept = storageOf(snapshot.state);
+      this.#storage = new Set([...this.#storage].filter((id) => kept.has(id)));
       return;
     }
     await this.#handOver(services, snapshot, {
