@@ -5,7 +5,8 @@ import { expect, it } from "vitest";
 import { account, temporaryDirectory } from "./support.ts";
 
 const BLOBS = { type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" };
-const PUT_BLOB = 'if (!env.BLOBS) return new Response("unbound"); await env.BLOBS.put("a", "text"); return new Response("put");';
+const PUT_BLOB =
+  'if (!env.BLOBS) return new Response("unbound"); await env.BLOBS.put("a", "text"); return new Response("put");';
 
 it("takes a deleted KV namespace away from the Workers that are bound to it", async () => {
   const test = await account();

@@ -27,8 +27,7 @@ const NewBucket = v.looseObject({
 /** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
 export function jurisdiction(c: Context): string {
   const name = c.req.header("cf-r2-jurisdiction") || "default";
-  if (!isJurisdiction(name))
-    throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
+  if (!isJurisdiction(name)) throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
   return name;
 }
 
