@@ -54,3 +54,99 @@ it("imports a file of SQL by its bytes: without a byte order mark, and only UTF-
     { results: [{ name: "ä" }] },
   ]);
 });
+
+it("answers with an object whose metadata no header can have", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.deploy("app", {
+    bindings: [{ type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" }],
+    fetch: `await env.BLOBS.put("a", "text", { httpMetadata: { contentDisposition: 'attachment; filename="日本.txt"' } });
+      return Response.json({});`,
+  });
+  await test.ask("app");
+  const answer = await send(test, "GET", "/r2/buckets/blobs/objects/a");
+  expect(answer.status).toBe(200);
+  const disposition = answer.headers.get("content-disposition") ?? "";
+  expect(Buffer.from(disposition, "latin1").toString()).toBe('attachment; filename="日本.txt"');
+});
+
+it("refuses messages that are too large for a queue", async () => {
+  const test = await account();
+  const { queue_id } = await test.sdk.queues.create({ account_id: test.id, queue_name: "mails" });
+  const large = { body: "x".repeat(128_001), content_type: "text" };
+  expect(await refusal(test.call("post", `/queues/${queue_id}/messages`, large))).toMatchObject({
+    status: 413,
+    message: "a message has up to 128000 bytes, not 128001.",
+  });
+  const messages = Array.from({ length: 3 }, () => ({ body: "x".repeat(100_000), content_type: "text" }));
+  expect(await refusal(test.call("post", `/queues/${queue_id}/messages/batch`, { messages }))).toMatchObject({
+    status: 413,
+    message: "a batch has up to 256000 bytes, not 300000.",
+  });
+});
+
+it("refuses settings of a Worker that are none, and a compatibility date that workerd does not have", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "app" });
+  const at = "/workers/scripts/app/settings";
+  const change = (settings: object) => refusal(test.call("patch", at, settings));
+  expect(await change({ compatibility_date: "foo" })).toMatchObject({
+    status: 400,
+    message: "compatibility_date: must be a date as YYYY-MM-DD",
+  });
+  expect(await change({ compatibility_date: "2999-01-01" })).toMatchObject({ status: 400, code: 10021 });
+  expect(await change({ compatibility_flags: ["no_such_flag"] })).toMatchObject({ status: 400, code: 10021 });
+  const noJson = await send(test, "PATCH", at, { headers: FORM, body: partOf("settings", Buffer.from("x")) });
+  expect(await refused(noJson)).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("settings: must be JSON"),
+  });
+  const noForm = await send(test, "PATCH", at, { headers: FORM, body: "x" });
+  expect(await refused(noForm)).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("not multipart/form-data"),
+  });
+  expect(await test.call("patch", at, { compatibility_date: "2026-10-01" })).toMatchObject({
+    compatibility_date: "2026-10-01",
+  });
+});
+
+it("refuses KV keys and times that nothing can have", async () => {
+  const test = await account();
+  const at = await namespaceOf(test);
+  const status = async (call: Promise<unknown>) => (await refusal(call)).status;
+  expect(await status(test.call("post", `${at}/bulk/get`, { keys: [".."] }))).toBe(400);
+  expect(await status(test.call("put", `${at}/values/a?expiration=99999999999999999999`, "x"))).toBe(400);
+  for (const times of [
+    { expiration: 1e300 },
+    { expiration: 2 ** 31 },
+    { expiration_ttl: 60.5 },
+    { expiration_ttl: 1e12 },
+  ])
+    expect(await status(test.call("put", `${at}/bulk`, [{ key: "a", value: "", ...times }]))).toBe(400);
+  const noForm = await send(test, "PUT", `${at}/values/a`, { headers: FORM, body: "x" });
+  expect(await refused(noForm)).toMatchObject({ status: 400 });
+  expect(await test.call("get", `${at}/keys`)).toEqual([]);
+  await test.call("put", `${at}/values/a?expiration=${2 ** 31 - 1}`, "x");
+  expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "a", expiration: 2 ** 31 - 1 }]);
+});
+
+it("refuses a storage class that is no text", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  for (const storageClass of [5, null])
+    expect(await refusal(test.call("patch", "/r2/buckets/blobs", { storageClass }))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining("storageClass"),
+    });
+});
+
+it("keeps a KV value of a form as its bytes are", async () => {
+  const test = await account();
+  const at = await namespaceOf(test);
+  const bytes = Buffer.from([0xef, 0xbb, 0xbf, 0x00, 0xff, 0x80, 0x0d, 0x0a, 0xc3]);
+  const put = await send(test, "PUT", `${at}/values/a`, { headers: FORM, body: partOf("value", bytes) });
+  expect(put.status).toBe(200);
+  const answer = await send(test, "GET", `${at}/values/a`);
+  expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
+});

@@ -98,13 +98,22 @@ function sentMetadata(c: Context): HttpMetadata {
 }
 
 function httpHeaders(metadata: HttpMetadata): Record<string, string> {
-  return {
+  const headers = {
     "content-type": metadata.contentType ?? "application/octet-stream",
-    ...(metadata.contentDisposition !== undefined && { "content-disposition": metadata.contentDisposition }),
-    ...(metadata.contentEncoding !== undefined && { "content-encoding": metadata.contentEncoding }),
-    ...(metadata.contentLanguage !== undefined && { "content-language": metadata.contentLanguage }),
-    ...(metadata.cacheControl !== undefined && { "cache-control": metadata.cacheControl }),
+    "content-disposition": metadata.contentDisposition,
+    "content-encoding": metadata.contentEncoding,
+    "content-language": metadata.contentLanguage,
+    "cache-control": metadata.cacheControl,
   };
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, carried(value)]])),
+  );
+}
+
+/** A text as HTTP carries it, which has no lines and no characters over U+00FF: those go as the bytes of UTF-8. */
+function carried(text: string): string {
+  const line = Array.from(text, (character) => (character < " " || character === "\x7f" ? " " : character)).join("");
+  return /[\u0100-\u{10ffff}]/u.test(line) ? Buffer.from(line).toString("latin1") : line;
 }
 
 // Miniflare says "" for the default class.

@@ -6,7 +6,7 @@ import { bucketKey, isJurisdiction, JURISDICTIONS } from "../bindings.ts";
 import { now } from "../clock.ts";
 import { ApiError, invalid } from "../errors.ts";
 import type { Bucket } from "../model.ts";
-import { body, json, param } from "./body.ts";
+import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 
@@ -25,6 +25,8 @@ const NewBucket = v.looseObject({
 });
 
 /** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
+const Edit = v.looseObject({ storageClass: v.optional(v.string()) });
+
 export function jurisdiction(c: Context): string {
   const name = c.req.header("cf-r2-jurisdiction") || "default";
   if (!isJurisdiction(name)) throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
@@ -68,9 +70,7 @@ export const r2 = ({ account }: Api) => {
     .get("/:bucket", (c) => ok(c, shown(one(c))))
     .patch("/:bucket", async (c) => {
       const bucket = one(c);
-      const storageClass =
-        c.req.header("cf-r2-storage-class") ??
-        v.parse(v.looseObject({ storageClass: v.optional(v.string()) }), await json(c)).storageClass;
+      const storageClass = c.req.header("cf-r2-storage-class") ?? (await body(c, Edit)).storageClass;
       if (!STORAGE_CLASSES.some((known) => known === storageClass))
         throw new ApiError(
           400,

@@ -5,6 +5,7 @@
  * they have: versions, renames and transfers change the code in front of the same directory.
  */
 import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
@@ -329,7 +330,8 @@ function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefi
   const { scheme, host, port, database, user, password } = config.origin;
   const [name, secret] = [user, password].map(encodeURIComponent);
   const tls = LOOPBACK.test(host) ? "?sslmode=disable" : "";
-  const connectionString = `${scheme}://${name}:${secret}@${host}:${port}/${encodeURIComponent(database)}${tls}`;
+  const address = isIPv6(host) ? `[${host}]` : host;
+  const connectionString = `${scheme}://${name}:${secret}@${address}:${port}/${encodeURIComponent(database)}${tls}`;
   return { type: "hyperdrive", id: config.id, dev: { connectionString } };
 }
 
