@@ -9,6 +9,7 @@ import type { Bucket } from "../model.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { pageOfBuckets } from "./r2-pages.ts";
 
 const STORAGE_CLASSES = ["Standard", "InfrequentAccess"] as const;
 
@@ -24,9 +25,9 @@ const NewBucket = v.looseObject({
   storageClass: v.optional(v.nullable(v.picklist(STORAGE_CLASSES))),
 });
 
-/** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
 const Edit = v.looseObject({ storageClass: v.optional(v.string()) });
 
+/** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
 export function jurisdiction(c: Context): string {
   const name = c.req.header("cf-r2-jurisdiction") || "default";
   if (!isJurisdiction(name)) throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
@@ -46,9 +47,11 @@ export const r2 = ({ account }: Api) => {
   return new Hono()
     .get("/", (c) => {
       const of = jurisdiction(c);
-      return ok(c, {
-        buckets: [...account.state.buckets.values()].filter((bucket) => bucket.jurisdiction === of).map(shown),
-      });
+      const { buckets, ...info } = pageOfBuckets(
+        c,
+        [...account.state.buckets.values()].filter((bucket) => bucket.jurisdiction === of),
+      );
+      return ok(c, { buckets: buckets.map(shown) }, info);
     })
     .post("/", async (c) => {
       const sent = await body(c, NewBucket);
