@@ -150,3 +150,37 @@ it("keeps a KV value of a form as its bytes are", async () => {
   const answer = await send(test, "GET", `${at}/values/a`);
   expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
 });
+
+it("takes keys with a line feed, for KV and R2, and only with the account's token", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  for (const at of [`${await namespaceOf(test)}/values/a%0Ab`, "/r2/buckets/blobs/objects/a%0Ab"]) {
+    const put = await send(test, "PUT", at, { headers: { "content-type": "text/plain" }, body: "text" });
+    expect(put.status).toBe(200);
+    expect(await (await send(test, "GET", at)).text()).toBe("text");
+    const { status } = await fetch(`${test.running.apiUrl}/accounts/${test.id}${at}`);
+    expect(status).toBe(401);
+    expect((await send(test, "DELETE", at)).status).toBe(200);
+    expect((await send(test, "GET", at)).status).toBe(404);
+  }
+});
+
+it("refuses names of databases that no address can have", async () => {
+  const test = await account();
+  for (const name of ["a/b ?x", "", "-a"])
+    expect(await refusal(test.call("post", "/d1/database", { name }))).toMatchObject({ status: 400, code: 10021 });
+  expect(await test.call("post", "/d1/database", { name: "my-app_2" })).toMatchObject({ name: "my-app_2" });
+});
+
+it("inherits a binding in a patch of the newest version", async () => {
+  const test = await account();
+  await test.deploy("app", { bindings: [{ type: "plain_text", name: "X", text: "x" }] });
+  const patch = (env: object) => test.call("patch", "/workers/workers/app/versions/latest", { env });
+  expect(await patch({ X: { type: "inherit" }, Y: { type: "inherit", old_name: "X" } })).toMatchObject({
+    bindings: [
+      { type: "plain_text", name: "X", text: "x" },
+      { type: "plain_text", name: "Y", text: "x" },
+    ],
+  });
+  expect(await refusal(patch({ Z: { type: "inherit" } }))).toMatchObject({ status: 400, code: 10057 });
+});

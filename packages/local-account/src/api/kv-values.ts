@@ -71,12 +71,12 @@ export const kvValues = ({ account }: Api) => {
       }));
       return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
     })
-    .get("/values/:key{.+}", async (c) => {
+    .get("/values/:key{[\\s\\S]+}", async (c) => {
       const value = await inNamespace(c, (kv) => kv.get(checkKey(param(c, "key")), "arrayBuffer"));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return c.body(value, 200, { "content-type": "application/octet-stream" });
     })
-    .put("/values/:key{.+}", async (c) => {
+    .put("/values/:key{[\\s\\S]+}", async (c) => {
       const { value, metadata } = await sentValue(c);
       const key = param(c, "key");
       const sent = { expiration: number(c, "expiration"), expiration_ttl: number(c, "expiration_ttl"), metadata };
@@ -84,11 +84,11 @@ export const kvValues = ({ account }: Api) => {
       await inNamespace(c, (kv) => kv.put(key, value, putOptions({ expiration, metadata })));
       return ok(c, {});
     })
-    .delete("/values/:key{.+}", async (c) => {
+    .delete("/values/:key{[\\s\\S]+}", async (c) => {
       await inNamespace(c, (kv) => kv.delete(checkKey(param(c, "key"))));
       return ok(c, {});
     })
-    .get("/metadata/:key{.+}", async (c) => {
+    .get("/metadata/:key{[\\s\\S]+}", async (c) => {
       const { value, metadata } = await inNamespace(c, (kv) => kv.getWithMetadata(checkKey(param(c, "key"))));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return ok(c, metadata);

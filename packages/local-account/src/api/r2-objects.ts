@@ -55,7 +55,7 @@ export const r2Objects = ({ account }: Api) => {
         },
       });
     })
-    .get("/:key{.+}", async (c) => {
+    .get("/:key{[\\s\\S]+}", async (c) => {
       const found = await inBucket(c, async (bucket) => {
         const object = await bucket.get(keyOf(c));
         return object === null ? null : { object, contents: await object.arrayBuffer() };
@@ -68,12 +68,12 @@ export const r2Objects = ({ account }: Api) => {
         "last-modified": new Date(object.uploaded).toUTCString(),
       });
     })
-    .put("/:key{.+}", async (c) => {
+    .put("/:key{[\\s\\S]+}", async (c) => {
       const contents = await c.req.arrayBuffer();
       const object = await inBucket(c, (bucket) => bucket.put(keyOf(c), contents, { httpMetadata: sentMetadata(c) }));
       return ok(c, uploaded(object));
     })
-    .delete("/:key{.+}", async (c) => {
+    .delete("/:key{[\\s\\S]+}", async (c) => {
       const key = keyOf(c);
       await inBucket(c, (bucket) => bucket.delete(key));
       return ok(c, { key });
