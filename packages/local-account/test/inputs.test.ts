@@ -1,5 +1,6 @@
 /** Wrong or unusual input: refused with what is wrong, or taken as it is. Never an internal error. */
 import { createHash } from "node:crypto";
+import * as v from "valibot";
 import { expect, it } from "vitest";
 import { account, refusal, type TestAccount } from "./support.ts";
 
@@ -9,10 +10,12 @@ async function send(test: TestAccount, method: string, at: string, init: Request
   return fetch(`${test.running.apiUrl}/accounts/${test.id}${at}`, { ...init, method, headers });
 }
 
+const Refused = v.object({ errors: v.array(v.object({ message: v.string() })) });
+
 /** The status and the sentence of a call that is refused. */
 async function refused(answer: Response): Promise<{ status: number; message: string }> {
-  const body: { errors: readonly { message: string }[] } = await answer.json();
-  return { status: answer.status, message: body.errors[0]?.message ?? "" };
+  const { errors } = v.parse(Refused, await answer.json());
+  return { status: answer.status, message: errors[0]?.message ?? "" };
 }
 
 const FORM = { "content-type": "multipart/form-data; boundary=b" };

@@ -2,8 +2,8 @@
 import { existsSync, renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
-import type { State } from "../model.ts";
 import { isJurisdiction } from "../bindings.ts";
+import type { State } from "../model.ts";
 import { objectFile, sweepObjects } from "./databases.ts";
 import { bucketDirectory } from "./projection.ts";
 
