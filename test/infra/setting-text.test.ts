@@ -8,14 +8,14 @@ import { fullKey } from "../../infra/stack/project.ts";
 import { type SettingValue, withSetting } from "../../infra/stack/setting-text.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 
-const PROJECT = "durable-stack";
+const NAMESPACE = "durable-stack";
 const change = (text: string, key: string, value?: SettingValue) =>
-  withSetting(text, { key, project: PROJECT, file: "Pulumi.test.yaml" }, value);
+  withSetting(text, { key, project: NAMESPACE, file: "Pulumi.test.yaml" }, value);
 
 /** The settings of a file by their full keys, and what else is in it. */
 function contents(text: string) {
   const { config, ...rest } = parse(text) ?? {};
-  const settings = Object.entries(config ?? {}).map(([key, value]) => [fullKey(PROJECT, key), value] as const);
+  const settings = Object.entries(config ?? {}).map(([key, value]) => [fullKey(NAMESPACE, key), value] as const);
   return { settings: Object.fromEntries(settings), count: settings.length, rest };
 }
 
@@ -75,13 +75,13 @@ describe.each([
   ["nothing but null", "null\n"],
 ])("a file with %s", (_, before) => {
   const { settings, rest } = contents(before);
-  const { [`${PROJECT}:pin`]: pin, ...others } = settings;
+  const { [`${NAMESPACE}:pin`]: pin, ...others } = settings;
 
   it("is given a value of any kind, and keeps the rest", () => {
     for (const value of VALUES) {
       const after = change(before, "pin", value);
       const count = Object.keys(others).length + 1;
-      expect(contents(after)).toEqual({ settings: { ...others, [`${PROJECT}:pin`]: value }, count, rest });
+      expect(contents(after)).toEqual({ settings: { ...others, [`${NAMESPACE}:pin`]: value }, count, rest });
       for (const comment of before.match(/# (mine|one)/g) ?? []) expect(after).toContain(comment);
     }
   });

@@ -259,7 +259,8 @@ export class Account {
       () => this.#store.commit(draft),
     );
     this.#onWrite("before sweep");
-    if (draft.lost("namespaces", "kvNamespaces", "databases", "queues", "workflows", "assetFiles")) await this.#sweep();
+    if (draft.lost("namespaces", "kvNamespaces", "buckets", "databases", "queues", "workflows", "assetFiles"))
+      await this.#sweep();
     this.#onWrite("after sweep");
     return result;
   }

@@ -199,6 +199,11 @@ function resolveService(state: State, worker: Worker, binding: Binding): Binding
   return binding;
 }
 
+/** Cloudflare's jurisdictions of buckets. */
+export const JURISDICTIONS = ["default", "eu", "us", "fedramp", "fedramp-high"] as const;
+
+export const isJurisdiction = (name: string): boolean => JURISDICTIONS.some((known) => known === name);
+
 /** A bucket's key: its name, and its jurisdiction if it has one, because buckets in different ones may share a name. */
 export const bucketKey = (bucket: string, jurisdiction: unknown) =>
   jurisdiction === undefined || jurisdiction === null || jurisdiction === "default" || jurisdiction === ""

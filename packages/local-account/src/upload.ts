@@ -72,6 +72,9 @@ const MigrationsBody = v.object({
 /** Cloudflare's highest limit of CPU time, in milliseconds ("Limits", CPU time). */
 const MOST_CPU_MS = 300_000;
 
+/** A date from which on a Worker has the runtime's changes. */
+export const CompatibilityDate = v.pipe(text, v.isoDate("must be a date as YYYY-MM-DD"));
+
 /** Those of EXTRAS that have rules. */
 export const CheckedExtras = v.object({
   limits: v.optional(
@@ -96,7 +99,7 @@ export const CheckedExtras = v.object({
 const Common = v.looseObject({
   main_module: v.optional(v.pipe(text, v.nonEmpty())),
   bindings: v.optional(v.array(v.unknown()), []),
-  compatibility_date: v.optional(v.pipe(text, v.isoDate("must be a date as YYYY-MM-DD"))),
+  compatibility_date: v.optional(CompatibilityDate),
   compatibility_flags: v.optional(texts, []),
   exports: v.optional(v.nullable(v.record(text, v.looseObject({ type: text })))),
   migrations: v.optional(v.nullable(MigrationsBody)),

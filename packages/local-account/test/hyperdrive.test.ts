@@ -81,3 +81,20 @@ it("shows, changes and deletes configurations, and never shows the password", as
     message: expect.stringContaining(`no Hyperdrive configuration '${id}'`),
   });
 });
+
+it("takes IPv6 addresses, and refuses what is no host", async () => {
+  const test = await account();
+  const create = (name: string, host: string) =>
+    test.sdk.hyperdrive.configs.create({ account_id: test.id, name, origin: { ...originOf(5432), host } });
+  for (const host of ["a b", "a/b", "me@host", "host:5432", "::x"])
+    expect(await refusal(create("shop", host))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining("origin.host: must be a name"),
+    });
+  const { id } = await create("shop", "::1");
+  await test.deploy("app", {
+    bindings: [{ type: "hyperdrive", name: "DB", id }],
+    fetch: "return new Response(env.DB.user);",
+  });
+  expect(await test.ask("app")).toMatchObject({ status: 200, text: "me" });
+});

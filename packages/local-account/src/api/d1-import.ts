@@ -1,4 +1,5 @@
 /** `…/d1/database/:database/import`: a client asks for an upload address, uploads a file of SQL, and has it run. */
+import { isUtf8 } from "node:buffer";
 import { createHash, randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
@@ -11,7 +12,7 @@ import { d1Query, databaseAt } from "./d1.ts";
 import { ok } from "./envelope.ts";
 
 /** The files that wait to be run, by name; undefined until the upload. Only in memory. */
-export type ImportFiles = Map<string, string | undefined>;
+export type ImportFiles = Map<string, Uint8Array | undefined>;
 
 const Step = v.variant("action", [
   v.object({ action: v.literal("init"), etag: v.string() }),
@@ -35,10 +36,11 @@ export const d1Import = ({ account }: Api, files: ImportFiles) =>
       const { origin, pathname } = new URL(c.req.url);
       return ok(c, { success: true, type: "import", filename, upload_url: `${origin}${pathname}/${filename}` });
     }
-    const text = files.get(step.filename);
-    if (text === undefined || etagOf(text) !== step.etag)
+    const contents = files.get(step.filename);
+    if (contents === undefined || etagOf(contents) !== step.etag)
       throw invalid(`filename: '${step.filename}' was not uploaded.`);
     files.delete(step.filename);
+    const text = textOf(contents);
     const results = await d1Query(
       account,
       database,
@@ -70,9 +72,21 @@ export const d1Upload = (files: ImportFiles) =>
   new Hono().put("/:filename", async (c) => {
     const filename = param(c, "filename");
     if (!files.has(filename)) throw new ApiError(404, 7404, "There is no such upload.");
-    const text = await c.req.text();
-    files.set(filename, text);
-    return c.body(null, 200, { etag: `"${etagOf(text)}"` });
+    const contents = new Uint8Array(await c.req.arrayBuffer());
+    files.set(filename, contents);
+    return c.body(null, 200, { etag: `"${etagOf(contents)}"` });
   });
 
-const etagOf = (text: string) => createHash("md5").update(text).digest("hex");
+/** Of the bytes as sent: the client takes it of its file. */
+const etagOf = (contents: Uint8Array) => createHash("md5").update(contents).digest("hex");
+
+/** The file's text, without a byte order mark. @throws ApiError 10021 with the first byte that is no UTF-8. */
+function textOf(contents: Uint8Array): string {
+  if (isUtf8(contents)) return new TextDecoder().decode(contents);
+  // Where the bytes are no UTF-8, the decoder puts another character.
+  const again = Buffer.from(Buffer.from(contents).toString());
+  const wrong = contents.findIndex((byte, index) => byte !== again[index]);
+  throw invalid(
+    `the file is not UTF-8 from byte ${wrong === -1 ? contents.length - 1 : wrong} on. Save it as UTF-8, and write bytes as x'…' in SQL.`,
+  );
+}

@@ -14,7 +14,10 @@ import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
 const NewDatabase = v.object({
-  name: v.pipe(v.string(), v.nonEmpty()),
+  name: v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9][\w-]*$/, "must be letters, digits, '-' and '_', with a letter or digit at the beginning"),
+  ),
   jurisdiction: v.nullish(v.string()),
 });
 

@@ -1,4 +1,5 @@
 /** `/accounts/:account/hyperdrive/configs`: the addresses of databases. Workers connect to them directly. */
+import { isIPv6 } from "node:net";
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
@@ -13,9 +14,15 @@ import { ok, paged } from "./envelope.ts";
 const text = v.pipe(v.string(), v.nonEmpty());
 const SCHEMES = ["postgres", "postgresql", "mysql"] as const;
 
+/** An IPv6 address may be in brackets. */
+function isHost(host: string): boolean {
+  const [, inBrackets] = /^\[(.*)\]$/.exec(host) ?? [];
+  return /^[\w.-]+$/.test(host) || (isIPv6(inBrackets ?? host) && !host.includes("%"));
+}
+
 const Origin = v.object({
   scheme: v.picklist(SCHEMES),
-  host: text,
+  host: v.pipe(text, v.check(isHost, "must be a name of a machine or an IP address, without a port")),
   port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
   database: text,
   user: text,

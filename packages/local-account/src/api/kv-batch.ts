@@ -9,6 +9,9 @@ const MOST_VALUE_BYTES = 25 * 1_024 * 1_024;
 const MOST_METADATA_BYTES = 1_024;
 const LEAST_TTL_SECONDS = 60;
 
+/** workerd takes times of 32 bits: up to January 2038. */
+const LAST_SECOND = 2 ** 31 - 1;
+
 interface SentPair {
   readonly key: string;
   readonly value: string;
@@ -38,6 +41,8 @@ export function checkedPair(
   const expiration = sent.expiration_ttl !== undefined ? seconds + sent.expiration_ttl : sent.expiration;
   if (expiration !== undefined && expiration < seconds + LEAST_TTL_SECONDS)
     throw refuse(`a key expires ${LEAST_TTL_SECONDS} seconds from now, or later`);
+  if (expiration !== undefined && expiration > LAST_SECOND)
+    throw refuse(`a key expires at ${LAST_SECOND} (in 2038) at the latest, in seconds since 1970`);
   return { expiration, metadata: json };
 }
 

@@ -8,20 +8,36 @@ import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { formOf, isForm, jsonOf } from "./form.ts";
 import { checked, checkedPair, checkKey } from "./kv-batch.ts";
 
 type Context = Parameters<typeof param>[0];
+
+const seconds = v.pipe(v.number(), v.integer());
 
 const Pair = v.object({
   key: v.pipe(v.string(), v.nonEmpty()),
   value: v.string(),
   base64: v.optional(v.boolean()),
-  expiration: v.optional(v.number()),
-  expiration_ttl: v.optional(v.number()),
+  expiration: v.optional(seconds),
+  expiration_ttl: v.optional(seconds),
   metadata: v.optional(v.unknown()),
 });
 
 const Keys = v.array(v.string());
+
+const MOST_KEYS_OF_GET = 100;
+
+const BulkGet = v.looseObject({
+  keys: v.pipe(
+    v.array(v.pipe(v.string(), v.nonEmpty())),
+    v.maxLength(MOST_KEYS_OF_GET, `must be at most ${MOST_KEYS_OF_GET} keys`),
+  ),
+  type: v.nullish(v.picklist(["text", "json"]), "text"),
+  withMetadata: v.nullish(v.boolean(), false),
+});
+
+type ValueType = v.InferOutput<typeof BulkGet>["type"];
 
 export const kvValues = ({ account }: Api) => {
   const namespace = (c: Context): KvNamespace => {
@@ -55,12 +71,12 @@ export const kvValues = ({ account }: Api) => {
       }));
       return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
     })
-    .get("/values/:key{.+}", async (c) => {
+    .get("/values/:key{[\\s\\S]+}", async (c) => {
       const value = await inNamespace(c, (kv) => kv.get(checkKey(param(c, "key")), "arrayBuffer"));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return c.body(value, 200, { "content-type": "application/octet-stream" });
     })
-    .put("/values/:key{.+}", async (c) => {
+    .put("/values/:key{[\\s\\S]+}", async (c) => {
       const { value, metadata } = await sentValue(c);
       const key = param(c, "key");
       const sent = { expiration: number(c, "expiration"), expiration_ttl: number(c, "expiration_ttl"), metadata };
@@ -68,11 +84,11 @@ export const kvValues = ({ account }: Api) => {
       await inNamespace(c, (kv) => kv.put(key, value, putOptions({ expiration, metadata })));
       return ok(c, {});
     })
-    .delete("/values/:key{.+}", async (c) => {
+    .delete("/values/:key{[\\s\\S]+}", async (c) => {
       await inNamespace(c, (kv) => kv.delete(checkKey(param(c, "key"))));
       return ok(c, {});
     })
-    .get("/metadata/:key{.+}", async (c) => {
+    .get("/metadata/:key{[\\s\\S]+}", async (c) => {
       const { value, metadata } = await inNamespace(c, (kv) => kv.getWithMetadata(checkKey(param(c, "key"))));
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
       return ok(c, metadata);
@@ -87,35 +103,52 @@ export const kvValues = ({ account }: Api) => {
     .delete("/bulk", removeAll)
     .post("/bulk/delete", removeAll)
     .post("/bulk/get", async (c) => {
-      const { keys } = await body(c, v.looseObject({ keys: Keys }));
+      const { keys, type, withMetadata } = await body(c, BulkGet);
+      for (const key of keys) checkKey(key);
+      const read = withMetadata ? readWithMetadata : readValue;
       const values = await inNamespace(c, (kv) =>
-        Promise.all(keys.map(async (key) => [key, text(await kv.get(key, "arrayBuffer"))] as const)),
+        Promise.all(keys.map(async (key) => [key, await read(kv, key, type)] as const)),
       );
       return ok(c, { values: Object.fromEntries(values) });
     });
 };
 
-/** The value of a PUT: the body, or the part `value` of a form, which may have `metadata` too. */
-async function sentValue(c: Context): Promise<{ readonly value: ArrayBuffer; readonly metadata: unknown }> {
-  if (!c.req.header("content-type")?.startsWith("multipart/form-data"))
-    return { value: await c.req.arrayBuffer(), metadata: undefined };
-  const form = await c.req.raw.formData();
-  const value = form.get("value");
-  const metadata = form.get("metadata");
-  if (value === null) throw invalid("there is no part named 'value'.");
-  return {
-    value: typeof value === "string" ? bytes(Buffer.from(value).toString("base64")) : await value.arrayBuffer(),
-    metadata:
-      metadata === null ? undefined : metadataOf(typeof metadata === "string" ? metadata : await metadata.text()),
-  };
+/** The value of a key; null if there is none. */
+async function readValue(kv: KvAccess, key: string, type: ValueType): Promise<unknown> {
+  const value = await kv.get(key, "arrayBuffer");
+  return value === null ? null : decoded(key, new TextDecoder().decode(value), type);
 }
 
-function metadataOf(json: string): unknown {
+/** The value of a key, with its metadata and the time when it expires; null if there is none. */
+async function readWithMetadata(kv: KvAccess, key: string, type: ValueType): Promise<unknown> {
+  const { value, metadata } = await kv.getWithMetadata(key);
+  if (value === null) return null;
+  // Of the keys that begin with it, a key itself is the first.
+  const [listed] = (await kv.list({ prefix: key, limit: 1 })).keys;
+  const expiration = listed?.name === key ? listed.expiration : undefined;
+  return { value: decoded(key, value, type), metadata, ...(expiration !== undefined && { expiration }) };
+}
+
+/** @throws ApiError 10021 if a value that is read as JSON is none. */
+function decoded(key: string, value: string, type: ValueType): unknown {
+  if (type !== "json") return value;
   try {
-    return JSON.parse(json);
+    return JSON.parse(value);
   } catch {
-    throw invalid("metadata: must be JSON.");
+    throw invalid(`key '${key}': its value is not JSON. Read it with the type text.`);
   }
+}
+
+/** The value of a PUT: the body, or the part `value` of a form, which may have `metadata` too. */
+async function sentValue(c: Context): Promise<{ readonly value: ArrayBuffer; readonly metadata: unknown }> {
+  if (!isForm(c)) return { value: await c.req.arrayBuffer(), metadata: undefined };
+  const part = await formOf(c);
+  const [value, metadata] = await Promise.all([part("value"), part("metadata")]);
+  if (value === undefined) throw invalid("there is no part named 'value'.");
+  return {
+    value: new Uint8Array(value).buffer,
+    metadata: metadata === undefined ? undefined : jsonOf(metadata, "metadata"),
+  };
 }
 
 /** `expiration` is in seconds since the epoch. */
@@ -132,6 +165,3 @@ function number(c: Context, name: string): number | undefined {
   if (!/^\d+$/.test(value)) throw invalid(`${name}: '${value}' must be a whole number of seconds.`);
   return Number(value);
 }
-
-const bytes = (base64: string): ArrayBuffer => new Uint8Array(Buffer.from(base64, "base64")).buffer;
-const text = (value: ArrayBuffer | null) => (value === null ? null : new TextDecoder().decode(value));

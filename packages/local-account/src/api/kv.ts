@@ -7,6 +7,7 @@ import type { KvNamespace, State } from "../model.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
+import { choice, DIRECTIONS, ordered } from "./ordering.ts";
 
 const Title = v.object({ title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(512)) });
 
@@ -17,7 +18,16 @@ export const kv = ({ account }: Api) => {
     return namespace;
   };
   return new Hono()
-    .get("/", (c) => paged(c, [...account.state.kvNamespaces.values()], shown))
+    .get("/", (c) => {
+      const namespaces = [...account.state.kvNamespaces.values()];
+      const [order, direction] = [choice(c, "order", ["id", "title"]), choice(c, "direction", DIRECTIONS)];
+      if (order === undefined && direction === undefined) return paged(c, namespaces, shown);
+      return paged(
+        c,
+        ordered(namespaces, (namespace) => namespace[order ?? "id"], direction),
+        shown,
+      );
+    })
     .post("/", async (c) => {
       const { title } = await body(c, Title);
       return ok(

@@ -6,6 +6,7 @@ import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storag
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { jurisdiction } from "./r2.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -23,7 +24,7 @@ const noSuchKey = () => new ApiError(404, 10007, "The specified key does not exi
 
 export const r2Objects = ({ account }: Api) => {
   const inBucket = async <T>(c: Context, work: (bucket: BucketAccess) => Promise<T>): Promise<T> => {
-    const id = bucketKey(param(c, "bucket"), c.req.header("cf-r2-jurisdiction"));
+    const id = bucketKey(param(c, "bucket"), jurisdiction(c));
     if (!account.state.buckets.has(id)) throw new ApiError(404, 10006, "The specified bucket does not exist.");
     await account.reachStorage();
     return account.runtime.calls.bucket(id, work);
@@ -54,7 +55,7 @@ export const r2Objects = ({ account }: Api) => {
         },
       });
     })
-    .get("/:key{.+}", async (c) => {
+    .get("/:key{[\\s\\S]+}", async (c) => {
       const found = await inBucket(c, async (bucket) => {
         const object = await bucket.get(keyOf(c));
         return object === null ? null : { object, contents: await object.arrayBuffer() };
@@ -67,12 +68,12 @@ export const r2Objects = ({ account }: Api) => {
         "last-modified": new Date(object.uploaded).toUTCString(),
       });
     })
-    .put("/:key{.+}", async (c) => {
+    .put("/:key{[\\s\\S]+}", async (c) => {
       const contents = await c.req.arrayBuffer();
       const object = await inBucket(c, (bucket) => bucket.put(keyOf(c), contents, { httpMetadata: sentMetadata(c) }));
       return ok(c, uploaded(object));
     })
-    .delete("/:key{.+}", async (c) => {
+    .delete("/:key{[\\s\\S]+}", async (c) => {
       const key = keyOf(c);
       await inBucket(c, (bucket) => bucket.delete(key));
       return ok(c, { key });
@@ -97,13 +98,22 @@ function sentMetadata(c: Context): HttpMetadata {
 }
 
 function httpHeaders(metadata: HttpMetadata): Record<string, string> {
-  return {
+  const headers = {
     "content-type": metadata.contentType ?? "application/octet-stream",
-    ...(metadata.contentDisposition !== undefined && { "content-disposition": metadata.contentDisposition }),
-    ...(metadata.contentEncoding !== undefined && { "content-encoding": metadata.contentEncoding }),
-    ...(metadata.contentLanguage !== undefined && { "content-language": metadata.contentLanguage }),
-    ...(metadata.cacheControl !== undefined && { "cache-control": metadata.cacheControl }),
+    "content-disposition": metadata.contentDisposition,
+    "content-encoding": metadata.contentEncoding,
+    "content-language": metadata.contentLanguage,
+    "cache-control": metadata.cacheControl,
   };
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, carried(value)]])),
+  );
+}
+
+/** A text as HTTP carries it, which has no lines and no characters over U+00FF: those go as the bytes of UTF-8. */
+function carried(text: string): string {
+  const line = Array.from(text, (character) => (character < " " || character === "\x7f" ? " " : character)).join("");
+  return /[\u0100-\u{10ffff}]/u.test(line) ? Buffer.from(line).toString("latin1") : line;
 }
 
 // Miniflare says "" for the default class.

@@ -2,13 +2,14 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
-import { bucketKey } from "../bindings.ts";
+import { bucketKey, isJurisdiction, JURISDICTIONS } from "../bindings.ts";
 import { now } from "../clock.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, invalid } from "../errors.ts";
 import type { Bucket } from "../model.ts";
-import { body, json, param } from "./body.ts";
+import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
+import { pageOfBuckets } from "./r2-pages.ts";
 
 const STORAGE_CLASSES = ["Standard", "InfrequentAccess"] as const;
 
@@ -24,7 +25,14 @@ const NewBucket = v.looseObject({
   storageClass: v.optional(v.nullable(v.picklist(STORAGE_CLASSES))),
 });
 
-const jurisdiction = (c: Context) => c.req.header("cf-r2-jurisdiction") ?? "default";
+const Edit = v.looseObject({ storageClass: v.optional(v.string()) });
+
+/** The jurisdiction of a call's buckets. @throws ApiError 10021 if Cloudflare has no such. */
+export function jurisdiction(c: Context): string {
+  const name = c.req.header("cf-r2-jurisdiction") || "default";
+  if (!isJurisdiction(name)) throw invalid(`cf-r2-jurisdiction: '${name}' must be one of ${JURISDICTIONS.join(", ")}.`);
+  return name;
+}
 
 /** The bucket of a call. @throws ApiError 10006 */
 export function bucketOf({ state }: Pick<Account, "state">, c: Context): Bucket {
@@ -39,9 +47,11 @@ export const r2 = ({ account }: Api) => {
   return new Hono()
     .get("/", (c) => {
       const of = jurisdiction(c);
-      return ok(c, {
-        buckets: [...account.state.buckets.values()].filter((bucket) => bucket.jurisdiction === of).map(shown),
-      });
+      const { buckets, ...info } = pageOfBuckets(
+        c,
+        [...account.state.buckets.values()].filter((bucket) => bucket.jurisdiction === of),
+      );
+      return ok(c, { buckets: buckets.map(shown) }, info);
     })
     .post("/", async (c) => {
       const sent = await body(c, NewBucket);
@@ -63,9 +73,7 @@ export const r2 = ({ account }: Api) => {
     .get("/:bucket", (c) => ok(c, shown(one(c))))
     .patch("/:bucket", async (c) => {
       one(c);
-      const storageClass =
-        c.req.header("cf-r2-storage-class") ??
-        v.parse(v.looseObject({ storageClass: v.optional(v.string()) }), await json(c)).storageClass;
+      const storageClass = c.req.header("cf-r2-storage-class") ?? (await body(c, Edit)).storageClass;
       if (!STORAGE_CLASSES.some((known) => known === storageClass))
         throw new ApiError(
           400,

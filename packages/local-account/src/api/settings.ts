@@ -6,17 +6,18 @@ import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
 import type { Version, Worker } from "../model.ts";
 import { parse } from "../parse.ts";
-import { CheckedExtras, changedExtras, Settings } from "../upload.ts";
+import { CheckedExtras, CompatibilityDate, changedExtras, Settings } from "../upload.ts";
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { script, sourceOf, texts } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { formOf, isForm, jsonOf } from "./form.ts";
 import { asService, settingsOf } from "./scripts.ts";
 
 const VersionSettings = v.looseObject({
   bindings: v.optional(v.array(v.unknown())),
-  compatibility_date: v.optional(v.string()),
+  compatibility_date: v.optional(CompatibilityDate),
   compatibility_flags: v.optional(v.array(v.string())),
   annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
   ...CheckedExtras.entries,
@@ -33,6 +34,7 @@ export const settings = ({ account }: Api) =>
     .patch("/:script/settings", async (c) => {
       const sent = parse(VersionSettings, await settingsBody(c));
       const name = param(c, "script");
+      await inspect(account, name, sent);
       await account.change((draft) => {
         const worker = script(draft.state, name);
         draft.put("workers", { ...worker, ...settingsOf(sent), updatedOn: now() });
@@ -73,10 +75,27 @@ export const settings = ({ account }: Api) =>
     });
 
 async function settingsBody(c: Parameters<typeof param>[0]): Promise<unknown> {
-  if (!c.req.header("content-type")?.startsWith("multipart/form-data")) return json(c);
-  const part = (await c.req.raw.formData()).get("settings");
-  if (part === null) throw invalid("there is no part named 'settings'.");
-  return JSON.parse(typeof part === "string" ? part : await part.text());
+  if (!isForm(c)) return json(c);
+  const part = await (await formOf(c))("settings");
+  if (part === undefined) throw invalid("there is no part named 'settings'.");
+  return jsonOf(part, "settings");
+}
+
+/** Starts the newest version once with the date and the flags that were sent. @throws ApiError 10021 (prober.ts). */
+async function inspect(
+  account: Api["account"],
+  name: string,
+  { compatibility_date, compatibility_flags }: v.InferOutput<typeof VersionSettings>,
+): Promise<void> {
+  const latest = latestVersion(account.state, script(account.state, name).id);
+  if (latest === undefined || (compatibility_date === undefined && compatibility_flags === undefined)) return;
+  await account.runtime.inspect({
+    mainModule: latest.mainModule,
+    bindings: latest.bindings,
+    modules: latest.modules.map((module) => ({ ...module, contents: account.blob(module.sha256) })),
+    compatibilityDate: compatibility_date ?? latest.compatibilityDate,
+    compatibilityFlags: compatibility_flags ?? latest.compatibilityFlags,
+  });
 }
 
 const unversioned = ({ logpush, observability, tags, tailConsumers }: Worker) => ({

@@ -3,10 +3,10 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
 import { shownConfig } from "../assets/config.ts";
-import { parseBindings, shownBinding } from "../bindings.ts";
+import { inherit, parseBindings, shownBinding } from "../bindings.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
 import { isLive } from "../lifecycle.ts";
-import type { Binding, Version, Worker } from "../model.ts";
+import type { Binding, State, Version, Worker } from "../model.ts";
 import { ownsClasses, servingVersions, versionsOf, workerAt } from "../queries.ts";
 import { readJson } from "../upload.ts";
 import { addVersion, deriveVersion } from "../versions.ts";
@@ -48,7 +48,7 @@ export const versions = ({ account, addressOf }: Api) => {
           deriveVersion(
             draft,
             found(param(c, "worker"), draft.state).id,
-            (latest) => ({ bindings: patched(latest.bindings, env) }),
+            (latest) => ({ bindings: patched(draft.state, latest, env) }),
             {
               deploy: false,
               plan: account.plan,
@@ -85,9 +85,10 @@ const Patch = v.object({
   annotations: v.optional(v.nullable(v.record(v.string(), v.nullish(v.string())))),
 });
 
-function patched(bindings: readonly Binding[], env: v.InferOutput<typeof Patch>["env"]): Binding[] {
+function patched(state: State, latest: Version, env: v.InferOutput<typeof Patch>["env"]): Binding[] {
   const sent = Object.entries(env).flatMap(([name, binding]) => (binding === null ? [] : [{ ...binding, name }]));
-  return [...bindings.filter(({ name }) => !(name in env)), ...parseBindings(sent)];
+  const options = { from: latest, version: (id: string) => state.versions.get(id), keep: [], strict: true };
+  return [...latest.bindings.filter(({ name }) => !(name in env)), ...inherit(parseBindings(sent), options)];
 }
 
 /** What this family of calls shows. An alias (`workers/alias`) belongs to the API of scripts. */

@@ -9,6 +9,7 @@ import { createWorker, deleteWorker, renameWorker } from "../workers.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
+import { choice, DIRECTIONS, ordered } from "./ordering.ts";
 
 const Settings = v.object({
   name: v.optional(v.string()),
@@ -19,13 +20,25 @@ const Settings = v.object({
   subdomain: v.optional(v.looseObject({ enabled: v.optional(v.boolean()), previews_enabled: v.optional(v.boolean()) })),
 });
 
+/** By what a list can be ordered. */
+const ORDERS = ["deployed_on", "updated_on", "created_on", "name"] as const;
+
 const Replacement = v.object({ ...Settings.entries, name: v.pipe(v.string(), v.nonEmpty()) });
 
 export const workers = (api: Api) => {
   const { account } = api;
   const show = (worker: Worker) => shown(account.state, api, worker);
   return new Hono()
-    .get("/", (c) => paged(c, [...account.state.workers.values()], show))
+    .get("/", (c) => {
+      const all = [...account.state.workers.values()];
+      const [by, direction] = [choice(c, "order_by", ORDERS), choice(c, "order", DIRECTIONS)];
+      if (by === undefined && direction === undefined) return paged(c, all, show);
+      return paged(
+        c,
+        ordered(all, (worker) => shown(account.state, api, worker)[by ?? "deployed_on"] ?? "", direction),
+        show,
+      );
+    })
     .post("/", async (c) => {
       const { name, ...settings } = await body(c, Replacement);
       const worker = await account.change((draft) => createWorker(draft, name, applied(settings)));

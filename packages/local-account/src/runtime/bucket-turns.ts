@@ -1,6 +1,7 @@
 /**
  * Who uses a bucket, and who deletes it: never both at once. Otherwise a bucket that was seen empty is deleted with the
- * object that somebody is putting into it. Workers are not counted: what they write is there before anybody can look.
+ * object that somebody is putting into it. Only calls of the API count: what a Worker writes between the look and the
+ * end of its binding goes with the bucket.
  */
 import { ApiError } from "../errors.ts";
 import { timeout } from "./timeout.ts";

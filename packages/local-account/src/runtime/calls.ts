@@ -188,6 +188,8 @@ export class Calls {
         headers: { ...this.#ways.headers, ...headers, "account-task": id },
         body: JSON.stringify(body),
       });
+      // The account's own Workers answer so to what a client sends (workers/queues.js).
+      if (response.status === 413) throw new ApiError(413, TOO_LARGE, `${await response.text()}.`);
       if (!response.ok) throw new Error(`the account's own Worker failed: ${await response.text()}`);
       return response.json();
     }, call);
@@ -222,6 +224,9 @@ export class Calls {
 
 /** How long anything that the account asks of workerd may take: as long as Cloudflare lets a cron trigger run. */
 const CALL_LIMIT_MS = 15 * 60_000;
+
+/** As for other wrong input: Cloudflare publishes no code for it. */
+const TOO_LARGE = 10021;
 
 /** Cloudflare publishes no code for it. */
 const INTERRUPTED = 10013;

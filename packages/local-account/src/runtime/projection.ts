@@ -5,6 +5,7 @@
  * they have: versions, renames and transfers change the code in front of the same directory.
  */
 import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import path from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import * as v from "valibot";
@@ -264,12 +265,14 @@ function bind(state: State, version: Version, binding: Binding): Env[string] | u
           timestamp: version.createdOn,
         },
       };
+    // Without what it refers to, a binding to storage is missing: Miniflare would make an empty one.
     case "kv_namespace":
-      return { type: "kv", id: String(binding.namespace_id) };
+      return state.kvNamespaces.has(String(binding.namespace_id))
+        ? { type: "kv", id: String(binding.namespace_id) }
+        : undefined;
     case "r2_bucket":
-      return { type: "r2", name: bucketDirectory(bucketKey(String(binding.bucket_name), binding.jurisdiction)) };
+      return bucketBinding(state, bucketKey(String(binding.bucket_name), binding.jurisdiction));
     case "d1":
-      // Without its database the binding is missing: Miniflare would make an empty one.
       return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
     case "analytics_engine":
       return { type: "analytics-engine-dataset", name: String(binding.dataset) };
@@ -316,6 +319,9 @@ function email(binding: Binding): Env[string] {
   };
 }
 
+const bucketBinding = ({ buckets }: State, key: string): Env[string] | undefined =>
+  buckets.has(key) ? { type: "r2", name: bucketDirectory(key) } : undefined;
+
 /** A database on this machine speaks no TLS. */
 const LOOPBACK = /^(localhost|127\..*|\[?::1\]?)$/;
 
@@ -324,7 +330,8 @@ function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefi
   const { scheme, host, port, database, user, password } = config.origin;
   const [name, secret] = [user, password].map(encodeURIComponent);
   const tls = LOOPBACK.test(host) ? "?sslmode=disable" : "";
-  const connectionString = `${scheme}://${name}:${secret}@${host}:${port}/${encodeURIComponent(database)}${tls}`;
+  const address = isIPv6(host) ? `[${host}]` : host;
+  const connectionString = `${scheme}://${name}:${secret}@${address}:${port}/${encodeURIComponent(database)}${tls}`;
   return { type: "hyperdrive", id: config.id, dev: { connectionString } };
 }
 
@@ -378,8 +385,8 @@ function objectBinding(state: State, namespace: Namespace | undefined): Env[stri
   return { type: "durable-object", worker: objectsName(state, owner), exportName: namespace.className };
 }
 
-/** The name under which Miniflare keeps a bucket's objects. */
-export const bucketDirectory = (key: string) => key.replace(":", "--");
+/** The name under which Miniflare keeps a bucket's objects. No bucket has a name with a dot, so no two share it. */
+export const bucketDirectory = (key: string) => key.replace(":", ".");
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 

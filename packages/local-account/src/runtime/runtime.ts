@@ -7,6 +7,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import path from "node:path";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
 import type { State } from "../model.ts";
@@ -15,6 +16,7 @@ import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
 import { BucketTurns } from "./bucket-turns.ts";
+import { moveBuckets } from "./buckets.ts";
 import { Calls } from "./calls.ts";
 import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
 import { CpuLimit, type Overrun } from "./cpu-limit.ts";
@@ -93,6 +95,7 @@ export class Runtime {
   /** Starts the state's Workers, and resolves when they serve. If one does not start, the others serve. */
   static async start(places: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
     await layOut(places.assets, project(snapshot.state, NOTHING_MORE), snapshot);
+    moveBuckets(path.join(places.directory, "r2"), snapshot.state);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
       await runtime.#serve();
@@ -178,6 +181,9 @@ export class Runtime {
     if (digest === this.#running) {
       commit();
       this.#snapshot = snapshot;
+      // A new bucket of a deleted one's name needs a new workerd: this one has the files of the deleted one open.
+      const kept = storageOf(snapshot.state);
+      this.#storage = new Set([...this.#storage].filter((id) => kept.has(id)));
       return;
     }
     await this.#handOver(services, snapshot, {

@@ -2,6 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { State } from "../model.ts";
+import { sweepBuckets } from "./buckets.ts";
 import { sweepObjects } from "./databases.ts";
 
 /** Removes the data of what the state no longer has from the runtime's directory. */
@@ -20,6 +21,7 @@ export async function sweep(directory: string, state: State): Promise<void> {
   await sweepObjects("d1", path.join(directory, "d1"), state.databases.keys());
   await sweepObjects("queues", path.join(directory, "queues"), state.queues.keys());
   await sweepObjects("kv", path.join(directory, "kv"), state.kvNamespaces.keys());
+  await sweepBuckets(path.join(directory, "r2"), state);
 }
 
 /** Removes the instances of deleted workflows: a new one of the same name does not have them. */

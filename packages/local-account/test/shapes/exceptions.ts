@@ -71,6 +71,12 @@ export const EXCEPTIONS: readonly Exception[] = [
     source: "wrangler 4.156.2 finds the consumer of a Worker by `script`: `queues consumer remove`, `deploy`",
   },
   {
+    routes: /^GET .*\/r2\/buckets$/,
+    fields: ["result_info"],
+    rule: "unknown",
+    source: "the SDK's own words for the parameter `cursor`: received during the last List Buckets call",
+  },
+  {
     routes: /^GET .*\/queues$/,
     fields: ["result_info"],
     rule: "unknown",

@@ -1,0 +1,54 @@
+/** What bound Workers see of a KV namespace or a bucket that was deleted, and what a new one of its name has. */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { expect, it } from "vitest";
+import { account, temporaryDirectory } from "./support.ts";
+
+const BLOBS = { type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" };
+const PUT_BLOB =
+  'if (!env.BLOBS) return new Response("unbound"); await env.BLOBS.put("a", "text"); return new Response("put");';
+
+it("takes a deleted KV namespace away from the Workers that are bound to it", async () => {
+  const test = await account();
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  await test.deploy("app", {
+    bindings: [{ type: "kv_namespace", name: "KV", namespace_id: id }],
+    fetch: 'if (!env.KV) return new Response("unbound"); await env.KV.put("a", "text"); return new Response("put");',
+  });
+  expect(await test.ask("app")).toMatchObject({ text: "put" });
+  await test.sdk.kv.namespaces.delete(id, { account_id: test.id });
+  expect(await test.ask("app")).toMatchObject({ text: "unbound" });
+});
+
+it("takes a deleted bucket away, and gives a new one of its name, without the objects", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const folders = () => readdirSync(path.join(dir, "data/r2")).filter((name) => !name.startsWith("miniflare-"));
+  const objects = () => test.call("get", "/r2/buckets/blobs/objects");
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.deploy("app", { bindings: [BLOBS], fetch: PUT_BLOB });
+  expect(await test.ask("app")).toMatchObject({ text: "put" });
+  await test.call("delete", "/r2/buckets/blobs/objects/a");
+  await test.call("delete", "/r2/buckets/blobs");
+  expect(folders()).toEqual([]);
+  expect(await test.ask("app")).toMatchObject({ text: "unbound" });
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  expect(await objects()).toEqual([]);
+  expect(await test.ask("app")).toMatchObject({ text: "put" });
+  expect(await objects()).toMatchObject([{ key: "a" }]);
+});
+
+it("keeps what is written to a new bucket of a deleted one's name", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  // No Worker is bound, so that nothing else replaces the runtime, which had the deleted bucket open.
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.call("put", "/r2/buckets/blobs/objects/old", "text");
+  await test.call("delete", "/r2/buckets/blobs/objects/old");
+  await test.call("delete", "/r2/buckets/blobs");
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.call("put", "/r2/buckets/blobs/objects/new", "text");
+  await test.close();
+  const again = await account({ dir });
+  expect(await again.call("get", "/r2/buckets/blobs/objects")).toMatchObject([{ key: "new" }]);
+});

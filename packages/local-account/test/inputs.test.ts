@@ -1,0 +1,189 @@
+/** Wrong or unusual input: refused with what is wrong, or taken as it is. Never an internal error. */
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { expect, it } from "vitest";
+import { account, refusal, type TestAccount } from "./support.ts";
+
+/** A call with any body. */
+async function send(test: TestAccount, method: string, at: string, init: RequestInit = {}) {
+  const headers = { ...Object.fromEntries(new Headers(init.headers)), authorization: `Bearer ${test.running.token}` };
+  return fetch(`${test.running.apiUrl}/accounts/${test.id}${at}`, { ...init, method, headers });
+}
+
+const Refused = v.object({ errors: v.array(v.object({ message: v.string() })) });
+
+/** The status and the sentence of a call that is refused. */
+async function refused(answer: Response): Promise<{ status: number; message: string }> {
+  const { errors } = v.parse(Refused, await answer.json());
+  return { status: answer.status, message: errors[0]?.message ?? "" };
+}
+
+const FORM = { "content-type": "multipart/form-data; boundary=b" };
+const partOf = (name: string, contents: Uint8Array) =>
+  Buffer.concat([
+    Buffer.from(`--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`),
+    contents,
+    Buffer.from("\r\n--b--\r\n"),
+  ]);
+
+const namespaceOf = async ({ sdk, id }: TestAccount) => {
+  const { id: namespace } = await sdk.kv.namespaces.create({ account_id: id, title: "kv" });
+  return `/storage/kv/namespaces/${namespace}`;
+};
+
+it("imports a file of SQL by its bytes: without a byte order mark, and only UTF-8", async () => {
+  const test = await account();
+  const { uuid = "" } = await test.sdk.d1.database.create({ account_id: test.id, name: "app" });
+  const importing = (step: object) => test.call("post", `/d1/database/${uuid}/import`, step);
+  const run = async (contents: Buffer) => {
+    const etag = createHash("md5").update(contents).digest("hex");
+    const begun = await importing({ action: "init", etag });
+    if (typeof begun !== "object" || begun === null || !("filename" in begun && "upload_url" in begun))
+      throw new Error("there is no address for the upload");
+    const uploaded = await fetch(String(begun.upload_url), { method: "PUT", body: new Uint8Array(contents) });
+    expect(uploaded.headers.get("etag")).toBe(`"${etag}"`);
+    return importing({ action: "ingest", etag, filename: begun.filename });
+  };
+  expect(await run(Buffer.from("\ufeffCREATE TABLE t (name); INSERT INTO t VALUES ('ä');"))).toMatchObject({
+    status: "complete",
+    result: { num_queries: 2 },
+  });
+  const latin1 = Buffer.from("INSERT INTO t VALUES ('ä');", "latin1");
+  expect(await refusal(run(latin1))).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("not UTF-8 from byte 23 on"),
+  });
+  expect(await test.call("post", `/d1/database/${uuid}/query`, { sql: "SELECT name FROM t" })).toMatchObject([
+    { results: [{ name: "ä" }] },
+  ]);
+});
+
+it("answers with an object whose metadata no header can have", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.deploy("app", {
+    bindings: [{ type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" }],
+    fetch: `await env.BLOBS.put("a", "text", { httpMetadata: { contentDisposition: 'attachment; filename="日本.txt"' } });
+      return Response.json({});`,
+  });
+  await test.ask("app");
+  const answer = await send(test, "GET", "/r2/buckets/blobs/objects/a");
+  expect(answer.status).toBe(200);
+  const disposition = answer.headers.get("content-disposition") ?? "";
+  expect(Buffer.from(disposition, "latin1").toString()).toBe('attachment; filename="日本.txt"');
+});
+
+it("refuses messages that are too large for a queue", async () => {
+  const test = await account();
+  const { queue_id } = await test.sdk.queues.create({ account_id: test.id, queue_name: "mails" });
+  const large = { body: "x".repeat(128_001), content_type: "text" };
+  expect(await refusal(test.call("post", `/queues/${queue_id}/messages`, large))).toMatchObject({
+    status: 413,
+    message: "a message has up to 128000 bytes, not 128001.",
+  });
+  const messages = Array.from({ length: 3 }, () => ({ body: "x".repeat(100_000), content_type: "text" }));
+  expect(await refusal(test.call("post", `/queues/${queue_id}/messages/batch`, { messages }))).toMatchObject({
+    status: 413,
+    message: "a batch has up to 256000 bytes, not 300000.",
+  });
+});
+
+it("refuses settings of a Worker that are none, and a compatibility date that workerd does not have", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "app" });
+  const at = "/workers/scripts/app/settings";
+  const change = (settings: object) => refusal(test.call("patch", at, settings));
+  expect(await change({ compatibility_date: "foo" })).toMatchObject({
+    status: 400,
+    message: "compatibility_date: must be a date as YYYY-MM-DD",
+  });
+  expect(await change({ compatibility_date: "2999-01-01" })).toMatchObject({ status: 400, code: 10021 });
+  expect(await change({ compatibility_flags: ["no_such_flag"] })).toMatchObject({ status: 400, code: 10021 });
+  const noJson = await send(test, "PATCH", at, { headers: FORM, body: partOf("settings", Buffer.from("x")) });
+  expect(await refused(noJson)).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("settings: must be JSON"),
+  });
+  const noForm = await send(test, "PATCH", at, { headers: FORM, body: "x" });
+  expect(await refused(noForm)).toMatchObject({
+    status: 400,
+    message: expect.stringContaining("not multipart/form-data"),
+  });
+  expect(await test.call("patch", at, { compatibility_date: "2026-10-01" })).toMatchObject({
+    compatibility_date: "2026-10-01",
+  });
+});
+
+it("refuses KV keys and times that nothing can have", async () => {
+  const test = await account();
+  const at = await namespaceOf(test);
+  const status = async (call: Promise<unknown>) => (await refusal(call)).status;
+  expect(await status(test.call("post", `${at}/bulk/get`, { keys: [".."] }))).toBe(400);
+  expect(await status(test.call("put", `${at}/values/a?expiration=99999999999999999999`, "x"))).toBe(400);
+  for (const times of [
+    { expiration: 1e300 },
+    { expiration: 2 ** 31 },
+    { expiration_ttl: 60.5 },
+    { expiration_ttl: 1e12 },
+  ])
+    expect(await status(test.call("put", `${at}/bulk`, [{ key: "a", value: "", ...times }]))).toBe(400);
+  const noForm = await send(test, "PUT", `${at}/values/a`, { headers: FORM, body: "x" });
+  expect(await refused(noForm)).toMatchObject({ status: 400 });
+  expect(await test.call("get", `${at}/keys`)).toEqual([]);
+  await test.call("put", `${at}/values/a?expiration=${2 ** 31 - 1}`, "x");
+  expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "a", expiration: 2 ** 31 - 1 }]);
+});
+
+it("refuses a storage class that is no text", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  for (const storageClass of [5, null])
+    expect(await refusal(test.call("patch", "/r2/buckets/blobs", { storageClass }))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining("storageClass"),
+    });
+});
+
+it("keeps a KV value of a form as its bytes are", async () => {
+  const test = await account();
+  const at = await namespaceOf(test);
+  const bytes = Buffer.from([0xef, 0xbb, 0xbf, 0x00, 0xff, 0x80, 0x0d, 0x0a, 0xc3]);
+  const put = await send(test, "PUT", `${at}/values/a`, { headers: FORM, body: partOf("value", bytes) });
+  expect(put.status).toBe(200);
+  const answer = await send(test, "GET", `${at}/values/a`);
+  expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
+});
+
+it("takes keys with a line feed, for KV and R2, and only with the account's token", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  for (const at of [`${await namespaceOf(test)}/values/a%0Ab`, "/r2/buckets/blobs/objects/a%0Ab"]) {
+    const put = await send(test, "PUT", at, { headers: { "content-type": "text/plain" }, body: "text" });
+    expect(put.status).toBe(200);
+    expect(await (await send(test, "GET", at)).text()).toBe("text");
+    const { status } = await fetch(`${test.running.apiUrl}/accounts/${test.id}${at}`);
+    expect(status).toBe(401);
+    expect((await send(test, "DELETE", at)).status).toBe(200);
+    expect((await send(test, "GET", at)).status).toBe(404);
+  }
+});
+
+it("refuses names of databases that no address can have", async () => {
+  const test = await account();
+  for (const name of ["a/b ?x", "", "-a"])
+    expect(await refusal(test.call("post", "/d1/database", { name }))).toMatchObject({ status: 400, code: 10021 });
+  expect(await test.call("post", "/d1/database", { name: "my-app_2" })).toMatchObject({ name: "my-app_2" });
+});
+
+it("inherits a binding in a patch of the newest version", async () => {
+  const test = await account();
+  await test.deploy("app", { bindings: [{ type: "plain_text", name: "X", text: "x" }] });
+  const patch = (env: object) => test.call("patch", "/workers/workers/app/versions/latest", { env });
+  expect(await patch({ X: { type: "inherit" }, Y: { type: "inherit", old_name: "X" } })).toMatchObject({
+    bindings: [
+      { type: "plain_text", name: "X", text: "x" },
+      { type: "plain_text", name: "Y", text: "x" },
+    ],
+  });
+  expect(await refusal(patch({ Z: { type: "inherit" } }))).toMatchObject({ status: 400, code: 10057 });
+});
