@@ -177,12 +177,13 @@ it("a setting that is bad goes back, and the release that serves is not refused"
   await build(20, 0, "good, with another setting");
   project.write(
     "Pulumi.local.yaml",
-    `${project.read("Pulumi.local.yaml")}  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]\n`,
+    `${project.read("Pulumi.local.yaml").replace(/^ {2}rolloutSteps:.*\n/m, "")}  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]\n`,
   );
   expect(await rollout("run")).toMatchObject({ code: 0 });
   const good = project.read("Pulumi.local.yaml");
-  project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 2,"));
-  const { code, text } = await rollout("run");
+  project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 120,"));
+  // As if the setting made the Worker unreachable: nothing listens there.
+  const { code, text } = await rollout("run --url http://127.0.0.1:9");
   expect(text).toMatch(/0\.01 %[\s\S]*checks failed[\s\S]*the settings or the secrets of local made the difference/);
   expect(code).toBe(3);
   // Another setting, which is as good: it goes out with the release that serves.
