@@ -30,7 +30,8 @@ const plan: Plan = {
   errors: [],
   warnings: [],
 };
-const version = (number: number, tag: string, letter: string) => ({
+/** A live version of a release whose digest is this letter, 64 times. */
+export const version = (number: number, tag: string, letter: string) => ({
   versionId: `v-${number}`,
   number,
   tag,

@@ -1,24 +1,10 @@
 /** The version that a stack goes back to where nobody names one. */
 import { expect, it } from "vitest";
 import { previousVersion } from "../../infra/plan/previous.ts";
-import { preview } from "./preview.ts";
+import { preview, version } from "./preview.ts";
 
-const [{ live }, letters] = [preview(), ["", "a", "b", "c", "d", "e"]];
-const version = (number: number) => ({
-  versionId: `v-${number}`,
-  number,
-  tag: `t-${number}`,
-  digest: letters[number]?.repeat(64),
-  source: "api",
-  step: "0001-create",
-  commit: undefined,
-  committed: undefined,
-  schemas: undefined,
-  secrets: undefined,
-  createdOn: undefined,
-  bindings: [],
-});
-const versions = [5, 4, 3, 2, 1].map(version);
+const { live } = preview();
+const versions = [..."edcba"].map((letter, i) => version(5 - i, `t-${5 - i}`, letter));
 const serving = [{ versionId: "v-5", percentage: 100, number: 5, tag: "t-5", digest: "e".repeat(64) }];
 const deployments = [[5], [5, 4], [4, 3], [3], [2], [1]].map((numbers) => ({
   versions: numbers.map((number) => ({ versionId: `v-${number}`, percentage: 100 / numbers.length })),

@@ -422,11 +422,11 @@ export class CounterDO extends DurableObject<Env> {
     return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
   }
 
+  /** Call it only if no other copy is on its way. */
   async #publish(copy: Copy): Promise<void> {
-    const publishing = this.#send(copy);
-    this.#publishing = publishing;
-    await publishing;
-    if (this.#publishing === publishing) this.#publishing = undefined;
+    this.#publishing = this.#send(copy);
+    await this.#publishing;
+    this.#publishing = undefined;
   }
 
   async #send(copy: Copy): Promise<void> {

@@ -4,10 +4,10 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { retry } from "../objects/retry.ts";
-import { callerOrRefusal } from "./caller.ts";
+import { callerOf } from "./caller.ts";
 import type { App } from "./context.ts";
 import { documented } from "./openapi.ts";
-import { Refusal, refusal } from "./problem.ts";
+import { refusal } from "./problem.ts";
 
 const HEADER = "Idempotency-Key";
 const MAX_KEY_LENGTH = 255;
@@ -52,9 +52,8 @@ export async function makeChange<T>(c: Context<App>, make: (key: string | undefi
 async function keyOf(c: Context<App>): Promise<string | undefined> {
   const key = c.get("idempotencyKey");
   if (key === undefined) return undefined;
-  const caller = c.get("caller") ?? (await callerOrRefusal(c));
-  if (caller instanceof Refusal) throw caller;
-  return caller.id === "" ? key : `${caller.id} ${key}`;
+  const { id } = await callerOf(c);
+  return id === "" ? key : `${id} ${key}`;
 }
 
 /** The header of repeated answers. */

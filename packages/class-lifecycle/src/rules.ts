@@ -73,7 +73,7 @@ function codeGaveTheClassUp(move: Move, { code }: Situation): ReturnType<MoveRul
 }
 
 function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnType<MoveRule> {
-  const binders = move.kind === "delete" ? bindersOf(move.className, references) : [];
+  const binders = move.kind === "delete" ? workersWith(move.className, references) : [];
   if (binders.length === 0) return undefined;
   return {
     code: "tombstone_delete_blocked_by_external_bindings",
@@ -83,7 +83,7 @@ function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnT
 }
 
 function nobodyWaitsForTheDeleted(move: Move, { awaited = [] }: Situation): ReturnType<MoveRule> {
-  const [receiver] = move.kind === "delete" ? waitersFor(move.className, awaited) : [];
+  const [receiver] = move.kind === "delete" ? workersWith(move.className, awaited) : [];
   if (receiver === undefined) return undefined;
   return {
     code: "class_awaited_elsewhere",
@@ -95,7 +95,7 @@ function nobodyWaitsForTheDeleted(move: Move, { awaited = [] }: Situation): Retu
 function bindersKnowTheNewName(move: Move, { references }: Situation): ReturnType<MoveRule> {
   const gone = tombstoneOf(move);
   if (move.kind === "delete" || gone === undefined) return undefined;
-  const binders = bindersOf(gone, references);
+  const binders = workersWith(gone, references);
   if (binders.length === 0) return undefined;
   return {
     code: "class_bound_elsewhere",
@@ -126,7 +126,7 @@ function receiverExists(move: Move, { worker, others }: Situation): ReturnType<M
 
 function receiverWaits(move: Move, { worker, others, awaited }: Situation): ReturnType<MoveRule> {
   if (move.kind !== "send" || move.toWorker === worker || !others.has(move.toWorker)) return undefined;
-  if (awaited === undefined || waitersFor(move.className, awaited).includes(move.toWorker)) return undefined;
+  if (awaited === undefined || workersWith(move.className, awaited).includes(move.toWorker)) return undefined;
   return {
     code: "transferred_pending_not_found",
     message: `the history sends it to the Worker ${move.toWorker}, which does not wait for it.`,
@@ -222,8 +222,6 @@ function exportFindings(arrived: readonly Move[], { code }: Situation): readonly
 const leaves = (move: Move): move is Extract<Move, { kind: "delete" | "send" }> =>
   move.kind === "delete" || move.kind === "send";
 
-const waitersFor = (className: string, awaited: NonNullable<Situation["awaited"]>): readonly string[] =>
-  awaited.filter((wait) => wait.className === className).map(({ worker }) => worker);
-
-const bindersOf = (className: string, references: Situation["references"]): readonly string[] =>
-  references.filter((reference) => reference.className === className).map(({ worker }) => worker);
+/** The Workers that name a class. */
+const workersWith = (className: string, list: Situation["references"]): readonly string[] =>
+  list.filter((one) => one.className === className).map(({ worker }) => worker);

@@ -22,6 +22,7 @@ import {
   DATA_FOLDER,
   dataIn,
   faultOfDisk,
+  inFolder,
   isOfFullDisk,
   makeFolders,
   ownFile,
@@ -289,25 +290,13 @@ export class Account {
  */
 function refuseData(dir: string): void {
   const file = path.join(dir, STATE_FILE);
-  const found = foundIn(dir);
+  const found = inFolder(dir, () => dataIn(dir));
   if (found === undefined) return;
   throw new CannotStart(
     existsSync(file)
       ? `${file} has no account in it, but ${found} is not empty. Load a snapshot in its place (snapshot load --fresh), choose another --dir, or lose that data with --fresh.`
       : `${found} is not empty, and no account's: there is no ${STATE_FILE} in ${dir}. Choose another --dir, load a snapshot into one, or remove ${found} first.`,
   );
-}
-
-/** The data that is there. @throws CannotStart if it cannot be looked at. */
-function foundIn(dir: string): string | undefined {
-  try {
-    return dataIn(dir);
-  } catch (error) {
-    const fault = faultOfDisk(error);
-    throw fault === undefined
-      ? error
-      : new CannotStart(`${dir} cannot be the folder of an account (${fault}). Choose another --dir.`);
-  }
 }
 
 /** Adds the draft's changes to the history, and drops the oldest entries. */

@@ -31,10 +31,16 @@ export function faultOfDisk(error: unknown): string | undefined {
 }
 
 /** Makes the folders of an account. @throws CannotStart if the disk does not let it. */
-export function makeFolders(dir: string): void {
-  try {
+export const makeFolders = (dir: string): void =>
+  inFolder(dir, () => {
     makeFolder(dir);
     for (const name of [ASSETS_FOLDER, DATA_FOLDER]) ownFolder(path.join(dir, name));
+  });
+
+/** Does `work` in the folder of an account. @throws CannotStart if the disk does not let it. */
+export function inFolder<T>(dir: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     const fault = faultOfDisk(error);
     if (fault === undefined) throw error;
