@@ -2,7 +2,7 @@
 import type { Caller } from "../who.ts";
 import type { Subprotocol } from "./protocol.ts";
 
-/** Who joins, and the last number that they have. */
+/** Who joins, and the last message that they have. */
 export interface Joining {
   userId: string;
   token?: string;
@@ -18,7 +18,9 @@ export interface Joining {
   ifThere?: true;
   /** The caller, if the room has to decide whether they may join. */
   undecided?: Caller;
+  /** The number of the last message that the caller has, and its id, by which a room that was begun anew is known. */
   after?: number;
+  afterId?: string;
   /** For a relay: the newest order when the room let the caller in. */
   granted?: number;
   /** Our subprotocol that the client offered, and expects in the answer. */

@@ -5,7 +5,7 @@
  * What a client must know about a room's limits:
  * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 50 messages or 64 KiB.
  *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
- *   `?after=<the last number that you have>`, and you get what you missed. If a client never sends `seen`, any frame,
+ *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If a client never sends `seen`, any frame,
  *   such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB in all it is closed with 1013.
  * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
  *   a frame from you the room sends `ping`; answer with any frame. After 55 seconds it closes your socket with 1013. If
@@ -57,7 +57,10 @@ export type ClientFrame =
 export type ServerFrame =
   /** Comes first: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */
   | { type: "history"; messages: Message[]; last: number; more: boolean; userId: string; token?: string }
-  /** Some messages after `after` are no longer kept. The oldest number that is kept is `first`. */
+  /**
+   * Some messages after `after` are no longer kept, or the room was deleted and begun anew: then `first` is at most
+   * `after`. The oldest number that is kept is `first`.
+   */
   | { type: "gap"; after: number; first: number }
   /** Who is here: at most 100 names. If there are more people, `count` says how many. */
   | { type: "presence"; users: string[]; count?: number }

@@ -180,7 +180,7 @@ export class Relay {
     return true;
   }
 
-  async #admit({ userId, token, address, session, subprotocol, after, ...joining }: Joining): Promise<Response> {
+  async #admit({ userId, token, address, session, subprotocol, ...joining }: Joining): Promise<Response> {
     if (!this.#numbers || !this.#log) {
       const detail = "The room was changed while you joined; try again";
       return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
@@ -199,7 +199,7 @@ export class Relay {
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
     const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
-    welcome(server, who, after, reading);
+    welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     await this.#look();
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });

@@ -144,7 +144,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     if (this.#relay) return this.#relay.fetch(request);
     const joining = readJoinRequest(request);
-    const { userId, address, token, session, undecided: caller, after, subprotocol } = joining;
+    const { userId, address, token, session, undecided: caller, subprotocol } = joining;
     if (joining.ifThere && this.#isNowhere) return new Response(null, { status: NOT_THERE });
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
@@ -162,7 +162,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
     const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
-    welcome(server, who, after, reading);
+    welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);

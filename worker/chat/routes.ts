@@ -25,10 +25,11 @@ import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
 import { type RelayAddress, relayPlace } from "./relaying.ts";
 import type { ChatRoomDO } from "./room.ts";
+import { isResumable } from "./welcome.ts";
 
 const MAX_PAGE = 100;
 const Seq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-const Join = v.object({ after: v.optional(Seq) });
+const Join = v.object({ after: v.optional(Seq), afterId: v.optional(v.pipe(v.string(), v.maxLength(64))) });
 const Range = v.object({
   before: v.optional(Seq),
   after: v.optional(Seq),
@@ -51,7 +52,7 @@ const Messages = v.object({
   /** The oldest number that is kept, and the newest number. */
   first: v.number(),
   last: v.number(),
-  /** Whether messages after `after` are missing because they are no longer kept. */
+  /** Whether messages after `after` are missing: they are no longer kept, or the room was deleted and begun anew. */
   gap: v.boolean(),
 });
 
@@ -65,13 +66,16 @@ const Done = v.object({ ok: v.literal(true) });
 const NewAccess = v.strictObject({ rule: v.picklist(ROOM_RULES), owner: v.optional(UserId) });
 const Member = v.object({ userId: UserId });
 
-const joining = describe("A WebSocket into the room; after=<seq> resumes where a connection was cut", {
-  101: "Switching protocols; frames, budgets and close codes as in worker/chat/protocol.ts",
-});
+const joining = describe(
+  "A WebSocket into the room; after=<seq>&afterId=<id> resumes behind the last message that you have",
+  {
+    101: "Switching protocols; frames, budgets and close codes as in worker/chat/protocol.ts",
+  },
+);
 
 export const routes = new Hono()
-  .get("/:roomId", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
-  .get("/:roomId/ws", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query").after))
+  .get("/:roomId", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query")))
+  .get("/:roomId/ws", joining, may(chat, "join"), query(Join), upgrade, (c) => join(c, c.req.valid("query")))
   .get(
     "/:roomId/messages",
     describe("A page of the history", { 200: Messages }),
@@ -81,7 +85,7 @@ export const routes = new Hono()
       const range = c.req.valid("query");
       const page = await retry(async () => await roomOf(c).messages(range, undecided(c)));
       if (page === "denied") throw denied(await callerOf(c));
-      return c.json({ ...page, gap: range.after !== undefined && range.after < page.first - 1 });
+      return c.json({ ...page, gap: range.after !== undefined && !isResumable(range.after, page) });
     },
   )
   .get("/:roomId/access", describe("Who may join and read the room", { 200: Access }), may(chat, "manage"), async (c) =>
@@ -137,7 +141,7 @@ type RoomContext = Context<App, "/:roomId">;
 
 const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 
-async function join(c: RoomContext, after: number | undefined): Promise<Response> {
+async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Join>): Promise<Response> {
   const caller = await namedCallerOf(c);
   const { id: userId, token, session, until } = caller;
   await c.get("sessions")?.hold(c, caller, chat, c.req.param("roomId"));
@@ -153,6 +157,7 @@ async function join(c: RoomContext, after: number | undefined): Promise<Response
     ...(session !== undefined && { session }),
     ...(asked && { undecided: asked }),
     ...(after !== undefined && { after }),
+    ...(afterId !== undefined && { afterId }),
     ...(subprotocol && { subprotocol }),
   };
   const home = placeOf(c, c.req.param("roomId"));

@@ -1,6 +1,7 @@
 /** Sends a newcomer the messages that they missed, and who is here. */
 import { greet } from "./audience.ts";
 import type { Range } from "./history.ts";
+import type { Joining } from "./joining.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 
@@ -19,15 +20,18 @@ interface Room {
   presence(): ServerFrame;
 }
 
+/** Whether all messages after a number are there. A number beyond the newest is from a room that was deleted. */
+export const isResumable = (after: number, { first, last }: Omit<Page, "messages">): boolean =>
+  after >= first - 1 && after <= last;
+
 export function welcome(
   socket: WebSocket,
   who: { userId: string; token?: string },
-  after: number | undefined,
+  { after, afterId }: Pick<Joining, "after" | "afterId">,
   { read, presence }: Room,
 ): void {
   const { first, last } = read({ limit: 0 });
-  // A number beyond the newest is from a room that was deleted: the client has to start again.
-  const resumable = after === undefined || (after >= first - 1 && after <= last);
+  const resumable = after === undefined || (isResumable(after, { first, last }) && !isAnew(after, afterId, read));
   if (after !== undefined && !resumable) greet(socket, { type: "gap", after, first });
   let from = after !== undefined && resumable ? after : first - 1;
   for (let more = true; more; ) {
@@ -37,4 +41,14 @@ export function welcome(
     greet(socket, { type: "history", messages, last, more, ...who });
   }
   greet(socket, presence());
+}
+
+/**
+ * Whether the room has another message under the number of the newcomer's last one: it was deleted and begun anew, and
+ * its numbers with it.
+ */
+function isAnew(after: number, afterId: string | undefined, read: Room["read"]): boolean {
+  if (afterId === undefined || after === 0) return false;
+  const [message] = read({ after: after - 1, limit: 1 }).messages;
+  return message?.seq === after && message.id !== afterId;
 }

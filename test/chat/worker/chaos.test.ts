@@ -28,10 +28,12 @@ it("a room and its relays lose, double and reorder no message, whatever is lost 
   const dice = new Dice(seed + 3);
   const losses = loseCalls(dice);
   const line = (name: number, passes: () => boolean) =>
-    lineBy((after) => {
+    lineBy(({ after, afterId }) => {
       const object = name % 3 === 0 ? roomObject(room) : relay(name % 3);
       const joining = { userId: `user-${name}`, subprotocol: SUBPROTOCOLS[name % 2] ?? "chat" };
-      return object.fetch(joinRequest({ ...joining, ...(after !== undefined && { after: Number(after) }) }));
+      return object.fetch(
+        joinRequest({ ...joining, ...(after && { after: Number(after) }), ...(afterId && { afterId }) }),
+      );
     }, passes);
   await chat("relays", dice, { line, objects: [roomObject(room), relay(1), relay(2)] });
   expect(losses()).toBeGreaterThan(0);

@@ -121,10 +121,22 @@ describe("the client", () => {
     await one.until(() => one.texts().length === 2);
     await fill(room, 110);
     await one.until(() => one.texts().length >= 102);
-    expect(one.events).toContainEqual({ type: "gap", first: 13 });
+    expect(one.events).toContainEqual({ type: "gap", first: 13, isAnew: false });
     const shown = one.events.flatMap((event) => (event.type === "message" ? event.message.seq : []));
     expect(new Set(shown).size).toBe(shown.length);
     expect(shown.at(-1)).toBe(112);
+  });
+
+  it("shows a room that was deleted and begun anew from its first message", async () => {
+    const room = newRoom();
+    await fill(room, 2);
+    const one = client(room);
+    await one.until(() => one.texts().length === 2);
+    await roomObject(room).destroy();
+    await fill(room, 3);
+    await one.until(() => one.texts().length === 5);
+    expect(one.events).toContainEqual({ type: "gap", first: 1, isAnew: true });
+    expect(one.texts().slice(2)).toEqual(["message 1", "message 2", "message 3"]);
   });
 
   it("sends `seen`, and so does not count as a client that does not read", async () => {

@@ -8,7 +8,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
-import { join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
+import { fill, join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 const DAY = 24 * 60 * 60 * 1_000;
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
@@ -159,7 +159,22 @@ describe("a room that is deleted", () => {
     expect(await stored(room)).toEqual(NOTHING);
     const again = await join(room, { after: 1 });
     expect(again.greeting[0]).toMatchObject({ type: "gap" });
+    expect((await call(`/room/${room}/messages?after=1`)).body).toMatchObject({ gap: true });
     expect(await again.say("anew")).toMatchObject({ seq: 1 });
+  });
+
+  it("and begun anew is told to who resumes with the id of their last message, however many it has by then", async () => {
+    const room = newRoom();
+    await fill(room, 3);
+    const [, second] = (await join(room)).history;
+    if (!second) throw new Error("no second message");
+    const resume = () => join(room, { after: 2, afterId: second.id });
+    expect((await resume()).history.map(({ text }) => text)).toEqual(["message 3"]);
+    await remove(`/room/${room}`);
+    await fill(room, 4);
+    const late = await resume();
+    expect(late.greeting[0]).toEqual({ type: "gap", after: 2, first: 1 });
+    expect(late.history.map(({ text }) => text)).toEqual(["message 1", "message 2", "message 3", "message 4"]);
   });
 
   it("that only had a rule leaves nothing", async () => {

@@ -89,6 +89,11 @@ describe("a reader at a relay", () => {
     await near.say("second");
     const back = await enter(relayObject(room), "far", { after: 1 });
     expect(back.history.map(({ text }) => text)).toEqual(["second"]);
+    const [second] = back.history;
+    const same = await enter(relayObject(room), "far", { after: 2, afterId: second?.id ?? "" });
+    expect(same.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
+    const anew = await enter(relayObject(room), "far", { after: 2, afterId: "of another room" });
+    expect(anew.greeting[0]).toMatchObject({ type: "gap", after: 2, first: 1 });
     const lost = await enter(relayObject(room), "far", { after: 99 });
     expect(lost.greeting[0]).toMatchObject({ type: "gap", after: 99, first: 1 });
   });

@@ -19,6 +19,7 @@ export async function stays(room: string): Promise<void> {
 
 export interface JoinOptions {
   after?: number | string;
+  afterId?: string;
   /** An anonymous user's token. */
   token?: string;
   headers?: Record<string, string>;
@@ -26,9 +27,15 @@ export interface JoinOptions {
 }
 
 /** Tries to join, and returns the answer. */
-export function knock(room: string, { after, token, headers, path = "/ws" }: JoinOptions = {}): Promise<Response> {
-  const query = after === undefined ? "" : `?after=${after}`;
-  return fetchApp(`/room/${encodeURIComponent(room)}${path}${query}`, {
+export function knock(
+  room: string,
+  { after, afterId, token, headers, path = "/ws" }: JoinOptions = {},
+): Promise<Response> {
+  const query = new URLSearchParams({
+    ...(after !== undefined && { after: String(after) }),
+    ...(afterId !== undefined && { afterId }),
+  });
+  return fetchApp(`/room/${encodeURIComponent(room)}${path}?${query}`, {
     headers: {
       Upgrade: "websocket",
       ...(token !== undefined && { "Sec-WebSocket-Protocol": `chat, ${token}` }),
@@ -146,16 +153,16 @@ export async function fill(room: string, count: number): Promise<void> {
 }
 
 /** Asks for a socket, as a client with these subprotocols. */
-type Knock = (after: string | undefined, protocols: string[]) => Promise<Response>;
+type Knock = (since: { after?: string; afterId?: string }, protocols: string[]) => Promise<Response>;
 
 /**
  * Connects a client to a room. When `passes` returns false, the connection is cut before a frame, in either direction.
  */
 export const lineTo = (room: string, passes: () => boolean): Connect =>
-  lineBy((after, protocols) => {
-    const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
-    return knock(room, { ...(after !== undefined && { after }), headers });
-  }, passes);
+  lineBy(
+    (since, protocols) => knock(room, { ...since, headers: { "Sec-WebSocket-Protocol": protocols.join(", ") } }),
+    passes,
+  );
 
 export function lineBy(ask: Knock, passes: () => boolean): Connect {
   return (url, protocols, events) => {
@@ -173,8 +180,7 @@ export function lineBy(ask: Knock, passes: () => boolean): Connect {
       end();
       return false;
     };
-    const after = new URL(url).searchParams.get("after") ?? undefined;
-    ask(after, protocols).then((response) => {
+    ask(Object.fromEntries(new URL(url).searchParams), protocols).then((response) => {
       socket = response.webSocket ?? undefined;
       if (!socket) return end();
       socket.addEventListener("message", ({ data }) => {

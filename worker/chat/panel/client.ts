@@ -18,8 +18,8 @@ export type ChatEvent =
   | { type: "message"; message: Message }
   /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
-  /** Messages up to the number `first` - 1 are no longer kept, and will not be shown. */
-  | { type: "gap"; first: number }
+  /** Messages up to the number `first` - 1 are no longer kept. `isAnew`: the room was deleted, and its numbers begin again. */
+  | { type: "gap"; first: number; isAnew: boolean }
   | { type: "presence"; users: string[] }
   | { type: "typing"; userId: string }
   /** The message with this id is stored, or never will be. */
@@ -78,8 +78,9 @@ export class ChatClient {
   #failures = 0;
   #stopped = false;
 
-  /** The last number shown. */
+  /** The number of the last message shown, and its id; the id is not known before the first message. */
   #cursor: number | undefined;
+  #cursorId: string | undefined;
   /** Characters shown since the last `seen`. */
   #untold = 0;
   #userId: string | undefined;
@@ -135,6 +136,7 @@ export class ChatClient {
   #open(): void {
     const url = new URL(this.#url);
     if (this.#cursor !== undefined) url.searchParams.set("after", String(this.#cursor));
+    if (this.#cursorId !== undefined) url.searchParams.set("afterId", this.#cursorId);
     const protocols = [...SUBPROTOCOLS, ...(this.#token === undefined ? [] : [this.#token])];
     // Ignores late reports of an earlier connection.
     const present = (report: () => void) => () => {
@@ -189,8 +191,9 @@ export class ChatClient {
         this.#catchUp(frame);
         break;
       case "gap":
+        this.#emit({ type: "gap", first: frame.first, isAnew: frame.first <= frame.after });
         this.#cursor = frame.first - 1;
-        this.#emit({ type: "gap", first: frame.first });
+        this.#cursorId = undefined;
         break;
       case "message":
         this.#show(frame.message);
@@ -287,6 +290,7 @@ export class ChatClient {
       return false;
     }
     this.#cursor = message.seq;
+    this.#cursorId = message.id;
     this.#untold += OF_A_MESSAGE + message.text.length;
     this.#emit({ type: "message", message });
     // An earlier client may have sent it, as a user to whom alone the room would say that it is stored.

@@ -42,7 +42,9 @@ export class ChatLog {
 
   /** Removes the text of a message. */
   deleted(seq: number): void {
-    const row = [...this.#list.children].find(({ firstElementChild }) => firstElementChild?.textContent === `${seq}`);
+    const row = [...this.#list.children].findLast(
+      ({ firstElementChild }) => firstElementChild?.textContent === `${seq}`,
+    );
     const text = row?.querySelector(".text");
     if (text) text.textContent = DELETED;
   }

@@ -88,7 +88,9 @@ export function start(): void {
         log.deleted(event.seq);
         break;
       case "gap":
-        log.mark(`Messages before ${event.first} are no longer kept.`);
+        log.mark(
+          event.isAnew ? "The room was deleted and begun anew." : `Messages before ${event.first} are no longer kept.`,
+        );
         break;
       case "presence":
         people.replaceChildren(`${event.users.length} here`, ...event.users.map(person));
