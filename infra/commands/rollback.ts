@@ -10,6 +10,7 @@ import { update } from "../apply/update.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { whyNot } from "../plan/pin.ts";
 import { previousVersion } from "../plan/previous.ts";
+import { allRefused } from "../plan/refused-release.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -32,7 +33,11 @@ const command = onStack(new Command("npm run rollback --"))
   .description(
     "Send all traffic of a stack to an earlier version and keep it there, through Pulumi: the stack is pinned to it until --unpin.",
   )
-  .option("--to <number>", "number of the version; the one deployed before when not given", versionNumber)
+  .option(
+    "--to <number>",
+    "number of the version; when not given, the one that had all traffic before and is of no refused release",
+    versionNumber,
+  )
   .addOption(new Option("--list", "list the versions and change nothing").conflicts(["to", "unpin"]))
   .addOption(new Option("--unpin", "release the pin: the stack's release gets its traffic again").conflicts("to"))
   .option("--yes", "do not ask")
@@ -56,9 +61,12 @@ async function rollback(options: Options): Promise<void> {
   if (live.serving.length === 0)
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
-  const to = options.to ?? previousVersion(live, await stack.reads.deployments(workerName))?.number;
+  const refused = allRefused(stack.settings, live.refused);
+  const to = options.to ?? previousVersion(live, await stack.reads.deployments(workerName), refused)?.number;
   if (to === undefined) {
-    throw new UserError(`${workerName} has no earlier version that can serve again.\n\n${listing(stack, live)}`);
+    throw new UserError(
+      `${workerName} has no earlier version that can serve again and is not of a refused release; --to takes one of those, too.\n\n${listing(stack, live)}`,
+    );
   }
   const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
@@ -101,14 +109,16 @@ async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<v
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */
-function listing({ settings: { pin } }: OpenStack, live: LiveWorker): string {
+function listing({ settings }: OpenStack, live: LiveWorker): string {
   if (live.versions.length === 0) return "There are no versions.";
+  const refused = allRefused(settings, live.refused);
   const now = Date.now();
   const rows = live.versions.map((version) => {
     const share = live.serving.find(({ versionId }) => versionId === version.versionId)?.percentage;
     const notes = [
-      ...(version.number === pin ? ["pinned"] : []),
+      ...(version.number === settings.pin ? ["pinned"] : []),
       ...(version.digest === undefined ? [`not ours (${version.source ?? "unknown"})`] : []),
+      ...(version.digest !== undefined && refused.includes(shortDigest(version.digest)) ? ["refused"] : []),
       ...(version.number === live.rollbackFloor ? ["rollback floor"] : []),
       ...(live.rollbackFloor !== undefined && version.number < live.rollbackFloor ? ["below the rollback floor"] : []),
     ];

@@ -124,7 +124,8 @@ async function status({ stack, dir }: StackCommandOptions): Promise<string> {
       lines.push(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
     }
   }
-  const refused = allRefused(settings, live.refused);
+  const whole = live.serving.length === 1 ? shortDigest(live.serving[0]?.digest ?? "") : "";
+  const refused = allRefused(settings, live.refused).filter((digest) => digest !== whole);
   if (refused.length > 0) lines.push(`refused: ${refused.join(" ")}`);
   return lines.join("\n");
 }

@@ -11,7 +11,7 @@ import type { DeploymentRead } from "./reads.ts";
 export function previousVersion(
   { serving, versions, rollbackFloor }: Pick<LiveWorker, "serving" | "versions" | "rollbackFloor">,
   deployments: readonly Pick<DeploymentRead, "versions">[],
-  refused: readonly string[] = [],
+  refused: readonly string[],
 ): LiveVersion | undefined {
   const now = new Set(serving.map(({ versionId }) => versionId));
   return deployments

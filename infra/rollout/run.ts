@@ -224,7 +224,8 @@ class Rollout {
 
   #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const again = `run the same command again to go on, or: npm run rollout -- abandon --stack ${stack}`;
+    const otherwise = share === 100 ? "rollback --" : "rollout -- abandon";
+    const again = `run the same command again to go on, or: npm run ${otherwise} --stack ${stack}`;
     return setShare(stack, dir, share, again);
   }
 

@@ -102,6 +102,16 @@ describe("a rollback", () => {
     expect(one).toMatch(/^1 .*rollback floor/);
   });
 
+  it("goes to no version of a release that the stack refuses, unless that one is named", async () => {
+    changeSetting(settings, "refusedReleases", releases.variant("one").digest.slice(0, 12));
+    const { code, stderr } = await run("rollback", "--yes");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/of a refused release; --to takes one[\s\S]*\n1 .*refused/);
+    expect(await shares()).toEqual({ 2: 100 });
+    expect((await run("rollback", "--to", "1")).stderr).toContain("--yes");
+    changeSetting(settings, "refusedReleases", undefined);
+  });
+
   it("asks first, and changes nothing if nobody answers", async () => {
     const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback");

@@ -9,7 +9,7 @@ const serving = [{ versionId: "v-5", percentage: 100, number: 5, tag: "t-5", dig
 const deployments = [[5], [5, 4], [4, 3], [3], [2], [1]].map((numbers) => ({
   versions: numbers.map((number) => ({ versionId: `v-${number}`, percentage: 100 / numbers.length })),
 }));
-const before = (rollbackFloor: number | undefined, refused?: readonly string[]) =>
+const before = (rollbackFloor: number | undefined, refused: readonly string[] = []) =>
   previousVersion({ ...live, serving, versions, rollbackFloor }, deployments, refused)?.number;
 
 it("is the last one that had all traffic, and not one that only shared it", () => {
