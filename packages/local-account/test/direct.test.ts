@@ -1,5 +1,8 @@
 /** The addresses of Workers for load tests: past the front door, and without the account. */
-import { expect, it } from "vitest";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, it, onTestFinished } from "vitest";
+import { readInBatches } from "../src/runtime/in-batches.ts";
 import { account } from "./support.ts";
 
 /** An account whose Workers have addresses of their own, and the newest of these. */
@@ -51,4 +54,37 @@ it("gives none where nobody has asked for them", async () => {
   const test = await account({ onDirect: () => void told++ });
   await test.deploy("app", { tag: "one" });
   expect(told).toBe(0);
+});
+
+it("shows every line that a Worker logs there, in order", async () => {
+  const lines: string[] = [];
+  let addresses: ReadonlyMap<string, string> = new Map();
+  const test = await account({
+    direct: true,
+    onDirect: (now) => {
+      addresses = now;
+    },
+    onLog: (line) => lines.push(line),
+  });
+  await test.deploy("app", { fetch: "for (let i = 0; i < 500; i++) console.log('line ' + i); return new Response();" });
+  await fetch(`${addresses.get("app")}/`);
+  const all = Array.from({ length: 500 }, (_, i) => `line ${i}`);
+  await expect.poll(() => lines.filter((line) => line.startsWith("line "))).toEqual(all);
+});
+
+it("reads a process that often writes a line in batches, to its end", async () => {
+  const child = spawn(process.execPath, [
+    "-e",
+    "let i = 0; const timer = setInterval(() => { console.log('line ' + i++); if (i === 300) clearInterval(timer); }, 1);",
+  ]);
+  onTestFinished(() => void child.kill());
+  let [text, reads] = ["", 0];
+  readInBatches(child.stdout);
+  child.stdout.on("data", (chunk) => {
+    text += String(chunk);
+    reads++;
+  });
+  await once(child, "close");
+  expect(text.split("\n")).toEqual([...Array.from({ length: 300 }, (_, i) => `line ${i}`), ""]);
+  expect(reads).toBeLessThan(150);
 });

@@ -11,6 +11,7 @@ import { createInterface } from "node:readline";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { ApiError } from "../errors.ts";
+import { readInBatches } from "./in-batches.ts";
 import { INTERNAL } from "./projection.ts";
 import { startWithin } from "./start-limit.ts";
 import type { Watchdog } from "./watchdog.ts";
@@ -112,6 +113,8 @@ export class Generation {
     }
     const { href: miniflare } = await this.#within(() => this.#miniflare.ready);
     this.#hasServed = true;
+    const { stdout } = this.#running?.child ?? {};
+    if (this.#options.direct.length > 0 && stdout) readInBatches(stdout);
     const directOf = async (service: string) => (await this.#miniflare.unsafeGetDirectURL(service)).origin;
     const direct = new Map<string, string>();
     for (const service of this.#options.direct) direct.set(service, await directOf(service));
