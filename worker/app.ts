@@ -9,7 +9,7 @@ import { health } from "./http/health.ts";
 import { Hono } from "./http/hono.ts";
 import { requestLog } from "./http/log.ts";
 import { guardedRoutes } from "./http/may.ts";
-import { describe, openApi } from "./http/openapi.ts";
+import { describe, openApi, sends } from "./http/openapi.ts";
 import { type Problem, problemResponse, Refusal, refusal } from "./http/problem.ts";
 import { damageIn, isOverloaded, isTransient } from "./objects/retry.ts";
 import { title } from "./page/assets.gen.js";
@@ -55,7 +55,7 @@ export function appWith<Folder extends string>(
     app.route(path, routes[folder]);
   }
   let document: object | undefined;
-  app.get("/openapi.json", describe("This document", { 200: "OpenAPI 3.1" }), (c) => {
+  app.get("/openapi.json", describe("This document", { 200: sends("OpenAPI 3.1", "application/json") }), (c) => {
     document ??= openApi(app, title, stackOf(c.env).release);
     return c.json(document);
   });

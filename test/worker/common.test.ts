@@ -249,7 +249,13 @@ describe("the OpenAPI document", () => {
       v.string(),
       v.record(
         v.string(),
-        v.object({ summary: v.string(), responses: v.record(v.string(), v.object({ description: v.string() })) }),
+        v.object({
+          summary: v.string(),
+          responses: v.record(
+            v.string(),
+            v.object({ description: v.string(), content: v.optional(v.record(v.string(), v.unknown())) }),
+          ),
+        }),
       ),
     ),
   });
@@ -266,6 +272,18 @@ describe("the OpenAPI document", () => {
     for (const operation of Object.values(paths).flatMap(Object.values)) {
       expect(Object.keys(operation.responses).length).toBeGreaterThanOrEqual(2);
     }
+  });
+
+  it("says of every answer with a body what type it has", async () => {
+    const { paths } = v.parse(Document, (await call("/openapi.json")).body);
+    const without = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.values(operations).flatMap(({ responses }) =>
+        ["200", "201", "206", "default"]
+          .filter((status) => responses[status] && Object.keys(responses[status].content ?? {}).length === 0)
+          .map((status) => `${path} ${status}`),
+      ),
+    );
+    expect(without).toEqual([]);
   });
 
   it("has the page's title", async () => {

@@ -9,7 +9,7 @@ import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
-import { describe } from "../http/openapi.ts";
+import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { query } from "../http/validation.ts";
 import { blobsOf } from "../objects/blobs.ts";
@@ -54,8 +54,8 @@ export const attachments = new Hono()
   .get(
     "/:roomId/attachments/:key",
     describe("A file, for the room's members", {
-      200: "Its bytes",
-      206: "The part that Range asks for",
+      200: sends("Its bytes", ...TYPES),
+      206: sends("The part that Range asks for", ...TYPES),
       304: "The caller has this file already (If-None-Match)",
       412: "The file is not the one that If-Match names",
       416: "The file has no such part",

@@ -11,7 +11,7 @@ import { addressOf } from "../http/guesses.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may, rulingOn, undecided } from "../http/may.ts";
-import { describe } from "../http/openapi.ts";
+import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
@@ -27,6 +27,8 @@ import { LEVELS, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 
 /** The content type of states and updates. */
 const BYTES = "application/octet-stream";
+/** What a document is sent as. */
+const FORMS = ["application/json", "text/plain", BYTES];
 const MEBIBYTE = 1_024 * 1_024;
 /** A client that offers a token as a subprotocol offers this one too: an answer must name one. */
 const SUBPROTOCOL = "yjs";
@@ -67,7 +69,10 @@ export const routes = new Hono()
     "/:id",
     describe(
       "The document by Accept: as JSON, as text, or as a Yjs update (application/octet-stream). As a WebSocket: y-protocols",
-      { 101: "Switching protocols; frames and close codes as in docs/document.md", 200: "The document" },
+      {
+        101: "Switching protocols; frames and close codes as in docs/document.md",
+        200: sends("The document", ...FORMS),
+      },
     ),
     may(document, "read"),
     params(Which),
@@ -127,7 +132,7 @@ export const routes = new Hono()
   )
   .get(
     "/:id/versions/:version",
-    describe("The state of a version, as a Yjs update", { 200: "Its bytes" }),
+    describe("The state of a version, as a Yjs update", { 200: sends("Its bytes", BYTES) }),
     may(document, "read"),
     params(VersionOf),
     async (c) => {
@@ -225,7 +230,7 @@ async function askingOf(c: DocumentContext): Promise<Asking> {
 async function read(c: DocumentContext, { name, since }: v.InferOutput<typeof Reading>): Promise<Response> {
   const type = accepts(c, {
     header: "Accept",
-    supports: ["application/json", "text/plain", BYTES],
+    supports: FORMS,
     default: "application/json",
   });
   const form: Form =

@@ -38,22 +38,35 @@ export function documented<H extends object>(middleware: H, contribution: () => 
   return middleware;
 }
 
-/** Says what a route does, and its good answers by status. Every route has one. */
-export function describe(summary: string, answers: Record<number, Schema | string>): MiddlewareHandler<App> {
+/** An answer that is no JSON of a known shape. */
+interface Sent {
+  readonly description: string;
+  /** Its media types. */
+  readonly types: readonly string[];
+}
+
+/** An answer that is no JSON of a known shape, with its media types. */
+export const sends = (description: string, ...types: readonly string[]): Sent => ({ description, types });
+
+/** Says what a route does, and its good answers by status; text: one without a body. Every route has one. */
+export function describe(summary: string, answers: Record<number, Schema | Sent | string>): MiddlewareHandler<App> {
   return documented(
     (_, next) => next(),
     () => ({
       summary,
       responses: Object.fromEntries(
-        Object.entries(answers).map(([status, answer]) => [
-          status,
-          typeof answer === "string"
-            ? { description: answer }
-            : { description: summary, content: { "application/json": { schema: jsonSchema(answer) } } },
-        ]),
+        Object.entries(answers).map(([status, answer]) => [status, responseOf(summary, answer)]),
       ),
     }),
   );
+}
+
+function responseOf(summary: string, answer: Schema | Sent | string): object {
+  if (typeof answer === "string") return { description: answer };
+  if ("kind" in answer)
+    return { description: summary, content: { "application/json": { schema: jsonSchema(answer) } } };
+  const { description, types } = answer;
+  return { description, content: Object.fromEntries(types.map((type) => [type, {}])) };
 }
 
 /** The names of the parameters in the path of a route. */

@@ -5,7 +5,7 @@ import type { App } from "../http/context.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";
-import { describe } from "../http/openapi.ts";
+import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { formatId, objectFor, parseId, placeOf } from "../objects/names.ts";
@@ -48,6 +48,7 @@ import { heard, type Told } from "./told.ts";
 const MAIN = "main";
 /** Of an export: the cursor of the next part, as a part of a URL. Missing after the last. */
 const NEXT_HEADER = "Ledger-Next";
+const NDJSON = "application/x-ndjson";
 
 const transferring = describe("Moves money from one account to another, or to one of another ledger", { 200: Moved });
 
@@ -228,7 +229,7 @@ export const routes = new Hono()
   .get(
     "/:ledger/export",
     describe("The whole ledger in parts, to check with `npm run ledger`", {
-      200: "Lines of JSON; the header Ledger-Next has the cursor of the next part",
+      200: sends("Lines of JSON; the header Ledger-Next has the cursor of the next part", NDJSON),
     }),
     may(ledger, "export"),
     params(Ledger),
@@ -239,7 +240,7 @@ export const routes = new Hono()
       if (!part) throw refusal("invalid-input", `cursor: must be that of the header ${NEXT_HEADER} of the part before`);
       const { text, next } = part;
       if (next !== null) c.header(NEXT_HEADER, encodeURIComponent(next));
-      return c.body(text, 200, { "Content-Type": "application/x-ndjson" });
+      return c.body(text, 200, { "Content-Type": NDJSON });
     },
   )
   .get(

@@ -5,7 +5,7 @@
 import type { Context } from "hono";
 import type { App } from "../http/context.ts";
 import { Hono } from "../http/hono.ts";
-import { describe } from "../http/openapi.ts";
+import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { type Asset, page as assets, later } from "./assets.gen.js";
 
@@ -20,21 +20,27 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
+const HTML = "text/html; charset=utf-8";
+const CSS = "text/css; charset=utf-8";
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
 export const page = new Hono()
-  .get("/", describe("The demo page", { 200: "HTML" }), (c) =>
-    asset(c, assets.html, "text/html; charset=utf-8", { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
+  .get("/", describe("The demo page", { 200: sends("The page", HTML) }), (c) =>
+    asset(c, assets.html, HTML, { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
   )
-  .get("/page.css", describe("The page's style", { 200: "CSS" }), (c) =>
-    asset(c, assets.css, "text/css; charset=utf-8"),
+  .get("/page.css", describe("The page's style", { 200: sends("The style", CSS) }), (c) => asset(c, assets.css, CSS))
+  .get("/page.js", describe("The page's script", { 200: sends("The script", JAVASCRIPT) }), (c) =>
+    asset(c, assets.js, JAVASCRIPT),
   )
-  .get("/page.js", describe("The page's script", { 200: "JavaScript" }), (c) =>
-    asset(c, assets.js, "text/javascript; charset=utf-8"),
-  )
-  .get("/later/:file", describe("What a panel loads when it is used", { 200: "JavaScript" }), (c) => {
-    const file = laterFiles.get(c.req.param("file"));
-    if (!file) throw refusal("not-found", "No panel loads this file");
-    return asset(c, file, "text/javascript; charset=utf-8");
-  });
+  .get(
+    "/later/:file",
+    describe("What a panel loads when it is used", { 200: sends("The script", JAVASCRIPT) }),
+    (c) => {
+      const file = laterFiles.get(c.req.param("file"));
+      if (!file) throw refusal("not-found", "No panel loads this file");
+      return asset(c, file, JAVASCRIPT);
+    },
+  );
 
 const laterFiles = new Map(Object.entries(later).map(([folder, file]) => [`${folder}.js`, file]));
 
