@@ -124,7 +124,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     allowDestroy,
     rollout,
   };
-  // Who waits for a class is asked only once it is known that one leaves.
+  // Who waits for a class is asked only once it is known that one gives up its name.
   const awaited = await awaitedFrom(workers, identity.name, plan(situation).moves);
   const planned = plan({ ...situation, awaited });
   const table = regionTable(settings);

@@ -6,19 +6,19 @@ import { readClasses, type Workers } from "./live.ts";
 const AT_ONCE = 8;
 
 /**
- * Classes of `workerName` that other Workers wait to receive: of all Workers where a class is deleted, of the receiver
- * where one is sent. Undefined where nothing leaves; then nobody is asked.
+ * Classes of `workerName` that other Workers wait to receive: of all Workers where a class is deleted or renamed, of the
+ * receiver where one is sent. Undefined where no name is given up; then nobody is asked.
  */
 export async function awaitedFrom(
   workers: Workers,
   workerName: string,
   moves: readonly Move[],
 ): Promise<Situation["awaited"]> {
-  const deletes = moves.some(({ kind }) => kind === "delete");
+  const givesUp = moves.some(({ kind }) => kind === "delete" || kind === "rename");
   const receivers = new Set(moves.flatMap((move) => (move.kind === "send" ? [move.toWorker] : [])));
-  if (!deletes && receivers.size === 0) return undefined;
+  if (!givesUp && receivers.size === 0) return undefined;
   const names = workers.list
-    .filter(({ name, deployedOn }) => deployedOn && name !== workerName && (deletes || receivers.has(name)))
+    .filter(({ name, deployedOn }) => deployedOn && name !== workerName && (givesUp || receivers.has(name)))
     .map(({ name }) => name);
   const awaited: { className: string; worker: string }[] = [];
   for (let from = 0; from < names.length; from += AT_ONCE) {

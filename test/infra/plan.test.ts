@@ -242,6 +242,17 @@ describe("moving a class between Workers", () => {
     );
   });
 
+  it("is not renamed while another Worker waits for it by its name", () => {
+    const renamed = history()
+      .step("0001-create", (classes) => classes.create("A"))
+      .step("0002-rename", (classes) => classes.rename("A", "B"));
+    const of = (className: string) =>
+      plan(situation(renamed.migrations, 1, { awaited: [{ className, worker: "bank" }] }));
+    expect(codes(of("A"))).toEqual(["class_awaited_elsewhere A"]);
+    expect(of("A").errors[0]?.fix).toContain("the step that renames it");
+    expect(codes(of("B"))).toEqual([]);
+  });
+
   it("is sent only to a Worker that waits for it, where that is known", () => {
     const others = new Map([["target-test", new Set<string>()]]);
     const sent = (awaited: Situation["awaited"]) => plan(situation(source.migrations, 1, { others, awaited }));

@@ -44,6 +44,7 @@ async function account(
 
 const deletion: Move = { kind: "delete", className: "Account" };
 const sending: Move = { kind: "send", className: "Account", toWorker: "till" };
+const renaming: Move = { kind: "rename", from: "Account", className: "Book", storage: "sqlite" };
 const kept: Move = { kind: "keep", className: "Room", storage: "sqlite" };
 
 describe("a class that leaves", () => {
@@ -66,8 +67,10 @@ describe("a class that leaves", () => {
     const { workers } = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "bank" }]);
     expect(await awaitedFrom(workers, "shop", [deletion])).toEqual([]);
     expect(await awaitedFrom(workers, "another", [deletion])).toEqual([]);
+    expect(await awaitedFrom(workers, "shop", [renaming])).toEqual([]);
     const before = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "shop" }]);
     expect(await awaitedFrom(before.workers, "shop", [deletion])).toHaveLength(1);
+    expect(await awaitedFrom(before.workers, "shop", [renaming])).toHaveLength(1);
   });
 });
 

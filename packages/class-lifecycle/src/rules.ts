@@ -13,7 +13,7 @@ const MOVE_RULES: readonly MoveRule[] = [
   codeBringsTheClass,
   codeGaveTheClassUp,
   nobodyBindsToTheDeleted,
-  nobodyWaitsForTheDeleted,
+  nobodyWaitsForTheGivenUp,
   bindersKnowTheNewName,
   transferGoesElsewhere,
   receiverExists,
@@ -82,13 +82,16 @@ function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnT
   };
 }
 
-function nobodyWaitsForTheDeleted(move: Move, { awaited = [] }: Situation): ReturnType<MoveRule> {
-  const [receiver] = move.kind === "delete" ? workersWith(move.className, awaited) : [];
-  if (receiver === undefined) return undefined;
+function nobodyWaitsForTheGivenUp(move: Move, { awaited = [] }: Situation): ReturnType<MoveRule> {
+  const gone = move.kind === "send" ? undefined : tombstoneOf(move);
+  const [receiver] = gone === undefined ? [] : workersWith(gone, awaited);
+  if (gone === undefined || receiver === undefined) return undefined;
+  const does = move.kind === "rename" ? "renames" : "removes";
   return {
     code: "class_awaited_elsewhere",
+    subject: gone,
     message: `the Worker ${receiver} waits to receive it, and would begin without its objects.`,
-    fix: `in place of the step that removes it, append one that sends it to ${receiver}; or, if nobody needs its objects, deploy ${receiver} without waiting for it first.`,
+    fix: `in place of the step that ${does} it, append one that sends it to ${receiver}; or, if nobody needs its objects, deploy ${receiver} without waiting for it first.`,
   };
 }
 

@@ -30,7 +30,7 @@ export interface Situation {
   readonly others: ReadonlyMap<string, ReadonlySet<string>>;
   /**
    * Classes that other Workers wait to receive from this one and that have not come there: of every Worker where a class
-   * is deleted, of the receiver where one is sent. Undefined: nobody has looked.
+   * is deleted or renamed, of the receiver where one is sent. Undefined: nobody has looked.
    */
   readonly awaited?: readonly { readonly className: string; readonly worker: string }[] | undefined;
   /** This Worker's classes that have a namespace, and so have arrived. Undefined: nobody has looked. */
