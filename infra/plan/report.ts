@@ -98,6 +98,8 @@ export function changeLine(move: Move, objects: ReadonlyMap<string, ObjectCount>
       return ["removed", `- ${move.className}, ${data(move.className)}`];
     case "send":
       return ["removed", `- ${move.className}, handed to ${move.toWorker} ${data(move.className)}`];
+    case "cancel":
+      return ["changed", `~ ${move.className} waits no more for its objects, which stay with ${move.fromWorker}`];
   }
 }
 

@@ -3,7 +3,7 @@
  * that woke it, and keeps them when an older one serves again. A step that older code cannot live with raises the
  * rollback floor; a release that lacks such a step cannot be deployed any more.
  */
-import type { Finding, Move } from "@durable-stack/class-lifecycle";
+import { type Finding, type Move, staysAlive } from "@durable-stack/class-lifecycle";
 import type { ClassSchema, Schemas } from "../../contract/release.ts";
 import { shortDigest } from "../release/manifest.ts";
 
@@ -130,7 +130,7 @@ function renamed(inUse: Schemas, moves: readonly Move[]): Schemas {
   const names = new Map<string, string | undefined>();
   for (const move of moves) {
     if (move.kind === "rename") names.set(move.from, move.className);
-    if (move.kind === "delete" || move.kind === "send") names.set(move.className, undefined);
+    if (!staysAlive(move)) names.set(move.className, undefined);
   }
   return Object.fromEntries(
     Object.entries(inUse).flatMap(([name, schema]) => {

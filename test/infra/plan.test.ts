@@ -3,6 +3,7 @@
  * rules (packages/local-account/src/lifecycle.ts), which were written independently.
  */
 import {
+  forStack,
   hashes,
   history,
   type LiveClasses,
@@ -289,6 +290,36 @@ describe("moving a class between Workers", () => {
     });
     expect(codes(release({ provisioned: new Set(["X", "A"]) }))).toEqual([]);
     expect(codes(release({ provisioned: undefined }))).toEqual([]);
+  });
+
+  it("that has not come is waited for no more after a step that removes it; one that has come is deleted", () => {
+    const removed = target.step("0003-cancel", (classes) => classes.remove("A")).migrations;
+    const live = {
+      complete: true,
+      classes: replay(forStack(target.migrations, "test")),
+      step: { name: "0002-receive", history: hashes(removed)[1] ?? "" },
+    };
+    const there = new Map([["source-test", new Set(["A"])]]);
+    const release = (more: Partial<Situation>) =>
+      plan(situation(removed, 2, { live, others: there, provisioned: new Set(["X"]), allowDestroy: [], ...more }));
+    expect(release({})).toMatchObject({
+      errors: [],
+      moves: [
+        { kind: "keep", className: "X" },
+        { kind: "cancel", className: "A", fromWorker: "source-test" },
+      ],
+      changesLifecycle: true,
+      exports: { X: { type: "durable-object" } },
+    });
+    expect(Object.keys(release({}).exports)).toEqual(["X"]);
+    const come = { others: new Map([["source-test", new Set<string>()]]), provisioned: new Set(["X", "A"]) };
+    expect(codes(release(come))).toEqual(["destroy_not_allowed A"]);
+    expect(release({ ...come, allowDestroy: ["A"] }).exports).toMatchObject({ A: { state: "deleted" } });
+    // Objects that are nowhere are no loss of this step's.
+    expect(codes(release({ others: new Map() }))).toEqual([]);
+    // An environment that never waited has nothing to do.
+    expect(codes(plan(situation(removed, 1)))).toEqual([]);
+    expect(codes(release({ bound: ["X", "A"] }))).toEqual(["binding_without_class A"]);
   });
 
   it("never goes to the Worker itself", () => {

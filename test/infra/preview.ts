@@ -23,6 +23,7 @@ const plan: Plan = {
     { kind: "delete", className: "Gone" },
     { kind: "delete", className: "Empty" },
     { kind: "send", className: "Moved", toWorker: "other" },
+    { kind: "cancel", className: "Late", fromWorker: "slow" },
     { kind: "keep", className: "Kept", storage: "sqlite" },
   ],
   changesLifecycle: true,

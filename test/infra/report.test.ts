@@ -14,6 +14,7 @@ describe("the report", () => {
             - Gone, with its 12 objects
             - Empty, with no objects in it
             - Moved, handed to other with all its objects
+            ~ Late waits no more for its objects, which stay with slow
               1 more stays as it is
   traffic   before: version 4 (aaaaaaaaaaaa) 90 %, version 5 (bbbbbbbbbbbb) 10 %
             after:  release bbbbbbbbbbbb 100 %

@@ -11,11 +11,14 @@ export interface ExportEntry {
   readonly transferFrom?: string;
 }
 
-/** The smallest `exports` map for these moves: an entry for each class that lives, a tombstone for each that goes. */
+/** The smallest `exports` map for these moves: an entry for each class that lives, a tombstone for
+ * each that goes. A class without an entry is waited for no more. */
 export function exportsMap(arrived: readonly Move[]): Readonly<Record<string, ExportEntry>> {
   const entries: Record<string, ExportEntry> = {};
   for (const move of arrived) {
     switch (move.kind) {
+      case "cancel":
+        continue;
       case "delete":
         entries[move.className] = { type: "durable-object", state: "deleted" };
         continue;

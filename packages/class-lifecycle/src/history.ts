@@ -18,7 +18,7 @@ export type Change =
   | { readonly op: "create"; readonly className: string; readonly storage: Storage }
   /** The same objects under another class name. */
   | { readonly op: "rename"; readonly from: string; readonly to: string }
-  /** Deletes the class and every object of it. */
+  /** Deletes the class and every object of it, or ends the wait for objects that have not come. */
   | { readonly op: "remove"; readonly className: string }
   /** Hands the class and its objects to another Worker of the account. */
   | { readonly op: "send"; readonly className: string; readonly toWorker: string }
@@ -52,7 +52,10 @@ export class Classes<Alive extends string> {
     return new Classes([...this.changes, { op: "rename", from, to }]);
   }
 
-  /** Deletes the class and all its objects. A stack does so only when its `allowDestroy` names the class. */
+  /**
+   * Deletes the class and all its objects. A stack does so only when its `allowDestroy` names the class. One whose objects
+   * have not come from another Worker is waited for no more.
+   */
   remove<Name extends Alive>(className: Name): Classes<Exclude<Alive, Name>> {
     return new Classes([...this.changes, { op: "remove", className }]);
   }

@@ -14,7 +14,9 @@ export type Move =
   | { readonly kind: "receive"; readonly className: string; readonly storage: Storage; readonly fromWorker: string }
   | { readonly kind: "rename"; readonly from: string; readonly className: string; readonly storage: Storage }
   | { readonly kind: "delete"; readonly className: string }
-  | { readonly kind: "send"; readonly className: string; readonly toWorker: string };
+  | { readonly kind: "send"; readonly className: string; readonly toWorker: string }
+  /** Waits no more for objects that have not come. They stay where they are. */
+  | { readonly kind: "cancel"; readonly className: string; readonly fromWorker: string };
 
 /** Why one release cannot make all moves. */
 export interface Obstacle {
@@ -71,7 +73,9 @@ export function tombstoneOf(move: Move): string | undefined {
   return move.kind === "delete" || move.kind === "send" ? move.className : undefined;
 }
 
-const staysAlive = (move: Move) => move.kind !== "delete" && move.kind !== "send";
+/** Whether the class is there after the move. */
+export const staysAlive = (move: Move): move is Exclude<Move, { readonly kind: "delete" | "send" | "cancel" }> =>
+  move.kind !== "delete" && move.kind !== "send" && move.kind !== "cancel";
 
 function follow(start: LiveClasses, steps: readonly Migration[]): readonly Track[] {
   const tracks: Track[] = [...start].map(([name, { storage, fromWorker }]) => ({
@@ -115,6 +119,9 @@ function follow(start: LiveClasses, steps: readonly Migration[]): readonly Track
 
 function moveOf({ origin, born, name, storage, fromWorker, end }: Track): Move | Obstacle | undefined {
   const moved = origin !== undefined && origin !== name;
+  if (fromWorker !== undefined && (origin ?? born) === name && end?.kind === "delete") {
+    return origin === undefined ? undefined : { kind: "cancel", className: name, fromWorker };
+  }
   if (fromWorker !== undefined && ((origin ?? born) !== name || end)) {
     return {
       className: name,

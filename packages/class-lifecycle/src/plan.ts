@@ -7,7 +7,7 @@ import { type Finding, isError } from "./findings.ts";
 import type { Migration } from "./history.ts";
 import { type Move, moves, type Obstacle } from "./moves.ts";
 import type { LiveClasses } from "./replay.ts";
-import { isLost, releaseFindings } from "./rules.ts";
+import { hasArrived, isLost, releaseFindings } from "./rules.ts";
 import type { Situation } from "./situation.ts";
 import { type State, stateOf } from "./standing.ts";
 
@@ -81,17 +81,18 @@ export function forStack(migrations: readonly Migration[], stack: string): reado
 }
 
 /**
- * A received class whose old Worker no longer has its objects is now like any other class. One whose objects are
- * nowhere begins without any, where the stack allows that.
+ * A received class whose old Worker no longer has its objects is now like any other class: it stays, or is deleted. One
+ * whose objects are nowhere begins without any, where the stack allows that.
  */
 function settle(move: Move, situation: Situation): Move {
+  const { className } = move;
+  if (move.kind === "cancel") return hasArrived(move, situation) ? { kind: "delete", className } : move;
   if (move.kind !== "keep" || move.fromWorker === undefined) return move;
-  const { className, storage } = move;
+  const { storage } = move;
   if (isLost(move, situation)) {
     return situation.allowDestroy.includes(className) ? { kind: "create", className, storage } : move;
   }
-  const waiting = situation.others.get(move.fromWorker)?.has(className) ?? false;
-  return waiting ? move : { kind: "keep", className, storage };
+  return hasArrived(move, situation) ? { kind: "keep", className, storage } : move;
 }
 
 function obstacleFindings(

@@ -3,7 +3,7 @@
  * add a rule, write it and put it into its list.
  */
 import type { Finding } from "./findings.ts";
-import { type Move, tombstoneOf } from "./moves.ts";
+import { type Move, staysAlive, tombstoneOf } from "./moves.ts";
 import type { Situation } from "./situation.ts";
 
 type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
@@ -48,7 +48,7 @@ function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<Move
 }
 
 function codeBringsTheClass(move: Move, { code }: Situation): ReturnType<MoveRule> {
-  if (leaves(move) || code.includes(move.className)) return undefined;
+  if (!staysAlive(move) || code.includes(move.className)) return undefined;
   if (move.kind === "keep") {
     return {
       code: "config_export_not_in_code",
@@ -91,7 +91,7 @@ function nobodyWaitsForTheGivenUp(move: Move, { awaited = [] }: Situation): Retu
     code: "class_awaited_elsewhere",
     subject: gone,
     message: `the Worker ${receiver} waits to receive it, and would begin without its objects.`,
-    fix: `in place of the step that ${does} it, append one that sends it to ${receiver}; or, if nobody needs its objects, deploy ${receiver} without waiting for it first.`,
+    fix: `in place of the step that ${does} it, append one that sends it to ${receiver}; or, if nobody needs its objects, deploy ${receiver} first with a step that removes it there: that ends the wait.`,
   };
 }
 
@@ -171,18 +171,29 @@ function objectsHaveArrived(move: Move, situation: Situation): ReturnType<MoveRu
   };
 }
 
+/** A class that waits for its objects, or did, and its old Worker. */
+type Awaited = Pick<Move, "className"> & { readonly fromWorker?: string };
+
+/** Whether the old Worker of a class has it still. */
+const isThere = ({ className, fromWorker = "" }: Awaited, { others }: Situation): boolean =>
+  others.get(fromWorker)?.has(className) ?? false;
+
+/** Whether the objects are nowhere: not with the old Worker, and not here. */
+const isNowhere = (awaited: Awaited, situation: Situation): boolean =>
+  situation.provisioned?.has(awaited.className) === false && !isThere(awaited, situation);
+
+/** Whether the objects that a class has waited for have come. */
+export const hasArrived = (awaited: Awaited, situation: Situation): boolean =>
+  !isThere(awaited, situation) && !isNowhere(awaited, situation);
+
 /** Whether a class waits for objects that its old Worker does not have, and that have not come either. */
-export const isLost = (move: Move, { others, provisioned }: Situation): boolean =>
-  move.kind === "keep" &&
-  move.fromWorker !== undefined &&
-  provisioned !== undefined &&
-  !provisioned.has(move.className) &&
-  !(others.get(move.fromWorker)?.has(move.className) ?? false);
+export const isLost = (move: Move, situation: Situation): boolean =>
+  move.kind === "keep" && move.fromWorker !== undefined && isNowhere(move, situation);
 
 /** Findings about the release's bindings, given the classes that exist once it is live. */
 function bindingFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
   return situation.bound.flatMap((className): readonly Finding[] => {
-    const move = arrived.find((candidate) => candidate.className === className && !leaves(candidate));
+    const move = arrived.find((candidate) => candidate.className === className && staysAlive(candidate));
     if (!move) {
       return [
         {
@@ -209,7 +220,7 @@ function bindingFindings(arrived: readonly Move[], situation: Situation): readon
 
 /** Findings about classes of the bundle that the history does not have. */
 function exportFindings(arrived: readonly Move[], { code }: Situation): readonly Finding[] {
-  const alive = new Set(arrived.filter((move) => !leaves(move)).map(({ className }) => className));
+  const alive = new Set(arrived.filter(staysAlive).map(({ className }) => className));
   const gone = new Set(arrived.map(tombstoneOf));
   return code
     .filter((className) => !alive.has(className) && !gone.has(className))
