@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Bill, billOf, PLAN_DOLLARS, PRICES_AS_OF, parseAmount, usageOf } from "../cost/bill.ts";
 import { costs } from "../cost/patterns.ts";
+import { runCommand } from "./command.ts";
 
 const amount = (written: string): number => {
   const parsed = parseAmount(written);
@@ -41,22 +42,25 @@ Prices as of ${PRICES_AS_OF}; the rows that an operation writes are held by test
   );
 if (check) program.option("--often <percent>", "of all requests, by callers with ten a second or more", percent, 0);
 for (const { asked } of options) program.addOption(asked);
-program.parse();
+program.action(bill);
 
-const numberAt = (attribute: string) => Number(program.getOptionValue(attribute));
-const load = {
-  requests: numberAt("requests"),
-  operations: Object.fromEntries(options.map(({ option, asked }) => [option, numberAt(asked.attributeName())])),
-  often: check ? numberAt("often") : 0,
-  storedGb: numberAt("storedGb"),
-  activeMs: numberAt("activeMs"),
-};
-if ([load.requests, load.storedGb, ...Object.values(load.operations)].every((value) => value === 0)) {
-  program.error("error: there is no load; say what happens in a month, e.g. --requests 50/s --stored-gb 5");
+function bill(): void {
+  const numberAt = (attribute: string) => Number(program.getOptionValue(attribute));
+  const load = {
+    requests: numberAt("requests"),
+    operations: Object.fromEntries(options.map(({ option, asked }) => [option, numberAt(asked.attributeName())])),
+    often: check ? numberAt("often") : 0,
+    storedGb: numberAt("storedGb"),
+    activeMs: numberAt("activeMs"),
+  };
+  if ([load.requests, load.storedGb, ...Object.values(load.operations)].every((value) => value === 0)) {
+    program.error("error: there is no load; say what happens in a month, e.g. --requests 50/s --stored-gb 5");
+  }
+  const ours = billOf(usageOf(load, "ours", { operations, check }));
+  const articles = billOf(usageOf(load, "articles", { operations, check }));
+  const isJson = program.getOptionValue("json") === true;
+  console.log(isJson ? JSON.stringify({ load, ours, articles }, null, 2) : table(ours, articles));
 }
-const ours = billOf(usageOf(load, "ours", { operations, check }));
-const articles = billOf(usageOf(load, "articles", { operations, check }));
-console.log(program.getOptionValue("json") ? JSON.stringify({ load, ours, articles }, null, 2) : table(ours, articles));
 
 function table(ours: Bill, articles: Bill): string {
   const rows = ours.lines.map((line, i) => {
@@ -86,3 +90,5 @@ function count(value: number): string {
 function usd(value: number): string {
   return value.toFixed(2);
 }
+
+await runCommand(program);

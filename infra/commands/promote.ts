@@ -4,7 +4,6 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
@@ -29,7 +28,7 @@ import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, runCommand, workerUrl } from "./command.ts";
-import { mustBeWritable, writeNamed } from "./named-file.ts";
+import { mustBeWritable, readNamed, writeNamed } from "./named-file.ts";
 import { addressOf, EXIT } from "./rollout-end.ts";
 
 interface Options {
@@ -74,7 +73,7 @@ async function promote(options: Options): Promise<void> {
   if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
   // Before the smoke test and the rehearsal, which take minutes.
   if (options.savePlan !== undefined) mustBeWritable(options.savePlan);
-  const approved = options.plan === undefined ? undefined : readPlan(options.plan, read(options.plan));
+  const approved = options.plan === undefined ? undefined : readPlan(options.plan, readNamed(options.plan));
   const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
   const target = openStack(to, { dir });
   await refusePinned(target, dir);
@@ -148,14 +147,6 @@ function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
       "Nothing more was changed. Save a new plan with --save-plan (in CI: run the workflow again), and have it approved.",
     ].join("\n"),
   );
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UserError(`The approved plan ${file} cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 /** Rehearses a change of classes or tables over what the target serves, with its settings. @throws UserError where it fails. */
