@@ -57,11 +57,11 @@ export async function check(
 ): Promise<Verdict | undefined> {
   const at = { ...caller, id: `${policy.name}.${caller.id}` };
   const name = formatId(at);
+  const bucket = { c, at, name, policy: { capacity: policy.capacity, periodSeconds: policy.periodSeconds } };
+  if (method === "peek") return answered(bucket, (stub) => stub.peek(bucket.policy, cost));
   const now = Date.now();
   const known = denials.answer(name, policy, cost, now);
   if (known) return known;
-  const bucket = { c, at, name, policy: { capacity: policy.capacity, periodSeconds: policy.periodSeconds } };
-  if (method === "peek") return answered(bucket, cost, (stub) => stub.peek(bucket.policy, cost));
   const { verdict, ask } = leases.spend(name, policy, cost, now);
   if (!verdict) return takeFrom(bucket, cost, ask);
   // Asked for before it is needed, so that nobody waits for it.
@@ -82,11 +82,12 @@ async function takeFrom(bucket: Of, cost: number, ask: Ask | undefined): Promise
   const { name, policy } = bucket;
   const askedAt = Date.now();
   // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
-  const verdict = await answered(bucket, cost, async (stub) =>
+  const verdict = await answered(bucket, async (stub) =>
     ask
       ? await stub.take(policy, cost, ask)
       : unpacked(await stub.takePacked(policy.capacity, policy.periodSeconds, cost)),
   );
+  if (verdict) denials.remember(name, policy, { cost, verdict }, Date.now());
   if (!ask) return verdict;
   if (!verdict) leases.failed(name, policy, Date.now());
   else {
@@ -108,19 +109,16 @@ async function endOf({ c, at, name, policy }: Of, id: string): Promise<void> {
     .catch(() => undefined);
 }
 
-/** The object's answer; undefined if there is none. A denial is remembered. */
+/** The object's answer; undefined if there is none. */
 async function answered(
-  { c, at, name, policy }: Of,
-  cost: number,
+  { c, at }: Of,
   call: (stub: DurableObjectStub<RateLimiterDO>) => Promise<Verdict>,
 ): Promise<Verdict | undefined> {
   try {
-    const verdict = await within(
+    return await within(
       DEADLINE_MS,
       retry(() => call(objectFor(c, limit, at))),
     );
-    denials.remember(name, policy, { cost, verdict }, Date.now());
-    return verdict;
   } catch (error) {
     console.warn(JSON.stringify({ requestId: c.get("requestId"), rateLimiter: "unavailable", error: String(error) }));
     return undefined;

@@ -3,17 +3,17 @@
  *
  * A denied cost stays too high until the time that the object gave, and a higher cost stays too high for longer: only
  * time adds tokens to a bucket, and what comes back from leases. So where there are leases, a denial is remembered for as
- * long as one of them lasts, and then the object decides again.
+ * long as one of them lasts, and then the object decides again. An admission takes tokens, so it ends the denials before
+ * it. Others may take tokens meanwhile, so a remembered denial says that none is left.
  */
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
-import { LEASE_MS } from "./holds.ts";
+import { LEASE_MS, mostHeld } from "./holds.ts";
 import { hasLeases } from "./leases.ts";
 import type { Verdict } from "./verdict.ts";
 
 interface Denial {
   cost: number;
-  remaining: number;
   since: number;
   until: number;
 }
@@ -32,16 +32,22 @@ export class Denials {
     const denial = this.#denials.get(name, now);
     // The clock went back since the denial, so the object has to decide.
     if (!denial || cost < denial.cost || now < denial.since) return undefined;
+    // How long there is no room for so many, beside what isolates hold, only the object knows.
+    if (cost > denial.cost && hasLeases(policy) && cost > policy.capacity - mostHeld(policy.capacity)) return undefined;
     const longer = Math.ceil(((cost - denial.cost) * policy.periodSeconds * 1_000) / policy.capacity);
-    return { allowed: false, remaining: denial.remaining, waitMs: denial.until - now + longer };
+    return { allowed: false, remaining: 0, waitMs: denial.until - now + longer };
   }
 
-  /** Remembers a denial. If several costs were denied, the lowest, because its wait ends first. */
+  /** Remembers a denial, or forgets it. If several costs were denied, the lowest counts, because its wait ends first. */
   remember(name: string, policy: Policy, { cost, verdict }: Answered, now: number): void {
+    if (verdict.allowed) {
+      this.#denials.delete(name);
+      return;
+    }
     const known = this.#denials.get(name, now);
-    if (verdict.allowed || (known && known.cost <= cost && known.since <= now)) return;
+    if (known && known.cost <= cost && known.since <= now) return;
     const until = now + verdict.waitMs;
     const forgotten = hasLeases(policy) ? Math.min(until, now + LEASE_MS) : until;
-    this.#denials.set(name, { cost, remaining: verdict.remaining, since: now, until }, forgotten);
+    this.#denials.set(name, { cost, since: now, until }, forgotten);
   }
 }

@@ -248,6 +248,29 @@ describe("a flood", () => {
   });
 });
 
+describe("a denied cost", () => {
+  it("that comes again after others were admitted is told what is left now", async () => {
+    const from = address();
+    const told = async (cost: number) =>
+      (await take(from, cost)).json<{ allowed: boolean; remaining: number; retryAfter: number }>();
+    await take(from, 1);
+    expect(await told(100)).toMatchObject({ allowed: false, remaining: 99, retryAfter: 1 });
+    await take(from, 50);
+    await take(from, 45);
+    const again = await told(100);
+    expect(again).toMatchObject({ allowed: false, remaining: 4 });
+    expect(again.retryAfter).toBeGreaterThan(50);
+  });
+
+  it("does not change what a look at the bucket shows", async () => {
+    const from = address();
+    await take(from, 60);
+    await take(from, 100);
+    const shown = await call("/limit?cost=100", from);
+    expect(await shown.json()).toMatchObject({ allowed: false, remaining: 40 });
+  });
+});
+
 describe("the middleware", () => {
   const place = { region: { id: "eu", prefix: "eu", locationHint: "weur" as const, continents: [] }, id: "" };
   let apps = 0;

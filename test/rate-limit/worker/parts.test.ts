@@ -92,6 +92,24 @@ describe("remembered denials", () => {
     expect(denials.answer("b", policy, 1, 1_000)).toBeUndefined();
   });
 
+  it("end with an admission, which takes tokens, and say that none is left, because others may take them", () => {
+    const denials = new Denials();
+    denials.remember("a", policy, { cost: 50, verdict: { allowed: false, remaining: 40, waitMs: 500 } }, 1_000);
+    expect(denials.answer("a", policy, 50, 1_000)).toEqual(denial(500));
+    denials.remember("a", policy, { cost: 30, verdict: { allowed: true, remaining: 10, waitMs: 0 } }, 1_000);
+    expect(denials.answer("a", policy, 50, 1_000)).toBeUndefined();
+  });
+
+  it("say nothing of a higher cost for which there may be no room beside leases", () => {
+    const denials = new Denials();
+    const quick = { capacity: 500, periodSeconds: 1 };
+    denials.remember("a", quick, { cost: 10, verdict: denial(20) }, 1_000);
+    expect(denials.answer("a", quick, 400, 1_000)).toEqual(denial(800));
+    expect(denials.answer("a", quick, 401, 1_000)).toBeUndefined();
+    denials.remember("b", quick, { cost: 450, verdict: denial(2_000) }, 1_000);
+    expect(denials.answer("b", quick, 450, 1_000)).toEqual(denial(2_000));
+  });
+
   it("of a policy with leases last as long as a lease, because tokens may come back from one", () => {
     const denials = new Denials();
     const quick = { capacity: 1_000_000, periodSeconds: 86_400 };
