@@ -140,8 +140,16 @@ async function resetAll(c: Context<App>, id: string): Promise<number> {
   if (!isRefused(counted, "wide")) return answered(c, counted);
   let answer: Counted = IS_WIDE;
   await makeChange(c, async (key) => {
-    // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
-    if (key !== undefined && (await isTaken(c, id, reset, key))) throw keyConflict();
+    if (key !== undefined) {
+      // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
+      if (await isTaken(c, id, reset, key)) throw keyConflict();
+      // The home is reset last. If it knows the key, all was reset, and parts that there are only since stay as they are.
+      const before = await counterOf(c, id).reset({ key, routed: true, only: "replay" });
+      if (!isRefused(before, "new")) {
+        answer = before;
+        return;
+      }
+    }
     await changeAll(c, id, async (part) => {
       answer = await part.reset({ key, routed: true });
     });

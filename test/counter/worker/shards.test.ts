@@ -177,6 +177,29 @@ describe("another number of shards", () => {
     }
   });
 
+  it.each([
+    [undefined, 4],
+    [2, 8],
+    [8, undefined],
+  ])(
+    "keeps what was counted since, if a reset comes again under its key: on %s objects, then on %s",
+    async (from, to) => {
+      stopClock();
+      const { under } = aCounter();
+      const reset = (shards: number | undefined) =>
+        under(shards).post("reset", {}, { ...ADMIN, "Idempotency-Key": "r" });
+      await under(from).post("increment", { by: 5 });
+      expect((await reset(from)).headers.get("Idempotent-Replayed")).toBeNull();
+      for (let times = 0; times < 2; times++) {
+        pass(200_000);
+        for (let i = 0; i < 20; i++) await under(to).post("increment");
+      }
+      const again = await reset(to);
+      expect([again.body, again.headers.get("Idempotent-Replayed")]).toEqual([{ count: 0, reset: true }, "true"]);
+      expect(await under(to).value()).toEqual({ count: 40 });
+    },
+  );
+
   it("does not count a repeated key twice, however long ago the change was and whatever stack repeats it", async () => {
     stopClock();
     const { under } = aCounter();
