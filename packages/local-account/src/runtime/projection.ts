@@ -89,20 +89,25 @@ export function project(state: State, { previews, broken }: Extra): Service[] {
       const service = requestService(state, worker, version);
       return reason === undefined ? service : brokenService(service, reason);
     });
-    const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
-    const all = splitObjects
-      ? [
-          ...stateless,
-          ...serving.flatMap(({ version }) => assetsService(worker, version)),
-          objectsService(state, worker, serving),
-        ]
-      : stateless;
+    const all = [...stateless, ...(serving.length > 1 ? splitObjects(state, worker, serving, broken) : [])];
     const consumers = consumingServices(state, worker);
     return all.map((service) => ({
       ...service,
       ...(consumers.length > 0 && { consumers }),
     }));
   });
+}
+
+/** The services for the objects of a Worker whose traffic is split, if it has classes. */
+function splitObjects(state: State, worker: Worker, serving: readonly Serving[], broken: Extra["broken"]): Service[] {
+  if (namespacesOf(state, worker.id).length === 0) return [];
+  const objects = objectsService(state, worker, serving);
+  // One isolate has both sides, so one that does not start takes the other along.
+  const [reason] = serving.flatMap(({ version }) => broken.get(version.id) ?? []);
+  return [
+    ...serving.flatMap(({ version }) => assetsService(worker, version)),
+    reason === undefined ? objects : brokenService(objects, reason),
+  ];
 }
 
 /** The services of the tail consumers. One that was deleted, never deployed, or has no handler gets nothing. */
