@@ -209,7 +209,7 @@ function objectsService(state: State, worker: Worker, serving: readonly Serving[
   return {
     name: objectsName(state, worker),
     compatibilityDate: newest.compatibilityDate,
-    compatibilityFlags: [...new Set(sides.flatMap(({ version }) => version.compatibilityFlags))],
+    compatibilityFlags: splitFlags(sides.map(({ version }) => version.compatibilityFlags)),
     mainModule: "objects.js",
     modules: [
       { name: "objects.js", text: code },
@@ -225,6 +225,18 @@ function objectsService(state: State, worker: Worker, serving: readonly Serving[
     ),
     exports,
   };
+}
+
+/** Flags that bring Node's modules and change nothing else that a Worker without them sees. */
+const NODE_FLAGS: ReadonlySet<string> = new Set(["nodejs_compat", "nodejs_compat_v2", "nodejs_als"]);
+
+/**
+ * The flags of both sides of a split, newest first. One isolate cannot have opposite flags, so the newest version's
+ * hold. Without Node's modules an older version that imports them would not start, so it brings them along.
+ */
+function splitFlags([newest = [], ...others]: readonly (readonly string[])[]): readonly string[] {
+  const brought = others.flat().filter((flag) => NODE_FLAGS.has(flag) && !newest.includes(`no_${flag}`));
+  return [...new Set([...newest, ...brought])];
 }
 
 const programOf = ({ modules }: Version) =>
