@@ -243,6 +243,21 @@ it("lets a client pull, and acknowledge or return what it got", async () => {
   expect(await pull()).toMatchObject([{ id: b?.id, attempts: 2 }]);
 });
 
+it("lets no client pull from a queue while it is paused", async () => {
+  const { test, id } = await withQueue();
+  const at = `/queues/${id}`;
+  await test.call("post", `${at}/consumers`, { type: "http_pull" });
+  await test.call("post", `${at}/messages`, { body: "a" });
+  const pull = () => test.call("post", `${at}/messages/pull`, {});
+  await test.call("patch", at, { settings: { delivery_paused: true } });
+  expect(await refusal(pull())).toMatchObject({
+    status: 409,
+    message: expect.stringContaining("queue_delivery_paused"),
+  });
+  await test.call("patch", at, { settings: { delivery_paused: false } });
+  expect(await pull()).toMatchObject({ messages: [{ body: "a", attempts: 1 }] });
+});
+
 it("refuses what Cloudflare refuses, by its codes", async () => {
   const { test, id, consume } = await withQueue();
   const code = async (call: Promise<unknown>) => (await refusal(call)).code;
