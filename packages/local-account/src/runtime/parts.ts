@@ -81,7 +81,7 @@ const Settings = v.record(text, v.looseObject({ consumer: v.optional(v.looseObje
 const Workflow = v.object({
   name: text,
   versionId: text,
-  service: text,
+  service: v.optional(text),
   className: text,
   steps: v.optional(v.number()),
 });
@@ -217,7 +217,9 @@ const workflowEngine = ({ name, versionId, service, className, steps }: v.InferO
       { name: "ENGINE", durableObjectNamespace: { className: "Engine" } },
       { name: "INSTANCES", durableObjectNamespace: { className: "Instances" } },
       { name: "WORKFLOW", service: { name: workflowService(name), entrypoint: "WorkflowBinding" } },
-      { name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } },
+      ...(service === undefined
+        ? []
+        : [{ name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } }]),
       { name: "BINDING_NAME", json: JSON.stringify(name) },
       { name: "WORKFLOW_NAME", json: JSON.stringify(name) },
       { name: "WORKFLOW_STORAGE", service: { name: WORKFLOWS.storage } },

@@ -16,7 +16,7 @@ import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 import { type Queues, queueEntry, queueSettings } from "./queues.ts";
-import { isRunnable, type RunningWorkflow, runningWorkflows } from "./workflows.ts";
+import { isRunnable, type WorkflowEngine, workflowEngines } from "./workflows.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 type Config = Extract<WorkerOptions, { config: unknown }>["config"];
@@ -49,7 +49,7 @@ export interface Extra {
 /** What the account brings to the runtime itself (parts.ts). */
 export interface Parts {
   readonly queues: Queues;
-  readonly workflows: readonly RunningWorkflow[];
+  readonly workflows: readonly WorkflowEngine[];
 }
 
 /** The account's own Worker in workerd. No client can give a Worker this name. */
@@ -130,7 +130,7 @@ export function partsOf(state: State, services: readonly Service[]): Parts {
   };
   return {
     queues: { settings: queueSettings(state, serviceOf), entries: [...new Set(entries)] },
-    workflows: runningWorkflows(state, serviceOf),
+    workflows: workflowEngines(state, serviceOf),
   };
 }
 
