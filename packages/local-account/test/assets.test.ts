@@ -154,6 +154,9 @@ it("serves by html_handling, not_found_handling, run_worker_first, base_path, _h
     "307 to /docs/",
     "404 lost",
   ]);
+  const missing = await test.ask("site", "/none", { "Sec-Fetch-Mode": "navigate" });
+  expect(missing.status).toBe(404);
+  expect(Object.keys(missing.headers).filter((name) => name.includes("mf-"))).toEqual([]);
   await serving({ html_handling: "force-trailing-slash", not_found_handling: "single-page-application" });
   expect(await Promise.all(["/about", "/about/", "/none"].map(ask))).toEqual([
     "307 to /about/",
