@@ -122,3 +122,11 @@ it("takes IPv6 addresses, and refuses what is no host", async () => {
   });
   expect(await test.ask("app")).toMatchObject({ status: 200, text: "me" });
 });
+
+it("refuses an origin of which no URL can be made", async () => {
+  const test = await account();
+  for (const part of [{ password: "" }, { user: "" }, { password: "\ud800" }, { database: "x\udfff" }])
+    expect(
+      await refusal(test.call("post", "/hyperdrive/configs", { name: "shop", origin: { ...originOf(1), ...part } })),
+    ).toMatchObject({ status: 400, message: expect.stringContaining(`origin.${Object.keys(part)[0]}: `) });
+});
