@@ -26,6 +26,8 @@ it("deploys a workflow, triggers it, looks at it, sends it an event and removes 
   const id = await ask();
   expect(await ok("workflows instances list signup")).toContain(id);
   await ok('workflows trigger signup {"name":"Grace"} --id grace');
+  // Without an id, wrangler takes the latest instance.
+  expect(await ok("workflows instances describe signup")).toContain("grace");
   const describe = () => ok("workflows instances describe signup grace");
   await expect.poll(describe, { timeout: 20_000 }).toContain("confirm-1");
   await ok("workflows instances pause signup grace");

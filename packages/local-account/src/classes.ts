@@ -2,7 +2,7 @@
 import { ownClasses } from "./bindings.ts";
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
-import { migrate } from "./legacy-migrations.ts";
+import { type LegacySituation, migrate } from "./legacy-migrations.ts";
 import { type Action, isLive, type Reconciliation, reconcile } from "./lifecycle.ts";
 import type { ReconciliationReport, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
@@ -26,16 +26,7 @@ export function applyLifecycle(draft: Draft, worker: Worker, version: Version, p
   }
   if (refused === 0 && version.migrations === null) return;
   const migrations = version.deployedOn === null ? version.migrations : null;
-  const outcome = migrate(migrations, {
-    workerId: worker.id,
-    currentTag: worker.migrationTag,
-    namespaces: namespacesOf(draft.state, worker.id),
-    classes: new Set(Object.keys(version.code.named)),
-    boundClasses: ownClasses(worker, version.bindings),
-    boundBy: ({ className, id }) => boundBy(draft.state, worker, className, id),
-    namespacesOf: (name) => namespacesOfNamed(draft.state, name),
-    plan,
-  });
+  const outcome = migrate(migrations, legacySituation(draft.state, worker, version, plan));
   for (const namespace of outcome.put) draft.put("namespaces", namespace);
   for (const id of outcome.deletedIds) draft.delete("namespaces", id);
   finish(draft, worker, version, {
@@ -45,6 +36,17 @@ export function applyLifecycle(draft: Draft, worker: Worker, version: Version, p
     migrationTag: migrations?.newTag ?? worker.migrationTag,
   });
 }
+
+const legacySituation = (state: State, worker: Worker, version: Version, plan: Plan): LegacySituation => ({
+  workerId: worker.id,
+  currentTag: worker.migrationTag,
+  namespaces: namespacesOf(state, worker.id),
+  classes: new Set(Object.keys(version.code.named)),
+  boundClasses: ownClasses(worker, version.bindings),
+  boundBy: ({ className, id }) => boundBy(state, worker, className, id),
+  namespacesOf: (name) => namespacesOfNamed(state, name),
+  plan,
+});
 
 interface Applied {
   readonly changed: boolean;
@@ -96,7 +98,7 @@ function refuseErrors(worker: Worker, { errors }: Reconciliation): void {
   );
 }
 
-/** Refuses (100405) a split between versions that change classes. */
+/** Refuses (100405, 10211) a split between versions that change classes, or (10064) of which one lacks a class. */
 export function refuseLifecycleInSplit(state: State, worker: Worker, versions: readonly Version[], plan: Plan): void {
   const inconsistent = (detail: string) =>
     new ApiError(400, 100405, `The versions of a split deployment must agree on \`exports\`: ${detail}`);
@@ -113,6 +115,8 @@ export function refuseLifecycleInSplit(state: State, worker: Worker, versions: r
         10211,
         `Version ${version.id} has a Durable Object migration, which must be applied by a deployment at 100 % first.`,
       );
+    } else {
+      migrate(null, legacySituation(state, worker, version, plan));
     }
   }
   const live = (version: Version | undefined) =>

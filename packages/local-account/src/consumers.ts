@@ -2,7 +2,7 @@
 import { now } from "./clock.ts";
 import { ApiError, noSuchWorker } from "./errors.ts";
 import { newTag } from "./ids.ts";
-import type { Consumer, Queue, State, Version, Worker } from "./model.ts";
+import type { Binding, Consumer, Queue, State, Version, Worker } from "./model.ts";
 import { consumerOf, queueNamed, servingVersions, workerNamed } from "./queries.ts";
 import type { Draft } from "./store.ts";
 
@@ -16,6 +16,13 @@ export interface ConsumerWish {
   >;
 }
 
+/** The settings of a queue that a client says nothing about. */
+export const DEFAULT_SETTINGS = {
+  deliveryDelay: 0,
+  deliveryPaused: false,
+  retentionSeconds: 345_600,
+} as const satisfies Partial<Queue>;
+
 /** A queue as `POST …/queues` makes it, with Cloudflare's defaults. */
 export function createQueue(draft: Draft, name: string, settings: Partial<Queue> = {}): Queue {
   if (queueNamed(draft.state, name) !== undefined)
@@ -26,12 +33,30 @@ export function createQueue(draft: Draft, name: string, settings: Partial<Queue>
     name,
     createdOn,
     modifiedOn: createdOn,
-    deliveryDelay: 0,
-    deliveryPaused: false,
-    retentionSeconds: 345_600,
     purgedOn: null,
+    ...DEFAULT_SETTINGS,
     ...settings,
   });
+}
+
+/** Changes a queue. Bindings and dead letter queues, which have its name, follow a new one. */
+export function changeQueue(draft: Draft, before: Queue, change: Partial<Queue>): Queue {
+  const queue = draft.put("queues", { ...before, ...change, modifiedOn: now() });
+  if (queue.name === before.name) return queue;
+  if ([...draft.state.queues.values()].some(({ id, name }) => name === queue.name && id !== queue.id))
+    throw new ApiError(409, 11009, `Queue name '${queue.name}' is already taken.`);
+  for (const consumer of [...draft.state.consumers.values()])
+    if (consumer.deadLetterQueue === before.name) draft.put("consumers", { ...consumer, deadLetterQueue: queue.name });
+  const sendsTo = ({ type, queue_name }: Binding) => type === "queue" && queue_name === before.name;
+  for (const version of [...draft.state.versions.values()])
+    if (version.bindings.some(sendsTo))
+      draft.put("versions", {
+        ...version,
+        bindings: version.bindings.map((binding) =>
+          sendsTo(binding) ? { ...binding, queue_name: queue.name } : binding,
+        ),
+      });
+  return queue;
 }
 
 /** Sets the consumer of a queue. As at Cloudflare, a dead letter queue that is missing is made. */

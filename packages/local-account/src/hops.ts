@@ -25,12 +25,16 @@ const isNamed = (name: string, list: string) =>
 /** Whether a header is one by which the account, or Miniflare, tells workerd what to do. No client may send it. */
 export const isAccounts = (name: string): boolean => /^(mf|account)-/.test(name);
 
-/** Raw headers, names and values in turn, without those that go no further. Repeated headers stay separate. */
+/** The header in which Miniflare's assets tell `wrangler dev` what to log. */
+const TO_WRANGLER = "x-mf-additional-response-log";
+
+/** Raw headers of an answer, names and values in turn, without those that go no further. Repeated ones stay separate. */
 export function forwarded(raw: readonly string[]): string[] {
   const headers: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const [name, value] = [raw[at] ?? "", raw[at + 1] ?? ""];
-    if (!isOfConnection(name.toLowerCase())) headers.push(name, value);
+    const lower = name.toLowerCase();
+    if (!isOfConnection(lower) && lower !== TO_WRANGLER) headers.push(name, value);
   }
   return headers;
 }

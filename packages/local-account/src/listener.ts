@@ -9,6 +9,12 @@ import type { Duplex } from "node:stream";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const OPCODE = { text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
+/** How much may wait for a client that does not read, in bytes. */
+const MOST_UNREAD = 2 ** 20;
+
+/** How large a client's frame may be. wrangler sends small ones. */
+const MOST_FRAME = 2 ** 16;
+
 export class Listener {
   readonly #socket: Duplex;
   #unread: Buffer = Buffer.alloc(0);
@@ -32,8 +38,18 @@ export class Listener {
     socket.once("close", onClose);
   }
 
+  /** Whether too much waits for the client already. */
+  get isBehind(): boolean {
+    return this.#socket.writableLength > MOST_UNREAD;
+  }
+
   send(text: string): void {
     this.#write(OPCODE.text, Buffer.from(text));
+  }
+
+  /** Calls `then` once the client has read all that was sent. */
+  onceRead(then: () => void): void {
+    this.#socket.once("drain", then);
   }
 
   close(): void {
@@ -41,14 +57,15 @@ export class Listener {
     this.#socket.end();
   }
 
-  /** Reads the complete frames: answers a ping, ends at a close, and ignores all others. */
+  /** Reads the complete frames: answers a ping, ends at a close or a frame that is too large, and ignores all others. */
   #read(chunk: Buffer): void {
     this.#unread = Buffer.concat([this.#unread, chunk]);
     for (let frame = parse(this.#unread); frame !== undefined; frame = parse(this.#unread)) {
       this.#unread = this.#unread.subarray(frame.size);
-      if (frame.opcode === OPCODE.ping) this.#write(OPCODE.pong, frame.payload);
+      if (frame.opcode === OPCODE.ping && !this.isBehind) this.#write(OPCODE.pong, frame.payload);
       if (frame.opcode === OPCODE.close) this.close();
     }
+    if (this.#unread.length > MOST_FRAME) this.#socket.destroy();
   }
 
   #write(opcode: number, payload: Buffer): void {

@@ -17,7 +17,8 @@ interface Tail {
   readonly worker: string;
   readonly filters: readonly TailFilter[];
   readonly expiresAt: Date;
-  readonly listeners: Set<Listener>;
+  /** Each with the number of events that it has missed since it does not read. */
+  readonly listeners: Map<Listener, number>;
 }
 
 export class Tails {
@@ -30,7 +31,7 @@ export class Tails {
       worker,
       filters,
       expiresAt: new Date(Date.now() + LIFETIME_MS),
-      listeners: new Set<Listener>(),
+      listeners: new Map<Listener, number>(),
     };
     this.#tails.set(tail.id, tail);
     return tail;
@@ -42,7 +43,7 @@ export class Tails {
 
   /** Ends the tail. False if there is none. */
   close(id: string): boolean {
-    for (const listener of this.#tails.get(id)?.listeners ?? []) listener.close();
+    for (const listener of this.#tails.get(id)?.listeners.keys() ?? []) listener.close();
     return this.#tails.delete(id);
   }
 
@@ -55,7 +56,7 @@ export class Tails {
     const tail = this.#tails.get(id);
     if (tail === undefined) return false;
     const listener = new Listener(incoming, socket, PROTOCOL, () => tail.listeners.delete(listener));
-    tail.listeners.add(listener);
+    tail.listeners.set(listener, 0);
     return true;
   }
 
@@ -63,6 +64,35 @@ export class Tails {
   publish(event: TailEvent): void {
     const message = JSON.stringify(event);
     for (const tail of this.of(event.scriptName).filter(({ filters }) => passes(filters, event, Math.random)))
-      for (const listener of tail.listeners) listener.send(message);
+      for (const listener of tail.listeners.keys()) offer(tail, listener, message);
   }
 }
+
+/** Sends an event, or drops it if the client does not read. Then it is told so, and how many it has missed. */
+function offer(tail: Tail, listener: Listener, message: string): void {
+  const missed = tail.listeners.get(listener) ?? 0;
+  if (missed > 0) tail.listeners.set(listener, missed + 1);
+  else if (!listener.isBehind) listener.send(message);
+  else {
+    tail.listeners.set(listener, 1);
+    listener.send(
+      notice(tail, "overload", "This tail is not read as fast as events come. They are dropped until it is."),
+    );
+    listener.onceRead(() => {
+      const dropped = tail.listeners.get(listener) ?? 0;
+      tail.listeners.set(listener, 0);
+      listener.send(notice(tail, "overload-stop", `This tail is read again. It has missed ${dropped} events.`));
+    });
+  }
+}
+
+/** What `wrangler tail` prints of the tail itself. */
+const notice = ({ worker }: Tail, type: "overload" | "overload-stop", message: string): string =>
+  JSON.stringify({
+    outcome: "ok",
+    scriptName: worker,
+    exceptions: [],
+    logs: [],
+    eventTimestamp: Date.now(),
+    event: { type, message },
+  });

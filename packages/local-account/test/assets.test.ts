@@ -154,6 +154,9 @@ it("serves by html_handling, not_found_handling, run_worker_first, base_path, _h
     "307 to /docs/",
     "404 lost",
   ]);
+  const missing = await test.ask("site", "/none", { "Sec-Fetch-Mode": "navigate" });
+  expect(missing.status).toBe(404);
+  expect(Object.keys(missing.headers).filter((name) => name.includes("mf-"))).toEqual([]);
   await serving({ html_handling: "force-trailing-slash", not_found_handling: "single-page-application" });
   expect(await Promise.all(["/about", "/about/", "/none"].map(ask))).toEqual([
     "307 to /about/",
@@ -238,6 +241,21 @@ it("refuses a split between versions under different base paths", async () => {
   const { result } = await test.sdk.workers.beta.workers.versions.list("site", { account_id: test.id });
   const shares = Object.fromEntries(result.map(({ id }) => [id, 50]));
   expect((await refusal(test.split("site", shares))).message).toContain("base_path");
+});
+
+it("splits the traffic of a Worker without a script, and with one that has a script", async () => {
+  const test = await account();
+  await deployWithAssets(test, "site", { assets: { jwt: await uploaded(test, { "/a.txt": "A" }) } });
+  await deployWithAssets(test, "site", { assets: { jwt: await uploaded(test, { "/a.txt": "B" }) } });
+  await deployWithAssets(test, "site", { code: codeOf({ fetch: "return new Response('C');" }) });
+  const { result } = await test.sdk.workers.beta.workers.versions.list("site", { account_id: test.id });
+  const [c = "", b = "", a = ""] = result.map(({ id }) => id);
+  const seen = async (id: string) =>
+    (await test.ask("site", "/a.txt", { "Cloudflare-Workers-Version-Overrides": `site="${id}"` })).text;
+  await test.split("site", { [a]: 50, [b]: 50 });
+  expect([await seen(a), await seen(b)]).toEqual(["A", "B"]);
+  await test.split("site", { [a]: 50, [c]: 50 });
+  expect([await seen(a), await seen(c)]).toEqual(["A", "C"]);
 });
 
 it("passes other Workers' calls, cron triggers and exceptions through to a script behind assets", async () => {

@@ -25,27 +25,51 @@ const originOf = (port: number) => ({
   password: "se:cr/et",
 });
 
-it("gives a Worker the address of the database, and a connection to it", async () => {
-  const test = await account();
-  const origin = originOf(await database());
-  const { id } = await test.sdk.hyperdrive.configs.create({ account_id: test.id, name: "shop", origin });
-  await test.deploy("app", {
-    bindings: [{ type: "hyperdrive", name: "DB", id }],
-    fetch: `
-      const { user, password, database, connectionString } = env.DB;
+it.each(["se:cr/et", "a#b?c%d%41&e f@g'ü"])(
+  "gives a Worker the address of the database, and a connection to it, with the password %s",
+  async (password) => {
+    const test = await account();
+    const origin = { ...originOf(await database()), password };
+    const { id } = await test.sdk.hyperdrive.configs.create({ account_id: test.id, name: "shop", origin });
+    await test.deploy("app", {
+      bindings: [{ type: "hyperdrive", name: "DB", id }],
+      fetch: `
+      const { host, port, user, password, database, connectionString } = env.DB;
       const socket = env.DB.connect();
       const writer = socket.writable.getWriter();
       await writer.write(new TextEncoder().encode("hello"));
       const answer = await new Response(socket.readable).text();
-      return Response.json({ user, password, database, answer, scheme: connectionString.split(":")[0] });`,
+      return Response.json({ host, port, user, password, database, answer, connectionString, keys: Object.keys(env) });`,
+    });
+    const { host, connectionString, ...rest } = (await test.ask("app")).json();
+    expect(rest).toEqual({ port: 5432, user: "me", password, database: "shop", answer: "got hello", keys: ["DB"] });
+    const url = new URL(String(connectionString));
+    expect(url).toMatchObject({
+      protocol: "postgres:",
+      username: "me",
+      hostname: host,
+      port: "5432",
+      pathname: "/shop",
+      search: "?sslmode=disable",
+    });
+    expect(decodeURIComponent(url.password)).toBe(password);
+  },
+);
+
+it("connects by the host of the binding, as drivers do", async () => {
+  const test = await account();
+  const origin = originOf(await database());
+  const { id } = await test.sdk.hyperdrive.configs.create({ account_id: test.id, name: "shop", origin });
+  await test.deploy("app", {
+    code: `import { connect } from "cloudflare:sockets";
+      export default { async fetch(request, { DB }) {
+        const socket = connect({ hostname: DB.host, port: DB.port });
+        await socket.writable.getWriter().write(new TextEncoder().encode("hello"));
+        return new Response(socket.readable);
+      } };`,
+    bindings: [{ type: "hyperdrive", name: "DB", id }],
   });
-  expect((await test.ask("app")).json()).toEqual({
-    user: "me",
-    password: "se:cr/et",
-    database: "shop",
-    answer: "got hello",
-    scheme: "postgres",
-  });
+  expect((await test.ask("app")).text).toBe("got hello");
 });
 
 it("shows, changes and deletes configurations, and never shows the password", async () => {
@@ -97,4 +121,12 @@ it("takes IPv6 addresses, and refuses what is no host", async () => {
     fetch: "return new Response(env.DB.user);",
   });
   expect(await test.ask("app")).toMatchObject({ status: 200, text: "me" });
+});
+
+it("refuses an origin of which no URL can be made", async () => {
+  const test = await account();
+  for (const part of [{ password: "" }, { user: "" }, { password: "\ud800" }, { database: "x\udfff" }])
+    expect(
+      await refusal(test.call("post", "/hyperdrive/configs", { name: "shop", origin: { ...originOf(1), ...part } })),
+    ).toMatchObject({ status: 400, message: expect.stringContaining(`origin.${Object.keys(part)[0]}: `) });
 });

@@ -168,6 +168,26 @@ it("takes keys with a line feed, for KV and R2, and only with the account's toke
   }
 });
 
+it("takes a slash at the end of a path for nothing, but not at the end of a key", async () => {
+  const test = await account();
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  expect(await test.call("get", "/storage/kv/namespaces/")).toMatchObject([{ id }]);
+  await test.deploy("app", { tag: "x" });
+  expect(await test.call("get", "/workers/scripts/app/settings/")).toMatchObject({ bindings: [] });
+  await test.call("post", "/r2/buckets", { name: "files" });
+  for (const at of [`/storage/kv/namespaces/${id}/values`, "/r2/buckets/files/objects"]) {
+    const ask = (method: string, key: string) =>
+      fetch(`${test.running.apiUrl}/accounts/${test.id}${at}/${key}`, {
+        method,
+        headers: { Authorization: `Bearer ${test.running.token}` },
+        ...(method === "PUT" && { body: key }),
+      });
+    for (const key of ["folder", "folder/"]) expect((await ask("PUT", key)).status).toBe(200);
+    for (const key of ["folder", "folder/"]) expect(await (await ask("GET", key)).text()).toBe(key);
+  }
+  expect(await test.call("get", "/r2/buckets/files/objects/")).toMatchObject([{ key: "folder" }, { key: "folder/" }]);
+});
+
 it("refuses names of databases that no address can have", async () => {
   const test = await account();
   for (const name of ["a/b ?x", "", "-a"])

@@ -101,6 +101,56 @@ it("tries failed messages again, and moves them to the dead letter queue in the 
   expect(await test.call("get", `/queues/${id}/metrics`)).toMatchObject({ backlog_count: 0 });
 });
 
+const peekAt = (test: TestAccount, id: string | undefined) => test.call("post", `/queues/${id}/messages/peek`, {});
+
+it("keeps failed messages and producers when a queue is renamed", async () => {
+  const { test, id, consume } = await withQueue();
+  const account_id = test.id;
+  const { queue_id: dead = "" } = await test.sdk.queues.create({ account_id, queue_name: "dead" });
+  await consume({ max_retries: 0 }, { dead_letter_queue: "dead" });
+  await test.call("patch", `/queues/${dead}`, { queue_name: "buried" });
+  await test.sdk.queues.edit(id, { account_id, queue_name: "letters" });
+  expect(await test.call("get", `/queues/${id}`)).toMatchObject({
+    queue_name: "letters",
+    producers: [{ script: "app" }],
+    consumers: [{ dead_letter_queue: "buried" }],
+  });
+  await test.ask("app", "/send?body=fail");
+  await got(test, 1);
+  expect(await batches(test)).toMatchObject([{ queue: "letters" }]);
+  await expect.poll(() => peekAt(test, dead)).toMatchObject({ messages: [{ attempts: 0 }] });
+  expect(await refusal(test.call("patch", `/queues/${dead}`, { queue_name: "letters" }))).toMatchObject({
+    status: 409,
+    code: 11009,
+  });
+  expect(await test.call("get", "/workers/scripts/app/settings")).toMatchObject({
+    bindings: expect.arrayContaining([{ type: "queue", name: "QUEUE", queue_name: "letters" }]),
+  });
+});
+
+it("loses no message of a queue that is its own dead letter queue", async () => {
+  const { test, id, consume } = await withQueue();
+  await consume({ max_retries: 0 }, { dead_letter_queue: "mails" });
+  await test.ask("app", "/send?body=fail");
+  await expect.poll(async () => (await bodies(test)).length).toBeGreaterThan(2);
+  expect(new Set((await bodies(test)).map(String))).toEqual(new Set(["fail,1"]));
+  await test.call("patch", `/queues/${id}`, { settings: { delivery_paused: true } });
+  expect(await peekAt(test, id)).toMatchObject({ messages: [{ metadata: { "CF-Content-Type": "json" } }] });
+});
+
+it("overwrites all settings of a queue by PUT, and by PATCH only those that are sent", async () => {
+  const { test, id } = await withQueue();
+  const settings = { delivery_delay: 5, delivery_paused: true, message_retention_period: 60 };
+  await test.call("patch", `/queues/${id}`, { settings });
+  expect(await test.call("patch", `/queues/${id}`, { settings: { delivery_delay: 6 } })).toMatchObject({
+    settings: { ...settings, delivery_delay: 6 },
+  });
+  expect(await test.call("put", `/queues/${id}`, { settings: { delivery_delay: 7 } })).toMatchObject({
+    queue_name: "mails",
+    settings: { delivery_delay: 7, delivery_paused: false, message_retention_period: 345_600 },
+  });
+});
+
 it("tries all of a batch again when its handler throws, except what was acknowledged", async () => {
   const { test, consume } = await withQueue();
   await test.ask("app", "/send?body=throw");
@@ -191,6 +241,21 @@ it("lets a client pull, and acknowledge or return what it got", async () => {
   });
   expect(ended).toMatchObject({ ackCount: 1, retryCount: 1, warnings: { nothing: expect.any(String) } });
   expect(await pull()).toMatchObject([{ id: b?.id, attempts: 2 }]);
+});
+
+it("lets no client pull from a queue while it is paused", async () => {
+  const { test, id } = await withQueue();
+  const at = `/queues/${id}`;
+  await test.call("post", `${at}/consumers`, { type: "http_pull" });
+  await test.call("post", `${at}/messages`, { body: "a" });
+  const pull = () => test.call("post", `${at}/messages/pull`, {});
+  await test.call("patch", at, { settings: { delivery_paused: true } });
+  expect(await refusal(pull())).toMatchObject({
+    status: 409,
+    message: expect.stringContaining("queue_delivery_paused"),
+  });
+  await test.call("patch", at, { settings: { delivery_paused: false } });
+  expect(await pull()).toMatchObject({ messages: [{ body: "a", attempts: 1 }] });
 });
 
 it("refuses what Cloudflare refuses, by its codes", async () => {

@@ -8,18 +8,23 @@ const LOGGING = `
   if (request.url.endsWith("/throw")) throw new Error("thrown on purpose");
   return new Response("ok");`;
 
-/** The paths of the events that a tail with these filters gets, as they come. */
-async function tail(test: TestAccount, filters: readonly object[]): Promise<readonly string[]> {
+/** The WebSocket of a tail with these filters. */
+async function open(test: TestAccount, filters: readonly object[]): Promise<WebSocket> {
   const made = await test.call("post", "/workers/scripts/app/tails", { filters });
   const url = typeof made === "object" && made !== null && "url" in made ? String(made.url) : "";
   const socket = new WebSocket(url, "trace-v1");
   onTestFinished(() => socket.terminate());
+  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
+  return socket;
+}
+
+/** The paths of the events that a tail with these filters gets, as they come. */
+async function tail(test: TestAccount, filters: readonly object[]): Promise<readonly string[]> {
   const paths: string[] = [];
-  socket.on("message", (data) => {
+  (await open(test, filters)).on("message", (data) => {
     const { event } = JSON.parse(String(data));
     paths.push(new URL(event.request.url).pathname);
   });
-  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
   return paths;
 }
 
@@ -66,6 +71,36 @@ it("sends an event to the tails whose filters it passes", async () => {
     code: 10021,
     message: expect.stringMatching(/colour.*filters sampling_rate, outcome/),
   });
+});
+
+it("drops events that nobody reads, and tells the tail so", async () => {
+  const test = await account();
+  await test.deploy("app", { fetch: `console.log("x".repeat(200_000)); return new Response("ok");` });
+  const socket = await open(test, []);
+  const other = await tail(test, []);
+  const types: string[] = [];
+  socket.on("message", (data) => types.push(JSON.parse(String(data)).event.type ?? "request"));
+  socket.pause();
+  // Far more than the system takes for a connection.
+  const requests = 120;
+  for (let index = 0; index < requests; index++) await test.ask("app", "/");
+  await expect.poll(() => other.length).toBe(requests);
+  socket.resume();
+  await expect.poll(() => types.at(-1)).toBe("overload-stop");
+  const read = types.indexOf("overload");
+  expect(types).toEqual([...Array(read).fill("request"), "overload", "overload-stop"]);
+  expect(read).toBeLessThan(requests);
+  await test.ask("app", "/");
+  await expect.poll(() => types.at(-1)).toBe("request");
+});
+
+it("ends a tail whose client sends a frame that is too large", async () => {
+  const test = await account();
+  await test.deploy("app", { fetch: LOGGING });
+  const socket = await open(test, []);
+  const closed = new Promise((resolve) => socket.on("close", resolve).on("error", () => {}));
+  socket.send("x".repeat(2 ** 20));
+  await closed;
 });
 
 it("tells a tail of a request that was ended because it computed for too long", async () => {

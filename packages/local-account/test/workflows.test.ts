@@ -126,6 +126,50 @@ it("gives up an instance whose step loops, and the account goes on", async () =>
   expect((await test.ask("shop")).status).toBe(200);
 });
 
+it("lists, describes and terminates instances while their class is not there, and goes on when it is back", async () => {
+  const test = await withWorkflow();
+  const { result } = await test.sdk.workers.beta.workers.versions.list("shop", { account_id: test.id });
+  for (const id of ["stays", "ends"]) {
+    await start(test, id, { n: 1, event: true });
+    await becomes(test, id, { steps: [{ name: "first-1" }, { name: "approval-1" }] });
+  }
+  await test.deploy("shop", { tag: "no class" });
+  expect(await test.call("get", "/workflows/orders/instances")).toMatchObject([{ id: "ends" }, { id: "stays" }]);
+  expect(await instance(test, "stays")).toMatchObject({ steps: [{ name: "first-1" }, { name: "approval-1" }] });
+  const change = (id: string, more: object) => test.call("patch", `/workflows/orders/instances/${id}/status`, more);
+  expect(await change("ends", { status: "terminate" })).toMatchObject({ status: "terminated" });
+  for (const call of [
+    () => change("stays", { status: "restart" }),
+    () => change("stays", { status: "terminate", rollback: true }),
+    () => test.call("post", "/workflows/orders/instances", { instance_id: "new" }),
+    () => test.call("post", "/workflows/orders/instances/stays/events/approved", { by: "Ada" }),
+  ])
+    expect(await refusal(call())).toMatchObject({ code: 10202, message: expect.stringContaining("named 'Order'") });
+  await test.split("shop", { [result[0]?.id ?? ""]: 100 });
+  await test.call("post", "/workflows/orders/instances/stays/events/approved", { by: "Ada" });
+  await becomes(test, "stays", { status: "complete", output: '{"first":2,"by":"Ada"}' });
+  expect(await instance(test, "ends")).toMatchObject({ status: "terminated" });
+});
+
+it("creates all instances of a batch, or none", async () => {
+  const test = await withWorkflow();
+  const batch = (...ids: readonly (string | undefined)[]) =>
+    test.call(
+      "post",
+      "/workflows/orders/instances/batch",
+      ids.map((id) => ({ ...(id !== undefined && { instance_id: id }), params: { n: 1 } })),
+    );
+  expect(await batch("a", undefined)).toMatchObject([{ id: "a", status: "queued" }, { status: "queued" }]);
+  await becomes(test, "a", { status: "complete" });
+  expect(await refusal(batch("b", "c", "b"))).toMatchObject({ message: expect.stringContaining("duplicate_in_batch") });
+  expect(await refusal(batch("b", "a"))).toMatchObject({ message: expect.stringContaining("already_exists") });
+  expect(await refusal(batch("b", "not an id"))).toMatchObject({ message: expect.stringContaining("invalid id") });
+  await batch("d");
+  await becomes(test, "d", { status: "complete" });
+  const { result } = await test.sdk.workflows.instances.list("orders", { account_id: test.id });
+  expect(result.map(({ id }) => id)).toEqual(["d", expect.any(String), "a"]);
+});
+
 it("refuses workflows without a class, and what it does not serve", async () => {
   const test = await withWorkflow();
   const put = (more: object) => refusal(test.call("put", "/workflows/new", { script_name: "shop", ...more }));

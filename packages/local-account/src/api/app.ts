@@ -5,6 +5,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
+import { getPath } from "hono/utils/url";
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { ApiError } from "../errors.ts";
@@ -54,7 +55,7 @@ const INTERNAL_ERROR = 10013;
 
 /** Everything under `/client/v4`. */
 export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) => void): Hono {
-  const app = new Hono().basePath("/client/v4");
+  const app = new Hono({ getPath: routedPath }).basePath("/client/v4");
   app.onError((error, c) => {
     if (error instanceof ApiError) return failure(c, error.status, error);
     if (isOfFullDisk(error))
@@ -128,6 +129,15 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/r2/buckets/:bucket/objects`, r2Objects(context));
   app.route(`${family}/r2/buckets/:bucket`, r2Rules(context));
   return app;
+}
+
+/** Routes that end with the key of a value or an object, which may itself end with a slash. */
+const KEYED = /\/(storage\/kv\/namespaces\/[^/]+\/(values|metadata)|r2\/buckets\/[^/]+\/objects)\/[\s\S]/;
+
+/** The path by which a call is routed. As at Cloudflare, a slash at its end says nothing: wrangler sends some. */
+function routedPath(request: Request): string {
+  const path = getPath(request);
+  return path.length > 1 && path.endsWith("/") && !KEYED.test(path) ? path.slice(0, -1) : path;
 }
 
 const recorded = (calls: Calls) =>

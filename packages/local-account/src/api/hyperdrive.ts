@@ -11,7 +11,12 @@ import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
-const text = v.pipe(v.string(), v.nonEmpty());
+/** A text that can be a part of a URL. */
+const text = v.pipe(
+  v.string(),
+  v.nonEmpty(),
+  v.check((value) => value.isWellFormed(), "must not have half a character (a lone surrogate)"),
+);
 const SCHEMES = ["postgres", "postgresql", "mysql"] as const;
 
 /** An IPv6 address may be in brackets. */
@@ -26,7 +31,7 @@ const Origin = v.object({
   port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
   database: text,
   user: text,
-  password: v.string(),
+  password: text,
 });
 const Caching = v.looseObject({
   disabled: v.optional(v.boolean(), false),

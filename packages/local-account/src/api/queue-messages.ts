@@ -64,6 +64,12 @@ export const queueMessages = ({ account }: Api) => {
           11011,
           `Queue '${queue.name}' has no consumer that pulls. Add it: wrangler queues consumer http add ${queue.name}`,
         );
+      if (queue.deliveryPaused)
+        throw new ApiError(
+          409,
+          11012,
+          `queue_delivery_paused: Queue '${queue.name}' is paused. To resume it, run: wrangler queues resume-delivery ${queue.name}`,
+        );
       const { batch_size, visibility_timeout_ms } = await body(c, Pull);
       const visibilityMs = visibility_timeout_ms ?? consumer.visibilityTimeoutMs;
       const { messages, metrics } = v.parse(Pulled, await ask(queue, "pull", { batchSize: batch_size, visibilityMs }));

@@ -2,11 +2,10 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { DELAY_SECONDS } from "../bindings.ts";
-import { now } from "../clock.ts";
-import { createQueue, putConsumer } from "../consumers.ts";
+import { changeQueue, createQueue, DEFAULT_SETTINGS, putConsumer } from "../consumers.ts";
 import { ApiError } from "../errors.ts";
 import type { Consumer, Queue, State } from "../model.ts";
-import { consumerOf, producersOf, queueNamed } from "../queries.ts";
+import { consumerOf, producersOf } from "../queries.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
@@ -58,19 +57,16 @@ export function queueAt(state: State, id: string): Queue {
 }
 
 export const queues = ({ account }: Api) => {
-  const change = async (c: Context) => {
+  /** `defaults`: the settings that the call does not send. */
+  const change = async (c: Context, defaults: Partial<Queue>) => {
     const { queue_name, settings } = await body(c, ChangedQueue);
-    const queue = await account.change((draft) => {
-      const before = queueAt(draft.state, param(c, "queue"));
-      if (queue_name !== undefined && queue_name !== before.name && queueNamed(draft.state, queue_name) !== undefined)
-        throw new ApiError(409, 11009, `Queue name '${queue_name}' is already taken.`);
-      return draft.put("queues", {
-        ...before,
+    const queue = await account.change((draft) =>
+      changeQueue(draft, queueAt(draft.state, param(c, "queue")), {
+        ...defaults,
         ...(queue_name !== undefined && { name: queue_name }),
         ...settingsOf(settings),
-        modifiedOn: now(),
-      });
-    });
+      }),
+    );
     // A queue that is no longer paused delivers now.
     await account.runtime.calls.askQueue(queue.id, "settings", {});
     return ok(c, shownQueue(account.state, queue));
@@ -87,8 +83,8 @@ export const queues = ({ account }: Api) => {
       return ok(c, shownQueue(account.state, queue));
     })
     .get("/:queue", (c) => ok(c, shownQueue(account.state, queueAt(account.state, param(c, "queue")))))
-    .put("/:queue", change)
-    .patch("/:queue", change)
+    .put("/:queue", (c) => change(c, DEFAULT_SETTINGS))
+    .patch("/:queue", (c) => change(c, {}))
     .delete("/:queue", async (c) => {
       await account.change((draft) => {
         const queue = queueAt(draft.state, param(c, "queue"));

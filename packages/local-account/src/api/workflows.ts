@@ -40,12 +40,26 @@ const Listed = v.array(
     ended: v.nullable(v.number()),
   }),
 );
-const Created = v.object({ id: v.string() });
+const Created = v.array(v.object({ id: v.string() }));
 
 /** Cloudflare's code, by which wrangler knows that a workflow is new. */
 const NO_WORKFLOW = 10200;
 /** Cloudflare does not publish these; README.md names them. */
 const [NO_INSTANCE, NOT_DONE] = [10201, 10202];
+
+/** The calls that need no class: they look at an instance, or end it. */
+const WITHOUT_CLASS: ReadonlySet<string> = new Set(["list", "describe", "terminate"]);
+
+/** Refuses a call that would run instances, while the Worker does not have the class. */
+function refuseWithoutClass(state: State, workflow: Workflow): void {
+  if (isRunnable(state, workflow)) return;
+  const worker = state.workers.get(workflow.workerId)?.name ?? "";
+  throw new ApiError(
+    400,
+    NOT_DONE,
+    `The workflow '${workflow.name}' cannot run now: the serving version of '${worker}' exports no workflow (WorkflowEntrypoint) named '${workflow.className}'. Deploy a version that does; its instances are kept.`,
+  );
+}
 
 export const workflows = ({ account }: Api) => {
   const one = (c: Context, state = account.state): Workflow => {
@@ -55,31 +69,33 @@ export const workflows = ({ account }: Api) => {
     return found;
   };
   const ask = async (workflow: Workflow, call: string, sent: object = {}): Promise<unknown> => {
+    if (!WITHOUT_CLASS.has(call)) refuseWithoutClass(account.state, workflow);
     const answer = await account.runtime.calls.askWorkflow(workflow, call, sent);
     if (!("error" in answer)) return answer.done;
     const isMissing = /not_found/.test(answer.error);
     throw new ApiError(isMissing ? 404 : 400, isMissing ? NO_INSTANCE : NOT_DONE, answer.error);
   };
-  const instancesOf = async (workflow: Workflow) =>
-    isRunnable(account.state, workflow) ? v.parse(Listed, await ask(workflow, "list")) : [];
+  const instancesOf = async (workflow: Workflow) => v.parse(Listed, await ask(workflow, "list"));
   const instanceOf = async (workflow: Workflow, id: string) => {
     const found = (await instancesOf(workflow)).find((instance) => instance.id === id);
     if (found === undefined) throw new ApiError(404, NO_INSTANCE, `instance.not_found: there is no instance '${id}'`);
     return found;
   };
-  const create = async (workflow: Workflow, sent: v.InferOutput<typeof NewInstance>) => {
-    const { id } = v.parse(Created, await ask(workflow, "create", { id: sent.instance_id, params: sent.params }));
+  /** All of the instances, or none. */
+  const create = async (workflow: Workflow, sent: readonly v.InferOutput<typeof NewInstance>[]) => {
+    const instances = sent.map(({ instance_id: id, params }) => ({ ...(id !== undefined && { id }), params }));
+    const created = v.parse(Created, await ask(workflow, "create-batch", { instances }));
     await account.change((draft) => {
       const known = draft.state.workflows.get(workflow.id);
       if (known !== undefined) draft.put("workflows", { ...known, triggeredOn: now() });
     });
-    return {
+    return created.map(({ id }) => ({
       id,
       status: "queued",
       version_id: workflow.versionId,
       workflow_id: workflow.id,
       trigger_source: "api",
-    };
+    }));
   };
   const shown = async (workflow: Workflow) => ({
     ...shownWorkflow(account.state, workflow),
@@ -143,14 +159,15 @@ export const workflows = ({ account }: Api) => {
         { ...info, total_count: all.length, ...(next < all.length && { cursor: String(next) }) },
       );
     })
-    .post("/:workflow/instances", async (c) => ok(c, await create(one(c), await body(c, NewInstance))))
+    .post("/:workflow/instances", async (c) => {
+      const [created] = await create(one(c), [await body(c, NewInstance)]);
+      return ok(c, created);
+    })
     .post("/:workflow/instances/batch", async (c) => {
       const workflow = one(c);
       const sent = v.safeParse(v.pipe(v.array(NewInstance), v.maxLength(100)), await json(c));
       if (!sent.success) throw invalid("the body must be a list of up to 100 instances.");
-      const created = [];
-      for (const instance of sent.output) created.push(await create(workflow, instance));
-      return ok(c, created);
+      return ok(c, await create(workflow, sent.output));
     })
     .get("/:workflow/instances/:instance", async (c) => {
       const workflow = one(c);
@@ -161,6 +178,8 @@ export const workflows = ({ account }: Api) => {
       const workflow = one(c);
       const { status, ...how } = await body(c, Change);
       const { id } = await instanceOf(workflow, param(c, "instance"));
+      // A rollback runs the code of the class.
+      if (how.rollback === true) refuseWithoutClass(account.state, workflow);
       await ask(workflow, status, { id, ...how });
       return ok(c, { status: (await instanceOf(workflow, id)).status, timestamp: now() });
     })

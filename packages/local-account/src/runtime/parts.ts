@@ -1,7 +1,8 @@
 /**
  * The account's own parts in workerd, as a plugin of Miniflare. Miniflare takes the first service of a name, so these
  * stand for its own: KV namespaces that take a batch in one call (workers/kv.js), queues that are on disk
- * (workers/queues.js), and workflows that go on after a restart (workers/workflows.js).
+ * (workers/queues.js), and workflows that go on after a restart (workers/workflows.js). Bindings to databases are wrapped
+ * (workers/hyperdrive.js).
  *
  * The options name this file, and Miniflare loads it.
  */
@@ -57,6 +58,9 @@ const QUEUES = {
   folder: "queues",
 } as const;
 
+/** The name of the module that wraps bindings to databases. */
+const HYPERDRIVE = "account:hyperdrive";
+
 const WORKFLOWS = { storage: "workflows:storage", folder: "workflows" } as const;
 const workflowService = (name: string) => `workflows:${name}`;
 
@@ -74,6 +78,14 @@ interface Asked {
     };
   };
   readonly sharedOptions: { readonly resourcePersistencePath?: string };
+  readonly workerBindings: Bound[];
+}
+
+/** A binding as Miniflare has made it for workerd. */
+interface Bound {
+  readonly name?: string;
+  hyperdrive?: unknown;
+  wrapped?: object;
 }
 
 const text = v.string();
@@ -81,7 +93,7 @@ const Settings = v.record(text, v.looseObject({ consumer: v.optional(v.looseObje
 const Workflow = v.object({
   name: text,
   versionId: text,
-  service: text,
+  service: v.optional(text),
   className: text,
   steps: v.optional(v.number()),
 });
@@ -117,7 +129,9 @@ export const plugins = {
       ];
     },
     getNodeBindings: () => ({}),
-    async getServices({ options, sharedOptions: { resourcePersistencePath } }: Asked) {
+    getExtensions: () => [{ modules: [{ name: HYPERDRIVE, esModule: ours("hyperdrive.js"), internal: true }] }],
+    async getServices({ options, sharedOptions: { resourcePersistencePath }, workerBindings }: Asked) {
+      for (const bound of workerBindings) wrapDatabase(bound);
       const brought = broughtBy(options);
       if (brought === undefined) return [];
       if (resourcePersistencePath === undefined) throw new Error("the account's data must be in a directory");
@@ -138,6 +152,16 @@ export const plugins = {
     },
   },
 };
+
+/** Puts ours around a binding to a database (workers/hyperdrive.js). Miniflare lets a plugin change a binding here. */
+function wrapDatabase(bound: Bound): void {
+  if (bound.hyperdrive === undefined) return;
+  bound.wrapped = {
+    moduleName: HYPERDRIVE,
+    innerBindings: [{ name: "hyperdrive", hyperdrive: bound.hyperdrive }],
+  };
+  delete bound.hyperdrive;
+}
 
 const kvObjects = () => ({
   name: KV.service,
@@ -217,7 +241,9 @@ const workflowEngine = ({ name, versionId, service, className, steps }: v.InferO
       { name: "ENGINE", durableObjectNamespace: { className: "Engine" } },
       { name: "INSTANCES", durableObjectNamespace: { className: "Instances" } },
       { name: "WORKFLOW", service: { name: workflowService(name), entrypoint: "WorkflowBinding" } },
-      { name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } },
+      ...(service === undefined
+        ? []
+        : [{ name: "USER_WORKFLOW", service: { name: userService(service), entrypoint: className } }]),
       { name: "BINDING_NAME", json: JSON.stringify(name) },
       { name: "WORKFLOW_NAME", json: JSON.stringify(name) },
       { name: "WORKFLOW_STORAGE", service: { name: WORKFLOWS.storage } },

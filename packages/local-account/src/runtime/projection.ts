@@ -16,7 +16,7 @@ import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 import { type Queues, queueEntry, queueSettings } from "./queues.ts";
-import { isRunnable, type RunningWorkflow, runningWorkflows } from "./workflows.ts";
+import { isRunnable, type WorkflowEngine, workflowEngines } from "./workflows.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 type Config = Extract<WorkerOptions, { config: unknown }>["config"];
@@ -49,7 +49,7 @@ export interface Extra {
 /** What the account brings to the runtime itself (parts.ts). */
 export interface Parts {
   readonly queues: Queues;
-  readonly workflows: readonly RunningWorkflow[];
+  readonly workflows: readonly WorkflowEngine[];
 }
 
 /** The account's own Worker in workerd. No client can give a Worker this name. */
@@ -89,20 +89,25 @@ export function project(state: State, { previews, broken }: Extra): Service[] {
       const service = requestService(state, worker, version);
       return reason === undefined ? service : brokenService(service, reason);
     });
-    const splitObjects = serving.length > 1 && serving.every(({ version }) => !broken.has(version.id));
-    const all = splitObjects
-      ? [
-          ...stateless,
-          ...serving.flatMap(({ version }) => assetsService(worker, version)),
-          objectsService(state, worker, serving),
-        ]
-      : stateless;
+    const all = [...stateless, ...(serving.length > 1 ? splitObjects(state, worker, serving, broken) : [])];
     const consumers = consumingServices(state, worker);
     return all.map((service) => ({
       ...service,
       ...(consumers.length > 0 && { consumers }),
     }));
   });
+}
+
+/** The services for the objects of a Worker whose traffic is split, if it has classes. */
+function splitObjects(state: State, worker: Worker, serving: readonly Serving[], broken: Extra["broken"]): Service[] {
+  if (namespacesOf(state, worker.id).length === 0) return [];
+  const objects = objectsService(state, worker, serving);
+  // One isolate has both sides, so one that does not start takes the other along.
+  const [reason] = serving.flatMap(({ version }) => broken.get(version.id) ?? []);
+  return [
+    ...serving.flatMap(({ version }) => assetsService(worker, version)),
+    reason === undefined ? objects : brokenService(objects, reason),
+  ];
 }
 
 /** The services of the tail consumers. One that was deleted, never deployed, or has no handler gets nothing. */
@@ -125,7 +130,7 @@ export function partsOf(state: State, services: readonly Service[]): Parts {
   };
   return {
     queues: { settings: queueSettings(state, serviceOf), entries: [...new Set(entries)] },
-    workflows: runningWorkflows(state, serviceOf),
+    workflows: workflowEngines(state, serviceOf),
   };
 }
 
@@ -204,7 +209,7 @@ function objectsService(state: State, worker: Worker, serving: readonly Serving[
   return {
     name: objectsName(state, worker),
     compatibilityDate: newest.compatibilityDate,
-    compatibilityFlags: [...new Set(sides.flatMap(({ version }) => version.compatibilityFlags))],
+    compatibilityFlags: splitFlags(sides.map(({ version }) => version.compatibilityFlags)),
     mainModule: "objects.js",
     modules: [
       { name: "objects.js", text: code },
@@ -220,6 +225,18 @@ function objectsService(state: State, worker: Worker, serving: readonly Serving[
     ),
     exports,
   };
+}
+
+/** Flags that bring Node's modules and change nothing else that a Worker without them sees. */
+const NODE_FLAGS: ReadonlySet<string> = new Set(["nodejs_compat", "nodejs_compat_v2", "nodejs_als"]);
+
+/**
+ * The flags of both sides of a split, newest first. One isolate cannot have opposite flags, so the newest version's
+ * hold. Without Node's modules an older version that imports them would not start, so it brings them along.
+ */
+function splitFlags([newest = [], ...others]: readonly (readonly string[])[]): readonly string[] {
+  const brought = others.flat().filter((flag) => NODE_FLAGS.has(flag) && !newest.includes(`no_${flag}`));
+  return [...new Set([...newest, ...brought])];
 }
 
 const programOf = ({ modules }: Version) =>

@@ -2,12 +2,12 @@
 import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 
-/** A workflow that can run. */
-export interface RunningWorkflow {
+/** What runs the instances of a workflow. */
+export interface WorkflowEngine {
   readonly name: string;
   readonly versionId: string;
-  /** The service in the runtime that has the class. */
-  readonly service: string;
+  /** The service in the runtime that has the class. Without it, no instance goes on. */
+  readonly service?: string;
   readonly className: string;
   /** How many steps an instance may have. */
   readonly steps?: number;
@@ -19,14 +19,10 @@ export function isRunnable(state: State, { workerId, className }: Pick<Workflow,
   return main?.version.code.named[className] === "workflow";
 }
 
-/** The workflows whose classes are there. `serviceOf` names the service of a Worker that serves. */
-export const runningWorkflows = (
-  state: State,
-  serviceOf: (workerId: string) => string | undefined,
-): RunningWorkflow[] =>
-  [...state.workflows.values()].flatMap((workflow) => {
-    const service = serviceOf(workflow.workerId);
-    if (service === undefined || !isRunnable(state, workflow)) return [];
+/** The engines of all workflows. `serviceOf` names the service of a Worker that serves. */
+export const workflowEngines = (state: State, serviceOf: (workerId: string) => string | undefined): WorkflowEngine[] =>
+  [...state.workflows.values()].map((workflow) => {
+    const service = isRunnable(state, workflow) ? serviceOf(workflow.workerId) : undefined;
     const { name, versionId, className, steps } = workflow;
-    return [{ name, versionId, service, className, ...(steps !== null && { steps }) }];
+    return { name, versionId, className, ...(service !== undefined && { service }), ...(steps !== null && { steps }) };
   });

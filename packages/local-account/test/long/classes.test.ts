@@ -172,6 +172,26 @@ describe("legacy migrations", () => {
     });
   });
 
+  it("refuse a split with a version, older or newest, that lacks a class with objects (10064)", async () => {
+    const test = await account();
+    const before = await test.deploy("app", { tag: "before any class" });
+    const has = await test.deploy("app", {
+      classes: ["A"],
+      bound: ["A"],
+      migrations: { new_tag: "v1", new_sqlite_classes: ["A"] },
+    });
+    const lacks = await test.upload("app", { tag: "no class" });
+    const hasAgain = await test.upload("app", { classes: ["A"], bound: ["A"] });
+    for (const other of [has, hasAgain])
+      expect(await refusal(test.split("app", { [other.id]: 50, [lacks.id]: 50 }))).toMatchObject({
+        code: 10064,
+        message: expect.stringContaining("'A'"),
+      });
+    expect(await refusal(test.split("app", { [has.id]: 50, [before.id]: 50 }))).toMatchObject({ status: 400 });
+    await test.split("app", { [has.id]: 50, [hasAgain.id]: 50 });
+    expect((await test.ask("app", "/A/x")).json()).toMatchObject({ count: 1 });
+  });
+
   it("refuse a binding to a class that is not provisioned (10061), and `migrations` beside `exports`", async () => {
     const test = await account();
     expect(await refusal(test.deploy("app", { classes: ["A"], bound: ["A"] }))).toMatchObject({ code: 10061 });

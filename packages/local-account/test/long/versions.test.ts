@@ -1,6 +1,6 @@
 /** Versions and deployments: immutable, split by percentage, rolled back, and never past a change of classes. */
 import { expect, it } from "vitest";
-import { account, live, refusal, type TestAccount } from "../support.ts";
+import { account, live, refusal, type TestAccount, versionBody } from "../support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 const TAG = (tag: string) => ({ tag, bindings: [{ type: "plain_text", name: "TAG", text: tag }] });
@@ -96,6 +96,73 @@ it("splits objects too: each has one version, one copy of its data, and the bind
   await test.split("app", { [next.id]: 100 });
   for (const object of objects)
     expect((await test.ask("app", `/Counter/${object}`)).json()).toMatchObject({ count: 5, tag: "new" });
+});
+
+/** Calls objects until both sides of a split have answered. Returns their answers by the tag of the side. */
+async function sidesOf(test: TestAccount): Promise<ReadonlyMap<unknown, unknown>> {
+  const answers = new Map<unknown, unknown>();
+  for (let index = 0; index < 24; index++) {
+    const { tag, ...answer } = (await test.ask("app", `/object-${index}`)).json();
+    answers.set(tag, answer);
+  }
+  return answers;
+}
+
+/** A program whose objects answer with a value, and with the side that they are on. */
+const tellingProgram = (tag: string, value: string, more: string = "") => ({
+  exports: live("Teller"),
+  code: `import { DurableObject } from "cloudflare:workers";
+    ${more}
+    export class Teller extends DurableObject { tell() { return { tag: "${tag}", value: ${value} }; } }
+    export default { async fetch(request, { Teller }) {
+      return Response.json(await Teller.getByName(new URL(request.url).pathname).tell());
+    } };`,
+  bound: ["Teller"],
+});
+
+it("gives the objects of each side of a split only their own version's bindings", async () => {
+  const test = await account();
+  const keys = "[Object.keys(this.env).sort().join(), this.env.SECRET]";
+  const secret = (...names: string[]) => ({
+    bindings: names.map((name) => ({ type: "secret_text", name, text: `of ${names.join()}` })),
+  });
+  const old = await test.deploy("app", { ...tellingProgram("old", keys), ...secret("OLD", "SECRET") });
+  const next = await test.upload("app", { ...tellingProgram("new", keys), ...secret("NEW", "SECRET") });
+  await test.split("app", { [old.id]: 50, [next.id]: 50 });
+  expect(await sidesOf(test)).toEqual(
+    new Map([
+      ["old", { value: ["OLD,SECRET,Teller", "of OLD,SECRET"] }],
+      ["new", { value: ["NEW,SECRET,Teller", "of NEW,SECRET"] }],
+    ]),
+  );
+});
+
+it("splits objects between versions with opposite flags, and with Node's modules on one side only", async () => {
+  const test = await account();
+  const upload = async (program: ReturnType<typeof tellingProgram>, flags: readonly string[], deploy = false) => {
+    await test.ensure("app");
+    const { id }: { id: string } = Object(
+      await test.call("post", `/workers/workers/app/versions?deploy=${deploy}`, {
+        ...versionBody(program),
+        compatibility_flags: flags,
+      }),
+    );
+    return id;
+  };
+  const agent = "typeof navigator";
+  const old = await upload(
+    tellingProgram("old", "join('a', 'b')", 'import { join } from "node:path";'),
+    ["nodejs_compat", "no_global_navigator"],
+    true,
+  );
+  const next = await upload(tellingProgram("new", agent), ["global_navigator"]);
+  await test.split("app", { [old]: 50, [next]: 50 });
+  expect(await sidesOf(test)).toEqual(
+    new Map([
+      ["old", { value: "a/b" }],
+      ["new", { value: "object" }],
+    ]),
+  );
 });
 
 it("rolls back, but not to before a change of classes, and not over a changed secret without force", async () => {

@@ -20,9 +20,12 @@ function sideOf(id) {
   return SPLIT[SPLIT.length - 1];
 }
 
-/** The bindings of one version, under its own names. */
+/** The bindings of one version, under its own names. The newest has no prefix; what has another's is not its own. */
 function bindingsOf(env, { prefix }) {
-  if (prefix === "") return env;
+  if (prefix === "") {
+    const others = SPLIT.flatMap((side) => side.prefix || []);
+    return Object.fromEntries(Object.entries(env).filter(([name]) => !others.some((other) => name.startsWith(other))));
+  }
   return Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) =>
       name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],

@@ -263,14 +263,16 @@ export class QueueBrokerObject extends DurableObject {
       });
       if (!answer.ok && answer.status !== 404) throw new Error(`the dead letter queue: ${await answer.text()}`);
     }
-    for (const { id } of messages) this.#sql.exec("DELETE FROM messages WHERE id = ?", id);
+    // By their rows, not their ids: a queue that is its own dead letter queue has taken them as new rows.
+    for (const { sequence } of messages) this.#sql.exec("DELETE FROM messages WHERE sequence = ?", sequence);
   }
 
+  /** A message that is here already, because its queue sends it again or is this one, begins anew. */
   #add(messages) {
     const now = Date.now();
     for (const { id, timestamp, contentType, body, delay } of messages)
       this.#sql.exec(
-        "INSERT OR IGNORE INTO messages (id, timestamp, content_type, body, visible_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO messages (id, timestamp, content_type, body, visible_at) VALUES (?, ?, ?, ?, ?)",
         id ?? crypto.randomUUID().replaceAll("-", ""),
         timestamp ?? now,
         contentType,

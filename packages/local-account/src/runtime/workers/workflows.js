@@ -133,11 +133,23 @@ export class Management extends WorkerEntrypoint {
     }
   }
 
+  /** Refuses a batch before anything of it is created. The engine would leave out the instances that it has. */
+  async #refuseKnown(ids) {
+    const twice = ids.find((id, index) => ids.indexOf(id) < index);
+    if (twice !== undefined) throw new Error(`instance.duplicate_in_batch: '${twice}' is in the batch twice.`);
+    const known = new Set((await listOf(this.env).list()).map(({ id }) => id));
+    const taken = ids.find((id) => known.has(id));
+    if (taken !== undefined) throw new Error(`instance.already_exists: there is an instance '${taken}'.`);
+  }
+
   async #call(call, { id, ...sent }) {
     const { WORKFLOW, ENGINE } = this.env;
     switch (call) {
       case "create":
         return { id: (await WORKFLOW.create({ id, params: sent.params })).id };
+      case "create-batch":
+        await this.#refuseKnown(sent.instances.flatMap((instance) => instance.id ?? []));
+        return WORKFLOW.createBatch(sent.instances);
       case "list":
         return listOf(this.env).list();
       case "go-on":
