@@ -19,7 +19,7 @@ import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import type { Order, Push, RelayState, Talker } from "./relaying.ts";
+import { isSameLink, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { Showing } from "./showing.ts";
 import { type Page, welcome } from "./welcome.ts";
 
@@ -35,6 +35,7 @@ const KEY = "relay";
 /** What is stored. */
 interface Numbers {
   readonly epoch: string;
+  readonly link?: string | undefined;
   /** The last message that was shown, and the last order that was carried out. */
   readonly have: number;
   readonly turn: number;
@@ -43,9 +44,11 @@ interface Numbers {
 /** The home, as a relay calls it. */
 export interface HomeStub {
   attach(relay: string, ifThere: boolean): Promise<Push | undefined>;
-  say(talker: Talker, frame: ChatFrame): Promise<ServerFrame>;
-  typed(userId: string): Promise<void>;
-  relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<void>;
+  /** Undefined if the home does not know the link: the room was deleted. */
+  say(talker: Talker, frame: ChatFrame, link: string | undefined): Promise<ServerFrame | undefined>;
+  typed(userId: string, link: string | undefined): Promise<void>;
+  /** False if the room was deleted. */
+  relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<boolean>;
 }
 
 export interface RelayLimits {
@@ -77,6 +80,8 @@ export class Relay {
   /** Joins on their way: the home must not forget this relay meanwhile. */
   #joining = 0;
   #loading: Promise<boolean> | undefined;
+  /** How often the room was deleted. */
+  #closings = 0;
   #reporting: ReturnType<typeof setTimeout> | undefined;
   /** Whether the alarm is known to be set for silent sockets. */
   #isLooking = false;
@@ -94,7 +99,7 @@ export class Relay {
       after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
       chat: (socket, member, frame) => this.#chat(socket, member, frame),
       typed: (_, userId) => {
-        if (this.#audience.count <= MAX_SHOWN) this.#call((home) => home.typed(userId)).catch(() => undefined);
+        if (this.#audience.count <= MAX_SHOWN) this.#typed(userId);
       },
     });
   }
@@ -126,10 +131,16 @@ export class Relay {
     return this.#state();
   }
 
-  /** The room was deleted. */
-  close(): void {
-    this.#closeAll(GOING_AWAY, "The room was deleted");
-    this.#forget();
+  /**
+   * The room was deleted, and if it was made anew, the home has the link `current`. Returns the epoch that ended, if
+   * one did.
+   */
+  close(current: string | undefined): string | undefined {
+    this.#closings++;
+    const { epoch, link } = this.#numbers ?? {};
+    if (current !== undefined && link === current) return undefined;
+    this.#end();
+    return epoch;
   }
 
   holdsSession(session: string): boolean {
@@ -171,9 +182,14 @@ export class Relay {
   }
 
   async #attach(ifThere: boolean): Promise<boolean> {
-    const push = await retry(() => this.#call((home) => home.attach(this.#name, ifThere)));
-    if (!push) return false;
-    await this.#arm(Date.now() + LOOK_EVERY_MS);
+    let closings: number;
+    let push: Push | undefined;
+    do {
+      closings = this.#closings;
+      push = await retry(() => this.#call((home) => home.attach(this.#name, ifThere)));
+      if (!push) return false;
+      // If the room was deleted meanwhile, this may be how it was.
+    } while (closings !== this.#closings);
     // No await from here to the socket, so that no message is missed between.
     this.#heardAt = Date.now();
     this.#receive(push);
@@ -223,6 +239,10 @@ export class Relay {
 
   /** Shows messages that are new, and carries out orders that are. No await: what is shown and its number are one. */
   #receive(push: Push): void {
+    if (!isSameLink(this.#numbers?.link, push.link)) {
+      this.#end();
+      if (!push.door) return;
+    }
     const before = this.#numbers;
     if (before && isLost(before, push)) {
       this.#closeAll(TRY_AGAIN, "Connect again with ?after=<the last number you have>");
@@ -246,7 +266,7 @@ export class Relay {
     const orders = push.orders.filter((order) => order.turn > turn);
     for (const { order } of orders) this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
-    this.#keep({ epoch: push.epoch, have: last, turn: orders.at(-1)?.turn ?? turn });
+    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn });
     for (const frame of push.frames) this.#pass(frame);
   }
 
@@ -287,11 +307,14 @@ export class Relay {
   async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {
     const { userId, address, known } = member;
     const talker = { userId, address, known };
+    const link = this.#numbers?.link;
     let answer: ServerFrame;
     try {
-      const say = () => this.#call((home) => home.say(talker, frame));
+      const say = () => this.#call((home) => home.say(talker, frame, link));
       // Without an id, a message that was stored before its answer was lost would be stored twice.
-      answer = frame.clientId === undefined ? await say() : await retry(say);
+      const said = frame.clientId === undefined ? await say() : await retry(say);
+      if (!said) return this.#isNoMore(link);
+      answer = said;
     } catch {
       const { clientId } = frame;
       answer = { type: "error", ...NOT_STORED, ...(clientId !== undefined && { clientId }) };
@@ -317,10 +340,15 @@ export class Relay {
     return { messages: from < 0 ? [] : log.slice(from, from + limit), first: this.#first, last: have };
   }
 
+  #typed(userId: string): void {
+    const link = this.#numbers?.link;
+    this.#call((home) => home.typed(userId, link)).catch(() => undefined);
+  }
+
   #state(): RelayState {
-    const { epoch, have = 0, turn = 0 } = this.#numbers ?? {};
+    const { epoch, link, have = 0, turn = 0 } = this.#numbers ?? {};
     const sockets = this.#audience.open().length + this.#joining;
-    return { epoch, have, turn, sockets, people: this.#audience.own() };
+    return { epoch, link, have, turn, sockets, people: this.#audience.own() };
   }
 
   /** Somebody came or went. */
@@ -336,7 +364,18 @@ export class Relay {
     const epoch = this.#numbers?.epoch;
     if (this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     const state = this.#state();
-    await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
+    const known = await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
+    if (known === false) this.#isNoMore(state.link);
+  }
+
+  /** The home does not know this link: the room was deleted, and the call that says so did not get here. */
+  #isNoMore(link: string | undefined): void {
+    if (this.#numbers && this.#numbers.link === link) this.#end();
+  }
+
+  #end(): void {
+    this.#closeAll(GOING_AWAY, "The room was deleted");
+    this.#forget();
   }
 
   async #call<T>(ask: (home: HomeStub) => Promise<T>): Promise<T> {
@@ -358,9 +397,10 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, have, turn } = this.#numbers ?? {};
-    if (epoch !== numbers.epoch || have !== numbers.have || turn !== numbers.turn)
-      this.#ctx.storage.kv.put(KEY, numbers);
+    const { epoch, link, have, turn } = this.#numbers ?? {};
+    const isSame = epoch === numbers.epoch && link === numbers.link && have === numbers.have && turn === numbers.turn;
+    if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
+    if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));
     this.#numbers = numbers;
   }
 
