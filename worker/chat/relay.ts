@@ -11,6 +11,7 @@ import { retry } from "../objects/retry.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";
 import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
+import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
@@ -51,12 +52,10 @@ export interface HomeStub {
   relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<boolean>;
 }
 
-export interface RelayLimits {
+export interface RelayLimits extends CopyLimits {
   readonly socketsPerUser: number;
   readonly socketsPerAddress: number;
   readonly messagesPerSecond: number;
-  readonly historyLimit: number;
-  readonly retentionMs: number | undefined;
 }
 
 export class Relay {
@@ -72,8 +71,7 @@ export class Relay {
   #home: HomeStub | undefined;
   #numbers: Numbers | undefined;
   /** All kept messages up to `have`; undefined until somebody needs them. */
-  #log: Message[] | undefined;
-  #first = 1;
+  #copy: Copy | undefined;
   #door: Door | undefined;
   readonly #ended = new Set<string>();
   #heardAt = 0;
@@ -112,7 +110,7 @@ export class Relay {
       const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
       // Who was at home a moment ago may have messages that are still on their way here.
       const hasAll = (joining.after ?? 0) <= (this.#numbers?.have ?? 0);
-      if (!(this.#log && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
+      if (!(this.#copy && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
         return new Response(null, { status: NOT_THERE });
       }
       return await this.#admit(joining);
@@ -197,7 +195,7 @@ export class Relay {
   }
 
   async #admit({ userId, token, address, session, subprotocol, ...joining }: Joining): Promise<Response> {
-    if (!this.#numbers || !this.#log) {
+    if (!this.#numbers || !this.#copy) {
       const detail = "The room was changed while you joined; try again";
       return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
     }
@@ -258,10 +256,10 @@ export class Relay {
     this.#audience.elsewhere = { ...NOWHERE, count, users: () => users };
     if (push.door) {
       this.#door = push.door;
-      this.#log = [...push.messages];
+      this.#copy = new Copy(this.#limits);
       for (const session of push.ended ?? []) this.#ended.add(session);
-    } else this.#log?.push(...fresh);
-    this.#first = push.first;
+    }
+    this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
     this.#show(fresh, have);
     const orders = push.orders.filter((order) => order.turn > turn);
     for (const { order } of orders) this.#obey(order);
@@ -289,7 +287,7 @@ export class Relay {
       }
     } else {
       const { seq } = order;
-      this.#log = this.#log?.map((message) => (message.seq === seq ? blank(message) : message));
+      this.#copy?.blank(seq);
       this.#audience.tell({ type: "deleted", seq });
     }
   }
@@ -325,19 +323,8 @@ export class Relay {
     if (!isOffence || this.#incoming.bears(socket, member, COSTS.offence)) this.#audience.deliver([socket], answer);
   }
 
-  #page({ after = 0, limit }: Range): Page {
-    const log = this.#log ?? [];
-    const { retentionMs, historyLimit } = this.#limits;
-    const have = this.#numbers?.have ?? 0;
-    this.#first = Math.max(this.#first, have - historyLimit + 1);
-    // Order is by number: everything before a message that is too old is too old as well.
-    const aged =
-      retentionMs === undefined ? -1 : log.findLastIndex(({ timestamp }) => timestamp <= Date.now() - retentionMs);
-    this.#first = Math.max(this.#first, (log[aged]?.seq ?? 0) + 1);
-    const gone = log.findIndex(({ seq }) => seq >= this.#first);
-    log.splice(0, gone < 0 ? log.length : gone);
-    const from = log.findIndex(({ seq }) => seq > after);
-    return { messages: from < 0 ? [] : log.slice(from, from + limit), first: this.#first, last: have };
+  #page(range: Range): Page {
+    return this.#copy?.page(range, Date.now()) ?? { messages: [], first: 1, last: this.#numbers?.have ?? 0 };
   }
 
   #typed(userId: string): void {
@@ -405,8 +392,7 @@ export class Relay {
   }
 
   #forget(): void {
-    this.#numbers = this.#log = this.#door = undefined;
-    this.#first = 1;
+    this.#numbers = this.#copy = this.#door = undefined;
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;
@@ -426,6 +412,3 @@ export class Relay {
 /** Whether the home does not go on from where the relay is: the room is another one, or orders are no longer kept. */
 const isLost = ({ have, turn }: Numbers, push: Push): boolean =>
   push.last < have || push.lastTurn < turn || push.firstTurn > turn + 1;
-
-/** A message after its deletion. */
-const blank = ({ attachment: _, ...message }: Message): Message => ({ ...message, text: "", deleted: true });

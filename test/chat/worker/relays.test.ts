@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
@@ -315,6 +316,28 @@ describe("a relay", () => {
     await far.nextOf("message");
     const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
     expect(stored).toMatchObject([["relay", { have: 2 }]]);
+  });
+});
+
+describe("a relay's copy of the history", () => {
+  const message = (seq: number) => ({ id: `id-${seq}`, seq, userId: "a", text: `message ${seq}`, timestamp: seq });
+
+  it("holds no more than the room keeps, also while nobody reads it", () => {
+    const copy = new Copy({ historyLimit: 10, retentionMs: undefined });
+    for (let seq = 1; seq <= 50; seq++) copy.add([message(seq)], { first: 1, last: seq });
+    expect(copy.size).toBe(10);
+    expect(copy.page({ limit: 0 }, 0)).toEqual({ messages: [], first: 41, last: 50 });
+    copy.add([], { first: 46, last: 50 });
+    expect(copy.size).toBe(5);
+  });
+
+  it("shows no message that is too old, and no text that was deleted", () => {
+    const copy = new Copy({ historyLimit: 10, retentionMs: 100 });
+    for (let seq = 1; seq <= 5; seq++) copy.add([message(seq)], { first: 1, last: seq });
+    copy.blank(4);
+    const { messages, first } = copy.page({ after: 0, limit: 10 }, 103);
+    expect(first).toBe(4);
+    expect(messages).toMatchObject([{ seq: 4, text: "", deleted: true }, { seq: 5 }]);
   });
 });
 
