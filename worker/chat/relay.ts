@@ -2,8 +2,9 @@
  * A relay: an object of the room's class that carries readers of another object's room (relaying.ts). What its readers
  * write goes to the home, and what the home sends goes to its readers, each message once and in order.
  *
- * The number of the last message that it showed is stored with the turn that shows it. All else can be lost: it asks the
- * home for the door and the messages when somebody joins and it does not have them.
+ * The number of the last message that it showed is stored with the turn that shows it, and so is who is here, as its
+ * readers were told. All else can be lost: it asks the home for the door and the messages when somebody joins and it
+ * does not have them.
  */
 import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
@@ -22,6 +23,7 @@ import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { isSameLink, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { Showing } from "./showing.ts";
+import { isSameTold, type Told, toldAfter } from "./told.ts";
 import { type Page, welcome } from "./welcome.ts";
 
 /** Joins and leaves are told to the home together. */
@@ -30,6 +32,8 @@ const REPORT_AFTER_MS = 250;
 const FRESH_MS = 60_000;
 /** A relay that carries nobody forgets the room by then, whatever calls were lost. */
 const LOOK_EVERY_MS = 60 * 60 * 1_000;
+/** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */
+const CORRECT_AFTER_MS = 2_000;
 const GOING_AWAY = 1_001;
 const KEY = "relay";
 
@@ -40,6 +44,8 @@ interface Numbers {
   /** The last message that was shown, and the last order that was carried out. */
   readonly have: number;
   readonly turn: number;
+  /** Who is here, as the readers were told: changes with joins and leaves, and not in a crowd. */
+  readonly told?: Told;
 }
 
 /** The home, as a relay calls it. */
@@ -81,6 +87,7 @@ export class Relay {
   /** How often the room was deleted. */
   #closings = 0;
   #reporting: ReturnType<typeof setTimeout> | undefined;
+  #correcting: ReturnType<typeof setTimeout> | undefined;
   /** Whether the alarm is known to be set for silent sockets. */
   #isLooking = false;
 
@@ -264,8 +271,31 @@ export class Relay {
     const orders = push.orders.filter((order) => order.turn > turn);
     for (const { order } of orders) this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
-    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn });
+    const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
+    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn, told });
     for (const frame of push.frames) this.#pass(frame);
+    this.#correctLater();
+  }
+
+  /** Who is here, as readers should know it. */
+  #here(): Told {
+    return toldAfter(undefined, this.#audience.presence());
+  }
+
+  /** If a frame that says who came or went does not come, the readers are told who is here. */
+  #correctLater(): void {
+    if (isSameTold(this.#numbers?.told, this.#here())) {
+      clearTimeout(this.#correcting ?? 0);
+      this.#correcting = undefined;
+      return;
+    }
+    this.#correcting ??= setTimeout(() => {
+      this.#correcting = undefined;
+      const told = this.#here();
+      if (!this.#numbers || isSameTold(this.#numbers.told, told)) return;
+      this.#audience.tell(this.#audience.presence());
+      this.#keep({ ...this.#numbers, told });
+    }, CORRECT_AFTER_MS);
   }
 
   #show(fresh: readonly Message[], have: number): void {
@@ -384,8 +414,13 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, link, have, turn } = this.#numbers ?? {};
-    const isSame = epoch === numbers.epoch && link === numbers.link && have === numbers.have && turn === numbers.turn;
+    const { epoch, link, have, turn, told } = this.#numbers ?? {};
+    const isSame =
+      epoch === numbers.epoch &&
+      link === numbers.link &&
+      have === numbers.have &&
+      turn === numbers.turn &&
+      isSameTold(told, numbers.told);
     if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
     if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));
     this.#numbers = numbers;

@@ -7,6 +7,7 @@ import type { History } from "./history.ts";
 import { MAX_SHOWN, MAX_SOCKETS, MESSAGES_PER_FRAME } from "./limits.ts";
 import type { ServerFrame } from "./protocol.ts";
 import { isSameLink, NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+import { tellsWho } from "./told.ts";
 
 /** The alarm looks so long after a message. */
 const LOOK_AFTER_MS = 5_000;
@@ -265,23 +266,40 @@ export class Relays {
   async #pump(name: string): Promise<void> {
     // So that it is noted before it ends, and is noted no more once it has found nothing to send.
     await Promise.resolve();
+    let sent: Push["frames"] = [];
     try {
       for (let link = this.#links.get(name); link && this.#isBehind(name, link); link = this.#links.get(name)) {
         const { epoch } = link;
         const push = this.#push(name, epoch);
+        sent = push.frames;
         this.#frames.delete(name);
         const state = await retry(() => this.#home.stub(name).take(push));
+        // It lacks messages that come before these frames.
+        if (state.epoch !== undefined && state.have < push.after) this.#giveBack(name, sent);
         this.said(name, state, epoch);
         const isStuck = state.have === link.have && state.turn === link.turn;
         if (isStuck && push.messages.length + push.orders.length > 0) throw new Error(`it stays at ${state.have}`);
       }
     } catch (error) {
-      // The alarm sends it again.
+      // The alarm sends messages and orders again. Who is there goes with every push.
+      if ([...sent, ...(this.#frames.get(name) ?? [])].some(tellsWho)) await this.#askAgain(name);
       this.#frames.delete(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
     } finally {
       this.#pumping.delete(name);
     }
+  }
+
+  #giveBack(name: string, frames: Push["frames"]): void {
+    if (frames.length === 0 || !this.#links.has(name)) return;
+    this.#frames.set(name, [...frames, ...(this.#frames.get(name) ?? [])].slice(0, MESSAGES_PER_FRAME));
+  }
+
+  /** The alarm calls the relay, also if there is no message for it. */
+  async #askAgain(name: string): Promise<void> {
+    const link = this.#links.get(name);
+    if (link) this.#links.set(name, { ...link, have: undefined });
+    await this.prepare();
   }
 
   #isBehind(name: string, { have, turn }: Link): boolean {

@@ -267,6 +267,68 @@ describe("a reader at a relay", () => {
   });
 });
 
+describe("who is here, at a relay", () => {
+  /** A reader at a relay, of a room that others have joined and left while calls to the relay were lost. */
+  async function misinformed() {
+    const { room, near, far } = await roomWithRelay();
+    const third = await enter(roomObject(room), "third");
+    await far.nextOf("user_joined");
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    third.close();
+    await near.nextOf("user_left");
+    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(1));
+    await enter(roomObject(room), "fourth");
+    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(2));
+    take.mockRestore();
+    return { room, near, far };
+  }
+  const expectTruth = async (member: Member) => {
+    const { users } = await member.nextOf("presence");
+    expect(users.toSorted()).toEqual(["far", "fourth", "near"]);
+  };
+
+  it("is told although the call that said so was lost, by the alarm", async () => {
+    const { room, far } = await misinformed();
+    const alarm = await runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    expect((alarm ?? 0) - Date.now()).toBeLessThanOrEqual(5_000);
+    await runDurableObjectAlarm(roomObject(room));
+    await expectTruth(far);
+  });
+
+  it("is told with the next message, also if both sides slept meanwhile", async () => {
+    const { room, near, far } = await misinformed();
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    await near.say("hello");
+    expect(await far.next()).toMatchObject({ type: "message" });
+    await expectTruth(far);
+  });
+
+  it("is told if somebody comes while the first message after the home's sleep is on its way", async () => {
+    const { room, near, far } = await roomWithRelay();
+    await evictDurableObject(roomObject(room));
+    near.send({ type: "chat", text: "second" });
+    await enter(roomObject(room), "third");
+    expect(await far.nextOf("user_joined")).toMatchObject({ userId: "third" });
+  });
+
+  it("is not told again if the readers know it, also after sleep", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const third = await enter(relayObject(room, 2), "third");
+    await far.nextOf("user_joined");
+    third.close();
+    await far.nextOf("user_left");
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    const setTimer = vi.spyOn(globalThis, "setTimeout");
+    await near.say("hello");
+    await near.say("again");
+    expect(await textsOf(far, 2)).toEqual(["hello", "again"]);
+    expect(setTimer.mock.calls.map(([, ms]) => ms)).not.toContain(2_000);
+    expect(await far.settled()).toEqual([]);
+  });
+});
+
 describe("a relay", () => {
   it("is known by its name, which no room has, in its own region", () => {
     const { regions } = stackOf(env);
