@@ -98,6 +98,7 @@ export class Relay {
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
+    this.#audience.becameCompany = () => ctx.waitUntil(this.#look());
     this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
     this.#incoming = new Incoming(this.#audience, this.#budgets, {

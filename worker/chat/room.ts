@@ -99,12 +99,16 @@ export class ChatRoomDO extends DurableObject<Env> {
       people: () => this.#audience.own(),
       moved: (userId, move) => {
         this.#audience.movedElsewhere(userId, move);
-        if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
+        this.#lookForSilentLater();
       },
-      turned: () => this.#audience.turned(),
+      turned: () => {
+        this.#audience.turned();
+        this.#lookForSilentLater();
+      },
       arm: (at) => this.#arm(at),
     });
     this.#audience.elsewhere = this.#relays;
+    this.#audience.becameCompany = () => this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
@@ -167,6 +171,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+  }
+
+  /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
+  #lookForSilentLater(): void {
+    if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */

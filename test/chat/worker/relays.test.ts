@@ -268,6 +268,23 @@ describe("a reader at a relay", () => {
 });
 
 describe("who is here, at a relay", () => {
+  it("is kept true by looking for silent sockets, also after a crowd has gone", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    await stays(room);
+    const crowd = await Promise.all(Array.from({ length: 101 }, (_, i) => enter(relayObject(room), `user-${i}`)));
+    const near = await enter(roomObject(room), "near");
+    await near.say("hello");
+    vi.setSystemTime(Date.now() + 46_000);
+    for (const object of [roomObject(room), relayObject(room)]) await runDurableObjectAlarm(object);
+    for (const member of crowd.slice(0, 50)) member.close();
+    await near.nextOf("presence");
+    for (const object of [roomObject(room), relayObject(room)]) {
+      const alarm = await runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+      expect((alarm ?? Number.POSITIVE_INFINITY) - Date.now()).toBeLessThanOrEqual(45_000);
+    }
+  });
+
   /** A reader at a relay, of a room that others have joined and left while calls to the relay were lost. */
   async function misinformed() {
     const { room, near, far } = await roomWithRelay();
