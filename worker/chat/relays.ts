@@ -115,7 +115,12 @@ export class Relays {
   }
 
   has(userId: string): boolean {
-    return [...this.#links.values()].some(({ people }) => people.users.includes(userId));
+    return this.#isAtOther(undefined, userId);
+  }
+
+  /** Whether somebody is at a relay other than this one. */
+  #isAtOther(name: string | undefined, userId: string): boolean {
+    return [...this.#links].some(([other, { people }]) => other !== name && people.users.includes(userId));
   }
 
   /** The first of these relays with a place, which is then taken; undefined if all are full. */
@@ -159,7 +164,7 @@ export class Relays {
     if (!link || !isSameLink(link.link, state.link)) return false;
     const people = { ...state.people, users: state.people.count > MAX_SHOWN ? [] : state.people.users };
     this.#set(name, { ...link, have: state.have, turn: state.turn, sockets: state.sockets, people, granted: 0 });
-    this.#tellMoves(link.people, people);
+    this.#tellMoves(name, link.people, people);
     return true;
   }
 
@@ -337,14 +342,17 @@ export class Relays {
     return { count: users.size, users: [...users] };
   }
 
-  #tellMoves(before: People, after: People): void {
+  #tellMoves(name: string, before: People, after: People): void {
     const isCrowd = this.#home.people().count + this.count > MAX_SHOWN;
     const wasCrowd = this.#home.people().count + this.count - after.count + before.count > MAX_SHOWN;
     if (isCrowd !== wasCrowd) this.#home.turned();
     if (isCrowd || wasCrowd) return;
     const [was, is] = [new Set(before.users), new Set(after.users)];
-    for (const userId of is.difference(was)) this.#home.moved(userId, "joined");
-    for (const userId of was.difference(is)) if (!this.has(userId)) this.#home.moved(userId, "left");
+    const move = (userIds: Iterable<string>, kind: "joined" | "left") => {
+      for (const userId of userIds) if (!this.#isAtOther(name, userId)) this.#home.moved(userId, kind);
+    };
+    move(is.difference(was), "joined");
+    move(was.difference(is), "left");
   }
 
   /** A relay has forgotten the room, unless it was attached anew since. */
@@ -354,7 +362,7 @@ export class Relays {
     this.#links.delete(name);
     this.#frames.delete(name);
     this.#home.storage.kv.delete(prefix + name);
-    this.#tellMoves(link.people, NOBODY);
+    this.#tellMoves(name, link.people, NOBODY);
   }
 
   #set(name: string, link: Link): void {

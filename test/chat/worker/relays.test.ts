@@ -268,6 +268,16 @@ describe("a reader at a relay", () => {
 });
 
 describe("who is here, at a relay", () => {
+  it("is announced once for somebody who is at two relays", async () => {
+    const { room, near } = await roomWithRelay();
+    const second = await enter(relayObject(room, 2), "far");
+    const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid");
+    await vi.waitFor(() => expect(said).toHaveBeenCalled());
+    second.close();
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    expect((await near.settled()).map(({ type }) => type)).toEqual([]);
+  });
+
   it("is kept true by looking for silent sockets, also after a crowd has gone", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
