@@ -34,6 +34,11 @@ export class Copy {
     this.#messages = this.#messages.map((message) => (message.seq === seq ? blanked(message) : message));
   }
 
+  /** The numbers up to `last` of messages that were deleted. */
+  deleted(last: number): number[] {
+    return this.#messages.flatMap(({ seq, deleted }) => (deleted && seq <= last ? [seq] : []));
+  }
+
   page({ after = 0, limit }: Range, now: number): Page {
     const { retentionMs } = this.#limits;
     // Order is by number: everything before a message that is too old is too old as well.

@@ -220,7 +220,11 @@ export class Relay {
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
-    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    const reading = {
+      read: (range: Range) => this.#page(range),
+      deleted: (last: number) => this.#copy?.deleted(last) ?? [],
+      presence: () => this.#audience.presence(),
+    };
     welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     await this.#look();

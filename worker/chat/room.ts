@@ -165,7 +165,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
-    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    const reading = {
+      read: (range: Range) => this.#page(range),
+      deleted: (last: number) => this.#history()?.deleted(last) ?? [],
+      presence: () => this.#audience.presence(),
+    };
     welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
