@@ -128,6 +128,18 @@ export class History {
     return { leaving: attachmentOf(row) };
   }
 
+  /** The numbers up to `last` of kept messages that were deleted. Reads a row for each, or one if there are none. */
+  deleted(last: number): number[] {
+    return this.#sql
+      .exec<Pick<Row, "seq">>(
+        "SELECT seq FROM messages WHERE text = '' AND attachment IS NULL AND seq >= ? AND seq <= ? ORDER BY seq",
+        this.first,
+        last,
+      )
+      .toArray()
+      .map(({ seq }) => seq);
+  }
+
   /** When the newest message came (ms since the epoch); undefined if none is stored. */
   get newestAt(): number | undefined {
     const [row] = this.#sql.exec<Pick<Row, "at">>("SELECT at FROM messages ORDER BY seq DESC LIMIT 1").toArray();

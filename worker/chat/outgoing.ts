@@ -54,6 +54,8 @@ export class Outgoing {
   readonly #stored: (trimmed: boolean) => Promise<void>;
   readonly #showing: Showing;
   #generation = 0;
+  /** The first number that is in the table and was not shown yet; undefined if all were. */
+  #unshown: number | undefined;
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
   /** `stored` is called after each write; `trimmed`: whether dropped messages had files. */
@@ -90,6 +92,11 @@ export class Outgoing {
   async say(userId: string, frame: ChatFrame, sender: Answer, timestamp: number): Promise<void> {
     const generation = this.#generation;
     await this.#commits.commit({ userId, frame, timestamp, generation, senders: [sender], isRefused: false });
+  }
+
+  /** Resolves once a message, if it is in the table, was shown. */
+  async shown(seq: number): Promise<void> {
+    while (this.#unshown !== undefined && seq >= this.#unshown) await this.#commits.settled();
   }
 
   /** The room was deleted: what is on its way is not stored any more. */
@@ -132,11 +139,16 @@ export class Outgoing {
     // Whoever joins after this line finds these messages in the history.
     const audience = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
-    await this.#store.sync();
-    this.#showing.show(
-      messages.map(({ message }) => message),
-      audience,
-    );
+    this.#unshown = messages[0]?.message.seq;
+    try {
+      await this.#store.sync();
+      this.#showing.show(
+        messages.map(({ message }) => message),
+        audience,
+      );
+    } finally {
+      this.#unshown = undefined;
+    }
     for (const { said, message } of messages) this.acknowledge(said.senders, said.frame, message, false);
     await this.#stored(trimmed);
   }

@@ -69,7 +69,7 @@ export type ServerFrame =
   | { type: "messages"; messages: Message[] }
   /** Your message is stored. `duplicate`: it was stored already. */
   | { type: "ack"; seq: number; id: string; timestamp: number; clientId?: string; duplicate?: true }
-  /** The message with this number was deleted. */
+  /** The message with this number was deleted, perhaps while you were away: then it comes after the history. */
   | { type: "deleted"; seq: number }
   | { type: "user_joined"; userId: string; timestamp: number }
   | { type: "user_left"; userId: string; timestamp: number }

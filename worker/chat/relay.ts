@@ -2,8 +2,9 @@
  * A relay: an object of the room's class that carries readers of another object's room (relaying.ts). What its readers
  * write goes to the home, and what the home sends goes to its readers, each message once and in order.
  *
- * The number of the last message that it showed is stored with the turn that shows it. All else can be lost: it asks the
- * home for the door and the messages when somebody joins and it does not have them.
+ * The number of the last message that it showed is stored with the turn that shows it, and so is who is here, as its
+ * readers were told. All else can be lost: it asks the home for the door and the messages when somebody joins and it
+ * does not have them.
  */
 import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
@@ -11,6 +12,7 @@ import { retry } from "../objects/retry.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";
 import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
+import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
@@ -19,8 +21,9 @@ import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import type { Order, Push, RelayState, Talker } from "./relaying.ts";
+import { isSameLink, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { Showing } from "./showing.ts";
+import { isSameTold, type Told, toldAfter } from "./told.ts";
 import { type Page, welcome } from "./welcome.ts";
 
 /** Joins and leaves are told to the home together. */
@@ -29,31 +32,36 @@ const REPORT_AFTER_MS = 250;
 const FRESH_MS = 60_000;
 /** A relay that carries nobody forgets the room by then, whatever calls were lost. */
 const LOOK_EVERY_MS = 60 * 60 * 1_000;
+/** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */
+const CORRECT_AFTER_MS = 2_000;
 const GOING_AWAY = 1_001;
 const KEY = "relay";
 
 /** What is stored. */
 interface Numbers {
   readonly epoch: string;
+  readonly link?: string | undefined;
   /** The last message that was shown, and the last order that was carried out. */
   readonly have: number;
   readonly turn: number;
+  /** Who is here, as the readers were told: changes with joins and leaves, and not in a crowd. */
+  readonly told?: Told;
 }
 
 /** The home, as a relay calls it. */
 export interface HomeStub {
   attach(relay: string, ifThere: boolean): Promise<Push | undefined>;
-  say(talker: Talker, frame: ChatFrame): Promise<ServerFrame>;
-  typed(userId: string): Promise<void>;
-  relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<void>;
+  /** Undefined if the home does not know the link: the room was deleted. */
+  say(talker: Talker, frame: ChatFrame, link: string | undefined): Promise<ServerFrame | undefined>;
+  typed(userId: string, link: string | undefined): Promise<void>;
+  /** False if the room was deleted. */
+  relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<boolean>;
 }
 
-export interface RelayLimits {
+export interface RelayLimits extends CopyLimits {
   readonly socketsPerUser: number;
   readonly socketsPerAddress: number;
   readonly messagesPerSecond: number;
-  readonly historyLimit: number;
-  readonly retentionMs: number | undefined;
 }
 
 export class Relay {
@@ -69,15 +77,17 @@ export class Relay {
   #home: HomeStub | undefined;
   #numbers: Numbers | undefined;
   /** All kept messages up to `have`; undefined until somebody needs them. */
-  #log: Message[] | undefined;
-  #first = 1;
+  #copy: Copy | undefined;
   #door: Door | undefined;
   readonly #ended = new Set<string>();
   #heardAt = 0;
   /** Joins on their way: the home must not forget this relay meanwhile. */
   #joining = 0;
   #loading: Promise<boolean> | undefined;
+  /** How often the room was deleted. */
+  #closings = 0;
   #reporting: ReturnType<typeof setTimeout> | undefined;
+  #correcting: ReturnType<typeof setTimeout> | undefined;
   /** Whether the alarm is known to be set for silent sockets. */
   #isLooking = false;
 
@@ -88,13 +98,14 @@ export class Relay {
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
+    this.#audience.becameCompany = () => ctx.waitUntil(this.#look());
     this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
     this.#incoming = new Incoming(this.#audience, this.#budgets, {
       after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
       chat: (socket, member, frame) => this.#chat(socket, member, frame),
       typed: (_, userId) => {
-        if (this.#audience.count <= MAX_SHOWN) this.#call((home) => home.typed(userId)).catch(() => undefined);
+        if (this.#audience.count <= MAX_SHOWN) this.#typed(userId);
       },
     });
   }
@@ -107,7 +118,7 @@ export class Relay {
       const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
       // Who was at home a moment ago may have messages that are still on their way here.
       const hasAll = (joining.after ?? 0) <= (this.#numbers?.have ?? 0);
-      if (!(this.#log && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
+      if (!(this.#copy && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
         return new Response(null, { status: NOT_THERE });
       }
       return await this.#admit(joining);
@@ -126,10 +137,16 @@ export class Relay {
     return this.#state();
   }
 
-  /** The room was deleted. */
-  close(): void {
-    this.#closeAll(GOING_AWAY, "The room was deleted");
-    this.#forget();
+  /**
+   * The room was deleted, and if it was made anew, the home has the link `current`. Returns the epoch that ended, if
+   * one did.
+   */
+  close(current: string | undefined): string | undefined {
+    this.#closings++;
+    const { epoch, link } = this.#numbers ?? {};
+    if (current !== undefined && link === current) return undefined;
+    this.#end();
+    return epoch;
   }
 
   holdsSession(session: string): boolean {
@@ -171,9 +188,14 @@ export class Relay {
   }
 
   async #attach(ifThere: boolean): Promise<boolean> {
-    const push = await retry(() => this.#call((home) => home.attach(this.#name, ifThere)));
-    if (!push) return false;
-    await this.#arm(Date.now() + LOOK_EVERY_MS);
+    let closings: number;
+    let push: Push | undefined;
+    do {
+      closings = this.#closings;
+      push = await retry(() => this.#call((home) => home.attach(this.#name, ifThere)));
+      if (!push) return false;
+      // If the room was deleted meanwhile, this may be how it was.
+    } while (closings !== this.#closings);
     // No await from here to the socket, so that no message is missed between.
     this.#heardAt = Date.now();
     this.#receive(push);
@@ -181,7 +203,7 @@ export class Relay {
   }
 
   async #admit({ userId, token, address, session, subprotocol, ...joining }: Joining): Promise<Response> {
-    if (!this.#numbers || !this.#log) {
+    if (!this.#numbers || !this.#copy) {
       const detail = "The room was changed while you joined; try again";
       return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
     }
@@ -198,7 +220,11 @@ export class Relay {
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
-    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    const reading = {
+      read: (range: Range) => this.#page(range),
+      deleted: (last: number) => this.#copy?.deleted(last) ?? [],
+      presence: () => this.#audience.presence(),
+    };
     welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     await this.#look();
@@ -223,6 +249,10 @@ export class Relay {
 
   /** Shows messages that are new, and carries out orders that are. No await: what is shown and its number are one. */
   #receive(push: Push): void {
+    if (!isSameLink(this.#numbers?.link, push.link)) {
+      this.#end();
+      if (!push.door) return;
+    }
     const before = this.#numbers;
     if (before && isLost(before, push)) {
       this.#closeAll(TRY_AGAIN, "Connect again with ?after=<the last number you have>");
@@ -238,16 +268,39 @@ export class Relay {
     this.#audience.elsewhere = { ...NOWHERE, count, users: () => users };
     if (push.door) {
       this.#door = push.door;
-      this.#log = [...push.messages];
+      this.#copy = new Copy(this.#limits);
       for (const session of push.ended ?? []) this.#ended.add(session);
-    } else this.#log?.push(...fresh);
-    this.#first = push.first;
+    }
+    this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
     this.#show(fresh, have);
     const orders = push.orders.filter((order) => order.turn > turn);
     for (const { order } of orders) this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
-    this.#keep({ epoch: push.epoch, have: last, turn: orders.at(-1)?.turn ?? turn });
+    const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
+    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn, told });
     for (const frame of push.frames) this.#pass(frame);
+    this.#correctLater();
+  }
+
+  /** Who is here, as readers should know it. */
+  #here(): Told {
+    return toldAfter(undefined, this.#audience.presence());
+  }
+
+  /** If a frame that says who came or went does not come, the readers are told who is here. */
+  #correctLater(): void {
+    if (isSameTold(this.#numbers?.told, this.#here())) {
+      clearTimeout(this.#correcting ?? 0);
+      this.#correcting = undefined;
+      return;
+    }
+    this.#correcting ??= setTimeout(() => {
+      this.#correcting = undefined;
+      const told = this.#here();
+      if (!this.#numbers || isSameTold(this.#numbers.told, told)) return;
+      this.#audience.tell(this.#audience.presence());
+      this.#keep({ ...this.#numbers, told });
+    }, CORRECT_AFTER_MS);
   }
 
   #show(fresh: readonly Message[], have: number): void {
@@ -269,7 +322,7 @@ export class Relay {
       }
     } else {
       const { seq } = order;
-      this.#log = this.#log?.map((message) => (message.seq === seq ? blank(message) : message));
+      this.#copy?.blank(seq);
       this.#audience.tell({ type: "deleted", seq });
     }
   }
@@ -287,11 +340,14 @@ export class Relay {
   async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {
     const { userId, address, known } = member;
     const talker = { userId, address, known };
+    const link = this.#numbers?.link;
     let answer: ServerFrame;
     try {
-      const say = () => this.#call((home) => home.say(talker, frame));
+      const say = () => this.#call((home) => home.say(talker, frame, link));
       // Without an id, a message that was stored before its answer was lost would be stored twice.
-      answer = frame.clientId === undefined ? await say() : await retry(say);
+      const said = frame.clientId === undefined ? await say() : await retry(say);
+      if (!said) return this.#isNoMore(link);
+      answer = said;
     } catch {
       const { clientId } = frame;
       answer = { type: "error", ...NOT_STORED, ...(clientId !== undefined && { clientId }) };
@@ -302,25 +358,19 @@ export class Relay {
     if (!isOffence || this.#incoming.bears(socket, member, COSTS.offence)) this.#audience.deliver([socket], answer);
   }
 
-  #page({ after = 0, limit }: Range): Page {
-    const log = this.#log ?? [];
-    const { retentionMs, historyLimit } = this.#limits;
-    const have = this.#numbers?.have ?? 0;
-    this.#first = Math.max(this.#first, have - historyLimit + 1);
-    // Order is by number: everything before a message that is too old is too old as well.
-    const aged =
-      retentionMs === undefined ? -1 : log.findLastIndex(({ timestamp }) => timestamp <= Date.now() - retentionMs);
-    this.#first = Math.max(this.#first, (log[aged]?.seq ?? 0) + 1);
-    const gone = log.findIndex(({ seq }) => seq >= this.#first);
-    log.splice(0, gone < 0 ? log.length : gone);
-    const from = log.findIndex(({ seq }) => seq > after);
-    return { messages: from < 0 ? [] : log.slice(from, from + limit), first: this.#first, last: have };
+  #page(range: Range): Page {
+    return this.#copy?.page(range, Date.now()) ?? { messages: [], first: 1, last: this.#numbers?.have ?? 0 };
+  }
+
+  #typed(userId: string): void {
+    const link = this.#numbers?.link;
+    this.#call((home) => home.typed(userId, link)).catch(() => undefined);
   }
 
   #state(): RelayState {
-    const { epoch, have = 0, turn = 0 } = this.#numbers ?? {};
+    const { epoch, link, have = 0, turn = 0 } = this.#numbers ?? {};
     const sockets = this.#audience.open().length + this.#joining;
-    return { epoch, have, turn, sockets, people: this.#audience.own() };
+    return { epoch, link, have, turn, sockets, people: this.#audience.own() };
   }
 
   /** Somebody came or went. */
@@ -336,7 +386,18 @@ export class Relay {
     const epoch = this.#numbers?.epoch;
     if (this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     const state = this.#state();
-    await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
+    const known = await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
+    if (known === false) this.#isNoMore(state.link);
+  }
+
+  /** The home does not know this link: the room was deleted, and the call that says so did not get here. */
+  #isNoMore(link: string | undefined): void {
+    if (this.#numbers && this.#numbers.link === link) this.#end();
+  }
+
+  #end(): void {
+    this.#closeAll(GOING_AWAY, "The room was deleted");
+    this.#forget();
   }
 
   async #call<T>(ask: (home: HomeStub) => Promise<T>): Promise<T> {
@@ -358,15 +419,20 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, have, turn } = this.#numbers ?? {};
-    if (epoch !== numbers.epoch || have !== numbers.have || turn !== numbers.turn)
-      this.#ctx.storage.kv.put(KEY, numbers);
+    const { epoch, link, have, turn, told } = this.#numbers ?? {};
+    const isSame =
+      epoch === numbers.epoch &&
+      link === numbers.link &&
+      have === numbers.have &&
+      turn === numbers.turn &&
+      isSameTold(told, numbers.told);
+    if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
+    if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));
     this.#numbers = numbers;
   }
 
   #forget(): void {
-    this.#numbers = this.#log = this.#door = undefined;
-    this.#first = 1;
+    this.#numbers = this.#copy = this.#door = undefined;
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;
@@ -386,6 +452,3 @@ export class Relay {
 /** Whether the home does not go on from where the relay is: the room is another one, or orders are no longer kept. */
 const isLost = ({ have, turn }: Numbers, push: Push): boolean =>
   push.last < have || push.lastTurn < turn || push.firstTurn > turn + 1;
-
-/** A message after its deletion. */
-const blank = ({ attachment: _, ...message }: Message): Message => ({ ...message, text: "", deleted: true });

@@ -4,6 +4,9 @@
  *
  * A relay knows two numbers: its last message and its last order. The home sends what comes after them, and goes on from
  * the numbers in the answer. So it does not matter which call or which answer is lost, or which of them starts anew.
+ *
+ * The numbers mean something within one link only: the time from when the home comes to know a relay until it forgets
+ * it, or is deleted. A relay of another link has a room that is no more, so it forgets it and closes its sockets.
  */
 import type { Regions } from "../../contract/regions.ts";
 import { type Place, regionOfObject } from "../objects/names.ts";
@@ -28,6 +31,8 @@ export const NOBODY: People = { count: 0, users: [] };
 export interface Push {
   /** Names the time from one `attach` to the next. */
   readonly epoch: string;
+  /** Names the link; undefined in what an older release made. */
+  readonly link?: string | undefined;
   /** The messages after `after` that are kept; perhaps not all of them. */
   readonly after: number;
   readonly messages: readonly Message[];
@@ -52,12 +57,17 @@ export interface Push {
 export interface RelayState {
   /** Undefined if it carries nobody, and has forgotten the room. */
   readonly epoch: string | undefined;
+  readonly link?: string | undefined;
   readonly have: number;
   readonly turn: number;
   /** Sockets, with those that are about to be opened. */
   readonly sockets: number;
   readonly people: People;
 }
+
+/** Whether a relay goes on with a link, by the names that each side has for it. */
+export const isSameLink = (a: string | undefined, b: string | undefined): boolean =>
+  a === undefined || b === undefined || a === b;
 
 /** Somebody who writes to a room through a relay. */
 export interface Talker extends Spender {

@@ -6,7 +6,8 @@ import { retry } from "../objects/retry.ts";
 import type { History } from "./history.ts";
 import { MAX_SHOWN, MAX_SOCKETS, MESSAGES_PER_FRAME } from "./limits.ts";
 import type { ServerFrame } from "./protocol.ts";
-import { NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+import { isSameLink, NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+import { tellsWho } from "./told.ts";
 
 /** The alarm looks so long after a message. */
 const LOOK_AFTER_MS = 5_000;
@@ -16,10 +17,12 @@ export const LOOK_EVERY_MS = 60 * 60 * 1_000;
 const ORDERS_KEPT = 100;
 const ORDERS = "relay-orders";
 const prefix = "relay:";
+const ENDING = "relays-ending";
 
 /** What is stored of a relay: a row, written when it comes and when its people change. */
 interface Stored {
   readonly epoch: string;
+  readonly link?: string | undefined;
   readonly sockets: number;
   readonly people: People;
 }
@@ -40,7 +43,8 @@ interface Orders {
 /** The object of a relay, as the home calls it. */
 export interface RelayStub {
   take(push: Push): Promise<RelayState>;
-  endRelay(): Promise<void>;
+  /** Returns the epoch that ended, if the relay was not of the link `current`. */
+  endRelay(current: string | undefined): Promise<string | undefined>;
   holdsSession(session: string): Promise<boolean>;
   hasUser(userId: string): Promise<boolean>;
 }
@@ -64,6 +68,8 @@ export class Relays {
   readonly #links = new Map<string, Link>();
   readonly #frames = new Map<string, ServerFrame[]>();
   readonly #pumping = new Map<string, Promise<void>>();
+  /** Relays of a deleted room that may not know it yet, and a name for each deletion. */
+  readonly #ending: Map<string, string>;
   #orders: Orders;
   /** Whether the alarm is known to be set for what was sent just now. */
   #armed = false;
@@ -76,10 +82,21 @@ export class Relays {
       this.#links.set(key.slice(prefix.length), { ...stored, granted: 0 });
     }
     this.#orders = home.storage.kv.get<Orders>(ORDERS) ?? { last: 0, list: [] };
+    this.#ending = new Map(home.storage.kv.get<[string, string][]>(ENDING));
   }
 
   get isEmpty(): boolean {
     return this.#links.size === 0;
+  }
+
+  /** Whether a relay may not know yet that the room was deleted. */
+  get isEnding(): boolean {
+    return this.#ending.size > 0;
+  }
+
+  /** Whether there is such a link. An older release does not name its own. */
+  knows(link: string | undefined): boolean {
+    return link === undefined || [...this.#links.values()].some((each) => each.link === link);
   }
 
   /** The newest order's number. */
@@ -98,7 +115,12 @@ export class Relays {
   }
 
   has(userId: string): boolean {
-    return [...this.#links.values()].some(({ people }) => people.users.includes(userId));
+    return this.#isAtOther(undefined, userId);
+  }
+
+  /** Whether somebody is at a relay other than this one. */
+  #isAtOther(name: string | undefined, userId: string): boolean {
+    return [...this.#links].some(([other, { people }]) => other !== name && people.users.includes(userId));
   }
 
   /** The first of these relays with a place, which is then taken; undefined if all are full. */
@@ -120,6 +142,7 @@ export class Relays {
     const [first, last] = [history?.first ?? 1, history?.last ?? 0];
     this.#set(name, {
       epoch,
+      link: before ? before.link : crypto.randomUUID(),
       sockets: before?.sockets ?? 0,
       people: before?.people ?? NOBODY,
       granted: before?.granted ?? 0,
@@ -131,18 +154,18 @@ export class Relays {
     return { ...this.#push(name, epoch), after: first - 1, messages, orders: this.#orders.list, door, ended };
   }
 
-  /** What a relay says of itself, in an answer or by itself. */
-  said(name: string, state: RelayState, epoch: string | undefined): void {
+  /** What a relay says of itself, in an answer or by itself. False if its room is no more, and it must forget it. */
+  said(name: string, state: RelayState, epoch: string | undefined): boolean {
     const link = this.#links.get(name);
-    if (!link) return;
     if (state.epoch === undefined) {
-      // Unless it was attached anew since it said so.
-      if (epoch === link.epoch) this.#forget(name, link);
-      return;
+      this.#forgot(name, epoch);
+      return true;
     }
+    if (!link || !isSameLink(link.link, state.link)) return false;
     const people = { ...state.people, users: state.people.count > MAX_SHOWN ? [] : state.people.users };
     this.#set(name, { ...link, have: state.have, turn: state.turn, sockets: state.sockets, people, granted: 0 });
-    this.#tellMoves(link.people, people);
+    this.#tellMoves(name, link.people, people);
+    return true;
   }
 
   /** Call it before a message or an order is stored. */
@@ -183,6 +206,7 @@ export class Relays {
   /** For the alarm: sends what a crash or a lost call left over. */
   async look(): Promise<void> {
     this.#armed = false;
+    await this.#endAgain();
     if (this.isEmpty) return;
     const now = Date.now();
     if (Math.abs(now - this.#askedAt) >= LOOK_EVERY_MS) {
@@ -200,35 +224,87 @@ export class Relays {
     return (await Promise.all(answers)).includes(true);
   }
 
-  /** The room is deleted: ends all relays. @throws if one cannot be reached */
-  async close(): Promise<void> {
-    await Promise.all([...this.#links.keys()].map((name) => retry(() => this.#home.stub(name).endRelay())));
-    for (const name of this.#links.keys()) this.#home.storage.kv.delete(prefix + name);
-    this.#home.storage.kv.delete(ORDERS);
-    this.#links.clear();
+  /**
+   * The room is deleted: forgets all relays. Call it in the turn that deletes the messages, so that a relay that starts
+   * meanwhile starts with the new room. Then `end`.
+   */
+  close(): void {
+    const { kv } = this.#home.storage;
+    kv.delete(ORDERS);
     this.#orders = { last: 0, list: [] };
+    if (this.isEmpty) return;
+    for (const name of this.#links.keys()) {
+      kv.delete(prefix + name);
+      this.#ending.set(name, crypto.randomUUID());
+    }
+    kv.put(ENDING, [...this.#ending]);
+    this.#links.clear();
+    this.#frames.clear();
+  }
+
+  /** Ends the relays of a deleted room. @throws if one cannot be reached; then the alarm tries again */
+  async end(): Promise<void> {
+    if (!this.isEnding) return;
+    await this.#home.arm(Date.now() + LOOK_AFTER_MS);
+    const ends = await Promise.allSettled([...this.#ending].map(([name, deletion]) => this.#end(name, deletion)));
+    const { kv } = this.#home.storage;
+    if (this.isEnding) kv.put(ENDING, [...this.#ending]);
+    else kv.delete(ENDING);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  async #end(name: string, deletion: string): Promise<void> {
+    const epoch = await retry(() => this.#home.stub(name).endRelay(this.#links.get(name)?.link));
+    // It may have started anew after the call was sent.
+    this.#forgot(name, epoch);
+    if (this.#ending.get(name) === deletion) this.#ending.delete(name);
+  }
+
+  async #endAgain(): Promise<void> {
+    try {
+      await this.end();
+    } catch (error) {
+      console.warn(JSON.stringify({ chat: "relay not ended", error: String(error) }));
+    }
   }
 
   async #pump(name: string): Promise<void> {
     // So that it is noted before it ends, and is noted no more once it has found nothing to send.
     await Promise.resolve();
+    let sent: Push["frames"] = [];
     try {
       for (let link = this.#links.get(name); link && this.#isBehind(name, link); link = this.#links.get(name)) {
         const { epoch } = link;
         const push = this.#push(name, epoch);
+        sent = push.frames;
         this.#frames.delete(name);
         const state = await retry(() => this.#home.stub(name).take(push));
+        // It lacks messages that come before these frames.
+        if (state.epoch !== undefined && state.have < push.after) this.#giveBack(name, sent);
         this.said(name, state, epoch);
         const isStuck = state.have === link.have && state.turn === link.turn;
         if (isStuck && push.messages.length + push.orders.length > 0) throw new Error(`it stays at ${state.have}`);
       }
     } catch (error) {
-      // The alarm sends it again.
+      // The alarm sends messages and orders again. Who is there goes with every push.
+      if ([...sent, ...(this.#frames.get(name) ?? [])].some(tellsWho)) await this.#askAgain(name);
       this.#frames.delete(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
     } finally {
       this.#pumping.delete(name);
     }
+  }
+
+  #giveBack(name: string, frames: Push["frames"]): void {
+    if (frames.length === 0 || !this.#links.has(name)) return;
+    this.#frames.set(name, [...frames, ...(this.#frames.get(name) ?? [])].slice(0, MESSAGES_PER_FRAME));
+  }
+
+  /** The alarm calls the relay, also if there is no message for it. */
+  async #askAgain(name: string): Promise<void> {
+    const link = this.#links.get(name);
+    if (link) this.#links.set(name, { ...link, have: undefined });
+    await this.prepare();
   }
 
   #isBehind(name: string, { have, turn }: Link): boolean {
@@ -243,6 +319,7 @@ export class Relays {
     const { have: after = last, turn = this.turn } = link ?? {};
     return {
       epoch,
+      link: link?.link,
       after,
       messages: after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [],
       first: history?.first ?? 1,
@@ -265,29 +342,35 @@ export class Relays {
     return { count: users.size, users: [...users] };
   }
 
-  #tellMoves(before: People, after: People): void {
+  #tellMoves(name: string, before: People, after: People): void {
     const isCrowd = this.#home.people().count + this.count > MAX_SHOWN;
     const wasCrowd = this.#home.people().count + this.count - after.count + before.count > MAX_SHOWN;
     if (isCrowd !== wasCrowd) this.#home.turned();
     if (isCrowd || wasCrowd) return;
     const [was, is] = [new Set(before.users), new Set(after.users)];
-    for (const userId of is.difference(was)) this.#home.moved(userId, "joined");
-    for (const userId of was.difference(is)) if (!this.has(userId)) this.#home.moved(userId, "left");
+    const move = (userIds: Iterable<string>, kind: "joined" | "left") => {
+      for (const userId of userIds) if (!this.#isAtOther(name, userId)) this.#home.moved(userId, kind);
+    };
+    move(is.difference(was), "joined");
+    move(was.difference(is), "left");
   }
 
-  #forget(name: string, link: Link): void {
+  /** A relay has forgotten the room, unless it was attached anew since. */
+  #forgot(name: string, epoch: string | undefined): void {
+    const link = this.#links.get(name);
+    if (!link || link.epoch !== epoch) return;
     this.#links.delete(name);
     this.#frames.delete(name);
     this.#home.storage.kv.delete(prefix + name);
-    this.#tellMoves(link.people, NOBODY);
+    this.#tellMoves(name, link.people, NOBODY);
   }
 
   #set(name: string, link: Link): void {
     const before = this.#links.get(name);
     this.#links.set(name, link);
-    const { epoch, sockets, people } = link;
+    const { epoch, link: named, sockets, people } = link;
     const isSame =
       before?.epoch === epoch && before.people.count === people.count && `${before.people.users}` === `${people.users}`;
-    if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, sockets, people });
+    if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, link: named, sockets, people });
   }
 }

@@ -99,12 +99,16 @@ export class ChatRoomDO extends DurableObject<Env> {
       people: () => this.#audience.own(),
       moved: (userId, move) => {
         this.#audience.movedElsewhere(userId, move);
-        if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
+        this.#lookForSilentLater();
       },
-      turned: () => this.#audience.turned(),
+      turned: () => {
+        this.#audience.turned();
+        this.#lookForSilentLater();
+      },
       arm: (at) => this.#arm(at),
     });
     this.#audience.elsewhere = this.#relays;
+    this.#audience.becameCompany = () => this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
@@ -129,7 +133,7 @@ export class ChatRoomDO extends DurableObject<Env> {
           offends: () => this.#incoming.bears(socket, member, COSTS.offence),
           taken: (now) => this.#audience.keep(socket, now),
         }),
-      typed: (socket, userId) => this.typed(userId, socket),
+      typed: (socket, userId) => this.#typed(userId, socket),
     });
     const { name = "" } = ctx.id;
     const address = relayAddress(regions, name);
@@ -161,12 +165,21 @@ export class ChatRoomDO extends DurableObject<Env> {
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
     const { client, server, wasHere } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
-    const reading = { read: (range: Range) => this.#page(range), presence: () => this.#audience.presence() };
+    const reading = {
+      read: (range: Range) => this.#page(range),
+      deleted: (last: number) => this.#history()?.deleted(last) ?? [],
+      presence: () => this.#audience.presence(),
+    };
     welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
     if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+  }
+
+  /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
+  #lookForSilentLater(): void {
+    if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
@@ -244,6 +257,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
     await this.#relays.prepare();
+    await this.#outgoing.shown(seq);
     const blanked = this.ctx.storage.transactionSync(() => {
       const found = this.#history()?.blank(seq);
       if (found?.leaving) this.#uploads.leave(found.leaving.key);
@@ -257,11 +271,21 @@ export class ChatRoomDO extends DurableObject<Env> {
     return "deleted";
   }
 
-  /** Deletes the room with its door, messages and files, and closes its sockets. */
+  /**
+   * Deletes the room with its door, messages and files, and closes its sockets. @throws if a relay cannot be reached;
+   * then the alarm tries again
+   */
   async destroy(): Promise<void> {
-    await this.#relays.close();
+    this.#relays.close();
     for (const socket of this.#audience.open()) this.#audience.putOut(socket, GOING_AWAY, "The room was deleted");
     await this.#empty();
+    await this.#relays.end();
+    await this.#leaveNothing();
+  }
+
+  /** Deletes what is left of a room that does not exist: the alarm, and what was needed to end its relays. */
+  async #leaveNothing(): Promise<void> {
+    if (this.#isNowhere && !this.#relays.isEnding) await this.ctx.storage.deleteAll();
   }
 
   /** Deletes all but the files. The alarm deletes those, and then the rest. */
@@ -276,8 +300,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#door = this.#unset;
     this.#isKept = this.#sweepArmed = this.#endArmed = false;
     this.#opened = this.#remembered = undefined;
-    if (this.#schema.empty) await this.ctx.storage.deleteAll();
-    else await this.#arm(Date.now());
+    if (!this.#schema.empty) await this.#arm(Date.now());
+    else await this.#leaveNothing();
   }
 
   /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
@@ -307,8 +331,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#relays.attach(relay, { door: this.#door, ended: [...this.#ended] });
   }
 
-  /** For a relay: stores what somebody writes there. Returns the `ack` or the `error` for them. */
-  say(talker: Talker, frame: ChatFrame): Promise<ServerFrame> {
+  /**
+   * For a relay: stores what somebody writes there. Returns the `ack` or the `error` for them; undefined if the relay's
+   * room was deleted.
+   */
+  async say(talker: Talker, frame: ChatFrame, link?: string): Promise<ServerFrame | undefined> {
+    if (!this.#relays.knows(link)) return undefined;
     return new Promise((resolve, reject) => {
       // The relay counts what is an offence.
       const said = this.#say(talker, frame, { answer: resolve, offends: () => true, taken: () => undefined });
@@ -316,15 +344,19 @@ export class ChatRoomDO extends DurableObject<Env> {
     });
   }
 
-  /** Passes on that somebody types, here or at a relay. */
-  typed(userId: string, socket?: WebSocket): void {
+  /** For a relay: passes on that somebody types there. */
+  typed(userId: string, link?: string): void {
+    if (this.#relays.knows(link)) this.#typed(userId);
+  }
+
+  #typed(userId: string, socket?: WebSocket): void {
     if (this.#audience.count > MAX_SHOWN || !this.#budgets.mayType(userId, Date.now())) return;
     this.#audience.announce({ type: "typing", userId }, socket);
   }
 
-  /** For a relay: who is there. */
-  relaySaid(relay: string, state: RelayState, epoch: string | undefined): void {
-    this.#relays.said(relay, state, epoch);
+  /** For a relay: who is there. False if the relay's room was deleted. */
+  relaySaid(relay: string, state: RelayState, epoch: string | undefined): boolean {
+    return this.#relays.said(relay, state, epoch);
   }
 
   /** For the home of a relay: see relay.ts. */
@@ -333,8 +365,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#relay.take(push);
   }
 
-  endRelay(): void {
-    this.#relay?.close();
+  endRelay(current?: string): string | undefined {
+    return this.#relay?.close(current);
   }
 
   hasUser(userId: string): boolean {
@@ -435,7 +467,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
     if (lookAgain !== undefined) await this.#arm(lookAgain);
-    if (this.#schema.empty) return;
+    if (this.#schema.empty) return this.#leaveNothing();
     // The alarm for silent sockets comes too often to delete something each time.
     const agedAt = this.#history()?.agedAt() ?? Number.POSITIVE_INFINITY;
     if (now >= agedAt + (lookAgain === undefined ? 0 : SWEEP_INTERVAL_MS)) this.#deleteAged(now);
@@ -458,7 +490,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async #end(now: number): Promise<void> {
     const goes = this.#goesAt();
     if (goes === undefined) return;
-    if (goes > now || this.#isInUse) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+    if (goes > now || this.#isInUse || this.#relays.isEnding) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
     if (!this.#uploads.isEmpty) return this.#empty();
     this.#schema.forget();
     await this.#empty();

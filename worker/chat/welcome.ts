@@ -16,6 +16,8 @@ export interface Page {
 /** What a newcomer may read. */
 interface Room {
   read(range: Range): Page;
+  /** The numbers up to `last` of kept messages that were deleted. */
+  deleted(last: number): readonly number[];
   /** The frame that says who is here. */
   presence(): ServerFrame;
 }
@@ -28,7 +30,7 @@ export function welcome(
   socket: WebSocket,
   who: { userId: string; token?: string },
   { after, afterId }: Pick<Joining, "after" | "afterId">,
-  { read, presence }: Room,
+  { read, deleted, presence }: Room,
 ): void {
   const { first, last } = read({ limit: 0 });
   const resumable = after === undefined || (isResumable(after, { first, last }) && !isAnew(after, afterId, read));
@@ -40,6 +42,8 @@ export function welcome(
     more = from < last;
     greet(socket, { type: "history", messages, last, more, ...who });
   }
+  // Which of them were deleted while the newcomer was away is not known.
+  if (after !== undefined && resumable) for (const seq of deleted(after)) greet(socket, { type: "deleted", seq });
   greet(socket, presence());
 }
 

@@ -98,6 +98,29 @@ describe("messages that are on their way", () => {
 });
 
 describe("a message that is deleted", () => {
+  it("is shown before its deletion is told, if it was on its way", async () => {
+    const room = newRoom();
+    await stays(room);
+    const reader = await join(room);
+    for (let seq = 1; seq <= 10; seq++) {
+      const deleted = await inside(room, async (it) => {
+        const said = it.say({ userId: `user-${seq}` }, { type: "chat", text: "oops" });
+        // In the table, and not on disk yet.
+        const last = () => {
+          const page = it.messages({ limit: 1 });
+          return page === "denied" ? 0 : page.last;
+        };
+        while (last() < seq) await Promise.resolve();
+        const answer = await it.deleteMessage(seq);
+        await said;
+        return answer;
+      });
+      expect(deleted).toBe("deleted");
+      expect(await reader.next()).toMatchObject({ type: "message", message: { seq } });
+      expect(await reader.next()).toEqual({ type: "deleted", seq });
+    }
+  });
+
   it("is a repetition when it comes again under its id, also after the room slept", async () => {
     const room = newRoom();
     const a = await join(room);

@@ -315,6 +315,23 @@ describe("a dead connection", () => {
     expect(await alarm()).toBeNull();
   });
 
+  it("is looked for again once a crowd has gone", async () => {
+    stopClock();
+    const room = newRoom();
+    const crowd = await enterAll(room, 102);
+    pass(46_000);
+    await runDurableObjectAlarm(roomObject(room));
+    const [first, second, ...others] = crowd;
+    for (const member of others) member.close();
+    await Promise.all(others.map(({ closed }) => closed));
+    for (let looks = 0; looks < 2; looks++) {
+      await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
+      pass(10_000);
+    }
+    expect(await first?.closed).toMatchObject({ code: 1_013 });
+    expect(await second?.closed).toMatchObject({ code: 1_013 });
+  });
+
   it("costs one alarm in 25 seconds if everybody pings every 20", async () => {
     stopClock();
     const room = newRoom();

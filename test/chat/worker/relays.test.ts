@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
@@ -266,6 +267,95 @@ describe("a reader at a relay", () => {
   });
 });
 
+describe("who is here, at a relay", () => {
+  it("is announced once for somebody who is at two relays", async () => {
+    const { room, near } = await roomWithRelay();
+    const second = await enter(relayObject(room, 2), "far");
+    const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid");
+    await vi.waitFor(() => expect(said).toHaveBeenCalled());
+    second.close();
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    expect((await near.settled()).map(({ type }) => type)).toEqual([]);
+  });
+
+  it("is kept true by looking for silent sockets, also after a crowd has gone", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    await stays(room);
+    const crowd = await Promise.all(Array.from({ length: 101 }, (_, i) => enter(relayObject(room), `user-${i}`)));
+    const near = await enter(roomObject(room), "near");
+    await near.say("hello");
+    vi.setSystemTime(Date.now() + 46_000);
+    for (const object of [roomObject(room), relayObject(room)]) await runDurableObjectAlarm(object);
+    for (const member of crowd.slice(0, 50)) member.close();
+    await near.nextOf("presence");
+    for (const object of [roomObject(room), relayObject(room)]) {
+      const alarm = await runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+      expect((alarm ?? Number.POSITIVE_INFINITY) - Date.now()).toBeLessThanOrEqual(45_000);
+    }
+  });
+
+  /** A reader at a relay, of a room that others have joined and left while calls to the relay were lost. */
+  async function misinformed() {
+    const { room, near, far } = await roomWithRelay();
+    const third = await enter(roomObject(room), "third");
+    await far.nextOf("user_joined");
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    third.close();
+    await near.nextOf("user_left");
+    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(1));
+    await enter(roomObject(room), "fourth");
+    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(2));
+    take.mockRestore();
+    return { room, near, far };
+  }
+  const expectTruth = async (member: Member) => {
+    const { users } = await member.nextOf("presence");
+    expect(users.toSorted()).toEqual(["far", "fourth", "near"]);
+  };
+
+  it("is told although the call that said so was lost, by the alarm", async () => {
+    const { room, far } = await misinformed();
+    const alarm = await runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    expect((alarm ?? 0) - Date.now()).toBeLessThanOrEqual(5_000);
+    await runDurableObjectAlarm(roomObject(room));
+    await expectTruth(far);
+  });
+
+  it("is told with the next message, also if both sides slept meanwhile", async () => {
+    const { room, near, far } = await misinformed();
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    await near.say("hello");
+    expect(await far.next()).toMatchObject({ type: "message" });
+    await expectTruth(far);
+  });
+
+  it("is told if somebody comes while the first message after the home's sleep is on its way", async () => {
+    const { room, near, far } = await roomWithRelay();
+    await evictDurableObject(roomObject(room));
+    near.send({ type: "chat", text: "second" });
+    await enter(roomObject(room), "third");
+    expect(await far.nextOf("user_joined")).toMatchObject({ userId: "third" });
+  });
+
+  it("is not told again if the readers know it, also after sleep", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const third = await enter(relayObject(room, 2), "third");
+    await far.nextOf("user_joined");
+    third.close();
+    await far.nextOf("user_left");
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    const setTimer = vi.spyOn(globalThis, "setTimeout");
+    await near.say("hello");
+    await near.say("again");
+    expect(await textsOf(far, 2)).toEqual(["hello", "again"]);
+    expect(setTimer.mock.calls.map(([, ms]) => ms)).not.toContain(2_000);
+    expect(await far.settled()).toEqual([]);
+  });
+});
+
 describe("a relay", () => {
   it("is known by its name, which no room has, in its own region", () => {
     const { regions } = stackOf(env);
@@ -315,6 +405,153 @@ describe("a relay", () => {
     await far.nextOf("message");
     const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
     expect(stored).toMatchObject([["relay", { have: 2 }]]);
+  });
+});
+
+describe("a relay's copy of the history", () => {
+  const message = (seq: number) => ({ id: `id-${seq}`, seq, userId: "a", text: `message ${seq}`, timestamp: seq });
+
+  it("holds no more than the room keeps, also while nobody reads it", () => {
+    const copy = new Copy({ historyLimit: 10, retentionMs: undefined });
+    for (let seq = 1; seq <= 50; seq++) copy.add([message(seq)], { first: 1, last: seq });
+    expect(copy.size).toBe(10);
+    expect(copy.page({ limit: 0 }, 0)).toEqual({ messages: [], first: 41, last: 50 });
+    copy.add([], { first: 46, last: 50 });
+    expect(copy.size).toBe(5);
+  });
+
+  it("shows no message that is too old, and no text that was deleted", () => {
+    const copy = new Copy({ historyLimit: 10, retentionMs: 100 });
+    for (let seq = 1; seq <= 5; seq++) copy.add([message(seq)], { first: 1, last: seq });
+    copy.blank(4);
+    const { messages, first } = copy.page({ after: 0, limit: 10 }, 103);
+    expect(first).toBe(4);
+    expect(messages).toMatchObject([{ seq: 4, text: "", deleted: true }, { seq: 5 }]);
+  });
+});
+
+describe("a room with relays that is deleted", () => {
+  const eve = { userId: "eve", undecided: { kind: "user" as const, id: "eve" } };
+  const stored = (object: DurableObjectStub) =>
+    runInDurableObject(object, async (_, { storage }) => [[...storage.kv.list()], await storage.getAlarm()]);
+  /** Calls to end a relay get lost. Returns how to end that. */
+  const loseEnds = () => {
+    const ends = vi.spyOn(ChatRoomDO.prototype, "endRelay").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    return () => ends.mockRestore();
+  };
+  /** Deletes the room while calls to its relays get lost. */
+  const destroyUnheard = async (room: string) => {
+    const heal = loseEnds();
+    // Caught inside, because the runtime reports an error that leaves an object.
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      await expect(it.destroy()).rejects.toThrow("lost");
+    });
+    heal();
+  };
+
+  it("is not served by a relay that somebody joins meanwhile", async () => {
+    const { room, far } = await roomWithRelay();
+    const slow = await enter(relayObject(room, 2), "slow");
+    const end = ChatRoomDO.prototype.endRelay;
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    Reflect.set(ChatRoomDO.prototype, "endRelay", async function (this: ChatRoomDO, current?: string) {
+      if (Reflect.get(this, "ctx").id.name.endsWith(":2")) await answered;
+      return end.call(this, current);
+    });
+    onTestFinished(() => {
+      ChatRoomDO.prototype.endRelay = end;
+    });
+    const deleting = roomObject(room).destroy();
+    await far.closed;
+    const back = await enter(relayObject(room), "far");
+    expect(back.history).toEqual([]);
+    answer();
+    await deleting;
+    await slow.closed;
+    const writer = await enter(roomObject(room), "writer");
+    await writer.say("new");
+    expect(await textsOf(back, 1)).toEqual(["new"]);
+    await roomObject(room).setDoor({ rule: "members", owner: "boss" });
+    expect((await relayObject(room).fetch(joinRequest(eve))).status).toBe(403);
+  });
+
+  it("is not served by a relay that was starting, and hears of the deletion before it hears how the room was", async () => {
+    const room = newRoom();
+    await stays(room);
+    const near = await enter(roomObject(room), "near");
+    await near.say("secret");
+    const whole = ChatRoomDO.prototype.attach;
+    const attach = vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (
+      this: ChatRoomDO,
+      ...args
+    ) {
+      const push = await whole.apply(this, args);
+      await this.destroy();
+      return push;
+    });
+    const far = await enter(relayObject(room), "far");
+    expect(attach).toHaveBeenCalledTimes(2);
+    expect(far.history).toEqual([]);
+    const writer = await enter(roomObject(room), "writer");
+    await writer.say("new");
+    expect(await textsOf(far, 1)).toEqual(["new"]);
+  });
+
+  it("is empty at once, and tells its relays again by the alarm, also after a crash", async () => {
+    const { room, far } = await roomWithRelay();
+    await destroyUnheard(room);
+    expect(await roomObject(room).messages({ limit: 10 })).toMatchObject({ messages: [] });
+    await evictDurableObject(roomObject(room), { webSockets: "close" });
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
+    expect(await far.closed).toMatchObject({ code: 1001 });
+    for (let i = 0; i < 2; i++) await runDurableObjectAlarm(roomObject(room));
+    for (const object of [roomObject(room), relayObject(room)]) expect(await stored(object)).toEqual([[], null]);
+  });
+
+  it.each(["says something", "joins"])(
+    "is forgotten by a relay that did not hear of it when somebody %s",
+    async (what) => {
+      const { room, far } = await roomWithRelay();
+      await destroyUnheard(room);
+      await roomObject(room).setDoor({ rule: "members", owner: "boss" });
+      if (what === "joins") await enter(relayObject(room), "other");
+      else far.send({ type: "chat", text: "into the new room" });
+      expect(await far.closed).toMatchObject({ code: 1001 });
+      expect((await relayObject(room).fetch(joinRequest(eve))).status).toBe(403);
+      expect(await roomObject(room).messages({ limit: 10 })).toMatchObject({ messages: [] });
+    },
+  );
+
+  it("is forgotten by a relay that lost its memory and the answer that started it anew", async () => {
+    const { room, far } = await roomWithRelay();
+    await destroyUnheard(room);
+    await evictDurableObject(relayObject(room));
+    const whole = ChatRoomDO.prototype.attach;
+    vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (this: ChatRoomDO, ...args) {
+      await whole.apply(this, args);
+      throw new Error("the answer is lost");
+    });
+    await stays(room);
+    await expect(relayObject(room).fetch(joinRequest({ userId: "other" }))).rejects.toThrow("lost");
+    const writer = await enter(roomObject(room), "writer");
+    for (let i = 0; i < 3; i++) await writer.say(`new ${i}`);
+    expect(await far.closed).toMatchObject({ code: 1001 });
+    expect((await far.closed).reason).toBe("The room was deleted");
+    expect((await enter(relayObject(room), "other")).history).toHaveLength(3);
+  });
+
+  it("and made anew keeps the readers of a relay that is ended late", async () => {
+    const { room } = await roomWithRelay();
+    await destroyUnheard(room);
+    await evictDurableObject(relayObject(room), { webSockets: "close" });
+    const anew = await enter(relayObject(room), "anew");
+    expect(anew.history).toEqual([]);
+    await runDurableObjectAlarm(roomObject(room));
+    const writer = await enter(roomObject(room), "writer");
+    await writer.say("new");
+    expect(await textsOf(anew, 1)).toEqual(["new"]);
   });
 });
 

@@ -3,13 +3,14 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { History } from "../../../worker/chat/history.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Message } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
-import { fill, join, knock, type Member, newRoom, roomObject } from "./support.ts";
+import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -355,6 +356,35 @@ describe("resuming", () => {
       expect(member.history.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 - after }, (_, i) => after + 1 + i));
       member.close();
     }
+  });
+
+  it("hears which messages were deleted meanwhile, also at a relay, which costs one row read where none were", async () => {
+    const room = newRoom();
+    await fill(room, 30);
+    const rowsRead = () =>
+      runInDurableObject(roomObject(room), (_, { storage }) => {
+        const history = new History(storage.sql, { limit: 100, retentionMs: undefined });
+        const exec = vi.spyOn(storage.sql, "exec");
+        history.deleted(30);
+        const read = exec.mock.results.map(({ value }) => value.rowsRead);
+        exec.mockRestore();
+        return read;
+      });
+    expect(await rowsRead()).toEqual([1]);
+    for (const seq of [2, 20, 29]) await roomObject(room).deleteMessage(seq);
+    expect(await rowsRead()).toEqual([3]);
+    const relay = env.CHAT_ROOM.getByName(`dev-eu:chat:eu:${room}:1`);
+    for (const object of [roomObject(room), relay]) {
+      const { webSocket } = await object.fetch(joinRequest({ userId: "back", after: 20 }));
+      if (!webSocket) throw new Error("refused");
+      const back = new Member(webSocket);
+      await back.welcome();
+      const [history, ...rest] = back.greeting;
+      expect(history).toMatchObject({ type: "history", messages: { length: 10 } });
+      expect(rest).toMatchObject([{ type: "deleted", seq: 2 }, { type: "deleted", seq: 20 }, { type: "presence" }]);
+      back.close();
+    }
+    expect((await join(room)).greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
   });
 
   it("gets a `gap` if some messages are no longer kept, with the first number that is", async () => {
