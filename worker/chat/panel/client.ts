@@ -18,8 +18,8 @@ export type ChatEvent =
   | { type: "message"; message: Message }
   /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
-  /** Messages up to the number `first` - 1 are no longer kept. `isAnew`: the room was deleted, and its numbers begin again. */
-  | { type: "gap"; first: number; isAnew: boolean }
+  /** Messages up to the number `first` - 1 are no longer kept; 1: the room was deleted and begun anew. */
+  | { type: "gap"; first: number }
   | { type: "presence"; users: string[] }
   | { type: "typing"; userId: string }
   /** The message with this id is stored, or never will be. */
@@ -191,7 +191,7 @@ export class ChatClient {
         this.#catchUp(frame);
         break;
       case "gap":
-        this.#emit({ type: "gap", first: frame.first, isAnew: frame.first <= frame.after });
+        this.#emit({ type: "gap", first: frame.first });
         this.#cursor = frame.first - 1;
         this.#cursorId = undefined;
         break;

@@ -89,7 +89,9 @@ export function start(): void {
         break;
       case "gap":
         log.mark(
-          event.isAnew ? "The room was deleted and begun anew." : `Messages before ${event.first} are no longer kept.`,
+          event.first === 1
+            ? "The room was deleted and begun anew."
+            : `Messages before ${event.first} are no longer kept.`,
         );
         break;
       case "presence":
