@@ -8,6 +8,7 @@ import { join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
+import { Interrupted } from "../stack/interrupted.ts";
 import { encryptedIn, fullKey, LOCAL, projectName, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -22,7 +23,7 @@ const PASSPHRASE = "local";
  * with, and the stack's file for its `--config-file`.
  * @throws UserError where no account runs there, or the settings cannot be read.
  */
-export function cliLocal(dir: string): { readonly env: Variables; readonly file: string } {
+export async function cliLocal(dir: string): Promise<{ readonly env: Variables; readonly file: string }> {
   const { apiUrl, accountId, token } = localAccount(dir, "npm run account");
   const folder = join(resolve(ROOT, dir), CLI_FOLDER);
   mkdirSync(folder, { recursive: true });
@@ -43,7 +44,10 @@ export function cliLocal(dir: string): { readonly env: Variables; readonly file:
     CLOUDFLARE_API_USER_SERVICE_KEY: undefined,
     ADMIN_TOKEN: process.env.ADMIN_TOKEN || adminTokenOf(resolve(ROOT, dir)),
   };
-  const made = runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true);
+  const made = await runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true).catch((error: unknown) => {
+    // Nothing of what the stack is made for has been done.
+    throw error instanceof Interrupted ? new Interrupted(error.signal, false) : error;
+  });
   if (made !== 0) throw new UserError(`The stack ${LOCAL} could not be made in ${relative(ROOT, folder) || folder}.`);
   return { env, file };
 }

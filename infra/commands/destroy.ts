@@ -13,6 +13,7 @@ import { isEmpty, notDeclared } from "../plan/storage-claims.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -37,7 +38,14 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
   console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   await confirm(`Delete all of it`, yes);
-  if (runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) !== 0)
+  const code = await saying(
+    (isDone) =>
+      isDone
+        ? `\nInterrupted. All of ${name} was deleted all the same.`
+        : `\nInterrupted. Part of ${name} is deleted, and no part comes back. What is left, and to delete it: npm run destroy -- --stack ${name}`,
+    runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT),
+  );
+  if (code !== 0)
     throw new UserError("Not all of it is deleted. Correct what is above, then run the same command again.");
 }
 
