@@ -25,11 +25,11 @@ import { rollOut } from "../rollout/run.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { saying } from "../stack/interrupted.ts";
+import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, runCommand, workerUrl } from "./command.ts";
-import { mustBeWritable, readNamed, writeNamed } from "./named-file.ts";
 import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options {

@@ -1,6 +1,5 @@
 /** The stacks of pull requests, by the Pulumi CLI: listed, made, asked for their address, and taken down. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { inForeground } from "../apply/foreground.ts";
@@ -10,6 +9,7 @@ import { migrations } from "../migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { projectName, readStackFile, stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -38,7 +38,7 @@ function writeSettings(pull: number, like: string): void {
     throw new UserError(`There is no Pulumi.${like}.yaml to take the settings from: name another stack with --like.`);
   const { config } = readStackFile(join(ROOT, `Pulumi.${like}.yaml`));
   const text = stackFile(pull, { project: projectName(), config, migrations });
-  writeFileSync(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
+  writeNamed(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
 }
 
 const Urls = v.object({ page: v.pipe(v.string(), v.url()) });

@@ -47,6 +47,24 @@ describe("a command", () => {
   });
 });
 
+it.each([
+  [
+    "settings file",
+    'const { changeSetting } = await import(PLACE); changeSetting(FILE, "pin", 2);',
+    "stack/settings-file.ts",
+  ],
+  [
+    "release",
+    'const { writeRelease } = await import(PLACE); writeRelease(FILE, new Map([["a", "b"]]));',
+    "release/write.ts",
+  ],
+])("a %s that cannot be written is no bug of the command", (_, work, place) => {
+  const file = join(ROOT, "README.md/folder/x");
+  const { status, stderr } = run(work.replace("PLACE", module(`infra/${place}`)).replace("FILE", JSON.stringify(file)));
+  expect(stderr).toMatch(/^\S*README\.md\/folder\S* cannot be written: [A-Z]+: .*\n$/);
+  expect(status).toBe(1);
+});
+
 it("a command goes on to its end where nobody reads what it prints any more", async () => {
   const file = join(dir, "unread.mjs");
   writeFileSync(
