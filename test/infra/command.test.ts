@@ -212,6 +212,8 @@ it("a rollout that is interrupted between two updates says that the traffic stay
 
 describe("a mistake at the command line", () => {
   it.each([
+    ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
+    ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
     ["pr.ts sweep --pulls no/such --branches no/such", /^no\/such cannot be read: ENOENT.*$/],
