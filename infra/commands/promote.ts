@@ -15,6 +15,7 @@ import { previewStack } from "../plan/status.ts";
 import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
 import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
+import { openSource } from "../promote/source.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -22,7 +23,6 @@ import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { saying } from "../stack/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
@@ -75,7 +75,7 @@ async function promote(options: Options): Promise<void> {
   // Before the smoke test and the rehearsal, which take minutes.
   if (options.savePlan !== undefined) mustBeWritable(options.savePlan);
   const approved = options.plan === undefined ? undefined : readPlan(options.plan, readNamed(options.plan));
-  const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
+  const source = openSource(from, { dir });
   const target = openStack(to, { dir });
   await refusePinned(target, dir);
   const release = readRelease(releaseDir(target.settings));

@@ -257,6 +257,26 @@ describe("a mistake at the command line", () => {
   });
 });
 
+it.each([
+  ["API_TOKEN", "not-\nto-print", /Export only the token as FROM_CLOUDFLARE_API_TOKEN/],
+  ["ACCOUNT_ID", "no-account", /or export FROM_CLOUDFLARE_ACCOUNT_ID/],
+])("promote names the source and its own variable where that is wrong: FROM_CLOUDFLARE_%s", (name, value, words) => {
+  const args = [join(ROOT, "infra/commands/promote.ts"), "--from", "staging", "--to", "production"];
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+      [`FROM_CLOUDFLARE_${name}`]: value,
+    },
+  });
+  expect(stderr).toMatch(/^staging, which the release comes from, cannot be read\./);
+  expect(stderr).toMatch(words);
+  expect(status).toBe(1);
+});
+
 describe("where a Worker answers", () => {
   it("is an address without anything behind the host", () => {
     for (const text of ["https://my-app.example.workers.dev", "http://127.0.0.1:8787/", "HTTP://[::1]:80"]) {
