@@ -60,7 +60,9 @@ program
   .description("record new steps in the lock file; refuses when a recorded step was changed")
   .action(() => {
     const lock = readLock();
-    const past = checkLock(migrations, lock).filter(({ code }) => code === "lock_past_changed");
+    const past = checkLock(migrations, lock).filter(
+      ({ code }) => code === "lock_conflict" || code === "lock_past_changed",
+    );
     if (print([...lint(migrations), ...past])) {
       process.exitCode = 1;
       return;
