@@ -3,11 +3,13 @@
  * the project's and the one beside the account. The CLI writes into the stack's file (its salt, and keys its own way),
  * so it never gets the committed one.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
+import { Interrupted } from "../stack/interrupted.ts";
+import { attempt, writeNamed } from "../stack/named-file.ts";
 import { encryptedIn, fullKey, LOCAL, projectName, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -22,14 +24,14 @@ const PASSPHRASE = "local";
  * with, and the stack's file for its `--config-file`.
  * @throws UserError where no account runs there, or the settings cannot be read.
  */
-export function cliLocal(dir: string): { readonly env: Variables; readonly file: string } {
+export async function cliLocal(dir: string): Promise<{ readonly env: Variables; readonly file: string }> {
   const { apiUrl, accountId, token } = localAccount(dir, "npm run account");
   const folder = join(resolve(ROOT, dir), CLI_FOLDER);
-  mkdirSync(folder, { recursive: true });
+  attempt(folder, "written", () => mkdirSync(folder, { recursive: true }));
   const file = join(folder, `Pulumi.${LOCAL}.yaml`);
-  writeFileSync(file, stackFile(file, dir));
+  writeNamed(file, stackFile(file, dir));
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.
-  writeFileSync(join(folder, "Pulumi.yaml"), stringify({ name: projectName(), runtime: "nodejs" }));
+  writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: projectName(), runtime: "nodejs" }));
   const env = {
     PULUMI_BACKEND_URL: `file://${folder}`,
     PULUMI_CONFIG_PASSPHRASE: PASSPHRASE,
@@ -43,7 +45,10 @@ export function cliLocal(dir: string): { readonly env: Variables; readonly file:
     CLOUDFLARE_API_USER_SERVICE_KEY: undefined,
     ADMIN_TOKEN: process.env.ADMIN_TOKEN || adminTokenOf(resolve(ROOT, dir)),
   };
-  const made = runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true);
+  const made = await runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true).catch((error: unknown) => {
+    // Nothing of what the stack is made for has been done.
+    throw error instanceof Interrupted ? new Interrupted(error.signal, false) : error;
+  });
   if (made !== 0) throw new UserError(`The stack ${LOCAL} could not be made in ${relative(ROOT, folder) || folder}.`);
   return { env, file };
 }

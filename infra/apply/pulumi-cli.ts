@@ -1,25 +1,33 @@
 /** Runs the Pulumi CLI. */
-import { spawnSync } from "node:child_process";
 import { UserError } from "../stack/user-error.ts";
+import { inForeground } from "./foreground.ts";
 
 /** Variables over this process's own; undefined takes one away. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * Runs the CLI in this terminal and returns its exit code; `quiet`: without what it prints when all is well.
- * @throws UserError where there is no CLI.
+ * A terminal that closes sends HUP to all, and the CLI would end in the middle of writing its state: it inherits that
+ * HUP is ignored, and gets a TERM of ours instead, on which it ends in order.
  */
-export function runPulumi(args: readonly string[], folder: string, env: Variables = {}, quiet = false): number {
-  const { status, error } = spawnSync("pulumi", args, {
+const WITHOUT_HUP = 'trap "" HUP; command -v pulumi >/dev/null || exit 127; exec pulumi "$@"';
+/** The exit code of a shell that does not find a program. */
+const NOT_FOUND = 127;
+
+/**
+ * Runs the CLI in this terminal and returns its exit code; `quiet`: without what it prints when all is well.
+ * @throws UserError where there is no CLI; Interrupted after the CLI's end, where a signal asked for it.
+ */
+export async function runPulumi(
+  args: readonly string[],
+  folder: string,
+  env: Variables = {},
+  quiet = false,
+): Promise<number> {
+  const code = await inForeground("sh", ["-c", WITHOUT_HUP, "sh", ...args], {
     cwd: folder,
     stdio: ["inherit", quiet ? "ignore" : "inherit", "inherit"],
     env: { ...process.env, ...env },
   });
-  if (error && "code" in error && error.code === "ENOENT") {
-    throw new UserError(
-      "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ (npm start needs none).",
-    );
-  }
-  if (error) throw error;
-  return status ?? 1;
+  if (code !== NOT_FOUND) return code;
+  throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ (npm start needs none).");
 }

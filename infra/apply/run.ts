@@ -13,6 +13,7 @@ import "../cloudflare.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";
+import { END_SIGNALS } from "../stack/interrupted.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { lock } from "./lock.ts";
 import type { Order, Report } from "./messages.ts";
@@ -86,9 +87,8 @@ function stopOn(monitor: Monitor): void {
   process.on("uncaughtException", (error) => monitor.stop(faultOf(error)));
   process.on("unhandledRejection", (error) => monitor.stop(faultOf(error)));
   const interrupted = () => monitor.stop(new Error("The apply was interrupted. Run it again to complete it."));
-  process.once("SIGINT", interrupted);
-  process.once("SIGTERM", interrupted);
-  process.once("disconnect", interrupted);
+  // More than once: a terminal sends Ctrl-C to this process, and the command that waits for it asks as well.
+  for (const event of [...END_SIGNALS, "disconnect"]) process.on(event, interrupted);
 }
 
 /** An error of the program: with its stack trace, unless it was made for people to read. */

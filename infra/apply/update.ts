@@ -1,40 +1,63 @@
 /** Brings a stack's changed settings into force, by whatever deployed it: the Pulumi CLI, or `npm start`. */
-import { spawnSync } from "node:child_process";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
+import { saying } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import { isApplied } from "../stack/settings-file.ts";
+import { isUserError } from "../stack/user-error.ts";
 import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
+import { outlive } from "./foreground.ts";
+import { onCli } from "./on-cli.ts";
+import { updateLine } from "./update-line.ts";
 
 /**
  * Updates the stack in this terminal; whether it succeeded. Why it did not has been printed. `here`: whether `npm start`
  * deployed it; what it has left says so when not given.
+ * @throws Interrupted after the update's end, where a signal asked for it: with what is true then, and what to do.
  */
 export async function update(stack: string, dir: string, here = stack === LOCAL && isApplied(dir)): Promise<boolean> {
-  if (here) return apply(dir);
-  const args = [
-    join(ROOT, "infra/commands/pulumi.ts"),
-    "up",
-    "--stack",
-    stack,
-    "--dir",
-    dir,
-    "--yes",
-    "--skip-preview",
-  ];
-  const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
-  return status === 0;
+  const work = here ? apply(dir) : byCli(stack, dir);
+  return saying((isDone) => `${interruptedText(stack, dir, isDone)}, or the same command again`, work);
 }
 
-async function apply(dir: string): Promise<boolean> {
+/** What to tell a person after a signal came in the middle of an update. */
+export function interruptedText(stack: string, dir: string, isDone: boolean): string {
+  return [
+    isDone
+      ? `\nInterrupted. The update of ${stack} was complete all the same.`
+      : `\nInterrupted. The update of ${stack} has ended before it was complete: what it had done by then is in force.`,
+    `What serves now: npm run rollout -- status --stack ${stack}`,
+    `${isDone ? "What is left, if anything" : "To complete it"}: ${updateLine(stack, dir)}`,
+  ].join("\n");
+}
+
+async function byCli(stack: string, dir: string): Promise<boolean> {
   try {
-    await applyHere(resolve(ROOT, dir), localAccount(dir), (line) => console.error(line));
-    return true;
+    return (await onCli(["up", "--yes", "--skip-preview"], stack, dir)) === 0;
   } catch (error) {
-    if (!(error instanceof ApplyFailed)) throw error;
+    if (!isUserError(error)) throw error;
     console.error(error.message);
     return false;
   }
+}
+
+async function apply(dir: string): Promise<boolean> {
+  const stop = new AbortController();
+  const work = async () => {
+    try {
+      await applyHere(resolve(ROOT, dir), localAccount(dir), (line) => console.error(line), stop.signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApplyFailed)) throw error;
+      console.error(error.message);
+      return false;
+    }
+  };
+  return outlive(
+    work,
+    () => stop.abort(),
+    (isDone) => isDone,
+  );
 }

@@ -1,10 +1,11 @@
 /** `npm run access`: writes the table of docs/access.md. With `check`, names what is wrong instead. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { routesOf } from "../access/routes.ts";
 import { tableOf, withTable } from "../access/table.ts";
 import { ROOT } from "../release/root.ts";
+import { writeNamed } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
@@ -28,7 +29,7 @@ const program = new Command("npm run access --")
   .description("Writes into docs/access.md who may call which route, by the rules of worker/access.ts.")
   .action(async () => {
     const { is, should } = await pages();
-    if (is !== should) writeFileSync(file, should);
+    if (is !== should) writeNamed(file, should);
     console.log(`${PAGE} is ${is === should ? "as it was" : "written"}`);
   });
 program

@@ -1,12 +1,18 @@
 /** `npm run build`: builds the release and says what it made. */
 import { relative } from "node:path";
+import { Command } from "commander";
 import { buildRelease } from "../release/build.ts";
 import { kib, MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { describeSource, isDirty } from "../release/source.ts";
-import { orFail } from "./command.ts";
+import { runCommand } from "./command.ts";
 
-await orFail(async () => {
+const command = new Command("npm run build --")
+  .description("Build the release from worker/ and wrangler.jsonc, into dist/release.")
+  .showHelpAfterError()
+  .action(build);
+
+async function build(): Promise<void> {
   const { dir, manifest, compressed, page } = await buildRelease();
   const size = kib(sizeOf(manifest));
   console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${size}, step ${manifest.migration.step}`);
@@ -18,4 +24,6 @@ await orFail(async () => {
   console.log(`classes: ${manifest.classes.join(", ")}`);
   const modules = manifest.modules.filter(({ name }) => name !== MAIN_MODULE);
   if (modules.length) console.log(`modules: ${modules.map(({ name }) => name).join(", ")}`);
-});
+}
+
+await runCommand(command);

@@ -3,7 +3,7 @@
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
-import { isInterruption } from "../stack/interrupted.ts";
+import { exitCodeOf, Interrupted, interruptionOf } from "../stack/interrupted.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 export interface StackCommandOptions {
@@ -31,27 +31,30 @@ export async function orFail(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** A reader that has enough (`| head -1`) is no reason to end in the middle of an apply: the rest is not printed. */
+/**
+ * A reader that has enough (`| head -1`) or a terminal that was closed is no reason to end in the middle of an apply:
+ * the rest is not printed.
+ */
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     });
   }
 }
 
 /** The exit code of a bug (EX_SOFTWARE of sysexits.h). */
 const BUG = 70;
-/** The exit code after Ctrl-C, as shells have it. */
-const INTERRUPTED = 130;
 
 /**
- * Ends the command: what a person can mend is one message, with exit code 1; a bug shows its stack, with 70. Ctrl-C says
- * nothing.
+ * Ends the command: what a person can mend is one message, with exit code 1; a bug shows its stack, with 70. After
+ * Ctrl-C it tells what was interrupted, where that is known.
  */
 export function failed(error: unknown): void {
-  if (isInterruption(error)) {
-    process.exitCode = INTERRUPTED;
+  const signal = interruptionOf(error);
+  if (signal !== undefined) {
+    if (error instanceof Interrupted && error.message !== "") console.error(error.message);
+    process.exitCode = exitCodeOf(signal);
     return;
   }
   if (isUserError(error)) {

@@ -8,11 +8,14 @@ import { dirOption } from "../apply/hints.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
 import type { Known } from "../plan/known.ts";
+import { readWorker } from "../plan/live.ts";
 import type { Reads } from "../plan/reads.ts";
-import { isEmpty, notDeclared } from "../plan/storage-claims.ts";
+import { isEmpty, notDeclared, notInState } from "../plan/storage-claims.ts";
+import { pullOf } from "../pull-request/stack-name.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -37,7 +40,14 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
   console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   await confirm(`Delete all of it`, yes);
-  if (runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) !== 0)
+  const code = await saying(
+    (isDone) =>
+      isDone
+        ? `\nInterrupted. All of ${name} was deleted all the same.`
+        : `\nInterrupted. Part of ${name} is deleted, and no part comes back. What is left, and to delete it: npm run destroy -- --stack ${name}`,
+    runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT),
+  );
+  if (code !== 0)
     throw new UserError("Not all of it is deleted. Correct what is above, then run the same command again.");
 }
 
@@ -54,6 +64,7 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan
   // The name that it has now, whatever the state says.
   const workers = await reads.workers();
   const workerName = workers.find(({ id }) => id === worker.id)?.name ?? settings.workerName;
+  const live = await readWorker(reads, workerName);
   const namespaces = (await reads.namespaces(workerName)) ?? [];
   const objects = await Promise.all(
     namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
@@ -71,6 +82,8 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan
         ? { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) }
         : undefined,
     storage: await extraStorage(known, reads),
+    // An update of a pull request's stack that was killed may have left some, and all of it goes with `npm run pr`.
+    notInState: pullOf(name) === undefined ? await notInState({ settings, reads, known, live }) : [],
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
 }

@@ -1,12 +1,13 @@
 /** What the commands share that change the project's own files: git, the files, and writing them. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { ROOT } from "../release/root.ts";
+import { attempt, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { table } from "./command.ts";
@@ -63,8 +64,8 @@ function write({ path, text }: Change): void {
     rmSync(file, { recursive: true, force: true });
     return;
   }
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+  attempt(dirname(file), "written", () => mkdirSync(dirname(file), { recursive: true }));
+  writeNamed(file, text);
 }
 
 /** The files that git knows or would add. Outside of a repository: those that are not in a folder of tools or data. */

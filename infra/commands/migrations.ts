@@ -1,6 +1,6 @@
 /** `npm run migrations`: the history of classes at the command line. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import {
@@ -27,6 +27,7 @@ import { ROOT } from "../release/root.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
 import { complete, describedAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
+import { readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
@@ -34,7 +35,7 @@ import { runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
 const lockFile = join(ROOT, LOCK_FILE);
-const readLock = () => (existsSync(lockFile) ? readFileSync(lockFile, "utf8") : null);
+const readLock = () => (existsSync(lockFile) ? readNamed(lockFile) : null);
 
 /** Prints findings, one a line; returns whether one of them is an error. */
 function print(findings: readonly Finding[]): boolean {
@@ -59,7 +60,9 @@ program
   .description("record new steps in the lock file; refuses when a recorded step was changed")
   .action(() => {
     const lock = readLock();
-    const past = checkLock(migrations, lock).filter(({ code }) => code === "lock_past_changed");
+    const past = checkLock(migrations, lock).filter(
+      ({ code }) => code === "lock_conflict" || code === "lock_past_changed",
+    );
     if (print([...lint(migrations), ...past])) {
       process.exitCode = 1;
       return;
@@ -69,7 +72,7 @@ program
       console.log(`${LOCK_FILE} is up to date`);
       return;
     }
-    writeFileSync(lockFile, text);
+    writeNamed(lockFile, text);
     console.log(`${LOCK_FILE} written: ends at ${migrations.at(-1)?.name}`);
   });
 
@@ -148,7 +151,7 @@ program
     }
     // Loaded here only: it reads the file as TypeScript does, and no other command needs that.
     const { withHistory } = await import("../pattern/history.ts");
-    const text = withHistory(readFileSync(HISTORY, "utf8"), imported);
+    const text = withHistory(readNamed(HISTORY), imported);
     if (!options.write) {
       process.stdout.write(text);
       return;
@@ -158,8 +161,8 @@ program
         `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
     }
-    writeFileSync(HISTORY, text);
-    writeFileSync(lockFile, formatLock(imported));
+    writeNamed(HISTORY, text);
+    writeNamed(lockFile, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
 

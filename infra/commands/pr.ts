@@ -26,9 +26,9 @@ import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
 import { commitOf, Sides } from "../rehearsal/side.ts";
 import { readRelease } from "../release/read.ts";
 import { issueLines } from "../stack/issues.ts";
+import { mustBeWritable, namesIn, readNamed, readNamedBytes, writeNamed } from "../stack/named-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { httpUrl, runCommand } from "./command.ts";
-import { mustBeWritable, namesIn, readNamed, readNamedBytes, writeNamed } from "./named-file.ts";
 
 const program = new Command("npm run pr --")
   .description("What the workflows of pull requests do (docs/pull-requests.md).")

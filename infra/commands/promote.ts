@@ -3,10 +3,10 @@
  * Exit code 1 and every reason at once where it may not be.
  */
 
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
+import { inForeground } from "../apply/foreground.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
 import { migrations } from "../migrations.ts";
 import type { Preview } from "../plan/preview.ts";
@@ -15,6 +15,7 @@ import { previewStack } from "../plan/status.ts";
 import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
 import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
+import { openSource } from "../promote/source.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -22,14 +23,14 @@ import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { sourceEnvironment } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
+import { saying } from "../stack/interrupted.ts";
+import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, runCommand, workerUrl } from "./command.ts";
-import { mustBeWritable, readNamed, writeNamed } from "./named-file.ts";
-import { addressOf, EXIT } from "./rollout-end.ts";
+import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options {
   readonly from: string;
@@ -74,7 +75,7 @@ async function promote(options: Options): Promise<void> {
   // Before the smoke test and the rehearsal, which take minutes.
   if (options.savePlan !== undefined) mustBeWritable(options.savePlan);
   const approved = options.plan === undefined ? undefined : readPlan(options.plan, readNamed(options.plan));
-  const source = openStack(from, { dir, env: sourceEnvironment(process.env) });
+  const source = openSource(from, { dir });
   const target = openStack(to, { dir });
   await refusePinned(target, dir);
   const release = readRelease(releaseDir(target.settings));
@@ -106,7 +107,7 @@ async function promote(options: Options): Promise<void> {
   const approve = approved && ((now: Preview) => refuseOther(approved, planOf(from, now)));
   approve?.(preview);
   // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
-  if (!approved) rehearse(preview, to);
+  if (!approved) await rehearse(preview, to);
   if (options.savePlan !== undefined) {
     const plan = planOf(from, preview);
     writeNamed(options.savePlan, planFile(plan));
@@ -121,6 +122,7 @@ async function promote(options: Options): Promise<void> {
   if (options.check) return;
   const address = options.toUrl ?? addressOf(target.settings, dir);
   await confirm(`Deploy it to ${to}`, yes);
+  stopBetweenUpdates(to);
   const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
   changeSetting(settingsFile(to, dir), "promotionOverride", record);
   const end = await rollOut({
@@ -150,7 +152,7 @@ function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
 }
 
 /** Rehearses a change of classes or tables over what the target serves, with its settings. @throws UserError where it fails. */
-function rehearse({ plan, live, release }: Preview, stack: string): void {
+async function rehearse({ plan, live, release }: Preview, stack: string): Promise<void> {
   const serving = live.versions.find(({ versionId }) => versionId === live.serving[0]?.versionId);
   if (!serving) return;
   const changesTables = JSON.stringify(serving.schemas) !== JSON.stringify(release.schemas);
@@ -162,11 +164,14 @@ function rehearse({ plan, live, release }: Preview, stack: string): void {
     );
   }
   const args = ["--from", commit, "--to", release.dir, "--stack", stack];
-  const { status } = spawnSync(process.execPath, [join(ROOT, "infra/commands/rehearse.ts"), ...args], {
-    cwd: ROOT,
-    stdio: "inherit",
-  });
-  if (status !== 0) throw new UserError(`The rehearsal failed: ${stack} was left as it is.`);
+  const code = await saying(
+    () => `\nInterrupted in the rehearsal: ${stack} was left as it is.`,
+    inForeground(process.execPath, [join(ROOT, "infra/commands/rehearse.ts"), ...args], {
+      cwd: ROOT,
+      stdio: "inherit",
+    }),
+  );
+  if (code !== 0) throw new UserError(`The rehearsal failed: ${stack} was left as it is.`);
 }
 
 function override(text: string, before: Overrides): Overrides {

@@ -4,29 +4,29 @@
  * The stack `local` is the account that runs on `--dir` (`.local`), with a backend of its own there, so that neither a
  * Pulumi login nor the committed file is touched: see ../apply/cli-local.ts.
  */
-import { cliLocal } from "../apply/cli-local.ts";
+import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
+import { interruptedText } from "../apply/update.ts";
 import { ROOT } from "../release/root.ts";
+import { saying } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { orFail } from "./command.ts";
-import { bareName, pulumiLine, withOptions } from "./pulumi-line.ts";
+import { pulumiLine } from "./pulumi-line.ts";
 
 const [command = "", ...options] = process.argv.slice(2);
 
 await orFail(async () => {
   const { stack, dir, rest } = pulumiLine(options);
   if (rest.includes("--help") || rest.includes("-h")) {
-    process.exitCode = runPulumi([command, "--help"], ROOT);
+    process.exitCode = await runPulumi([command, "--help"], ROOT);
     return;
   }
   if (!stack) {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
-  if (bareName(stack) !== LOCAL) {
-    process.exitCode = runPulumi([command, ...withOptions(rest, "--stack", stack)], ROOT);
-    return;
-  }
-  const { env, file } = cliLocal(dir);
-  process.exitCode = runPulumi([command, ...withOptions(rest, "--stack", LOCAL, "--config-file", file)], ROOT, env);
+  process.exitCode = await saying(
+    (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
+    onCli([command, ...rest], stack, dir),
+  );
 });

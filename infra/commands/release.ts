@@ -8,9 +8,9 @@ import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { describeSource } from "../release/source.ts";
 import { type Files, packed, unpacked } from "../release/tarball.ts";
 import { reasonToKeep, writeRelease } from "../release/write.ts";
+import { writeNamed } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
-import { writeNamed } from "./named-file.ts";
 
 const FOLDER = relative(ROOT, RELEASE_DIR);
 

@@ -1,10 +1,12 @@
-/** What the commands that roll out share: where a stack's Worker answers, and how they end. */
+/** What the commands that roll out share: where a stack's Worker answers, and how they end, also by a signal. */
 
 import { resolve } from "node:path";
 import { runningAccount } from "@durable-stack/local-account/address";
+import { endsInOrder } from "../apply/foreground.ts";
 import { ROOT } from "../release/root.ts";
 import type { End } from "../rollout/run.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 
@@ -17,4 +19,17 @@ export function addressOf({ stack, hostname }: PublicSettings, dir: string): URL
   if (port !== undefined) return new URL(`http://127.0.0.1:${port}/`);
   if (hostname !== undefined) return new URL(`https://${hostname}/`);
   throw new UserError(`${stack} has no hostname: say with --url where the Worker answers, for the smoke test.`);
+}
+
+/** Ends a rollout on a signal that comes between two updates. One that comes during an update is told at its end. */
+export function stopBetweenUpdates(stack: string): void {
+  for (const signal of END_SIGNALS) {
+    process.on(signal, () => {
+      if (endsInOrder()) return;
+      console.error(
+        `\nStopped while no update was under way. The traffic stays as it is: npm run rollout -- status --stack ${stack}\nRun the same command again to go on.`,
+      );
+      process.exit(exitCodeOf(signal));
+    });
+  }
 }

@@ -17,7 +17,7 @@ import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
-import { addressOf, EXIT } from "./rollout-end.ts";
+import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -66,12 +66,7 @@ async function run({
   again,
   yes = false,
 }: RunOptions): Promise<void> {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => {
-      console.error("\nStopped. The traffic stays as it is. Run the same command again to go on.");
-      process.exit(130);
-    });
-  }
+  stopBetweenUpdates(stack);
   const { settings } = openStack(stack, { dir });
   const end = await rollOut({
     stack,

@@ -17,6 +17,8 @@ export interface Holdings {
     readonly name: string;
     readonly isEmpty: boolean | undefined;
   }[];
+  /** Storage with this stack's names that the account has and the state has not, each with its kind in front. */
+  readonly notInState: readonly string[];
   /** Names of resources that the state protects. */
   readonly isProtected: readonly string[];
 }
@@ -29,7 +31,16 @@ export interface DestroyPlan {
 }
 
 /** Nothing can be brought back: Cloudflare keeps no copy of what a deleted Worker, namespace or bucket had in it. */
-export function destroyPlan({ stack, workerName, objects, kv, bucket, storage, isProtected }: Holdings): DestroyPlan {
+export function destroyPlan({
+  stack,
+  workerName,
+  objects,
+  kv,
+  bucket,
+  storage,
+  notInState,
+  isProtected,
+}: Holdings): DestroyPlan {
   const buckets = [...(bucket ? [bucket] : []), ...storage.filter(({ kind }) => kind === "r2")];
   const lost = [
     `the Worker ${workerName}, with its versions and addresses`,
@@ -39,6 +50,10 @@ export function destroyPlan({ stack, workerName, objects, kv, bucket, storage, i
     ...storage.map(({ what, name, isEmpty }) => `${what} ${name}, ${filled(isEmpty)}`),
   ];
   const obstacles = [
+    ...notInState.map(
+      (what) =>
+        `${what} is in the account and not in the state: it would stay there, with what is in it, and the next \`up\` would refuse its name. Take it into the state first: npm run recover -- --stack ${stack}`,
+    ),
     ...(isProtected.length > 0
       ? [
           `${isProtected.join(", ")}: protected. When all of the above may be lost, set protect: false in Pulumi.${stack}.yaml and run \`up\` once.`,

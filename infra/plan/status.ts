@@ -4,13 +4,13 @@ import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
 import { isOverridden } from "../promote/decide.ts";
-import { ApiError } from "../provider/api.ts";
+import { ownVariables } from "../promote/source.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { notServed, servedOf, soaking } from "../release/served.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
-import { type OpenStack, openStack, type StackOptions, StackUnavailable } from "../stack/open.ts";
+import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
@@ -118,14 +118,14 @@ async function promotionOf(
     if (findings.length > 0 || isOverridden(promotionOverride, release.digest, "soak")) return findings;
     return soaking(release, { stack: from, since, soakMinutes, now: Date.now() });
   } catch (error) {
-    if (!(error instanceof StackUnavailable || error instanceof ApiError)) throw error;
+    if (!isUserError(error)) throw error;
     return [
       {
         code: "promotion_unchecked",
         subject: from,
         message:
           "promotesFrom names it, and its account cannot be read from here, so whether it serves this release is checked only by `npm run up`.",
-        fix: `where its account is another, export FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID. What was said: ${error.message.replaceAll(/\s*\n\s*/g, " ")}`,
+        fix: `where its account is another, export FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID. What was said: ${ownVariables(error.message, options.env ?? process.env).replaceAll(/\s*\n\s*/g, " ")}`,
       },
     ];
   }

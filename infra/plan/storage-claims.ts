@@ -209,3 +209,43 @@ export function notDeclared(known: Known | undefined, wanted: readonly StorageOf
       });
   });
 }
+
+/**
+ * Storage of this stack, by its name or by what its versions are bound to, that the account has and the state has not,
+ * each with its kind in front. What `bind` leads to is another's.
+ */
+export async function notInState({
+  reads,
+  settings,
+  known,
+  live,
+}: Pick<Storage, "reads" | "settings" | "live"> & { readonly known: Known }): Promise<readonly string[]> {
+  const bindings = live.versions.filter(isOurs).flatMap((version) => version.bindings);
+  const others = bindings.flatMap((one) => {
+    const kind = STORAGE_KINDS.find((each) => KINDS[each].boundTo(one) !== undefined);
+    if (kind === undefined || OWN_BINDINGS.includes(one.name) || settings.bind[one.name] !== undefined) return [];
+    const logical = LOGICAL.storage(kind, one.name);
+    return [
+      { kind, logical, binding: one.name, name: storageName(settings, one.name), jurisdiction: one.jurisdiction },
+    ];
+  });
+  const all = [
+    { kind: "kv", logical: LOGICAL.reads, binding: "READS", name: readCacheInputs(settings).title },
+    { kind: "r2", logical: LOGICAL.blobs, binding: "BLOBS", name: blobsInputs(settings).name },
+    ...new Map(others.map((one) => [one.logical, one])).values(),
+  ] as const;
+  const missing = all.filter(({ kind, logical }) => known.get(KINDS[kind].type, logical) === undefined);
+  const found = await Promise.all(
+    missing.map(async ({ kind, binding, name, ...rest }) => {
+      const { boundTo, what } = KINDS[kind];
+      const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
+      const there = await thereOf({ kind, ...rest }, reads, [bound, name]);
+      const one = there?.find(({ id }) => id === bound) ?? there?.find((each) => each.name === name);
+      return one ? [`${what} ${one.name}`] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** The bindings of storage that every stack has. */
+const OWN_BINDINGS: readonly (string | undefined)[] = ["READS", "BLOBS"];

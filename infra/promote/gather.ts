@@ -4,6 +4,7 @@ import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
 import type { OpenStack } from "../stack/open.ts";
 import type { Source } from "./decide.ts";
+import { ofSource } from "./source.ts";
 
 export interface Ways {
   /** Where the stack answers; undefined: that is not known, and there is no smoke test. */
@@ -12,12 +13,15 @@ export interface Ways {
   readonly say: (line: string) => void;
 }
 
+/** @throws UserError that names the stack and its variables, where its account cannot be read. */
 export async function gather(
   { name, settings, reads }: OpenStack,
-  release: Manifest,
+  release: Pick<Manifest, "digest">,
   { url, adminToken, say }: Ways,
 ): Promise<Source> {
-  const live = await readWorker(reads, settings.workerName);
+  const live = await readWorker(reads, settings.workerName).catch((error: unknown) => {
+    throw ofSource(name, error);
+  });
   const since = live.digest === release.digest ? live.servedSince : undefined;
   // A release that it does not serve needs no smoke test: it is refused already.
   const failed = since === undefined || url === undefined ? undefined : await failures(url, release, adminToken, say);
@@ -26,7 +30,7 @@ export async function gather(
 
 async function failures(
   url: URL,
-  { digest }: Manifest,
+  { digest }: Pick<Manifest, "digest">,
   adminToken: string | undefined,
   say: (line: string) => void,
 ): Promise<readonly string[]> {

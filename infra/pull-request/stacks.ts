@@ -1,14 +1,15 @@
 /** The stacks of pull requests, by the Pulumi CLI: listed, made, asked for their address, and taken down. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { inForeground } from "../apply/foreground.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName } from "../commands/pulumi-line.ts";
 import { migrations } from "../migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { projectName, readStackFile, stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -26,9 +27,9 @@ export const listStacks = (): readonly Listed[] => asked(["stack", "ls", "--json
  * Writes the settings of the pull request's stack, which are like those of the stack `like`, and makes the stack where the
  * backend has none. @throws UserError where there is no such stack to be like.
  */
-export function makeStack(pull: number, like: string): void {
+export async function makeStack(pull: number, like: string): Promise<void> {
   writeSettings(pull, like);
-  if (runPulumi(["stack", "select", stackOf(pull), "--create"], ROOT) !== 0)
+  if ((await runPulumi(["stack", "select", stackOf(pull), "--create"], ROOT)) !== 0)
     throw new UserError(`The stack ${stackOf(pull)} could not be made: see above.`);
 }
 
@@ -37,7 +38,7 @@ function writeSettings(pull: number, like: string): void {
     throw new UserError(`There is no Pulumi.${like}.yaml to take the settings from: name another stack with --like.`);
   const { config } = readStackFile(join(ROOT, `Pulumi.${like}.yaml`));
   const text = stackFile(pull, { project: projectName(), config, migrations });
-  writeFileSync(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
+  writeNamed(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
 }
 
 const Urls = v.object({ page: v.pipe(v.string(), v.url()) });
@@ -58,23 +59,24 @@ export async function takeDown(pull: number, like: string, say: Say): Promise<vo
   }
   writeSettings(pull, like);
   // An update that was killed leaves its lock. Nobody else deploys to this stack: what still runs may be stopped.
-  runPulumi(["cancel", "--stack", name, "--yes"], ROOT, {}, true);
+  await runPulumi(["cancel", "--stack", name, "--yes"], ROOT, {}, true);
   const stack = openStack(name, { dir: "" });
   const objects = await emptyBuckets(stack);
   if (objects > 0) say(`${objects} objects deleted from the buckets of ${name}`);
   const isThere = knownOf(engineResources(name)).get("Worker", LOGICAL.worker) !== undefined;
-  if (!(isThere ? destroyed(name) : runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT) === 0))
+  const code = isThere ? destroyed(name) : runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT);
+  if ((await code) !== 0)
     throw new UserError(`Not all of ${name} is deleted: see above. The next sweep tries it again.`);
   for (const what of await removeLeftovers(stack)) say(`deleted, and in no state: ${what}`);
-  if (runPulumi(["stack", "rm", name, "--yes"], ROOT) !== 0)
+  if ((await runPulumi(["stack", "rm", name, "--yes"], ROOT)) !== 0)
     throw new UserError(`The stack ${name} is empty, and could not be removed: see above.`);
   say(`${name} is gone`);
 }
 
 /** As a person does it, with what is lost in words. */
-function destroyed(name: string): boolean {
+function destroyed(name: string): Promise<number> {
   const command = join(ROOT, "infra/commands/destroy.ts");
-  return spawnSync(process.execPath, [command, "--stack", name, "--yes"], { cwd: ROOT, stdio: "inherit" }).status === 0;
+  return inForeground(process.execPath, [command, "--stack", name, "--yes"], { cwd: ROOT, stdio: "inherit" });
 }
 
 /** What the CLI prints as JSON. */

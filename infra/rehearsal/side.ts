@@ -28,7 +28,7 @@ import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
-import { isInterruption } from "../stack/interrupted.ts";
+import { interruptionOf } from "../stack/interrupted.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 
@@ -136,7 +136,7 @@ export class Sides {
       this.#hasWorktrees = true;
       git("worktree", "add", "--detach", root, commit);
       await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
-        if (isInterruption(error)) throw error;
+        if (interruptionOf(error) !== undefined) throw error;
         throw new SideError(`${name} does not build with the packages of this checkout:\n${wordsOf(error)}`);
       });
     }
@@ -163,7 +163,7 @@ export function commitOf(name: string): string | undefined {
   try {
     return git("rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`);
   } catch (error) {
-    if (isInterruption(error)) throw error;
+    if (interruptionOf(error) !== undefined) throw error;
     return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import * as v from "valibot";
+import { attempt } from "../stack/named-file.ts";
 import { MANIFEST } from "./manifest.ts";
 import { ROOT } from "./root.ts";
 import type { Files } from "./tarball.ts";
@@ -11,19 +12,21 @@ const TRIES = 20;
 
 /**
  * Puts a folder with `files` in the place of what is at `dir`. Two at once do not mix: each writes a folder of its own
- * and renames it, and the last one stays.
+ * and renames it, and the last one stays. @throws UserError where the folder cannot be written.
  */
 export function writeRelease(dir: string, files: Files): void {
   const mine = `${dir}.${randomUUID()}`;
-  try {
-    for (const [name, contents] of files) {
-      mkdirSync(dirname(join(mine, name)), { recursive: true });
-      writeFileSync(join(mine, name), contents);
+  attempt(dir, "written", () => {
+    try {
+      for (const [name, contents] of files) {
+        mkdirSync(dirname(join(mine, name)), { recursive: true });
+        writeFileSync(join(mine, name), contents);
+      }
+      replace(dir, mine);
+    } finally {
+      rmSync(mine, { recursive: true, force: true });
     }
-    replace(dir, mine);
-  } finally {
-    rmSync(mine, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A manifest of any format. */

@@ -50,6 +50,9 @@ export function sourceEnvironment(env: Environment): Environment {
   };
 }
 
+/** The variable that gave the source's value of `name`: its own where that is set, else the target's. */
+export const sourceVariable = (name: string, env: Environment): string => (env[`FROM_${name}`] ? `FROM_${name}` : name);
+
 /** The account with all that it takes to talk to it, or undefined. */
 export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account | undefined =>
   accountId && token ? { apiUrl, accountId, token } : undefined;

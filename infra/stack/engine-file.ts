@@ -41,8 +41,14 @@ export function engineResources(stack: string): readonly StateResource[] {
     throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
   if (error) throw error;
   if (status !== 0)
-    throw new UserError(
-      `The state of ${stack} cannot be read: ${stderr.trim()}\nWhere the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in Pulumi.${stack}.yaml.`,
-    );
+    throw new UserError(`The state of ${stack} cannot be read: ${stderr.trim()}\n${adviceOn(stack, stderr)}`);
   return exportedResources(stdout);
+}
+
+/** What to do where the CLI cannot say what is in the state of `stack`, by what it said. */
+function adviceOn(stack: string, said: string): string {
+  if (said.includes("failed to load checkpoint")) {
+    return `Its file is damaged, or in a folder the ${stack}.json.attrs beside it. Put a copy back: docs/state.md, "Back up and restore".`;
+  }
+  return `Where the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in Pulumi.${stack}.yaml. If that says that the stack is locked, make sure that the process it names has ended, and delete the lock file that it names: \`pulumi cancel\` does not know a stack without a state.`;
 }

@@ -1,9 +1,10 @@
 /** Which file a stack's settings are changed in, and the change of one; setting-text.ts has how. */
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
+import { attempt, readNamed, writeNamed } from "./named-file.ts";
 import { LOCAL, projectName } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
 
@@ -29,7 +30,7 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
 /**
  * Sets the project's `key` in the file, or takes it out where `value` is undefined. It keeps the file's way to write
  * keys, bare (`pin`) or with the project's name in front. A file that is not there is made.
- * @throws UserError when the file is not YAML with a `config`; Error when nothing but the setting cannot be changed.
+ * @throws UserError when the file is not YAML with a `config`, or cannot be read or written; Error when nothing but the setting cannot be changed.
  */
 export function changeSetting(
   file: string,
@@ -37,9 +38,9 @@ export function changeSetting(
   value: SettingValue | undefined,
   project = projectName(),
 ): void {
-  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const before = existsSync(file) ? readNamed(file) : "";
   const after = withSetting(before, { key, project, file }, value);
   if (after === before) return;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, after);
+  attempt(dirname(file), "written", () => mkdirSync(dirname(file), { recursive: true }));
+  writeNamed(file, after);
 }

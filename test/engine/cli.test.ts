@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { Terminal } from "../terminal.ts";
 import { Ground } from "./ground.ts";
 
 const Running = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number() }));
@@ -95,6 +96,19 @@ describe("the stack local and the real CLI", () => {
   it("with its backend gone, the next update takes over what the account has", async () => {
     rmSync(join(copy.root, ".local/pulumi"), { recursive: true });
     expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("3 imported");
+    expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("7 unchanged");
+  });
+
+  it("an update that Ctrl-C interrupts ends in order: it leaves no lock, and the next one completes it", async () => {
+    copy.replace("Pulumi.local.yaml", "capacity: 99", "capacity: 98");
+    const [line, options] = ground.command(copy, "npm run -s up -- --yes --stack local --skip-preview");
+    const terminal = new Terminal(copy.start(line, { ...options, detached: true }));
+    await terminal.printed((text) => text.includes("pulumi:pulumi:Stack"));
+    await terminal.stop();
+    expect(terminal.text).toMatch(/\^C received; cancelling[\s\S]*\nInterrupted\. The update of local /);
+    const locks = join(copy.root, ".local/pulumi/.pulumi/locks");
+    expect(readdirSync(locks, { recursive: true }).filter((name) => String(name).endsWith(".json"))).toEqual([]);
+    await done("npm run -s up -- --yes --stack local --skip-preview");
     expect(await done("npm run -s up -- --yes --stack local --skip-preview")).toContain("7 unchanged");
   });
 

@@ -1,9 +1,9 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, it } from "vitest";
@@ -47,6 +47,24 @@ describe("a command", () => {
   });
 });
 
+it.each([
+  [
+    "settings file",
+    'const { changeSetting } = await import(PLACE); changeSetting(FILE, "pin", 2);',
+    "stack/settings-file.ts",
+  ],
+  [
+    "release",
+    'const { writeRelease } = await import(PLACE); writeRelease(FILE, new Map([["a", "b"]]));',
+    "release/write.ts",
+  ],
+])("a %s that cannot be written is no bug of the command", (_, work, place) => {
+  const file = join(ROOT, "README.md/folder/x");
+  const { status, stderr } = run(work.replace("PLACE", module(`infra/${place}`)).replace("FILE", JSON.stringify(file)));
+  expect(stderr).toMatch(/^\S*README\.md\/folder\S* cannot be written: [A-Z]+: .*\n$/);
+  expect(status).toBe(1);
+});
+
 it("a command goes on to its end where nobody reads what it prints any more", async () => {
   const file = join(dir, "unread.mjs");
   writeFileSync(
@@ -75,8 +93,127 @@ it("a command goes on to its end where nobody reads what it prints any more", as
   expect(told).toBe("finished\n");
 });
 
+/** Stands in for the Pulumi CLI: asked to end by a signal it takes a second for it, and notes what it gets and does. */
+const CLI = `#!/bin/sh
+trap 'echo INT >> "$NOTES"; asked=yes' INT
+trap 'echo TERM >> "$NOTES"; asked=yes' TERM
+echo began >> "$NOTES"
+echo "Updating (staging)"
+while [ -z "$asked" ]; do sleep 0.05; done
+sleep 1
+echo ended >> "$NOTES"
+exit "$CODE"
+`;
+
+/** What a shell makes of an end: npm ends itself by the signal that has ended its script. */
+const statusOf = ({ exitCode, signalCode }: ChildProcess) =>
+  signalCode === null ? exitCode : 128 + constants.signals[signalCode];
+
+/** A script that does what a command does, with the modules that it names. */
+const script = (name: string, text: string): readonly string[] => {
+  const file = join(dir, name);
+  writeFileSync(
+    file,
+    text.replaceAll(/from "(infra\/[^"]+)"/g, (_, path: string) => `from ${module(path)}`),
+  );
+  return [process.execPath, file];
+};
+
+describe("a command that waits for the Pulumi CLI", () => {
+  const bin = mkdtempSync(join(dir, "bin-"));
+  writeFileSync(join(bin, "pulumi"), CLI, { mode: 0o755 });
+  const npm = (...words: string[]) => ["npm", "run", "-s", ...words];
+  const pulumi = (...words: string[]) => [process.execPath, join(ROOT, "infra/commands/pulumi.ts"), ...words];
+  const rollout = () =>
+    script(
+      "rollout.mjs",
+      `import { update } from "infra/apply/update.ts";
+       import { orFail } from "infra/commands/command.ts";
+       import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
+       await orFail(async () => {
+         stopBetweenUpdates("staging");
+         await update("staging", ".local");
+         console.log("the next step");
+       });`,
+    );
+
+  /** Starts it in a process group of its own, and signals once the CLI runs. What is noted at the command's end. */
+  async function signalled(
+    [program = "", ...args]: readonly string[],
+    { signal = "SIGINT", to = "all", ends = 255 }: { signal?: NodeJS.Signals; to?: "all" | "it"; ends?: number } = {},
+  ) {
+    const notes = join(mkdtempSync(join(dir, "notes-")), "notes");
+    const path = [bin, dirname(process.execPath), process.env.PATH].join(delimiter);
+    const env = { ...process.env, PATH: path, NOTES: notes, CODE: String(ends) };
+    const child = spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    // At the exit, and not when the last program has closed the output: that may be one which outlives the command.
+    const exited = once(child, "exit").then(() => ({
+      status: statusOf(child),
+      notes: readFileSync(notes, "utf8").split("\n"),
+    }));
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += String(chunk)));
+    await once(child.stdout, "data");
+    const pid = child.pid ?? 0;
+    process.kill(to === "all" ? -pid : pid, signal);
+    const [{ status, notes: noted }] = await Promise.all([exited, once(child, "close")]);
+    return { status, notes: noted.filter(Boolean), text };
+  }
+
+  it.each([
+    ["npm run up", () => npm("up", "--", "--stack", "staging"), /interrupted[\s\S]*rollout -- status[\s\S]*run up/i],
+    ["npm run preview", () => npm("preview", "--", "--stack", "staging"), /A preview changes nothing/],
+    ["a rollout", rollout, /ended before it was complete[\s\S]*status --stack staging[\s\S]*run up -- --stack staging/],
+  ] as const)("outlives it on Ctrl-C, which it gets once, and says what is true: %s", async (_, line, words) => {
+    const { status, notes, text } = await signalled(line());
+    expect(notes).toEqual(["began", "INT", "ended"]);
+    expect(status).toBe(130);
+    expect(text).toMatch(words);
+    expect(text).not.toMatch(/stays as it is|the next step|The update failed/);
+  });
+
+  it("says that the update is complete where it was", async () => {
+    const { status, text } = await signalled(rollout(), { ends: 0 });
+    expect(status).toBe(130);
+    expect(text).toMatch(/Interrupted\. The update of staging was complete/);
+    expect(text).not.toContain("the next step");
+  });
+
+  it.each([
+    ["SIGTERM", "it", 143],
+    ["SIGHUP", "it", 129],
+    // A terminal that closes.
+    ["SIGHUP", "all", 129],
+  ] as const)("passes %s to %s on as one TERM", async (signal, to, code) => {
+    const { status, notes } = await signalled(pulumi("up", "--stack", "staging"), { signal, to });
+    expect({ notes, status }).toEqual({ notes: ["began", "TERM", "ended"], status: code });
+  });
+});
+
+it("a rollout that is interrupted between two updates says that the traffic stays", async () => {
+  const [program = "", ...args] = script(
+    "waiting.mjs",
+    `import { orFail } from "infra/commands/command.ts";
+     import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
+     await orFail(async () => {
+       stopBetweenUpdates("staging");
+       console.log("waits");
+       await new Promise((resolve) => setTimeout(resolve, 60_000));
+     });`,
+  );
+  const child = spawn(program, args);
+  let text = "";
+  child.stderr.on("data", (chunk) => (text += String(chunk)));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  expect(await once(child, "close")).toEqual([143, null]);
+  expect(text).toMatch(/no update was under way\. The traffic stays as it is: .* status --stack staging/);
+});
+
 describe("a mistake at the command line", () => {
   it.each([
+    ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
+    ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
     ["pr.ts sweep --pulls no/such --branches no/such", /^no\/such cannot be read: ENOENT.*$/],
@@ -118,6 +255,26 @@ describe("a mistake at the command line", () => {
     expect(stderr.trimEnd()).toMatch(sentence);
     expect(status).toBe(1);
   });
+});
+
+it.each([
+  ["API_TOKEN", "not-\nto-print", /Export only the token as FROM_CLOUDFLARE_API_TOKEN/],
+  ["ACCOUNT_ID", "no-account", /or export FROM_CLOUDFLARE_ACCOUNT_ID/],
+])("promote names the source and its own variable where that is wrong: FROM_CLOUDFLARE_%s", (name, value, words) => {
+  const args = [join(ROOT, "infra/commands/promote.ts"), "--from", "staging", "--to", "production"];
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+      [`FROM_CLOUDFLARE_${name}`]: value,
+    },
+  });
+  expect(stderr).toMatch(/^staging, which the release comes from, cannot be read\./);
+  expect(stderr).toMatch(words);
+  expect(status).toBe(1);
 });
 
 describe("where a Worker answers", () => {

@@ -1,5 +1,6 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
+import { Reads } from "../../infra/plan/reads.ts";
 import {
   decide,
   isOverridden,
@@ -9,7 +10,10 @@ import {
   type Rule,
   type Source,
 } from "../../infra/promote/decide.ts";
+import { gather } from "../../infra/promote/gather.ts";
+import { Api } from "../../infra/provider/api.ts";
 import { servedSince } from "../../infra/release/served.ts";
+import { openStack } from "../../infra/stack/open.ts";
 
 const release = { digest: "a".repeat(64) };
 const other = "b".repeat(64);
@@ -126,4 +130,19 @@ describe("the record of an override", () => {
     expect(isOverridden(undefined, release.digest, "soak")).toBe(false);
     expect(isOverridden(overrideRecord(release, ["smoke: a soak: b", "soak: c"]), release.digest, "soak")).toBe(true);
   });
+});
+
+it("an account of the source that does not answer is told as the source's", async () => {
+  const reads = Reads.through(new Api({ baseUrl: "http://127.0.0.1:1/client/v4", token: "token" }), "0".repeat(32));
+  const open = {
+    ...openStack("staging", {
+      dir: ".local",
+      env: { CLOUDFLARE_API_TOKEN: "token", CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) },
+    }),
+    reads,
+  };
+  const ways = { url: undefined, adminToken: undefined, say: () => {} };
+  await expect(gather(open, { digest: "a".repeat(64) }, ways)).rejects.toThrow(
+    /^staging, which the release comes from, cannot be read\. GET \/accounts\/[\s\S]*FROM_CLOUDFLARE_API_TOKEN/,
+  );
 });

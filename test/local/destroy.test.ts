@@ -13,12 +13,13 @@ const NAME = "durable-stack-staging";
 class Bench {
   readonly #account: TestAccount;
   readonly #bin: string;
-  readonly #resources: readonly object[];
+  /** What the state has: the Worker, the KV namespace and the bucket. */
+  readonly resources: readonly object[];
 
   private constructor(own: TestAccount, bin: string, resources: readonly object[]) {
     this.#account = own;
     this.#bin = bin;
-    this.#resources = resources;
+    this.resources = resources;
   }
 
   static async open(): Promise<Bench> {
@@ -45,7 +46,7 @@ class Bench {
   }
 
   /** Runs the command. `calls`: the calls of the fake CLI. */
-  async destroy({ protect = false, resources = this.#resources, options = ["--yes"] } = {}) {
+  async destroy({ protect = false, resources = this.resources, options = ["--yes"] } = {}) {
     const state = join(this.#bin, "state.json");
     const calls = join(this.#bin, "calls");
     writeFileSync(calls, "");
@@ -93,6 +94,18 @@ describe("the destruction of a stack", () => {
     expect({ code, calls }).toEqual({ code: 0, calls: [EXPORT, "destroy --stack staging --yes --skip-preview"] });
   });
 
+  it("is refused if the state lost the storage, because that would stay", async () => {
+    const bench = await Bench.open();
+    await bench.put("kept");
+    const resources = bench.resources.slice(0, 1);
+    const { code, text, calls } = await bench.destroy({ resources });
+    expect(text).toMatch(
+      /KV namespace \S+-reads is in the account and not in the state.* npm run recover -- --stack staging/,
+    );
+    expect(text).toMatch(/bucket \S+-blobs is in the account and not in the state/);
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+
   it("is refused if the state was lost, because the Worker would stay", async () => {
     const bench = await Bench.open();
     const { code, text, calls } = await bench.destroy({ resources: [] });
@@ -112,6 +125,7 @@ it("names resources whose content cannot be read", () => {
       { kind: "kv", what: "KV namespace", name: "x-users", isEmpty: false },
       { kind: "r2", what: "bucket", name: "x-files", isEmpty: false },
     ],
+    notInState: [],
     isProtected: [],
   });
   expect(lost).toContain("class Visits: all its objects (they cannot be counted from here)");

@@ -26,6 +26,7 @@ export type Code =
   | "class_changed_twice"
   | "transfer_to_itself"
   | "lock_missing"
+  | "lock_conflict"
   | "lock_past_changed"
   | "lock_behind"
   // Ours: the plan.

@@ -13,6 +13,15 @@ const HEADER =
 /** Hex digits of each sha256: enough against accidents, short enough for a diff and a version's annotation. */
 const DIGITS = 16;
 
+/** The lines that git puts around both sides of a conflict. */
+const CONFLICT = /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/;
+const conflicting: Finding = {
+  code: "lock_conflict",
+  subject: LOCK_FILE,
+  message: "the file has git's marks of a conflict: two branches have added a step.",
+  fix: `the step of main keeps its place. Take main's lock (\`git checkout main -- ${LOCK_FILE}\`), put your step behind main's in infra/migrations.ts, then run \`npm run migrations -- lock\`.`,
+};
+
 /** The cumulative hash after each step: `hashes[i]` covers steps 0…i. */
 export function hashes(migrations: readonly Migration[]): readonly string[] {
   let before = "";
@@ -42,6 +51,7 @@ export function checkLock(migrations: readonly Migration[], lock: string | null)
     ];
   }
   const lines = lock.split(/\r?\n/).filter((line) => line.trim() && !line.startsWith("#"));
+  if (lines.some((line) => CONFLICT.test(line))) return [conflicting];
   const all = hashes(migrations);
   for (const [i, line] of lines.entries()) {
     const migration = migrations[i];

@@ -125,6 +125,15 @@ describe("the lock", () => {
     expect(finding?.fix).toContain(step);
   });
 
+  it("with the marks of a conflict of git is no changed past: main's lock is to be taken", () => {
+    const [head = "", first = "", mine = ""] = lock.split("\n");
+    const merged = [head, first, "<<<<<<< HEAD", mine, "=======", "0002-other abc", ">>>>>>> main", ""].join("\n");
+    const [finding, ...rest] = checkLock(two, merged);
+    expect(rest).toEqual([]);
+    expect(finding).toMatchObject({ code: "lock_conflict", subject: LOCK_FILE });
+    expect(finding?.fix).toMatch(/git checkout main -- infra\/migrations\.lock[\s\S]*npm run migrations -- lock/);
+  });
+
   it("is reported if it is missing", () => {
     expect(codes(checkLock(two, null))).toEqual([["lock_missing", LOCK_FILE]]);
     expect(existsSync(join(ROOT, LOCK_FILE))).toBe(true);

@@ -1,7 +1,10 @@
-/** Files that a person names at the command line: where one cannot be read or written, that is for the person. */
+/**
+ * Files that a person names at the command line, or keeps in the project: where one cannot be read or written, that is
+ * for the person.
+ */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "./user-error.ts";
 
 /** The text of a file. @throws UserError where it cannot be read. */
 export const readNamed = (file: string): string => attempt(file, "read", () => readFileSync(file, "utf8"));
@@ -33,7 +36,8 @@ export function mustBeWritable(file: string): void {
   }
 }
 
-function attempt<T>(file: string, what: "read" | "written", work: () => T): T {
+/** Does work on a file or folder. @throws UserError where the system refuses it. */
+export function attempt<T>(file: string, what: "read" | "written", work: () => T): T {
   try {
     return work();
   } catch (error) {
