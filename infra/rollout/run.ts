@@ -170,7 +170,7 @@ class Rollout {
     if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
       return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
     }
-    if (step.percent === 100 || step.minutes === 0) return undefined;
+    if (step.minutes === 0) return undefined;
     const verdict = await this.#watch(step, open, preview);
     if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
