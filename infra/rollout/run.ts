@@ -16,6 +16,8 @@ import { allRefused, refusedIn } from "../plan/refused-release.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
+import { askFor, whyNotReady } from "../smoke/ready.ts";
+import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
@@ -42,6 +44,9 @@ export interface RolloutOptions {
   readonly confirm: (what: string) => Promise<void>;
   readonly say: (line: string) => void;
 }
+
+/** What a smoke test says about a version; or why it says nothing. */
+type Smoked = "well" | "bad" | Blind;
 
 /** How a rollout ended. */
 export type End = "done" | "went back" | "not known" | "no way back";
@@ -80,7 +85,9 @@ class Rollout {
       const window = { accountId, script, from: Date.now() - 60_000, to: Date.now() };
       await numbersOf(open.api, window, stableOf(preview).versionId);
     }
-    for (const step of steps.slice(indexAt(steps, shareIn(preview)))) {
+    const left = steps.slice(indexAt(steps, shareIn(preview)));
+    if (left.some((step) => step.smoke)) await this.#mustJudge(preview);
+    for (const step of left) {
       const end = await this.#step(step);
       if (end !== undefined) return end;
     }
@@ -123,11 +130,13 @@ class Rollout {
       say(
         "No earlier version can serve again. If it is bad: build a release that mends it, from this history, and roll that out. Data stays.",
       );
+      await this.#mustJudge(preview);
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
-    if (await this.#smoke(preview, undefined)) return "done";
-    return this.#noWayBack(preview, isFirst);
+    const found = await this.#smoke(preview, undefined);
+    if (found === "well") return "done";
+    return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
   }
 
   #noWayBack(preview: Preview, isFirst: boolean): End {
@@ -151,7 +160,11 @@ class Rollout {
     this.#options.say(`${nameOf(preview)} has all traffic already.`);
     // What went to all traffic at once was to be tried whatever the steps say.
     const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
-    if (!isTried || (await this.#smoke(preview, undefined))) return "done";
+    if (!isTried) return "done";
+    await this.#mustJudge(preview);
+    const found = await this.#smoke(preview, undefined);
+    if (found === "well") return "done";
+    if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
     return this.#back(preview, ["the smoke test failed"], before, true);
   }
@@ -167,8 +180,10 @@ class Rollout {
     } else say(`${share} %: goes on here`);
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
-    if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
-      return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+    if (step.smoke) {
+      const found = await this.#smoke(preview, step.percent === 100 ? undefined : version);
+      if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+      if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;
     const verdict = await this.#watch(step, open, preview);
@@ -229,16 +244,39 @@ class Rollout {
     return setShare(stack, dir, share, again);
   }
 
-  /** Whether the new version does what it promises; `version`: asked for by name, else whatever serves. */
-  async #smoke(preview: Preview, version: string | undefined): Promise<boolean> {
-    const { url, adminToken, say, stack, dir } = this.#options;
-    const { workerName } = preview.settings;
+  /** The token for the smoke test. */
+  get #adminToken(): string | undefined {
+    const { adminToken, stack, dir } = this.#options;
+    return adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined);
+  }
+
+  /** Why the smoke test can judge nothing, asked of the version that serves beside the release, or in its place. */
+  #whyNotReady({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<string | undefined> {
+    const { url, stack } = this.#options;
+    const ours = live.serving.filter(({ digest }) => digest !== undefined);
+    const version = ours.find((one) => one.tag !== tag) ?? ours[0];
+    return whyNotReady(url, {
+      stack,
+      worker: settings.workerName,
+      version: version?.versionId,
+      adminToken: this.#adminToken,
+    });
+  }
+
+  /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
+  async #mustJudge(preview: Preview): Promise<void> {
+    const why = await this.#whyNotReady(preview);
+    if (why !== undefined)
+      throw new UserError(`The smoke test cannot judge anything. ${why}\nThe traffic is as it was.`);
+  }
+
+  /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */
+  async #smoke(preview: Preview, version: string | undefined): Promise<Smoked> {
+    const { url, say } = this.#options;
     const checks = await smoke(url, {
-      adminToken: adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined),
+      adminToken: this.#adminToken,
       digest: preview.release.digest,
-      ...(version !== undefined && {
-        headers: { "Cloudflare-Workers-Version-Overrides": `${workerName}="${version}"` },
-      }),
+      ...(version !== undefined && { headers: askFor(preview.settings.workerName, version) }),
     });
     const failed = checks.filter(({ ok }) => !ok);
     say(
@@ -247,7 +285,26 @@ class Rollout {
         : `  smoke test: ${failed.length} of ${checks.length} checks failed`,
     );
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
-    return failed.length === 0;
+    if (failed.length === 0) return "well";
+    if (failed.some(({ blind }) => blind === undefined)) return "bad";
+    if (failed.some(({ blind }) => blind === "token refused")) return "token refused";
+    // Where the stable version answers and the new one does not, that is the new one's fault.
+    const isAlone = version !== undefined && (await this.#whyNotReady(preview)) === undefined;
+    return isAlone ? "bad" : "not reached";
+  }
+
+  /** The smoke test says nothing about the release, because of `found`. */
+  #unjudged(found: Blind, share: number): End {
+    const { say, stack } = this.#options;
+    const way = share === 100 ? "rollback --" : "rollout -- abandon";
+    const why =
+      found === "not reached"
+        ? "nothing answered. Correct --url, or what is between here and the Worker"
+        : "the admin token was refused. Give the one of this stack as ADMIN_TOKEN or --admin-token";
+    say(
+      `Not enough is known: in the smoke test ${why}. ${share} % stay as they are; run it again to go on, or: npm run ${way} --stack ${stack}`,
+    );
+    return "not known";
   }
 
   /**

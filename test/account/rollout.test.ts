@@ -2,6 +2,8 @@
  * `npm run rollout -- run` on a local account with real traffic: a good release goes through its steps, a bad one goes
  * back by itself, and a run that was killed goes on where the account stands.
  */
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
@@ -68,6 +70,33 @@ function traffic() {
     await Promise.all(all);
     return asked;
   };
+}
+
+/** A proxy before the Worker that lets requests pass, lets them fail, or answers nothing. */
+async function frontDoor(decide: (request: IncomingMessage) => "pass" | "fail" | "drop") {
+  const server = createServer(async (request, response) => {
+    const what = decide(request);
+    if (what === "drop") return void response.destroy();
+    if (what === "fail") return void response.writeHead(500).end();
+    const headers = new Headers();
+    for (const name of ["authorization", "cloudflare-workers-version-overrides"]) {
+      const value = request.headers[name];
+      if (typeof value === "string") headers.set(name, value);
+    }
+    const answer = await fetch(`http://127.0.0.1:${port}${request.url}`, { headers });
+    response.writeHead(answer.status, { "Content-Type": answer.headers.get("Content-Type") ?? "text/plain" });
+    response.end(await answer.text());
+  });
+  server.on("upgrade", (_, socket) => socket.destroy());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
 }
 
 const rollout = (words: string) => project.run(`npm run -s rollout -- ${words} --stack local`);
@@ -182,11 +211,68 @@ it("a setting that is bad goes back, and the release that serves is not refused"
   expect(await rollout("run")).toMatchObject({ code: 0 });
   const good = project.read("Pulumi.local.yaml");
   project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 120,"));
-  // As if the setting made the Worker unreachable: nothing listens there.
-  const { code, text } = await rollout("run --url http://127.0.0.1:9");
+  // As if the setting kept the Worker from changing anything.
+  await using reader = await frontDoor(({ method }) => (method === "GET" ? "pass" : "fail"));
+  const { code, text } = await rollout(`run --url ${reader.url}`);
   expect(text).toMatch(/0\.01 %[\s\S]*checks failed[\s\S]*the settings or the secrets of local made the difference/);
   expect(code).toBe(3);
   // Another setting, which is as good: it goes out with the release that serves.
   project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 150,"));
   expect(await rollout("run")).toMatchObject({ code: 0 });
+});
+
+describe("a smoke test that can judge nothing", () => {
+  const untouched = async (words: string, why: RegExp) => {
+    const before = await serving();
+    const { code, text } = await rollout(`run ${words}`);
+    expect([code, text]).toEqual([1, expect.stringMatching(why)]);
+    expect(await serving()).toBe(before);
+  };
+  const WRONG = [
+    [
+      "of a mistyped address",
+      "--url http://127.0.0.1:9",
+      /cannot judge anything. http:\/\/127.0.0.1:9\/: GET \/health is not/,
+    ],
+    ["of a wrong admin token", "--admin-token not-the-token-of-this-stack", /with the admin token is answered 401/],
+  ] as const;
+
+  it.each(WRONG)("because %s moves no traffic away from a release that has it all", async (_, words, why) => {
+    project.write(
+      "Pulumi.local.yaml",
+      project
+        .read("Pulumi.local.yaml")
+        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0 }, { percent: 100, smoke: true }]"),
+    );
+    await untouched(words, why);
+  });
+
+  it.each(WRONG)("because %s begins no rollout", async (_, words, why) => {
+    project.write(
+      "Pulumi.local.yaml",
+      project
+        .read("Pulumi.local.yaml")
+        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]"),
+    );
+    await build(20, 0, "not judged");
+    await untouched(words, why);
+  });
+
+  it("because nothing answers any more leaves the traffic as it is, and refuses no release", async () => {
+    let stable: unknown;
+    let isDead = false;
+    await using door = await frontDoor(({ headers }) => {
+      const asked = headers["cloudflare-workers-version-overrides"];
+      stable ??= asked;
+      isDead ||= asked !== stable;
+      return isDead ? "drop" : "pass";
+    });
+    const { code, text } = await rollout(`run --url ${door.url}`);
+    expect(text).toMatch(/Not enough is known: in the smoke test nothing answered.*0\.01 % stay as they are.*abandon/);
+    expect(code).toBe(4);
+    const digest = /\nRelease (\w+) of/.exec(`\n${text}`)?.[1] ?? "none";
+    expect(await serving()).toMatch(new RegExp(`${digest}\\) 0.01 %`));
+    expect(await serving()).not.toContain(`refused: ${digest}`);
+    expect(await rollout("run")).toMatchObject({ code: 0, text: expect.stringContaining("0.01 %: goes on here") });
+  });
 });
