@@ -13,6 +13,7 @@ import { type LiveVersion, readWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused, refusedIn } from "../plan/refused-release.ts";
+import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
@@ -23,11 +24,11 @@ import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { numbersOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
-import { goBack, setShare } from "./share.ts";
+import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 
 export interface RolloutOptions {
@@ -61,17 +62,39 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 
 class Rollout {
   readonly #options: RolloutOptions;
+  /** The deployment that this rollout has found or made last, and the release's share in it. */
+  #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
   }
 
+  /** Goes through the steps. Whatever stops it says what of the traffic stays with the release, and the way back. */
   async run(): Promise<End> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      const share = this.#last?.share ?? 0;
+      if (share === 0 || error instanceof TrafficTold) throw error;
+      const stays = `${share} % of the traffic stay with the release. ${this.#goOnOr(share)}`;
+      if (isUserError(error)) throw new UserError(`${error.message}\n${stays}`, { cause: error });
+      this.#options.say(stays);
+      throw error;
+    }
+  }
+
+  /** What to do with a rollout that stands still. */
+  #goOnOr(share: number): string {
+    return `Run the same command again to go on, or: npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
+  }
+
+  async #run(): Promise<End> {
     const { say, stack, dir } = this.#options;
     // Before a plan that was approved is compared: a pin makes another one of it, whatever else is the same.
     await refusePinned(openStack(stack, { dir }), dir);
     this.#lift();
     const { open, preview } = await this.#look();
+    this.#keep(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
     if (preview.plan.changesLifecycle || preview.schema.raisesFloor || preview.live.serving.length === 0) {
@@ -134,6 +157,8 @@ class Rollout {
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
+    // Nothing asks for this deployment any more: there is no next step.
+    this.#last = { deployment: undefined, share: 100 };
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
     return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
@@ -173,10 +198,13 @@ class Rollout {
     const { say } = this.#options;
     const share = shareOf(step);
     let { open, preview } = await this.#look();
+    this.#mustBeAsLeft(preview);
     const stable = stableOf(preview);
     if (shareIn(preview) !== share) {
       await this.#set(share);
       ({ open, preview } = await this.#look());
+      this.#keep(preview);
+      if (shareIn(preview) !== share) throw this.#otherTraffic(preview, share);
     } else say(`${share} %: goes on here`);
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
@@ -189,9 +217,7 @@ class Rollout {
     const verdict = await this.#watch(step, open, preview);
     if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
-    say(
-      `Not enough is known: ${verdict.because}. ${share} % stay as they are; run it again to go on, or: npm run rollout -- abandon --stack ${this.#options.stack}`,
-    );
+    say(`Not enough is known: ${verdict.because}. ${share} % stay as they are. ${this.#goOnOr(share)}`);
     return "not known";
   }
 
@@ -220,21 +246,30 @@ class Rollout {
   }
 
   /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
-  async #numbers(
-    from: number,
-    { api, reads, settings }: OpenStack,
-    tag: string,
-  ): Promise<readonly [next: Numbers, stable: Numbers]> {
+  async #numbers(from: number, { api, reads, settings }: OpenStack, tag: string): Promise<Both> {
     const { accountId, workerName: script } = settings;
     const window = { accountId, script, from, to: Date.now() };
     const now = { live: await readWorker(reads, script), tag };
+    this.#mustBeAsLeft(now);
     const [next, stable] = [versionOf(now), stableOf(now).versionId];
-    if (next === undefined) {
-      throw new UserError(
-        `Something else has changed the traffic of ${script} in the meantime. See: npm run rollout -- status --stack ${settings.stack}`,
-      );
-    }
+    if (next === undefined) throw this.#otherTraffic(now);
     return Promise.all([numbersOf(api, window, next), numbersOf(api, window, stable)]);
+  }
+
+  #keep(traffic: Traffic): void {
+    this.#last = { deployment: traffic.live.deployment?.id, share: shareIn(traffic) };
+  }
+
+  /** @throws where something else has changed the traffic since: whoever abandons a rollout means it. */
+  #mustBeAsLeft(now: Traffic): void {
+    if (now.live.deployment?.id !== this.#last?.deployment) throw this.#otherTraffic(now);
+  }
+
+  #otherTraffic(now: Traffic, share = this.#last?.share): TrafficTold {
+    const { stack } = this.#options;
+    return new TrafficTold(
+      `Something else has changed the traffic of ${stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: npm run rollout -- status --stack ${stack}`,
+    );
   }
 
   #set(share: number): Promise<void> {
@@ -295,14 +330,12 @@ class Rollout {
 
   /** The smoke test says nothing about the release, because of `found`. */
   #unjudged(found: Blind, share: number): End {
-    const { say, stack } = this.#options;
-    const way = share === 100 ? "rollback --" : "rollout -- abandon";
     const why =
       found === "not reached"
         ? "nothing answered. Correct --url, or what is between here and the Worker"
         : "the admin token was refused. Give the one of this stack as ADMIN_TOKEN or --admin-token";
-    say(
-      `Not enough is known: in the smoke test ${why}. ${share} % stay as they are; run it again to go on, or: npm run ${way} --stack ${stack}`,
+    this.#options.say(
+      `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
     );
     return "not known";
   }
@@ -314,12 +347,23 @@ class Rollout {
   async #back(preview: Preview, because: readonly string[], before: Before, isWhole: boolean): Promise<End> {
     const { stack, dir, say } = this.#options;
     say(`Worse: ${because.join("; ")}`);
-    const isRefused = this.#refuse(preview, before);
-    await goBack(stack, dir, isWhole ? before.number : undefined);
+    await this.#mustBeOurs(preview);
+    const isRefused = before.digest !== preview.release.digest;
+    const untold = await goBack(stack, dir, {
+      pin: isWhole ? before.number : undefined,
+      share: this.#last?.share ?? 100,
+      ...(isRefused && { refuse: () => this.#refuse(preview) }),
+    });
     const unpin = `npm run rollback -- --stack ${stack} --unpin`;
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
     const file = settingsFile(stack, dir);
     const digest = shortDigest(preview.release.digest);
+    if (untold !== undefined) {
+      say(
+        `All traffic is back at the version before. Release ${digest} could not be refused, so let nothing deploy it: ${untold}`,
+      );
+      return "went back";
+    }
     say(
       isRefused
         ? `All traffic is back at the version before. ${stack} refuses release ${digest} from now on: the deployment says so, and refusedReleases in ${file}.`
@@ -328,16 +372,28 @@ class Rollout {
     return "went back";
   }
 
-  /** Refuses the release in the stack's settings; not where the version before is of it too, because that one serves. */
-  #refuse({ release: { digest }, settings }: Preview, before: Before): boolean {
-    if (before.digest === digest) return false;
+  /** The same as `mustBeAsLeft`, from the account; one that cannot be read keeps nothing from going back. */
+  async #mustBeOurs({ settings, tag }: Preview): Promise<void> {
+    const { stack, dir, say } = this.#options;
+    try {
+      this.#mustBeAsLeft({ live: await readWorker(openStack(stack, { dir }).reads, settings.workerName), tag });
+    } catch (error) {
+      if (error instanceof TrafficTold) throw error;
+      say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Refuses the release in the stack's settings. */
+  #refuse({ release: { digest }, settings }: Preview): void {
     const { stack, dir } = this.#options;
     const file = settingsFile(stack, dir);
     changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
     if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
-    return true;
   }
 }
+
+/** What was counted of both versions. */
+type Both = readonly [next: Numbers, stable: Numbers];
 
 /** The version that a rollout goes back to. */
 type Before = Pick<LiveVersion, "number" | "digest">;

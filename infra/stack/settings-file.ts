@@ -6,6 +6,7 @@ import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { LOCAL, projectName } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
+import { UserError } from "./user-error.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
 export const isApplied = (dir: string): boolean => existsSync(join(resolve(ROOT, dir), STATE_FILE));
@@ -29,7 +30,7 @@ export function settingsFile(stack: string, dir: string, root = ROOT): string {
 /**
  * Sets the project's `key` in the file, or takes it out where `value` is undefined. It keeps the file's way to write
  * keys, bare (`pin`) or with the project's name in front. A file that is not there is made.
- * @throws UserError when the file is not YAML with a `config`; Error when nothing but the setting cannot be changed.
+ * @throws UserError when the file cannot be read or written, or is not YAML with a `config`; Error when nothing but the setting cannot be changed.
  */
 export function changeSetting(
   file: string,
@@ -37,9 +38,21 @@ export function changeSetting(
   value: SettingValue | undefined,
   project = projectName(),
 ): void {
-  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const before = reached(file, "read", () => (existsSync(file) ? readFileSync(file, "utf8") : ""));
   const after = withSetting(before, { key, project, file }, value);
   if (after === before) return;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, after);
+  reached(file, "written", () => {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, after);
+  });
+}
+
+/** What `work` makes of the file. @throws UserError where the system does not let it. */
+function reached<Made>(file: string, how: "read" | "written", work: () => Made): Made {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new UserError(`${file} cannot be ${how}: ${error.message}`, { cause: error });
+  }
 }
