@@ -5,7 +5,6 @@
  * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
 import { migrations } from "../migrations.ts";
 import { isAllowed } from "../plan/allowed.ts";
@@ -30,6 +29,7 @@ import { numbersOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
+import { isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
 
 export interface RolloutOptions {
   readonly stack: string;
@@ -97,7 +97,7 @@ class Rollout {
     this.#keep(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
-    if (preview.plan.changesLifecycle || preview.schema.raisesFloor || preview.live.serving.length === 0) {
+    if (isIrreversible(preview) || preview.live.serving.length === 0) {
       return this.#atOnce(preview);
     }
     const { rolloutSteps: steps } = open.settings;
@@ -147,12 +147,7 @@ class Rollout {
     const { say, confirm } = this.#options;
     const isFirst = preview.live.serving.length === 0;
     if (!isFirst) {
-      say(
-        `${nameOf(preview)} goes to all traffic at once, because ${preview.plan.changesLifecycle ? "it changes classes" : "its tables are none that older code can live with"}.`,
-      );
-      say(
-        "No earlier version can serve again. If it is bad: build a release that mends it, from this history, and roll that out. Data stays.",
-      );
+      for (const line of wholeLines(preview)) say(line);
       await this.#mustJudge(preview);
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
@@ -398,8 +393,6 @@ type Both = readonly [next: Numbers, stable: Numbers];
 /** The version that a rollout goes back to. */
 type Before = Pick<LiveVersion, "number" | "digest">;
 
-const nameOf = ({ release }: Preview) => `Release ${shortDigest(release.digest)}`;
-
 /** What serves, and the tag of the release's version. */
 type Traffic = Pick<Preview, "live" | "tag">;
 
@@ -414,13 +407,6 @@ function stableOf({ live, tag }: Traffic) {
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
   const { versionId, number, digest } = stable;
   return { versionId, number, digest, name: `version ${number}` };
-}
-
-function refuseErrors({ errors, settings }: Preview): void {
-  if (errors.length === 0) return;
-  throw new UserError(
-    `${settings.stack} refuses this release:\n${errors.map((error) => `  ${describe(error)}`).join("\n")}`,
-  );
 }
 
 const minutesOf = (ms: number) => Number((ms / 60_000).toFixed(1));

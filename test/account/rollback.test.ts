@@ -178,9 +178,36 @@ describe("a rollback", () => {
     await deploy();
   });
 
-  it("once it is lifted, the waiting release gets the traffic", async () => {
+  it("is not lifted for a release that no earlier version can follow, unless somebody says so", async () => {
+    const text = readFileSync(settings, "utf8");
+    const { setting, digest } = releases.raising("raising");
+    writeFileSync(settings, text.replace(/release: .*/, `release: ${setting}`));
+    const { code, stdout, stderr } = await run("rollback", "--unpin");
+    const name = digest.slice(0, 12);
+    expect(stdout).toContain(`Without the pin: release ${name} 100 %.\nRelease ${name} goes to all traffic at once`);
+    expect(stdout).toContain("No earlier version can serve again.");
+    expect(stderr).toContain(`Release the pin of local to version 1, and send all traffic to Release ${name}: nobody`);
+    expect(code).toBe(1);
+    writeFileSync(settings, text);
+    expect(await shares()).toEqual({ 1: 100 });
+  });
+
+  it("is not lifted for a release that the stack refuses, and stays in the settings", async () => {
+    const text = readFileSync(settings, "utf8");
+    changeSetting(settings, "refusedReleases", releases.variant("three").digest.slice(0, 12));
+    const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("[refused_release]")]);
+    expect(readFileSync(settings, "utf8")).toBe(before);
+    writeFileSync(settings, text);
+  });
+
+  it("once it is lifted, the waiting release gets the traffic", async () => {
+    const { code, stdout, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
+    // It has never had any.
+    const name = releases.variant("three").digest.slice(0, 12);
+    expect(stdout).toContain(`local is not pinned any more; now it serves release ${name} 100 %.`);
     expect(await shares()).toEqual({ 3: 100 });
     expect(readFileSync(settings, "utf8")).not.toContain("pin");
     expect((await deploy()).changed).toEqual([]);
