@@ -11,7 +11,7 @@ import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { setShare } from "../rollout/share.ts";
+import { changeShare } from "../rollout/share.ts";
 import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
@@ -102,7 +102,10 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
     );
   }
   await confirm(`${before}\nGive the release ${share} % of it`, yes);
-  await setShare(name, dir, share, "run the same command again to complete it.");
+  await changeShare(
+    { stack: name, dir, share, said: settings },
+    async () => (await readWorker(reads, settings.workerName)).deployment?.id,
+  );
   console.log(await status({ stack: name, dir }));
 }
 

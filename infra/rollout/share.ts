@@ -2,8 +2,10 @@
 
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { LEAST_SHARE } from "./steps.ts";
 
 /** An error whose message says where the traffic is, and what to do about it. */
 export class TrafficTold extends UserError {
@@ -13,13 +15,56 @@ export class TrafficTold extends UserError {
 /**
  * Writes the share (per cent; under 1 it is a trial without users) into the stack's settings, and brings it into force.
  * `again`: what a person does where the update failed.
- * @throws UserError where it failed; the settings have the share.
+ * @throws TrafficTold where it failed; the settings have the share.
  */
 export async function setShare(stack: string, dir: string, share: number, again: string): Promise<void> {
   const file = settingsFile(stack, dir);
   writeShare(file, share);
-  if (await update(stack, dir)) return;
-  throw new TrafficTold(`The update failed. rollout is ${share} in ${file}: ${again}`);
+  const because = await failureOf(stack, dir);
+  if (because !== undefined) throw new TrafficTold(`${because} rollout is ${share} in ${file}: ${again}`);
+}
+
+/** What a stack's settings say of the release's share. */
+type Said = Pick<PublicSettings, "rollout" | "rolloutTrial">;
+
+/**
+ * The same for a person, who may meet an update that is under way, such as a step of `rollout run`. Where the update
+ * changed nothing, the settings say again what they `said`: else the next update would send the traffic where nobody
+ * thinks of any more. `deployment` asks which deployment is in force.
+ * @throws TrafficTold where it failed: with what the settings say.
+ */
+export async function changeShare(
+  { stack, dir, share, said }: { stack: string; dir: string; share: number; said: Said },
+  deployment: () => Promise<string | undefined>,
+): Promise<void> {
+  const file = settingsFile(stack, dir);
+  const before = await deployment();
+  writeShare(file, share);
+  const because = await failureOf(stack, dir);
+  if (because === undefined) return;
+  const isSame = await deployment().then(
+    (now) => now === before,
+    () => false,
+  );
+  if (!isSame) {
+    throw new TrafficTold(
+      `${because} rollout is ${share} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nRun the same command again to complete it.`,
+    );
+  }
+  writeShare(file, said.rolloutTrial && said.rollout === 0 ? LEAST_SHARE : said.rollout);
+  throw new TrafficTold(
+    `${because} The traffic is as it was, and so is the setting: rollout is ${said.rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`,
+  );
+}
+
+/** Why the update failed, as a sentence; undefined: it did not. */
+async function failureOf(stack: string, dir: string): Promise<string | undefined> {
+  try {
+    return (await update(stack, dir)) ? undefined : "The update failed.";
+  } catch (error) {
+    if (isUserError(error)) return `The update failed: ${error.message}`;
+    throw error;
+  }
 }
 
 /** The way back from a release. */
