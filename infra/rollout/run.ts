@@ -25,7 +25,7 @@ import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
-import { numbersOf } from "./numbers.ts";
+import { isPassing, numbersOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
@@ -106,7 +106,9 @@ class Rollout {
     if (steps.some(({ minutes }) => minutes > 0)) {
       const { accountId, workerName: script } = open.settings;
       const window = { accountId, script, from: Date.now() - 60_000, to: Date.now() };
-      await numbersOf(open.api, window, stableOf(preview).versionId);
+      await numbersOf(open.api, window, stableOf(preview).versionId).catch((error: unknown) => {
+        if (!isPassing(error)) throw error;
+      });
     }
     const left = steps.slice(indexAt(steps, shareIn(preview)));
     if (left.some((step) => step.smoke)) await this.#mustJudge(preview);
@@ -224,19 +226,40 @@ class Rollout {
     const length = step.minutes * 60_000;
     const looks = looksIn(steps);
     const elapsed = Date.now() - began;
+    const end = began + length + settings.patienceMinutes * 60_000;
+    const dueAt = (look: number) => began + (length * look) / LOOKS;
     // Looks that an interruption has missed are made up by the next one.
     for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
-      const due = look <= LOOKS ? began + (length * look) / LOOKS : Date.now() + AGAIN_SECONDS * 1_000;
+      const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
       await pause(Math.max(0, due - Date.now()));
-      const [next, stable] = await this.#numbers(began, open, tag);
+      const counted = await this.#counted(began, open, tag, look < LOOKS ? dueAt(look + 1) : end);
+      if (counted instanceof UserError) {
+        if (look < LOOKS) continue;
+        return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
+      }
+      const [next, stable] = counted;
       const verdict = judge(next, stable, settings, looks);
       say(
         `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
       );
       if (verdict.kind === "worse") return verdict;
       if (look < LOOKS) continue;
-      if (verdict.kind === "no worse" || Date.now() - began > length + settings.patienceMinutes * 60_000)
-        return verdict;
+      if (verdict.kind === "no worse" || Date.now() > end) return verdict;
+    }
+  }
+
+  /** The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time. */
+  async #counted(from: number, open: OpenStack, tag: string, until: number): Promise<Both | UserError> {
+    for (;;) {
+      try {
+        return await this.#numbers(from, open, tag);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        this.#options.say(`  ${error.message} Asked again.`);
+        const again = Date.now() + AGAIN_SECONDS * 1_000;
+        if (again > until) return error;
+        await pause(again - Date.now());
+      }
     }
   }
 
