@@ -102,10 +102,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
     );
   }
   await confirm(`${before}\nGive the release ${share} % of it`, yes);
-  await changeShare(
-    { stack: name, dir, share, said: settings },
-    async () => (await readWorker(reads, settings.workerName)).deployment?.id,
-  );
+  await changeShare(name, dir, share, async () => (await readWorker(reads, settings.workerName)).deployment?.id);
   await status({ stack: name, dir }, console.log);
 }
 

@@ -2,7 +2,7 @@
 
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
-import type { PublicSettings } from "../stack/config.ts";
+import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { LEAST_SHARE } from "./steps.ts";
@@ -24,21 +24,22 @@ export async function setShare(stack: string, dir: string, share: number, again:
   if (because !== undefined) throw new TrafficTold(`${because} rollout is ${share} in ${file}: ${again}`);
 }
 
-/** What a stack's settings say of the release's share. */
-type Said = Pick<PublicSettings, "rollout" | "rolloutTrial">;
-
 /**
  * The same for a person, who may meet an update that is under way, such as a step of `rollout run`. Where the update
- * changed nothing, the settings say again what they `said`: else the next update would send the traffic where nobody
+ * changed nothing, the settings say again what they said: else the next update would send the traffic where nobody
  * thinks of any more. `deployment` asks which deployment is in force.
  * @throws TrafficTold where it failed: with what the settings say.
  */
 export async function changeShare(
-  { stack, dir, share, said }: { stack: string; dir: string; share: number; said: Said },
+  stack: string,
+  dir: string,
+  share: number,
   deployment: () => Promise<string | undefined>,
 ): Promise<void> {
   const file = settingsFile(stack, dir);
   const before = await deployment();
+  // Read only now: whoever was asked may have taken their time.
+  const { rollout, rolloutTrial } = openStack(stack, { dir }).settings;
   writeShare(file, share);
   const because = await failureOf(stack, dir);
   if (because === undefined) return;
@@ -51,9 +52,9 @@ export async function changeShare(
       `${because} rollout is ${share} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nRun the same command again to complete it.`,
     );
   }
-  writeShare(file, said.rolloutTrial && said.rollout === 0 ? LEAST_SHARE : said.rollout);
+  writeShare(file, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
   throw new TrafficTold(
-    `${because} The traffic is as it was, and so is the setting: rollout is ${said.rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`,
+    `${because} The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`,
   );
 }
 
