@@ -200,6 +200,13 @@ describe("a rollout", () => {
     await setFaults("POST */graphql 500 times=1000");
     expect(await serving()).toMatch(/50 %[\s\S]*\nmetrics: cannot be read: .* 500/);
     await setFaults();
+    // Whatever stops it says what stays, and how to go on.
+    expect(await rollout("run --url http://127.0.0.1:9")).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(
+        /cannot judge[\s\S]*\n50 % of the traffic stay with the release\. Run.*abandon --stack local/,
+      ),
+    });
     const { code, text } = await rollout("run");
     expect(text).toContain("50 %: goes on here");
     expect(text).not.toContain("0.01 %");
