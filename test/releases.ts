@@ -24,6 +24,8 @@ export interface Releases {
   readonly built: TestRelease;
   /** The same code with another digest; `committed`: the time of its commit (ISO 8601). */
   variant(name: string, committed?: string): TestRelease;
+  /** The same, with a step more in the tables of its first class, which older code cannot live with. */
+  raising(name: string): TestRelease;
   remove(): void;
 }
 
@@ -31,22 +33,32 @@ export async function makeReleases(): Promise<Releases> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-releases-"));
   const built = join(dir, "built");
   const { manifest } = await buildRelease(built, committedSource());
+  const variant = (name: string, more: Partial<typeof manifest>): TestRelease => {
+    const copy = join(dir, name);
+    cpSync(built, copy, { recursive: true });
+    const main = Buffer.concat([readFileSync(join(copy, MAIN_MODULE)), Buffer.from(`\n// ${name}\n`)]);
+    writeFileSync(join(copy, MAIN_MODULE), main);
+    const { digest: _, ...content } = manifest;
+    const modules = content.modules.map((module) =>
+      module.name === MAIN_MODULE ? { ...module, digest: digestOf(main), size: main.length } : module,
+    );
+    const changed = { ...content, modules, ...more };
+    const digest = releaseDigest(changed);
+    writeFileSync(join(copy, MANIFEST), JSON.stringify({ ...changed, digest }));
+    return { setting: relative(ROOT, copy), digest };
+  };
   return {
     built: { setting: relative(ROOT, built), digest: manifest.digest },
-    variant(name, committed) {
-      const copy = join(dir, name);
-      cpSync(built, copy, { recursive: true });
-      const main = Buffer.concat([readFileSync(join(copy, MAIN_MODULE)), Buffer.from(`\n// ${name}\n`)]);
-      writeFileSync(join(copy, MAIN_MODULE), main);
-      const { digest: _, ...content } = manifest;
-      const modules = content.modules.map((module) =>
-        module.name === MAIN_MODULE ? { ...module, digest: digestOf(main), size: main.length } : module,
-      );
-      const changed = { ...content, modules, ...(committed && { committed }) };
-      const digest = releaseDigest(changed);
-      writeFileSync(join(copy, MANIFEST), JSON.stringify({ ...changed, digest }));
-      return { setting: relative(ROOT, copy), digest };
+    variant: (name, committed) => variant(name, committed === undefined ? {} : { committed }),
+    raising(name) {
+      const [[className, { steps }] = raise("no class has tables")] = Object.entries(manifest.schemas ?? {});
+      const more = [...steps, "f".repeat(steps[0]?.length ?? 0)];
+      return variant(name, { schemas: { ...manifest.schemas, [className]: { steps: more, needs: more.length } } });
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+function raise(message: string): never {
+  throw new Error(message);
 }

@@ -7,13 +7,17 @@ import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
+import { migrations } from "../migrations.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { whyNot } from "../plan/pin.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused } from "../plan/refused-release.ts";
+import { trafficAfter } from "../plan/report.ts";
+import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -39,7 +43,11 @@ const command = onStack(new Command("npm run rollback --"))
     versionNumber,
   )
   .addOption(new Option("--list", "list the versions and change nothing").conflicts(["to", "unpin"]))
-  .addOption(new Option("--unpin", "release the pin: the stack's release gets its traffic again").conflicts("to"))
+  .addOption(
+    new Option("--unpin", "release the pin: the stack's release gets the traffic that the settings give it").conflicts(
+      "to",
+    ),
+  )
   .option("--yes", "do not ask")
   .action(rollback);
 
@@ -93,19 +101,33 @@ async function rollback(options: Options): Promise<void> {
 }
 
 async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<void> {
-  if (stack.settings.pin === 0) {
-    console.log(`${stack.name} is not pinned.`);
+  const { name, settings } = stack;
+  if (settings.pin === 0) {
+    console.log(`${name} is not pinned.`);
     return;
   }
-  await confirm(`Release the pin of ${stack.name} to version ${stack.settings.pin}`, yes);
-  const file = settingsFile(stack.name, dir);
+  const release = readRelease(releaseDir(settings));
+  const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, migrations, { dir });
+  refuseErrors(next);
+  const version = next.live.versions.find(({ tag }) => tag === next.tag)?.versionId;
+  const hadTraffic = (await stack.reads.deployments(settings.workerName)).some(({ versions }) =>
+    versions.some(({ versionId }) => versionId === version),
+  );
+  const traffic = trafficAfter(next).join(", ");
+  console.log(`Without the pin: ${traffic}.`);
+  for (const line of wholeLines(next)) console.log(line);
+  const whole = isIrreversible(next) ? `, and send all traffic to ${nameOf(next)}` : "";
+  await confirm(`Release the pin of ${name} to version ${settings.pin}${whole}`, yes);
+  const file = settingsFile(name, dir);
   changeSetting(file, PIN, undefined);
-  if (await update(stack.name, dir))
-    console.log(`${stack.name} is not pinned any more; its release has its traffic again.`);
-  else
+  if (!(await update(name, dir))) {
     throw new UserError(
       `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then run \`up\` again.`,
     );
+  }
+  const outcome =
+    hadTraffic && next.traffic.release > 0 ? "its release has its traffic again" : `now it serves ${traffic}`;
+  console.log(`${name} is not pinned any more; ${outcome}.`);
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */

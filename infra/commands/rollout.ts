@@ -11,11 +11,11 @@ import { numbersInWords } from "../rollout/analysis.ts";
 import { numbersOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { setShare } from "../rollout/share.ts";
+import { changeShare } from "../rollout/share.ts";
 import { indexAt } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
-import { UserError } from "../stack/user-error.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
 import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
 
@@ -47,7 +47,7 @@ onStack(command.command("run"))
   .action(run);
 onStack(command.command("status"))
   .description("show which versions share the traffic, and what the settings say")
-  .action(async (options: Options) => console.log(await status(options)));
+  .action((options: Options) => status(options, console.log));
 onStack(command.command("set"))
   .argument("<percent>", "per cent of the traffic for the release; 100 finishes", percent)
   .option("--yes", "do not ask")
@@ -97,32 +97,37 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
     );
   }
   await confirm(`${before}\nGive the release ${share} % of it`, yes);
-  await setShare(name, dir, share, "run the same command again to complete it.");
-  console.log(await status({ stack: name, dir }));
+  await changeShare(name, dir, share, async () => (await readWorker(reads, settings.workerName)).deployment?.id);
+  await status({ stack: name, dir }, console.log);
 }
 
-async function status({ stack, dir }: StackCommandOptions): Promise<string> {
+/** Says which versions serve before it asks what was counted of them, which may take long, or fail. */
+async function status({ stack, dir }: StackCommandOptions, say: (line: string) => void): Promise<void> {
   const { settings, reads, api } = openStack(stack, { dir });
   const live = await readWorker(reads, settings.workerName);
-  const lines = [statusLine(settings, live)];
+  say(statusLine(settings, live));
   const [newest, stable] = [...live.serving].sort((a, b) => b.number - a.number);
   if (newest && stable && settings.pin === 0) {
     const { rolloutSteps: steps } = settings;
     const index = indexAt(steps, newest.percentage);
     const next = steps[index + 1];
-    lines.push(
+    say(
       `step ${index + 1} of ${steps.length}, for ${age(live.deployment?.createdOn, Date.now())} of ${steps[index]?.minutes ?? 0} min; next: ${next ? `${next.percent} %` : "nothing"}`,
     );
     const from = Date.parse(live.deployment?.createdOn ?? "") || 0;
     const window = { accountId: settings.accountId, script: settings.workerName, from, to: Date.now() };
-    for (const { number, versionId } of [newest, stable]) {
-      lines.push(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
+    try {
+      for (const { number, versionId } of [newest, stable]) {
+        say(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
+      }
+    } catch (error) {
+      if (!isUserError(error)) throw error;
+      say(`metrics: cannot be read: ${error.message}`);
     }
   }
   const whole = live.serving.length === 1 ? shortDigest(live.serving[0]?.digest ?? "") : "";
   const refused = allRefused(settings, live.refused).filter((digest) => digest !== whole);
-  if (refused.length > 0) lines.push(`refused: ${refused.join(" ")}`);
-  return lines.join("\n");
+  if (refused.length > 0) say(`refused: ${refused.join(" ")}`);
 }
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */

@@ -35,7 +35,7 @@ import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
-import { refusalNote, refusedFindings, refusedIn } from "./refused-release.ts";
+import { refusalNote, refusedFindings, takenBack } from "./refused-release.ts";
 import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
@@ -195,8 +195,16 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...(await missingResources(reads, live)),
         ];
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
-  const isRefused =
-    traffic.release === 0 && served !== release.digest && refusedIn(settings).includes(shortDigest(release.digest));
+  // A release that gets traffic may be one that is tried once more, and then nothing is taken back.
+  const refused =
+    traffic.release === 0
+      ? takenBack(
+          settings,
+          release.digest,
+          live.serving.map(({ digest }) => digest),
+          served,
+        )
+      : undefined;
   const share = shareOf(served, release.digest, traffic, versions);
   return {
     settings,
@@ -211,7 +219,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
     schema,
-    deploymentMessage: deploymentMessage(live, tag, asWanted, isRefused ? refusalNote(release.digest) : undefined),
+    deploymentMessage: deploymentMessage(live, tag, asWanted, refused && refusalNote(refused)),
     served,
     share,
     servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,

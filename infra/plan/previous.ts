@@ -5,22 +5,23 @@ import { canServe } from "./pin.ts";
 import type { DeploymentRead } from "./reads.ts";
 
 /**
- * The version that had all traffic before, and can have it again; undefined: there is none. `deployments`: the newest
- * first. `refused`: releases that it is not to be of, by the first 12 digits of their digests.
+ * The version that had all traffic before, and can have it again; undefined: there is none. Where two versions serve,
+ * that is the stable one, if it can: only the newer one, which is rolled out, is left. `deployments`: the newest first.
+ * `refused`: releases that it is not to be of, by the first 12 digits of their digests.
  */
 export function previousVersion(
   { serving, versions, rollbackFloor }: Pick<LiveWorker, "serving" | "versions" | "rollbackFloor">,
   deployments: readonly Pick<DeploymentRead, "versions">[],
   refused: readonly string[],
 ): LiveVersion | undefined {
-  const now = new Set(serving.map(({ versionId }) => versionId));
+  const [newest] = serving.toSorted((a, b) => b.number - a.number);
   return deployments
     .flatMap((deployment) => (deployment.versions.length === 1 ? deployment.versions : []))
     .map(({ versionId }) => versions.find((version) => version.versionId === versionId))
     .find(
       (version) =>
         version &&
-        !now.has(version.versionId) &&
+        version.versionId !== newest?.versionId &&
         canServe(version, rollbackFloor) &&
         !refused.includes(shortDigest(version.digest ?? "")),
     );

@@ -17,6 +17,23 @@ export const refusedIn = ({ refusedReleases = "" }: Pick<Settings, "refusedRelea
 /** The part of a deployment's message that says which release it was made to get rid of. */
 export const refusalNote = (digest: string): string => `refuses ${shortDigest(digest)}`;
 
+/**
+ * The release that a deployment is made to get rid of: one that the settings refuse and that has traffic, or else the
+ * one at hand (`release`). Another one may have been built while a bad one was watched. `serving`: the digests of what
+ * serves; `next`: of what is to have all traffic. Undefined: it is none.
+ */
+export function takenBack(
+  settings: Pick<Settings, "refusedReleases">,
+  release: string,
+  serving: readonly (string | undefined)[],
+  next: string | undefined,
+): string | undefined {
+  const refused = refusedIn(settings);
+  return [...serving, release].find(
+    (digest) => digest !== undefined && digest !== next && refused.includes(shortDigest(digest)),
+  );
+}
+
 interface Deployed {
   readonly message: string | undefined;
   /** What it serves: the digests of ours, with their share in per cent. */

@@ -50,6 +50,11 @@ export class ApiError extends UserError {
     this.status = answer?.status;
     this.headers = answer?.headers;
   }
+
+  /** Whether the same request may soon succeed. */
+  get isPassing(): boolean {
+    return this.status === undefined || PASSING.includes(this.status);
+  }
 }
 
 export interface ApiOptions extends Pick<Options, "fetch"> {

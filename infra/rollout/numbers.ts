@@ -65,7 +65,23 @@ export interface Window {
   readonly to: number;
 }
 
-/** What was counted of a version. @throws UserError or ApiError where the metrics cannot be read. */
+/** The metrics cannot be read. */
+export class MetricsUnread extends UserError {
+  override readonly name = "MetricsUnread";
+  /** Whether the same question may soon be answered. */
+  readonly isPassing: boolean;
+
+  constructor(what: string, reason: string, isPassing: boolean, cause?: unknown) {
+    super(`${what}: ${reason.replace(/\.$/, "")}.`, { cause });
+    this.isPassing = isPassing;
+  }
+}
+
+/** Whether a question about the traffic failed for a reason that passes. */
+export const isPassing = (error: unknown): error is UserError =>
+  (error instanceof MetricsUnread || error instanceof ApiError) && error.isPassing;
+
+/** What was counted of a version. @throws MetricsUnread where the metrics cannot be read. */
 export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
   const [{ sum, quantiles }, answers] = await Promise.all([
     metricsOf(api, window, versionId),
@@ -80,10 +96,14 @@ export async function numbersOf(api: Api, window: Window, versionId: string): Pr
 
 async function metricsOf(api: Api, { accountId, script, from, to }: Window, version: string) {
   const variables = { account: accountId, script, version, from: iso(from), to: iso(to) };
-  const answer = v.safeParse(Metrics, await api.ask("graphql", { query: QUERY, variables }));
-  const wrong = answer.success ? answer.output.errors?.[0]?.message : "the answer is not as documented";
-  if (!answer.success || wrong !== undefined) {
-    throw new UserError(`The metrics of ${script} cannot be read: ${wrong}. The token needs Account Analytics: read.`);
+  const what = `The metrics of ${script} cannot be read`;
+  const token = "The token needs Account Analytics: read";
+  const answer = v.safeParse(Metrics, await asked(what, token, () => api.ask("graphql", { query: QUERY, variables })));
+  if (!answer.success) throw new MetricsUnread(what, "the answer is not as documented", false);
+  // GraphQL says in an answer with 200 what went wrong.
+  const wrong = answer.output.errors?.[0]?.message;
+  if (wrong !== undefined) {
+    throw new MetricsUnread(what, REFUSED.test(wrong) ? `${wrong}. ${token}` : wrong, PASSING.test(wrong));
   }
   const [found] = answer.output.data?.viewer.accounts[0]?.workersInvocationsAdaptive ?? [];
   return found ?? { sum: { requests: 0, errors: 0 }, quantiles: {} };
@@ -110,20 +130,29 @@ async function failedAnswers(api: Api, { accountId, script, from, to }: Window, 
       calculations: [{ operator: "count" }],
     },
   };
+  const what = "Answers with 5xx cannot be counted";
+  const path = at`/accounts/${accountId}/workers/observability/telemetry/query`;
+  const answer = v.safeParse(
+    Counts,
+    await asked(what, "The token needs Workers Observability: read", () => api.post(path, query)),
+  );
+  if (!answer.success) throw new MetricsUnread(what, "the answer is not as documented", false);
+  return answer.output.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
+}
+
+/** What GraphQL says of a token without the permission, and of what passes. */
+const REFUSED = /authenticat|authoriz|\bauthz\b|permission|not allowed|does not have access/i;
+const PASSING = /rate limit|budget|too many|time-?out|timed out|internal|unavailable|try again/i;
+
+/** What `question` is answered. @throws MetricsUnread; it speaks of the `token` only where that was refused. */
+async function asked<Answer>(what: string, token: string, question: () => Promise<Answer>): Promise<Answer> {
   try {
-    const answer = v.parse(
-      Counts,
-      await api.post(at`/accounts/${accountId}/workers/observability/telemetry/query`, query),
-    );
-    return answer.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
+    return await question();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    throw new UserError(
-      `Answers with 5xx cannot be counted: ${error.message}. The token needs Workers Observability: read.`,
-      {
-        cause: error,
-      },
-    );
+    const isRefused = error.status === 401 || error.status === 403;
+    const reason = isRefused ? `${error.message}. ${token}` : error.message;
+    throw new MetricsUnread(what, reason, error.isPassing, error);
   }
 }
 

@@ -5,7 +5,6 @@
  * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
 import { migrations } from "../migrations.ts";
 import { isAllowed } from "../plan/allowed.ts";
@@ -13,20 +12,24 @@ import { type LiveVersion, readWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused, refusedIn } from "../plan/refused-release.ts";
+import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
+import { askFor, whyNotReady } from "../smoke/ready.ts";
+import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
-import { numbersOf } from "./numbers.ts";
+import { isPassing, numbersOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
-import { goBack, setShare } from "./share.ts";
+import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
+import { isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
 
 export interface RolloutOptions {
   readonly stack: string;
@@ -43,6 +46,9 @@ export interface RolloutOptions {
   readonly say: (line: string) => void;
 }
 
+/** What a smoke test says about a version; or why it says nothing. */
+type Smoked = "well" | "bad" | Blind;
+
 /** How a rollout ended. */
 export type End = "done" | "went back" | "not known" | "no way back";
 
@@ -56,20 +62,42 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 
 class Rollout {
   readonly #options: RolloutOptions;
+  /** The deployment that this rollout has found or made last, and the release's share in it. */
+  #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
   }
 
+  /** Goes through the steps. Whatever stops it says what of the traffic stays with the release, and the way back. */
   async run(): Promise<End> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      const share = this.#last?.share ?? 0;
+      if (share === 0 || error instanceof TrafficTold) throw error;
+      const stays = `${share} % of the traffic stay with the release. ${this.#goOnOr(share)}`;
+      if (isUserError(error)) throw new UserError(`${error.message}\n${stays}`, { cause: error });
+      this.#options.say(stays);
+      throw error;
+    }
+  }
+
+  /** What to do with a rollout that stands still. */
+  #goOnOr(share: number): string {
+    return `Run the same command again to go on, or: npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
+  }
+
+  async #run(): Promise<End> {
     const { say, stack, dir } = this.#options;
     // Before a plan that was approved is compared: a pin makes another one of it, whatever else is the same.
     await refusePinned(openStack(stack, { dir }), dir);
     this.#lift();
     const { open, preview } = await this.#look();
+    this.#keep(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
-    if (preview.plan.changesLifecycle || preview.schema.raisesFloor || preview.live.serving.length === 0) {
+    if (isIrreversible(preview) || preview.live.serving.length === 0) {
       return this.#atOnce(preview);
     }
     const { rolloutSteps: steps } = open.settings;
@@ -78,9 +106,13 @@ class Rollout {
     if (steps.some(({ minutes }) => minutes > 0)) {
       const { accountId, workerName: script } = open.settings;
       const window = { accountId, script, from: Date.now() - 60_000, to: Date.now() };
-      await numbersOf(open.api, window, stableOf(preview).versionId);
+      await numbersOf(open.api, window, stableOf(preview).versionId).catch((error: unknown) => {
+        if (!isPassing(error)) throw error;
+      });
     }
-    for (const step of steps.slice(indexAt(steps, shareIn(preview)))) {
+    const left = steps.slice(indexAt(steps, shareIn(preview)));
+    if (left.some((step) => step.smoke)) await this.#mustJudge(preview);
+    for (const step of left) {
       const end = await this.#step(step);
       if (end !== undefined) return end;
     }
@@ -117,17 +149,16 @@ class Rollout {
     const { say, confirm } = this.#options;
     const isFirst = preview.live.serving.length === 0;
     if (!isFirst) {
-      say(
-        `${nameOf(preview)} goes to all traffic at once, because ${preview.plan.changesLifecycle ? "it changes classes" : "its tables are none that older code can live with"}.`,
-      );
-      say(
-        "No earlier version can serve again. If it is bad: build a release that mends it, from this history, and roll that out. Data stays.",
-      );
+      for (const line of wholeLines(preview)) say(line);
+      await this.#mustJudge(preview);
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
-    if (await this.#smoke(preview, undefined)) return "done";
-    return this.#noWayBack(preview, isFirst);
+    // Nothing asks for this deployment any more: there is no next step.
+    this.#last = { deployment: undefined, share: 100 };
+    const found = await this.#smoke(preview, undefined);
+    if (found === "well") return "done";
+    return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
   }
 
   #noWayBack(preview: Preview, isFirst: boolean): End {
@@ -151,7 +182,11 @@ class Rollout {
     this.#options.say(`${nameOf(preview)} has all traffic already.`);
     // What went to all traffic at once was to be tried whatever the steps say.
     const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
-    if (!isTried || (await this.#smoke(preview, undefined))) return "done";
+    if (!isTried) return "done";
+    await this.#mustJudge(preview);
+    const found = await this.#smoke(preview, undefined);
+    if (found === "well") return "done";
+    if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
     return this.#back(preview, ["the smoke test failed"], before, true);
   }
@@ -160,23 +195,26 @@ class Rollout {
     const { say } = this.#options;
     const share = shareOf(step);
     let { open, preview } = await this.#look();
+    this.#mustBeAsLeft(preview);
     const stable = stableOf(preview);
     if (shareIn(preview) !== share) {
       await this.#set(share);
       ({ open, preview } = await this.#look());
+      this.#keep(preview);
+      if (shareIn(preview) !== share) throw this.#otherTraffic(preview, share);
     } else say(`${share} %: goes on here`);
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
-    if (step.smoke && !(await this.#smoke(preview, step.percent === 100 ? undefined : version))) {
-      return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+    if (step.smoke) {
+      const found = await this.#smoke(preview, step.percent === 100 ? undefined : version);
+      if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+      if (found !== "well") return this.#unjudged(found, share);
     }
-    if (step.percent === 100 || step.minutes === 0) return undefined;
+    if (step.minutes === 0) return undefined;
     const verdict = await this.#watch(step, open, preview);
     if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
-    say(
-      `Not enough is known: ${verdict.because}. ${share} % stay as they are; run it again to go on, or: npm run rollout -- abandon --stack ${this.#options.stack}`,
-    );
+    say(`Not enough is known: ${verdict.because}. ${share} % stay as they are. ${this.#goOnOr(share)}`);
     return "not known";
   }
 
@@ -188,38 +226,68 @@ class Rollout {
     const length = step.minutes * 60_000;
     const looks = looksIn(steps);
     const elapsed = Date.now() - began;
+    const end = began + length + settings.patienceMinutes * 60_000;
+    const dueAt = (look: number) => began + (length * look) / LOOKS;
     // Looks that an interruption has missed are made up by the next one.
     for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
-      const due = look <= LOOKS ? began + (length * look) / LOOKS : Date.now() + AGAIN_SECONDS * 1_000;
+      const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
       await pause(Math.max(0, due - Date.now()));
-      const [next, stable] = await this.#numbers(began, open, tag);
+      const counted = await this.#counted(began, open, tag, look < LOOKS ? dueAt(look + 1) : end);
+      if (counted instanceof UserError) {
+        if (look < LOOKS) continue;
+        return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
+      }
+      const [next, stable] = counted;
       const verdict = judge(next, stable, settings, looks);
       say(
         `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
       );
       if (verdict.kind === "worse") return verdict;
       if (look < LOOKS) continue;
-      if (verdict.kind === "no worse" || Date.now() - began > length + settings.patienceMinutes * 60_000)
-        return verdict;
+      if (verdict.kind === "no worse" || Date.now() > end) return verdict;
+    }
+  }
+
+  /** The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time. */
+  async #counted(from: number, open: OpenStack, tag: string, until: number): Promise<Both | UserError> {
+    for (;;) {
+      try {
+        return await this.#numbers(from, open, tag);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        this.#options.say(`  ${error.message} Asked again.`);
+        const again = Date.now() + AGAIN_SECONDS * 1_000;
+        if (again > until) return error;
+        await pause(again - Date.now());
+      }
     }
   }
 
   /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
-  async #numbers(
-    from: number,
-    { api, reads, settings }: OpenStack,
-    tag: string,
-  ): Promise<readonly [next: Numbers, stable: Numbers]> {
+  async #numbers(from: number, { api, reads, settings }: OpenStack, tag: string): Promise<Both> {
     const { accountId, workerName: script } = settings;
     const window = { accountId, script, from, to: Date.now() };
     const now = { live: await readWorker(reads, script), tag };
+    this.#mustBeAsLeft(now);
     const [next, stable] = [versionOf(now), stableOf(now).versionId];
-    if (next === undefined) {
-      throw new UserError(
-        `Something else has changed the traffic of ${script} in the meantime. See: npm run rollout -- status --stack ${settings.stack}`,
-      );
-    }
+    if (next === undefined) throw this.#otherTraffic(now);
     return Promise.all([numbersOf(api, window, next), numbersOf(api, window, stable)]);
+  }
+
+  #keep(traffic: Traffic): void {
+    this.#last = { deployment: traffic.live.deployment?.id, share: shareIn(traffic) };
+  }
+
+  /** @throws where something else has changed the traffic since: whoever abandons a rollout means it. */
+  #mustBeAsLeft(now: Traffic): void {
+    if (now.live.deployment?.id !== this.#last?.deployment) throw this.#otherTraffic(now);
+  }
+
+  #otherTraffic(now: Traffic, share = this.#last?.share): TrafficTold {
+    const { stack } = this.#options;
+    return new TrafficTold(
+      `Something else has changed the traffic of ${stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: npm run rollout -- status --stack ${stack}`,
+    );
   }
 
   #set(share: number): Promise<void> {
@@ -229,16 +297,39 @@ class Rollout {
     return setShare(stack, dir, share, again);
   }
 
-  /** Whether the new version does what it promises; `version`: asked for by name, else whatever serves. */
-  async #smoke(preview: Preview, version: string | undefined): Promise<boolean> {
-    const { url, adminToken, say, stack, dir } = this.#options;
-    const { workerName } = preview.settings;
+  /** The token for the smoke test. */
+  get #adminToken(): string | undefined {
+    const { adminToken, stack, dir } = this.#options;
+    return adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined);
+  }
+
+  /** Why the smoke test can judge nothing, asked of the version that serves beside the release, or in its place. */
+  #whyNotReady({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<string | undefined> {
+    const { url, stack } = this.#options;
+    const ours = live.serving.filter(({ digest }) => digest !== undefined);
+    const version = ours.find((one) => one.tag !== tag) ?? ours[0];
+    return whyNotReady(url, {
+      stack,
+      worker: settings.workerName,
+      version: version?.versionId,
+      adminToken: this.#adminToken,
+    });
+  }
+
+  /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
+  async #mustJudge(preview: Preview): Promise<void> {
+    const why = await this.#whyNotReady(preview);
+    if (why !== undefined)
+      throw new UserError(`The smoke test cannot judge anything. ${why}\nThe traffic is as it was.`);
+  }
+
+  /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */
+  async #smoke(preview: Preview, version: string | undefined): Promise<Smoked> {
+    const { url, say } = this.#options;
     const checks = await smoke(url, {
-      adminToken: adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined),
+      adminToken: this.#adminToken,
       digest: preview.release.digest,
-      ...(version !== undefined && {
-        headers: { "Cloudflare-Workers-Version-Overrides": `${workerName}="${version}"` },
-      }),
+      ...(version !== undefined && { headers: askFor(preview.settings.workerName, version) }),
     });
     const failed = checks.filter(({ ok }) => !ok);
     say(
@@ -247,7 +338,24 @@ class Rollout {
         : `  smoke test: ${failed.length} of ${checks.length} checks failed`,
     );
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
-    return failed.length === 0;
+    if (failed.length === 0) return "well";
+    if (failed.some(({ blind }) => blind === undefined)) return "bad";
+    if (failed.some(({ blind }) => blind === "token refused")) return "token refused";
+    // Where the stable version answers and the new one does not, that is the new one's fault.
+    const isAlone = version !== undefined && (await this.#whyNotReady(preview)) === undefined;
+    return isAlone ? "bad" : "not reached";
+  }
+
+  /** The smoke test says nothing about the release, because of `found`. */
+  #unjudged(found: Blind, share: number): End {
+    const why =
+      found === "not reached"
+        ? "nothing answered. Correct --url, or what is between here and the Worker"
+        : "the admin token was refused. Give the one of this stack as ADMIN_TOKEN or --admin-token";
+    this.#options.say(
+      `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
+    );
+    return "not known";
   }
 
   /**
@@ -257,12 +365,23 @@ class Rollout {
   async #back(preview: Preview, because: readonly string[], before: Before, isWhole: boolean): Promise<End> {
     const { stack, dir, say } = this.#options;
     say(`Worse: ${because.join("; ")}`);
-    const isRefused = this.#refuse(preview, before);
-    await goBack(stack, dir, isWhole ? before.number : undefined);
+    await this.#mustBeOurs(preview);
+    const isRefused = before.digest !== preview.release.digest;
+    const untold = await goBack(stack, dir, {
+      pin: isWhole ? before.number : undefined,
+      share: this.#last?.share ?? 100,
+      ...(isRefused && { refuse: () => this.#refuse(preview) }),
+    });
     const unpin = `npm run rollback -- --stack ${stack} --unpin`;
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
     const file = settingsFile(stack, dir);
     const digest = shortDigest(preview.release.digest);
+    if (untold !== undefined) {
+      say(
+        `All traffic is back at the version before. Release ${digest} could not be refused, so let nothing deploy it: ${untold}`,
+      );
+      return "went back";
+    }
     say(
       isRefused
         ? `All traffic is back at the version before. ${stack} refuses release ${digest} from now on: the deployment says so, and refusedReleases in ${file}.`
@@ -271,21 +390,31 @@ class Rollout {
     return "went back";
   }
 
-  /** Refuses the release in the stack's settings; not where the version before is of it too, because that one serves. */
-  #refuse({ release: { digest }, settings }: Preview, before: Before): boolean {
-    if (before.digest === digest) return false;
+  /** The same as `mustBeAsLeft`, from the account; one that cannot be read keeps nothing from going back. */
+  async #mustBeOurs({ settings, tag }: Preview): Promise<void> {
+    const { stack, dir, say } = this.#options;
+    try {
+      this.#mustBeAsLeft({ live: await readWorker(openStack(stack, { dir }).reads, settings.workerName), tag });
+    } catch (error) {
+      if (error instanceof TrafficTold) throw error;
+      say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Refuses the release in the stack's settings. */
+  #refuse({ release: { digest }, settings }: Preview): void {
     const { stack, dir } = this.#options;
     const file = settingsFile(stack, dir);
     changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
     if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
-    return true;
   }
 }
 
+/** What was counted of both versions. */
+type Both = readonly [next: Numbers, stable: Numbers];
+
 /** The version that a rollout goes back to. */
 type Before = Pick<LiveVersion, "number" | "digest">;
-
-const nameOf = ({ release }: Preview) => `Release ${shortDigest(release.digest)}`;
 
 /** What serves, and the tag of the release's version. */
 type Traffic = Pick<Preview, "live" | "tag">;
@@ -301,13 +430,6 @@ function stableOf({ live, tag }: Traffic) {
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
   const { versionId, number, digest } = stable;
   return { versionId, number, digest, name: `version ${number}` };
-}
-
-function refuseErrors({ errors, settings }: Preview): void {
-  if (errors.length === 0) return;
-  throw new UserError(
-    `${settings.stack} refuses this release:\n${errors.map((error) => `  ${describe(error)}`).join("\n")}`,
-  );
 }
 
 const minutesOf = (ms: number) => Number((ms / 60_000).toFixed(1));

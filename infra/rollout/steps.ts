@@ -27,6 +27,10 @@ export const Steps = v.pipe(
     (steps) => steps.every(({ percent }, i) => i === 0 || percent > (steps[i - 1]?.percent ?? 0)),
     "must have a larger percent in each step than in the one before",
   ),
+  v.check(
+    (steps) => (steps.at(-1)?.minutes ?? 0) === 0,
+    "must have no minutes in the last step: all traffic is the release's then, and there is nothing to compare it with. Watch it in a step before, such as percent: 90",
+  ),
 );
 
 export const DEFAULT_STEPS: readonly Step[] = [
@@ -62,4 +66,4 @@ export const indexAt = (steps: readonly Step[], share: number): number =>
 
 /** How often a whole rollout is judged. */
 export const looksIn = (steps: readonly Step[]): number =>
-  Math.max(1, steps.filter(({ minutes: watched, percent }) => watched > 0 && percent < 100).length * LOOKS);
+  Math.max(1, steps.filter(({ minutes: watched }) => watched > 0).length * LOOKS);

@@ -13,10 +13,21 @@ export function holds(what: string, condition: boolean): asserts condition {
   if (!condition) throw new Error(`${what}: does not hold`);
 }
 
+/** An answer has another status than it should. */
+export class StatusError extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /** Fails unless the answer has this status; returns its body. */
 export function status(what: string, answer: Answer, expected: number): unknown {
   if (answer.status === expected) return answer.body;
-  throw new Error(`${what}: expected ${expected}, got ${answer.status} ${JSON.stringify(answer.body)}`);
+  const got = `${answer.status} ${JSON.stringify(answer.body)}`;
+  throw new StatusError(`${what}: expected ${expected}, got ${got}`, answer.status);
 }
 
 /** A member of an answer; fails where there is none. */

@@ -1,5 +1,6 @@
 /** What a probe of the smoke test is: given a Worker, it says what it saw. */
 import type { Client } from "./client.ts";
+import type { Blind } from "./reason.ts";
 
 export interface SmokeOptions {
   /** With it, deposits and sessions are tried too. */
@@ -20,6 +21,8 @@ export interface Check {
   ok: boolean;
   /** What was seen; of a failure, what was expected instead. */
   detail: string;
+  /** Of a failure that may be no fault of the Worker: why. */
+  blind?: Blind;
   ms: number;
 }
 

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { patterns } from "../../worker/patterns.ts";
 import { Client } from "./client.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
+import { blindness, reasonOf } from "./reason.ts";
 import { page, release } from "./served.ts";
 import { toolOf } from "./tools.ts";
 
@@ -19,9 +20,12 @@ export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check
     const start = performance.now();
     const outcome = await probe(subject).then(
       (detail) => ({ ok: true, detail }),
-      (error: unknown) => ({ ok: false, detail: reasonOf(error) }),
+      (error: unknown) => {
+        const blind = blindness(error);
+        return { ok: false, detail: reasonOf(error), ...(blind && { blind }) };
+      },
     );
-    const check = { name, ...outcome, ms: Math.round(performance.now() - start) };
+    const check: Check = { name, ...outcome, ms: Math.round(performance.now() - start) };
     checks.push(check);
     options.onCheck?.(check);
   }
@@ -45,10 +49,4 @@ async function probes(): Promise<readonly (readonly [string, Probe])[]> {
   );
   const inTurn = ofPatterns.flat().sort((a, b) => Number(a.last ?? false) - Number(b.last ?? false));
   return [["release", release], ["page", page], ...inTurn.map(({ name, probe }) => [name, probe] as const)];
-}
-
-/** A failed `fetch` hides its reason in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { applyHere } from "../../infra/apply/apply-here.ts";
+import { lock } from "../../infra/apply/lock.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
@@ -178,9 +179,36 @@ describe("a rollback", () => {
     await deploy();
   });
 
-  it("once it is lifted, the waiting release gets the traffic", async () => {
+  it("is not lifted for a release that no earlier version can follow, unless somebody says so", async () => {
+    const text = readFileSync(settings, "utf8");
+    const { setting, digest } = releases.raising("raising");
+    writeFileSync(settings, text.replace(/release: .*/, `release: ${setting}`));
+    const { code, stdout, stderr } = await run("rollback", "--unpin");
+    const name = digest.slice(0, 12);
+    expect(stdout).toContain(`Without the pin: release ${name} 100 %.\nRelease ${name} goes to all traffic at once`);
+    expect(stdout).toContain("No earlier version can serve again.");
+    expect(stderr).toContain(`Release the pin of local to version 1, and send all traffic to Release ${name}: nobody`);
+    expect(code).toBe(1);
+    writeFileSync(settings, text);
+    expect(await shares()).toEqual({ 1: 100 });
+  });
+
+  it("is not lifted for a release that the stack refuses, and stays in the settings", async () => {
+    const text = readFileSync(settings, "utf8");
+    changeSetting(settings, "refusedReleases", releases.variant("three").digest.slice(0, 12));
+    const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("[refused_release]")]);
+    expect(readFileSync(settings, "utf8")).toBe(before);
+    writeFileSync(settings, text);
+  });
+
+  it("once it is lifted, the waiting release gets the traffic", async () => {
+    const { code, stdout, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
+    // It has never had any.
+    const name = releases.variant("three").digest.slice(0, 12);
+    expect(stdout).toContain(`local is not pinned any more; now it serves release ${name} 100 %.`);
     expect(await shares()).toEqual({ 3: 100 });
     expect(readFileSync(settings, "utf8")).not.toContain("pin");
     expect((await deploy()).changed).toEqual([]);
@@ -210,10 +238,26 @@ describe("a rollout", () => {
     expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
   });
 
+  it("that meets another update changes neither the traffic nor the settings", async () => {
+    changeSetting(settings, "rollout", 30);
+    await deploy(releases.variant("locked"));
+    const before = readFileSync(settings, "utf8");
+    const unlock = lock(dir);
+    const { code, stderr } = await run("rollout", "abandon", "--yes");
+    unlock();
+    expect(stderr).toMatch(
+      /Another apply is running[\s\S]*The traffic is as it was, and so is the setting: rollout is 30 in/,
+    );
+    expect(code).toBe(1);
+    expect(readFileSync(settings, "utf8")).toBe(before);
+    expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
+    expect(await shares()).toEqual({ 3: 100 });
+  });
+
   it("can be abandoned when another release is built already", async () => {
     changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
-    expect(await shares()).toEqual({ 5: 20, 3: 80 });
+    expect(await shares()).toEqual({ 6: 20, 3: 80 });
     const text = readFileSync(settings, "utf8").replace(/release: .*/, `release: ${releases.variant("six").setting}`);
     writeFileSync(settings, text);
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
@@ -230,13 +274,13 @@ describe("drift", () => {
   });
 
   it("of the traffic is named, also by the next update, which undoes it", async () => {
-    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(6)]: 70 });
+    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(7)]: 70 });
     const { code, stdout } = await run("drift");
     expect(code).toBe(2);
     expect(stdout).toMatch(/^\[deployment_not_ours\] deployment \S+: api made it, not this program: version 3 30 %/);
     const { said } = await deploy();
     expect(said).toContain("[deployment_not_ours]");
-    expect(await shares()).toEqual({ 6: 100 });
+    expect(await shares()).toEqual({ 7: 100 });
     expect((await run("drift")).code).toBe(0);
   });
 
@@ -244,7 +288,7 @@ describe("drift", () => {
     await account.split(WORKER, { [await idOf(3)]: 100 });
     expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
     await deploy();
-    expect(await shares()).toEqual({ 6: 100 });
+    expect(await shares()).toEqual({ 7: 100 });
   });
 
   it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {

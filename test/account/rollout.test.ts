@@ -2,7 +2,12 @@
  * `npm run rollout -- run` on a local account with real traffic: a good release goes through its steps, a bad one goes
  * back by itself, and a run that was killed goes on where the account stands.
  */
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import { connect, createServer as createWire } from "node:net";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { runningAccount } from "@durable-stack/local-account/address";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -70,6 +75,65 @@ function traffic() {
   };
 }
 
+/** Makes calls of the account's API fail (packages/local-account/README.md), from now on. */
+async function setFaults(...faults: readonly string[]): Promise<void> {
+  const { apiUrl, token } = runningAccount(join(project.root, ".local")) ?? {};
+  const answer = await fetch(`${apiUrl}/local/faults`, {
+    method: "PUT",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ faults }),
+  });
+  expect(answer.status, await answer.text()).toBe(200);
+}
+
+/** A proxy before the Worker that lets requests pass, lets them fail, or answers nothing. */
+async function frontDoor(decide: (request: IncomingMessage) => "pass" | "fail" | "drop") {
+  const server = createServer(async (request, response) => {
+    const what = decide(request);
+    if (what === "drop") return void response.destroy();
+    if (what === "fail") return void response.writeHead(500).end();
+    const headers = new Headers();
+    for (const name of ["authorization", "cloudflare-workers-version-overrides"]) {
+      const value = request.headers[name];
+      if (typeof value === "string") headers.set(name, value);
+    }
+    const answer = await fetch(`http://127.0.0.1:${port}${request.url}`, { headers });
+    response.writeHead(answer.status, { "Content-Type": answer.headers.get("Content-Type") ?? "text/plain" });
+    response.end(await answer.text());
+  });
+  server.on("upgrade", (_, socket) => socket.destroy());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
+}
+
+/** A wire to the Worker that tells what goes through it, and waits. */
+async function wireTo(tell: (text: string) => Promise<void>) {
+  const server = createWire((caller) => {
+    const worker = connect(Number(port), "127.0.0.1");
+    worker.on("data", (chunk) => caller.write(chunk)).on("close", () => caller.destroy());
+    worker.on("error", () => caller.destroy());
+    caller.on("error", () => worker.destroy()).on("close", () => worker.destroy());
+    caller.on("data", async (chunk) => {
+      caller.pause();
+      await tell(chunk.toString("latin1"));
+      worker.write(chunk);
+      caller.resume();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the wire has no port");
+  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: async () => void server.close() };
+}
+
 const rollout = (words: string) => project.run(`npm run -s rollout -- ${words} --stack local`);
 const serving = async () => (await rollout("status")).text;
 
@@ -82,7 +146,10 @@ describe("a rollout", () => {
 
   it("of a good release goes through all steps, and the next update changes nothing", async () => {
     await build(20, 0, "as good");
+    // The first look is answered before the rollout begins; then the logs of both versions fail, and of one again.
+    await setFaults("POST */telemetry/query 503 nth=2 times=3");
     const { code, text } = await rollout("run");
+    expect(text).toMatch(/Answers with 5xx cannot be counted: .* 503.* Asked again\.\n/);
     expect(text).toMatch(
       /beside version 1[\s\S]*0\.01 %[\s\S]*all well[\s\S]*50 %[\s\S]*no worse[\s\S]*100 %[\s\S]*all well[\s\S]*has all traffic/,
     );
@@ -105,9 +172,19 @@ describe("a rollout", () => {
 
   it("of one that takes three times as long goes back by itself", async () => {
     await build(60);
-    const { code, text } = await rollout("run");
+    const bad = new Terminal(
+      project.start("node infra/commands/rollout.ts run --stack local || echo ended with $?", { detached: true }),
+    );
+    await bad.printed((said) => /\n50 %\n/.test(said));
+    await build(20, 0, "built meanwhile");
+    const text = await bad.printed(() => false);
+    const digest = /Release (\w+) of/.exec(text)?.[1] ?? "none";
+    // The deployment says it, also where nobody keeps the file.
+    const file = ".local/Pulumi.local.yaml";
+    project.write(file, project.read(file).replace(/ {2}refusedReleases:.*\n/, ""));
+    expect(await serving()).toMatch(new RegExp(`refused: .*${digest}`));
     expect(text).toMatch(/Worse: 50 % of its requests take up to \d+ ms, where the stable version takes \d+ ms/);
-    expect(code).toBe(3);
+    expect(text).toContain("ended with 3");
   });
 
   it("that was killed goes on where the account stands", async () => {
@@ -119,10 +196,59 @@ describe("a rollout", () => {
     await killed.stop();
     expect(killed.text).toContain("The traffic stays as it is");
     expect(await serving()).toMatch(/50 %[\s\S]*step 2 of 3/);
+    // What serves is shown where nobody can say what was counted of it.
+    await setFaults("POST */graphql 500 times=1000");
+    expect(await serving()).toMatch(/50 %[\s\S]*\nmetrics: cannot be read: .* 500/);
+    await setFaults();
+    // Whatever stops it says what stays, and how to go on.
+    expect(await rollout("run --url http://127.0.0.1:9")).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(
+        /cannot judge[\s\S]*\n50 % of the traffic stay with the release\. Run.*abandon --stack local/,
+      ),
+    });
     const { code, text } = await rollout("run");
     expect(text).toContain("50 %: goes on here");
     expect(text).not.toContain("0.01 %");
     expect(code).toBe(0);
+  });
+});
+
+describe("a rollout whose traffic something else changes", () => {
+  afterEach(() => rollout("abandon --yes"));
+
+  it("stops, while it watches", async () => {
+    await build(20, 0, "watched");
+    const run = new Terminal(
+      project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
+    );
+    await run.printed((said) => /\n50 %\n/.test(said));
+    expect(await rollout("set 20 --yes")).toMatchObject({ code: 0 });
+    expect(await run.printed(() => false)).toMatch(
+      /Something else has changed the traffic of local: this rollout had given the release 50 %, and now it is .* 20 %/,
+    );
+    expect(await serving()).toContain("20 %");
+  });
+
+  it("stops before its next step", async () => {
+    await build(20, 0, "moved");
+    let stable: string | undefined;
+    let moving: Promise<unknown> | undefined;
+    await using wire = await wireTo(async (text) => {
+      const [, asked] = /version-overrides: *(\S+)/i.exec(text) ?? [];
+      if (asked === undefined) return;
+      stable ??= asked;
+      // The smoke test of the first step has begun.
+      if (asked !== stable) moving ??= rollout("set 20 --yes");
+      await moving;
+    });
+    const { code, text } = await rollout(`run --url ${wire.url}`);
+    expect(await moving).toMatchObject({ code: 0 });
+    expect(text).toMatch(
+      /all well\nSomething else has changed the traffic of local: .* 0\.01 %, and now it is .* 20 %/,
+    );
+    expect(code).toBe(1);
+    expect(await serving()).toContain("20 %");
   });
 });
 
@@ -182,11 +308,68 @@ it("a setting that is bad goes back, and the release that serves is not refused"
   expect(await rollout("run")).toMatchObject({ code: 0 });
   const good = project.read("Pulumi.local.yaml");
   project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 120,"));
-  // As if the setting made the Worker unreachable: nothing listens there.
-  const { code, text } = await rollout("run --url http://127.0.0.1:9");
+  // As if the setting kept the Worker from changing anything.
+  await using reader = await frontDoor(({ method }) => (method === "GET" ? "pass" : "fail"));
+  const { code, text } = await rollout(`run --url ${reader.url}`);
   expect(text).toMatch(/0\.01 %[\s\S]*checks failed[\s\S]*the settings or the secrets of local made the difference/);
   expect(code).toBe(3);
   // Another setting, which is as good: it goes out with the release that serves.
   project.write("Pulumi.local.yaml", good.replace("capacity: 100,", "capacity: 150,"));
   expect(await rollout("run")).toMatchObject({ code: 0 });
+});
+
+describe("a smoke test that can judge nothing", () => {
+  const untouched = async (words: string, why: RegExp) => {
+    const before = await serving();
+    const { code, text } = await rollout(`run ${words}`);
+    expect([code, text]).toEqual([1, expect.stringMatching(why)]);
+    expect(await serving()).toBe(before);
+  };
+  const WRONG = [
+    [
+      "of a mistyped address",
+      "--url http://127.0.0.1:9",
+      /cannot judge anything. http:\/\/127.0.0.1:9\/: GET \/health is not/,
+    ],
+    ["of a wrong admin token", "--admin-token not-the-token-of-this-stack", /with the admin token is answered 401/],
+  ] as const;
+
+  it.each(WRONG)("because %s moves no traffic away from a release that has it all", async (_, words, why) => {
+    project.write(
+      "Pulumi.local.yaml",
+      project
+        .read("Pulumi.local.yaml")
+        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0 }, { percent: 100, smoke: true }]"),
+    );
+    await untouched(words, why);
+  });
+
+  it.each(WRONG)("because %s begins no rollout", async (_, words, why) => {
+    project.write(
+      "Pulumi.local.yaml",
+      project
+        .read("Pulumi.local.yaml")
+        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]"),
+    );
+    await build(20, 0, "not judged");
+    await untouched(words, why);
+  });
+
+  it("because nothing answers any more leaves the traffic as it is, and refuses no release", async () => {
+    let stable: unknown;
+    let isDead = false;
+    await using door = await frontDoor(({ headers }) => {
+      const asked = headers["cloudflare-workers-version-overrides"];
+      stable ??= asked;
+      isDead ||= asked !== stable;
+      return isDead ? "drop" : "pass";
+    });
+    const { code, text } = await rollout(`run --url ${door.url}`);
+    expect(text).toMatch(/Not enough is known: in the smoke test nothing answered.*0\.01 % stay as they are.*abandon/);
+    expect(code).toBe(4);
+    const digest = /\nRelease (\w+) of/.exec(`\n${text}`)?.[1] ?? "none";
+    expect(await serving()).toMatch(new RegExp(`${digest}\\) 0.01 %`));
+    expect(await serving()).not.toContain(`refused: ${digest}`);
+    expect(await rollout("run")).toMatchObject({ code: 0, text: expect.stringContaining("0.01 %: goes on here") });
+  });
 });

@@ -6,7 +6,7 @@ import { takenAddresses } from "../../infra/plan/addresses.ts";
 import { credentialFindings } from "../../infra/plan/credentials.ts";
 import { type Dated, orderFindings } from "../../infra/plan/order.ts";
 import { keptVersion } from "../../infra/plan/ours.ts";
-import { allRefused, refusalNote, refusedBy, refusedFindings } from "../../infra/plan/refused-release.ts";
+import { allRefused, refusalNote, refusedBy, refusedFindings, takenBack } from "../../infra/plan/refused-release.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 
@@ -172,6 +172,17 @@ describe("a release that was worse", () => {
     const other = deployment({ [bad]: 100 }, `durable-stack, ${refusalNote(bad)}, after deployment 7`);
     expect(refusedBy([other])).toEqual([]);
     expect(refusedBy([deployment({ [good]: 100 }), other, back])).toEqual([]);
+  });
+  it("is the one that a deployment says to refuse, whichever release has been built meanwhile", () => {
+    const built = "c".repeat(64);
+    const settings = { refusedReleases: "a".repeat(12) };
+    expect(takenBack(settings, built, [bad, good], good)).toBe(bad);
+    expect(takenBack(settings, bad, [bad, good], good)).toBe(bad);
+    // Something else has taken its traffic already.
+    expect(takenBack(settings, bad, [good], good)).toBe(bad);
+    expect(takenBack(settings, built, [good], good)).toBeUndefined();
+    // It is the settings that are bad: another version of the same release serves on.
+    expect(takenBack(settings, bad, [bad, bad], bad)).toBeUndefined();
   });
   it("is found in the settings or the account, and passes where the stack names it", () => {
     expect(against({}, [])).toEqual([]);

@@ -21,3 +21,17 @@ it("is none that cannot serve, and none of a release that the stack refuses", ()
   expect(before(undefined)).toBeUndefined();
   expect(before(1, ["c".repeat(12)])).toBe(2);
 });
+
+it("is the stable version while another one is rolled out beside it, also in a stack's first rollout", () => {
+  /** Of the deployments, the newest first: each by the numbers of its versions. */
+  const during = (...made: readonly (readonly number[])[]) => {
+    const all = made.map((numbers) => ({
+      versions: numbers.map((number) => ({ versionId: `v-${number}`, percentage: 100 / numbers.length })),
+    }));
+    const sharing = (made[0] ?? []).map((number) => ({ ...version(number, `t-${number}`, "a"), percentage: 50 }));
+    return previousVersion({ ...live, serving: sharing, versions, rollbackFloor: 1 }, all, [])?.number;
+  };
+  expect(during([4, 3], [3], [2], [1])).toBe(3);
+  expect(during([3, 4], [3, 4], [3], [1])).toBe(3);
+  expect(during([2, 1], [1])).toBe(1);
+});

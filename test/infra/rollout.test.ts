@@ -132,6 +132,7 @@ describe("steps", () => {
   it.each([
     [[{ percent: 10 }], "must end with percent: 100"],
     [[{ percent: 50 }, { percent: 10 }, { percent: 100 }], "must have a larger percent"],
+    [[{ percent: 10 }, { percent: 100, minutes: 2 }], "must have no minutes in the last step"],
     [[{ percent: 10, minutes: -1 }, { percent: 100 }], "must be a number of minutes"],
     [[{ percent: 0.5 }, { percent: 100 }], "must be a whole number from 0 to 100"],
     [[{ percent: 100, pause: true }], "Invalid key"],

@@ -2,12 +2,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { updateLine } from "../../infra/apply/update-line.ts";
 import { pinnedText } from "../../infra/rollout/pinned.ts";
 import { goBack } from "../../infra/rollout/share.ts";
+import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { preview } from "./preview.ts";
 
 /** A local account that `npm start` has deployed to, and that does not run: every update of it fails. */
@@ -17,8 +18,9 @@ writeFileSync(join(dir, STATE_FILE), "{}");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const settings = () => parse(readFileSync(join(dir, "Pulumi.local.yaml"), "utf8")).config;
-const failing = async (pin: number | undefined) => {
-  const error: unknown = await goBack("local", dir, pin).catch((thrown: unknown) => thrown);
+const failing = async (pin: number | undefined, refuse?: () => void) => {
+  const way = { pin, share: pin === undefined ? 50 : 100, ...(refuse && { refuse }) };
+  const error: unknown = await goBack("local", dir, way).catch((thrown: unknown) => thrown);
   return error instanceof Error ? error.message : "it did not fail";
 };
 
@@ -34,11 +36,37 @@ describe("a go-back whose update fails", () => {
   });
 
   it("from a step leaves the share of nothing", async () => {
-    rmSync(join(dir, "Pulumi.local.yaml"));
+    rmSync(join(dir, "Pulumi.local.yaml"), { force: true });
     const text = await failing(undefined);
     expect(settings()).toEqual({ rollout: 0 });
     expect(text).toContain(`then: npm start -- --into ${dir}\n`);
     expect(text).toContain("npm run rollout -- abandon --stack local");
+  });
+});
+
+describe("a go-back whose settings cannot be", () => {
+  const file = join(dir, "Pulumi.local.yaml");
+  afterEach(() => rmSync(file, { recursive: true, force: true }));
+
+  it("read says so, what the release has, and the command that takes it back", async () => {
+    rmSync(file, { force: true });
+    mkdirSync(file);
+    for (const [pin, share, command] of [
+      [undefined, "50 %", "npm run rollout -- abandon --stack local"],
+      [16, "100 %", "npm run rollback -- --stack local --to 16"],
+    ] as const) {
+      const text = await failing(pin);
+      expect(text).toMatch(/^The traffic did not go back: .*Pulumi.local.yaml cannot be read: EISDIR/);
+      expect(text).toContain(`The release has ${share} of it. Correct what is above, then: ${command}`);
+      expect(text).not.toContain("that is the way back");
+    }
+  });
+
+  it("changed in one place leaves the release unrefused, and the traffic goes back all the same", async () => {
+    const text = await failing(undefined, () => changeSetting(dir, "refusedReleases", "a".repeat(12)));
+    expect(settings()).toEqual({ rollout: 0 });
+    // The update was begun, which here fails.
+    expect(text).toMatch(/^The traffic did not go back: .*no local account runs/);
   });
 });
 

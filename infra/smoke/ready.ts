@@ -1,0 +1,120 @@
+/**
+ * Whether the smoke test can judge a new version: the address answers, it is the stack's own Worker, and the admin token
+ * is good. It is asked of the version that serves already. Else a wrong address or token would look like a bad release.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import * as v from "valibot";
+import { type Answer, Client } from "./client.ts";
+import { reasonOf } from "./reason.ts";
+
+export interface ReadyOptions {
+  /** The stack, which a Worker of ours says as its environment. */
+  readonly stack: string;
+  readonly worker: string;
+  /** A version of the deployment that is in force; undefined: none of ours, so that an answer of any kind has to do. */
+  readonly version: string | undefined;
+  readonly adminToken: string | undefined;
+  /** How long a passing failure is waited for, and a version that was deployed only now. */
+  readonly patience?: { readonly answerMs: number; readonly versionMs: number };
+}
+
+/** A deployment is everywhere within seconds. */
+const PATIENCE = { answerMs: 5_000, versionMs: 30_000 };
+const POLL_MS = 1_000;
+const TIMEOUT_MS = 15_000;
+
+/** Releases from before `version` do not say it. */
+const Health = v.object({ environment: v.string(), version: v.optional(v.string()) });
+/** What of the API's description says who may call a route. */
+const Routes = v.object({
+  paths: v.record(
+    v.string(),
+    v.object({ get: v.optional(v.object({ "x-access": v.optional(v.object({ rule: v.string() })) })) }),
+  ),
+});
+
+/** The header that asks for a version of a Worker by its id. */
+export const askFor = (worker: string, version: string): Readonly<Record<string, string>> => ({
+  "Cloudflare-Workers-Version-Overrides": `${worker}="${version}"`,
+});
+
+/** Why the smoke test cannot judge at `url`, and what to do; undefined: it can. */
+export async function whyNotReady(url: URL, options: ReadyOptions): Promise<string | undefined> {
+  const { worker, version, adminToken, patience = PATIENCE } = options;
+  const client = new Client(url, version === undefined ? {} : askFor(worker, version));
+  const began = Date.now();
+  for (;;) {
+    const seen = await look(client, options);
+    if (seen === undefined) break;
+    if (Date.now() - began >= (seen.isOurs ? patience.versionMs : patience.answerMs)) return seen.why;
+    await pause(POLL_MS);
+  }
+  return version === undefined || adminToken === undefined
+    ? undefined
+    : tokenProblem(client, askFor(worker, version), adminToken);
+}
+
+/** What is wrong with the address; `isOurs`: it leads to the stack's Worker, but not to the version. */
+async function look(
+  client: Client,
+  { stack, version }: ReadyOptions,
+): Promise<{ readonly why: string; readonly isOurs: boolean } | undefined> {
+  const wrong = (why: string, isOurs = false) => ({ why: `${client.base.href}: ${why}`, isOurs });
+  let answer: Answer;
+  try {
+    answer = await client.call("/health");
+  } catch (error) {
+    return wrong(`GET /health is not answered: ${reasonOf(error)}. Correct --url, or the stack's hostname.`);
+  }
+  if (version === undefined) return undefined;
+  const health = v.safeParse(Health, answer.body);
+  if (answer.status !== 200 || !health.success) {
+    return wrong(
+      `GET /health is answered ${answer.status}, and not as this stack's Worker does. Correct --url, or the stack's hostname. Where the version that serves is broken and this release mends it: npm run up -- --stack ${stack}`,
+    );
+  }
+  const { environment, version: answers } = health.output;
+  if (environment !== stack) {
+    return wrong(`the Worker of ${environment} answers, and not that of ${stack}. Correct --url.`);
+  }
+  if (answers === undefined || answers === version) return undefined;
+  return wrong(
+    `version ${answers} answers, where ${version} serves and was asked for by name. Is it another Worker's address, or does something keep answers of /health?`,
+    true,
+  );
+}
+
+/** Why the version does not take the token. It is tried where nobody without one may; where there is no such route, nowhere. */
+async function tokenProblem(
+  client: Client,
+  headers: Readonly<Record<string, string>>,
+  token: string,
+): Promise<string | undefined> {
+  const ask = async (path: string, more: Readonly<Record<string, string>> = {}) => {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch(new URL(path, client.base), {
+      headers: { ...headers, ...more },
+      redirect: "manual",
+      signal,
+    });
+    // It may be long, and is of no interest.
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  try {
+    const { body } = await client.call("/openapi.json");
+    const routes = v.safeParse(Routes, body);
+    const guarded = Object.entries(routes.success ? routes.output.paths : {}).flatMap(([path, { get }]) =>
+      get?.["x-access"]?.rule === "admin" ? [path.replaceAll(/\{[^}]*\}/g, "smoke")] : [],
+    );
+    for (const path of guarded) {
+      if ((await ask(path)) !== 401) continue;
+      const status = await ask(path, { Authorization: `Bearer ${token}` });
+      if (status !== 401 && status !== 403) return undefined;
+      return `${client.base.href}: GET ${path} with the admin token is answered ${status}. Give this stack's token as ADMIN_TOKEN or --admin-token; while it is rotated, the one before, which both versions take.`;
+    }
+    return undefined;
+  } catch (error) {
+    return `${client.base.href}: the admin token could not be tried: ${reasonOf(error)}. Run it again.`;
+  }
+}

@@ -1,0 +1,19 @@
+/** Why something of the smoke test failed, and whether that says anything about the Worker. */
+import { StatusError } from "./expect.ts";
+
+/** The reason in words. A failed `fetch` hides its own in the cause. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/** Why a failure may be no fault of the Worker: nothing answered, or the token was refused (401). */
+export type Blind = "not reached" | "token refused";
+
+/** Undefined: the Worker has answered, and wrongly. */
+export function blindness(error: unknown): Blind | undefined {
+  if (error instanceof StatusError && error.status === 401) return "token refused";
+  // `fetch` throws a TypeError with a cause where it has no answer, and the signal's own error where none came in time.
+  const isUnanswered = error instanceof TypeError && error.cause instanceof Error;
+  return isUnanswered || (error instanceof Error && error.name === "TimeoutError") ? "not reached" : undefined;
+}
