@@ -20,6 +20,7 @@ import { askFor, whyNotReady } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
+import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -75,7 +76,8 @@ class Rollout {
       return await this.#run();
     } catch (error) {
       const share = this.#last?.share ?? 0;
-      if (share === 0 || error instanceof TrafficTold) throw error;
+      // Where an update was interrupted, nobody has looked since what the traffic is.
+      if (share === 0 || error instanceof TrafficTold || error instanceof Interrupted) throw error;
       const stays = `${share} % of the traffic stay with the release. ${this.#goOnOr(share)}`;
       if (isUserError(error)) throw new UserError(`${error.message}\n${stays}`, { cause: error });
       this.#options.say(stays);

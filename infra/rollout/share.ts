@@ -2,6 +2,7 @@
 
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
+import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
@@ -80,8 +81,8 @@ export interface Way {
 
 /**
  * Sends all traffic back to the version before. Returns why the release could not be refused, where it could not.
- * @throws TrafficTold where the traffic did not go back; the message says how it does. The settings have the way back,
- * unless they could not be written.
+ * @throws TrafficTold where the traffic did not go back, or Interrupted; the message says how it does. The settings have
+ * the way back, unless they could not be written.
  */
 export async function goBack(stack: string, dir: string, { pin, share, refuse }: Way): Promise<string | undefined> {
   const file = settingsFile(stack, dir);
@@ -95,13 +96,17 @@ export async function goBack(stack: string, dir: string, { pin, share, refuse }:
     return (await update(stack, dir)) ? undefined : new UserError("the update failed.");
   })().catch((error: unknown) => error);
   if (failure === undefined) return untold;
+  const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
+  if (failure instanceof Interrupted) {
+    const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
+    throw new Interrupted(failure.signal, failure.isDone, `${failure.message}\n${kept}`);
+  }
   const because = failure instanceof Error ? failure.message : String(failure);
   // A CI job keeps no file: there, the account alone says what is left to do.
   const anew =
     pin === undefined
       ? `npm run rollout -- abandon --stack ${stack}`
       : `npm run rollback -- --stack ${stack} --to ${pin}`;
-  const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
   const rest = isWritten
     ? [
         `${setting} in ${file}, and that is the way back: leave it there. Correct what is above, then: ${updateLine(stack, dir)}`,
