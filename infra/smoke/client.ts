@@ -69,15 +69,17 @@ export class Client {
     return new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } });
   }
 
-  /** A connected WebSocket. Where the rate limiter may have refused it, it comes back when that says. */
+  /**
+   * A connected WebSocket, at the second try at the latest: the first may have met the moment of a deployment. Where the
+   * rate limiter has refused it, it comes back when that says.
+   */
   async connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
     try {
       return await this.#connect(path, call);
-    } catch (error) {
+    } catch {
       // A WebSocket does not tell why it was refused; the same request without an upgrade does, and waits.
       const { status } = await this.call(path, { ...call, limited: true });
-      if (status !== 429) throw error;
-      await this.call(path, call);
+      if (status === 429) await this.call(path, call);
       return this.#connect(path, call);
     }
   }

@@ -1,7 +1,9 @@
-/** The client of the smoke test beside a server that accepts connections and answers nothing. */
+/** The WebSockets of the smoke test's client, beside servers that do not open one as they should. */
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { WebSocketServer } from "ws";
 import { Client } from "../../infra/smoke/client.ts";
 
 it("gives a WebSocket that does not open in time up, so that nothing keeps the process alive", async () => {
@@ -19,4 +21,34 @@ it("gives a WebSocket that does not open in time up, so that nothing keeps the p
   await expect(client.connect("/live")).rejects.toThrow(/timeout/);
   await ended;
   server.close();
+});
+
+/** A server that opens WebSockets but for the first `lost` tries, and tells plain requests 426. */
+async function opening(lost: number) {
+  const sockets = new WebSocketServer({ noServer: true });
+  let tries = 0;
+  const server = createHttpServer((_, response) => response.writeHead(426).end());
+  server.on("upgrade", (request, socket, head) => {
+    if (tries++ < lost) socket.destroy();
+    else sockets.handleUpgrade(request, socket, head, (open) => open.send("{}"));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    for (const open of sockets.clients) open.terminate();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`)), tries: () => tries };
+}
+
+it("opens a WebSocket at the second try, where the first met the moment of a deployment, and never at a third", async () => {
+  const second = await opening(1);
+  const socket = await second.client.connect("/live");
+  expect(await socket.next("a frame", () => true)).toEqual({});
+  socket.close();
+  const never = await opening(2);
+  await expect(never.client.connect("/live")).rejects.toThrow("/live does not open a WebSocket");
+  expect([second.tries(), never.tries()]).toEqual([2, 2]);
 });
