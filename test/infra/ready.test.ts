@@ -18,8 +18,8 @@ type Answer = readonly [status: number, body: unknown];
 async function worker(more: (request: IncomingMessage) => Answer | undefined = () => undefined): Promise<URL> {
   const answerTo = ({ url, headers }: IncomingMessage): Answer => {
     if (url === "/health") return [200, { environment: "production", version: "v-1" }];
-    const get = { "x-access": { action: "ledger.audit", rule: "admin" } };
-    if (url === "/openapi.json") return [200, { paths: { "/account/{ledger}/audit": { get }, "/counter": {} } }];
+    const get = { "x-access": { action: "thing.audit", rule: "admin" } };
+    if (url === "/openapi.json") return [200, { paths: { "/thing/{id}/audit": { get }, "/other": {} } }];
     // What the admin gets may be anything: here it is no JSON, whatever it says.
     return headers.authorization === `Bearer ${TOKEN}` ? [200, undefined] : [401, {}];
   };
@@ -69,7 +69,7 @@ describe("a smoke test", () => {
 
   it("cannot judge where nothing answers, or the token is refused", async () => {
     expect(await ask(new URL("http://127.0.0.1:9/"))).toMatch(/is not answered.*Correct --url/);
-    expect(await ask(await worker(), "another-token")).toMatch(/GET \/account\/smoke\/audit .* 401.*ADMIN_TOKEN/);
+    expect(await ask(await worker(), "another-token")).toMatch(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/);
   });
 
   it("is content with any answer of a Worker that is not ours", async () => {
