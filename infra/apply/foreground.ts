@@ -3,6 +3,7 @@
  * signal outlives it, so that nobody takes it for ended before, and says afterwards what has become of it.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { setTimeout as pause } from "node:timers/promises";
 import { END_SIGNALS, type EndSignal, Interrupted } from "../stack/interrupted.ts";
 
 let waiting = 0;
@@ -41,18 +42,20 @@ export async function outlive<T>(
 }
 
 /**
- * Runs a program in this terminal and returns its exit code, or 1 where a signal has ended it. A terminal sends Ctrl-C
- * to the program itself: it is not passed on, because a second one means to many that they end at once. TERM and HUP,
- * which may have come to this process alone, are passed on as one TERM.
+ * Runs a program in this terminal and returns its exit code, or 1 where a signal has ended it. It gets each wish to end
+ * once, because a second one means to many that they end at once: Ctrl-C and `timeout` signal the whole group, and so
+ * the program itself; what came to this process alone is passed on. HUP is passed on as TERM (pulumi-cli.ts).
  * @throws Interrupted after its end, where a signal came.
  */
 export function inForeground(program: string, args: readonly string[], options: SpawnOptions): Promise<number> {
+  const group = new Group();
   let child: ChildProcess | undefined;
-  let isAsked = false;
-  const passOn = (signal: EndSignal) => {
-    if (signal === "SIGINT" || isAsked) return;
-    isAsked = true;
-    child?.kill("SIGTERM");
+  const asked = new Set<EndSignal>();
+  const passOn = async (signal: EndSignal) => {
+    if (asked.has(signal)) return;
+    asked.add(signal);
+    if (signal === "SIGHUP") child?.kill("SIGTERM");
+    else if (!(await group.hasGot(signal))) child?.kill(signal);
   };
   const run = () => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -61,5 +64,36 @@ export function inForeground(program: string, args: readonly string[], options: 
     child.once("close", (code) => resolve(code ?? 1));
     return promise;
   };
-  return outlive(run, passOn, (code) => code === 0);
+  return outlive(
+    run,
+    (signal) => void passOn(signal),
+    (code) => code === 0,
+  ).finally(() => group.leave());
+}
+
+/** A signal to a group reaches all of it within this time. */
+const TOGETHER_MS = 200;
+
+/**
+ * The process group of this command. A process in it that does nothing tells whether the whole group got a signal. It
+ * reads a pipe from here, so it ends with this command, however that ends.
+ */
+class Group {
+  readonly #idle = process.platform === "win32" ? undefined : spawn("cat", [], { stdio: ["pipe", "ignore", "ignore"] });
+  readonly #ended = Promise.withResolvers<boolean>();
+
+  constructor() {
+    this.#idle?.once("exit", () => this.#ended.resolve(true));
+    this.#idle?.once("error", () => this.#ended.resolve(false));
+  }
+
+  async hasGot(signal: EndSignal): Promise<boolean> {
+    // Where nobody tells, Ctrl-C is taken for the group's, as it is at a terminal.
+    if (this.#idle?.pid === undefined) return signal === "SIGINT";
+    return Promise.race([this.#ended.promise, pause(TOGETHER_MS, false)]);
+  }
+
+  leave(): void {
+    this.#idle?.kill();
+  }
 }

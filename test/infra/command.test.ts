@@ -180,13 +180,16 @@ describe("a command that waits for the Pulumi CLI", () => {
   });
 
   it.each([
-    ["SIGTERM", "it", 143],
-    ["SIGHUP", "it", 129],
+    // `kill`, and `timeout`.
+    ["SIGTERM", "it", "TERM", 143],
+    ["SIGTERM", "all", "TERM", 143],
+    ["SIGINT", "it", "INT", 130],
+    ["SIGHUP", "it", "TERM", 129],
     // A terminal that closes.
-    ["SIGHUP", "all", 129],
-  ] as const)("passes %s to %s on as one TERM", async (signal, to, code) => {
+    ["SIGHUP", "all", "TERM", 129],
+  ] as const)("gives it %s to %s once, as %s", async (signal, to, got, code) => {
     const { status, notes } = await signalled(pulumi("up", "--stack", "staging"), { signal, to });
-    expect({ notes, status }).toEqual({ notes: ["began", "TERM", "ended"], status: code });
+    expect({ notes, status }).toEqual({ notes: ["began", got, "ended"], status: code });
   });
 });
 
