@@ -67,14 +67,23 @@ export function failed(error: unknown): void {
   process.exitCode = BUG;
 }
 
-/** Asks before `what` is done. @throws UserError when the answer is no, or nobody is there to answer. */
+const UNCHANGED = "Nothing was changed.";
+
+/**
+ * Asks before `what` is done. @throws UserError when the answer is no, or nobody is there to answer; Interrupted where
+ * the answer is Ctrl-C or Ctrl-D.
+ */
 export async function confirm(what: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY) throw new UserError(`${what}: nobody is there to confirm it. Add --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${what}? [y/N] `);
+  const answer = await terminal.question(`${what}? [y/N] `).catch((error: unknown) => {
+    // In a question the terminal sends no signal: Node reads the key, and ends the question.
+    if (error instanceof Error && error.name === "AbortError") throw new Interrupted("SIGINT", false, `\n${UNCHANGED}`);
+    throw error;
+  });
   terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new UserError("Nothing was changed.");
+  if (!/^y(es)?$/i.test(answer.trim())) throw new UserError(UNCHANGED);
 }
 
 /** Lines of cells, each column as wide as its widest cell. */
