@@ -211,8 +211,9 @@ export function notDeclared(known: Known | undefined, wanted: readonly StorageOf
 }
 
 /**
- * Storage of this stack, by its name or by what its versions are bound to, that the account has and the state has not,
- * each with its kind in front. What `bind` leads to is another's.
+ * Storage of this stack that the account has and the state has not, each with its kind in front: what every stack has, by
+ * its name or by what its versions are bound to, and what serves is bound to, by this stack's name for it. All else may
+ * be another's, which `bind` led to once.
  */
 export async function notInState({
   reads,
@@ -220,10 +221,12 @@ export async function notInState({
   known,
   live,
 }: Pick<Storage, "reads" | "settings" | "live"> & { readonly known: Known }): Promise<readonly string[]> {
-  const bindings = live.versions.filter(isOurs).flatMap((version) => version.bindings);
+  const ours = live.versions.filter(isOurs);
+  const serving = new Set(live.serving.map(({ versionId }) => versionId));
+  const bindings = ours.filter(({ versionId }) => serving.has(versionId)).flatMap((version) => version.bindings);
   const others = bindings.flatMap((one) => {
     const kind = STORAGE_KINDS.find((each) => KINDS[each].boundTo(one) !== undefined);
-    if (kind === undefined || OWN_BINDINGS.includes(one.name) || settings.bind[one.name] !== undefined) return [];
+    if (kind === undefined || isOwn(one.name) || settings.bind[one.name] !== undefined) return [];
     const logical = LOGICAL.storage(kind, one.name);
     return [
       { kind, logical, binding: one.name, name: storageName(settings, one.name), jurisdiction: one.jurisdiction },
@@ -238,7 +241,7 @@ export async function notInState({
   const found = await Promise.all(
     missing.map(async ({ kind, binding, name, ...rest }) => {
       const { boundTo, what } = KINDS[kind];
-      const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
+      const bound = isOwn(binding) ? boundTo(bindingOf(ours, binding)) : undefined;
       const there = await thereOf({ kind, ...rest }, reads, [bound, name]);
       const one = there?.find(({ id }) => id === bound) ?? there?.find((each) => each.name === name);
       return one ? [`${what} ${one.name}`] : [];
@@ -247,5 +250,5 @@ export async function notInState({
   return found.flat();
 }
 
-/** The bindings of storage that every stack has. */
-const OWN_BINDINGS: readonly (string | undefined)[] = ["READS", "BLOBS"];
+/** Whether a binding is of storage that every stack has. */
+const isOwn = (binding: string | undefined): boolean => binding === "READS" || binding === "BLOBS";
