@@ -9,6 +9,7 @@ import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { buildRelease } from "../release/build.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { orFail } from "./command.ts";
 
 interface Options {
@@ -45,7 +46,7 @@ process.once("exit", () => {
   sides.remove();
   if (!keep) rmSync(dir, { recursive: true, force: true });
 });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
 
 await orFail(async () => {
   process.exitCode = await run();

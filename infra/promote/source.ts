@@ -1,6 +1,7 @@
 /** The stack that a release comes from, whose account may be another: what is wrong with it is told as its own. */
 import { type Environment, sourceEnvironment, sourceVariable } from "../stack/account.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
+import { LOCAL } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** Opens the stack that a release comes from. @throws UserError that names it, and the variables it is read with. */
@@ -15,8 +16,10 @@ export function openSource(name: string, { env = process.env, ...options }: Stac
 /** What is told of an error that came of reading the stack `name`; an error that is a bug stays as it is. */
 export function ofSource(name: string, error: unknown, env: Environment = process.env): unknown {
   if (!isUserError(error)) return error;
+  const cannot = `${name}, which the release comes from, cannot be read.`;
+  if (name === LOCAL) return new UserError(`${cannot} ${error.message}`, { cause: error });
   return new UserError(
-    `${name}, which the release comes from, cannot be read. ${ownVariables(error.message, env)}\nIts account is read with FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID, and where they are not set with the variables of the stack that gets the release.`,
+    `${cannot} ${ownVariables(error.message, env)}\nIts account is read with FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID, and where they are not set with the variables of the stack that gets the release.`,
     { cause: error },
   );
 }

@@ -11,9 +11,11 @@ import {
   type Source,
 } from "../../infra/promote/decide.ts";
 import { gather } from "../../infra/promote/gather.ts";
+import { ofSource } from "../../infra/promote/source.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { servedSince } from "../../infra/release/served.ts";
 import { openStack } from "../../infra/stack/open.ts";
+import { UserError } from "../../infra/stack/user-error.ts";
 
 const release = { digest: "a".repeat(64) };
 const other = "b".repeat(64);
@@ -145,4 +147,10 @@ it("an account of the source that does not answer is told as the source's", asyn
   await expect(gather(open, { digest: "a".repeat(64) }, ways)).rejects.toThrow(
     /^staging, which the release comes from, cannot be read\. GET \/accounts\/[\s\S]*FROM_CLOUDFLARE_API_TOKEN/,
   );
+});
+
+it("what is wrong with the local account as the source names no variables, which do not lead to it", () => {
+  const told = ofSource("local", new UserError("No local account runs on .local. Start it: npm start"));
+  expect(String(told)).toContain("local, which the release comes from, cannot be read. No local account runs");
+  expect(String(told)).not.toContain("CLOUDFLARE");
 });
