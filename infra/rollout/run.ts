@@ -63,7 +63,10 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 
 class Rollout {
   readonly #options: RolloutOptions;
-  /** The deployment that this rollout has found or made last, and the release's share in it. */
+  /**
+   * The deployment that this rollout has found or made last, and the release's share in it. `deployment` is undefined
+   * from an update on until the stack has been looked at again.
+   */
   #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
 
   constructor(options: RolloutOptions) {
@@ -156,8 +159,6 @@ class Rollout {
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
-    // Nothing asks for this deployment any more: there is no next step.
-    this.#last = { deployment: undefined, share: 100 };
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
     return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
@@ -282,7 +283,8 @@ class Rollout {
 
   /** @throws where something else has changed the traffic since: whoever abandons a rollout means it. */
   #mustBeAsLeft(now: Traffic): void {
-    if (now.live.deployment?.id !== this.#last?.deployment) throw this.#otherTraffic(now);
+    const left = this.#last?.deployment;
+    if (left !== undefined && now.live.deployment?.id !== left) throw this.#otherTraffic(now);
   }
 
   #otherTraffic(now: Traffic, share = this.#last?.share): TrafficTold {
@@ -292,11 +294,12 @@ class Rollout {
     );
   }
 
-  #set(share: number): Promise<void> {
+  async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
     const otherwise = share === 100 ? "rollback --" : "rollout -- abandon";
     const again = `run the same command again to go on, or: npm run ${otherwise} --stack ${stack}`;
-    return setShare(stack, dir, share, again);
+    await setShare(stack, dir, share, again);
+    this.#last = { deployment: undefined, share };
   }
 
   /** The token for the smoke test. */

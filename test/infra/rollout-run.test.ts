@@ -1,0 +1,134 @@
+/** A rollout of a stack whose account, update and smoke test are played: how it ends, and what it says of the traffic. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { parse } from "yaml";
+import type { Step } from "../../infra/rollout/steps.ts";
+import type { Check } from "../../infra/smoke/probe.ts";
+import { preview, version } from "./preview.ts";
+
+const fresh = () => ({
+  /** Per cent of the traffic, by the version's number: 5 is the release's. */
+  shares: new Map([[4, 100]]),
+  deployments: 1,
+  steps: [] as Step[],
+  changesClasses: false,
+  /** Told of each look at the stack. */
+  onLook: () => {},
+  /** What the smoke test finds. */
+  checks: (): Check[] => [well("release")],
+});
+const well = (name: string): Check => ({ name, ok: true, detail: "", ms: 1 });
+
+let world = fresh();
+const dir = mkdtempSync(join(tmpdir(), "rollout-run-"));
+const file = join(dir, "Pulumi.local.yaml");
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => {
+  world = fresh();
+  rmSync(file, { force: true });
+});
+
+const settings = () => ({ ...preview().settings, stack: "local", rolloutSteps: world.steps });
+const live = () => ({
+  ...preview().live,
+  serving: [...world.shares].map(([number, percentage]) => ({
+    ...version(number, number === 5 ? "new" : "old", number === 5 ? "b" : "a"),
+    percentage,
+  })),
+  deployment: { id: `d-${world.deployments}`, message: "durable-stack", source: "api", createdOn: undefined },
+});
+
+vi.mock("../../infra/stack/open.ts", () => ({
+  openStack: () => ({ name: "local", settings: settings(), reads: { deployments: async () => deployments() } }),
+}));
+vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
+vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
+vi.mock("../../infra/plan/status.ts", () => ({
+  previewStack: async () => {
+    world.onLook();
+    const { plan } = preview();
+    return preview({
+      settings: settings(),
+      live: live(),
+      plan: { ...plan, changesLifecycle: world.changesClasses },
+    });
+  },
+}));
+vi.mock("../../infra/smoke/smoke.ts", () => ({ smoke: async () => world.checks() }));
+vi.mock("../../infra/smoke/ready.ts", () => ({ askFor: () => ({}), whyNotReady: async () => undefined }));
+vi.mock("../../infra/apply/update.ts", () => ({
+  update: async () => {
+    const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
+    const share = rolloutTrial ? 0.01 : rollout;
+    world.shares = new Map(
+      pin !== undefined
+        ? [[pin, 100]]
+        : share === 100
+          ? [[5, 100]]
+          : [[4, 100 - share], ...(share > 0 ? [[5, share] as const] : [])],
+    );
+    world.deployments++;
+    return true;
+  },
+}));
+const deployments = () => [
+  { versions: [{ versionId: "v-5", percentage: 100 }] },
+  { versions: [{ versionId: "v-4", percentage: 100 }] },
+];
+
+const { rollOut } = await import("../../infra/rollout/run.ts");
+const { UserError } = await import("../../infra/stack/user-error.ts");
+
+/** How a rollout ends, and all that it says, an error's message too. */
+async function rolledOut(): Promise<{ readonly end: string; readonly text: string }> {
+  const said: string[] = [];
+  const options = {
+    stack: "local",
+    dir,
+    url: new URL("http://127.0.0.1:9/"),
+    adminToken: "the-token-of-this-stack",
+    again: false,
+    confirm: async () => {},
+    say: (line: string) => void said.push(line),
+  };
+  const end = await rollOut(options).catch((error: unknown) => {
+    said.push(error instanceof Error ? error.message : String(error));
+    return "error";
+  });
+  return { end, text: said.join("\n") };
+}
+
+const step = (percent: number, smoke = false): Step => ({ percent, minutes: 0, smoke });
+
+it("goes through its steps", async () => {
+  world.steps = [step(0, true), step(50), step(100, true)];
+  expect(await rolledOut()).toMatchObject({ end: "done", text: expect.stringContaining("has all traffic.") });
+  expect(world.shares).toEqual(new Map([[5, 100]]));
+});
+
+describe("a rollout that cannot look at the stack after an update", () => {
+  it.each([
+    [[step(100, true)], "100 %", "rollback -- --stack local"],
+    [[step(10), step(50)], "10 %", "rollout -- abandon --stack local"],
+    [[step(50), step(100)], "50 %", "rollout -- abandon --stack local"],
+  ] as const)("of %j says that the release has %s of the traffic", async (steps, share, back) => {
+    world.steps = [...steps];
+    world.onLook = () => {
+      if (world.deployments > 1) throw new UserError("Cloudflare answered 429.");
+    };
+    const { end, text } = await rolledOut();
+    expect(end).toBe("error");
+    expect(text).toContain(`Cloudflare answered 429.\n${share} of the traffic stay with the release.`);
+    expect(text).toContain(`or: npm run ${back}`);
+  });
+
+  it("tells the share of the last update, and not of the one before", async () => {
+    world.steps = [step(10), step(50)];
+    world.onLook = () => {
+      if (world.deployments > 2) throw new UserError("Cloudflare answered 429.");
+    };
+    expect((await rolledOut()).text).toContain("50 % of the traffic stay with the release.");
+  });
+});
