@@ -16,7 +16,7 @@ import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import { askFor, whyNotReady } from "../smoke/ready.ts";
+import { askFor, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -68,6 +68,9 @@ class Rollout {
    * from an update on until the stack has been looked at again.
    */
   #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
+
+  /** Whether the version that served before took the admin token. */
+  #isTokenGood = false;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
@@ -308,12 +311,12 @@ class Rollout {
     return adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined);
   }
 
-  /** Why the smoke test can judge nothing, asked of the version that serves beside the release, or in its place. */
-  #whyNotReady({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<string | undefined> {
+  /** Whether the smoke test can judge, asked of the version that serves beside the release, or in its place. */
+  #readiness({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<Readiness> {
     const { url, stack } = this.#options;
     const ours = live.serving.filter(({ digest }) => digest !== undefined);
     const version = ours.find((one) => one.tag !== tag) ?? ours[0];
-    return whyNotReady(url, {
+    return readiness(url, {
       stack,
       worker: settings.workerName,
       version: version?.versionId,
@@ -323,9 +326,11 @@ class Rollout {
 
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
   async #mustJudge(preview: Preview): Promise<void> {
-    const why = await this.#whyNotReady(preview);
-    if (why !== undefined)
-      throw new UserError(`The smoke test cannot judge anything. ${why}\nThe traffic is as it was.`);
+    const seen = await this.#readiness(preview);
+    if (!seen.isReady) {
+      throw new UserError(`The smoke test cannot judge anything. ${seen.why}\nThe traffic is as it was.`);
+    }
+    this.#isTokenGood = seen.takesToken;
   }
 
   /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */
@@ -345,10 +350,19 @@ class Rollout {
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
     if (failed.length === 0) return "well";
     if (failed.some(({ blind }) => blind === undefined)) return "bad";
-    if (failed.some(({ blind }) => blind === "token refused")) return "token refused";
+    if (failed.some(({ blind }) => blind === "token refused")) {
+      return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
+    }
     // Where the stable version answers and the new one does not, that is the new one's fault.
-    const isAlone = version !== undefined && (await this.#whyNotReady(preview)) === undefined;
+    const isAlone = version !== undefined && (await this.#readiness(preview)).isReady;
     return isAlone ? "bad" : "not reached";
+  }
+
+  /** Whether the stable version takes the admin token, so that who refuses it is wrong; `version` has all traffic: took. */
+  async #takesToken(preview: Preview, version: string | undefined): Promise<boolean> {
+    if (version === undefined) return this.#isTokenGood;
+    const seen = await this.#readiness(preview);
+    return seen.isReady && seen.takesToken;
   }
 
   /** The smoke test says nothing about the release, because of `found`. */

@@ -21,6 +21,8 @@ export interface Answer {
   headers: Headers;
   /** The JSON of the body, else its text. */
   body: unknown;
+  /** The token that the call carried. */
+  token?: string | undefined;
 }
 
 export class Client {
@@ -59,7 +61,7 @@ export class Client {
       }
     }
     const isJson = response.headers.get("Content-Type")?.includes("json");
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text, token };
   }
 
   /** A WebSocket that is about to open, for frames that are not JSON. */

@@ -7,12 +7,14 @@ export function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
-/** Why a failure may be no fault of the Worker: nothing answered, or the token was refused (401). */
+/** Why a failure may be no fault of the Worker: nothing answered, or the admin token was refused (401). */
 export type Blind = "not reached" | "token refused";
 
-/** Undefined: the Worker has answered, and wrongly. */
-export function blindness(error: unknown): Blind | undefined {
-  if (error instanceof StatusError && error.status === 401) return "token refused";
+/** Undefined: the Worker has answered, and wrongly, as where it refuses a call without a token or a session's. */
+export function blindness(error: unknown, adminToken: string | undefined): Blind | undefined {
+  if (error instanceof StatusError && error.status === 401) {
+    return adminToken !== undefined && error.token === adminToken ? "token refused" : undefined;
+  }
   // `fetch` throws a TypeError with a cause where it has no answer, and the signal's own error where none came in time.
   const isUnanswered = error instanceof TypeError && error.cause instanceof Error;
   return isUnanswered || (error instanceof Error && error.name === "TimeoutError") ? "not reached" : undefined;

@@ -2,8 +2,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
-import { whyNotReady } from "../../infra/smoke/ready.ts";
+import { readiness } from "../../infra/smoke/ready.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
 
 const TOKEN = "the-token-of-this-stack";
@@ -36,14 +37,15 @@ async function worker(more: (request: IncomingMessage) => Answer | undefined = (
 }
 
 const patience = { answerMs: 0, versionMs: 0 };
-const ask = (url: URL, adminToken: string | undefined = TOKEN, version: string | undefined = "v-1") =>
-  whyNotReady(url, { stack: "production", worker: "w", version, adminToken, patience });
+const ask = (url: URL, adminToken = TOKEN) =>
+  readiness(url, { stack: "production", worker: "w", version: "v-1", adminToken, patience });
+const because = (why: RegExp) => ({ isReady: false, why: expect.stringMatching(why) });
 
 describe("a smoke test", () => {
   it("can judge where the version that serves answers, and takes the token", async () => {
     const asked: unknown[] = [];
     const url = await worker(({ headers }) => void asked.push(headers["cloudflare-workers-version-overrides"]));
-    expect(await ask(url)).toBeUndefined();
+    expect(await ask(url)).toEqual({ isReady: true, takesToken: true });
     expect(new Set(asked)).toEqual(new Set(['w="v-1"']));
   });
 
@@ -54,7 +56,7 @@ describe("a smoke test", () => {
     );
     const waits = { ...patience, versionMs: 10_000 };
     const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN };
-    expect(await whyNotReady(url, { ...options, patience: waits })).toBeUndefined();
+    expect(await readiness(url, { ...options, patience: waits })).toMatchObject({ isReady: true });
     expect(times).toBe(2);
   });
 
@@ -64,30 +66,46 @@ describe("a smoke test", () => {
     [[200, { environment: "staging", version: "v-1" }], /the Worker of staging answers, and not that of production/],
     [[200, { environment: "production", version: "v-2" }], /version v-2 answers, where v-1 serves/],
   ] as const)("cannot judge where /health is answered %j", async (answer, why) => {
-    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatch(why);
+    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatchObject(because(why));
   });
 
   it("cannot judge where nothing answers, or the token is refused", async () => {
-    expect(await ask(new URL("http://127.0.0.1:9/"))).toMatch(/is not answered.*Correct --url/);
-    expect(await ask(await worker(), "another-token")).toMatch(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/);
+    expect(await ask(new URL("http://127.0.0.1:9/"))).toMatchObject(because(/is not answered.*Correct --url/));
+    expect(await ask(await worker(), "another-token")).toMatchObject(
+      because(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/),
+    );
+  });
+
+  it("does not know the token for good where no route asks for it", async () => {
+    const open = await worker(({ url }) => (url === "/openapi.json" ? [200, { paths: { "/other": {} } }] : undefined));
+    expect(await ask(open)).toEqual({ isReady: true, takesToken: false });
   });
 
   it("is content with any answer of a Worker that is not ours", async () => {
     const url = await worker(() => [404, "nothing"]);
     const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, patience };
-    expect(await whyNotReady(url, options)).toBeUndefined();
+    expect(await readiness(url, options)).toMatchObject({ isReady: true });
   });
 });
 
-it("a failed check says nothing of the Worker where nothing answered, or the caller was refused", async () => {
+it("a failed check says nothing of the Worker where nothing answered, or the admin token was refused", async () => {
   const caught = (work: () => unknown) =>
     Promise.resolve()
       .then(work)
-      .catch((error: unknown) => blindness(error));
-  const answer = (code: number) => ({ status: code, headers: new Headers(), body: {} });
+      .catch((error: unknown) => blindness(error, TOKEN));
+  const answer = (code: number, token?: string) => ({ status: code, headers: new Headers(), body: {}, token });
   expect(await caught(() => fetch("http://127.0.0.1:9/"))).toBe("not reached");
-  expect(await caught(() => status("GET /", answer(401), 200))).toBe("token refused");
-  expect(await caught(() => status("GET /", answer(500), 200))).toBeUndefined();
-  expect(blindness(new DOMException("late", "TimeoutError"))).toBe("not reached");
-  expect(blindness(new TypeError("x is not a function"))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(401, TOKEN), 200))).toBe("token refused");
+  // Without a token, or with a session's, the Worker alone is wrong.
+  expect(await caught(() => status("GET /", answer(401), 200))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(401, "eu~a-session"), 200))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(500, TOKEN), 200))).toBeUndefined();
+  expect(blindness(new DOMException("late", "TimeoutError"), TOKEN)).toBe("not reached");
+  expect(blindness(new TypeError("x is not a function"), TOKEN)).toBeUndefined();
+});
+
+it("an answer tells which token its call carried", async () => {
+  const client = new Client(await worker());
+  expect(await client.call("/health", { token: TOKEN })).toMatchObject({ status: 200, token: TOKEN });
+  expect((await client.call("/health")).token).toBeUndefined();
 });

@@ -6,6 +6,8 @@ import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
+import type { Readiness } from "../../infra/smoke/ready.ts";
+import type { Blind } from "../../infra/smoke/reason.ts";
 import { preview, version } from "./preview.ts";
 
 const fresh = () => ({
@@ -18,8 +20,17 @@ const fresh = () => ({
   onLook: () => {},
   /** What the smoke test finds. */
   checks: (): Check[] => [well("release")],
+  /** What the version that serves says of the address and the token. */
+  readiness: (): Readiness => ({ isReady: true, takesToken: true }),
 });
 const well = (name: string): Check => ({ name, ok: true, detail: "", ms: 1 });
+const failed = (name: string, blind?: Blind): Check => ({
+  name,
+  ok: false,
+  detail: "",
+  ms: 1,
+  ...(blind !== undefined && { blind }),
+});
 
 let world = fresh();
 const dir = mkdtempSync(join(tmpdir(), "rollout-run-"));
@@ -57,7 +68,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
   },
 }));
 vi.mock("../../infra/smoke/smoke.ts", () => ({ smoke: async () => world.checks() }));
-vi.mock("../../infra/smoke/ready.ts", () => ({ askFor: () => ({}), whyNotReady: async () => undefined }));
+vi.mock("../../infra/smoke/ready.ts", () => ({ askFor: () => ({}), readiness: async () => world.readiness() }));
 vi.mock("../../infra/apply/update.ts", () => ({
   update: async () => {
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
@@ -130,5 +141,38 @@ describe("a rollout that cannot look at the stack after an update", () => {
       if (world.deployments > 2) throw new UserError("Cloudflare answered 429.");
     };
     expect((await rolledOut()).text).toContain("50 % of the traffic stay with the release.");
+  });
+});
+
+describe("a release that refuses the admin token", () => {
+  const refuses = () => [well("release"), failed("ledger", "token refused")];
+  const tokenRefused = (): Readiness => ({ isReady: false, because: "token refused", why: "401." });
+
+  it.each([[[step(0, true), step(100)]], [[step(100, true)]]])(
+    "is bad in %j, where the stable version takes it",
+    async (steps) => {
+      world.steps = steps;
+      world.checks = refuses;
+      expect(await rolledOut()).toMatchObject({ end: "went back" });
+      expect(world.shares).toEqual(new Map([[4, 100]]));
+    },
+  );
+
+  it("is not judged where the stable version refuses it by now, too", async () => {
+    world.steps = [step(0, true), step(100)];
+    world.checks = () => {
+      world.readiness = tokenRefused;
+      return refuses();
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["not known", expect.stringContaining("the admin token was refused")]);
+    expect(world.shares.get(5)).toBe(0.01);
+  });
+
+  it("is not judged where nobody has taken the token before", async () => {
+    world.steps = [step(100, true)];
+    world.readiness = () => ({ isReady: true, takesToken: false });
+    world.checks = refuses;
+    expect(await rolledOut()).toMatchObject({ end: "not known" });
   });
 });
