@@ -16,7 +16,8 @@ import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import { askFor, type Readiness, readiness } from "../smoke/ready.ts";
+import type { Check } from "../smoke/probe.ts";
+import { askFor, isAnswered, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -349,13 +350,18 @@ class Rollout {
     );
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
     if (failed.length === 0) return "well";
-    if (failed.some(({ blind }) => blind === undefined)) return "bad";
-    if (failed.some(({ blind }) => blind === "token refused")) {
-      return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
-    }
-    // Where the stable version answers and the new one does not, that is the new one's fault.
-    const isAlone = version !== undefined && (await this.#readiness(preview)).isReady;
-    return isAlone ? "bad" : "not reached";
+    const lost = checks.findIndex(({ blind }) => blind === "not reached");
+    if (lost >= 0 && !(await this.#isReached(preview, version, checks.slice(lost + 1)))) return "not reached";
+    // What is not reached though the Worker answers is the release's own fault.
+    if (failed.some(({ blind }) => blind !== "token refused")) return "bad";
+    return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
+  }
+
+  /** Whether the Worker can be reached after a check was not answered: a later one was, or the stable version answers. */
+  async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
+    if (later.some(({ blind }) => blind !== "not reached")) return true;
+    // At 100 % there is no stable version to ask.
+    return version === undefined ? isAnswered(this.#options.url) : (await this.#readiness(preview)).isReady;
   }
 
   /** Whether the stable version takes the admin token, so that who refuses it is wrong; `version` has all traffic: took. */

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
 import { type Answer, Client } from "./client.ts";
-import { reasonOf } from "./reason.ts";
+import { isUnanswered, reasonOf } from "./reason.ts";
 
 export interface ReadyOptions {
   /** The stack, which a Worker of ours says as its environment. */
@@ -67,6 +67,20 @@ export async function readiness(url: URL, options: ReadyOptions): Promise<Readin
   return version === undefined || adminToken === undefined
     ? { isReady: true, takesToken: false }
     : tryToken(client, askFor(worker, version), adminToken);
+}
+
+/** Whether anything answers GET /health at `url`, however. */
+export async function isAnswered(url: URL, patienceMs = PATIENCE.answerMs): Promise<boolean> {
+  const client = new Client(url);
+  const began = Date.now();
+  for (;;) {
+    const isThere = await client.call("/health").then(
+      () => true,
+      (error: unknown) => !isUnanswered(error),
+    );
+    if (isThere || Date.now() - began >= patienceMs) return isThere;
+    await pause(POLL_MS);
+  }
 }
 
 /** What is wrong with the address. */

@@ -15,7 +15,12 @@ export function blindness(error: unknown, adminToken: string | undefined): Blind
   if (error instanceof StatusError && error.status === 401) {
     return adminToken !== undefined && error.token === adminToken ? "token refused" : undefined;
   }
-  // `fetch` throws a TypeError with a cause where it has no answer, and the signal's own error where none came in time.
-  const isUnanswered = error instanceof TypeError && error.cause instanceof Error;
-  return isUnanswered || (error instanceof Error && error.name === "TimeoutError") ? "not reached" : undefined;
+  return isUnanswered(error) ? "not reached" : undefined;
+}
+
+/** Whether no answer came, or none in time. */
+export function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // `fetch` throws a TypeError with a cause where it has no answer; what waits too long, an error of this name.
+  return (error instanceof TypeError && error.cause instanceof Error) || error.name === "TimeoutError";
 }

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
-import { readiness } from "../../infra/smoke/ready.ts";
+import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
 
 const TOKEN = "the-token-of-this-stack";
@@ -86,6 +86,11 @@ describe("a smoke test", () => {
     const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, patience };
     expect(await readiness(url, options)).toMatchObject({ isReady: true });
   });
+});
+
+it("a Worker that answers, however, can be reached", async () => {
+  expect(await isAnswered(await worker(() => [500, "broken"]))).toBe(true);
+  expect(await isAnswered(new URL("http://127.0.0.1:9/"), 0)).toBe(false);
 });
 
 it("a failed check says nothing of the Worker where nothing answered, or the admin token was refused", async () => {

@@ -20,6 +20,8 @@ const fresh = () => ({
   onLook: () => {},
   /** What the smoke test finds. */
   checks: (): Check[] => [well("release")],
+  /** Whether anything answers at all. */
+  isAnswered: true,
   /** What the version that serves says of the address and the token. */
   readiness: (): Readiness => ({ isReady: true, takesToken: true }),
 });
@@ -68,7 +70,11 @@ vi.mock("../../infra/plan/status.ts", () => ({
   },
 }));
 vi.mock("../../infra/smoke/smoke.ts", () => ({ smoke: async () => world.checks() }));
-vi.mock("../../infra/smoke/ready.ts", () => ({ askFor: () => ({}), readiness: async () => world.readiness() }));
+vi.mock("../../infra/smoke/ready.ts", () => ({
+  askFor: () => ({}),
+  readiness: async () => world.readiness(),
+  isAnswered: async () => world.isAnswered,
+}));
 vi.mock("../../infra/apply/update.ts", () => ({
   update: async () => {
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
@@ -174,5 +180,49 @@ describe("a release that refuses the admin token", () => {
     world.readiness = () => ({ isReady: true, takesToken: false });
     world.checks = refuses;
     expect(await rolledOut()).toMatchObject({ end: "not known" });
+  });
+});
+
+describe("a smoke test with a check that was not answered", () => {
+  const unreached = (name: string) => failed(name, "not reached");
+  const unanswered = (): Readiness => ({
+    isReady: false,
+    because: "not answered",
+    why: "GET /health is not answered.",
+  });
+  const allShares = [[[step(0, true), step(100)]], [[step(100, true)]]];
+
+  it.each(allShares)("is bad in %j, where a later check was", async (steps) => {
+    world.steps = steps;
+    world.checks = () => {
+      world.isAnswered = false;
+      return [unreached("release"), well("page")];
+    };
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it.each(allShares)("is bad in %j, where the Worker answers after it", async (steps) => {
+    world.steps = steps;
+    world.checks = () => [well("release"), unreached("chat")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it("of a release that changes classes is bad, too, and there is no way back", async () => {
+    world.steps = [step(100, true)];
+    world.changesClasses = true;
+    world.checks = () => [well("release"), unreached("chat"), well("counter")];
+    expect(await rolledOut()).toMatchObject({ end: "no way back" });
+  });
+
+  it.each(allShares)("says nothing in %j, where nothing answers any more, whatever failed before", async (steps) => {
+    world.steps = steps;
+    world.checks = () => {
+      world.isAnswered = false;
+      world.readiness = unanswered;
+      return [well("release"), failed("page"), unreached("chat"), unreached("counter")];
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["not known", expect.stringContaining("nothing answered")]);
+    expect(world.shares.get(5)).toBeGreaterThan(0);
   });
 });
