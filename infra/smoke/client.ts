@@ -150,10 +150,14 @@ export class Socket {
   }
 }
 
-async function within<T>(work: Promise<T>, what: string, timeoutMs: number): Promise<T> {
+/**
+ * Waits for work, but not for ever.
+ * @throws DOMException of the name TimeoutError, as `fetch` does: a connection that was lost does not say so.
+ */
+export async function within<T>(work: Promise<T>, what: string, timeoutMs = TIMEOUT_MS): Promise<T> {
   const over = new AbortController();
   const late = pause(timeoutMs, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`waited ${timeoutMs / 1_000} s for ${what}`);
+    throw new DOMException(`waited ${timeoutMs / 1_000} s for ${what}`, "TimeoutError");
   });
   try {
     return await Promise.race([work, late]);
