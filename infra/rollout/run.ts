@@ -17,7 +17,7 @@ import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import type { Check } from "../smoke/probe.ts";
-import { askFor, isAnswered, type Readiness, readiness } from "../smoke/ready.ts";
+import { askFor, isAnswered, type NotReady, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -94,7 +94,12 @@ class Rollout {
 
   /** What to do with a rollout that stands still. */
   #goOnOr(share: number): string {
-    return `Run the same command again to go on, or: npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
+    return `Run the same command again to go on, or: ${this.#wayBack(share)}`;
+  }
+
+  /** The command that takes the traffic back from a release which has this share of it. */
+  #wayBack(share: number): string {
+    return `npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
   }
 
   async #run(): Promise<End> {
@@ -190,9 +195,15 @@ class Rollout {
     // What went to all traffic at once was to be tried whatever the steps say.
     const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
     if (!isTried) return "done";
-    await this.#mustJudge(preview);
+    const seen = await this.#readiness(preview);
+    // It is the release itself that was asked: what it does wrong is its own failure, and no wrong address.
+    if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused")
+      throw this.#cannotJudge(seen, false);
+    this.#isTokenGood = seen.isReady && seen.takesToken;
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
+    // No other version can say whether the token or the release is wrong.
+    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, false);
     if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
     return this.#back(preview, ["the smoke test failed"], before, true);
@@ -300,9 +311,7 @@ class Rollout {
 
   async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const otherwise = share === 100 ? "rollback --" : "rollout -- abandon";
-    const again = `run the same command again to go on, or: npm run ${otherwise} --stack ${stack}`;
-    await setShare(stack, dir, share, again);
+    await setShare(stack, dir, share, `run the same command again to go on, or: ${this.#wayBack(share)}`);
     this.#last = { deployment: undefined, share };
   }
 
@@ -328,10 +337,16 @@ class Rollout {
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
   async #mustJudge(preview: Preview): Promise<void> {
     const seen = await this.#readiness(preview);
-    if (!seen.isReady) {
-      throw new UserError(`The smoke test cannot judge anything. ${seen.why}\nThe traffic is as it was.`);
-    }
+    if (!seen.isReady) throw this.#cannotJudge(seen, true);
     this.#isTokenGood = seen.takesToken;
+  }
+
+  /** `isStable`: whether it was the version before that was asked, and not the release. */
+  #cannotJudge({ because, why }: NotReady, isStable: boolean): UserError {
+    const mends = `Where the version that serves is broken and this release mends it: npm run up -- --stack ${this.#options.stack}`;
+    const isBroken = isStable && (because === "failing" || because === "another site");
+    const lines = [`The smoke test cannot judge anything. ${why}`, ...(isBroken ? [mends] : [])];
+    return new UserError([...lines, "The traffic is as it was."].join("\n"));
   }
 
   /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */

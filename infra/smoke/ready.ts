@@ -39,14 +39,22 @@ export const askFor = (worker: string, version: string): Readonly<Record<string,
 });
 
 /** Why the smoke test cannot judge, as far as that makes a difference. */
-export type Obstacle = "not answered" | "answered wrongly" | "another stack" | "another version" | "token refused";
+export type Obstacle =
+  | "not answered"
+  /** Something answers that is no Worker of ours. */
+  | "another site"
+  | "another stack"
+  | "another version"
+  /** What answers may well be the version, and fails: 5xx, or JSON that is another than a /health of ours. */
+  | "failing"
+  | "token refused";
 
 /** Whether the smoke test can judge; where it cannot, `why` says what to do. */
 export type Readiness =
   /** `takesToken`: whether the version is known to take the admin token. */
   { readonly isReady: true; readonly takesToken: boolean } | NotReady;
 
-interface NotReady {
+export interface NotReady {
   readonly isReady: false;
   readonly because: Obstacle;
   readonly why: string;
@@ -98,9 +106,10 @@ async function look(client: Client, { stack, version }: ReadyOptions): Promise<N
   if (version === undefined) return undefined;
   const health = v.safeParse(Health, answer.body);
   if (answer.status !== 200 || !health.success) {
+    const isJson = answer.status === 200 && typeof answer.body === "object";
     return wrong(
-      "answered wrongly",
-      `GET /health is answered ${answer.status}, and not as this stack's Worker does. Correct --url, or the stack's hostname. Where the version that serves is broken and this release mends it: npm run up -- --stack ${stack}`,
+      answer.status >= 500 || isJson ? "failing" : "another site",
+      `GET /health is answered ${answer.status}, and not as this stack's Worker does. Correct --url, or the stack's hostname.`,
     );
   }
   const { environment, version: answers } = health.output;

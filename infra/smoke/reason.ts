@@ -7,12 +7,12 @@ export function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
-/** Why a failure may be no fault of the Worker: nothing answered, or the admin token was refused (401). */
+/** Why a failure may be no fault of the Worker: nothing answered, or the admin token was refused (401, 403). */
 export type Blind = "not reached" | "token refused";
 
 /** Undefined: the Worker has answered, and wrongly, as where it refuses a call without a token or a session's. */
 export function blindness(error: unknown, adminToken: string | undefined): Blind | undefined {
-  if (error instanceof StatusError && error.status === 401) {
+  if (error instanceof StatusError && (error.status === 401 || error.status === 403)) {
     return adminToken !== undefined && error.token === adminToken ? "token refused" : undefined;
   }
   return isUnanswered(error) ? "not reached" : undefined;

@@ -61,12 +61,21 @@ describe("a smoke test", () => {
   });
 
   it.each([
-    [[404, "nothing"], /is answered 404.*Correct --url/],
-    [[200, { status: "ok" }], /not as this stack's Worker does/],
-    [[200, { environment: "staging", version: "v-1" }], /the Worker of staging answers, and not that of production/],
-    [[200, { environment: "production", version: "v-2" }], /version v-2 answers, where v-1 serves/],
-  ] as const)("cannot judge where /health is answered %j", async (answer, why) => {
-    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatchObject(because(why));
+    [[404, "nothing"], "another site", /is answered 404.*Correct --url/],
+    [[403, {}], "another site", /is answered 403.*Correct --url/],
+    [[500, {}], "failing", /is answered 500.*Correct --url/],
+    [[200, { status: "ok" }], "failing", /not as this stack's Worker does/],
+    [
+      [200, { environment: "staging", version: "v-1" }],
+      "another stack",
+      /the Worker of staging answers, and not that of production/,
+    ],
+    [[200, { environment: "production", version: "v-2" }], "another version", /version v-2 answers, where v-1 serves/],
+  ] as const)("cannot judge where /health is answered %j: %s", async (answer, obstacle, why) => {
+    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatchObject({
+      ...because(why),
+      because: obstacle,
+    });
   });
 
   it("cannot judge where nothing answers, or the token is refused", async () => {
@@ -101,6 +110,7 @@ it("a failed check says nothing of the Worker where nothing answered, or the adm
   const answer = (code: number, token?: string) => ({ status: code, headers: new Headers(), body: {}, token });
   expect(await caught(() => fetch("http://127.0.0.1:9/"))).toBe("not reached");
   expect(await caught(() => status("GET /", answer(401, TOKEN), 200))).toBe("token refused");
+  expect(await caught(() => status("GET /", answer(403, TOKEN), 200))).toBe("token refused");
   // Without a token, or with a session's, the Worker alone is wrong.
   expect(await caught(() => status("GET /", answer(401), 200))).toBeUndefined();
   expect(await caught(() => status("GET /", answer(401, "eu~a-session"), 200))).toBeUndefined();

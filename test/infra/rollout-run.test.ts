@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
-import type { Readiness } from "../../infra/smoke/ready.ts";
+import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
 import { preview, version } from "./preview.ts";
 
@@ -16,6 +16,7 @@ const fresh = () => ({
   deployments: 1,
   steps: [] as Step[],
   changesClasses: false,
+  rollbackFloor: 3,
   /** Told of each look at the stack. */
   onLook: () => {},
   /** What the smoke test finds. */
@@ -46,6 +47,7 @@ beforeEach(() => {
 const settings = () => ({ ...preview().settings, stack: "local", rolloutSteps: world.steps });
 const live = () => ({
   ...preview().live,
+  rollbackFloor: world.rollbackFloor,
   serving: [...world.shares].map(([number, percentage]) => ({
     ...version(number, number === 5 ? "new" : "old", number === 5 ? "b" : "a"),
     percentage,
@@ -225,4 +227,49 @@ describe("a smoke test with a check that was not answered", () => {
     expect([end, text]).toEqual(["not known", expect.stringContaining("nothing answered")]);
     expect(world.shares.get(5)).toBeGreaterThan(0);
   });
+});
+
+describe("a release that has all traffic already", () => {
+  const obstacle = (because: NotReady["because"]) => (): Readiness => ({
+    isReady: false,
+    because,
+    why: "It says why.",
+  });
+  beforeEach(() => {
+    world.steps = [step(100, true)];
+    world.shares = new Map([[5, 100]]);
+  });
+
+  it("and fails at /health goes back", async () => {
+    world.readiness = obstacle("failing");
+    world.checks = () => [failed("release")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+    expect(world.shares).toEqual(new Map([[4, 100]]));
+  });
+
+  it("and has no way back is told so again", async () => {
+    world.readiness = obstacle("failing");
+    world.rollbackFloor = 5;
+    world.checks = () => [failed("release")];
+    expect(await rolledOut()).toMatchObject({ end: "no way back" });
+  });
+
+  it("and fails otherwise goes back, though it refuses the token, too", async () => {
+    world.readiness = obstacle("token refused");
+    world.checks = () => [failed("page"), failed("ledger", "token refused")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it.each(["not answered", "another site", "another stack", "another version", "token refused"] as const)(
+    "is not judged where the address or the token may be wrong: %s",
+    async (because) => {
+      world.readiness = obstacle(because);
+      world.checks = () => (because === "token refused" ? [failed("ledger", because)] : [failed("page")]);
+      const { end, text } = await rolledOut();
+      expect([end, text]).toEqual(["error", expect.stringContaining("cannot judge anything. It says why.")]);
+      expect(text).toContain("or: npm run rollback -- --stack local");
+      expect(text).not.toContain("npm run up");
+      expect(world.shares).toEqual(new Map([[5, 100]]));
+    },
+  );
 });
