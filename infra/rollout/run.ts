@@ -17,7 +17,7 @@ import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import type { Check } from "../smoke/probe.ts";
-import { askFor, isAnswered, type NotReady, type Readiness, readiness } from "../smoke/ready.ts";
+import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -39,6 +39,8 @@ export interface RolloutOptions {
   /** Where the Worker answers: for the smoke test. */
   readonly url: URL;
   readonly adminToken: string | undefined;
+  /** How the command calls these two. */
+  readonly names: OptionNames;
   /** Lets a release be tried that this stack has refused. */
   readonly again: boolean;
   /** Looks at each plan before a step goes out. @throws UserError where it is not what was approved. */
@@ -323,7 +325,7 @@ class Rollout {
 
   /** Whether the smoke test can judge, asked of the version that serves beside the release, or in its place. */
   #readiness({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<Readiness> {
-    const { url, stack } = this.#options;
+    const { url, stack, names } = this.#options;
     const ours = live.serving.filter(({ digest }) => digest !== undefined);
     const version = ours.find((one) => one.tag !== tag) ?? ours[0];
     return readiness(url, {
@@ -331,6 +333,7 @@ class Rollout {
       worker: settings.workerName,
       version: version?.versionId,
       adminToken: this.#adminToken,
+      names,
     });
   }
 
@@ -388,10 +391,11 @@ class Rollout {
 
   /** The smoke test says nothing about the release, because of `found`. */
   #unjudged(found: Blind, share: number): End {
+    const { names } = this.#options;
     const why =
       found === "not reached"
-        ? "nothing answered. Correct --url, or what is between here and the Worker"
-        : "the admin token was refused. Give the one of this stack as ADMIN_TOKEN or --admin-token";
+        ? `nothing answered any more. Correct ${names.url}, or what is between here and the Worker`
+        : `the admin token was refused. Give the one of this stack as ${names.adminToken}`;
     this.#options.say(
       `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
     );

@@ -7,6 +7,12 @@ import * as v from "valibot";
 import { type Answer, Client } from "./client.ts";
 import { isUnanswered, reasonOf } from "./reason.ts";
 
+/** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
+export interface OptionNames {
+  readonly url: string;
+  readonly adminToken: string;
+}
+
 export interface ReadyOptions {
   /** The stack, which a Worker of ours says as its environment. */
   readonly stack: string;
@@ -14,6 +20,7 @@ export interface ReadyOptions {
   /** A version of the deployment that is in force; undefined: none of ours, so that an answer of any kind has to do. */
   readonly version: string | undefined;
   readonly adminToken: string | undefined;
+  readonly names: OptionNames;
   /** How long a passing failure is waited for, and a version that was deployed only now. */
   readonly patience?: { readonly answerMs: number; readonly versionMs: number };
 }
@@ -74,7 +81,7 @@ export async function readiness(url: URL, options: ReadyOptions): Promise<Readin
   }
   return version === undefined || adminToken === undefined
     ? { isReady: true, takesToken: false }
-    : tryToken(client, askFor(worker, version), adminToken);
+    : tryToken(client, askFor(worker, version), adminToken, options.names);
 }
 
 /** Whether anything answers GET /health at `url`, however. */
@@ -92,16 +99,16 @@ export async function isAnswered(url: URL, patienceMs = PATIENCE.answerMs): Prom
 }
 
 /** What is wrong with the address. */
-async function look(client: Client, { stack, version }: ReadyOptions): Promise<NotReady | undefined> {
+async function look(client: Client, { stack, version, names }: ReadyOptions): Promise<NotReady | undefined> {
   const wrong = (because: Obstacle, why: string) => notReady(client, because, why);
+  const correct = `Correct ${names.url}, or the stack's hostname.`;
   let answer: Answer;
   try {
     answer = await client.call("/health");
   } catch (error) {
-    return wrong(
-      "not answered",
-      `GET /health is not answered: ${reasonOf(error)}. Correct --url, or the stack's hostname.`,
-    );
+    return isUnanswered(error)
+      ? wrong("not answered", `GET /health is not answered: ${reasonOf(error)}. ${correct}`)
+      : wrong("failing", `the answer of GET /health cannot be read: ${reasonOf(error)}. ${correct}`);
   }
   if (version === undefined) return undefined;
   const health = v.safeParse(Health, answer.body);
@@ -109,12 +116,15 @@ async function look(client: Client, { stack, version }: ReadyOptions): Promise<N
     const isJson = answer.status === 200 && typeof answer.body === "object";
     return wrong(
       answer.status >= 500 || isJson ? "failing" : "another site",
-      `GET /health is answered ${answer.status}, and not as this stack's Worker does. Correct --url, or the stack's hostname.`,
+      `GET /health is answered ${answer.status}, and not as this stack's Worker does. ${correct}`,
     );
   }
   const { environment, version: answers } = health.output;
   if (environment !== stack) {
-    return wrong("another stack", `the Worker of ${environment} answers, and not that of ${stack}. Correct --url.`);
+    return wrong(
+      "another stack",
+      `the Worker of ${environment} answers, and not that of ${stack}. Correct ${names.url}.`,
+    );
   }
   if (answers === undefined || answers === version) return undefined;
   return wrong(
@@ -130,7 +140,12 @@ const notReady = (client: Client, because: Obstacle, why: string): NotReady => (
 });
 
 /** Whether the version takes the token. It is tried where nobody without one may; where there is no such route, nowhere. */
-async function tryToken(client: Client, headers: Readonly<Record<string, string>>, token: string): Promise<Readiness> {
+async function tryToken(
+  client: Client,
+  headers: Readonly<Record<string, string>>,
+  token: string,
+  names: OptionNames,
+): Promise<Readiness> {
   const ask = async (path: string, more: Readonly<Record<string, string>> = {}) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(new URL(path, client.base), {
@@ -155,7 +170,7 @@ async function tryToken(client: Client, headers: Readonly<Record<string, string>
       return notReady(
         client,
         "token refused",
-        `GET ${path} with the admin token is answered ${status}. Give this stack's token as ADMIN_TOKEN or --admin-token; while it is rotated, the one before, which both versions take.`,
+        `GET ${path} with the admin token is answered ${status}. Give this stack's token as ${names.adminToken}; while it is rotated, the one before, which both versions take.`,
       );
     }
     return { isReady: true, takesToken: false };

@@ -2,10 +2,12 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
 import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
 import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
+import { preview } from "./preview.ts";
 
 const TOKEN = "the-token-of-this-stack";
 const closing: (() => void)[] = [];
@@ -37,8 +39,9 @@ async function worker(more: (request: IncomingMessage) => Answer | undefined = (
 }
 
 const patience = { answerMs: 0, versionMs: 0 };
+const names = { url: "--url", adminToken: "ADMIN_TOKEN or --admin-token" };
 const ask = (url: URL, adminToken = TOKEN) =>
-  readiness(url, { stack: "production", worker: "w", version: "v-1", adminToken, patience });
+  readiness(url, { stack: "production", worker: "w", version: "v-1", adminToken, names, patience });
 const because = (why: RegExp) => ({ isReady: false, why: expect.stringMatching(why) });
 
 describe("a smoke test", () => {
@@ -55,7 +58,7 @@ describe("a smoke test", () => {
       path === "/health" && times++ === 0 ? [200, { environment: "production", version: "v-0" }] : undefined,
     );
     const waits = { ...patience, versionMs: 10_000 };
-    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN };
+    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN, names };
     expect(await readiness(url, { ...options, patience: waits })).toMatchObject({ isReady: true });
     expect(times).toBe(2);
   });
@@ -85,6 +88,23 @@ describe("a smoke test", () => {
     );
   });
 
+  it("names the options of the command that asks", async () => {
+    const options = { stack: "production", worker: "w", version: "v-1", names: OF_TARGET, patience };
+    const wrongToken = await readiness(await worker(), { ...options, adminToken: "another-token" });
+    expect(wrongToken).toMatchObject(because(/Give this stack's token as ADMIN_TOKEN;/));
+    for (const url of [new URL("http://127.0.0.1:9/"), await worker(() => [404, "nothing"])]) {
+      expect(await readiness(url, { ...options, adminToken: TOKEN })).toMatchObject(because(/Correct --to-url,/));
+    }
+    const settings = { ...preview().settings, stack: "production", hostname: undefined };
+    expect(() => addressOf(settings, ".local", OF_TARGET)).toThrow("say with --to-url where");
+    expect(() => addressOf(settings, ".local", OWN)).toThrow("say with --url where");
+  });
+
+  it("cannot judge where the answer of /health cannot be read", async () => {
+    const server = await worker(({ url }) => (url === "/health" ? [200, undefined] : undefined));
+    expect(await ask(server)).toMatchObject({ because: "failing", ...because(/cannot be read: .*Correct --url/) });
+  });
+
   it("does not know the token for good where no route asks for it", async () => {
     const open = await worker(({ url }) => (url === "/openapi.json" ? [200, { paths: { "/other": {} } }] : undefined));
     expect(await ask(open)).toEqual({ isReady: true, takesToken: false });
@@ -92,7 +112,7 @@ describe("a smoke test", () => {
 
   it("is content with any answer of a Worker that is not ours", async () => {
     const url = await worker(() => [404, "nothing"]);
-    const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, patience };
+    const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, names, patience };
     expect(await readiness(url, options)).toMatchObject({ isReady: true });
   });
 });

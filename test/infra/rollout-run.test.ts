@@ -108,6 +108,7 @@ async function rolledOut(): Promise<{ readonly end: string; readonly text: strin
     dir,
     url: new URL("http://127.0.0.1:9/"),
     adminToken: "the-token-of-this-stack",
+    names: { url: "--to-url", adminToken: "ADMIN_TOKEN" },
     again: false,
     confirm: async () => {},
     say: (line: string) => void said.push(line),
@@ -173,7 +174,10 @@ describe("a release that refuses the admin token", () => {
       return refuses();
     };
     const { end, text } = await rolledOut();
-    expect([end, text]).toEqual(["not known", expect.stringContaining("the admin token was refused")]);
+    expect([end, text]).toEqual([
+      "not known",
+      expect.stringContaining("the admin token was refused. Give the one of this stack as ADMIN_TOKEN."),
+    ]);
     expect(world.shares.get(5)).toBe(0.01);
   });
 
@@ -224,7 +228,7 @@ describe("a smoke test with a check that was not answered", () => {
       return [well("release"), failed("page"), unreached("chat"), unreached("counter")];
     };
     const { end, text } = await rolledOut();
-    expect([end, text]).toEqual(["not known", expect.stringContaining("nothing answered")]);
+    expect([end, text]).toEqual(["not known", expect.stringContaining("nothing answered any more. Correct --to-url,")]);
     expect(world.shares.get(5)).toBeGreaterThan(0);
   });
 });
