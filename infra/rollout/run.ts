@@ -411,26 +411,24 @@ class Rollout {
     say(`Worse: ${because.join("; ")}`);
     await this.#mustBeOurs(preview);
     const isRefused = before.digest !== preview.release.digest;
-    const untold = await goBack(stack, dir, {
+    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
+    const digest = shortDigest(preview.release.digest);
+    const told = (unrefused: string | undefined, isDone: boolean) => {
+      if (!isRefused) {
+        return `The version before is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`;
+      }
+      return unrefused === undefined
+        ? `${stack} refuses release ${digest} from now on: ${isDone ? "the deployment says so, and " : ""}refusedReleases in ${settingsFile(stack, dir)}.`
+        : `Release ${digest} could not be refused, so let nothing deploy it: ${unrefused}`;
+    };
+    const release = await goBack(stack, dir, {
       pin: isWhole ? before.number : undefined,
       share: this.#last?.share ?? 100,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
+      told,
     });
-    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
-    const file = settingsFile(stack, dir);
-    const digest = shortDigest(preview.release.digest);
-    if (untold !== undefined) {
-      say(
-        `All traffic is back at the version before. Release ${digest} could not be refused, so let nothing deploy it: ${untold}`,
-      );
-      return "went back";
-    }
-    say(
-      isRefused
-        ? `All traffic is back at the version before. ${stack} refuses release ${digest} from now on: the deployment says so, and refusedReleases in ${file}.`
-        : `All traffic is back at the version before, which is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`,
-    );
+    say(`All traffic is back at the version before. ${release}`);
     return "went back";
   }
 

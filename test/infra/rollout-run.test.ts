@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
+import type { UpdateOptions } from "../../infra/apply/update.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
@@ -17,6 +18,8 @@ const fresh = () => ({
   steps: [] as Step[],
   changesClasses: false,
   rollbackFloor: 3,
+  /** Whether a signal comes in the next update, before it has done anything. */
+  interrupts: () => false,
   /** Told of each look at the stack. */
   onLook: () => {},
   /** What the smoke test finds. */
@@ -78,7 +81,8 @@ vi.mock("../../infra/smoke/ready.ts", () => ({
   isAnswered: async () => world.isAnswered,
 }));
 vi.mock("../../infra/apply/update.ts", () => ({
-  update: async () => {
+  update: async (_stack: string, _dir: string, { next }: UpdateOptions) => {
+    if (world.interrupts()) throw new Interrupted("SIGINT", false, `Interrupted.\n${next?.(false)}`);
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
     const share = rolloutTrial ? 0.01 : rollout;
     world.shares = new Map(
@@ -98,6 +102,7 @@ const deployments = () => [
 ];
 
 const { rollOut } = await import("../../infra/rollout/run.ts");
+const { Interrupted } = await import("../../infra/stack/interrupted.ts");
 const { UserError } = await import("../../infra/stack/user-error.ts");
 
 /** How a rollout ends, and all that it says, an error's message too. */
@@ -276,4 +281,16 @@ describe("a release that has all traffic already", () => {
       expect(world.shares).toEqual(new Map([[5, 100]]));
     },
   );
+});
+
+it("an interrupted way back says that the release is refused by now", async () => {
+  world.steps = [step(10, true), step(100)];
+  world.checks = () => {
+    world.interrupts = () => true;
+    return [failed("page")];
+  };
+  const { text } = await rolledOut();
+  expect(text).toContain(`Interrupted.\nrollout is 0 in ${file}, and that is the way back: leave it there.`);
+  expect(text).toContain(`local refuses release ${"b".repeat(12)} from now on: refusedReleases in ${file}.`);
+  expect(text).not.toContain("same command");
 });
