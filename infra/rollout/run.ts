@@ -252,7 +252,8 @@ class Rollout {
     for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
       const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
       await pause(Math.max(0, due - Date.now()));
-      const counted = await this.#counted(began, open, tag, look < LOOKS ? dueAt(look + 1) : end);
+      const isLast = look >= LOOKS;
+      const counted = await this.#counted(began, open, tag, { until: isLast ? end : dueAt(look + 1), isLast });
       if (counted instanceof UserError) {
         if (look < LOOKS) continue;
         return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
@@ -268,16 +269,25 @@ class Rollout {
     }
   }
 
-  /** The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time. */
-  async #counted(from: number, open: OpenStack, tag: string, until: number): Promise<Both | UserError> {
+  /**
+   * The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time.
+   * `isLast`: whether no other look comes after that.
+   */
+  async #counted(
+    from: number,
+    open: OpenStack,
+    tag: string,
+    { until, isLast }: { readonly until: number; readonly isLast: boolean },
+  ): Promise<Both | UserError> {
     for (;;) {
       try {
         return await this.#numbers(from, open, tag);
       } catch (error) {
         if (!isPassing(error)) throw error;
-        this.#options.say(`  ${error.message} Asked again.`);
         const again = Date.now() + AGAIN_SECONDS * 1_000;
-        if (again > until) return error;
+        const isOver = again > until;
+        this.#options.say(`  ${error.message}${isOver && isLast ? "" : " Asked again."}`);
+        if (isOver) return error;
         await pause(again - Date.now());
       }
     }

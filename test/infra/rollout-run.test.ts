@@ -47,7 +47,11 @@ beforeEach(() => {
   rmSync(file, { force: true });
 });
 
-const settings = () => ({ ...preview().settings, stack: "local", rolloutSteps: world.steps });
+const settings = () => {
+  const { settings: given } = preview();
+  const rolloutAnalysis = { ...given.rolloutAnalysis, patienceMinutes: 0 };
+  return { ...given, stack: "local", rolloutSteps: world.steps, rolloutAnalysis };
+};
 const live = () => ({
   ...preview().live,
   rollbackFloor: world.rollbackFloor,
@@ -79,6 +83,12 @@ vi.mock("../../infra/smoke/ready.ts", () => ({
   askFor: () => ({}),
   readiness: async () => world.readiness(),
   isAnswered: async () => world.isAnswered,
+}));
+vi.mock("../../infra/rollout/numbers.ts", () => ({
+  isPassing: () => true,
+  numbersOf: async () => {
+    throw new UserError("The metrics cannot be read: 503.");
+  },
 }));
 vi.mock("../../infra/apply/update.ts", () => ({
   update: async (_stack: string, _dir: string, { next }: UpdateOptions) => {
@@ -293,4 +303,14 @@ it("an interrupted way back says that the release is refused by now", async () =
   expect(text).toContain(`Interrupted.\nrollout is 0 in ${file}, and that is the way back: leave it there.`);
   expect(text).toContain(`local refuses release ${"b".repeat(12)} from now on: refusedReleases in ${file}.`);
   expect(text).not.toContain("same command");
+});
+
+it("a rollout that gives its metrics up does not say that it asks again", async () => {
+  // Four looks in as many milliseconds.
+  world.steps = [{ percent: 10, minutes: 4 / 60_000, smoke: false }, step(100)];
+  const { end, text } = await rolledOut();
+  expect(end).toBe("not known");
+  expect(text).toMatch(
+    /( {2}The metrics cannot be read: 503\. Asked again\.\n)* {2}The metrics cannot be read: 503\.\nNot enough is known: The metrics cannot be read: 503\. 10 % stay/,
+  );
 });
