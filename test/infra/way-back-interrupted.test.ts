@@ -10,11 +10,14 @@ import { changeSetting } from "../../infra/stack/settings-file.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */
 let interrupted = { isDone: false, deploys: false };
+/** The update's exit code, where no signal comes. */
+let code: number | undefined;
 let deployment = "d-1";
 
 vi.mock("../../infra/apply/on-cli.ts", () => ({
   onCli: async () => {
     if (interrupted.deploys) deployment = "d-2";
+    if (code !== undefined) return code;
     throw new Interrupted("SIGINT", interrupted.isDone);
   },
 }));
@@ -26,6 +29,7 @@ const UPDATE = `npm run up -- --stack local --dir ${dir}`;
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   interrupted = { isDone: false, deploys: false };
+  code = undefined;
   deployment = "d-1";
   rmSync(file, { force: true });
   changeSetting(file, "rollout", 50);
@@ -93,4 +97,14 @@ describe("an interrupted change of the share", () => {
     expect(text).toMatch(/was complete all the same[\s\S]*status --stack local$/);
     expect(settings()).toEqual({ rollout: 100 });
   });
+});
+
+it("a change of the share that fails after it has changed the traffic names the update, too", async () => {
+  interrupted = { isDone: false, deploys: true };
+  code = 1;
+  const change = changeShare("local", dir, 100, async () => deployment);
+  await expect(change).rejects.toThrow(
+    `the traffic may be another: npm run rollout -- status --stack local\nTo complete it: ${UPDATE}`,
+  );
+  expect(settings()).toEqual({ rollout: 100 });
 });
