@@ -389,10 +389,13 @@ class Rollout {
   async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
     if (later.some(({ blind }) => blind !== "not reached")) return true;
     // At 100 % there is no stable version to ask.
-    return version === undefined ? isAnswered(this.#options.url) : (await this.#readiness(preview)).isReady;
+    if (version === undefined) return isAnswered(this.#options.url);
+    const seen = await this.#readiness(preview);
+    // Who refuses the token has answered at /health as the stable version does.
+    return seen.isReady || seen.because === "token refused";
   }
 
-  /** Whether the stable version takes the admin token, so that who refuses it is wrong; `version` has all traffic: took. */
+  /** Whether the stable version takes the admin token, or took it before the release got all traffic (no `version`). */
   async #takesToken(preview: Preview, version: string | undefined): Promise<boolean> {
     if (version === undefined) return this.#isTokenGood;
     const seen = await this.#readiness(preview);

@@ -228,6 +228,15 @@ describe("a smoke test with a check that was not answered", () => {
     expect(await rolledOut()).toMatchObject({ end: "went back" });
   });
 
+  it("is bad where the stable version answers, though it refuses the token by now", async () => {
+    world.steps = [step(10, true), step(100)];
+    world.checks = () => {
+      world.readiness = () => ({ isReady: false, because: "token refused", why: "401." });
+      return [well("release"), unreached("chat")];
+    };
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
   it("of a release that changes classes is bad, too, and there is no way back", async () => {
     world.steps = [step(100, true)];
     world.changesClasses = true;
