@@ -12,24 +12,40 @@ import { outlive } from "./foreground.ts";
 import { onCli } from "./on-cli.ts";
 import { updateLine } from "./update-line.ts";
 
+export interface UpdateOptions {
+  /** Whether `npm start` deployed it; what it has left says so when not given. */
+  readonly here?: boolean;
+  /** What a person does after an interruption, where that is another thing than an update; undefined: the caller says it. */
+  readonly next?: (isDone: boolean) => string | undefined;
+}
+
 /**
- * Updates the stack in this terminal; whether it succeeded. Why it did not has been printed. `here`: whether `npm start`
- * deployed it; what it has left says so when not given.
+ * Updates the stack in this terminal; whether it succeeded. Why it did not has been printed.
  * @throws Interrupted after the update's end, where a signal asked for it: with what is true then, and what to do.
  */
-export async function update(stack: string, dir: string, here = stack === LOCAL && isApplied(dir)): Promise<boolean> {
-  const work = here ? apply(dir) : byCli(stack, dir);
-  return saying((isDone) => `${interruptedText(stack, dir, isDone)}, or the same command again`, work);
+export async function update(
+  stack: string,
+  dir: string,
+  { here = stack === LOCAL && isApplied(dir), next }: UpdateOptions = {},
+): Promise<boolean> {
+  return saying((isDone) => interruptedText(stack, dir, isDone, next), here ? apply(dir) : byCli(stack, dir));
 }
 
 /** What to tell a person after a signal came in the middle of an update. */
-export function interruptedText(stack: string, dir: string, isDone: boolean): string {
+export function interruptedText(
+  stack: string,
+  dir: string,
+  isDone: boolean,
+  next: (isDone: boolean) => string | undefined = () =>
+    `${isDone ? "What is left, if anything" : "To complete it"}: ${updateLine(stack, dir)}`,
+): string {
+  const last = next(isDone);
   return [
     isDone
       ? `\nInterrupted. The update of ${stack} was complete all the same.`
       : `\nInterrupted. The update of ${stack} has ended before it was complete: what it had done by then is in force.`,
     `What serves now: npm run rollout -- status --stack ${stack}`,
-    `${isDone ? "What is left, if anything" : "To complete it"}: ${updateLine(stack, dir)}`,
+    ...(last === undefined ? [] : [last]),
   ].join("\n");
 }
 

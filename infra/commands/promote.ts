@@ -30,7 +30,7 @@ import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, runCommand, workerUrl } from "./command.ts";
-import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
+import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options {
   readonly from: string;
@@ -120,7 +120,7 @@ async function promote(options: Options): Promise<void> {
   console.log(`${shortDigest(release.digest)} may go from ${from} to ${to}.`);
   for (const rule of overridden) console.log(`overridden: ${rule}`);
   if (options.check) return;
-  const address = options.toUrl ?? addressOf(target.settings, dir);
+  const address = options.toUrl ?? addressOf(target.settings, dir, OF_TARGET);
   await confirm(`Deploy it to ${to}`, yes);
   stopBetweenUpdates(to);
   const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
@@ -130,6 +130,7 @@ async function promote(options: Options): Promise<void> {
     dir,
     url: address,
     adminToken: process.env.ADMIN_TOKEN || undefined,
+    names: OF_TARGET,
     again: false,
     ...(approve && { approve }),
     confirm: (what) => confirm(what, yes),

@@ -48,7 +48,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   refuseUnlessLost(name, preview);
 
   await confirm(`Take this over into the state of ${name}, and update the stack`, yes);
-  const updated = await update(name, dir, here);
+  const updated = await update(name, dir, { here });
   if (!updated || !stateOf(openStack(name, { dir }), here).get("Worker", LOGICAL.worker)) {
     throw new UserError(
       "The update failed. What it took over stays as it is: correct what is above, then run the same command again.",

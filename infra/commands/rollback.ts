@@ -7,12 +7,14 @@ import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
+import { updateLine } from "../apply/update-line.ts";
 import { migrations } from "../migrations.ts";
+import { servesAsWanted } from "../plan/drift.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { whyNot } from "../plan/pin.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused } from "../plan/refused-release.ts";
-import { trafficAfter } from "../plan/report.ts";
+import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
@@ -65,7 +67,7 @@ async function rollback(options: Options): Promise<void> {
     console.log(listing(stack, live));
     return;
   }
-  if (options.unpin) return unpin(stack, options);
+  if (options.unpin) return unpin(stack, live, options);
   if (live.serving.length === 0)
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
@@ -92,7 +94,7 @@ async function rollback(options: Options): Promise<void> {
   const { serving } = await readWorker(stack.reads, workerName);
   if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
     throw new UserError(
-      `Version ${to} does not have all traffic: the update failed. ${to} is set as ${setting}: run the same command again to complete it, or --unpin to undo it.`,
+      `Version ${to} does not have all traffic: the update failed. ${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack.name} --to ${to}; to undo it: --unpin.`,
     );
   }
   console.log(
@@ -100,29 +102,41 @@ async function rollback(options: Options): Promise<void> {
   );
 }
 
-async function unpin(stack: OpenStack, { dir, yes = false }: Options): Promise<void> {
+/** Also of a stack without a pin: where the update that was to release it has not done so, it is carried out. */
+async function unpin(stack: OpenStack, { serving }: LiveWorker, { dir, yes = false }: Options): Promise<void> {
   const { name, settings } = stack;
-  if (settings.pin === 0) {
-    console.log(`${name} is not pinned.`);
+  const isPinned = settings.pin > 0;
+  const free = `${name} is not pinned.`;
+  if (!isPinned && serving.length === 0) {
+    console.log(free);
     return;
   }
   const release = readRelease(releaseDir(settings));
   const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, migrations, { dir });
+  if (!isPinned && servesAsWanted(next.live.serving, next.tag, next.traffic)) {
+    console.log(free);
+    return;
+  }
   refuseErrors(next);
   const version = next.live.versions.find(({ tag }) => tag === next.tag)?.versionId;
   const hadTraffic = (await stack.reads.deployments(settings.workerName)).some(({ versions }) =>
     versions.some(({ versionId }) => versionId === version),
   );
   const traffic = trafficAfter(next).join(", ");
-  console.log(`Without the pin: ${traffic}.`);
+  console.log(
+    isPinned
+      ? `Without the pin: ${traffic}.`
+      : `${free} It serves ${trafficBefore(next).join(", ")}, and its settings say: ${traffic}.`,
+  );
   for (const line of wholeLines(next)) console.log(line);
   const whole = isIrreversible(next) ? `, and send all traffic to ${nameOf(next)}` : "";
-  await confirm(`Release the pin of ${name} to version ${settings.pin}${whole}`, yes);
+  const what = isPinned ? `Release the pin of ${name} to version ${settings.pin}` : `Update ${name}`;
+  await confirm(`${what}${whole}`, yes);
   const file = settingsFile(name, dir);
   changeSetting(file, PIN, undefined);
   if (!(await update(name, dir))) {
     throw new UserError(
-      `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then run \`up\` again.`,
+      `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then: ${updateLine(name, dir)}`,
     );
   }
   const outcome =

@@ -17,7 +17,7 @@ import type { PublicSettings } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
-import { addressOf, EXIT, stopBetweenUpdates } from "./rollout-end.ts";
+import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;
@@ -71,8 +71,9 @@ async function run({
   const end = await rollOut({
     stack,
     dir,
-    url: url ?? addressOf(settings, dir),
+    url: url ?? addressOf(settings, dir, OWN),
     adminToken: adminToken || undefined,
+    names: OWN,
     again,
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),

@@ -14,9 +14,10 @@ export function previousVersion(
   deployments: readonly Pick<DeploymentRead, "versions">[],
   refused: readonly string[],
 ): LiveVersion | undefined {
-  const [newest] = serving.toSorted((a, b) => b.number - a.number);
-  return deployments
-    .flatMap((deployment) => (deployment.versions.length === 1 ? deployment.versions : []))
+  const [newest, ...beside] = serving.toSorted((a, b) => b.number - a.number);
+  const whole = deployments.flatMap((deployment) => (deployment.versions.length === 1 ? deployment.versions : []));
+  // The stable one first: the deployment that gave it all traffic may be too old to be listed.
+  return [...beside, ...whole]
     .map(({ versionId }) => versions.find((version) => version.versionId === versionId))
     .find(
       (version) =>

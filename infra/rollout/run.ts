@@ -16,7 +16,8 @@ import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import { askFor, whyNotReady } from "../smoke/ready.ts";
+import type { Check } from "../smoke/probe.ts";
+import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -38,6 +39,8 @@ export interface RolloutOptions {
   /** Where the Worker answers: for the smoke test. */
   readonly url: URL;
   readonly adminToken: string | undefined;
+  /** How the command calls these two. */
+  readonly names: OptionNames;
   /** Lets a release be tried that this stack has refused. */
   readonly again: boolean;
   /** Looks at each plan before a step goes out. @throws UserError where it is not what was approved. */
@@ -63,8 +66,14 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 
 class Rollout {
   readonly #options: RolloutOptions;
-  /** The deployment that this rollout has found or made last, and the release's share in it. */
+  /**
+   * The deployment that this rollout has found or made last, and the release's share in it. `deployment` is undefined
+   * from an update on until the stack has been looked at again.
+   */
   #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
+
+  /** Whether the version that served before took the admin token. */
+  #isTokenGood = false;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
@@ -87,7 +96,12 @@ class Rollout {
 
   /** What to do with a rollout that stands still. */
   #goOnOr(share: number): string {
-    return `Run the same command again to go on, or: npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
+    return `Run the same command again to go on, or: ${this.#wayBack(share)}`;
+  }
+
+  /** The command that takes the traffic back from a release which has this share of it. */
+  #wayBack(share: number): string {
+    return `npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
   }
 
   async #run(): Promise<End> {
@@ -156,8 +170,6 @@ class Rollout {
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
-    // Nothing asks for this deployment any more: there is no next step.
-    this.#last = { deployment: undefined, share: 100 };
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
     return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
@@ -185,9 +197,15 @@ class Rollout {
     // What went to all traffic at once was to be tried whatever the steps say.
     const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
     if (!isTried) return "done";
-    await this.#mustJudge(preview);
+    const seen = await this.#readiness(preview);
+    // It is the release itself that was asked: what it does wrong is its own failure, and no wrong address.
+    if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused")
+      throw this.#cannotJudge(seen, false);
+    this.#isTokenGood = seen.isReady && seen.takesToken;
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
+    // No other version can say whether the token or the release is wrong.
+    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, false);
     if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
     return this.#back(preview, ["the smoke test failed"], before, true);
@@ -234,7 +252,8 @@ class Rollout {
     for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
       const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
       await pause(Math.max(0, due - Date.now()));
-      const counted = await this.#counted(began, open, tag, look < LOOKS ? dueAt(look + 1) : end);
+      const isLast = look >= LOOKS;
+      const counted = await this.#counted(began, open, tag, { until: isLast ? end : dueAt(look + 1), isLast });
       if (counted instanceof UserError) {
         if (look < LOOKS) continue;
         return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
@@ -250,16 +269,25 @@ class Rollout {
     }
   }
 
-  /** The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time. */
-  async #counted(from: number, open: OpenStack, tag: string, until: number): Promise<Both | UserError> {
+  /**
+   * The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time.
+   * `isLast`: whether no other look comes after that.
+   */
+  async #counted(
+    from: number,
+    open: OpenStack,
+    tag: string,
+    { until, isLast }: { readonly until: number; readonly isLast: boolean },
+  ): Promise<Both | UserError> {
     for (;;) {
       try {
         return await this.#numbers(from, open, tag);
       } catch (error) {
         if (!isPassing(error)) throw error;
-        this.#options.say(`  ${error.message} Asked again.`);
         const again = Date.now() + AGAIN_SECONDS * 1_000;
-        if (again > until) return error;
+        const isOver = again > until;
+        this.#options.say(`  ${error.message}${isOver && isLast ? "" : " Asked again."}`);
+        if (isOver) return error;
         await pause(again - Date.now());
       }
     }
@@ -282,7 +310,8 @@ class Rollout {
 
   /** @throws where something else has changed the traffic since: whoever abandons a rollout means it. */
   #mustBeAsLeft(now: Traffic): void {
-    if (now.live.deployment?.id !== this.#last?.deployment) throw this.#otherTraffic(now);
+    const left = this.#last?.deployment;
+    if (left !== undefined && now.live.deployment?.id !== left) throw this.#otherTraffic(now);
   }
 
   #otherTraffic(now: Traffic, share = this.#last?.share): TrafficTold {
@@ -292,11 +321,10 @@ class Rollout {
     );
   }
 
-  #set(share: number): Promise<void> {
+  async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const otherwise = share === 100 ? "rollback --" : "rollout -- abandon";
-    const again = `run the same command again to go on, or: npm run ${otherwise} --stack ${stack}`;
-    return setShare(stack, dir, share, again);
+    await setShare(stack, dir, share, `run the same command again to go on, or: ${this.#wayBack(share)}`);
+    this.#last = { deployment: undefined, share };
   }
 
   /** The token for the smoke test. */
@@ -305,24 +333,33 @@ class Rollout {
     return adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined);
   }
 
-  /** Why the smoke test can judge nothing, asked of the version that serves beside the release, or in its place. */
-  #whyNotReady({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<string | undefined> {
-    const { url, stack } = this.#options;
+  /** Whether the smoke test can judge, asked of the version that serves beside the release, or in its place. */
+  #readiness({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<Readiness> {
+    const { url, stack, names } = this.#options;
     const ours = live.serving.filter(({ digest }) => digest !== undefined);
     const version = ours.find((one) => one.tag !== tag) ?? ours[0];
-    return whyNotReady(url, {
+    return readiness(url, {
       stack,
       worker: settings.workerName,
       version: version?.versionId,
       adminToken: this.#adminToken,
+      names,
     });
   }
 
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
   async #mustJudge(preview: Preview): Promise<void> {
-    const why = await this.#whyNotReady(preview);
-    if (why !== undefined)
-      throw new UserError(`The smoke test cannot judge anything. ${why}\nThe traffic is as it was.`);
+    const seen = await this.#readiness(preview);
+    if (!seen.isReady) throw this.#cannotJudge(seen, true);
+    this.#isTokenGood = seen.takesToken;
+  }
+
+  /** `isStable`: whether it was the version before that was asked, and not the release. */
+  #cannotJudge({ because, why }: NotReady, isStable: boolean): UserError {
+    const mends = `Where the version that serves is broken and this release mends it: npm run up -- --stack ${this.#options.stack}`;
+    const isBroken = isStable && (because === "failing" || because === "another site");
+    const lines = [`The smoke test cannot judge anything. ${why}`, ...(isBroken ? [mends] : [])];
+    return new UserError([...lines, "The traffic is as it was."].join("\n"));
   }
 
   /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */
@@ -341,19 +378,37 @@ class Rollout {
     );
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
     if (failed.length === 0) return "well";
-    if (failed.some(({ blind }) => blind === undefined)) return "bad";
-    if (failed.some(({ blind }) => blind === "token refused")) return "token refused";
-    // Where the stable version answers and the new one does not, that is the new one's fault.
-    const isAlone = version !== undefined && (await this.#whyNotReady(preview)) === undefined;
-    return isAlone ? "bad" : "not reached";
+    const lost = checks.findIndex(({ blind }) => blind === "not reached");
+    if (lost >= 0 && !(await this.#isReached(preview, version, checks.slice(lost + 1)))) return "not reached";
+    // What is not reached though the Worker answers is the release's own fault.
+    if (failed.some(({ blind }) => blind !== "token refused")) return "bad";
+    return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
+  }
+
+  /** Whether the Worker can be reached after a check was not answered: a later one was, or the stable version answers. */
+  async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
+    if (later.some(({ blind }) => blind !== "not reached")) return true;
+    // At 100 % there is no stable version to ask.
+    if (version === undefined) return isAnswered(this.#options.url);
+    const seen = await this.#readiness(preview);
+    // Who refuses the token has answered at /health as the stable version does.
+    return seen.isReady || seen.because === "token refused";
+  }
+
+  /** Whether the stable version takes the admin token, or took it before the release got all traffic (no `version`). */
+  async #takesToken(preview: Preview, version: string | undefined): Promise<boolean> {
+    if (version === undefined) return this.#isTokenGood;
+    const seen = await this.#readiness(preview);
+    return seen.isReady && seen.takesToken;
   }
 
   /** The smoke test says nothing about the release, because of `found`. */
   #unjudged(found: Blind, share: number): End {
+    const { names } = this.#options;
     const why =
       found === "not reached"
-        ? "nothing answered. Correct --url, or what is between here and the Worker"
-        : "the admin token was refused. Give the one of this stack as ADMIN_TOKEN or --admin-token";
+        ? `nothing answered any more. Correct ${names.url}, or what is between here and the Worker`
+        : `the admin token was refused. Give the one of this stack as ${names.adminToken}`;
     this.#options.say(
       `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
     );
@@ -369,26 +424,24 @@ class Rollout {
     say(`Worse: ${because.join("; ")}`);
     await this.#mustBeOurs(preview);
     const isRefused = before.digest !== preview.release.digest;
-    const untold = await goBack(stack, dir, {
+    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
+    const digest = shortDigest(preview.release.digest);
+    const told = (unrefused: string | undefined, isDone: boolean) => {
+      if (!isRefused) {
+        return `The version before is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`;
+      }
+      return unrefused === undefined
+        ? `${stack} refuses release ${digest} from now on: ${isDone ? "the deployment says so, and " : ""}refusedReleases in ${settingsFile(stack, dir)}.`
+        : `Release ${digest} could not be refused, so let nothing deploy it: ${unrefused}`;
+    };
+    const release = await goBack(stack, dir, {
       pin: isWhole ? before.number : undefined,
       share: this.#last?.share ?? 100,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
+      told,
     });
-    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
-    const file = settingsFile(stack, dir);
-    const digest = shortDigest(preview.release.digest);
-    if (untold !== undefined) {
-      say(
-        `All traffic is back at the version before. Release ${digest} could not be refused, so let nothing deploy it: ${untold}`,
-      );
-      return "went back";
-    }
-    say(
-      isRefused
-        ? `All traffic is back at the version before. ${stack} refuses release ${digest} from now on: the deployment says so, and refusedReleases in ${file}.`
-        : `All traffic is back at the version before, which is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`,
-    );
+    say(`All traffic is back at the version before. ${release}`);
     return "went back";
   }
 

@@ -1,6 +1,6 @@
 /** Sets the release's share of a stack's traffic: the one way in, for a rollout and for a person. */
 
-import { update } from "../apply/update.ts";
+import { type UpdateOptions, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
@@ -15,21 +15,23 @@ export class TrafficTold extends UserError {
 
 /**
  * Writes the share (per cent; under 1 it is a trial without users) into the stack's settings, and brings it into force.
- * `again`: what a person does where the update failed.
- * @throws TrafficTold where it failed; the settings have the share.
+ * `again`: what a person does where the update failed, or was interrupted: the command goes on where the account stands.
+ * @throws Interrupted with that, or TrafficTold where it failed; the settings have the share.
  */
 export async function setShare(stack: string, dir: string, share: number, again: string): Promise<void> {
   const file = settingsFile(stack, dir);
   writeShare(file, share);
-  const because = await failureOf(stack, dir);
-  if (because !== undefined) throw new TrafficTold(`${because} rollout is ${share} in ${file}: ${again}`);
+  const failure = await failureOf(stack, dir, () => sentence(again));
+  if (failure === undefined) return;
+  if (failure instanceof Interrupted) throw failure;
+  throw new TrafficTold(`${failure} rollout is ${share} in ${file}: ${again}`);
 }
 
 /**
  * The same for a person, who may meet an update that is under way, such as a step of `rollout run`. Where the update
  * changed nothing, the settings say again what they said: else the next update would send the traffic where nobody
  * thinks of any more. `deployment` asks which deployment is in force.
- * @throws TrafficTold where it failed: with what the settings say.
+ * @throws Interrupted, or TrafficTold where it failed: with what the settings say.
  */
 export async function changeShare(
   stack: string,
@@ -42,28 +44,38 @@ export async function changeShare(
   // Read only now: whoever was asked may have taken their time.
   const { rollout, rolloutTrial } = openStack(stack, { dir }).settings;
   writeShare(file, share);
-  const because = await failureOf(stack, dir);
-  if (because === undefined) return;
+  const failure = await failureOf(stack, dir, () => undefined);
+  if (failure === undefined) return;
+  if (failure instanceof Interrupted && failure.isDone) throw failure;
   const isSame = await deployment().then(
     (now) => now === before,
     () => false,
   );
-  if (!isSame) {
-    throw new TrafficTold(
-      `${because} rollout is ${share} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nRun the same command again to complete it.`,
-    );
+  if (isSame) writeShare(file, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+  if (failure instanceof Interrupted) {
+    const what = isSame
+      ? `The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. To begin anew: the same command again.`
+      : // The same command may find that no rollout is under way any more.
+        `rollout is ${share} in ${file}. To complete it: ${updateLine(stack, dir)}`;
+    throw new Interrupted(failure.signal, failure.isDone, `${failure.message}\n${what}`);
   }
-  writeShare(file, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
   throw new TrafficTold(
-    `${because} The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`,
+    isSame
+      ? `${failure} The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`
+      : `${failure} rollout is ${share} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nTo complete it: ${updateLine(stack, dir)}`,
   );
 }
 
-/** Why the update failed, as a sentence; undefined: it did not. */
-async function failureOf(stack: string, dir: string): Promise<string | undefined> {
+/** Why the update failed, as a sentence, or that it was interrupted; undefined: it did not. `next`: as `update` has it. */
+async function failureOf(
+  stack: string,
+  dir: string,
+  next: UpdateOptions["next"],
+): Promise<string | Interrupted | undefined> {
   try {
-    return (await update(stack, dir)) ? undefined : "The update failed.";
+    return (await update(stack, dir, next && { next })) ? undefined : "The update failed.";
   } catch (error) {
+    if (error instanceof Interrupted) return error;
     if (isUserError(error)) return `The update failed: ${error.message}`;
     throw error;
   }
@@ -77,41 +89,47 @@ export interface Way {
   readonly share: number;
   /** Refuses the release in the settings. Where that fails, the traffic goes back all the same. */
   readonly refuse?: () => void;
+  /**
+   * What to know of the release once it is taken back. `unrefused`: why it could not be refused, where it could not.
+   * `isDone`: whether the update that takes it back was complete.
+   */
+  readonly told: (unrefused: string | undefined, isDone: boolean) => string;
 }
 
 /**
- * Sends all traffic back to the version before. Returns why the release could not be refused, where it could not.
+ * Sends all traffic back to the version before. Returns what to know of the release then.
  * @throws TrafficTold where the traffic did not go back, or Interrupted; the message says how it does. The settings have
  * the way back, unless they could not be written.
  */
-export async function goBack(stack: string, dir: string, { pin, share, refuse }: Way): Promise<string | undefined> {
+export async function goBack(stack: string, dir: string, { pin, share, refuse, told }: Way): Promise<string> {
   const file = settingsFile(stack, dir);
-  let untold: string | undefined;
-  let isWritten = false;
-  const failure = await (async () => {
-    if (pin !== undefined) changeSetting(file, "pin", pin);
-    writeShare(file, pin === undefined ? 0 : 100);
-    isWritten = true;
-    untold = attempted(() => refuse?.());
-    return (await update(stack, dir)) ? undefined : new UserError("the update failed.");
-  })().catch((error: unknown) => error);
-  if (failure === undefined) return untold;
   const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
-  if (failure instanceof Interrupted) {
-    const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
-    throw new Interrupted(failure.signal, failure.isDone, `${failure.message}\n${kept}`);
-  }
-  const because = failure instanceof Error ? failure.message : String(failure);
-  // A CI job keeps no file: there, the account alone says what is left to do.
+  const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
   const anew =
     pin === undefined
       ? `npm run rollout -- abandon --stack ${stack}`
       : `npm run rollback -- --stack ${stack} --to ${pin}`;
+  // A CI job keeps no file: there, the account alone says what is left to do.
+  const elsewhere = `Where that file is not kept, as in a CI job: ${anew}`;
+  let unrefused: string | undefined;
+  let isWritten = false;
+  const next = (isDone: boolean) =>
+    [
+      ...(isDone ? [kept] : [`${kept} To complete it: ${updateLine(stack, dir)}`, elsewhere]),
+      told(unrefused, isDone),
+    ].join("\n");
+  const failure = await (async () => {
+    if (pin !== undefined) changeSetting(file, "pin", pin);
+    writeShare(file, pin === undefined ? 0 : 100);
+    isWritten = true;
+    unrefused = attempted(() => refuse?.());
+    return (await update(stack, dir, { next })) ? undefined : new UserError("the update failed.");
+  })().catch((error: unknown) => error);
+  if (failure === undefined) return told(unrefused, true);
+  if (failure instanceof Interrupted) throw failure;
+  const because = failure instanceof Error ? failure.message : String(failure);
   const rest = isWritten
-    ? [
-        `${setting} in ${file}, and that is the way back: leave it there. Correct what is above, then: ${updateLine(stack, dir)}`,
-        `Where that file is not kept, as in a CI job: ${anew}`,
-      ]
+    ? [`${kept} Correct what is above, then: ${updateLine(stack, dir)}`, elsewhere]
     : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
   const text = [`The traffic did not go back: ${because}`, ...rest].join("\n");
   throw isUserError(failure) ? new TrafficTold(text, { cause: failure }) : new Error(text, { cause: failure });
@@ -127,6 +145,9 @@ function attempted(work: () => void): string | undefined {
     throw error;
   }
 }
+
+/** The text with a capital letter. */
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function writeShare(file: string, share: number): void {
   changeSetting(file, "rollout", share < 1 ? 0 : share);

@@ -21,6 +21,8 @@ export interface Answer {
   headers: Headers;
   /** The JSON of the body, else its text. */
   body: unknown;
+  /** The token that the call carried. */
+  token?: string | undefined;
 }
 
 export class Client {
@@ -59,7 +61,7 @@ export class Client {
       }
     }
     const isJson = response.headers.get("Content-Type")?.includes("json");
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text, token };
   }
 
   /** A WebSocket that is about to open, for frames that are not JSON. */
@@ -148,10 +150,14 @@ export class Socket {
   }
 }
 
-async function within<T>(work: Promise<T>, what: string, timeoutMs: number): Promise<T> {
+/**
+ * Waits for work, but not for ever.
+ * @throws DOMException of the name TimeoutError, as `fetch` does: a connection that was lost does not say so.
+ */
+export async function within<T>(work: Promise<T>, what: string, timeoutMs = TIMEOUT_MS): Promise<T> {
   const over = new AbortController();
   const late = pause(timeoutMs, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`waited ${timeoutMs / 1_000} s for ${what}`);
+    throw new DOMException(`waited ${timeoutMs / 1_000} s for ${what}`, "TimeoutError");
   });
   try {
     return await Promise.race([work, late]);

@@ -16,10 +16,13 @@ export function holds(what: string, condition: boolean): asserts condition {
 /** An answer has another status than it should. */
 export class StatusError extends Error {
   readonly status: number;
+  /** The token that the call carried. */
+  readonly token: string | undefined;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, { status, token }: Pick<Answer, "status" | "token">) {
     super(message);
     this.status = status;
+    this.token = token;
   }
 }
 
@@ -27,7 +30,7 @@ export class StatusError extends Error {
 export function status(what: string, answer: Answer, expected: number): unknown {
   if (answer.status === expected) return answer.body;
   const got = `${answer.status} ${JSON.stringify(answer.body)}`;
-  throw new StatusError(`${what}: expected ${expected}, got ${got}`, answer.status);
+  throw new StatusError(`${what}: expected ${expected}, got ${got}`, answer);
 }
 
 /** A member of an answer; fails where there is none. */

@@ -5,7 +5,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
 import { type Answer, Client } from "./client.ts";
-import { reasonOf } from "./reason.ts";
+import { isUnanswered, reasonOf } from "./reason.ts";
+
+/** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
+export interface OptionNames {
+  readonly url: string;
+  readonly adminToken: string;
+}
 
 export interface ReadyOptions {
   /** The stack, which a Worker of ours says as its environment. */
@@ -14,6 +20,7 @@ export interface ReadyOptions {
   /** A version of the deployment that is in force; undefined: none of ours, so that an answer of any kind has to do. */
   readonly version: string | undefined;
   readonly adminToken: string | undefined;
+  readonly names: OptionNames;
   /** How long a passing failure is waited for, and a version that was deployed only now. */
   readonly patience?: { readonly answerMs: number; readonly versionMs: number };
 }
@@ -38,58 +45,107 @@ export const askFor = (worker: string, version: string): Readonly<Record<string,
   "Cloudflare-Workers-Version-Overrides": `${worker}="${version}"`,
 });
 
-/** Why the smoke test cannot judge at `url`, and what to do; undefined: it can. */
-export async function whyNotReady(url: URL, options: ReadyOptions): Promise<string | undefined> {
+/** Why the smoke test cannot judge, as far as that makes a difference. */
+export type Obstacle =
+  | "not answered"
+  /** Something answers that is no Worker of ours. */
+  | "another site"
+  | "another stack"
+  | "another version"
+  /** What answers may well be the version, and fails: 5xx, or JSON that is another than a /health of ours. */
+  | "failing"
+  | "token refused";
+
+/** Whether the smoke test can judge; where it cannot, `why` says what to do. */
+export type Readiness =
+  /** `takesToken`: whether the version is known to take the admin token. */
+  { readonly isReady: true; readonly takesToken: boolean } | NotReady;
+
+export interface NotReady {
+  readonly isReady: false;
+  readonly because: Obstacle;
+  readonly why: string;
+}
+
+/** Whether the smoke test can judge at `url`. */
+export async function readiness(url: URL, options: ReadyOptions): Promise<Readiness> {
   const { worker, version, adminToken, patience = PATIENCE } = options;
   const client = new Client(url, version === undefined ? {} : askFor(worker, version));
   const began = Date.now();
   for (;;) {
     const seen = await look(client, options);
     if (seen === undefined) break;
-    if (Date.now() - began >= (seen.isOurs ? patience.versionMs : patience.answerMs)) return seen.why;
+    const isOurs = seen.because === "another version";
+    if (Date.now() - began >= (isOurs ? patience.versionMs : patience.answerMs)) return seen;
     await pause(POLL_MS);
   }
   return version === undefined || adminToken === undefined
-    ? undefined
-    : tokenProblem(client, askFor(worker, version), adminToken);
+    ? { isReady: true, takesToken: false }
+    : tryToken(client, askFor(worker, version), adminToken, options.names);
 }
 
-/** What is wrong with the address; `isOurs`: it leads to the stack's Worker, but not to the version. */
-async function look(
-  client: Client,
-  { stack, version }: ReadyOptions,
-): Promise<{ readonly why: string; readonly isOurs: boolean } | undefined> {
-  const wrong = (why: string, isOurs = false) => ({ why: `${client.base.href}: ${why}`, isOurs });
+/** Whether anything answers GET /health at `url`, however. */
+export async function isAnswered(url: URL, patienceMs = PATIENCE.answerMs): Promise<boolean> {
+  const client = new Client(url);
+  const began = Date.now();
+  for (;;) {
+    const isThere = await client.call("/health").then(
+      () => true,
+      (error: unknown) => !isUnanswered(error),
+    );
+    if (isThere || Date.now() - began >= patienceMs) return isThere;
+    await pause(POLL_MS);
+  }
+}
+
+/** What is wrong with the address. */
+async function look(client: Client, { stack, version, names }: ReadyOptions): Promise<NotReady | undefined> {
+  const wrong = (because: Obstacle, why: string) => notReady(client, because, why);
+  const correct = `Correct ${names.url}, or the stack's hostname.`;
   let answer: Answer;
   try {
     answer = await client.call("/health");
   } catch (error) {
-    return wrong(`GET /health is not answered: ${reasonOf(error)}. Correct --url, or the stack's hostname.`);
+    return isUnanswered(error)
+      ? wrong("not answered", `GET /health is not answered: ${reasonOf(error)}. ${correct}`)
+      : wrong("failing", `the answer of GET /health cannot be read: ${reasonOf(error)}. ${correct}`);
   }
   if (version === undefined) return undefined;
   const health = v.safeParse(Health, answer.body);
   if (answer.status !== 200 || !health.success) {
+    const isJson = answer.status === 200 && typeof answer.body === "object";
     return wrong(
-      `GET /health is answered ${answer.status}, and not as this stack's Worker does. Correct --url, or the stack's hostname. Where the version that serves is broken and this release mends it: npm run up -- --stack ${stack}`,
+      answer.status >= 500 || isJson ? "failing" : "another site",
+      `GET /health is answered ${answer.status}, and not as this stack's Worker does. ${correct}`,
     );
   }
   const { environment, version: answers } = health.output;
   if (environment !== stack) {
-    return wrong(`the Worker of ${environment} answers, and not that of ${stack}. Correct --url.`);
+    return wrong(
+      "another stack",
+      `the Worker of ${environment} answers, and not that of ${stack}. Correct ${names.url}.`,
+    );
   }
   if (answers === undefined || answers === version) return undefined;
   return wrong(
+    "another version",
     `version ${answers} answers, where ${version} serves and was asked for by name. Is it another Worker's address, or does something keep answers of /health?`,
-    true,
   );
 }
 
-/** Why the version does not take the token. It is tried where nobody without one may; where there is no such route, nowhere. */
-async function tokenProblem(
+const notReady = (client: Client, because: Obstacle, why: string): NotReady => ({
+  isReady: false,
+  because,
+  why: `${client.base.href}: ${why}`,
+});
+
+/** Whether the version takes the token. It is tried where nobody without one may; where there is no such route, nowhere. */
+async function tryToken(
   client: Client,
   headers: Readonly<Record<string, string>>,
   token: string,
-): Promise<string | undefined> {
+  names: OptionNames,
+): Promise<Readiness> {
   const ask = async (path: string, more: Readonly<Record<string, string>> = {}) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(new URL(path, client.base), {
@@ -110,11 +166,15 @@ async function tokenProblem(
     for (const path of guarded) {
       if ((await ask(path)) !== 401) continue;
       const status = await ask(path, { Authorization: `Bearer ${token}` });
-      if (status !== 401 && status !== 403) return undefined;
-      return `${client.base.href}: GET ${path} with the admin token is answered ${status}. Give this stack's token as ADMIN_TOKEN or --admin-token; while it is rotated, the one before, which both versions take.`;
+      if (status !== 401 && status !== 403) return { isReady: true, takesToken: true };
+      return notReady(
+        client,
+        "token refused",
+        `GET ${path} with the admin token is answered ${status}. Give this stack's token as ${names.adminToken}; while it is rotated, the one before, which both versions take.`,
+      );
     }
-    return undefined;
+    return { isReady: true, takesToken: false };
   } catch (error) {
-    return `${client.base.href}: the admin token could not be tried: ${reasonOf(error)}. Run it again.`;
+    return notReady(client, "not answered", `the admin token could not be tried: ${reasonOf(error)}. Run it again.`);
   }
 }

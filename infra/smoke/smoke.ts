@@ -21,7 +21,7 @@ export async function smoke(url: URL, options: SmokeOptions = {}): Promise<Check
     const outcome = await probe(subject).then(
       (detail) => ({ ok: true, detail }),
       (error: unknown) => {
-        const blind = blindness(error);
+        const blind = blindness(error, options.adminToken);
         return { ok: false, detail: reasonOf(error), ...(blind && { blind }) };
       },
     );

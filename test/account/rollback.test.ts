@@ -214,6 +214,21 @@ describe("a rollback", () => {
     expect((await deploy()).changed).toEqual([]);
     expect(await run("rollback", "--unpin", "--yes")).toMatchObject({ code: 0, stdout: "local is not pinned.\n" });
   });
+
+  it("whose update was interrupted is lifted by the same command, though the settings have no pin any more", async () => {
+    expect(await run("rollback", "--to", "2", "--yes")).toMatchObject({ code: 0 });
+    // What an update leaves that has ended before it was complete.
+    changeSetting(settings, "pin", undefined);
+    const asked = await run("rollback", "--unpin");
+    expect(asked.stdout).toMatch(/^local is not pinned\. It serves version 2 .* 100 %, and its settings say: release /);
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Update local: nobody is there") });
+    expect(await shares()).toEqual({ 2: 100 });
+    expect(await run("rollback", "--unpin", "--yes")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("local is not pinned any more; its release has its traffic again."),
+    });
+    expect(await shares()).toEqual({ 3: 100 });
+  });
 });
 
 describe("a rollout", () => {

@@ -5,6 +5,8 @@ import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
 import { Client } from "../../infra/smoke/client.ts";
+import { blindness } from "../../infra/smoke/reason.ts";
+import { connect } from "../document/connect.ts";
 
 it("gives a WebSocket that does not open in time up, so that nothing keeps the process alive", async () => {
   const server = createServer();
@@ -24,7 +26,7 @@ it("gives a WebSocket that does not open in time up, so that nothing keeps the p
 });
 
 /** A server that opens WebSockets but for the first `lost` tries, and tells plain requests 426. */
-async function opening(lost: number) {
+async function opening(lost: number, timeoutMs?: number) {
   const sockets = new WebSocketServer({ noServer: true });
   let tries = 0;
   const server = createHttpServer((_, response) => response.writeHead(426).end());
@@ -40,7 +42,7 @@ async function opening(lost: number) {
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`)), tries: () => tries };
+  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`), {}, timeoutMs), tries: () => tries };
 }
 
 it("opens a WebSocket at the second try, where the first met the moment of a deployment, and never at a third", async () => {
@@ -51,4 +53,21 @@ it("opens a WebSocket at the second try, where the first met the moment of a dep
   const never = await opening(2);
   await expect(never.client.connect("/live")).rejects.toThrow("/live does not open a WebSocket");
   expect([second.tries(), never.tries()]).toEqual([2, 2]);
+});
+
+it("a frame that does not come in time says nothing of the Worker: the connection may be lost", async () => {
+  const { client } = await opening(0, 200);
+  const socket = await client.connect("/live");
+  const error: unknown = await socket.next("an ack", (frame) => frame === "ack").catch((thrown: unknown) => thrown);
+  socket.close();
+  expect(error).toMatchObject({ message: "waited 0.2 s for an ack" });
+  expect(blindness(error, undefined)).toBe("not reached");
+});
+
+it("a document's WebSocket that reaches nothing says nothing of the Worker either", async () => {
+  const client = new Client(new URL("http://127.0.0.1:9/"));
+  const error: unknown = await connect(client, "/document/one").catch((thrown: unknown) => thrown);
+  expect(blindness(error, undefined)).toBe("not reached");
+  const refused = await opening(1);
+  await expect(connect(refused.client, "/document/one")).rejects.toThrow("/document/one does not open a WebSocket");
 });

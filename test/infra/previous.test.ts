@@ -34,4 +34,19 @@ it("is the stable version while another one is rolled out beside it, also in a s
   expect(during([4, 3], [3], [2], [1])).toBe(3);
   expect(during([3, 4], [3, 4], [3], [1])).toBe(3);
   expect(during([2, 1], [1])).toBe(1);
+  // The stable version had all traffic so long ago that no deployment says so, or never.
+  expect(during([5, 4])).toBe(4);
+  expect(during([5, 4], [4, 3], [3])).toBe(4);
+});
+
+it("is an earlier one where the stable version cannot serve, or is of a release that the stack refuses", () => {
+  const sharing = [5, 4].map((number) => ({
+    ...version(number, `t-${number}`, "edcba"[5 - number] ?? ""),
+    percentage: 50,
+  }));
+  const beside = (rollbackFloor: number, refused: readonly string[]) =>
+    previousVersion({ ...live, serving: sharing, versions, rollbackFloor }, deployments, refused)?.number;
+  expect(beside(1, [])).toBe(4);
+  expect(beside(1, ["d".repeat(12)])).toBe(3);
+  expect(beside(5, [])).toBeUndefined();
 });

@@ -2,9 +2,12 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
+import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
-import { whyNotReady } from "../../infra/smoke/ready.ts";
+import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
+import { preview } from "./preview.ts";
 
 const TOKEN = "the-token-of-this-stack";
 const closing: (() => void)[] = [];
@@ -36,14 +39,16 @@ async function worker(more: (request: IncomingMessage) => Answer | undefined = (
 }
 
 const patience = { answerMs: 0, versionMs: 0 };
-const ask = (url: URL, adminToken: string | undefined = TOKEN, version: string | undefined = "v-1") =>
-  whyNotReady(url, { stack: "production", worker: "w", version, adminToken, patience });
+const names = { url: "--url", adminToken: "ADMIN_TOKEN or --admin-token" };
+const ask = (url: URL, adminToken = TOKEN) =>
+  readiness(url, { stack: "production", worker: "w", version: "v-1", adminToken, names, patience });
+const because = (why: RegExp) => ({ isReady: false, why: expect.stringMatching(why) });
 
 describe("a smoke test", () => {
   it("can judge where the version that serves answers, and takes the token", async () => {
     const asked: unknown[] = [];
     const url = await worker(({ headers }) => void asked.push(headers["cloudflare-workers-version-overrides"]));
-    expect(await ask(url)).toBeUndefined();
+    expect(await ask(url)).toEqual({ isReady: true, takesToken: true });
     expect(new Set(asked)).toEqual(new Set(['w="v-1"']));
   });
 
@@ -53,41 +58,89 @@ describe("a smoke test", () => {
       path === "/health" && times++ === 0 ? [200, { environment: "production", version: "v-0" }] : undefined,
     );
     const waits = { ...patience, versionMs: 10_000 };
-    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN };
-    expect(await whyNotReady(url, { ...options, patience: waits })).toBeUndefined();
+    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN, names };
+    expect(await readiness(url, { ...options, patience: waits })).toMatchObject({ isReady: true });
     expect(times).toBe(2);
   });
 
   it.each([
-    [[404, "nothing"], /is answered 404.*Correct --url/],
-    [[200, { status: "ok" }], /not as this stack's Worker does/],
-    [[200, { environment: "staging", version: "v-1" }], /the Worker of staging answers, and not that of production/],
-    [[200, { environment: "production", version: "v-2" }], /version v-2 answers, where v-1 serves/],
-  ] as const)("cannot judge where /health is answered %j", async (answer, why) => {
-    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatch(why);
+    [[404, "nothing"], "another site", /is answered 404.*Correct --url/],
+    [[403, {}], "another site", /is answered 403.*Correct --url/],
+    [[500, {}], "failing", /is answered 500.*Correct --url/],
+    [[200, { status: "ok" }], "failing", /not as this stack's Worker does/],
+    [
+      [200, { environment: "staging", version: "v-1" }],
+      "another stack",
+      /the Worker of staging answers, and not that of production/,
+    ],
+    [[200, { environment: "production", version: "v-2" }], "another version", /version v-2 answers, where v-1 serves/],
+  ] as const)("cannot judge where /health is answered %j: %s", async (answer, obstacle, why) => {
+    expect(await ask(await worker(({ url }) => (url === "/health" ? answer : undefined)))).toMatchObject({
+      ...because(why),
+      because: obstacle,
+    });
   });
 
   it("cannot judge where nothing answers, or the token is refused", async () => {
-    expect(await ask(new URL("http://127.0.0.1:9/"))).toMatch(/is not answered.*Correct --url/);
-    expect(await ask(await worker(), "another-token")).toMatch(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/);
+    expect(await ask(new URL("http://127.0.0.1:9/"))).toMatchObject(because(/is not answered.*Correct --url/));
+    expect(await ask(await worker(), "another-token")).toMatchObject(
+      because(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/),
+    );
+  });
+
+  it("names the options of the command that asks", async () => {
+    const options = { stack: "production", worker: "w", version: "v-1", names: OF_TARGET, patience };
+    const wrongToken = await readiness(await worker(), { ...options, adminToken: "another-token" });
+    expect(wrongToken).toMatchObject(because(/Give this stack's token as ADMIN_TOKEN;/));
+    for (const url of [new URL("http://127.0.0.1:9/"), await worker(() => [404, "nothing"])]) {
+      expect(await readiness(url, { ...options, adminToken: TOKEN })).toMatchObject(because(/Correct --to-url,/));
+    }
+    const settings = { ...preview().settings, stack: "production", hostname: undefined };
+    expect(() => addressOf(settings, ".local", OF_TARGET)).toThrow("say with --to-url where");
+    expect(() => addressOf(settings, ".local", OWN)).toThrow("say with --url where");
+  });
+
+  it("cannot judge where the answer of /health cannot be read", async () => {
+    const server = await worker(({ url }) => (url === "/health" ? [200, undefined] : undefined));
+    expect(await ask(server)).toMatchObject({ because: "failing", ...because(/cannot be read: .*Correct --url/) });
+  });
+
+  it("does not know the token for good where no route asks for it", async () => {
+    const open = await worker(({ url }) => (url === "/openapi.json" ? [200, { paths: { "/other": {} } }] : undefined));
+    expect(await ask(open)).toEqual({ isReady: true, takesToken: false });
   });
 
   it("is content with any answer of a Worker that is not ours", async () => {
     const url = await worker(() => [404, "nothing"]);
-    const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, patience };
-    expect(await whyNotReady(url, options)).toBeUndefined();
+    const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, names, patience };
+    expect(await readiness(url, options)).toMatchObject({ isReady: true });
   });
 });
 
-it("a failed check says nothing of the Worker where nothing answered, or the caller was refused", async () => {
+it("a Worker that answers, however, can be reached", async () => {
+  expect(await isAnswered(await worker(() => [500, "broken"]))).toBe(true);
+  expect(await isAnswered(new URL("http://127.0.0.1:9/"), 0)).toBe(false);
+});
+
+it("a failed check says nothing of the Worker where nothing answered, or the admin token was refused", async () => {
   const caught = (work: () => unknown) =>
     Promise.resolve()
       .then(work)
-      .catch((error: unknown) => blindness(error));
-  const answer = (code: number) => ({ status: code, headers: new Headers(), body: {} });
+      .catch((error: unknown) => blindness(error, TOKEN));
+  const answer = (code: number, token?: string) => ({ status: code, headers: new Headers(), body: {}, token });
   expect(await caught(() => fetch("http://127.0.0.1:9/"))).toBe("not reached");
-  expect(await caught(() => status("GET /", answer(401), 200))).toBe("token refused");
-  expect(await caught(() => status("GET /", answer(500), 200))).toBeUndefined();
-  expect(blindness(new DOMException("late", "TimeoutError"))).toBe("not reached");
-  expect(blindness(new TypeError("x is not a function"))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(401, TOKEN), 200))).toBe("token refused");
+  expect(await caught(() => status("GET /", answer(403, TOKEN), 200))).toBe("token refused");
+  // Without a token, or with a session's, the Worker alone is wrong.
+  expect(await caught(() => status("GET /", answer(401), 200))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(401, "eu~a-session"), 200))).toBeUndefined();
+  expect(await caught(() => status("GET /", answer(500, TOKEN), 200))).toBeUndefined();
+  expect(blindness(new DOMException("late", "TimeoutError"), TOKEN)).toBe("not reached");
+  expect(blindness(new TypeError("x is not a function"), TOKEN)).toBeUndefined();
+});
+
+it("an answer tells which token its call carried", async () => {
+  const client = new Client(await worker());
+  expect(await client.call("/health", { token: TOKEN })).toMatchObject({ status: 200, token: TOKEN });
+  expect((await client.call("/health")).token).toBeUndefined();
 });

@@ -1,28 +1,110 @@
-/** A way back whose update is interrupted: nobody takes it for a bug, and the settings that hold it are named. */
-import { mkdtempSync, rmSync } from "node:fs";
+/** A change of the traffic whose update is interrupted: nobody takes it for a bug, and every text says what completes it. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it, vi } from "vitest";
-import { goBack } from "../../infra/rollout/share.ts";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { parse } from "yaml";
+import { changeShare, goBack, setShare } from "../../infra/rollout/share.ts";
 import { Interrupted } from "../../infra/stack/interrupted.ts";
+import { changeSetting } from "../../infra/stack/settings-file.ts";
 
-vi.mock("../../infra/apply/update.ts", () => ({
-  update: async () => {
-    throw new Interrupted("SIGINT", false, "Interrupted. To complete it: …");
+/** How far the update had come; `deploys`: whether it changed the deployment. */
+let interrupted = { isDone: false, deploys: false };
+/** The update's exit code, where no signal comes. */
+let code: number | undefined;
+let deployment = "d-1";
+
+vi.mock("../../infra/apply/on-cli.ts", () => ({
+  onCli: async () => {
+    if (interrupted.deploys) deployment = "d-2";
+    if (code !== undefined) return code;
+    throw new Interrupted("SIGINT", interrupted.isDone);
   },
 }));
+vi.mock("../../infra/stack/open.ts", () => ({ openStack: () => ({ settings: { rollout: 50, rolloutTrial: false } }) }));
 
 const dir = mkdtempSync(join(tmpdir(), "way-back-"));
+const file = join(dir, "Pulumi.local.yaml");
+const UPDATE = `npm run up -- --stack local --dir ${dir}`;
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => {
+  interrupted = { isDone: false, deploys: false };
+  code = undefined;
+  deployment = "d-1";
+  rmSync(file, { force: true });
+  changeSetting(file, "rollout", 50);
+});
 
-it.each([
-  [undefined, "rollout is 0"],
-  [16, "pin is 16"],
-])("stays an interruption, and says that %s is the way back", async (pin, setting) => {
-  const error: unknown = await goBack("local", dir, { pin, share: 50 }).catch((thrown: unknown) => thrown);
+const settings = () => parse(readFileSync(file, "utf8")).config;
+
+/** What is said of the interruption of `work`. */
+async function said(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Interrupted);
-  expect(error).toMatchObject({
-    signal: "SIGINT",
-    message: `Interrupted. To complete it: …\n${setting} in ${join(dir, "Pulumi.local.yaml")}, and that is the way back: leave it there.`,
+  expect(error).toMatchObject({ signal: "SIGINT", isDone: interrupted.isDone });
+  return error instanceof Error ? error.message : "";
+}
+
+describe("an interrupted way back", () => {
+  it.each([
+    [undefined, "rollout is 0", "npm run rollout -- abandon --stack local"],
+    [16, "pin is 16", "npm run rollback -- --stack local --to 16"],
+  ])("says that the setting is the way back, and what completes it (pin %j)", async (pin, setting, anew) => {
+    const told = (_: unknown, isDone: boolean) => `It is refused (${isDone ? "done" : "not done"}).`;
+    const text = await said(goBack("local", dir, { pin, share: 50, told }));
+    expect(text).toContain("has ended before it was complete");
+    expect(text).toContain(
+      `\n${setting} in ${file}, and that is the way back: leave it there. To complete it: ${UPDATE}\nWhere that file is not kept, as in a CI job: ${anew}\nIt is refused (not done).`,
+    );
+    // The release is refused by now: the same command would not go on.
+    expect(text).not.toContain("same command");
+
+    interrupted = { isDone: true, deploys: true };
+    const done = await said(goBack("local", dir, { pin, share: 50, told }));
+    expect(done).toContain("was complete all the same");
+    expect(done).toMatch(/leave it there\.\nIt is refused \(done\)\.$/);
   });
+});
+
+describe("an interrupted step of a rollout", () => {
+  it("goes on with the same command", async () => {
+    const text = await said(setShare("local", dir, 50, "run the same command again to go on, or: abandon it"));
+    expect(text).toMatch(/\nRun the same command again to go on, or: abandon it$/);
+  });
+});
+
+describe("an interrupted change of the share", () => {
+  const changed = (share: number) => said(changeShare("local", dir, share, async () => deployment));
+
+  it("that changed nothing puts the setting back", async () => {
+    expect(await changed(0)).toMatch(
+      /The traffic is as it was, and so is the setting: rollout is 50 in .*same command/,
+    );
+    expect(settings()).toEqual({ rollout: 50 });
+  });
+
+  it("that may have changed the traffic keeps the setting, and names the update that completes it", async () => {
+    interrupted = { isDone: false, deploys: true };
+    const text = await changed(0);
+    expect(text).toContain(`rollout is 0 in ${file}. To complete it: ${UPDATE}`);
+    expect(text).not.toContain("same command");
+    expect(settings()).toEqual({ rollout: 0 });
+  });
+
+  it("that was complete leaves nothing to do: no rollout is under way then", async () => {
+    interrupted = { isDone: true, deploys: true };
+    const text = await changed(100);
+    expect(text).toMatch(/was complete all the same[\s\S]*status --stack local$/);
+    expect(settings()).toEqual({ rollout: 100 });
+  });
+});
+
+it("a change of the share that fails after it has changed the traffic names the update, too", async () => {
+  interrupted = { isDone: false, deploys: true };
+  code = 1;
+  const change = changeShare("local", dir, 100, async () => deployment);
+  await expect(change).rejects.toThrow(
+    `the traffic may be another: npm run rollout -- status --stack local\nTo complete it: ${UPDATE}`,
+  );
+  expect(settings()).toEqual({ rollout: 100 });
 });

@@ -1,0 +1,325 @@
+/** A rollout of a stack whose account, update and smoke test are played: how it ends, and what it says of the traffic. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { parse } from "yaml";
+import type { UpdateOptions } from "../../infra/apply/update.ts";
+import type { Step } from "../../infra/rollout/steps.ts";
+import type { Check } from "../../infra/smoke/probe.ts";
+import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
+import type { Blind } from "../../infra/smoke/reason.ts";
+import { preview, version } from "./preview.ts";
+
+const fresh = () => ({
+  /** Per cent of the traffic, by the version's number: 5 is the release's. */
+  shares: new Map([[4, 100]]),
+  deployments: 1,
+  steps: [] as Step[],
+  changesClasses: false,
+  rollbackFloor: 3,
+  /** Whether a signal comes in the next update, before it has done anything. */
+  interrupts: () => false,
+  /** Told of each look at the stack. */
+  onLook: () => {},
+  /** What the smoke test finds. */
+  checks: (): Check[] => [well("release")],
+  /** Whether anything answers at all. */
+  isAnswered: true,
+  /** What the version that serves says of the address and the token. */
+  readiness: (): Readiness => ({ isReady: true, takesToken: true }),
+});
+const well = (name: string): Check => ({ name, ok: true, detail: "", ms: 1 });
+const failed = (name: string, blind?: Blind): Check => ({
+  name,
+  ok: false,
+  detail: "",
+  ms: 1,
+  ...(blind !== undefined && { blind }),
+});
+
+let world = fresh();
+const dir = mkdtempSync(join(tmpdir(), "rollout-run-"));
+const file = join(dir, "Pulumi.local.yaml");
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => {
+  world = fresh();
+  rmSync(file, { force: true });
+});
+
+const settings = () => {
+  const { settings: given } = preview();
+  const rolloutAnalysis = { ...given.rolloutAnalysis, patienceMinutes: 0 };
+  return { ...given, stack: "local", rolloutSteps: world.steps, rolloutAnalysis };
+};
+const live = () => ({
+  ...preview().live,
+  rollbackFloor: world.rollbackFloor,
+  serving: [...world.shares].map(([number, percentage]) => ({
+    ...version(number, number === 5 ? "new" : "old", number === 5 ? "b" : "a"),
+    percentage,
+  })),
+  deployment: { id: `d-${world.deployments}`, message: "durable-stack", source: "api", createdOn: undefined },
+});
+
+vi.mock("../../infra/stack/open.ts", () => ({
+  openStack: () => ({ name: "local", settings: settings(), reads: { deployments: async () => deployments() } }),
+}));
+vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
+vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
+vi.mock("../../infra/plan/status.ts", () => ({
+  previewStack: async () => {
+    world.onLook();
+    const { plan } = preview();
+    return preview({
+      settings: settings(),
+      live: live(),
+      plan: { ...plan, changesLifecycle: world.changesClasses },
+    });
+  },
+}));
+vi.mock("../../infra/smoke/smoke.ts", () => ({ smoke: async () => world.checks() }));
+vi.mock("../../infra/smoke/ready.ts", () => ({
+  askFor: () => ({}),
+  readiness: async () => world.readiness(),
+  isAnswered: async () => world.isAnswered,
+}));
+vi.mock("../../infra/rollout/numbers.ts", () => ({
+  isPassing: () => true,
+  numbersOf: async () => {
+    throw new UserError("The metrics cannot be read: 503.");
+  },
+}));
+vi.mock("../../infra/apply/update.ts", () => ({
+  update: async (_stack: string, _dir: string, { next }: UpdateOptions) => {
+    if (world.interrupts()) throw new Interrupted("SIGINT", false, `Interrupted.\n${next?.(false)}`);
+    const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
+    const share = rolloutTrial ? 0.01 : rollout;
+    world.shares = new Map(
+      pin !== undefined
+        ? [[pin, 100]]
+        : share === 100
+          ? [[5, 100]]
+          : [[4, 100 - share], ...(share > 0 ? [[5, share] as const] : [])],
+    );
+    world.deployments++;
+    return true;
+  },
+}));
+const deployments = () => [
+  { versions: [{ versionId: "v-5", percentage: 100 }] },
+  { versions: [{ versionId: "v-4", percentage: 100 }] },
+];
+
+const { rollOut } = await import("../../infra/rollout/run.ts");
+const { Interrupted } = await import("../../infra/stack/interrupted.ts");
+const { UserError } = await import("../../infra/stack/user-error.ts");
+
+/** How a rollout ends, and all that it says, an error's message too. */
+async function rolledOut(): Promise<{ readonly end: string; readonly text: string }> {
+  const said: string[] = [];
+  const options = {
+    stack: "local",
+    dir,
+    url: new URL("http://127.0.0.1:9/"),
+    adminToken: "the-token-of-this-stack",
+    names: { url: "--to-url", adminToken: "ADMIN_TOKEN" },
+    again: false,
+    confirm: async () => {},
+    say: (line: string) => void said.push(line),
+  };
+  const end = await rollOut(options).catch((error: unknown) => {
+    said.push(error instanceof Error ? error.message : String(error));
+    return "error";
+  });
+  return { end, text: said.join("\n") };
+}
+
+const step = (percent: number, smoke = false): Step => ({ percent, minutes: 0, smoke });
+
+it("goes through its steps", async () => {
+  world.steps = [step(0, true), step(50), step(100, true)];
+  expect(await rolledOut()).toMatchObject({ end: "done", text: expect.stringContaining("has all traffic.") });
+  expect(world.shares).toEqual(new Map([[5, 100]]));
+});
+
+describe("a rollout that cannot look at the stack after an update", () => {
+  it.each([
+    [[step(100, true)], "100 %", "rollback -- --stack local"],
+    [[step(10), step(50)], "10 %", "rollout -- abandon --stack local"],
+    [[step(50), step(100)], "50 %", "rollout -- abandon --stack local"],
+  ] as const)("of %j says that the release has %s of the traffic", async (steps, share, back) => {
+    world.steps = [...steps];
+    world.onLook = () => {
+      if (world.deployments > 1) throw new UserError("Cloudflare answered 429.");
+    };
+    const { end, text } = await rolledOut();
+    expect(end).toBe("error");
+    expect(text).toContain(`Cloudflare answered 429.\n${share} of the traffic stay with the release.`);
+    expect(text).toContain(`or: npm run ${back}`);
+  });
+
+  it("tells the share of the last update, and not of the one before", async () => {
+    world.steps = [step(10), step(50)];
+    world.onLook = () => {
+      if (world.deployments > 2) throw new UserError("Cloudflare answered 429.");
+    };
+    expect((await rolledOut()).text).toContain("50 % of the traffic stay with the release.");
+  });
+});
+
+describe("a release that refuses the admin token", () => {
+  const refuses = () => [well("release"), failed("ledger", "token refused")];
+  const tokenRefused = (): Readiness => ({ isReady: false, because: "token refused", why: "401." });
+
+  it.each([[[step(0, true), step(100)]], [[step(100, true)]]])(
+    "is bad in %j, where the stable version takes it",
+    async (steps) => {
+      world.steps = steps;
+      world.checks = refuses;
+      expect(await rolledOut()).toMatchObject({ end: "went back" });
+      expect(world.shares).toEqual(new Map([[4, 100]]));
+    },
+  );
+
+  it("is not judged where the stable version refuses it by now, too", async () => {
+    world.steps = [step(0, true), step(100)];
+    world.checks = () => {
+      world.readiness = tokenRefused;
+      return refuses();
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual([
+      "not known",
+      expect.stringContaining("the admin token was refused. Give the one of this stack as ADMIN_TOKEN."),
+    ]);
+    expect(world.shares.get(5)).toBe(0.01);
+  });
+
+  it("is not judged where nobody has taken the token before", async () => {
+    world.steps = [step(100, true)];
+    world.readiness = () => ({ isReady: true, takesToken: false });
+    world.checks = refuses;
+    expect(await rolledOut()).toMatchObject({ end: "not known" });
+  });
+});
+
+describe("a smoke test with a check that was not answered", () => {
+  const unreached = (name: string) => failed(name, "not reached");
+  const unanswered = (): Readiness => ({
+    isReady: false,
+    because: "not answered",
+    why: "GET /health is not answered.",
+  });
+  const allShares = [[[step(0, true), step(100)]], [[step(100, true)]]];
+
+  it.each(allShares)("is bad in %j, where a later check was", async (steps) => {
+    world.steps = steps;
+    world.checks = () => {
+      world.isAnswered = false;
+      return [unreached("release"), well("page")];
+    };
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it.each(allShares)("is bad in %j, where the Worker answers after it", async (steps) => {
+    world.steps = steps;
+    world.checks = () => [well("release"), unreached("chat")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it("is bad where the stable version answers, though it refuses the token by now", async () => {
+    world.steps = [step(10, true), step(100)];
+    world.checks = () => {
+      world.readiness = () => ({ isReady: false, because: "token refused", why: "401." });
+      return [well("release"), unreached("chat")];
+    };
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it("of a release that changes classes is bad, too, and there is no way back", async () => {
+    world.steps = [step(100, true)];
+    world.changesClasses = true;
+    world.checks = () => [well("release"), unreached("chat"), well("counter")];
+    expect(await rolledOut()).toMatchObject({ end: "no way back" });
+  });
+
+  it.each(allShares)("says nothing in %j, where nothing answers any more, whatever failed before", async (steps) => {
+    world.steps = steps;
+    world.checks = () => {
+      world.isAnswered = false;
+      world.readiness = unanswered;
+      return [well("release"), failed("page"), unreached("chat"), unreached("counter")];
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["not known", expect.stringContaining("nothing answered any more. Correct --to-url,")]);
+    expect(world.shares.get(5)).toBeGreaterThan(0);
+  });
+});
+
+describe("a release that has all traffic already", () => {
+  const obstacle = (because: NotReady["because"]) => (): Readiness => ({
+    isReady: false,
+    because,
+    why: "It says why.",
+  });
+  beforeEach(() => {
+    world.steps = [step(100, true)];
+    world.shares = new Map([[5, 100]]);
+  });
+
+  it("and fails at /health goes back", async () => {
+    world.readiness = obstacle("failing");
+    world.checks = () => [failed("release")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+    expect(world.shares).toEqual(new Map([[4, 100]]));
+  });
+
+  it("and has no way back is told so again", async () => {
+    world.readiness = obstacle("failing");
+    world.rollbackFloor = 5;
+    world.checks = () => [failed("release")];
+    expect(await rolledOut()).toMatchObject({ end: "no way back" });
+  });
+
+  it("and fails otherwise goes back, though it refuses the token, too", async () => {
+    world.readiness = obstacle("token refused");
+    world.checks = () => [failed("page"), failed("ledger", "token refused")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it.each(["not answered", "another site", "another stack", "another version", "token refused"] as const)(
+    "is not judged where the address or the token may be wrong: %s",
+    async (because) => {
+      world.readiness = obstacle(because);
+      world.checks = () => (because === "token refused" ? [failed("ledger", because)] : [failed("page")]);
+      const { end, text } = await rolledOut();
+      expect([end, text]).toEqual(["error", expect.stringContaining("cannot judge anything. It says why.")]);
+      expect(text).toContain("or: npm run rollback -- --stack local");
+      expect(text).not.toContain("npm run up");
+      expect(world.shares).toEqual(new Map([[5, 100]]));
+    },
+  );
+});
+
+it("an interrupted way back says that the release is refused by now", async () => {
+  world.steps = [step(10, true), step(100)];
+  world.checks = () => {
+    world.interrupts = () => true;
+    return [failed("page")];
+  };
+  const { text } = await rolledOut();
+  expect(text).toContain(`Interrupted.\nrollout is 0 in ${file}, and that is the way back: leave it there.`);
+  expect(text).toContain(`local refuses release ${"b".repeat(12)} from now on: refusedReleases in ${file}.`);
+  expect(text).not.toContain("same command");
+});
+
+it("a rollout that gives its metrics up does not say that it asks again", async () => {
+  // Four looks in as many milliseconds.
+  world.steps = [{ percent: 10, minutes: 4 / 60_000, smoke: false }, step(100)];
+  const { end, text } = await rolledOut();
+  expect(end).toBe("not known");
+  expect(text).toMatch(
+    /( {2}The metrics cannot be read: 503\. Asked again\.\n)* {2}The metrics cannot be read: 503\.\nNot enough is known: The metrics cannot be read: 503\. 10 % stay/,
+  );
+});
