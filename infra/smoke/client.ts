@@ -4,6 +4,15 @@ import { setTimeout as pause } from "node:timers/promises";
 const TIMEOUT_MS = 15_000;
 /** The longest that a busy rate limiter may put off a call. */
 const MAX_WAIT_SECONDS = 60;
+/** How often a WebSocket is tried, and the pause before it is tried again. */
+const MOST_TRIES = 3;
+const AGAIN_MS = 1_000;
+
+/** After how many seconds the rate limiter lets a call through that it has refused; undefined: it has not, or for too long. */
+export function secondsToWait({ status, headers }: Pick<Response, "status" | "headers">): number | undefined {
+  const seconds = Number(headers.get("Retry-After"));
+  return status === 429 && seconds >= 1 && seconds <= MAX_WAIT_SECONDS ? seconds : undefined;
+}
 
 export interface Call {
   method?: string;
@@ -53,12 +62,10 @@ export class Client {
       signal: AbortSignal.timeout(this.#timeoutMs),
     });
     const text = await response.text();
-    if (response.status === 429 && !limited) {
-      const seconds = Number(response.headers.get("Retry-After"));
-      if (seconds >= 1 && seconds <= MAX_WAIT_SECONDS) {
-        await pause(seconds * 1_000);
-        return this.call(path, { ...call, limited: true });
-      }
+    const seconds = limited ? undefined : secondsToWait(response);
+    if (seconds !== undefined) {
+      await pause(seconds * 1_000);
+      return this.call(path, { ...call, limited: true });
     }
     const isJson = response.headers.get("Content-Type")?.includes("json");
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text, token };
@@ -72,17 +79,21 @@ export class Client {
   }
 
   /**
-   * A connected WebSocket, at the second try at the latest: the first may have met the moment of a deployment. Where the
-   * rate limiter has refused it, it comes back when that says.
+   * A connected WebSocket, at the third try at the latest: one may meet the moment of a deployment. Where the rate limiter
+   * has refused it, it comes back when that says.
    */
   async connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
-    try {
-      return await this.#connect(path, call);
-    } catch {
-      // A WebSocket does not tell why it was refused; the same request without an upgrade does, and waits.
-      const { status } = await this.call(path, { ...call, limited: true });
-      if (status === 429) await this.call(path, call);
-      return this.#connect(path, call);
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#connect(path, call);
+      } catch (error) {
+        if (tries === MOST_TRIES) throw error;
+        // A WebSocket does not tell why it was refused; the same request without an upgrade does, and waits.
+        const { status } = await this.call(path, { ...call, limited: true });
+        if (status === 429) await this.call(path, call);
+        // The last token may have gone to this very request.
+        else await pause(AGAIN_MS);
+      }
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
-import { type Answer, Client } from "./client.ts";
+import { type Answer, Client, secondsToWait } from "./client.ts";
 import { isUnanswered, reasonOf } from "./reason.ts";
 
 /** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
@@ -146,7 +146,7 @@ async function tryToken(
   token: string,
   names: OptionNames,
 ): Promise<Readiness> {
-  const ask = async (path: string, more: Readonly<Record<string, string>> = {}) => {
+  const ask = async (path: string, more: Readonly<Record<string, string>> = {}, isLast = false): Promise<number> => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(new URL(path, client.base), {
       headers: { ...headers, ...more },
@@ -155,7 +155,10 @@ async function tryToken(
     });
     // It may be long, and is of no interest.
     await answer.body?.cancel();
-    return answer.status;
+    const seconds = isLast ? undefined : secondsToWait(answer);
+    if (seconds === undefined) return answer.status;
+    await pause(seconds * 1_000);
+    return ask(path, more, true);
   };
   try {
     const { body } = await client.call("/openapi.json");

@@ -15,7 +15,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-type Answer = readonly [status: number, body: unknown];
+type Answer = readonly [status: number, body: unknown, headers?: Readonly<Record<string, string>>];
 
 /** A Worker of the stack `production` whose version v-1 serves; `more` answers before it. */
 async function worker(more: (request: IncomingMessage) => Answer | undefined = () => undefined): Promise<URL> {
@@ -27,8 +27,8 @@ async function worker(more: (request: IncomingMessage) => Answer | undefined = (
     return headers.authorization === `Bearer ${TOKEN}` ? [200, undefined] : [401, {}];
   };
   const server = createServer((request, response) => {
-    const [code, body] = more(request) ?? answerTo(request);
-    response.writeHead(code, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+    const [code, body, headers] = more(request) ?? answerTo(request);
+    response.writeHead(code, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -86,6 +86,14 @@ describe("a smoke test", () => {
     expect(await ask(await worker(), "another-token")).toMatchObject(
       because(/GET \/thing\/smoke\/audit .* 401.*ADMIN_TOKEN/),
     );
+  });
+
+  it("comes back with the token when the rate limiter says", async () => {
+    let busy = 1;
+    const url = await worker(({ url: asked }) =>
+      asked?.startsWith("/thing/") && busy-- > 0 ? [429, {}, { "Retry-After": "1" }] : undefined,
+    );
+    expect(await ask(url, "another-token")).toMatchObject(because(/GET \/thing\/smoke\/audit .* 401/));
   });
 
   it("names the options of the command that asks", async () => {
