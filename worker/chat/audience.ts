@@ -12,12 +12,12 @@ import { News } from "./news.ts";
 import type { ServerFrame, Subprotocol } from "./protocol.ts";
 import {
   type Amount,
+  ANSWER_WITHIN_MS,
   ASK_AFTER_MS,
   heard,
   isTooFarBehind,
   newReading,
   type Reading,
-  SILENT_AFTER_MS,
   seen,
   sent,
 } from "./readers.ts";
@@ -354,22 +354,33 @@ export class Audience {
   }
 
   /**
-   * Pings sockets that were silent for a while, and closes those that stay silent. Returns when to look again (ms since
+   * Pings sockets that were silent for a while, and closes those that do not answer. Returns when to look again (ms since
    * the epoch); undefined if nobody would notice, because the room has one person only, or a crowd.
    */
   lookForSilent(now: number): number | undefined {
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
     for (const socket of this.open()) {
+      const member = this.memberOf(socket);
       const lastSign = this.#lastSign(socket);
       // If the clock went back, nobody counts as silent.
       const silence = Math.max(now - lastSign, 0);
-      if (silence >= SILENT_AFTER_MS) {
+      if (!member || silence < ASK_AFTER_MS) {
+        next = Math.min(next, now - silence + ASK_AFTER_MS);
+        continue;
+      }
+      // Silence alone proves nothing: while the room had a crowd, or one person, it did not ask.
+      let { askedAt } = member.reading;
+      if (askedAt === undefined || askedAt <= lastSign || askedAt > now) {
+        askedAt = now;
+        sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
+        member.reading = { ...member.reading, askedAt };
+        this.#write(socket, member, now);
+      } else if (now - askedAt >= ANSWER_WITHIN_MS) {
         this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
         continue;
       }
-      if (silence >= ASK_AFTER_MS) sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
-      next = Math.min(next, now - silence + (silence >= ASK_AFTER_MS ? SILENT_AFTER_MS : ASK_AFTER_MS));
+      next = Math.min(next, askedAt + ANSWER_WITHIN_MS);
     }
     return this.isCompany() ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
   }
@@ -395,8 +406,10 @@ export class Audience {
   }
 
   #note(socket: WebSocket, member: Member, reading: Reading, now: number): void {
-    const { unseen } = member.reading;
-    const isDue = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS && reading.heardAt !== member.reading.heardAt;
+    const { unseen, heardAt, askedAt } = member.reading;
+    // An answer to a ping is kept at once, because the room may sleep until it looks for it.
+    const isLate = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS || askedAt !== reading.askedAt;
+    const isDue = isLate && reading.heardAt !== heardAt;
     member.reading = reading;
     if (isDue || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
   }
