@@ -44,6 +44,8 @@ interface Numbers {
   /** The last message that was shown, and the last order that was carried out. */
   readonly have: number;
   readonly turn: number;
+  /** How many are in the room besides its readers: whether they are company or a crowd counts after sleep too. */
+  readonly others?: number;
   /** Who is here, as the readers were told: changes with joins and leaves, and not in a crowd. */
   readonly told?: Told;
 }
@@ -101,6 +103,7 @@ export class Relay {
     this.#audience.becameCompany = () => ctx.waitUntil(this.#look());
     this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
+    this.#audience.elsewhere = { ...NOWHERE, count: this.#numbers?.others ?? 0 };
     this.#incoming = new Incoming(this.#audience, this.#budgets, {
       after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
       chat: (socket, member, frame) => this.#chat(socket, member, frame),
@@ -277,7 +280,8 @@ export class Relay {
     for (const { order } of orders) this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
     const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
-    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn, told });
+    const { epoch, link } = push;
+    this.#keep({ epoch, link, have: last, turn: orders.at(-1)?.turn ?? turn, others: count, told });
     for (const frame of push.frames) this.#pass(frame);
     this.#correctLater();
   }
@@ -419,12 +423,13 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, link, have, turn, told } = this.#numbers ?? {};
+    const { epoch, link, have, turn, others, told } = this.#numbers ?? {};
     const isSame =
       epoch === numbers.epoch &&
       link === numbers.link &&
       have === numbers.have &&
       turn === numbers.turn &&
+      others === numbers.others &&
       isSameTold(told, numbers.told);
     if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
     if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));

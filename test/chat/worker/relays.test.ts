@@ -256,6 +256,34 @@ describe("a reader at a relay", () => {
     expect(await far.closed).toMatchObject({ code: 1013 });
   });
 
+  it("that is silent is asked and closed although the relay slept", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const { room, far } = await roomWithRelay();
+    for (const passed of [46_000, 10_000]) {
+      vi.setSystemTime(Date.now() + passed);
+      await evictDurableObject(relayObject(room));
+      await runDurableObjectAlarm(relayObject(room));
+      if (passed > 10_000) await far.nextOf("ping");
+    }
+    expect(await far.closed).toMatchObject({ code: 1013 });
+  });
+
+  it("that is silent in a crowd is not asked, although the relay slept and has few of it", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    await stays(room);
+    const readers = await Promise.all(["a", "b"].map((userId) => enter(relayObject(room), userId)));
+    await Promise.all(Array.from({ length: 100 }, (_, i) => enter(roomObject(room), `user-${i}`)));
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    await vi.waitFor(() => expect(take.mock.lastCall?.[0].others.count).toBe(100));
+    vi.setSystemTime(Date.now() + 46_000);
+    await evictDurableObject(relayObject(room));
+    await runDurableObjectAlarm(relayObject(room));
+    for (const reader of readers) {
+      expect((await reader.settled()).map(({ type }) => type)).not.toContain("ping");
+    }
+  });
+
   it("is in the presence of everybody, and leaves it", async () => {
     const { room, near, far } = await roomWithRelay();
     expect(far.greeting.at(-1)).toMatchObject({ type: "presence", users: ["far", "near"] });
@@ -399,12 +427,13 @@ describe("a relay", () => {
     expect(links).toEqual([]);
   });
 
-  it("stores the number of what it has shown, and nothing else", async () => {
+  it("stores the number of what it has shown, and who its readers know is here, and no messages", async () => {
     const { room, near, far } = await roomWithRelay();
     await near.say("one");
     await far.nextOf("message");
     const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
-    expect(stored).toMatchObject([["relay", { have: 2 }]]);
+    expect(stored).toMatchObject([["relay", { have: 2, others: 1, told: ["near", "far"] }]]);
+    expect(JSON.stringify(stored)).not.toContain("one");
   });
 });
 
