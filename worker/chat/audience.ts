@@ -94,8 +94,8 @@ export const NOWHERE: Elsewhere = { count: 0, users: () => [], has: () => false,
 
 export class Audience {
   elsewhere: Elsewhere = NOWHERE;
-  /** Called when so many have left that people here see each other again. */
-  becameCompany: () => void = () => undefined;
+  /** Called when somebody has left, and those who stay see each other: before, it may have been a crowd. */
+  leftCompany: () => void = () => undefined;
   readonly #ctx: DurableObjectState;
   readonly #budgets: Allowance;
   /** The sockets and their attachments, each read once. Undefined until somebody asks after the room woke. */
@@ -340,9 +340,9 @@ export class Audience {
   /** Tells the others that a user is gone: once, even if several sockets close together, or one closes twice. */
   #leave(socket: WebSocket): void {
     const userId = this.memberOf(socket)?.userId;
-    const wasCrowd = this.count > MAX_SHOWN;
     this.#roster.remove(socket);
-    if (wasCrowd && this.isCompany()) this.becameCompany();
+    // Also if it was no crowd: after the room's sleep, a socket that closes is not counted before it leaves.
+    if (this.isCompany()) this.leftCompany();
     if (userId === undefined || this.#gone.has(userId)) return;
     if (this.open(userId).length > 0) return;
     this.#gone.add(userId);

@@ -100,7 +100,7 @@ export class Relay {
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
-    this.#audience.becameCompany = () => ctx.waitUntil(this.#look());
+    this.#audience.leftCompany = () => ctx.waitUntil(this.#look());
     this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
     this.#audience.elsewhere = { ...NOWHERE, count: this.#numbers?.others ?? 0 };
@@ -171,6 +171,8 @@ export class Relay {
   /** It may run early, late or twice. */
   async alarm(): Promise<void> {
     const now = Date.now();
+    // Whoever is put out now does not set it.
+    this.#isLooking = true;
     const lookAgain = this.#audience.lookForSilent(now);
     this.#isLooking = lookAgain !== undefined;
     if (!this.#numbers) return;

@@ -108,7 +108,7 @@ export class ChatRoomDO extends DurableObject<Env> {
       arm: (at) => this.#arm(at),
     });
     this.#audience.elsewhere = this.#relays;
-    this.#audience.becameCompany = () => this.#lookForSilentLater();
+    this.#audience.leftCompany = () => this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,

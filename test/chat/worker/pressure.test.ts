@@ -332,6 +332,17 @@ describe("a dead connection", () => {
     expect(await second?.closed).toMatchObject({ code: 1_013 });
   });
 
+  it("is looked for again once a crowd has gone while the room slept", async () => {
+    const room = newRoom();
+    const crowd = await enterAll(room, 101);
+    const alarm = () => runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await alarm()).toBeNull();
+    await evictDurableObject(roomObject(room));
+    crowd[0]?.close();
+    await vi.waitFor(async () => expect(await alarm()).not.toBeNull());
+  });
+
   it.each(["was alone", "was in a crowd"])("is told from a quiet client that %s, by a ping before the close", async (how) => {
     stopClock();
     const room = newRoom();
