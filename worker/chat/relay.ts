@@ -130,8 +130,9 @@ export class Relay {
     }
   }
 
-  /** Takes what the home sends. */
-  take(push: Push): RelayState {
+  /** Takes what the home sends. It may overtake the answer that starts this relay, which has not forgotten the room. */
+  async take(push: Push): Promise<RelayState> {
+    if (!this.#numbers) await this.#loading?.catch(() => undefined);
     if (this.#numbers && this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     this.#heardAt = Date.now();
     if (this.#numbers) this.#receive(push);

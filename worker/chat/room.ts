@@ -360,7 +360,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** For the home of a relay: see relay.ts. */
-  take(push: Push): RelayState {
+  async take(push: Push): Promise<RelayState> {
     if (!this.#relay) throw new Error(`${this.ctx.id.name} is no relay`);
     return this.#relay.take(push);
   }

@@ -343,29 +343,32 @@ describe("a dead connection", () => {
     await vi.waitFor(async () => expect(await alarm()).not.toBeNull());
   });
 
-  it.each(["was alone", "was in a crowd"])("is told from a quiet client that %s, by a ping before the close", async (how) => {
-    stopClock();
-    const room = newRoom();
-    const quiet = await join(room);
-    const crowd = how === "was alone" ? [] : await enterAll(room, 101);
-    pass(600_000);
-    const gone = crowd[0] ?? (await join(room));
-    for (const member of crowd.slice(1)) member.close();
-    await Promise.all(crowd.slice(1).map(({ closed }) => closed));
-    pass(45_000);
-    for (const asked of [true, false]) {
-      await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
-      if (!asked) break;
-      await quiet.nextOf("ping");
-      quiet.send({ type: "typing" });
-      await quiet.settled();
-      await evictDurableObject(roomObject(room));
-      pass(10_000);
-    }
-    expect(await gone.closed).toMatchObject({ code: 1_013 });
-    expect((await quiet.settled()).map(({ type }) => type)).not.toContain("ping");
-    expect(quiet.socket.readyState).toBe(WebSocket.OPEN);
-  });
+  it.each(["was alone", "was in a crowd"])(
+    "is told from a quiet client that %s, by a ping before the close",
+    async (how) => {
+      stopClock();
+      const room = newRoom();
+      const quiet = await join(room);
+      const crowd = how === "was alone" ? [] : await enterAll(room, 101);
+      pass(600_000);
+      const gone = crowd[0] ?? (await join(room));
+      for (const member of crowd.slice(1)) member.close();
+      await Promise.all(crowd.slice(1).map(({ closed }) => closed));
+      pass(45_000);
+      for (const asked of [true, false]) {
+        await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
+        if (!asked) break;
+        await quiet.nextOf("ping");
+        quiet.send({ type: "typing" });
+        await quiet.settled();
+        await evictDurableObject(roomObject(room));
+        pass(10_000);
+      }
+      expect(await gone.closed).toMatchObject({ code: 1_013 });
+      expect((await quiet.settled()).map(({ type }) => type)).not.toContain("ping");
+      expect(quiet.socket.readyState).toBe(WebSocket.OPEN);
+    },
+  );
 
   it("costs one alarm in 25 seconds if everybody pings every 20", async () => {
     stopClock();

@@ -114,6 +114,24 @@ describe("a reader at a relay", () => {
     expect(await textsOf(back, 1)).toEqual(["new"]);
   });
 
+  it("stays, and misses nothing, if a message overtakes the answer that starts the relay", async () => {
+    const room = newRoom();
+    await stays(room);
+    const near = await enter(roomObject(room), "near");
+    await near.say("first");
+    const whole = ChatRoomDO.prototype.attach;
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (this: ChatRoomDO, ...args) {
+      const push = await whole.apply(this, args);
+      await this.say({ userId: "near" }, { type: "chat", text: "second" });
+      await vi.waitFor(() => expect(take).toHaveBeenCalled());
+      return push;
+    });
+    const far = await enter(relayObject(room), "far");
+    await near.say("third");
+    expect(await textsOf(far, 2)).toEqual(["second", "third"]);
+  });
+
   it("misses nothing that was sent while the relay slept, or while calls to it were lost", async () => {
     const { room, near, far } = await roomWithRelay();
     await evictDurableObject(relayObject(room));
