@@ -142,7 +142,8 @@ export class Relays {
     const [first, last] = [history?.first ?? 1, history?.last ?? 0];
     this.#set(name, {
       epoch,
-      link: before ? before.link : crypto.randomUUID(),
+      // Named now, if an older release made it.
+      link: before?.link ?? crypto.randomUUID(),
       sockets: before?.sockets ?? 0,
       people: before?.people ?? NOBODY,
       granted: before?.granted ?? 0,

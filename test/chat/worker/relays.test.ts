@@ -455,6 +455,26 @@ describe("a relay", () => {
   });
 });
 
+describe("a link that an older release made", () => {
+  const unnamed =
+    (key: string) =>
+    (_: unknown, { storage }: DurableObjectState) => {
+      for (const [each, value] of storage.kv.list<{ link?: string }>({ prefix: key })) {
+        storage.kv.put(each, { ...value, link: undefined });
+      }
+    };
+
+  it("is named when the relay asks the home again", async () => {
+    const { room } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), unnamed("relay:"));
+    await runInDurableObject(relayObject(room), unnamed("relay"));
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    await enter(relayObject(room), "second");
+    const numbers = await runInDurableObject(relayObject(room), (_, { storage }) => storage.kv.get("relay"));
+    expect(numbers).toMatchObject({ link: expect.any(String) });
+  });
+});
+
 describe("a relay's copy of the history", () => {
   const message = (seq: number) => ({ id: `id-${seq}`, seq, userId: "a", text: `message ${seq}`, timestamp: seq });
 
