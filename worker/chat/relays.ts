@@ -94,9 +94,9 @@ export class Relays {
     return this.#ending.size > 0;
   }
 
-  /** Whether there is such a link. An older release does not name its own. */
+  /** Whether there is such a link. An older release does not name its own, and drops the names that it finds. */
   knows(link: string | undefined): boolean {
-    return link === undefined || [...this.#links.values()].some((each) => each.link === link);
+    return link === undefined || [...this.#links.values()].some((each) => isSameLink(each.link, link));
   }
 
   /** The newest order's number. */

@@ -473,6 +473,14 @@ describe("a link that an older release made", () => {
     const numbers = await runInDurableObject(relayObject(room), (_, { storage }) => storage.kv.get("relay"));
     expect(numbers).toMatchObject({ link: expect.any(String) });
   });
+
+  it("keeps its readers if the home has lost the name, and the relay has not", async () => {
+    const { room, far } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), unnamed("relay:"));
+    await evictDurableObject(roomObject(room));
+    expect(await far.say("hello")).toMatchObject({ seq: 2 });
+    expect(await textsOf(far, 1)).toEqual(["hello"]);
+  });
 });
 
 describe("a relay's copy of the history", () => {
