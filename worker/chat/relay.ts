@@ -266,8 +266,8 @@ export class Relay {
       if (!push.door) return;
     }
     const { have, turn } = this.#numbers ?? { have: push.last, turn: push.lastTurn };
-    // It comes after some that are missing here. The home goes on from our answer.
-    if (push.after > have) return;
+    // It comes after some that are missing here. The home goes on from our answer; or those are no longer kept.
+    if (!push.door && push.after > have) return;
     const fresh = push.messages.filter(({ seq }) => seq > have);
     const last = fresh.at(-1)?.seq ?? have;
     const { count, users } = push.others;

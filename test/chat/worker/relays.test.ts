@@ -132,6 +132,25 @@ describe("a reader at a relay", () => {
     expect(await textsOf(far, 2)).toEqual(["second", "third"]);
   });
 
+  it("joins a relay that is behind by more than is kept, whose readers meet the gap", async () => {
+    const { room, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    const { historyLimit } = await runInDurableObject(
+      roomObject(room),
+      (object) => stackOf(Reflect.get(object, "env")).settings.chat,
+    );
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      for (let i = 0; i < historyLimit + 1; i++) await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
+    });
+    await evictDurableObject(relayObject(room));
+    const other = await enter(relayObject(room), "other");
+    expect(other.history.at(-1)).toMatchObject({ seq: historyLimit + 2 });
+    expect(await far.nextOf("gap")).toMatchObject({ after: 1, first: 3 });
+    take.mockRestore();
+  });
+
   it("misses nothing that was sent while the relay slept, or while calls to it were lost", async () => {
     const { room, near, far } = await roomWithRelay();
     await evictDurableObject(relayObject(room));
