@@ -231,6 +231,8 @@ export class Relays {
    */
   close(): void {
     const { kv } = this.#home.storage;
+    // The alarm may go with the rest.
+    this.#armed = false;
     kv.delete(ORDERS);
     this.#orders = { last: 0, list: [] };
     if (this.isEmpty) return;

@@ -257,7 +257,10 @@ export class ChatRoomDO extends DurableObject<Env> {
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
     await this.#relays.prepare();
-    await this.#outgoing.shown(seq);
+    for (let shown = this.#outgoing.shown(seq); shown; shown = this.#outgoing.shown(seq)) {
+      await shown;
+      await this.#relays.prepare();
+    }
     const blanked = this.ctx.storage.transactionSync(() => {
       const found = this.#history()?.blank(seq);
       if (found?.leaving) this.#uploads.leave(found.leaving.key);

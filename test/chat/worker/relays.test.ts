@@ -264,6 +264,29 @@ describe("a reader at a relay", () => {
     expect(later.history).toMatchObject([{ seq: 1, text: "", deleted: true }]);
   });
 
+  it("sees a deletion soon although a call was lost, and the alarm ran while the message was on its way", async () => {
+    const { room, far } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO, { storage }) => {
+      const { promise: onDisk, resolve: write } = Promise.withResolvers<void>();
+      vi.spyOn(storage, "sync").mockReturnValueOnce(onDisk);
+      const said = it.say({ userId: "near" }, { type: "chat", text: "oops" });
+      await vi.waitFor(() => expect(it.messages({ limit: 1 })).toMatchObject({ last: 2 }));
+      const deleted = it.deleteMessage(2);
+      await storage.deleteAlarm();
+      await it.alarm();
+      const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+        throw new Error("lost");
+      });
+      write();
+      expect(await deleted).toBe("deleted");
+      await said;
+      take.mockRestore();
+      expect(Number(await storage.getAlarm()) - Date.now()).toBeLessThanOrEqual(5_000);
+    });
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await far.nextOf("deleted")).toMatchObject({ seq: 2 });
+  });
+
   it("is closed when the room is deleted, and starts anew with it", async () => {
     const { room, far } = await roomWithRelay();
     await roomObject(room).destroy();
@@ -591,6 +614,24 @@ describe("a room with relays that is deleted", () => {
     const writer = await enter(roomObject(room), "writer");
     await writer.say("new");
     expect(await textsOf(far, 1)).toEqual(["new"]);
+  });
+
+  it("and made anew sets the alarm again for what its relays must be sent", async () => {
+    const room = newRoom();
+    await stays(room);
+    const before = await enter(relayObject(room), "far");
+    await roomObject(room).setDoor({ rule: "public" });
+    await roomObject(room).destroy();
+    await before.closed;
+    await stays(room);
+    await enter(relayObject(room), "far");
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await roomObject(room).setDoor({ rule: "members", owner: "boss" });
+    take.mockRestore();
+    const [, alarm] = await stored(roomObject(room));
+    expect(Number(alarm) - Date.now()).toBeLessThanOrEqual(5_000);
   });
 
   it("is empty at once, and tells its relays again by the alarm, also after a crash", async () => {
