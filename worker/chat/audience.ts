@@ -7,7 +7,7 @@
 import { acceptSocket, closeSocket, isOpen, keepWith, openSockets, sendTo } from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
 import type { Left } from "./budgets.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { News } from "./news.ts";
 import type { ServerFrame, Subprotocol } from "./protocol.ts";
 import {
@@ -345,10 +345,8 @@ export class Audience {
     if (this.isCompany()) this.leftCompany();
     if (userId === undefined || this.#gone.has(userId)) return;
     if (this.open(userId).length > 0) return;
-    this.#gone.add(userId);
     // No more sockets than this can still report their close.
-    const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
-    if (oldest !== undefined) this.#gone.delete(oldest);
+    addNewest(this.#gone, userId);
     if (this.#noted) this.#noted();
     else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "left", socket, Date.now());
   }

@@ -17,7 +17,7 @@ import { type Door, isLetIn } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { type Joining, NOT_THERE, readJoinRequest } from "./joining.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
@@ -275,7 +275,7 @@ export class Relay {
     if (push.door) {
       this.#door = push.door;
       this.#copy = new Copy(this.#limits);
-      for (const session of push.ended ?? []) this.#ended.add(session);
+      for (const session of push.ended ?? []) addNewest(this.#ended, session);
     }
     this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
     this.#show(fresh, have);
@@ -323,7 +323,7 @@ export class Relay {
       this.#door = order.door;
       this.#audience.putOutUnless((caller) => isLetIn(caller, order.door));
     } else if (order.kind === "ended") {
-      this.#ended.add(order.session);
+      addNewest(this.#ended, order.session);
       for (const socket of this.#audience.ofSession(order.session)) {
         this.#audience.putOut(socket, POLICY, "Your session has ended");
       }
@@ -441,6 +441,7 @@ export class Relay {
 
   #forget(): void {
     this.#numbers = this.#copy = this.#door = undefined;
+    this.#ended.clear();
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;

@@ -22,7 +22,7 @@ import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { History, type Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type Answer, type ChatFrame, CONFLICT, Outgoing, type Refusal } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { PING, PONG, type ServerFrame } from "./protocol.ts";
@@ -310,9 +310,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
   async sessionEnded(session: string): Promise<void> {
     await this.#relays.prepare();
-    this.#ended.add(session);
-    const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
-    if (oldest !== undefined) this.#ended.delete(oldest);
+    addNewest(this.#ended, session);
     for (const socket of this.#audience.ofSession(session)) {
       this.#audience.putOut(socket, POLICY, "Your session has ended");
     }

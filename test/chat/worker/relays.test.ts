@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
+import { addNewest, MAX_SOCKETS } from "../../../worker/chat/limits.ts";
 import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import app from "../../../worker/index.ts";
@@ -523,6 +524,13 @@ describe("a link that an older release made", () => {
     expect(await far.say("hello")).toMatchObject({ seq: 2 });
     expect(await textsOf(far, 1)).toEqual(["hello"]);
   });
+});
+
+it("what a room or a relay notes of those who are gone has an end", () => {
+  const set = new Set<string>();
+  for (let i = 0; i <= MAX_SOCKETS; i++) addNewest(set, `session-${i}`);
+  expect(set.size).toBe(MAX_SOCKETS);
+  expect([...set].at(0)).toBe("session-1");
 });
 
 describe("a relay's copy of the history", () => {
