@@ -392,9 +392,14 @@ export class Relay {
   async #sendReport(): Promise<void> {
     const epoch = this.#numbers?.epoch;
     if (this.#audience.isEmpty() && this.#joining === 0) this.#forget();
-    const state = this.#state();
-    const known = await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
-    if (known === false) this.#isNoMore(state.link);
+    let link: string | undefined;
+    const known = await retry(() => {
+      // Taken anew for each attempt, because a later report may have got there meanwhile.
+      const state = this.#state();
+      link = state.link;
+      return this.#call((home) => home.relaySaid(this.#name, state, epoch));
+    });
+    if (known === false) this.#isNoMore(link);
   }
 
   /** The home does not know this link: the room was deleted, and the call that says so did not get here. */

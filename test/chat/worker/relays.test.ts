@@ -429,6 +429,36 @@ describe("who is here, at a relay", () => {
     expect(await far.nextOf("user_joined")).toMatchObject({ userId: "third" });
   });
 
+  it("is what the newest report says, although an older one is repeated later", async () => {
+    const { room, near } = await roomWithRelay();
+    const whole = ChatRoomDO.prototype.relaySaid;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const said = vi.fn<typeof whole>();
+    // An async function, because the calls must not wait for each other.
+    Reflect.set(
+      ChatRoomDO.prototype,
+      "relaySaid",
+      async function (this: ChatRoomDO, ...args: Parameters<typeof whole>) {
+        said(...args);
+        if (said.mock.calls.length === 1) {
+          await released;
+          throw new Error("Not written: lost");
+        }
+        return whole.apply(this, args);
+      },
+    );
+    onTestFinished(() => {
+      ChatRoomDO.prototype.relaySaid = whole;
+    });
+    await enter(relayObject(room), "one");
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(1));
+    await enter(relayObject(room), "two");
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    release();
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(3));
+    expect((await near.settled()).map(({ type }) => type)).toEqual(["user_joined", "user_joined"]);
+  });
+
   it("is not told again if the readers know it, also after sleep", async () => {
     const { room, near, far } = await roomWithRelay();
     const third = await enter(relayObject(room, 2), "third");
