@@ -224,7 +224,7 @@ export class Relay {
     const full = this.#whyFull(userId, address, now);
     if (full) return problemResponse(full);
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
-    const { client, server, wasHere } = this.#audience.admit(newcomer, now);
+    const { client, server } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
     const reading = {
       read: (range: Range) => this.#page(range),
@@ -232,7 +232,8 @@ export class Relay {
       presence: () => this.#audience.presence(),
     };
     welcome(server, who, joining, reading);
-    if (!wasHere) this.#audience.joined(userId, server, now);
+    // Also if the user was here: the home answers whether the room is still there.
+    this.#report();
     await this.#look();
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }

@@ -683,13 +683,15 @@ describe("a room with relays that is deleted", () => {
     for (const object of [roomObject(room), relayObject(room)]) expect(await stored(object)).toEqual([[], null]);
   });
 
-  it.each(["says something", "joins"])(
+  it.each(["says something", "joins", "who is there joins"])(
     "is forgotten by a relay that did not hear of it when somebody %s",
     async (what) => {
       const { room, far } = await roomWithRelay();
       await destroyUnheard(room);
+      // The alarm does not tell it either.
+      loseEnds();
       await roomObject(room).setDoor({ rule: "members", owner: "boss" });
-      if (what === "joins") await enter(relayObject(room), "other");
+      if (what !== "says something") await enter(relayObject(room), what === "joins" ? "other" : "far");
       else far.send({ type: "chat", text: "into the new room" });
       expect(await far.closed).toMatchObject({ code: 1001 });
       expect((await relayObject(room).fetch(joinRequest(eve))).status).toBe(403);
