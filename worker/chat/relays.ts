@@ -290,8 +290,9 @@ export class Relays {
       }
     } catch (error) {
       // The alarm sends messages and orders again. Who is there goes with every push.
-      if ([...sent, ...(this.#frames.get(name) ?? [])].some(tellsWho)) await this.#askAgain(name);
+      const lost = [...sent, ...(this.#frames.get(name) ?? [])];
       this.#frames.delete(name);
+      if (lost.some(tellsWho)) await this.#askAgain(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
     } finally {
       this.#pumping.delete(name);

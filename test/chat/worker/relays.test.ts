@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS } from "../../../worker/chat/limits.ts";
-import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { NOBODY, type Push, relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import app from "../../../worker/index.ts";
 import { objectName } from "../../../worker/objects/names.ts";
@@ -411,6 +412,35 @@ describe("who is here, at a relay", () => {
     expect((alarm ?? 0) - Date.now()).toBeLessThanOrEqual(5_000);
     await runDurableObjectAlarm(roomObject(room));
     await expectTruth(far);
+  });
+
+  it("is told if it changes while the home takes note that a call was lost", async () => {
+    const frames = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+      const came = (userId: string) => ({ type: "user_joined", userId, timestamp: 0 }) as const;
+      const pushes: Push[] = [];
+      const relays: Relays = new Relays({
+        storage,
+        stub: () => ({
+          take: async (push) => {
+            if (pushes.push(push) === 1) throw new Error("lost");
+            return { ...push, have: push.last, turn: push.lastTurn, sockets: 1, people: NOBODY };
+          },
+          endRelay: async () => undefined,
+          holdsSession: async () => false,
+          hasUser: async () => false,
+        }),
+        history: () => undefined,
+        people: () => NOBODY,
+        moved: () => undefined,
+        turned: () => undefined,
+        arm: async () => relays.tell(came("second")),
+      });
+      relays.attach("relay", { door: { rule: "public", members: [] }, ended: [] });
+      relays.tell(came("first"));
+      for (let sends = 0; sends < 2; sends++) await relays.send();
+      return pushes.flatMap((push) => push.frames);
+    });
+    expect(frames).toMatchObject([{ userId: "first" }, { userId: "second" }]);
   });
 
   it("is told with the next message, also if both sides slept meanwhile", async () => {
