@@ -321,14 +321,19 @@ export class Relays {
     const last = history?.last ?? 0;
     // One whose numbers are not known is only asked.
     const { have: after = last, turn = this.turn } = link ?? {};
+    const messages = after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [];
+    const upTo = messages.at(-1)?.seq ?? last;
+    const orders = this.#orders.list.filter((order) => order.turn > turn);
+    // A deletion goes after its message, and so do the orders that come after it.
+    const early = orders.findIndex(({ order }) => order.kind === "deleted" && order.seq > upTo);
     return {
       epoch,
       link: link?.link,
       after,
-      messages: after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [],
+      messages,
       first: history?.first ?? 1,
       last,
-      orders: this.#orders.list.filter((order) => order.turn > turn),
+      orders: early < 0 ? orders : orders.slice(0, early),
       firstTurn: this.#orders.list[0]?.turn ?? this.turn + 1,
       lastTurn: this.turn,
       others: this.#others(name),

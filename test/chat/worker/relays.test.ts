@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
-import { addNewest, MAX_SOCKETS } from "../../../worker/chat/limits.ts";
+import { addNewest, MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
 import { NOBODY, type Push, relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
@@ -287,6 +287,34 @@ describe("a reader at a relay", () => {
     });
     await runDurableObjectAlarm(roomObject(room));
     expect(await far.nextOf("deleted")).toMatchObject({ seq: 2 });
+  });
+
+  it("gets a message before its deletion, however far the relay is behind", async () => {
+    const { chat } = await runInDurableObject(roomObject(newRoom()), (it) => stackOf(Reflect.get(it, "env")).settings);
+    const { historyLimit } = chat;
+    onTestFinished(() => {
+      Object.assign(chat, { historyLimit });
+    });
+    Object.assign(chat, { historyLimit: 1_000 });
+    const { room, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      for (let i = 0; i < MESSAGES_PER_FRAME + 1; i++) {
+        await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
+      }
+    });
+    const last = MESSAGES_PER_FRAME + 2;
+    await roomObject(room).deleteMessage(last);
+    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    take.mockRestore();
+    await runDurableObjectAlarm(roomObject(room));
+    const seqs: number[] = [];
+    for (let frame = await far.next(); frame.type !== "deleted"; frame = await far.next()) {
+      if (frame.type === "message") seqs.push(frame.message.seq);
+    }
+    expect(seqs.at(-1)).toBe(last);
   });
 
   it("is closed when the room is deleted, and starts anew with it", async () => {
