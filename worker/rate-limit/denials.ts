@@ -4,7 +4,8 @@
  * A denied cost stays too high until the time that the object gave, and a higher cost stays too high for longer: only
  * time adds tokens to a bucket, and what comes back from leases. So where there are leases, a denial is remembered for as
  * long as one of them lasts, and then the object decides again. An admission takes tokens, so it ends the denials before
- * it; a lease that is asked for ahead (cost 0) does not. Others may take tokens meanwhile, so a remembered denial says that none is left.
+ * it; a lease that is asked for ahead (cost 0) does not. Others may take tokens meanwhile, so a remembered denial says
+ * that none is left.
  */
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
