@@ -10,6 +10,7 @@ import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { armBy } from "./alarm.ts";
 import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
@@ -458,9 +459,8 @@ export class Relay {
     for (const socket of this.#audience.open()) this.#audience.putOut(socket, code, why);
   }
 
-  async #arm(at: number): Promise<void> {
-    const set = await this.#ctx.storage.getAlarm();
-    if (set === null || set > at) await this.#ctx.storage.setAlarm(at);
+  #arm(at: number): Promise<void> {
+    return armBy(this.#ctx.storage, at);
   }
 }
 

@@ -16,6 +16,7 @@ import { Schema } from "../objects/schema.ts";
 import { answerAsleep, answerClose, PLAIN, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
+import { armBy } from "./alarm.ts";
 import { Audience, POLICY } from "./audience.ts";
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
@@ -578,9 +579,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Sets the alarm to run by `at`. */
-  async #arm(at: number): Promise<void> {
-    const set = await this.ctx.storage.getAlarm();
-    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  #arm(at: number): Promise<void> {
+    return armBy(this.ctx.storage, at);
   }
 }
 

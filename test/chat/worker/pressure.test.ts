@@ -1,6 +1,7 @@
 /** A room under pressure: budgets by user, address and room; clients that do not read; dead connections. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { armBy } from "../../../worker/chat/alarm.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { stackOf } from "../../../worker/stack.ts";
@@ -273,6 +274,14 @@ describe("a reader", () => {
     await member.say("one");
     member.send({ type: "seen", seq: 2 });
     expect(await member.nextOf("error")).toMatchObject({ code: "invalid", error: expect.stringContaining("seq") });
+  });
+});
+
+it("the alarm is set for the soonest time of those that are asked for at once", async () => {
+  await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+    const soon = Date.now() + 5_000;
+    await Promise.all([0, 40_000, 20_000].map((later) => armBy(storage, soon + later)));
+    expect(await storage.getAlarm()).toBe(soon);
   });
 });
 
