@@ -353,7 +353,7 @@ export class Audience {
 
   /**
    * Pings sockets that were silent for a while, and closes those that do not answer. Returns when to look again (ms since
-   * the epoch); undefined if nobody would notice, because the room has one person only, or a crowd.
+   * the epoch); undefined if no socket is open here, or nobody would notice: the room has one person only, or a crowd.
    */
   lookForSilent(now: number): number | undefined {
     if (!this.isCompany()) return undefined;
@@ -380,7 +380,7 @@ export class Audience {
       }
       next = Math.min(next, askedAt + ANSWER_WITHIN_MS);
     }
-    return this.isCompany() ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
+    return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
   }
 
   /** Whether people here see each other: there is more than one, and no crowd. */

@@ -2,6 +2,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { armBy } from "../../../worker/chat/alarm.ts";
+import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
+import { Budgets } from "../../../worker/chat/budgets.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { stackOf } from "../../../worker/stack.ts";
@@ -350,6 +352,15 @@ describe("a dead connection", () => {
     await evictDurableObject(roomObject(room));
     crowd[0]?.close();
     await vi.waitFor(async () => expect(await alarm()).not.toBeNull());
+  });
+
+  it("is not looked for where no socket is open, though there are people elsewhere", async () => {
+    await runInDurableObject(roomObject(newRoom()), (_, ctx) => {
+      const audience = new Audience(ctx, new Budgets(100, () => []));
+      audience.elsewhere = { ...NOWHERE, count: 2 };
+      expect(audience.isCompany()).toBe(true);
+      expect(audience.lookForSilent(Date.now())).toBeUndefined();
+    });
   });
 
   it.each(["was alone", "was in a crowd"])(
