@@ -57,8 +57,6 @@ export const attachments = new Hono()
       200: sends("Its bytes", ...TYPES),
       206: sends("The part that Range asks for", ...TYPES),
       304: "The caller has this file already (If-None-Match)",
-      412: "The file is not the one that If-Match names",
-      416: "The file has no such part",
     }),
     may(chat, "attach"),
     async (c) => download(c, await readable(c, c.req.param("key"))),

@@ -7,17 +7,17 @@
 import { acceptSocket, closeSocket, isOpen, keepWith, openSockets, sendTo } from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
 import type { Left } from "./budgets.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { News } from "./news.ts";
 import type { ServerFrame, Subprotocol } from "./protocol.ts";
 import {
   type Amount,
+  ANSWER_WITHIN_MS,
   ASK_AFTER_MS,
   heard,
   isTooFarBehind,
   newReading,
   type Reading,
-  SILENT_AFTER_MS,
   seen,
   sent,
 } from "./readers.ts";
@@ -94,8 +94,8 @@ export const NOWHERE: Elsewhere = { count: 0, users: () => [], has: () => false,
 
 export class Audience {
   elsewhere: Elsewhere = NOWHERE;
-  /** Called when so many have left that people here see each other again. */
-  becameCompany: () => void = () => undefined;
+  /** Called when somebody has left, and those who stay see each other: before, it may have been a crowd. */
+  leftCompany: () => void = () => undefined;
   readonly #ctx: DurableObjectState;
   readonly #budgets: Allowance;
   /** The sockets and their attachments, each read once. Undefined until somebody asks after the room woke. */
@@ -340,38 +340,47 @@ export class Audience {
   /** Tells the others that a user is gone: once, even if several sockets close together, or one closes twice. */
   #leave(socket: WebSocket): void {
     const userId = this.memberOf(socket)?.userId;
-    const wasCrowd = this.count > MAX_SHOWN;
     this.#roster.remove(socket);
-    if (wasCrowd && this.isCompany()) this.becameCompany();
+    // Also if it was no crowd: after the room's sleep, a socket that closes is not counted before it leaves.
+    if (this.isCompany()) this.leftCompany();
     if (userId === undefined || this.#gone.has(userId)) return;
     if (this.open(userId).length > 0) return;
-    this.#gone.add(userId);
     // No more sockets than this can still report their close.
-    const [oldest] = this.#gone.size > MAX_SOCKETS ? this.#gone : [];
-    if (oldest !== undefined) this.#gone.delete(oldest);
+    addNewest(this.#gone, userId);
     if (this.#noted) this.#noted();
     else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "left", socket, Date.now());
   }
 
   /**
-   * Pings sockets that were silent for a while, and closes those that stay silent. Returns when to look again (ms since
-   * the epoch); undefined if nobody would notice, because the room has one person only, or a crowd.
+   * Pings sockets that were silent for a while, and closes those that do not answer. Returns when to look again (ms since
+   * the epoch); undefined if no socket is open here, or nobody would notice: the room has one person only, or a crowd.
    */
   lookForSilent(now: number): number | undefined {
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
     for (const socket of this.open()) {
+      const member = this.memberOf(socket);
       const lastSign = this.#lastSign(socket);
       // If the clock went back, nobody counts as silent.
       const silence = Math.max(now - lastSign, 0);
-      if (silence >= SILENT_AFTER_MS) {
+      if (!member || silence < ASK_AFTER_MS) {
+        next = Math.min(next, now - silence + ASK_AFTER_MS);
+        continue;
+      }
+      // Silence alone proves nothing: while the room had a crowd, or one person, it did not ask.
+      let { askedAt } = member.reading;
+      if (askedAt === undefined || askedAt <= lastSign || askedAt > now) {
+        askedAt = now;
+        sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
+        member.reading = { ...member.reading, askedAt };
+        this.#write(socket, member, now);
+      } else if (now - askedAt >= ANSWER_WITHIN_MS) {
         this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
         continue;
       }
-      if (silence >= ASK_AFTER_MS) sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
-      next = Math.min(next, now - silence + (silence >= ASK_AFTER_MS ? SILENT_AFTER_MS : ASK_AFTER_MS));
+      next = Math.min(next, askedAt + ANSWER_WITHIN_MS);
     }
-    return this.isCompany() ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
+    return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
   }
 
   /** Whether people here see each other: there is more than one, and no crowd. */
@@ -395,8 +404,10 @@ export class Audience {
   }
 
   #note(socket: WebSocket, member: Member, reading: Reading, now: number): void {
-    const { unseen } = member.reading;
-    const isDue = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS && reading.heardAt !== member.reading.heardAt;
+    const { unseen, heardAt, askedAt } = member.reading;
+    // An answer to a ping is kept at once, because the room may sleep until it looks for it.
+    const isLate = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS || askedAt !== reading.askedAt;
+    const isDue = isLate && reading.heardAt !== heardAt;
     member.reading = reading;
     if (isDue || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
   }

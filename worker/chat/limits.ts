@@ -6,3 +6,10 @@ export const MAX_SOCKETS = 1_000;
 export const MESSAGES_PER_FRAME = 100;
 /** A room with more people than this does not announce who comes, goes and types. */
 export const MAX_SHOWN = 100;
+
+/** Adds to a set that keeps as many as a room has sockets, the newest. */
+export function addNewest(set: Set<string>, item: string): void {
+  set.add(item);
+  const [oldest] = set.size > MAX_SOCKETS ? set : [];
+  if (oldest !== undefined) set.delete(oldest);
+}

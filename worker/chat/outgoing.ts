@@ -94,9 +94,9 @@ export class Outgoing {
     await this.#commits.commit({ userId, frame, timestamp, generation, senders: [sender], isRefused: false });
   }
 
-  /** Resolves once a message, if it is in the table, was shown. */
-  async shown(seq: number): Promise<void> {
-    while (this.#unshown !== undefined && seq >= this.#unshown) await this.#commits.settled();
+  /** If a message is in the table and was not shown yet: what to wait for, perhaps more than once. */
+  shown(seq: number): Promise<void> | undefined {
+    return this.#unshown !== undefined && seq >= this.#unshown ? this.#commits.settled() : undefined;
   }
 
   /** The room was deleted: what is on its way is not stored any more. */

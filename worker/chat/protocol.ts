@@ -8,8 +8,8 @@
  *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If a client never sends `seen`, any frame,
  *   such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB in all it is closed with 1013.
  * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
- *   a frame from you the room sends `ping`; answer with any frame. After 55 seconds it closes your socket with 1013. If
- *   you are alone in the room, or it has a crowd, it does not ask.
+ *   a frame from you the room sends `ping`; answer with any frame. If none comes for 10 seconds, it closes your socket
+ *   with 1013. If you are alone in the room, or it has a crowd, it does not ask.
  * - **Messages**: 20 in 10 seconds for one user, on all sockets together. `chat.messagesPerSecond` of the stack's file
  *   says how many a room takes in a second; from one network address, half as many. Further ones are answered by
  *   `error`, with `retryAfter`.

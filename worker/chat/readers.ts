@@ -17,6 +17,8 @@ export interface Amount {
 export interface Reading {
   /** When its last frame came (ms since the epoch), without the pings that the runtime answers. */
   readonly heardAt: number;
+  /** When the room sent a ping that was not answered yet (ms since the epoch). */
+  readonly askedAt?: number | undefined;
   /** Whether it ever sent `seen`. */
   readonly acks: boolean;
   /** Sent since its last `seen`; if it never sends `seen`, since its last frame. */
@@ -31,9 +33,9 @@ export const MAX_UNREAD: Amount = { messages: 200, bytes: 256 * 1_024 };
 /** The same in all, for a socket that never sends `seen`. */
 export const MAX_UNSEEN: Amount = { messages: 1_000, bytes: 1_024 * 1_024 };
 
-/** After so long without a frame, the room sends a ping; and after so long it closes the socket. */
+/** After so long without a frame, the room sends a ping; and so long after an unanswered ping it closes the socket. */
 export const ASK_AFTER_MS = 45_000;
-export const SILENT_AFTER_MS = 55_000;
+export const ANSWER_WITHIN_MS = 10_000;
 
 export const newReading = (now: number): Reading => ({
   heardAt: now,
@@ -56,6 +58,7 @@ export const sent = (reading: Reading, amount: Amount): Reading => ({
 export const heard = (reading: Reading, now: number): Reading => ({
   ...reading,
   heardAt: now,
+  askedAt: undefined,
   unread: reading.acks ? reading.unread : NOTHING,
 });
 

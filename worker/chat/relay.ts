@@ -10,6 +10,7 @@ import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { armBy } from "./alarm.ts";
 import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
@@ -17,7 +18,7 @@ import { type Door, isLetIn } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { type Joining, NOT_THERE, readJoinRequest } from "./joining.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
@@ -44,6 +45,8 @@ interface Numbers {
   /** The last message that was shown, and the last order that was carried out. */
   readonly have: number;
   readonly turn: number;
+  /** How many are in the room besides its readers: whether they are company or a crowd counts after sleep too. */
+  readonly others?: number;
   /** Who is here, as the readers were told: changes with joins and leaves, and not in a crowd. */
   readonly told?: Told;
 }
@@ -98,9 +101,10 @@ export class Relay {
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
-    this.#audience.becameCompany = () => ctx.waitUntil(this.#look());
+    this.#audience.leftCompany = () => ctx.waitUntil(this.#look());
     this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
+    this.#audience.elsewhere = { ...NOWHERE, count: this.#numbers?.others ?? 0 };
     this.#incoming = new Incoming(this.#audience, this.#budgets, {
       after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
       chat: (socket, member, frame) => this.#chat(socket, member, frame),
@@ -127,8 +131,9 @@ export class Relay {
     }
   }
 
-  /** Takes what the home sends. */
-  take(push: Push): RelayState {
+  /** Takes what the home sends. It may overtake the answer that starts this relay, which has not forgotten the room. */
+  async take(push: Push): Promise<RelayState> {
+    if (!this.#numbers) await this.#loading?.catch(() => undefined);
     if (this.#numbers && this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     this.#heardAt = Date.now();
     if (this.#numbers) this.#receive(push);
@@ -168,6 +173,8 @@ export class Relay {
   /** It may run early, late or twice. */
   async alarm(): Promise<void> {
     const now = Date.now();
+    // Whoever is put out now does not set it.
+    this.#isLooking = true;
     const lookAgain = this.#audience.lookForSilent(now);
     this.#isLooking = lookAgain !== undefined;
     if (!this.#numbers) return;
@@ -218,7 +225,7 @@ export class Relay {
     const full = this.#whyFull(userId, address, now);
     if (full) return problemResponse(full);
     const newcomer = { userId, address, session, subprotocol, caller, known, until };
-    const { client, server, wasHere } = this.#audience.admit(newcomer, now);
+    const { client, server } = this.#audience.admit(newcomer, now);
     const who = { userId, ...(token !== undefined && { token }) };
     const reading = {
       read: (range: Range) => this.#page(range),
@@ -226,7 +233,8 @@ export class Relay {
       presence: () => this.#audience.presence(),
     };
     welcome(server, who, joining, reading);
-    if (!wasHere) this.#audience.joined(userId, server, now);
+    // Also if the user was here: the home answers whether the room is still there.
+    this.#report();
     await this.#look();
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }
@@ -260,8 +268,8 @@ export class Relay {
       if (!push.door) return;
     }
     const { have, turn } = this.#numbers ?? { have: push.last, turn: push.lastTurn };
-    // It comes after some that are missing here. The home goes on from our answer.
-    if (push.after > have) return;
+    // It comes after some that are missing here. The home goes on from our answer; or those are no longer kept.
+    if (!push.door && push.after > have) return;
     const fresh = push.messages.filter(({ seq }) => seq > have);
     const last = fresh.at(-1)?.seq ?? have;
     const { count, users } = push.others;
@@ -269,7 +277,7 @@ export class Relay {
     if (push.door) {
       this.#door = push.door;
       this.#copy = new Copy(this.#limits);
-      for (const session of push.ended ?? []) this.#ended.add(session);
+      for (const session of push.ended ?? []) addNewest(this.#ended, session);
     }
     this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
     this.#show(fresh, have);
@@ -277,7 +285,8 @@ export class Relay {
     for (const { order } of orders) this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
     const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
-    this.#keep({ epoch: push.epoch, link: push.link, have: last, turn: orders.at(-1)?.turn ?? turn, told });
+    const { epoch, link } = push;
+    this.#keep({ epoch, link, have: last, turn: orders.at(-1)?.turn ?? turn, others: count, told });
     for (const frame of push.frames) this.#pass(frame);
     this.#correctLater();
   }
@@ -316,7 +325,7 @@ export class Relay {
       this.#door = order.door;
       this.#audience.putOutUnless((caller) => isLetIn(caller, order.door));
     } else if (order.kind === "ended") {
-      this.#ended.add(order.session);
+      addNewest(this.#ended, order.session);
       for (const socket of this.#audience.ofSession(order.session)) {
         this.#audience.putOut(socket, POLICY, "Your session has ended");
       }
@@ -385,9 +394,14 @@ export class Relay {
   async #sendReport(): Promise<void> {
     const epoch = this.#numbers?.epoch;
     if (this.#audience.isEmpty() && this.#joining === 0) this.#forget();
-    const state = this.#state();
-    const known = await retry(() => this.#call((home) => home.relaySaid(this.#name, state, epoch)));
-    if (known === false) this.#isNoMore(state.link);
+    let link: string | undefined;
+    const known = await retry(() => {
+      // Taken anew for each attempt, because a later report may have got there meanwhile.
+      const state = this.#state();
+      link = state.link;
+      return this.#call((home) => home.relaySaid(this.#name, state, epoch));
+    });
+    if (known === false) this.#isNoMore(link);
   }
 
   /** The home does not know this link: the room was deleted, and the call that says so did not get here. */
@@ -419,12 +433,13 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, link, have, turn, told } = this.#numbers ?? {};
+    const { epoch, link, have, turn, others, told } = this.#numbers ?? {};
     const isSame =
       epoch === numbers.epoch &&
       link === numbers.link &&
       have === numbers.have &&
       turn === numbers.turn &&
+      others === numbers.others &&
       isSameTold(told, numbers.told);
     if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
     if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));
@@ -433,6 +448,7 @@ export class Relay {
 
   #forget(): void {
     this.#numbers = this.#copy = this.#door = undefined;
+    this.#ended.clear();
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;
@@ -443,9 +459,8 @@ export class Relay {
     for (const socket of this.#audience.open()) this.#audience.putOut(socket, code, why);
   }
 
-  async #arm(at: number): Promise<void> {
-    const set = await this.#ctx.storage.getAlarm();
-    if (set === null || set > at) await this.#ctx.storage.setAlarm(at);
+  #arm(at: number): Promise<void> {
+    return armBy(this.#ctx.storage, at);
   }
 }
 

@@ -45,7 +45,10 @@ export interface Push {
   readonly lastTurn: number;
   /** Who is in the room, besides the relay's readers. */
   readonly others: People;
-  /** Frames of the moment, such as a typing sign. A relay that misses them does without. */
+  /**
+   * Frames of the moment. A relay that misses a typing sign does without; if it misses who came or went, it learns who
+   * is here from `others`, and tells its readers.
+   */
   readonly frames: readonly ServerFrame[];
   /** For a relay that starts: the door. Then `messages` are all that are kept. */
   readonly door?: Door;

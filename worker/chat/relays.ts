@@ -94,9 +94,9 @@ export class Relays {
     return this.#ending.size > 0;
   }
 
-  /** Whether there is such a link. An older release does not name its own. */
+  /** Whether there is such a link. An older release does not name its own, and drops the names that it finds. */
   knows(link: string | undefined): boolean {
-    return link === undefined || [...this.#links.values()].some((each) => each.link === link);
+    return link === undefined || [...this.#links.values()].some((each) => isSameLink(each.link, link));
   }
 
   /** The newest order's number. */
@@ -142,7 +142,8 @@ export class Relays {
     const [first, last] = [history?.first ?? 1, history?.last ?? 0];
     this.#set(name, {
       epoch,
-      link: before ? before.link : crypto.randomUUID(),
+      // Named now, if an older release made it.
+      link: before?.link ?? crypto.randomUUID(),
       sockets: before?.sockets ?? 0,
       people: before?.people ?? NOBODY,
       granted: before?.granted ?? 0,
@@ -230,6 +231,8 @@ export class Relays {
    */
   close(): void {
     const { kv } = this.#home.storage;
+    // The alarm may go with the rest.
+    this.#armed = false;
     kv.delete(ORDERS);
     this.#orders = { last: 0, list: [] };
     if (this.isEmpty) return;
@@ -287,8 +290,9 @@ export class Relays {
       }
     } catch (error) {
       // The alarm sends messages and orders again. Who is there goes with every push.
-      if ([...sent, ...(this.#frames.get(name) ?? [])].some(tellsWho)) await this.#askAgain(name);
+      const lost = [...sent, ...(this.#frames.get(name) ?? [])];
       this.#frames.delete(name);
+      if (lost.some(tellsWho)) await this.#askAgain(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
     } finally {
       this.#pumping.delete(name);
@@ -317,14 +321,19 @@ export class Relays {
     const last = history?.last ?? 0;
     // One whose numbers are not known is only asked.
     const { have: after = last, turn = this.turn } = link ?? {};
+    const messages = after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [];
+    const upTo = messages.at(-1)?.seq ?? last;
+    const orders = this.#orders.list.filter((order) => order.turn > turn);
+    // A deletion goes after its message, and so do the orders that come after it.
+    const early = orders.findIndex(({ order }) => order.kind === "deleted" && order.seq > upTo);
     return {
       epoch,
       link: link?.link,
       after,
-      messages: after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [],
+      messages,
       first: history?.first ?? 1,
       last,
-      orders: this.#orders.list.filter((order) => order.turn > turn),
+      orders: early < 0 ? orders : orders.slice(0, early),
       firstTurn: this.#orders.list[0]?.turn ?? this.turn + 1,
       lastTurn: this.turn,
       others: this.#others(name),

@@ -16,13 +16,14 @@ import { Schema } from "../objects/schema.ts";
 import { answerAsleep, answerClose, PLAIN, switchTo } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
+import { armBy } from "./alarm.ts";
 import { Audience, POLICY } from "./audience.ts";
 import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { History, type Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
-import { MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
+import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type Answer, type ChatFrame, CONFLICT, Outgoing, type Refusal } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { PING, PONG, type ServerFrame } from "./protocol.ts";
@@ -108,7 +109,7 @@ export class ChatRoomDO extends DurableObject<Env> {
       arm: (at) => this.#arm(at),
     });
     this.#audience.elsewhere = this.#relays;
-    this.#audience.becameCompany = () => this.#lookForSilentLater();
+    this.#audience.leftCompany = () => this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
@@ -257,7 +258,10 @@ export class ChatRoomDO extends DurableObject<Env> {
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
     if (!isKeeper(keeper, this.#door)) return "denied";
     await this.#relays.prepare();
-    await this.#outgoing.shown(seq);
+    for (let shown = this.#outgoing.shown(seq); shown; shown = this.#outgoing.shown(seq)) {
+      await shown;
+      await this.#relays.prepare();
+    }
     const blanked = this.ctx.storage.transactionSync(() => {
       const found = this.#history()?.blank(seq);
       if (found?.leaving) this.#uploads.leave(found.leaving.key);
@@ -307,9 +311,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
   async sessionEnded(session: string): Promise<void> {
     await this.#relays.prepare();
-    this.#ended.add(session);
-    const [oldest] = this.#ended.size > MAX_SOCKETS ? this.#ended : [];
-    if (oldest !== undefined) this.#ended.delete(oldest);
+    addNewest(this.#ended, session);
     for (const socket of this.#audience.ofSession(session)) {
       this.#audience.putOut(socket, POLICY, "Your session has ended");
     }
@@ -360,7 +362,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** For the home of a relay: see relay.ts. */
-  take(push: Push): RelayState {
+  async take(push: Push): Promise<RelayState> {
     if (!this.#relay) throw new Error(`${this.ctx.id.name} is no relay`);
     return this.#relay.take(push);
   }
@@ -577,9 +579,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Sets the alarm to run by `at`. */
-  async #arm(at: number): Promise<void> {
-    const set = await this.ctx.storage.getAlarm();
-    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  #arm(at: number): Promise<void> {
+    return armBy(this.ctx.storage, at);
   }
 }
 

@@ -4,7 +4,8 @@
  * A denied cost stays too high until the time that the object gave, and a higher cost stays too high for longer: only
  * time adds tokens to a bucket, and what comes back from leases. So where there are leases, a denial is remembered for as
  * long as one of them lasts, and then the object decides again. An admission takes tokens, so it ends the denials before
- * it. Others may take tokens meanwhile, so a remembered denial says that none is left.
+ * it; a lease that is asked for ahead (cost 0) does not. Others may take tokens meanwhile, so a remembered denial says
+ * that none is left.
  */
 import type { Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
@@ -41,7 +42,7 @@ export class Denials {
   /** Remembers a denial, or forgets it. If several costs were denied, the lowest counts, because its wait ends first. */
   remember(name: string, policy: Policy, { cost, verdict }: Answered, now: number): void {
     if (verdict.allowed) {
-      this.#denials.delete(name);
+      if (cost > 0) this.#denials.delete(name);
       return;
     }
     const known = this.#denials.get(name, now);

@@ -121,7 +121,7 @@ describe("the client", () => {
     await one.until(() => one.texts().length === 2);
     await fill(room, 110);
     await one.until(() => one.texts().length >= 102);
-    expect(one.events).toContainEqual({ type: "gap", first: 13 });
+    expect(one.events).toContainEqual({ type: "gap", after: 2, first: 13 });
     const shown = one.events.flatMap((event) => (event.type === "message" ? event.message.seq : []));
     expect(new Set(shown).size).toBe(shown.length);
     expect(shown.at(-1)).toBe(112);
@@ -135,7 +135,7 @@ describe("the client", () => {
     await roomObject(room).destroy();
     await fill(room, 3);
     await one.until(() => one.texts().length === 5);
-    expect(one.events).toContainEqual({ type: "gap", first: 1 });
+    expect(one.events).toContainEqual({ type: "gap", after: 2, first: 1 });
     expect(one.texts().slice(2)).toEqual(["message 1", "message 2", "message 3"]);
   });
 

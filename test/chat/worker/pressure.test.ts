@@ -1,6 +1,9 @@
 /** A room under pressure: budgets by user, address and room; clients that do not read; dead connections. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { armBy } from "../../../worker/chat/alarm.ts";
+import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
+import { Budgets } from "../../../worker/chat/budgets.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { stackOf } from "../../../worker/stack.ts";
@@ -276,6 +279,14 @@ describe("a reader", () => {
   });
 });
 
+it("the alarm is set for the soonest time of those that are asked for at once", async () => {
+  await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+    const soon = Date.now() + 5_000;
+    await Promise.all([0, 40_000, 20_000].map((later) => armBy(storage, soon + later)));
+    expect(await storage.getAlarm()).toBe(soon);
+  });
+});
+
 describe("a dead connection", () => {
   it("gets a ping, and is closed within a minute; a client that answers stays", async () => {
     stopClock();
@@ -331,6 +342,53 @@ describe("a dead connection", () => {
     expect(await first?.closed).toMatchObject({ code: 1_013 });
     expect(await second?.closed).toMatchObject({ code: 1_013 });
   });
+
+  it("is looked for again once a crowd has gone while the room slept", async () => {
+    const room = newRoom();
+    const crowd = await enterAll(room, 101);
+    const alarm = () => runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await alarm()).toBeNull();
+    await evictDurableObject(roomObject(room));
+    crowd[0]?.close();
+    await vi.waitFor(async () => expect(await alarm()).not.toBeNull());
+  });
+
+  it("is not looked for where no socket is open, though there are people elsewhere", async () => {
+    await runInDurableObject(roomObject(newRoom()), (_, ctx) => {
+      const audience = new Audience(ctx, new Budgets(100, () => []));
+      audience.elsewhere = { ...NOWHERE, count: 2 };
+      expect(audience.isCompany()).toBe(true);
+      expect(audience.lookForSilent(Date.now())).toBeUndefined();
+    });
+  });
+
+  it.each(["was alone", "was in a crowd"])(
+    "is told from a quiet client that %s, by a ping before the close",
+    async (how) => {
+      stopClock();
+      const room = newRoom();
+      const quiet = await join(room);
+      const crowd = how === "was alone" ? [] : await enterAll(room, 101);
+      pass(600_000);
+      const gone = crowd[0] ?? (await join(room));
+      for (const member of crowd.slice(1)) member.close();
+      await Promise.all(crowd.slice(1).map(({ closed }) => closed));
+      pass(45_000);
+      for (const asked of [true, false]) {
+        await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
+        if (!asked) break;
+        await quiet.nextOf("ping");
+        quiet.send({ type: "typing" });
+        await quiet.settled();
+        await evictDurableObject(roomObject(room));
+        pass(10_000);
+      }
+      expect(await gone.closed).toMatchObject({ code: 1_013 });
+      expect((await quiet.settled()).map(({ type }) => type)).not.toContain("ping");
+      expect(quiet.socket.readyState).toBe(WebSocket.OPEN);
+    },
+  );
 
   it("costs one alarm in 25 seconds if everybody pings every 20", async () => {
     stopClock();

@@ -4,7 +4,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
-import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { addNewest, MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
+import { NOBODY, type Push, relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import app from "../../../worker/index.ts";
 import { objectName } from "../../../worker/objects/names.ts";
@@ -112,6 +114,43 @@ describe("a reader at a relay", () => {
     take.mockRestore();
     await near.say("new");
     expect(await textsOf(back, 1)).toEqual(["new"]);
+  });
+
+  it("stays, and misses nothing, if a message overtakes the answer that starts the relay", async () => {
+    const room = newRoom();
+    await stays(room);
+    const near = await enter(roomObject(room), "near");
+    await near.say("first");
+    const whole = ChatRoomDO.prototype.attach;
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (this: ChatRoomDO, ...args) {
+      const push = await whole.apply(this, args);
+      await this.say({ userId: "near" }, { type: "chat", text: "second" });
+      await vi.waitFor(() => expect(take).toHaveBeenCalled());
+      return push;
+    });
+    const far = await enter(relayObject(room), "far");
+    await near.say("third");
+    expect(await textsOf(far, 2)).toEqual(["second", "third"]);
+  });
+
+  it("joins a relay that is behind by more than is kept, whose readers meet the gap", async () => {
+    const { room, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    const { historyLimit } = await runInDurableObject(
+      roomObject(room),
+      (object) => stackOf(Reflect.get(object, "env")).settings.chat,
+    );
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      for (let i = 0; i < historyLimit + 1; i++) await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
+    });
+    await evictDurableObject(relayObject(room));
+    const other = await enter(relayObject(room), "other");
+    expect(other.history.at(-1)).toMatchObject({ seq: historyLimit + 2 });
+    expect(await far.nextOf("gap")).toMatchObject({ after: 1, first: 3 });
+    take.mockRestore();
   });
 
   it("misses nothing that was sent while the relay slept, or while calls to it were lost", async () => {
@@ -227,6 +266,57 @@ describe("a reader at a relay", () => {
     expect(later.history).toMatchObject([{ seq: 1, text: "", deleted: true }]);
   });
 
+  it("sees a deletion soon although a call was lost, and the alarm ran while the message was on its way", async () => {
+    const { room, far } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO, { storage }) => {
+      const { promise: onDisk, resolve: write } = Promise.withResolvers<void>();
+      vi.spyOn(storage, "sync").mockReturnValueOnce(onDisk);
+      const said = it.say({ userId: "near" }, { type: "chat", text: "oops" });
+      await vi.waitFor(() => expect(it.messages({ limit: 1 })).toMatchObject({ last: 2 }));
+      const deleted = it.deleteMessage(2);
+      await storage.deleteAlarm();
+      await it.alarm();
+      const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+        throw new Error("lost");
+      });
+      write();
+      expect(await deleted).toBe("deleted");
+      await said;
+      take.mockRestore();
+      expect(Number(await storage.getAlarm()) - Date.now()).toBeLessThanOrEqual(5_000);
+    });
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await far.nextOf("deleted")).toMatchObject({ seq: 2 });
+  });
+
+  it("gets a message before its deletion, however far the relay is behind", async () => {
+    const { chat } = await runInDurableObject(roomObject(newRoom()), (it) => stackOf(Reflect.get(it, "env")).settings);
+    const { historyLimit } = chat;
+    onTestFinished(() => {
+      Object.assign(chat, { historyLimit });
+    });
+    Object.assign(chat, { historyLimit: 1_000 });
+    const { room, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      for (let i = 0; i < MESSAGES_PER_FRAME + 1; i++) {
+        await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
+      }
+    });
+    const last = MESSAGES_PER_FRAME + 2;
+    await roomObject(room).deleteMessage(last);
+    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    take.mockRestore();
+    await runDurableObjectAlarm(roomObject(room));
+    const seqs: number[] = [];
+    for (let frame = await far.next(); frame.type !== "deleted"; frame = await far.next()) {
+      if (frame.type === "message") seqs.push(frame.message.seq);
+    }
+    expect(seqs.at(-1)).toBe(last);
+  });
+
   it("is closed when the room is deleted, and starts anew with it", async () => {
     const { room, far } = await roomWithRelay();
     await roomObject(room).destroy();
@@ -254,6 +344,34 @@ describe("a reader at a relay", () => {
     vi.setSystemTime(Date.now() + 10_000);
     await runDurableObjectAlarm(relayObject(room));
     expect(await far.closed).toMatchObject({ code: 1013 });
+  });
+
+  it("that is silent is asked and closed although the relay slept", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const { room, far } = await roomWithRelay();
+    for (const passed of [46_000, 10_000]) {
+      vi.setSystemTime(Date.now() + passed);
+      await evictDurableObject(relayObject(room));
+      await runDurableObjectAlarm(relayObject(room));
+      if (passed > 10_000) await far.nextOf("ping");
+    }
+    expect(await far.closed).toMatchObject({ code: 1013 });
+  });
+
+  it("that is silent in a crowd is not asked, although the relay slept and has few of it", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    await stays(room);
+    const readers = await Promise.all(["a", "b"].map((userId) => enter(relayObject(room), userId)));
+    await Promise.all(Array.from({ length: 100 }, (_, i) => enter(roomObject(room), `user-${i}`)));
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    await vi.waitFor(() => expect(take.mock.lastCall?.[0].others.count).toBe(100));
+    vi.setSystemTime(Date.now() + 46_000);
+    await evictDurableObject(relayObject(room));
+    await runDurableObjectAlarm(relayObject(room));
+    for (const reader of readers) {
+      expect((await reader.settled()).map(({ type }) => type)).not.toContain("ping");
+    }
   });
 
   it("is in the presence of everybody, and leaves it", async () => {
@@ -324,6 +442,35 @@ describe("who is here, at a relay", () => {
     await expectTruth(far);
   });
 
+  it("is told if it changes while the home takes note that a call was lost", async () => {
+    const frames = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+      const came = (userId: string) => ({ type: "user_joined", userId, timestamp: 0 }) as const;
+      const pushes: Push[] = [];
+      const relays: Relays = new Relays({
+        storage,
+        stub: () => ({
+          take: async (push) => {
+            if (pushes.push(push) === 1) throw new Error("lost");
+            return { ...push, have: push.last, turn: push.lastTurn, sockets: 1, people: NOBODY };
+          },
+          endRelay: async () => undefined,
+          holdsSession: async () => false,
+          hasUser: async () => false,
+        }),
+        history: () => undefined,
+        people: () => NOBODY,
+        moved: () => undefined,
+        turned: () => undefined,
+        arm: async () => relays.tell(came("second")),
+      });
+      relays.attach("relay", { door: { rule: "public", members: [] }, ended: [] });
+      relays.tell(came("first"));
+      for (let sends = 0; sends < 2; sends++) await relays.send();
+      return pushes.flatMap((push) => push.frames);
+    });
+    expect(frames).toMatchObject([{ userId: "first" }, { userId: "second" }]);
+  });
+
   it("is told with the next message, also if both sides slept meanwhile", async () => {
     const { room, near, far } = await misinformed();
     for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
@@ -338,6 +485,36 @@ describe("who is here, at a relay", () => {
     near.send({ type: "chat", text: "second" });
     await enter(roomObject(room), "third");
     expect(await far.nextOf("user_joined")).toMatchObject({ userId: "third" });
+  });
+
+  it("is what the newest report says, although an older one is repeated later", async () => {
+    const { room, near } = await roomWithRelay();
+    const whole = ChatRoomDO.prototype.relaySaid;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const said = vi.fn<typeof whole>();
+    // An async function, because the calls must not wait for each other.
+    Reflect.set(
+      ChatRoomDO.prototype,
+      "relaySaid",
+      async function (this: ChatRoomDO, ...args: Parameters<typeof whole>) {
+        said(...args);
+        if (said.mock.calls.length === 1) {
+          await released;
+          throw new Error("Not written: lost");
+        }
+        return whole.apply(this, args);
+      },
+    );
+    onTestFinished(() => {
+      ChatRoomDO.prototype.relaySaid = whole;
+    });
+    await enter(relayObject(room), "one");
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(1));
+    await enter(relayObject(room), "two");
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    release();
+    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(3));
+    expect((await near.settled()).map(({ type }) => type)).toEqual(["user_joined", "user_joined"]);
   });
 
   it("is not told again if the readers know it, also after sleep", async () => {
@@ -399,13 +576,49 @@ describe("a relay", () => {
     expect(links).toEqual([]);
   });
 
-  it("stores the number of what it has shown, and nothing else", async () => {
+  it("stores the number of what it has shown, and who its readers know is here, and no messages", async () => {
     const { room, near, far } = await roomWithRelay();
     await near.say("one");
     await far.nextOf("message");
     const stored = await runInDurableObject(relayObject(room), (_, { storage }) => [...storage.kv.list()]);
-    expect(stored).toMatchObject([["relay", { have: 2 }]]);
+    expect(stored).toMatchObject([["relay", { have: 2, others: 1, told: ["near", "far"] }]]);
+    expect(JSON.stringify(stored)).not.toContain("one");
   });
+});
+
+describe("a link that an older release made", () => {
+  const unnamed =
+    (key: string) =>
+    (_: unknown, { storage }: DurableObjectState) => {
+      for (const [each, value] of storage.kv.list<{ link?: string }>({ prefix: key })) {
+        storage.kv.put(each, { ...value, link: undefined });
+      }
+    };
+
+  it("is named when the relay asks the home again", async () => {
+    const { room } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), unnamed("relay:"));
+    await runInDurableObject(relayObject(room), unnamed("relay"));
+    for (const object of [roomObject(room), relayObject(room)]) await evictDurableObject(object);
+    await enter(relayObject(room), "second");
+    const numbers = await runInDurableObject(relayObject(room), (_, { storage }) => storage.kv.get("relay"));
+    expect(numbers).toMatchObject({ link: expect.any(String) });
+  });
+
+  it("keeps its readers if the home has lost the name, and the relay has not", async () => {
+    const { room, far } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), unnamed("relay:"));
+    await evictDurableObject(roomObject(room));
+    expect(await far.say("hello")).toMatchObject({ seq: 2 });
+    expect(await textsOf(far, 1)).toEqual(["hello"]);
+  });
+});
+
+it("what a room or a relay notes of those who are gone has an end", () => {
+  const set = new Set<string>();
+  for (let i = 0; i <= MAX_SOCKETS; i++) addNewest(set, `session-${i}`);
+  expect(set.size).toBe(MAX_SOCKETS);
+  expect([...set].at(0)).toBe("session-1");
 });
 
 describe("a relay's copy of the history", () => {
@@ -499,6 +712,24 @@ describe("a room with relays that is deleted", () => {
     expect(await textsOf(far, 1)).toEqual(["new"]);
   });
 
+  it("and made anew sets the alarm again for what its relays must be sent", async () => {
+    const room = newRoom();
+    await stays(room);
+    const before = await enter(relayObject(room), "far");
+    await roomObject(room).setDoor({ rule: "public" });
+    await roomObject(room).destroy();
+    await before.closed;
+    await stays(room);
+    await enter(relayObject(room), "far");
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await roomObject(room).setDoor({ rule: "members", owner: "boss" });
+    take.mockRestore();
+    const [, alarm] = await stored(roomObject(room));
+    expect(Number(alarm) - Date.now()).toBeLessThanOrEqual(5_000);
+  });
+
   it("is empty at once, and tells its relays again by the alarm, also after a crash", async () => {
     const { room, far } = await roomWithRelay();
     await destroyUnheard(room);
@@ -510,13 +741,15 @@ describe("a room with relays that is deleted", () => {
     for (const object of [roomObject(room), relayObject(room)]) expect(await stored(object)).toEqual([[], null]);
   });
 
-  it.each(["says something", "joins"])(
+  it.each(["says something", "joins", "who is there joins"])(
     "is forgotten by a relay that did not hear of it when somebody %s",
     async (what) => {
       const { room, far } = await roomWithRelay();
       await destroyUnheard(room);
+      // The alarm does not tell it either.
+      loseEnds();
       await roomObject(room).setDoor({ rule: "members", owner: "boss" });
-      if (what === "joins") await enter(relayObject(room), "other");
+      if (what !== "says something") await enter(relayObject(room), what === "joins" ? "other" : "far");
       else far.send({ type: "chat", text: "into the new room" });
       expect(await far.closed).toMatchObject({ code: 1001 });
       expect((await relayObject(room).fetch(joinRequest(eve))).status).toBe(403);

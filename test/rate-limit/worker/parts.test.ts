@@ -100,6 +100,13 @@ describe("remembered denials", () => {
     expect(denials.answer("a", policy, 50, 1_000)).toBeUndefined();
   });
 
+  it("stay when a lease is asked for ahead, which admits nothing", () => {
+    const denials = new Denials();
+    denials.remember("a", policy, { cost: 50, verdict: { allowed: false, remaining: 40, waitMs: 500 } }, 1_000);
+    denials.remember("a", policy, { cost: 0, verdict: { allowed: true, remaining: 40, waitMs: 0 } }, 1_000);
+    expect(denials.answer("a", policy, 50, 1_000)).toEqual(denial(500));
+  });
+
   it("say nothing of a higher cost for which there may be no room beside leases", () => {
     const denials = new Denials();
     const quick = { capacity: 500, periodSeconds: 1 };

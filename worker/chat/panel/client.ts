@@ -18,8 +18,11 @@ export type ChatEvent =
   | { type: "message"; message: Message }
   /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
-  /** Messages up to the number `first` - 1 are no longer kept; 1: the room was deleted and begun anew. */
-  | { type: "gap"; first: number }
+  /**
+   * Some messages after `after`, the last number that was shown, are no longer kept. If `first`, the oldest that is, is
+   * not above it, the room was deleted and begun anew.
+   */
+  | { type: "gap"; after: number; first: number }
   | { type: "presence"; users: string[] }
   | { type: "typing"; userId: string }
   /** The message with this id is stored, or never will be. */
@@ -191,7 +194,7 @@ export class ChatClient {
         this.#catchUp(frame);
         break;
       case "gap":
-        this.#emit({ type: "gap", first: frame.first });
+        this.#emit(frame);
         this.#cursor = frame.first - 1;
         this.#cursorId = undefined;
         break;

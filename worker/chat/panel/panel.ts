@@ -89,7 +89,7 @@ export function start(): void {
         break;
       case "gap":
         log.mark(
-          event.first === 1
+          event.first <= event.after
             ? "The room was deleted and begun anew."
             : `Messages before ${event.first} are no longer kept.`,
         );
