@@ -78,14 +78,19 @@ export class Client {
     return new WebSocket(url.href, { headers: { ...this.#headers, ...bearer(token) } });
   }
 
+  /** A connected WebSocket, as `opened` has it. */
+  connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
+    return this.opened(path, call, () => this.#connect(path, call));
+  }
+
   /**
-   * A connected WebSocket, at the third try at the latest: one may meet the moment of a deployment. Where the rate limiter
-   * has refused it, it comes back when that says.
+   * What `open` makes of a WebSocket, at the third try at the latest: one may meet the moment of a deployment. Where the
+   * rate limiter has refused it, it comes back when that says. @throws as `call` does where nothing answers.
    */
-  async connect(path: string, call: Pick<Call, "token"> = {}): Promise<Socket> {
+  async opened<Made>(path: string, call: Pick<Call, "token">, open: () => Promise<Made>): Promise<Made> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#connect(path, call);
+        return await open();
       } catch (error) {
         if (tries === MOST_TRIES) throw error;
         // A WebSocket does not tell why it was refused; the same request without an upgrade does, and waits.

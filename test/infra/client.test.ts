@@ -6,7 +6,6 @@ import { expect, it, onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
 import { Client } from "../../infra/smoke/client.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
-import { connect } from "../document/connect.ts";
 
 it("gives a WebSocket that does not open in time up, so that nothing keeps the process alive", async () => {
   const server = createServer();
@@ -62,12 +61,4 @@ it("a frame that does not come in time says nothing of the Worker: the connectio
   socket.close();
   expect(error).toMatchObject({ message: "waited 0.2 s for an ack" });
   expect(blindness(error, undefined)).toBe("not reached");
-});
-
-it("a document's WebSocket that reaches nothing says nothing of the Worker either", async () => {
-  const client = new Client(new URL("http://127.0.0.1:9/"));
-  const error: unknown = await connect(client, "/document/one").catch((thrown: unknown) => thrown);
-  expect(blindness(error, undefined)).toBe("not reached");
-  const refused = await opening(1);
-  await expect(connect(refused.client, "/document/one")).rejects.toThrow("/document/one does not open a WebSocket");
 });
