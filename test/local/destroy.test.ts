@@ -5,9 +5,11 @@ import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { destroyPlan } from "../../infra/plan/destroy-plan.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { projectName } from "../../infra/stack/project.ts";
+import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { account, live, type TestAccount, temporaryDirectory } from "../../packages/local-account/test/support.ts";
 
-const NAME = "durable-stack-staging";
+const NAME = defaultWorkerName(projectName(), "staging");
 
 /** A Worker with one object, a KV namespace and a bucket; and a fake `pulumi` with their state, which logs its calls. */
 class Bench {
@@ -30,7 +32,7 @@ class Bench {
     const kv = await own.sdk.kv.namespaces.create({ account_id: own.id, title: `${NAME}-reads` });
     await own.call("post", "/r2/buckets", { name: `${NAME}-blobs` });
     const urn = (type: string, name: string) =>
-      `urn:pulumi:staging::durable-stack::cloudflare:index/x:${type}::${name}`;
+      `urn:pulumi:staging::${projectName()}::cloudflare:index/x:${type}::${name}`;
     return new Bench(own, temporaryDirectory(), [
       { urn: urn("Worker", "worker"), id: worker?.id, outputs: { name: NAME } },
       { urn: urn("WorkersKvNamespace", "reads"), id: kv.id, outputs: { title: kv.title } },
