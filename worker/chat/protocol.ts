@@ -5,8 +5,9 @@
  * What a client must know about a room's limits:
  * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 50 messages or 64 KiB.
  *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
- *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If a client never sends `seen`, any frame,
- *   such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB in all it is closed with 1013.
+ *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If
+ *   a client never sends `seen`, any frame, such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB
+ *   in all it is closed with 1013.
  * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
  *   a frame from you the room sends `ping`; answer with any frame. If none comes for 10 seconds, it closes your socket
  *   with 1013. If you are alone in the room, or it has a crowd, it does not ask.

@@ -100,16 +100,16 @@ export class ChatRoomDO extends DurableObject<Env> {
       people: () => this.#audience.own(),
       moved: (userId, move) => {
         this.#audience.movedElsewhere(userId, move);
-        this.#lookForSilentLater();
+        void this.#lookForSilentLater();
       },
       turned: () => {
         this.#audience.turned();
-        this.#lookForSilentLater();
+        void this.#lookForSilentLater();
       },
       arm: (at) => this.#arm(at),
     });
     this.#audience.elsewhere = this.#relays;
-    this.#audience.leftCompany = () => this.#lookForSilentLater();
+    this.#audience.leftCompany = () => void this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
         schema: this.#schema,
@@ -173,14 +173,14 @@ export class ChatRoomDO extends DurableObject<Env> {
     };
     welcome(server, who, joining, reading);
     if (!wasHere) this.#audience.joined(userId, server, now);
-    if (this.#audience.isCompany()) await this.#arm(now + ASK_AFTER_MS);
+    await this.#lookForSilentLater();
     if (!this.#sweepArmed) await this.#armSweep(0);
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }
 
   /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
-  #lookForSilentLater(): void {
-    if (this.#audience.isCompany()) void this.#arm(Date.now() + ASK_AFTER_MS);
+  async #lookForSilentLater(): Promise<void> {
+    if (this.#audience.isCompany()) await this.#arm(Date.now() + ASK_AFTER_MS);
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
