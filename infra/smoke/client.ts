@@ -9,7 +9,7 @@ const MOST_TRIES = 3;
 const AGAIN_MS = 1_000;
 
 /** After how many seconds the rate limiter lets a call through that it has refused; undefined: it has not, or for too long. */
-export function secondsToWait({ status, headers }: Pick<Response, "status" | "headers">): number | undefined {
+function secondsToWait({ status, headers }: Pick<Response, "status" | "headers">): number | undefined {
   const seconds = Number(headers.get("Retry-After"));
   return status === 429 && seconds >= 1 && seconds <= MAX_WAIT_SECONDS ? seconds : undefined;
 }
@@ -47,6 +47,15 @@ export class Client {
   }
 
   async call(path: string, call: Call = {}): Promise<Answer> {
+    const response = await this.answer(path, call);
+    const text = await response.text();
+    const isJson = response.headers.get("Content-Type")?.includes("json");
+    const { status, headers } = response;
+    return { status, headers, body: isJson ? JSON.parse(text) : text, token: call.token };
+  }
+
+  /** The answer to a call, whose body nobody has read. */
+  async answer(path: string, call: Call = {}): Promise<Response> {
     const { method, json, text: body, token, headers = {}, limited = false } = call;
     const response = await fetch(new URL(path, this.base), {
       method: method ?? (json === undefined && body === undefined ? "GET" : "POST"),
@@ -61,14 +70,11 @@ export class Client {
       redirect: "manual",
       signal: AbortSignal.timeout(this.#timeoutMs),
     });
-    const text = await response.text();
     const seconds = limited ? undefined : secondsToWait(response);
-    if (seconds !== undefined) {
-      await pause(seconds * 1_000);
-      return this.call(path, { ...call, limited: true });
-    }
-    const isJson = response.headers.get("Content-Type")?.includes("json");
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text, token };
+    if (seconds === undefined) return response;
+    await response.body?.cancel();
+    await pause(seconds * 1_000);
+    return this.answer(path, { ...call, limited: true });
   }
 
   /** A WebSocket that is about to open, for frames that are not JSON. */

@@ -2,10 +2,10 @@
  * Whether the smoke test can judge a new version: the address answers, it is the stack's own Worker, and the admin token
  * is good. It is asked of the version that serves already. Else a wrong address or token would look like a bad release.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
-import { type Answer, Client, secondsToWait } from "./client.ts";
+import { type Answer, type Call, Client } from "./client.ts";
 import { isUnanswered, reasonOf } from "./reason.ts";
+import { EVERYWHERE_MS, watched } from "./watched.ts";
 
 /** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
 export interface OptionNames {
@@ -25,10 +25,7 @@ export interface ReadyOptions {
   readonly patience?: { readonly answerMs: number; readonly versionMs: number };
 }
 
-/** A deployment is everywhere within seconds. */
-const PATIENCE = { answerMs: 5_000, versionMs: 30_000 };
-const POLL_MS = 1_000;
-const TIMEOUT_MS = 15_000;
+const PATIENCE = { answerMs: 5_000, versionMs: EVERYWHERE_MS };
 
 /** Releases from before `version` do not say it. */
 const Health = v.object({ environment: v.string(), version: v.optional(v.string()) });
@@ -71,31 +68,26 @@ export interface NotReady {
 export async function readiness(url: URL, options: ReadyOptions): Promise<Readiness> {
   const { worker, version, adminToken, patience = PATIENCE } = options;
   const client = new Client(url, version === undefined ? {} : askFor(worker, version));
-  const began = Date.now();
-  for (;;) {
-    const seen = await look(client, options);
-    if (seen === undefined) break;
-    const isOurs = seen.because === "another version";
-    if (Date.now() - began >= (isOurs ? patience.versionMs : patience.answerMs)) return seen;
-    await pause(POLL_MS);
-  }
+  const limitOf = ({ because }: NotReady) => (because === "another version" ? patience.versionMs : patience.answerMs);
+  const wrong = await watched(
+    () => look(client, options),
+    (seen, elapsedMs) => seen === undefined || elapsedMs >= limitOf(seen),
+  );
+  if (wrong) return wrong;
   return version === undefined || adminToken === undefined
     ? { isReady: true, takesToken: false }
-    : tryToken(client, askFor(worker, version), adminToken, options.names);
+    : tryToken(client, adminToken, options.names);
 }
 
 /** Whether anything answers GET /health at `url`, however. */
 export async function isAnswered(url: URL, patienceMs = PATIENCE.answerMs): Promise<boolean> {
   const client = new Client(url);
-  const began = Date.now();
-  for (;;) {
-    const isThere = await client.call("/health").then(
+  const look = () =>
+    client.call("/health").then(
       () => true,
       (error: unknown) => !isUnanswered(error),
     );
-    if (isThere || Date.now() - began >= patienceMs) return isThere;
-    await pause(POLL_MS);
-  }
+  return watched(look, (isThere, elapsedMs) => isThere || elapsedMs >= patienceMs);
 }
 
 /** What is wrong with the address. */
@@ -140,25 +132,12 @@ const notReady = (client: Client, because: Obstacle, why: string): NotReady => (
 });
 
 /** Whether the version takes the token. It is tried where nobody without one may; where there is no such route, nowhere. */
-async function tryToken(
-  client: Client,
-  headers: Readonly<Record<string, string>>,
-  token: string,
-  names: OptionNames,
-): Promise<Readiness> {
-  const ask = async (path: string, more: Readonly<Record<string, string>> = {}, isLast = false): Promise<number> => {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const answer = await fetch(new URL(path, client.base), {
-      headers: { ...headers, ...more },
-      redirect: "manual",
-      signal,
-    });
+async function tryToken(client: Client, token: string, names: OptionNames): Promise<Readiness> {
+  const statusOf = async (path: string, call: Pick<Call, "token"> = {}): Promise<number> => {
+    const { status, body } = await client.answer(path, call);
     // It may be long, and is of no interest.
-    await answer.body?.cancel();
-    const seconds = isLast ? undefined : secondsToWait(answer);
-    if (seconds === undefined) return answer.status;
-    await pause(seconds * 1_000);
-    return ask(path, more, true);
+    await body?.cancel();
+    return status;
   };
   try {
     const { body } = await client.call("/openapi.json");
@@ -167,8 +146,8 @@ async function tryToken(
       get?.["x-access"]?.rule === "admin" ? [path.replaceAll(/\{[^}]*\}/g, "smoke")] : [],
     );
     for (const path of guarded) {
-      if ((await ask(path)) !== 401) continue;
-      const status = await ask(path, { Authorization: `Bearer ${token}` });
+      if ((await statusOf(path)) !== 401) continue;
+      const status = await statusOf(path, { token });
       if (status !== 401 && status !== 403) return { isReady: true, takesToken: true };
       return notReady(
         client,

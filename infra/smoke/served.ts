@@ -1,30 +1,32 @@
 /** What is served, before any pattern: the release, the page and the API's description. */
-import { setTimeout as pause } from "node:timers/promises";
+import type { Answer } from "./client.ts";
 import { equal, holds, member, status } from "./expect.ts";
 import type { Subject } from "./probe.ts";
-
-/** A deployment is everywhere within seconds. */
-const DEFAULT_WAIT_SECONDS = 30;
-const POLL_MS = 1_000;
+import { EVERYWHERE_MS, watched } from "./watched.ts";
 
 /** `/health` says which release this is: the one that was asked for, where one was. */
 export async function release({ client, options }: Subject): Promise<string> {
-  const { digest, waitSeconds = digest === undefined ? 0 : DEFAULT_WAIT_SECONDS } = options;
-  const deadline = Date.now() + waitSeconds * 1_000;
-  for (;;) {
-    const answer = await client.call("/health").catch((error: unknown) => {
-      if (Date.now() >= deadline) throw error;
-      return undefined;
-    });
-    const served = answer?.status === 200 ? member(answer.body, "digest") : undefined;
-    if (answer && ((served !== undefined && (digest === undefined || served === digest)) || Date.now() >= deadline)) {
-      const health = status("GET /health", answer, 200);
-      equal("status", member(health, "status"), "ok");
-      if (digest !== undefined) equal("the digest of the release", served, digest);
-      return `${served}, migration ${member(health, "migration")}, environment ${member(health, "environment")}`;
-    }
-    await pause(POLL_MS);
-  }
+  const { digest, waitSeconds = digest === undefined ? 0 : EVERYWHERE_MS / 1_000 } = options;
+  const { answer, error } = await watched(
+    () =>
+      client.call("/health").then(
+        (answered) => ({ answer: answered, error: undefined }),
+        (failure: unknown) => ({ answer: undefined, error: failure }),
+      ),
+    (seen, elapsedMs) => isServed(seen.answer, digest) || elapsedMs >= waitSeconds * 1_000,
+  );
+  if (!answer) throw error;
+  const health = status("GET /health", answer, 200);
+  equal("status", member(health, "status"), "ok");
+  const served = member(health, "digest");
+  if (digest !== undefined) equal("the digest of the release", served, digest);
+  return `${served}, migration ${member(health, "migration")}, environment ${member(health, "environment")}`;
+}
+
+/** Whether it is the answer of a release: of the one with this digest, if there is one. */
+function isServed(answer: Answer | undefined, digest: string | undefined): boolean {
+  const served = answer?.status === 200 ? member(answer.body, "digest") : undefined;
+  return served !== undefined && (digest === undefined || served === digest);
 }
 
 /** The page, with its script and style, and the OpenAPI document. */

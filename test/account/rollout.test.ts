@@ -319,6 +319,10 @@ it("a setting that is bad goes back, and the release that serves is not refused"
 });
 
 describe("a smoke test that can judge nothing", () => {
+  const setSteps = (steps: string) => {
+    const file = "Pulumi.local.yaml";
+    project.write(file, project.read(file).replace(/rolloutSteps:.*/, `rolloutSteps: ${steps}`));
+  };
   const untouched = async (words: string, why: RegExp) => {
     const before = await serving();
     const { code, text } = await rollout(`run ${words}`);
@@ -335,22 +339,12 @@ describe("a smoke test that can judge nothing", () => {
   ] as const;
 
   it.each(WRONG)("because %s moves no traffic away from a release that has it all", async (_, words, why) => {
-    project.write(
-      "Pulumi.local.yaml",
-      project
-        .read("Pulumi.local.yaml")
-        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0 }, { percent: 100, smoke: true }]"),
-    );
+    setSteps("[{ percent: 0 }, { percent: 100, smoke: true }]");
     await untouched(words, why);
   });
 
   it.each(WRONG)("because %s begins no rollout", async (_, words, why) => {
-    project.write(
-      "Pulumi.local.yaml",
-      project
-        .read("Pulumi.local.yaml")
-        .replace(/rolloutSteps:.*/, "rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]"),
-    );
+    setSteps("[{ percent: 0, smoke: true }, { percent: 100 }]");
     await build(20, 0, "not judged");
     await untouched(words, why);
   });
