@@ -12,6 +12,7 @@ import { may, undecided } from "../http/may.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { query } from "../http/validation.ts";
+import { isVisible } from "../http/visible.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
@@ -23,14 +24,13 @@ const MAX_BYTES = 10 * 1_024 * 1_024;
 /** Types that browsers show or save, and never run. */
 const TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"];
 
-/** Visible characters, and none that changes how the rest of the name looks. */
 const FileName = v.object({
   name: v.optional(
     v.pipe(
       v.string(),
       v.minLength(1),
       v.maxLength(100),
-      v.regex(/^(?=.*\S)[^\p{C}\p{Zl}\p{Zp}/\\]+$/u, "must have visible characters only, and no slash"),
+      v.check((name) => isVisible(name) && !/[/\\]/.test(name), "must have visible characters only, and no slash"),
     ),
   ),
 });

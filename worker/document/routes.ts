@@ -16,6 +16,7 @@ import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { binary, body, params, query, readBytes, wholeNumber } from "../http/validation.ts";
+import { isVisible } from "../http/visible.ts";
 import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
@@ -48,12 +49,7 @@ const Version = v.object({
   bytes: v.number(),
 });
 const VersionOf = v.object({ id: v.string(), version: wholeNumber(1, Number.MAX_SAFE_INTEGER) });
-/** Visible characters, and none that changes how the rest of the name looks. */
-const VersionName = v.pipe(
-  v.string(),
-  v.maxLength(100),
-  v.regex(/^(?=.*\S)[^\p{C}\p{Zl}\p{Zp}]+$/u, "must have visible characters only"),
-);
+const VersionName = v.pipe(v.string(), v.maxLength(100), v.check(isVisible, "must have visible characters only"));
 const Levels = v.picklist(LEVELS);
 const Access = v.object({
   anyone: Levels,

@@ -48,7 +48,7 @@ const notes = {
   memo: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^[^\p{Cc}\p{Cs}]+$/u, "must have a character, and no control characters"),
+      v.check((memo) => /^[^\p{Cc}\p{Cs}]+$/u.test(memo), "must have a character, and no control characters"),
       v.maxLength(MAX_MEMO, `must have at most ${MAX_MEMO} characters`),
     ),
   ),
