@@ -18,7 +18,7 @@ import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
-import type { Blind } from "../smoke/reason.ts";
+import { type Blind, isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { releaseDir } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
@@ -378,16 +378,20 @@ class Rollout {
     );
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
     if (failed.length === 0) return "well";
+    // The stable version is asked once at most: of the address here, or else of the token below.
     const lost = checks.findIndex(({ blind }) => blind === "not reached");
-    if (lost >= 0 && !(await this.#isReached(preview, version, checks.slice(lost + 1)))) return "not reached";
-    // What is not reached though the Worker answers is the release's own fault.
-    if (failed.some(({ blind }) => blind !== "token refused")) return "bad";
+    if (lost >= 0) {
+      // What is not reached though the Worker answers is the release's own fault.
+      return (await this.#isReached(preview, version, checks.slice(lost + 1))) ? "bad" : "not reached";
+    }
+    if (failed.some(({ blind }) => blind === undefined)) return "bad";
+    if (failed.some(({ blind }) => blind === "edge answered")) return "edge answered";
     return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
   }
 
   /** Whether the Worker can be reached after a check was not answered: a later one was, or the stable version answers. */
   async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
-    if (later.some(({ blind }) => blind !== "not reached")) return true;
+    if (later.some(({ blind }) => !isLost(blind))) return true;
     // At 100 % there is no stable version to ask.
     if (version === undefined) return isAnswered(this.#options.url);
     const seen = await this.#readiness(preview);
@@ -405,10 +409,11 @@ class Rollout {
   /** The smoke test says nothing about the release, because of `found`. */
   #unjudged(found: Blind, share: number): End {
     const { names } = this.#options;
-    const why =
-      found === "not reached"
-        ? `nothing answered any more. Correct ${names.url}, or what is between here and the Worker`
-        : `the admin token was refused. Give the one of this stack as ${names.adminToken}`;
+    const why = {
+      "not reached": `nothing answered any more. Correct ${names.url}, or what is between here and the Worker`,
+      "edge answered": "Cloudflare's edge answered in the Worker's place. Look at the Worker's route or custom domain",
+      "token refused": `the admin token was refused. Give the one of this stack as ${names.adminToken}`,
+    }[found];
     this.#options.say(
       `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
     );

@@ -1,5 +1,6 @@
 /** A plain client of a deployed Worker, as anybody could write it: HTTP and WebSocket, and nothing of ours. */
 import { setTimeout as pause } from "node:timers/promises";
+import { EdgeAnswer, isOfEdge } from "./edge.ts";
 
 const TIMEOUT_MS = 15_000;
 /** The longest that a busy rate limiter may put off a call. */
@@ -54,7 +55,7 @@ export class Client {
     return { status, headers, body: isJson ? JSON.parse(text) : text, token: call.token };
   }
 
-  /** The answer to a call, whose body nobody has read. */
+  /** The answer to a call, whose body nobody has read. @throws EdgeAnswer where it is not the Worker's. */
   async answer(path: string, call: Call = {}): Promise<Response> {
     const { method, json, text: body, token, headers = {}, limited = false } = call;
     const response = await fetch(new URL(path, this.base), {
@@ -70,6 +71,10 @@ export class Client {
       redirect: "manual",
       signal: AbortSignal.timeout(this.#timeoutMs),
     });
+    if (isOfEdge(response.status)) {
+      await response.body?.cancel();
+      throw new EdgeAnswer(`${path} is answered ${response.status} by Cloudflare's edge, and not by the Worker`);
+    }
     const seconds = limited ? undefined : secondsToWait(response);
     if (seconds === undefined) return response;
     await response.body?.cancel();

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { type Answer, type Call, Client } from "./client.ts";
-import { isUnanswered, reasonOf } from "./reason.ts";
+import { adviceOn, isUnanswered, reasonOf } from "./reason.ts";
 import { EVERYWHERE_MS, watched } from "./watched.ts";
 
 /** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
@@ -74,9 +74,11 @@ export async function readiness(url: URL, options: ReadyOptions): Promise<Readin
     (seen, elapsedMs) => seen === undefined || elapsedMs >= limitOf(seen),
   );
   if (wrong) return wrong;
-  return version === undefined || adminToken === undefined
-    ? { isReady: true, takesToken: false }
-    : tryToken(client, adminToken, options.names);
+  if (version === undefined || adminToken === undefined) return { isReady: true, takesToken: false };
+  return watched(
+    () => tryToken(client, adminToken, options.names),
+    (seen, elapsedMs) => seen.isReady || seen.because !== "not answered" || elapsedMs >= patience.answerMs,
+  );
 }
 
 /** Whether anything answers GET /health at `url`, however. */
@@ -99,7 +101,7 @@ async function look(client: Client, { stack, version, names }: ReadyOptions): Pr
     answer = await client.call("/health");
   } catch (error) {
     return isUnanswered(error)
-      ? wrong("not answered", `GET /health is not answered: ${reasonOf(error)}. ${correct}`)
+      ? wrong("not answered", `GET /health is not answered: ${reasonOf(error)}. ${adviceOn(error, names.url)}`)
       : wrong("failing", `the answer of GET /health cannot be read: ${reasonOf(error)}. ${correct}`);
   }
   if (version === undefined) return undefined;
@@ -133,30 +135,51 @@ const notReady = (client: Client, because: Obstacle, why: string): NotReady => (
 
 /** Whether the version takes the token. It is tried where nobody without one may; where there is no such route, nowhere. */
 async function tryToken(client: Client, token: string, names: OptionNames): Promise<Readiness> {
-  const statusOf = async (path: string, call: Pick<Call, "token"> = {}): Promise<number> => {
-    const { status, body } = await client.answer(path, call);
+  let asked = "/openapi.json";
+  const wrong = (because: Obstacle, why: string) => notReady(client, because, why);
+  const statusOf = async (call: Pick<Call, "token"> = {}): Promise<number> => {
+    const { status, body } = await client.answer(asked, call);
     // It may be long, and is of no interest.
     await body?.cancel();
     return status;
   };
+  /** What an answer that says nothing of the token says. */
+  const untried = (status: number) =>
+    status === 429
+      ? wrong(
+          "not answered",
+          `the admin token could not be tried: GET ${asked} is answered 429. Wait until the rate limiter lets calls from here through, then run it again.`,
+        )
+      : wrong(
+          "failing",
+          `the admin token could not be tried: GET ${asked} is answered ${status}. \`npm run smoke\` says what else is wrong with what serves.`,
+        );
   try {
-    const { body } = await client.call("/openapi.json");
+    const { status: described, body } = await client.call(asked);
+    if (isUnclear(described)) return untried(described);
     const routes = v.safeParse(Routes, body);
     const guarded = Object.entries(routes.success ? routes.output.paths : {}).flatMap(([path, { get }]) =>
       get?.["x-access"]?.rule === "admin" ? [path.replaceAll(/\{[^}]*\}/g, "smoke")] : [],
     );
     for (const path of guarded) {
-      if ((await statusOf(path)) !== 401) continue;
-      const status = await statusOf(path, { token });
+      asked = path;
+      if ((await statusOf()) !== 401) continue;
+      const status = await statusOf({ token });
+      if (isUnclear(status)) return untried(status);
       if (status !== 401 && status !== 403) return { isReady: true, takesToken: true };
-      return notReady(
-        client,
+      return wrong(
         "token refused",
         `GET ${path} with the admin token is answered ${status}. Give this stack's token as ${names.adminToken}; while it is rotated, the one before, which both versions take.`,
       );
     }
     return { isReady: true, takesToken: false };
   } catch (error) {
-    return notReady(client, "not answered", `the admin token could not be tried: ${reasonOf(error)}. Run it again.`);
+    const why = `the admin token could not be tried: GET ${asked} ${isUnanswered(error) ? "is not answered" : "has an answer that cannot be read"}: ${reasonOf(error)}.`;
+    return isUnanswered(error)
+      ? wrong("not answered", `${why} ${adviceOn(error, names.url)}`)
+      : wrong("failing", `${why} \`npm run smoke\` says what else is wrong with what serves.`);
   }
 }
+
+/** Whether a status tells nothing of who may call: the rate limiter stands before the rules, and 5xx may be anything. */
+const isUnclear = (status: number): boolean => status === 429 || status >= 500;

@@ -113,8 +113,8 @@ async function frontDoor(decide: (request: IncomingMessage) => "pass" | "fail" |
   return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
 }
 
-/** A wire to the Worker that tells what goes through it, and waits. */
-async function wireTo(tell: (text: string) => Promise<void>) {
+/** A wire to the Worker that tells what goes through it, and waits; it is cut where it is told so. */
+async function wireTo(tell: (text: string) => Promise<"cut" | undefined>) {
   const server = createWire((caller) => {
     const worker = connect(Number(port), "127.0.0.1");
     worker.on("data", (chunk) => caller.write(chunk)).on("close", () => caller.destroy());
@@ -122,7 +122,7 @@ async function wireTo(tell: (text: string) => Promise<void>) {
     caller.on("error", () => worker.destroy()).on("close", () => worker.destroy());
     caller.on("data", async (chunk) => {
       caller.pause();
-      await tell(chunk.toString("latin1"));
+      if ((await tell(chunk.toString("latin1"))) === "cut") return void caller.destroy();
       worker.write(chunk);
       caller.resume();
     });
@@ -236,11 +236,12 @@ describe("a rollout whose traffic something else changes", () => {
     let moving: Promise<unknown> | undefined;
     await using wire = await wireTo(async (text) => {
       const [, asked] = /version-overrides: *(\S+)/i.exec(text) ?? [];
-      if (asked === undefined) return;
+      if (asked === undefined) return undefined;
       stable ??= asked;
       // The smoke test of the first step has begun.
       if (asked !== stable) moving ??= rollout("set 20 --yes");
       await moving;
+      return undefined;
     });
     const { code, text } = await rollout(`run --url ${wire.url}`);
     expect(await moving).toMatchObject({ code: 0 });
@@ -364,6 +365,15 @@ describe("a smoke test that can judge nothing", () => {
     const digest = /\nRelease (\w+) of/.exec(`\n${text}`)?.[1] ?? "none";
     expect(await serving()).toMatch(new RegExp(`${digest}\\) 0.01 %`));
     expect(await serving()).not.toContain(`refused: ${digest}`);
-    expect(await rollout("run")).toMatchObject({ code: 0, text: expect.stringContaining("0.01 %: goes on here") });
+    // A single lost request takes no release back.
+    let lost = 1;
+    await using wire = await wireTo(async (request) =>
+      request.startsWith("GET /page.css") && lost-- > 0 ? "cut" : undefined,
+    );
+    expect(await rollout(`run --url ${wire.url}`)).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/0\.01 %: goes on here[\s\S]*all well[\s\S]*has all traffic/),
+    });
+    expect(lost).toBeLessThan(1);
   });
 });

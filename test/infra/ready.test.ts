@@ -6,7 +6,8 @@ import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
 import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
 import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
-import { blindness } from "../../infra/smoke/reason.ts";
+import { adviceOn, blindness } from "../../infra/smoke/reason.ts";
+import { freePort } from "../free-port.ts";
 import { preview } from "./preview.ts";
 
 const TOKEN = "the-token-of-this-stack";
@@ -88,6 +89,54 @@ describe("a smoke test", () => {
     );
   });
 
+  it.each([
+    [[429, {}], "not answered", /openapi\.json is answered 429\. Wait until the rate limiter/],
+    [[500, {}], "failing", /openapi\.json is answered 500\. `npm run smoke` says/],
+    [[522, {}], "not answered", /openapi\.json is not answered: .* 522 by Cloudflare's edge.* route or custom domain/],
+    [[200, undefined], "failing", /openapi\.json has an answer that cannot be read: /],
+  ] as const)(
+    "says why the token could not be tried where the API's description is %j",
+    async (answer, obstacle, why) => {
+      const url = await worker(({ url: path }) => (path === "/openapi.json" ? answer : undefined));
+      const seen = await ask(url);
+      expect(seen).toMatchObject({ ...because(/the admin token could not be tried: GET \//), because: obstacle });
+      expect(seen).toMatchObject(because(why));
+    },
+  );
+
+  it("does not take a route that is too busy, or fails, for one that has let the token in", async () => {
+    for (const code of [429, 500]) {
+      const url = await worker(({ url: path, headers }) =>
+        path?.startsWith("/thing/") && headers.authorization !== undefined ? [code, {}] : undefined,
+      );
+      expect(await ask(url)).toMatchObject(because(new RegExp(`GET /thing/smoke/audit is answered ${code}`)));
+    }
+  });
+
+  it("tries the token again where one call is lost", async () => {
+    let lost = 1;
+    const url = await worker(({ url: path, socket }) => {
+      if (path === "/openapi.json" && lost-- > 0) socket.destroy();
+      return undefined;
+    });
+    const waits = { ...patience, answerMs: 10_000 };
+    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN, names };
+    expect(await readiness(url, { ...options, patience: waits })).toEqual({ isReady: true, takesToken: true });
+  });
+
+  it.each([
+    [async () => `http://127.0.0.1:${await freePort()}/`, /The connection was refused: no server listens/],
+    [() => "http://no-such-host.invalid/", /DNS does not know the host name/],
+    [async () => `https://${(await worker()).host}/`, /TLS failed: the certificate/],
+    [async () => (await worker(({ socket }) => void socket.destroy())).href, /The connection was cut\. Look at what/],
+    [
+      async () => (await worker(() => [530, {}])).href,
+      /530 by Cloudflare's edge.*route or custom domain, or correct --url/,
+    ],
+  ] as const)("says what to do where no Worker answers, by the error (%#)", async (address, why) => {
+    expect(await ask(new URL(await address()))).toMatchObject({ ...because(why), because: "not answered" });
+  });
+
   it("comes back with the token when the rate limiter says", async () => {
     let busy = 1;
     const url = await worker(({ url: asked }) =>
@@ -128,6 +177,7 @@ describe("a smoke test", () => {
 it("a Worker that answers, however, can be reached", async () => {
   expect(await isAnswered(await worker(() => [500, "broken"]))).toBe(true);
   expect(await isAnswered(new URL("http://127.0.0.1:9/"), 0)).toBe(false);
+  expect(await isAnswered(await worker(() => [522, "the edge"]), 0)).toBe(false);
 });
 
 it("a failed check says nothing of the Worker where nothing answered, or the admin token was refused", async () => {
@@ -144,6 +194,7 @@ it("a failed check says nothing of the Worker where nothing answered, or the adm
   expect(await caught(() => status("GET /", answer(401, "eu~a-session"), 200))).toBeUndefined();
   expect(await caught(() => status("GET /", answer(500, TOKEN), 200))).toBeUndefined();
   expect(blindness(new DOMException("late", "TimeoutError"), TOKEN)).toBe("not reached");
+  expect(adviceOn(new DOMException("late", "TimeoutError"), "--url")).toMatch(/^No answer came in time\./);
   expect(blindness(new TypeError("x is not a function"), TOKEN)).toBeUndefined();
 });
 

@@ -237,6 +237,34 @@ describe("a smoke test with a check that was not answered", () => {
     expect(await rolledOut()).toMatchObject({ end: "went back" });
   });
 
+  it.each(allShares)("says nothing in %j, where Cloudflare's edge answered it", async (steps) => {
+    world.steps = steps;
+    world.checks = () => [well("release"), failed("chat", "edge answered"), well("counter")];
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["not known", expect.stringContaining("edge answered in the Worker's place. Look at")]);
+    expect(world.shares.get(5)).toBeGreaterThan(0);
+  });
+
+  it.each(allShares)("is bad in %j, where another was answered wrongly", async (steps) => {
+    world.steps = steps;
+    world.checks = () => [failed("release"), failed("chat", "edge answered")];
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+  });
+
+  it("asks the stable version once, whether it is reached and whether it takes the token", async () => {
+    world.steps = [step(10, true), step(100)];
+    let asked = 0;
+    world.checks = () => {
+      world.readiness = () => {
+        asked++;
+        return { isReady: false, because: "token refused", why: "401." };
+      };
+      return [failed("ledger", "token refused"), unreached("chat")];
+    };
+    expect(await rolledOut()).toMatchObject({ end: "went back" });
+    expect(asked).toBe(1);
+  });
+
   it("of a release that changes classes is bad, too, and there is no way back", async () => {
     world.steps = [step(100, true)];
     world.changesClasses = true;
