@@ -107,7 +107,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
   const { settings, reads, api } = openStack(stack, { dir });
   const live = await readWorker(reads, settings.workerName);
   say(statusLine(settings, live));
-  const [newest, stable] = [...live.serving].sort((a, b) => b.number - a.number);
+  const [newest, stable] = live.serving;
   if (newest && stable && settings.pin === 0) {
     const { rolloutSteps: steps } = settings;
     const index = indexAt(steps, newest.percentage);

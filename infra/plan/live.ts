@@ -5,6 +5,7 @@ import * as v from "valibot";
 import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
+import { lastToArriveFirst } from "./arrival.ts";
 import type { KnownDeployment, KnownVersion } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -42,7 +43,7 @@ export interface LiveWorker extends Live {
   readonly digest: string | undefined;
   /** Since when it has served that release to everybody without a break; undefined: it does not. */
   readonly servedSince: string | undefined;
-  /** Versions that serve, the newest deployment's. */
+  /** Versions that serve, the newest deployment's: the one that is rolled out first, the stable one last. */
   readonly serving: readonly ServingVersion[];
   /** What served when only versions of ours did; as `serving` where something else has deployed nothing, or all. */
   readonly servedLast: readonly ServingVersion[];
@@ -120,10 +121,11 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     sameStep,
     deployments.flatMap((deployment) => deployment.versions),
   );
-  const serving = newest.versions.flatMap(({ versionId, percentage }) => {
+  const shares = newest.versions.flatMap(({ versionId, percentage }) => {
     const version = versions.find(({ id }) => id === versionId);
     return version ? [servingVersion(liveVersion(version), percentage)] : [];
   });
+  const serving = lastToArriveFirst(shares, deployments);
   // The objects keep the names that our last release gave them, whatever serves over it.
   const last = servedLast(deployments, known);
   return {
@@ -136,7 +138,12 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },
     serving,
-    servedLast: last?.map(({ version, percentage }) => servingVersion(version, percentage)) ?? serving,
+    servedLast: last
+      ? lastToArriveFirst(
+          last.map(({ version, percentage }) => servingVersion(version, percentage)),
+          deployments,
+        )
+      : serving,
     versions: known,
     deployment: {
       id: newest.id,

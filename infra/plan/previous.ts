@@ -6,7 +6,7 @@ import type { DeploymentRead } from "./reads.ts";
 
 /**
  * The version that had all traffic before, and can have it again; undefined: there is none. Where two versions serve,
- * that is the stable one, if it can: only the newer one, which is rolled out, is left. `deployments`: the newest first.
+ * that is the stable one, if it can: only the one that is rolled out, the first, is left. `deployments`: the newest first.
  * `refused`: releases that it is not to be of, by the first 12 digits of their digests.
  */
 export function previousVersion(
@@ -14,7 +14,7 @@ export function previousVersion(
   deployments: readonly Pick<DeploymentRead, "versions">[],
   refused: readonly string[],
 ): LiveVersion | undefined {
-  const [newest, ...beside] = serving.toSorted((a, b) => b.number - a.number);
+  const [left, ...beside] = serving;
   const whole = deployments.flatMap((deployment) => (deployment.versions.length === 1 ? deployment.versions : []));
   // The stable one first: the deployment that gave it all traffic may be too old to be listed.
   return [...beside, ...whole]
@@ -22,7 +22,7 @@ export function previousVersion(
     .find(
       (version) =>
         version &&
-        version.versionId !== newest?.versionId &&
+        version.versionId !== left?.versionId &&
         canServe(version, rollbackFloor) &&
         !refused.includes(shortDigest(version.digest ?? "")),
     );

@@ -19,12 +19,12 @@ export interface Traffic {
 
 /**
  * The split for `rollout` per cent to the release that is tagged `tag`, beside what serves now. The same call after
- * it was applied gives the same split, so that a second `up` changes nothing.
+ * it was applied gives the same split, so that a second `up` changes nothing. `serving`: the stable one last.
  */
 export function split(serving: readonly Serving[], tag: string, rollout: number): Traffic {
   const others = serving.filter((version) => version.tag !== tag);
   const stable = others[0];
-  // Whichever release is at hand, nothing of it is wanted: the one that was rolled out beside the stable one is newer.
+  // Whichever release is at hand, nothing of it is wanted, nor of the one that was rolled out beside the stable one.
   if (rollout === 0 && others.length > 1) return abandoned(others);
   if (serving.length > 1 && others.length > 1) {
     const shares = serving.map((version) => `${version.tag ?? version.versionId} ${version.percentage} %`).join(", ");
@@ -61,12 +61,12 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
   };
 }
 
-/** All traffic for the oldest of `others`, and none for the release. */
+/** All traffic for the stable one of `others`, and none for the release. */
 function abandoned(others: readonly Serving[]): Traffic {
-  const [oldest] = others.toSorted((a, b) => a.number - b.number);
+  const stable = others.at(-1);
   return {
     release: 0,
-    ...(oldest && { stable: { versionId: oldest.versionId, percentage: 100 } }),
+    ...(stable && { stable: { versionId: stable.versionId, percentage: 100 } }),
     findings: [
       {
         code: "release_without_traffic",

@@ -278,6 +278,16 @@ describe("a rollout", () => {
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
   });
+
+  it("of an older version, which somebody gave a share by hand, goes back to the newer one that was stable", async () => {
+    await account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
+    expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
+    expect(await shares()).toEqual({ 3: 100 });
+    await account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
+    expect(await run("rollback", "--yes")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Version 3 has/m) });
+    expect(await shares()).toEqual({ 3: 100 });
+    changeSetting(settings, "pin", undefined);
+  });
 });
 
 describe("drift", () => {

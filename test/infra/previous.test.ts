@@ -1,5 +1,6 @@
 /** The version that a stack goes back to where nobody names one. */
 import { expect, it } from "vitest";
+import { lastToArriveFirst } from "../../infra/plan/arrival.ts";
 import { previousVersion } from "../../infra/plan/previous.ts";
 import { preview, version } from "./preview.ts";
 
@@ -28,7 +29,8 @@ it("is the stable version while another one is rolled out beside it, also in a s
     const all = made.map((numbers) => ({
       versions: numbers.map((number) => ({ versionId: `v-${number}`, percentage: 100 / numbers.length })),
     }));
-    const sharing = (made[0] ?? []).map((number) => ({ ...version(number, `t-${number}`, "a"), percentage: 50 }));
+    const now = (made[0] ?? []).map((number) => ({ ...version(number, `t-${number}`, "a"), percentage: 50 }));
+    const sharing = lastToArriveFirst(now, all);
     return previousVersion({ ...live, serving: sharing, versions, rollbackFloor: 1 }, all, [])?.number;
   };
   expect(during([4, 3], [3], [2], [1])).toBe(3);
@@ -37,6 +39,9 @@ it("is the stable version while another one is rolled out beside it, also in a s
   // The stable version had all traffic so long ago that no deployment says so, or never.
   expect(during([5, 4])).toBe(4);
   expect(during([5, 4], [4, 3], [3])).toBe(4);
+  // Somebody rolls an older version out over a newer one; something else has served in between.
+  expect(during([4, 3], [4])).toBe(4);
+  expect(during([3, 4], [4, 3], [2], [4, 3], [4], [3])).toBe(4);
 });
 
 it("is an earlier one where the stable version cannot serve, or is of a release that the stack refuses", () => {

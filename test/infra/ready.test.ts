@@ -124,16 +124,17 @@ describe("a smoke test", () => {
     expect(await readiness(url, { ...options, patience: waits })).toEqual({ isReady: true, takesToken: true });
   });
 
-  it.each([
+  const dead: readonly (readonly [address: () => Promise<string>, why: RegExp])[] = [
     [async () => `http://127.0.0.1:${await freePort()}/`, /The connection was refused: no server listens/],
-    [() => "http://no-such-host.invalid/", /DNS does not know the host name/],
+    [async () => "http://no-such-host.invalid/", /DNS does not know the host name/],
     [async () => `https://${(await worker()).host}/`, /TLS failed: the certificate/],
     [async () => (await worker(({ socket }) => void socket.destroy())).href, /The connection was cut\. Look at what/],
     [
       async () => (await worker(() => [530, {}])).href,
       /530 by Cloudflare's edge.*route or custom domain, or correct --url/,
     ],
-  ] as const)("says what to do where no Worker answers, by the error (%#)", async (address, why) => {
+  ];
+  it.each(dead)("says what to do where no Worker answers, by the error (%#)", async (address, why) => {
     expect(await ask(new URL(await address()))).toMatchObject({ ...because(why), because: "not answered" });
   });
 

@@ -48,11 +48,14 @@ describe("a rollout", () => {
     expect(split(serves({ 1: 90, 2: 10 }), "t2", 10)).toEqual(first);
   });
 
-  it("refuses a third release, unless it is to get no traffic: then the older of the two gets all", () => {
-    expect(codes(split(serves({ 1: 90, 2: 10 }), "t3", 10).findings)).toEqual(["rollout_unfinished"]);
-    const abandoned = split(serves({ 2: 10, 1: 90 }), "t3", 0);
+  it("refuses a third release, unless it is to get no traffic: then the stable one of the two gets all", () => {
+    const [one, two] = [serves({ 1: 90 }), serves({ 2: 10 })];
+    expect(codes(split([...two, ...one], "t3", 10).findings)).toEqual(["rollout_unfinished"]);
+    const abandoned = split([...two, ...one], "t3", 0);
     expect(abandoned).toMatchObject({ release: 0, stable: { versionId: "v1", percentage: 100 } });
     expect(codes(abandoned.findings)).toEqual(["release_without_traffic"]);
+    // The older one was rolled out over the newer one.
+    expect(split([...one, ...two], "t3", 0)).toMatchObject({ stable: { versionId: "v2", percentage: 100 } });
   });
 
   it("gives the release all traffic if there is no other version, and says so", () => {
