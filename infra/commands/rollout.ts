@@ -8,7 +8,7 @@ import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { allRefused } from "../plan/refused-release.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
-import { numbersOf } from "../rollout/numbers.ts";
+import { numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { changeShare } from "../rollout/share.ts";
@@ -115,8 +115,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
     say(
       `step ${index + 1} of ${steps.length}, for ${age(live.deployment?.createdOn, Date.now())} of ${steps[index]?.minutes ?? 0} min; next: ${next ? `${next.percent} %` : "nothing"}`,
     );
-    const from = Date.parse(live.deployment?.createdOn ?? "") || 0;
-    const window = { accountId: settings.accountId, script: settings.workerName, from, to: Date.now() };
+    const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
       for (const { number, versionId } of [newest, stable]) {
         say(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);

@@ -65,6 +65,12 @@ export interface Window {
   readonly to: number;
 }
 
+/** From a time until now. */
+export const windowOf = (
+  { accountId, workerName }: { readonly accountId: string; readonly workerName: string },
+  from: number,
+): Window => ({ accountId, script: workerName, from, to: Date.now() });
+
 /** The metrics cannot be read. */
 export class MetricsUnread extends UserError {
   override readonly name = "MetricsUnread";

@@ -27,7 +27,7 @@ import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
-import { isPassing, numbersOf } from "./numbers.ts";
+import { isPassing, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
@@ -117,11 +117,10 @@ class Rollout {
       return this.#atOnce(preview);
     }
     const { rolloutSteps: steps } = open.settings;
-    say(`${nameOf(preview)} of ${stack}, beside ${stableOf(preview).name}`);
+    say(`${nameOf(preview)} of ${stack}, beside version ${stableOf(preview).number}`);
     // Better to hear now than in the middle that the metrics cannot be read.
     if (steps.some(({ minutes }) => minutes > 0)) {
-      const { accountId, workerName: script } = open.settings;
-      const window = { accountId, script, from: Date.now() - 60_000, to: Date.now() };
+      const window = windowOf(open.settings, Date.now() - 60_000);
       await numbersOf(open.api, window, stableOf(preview).versionId).catch((error: unknown) => {
         if (!isPassing(error)) throw error;
       });
@@ -295,9 +294,8 @@ class Rollout {
 
   /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
   async #numbers(from: number, { api, reads, settings }: OpenStack, tag: string): Promise<Both> {
-    const { accountId, workerName: script } = settings;
-    const window = { accountId, script, from, to: Date.now() };
-    const now = { live: await readWorker(reads, script), tag };
+    const window = windowOf(settings, from);
+    const now = { live: await readWorker(reads, settings.workerName), tag };
     this.#mustBeAsLeft(now);
     const [next, stable] = [versionOf(now), stableOf(now).versionId];
     if (next === undefined) throw this.#otherTraffic(now);
@@ -488,8 +486,7 @@ const versionOf = (traffic: Traffic): string | undefined => servingRelease(traff
 function stableOf({ live, tag }: Traffic) {
   const stable = live.serving.find((version) => version.tag !== tag);
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
-  const { versionId, number, digest } = stable;
-  return { versionId, number, digest, name: `version ${number}` };
+  return stable;
 }
 
 const minutesOf = (ms: number) => Number((ms / 60_000).toFixed(1));

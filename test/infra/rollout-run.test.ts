@@ -86,6 +86,7 @@ vi.mock("../../infra/smoke/ready.ts", () => ({
 }));
 vi.mock("../../infra/rollout/numbers.ts", () => ({
   isPassing: () => true,
+  windowOf: () => ({}),
   numbersOf: async () => {
     throw new UserError("The metrics cannot be read: 503.");
   },
