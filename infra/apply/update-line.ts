@@ -1,4 +1,4 @@
-/** The command by which a person updates a stack. */
+/** The commands by which a person updates a stack. */
 import { LOCAL } from "../stack/project.ts";
 import { isApplied } from "../stack/settings-file.ts";
 import { dirOption, folderWord } from "./hints.ts";
@@ -8,3 +8,7 @@ export function updateLine(stack: string, dir: string): string {
   if (stack !== LOCAL) return `npm run up -- --stack ${stack}`;
   return isApplied(dir) ? `npm start -- --into ${folderWord(dir)}` : `npm run up -- --stack ${stack}${dirOption(dir)}`;
 }
+
+/** What to do where the CLI has failed on a lock that nobody holds any more. */
+export const lockLine = (stack: string): string =>
+  `Where the stack is locked, and what has locked it was killed (docs/state.md, "Locks"): pulumi cancel ${stack}`;

@@ -10,7 +10,7 @@ import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { outlive } from "./foreground.ts";
 import { onCli } from "./on-cli.ts";
-import { updateLine } from "./update-line.ts";
+import { lockLine, updateLine } from "./update-line.ts";
 
 export interface UpdateOptions {
   /** Whether `npm start` deployed it; what it has left says so when not given. */
@@ -51,7 +51,10 @@ export function interruptedText(
 
 async function byCli(stack: string, dir: string): Promise<boolean> {
   try {
-    return (await onCli(["up", "--yes", "--skip-preview"], stack, dir)) === 0;
+    const code = await onCli(["up", "--yes", "--skip-preview"], stack, dir);
+    // The backend of the stack local is its account's own, and `pulumi cancel` does not find it.
+    if (code !== 0 && stack !== LOCAL) console.error(lockLine(stack));
+    return code === 0;
   } catch (error) {
     if (!isUserError(error)) throw error;
     console.error(error.message);

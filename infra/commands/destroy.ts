@@ -6,11 +6,13 @@
 import { Command } from "commander";
 import { dirOption } from "../apply/hints.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
+import { lockLine } from "../apply/update-line.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
 import type { Known } from "../plan/known.ts";
 import { readWorker } from "../plan/live.ts";
 import type { Reads } from "../plan/reads.ts";
-import { isEmpty, notDeclared, notInState } from "../plan/storage-claims.ts";
+import { isEmpty, isGone, notDeclared, notInState } from "../plan/storage-claims.ts";
+import type { Properties } from "../provider/values.ts";
 import { pullOf } from "../pull-request/stack-name.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
@@ -36,68 +38,93 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
       `The stack ${LOCAL} goes with its account: \`npm start --${dirOption(dir)} --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
     );
   }
-  const { lost, obstacles } = await planOf(openStack(name, { dir }));
-  console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
+  const { lost, obstacles, isBehind } = await planOf(openStack(name, { dir }));
+  const isGone = lost.length === 0;
+  // As after a destruction that was interrupted: the state may have something left that is in no account.
+  if (isGone) console.log(`Nothing of the stack ${name} is left in its account.`);
+  else console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
-  await confirm(`Delete all of it`, yes);
+  if (!isGone) await confirm(`Delete all of it`, yes);
   const code = await saying(
     (isDone) =>
       isDone
         ? `\nInterrupted. All of ${name} was deleted all the same.`
         : `\nInterrupted. Part of ${name} is deleted, and no part comes back. What is left, and to delete it: npm run destroy -- --stack ${name}`,
-    runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT),
+    runPulumi(["destroy", "--stack", name, ...(isBehind ? ["--refresh"] : []), "--yes", "--skip-preview"], ROOT),
   );
   if (code !== 0)
-    throw new UserError("Not all of it is deleted. Correct what is above, then run the same command again.");
+    throw new UserError(
+      `Not all of it is deleted. Correct what is above, then run the same command again. ${lockLine(name)}`,
+    );
+}
+
+/** A plan; `isBehind`: whether the state has what is gone from the account. */
+interface Planned extends DestroyPlan {
+  readonly isBehind: boolean;
 }
 
 /** Reads the state and the account; sends nothing. */
-async function planOf({ name, settings, reads }: OpenStack): Promise<DestroyPlan> {
+async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
   const resources = engineResources(name);
   const known = knownOf(resources);
   const worker = known.get("Worker", LOGICAL.worker);
-  if (!worker) {
+  // By its id: the name that it has now, whatever the state says.
+  const there = (await reads.workers()).find(({ id, name: called }) =>
+    worker ? id === worker.id : called === settings.workerName,
+  );
+  // Where the account does not have it either, a destruction was interrupted after it.
+  if (!worker && there) {
     throw new UserError(
       `The state of ${name} has no Worker: \`pulumi destroy\` would leave it in the account. Where the state was lost: npm run recover -- --stack ${name}`,
     );
   }
-  // The name that it has now, whatever the state says.
-  const workers = await reads.workers();
-  const workerName = workers.find(({ id }) => id === worker.id)?.name ?? settings.workerName;
-  const live = await readWorker(reads, workerName);
-  const namespaces = (await reads.namespaces(workerName)) ?? [];
+  const live = await readWorker(reads, there?.name ?? settings.workerName);
+  const namespaces = (there && (await reads.namespaces(there.name))) ?? [];
   const objects = await Promise.all(
     namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
   );
-  const kv = known.get("WorkersKvNamespace", LOGICAL.reads);
-  const bucket = known.get("R2Bucket", LOGICAL.blobs);
-  const there = bucket && (await reads.bucketExists(String(bucket.name))) !== false;
-  return destroyPlan({
+  const inState = { kv: known.get("WorkersKvNamespace", LOGICAL.reads), bucket: known.get("R2Bucket", LOGICAL.blobs) };
+  const kv = await held(inState.kv, "kv", reads);
+  const bucket = await held(inState.bucket, "r2", reads);
+  const extra = await extraStorage(known, reads);
+  // The provider fails to delete a bucket that is gone, so the state is refreshed first. Not always: a refresh reads the
+  // built release as long as the state has its version. An interrupted destruction has deleted that before any storage.
+  const isBehind =
+    (inState.kv && !kv) ||
+    (inState.bucket && !bucket) ||
+    extra.length < notDeclared(known, []).length ||
+    (worker && !there);
+  const plan = destroyPlan({
     stack: name,
-    workerName,
+    workerName: there?.name,
     objects: new Map(objects),
     kv: kv && { title: String(kv.title), isEmpty: await reads.kvIsEmpty(String(kv.id)) },
-    bucket:
-      bucket && there
-        ? { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) }
-        : undefined,
-    storage: await extraStorage(known, reads),
+    bucket: bucket && { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) },
+    storage: extra,
     // An update of a pull request's stack that was killed may have left some, and all of it goes with `npm run pr`.
     notInState: pullOf(name) === undefined ? await notInState({ settings, reads, known, live }) : [],
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
+  return { ...plan, isBehind: Boolean(isBehind) };
 }
 
-/** What the state has for bindings of wrangler.jsonc. */
-const extraStorage = (known: Known, reads: Reads) =>
-  Promise.all(
-    notDeclared(known, []).map(async ({ kind, what, name, id, jurisdiction }) => ({
-      kind,
-      what,
-      name,
-      isEmpty: await isEmpty({ kind, jurisdiction }, reads, kind === "r2" ? name : id),
-    })),
+/** A resource of storage, where the account still has it: a destruction that was killed may not have noted that it went. */
+async function held(outputs: Properties | undefined, kind: "kv" | "r2", reads: Reads): Promise<Properties | undefined> {
+  if (!outputs) return undefined;
+  return (await isGone({ kind }, reads, String(kind === "r2" ? outputs.name : outputs.id))) ? undefined : outputs;
+}
+
+/** What the state has for bindings of wrangler.jsonc, and the account, too. */
+async function extraStorage(known: Known, reads: Reads) {
+  const all = await Promise.all(
+    notDeclared(known, []).map(async ({ kind, what, name, id, jurisdiction }) => {
+      const [where, key] = [{ kind, jurisdiction }, kind === "r2" ? name : id];
+      if (await isGone(where, reads, key)) return [];
+      return [{ kind, what, name, isEmpty: await isEmpty(where, reads, key) }];
+    }),
   );
+  return all.flat();
+}
 
 const lines = (texts: readonly string[]) => texts.map((text) => `  ${text}`).join("\n");
 

@@ -4,7 +4,8 @@ import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
 
 export interface Holdings {
   readonly stack: string;
-  readonly workerName: string;
+  /** Undefined: the account does not have the Worker. */
+  readonly workerName: string | undefined;
   /** Objects with data, by class; undefined where nobody can count them. */
   readonly objects: ReadonlyMap<string, ObjectCount | undefined>;
   /** The KV namespace that is deleted; undefined: the state has none. */
@@ -43,7 +44,7 @@ export function destroyPlan({
 }: Holdings): DestroyPlan {
   const buckets = [...(bucket ? [bucket] : []), ...storage.filter(({ kind }) => kind === "r2")];
   const lost = [
-    `the Worker ${workerName}, with its versions and addresses`,
+    ...(workerName === undefined ? [] : [`the Worker ${workerName}, with its versions and addresses`]),
     ...[...objects].map(([name, count]) => `class ${name}: ${counted(count)}`),
     ...(kv ? [`KV namespace ${kv.title}, ${filled(kv.isEmpty)} (API keys and cached reads)`] : []),
     ...(bucket ? [`bucket ${bucket.name}, ${filled(bucket.isEmpty)}`] : []),

@@ -188,6 +188,12 @@ async function thereOf({ kind, jurisdiction }: Where, reads: Reads, names: reado
   return found.flat().map((name) => ({ id: name, name }));
 }
 
+/** Whether the account does not have what the state has; false where it cannot be asked. */
+export const isGone = async ({ kind, jurisdiction }: Where, reads: Reads, id: string): Promise<boolean> => {
+  if (kind === "r2") return (await reads.bucketExists(id, jurisdiction)) === false;
+  return (await thereOf({ kind }, reads, []))?.every((one) => one.id !== id) ?? false;
+};
+
 export const isEmpty = ({ kind, jurisdiction }: Where, reads: Reads, id: string): Promise<boolean | undefined> => {
   if (kind === "kv") return reads.kvIsEmpty(id);
   return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id, jurisdiction);

@@ -7,8 +7,13 @@ import { Ground } from "./ground.ts";
 
 /** Reads the state before anything else. */
 const DESTROY = "npm run -s destroy -- --stack staging --yes";
-const IN_ORDER = "The state of staging has no Worker";
-const ACCOUNT = { CLOUDFLARE_API_TOKEN: "token", CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
+/** What comes after the state was read: the account is asked, and nothing answers. */
+const IN_ORDER = "was not answered";
+const ACCOUNT = {
+  CLOUDFLARE_BASE_URL: "http://127.0.0.1:9/client/v4",
+  CLOUDFLARE_API_TOKEN: "token",
+  CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+};
 
 let copy: ProjectCopy;
 let ground: Ground;

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
+import { pendingIn } from "./pending.ts";
 import type { Place } from "./workflow.ts";
 
 export const STACKS = ["staging", "production"] as const;
@@ -114,6 +115,22 @@ export class TwoAccounts {
       headers: { authorization: `Bearer ${token}` },
     });
     return answer.text();
+  }
+
+  /** How many operations of the CLI are under way on a stack; undefined where that is being written. */
+  pending(stack: Stack): number | undefined {
+    return pendingIn(this.#ground.backend, stack);
+  }
+
+  /** Makes calls of a stack's account fail, or late (packages/local-account/README.md), from now on. */
+  async setFaults(stack: Stack, ...faults: readonly string[]): Promise<void> {
+    const { apiUrl, token } = this.#accounts.get(stack) ?? { apiUrl: "", token: "" };
+    const answer = await fetch(`${apiUrl}/local/faults`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ faults }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
   }
 
   /** Sends all of a stack's traffic to a version by its number, like somebody in the dashboard. */

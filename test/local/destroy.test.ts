@@ -93,7 +93,10 @@ describe("the destruction of a stack", () => {
     expect(unasked.text).toContain("Add --yes");
     expect(unasked.calls).toEqual([EXPORT]);
     const { code, calls } = await bench.destroy();
-    expect({ code, calls }).toEqual({ code: 0, calls: [EXPORT, "destroy --stack staging --yes --skip-preview"] });
+    expect({ code, calls }).toEqual({
+      code: 0,
+      calls: [EXPORT, "destroy --stack staging --yes --skip-preview"],
+    });
   });
 
   it("is refused if the state lost the storage, because that would stay", async () => {

@@ -1,0 +1,146 @@
+/**
+ * `npm run destroy` that is interrupted in its deletions, by Ctrl-C or a kill, with the real CLI in a copy of the
+ * project: run again, it finishes or says what to do first. The language host and the provider are stand-ins.
+ */
+import type { RunningAccount } from "@durable-stack/local-account";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { type ApiProxy, startProxy } from "../proxy.ts";
+import { Terminal } from "../terminal.ts";
+import { Ground } from "./ground.ts";
+import { pendingIn } from "./pending.ts";
+
+const STACK = "trial";
+const FILE = `Pulumi.${STACK}.yaml`;
+const UP = `npm run -s up -- --stack ${STACK} --yes --skip-preview`;
+const DESTROY = `npm run -s destroy -- --stack ${STACK} --yes`;
+
+let account: RunningAccount;
+let proxy: ApiProxy;
+let copy: ProjectCopy;
+let ground: Ground;
+
+beforeAll(async () => {
+  ground = await Ground.make();
+  account = await startChecked({ dir: ground.folder("account"), port: 0, apiPort: 0 });
+  proxy = await startProxy(account.apiUrl);
+  copy = new ProjectCopy();
+  copy.write(FILE, copy.read("Pulumi.local.yaml").replace("environmentPrefix: loc-", "environmentPrefix: tri-"));
+  // More of each kind of storage than every stack has.
+  copy.replace("wrangler.jsonc", '"kv_namespaces": [', '"kv_namespaces": [{ "binding": "USERS" }, ');
+  copy.replace(
+    "wrangler.jsonc",
+    '"r2_buckets": [',
+    '"d1_databases": [{ "binding": "DB" }],\n  "r2_buckets": [{ "binding": "FILES" }, ',
+  );
+  await done("npm run -s build");
+  await done(`pulumi stack init ${STACK}`);
+});
+afterAll(async () => {
+  await proxy?.close();
+  await account?.close();
+  copy?.remove();
+  ground?.remove();
+});
+
+const command = (line: string) =>
+  ground.command(copy, line, {
+    ADMIN_TOKEN: "an-admin-token-0123456789-abcdef",
+    CLOUDFLARE_BASE_URL: proxy.apiUrl,
+    CLOUDFLARE_API_TOKEN: account.token,
+    CLOUDFLARE_ACCOUNT_ID: account.accountId,
+  });
+const run = (line: string): Promise<Ended> => copy.run(...command(line));
+
+/** Runs a command that must succeed, and returns all that it printed. */
+async function done(line: string): Promise<string> {
+  const { code, text } = await run(line);
+  expect(code, text).toBe(0);
+  return text;
+}
+
+/** What the account has of the stack. */
+async function left(): Promise<readonly string[]> {
+  const direct = new TestAccount(account);
+  const lists = await Promise.all([
+    direct.call("get", "/workers/workers"),
+    direct.call("get", "/storage/kv/namespaces"),
+    direct.call("get", "/r2/buckets"),
+    direct.call("get", "/d1/database"),
+  ]);
+  return lists.flatMap((list) => JSON.stringify(list).match(/[\w-]+-trial(-\w+)?(?=")/g) ?? []);
+}
+
+/**
+ * Starts to destroy the stack, and sends a signal to all of it while its nth deletion is under way. `at`: the path of that
+ * deletion; undefined where it does not come to so many.
+ */
+async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL") {
+  const held = Promise.withResolvers<string>();
+  const free = Promise.withResolvers<void>();
+  let seen = 0;
+  let waiting = 0;
+  proxy.intervene = async ({ method, path }) => {
+    if (method !== "DELETE" || ++seen < nth) return undefined;
+    waiting++;
+    held.resolve(path);
+    await free.promise;
+    return undefined;
+  };
+  const [line, options] = command(DESTROY);
+  const child = copy.start(line, { ...options, detached: true });
+  const terminal = new Terminal(child);
+  const over = terminal.printed(() => false);
+  const at = await Promise.race([held.promise, over.then(() => undefined)]);
+  if (at !== undefined && child.pid !== undefined) {
+    await expect.poll(() => pendingIn(ground.backend, STACK) === waiting, { timeout: 10_000 }).toBe(true);
+    process.kill(-child.pid, signal);
+  }
+  // The CLI waits for what it has begun: a kill is over at once.
+  if (signal === "SIGINT") await terminal.printed((text) => text.includes("^C received"));
+  else await over;
+  free.resolve();
+  proxy.intervene = undefined;
+  const text = await over;
+  await proxy.idle();
+  return { at, text };
+}
+
+/** A deletion of each kind, by its number: of two buckets, of three other kinds of storage, of the Worker. */
+const DELETIONS = [
+  [1, /\/r2\/buckets\//],
+  [3, /\/(kv\/namespaces|d1\/database)\//],
+  [6, /\/workers\/workers\//],
+] as const;
+
+it("a destruction that Ctrl-C interrupts is completed by the same command", async () => {
+  for (const [nth, path] of DELETIONS) {
+    await done(UP);
+    const { at, text } = await interrupted(nth, "SIGINT");
+    expect(at, text).toMatch(path);
+    expect(text).toMatch(/\nInterrupted\. (Part|All) of trial (is|was) deleted/);
+    await done(DESTROY);
+    expect(await left()).toEqual([]);
+  }
+});
+
+it("a destruction that is killed is completed by the same command, once the lock is away, which it says", async () => {
+  for (const [nth, path] of DELETIONS) {
+    await done(UP);
+    const { at, text } = await interrupted(nth, "SIGKILL");
+    expect(at, text).toMatch(path);
+    const locked = await run(DESTROY);
+    expect(locked.text).toMatch(/currently locked[\s\S]*same command again.* was killed .*: pulumi cancel trial\n/);
+    expect(locked.code).toBe(1);
+    await done(`pulumi cancel ${STACK} --yes`);
+    await done(DESTROY);
+    expect(await left()).toEqual([]);
+  }
+});
+
+it("a destruction of what is destroyed has nothing left to do, and says so", async () => {
+  expect(await done(DESTROY)).toMatch(
+    /^Nothing of the stack trial is left in its account\.\n[\s\S]*pulumi stack rm trial/,
+  );
+});
