@@ -228,11 +228,11 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Makes a user a member; "full" if there are too many. */
-  async invite(userId: string, keeper?: Caller): Promise<Door | "denied" | "full"> {
-    const { members } = this.#door;
-    if (members.includes(userId)) return this.door(keeper);
-    if (members.length >= MAX_MEMBERS && isKeeper(keeper, this.#door)) return "full";
-    return this.#changeDoor(keeper, (door) => ({ ...door, members: [...members, userId] }));
+  invite(userId: string, keeper?: Caller): Promise<Door | "denied" | "full"> {
+    return this.#changeDoor<"full">(keeper, (door) => {
+      if (door.members.includes(userId)) return door;
+      return door.members.length < MAX_MEMBERS ? { ...door, members: [...door.members, userId] } : "full";
+    });
   }
 
   /** Removes a user from the members. */
@@ -240,11 +240,18 @@ export class ChatRoomDO extends DurableObject<Env> {
     return this.#changeDoor(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
   }
 
-  /** Changes the door, and closes the sockets of users who may no longer be here. */
-  async #changeDoor(keeper: Caller | undefined, change: (door: Door) => Door): Promise<Door | "denied"> {
-    if (!isKeeper(keeper, this.#door)) return "denied";
+  /**
+   * Changes the door, and closes the sockets of users who may no longer be here. `change` gets the door as it is when
+   * nothing is awaited any more; it may leave it as it is, or refuse.
+   */
+  async #changeDoor<Why extends string = never>(
+    keeper: Caller | undefined,
+    change: (door: Door) => Door | Why,
+  ): Promise<Door | "denied" | Why> {
     await this.#relays.prepare();
+    if (!isKeeper(keeper, this.#door)) return "denied";
     const door = change(this.#door);
+    if (typeof door === "string" || door === this.#door) return door;
     this.ctx.storage.kv.put(DOOR, door);
     this.#door = door;
     this.#isKept = true;

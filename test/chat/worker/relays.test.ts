@@ -235,6 +235,14 @@ describe("a reader at a relay", () => {
     await enter(relayObject(room), "eve", { undecided: caller });
   });
 
+  it("who is invited several times at once is a member once, and so is everybody else who is", async () => {
+    const { room } = await roomWithRelay();
+    await runInDurableObject(roomObject(room), (it: ChatRoomDO) =>
+      Promise.all(["eve", "eve", "adam"].map((userId) => it.invite(userId))),
+    );
+    expect(await roomObject(room).door()).toMatchObject({ members: ["eve", "adam"] });
+  });
+
   it("whose session ends is put out, although the first call was lost", async () => {
     const { room } = await roomWithRelay();
     const session = "s".repeat(64);
