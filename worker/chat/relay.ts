@@ -338,12 +338,12 @@ export class Relay {
 
   /** Passes on a frame of the moment, but not to the user whom it is about. */
   #pass(frame: ServerFrame): void {
-    const userId = "userId" in frame ? frame.userId : undefined;
     const readers = this.#audience.readers();
-    this.#audience.deliver(
-      userId === undefined ? readers : readers.filter((socket) => this.#audience.memberOf(socket)?.userId !== userId),
-      frame,
-    );
+    const isAbout = (socket: WebSocket) =>
+      "userId" in frame && this.#audience.memberOf(socket)?.userId === frame.userId;
+    // The readers are in the order in which they came. Who came after somebody has their name from the greeting.
+    const end = frame.type === "user_joined" ? readers.findIndex(isAbout) : -1;
+    this.#audience.deliver(end < 0 ? readers.filter((socket) => !isAbout(socket)) : readers.slice(0, end), frame);
   }
 
   async #chat(socket: WebSocket, member: Member, frame: ChatFrame): Promise<void> {

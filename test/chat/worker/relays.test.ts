@@ -394,6 +394,16 @@ describe("a reader at a relay", () => {
 });
 
 describe("who is here, at a relay", () => {
+  it("is not announced to who came later, and has the name from the greeting", async () => {
+    const { room, far } = await roomWithRelay();
+    const first = await enter(relayObject(room), "first");
+    const second = await enter(relayObject(room), "second");
+    expect(second.greeting.at(-1)).toMatchObject({ type: "presence", users: ["far", "first", "second", "near"] });
+    for (const userId of ["first", "second"]) expect(await far.nextOf("user_joined")).toMatchObject({ userId });
+    expect(await first.settled()).toMatchObject([{ type: "user_joined", userId: "second" }]);
+    expect(await second.settled()).toEqual([]);
+  });
+
   it("is announced once for somebody who is at two relays", async () => {
     const { room, near } = await roomWithRelay();
     const second = await enter(relayObject(room, 2), "far");
