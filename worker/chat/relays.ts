@@ -18,6 +18,7 @@ const ORDERS_KEPT = 100;
 const ORDERS = "relay-orders";
 const prefix = "relay:";
 const ENDING = "relays-ending";
+const SETTLED = "relays-settled";
 
 /** What is stored of a relay: a row, written when it comes and when its people change. */
 interface Stored {
@@ -33,6 +34,16 @@ interface Link extends Stored {
   readonly turn?: number | undefined;
   /** Let in by the home since the relay last said how many it has. */
   readonly granted: number;
+}
+
+/**
+ * What every relay had at the last look, and when all were last asked: so a home that slept need not ask again. Not there
+ * while a relay may have missed who came or went.
+ */
+interface Settled {
+  readonly last: number;
+  readonly turn: number;
+  readonly askedAt: number;
 }
 
 interface Orders {
@@ -73,15 +84,20 @@ export class Relays {
   #orders: Orders;
   /** Whether the alarm is known to be set for what was sent just now. */
   #armed = false;
+  #settled: Settled | undefined;
   /** When all relays were last asked (ms since the epoch). */
   #askedAt = 0;
 
   constructor(home: Home) {
     this.#home = home;
-    for (const [key, stored] of home.storage.kv.list<Stored>({ prefix })) {
-      this.#links.set(key.slice(prefix.length), { ...stored, granted: 0 });
-    }
     this.#orders = home.storage.kv.get<Orders>(ORDERS) ?? { last: 0, list: [] };
+    this.#settled = home.storage.kv.get<Settled>(SETTLED);
+    this.#askedAt = this.#settled?.askedAt ?? 0;
+    const { last, turn } = this.#settled ?? {};
+    const known = last !== undefined && last === this.#last && turn === this.turn ? { have: last, turn } : {};
+    for (const [key, stored] of home.storage.kv.list<Stored>({ prefix })) {
+      this.#links.set(key.slice(prefix.length), { ...stored, ...known, granted: 0 });
+    }
     this.#ending = new Map(home.storage.kv.get<[string, string][]>(ENDING));
   }
 
@@ -102,6 +118,11 @@ export class Relays {
   /** The newest order's number. */
   get turn(): number {
     return this.#orders.last;
+  }
+
+  /** The newest message's number. */
+  get #last(): number {
+    return this.#home.history()?.last ?? 0;
   }
 
   get count(): number {
@@ -152,7 +173,16 @@ export class Relays {
       turn: before ? before.turn : this.turn,
     });
     const messages = history?.read({ after: first - 1, limit: last - first + 1 }) ?? [];
-    return { ...this.#push(name, epoch), after: first - 1, messages, orders: this.#orders.list, door, ended };
+    // What waits for the relay goes by `send`, so that its readers are told once.
+    return {
+      ...this.#push(name, epoch),
+      after: first - 1,
+      messages,
+      orders: this.#orders.list,
+      frames: [],
+      door,
+      ended,
+    };
   }
 
   /** What a relay says of itself, in an answer or by itself. False if its room is no more, and it must forget it. */
@@ -186,6 +216,7 @@ export class Relays {
 
   /** Sends a frame of the moment to all relays. */
   tell(frame: ServerFrame): void {
+    if (tellsWho(frame)) this.#settle(undefined);
     for (const name of this.#links.keys()) {
       const frames = this.#frames.get(name) ?? [];
       if (frames.length < MESSAGES_PER_FRAME) this.#frames.set(name, [...frames, frame]);
@@ -215,8 +246,19 @@ export class Relays {
       for (const [name, { have: _, ...link }] of this.#links) this.#links.set(name, link);
     }
     await this.send();
-    if ([...this.#links].some(([name, link]) => this.#isBehind(name, link))) await this.prepare();
-    else if (!this.isEmpty) await this.#home.arm(now + LOOK_EVERY_MS);
+    if (this.isEmpty) return;
+    if ([...this.#links].some(([name, link]) => this.#isBehind(name, link))) return this.prepare();
+    this.#settle({ last: this.#last, turn: this.turn, askedAt: this.#askedAt });
+    await this.#home.arm(this.#askedAt + LOOK_EVERY_MS);
+  }
+
+  #settle(settled: Settled | undefined): void {
+    const before = this.#settled;
+    const isSame = (["last", "turn", "askedAt"] as const).every((key) => before?.[key] === settled?.[key]);
+    this.#settled = settled;
+    if (isSame) return;
+    if (settled) this.#home.storage.kv.put(SETTLED, settled);
+    else this.#home.storage.kv.delete(SETTLED);
   }
 
   /** Asks all relays. */
@@ -233,6 +275,7 @@ export class Relays {
     const { kv } = this.#home.storage;
     // The alarm may go with the rest.
     this.#armed = false;
+    this.#settle(undefined);
     kv.delete(ORDERS);
     this.#orders = { last: 0, list: [] };
     if (this.isEmpty) return;
@@ -308,17 +351,18 @@ export class Relays {
   async #askAgain(name: string): Promise<void> {
     const link = this.#links.get(name);
     if (link) this.#links.set(name, { ...link, have: undefined });
+    this.#settle(undefined);
     await this.prepare();
   }
 
   #isBehind(name: string, { have, turn }: Link): boolean {
-    return have !== (this.#home.history()?.last ?? 0) || turn !== this.turn || this.#frames.has(name);
+    return have !== this.#last || turn !== this.turn || this.#frames.has(name);
   }
 
   #push(name: string, epoch: string): Push {
     const link = this.#links.get(name);
     const history = this.#home.history();
-    const last = history?.last ?? 0;
+    const last = this.#last;
     // One whose numbers are not known is only asked.
     const { have: after = last, turn = this.turn } = link ?? {};
     const messages = after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [];
@@ -371,6 +415,7 @@ export class Relays {
     this.#links.delete(name);
     this.#frames.delete(name);
     this.#home.storage.kv.delete(prefix + name);
+    if (this.isEmpty) this.#settle(undefined);
     this.#tellMoves(name, link.people, NOBODY);
   }
 

@@ -460,33 +460,53 @@ describe("who is here, at a relay", () => {
     await expectTruth(far);
   });
 
+  const came = (userId: string) => ({ type: "user_joined", userId, timestamp: 0 }) as const;
+
+  /** The home's side of a relay that takes everything but the first `lost` calls, and what was sent to it. */
+  function homeSide(storage: DurableObjectStorage, lost: number, arm: () => void = () => undefined) {
+    const pushes: Push[] = [];
+    const relays = new Relays({
+      storage,
+      stub: () => ({
+        take: async (push) => {
+          if (pushes.push(push) <= lost) throw new Error("lost");
+          return { ...push, have: push.last, turn: push.lastTurn, sockets: 1, people: NOBODY };
+        },
+        endRelay: async () => undefined,
+        holdsSession: async () => false,
+        hasUser: async () => false,
+      }),
+      history: () => undefined,
+      people: () => NOBODY,
+      moved: () => undefined,
+      turned: () => undefined,
+      arm: async () => arm(),
+    });
+    const attach = () => relays.attach("relay", { door: { rule: "public", members: [] }, ended: [] });
+    return { relays, attach, frames: () => pushes.flatMap((push) => push.frames) };
+  }
+
   it("is told if it changes while the home takes note that a call was lost", async () => {
     const frames = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
-      const came = (userId: string) => ({ type: "user_joined", userId, timestamp: 0 }) as const;
-      const pushes: Push[] = [];
-      const relays: Relays = new Relays({
-        storage,
-        stub: () => ({
-          take: async (push) => {
-            if (pushes.push(push) === 1) throw new Error("lost");
-            return { ...push, have: push.last, turn: push.lastTurn, sockets: 1, people: NOBODY };
-          },
-          endRelay: async () => undefined,
-          holdsSession: async () => false,
-          hasUser: async () => false,
-        }),
-        history: () => undefined,
-        people: () => NOBODY,
-        moved: () => undefined,
-        turned: () => undefined,
-        arm: async () => relays.tell(came("second")),
-      });
-      relays.attach("relay", { door: { rule: "public", members: [] }, ended: [] });
-      relays.tell(came("first"));
-      for (let sends = 0; sends < 2; sends++) await relays.send();
-      return pushes.flatMap((push) => push.frames);
+      const home = homeSide(storage, 1, () => home.relays.tell(came("second")));
+      home.attach();
+      home.relays.tell(came("first"));
+      for (let sends = 0; sends < 2; sends++) await home.relays.send();
+      return home.frames();
     });
     expect(frames).toMatchObject([{ userId: "first" }, { userId: "second" }]);
+  });
+
+  it("is told once if the relay is given everything anew meanwhile", async () => {
+    const frames = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+      const { relays, attach, frames } = homeSide(storage, 0);
+      attach();
+      relays.tell(came("first"));
+      const anew = attach();
+      await relays.send();
+      return [...anew.frames, ...frames()];
+    });
+    expect(frames).toMatchObject([{ userId: "first" }]);
   });
 
   it("is told with the next message, also if both sides slept meanwhile", async () => {
@@ -552,6 +572,28 @@ describe("who is here, at a relay", () => {
 });
 
 describe("a relay", () => {
+  it("is asked by a room that wakes again and again once an hour, and as soon as it may lack something", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const { room, far } = await roomWithRelay();
+    const take = vi.spyOn(ChatRoomDO.prototype, "take");
+    const calls = async (passed: number) => {
+      take.mockClear();
+      vi.setSystemTime(Date.now() + passed);
+      await evictDurableObject(roomObject(room));
+      await runDurableObjectAlarm(roomObject(room));
+      return take.mock.calls.length;
+    };
+    await calls(0);
+    expect([await calls(20_000), await calls(20_000)]).toEqual([0, 0]);
+    expect([await calls(3_600_000), await calls(20_000)]).toEqual([1, 0]);
+    await roomObject(room).say({ userId: "near" }, { type: "chat", text: "hello" });
+    expect(await textsOf(far, 1)).toEqual(["hello"]);
+    expect([await calls(20_000), await calls(20_000)]).toEqual([1, 0]);
+    await enter(roomObject(room), "third");
+    await far.nextOf("user_joined");
+    expect([await calls(20_000), await calls(20_000)]).toEqual([1, 0]);
+  });
+
   it("is known by its name, which no room has, in its own region", () => {
     const { regions } = stackOf(env);
     const [home] = regions.regions;
