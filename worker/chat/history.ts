@@ -160,6 +160,11 @@ export class History {
     return (after === undefined ? rows.reverse() : rows).map(messageOf);
   }
 
+  /** All messages that have a row, in order: those, too, that are hidden since the limit was lowered, or by age. */
+  stored(): Message[] {
+    return this.#sql.exec<Row>("SELECT * FROM messages ORDER BY seq").toArray().map(messageOf);
+  }
+
   /** Whether a kept message is by this user. */
   hasWriter(userId: string): boolean {
     return (

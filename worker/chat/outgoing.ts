@@ -195,10 +195,8 @@ export class Outgoing {
         }
         sent.append(messages.map(({ message }) => message));
       });
-      for (const { message } of messages) {
-        history.appended(message);
-        sent.appended(message);
-      }
+      for (const { message } of messages) history.appended(message);
+      sent.appended(messages.map(({ message }) => message));
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
       for (const said of batch) this.#refuse(said, NOT_STORED);

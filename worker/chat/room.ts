@@ -224,7 +224,7 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Sets the rule, and the owner if one is given. */
   setDoor({ rule, owner }: Pick<Door, "rule" | "owner">, keeper?: Caller): Promise<Door | "denied"> {
-    return this.#changeDoor(keeper, (door) => ({ ...door, rule, ...(owner !== undefined && { owner }) }));
+    return this.#changeDoor<never>(keeper, (door) => ({ ...door, rule, ...(owner !== undefined && { owner }) }));
   }
 
   /** Makes a user a member; "full" if there are too many. */
@@ -237,14 +237,14 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Removes a user from the members. */
   remove(userId: string, keeper?: Caller): Promise<Door | "denied"> {
-    return this.#changeDoor(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
+    return this.#changeDoor<never>(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
   }
 
   /**
    * Changes the door, and closes the sockets of users who may no longer be here. `change` gets the door as it is when
    * nothing is awaited any more; it may leave it as it is, or refuse.
    */
-  async #changeDoor<Why extends string = never>(
+  async #changeDoor<Why extends string>(
     keeper: Caller | undefined,
     change: (door: Door) => Door | Why,
   ): Promise<Door | "denied" | Why> {
@@ -577,11 +577,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   #sent(): Sent | undefined {
     const history = this.#history();
     if (!history) return undefined;
-    this.#remembered ??= new Sent(
-      this.ctx.storage.sql,
-      history.read({ limit: this.#historyLimit }),
-      this.#historyLimit,
-    );
+    this.#remembered ??= new Sent(this.ctx.storage.sql, history.stored(), this.#historyLimit);
     return this.#remembered;
   }
 

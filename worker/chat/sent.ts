@@ -2,13 +2,15 @@
  * Which messages a client has sent already, by their `clientId`: those of a day, or the last ten thousand.
  *
  * A message in the history has its id in its row. To know the ids of dropped messages too, ids are also written in
- * batches, one row for many, each batch over the oldest one.
+ * batches, one row for many, each batch over the oldest one: before the first message of a batch is dropped, however
+ * few the history keeps.
  */
 import type { Message } from "./protocol.ts";
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 const BATCH = 50;
 const BATCHES = 200;
+const batchOf = (seq: number) => Math.ceil(seq / BATCH);
 
 /** What the room remembers of a message. */
 export interface SentMessage {
@@ -24,20 +26,23 @@ export const ANY = "";
 
 export class Sent {
   readonly #sql: SqlStorage;
-  readonly #batch: number;
+  readonly #limit: number;
+  /** The ids of all messages up to this number are in batches; perhaps of some after it, too. */
+  #written: number;
   readonly #known = new Map<string, SentMessage>();
 
-  /** `kept`: the messages of the history, at most `limit`. */
-  constructor(sql: SqlStorage, kept: Message[], limit: number) {
+  /** `kept`: the messages that have a row; `limit`: how many have one after the next message. */
+  constructor(sql: SqlStorage, kept: readonly Message[], limit: number) {
     this.#sql = sql;
-    this.#batch = Math.min(BATCH, limit);
+    this.#limit = limit;
     const batches = sql.exec<{ entries: string }>("SELECT entries FROM sent").toArray();
     const stored = batches.flatMap(({ entries }): [string, SentMessage][] => JSON.parse(entries));
     for (const [key, sent] of stored.sort(([, a], [, b]) => a.seq - b.seq)) this.#known.set(key, sent);
+    this.#written = Math.max((kept[0]?.seq ?? 1) - 1, stored.at(-1)?.[1].seq ?? 0);
     for (const message of kept) {
       // The text of a deleted message is gone, and with it its fingerprint.
       const isKnown = message.clientId !== undefined && this.#known.has(keyOf(message.userId, message.clientId));
-      if (!(message.deleted && isKnown)) this.appended(message);
+      if (!(message.deleted && isKnown)) this.#remember(message);
     }
   }
 
@@ -49,14 +54,23 @@ export class Sent {
 
   /** Writes the batches that these messages complete. Call it in the transaction that stores the messages. */
   append(messages: readonly Message[]): void {
-    for (const { seq } of messages.filter((message) => message.seq % this.#batch === 0)) {
-      const entries = [...this.#known, ...messages.flatMap(entryOf)].filter(
-        ([, sent]) => sent.seq > seq - this.#batch && sent.seq <= seq,
-      );
-      if (entries.length === 0) continue;
-      const batch = (seq / this.#batch) % BATCHES;
-      this.#sql.exec("INSERT OR REPLACE INTO sent (batch, entries) VALUES (?, ?)", batch, JSON.stringify(entries));
+    const upTo = this.#writtenWith(messages);
+    if (upTo === this.#written) return;
+    const first = batchOf(this.#written + 1);
+    const entries = [...this.#known, ...messages.flatMap(entryOf)].filter(
+      ([, { seq }]) => seq <= upTo && batchOf(seq) >= first,
+    );
+    for (const [batch, ofBatch] of Map.groupBy(entries, ([, { seq }]) => batchOf(seq))) {
+      const values = [batch % BATCHES, JSON.stringify(ofBatch)];
+      this.#sql.exec("INSERT OR REPLACE INTO sent (batch, entries) VALUES (?, ?)", ...values);
     }
+  }
+
+  /** Up to which number ids are in batches once these messages are stored. */
+  #writtenWith(messages: readonly Message[]): number {
+    const last = messages.at(-1)?.seq ?? 0;
+    const isDropped = this.#written < last - this.#limit;
+    return isDropped ? last : Math.max(this.#written, last - (last % BATCH));
   }
 
   /** Deletes batches that are too old to matter. Call it in a transaction. */
@@ -69,14 +83,19 @@ export class Sent {
     }
   }
 
-  /** Remembers a message. Call it after its transaction. */
-  appended(message: Message): void {
+  /** Remembers messages. Call it after their transaction. */
+  appended(messages: readonly Message[]): void {
+    this.#written = this.#writtenWith(messages);
+    for (const message of messages) this.#remember(message);
+  }
+
+  #remember(message: Message): void {
     for (const [key, sent] of entryOf(message)) {
       this.#known.delete(key);
       this.#known.set(key, sent);
     }
     for (const [key, { seq, timestamp }] of this.#known) {
-      if (seq > message.seq - BATCHES * this.#batch && timestamp > message.timestamp - KEPT_MS) break;
+      if (seq > message.seq - BATCHES * BATCH && timestamp > message.timestamp - KEPT_MS) break;
       this.#known.delete(key);
     }
   }

@@ -7,6 +7,7 @@ import { History } from "../../../worker/chat/history.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Message } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { Sent } from "../../../worker/chat/sent.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
@@ -219,6 +220,43 @@ describe("a message", () => {
     expect(await author.nextOf("error")).toMatchObject({ code: "conflict", clientId: "early" });
     pass(24 * 3_600_000 + 1);
     expect(await author.say("early", { clientId: "early" })).toMatchObject({ seq: 122 });
+  });
+
+  it("is still known after it was dropped because the history's limit was lowered, or changed again and again", async () => {
+    const room = newRoom();
+    await fill(room, 1);
+    await runInDurableObject(roomObject(room), (_, { storage }) => {
+      const said: string[] = [];
+      const open = (limit: number) => {
+        const history = new History(storage.sql, { limit, retentionMs: undefined });
+        return { history, sent: new Sent(storage.sql, history.stored(), limit) };
+      };
+      for (const [limit, groups] of [
+        [100, 90],
+        [10, 1],
+        [10, 1_200],
+        [3, 2],
+        [60, 30],
+        [7, 5],
+        [100, 100],
+        [1, 1],
+      ] as const) {
+        const { history, sent } = open(limit);
+        for (let group = 0; group < groups; group++) {
+          const messages = Array.from({ length: (group % 3) + 1 }, (_, i): Message => {
+            const seq = history.last + i + 1;
+            return { id: `${seq}`, seq, userId: "ann", text: "t", timestamp: Date.now(), clientId: `${seq}` };
+          });
+          for (const message of messages) history.append(message);
+          sent.append(messages);
+          for (const message of messages) history.appended(message);
+          sent.appended(messages);
+          said.push(...messages.map(({ id }) => id));
+        }
+        const again = open(limit).sent;
+        expect(said.filter((id) => again.find("ann", id, Date.now())?.id !== id)).toEqual([]);
+      }
+    });
   });
 
   it("with a used clientId and another text is a conflict, and nothing is stored", async () => {
