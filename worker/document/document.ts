@@ -32,7 +32,7 @@ export interface Asking extends Visitor {
 
 export type Made =
   | { readonly kind: "made"; readonly version: Version; readonly replayed?: true }
-  | { readonly kind: "denied" | "missing" | "full" | "conflict" };
+  | { readonly kind: "denied" | "missing" | "full" | "too-large" | "conflict" };
 
 /** Why there is nothing to read. "gone": it was deleted a while ago. */
 type Absence = "missing" | "gone";
@@ -157,9 +157,12 @@ export class DocumentDO extends DurableObject<Env> {
       if (before === "gone") return { kind: "missing" };
       if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
       const edit = { version: state, by: asking.author, also: () => kept(version) };
-      return (await editor.writer.commit(edit, generation)) === "gone"
-        ? { kind: "missing" }
-        : { kind: "made", version };
+      const outcome = await editor.writer.commit(edit, generation);
+      if (outcome === "gone") return { kind: "missing" };
+      if (outcome !== "full") return { kind: "made", version };
+      this.#versions.remove(before.number);
+      this.#keeping.left(Date.now());
+      return { kind: "too-large" };
     });
   }
 

@@ -7,13 +7,21 @@ import * as Y from "yjs";
 /** Marks the edits that came after the version. */
 const SINCE = Symbol("since");
 
-/** `version`: the state of the same document at an earlier time. */
-export function revertTo(doc: Y.Doc, version: Uint8Array): void {
+/**
+ * The edits that give a document the content of an earlier version, and the document after them. `version`: the state
+ * of the same document at an earlier time.
+ */
+export function revertTo(doc: Y.Doc, version: Uint8Array): { edits: readonly Uint8Array[]; after: Y.Doc } {
   const before = new Y.Doc();
   Y.applyUpdate(before, version);
   const undo = new Y.UndoManager(before, { trackedOrigins: new Set([SINCE]) });
   Y.applyUpdate(before, Y.encodeStateAsUpdate(doc, Y.encodeStateVector(before)), SINCE);
+  const edits: Uint8Array[] = [];
+  before.on("update", (update: Uint8Array) => edits.push(update));
   undo.undo();
-  Y.applyUpdate(doc, Y.encodeStateAsUpdate(before, Y.encodeStateVector(doc)));
   undo.destroy();
+  // What is undone could be done again in `before`, which therefore keeps it.
+  const after = new Y.Doc();
+  for (const update of [Y.encodeStateAsUpdate(doc), ...edits]) Y.applyUpdate(after, update);
+  return { edits, after };
 }

@@ -322,7 +322,13 @@ async function madeBy(c: DocumentContext, made: Made): Promise<v.InferOutput<typ
   if (made.kind === "denied") throw denied(await callerOf(c));
   if (made.kind === "conflict") throw keyConflict();
   if (made.kind === "missing") throw refusal("not-found", "There is no such document or version");
-  const { versions } = stackOf(c.env).settings.document;
+  const { versions, maxMiB } = stackOf(c.env).settings.document;
+  if (made.kind === "too-large") {
+    throw refusal(
+      "too-large",
+      `With this version the document would have more than ${maxMiB} MiB, the most it may have`,
+    );
+  }
   throw refusal("invalid-input", `The document has ${versions} named versions already; delete one first`);
 }
 

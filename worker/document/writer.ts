@@ -150,16 +150,16 @@ export class Writer {
 
   #store(edits: readonly Edit[], news: readonly Uint8Array[], outcomes: readonly Outcome[]): void {
     const { schema, writing } = this.#parts;
-    if (news.length === 0 && edits.every(({ also }) => also === undefined)) return;
+    const taken = edits.filter((_, i) => outcomes[i] === "taken");
+    if (news.length === 0 && taken.every(({ also }) => also === undefined)) return;
     const first = schema.empty;
     schema.create();
     this.#transaction(() => {
-      for (const { also } of edits) also?.();
+      for (const { also } of taken) also?.();
       if (news.length === 0) return;
       this.#rows.append(news);
-      const made = edits.filter((edit, i) => outcomes[i] === "taken" && isSomething(edit));
       writing(
-        made.map(({ by }) => by),
+        taken.filter(isSomething).map(({ by }) => by),
         first,
       );
     });
@@ -176,8 +176,9 @@ export class Writer {
     for (let from = 0; from < edits.length; ) {
       const edit = edits[from];
       if (edit && "version" in edit) {
-        news.push(...this.copy.change((doc) => revertTo(doc, edit.version)));
-        outcomes.push("taken");
+        const edits = this.#backTo(edit.version, sizeOf(news));
+        news.push(...(edits ?? []));
+        outcomes.push(edits ? "taken" : "full");
         from++;
         continue;
       }
@@ -201,6 +202,19 @@ export class Writer {
       from += updates.length;
     }
     return { outcomes, news };
+  }
+
+  /** Goes back to a version, in memory. Returns the news; undefined if the document would become too large by it. */
+  #backTo(version: Uint8Array, more: number): readonly Uint8Array[] | undefined {
+    const { edits, after } = revertTo(this.copy.doc, version);
+    // What is undone stays on disk until the document is compacted, so that counts what is left.
+    if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
+    const most = Math.max(this.#parts.maxBytes, this.bytes + more);
+    const pieces = Math.max(MAX_PIECES, piecesOf(this.copy.doc));
+    if (Y.encodeStateAsUpdate(after).byteLength > most || piecesOf(after) > pieces) return undefined;
+    return this.copy.change((doc) => {
+      for (const update of edits) Y.applyUpdate(doc, update);
+    });
   }
 
   /** Which of these updates the document has room for. */

@@ -1,8 +1,9 @@
 /** Documents over HTTP: forms, updates, versions and deletion. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import * as Y from "yjs";
+import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
 import { join, knock, newDocument, objectOf, post, textOf } from "./support.ts";
@@ -239,6 +240,43 @@ describe("versions", () => {
     await evictDurableObject(objectOf(id));
     expect((await restore(id, 1, other)).headers.get("Idempotent-Replayed")).toBe("true");
     expect(await textOf(id)).toContain("two");
+  });
+
+  it("are restored where what they replace makes room for them, and refused where the document would be too large", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const text = doc.getText("text");
+    const change = async (make: () => void) => {
+      const before = Y.encodeStateVector(doc);
+      make();
+      expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc, before)))).status).toBe(200);
+    };
+    for (const letter of ["a", "b"]) {
+      await change(() => text.delete(0, text.length));
+      await change(() => text.insert(0, letter.repeat(3_000_000)));
+      await name(id, letter);
+    }
+    for (const version of [1, 2, 1]) expect((await restore(id, version)).status).toBe(200);
+    expect((await textOf(id)).slice(0, 2)).toBe("aa");
+    const state = await fetchApp(`/document/${id}`, { headers: { Accept: "application/octet-stream" } });
+    Y.applyUpdate(doc, new Uint8Array(await state.arrayBuffer()));
+    await change(() => text.delete(1, text.length));
+
+    const { settings } = await runInDurableObject(objectOf(id), (it) => stackOf(Reflect.get(it, "env")));
+    const { maxMiB } = settings.document;
+    onTestFinished(() => {
+      Object.assign(settings.document, { maxMiB });
+    });
+    Object.assign(settings.document, { maxMiB: 1 });
+    await evictDurableObject(objectOf(id));
+    await runDurableObjectAlarm(objectOf(id));
+    const [before, key] = [await versionsOf(id), { "Idempotency-Key": crypto.randomUUID() }];
+    expect(await restore(id, 1, key)).toMatchObject({ status: 413, body: { type: "urn:problem:too-large" } });
+    expect([await textOf(id), await versionsOf(id)]).toEqual(["a", before]);
+    Object.assign(settings.document, { maxMiB });
+    await evictDurableObject(objectOf(id));
+    expect((await restore(id, 1, key)).headers.get("Idempotent-Replayed")).toBeNull();
+    expect(await textOf(id)).toHaveLength(3_000_000);
   });
 
   it("that were changed in the bucket are not restored", async () => {
