@@ -16,6 +16,7 @@ const KINDS = {
   "account-frozen": { status: 409, title: "Account frozen" },
   "already-settled": { status: 409, title: "Already settled" },
   "reference-taken": { status: 409, title: "Reference taken" },
+  "session-replaced": { status: 409, title: "Session replaced" },
   "wrong-currency": { status: 409, title: "Wrong currency" },
   "not-empty": { status: 409, title: "Not empty" },
   "length-required": { status: 411, title: "Length required" },

@@ -39,9 +39,12 @@ interface Entry extends Place {
   begun: boolean;
   /** It must end. */
   ending?: true;
-  /** The session that takes its place, by its id. If that one does not begin, another may. */
-  replacedBy?: string;
+  /** The session whose place it takes, by its id. If it does not begin, another may take that place. */
+  replaces?: string;
 }
+
+/** Why a session cannot take the place of another: that one is over, or a third one has its place. */
+export type NotReplaced = "over" | "replaced";
 
 const KEY = "sessions";
 /** How long a session may take to begin. After that it never will. */
@@ -60,14 +63,18 @@ export class SessionsOfUser {
     this.#sessionAt = sessionAt;
   }
 
-  /** Begins a session, after ending the oldest if there would be too many. May be called again. */
-  async open({ place, subject, slidingMs, absoluteMs, max, replaces }: Wanted): Promise<Reading | undefined> {
+  /**
+   * Begins a session, after ending the oldest if there would be too many. May be called again. Undefined if it was ended
+   * meanwhile, or took too long to begin.
+   */
+  async open(wanted: Wanted): Promise<Reading | NotReplaced | undefined> {
+    const { place, subject, slidingMs, absoluteMs, max, replaces } = wanted;
     const now = Date.now();
     const known = this.#entries.find(({ id }) => id === place.id);
-    const entry = known ?? { ...place, at: now, endsAt: now + absoluteMs, begun: false };
+    const entry = known ?? { ...place, at: now, endsAt: now + absoluteMs, begun: false, ...(replaces && { replaces }) };
     if (!known) {
-      // The session that is to be replaced may have ended, or been replaced, since the caller showed its token.
-      if (replaces !== undefined && !this.#replace(replaces, place.id)) return undefined;
+      const why = replaces === undefined ? undefined : this.#whyNotReplaced(replaces);
+      if (why) return why;
       this.#entries.push(entry);
     }
     await this.#save();
@@ -88,13 +95,10 @@ export class SessionsOfUser {
     return entry.ending ? undefined : reading;
   }
 
-  /** Gives the place of a live session to another one. False if it is not there, or another has it already. */
-  #replace(old: string, next: string): boolean {
-    const entry = this.#entries.find(({ id, ending }) => id === old && !ending);
-    const isTaken = this.#entries.some(({ id }) => id === entry?.replacedBy);
-    if (!entry || isTaken) return false;
-    entry.replacedBy = next;
-    return true;
+  /** Why a session can no longer be replaced: much may have happened since the caller showed its token. */
+  #whyNotReplaced(old: string): NotReplaced | undefined {
+    if (this.#entries.some(({ replaces, ending }) => replaces === old && !ending)) return "replaced";
+    return this.#entries.some(({ id, ending }) => id === old && !ending) ? undefined : "over";
   }
 
   /** The live sessions, the oldest first. */

@@ -161,6 +161,10 @@ async function begin(
   const begun = await retry(async () =>
     (await ofUser(c, subject.userId)).open({ ...wanted, ...(replaces && { replaces: replaces.id }) }),
   );
+  if (begun === "over") throw deadCredential("The session");
+  if (begun === "replaced") {
+    throw refusal("session-replaced", "Another request has rotated this session at the same time: use its new token");
+  }
   if (!begun) throw refusal("unavailable", "The session was ended while it began, or took too long to begin");
   const { userId, role } = subject;
   return { ok: true, expiresIn: begun.expiresIn, token, userId, role };

@@ -11,7 +11,7 @@ import { Schema } from "../objects/schema.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";
-import { type Listed, SessionsOfUser, type Wanted } from "./of-user.ts";
+import { type Listed, type NotReplaced, SessionsOfUser, type Wanted } from "./of-user.ts";
 import { session } from "./pattern.ts";
 
 /** After this many failures the runtime gives up on an alarm. */
@@ -36,8 +36,8 @@ export class SessionDO extends DurableObject<Env> {
     this.#ofUser = new SessionsOfUser(ctx.storage, (place) => stubAt(env, session, place));
   }
 
-  /** In a user's object: begins one of their sessions; undefined if it was ended meanwhile. */
-  open(wanted: Wanted): Promise<Reading | undefined> {
+  /** In a user's object: begins one of their sessions. */
+  open(wanted: Wanted): Promise<Reading | NotReplaced | undefined> {
     return this.#ofUser.open(wanted);
   }
 
