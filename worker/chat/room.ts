@@ -237,7 +237,10 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Removes a user from the members. */
   remove(userId: string, keeper?: Caller): Promise<Door | "denied"> {
-    return this.#changeDoor<never>(keeper, (door) => ({ ...door, members: door.members.filter((id) => id !== userId) }));
+    return this.#changeDoor<never>(keeper, (door) => ({
+      ...door,
+      members: door.members.filter((id) => id !== userId),
+    }));
   }
 
   /**

@@ -28,11 +28,13 @@ import type { ChatRoomDO } from "./room.ts";
 import { isResumable } from "./welcome.ts";
 
 const MAX_PAGE = 100;
-const Seq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-const Join = v.object({ after: v.optional(Seq), afterId: v.optional(v.pipe(v.string(), v.maxLength(64))) });
+/** The last message that somebody has: 0 for none. */
+const After = wholeNumber(0, Number.MAX_SAFE_INTEGER, "must be the number (seq) of a message, or 0 for all");
+const Before = wholeNumber(1, Number.MAX_SAFE_INTEGER, "must be the number (seq) of a message");
+const Join = v.object({ after: v.optional(After), afterId: v.optional(v.pipe(v.string(), v.maxLength(64))) });
 const Range = v.object({
-  before: v.optional(Seq),
-  after: v.optional(Seq),
+  before: v.optional(Before),
+  after: v.optional(After),
   limit: v.optional(wholeNumber(1, MAX_PAGE), String(MAX_PAGE)),
 });
 const Messages = v.object({

@@ -76,11 +76,11 @@ export function params<const E extends v.ObjectEntries>(
   );
 }
 
-/** A whole number in a query, from `min` to `max`. */
-export function wholeNumber(min: number, max: number) {
+/** A whole number in a query, from `min` to `max`. `what`: what it must be, for who sent none. */
+export function wholeNumber(min: number, max: number, what = "must be a whole number") {
   return v.pipe(
     v.string(),
-    v.regex(/^\d{1,16}$/, "must be a whole number"),
+    v.regex(/^\d{1,16}$/, what),
     v.transform(Number),
     v.minValue(min, `must be at least ${min}`),
     v.maxValue(max, `must be at most ${max}`),

@@ -38,13 +38,16 @@ export function writeAccount(sql: SqlStorage, name: string, { balance, last, ...
   );
 }
 
-/** The callers' accounts by name, after the name `after`. The ledger's own begin with `@`. */
-export function listAccounts(sql: SqlStorage, after: string, limit: number): Page<NamedAccount, string> {
+/** The callers' accounts by name, after the account `after`. The ledger's own begin with `@`. */
+export function listAccounts(
+  sql: SqlStorage,
+  after: string | undefined,
+  limit: number,
+): Page<NamedAccount, string> | "no such cursor" {
+  const theirs = "SELECT * FROM accounts WHERE name NOT GLOB '@*'";
+  if (after !== undefined && sql.exec(`${theirs} AND name = ?`, after).toArray().length === 0) return "no such cursor";
   const rows = sql
-    .exec<AccountRow>(
-      "SELECT * FROM accounts WHERE name > ? AND name NOT GLOB '@*' ORDER BY name LIMIT ?",
-      ...[after, limit + 1],
-    )
+    .exec<AccountRow>(`${theirs} AND name > ? ORDER BY name LIMIT ?`, ...[after ?? "", limit + 1])
     .toArray()
     .map(accountIn);
   return { items: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.name ?? null) : null };

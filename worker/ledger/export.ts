@@ -40,10 +40,11 @@ export class Export {
     this.#self = self;
   }
 
-  /** `cursor`: `""`, or that of the part before. Undefined if it is neither. */
-  async part(cursor: string): Promise<ExportPart | undefined> {
-    const from = cursor === "" ? { after: readBase(this.#sql), head: GENESIS, lines: 0 } : cursorIn(cursor);
-    if (!from) return undefined;
+  /** `cursor`: `""`, or that of the part before. Undefined if it is neither. `newest`: the newest transaction's number. */
+  async part(cursor: string, newest: number): Promise<ExportPart | undefined> {
+    const base = readBase(this.#sql);
+    const from = cursor === "" ? { after: base, head: GENESIS, lines: 0 } : cursorIn(cursor);
+    if (!from || from.after < base || from.after > newest) return undefined;
     const segment = segmentWith(this.#sql, from.after + 1);
     return segment ? this.#segment(segment, from) : this.#rows(from);
   }

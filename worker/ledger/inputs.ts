@@ -111,6 +111,10 @@ export const Time = v.pipe(
   v.transform(timeIn),
   v.number("must be a time that exists"),
 );
+/** What a list says of a cursor that is not its own. */
+export const NO_SUCH_CURSOR = "must be the cursor of the page before, of the same list; begin without it";
+/** A transaction's number, as a cursor. */
+export const TransactionCursor = v.pipe(v.string(), v.regex(/^[1-9]\d{0,15}$/, NO_SUCH_CURSOR), v.transform(Number));
 export const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
 
 /** The account of a payee, without its ledger. */

@@ -14,7 +14,7 @@ import { accountsAfter, hasPeers, listAccounts, type NamedAccount, withMoney } f
 import { type Parcel, receive, send, type Taken } from "./across.ts";
 import { Archive } from "./archive.ts";
 import { type Audit, Auditor } from "./audit.ts";
-import { beginAnew, type Currency, readCurrency } from "./book.ts";
+import { beginAnew, type Currency, readBase, readCurrency } from "./book.ts";
 import { Books } from "./books.ts";
 import { GENESIS } from "./chain.ts";
 import { Chores } from "./chores.ts";
@@ -248,9 +248,10 @@ export class AccountDO extends DurableObject<Env> {
     return this.account(name).balance;
   }
 
-  /** A page of the accounts by name, after `cursor`. */
-  balances(cursor: string | undefined, limit: number): Page<NamedAccount, string> {
-    return this.#schema.empty ? NOTHING : listAccounts(this.ctx.storage.sql, cursor ?? "", limit);
+  /** A page of the accounts by name, after `cursor`, the last of the page before. */
+  balances(cursor: string | undefined, limit: number): Page<NamedAccount, string> | "no such cursor" {
+    if (this.#schema.empty) return cursor === undefined ? NOTHING : "no such cursor";
+    return listAccounts(this.ctx.storage.sql, cursor, limit);
   }
 
   /**
@@ -262,6 +263,7 @@ export class AccountDO extends DurableObject<Env> {
     range: Range,
     limit: number,
   ): Promise<Page<Transaction, number> | "no such cursor" | "too far"> {
+    if (range.cursor !== undefined && !this.#has(range.cursor)) return "no such cursor";
     if (this.#schema.empty) return NOTHING;
     const asked =
       account === undefined
@@ -281,9 +283,14 @@ export class AccountDO extends DurableObject<Env> {
 
   /** A part of the whole ledger, to check elsewhere; undefined for a cursor that is none. */
   async exported(cursor: string): Promise<ExportPart | undefined> {
-    if (!this.#isWritable) return { text: "", next: null };
+    if (!this.#isWritable) return cursor === "" ? { text: "", next: null } : undefined;
     const parts = { archive: this.#archive, self: () => formatId(this.#place) };
-    return new Export(this.ctx.storage.sql, parts).part(cursor);
+    return new Export(this.ctx.storage.sql, parts).part(cursor, this.#books.newest.seq);
+  }
+
+  /** Whether there is a transaction with this number, as a row or in the archive. */
+  #has(seq: number): boolean {
+    return seq <= this.#books.newest.seq && seq > readBase(this.ctx.storage.sql);
   }
 
   /**

@@ -7,7 +7,7 @@ import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../htt
 import { may } from "../http/may.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { body, params, query, wholeNumber } from "../http/validation.ts";
+import { body, params, query } from "../http/validation.ts";
 import { formatId, objectFor, parseId, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
@@ -30,17 +30,18 @@ import {
   Deposit,
   Ledger,
   Name,
+  NO_SUCH_CURSOR,
   PageSize,
   Reference,
   Reversal,
   Time,
+  TransactionCursor,
   Transfer,
   TransferId,
   Withdrawal,
 } from "./inputs.ts";
 import type { AccountDO } from "./ledger.ts";
 import { ledger } from "./pattern.ts";
-import { MAX_AMOUNT } from "./rules.ts";
 import type { TransferState } from "./state.ts";
 import { heard, type Told } from "./told.ts";
 
@@ -189,10 +190,12 @@ export const routes = new Hono()
     describe("All balances, by name", { 200: v.object({ balances: v.array(Balance), cursor: Cursor }) }),
     may(ledger, "list"),
     params(Ledger),
-    query(v.object({ cursor: v.optional(Name), limit: PageSize })),
+    query(v.object({ cursor: v.optional(v.string()), limit: PageSize })),
     async (c) => {
       const { cursor, limit } = c.req.valid("query");
-      const { items, next } = await retry(() => ledgerOf(c, c.req.valid("param").ledger).balances(cursor, limit));
+      const page = await retry(async () => ledgerOf(c, c.req.valid("param").ledger).balances(cursor, limit));
+      if (page === "no such cursor") throw noSuchCursor();
+      const { items, next } = page;
       return c.json({ balances: items.map((account) => balanceOf(account.name, account)), cursor: next });
     },
   )
@@ -205,7 +208,7 @@ export const routes = new Hono()
     query(
       v.object({
         account: v.optional(Name),
-        cursor: v.optional(wholeNumber(1, MAX_AMOUNT)),
+        cursor: v.optional(TransactionCursor),
         since: v.optional(Time),
         until: v.optional(Time),
         limit: PageSize,
@@ -219,9 +222,7 @@ export const routes = new Hono()
       const { ledger } = c.req.valid("param");
       const page = await retry(async () => ledgerOf(c, ledger).transactions(name, range, limit));
       if (page === "too far") throw tooFar("until");
-      if (page === "no such cursor") {
-        throw refusal("invalid-input", "cursor: is not one of this list; begin without it");
-      }
+      if (page === "no such cursor") throw noSuchCursor();
       const { items, next } = page;
       return c.json({ transactions: items.map(await entryFor(c)), cursor: next === null ? null : String(next) });
     },
@@ -346,6 +347,8 @@ async function make(
   const isPending = transaction.kind === "hold" || transaction.kind === "send";
   return { success: true, ...moved, ...(isPending && { state: "pending" }) };
 }
+
+const noSuchCursor = () => refusal("invalid-input", `cursor: ${NO_SUCH_CURSOR}`);
 
 const tooFar = (field: string) =>
   refusal(

@@ -42,18 +42,31 @@ describe("GET /room/:roomId/messages", () => {
     expect(await page(room, "?before=11")).toMatchObject({ messages: [] });
     expect(await page(room, "?after=110")).toMatchObject({ messages: [], gap: false });
     await fc.assert(
-      fc.asyncProperty(fc.nat(120), fc.nat(120), fc.integer({ min: 1, max: 100 }), async (after, before, limit) => {
-        const expected = range(Math.max(after + 1, 11), Math.min(before - 1, 110)).slice(0, limit);
-        expect(seqs(await page(room, `?after=${after}&before=${before}&limit=${limit}`))).toEqual(expected);
-      }),
+      fc.asyncProperty(
+        fc.nat(120),
+        fc.integer({ min: 1, max: 120 }),
+        fc.integer({ min: 1, max: 100 }),
+        async (after, before, limit) => {
+          const expected = range(Math.max(after + 1, 11), Math.min(before - 1, 110)).slice(0, limit);
+          expect(seqs(await page(room, `?after=${after}&before=${before}&limit=${limit}`))).toEqual(expected);
+        },
+      ),
       { numRuns: 40 },
     );
   });
 
-  it.each(["limit=0", "limit=101", "limit=x", "before=-1", "after=1.5", "after=1&after=2", "before="])(
+  it.each(["limit=0", "limit=101", "limit=x", "before=-1", "after=1.5", "after=1&after=2", "before=", "before=0"])(
     "refuses ?%s",
     async (query) => expect((await read(newRoom(), `?${query}`)).status).toBe(400),
   );
+
+  it.each(["before=x", "after=x", "after="])("refuses ?%s, and says what it must be", async (query) => {
+    const answer = await read(newRoom(), `?${query}`);
+    expect([answer.status, await answer.text()]).toEqual([
+      400,
+      expect.stringContaining("the number (seq) of a message"),
+    ]);
+  });
 
   it("follows a history limit that was lowered or raised", async () => {
     const room = newRoom();

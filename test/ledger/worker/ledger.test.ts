@@ -484,26 +484,35 @@ describe("the lists", () => {
     "transactions?limit=0",
     "transactions?limit=201",
     "transactions?limit=x",
-    "transactions?cursor=-1",
-    "transactions?cursor=99999999999999999",
     "transactions?account=@outside",
-    "balances?cursor=%00",
     "balances/@outside",
   ])("refuse %s", async (what) => {
     const { id } = aLedger();
     expect((await call(`/account/${id}/${what}`)).status).toBe(400);
   });
 
-  it("refuse a cursor that is not one of the account's transactions", async () => {
-    const { deposit, get } = aLedger();
+  it("refuse a cursor that is not of the list, and say what a cursor is", async () => {
+    const { id, deposit } = aLedger();
+    const of = ["transactions", "balances", "transactions?account=alice", "export"];
+    const refusals = async (cursors: readonly string[], lists = of) => {
+      for (const list of lists) {
+        for (const cursor of cursors) {
+          const path = `/account/${id}/${list}${list.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
+          expect(await ask(path, { headers: ADMIN }), path).toMatchObject(
+            refused(400, { detail: expect.stringMatching(/^cursor: must be .*the (page|part) before/) }),
+          );
+        }
+      }
+    };
+    const junk = ["x", "-1", "0", "1", "1.5", "\0", "@outside", "99999999999999999", `9:${"a".repeat(64)}:9`];
+    await refusals(junk);
     await deposit("alice", 1);
     await deposit("bob", 1);
-    for (const cursor of [2, 3]) {
-      expect(await get(`transactions?account=alice&cursor=${cursor}`)).toMatchObject({
-        status: 400,
-        detail: expect.stringContaining("cursor"),
-      });
-    }
+    await refusals(junk.filter((cursor) => cursor !== "1"));
+    await refusals(["1"], ["balances", "export"]);
+    await refusals([""], ["transactions", "balances"]);
+    await refusals(["2", "3"], ["transactions?account=alice"]);
+    await refusals(["3"], ["transactions"]);
   });
 });
 
