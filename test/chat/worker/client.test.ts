@@ -19,13 +19,13 @@ function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: ()
 }
 
 /** A client whose events are collected and can be waited for. */
-function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] = []) {
+function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] = [], by?: Connect) {
   const { connect, cutsDone } = cutting(room, cuts);
   const events: ChatEvent[] = [];
   let wake: (() => void) | undefined;
   const chat = new ChatClient({
     url: `wss://stack.test/room/${room}/ws`,
-    connect,
+    connect: by ?? connect,
     firstRetryMs: 1,
     waiting,
     onEvent: (event) => {
@@ -220,13 +220,30 @@ describe("the client", () => {
       const first = client(room, [cutAt]);
       for (const text of MINE) first.chat.send(text);
       await first.until(() => first.cutsDone() > 0);
-      const next = client(room, [], first.chat.close());
+      const next = client(room, [], await first.chat.close());
       await next.until(() => next.texts().length >= MINE.length);
       next.chat.send("last");
       await next.until(() => next.texts().includes("last"));
       expect(next.texts()).toEqual([...MINE, "last"]);
-      expect(next.chat.close()).toEqual([]);
+      expect(await next.chat.close()).toEqual([]);
     }
+  });
+
+  it("waits for the answer to the message that is on its way before it leaves, and sends no other", async () => {
+    const room = newRoom();
+    const line = lineTo(room, () => true);
+    let arrive = () => {};
+    const first = client(room, [], [], (url, protocols, events) => {
+      const { send, close } = line(url, protocols, events);
+      return { send: (frame) => (arrive = () => send(frame)), close };
+    });
+    await first.until(() => first.opened() === 1);
+    for (const text of ["on its way", "waits"]) first.chat.send(text);
+    const left = first.chat.close();
+    arrive();
+    const next = client(room, [], await left);
+    await next.until(() => next.texts().includes("waits"));
+    expect(next.texts()).toEqual(["on its way", "waits"]);
   });
 
   it("opens no connection after it was closed", async () => {

@@ -67,6 +67,8 @@ const ANSWER_MS = 10_000;
 const SEEN_AFTER = 20_000;
 const OF_A_MESSAGE = 400;
 const TYPING_INTERVAL_MS = 1_500;
+/** How long the end of a client waits for the answer to a message. */
+const LAST_ANSWER_MS = 2_000;
 
 export class ChatClient {
   readonly #url: string;
@@ -88,13 +90,15 @@ export class ChatClient {
   #untold = 0;
   #userId: string | undefined;
   #token: string | undefined;
-  #users = new Set<string>();
+  readonly #users = new Set<string>();
 
   readonly #outbox: Outgoing[];
   /** Whether the room has sent everything that was missed, so that messages may go out. */
   #ready = false;
   /** Whether the first message of the outbox is being sent, or waits for its turn. */
   #sending = false;
+  /** Called once no message is on its way to the room. */
+  #arrived: () => void = () => {};
   #typedAt = 0;
 
   constructor({ url, onEvent, connect = overWebSocket, firstRetryMs = 500, waiting = [] }: ChatClientOptions) {
@@ -128,9 +132,19 @@ export class ChatClient {
     return this.#token === undefined ? undefined : `Bearer ${this.#token}`;
   }
 
-  /** Ends the connection for good. Returns the messages that are not known to be stored, for the room's next client. */
-  close(): readonly Outgoing[] {
+  /**
+   * Ends the connection for good. Returns the messages that are not known to be stored, for the room's next client. If one
+   * is on its way, its answer is waited for: under another user's name it would be stored again.
+   */
+  async close(): Promise<readonly Outgoing[]> {
     this.#stopped = true;
+    this.#ready = false;
+    if (this.#sending) {
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+        setTimeout(resolve, LAST_ANSWER_MS);
+      });
+    }
     this.#drop();
     this.#emit({ type: "connection", state: "closed" });
     return this.#outbox;
@@ -158,6 +172,7 @@ export class ChatClient {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#ready = this.#sending = false;
+    this.#arrived();
     clearTimeout(this.#timer ?? 0);
     connection?.close();
   }
@@ -211,28 +226,22 @@ export class ChatClient {
         this.#refused(frame);
         break;
       case "presence":
-        this.#present(() => {
-          this.#users = new Set(frame.users);
-        });
+        this.#users.clear();
+        this.#moved(frame.users);
         break;
       case "user_joined":
-        this.#present(() => this.#users.add(frame.userId));
+        this.#moved([frame.userId]);
         break;
       case "user_left":
-        this.#present(() => this.#users.delete(frame.userId));
+        this.#moved([], [frame.userId]);
         break;
       case "presence_changed":
-        this.#present(() => {
-          for (const userId of frame.joined) this.#users.add(userId);
-          for (const userId of frame.left) this.#users.delete(userId);
-        });
+        this.#moved(frame.joined, frame.left);
         break;
       case "ping":
         this.#connection?.send(PING);
         break;
       case "typing":
-        this.#emit({ type: "typing", userId: frame.userId });
-        break;
       case "deleted":
         this.#emit(frame);
         break;
@@ -261,8 +270,9 @@ export class ChatClient {
     else this.#settle(clientId, (refused) => this.#emit({ type: "refused", clientId: refused, error }));
   }
 
-  #present(change: () => void): void {
-    change();
+  #moved(joined: readonly string[], left: readonly string[] = []): void {
+    for (const userId of joined) this.#users.add(userId);
+    for (const userId of left) this.#users.delete(userId);
     this.#emit({ type: "presence", users: [...this.#users] });
   }
 
@@ -310,6 +320,7 @@ export class ChatClient {
   }
 
   #sendLater(ms: number): void {
+    this.#arrived();
     const connection = this.#connection;
     setTimeout(() => {
       if (this.#connection !== connection) return; // a newer connection sends the outbox now
@@ -323,6 +334,7 @@ export class ChatClient {
     if (clientId === undefined || clientId !== this.#outbox[0]?.clientId) return;
     this.#outbox.shift();
     this.#sending = false;
+    this.#arrived();
     report(clientId);
     this.#flush();
   }

@@ -38,6 +38,13 @@ export function start(): void {
   let link: { state: "new" | "explained" | "open" } | { state: "lost"; missed: number } = { state: "new" };
   let typingTimer: ReturnType<typeof setTimeout> | undefined;
 
+  const nobodyTypes = () => typing.replaceChildren();
+
+  const vacate = () => {
+    people.replaceChildren();
+    nobodyTypes();
+  };
+
   const opened = () => {
     panel.link(`Live as ${nameOf(me)}`, true);
     panel.note("");
@@ -47,8 +54,7 @@ export function start(): void {
   };
 
   const lost = () => {
-    people.replaceChildren();
-    typing.replaceChildren();
+    vacate();
     panel.link(cable.isCut ? "Cut" : "Reconnecting", false);
     if (cable.isCut) panel.alert("Cut. What others say waits in the room; what you send waits here.");
     if (link.state === "open") {
@@ -66,7 +72,7 @@ export function start(): void {
     if (answer.ok || link.state !== "explained") return;
     panel.alert(answer.message);
     // Not a valid room id, so trying again cannot help.
-    if (answer.status === 400) client?.close();
+    if (answer.status === 400) void client?.close();
   };
 
   const handle = (event: ChatEvent) => {
@@ -81,7 +87,7 @@ export function start(): void {
       case "message":
         last = event.message.seq;
         if (link.state === "lost") link.missed++;
-        if (event.message.userId !== me) typing.replaceChildren();
+        if (event.message.userId !== me) nobodyTypes();
         log.message(event.message, me);
         break;
       case "deleted":
@@ -100,7 +106,7 @@ export function start(): void {
       case "typing":
         typing.textContent = `${nameOf(event.userId)} is typing`;
         clearTimeout(typingTimer);
-        typingTimer = setTimeout(() => typing.replaceChildren(), TYPING_FOR_MS);
+        typingTimer = setTimeout(nobodyTypes, TYPING_FOR_MS);
         break;
       case "refused":
         if (input.value === "") input.value = log.withdraw(event.clientId) ?? "";
@@ -112,11 +118,15 @@ export function start(): void {
 
   const person = (user: string) => (user === me ? element("b", "", "you") : element("span", "", nameOf(user)));
 
-  const leave = () => {
-    const former = client;
-    client = undefined;
-    const waiting = former?.close() ?? [];
-    if (waiting.length > 0) unsent.set(room, waiting);
+  let moving = Promise.resolve();
+  /** Leaves the room, and joins another; without one, the same again. */
+  const move = (chosen?: string) => {
+    moving = moving.then(async () => {
+      const waiting = await client?.close();
+      if (waiting?.length) unsent.set(room, waiting);
+      room = chosen ?? room;
+      join();
+    });
   };
 
   const join = () => {
@@ -131,8 +141,7 @@ export function start(): void {
       log.mark(`What you sent to the room "${name}" (${length}) waits here. Choose that room again to send it.`);
     }
     for (const { clientId, frame } of waiting) log.pending(clientId, frame.text);
-    people.replaceChildren();
-    typing.replaceChildren();
+    vacate();
     cutKey.textContent = CUT;
     panel.note("");
     panel.link("Connecting", false);
@@ -150,11 +159,7 @@ export function start(): void {
     );
   };
 
-  onName("room", (chosen) => {
-    leave();
-    room = chosen;
-    join();
-  });
+  onName("room", move);
   onSubmit(panel.form("form"), () => {
     const text = input.value;
     if (!client || text.trim() === "") return;
@@ -169,8 +174,5 @@ export function start(): void {
     else cable.cut();
     cutKey.textContent = cable.isCut ? MEND : CUT;
   });
-  onIdentity(() => {
-    leave();
-    join();
-  });
+  onIdentity(() => move());
 }
