@@ -29,10 +29,11 @@ const CLOSING_FACTOR = 2;
 /** An attachment that changes with every frame is written this often at most: well before a room falls asleep. */
 const KEEP_EVERY_MS = 5_000;
 const KEEP_EVERY: Amount = { messages: 20, bytes: 32 * 1_024 };
-/** The room looks for silent sockets this often at most. If all of them ping, it looks as often as they ping. */
-const LOOK_EVERY_MS = 5_000;
+/** The room rests for so long before it looks for silent sockets again. If all ping, it looks as often as they ping. */
+const REST_MS = 5_000;
 
-/** Close codes (RFC 6455, 7.4.1, and IANA's registry): "policy violation", and "try again later". */
+/** Close codes (RFC 6455, 7.4.1, and IANA's registry): of a room that is no more, "policy violation", "try again later". */
+export const GOING_AWAY = 1_001;
 export const POLICY = 1_008;
 export const TRY_AGAIN = 1_013;
 
@@ -317,6 +318,16 @@ export class Audience {
     this.#news.turned();
   }
 
+  /** Closes all sockets. */
+  putOutAll(code: number, why: string): void {
+    for (const socket of this.open()) this.putOut(socket, code, why);
+  }
+
+  /** Closes the sockets of a session that has ended. */
+  putOutSession(session: string): void {
+    for (const socket of this.ofSession(session)) this.putOut(socket, POLICY, "Your session has ended");
+  }
+
   /** Closes the sockets of all who may no longer be here. */
   putOutUnless(mayStay: (caller: Member["caller"]) => boolean): void {
     for (const socket of this.open()) {
@@ -380,7 +391,7 @@ export class Audience {
       }
       next = Math.min(next, askedAt + ANSWER_WITHIN_MS);
     }
-    return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + LOOK_EVERY_MS) : undefined;
+    return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + REST_MS) : undefined;
   }
 
   /** Whether people here see each other: there is more than one, and no crowd. */

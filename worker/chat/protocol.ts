@@ -59,8 +59,8 @@ export type ServerFrame =
   /** Comes first: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */
   | { type: "history"; messages: Message[]; last: number; more: boolean; userId: string; token?: string }
   /**
-   * Some messages after `after` are no longer kept, or the room was deleted and begun anew: then `first` is at most
-   * `after`. The oldest number that is kept is `first`.
+   * Some messages after `after` are no longer kept, or the room was deleted and begun anew. It was if `first`, the oldest
+   * number that is kept, is at most `after`; if `first` is higher, nobody can tell.
    */
   | { type: "gap"; after: number; first: number }
   /** Who is here: at most 100 names. If there are more people, `count` says how many. */

@@ -7,11 +7,11 @@
  * does not have them.
  */
 import { deadCredential, denied } from "../http/denials.ts";
-import { type Problem, problemResponse } from "../http/problem.ts";
+import { problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
-import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { letIn, type SocketLimits, whyFull } from "./admission.ts";
 import { armBy } from "./alarm.ts";
-import { Audience, type Member, NOWHERE, POLICY, TRY_AGAIN } from "./audience.ts";
+import { Audience, GOING_AWAY, type Member, NOWHERE, TRY_AGAIN } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
@@ -22,20 +22,17 @@ import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import { isSameLink, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
+import { isSameLink, LOOK_EVERY_MS, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { Showing } from "./showing.ts";
 import { isSameTold, type Told, toldAfter } from "./told.ts";
-import { type Page, welcome } from "./welcome.ts";
+import type { Page } from "./welcome.ts";
 
 /** Joins and leaves are told to the home together. */
 const REPORT_AFTER_MS = 250;
 /** Without word from the home for so long, a relay asks it before it lets somebody in by the door that it knows. */
 const FRESH_MS = 60_000;
-/** A relay that carries nobody forgets the room by then, whatever calls were lost. */
-const LOOK_EVERY_MS = 60 * 60 * 1_000;
 /** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */
 const CORRECT_AFTER_MS = 2_000;
-const GOING_AWAY = 1_001;
 const KEY = "relay";
 
 /** What is stored. */
@@ -61,9 +58,7 @@ export interface HomeStub {
   relaySaid(relay: string, state: RelayState, epoch: string | undefined): Promise<boolean>;
 }
 
-export interface RelayLimits extends CopyLimits {
-  readonly socketsPerUser: number;
-  readonly socketsPerAddress: number;
+export interface RelayLimits extends CopyLimits, SocketLimits {
   readonly messagesPerSecond: number;
 }
 
@@ -209,50 +204,32 @@ export class Relay {
     return true;
   }
 
-  async #admit({ userId, token, address, session, subprotocol, ...joining }: Joining): Promise<Response> {
+  async #admit(joining: Joining): Promise<Response> {
     if (!this.#numbers || !this.#copy) {
       const detail = "The room was changed while you joined; try again";
       return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
     }
     const now = Date.now();
-    const { undecided: caller, known, until, granted } = joining;
+    const { session, undecided: caller, granted } = joining;
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
     }
     // If the home has looked at a newer door than ours, its word counts.
     const isOurs = granted === undefined || granted <= this.#numbers.turn;
     if (isOurs && caller && this.#door && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
-    const full = this.#whyFull(userId, address, now);
-    if (full) return problemResponse(full);
-    const newcomer = { userId, address, session, subprotocol, caller, known, until };
-    const { client, server } = this.#audience.admit(newcomer, now);
-    const who = { userId, ...(token !== undefined && { token }) };
-    const reading = {
+    const [audience, budgets, limits] = [this.#audience, this.#budgets, this.#limits];
+    const full = `The room is full here: ${MAX_SOCKETS} are in this part of it; try again later`;
+    const why = whyFull(joining, { audience, budgets, limits, full }, now);
+    if (why) return problemResponse(why);
+    const kept = {
       read: (range: Range) => this.#page(range),
       deleted: (last: number) => this.#copy?.deleted(last) ?? [],
-      presence: () => this.#audience.presence(),
     };
-    welcome(server, who, joining, reading);
+    const { answer } = letIn(joining, { audience, kept }, now);
     // Also if the user was here: the home answers whether the room is still there.
     this.#report();
     await this.#look();
-    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
-  }
-
-  #whyFull(userId: string, address: string | undefined, now: number): Problem | undefined {
-    const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
-    const { socketsPerUser, socketsPerAddress } = this.#limits;
-    if (this.#audience.isFull()) {
-      const detail = `The room is full here: ${MAX_SOCKETS} are in this part of it; try again later`;
-      return { kind: "unavailable", detail, headers: { "Retry-After": "10" } };
-    }
-    if (this.#audience.hasAll({ userId }, socketsPerUser)) {
-      return tooMany(`You have ${socketsPerUser} connections to this room already`);
-    }
-    if (address !== undefined && this.#audience.hasAll({ address }, socketsPerAddress)) {
-      return tooMany(`Your network address has ${socketsPerAddress} connections to this room already`);
-    }
-    return this.#budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
+    return answer;
   }
 
   /** Shows messages that are new, and carries out orders that are. No await: what is shown and its number are one. */
@@ -263,7 +240,7 @@ export class Relay {
     }
     const before = this.#numbers;
     if (before && isLost(before, push)) {
-      this.#closeAll(TRY_AGAIN, "Connect again with ?after=<the last number you have>");
+      this.#audience.putOutAll(TRY_AGAIN, "Connect again with ?after=<the last number you have>");
       this.#forget();
       if (!push.door) return;
     }
@@ -326,9 +303,7 @@ export class Relay {
       this.#audience.putOutUnless((caller) => isLetIn(caller, order.door));
     } else if (order.kind === "ended") {
       addNewest(this.#ended, order.session);
-      for (const socket of this.#audience.ofSession(order.session)) {
-        this.#audience.putOut(socket, POLICY, "Your session has ended");
-      }
+      this.#audience.putOutSession(order.session);
     } else {
       const { seq } = order;
       this.#copy?.blank(seq);
@@ -410,7 +385,7 @@ export class Relay {
   }
 
   #end(): void {
-    this.#closeAll(GOING_AWAY, "The room was deleted");
+    this.#audience.putOutAll(GOING_AWAY, "The room was deleted");
     this.#forget();
   }
 
@@ -453,10 +428,6 @@ export class Relay {
     // The alarm goes with the rest.
     this.#isLooking = false;
     this.#ctx.waitUntil(this.#ctx.storage.deleteAll());
-  }
-
-  #closeAll(code: number, why: string): void {
-    for (const socket of this.#audience.open()) this.#audience.putOut(socket, code, why);
   }
 
   #arm(at: number): Promise<void> {

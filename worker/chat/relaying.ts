@@ -14,6 +14,12 @@ import type { Spender } from "./budgets.ts";
 import type { Door } from "./door.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
 
+/**
+ * Without a message, a home looks so often whether its relays are still there, and a relay whether it still has readers:
+ * one without forgets the room, whatever calls were lost.
+ */
+export const LOOK_EVERY_MS = 60 * 60 * 1_000;
+
 /** What a relay must do, besides showing messages. */
 export type Order =
   | { readonly kind: "door"; readonly door: Door }

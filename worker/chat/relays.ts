@@ -6,13 +6,11 @@ import { retry } from "../objects/retry.ts";
 import type { History } from "./history.ts";
 import { MAX_SHOWN, MAX_SOCKETS, MESSAGES_PER_FRAME } from "./limits.ts";
 import type { ServerFrame } from "./protocol.ts";
-import { isSameLink, NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+import { isSameLink, LOOK_EVERY_MS, NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
 import { tellsWho } from "./told.ts";
 
 /** The alarm looks so long after a message. */
 const LOOK_AFTER_MS = 5_000;
-/** Without a message it looks so often whether the relays are still there. */
-export const LOOK_EVERY_MS = 60 * 60 * 1_000;
 /** Orders that are kept for relays that missed them. One that missed more closes its sockets, which resume. */
 const ORDERS_KEPT = 100;
 const ORDERS = "relay-orders";

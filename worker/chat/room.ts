@@ -9,16 +9,17 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { deadCredential, denied } from "../http/denials.ts";
-import { type Problem, problemResponse } from "../http/problem.ts";
+import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
 import { Schema } from "../objects/schema.ts";
-import { answerAsleep, answerClose, PLAIN, switchTo } from "../objects/sockets.ts";
+import { answerAsleep, answerClose } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
+import { letIn, type SocketLimits, whyFull } from "./admission.ts";
 import { armBy } from "./alarm.ts";
-import { Audience, POLICY } from "./audience.ts";
-import { Budgets, COSTS, type Over, type Spender } from "./budgets.ts";
+import { Audience, GOING_AWAY } from "./audience.ts";
+import { Budgets, COSTS, type Over } from "./budgets.ts";
 import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
 import { History, type Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
@@ -29,16 +30,14 @@ import { chat } from "./pattern.ts";
 import { PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay } from "./relay.ts";
-import { type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
-import { LOOK_EVERY_MS, Relays } from "./relays.ts";
+import { LOOK_EVERY_MS, type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
+import { Relays } from "./relays.ts";
 import { Sent } from "./sent.ts";
 import { type Upload, Uploads } from "./uploads.ts";
-import { type Page, welcome } from "./welcome.ts";
+import type { Page } from "./welcome.ts";
 
 /** Close code of a connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
-/** Close code of a room that was deleted. */
-const GOING_AWAY = 1_001;
 /** R2 deletes many files in one call, so a deletion waits this long for further files. */
 const DELETE_AFTER_MS = 5_000;
 const RETRY_DELETE_AFTER_MS = 60_000;
@@ -54,8 +53,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #historyLimit: number;
   readonly #retentionMs: number | undefined;
   readonly #uploads: Uploads;
-  readonly #socketsPerUser: number;
-  readonly #socketsPerAddress: number;
+  readonly #socketLimits: SocketLimits;
   readonly #budgets: Budgets;
   readonly #audience: Audience;
   readonly #relays: Relays;
@@ -88,8 +86,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#historyLimit = historyLimit;
     this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
     this.#uploads = new Uploads(ctx.storage.sql);
-    this.#socketsPerUser = limits.socketsPerUser;
-    this.#socketsPerAddress = limits.socketsPerAddress;
+    this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets);
     const { regions } = stackOf(env);
@@ -149,7 +146,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     if (this.#relay) return this.#relay.fetch(request);
     const joining = readJoinRequest(request);
-    const { userId, address, token, session, undecided: caller, subprotocol } = joining;
+    const { userId, session, undecided: caller } = joining;
     if (joining.ifThere && this.#isNowhere) return new Response(null, { status: NOT_THERE });
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
@@ -160,22 +157,19 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (relay !== undefined && this.#budgets.bear(userId, COSTS.join, now)) {
       return sendToRelay(Number(relay.split(":").at(-1)), this.#relays.turn);
     }
-    const full = this.#whyFull({ userId, address }, now);
-    if (full) return problemResponse(full);
-    const { known, until } = joining;
-    const newcomer = { userId, address, session, subprotocol, caller, known, until };
-    const { client, server, wasHere } = this.#audience.admit(newcomer, now);
-    const who = { userId, ...(token !== undefined && { token }) };
-    const reading = {
+    const [audience, budgets, limits] = [this.#audience, this.#budgets, this.#socketLimits];
+    const full = `The room is full: ${MAX_SOCKETS} are in it; try again later`;
+    const why = whyFull(joining, { audience, budgets, limits, full }, now);
+    if (why) return problemResponse(why);
+    const kept = {
       read: (range: Range) => this.#page(range),
       deleted: (last: number) => this.#history()?.deleted(last) ?? [],
-      presence: () => this.#audience.presence(),
     };
-    welcome(server, who, joining, reading);
+    const { answer, server, wasHere } = letIn(joining, { audience, kept }, now);
     if (!wasHere) this.#audience.joined(userId, server, now);
     await this.#lookForSilentLater();
     if (!this.#sweepArmed) await this.#armSweep(0);
-    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+    return answer;
   }
 
   /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
@@ -191,25 +185,6 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** Whether somebody is in the room. */
   get #isInUse(): boolean {
     return !this.#audience.isEmpty() || !this.#relays.isEmpty;
-  }
-
-  /** Why a caller may not open one more socket. */
-  #whyFull({ userId, address }: Spender, now: number): Problem | undefined {
-    if (this.#audience.isFull()) {
-      return {
-        kind: "unavailable",
-        detail: `The room is full: ${MAX_SOCKETS} are in it; try again later`,
-        headers: { "Retry-After": "60" },
-      };
-    }
-    const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
-    if (this.#audience.hasAll({ userId }, this.#socketsPerUser)) {
-      return tooMany(`You have ${this.#socketsPerUser} connections to this room already; close one of them first`);
-    }
-    if (address !== undefined && this.#audience.hasAll({ address }, this.#socketsPerAddress)) {
-      return tooMany(`Your network address has ${this.#socketsPerAddress} connections to this room already`);
-    }
-    return this.#budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
   }
 
   /** A page of the history for `reader`. An undefined reader was already allowed elsewhere. */
@@ -291,7 +266,7 @@ export class ChatRoomDO extends DurableObject<Env> {
    */
   async destroy(): Promise<void> {
     this.#relays.close();
-    for (const socket of this.#audience.open()) this.#audience.putOut(socket, GOING_AWAY, "The room was deleted");
+    this.#audience.putOutAll(GOING_AWAY, "The room was deleted");
     await this.#empty();
     await this.#relays.end();
     await this.#leaveNothing();
@@ -322,9 +297,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async sessionEnded(session: string): Promise<void> {
     await this.#relays.prepare();
     addNewest(this.#ended, session);
-    for (const socket of this.#audience.ofSession(session)) {
-      this.#audience.putOut(socket, POLICY, "Your session has ended");
-    }
+    this.#audience.putOutSession(session);
     this.#relays.order({ kind: "ended", session });
     await this.#relays.send();
   }

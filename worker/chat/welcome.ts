@@ -1,9 +1,9 @@
-/** Sends a newcomer the messages that they missed, and who is here. */
+/** Sends a newcomer the messages that they missed. */
 import { greet } from "./audience.ts";
 import type { Range } from "./history.ts";
 import type { Joining } from "./joining.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
-import type { Message, ServerFrame } from "./protocol.ts";
+import type { Message } from "./protocol.ts";
 
 /** A page of the history. */
 export interface Page {
@@ -13,13 +13,11 @@ export interface Page {
   last: number;
 }
 
-/** What a newcomer may read. */
-interface Room {
+/** The messages that a newcomer may read: the room's own, or a relay's copy. */
+export interface Kept {
   read(range: Range): Page;
   /** The numbers up to `last` of kept messages that were deleted. */
   deleted(last: number): readonly number[];
-  /** The frame that says who is here. */
-  presence(): ServerFrame;
 }
 
 /** Whether all messages after a number are there. A number beyond the newest is from a room that was deleted. */
@@ -30,7 +28,7 @@ export function welcome(
   socket: WebSocket,
   who: { userId: string; token?: string },
   { after, afterId }: Pick<Joining, "after" | "afterId">,
-  { read, deleted, presence }: Room,
+  { read, deleted }: Kept,
 ): void {
   const { first, last } = read({ limit: 0 });
   const resumable = after === undefined || (isResumable(after, { first, last }) && !isAnew(after, afterId, read));
@@ -44,14 +42,13 @@ export function welcome(
   }
   // Which of them were deleted while the newcomer was away is not known.
   if (after !== undefined && resumable) for (const seq of deleted(after)) greet(socket, { type: "deleted", seq });
-  greet(socket, presence());
 }
 
 /**
  * Whether the room has another message under the number of the newcomer's last one: it was deleted and begun anew, and
  * its numbers with it.
  */
-function isAnew(after: number, afterId: string | undefined, read: Room["read"]): boolean {
+function isAnew(after: number, afterId: string | undefined, read: Kept["read"]): boolean {
   if (afterId === undefined || after === 0) return false;
   const [message] = read({ after: after - 1, limit: 1 }).messages;
   return message?.seq === after && message.id !== afterId;

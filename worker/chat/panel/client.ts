@@ -19,8 +19,8 @@ export type ChatEvent =
   /** The message with this number was deleted. */
   | { type: "deleted"; seq: number }
   /**
-   * Some messages after `after`, the last number that was shown, are no longer kept. If `first`, the oldest that is, is
-   * not above it, the room was deleted and begun anew.
+   * Some messages after `after`, the last number that was shown, are no longer kept, or the room was deleted and begun
+   * anew. It was if `first`, the oldest number that is kept, is not above `after`; if it is, nobody can tell.
    */
   | { type: "gap"; after: number; first: number }
   | { type: "presence"; users: string[] }

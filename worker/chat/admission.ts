@@ -1,0 +1,45 @@
+/** How a caller gets a socket of a room, at home or at a relay: why not, or the socket with its greeting. */
+import type { Problem } from "../http/problem.ts";
+import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { type Audience, greet } from "./audience.ts";
+import { type Budgets, COSTS, type Spender } from "./budgets.ts";
+import type { Joining } from "./joining.ts";
+import { type Kept, welcome } from "./welcome.ts";
+
+/** The most sockets of one user, and of one network address. */
+export interface SocketLimits {
+  readonly socketsPerUser: number;
+  readonly socketsPerAddress: number;
+}
+
+/** Why a caller may not open one more socket. `full`: what to say if there is no place for anybody. */
+export function whyFull(
+  { userId, address }: Spender,
+  { audience, budgets, limits, full }: { audience: Audience; budgets: Budgets; limits: SocketLimits; full: string },
+  now: number,
+): Problem | undefined {
+  const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
+  if (audience.isFull()) return { kind: "unavailable", detail: full, headers: { "Retry-After": "60" } };
+  if (audience.hasAll({ userId }, limits.socketsPerUser)) {
+    return tooMany(`You have ${limits.socketsPerUser} connections to this room already; close one of them first`);
+  }
+  if (address !== undefined && audience.hasAll({ address }, limits.socketsPerAddress)) {
+    return tooMany(`Your network address has ${limits.socketsPerAddress} connections to this room already`);
+  }
+  return budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
+}
+
+/** Opens a socket for a caller, and greets them. Returns the answer, our end, and whether the user was here before. */
+export function letIn(
+  joining: Joining,
+  { audience, kept }: { audience: Audience; kept: Kept },
+  now: number,
+): { answer: Response; server: WebSocket; wasHere: boolean } {
+  const { userId, token, subprotocol, undecided: caller } = joining;
+  const { client, server, wasHere } = audience.admit({ ...joining, caller }, now);
+  const who = { userId, ...(token !== undefined && { token }) };
+  welcome(server, who, joining, kept);
+  greet(server, audience.presence());
+  const answer = switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+  return { answer, server, wasHere };
+}
