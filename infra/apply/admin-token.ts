@@ -1,9 +1,9 @@
 /** The admin token of the Workers in a local account. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { ROOT } from "../release/root.ts";
 import { adminTokenProblem } from "../stack/config.ts";
+import { makeFolder, readIfThere, writeNamed } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
@@ -11,19 +11,19 @@ const ADMIN_TOKEN_FILE = "admin-token";
 
 /**
  * The token that belongs to the account of `dir`, made at first use: the same for `npm start` and for the Pulumi CLI.
- * @throws UserError where the file holds none that a Worker takes.
+ * @throws UserError where the file holds none that a Worker takes, or cannot be read or written.
  */
 export function adminTokenOf(dir: string): string {
   const file = join(dir, ADMIN_TOKEN_FILE);
-  if (existsSync(file)) return kept(file);
+  const there = readIfThere(file);
+  if (there !== undefined) return kept(file, there.trim());
   const token = `local-${randomBytes(16).toString("hex")}`;
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  makeFolder(dir);
+  writeNamed(file, `${token}\n`, 0o600);
   return token;
 }
 
-function kept(file: string): string {
-  const token = readFileSync(file, "utf8").trim();
+function kept(file: string, token: string): string {
   const problem = token === "" ? "is empty" : adminTokenProblem(token);
   if (problem === undefined) return token;
   throw new UserError(

@@ -3,13 +3,12 @@
  * the project's and the one beside the account. The CLI writes into the stack's file (its salt, and keys its own way),
  * so it never gets the committed one.
  */
-import { mkdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
 import { Interrupted } from "../stack/interrupted.ts";
-import { attempt, writeNamed } from "../stack/named-file.ts";
+import { makeFolder, writeNamed } from "../stack/named-file.ts";
 import { encryptedIn, fullKey, LOCAL, projectName, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -27,7 +26,7 @@ const PASSPHRASE = "local";
 export async function cliLocal(dir: string): Promise<{ readonly env: Variables; readonly file: string }> {
   const { apiUrl, accountId, token } = localAccount(dir, "npm run account");
   const folder = join(resolve(ROOT, dir), CLI_FOLDER);
-  attempt(folder, "written", () => mkdirSync(folder, { recursive: true }));
+  makeFolder(folder);
   const file = join(folder, `Pulumi.${LOCAL}.yaml`);
   writeNamed(file, stackFile(file, dir));
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../release/root.ts";
+import { attempt } from "../stack/named-file.ts";
 import { CLI_FOLDER } from "../stack/settings-file.ts";
 import { DEFAULT_DIR } from "./hints.ts";
 import { STATE_FILE } from "./state.ts";
@@ -29,7 +30,7 @@ export function deployedFolders(root = ROOT): readonly string[] {
 
 function foldersIn(folder: string): readonly string[] {
   if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { withFileTypes: true });
+  const entries = attempt(folder, "read", () => readdirSync(folder, { withFileTypes: true }));
   return entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)

@@ -1,5 +1,5 @@
 /** The main job: builds the release, starts the local account, applies the program to it, says where it answers. */
-import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
 import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
@@ -10,6 +10,7 @@ import { buildRelease } from "../release/build.ts";
 import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
+import { readIfThere, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { LOCAL } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -28,7 +29,7 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
   try {
     const deployed = await deploy(options, account, signal);
     const running = await account;
-    writeFileSync(join(options.dir, STARTED_FROM_FILE), `${ROOT}\n`);
+    writeNamed(join(options.dir, STARTED_FROM_FILE), `${ROOT}\n`);
     announce(options, running, deployed);
     return running;
   } catch (error) {
@@ -42,8 +43,8 @@ export async function startHere(options: Options): Promise<RunningAccount> {
   const { dir, fresh } = options;
   if (fresh && !runningAccount(dir)) {
     // These belong to the account and go with it: its settings, such as a pin to a version, and the CLI's backend.
-    rmSync(settingsFile(LOCAL, dir), { force: true });
-    rmSync(join(dir, CLI_FOLDER), { recursive: true, force: true });
+    removeNamed(settingsFile(LOCAL, dir));
+    removeNamed(join(dir, CLI_FOLDER));
   }
   try {
     return await startAccount(options);
@@ -73,7 +74,8 @@ export async function startInto(folder: string, options: IntoOptions, signal: Ab
 /** Whether this checkout keeps its state with the account: it started the account, or it has the folder and nobody did. */
 function isOurs(folder: string): boolean {
   const file = join(folder, STARTED_FROM_FILE);
-  if (existsSync(file)) return readFileSync(file, "utf8").trim() === ROOT;
+  const starter = readIfThere(file);
+  if (starter !== undefined) return starter.trim() === ROOT;
   const path = relative(ROOT, realpathSync(folder));
   return !path.startsWith("..") && !isAbsolute(path);
 }

@@ -5,10 +5,11 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { Known } from "../plan/known.ts";
+import { attempt, makeFolder, readIfThere } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 
 const Entry = v.object({
@@ -144,16 +145,18 @@ export class State {
       leftovers: [...this.#leftovers],
       begun: [...this.#begun],
     };
-    mkdirSync(dirname(this.#path), { recursive: true });
+    makeFolder(dirname(this.#path));
     const next = `${this.#path}.next`;
-    const file = openSync(next, "w", 0o600);
-    try {
-      writeFileSync(file, `${JSON.stringify(contents, null, 2)}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, this.#path);
+    attempt(next, "written", () => {
+      const file = openSync(next, "w", 0o600);
+      try {
+        writeFileSync(file, `${JSON.stringify(contents, null, 2)}\n`);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    });
+    attempt(this.#path, "written", () => renameSync(next, this.#path));
   }
 }
 
@@ -165,13 +168,4 @@ function read(path: string): v.InferOutput<typeof Contents> | undefined {
   throw new UserError(
     `${path} is not the state of an apply: ${contents.issues[0].message}. Restore the file. If you cannot, move it away and run \`npm run recover -- --stack local\`, which makes it again from the account. The data stays.`,
   );
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }

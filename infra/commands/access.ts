@@ -1,11 +1,10 @@
 /** `npm run access`: writes the table of docs/access.md. With `check`, names what is wrong instead. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { routesOf } from "../access/routes.ts";
 import { tableOf, withTable } from "../access/table.ts";
 import { ROOT } from "../release/root.ts";
-import { writeNamed } from "../stack/named-file.ts";
+import { readNamed, writeNamed } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
@@ -21,7 +20,7 @@ async function pages(): Promise<{ is: string; should: string }> {
       `No action stands in front of ${bare.join(", ")}, so nobody may call it. Put may(<pattern>, "<action>") into the route, as worker/counter/routes.ts does.`,
     );
   }
-  const is = readFileSync(file, "utf8");
+  const is = readNamed(file);
   return { is, should: withTable(is, tableOf(routes)) };
 }
 

@@ -1,9 +1,11 @@
 /** What the commands on a stack share: their options, their errors, their one question. */
 
 import { createInterface } from "node:readline/promises";
+import { isOfMachine } from "@durable-stack/local-account/disk";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
 import { exitCodeOf, Interrupted, interruptionOf } from "../stack/interrupted.ts";
+import { refusal } from "../stack/named-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 export interface StackCommandOptions {
@@ -57,8 +59,9 @@ export function failed(error: unknown): void {
     process.exitCode = exitCodeOf(signal);
     return;
   }
-  if (isUserError(error)) {
-    console.error(error.message);
+  const told = isUserError(error) ? error : ofMachine(error);
+  if (told) {
+    console.error(told.message);
     process.exitCode = 1;
     return;
   }
@@ -66,6 +69,10 @@ export function failed(error: unknown): void {
   console.error("\nThis is a bug of the command, and no mistake of yours. Please report it with the lines above.");
   process.exitCode = BUG;
 }
+
+/** What the machine refused of a file that no command has looked at; undefined for a bug. */
+const ofMachine = (error: unknown): UserError | undefined =>
+  isOfMachine(error) ? refusal(error.path ?? "A file", "written or read", error) : undefined;
 
 const UNCHANGED = "Nothing was changed.";
 

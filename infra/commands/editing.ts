@@ -1,19 +1,19 @@
 /** What the commands share that change the project's own files: git, the files, and writing them. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { ROOT } from "../release/root.ts";
-import { attempt, writeNamed } from "../stack/named-file.ts";
+import { makeFolder, readIfThere, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { table } from "./command.ts";
 
 export const files: ProjectFiles = {
-  read: (file) => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined),
+  read: (file) => readIfThere(join(ROOT, file)),
   has: (folder) => existsSync(join(ROOT, folder)),
 };
 
@@ -61,10 +61,10 @@ function write({ path, text }: Change): void {
   const file = join(ROOT, path);
   if (text === undefined) {
     // A folder that it was in may be gone already.
-    rmSync(file, { recursive: true, force: true });
+    removeNamed(file);
     return;
   }
-  attempt(dirname(file), "written", () => mkdirSync(dirname(file), { recursive: true }));
+  makeFolder(dirname(file));
   writeNamed(file, text);
 }
 

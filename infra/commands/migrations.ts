@@ -1,6 +1,5 @@
 /** `npm run migrations`: the history of classes at the command line. */
 
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import {
@@ -27,7 +26,7 @@ import { ROOT } from "../release/root.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
 import { complete, describedAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
-import { readNamed, writeNamed } from "../stack/named-file.ts";
+import { readIfThere, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
@@ -35,7 +34,7 @@ import { runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
 const lockFile = join(ROOT, LOCK_FILE);
-const readLock = () => (existsSync(lockFile) ? readNamed(lockFile) : null);
+const readLock = () => readIfThere(lockFile) ?? null;
 
 /** Prints findings, one a line; returns whether one of them is an error. */
 function print(findings: readonly Finding[]): boolean {

@@ -3,8 +3,7 @@
  * own code and write what they find as JSON; `comment` and `post` run the default branch's, and take that as data.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
@@ -26,7 +25,14 @@ import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
 import { commitOf, Sides } from "../rehearsal/side.ts";
 import { readRelease } from "../release/read.ts";
 import { issueLines } from "../stack/issues.ts";
-import { mustBeWritable, namesIn, readNamed, readNamedBytes, writeNamed } from "../stack/named-file.ts";
+import {
+  mustBeWritable,
+  namesIn,
+  readNamed,
+  readNamedBytes,
+  temporaryFolder,
+  writeNamed,
+} from "../stack/named-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { httpUrl, runCommand } from "./command.ts";
 
@@ -61,7 +67,7 @@ program
   .action(async ({ base, release, objects, out }: LookOptions) => {
     if (out !== undefined) mustBeWritable(out);
     const sides = new Sides();
-    const dir = mkdtempSync(join(tmpdir(), "durable-stack-look-"));
+    const dir = temporaryFolder("durable-stack-look-");
     // However it ends, in the middle too.
     process.once("exit", () => {
       sides.remove();

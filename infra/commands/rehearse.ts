@@ -1,6 +1,5 @@
 /** `npm run rehearse -- --from <release>`: the rehearsal from a terminal. Exits with 1 where it fails. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { rehearse } from "../rehearsal/rehearse.ts";
@@ -10,6 +9,7 @@ import { buildRelease } from "../release/build.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
+import { temporaryFolder } from "../stack/named-file.ts";
 import { orFail } from "./command.ts";
 
 interface Options {
@@ -40,7 +40,7 @@ const { from, to, stack, objects, json, keep } = new Command("npm run rehearse -
 
 const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
 const sides = new Sides();
-const dir = mkdtempSync(join(tmpdir(), "durable-stack-rehearsed-"));
+const dir = temporaryFolder("durable-stack-rehearsed-");
 // However it ends, in the middle too.
 process.once("exit", () => {
   sides.remove();

@@ -8,7 +8,7 @@ import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { describeSource } from "../release/source.ts";
 import { type Files, packed, unpacked } from "../release/tarball.ts";
 import { reasonToKeep, writeRelease } from "../release/write.ts";
-import { writeNamed } from "../stack/named-file.ts";
+import { attempt, writeNamed } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
@@ -63,7 +63,7 @@ function expecting(command: Command): Command {
 /** A release that is whole, and the one that is expected. @throws UserError where it is another. */
 function checked(from: string, { digest }: Expected): { readonly manifest: Manifest; readonly files: Files } {
   const path = resolve(ROOT, from);
-  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const isFile = attempt(path, "read", () => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
   const { manifest, files } = isFile ? filesOf(path, unpacked(path)) : readFiles(path);
   if (digest === undefined || digest === manifest.digest) return { manifest, files };
   throw new UserError(`${from} is not the release that is expected: its digest is ${manifest.digest}, not ${digest}.`);

@@ -14,6 +14,7 @@ import { sizeOf } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { compressedSize } from "../release/size.ts";
+import { readIfThere } from "../stack/named-file.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { classChanges, rowChanges, rowsOf, tableChanges } from "./changes.ts";
 import type { Facts, SideFacts } from "./found.ts";
@@ -91,7 +92,7 @@ function sizes(release: Release): SideFacts {
 /** As `npm run migrations -- lint` says it. */
 function findings(migrations: readonly Migration[]): string[] {
   const file = join(ROOT, LOCK_FILE);
-  const lock = existsSync(file) ? readFileSync(file, "utf8") : null;
+  const lock = readIfThere(file) ?? null;
   return [...lint(migrations), ...checkLock(migrations, lock)].map(describe);
 }
 

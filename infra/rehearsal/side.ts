@@ -5,18 +5,7 @@
  */
 
 import { execFile, execFileSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -29,6 +18,7 @@ import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
 import { interruptionOf } from "../stack/interrupted.ts";
+import { attempt, temporaryFolder, writeNamed } from "../stack/named-file.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 
@@ -68,12 +58,14 @@ const History = v.object({
 
 /** Finds releases, and makes what is missing in a folder of its own, until `remove`. */
 export class Sides {
-  readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-rehearsal-")));
+  readonly #dir = temporaryFolder("durable-stack-rehearsal-");
   #hasWorktrees = false;
 
   constructor() {
     // Found from every program below, and, being above them, no change to a commit's files.
-    symlinkSync(join(ROOT, "node_modules"), join(this.#dir, "node_modules"), "junction");
+    attempt(this.#dir, "written", () =>
+      symlinkSync(join(ROOT, "node_modules"), join(this.#dir, "node_modules"), "junction"),
+    );
   }
 
   /** The release that `name` means: a folder with one, else a tag, branch or commit. @throws SideError */
@@ -121,11 +113,11 @@ export class Sides {
   /** This checkout's program with another history. */
   #programAt(past: readonly Migration[]): string {
     const root = join(this.#dir, `at-${past.at(-1)?.name}`);
-    mkdirSync(root);
-    for (const folder of ["infra", "contract", "worker"])
-      cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
-    for (const file of ["Pulumi.yaml", "package.json", ...stackFiles()]) cpSync(join(ROOT, file), join(root, file));
-    writeFileSync(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
+    const parts = ["infra", "contract", "worker", "Pulumi.yaml", "package.json", ...stackFiles()];
+    attempt(root, "written", () => {
+      for (const part of parts) cpSync(join(ROOT, part), join(root, part), { recursive: true });
+    });
+    writeNamed(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
     return root;
   }
 

@@ -8,14 +8,14 @@
  * its types (assets.gen.d.ts) are committed, so that editors and tsc need no build.
  * The files are compressed already: half the bundle's bytes for them, and none of the Worker's time.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
 import * as v from "valibot";
 import manifest from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
-import { attempt, writeNamed } from "../stack/named-file.ts";
+import { makeFolder, readNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName } from "../stack/project.ts";
 import { digestOf } from "./manifest.ts";
 import { ROOT } from "./root.ts";
@@ -59,8 +59,8 @@ export async function buildPage(): Promise<BuiltPage> {
   const page = { html: asset(html), css: asset(css), js: asset(js) };
   const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const later = ${JSON.stringify(later, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
   const target = join(PAGE, "assets.gen.js");
-  attempt(PAGE, "written", () => mkdirSync(PAGE, { recursive: true }));
-  if (!existsSync(target) || readFileSync(target, "utf8") !== source) writeNamed(target, source);
+  makeFolder(PAGE);
+  if (!existsSync(target) || readNamed(target) !== source) writeNamed(target, source);
   return {
     bytes: [html, css, js].reduce((sum, file) => sum + Buffer.byteLength(file), 0),
     inputs: [script, style, ...modules].flatMap(({ inputs }) => inputs),

@@ -3,11 +3,11 @@
  * than the whole build; a test holds the two against each other. Whatever is in the file and no release would take
  * along is refused, all of it at once (wrangler-keys.ts).
  */
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
+import { readNamed } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { EXTRA_KEYS } from "./extras.ts";
 import { ROOT } from "./root.ts";
@@ -48,7 +48,7 @@ export type WorkerConfig = v.InferOutput<typeof WorkerConfig>;
  */
 export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerConfig {
   const errors: ParseError[] = [];
-  const text = readFileSync(file, "utf8");
+  const text = readNamed(file);
   const json: unknown = parse(text, errors, { allowTrailingComma: true });
   const syntax = errors.map(
     ({ error, offset }) =>

@@ -1,9 +1,9 @@
 /** Writes the folder of a release, all of it or nothing. */
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import * as v from "valibot";
-import { attempt } from "../stack/named-file.ts";
+import { attempt, namesIn, readNamed } from "../stack/named-file.ts";
 import { MANIFEST } from "./manifest.ts";
 import { ROOT } from "./root.ts";
 import type { Files } from "./tarball.ts";
@@ -34,14 +34,14 @@ const AnyManifest = v.pipe(v.string(), v.parseJson(), v.object({ format: v.numbe
 
 /** Why what is at `dir` must not be replaced by a release; undefined if it is one, empty, or not there. */
 export function reasonToKeep(dir: string): string | undefined {
-  const stat = statSync(dir, { throwIfNoEntry: false });
+  const stat = attempt(dir, "read", () => statSync(dir, { throwIfNoEntry: false }));
   if (stat === undefined) return undefined;
   if (!stat.isDirectory()) return "is a file";
   const up = relative(dir, ROOT);
   if (!up.startsWith("..") && !isAbsolute(up)) return "has this project in it";
-  const names = readdirSync(dir);
+  const names = namesIn(dir);
   if (names.length === 0) return undefined;
-  const isRelease = names.includes(MANIFEST) && v.is(AnyManifest, readFileSync(join(dir, MANIFEST), "utf8"));
+  const isRelease = names.includes(MANIFEST) && v.is(AnyManifest, readNamed(join(dir, MANIFEST)));
   return isRelease ? undefined : "has something other than a release in it";
 }
 

@@ -2,12 +2,37 @@
  * Files that a person names at the command line, or keeps in the project: where one cannot be read or written, that is
  * for the person.
  */
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { diskFault } from "@durable-stack/local-account/disk";
 import { UserError } from "./user-error.ts";
 
 /** The text of a file. @throws UserError where it cannot be read. */
 export const readNamed = (file: string): string => attempt(file, "read", () => readFileSync(file, "utf8"));
+
+/** The text of a file; undefined where there is none. @throws UserError where there may be one that cannot be read. */
+export const readIfThere = (file: string): string | undefined =>
+  attempt(file, "read", () => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+  });
 
 /** The bytes of a file. @throws UserError where it cannot be read. */
 export const readNamedBytes = (file: string): Uint8Array => attempt(file, "read", () => readFileSync(file));
@@ -16,8 +41,8 @@ export const readNamedBytes = (file: string): Uint8Array => attempt(file, "read"
 export const namesIn = (folder: string): readonly string[] => attempt(folder, "read", () => readdirSync(folder).sort());
 
 /** Writes a file, over one that is there. @throws UserError where it cannot be written. */
-export const writeNamed = (file: string, contents: string | Uint8Array): void =>
-  attempt(file, "written", () => writeFileSync(file, contents));
+export const writeNamed = (file: string, contents: string | Uint8Array, mode?: number): void =>
+  attempt(file, "written", () => writeFileSync(file, contents, mode === undefined ? undefined : { mode }));
 
 /**
  * For a file that is written at the end of long work: whether it could be, before the work. It changes nothing.
@@ -36,15 +61,36 @@ export function mustBeWritable(file: string): void {
   }
 }
 
+/** What was wanted of a file. */
+type Wanted = "read" | "written" | "written or read";
+
 /** Does work on a file or folder. @throws UserError where the system refuses it. */
-export function attempt<T>(file: string, what: "read" | "written", work: () => T): T {
+export function attempt<T>(file: string, what: Wanted, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    // What the system refuses has the name of its call; all else is a bug.
-    if (error instanceof Error && "syscall" in error) {
-      throw new UserError(`${file} cannot be ${what}: ${error.message}`, { cause: error });
-    }
-    throw error;
+    throw refusal(file, what, error) ?? error;
   }
 }
+
+/** For the person, what the system refused of a file or folder; undefined for any other error, which is a bug. */
+export function refusal(file: string, what: Wanted, error: unknown): UserError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const fault = diskFault(error);
+  // What the system refuses has the name of its call, also where its code is a rare one.
+  if (!fault && !("syscall" in error)) return undefined;
+  const why = fault ? `${fault.why} (${error.message}). ${fault.fix}.` : `${error.message}.`;
+  return new UserError(`${file} cannot be ${what}: ${why}`, { cause: error });
+}
+
+/** Makes a folder with all above it. @throws UserError where it cannot be made. */
+export const makeFolder = (folder: string): void =>
+  attempt(folder, "written", () => void mkdirSync(folder, { recursive: true }));
+
+/** Removes a file or a folder with all in it; one that is not there is no error. @throws UserError where it cannot be. */
+export const removeNamed = (file: string): void =>
+  attempt(file, "written", () => rmSync(file, { recursive: true, force: true }));
+
+/** A new folder for what is only needed meanwhile. @throws UserError where none can be made. */
+export const temporaryFolder = (prefix: string): string =>
+  attempt(tmpdir(), "written", () => realpathSync(mkdtempSync(join(tmpdir(), prefix))));

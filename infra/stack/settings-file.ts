@@ -1,10 +1,10 @@
 /** Which file a stack's settings are changed in, and the change of one; setting-text.ts has how. */
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
-import { attempt, readNamed, writeNamed } from "./named-file.ts";
+import { makeFolder, readNamed, writeNamed } from "./named-file.ts";
 import { LOCAL, projectName } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
 
@@ -41,6 +41,6 @@ export function changeSetting(
   const before = existsSync(file) ? readNamed(file) : "";
   const after = withSetting(before, { key, project, file }, value);
   if (after === before) return;
-  attempt(dirname(file), "written", () => mkdirSync(dirname(file), { recursive: true }));
+  makeFolder(dirname(file));
   writeNamed(file, after);
 }

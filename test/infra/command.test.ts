@@ -1,12 +1,12 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { workerUrl } from "../../infra/commands/command.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { isUserError, UserError } from "../../infra/stack/user-error.ts";
@@ -58,11 +58,83 @@ it.each([
     'const { writeRelease } = await import(PLACE); writeRelease(FILE, new Map([["a", "b"]]));',
     "release/write.ts",
   ],
+  [
+    "state of an apply",
+    'const { State } = await import(PLACE); State.open(FILE, "account").begin("urn");',
+    "apply/state.ts",
+  ],
+  ["lock of an apply", "const { lock } = await import(PLACE); lock(FILE);", "apply/lock.ts"],
+  ["admin token", "const { adminTokenOf } = await import(PLACE); adminTokenOf(FILE);", "apply/admin-token.ts"],
 ])("a %s that cannot be written is no bug of the command", (_, work, place) => {
   const file = join(ROOT, "README.md/folder/x");
   const { status, stderr } = run(work.replace("PLACE", module(`infra/${place}`)).replace("FILE", JSON.stringify(file)));
-  expect(stderr).toMatch(/^\S*README\.md\/folder\S* cannot be written: [A-Z]+: .*\n$/);
+  expect(stderr).toMatch(
+    /^\S*README\.md\/folder\S* cannot be (written|read): something that is no folder is in the place of one \(ENOTDIR: .*\)\. Move that away, or choose another place\.\n$/,
+  );
   expect(status).toBe(1);
+});
+
+describe("a file of an apply", () => {
+  const told = (work: string, place: string, file: string) =>
+    run(work.replace("PLACE", module(`infra/apply/${place}`)).replace("FILE", JSON.stringify(file)));
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(dir, "apply-"));
+  });
+  const LOCK = "const { lock } = await import(PLACE); lock(FILE);";
+  const SAVE = 'const { State } = await import(PLACE); State.open(FILE, "account").begin("urn");';
+  const TOKEN = "const { adminTokenOf } = await import(PLACE); adminTokenOf(FILE);";
+
+  it("is named where a folder is in its place", () => {
+    for (const name of ["apply.lock", "stack.json", "admin-token"]) mkdirSync(join(folder, name));
+    expect(told(LOCK, "lock.ts", folder)).toEqual({
+      status: 1,
+      stderr: `${join(folder, "apply.lock")} cannot be written: it cannot be opened as a file (unable to open database file). Move away what is there, or choose another place.\n`,
+    });
+    const isFolder = "it is a folder (EISDIR: illegal operation on a directory, read)";
+    for (const [work, place, file, name] of [
+      [SAVE, "state.ts", join(folder, "stack.json"), "stack.json"],
+      [TOKEN, "admin-token.ts", folder, "admin-token"],
+    ] as const)
+      expect(told(work, place, file)).toEqual({
+        status: 1,
+        stderr: `${join(folder, name)} cannot be read: ${isFolder}. Move the folder away, or name a file.\n`,
+      });
+  });
+
+  it.runIf(existsSync("/dev/full"))("is named where the disk is full", () => {
+    symlinkSync("/dev/full", join(folder, "stack.json.next"));
+    expect(told(SAVE, "state.ts", join(folder, "stack.json"))).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(
+        /stack\.json\.next cannot be written: the disk is full \(ENOSPC: .*\)\. Make room there, or choose another place\.\n$/,
+      ),
+    });
+  });
+
+  it("is not another apply's where SQLite may only read it", () => {
+    const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+    const file = join(folder, "apply.lock");
+    new DatabaseSync(file).close();
+    const readOnly = `const { refusal } = await import(PLACE);
+      const { DatabaseSync } = await import("node:sqlite");
+      try { new DatabaseSync(FILE, { readOnly: true }).exec("CREATE TABLE t (x)"); }
+      catch (error) { throw refusal("the lock", "written", error); }`;
+    expect(told(readOnly, "../stack/named-file.ts", file)).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(/^the lock cannot be written: it may only be read \(attempt to write a readonly/),
+    });
+  });
+});
+
+it("a full disk is no bug, whatever file it was; a file that is not there may be one", () => {
+  const full = run('(await import("node:fs")).writeFileSync("/dev/full", "x");');
+  const absent = run('(await import("node:fs")).readFileSync("/no/such/file");');
+  expect(full).toEqual({
+    status: 1,
+    stderr: expect.stringMatching(/^A file cannot be written or read: the disk is full/),
+  });
+  expect(absent.status).toBe(70);
 });
 
 it("a command goes on to its end where nobody reads what it prints any more", async () => {
@@ -219,13 +291,22 @@ describe("a mistake at the command line", () => {
     ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
-    ["pr.ts sweep --pulls no/such --branches no/such", /^no\/such cannot be read: ENOENT.*$/],
-    ["pr.ts post no/such --repository o/r --pull 1 --kind preview", /^no\/such cannot be read: ENOENT.*$/],
+    [
+      "pr.ts sweep --pulls no/such --branches no/such",
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
+    ],
+    [
+      "pr.ts post no/such --repository o/r --pull 1 --kind preview",
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
+    ],
     [
       `pr.ts comment --found no/such --commit ${"a".repeat(40)} --run https://a.b --repository o/r --head-repository o/r`,
-      /^no\/such cannot be read: ENOENT.*$/,
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
     ],
-    ["pr.ts plan --stack local --out no/such/x.json", /^no\/such\/x\.json cannot be written: ENOENT.*$/],
+    [
+      "pr.ts plan --stack local --out no/such/x.json",
+      /^no\/such\/x\.json cannot be written: there is no such file or folder \(ENOENT.*$/,
+    ],
     ["pr.ts look --base HEAD --out test", /^test cannot be written: it is a folder\. Name a file\.$/],
     [
       "promote.ts --from staging --to production --save-plan no/such/x.json",

@@ -178,7 +178,7 @@ describe("one file", () => {
       const packed = await copy.run("node infra/commands/release.ts pack dist/new --out no/such/folder.tar.gz");
       expect(packed).toMatchObject({
         code: 1,
-        text: expect.stringMatching(/^.*folder\.tar\.gz cannot be written: ENOENT/),
+        text: expect.stringMatching(/^.*folder\.tar\.gz cannot be written: there is no such file or folder \(ENOENT/),
       });
     } finally {
       copy.remove();

@@ -56,7 +56,7 @@ describe("a go-back whose settings cannot be", () => {
       [16, "100 %", "npm run rollback -- --stack local --to 16"],
     ] as const) {
       const text = await failing(pin);
-      expect(text).toMatch(/^The traffic did not go back: .*Pulumi.local.yaml cannot be read: EISDIR/);
+      expect(text).toMatch(/^The traffic did not go back: .*Pulumi.local.yaml cannot be read: it is a folder \(EISDIR/);
       expect(text).toContain(`The release has ${share} of it. Correct what is above, then: ${command}`);
       expect(text).not.toContain("that is the way back");
     }

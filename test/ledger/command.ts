@@ -1,12 +1,12 @@
 /** `npm run ledger`: exports a ledger into a file, and checks it or answers from it without a network. */
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
 import * as v from "valibot";
 import { orFail, workerUrl } from "../../infra/commands/command.ts";
+import { attempt, refusal } from "../../infra/stack/named-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 import type { Sha256 } from "../../worker/ledger/chain.ts";
 import type { Transaction } from "../../worker/ledger/rules.ts";
@@ -46,7 +46,7 @@ program
     try {
       const bytes = await download(new URL(`/account/${encodeURIComponent(ledger)}/export`, url), adminToken, part);
       if (bytes === 0) throw new UserError(`The ledger ${ledger} has no transactions. Nothing was written.`);
-      renameSync(part, out);
+      attempt(out, "written", () => renameSync(part, out));
     } finally {
       rmSync(part, { force: true });
     }
@@ -106,27 +106,37 @@ program
 
 await orFail(() => program.parseAsync());
 
-/** Writes all parts of an export, and returns their bytes. @throws UserError if the stack refuses it, or cannot be reached. */
+/**
+ * Writes all parts of an export, and returns their bytes.
+ * @throws UserError if the stack refuses it, or cannot be reached, or the file cannot be written.
+ */
 async function download(url: URL, token: string | undefined, file: string): Promise<number> {
   const out = createWriteStream(file);
-  let bytes = 0;
+  await pipeline(partsOf(url, token), out).catch((error: unknown) => {
+    throw refusal(file, "written", error) ?? error;
+  });
+  return out.bytesWritten;
+}
+
+/** The parts of an export, one after the other. @throws UserError if the stack refuses it, or cannot be reached. */
+async function* partsOf(url: URL, token: string | undefined): AsyncGenerator<string> {
+  const unreached = (error: unknown) =>
+    new UserError(`${url.origin} cannot be reached: ${(error instanceof Error && error.cause) || error}`);
   for (let cursor: string | null = ""; cursor !== null; ) {
     const response: Response = await fetch(new URL(`?cursor=${cursor}`, url), {
       headers: token === undefined || token === "" ? {} : { Authorization: `Bearer ${token}` },
     }).catch((error) => {
-      throw new UserError(`${url.origin} cannot be reached: ${error.cause ?? error}`);
+      throw unreached(error);
     });
-    const text = await response.text();
+    const text = await response.text().catch((error) => {
+      throw unreached(error);
+    });
     if (!response.ok)
       throw new UserError(`${url.origin} refused the export with ${response.status}: ${detailOf(text)}`);
-    bytes += text.length;
-    if (!out.write(text)) await once(out, "drain");
+    yield text;
     // It is encoded for a URL already.
     cursor = response.headers.get("Ledger-Next");
   }
-  out.end();
-  await finished(out);
-  return bytes;
 }
 
 /** What a problem says (RFC 9457); the whole text if it is none. */
@@ -164,7 +174,7 @@ async function* linesOf(file: string): AsyncGenerator<string> {
       rest = last;
     }
   } catch (error) {
-    throw new UserError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw refusal(file, "read", error) ?? error;
   }
   // A file that was cut off ends without a line feed. What is left is no whole line.
   if (rest !== "") yield `${rest} (cut off)`;

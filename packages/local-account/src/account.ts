@@ -10,6 +10,7 @@ import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import { Bookmarks, sweepBookmarks } from "./bookmarks.ts";
+import { faultOfDisk, isOfFullDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { Exceptions } from "./exceptions.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
@@ -17,17 +18,7 @@ import { newTag } from "./ids.ts";
 import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { tailEventOf } from "./overruns.ts";
-import {
-  ASSETS_FOLDER,
-  DATA_FOLDER,
-  dataIn,
-  faultOfDisk,
-  inFolder,
-  isOfFullDisk,
-  makeFolders,
-  ownFile,
-  STATE_FILE,
-} from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, dataIn, inFolder, makeFolders, ownFile, STATE_FILE } from "./own-files.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
@@ -124,9 +115,7 @@ export class Account {
       return account;
     } catch (error) {
       store.close();
-      throw isOfFullDisk(error)
-        ? new CannotStart(`${options.dir} cannot be written (${faultOfDisk(error)}). Make room there.`)
-        : error;
+      throw refusalOf(options.dir, error) ?? error;
     }
   }
 
@@ -146,7 +135,7 @@ export class Account {
           `${file} cannot be read (${error.message}). Choose another --dir, or load a snapshot there and start that.`,
         );
       const fault = faultOfDisk(error);
-      throw fault === undefined ? error : new CannotStart(`${file} cannot be opened (${fault}).`);
+      throw fault === undefined ? error : new CannotStart(`${file} cannot be opened (${fault}). Choose another --dir.`);
     }
   }
 
@@ -306,6 +295,17 @@ function remember(draft: Draft, previous: State): void {
   const { id, dropped } = nextEntry(draft.state.history);
   draft.put("history", { id, at: new Date().toISOString(), items });
   for (const old of dropped) draft.delete("history", old);
+}
+
+/** What of an error is the disk's fault, or that of what lies in the folder; undefined where it is a bug. */
+function refusalOf(dir: string, error: unknown): CannotStart | undefined {
+  const fault = faultOfDisk(error);
+  if (fault === undefined) return undefined;
+  if (isOfFullDisk(error)) return new CannotStart(`${dir} cannot be written (${fault}). Make room there.`);
+  const isInside = error instanceof Error && "path" in error && String(error.path).startsWith(dir);
+  const isState = error instanceof Error && "errcode" in error;
+  if (!isInside && !isState) return undefined;
+  return new CannotStart(`${dir} cannot be the folder of an account (${fault}). Choose another --dir.`);
 }
 
 /** Names the account that uses the directory, if its address file tells. */

@@ -1,5 +1,5 @@
 /** The address of the account that runs on a folder, read from the `account.json` that it wrote. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 
@@ -18,10 +18,19 @@ type Address = v.InferOutput<typeof Address>;
 
 /** The account that runs on `dir`; undefined if none does, even if a killed one has left its file behind. */
 export function runningAccount(dir: string): Address | undefined {
-  const file = join(dir, ADDRESS_FILE);
-  if (!existsSync(file)) return undefined;
-  const address = v.safeParse(v.pipe(v.string(), v.parseJson(), Address), readFileSync(file, "utf8"));
+  const address = v.safeParse(v.pipe(v.string(), v.parseJson(), Address), textOf(join(dir, ADDRESS_FILE)));
   return address.success && runs(address.output.pid) ? address.output : undefined;
+}
+
+/** The text of a file; undefined where there is none, but something else, or nothing. */
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && /^(ENOENT|ENOTDIR|EISDIR)$/.test(String(error.code)))
+      return undefined;
+    throw error;
+  }
 }
 
 /** Whether a process is running. */

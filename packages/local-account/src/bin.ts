@@ -9,6 +9,7 @@ import { constants } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { environmentOf, runningAccount, variablesOf } from "./address.ts";
+import { faultOfDisk, isOfMachine } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
 import { load, save } from "./snapshot-commands.ts";
@@ -166,7 +167,7 @@ try {
   await main();
   process.exit();
 } catch (error) {
-  if (!(error instanceof Misused || error instanceof CannotStart)) throw error;
-  console.error(error instanceof Misused ? `${error.message}\n\n${USAGE}` : error.message);
+  if (!(error instanceof Misused || error instanceof CannotStart || isOfMachine(error))) throw error;
+  console.error(error instanceof Misused ? `${error.message}\n\n${USAGE}` : (faultOfDisk(error) ?? error.message));
   process.exit(1);
 }

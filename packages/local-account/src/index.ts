@@ -22,6 +22,7 @@ import { isForS3, s3 } from "./api/s3.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
 import { Clockwork, fire } from "./clockwork.ts";
+import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { expireHourly } from "./expiry.ts";
 import { type Fault, Faults } from "./faults.ts";
@@ -29,7 +30,7 @@ import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, faultOfDisk, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, inFolder, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -128,7 +129,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   const close = async () => {
     clockwork.stop();
     expiry?.stop();
-    rmSync(path.join(dir, ADDRESS_FILE), { force: true });
+    removeAddress(dir);
     account.tails.closeAll();
     await Promise.all(stops.map((stop) => stop()));
     await account.close();
@@ -178,6 +179,15 @@ function writeAddress(dir: string, address: Address): void {
   }
 }
 
+/** What is there and is no file, the account has not written, nor could it start there. */
+function removeAddress(dir: string): void {
+  try {
+    rmSync(path.join(dir, ADDRESS_FILE), { force: true });
+  } catch (error) {
+    if (faultOfDisk(error) === undefined) throw error;
+  }
+}
+
 function printDirect(addresses: ReadonlyMap<string, string>): void {
   for (const [worker, url] of addresses) console.error(`direct    ${worker} is at ${url}/ until the next deployment`);
 }
@@ -191,8 +201,10 @@ export function forget(dir: string): void {
     // Nobody can have this one open.
     if (!(error instanceof Unreadable)) throw error;
   }
-  for (const name of [STATE_FILE, STATE_LOG, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
-    rmSync(path.join(dir, name), { recursive: true, force: true });
+  inFolder(dir, () => {
+    for (const name of [STATE_FILE, STATE_LOG, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
+      rmSync(path.join(dir, name), { recursive: true, force: true });
+  });
 }
 
 function restServer(rest: Hono, page: Hono, account: Account): Server {

@@ -1,6 +1,7 @@
 /** The files of an account. They hold secrets, so only their user may read them, whoever has made the directory. */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 
 /** The state: Workers, versions, secrets, the token. SQLite keeps a log beside it. */
@@ -9,26 +10,6 @@ export const STATE_LOG = `${STATE_FILE}-wal`;
 /** The folders of Workers' assets, and of the data of objects, namespaces, buckets and databases. */
 export const ASSETS_FOLDER = "assets";
 export const DATA_FOLDER = "data";
-
-/** What is wrong with a disk or a path, and not with the account: the codes of Node. */
-const OF_THE_DISK =
-  /^(EACCES|EDQUOT|EEXIST|EINVAL|EISDIR|EIO|ELOOP|EMFILE|ENAMETOOLONG|ENOENT|ENOSPC|ENOTDIR|EPERM|EROFS|ERR_FS_CP_\w+)$/;
-
-/** SQLite's number for a full disk (SQLITE_FULL). */
-const SQLITE_FULL = 13;
-
-/** Whether an error says that the disk, or what its user may have of it, is full. */
-export const isOfFullDisk = (error: unknown): boolean =>
-  error instanceof Error &&
-  (("errcode" in error && error.errcode === SQLITE_FULL) ||
-    ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")));
-
-/** The sentence of an error that is the disk's or the path's; undefined for any other, which is a bug. */
-export function faultOfDisk(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  if (isOfFullDisk(error)) return `the disk is full: ${error.message}`;
-  return OF_THE_DISK.test(String(error.code)) ? error.message : undefined;
-}
 
 /** Makes the folders of an account. @throws CannotStart if the disk does not let it. */
 export const makeFolders = (dir: string): void =>

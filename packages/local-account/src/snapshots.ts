@@ -9,13 +9,13 @@ import { constants, existsSync, readdirSync, realpathSync, renameSync, rmSync } 
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { Account } from "./account.ts";
+import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import {
   ASSETS_FOLDER,
   checkFolder,
   DATA_FOLDER,
   dataIn,
-  faultOfDisk,
   makeFolder,
   ownFile,
   ownFolder,

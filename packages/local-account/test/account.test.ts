@@ -1,5 +1,5 @@
 /** The account as a whole: access, restarts, the runtime, and the front door. */
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -256,4 +256,21 @@ it.runIf(existsSync("/dev/full"))("says in words that it cannot start on a full 
   const start = startAccount({ dir, port: 0, apiPort: 0 });
   await expect(start).rejects.toThrow(/account\.json cannot be written \(the disk is full: .*Make room there/);
   await expect(start).rejects.toThrow(CannotStart);
+});
+
+it.each([
+  ["account.db", "mkdir", /account\.db cannot be opened \(it is a folder: .*Choose another --dir/],
+  ["account.json", "mkdir", /account\.json cannot be written \(it is a folder: .*choose another --dir/],
+  ["data", "write", /cannot be the folder of an account \(.*Choose another --dir/],
+  ["assets", "write", /cannot be the folder of an account \(.*Choose another --dir/],
+])("says in words that it cannot start where something else is in the place of %s", async (name, how, told) => {
+  const dir = temporaryDirectory();
+  const file = path.join(dir, name);
+  rmSync(file, { recursive: true, force: true });
+  if (how === "mkdir") mkdirSync(file);
+  else writeFileSync(file, "");
+  const start = startAccount({ dir, port: 0, apiPort: 0 });
+  await expect(start).rejects.toThrow(told);
+  await expect(start).rejects.toThrow(CannotStart);
+  expect(existsSync(file)).toBe(true);
 });
