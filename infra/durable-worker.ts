@@ -14,6 +14,7 @@ import { overrideNote } from "./promote/decide.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { versionSettings } from "./stack/extras.ts";
+import { mustBeSecretNames } from "./stack/secret-names.ts";
 import { jsonBinding } from "./stack/told.ts";
 
 /** Where Pulumi opens `contentFile` from: the program's main folder (seen with the real provider). */
@@ -26,6 +27,8 @@ export interface DurableWorkerArgs {
   readonly preview: Preview;
   /** The bindings besides the Worker's own classes and the release's record of itself; what they are to comes after it. */
   readonly bindings: (worker: pulumi.Resource) => readonly cloudflare.types.input.WorkerVersionBinding[];
+  /** Its secrets by their names. One that is undefined it does not have. */
+  readonly secrets: Readonly<Record<string, string | pulumi.Output<string> | undefined>>;
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
   readonly protect: boolean;
 }
@@ -41,7 +44,7 @@ export class DurableWorker extends pulumi.ComponentResource {
   /** Number of the first version with that step: a rollback may not go below it. */
   readonly rollbackFloor: pulumi.Output<number>;
 
-  /** @throws PlanRefused when the preview has errors, before anything is declared. */
+  /** @throws PlanRefused or UserError when the preview has errors, or a secret has no name, before anything is declared. */
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
     // Not its Worker's name: `pulumi import --parent` could not tell the two apart.
     super("durable-stack:index:DurableWorker", `durable ${name}`, {}, { ...options, aliases: [{ name }] });
@@ -49,6 +52,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     const { accountId } = inputs;
     const { live, plan, traffic, claims } = preview;
     if (preview.errors.length) throw new PlanRefused(preview.errors);
+    mustBeSecretNames(Object.keys(args.secrets));
     const child = { parent: this };
 
     const worker = new cloudflare.Worker(name, inputs, {
@@ -58,7 +62,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     });
 
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
-    const bindings = args.bindings(worker);
+    const bindings = [...args.bindings(worker), ...secretBindings(args.secrets)];
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
 
     new cloudflare.WorkersDeployment(
@@ -139,6 +143,11 @@ export class DurableWorker extends pulumi.ComponentResource {
     );
   }
 }
+
+const secretBindings = (secrets: DurableWorkerArgs["secrets"]) =>
+  Object.entries(secrets).flatMap(([name, text]) =>
+    text === undefined ? [] : [{ type: "secret_text", name, text: pulumi.secret(text) }],
+  );
 
 /**
  * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings

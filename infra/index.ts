@@ -24,11 +24,8 @@ const worker = new DurableWorker(LOGICAL.worker, {
     ...extraBindings(release, settings),
     jsonBinding("REGIONS", regionTable(settings)),
     jsonBinding("SETTINGS", workerSettings(settings)),
-    { type: "secret_text", name: "ADMIN_TOKEN", text: pulumi.secret(settings.adminToken) },
-    ...(settings.adminTokenPrevious === undefined
-      ? []
-      : [{ type: "secret_text", name: "ADMIN_TOKEN_PREVIOUS", text: pulumi.secret(settings.adminTokenPrevious) }]),
   ],
+  secrets: { ADMIN_TOKEN: settings.adminToken, ADMIN_TOKEN_PREVIOUS: settings.adminTokenPrevious },
 });
 
 crons(settings, release, worker, preview);

@@ -89,7 +89,7 @@ const storageOf = ({ type, namespaceId, bucketName, id, databaseId }: BindingRea
 
 const wayIn = (type: string | undefined): string =>
   SECRETS.has(type)
-    ? "add it to `bindings` in infra/index.ts, with its value, which cannot be read back from Cloudflare"
+    ? "add it to `secrets` in infra/index.ts, with its value, which cannot be read back from Cloudflare"
     : "add it to wrangler.jsonc and build again";
 
 /** The bindings that infra/index.ts gives every version, whatever wrangler.jsonc says. */

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { hashes } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { reveal } from "../../infra/apply/secrets.ts";
+import type { DurableWorkerArgs } from "../../infra/durable-worker.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { problemsInArguments } from "../../infra/provider/functions.ts";
 import { kindOf, TYPES } from "../../infra/provider/index.ts";
@@ -241,6 +242,25 @@ describe("a stack that serves a release of ours", () => {
       { percentage: 10 },
       { versionId: "old-version", percentage: 90 },
     ]);
+  });
+
+  it("declares nothing for Cloudflare if a secret has a name that it does not take", async () => {
+    vi.doMock("../../infra/durable-worker.ts", async (original) => {
+      const module = await original<typeof import("../../infra/durable-worker.ts")>();
+      class DurableWorker extends module.DurableWorker {
+        constructor(name: string, args: DurableWorkerArgs) {
+          super(name, { ...args, secrets: { ...args.secrets, "API-KEY": "never shown", "1ST": undefined, _A1: "x" } });
+        }
+      }
+      return { ...module, DurableWorker };
+    });
+    onTestFinished(() => void vi.doUnmock("../../infra/durable-worker.ts"));
+    const refusal = await run().catch((error) => error);
+    expect(String(refusal)).toMatch(
+      /^UserError: "API-KEY", "1ST" cannot be the name of a secret: it must be letters \(A-Z a-z\), digits and _, and not begin with a digit\. Nothing was sent\. Fix: rename it in `secrets` \(infra\/index\.ts\)/,
+    );
+    expect(String(refusal)).not.toContain("never shown");
+    expect(lastDeclared.filter(({ type }) => type.startsWith("cloudflare:"))).toEqual([]);
   });
 
   it("declares nothing if the plan is refused, and reports all mistakes", async () => {
