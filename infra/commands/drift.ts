@@ -4,8 +4,8 @@
  */
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
-import { migrations } from "../migrations.ts";
 import { servesAsWanted } from "../plan/drift.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { type Api, at } from "../provider/api.ts";
@@ -55,7 +55,7 @@ const command = onStack(new Command("npm run drift --"))
 async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
+  const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
   if (preview.live.serving.length === 0) {
     return [
       {

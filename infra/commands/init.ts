@@ -3,8 +3,8 @@ import { Command } from "commander";
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
 import { changesFor, type Situation, unwantedOf } from "../init/init.ts";
-import { migrations } from "../migrations.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { runCommand } from "./command.ts";
 import { deployed, files, git, make, paths, tidy } from "./editing.ts";
 
@@ -29,7 +29,7 @@ function situation(): Situation {
   return {
     ...deployed(),
     packageName: v.parse(Named, JSON.parse(files.read("package.json") ?? "{}")).name,
-    migrations,
+    migrations: ownMigrations(),
     patterns,
     paths: paths(),
   };

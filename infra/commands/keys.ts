@@ -12,7 +12,7 @@ import { defaultWorkerName } from "../stack/worker-name.ts";
 import { orFail } from "./command.ts";
 
 interface Options {
-  worker: string;
+  worker?: string;
   dir: string;
 }
 
@@ -44,11 +44,11 @@ const program = new Command("npm run keys --")
   .description(
     "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
   )
-  .option("--worker <name>", "the stack's workerName", defaultWorkerName(projectName(), LOCAL))
+  .option("--worker <name>", "the stack's workerName (default: that of the stack local)")
   .option("--dir <folder>", "where the local account keeps its state", DEFAULT_DIR);
 
 const keys = async () => {
-  const { worker, dir } = program.opts<Options>();
+  const { worker = defaultWorkerName(projectName(), LOCAL), dir } = program.opts<Options>();
   const { apiUrl, accountId, token } = account(dir);
   const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
   return ApiKeys.of(client, accountId, worker);

@@ -14,8 +14,8 @@ import {
 } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
-import { migrations } from "../migrations.ts";
 import { readWorker } from "../plan/live.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { terminalColors } from "../plan/paint.ts";
 import { Reads } from "../plan/reads.ts";
 import { planData, report } from "../plan/report.ts";
@@ -50,6 +50,7 @@ program
   .command("lint")
   .description("check the history and its lock file")
   .action(() => {
+    const migrations = ownMigrations();
     if (print([...lint(migrations), ...checkLock(migrations, readLock())])) process.exitCode = 1;
     else console.log(`${migrations.length} step${migrations.length === 1 ? "" : "s"}, no errors`);
   });
@@ -58,6 +59,7 @@ program
   .command("lock")
   .description("record new steps in the lock file; refuses when a recorded step was changed")
   .action(() => {
+    const migrations = ownMigrations();
     const lock = readLock();
     const past = checkLock(migrations, lock).filter(
       ({ code }) => code === "lock_conflict" || code === "lock_past_changed",
@@ -86,6 +88,7 @@ program
   .option(...DIR)
   .action(async ({ stack, json, dir }: { stack: readonly string[]; json: boolean; dir: string }) => {
     const asked = stack.length ? stack : stackNames(ROOT);
+    const migrations = ownMigrations();
     const rows: StackStatus[] = [];
     const unreachable: { stack: string; reason: string }[] = [];
     for (const name of asked) {
@@ -115,7 +118,7 @@ program
   .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {
     const open = openStack(stack, { dir });
     const built = readRelease(release === undefined ? releaseDir(open.settings) : resolve(release));
-    const preview = await previewStack(open, built, migrations, { dir });
+    const preview = await previewStack(open, built, ownMigrations(), { dir });
     if (json) console.log(JSON.stringify(planData(preview), null, 2));
     else console.log(report(preview, terminalColors(process.stdout)));
     if (!json) print([...preview.warnings, ...preview.errors]);
@@ -155,9 +158,10 @@ program
       process.stdout.write(text);
       return;
     }
-    if (!options.force && !migrations.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
+    const before = options.force ? [] : ownMigrations();
+    if (!before.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
       throw new UserError(
-        `infra/migrations.ts has a history of its own, which ends at ${migrations.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
+        `infra/migrations.ts has a history of its own, which ends at ${before.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
       );
     }
     writeNamed(HISTORY, text);

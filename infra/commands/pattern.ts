@@ -3,13 +3,13 @@ import { Command } from "commander";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { Draft } from "../init/draft.ts";
-import { migrations } from "../migrations.ts";
 import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -58,7 +58,7 @@ program
   .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
     // Loads Pulumi, which the other commands do without.
     const { CONFIG_KEYS } = await import("../stack/config.ts");
-    const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
+    const project = { patterns, migrations: ownMigrations(), configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
     const obstacle = obstacleToName(name, project, files);
     if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);
@@ -86,7 +86,13 @@ program
     if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
     const draft = new Draft(files);
     const reasons = released();
-    const project = { patterns, migrations, stacks: stackNames(ROOT), paths: paths(), released: reasons };
+    const project = {
+      patterns,
+      migrations: ownMigrations(),
+      stacks: stackNames(ROOT),
+      paths: paths(),
+      released: reasons,
+    };
     const { deleted, speaking } = removePatterns(draft, folders, project);
     const packages = packagesOnlyOf(folders, project.paths, files.read);
     if (!dryRun) wantGit();

@@ -8,7 +8,7 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
 import { inForeground } from "../apply/foreground.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
-import { migrations } from "../migrations.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
@@ -95,7 +95,7 @@ async function promote(options: Options): Promise<void> {
   const soakMinutes = options.savePlan === undefined ? target.settings.soakMinutes : 0;
   const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
   const settings = { ...target.settings, rollout: 100, rolloutTrial: false };
-  const preview = await previewStack({ ...target, settings }, release, migrations, { dir });
+  const preview = await previewStack({ ...target, settings }, release, ownMigrations(), { dir });
   // The soak time is asked above, where it may be overridden.
   const errors = preview.errors.filter(({ code }) => code !== "soak_not_over");
   const all = [...new Set([...reasons, ...errors.map(describe)])];

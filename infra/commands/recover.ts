@@ -5,9 +5,9 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { update } from "../apply/update.ts";
-import { migrations } from "../migrations.ts";
 import { ADOPTED } from "../plan/claim.ts";
 import { Known } from "../plan/known.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
 import { report, trafficBefore } from "../plan/report.ts";
 import { shortDigest } from "../release/manifest.ts";
@@ -43,7 +43,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   const { settings, reads } = stack;
   const known = stateOf(stack, here);
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
+  const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
   console.log(`${inAccount(preview)}\n\n${report(preview)}`);
   refuseUnlessLost(name, preview);
 

@@ -8,9 +8,9 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
-import { migrations } from "../migrations.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { whyNot } from "../plan/pin.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused } from "../plan/refused-release.ts";
@@ -112,7 +112,7 @@ async function unpin(stack: OpenStack, { serving }: LiveWorker, { dir, yes = fal
     return;
   }
   const release = readRelease(releaseDir(settings));
-  const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, migrations, { dir });
+  const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, ownMigrations(), { dir });
   if (!isPinned && servesAsWanted(next.live.serving, next.tag, next.traffic)) {
     console.log(free);
     return;

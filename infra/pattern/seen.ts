@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replay } from "@durable-stack/class-lifecycle";
-import { migrations } from "../migrations.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Seen } from "./check.ts";
 import { objectsOf } from "./wrangler.ts";
 
@@ -17,7 +17,7 @@ export function seenIn(root: string): Seen {
         : [],
     exported: exportsOf(read("worker/index.ts")),
     ...objectsOf(read("wrangler.jsonc")),
-    alive: [...replay(migrations).keys()],
+    alive: [...replay(ownMigrations()).keys()],
   };
 }
 

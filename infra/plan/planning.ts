@@ -1,13 +1,13 @@
 /** The program's part of planning: reads through the provider, shows the plan, and ends the program when it is refused. */
 import { describe, type Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
-import { migrations } from "../migrations.ts";
 import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
+import { ownMigrations } from "./own-migrations.ts";
 import { engineColors, terminalColors } from "./paint.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { providerReads } from "./provider-reads.ts";
@@ -20,6 +20,7 @@ import { unreadable } from "./unreadable.ts";
  * @throws PlanRefused with everything that stands against it.
  */
 export async function planFor(settings: Settings, release: Release): Promise<Preview> {
+  const migrations = ownMigrations();
   const engine = pulumi.runtime.getEngine() !== undefined;
   // Without the engine, no provider checks the token.
   refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);

@@ -1,6 +1,6 @@
 /** What the next deployment of a release to a stack would do, for the people who look at a pull request. It only reads. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { migrations } from "../migrations.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { previewOf } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
 import { unreadable } from "../plan/unreadable.ts";
@@ -18,7 +18,7 @@ export async function planOf(stack: string, release: Release, dir: string): Prom
   if (open instanceof StackUnavailable) return unknown(open.message);
   const { settings, reads, known } = open;
   try {
-    const preview = await previewOf({ reads, settings, release, migrations, promotion: [], known });
+    const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
     const { errors, warnings } = preview;
     const lines = [report(preview), ...[...warnings, ...errors].map(describe)];
     return { stack, outcome: errors.length > 0 ? "refused" : "planned", text: lines.join("\n") };

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { inForeground } from "../apply/foreground.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName } from "../commands/pulumi-line.ts";
-import { migrations } from "../migrations.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
@@ -37,7 +37,7 @@ function writeSettings(pull: number, like: string): void {
   if (!stackNames(ROOT).includes(like))
     throw new UserError(`There is no Pulumi.${like}.yaml to take the settings from: name another stack with --like.`);
   const { config } = readStackFile(join(ROOT, `Pulumi.${like}.yaml`));
-  const text = stackFile(pull, { project: projectName(), config, migrations });
+  const text = stackFile(pull, { project: projectName(), config, migrations: ownMigrations() });
   writeNamed(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
 }
 

@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { hashes } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
-import { migrations } from "../migrations.ts";
+import { ownMigrations, unloadable } from "../plan/own-migrations.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -94,6 +94,7 @@ export class Sides {
   async #ofFolder(name: string, dir: string): Promise<Side> {
     const release = readRelease(dir);
     const { step, history } = release.migration;
+    const migrations = ownMigrations();
     const index = migrations.findIndex((migration) => migration.name === step);
     if (index < 0 || hashes(migrations)[index] !== history) {
       throw new SideError(
@@ -137,7 +138,9 @@ export class Sides {
 }
 
 async function side(name: string, release: Release, root: string): Promise<Side> {
-  const program: unknown = await import(pathToFileURL(join(root, "infra/migrations.ts")).href);
+  const program: unknown = await import(pathToFileURL(join(root, "infra/migrations.ts")).href).catch((error) => {
+    throw new SideError(`${name}: ${unloadable(error, root).message}`, { cause: error });
+  });
   const { migrations } = v.parse(History, program);
   return { name, release, root, setting: relative(root, release.dir), migrations };
 }

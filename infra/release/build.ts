@@ -9,7 +9,7 @@ import esbuild from "esbuild/package.json" with { type: "json" };
 import * as v from "valibot";
 import project from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
-import { migrations } from "../migrations.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { Extras, extrasOf } from "./extras.ts";
@@ -52,6 +52,7 @@ const readJson = (file: string): unknown => JSON.parse(readFileSync(join(ROOT, f
  * @throws BuildError when the source does not bundle or is larger than Cloudflare takes, or the history has errors.
  */
 export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(ROOT)): Promise<Built> {
+  const migrations = ownMigrations();
   const problems = lint(migrations).filter(isError);
   if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
   const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);

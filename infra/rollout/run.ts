@@ -6,9 +6,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { adminTokenOf } from "../apply/admin-token.ts";
-import { migrations } from "../migrations.ts";
 import { isAllowed } from "../plan/allowed.ts";
 import { type LiveVersion, readWorker } from "../plan/live.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused, refusedIn } from "../plan/refused-release.ts";
@@ -154,7 +154,7 @@ class Rollout {
     const open = openStack(stack, { dir });
     const release = readRelease(releaseDir(open.settings));
     const settings = { ...open.settings, rollout: 100 };
-    const preview = await previewStack({ ...open, settings }, release, migrations, { dir });
+    const preview = await previewStack({ ...open, settings }, release, ownMigrations(), { dir });
     this.#options.approve?.(preview);
     return { open, preview };
   }

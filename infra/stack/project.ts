@@ -1,12 +1,13 @@
 /** Pulumi.yaml and the stacks' files, read without the Pulumi CLI: the program's folder and a stack's config. */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
-import { parse } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { issueLines } from "./issues.ts";
+import { readNamed } from "./named-file.ts";
 import { UserError } from "./user-error.ts";
+import { readYaml } from "./yaml-file.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
@@ -113,12 +114,7 @@ export const encryptedIn = (config: Readonly<Record<string, unknown>>): readonly
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
 function read<Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> {
-  let contents: unknown;
-  try {
-    contents = parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    throw new UserError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
+  const contents = readYaml(path, readNamed(path));
   const result = v.safeParse(schema, contents ?? {});
   if (result.success) return result.output;
   throw new UserError(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);

@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Document, isMap, isScalar, type Pair, parseDocument, stringify, type YAMLMap } from "yaml";
 import { fullKey } from "./project.ts";
 import { UserError } from "./user-error.ts";
+import { readYaml } from "./yaml-file.ts";
 
 export type SettingValue = number | string | boolean;
 
@@ -40,9 +41,8 @@ export function withSetting(before: string, setting: Setting, value: SettingValu
 
 /** The file's document and its `config`. @throws UserError where it is not what Pulumi takes. */
 function read(text: string, file: string): { readonly document: Document; readonly config: YAMLMap | undefined } {
+  readYaml(file, text);
   const document = parse(text);
-  const error = document.errors[0] ?? unresolved(document);
-  if (error) throw new UserError(`${file} is not YAML: ${error.message}`);
   const { contents } = document;
   if (isMap(contents)) {
     const config: unknown = contents.get("config");
@@ -54,17 +54,6 @@ function read(text: string, file: string): { readonly document: Document; readon
   throw new UserError(
     `${file} must be a map with the key config, and is something else. Correct it by hand; nothing was written.`,
   );
-}
-
-/** What is wrong with a file's aliases, which are followed only when it is read to the end. */
-function unresolved(document: Document): Error | undefined {
-  try {
-    document.toJS();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Error) return error;
-    throw error;
-  }
 }
 
 /** A number of many digits stays what it is. */

@@ -6,10 +6,11 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { workerUrl } from "../../infra/commands/command.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { isUserError, UserError } from "../../infra/stack/user-error.ts";
+import { ProjectCopy } from "../project-copy.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -383,4 +384,59 @@ it("has errors for people that Pulumi takes for its own, and takes Pulumi's for 
   expect(pulumi.RunError.isInstance(new UserError("Set the account's id."))).toBe(true);
   expect(isUserError(new pulumi.RunError("Set the account's id."))).toBe(true);
   expect(pulumi.RunError.isInstance(new Error("a bug"))).toBe(false);
+});
+
+describe("a file of the project with a mistake in it", () => {
+  let copy: ProjectCopy;
+  beforeAll(() => {
+    copy = new ProjectCopy();
+    copy.commit("v1");
+  });
+  afterEach(() => copy.reset());
+  afterAll(() => copy?.remove());
+  const told = async (command: string) => {
+    const { code, text } = await copy.run(`node infra/commands/${command}`, {
+      env: { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32), CLOUDFLARE_API_TOKEN: "none" },
+    });
+    return { command, code, text: text.trim() };
+  };
+
+  it.each([
+    [".create(", ".create((", /^infra\/migrations\.ts:\d+: \S.*\. Correct it there\.$/],
+    ["export const", "undefined.name;\nexport const", /^infra\/migrations\.ts:8: Cannot read properties of undefined/],
+    [
+      '@durable-stack/class-lifecycle";',
+      '@durable-stack/class-lifecycle";\nimport "./gone.ts";',
+      /^infra\/migrations\.ts: Cannot find module 'infra\/gone\.ts'/,
+    ],
+    [
+      "history } from",
+      "histori as history } from",
+      /^infra\/migrations\.ts:6: The requested module .* does not provide an export named 'histori'/,
+    ],
+    ["const { migrations }", "const { migrations: other }", /^infra\/migrations\.ts exports no `migrations`/],
+  ])("is told with its line by what needs the history: %s -> %s", async (from, to, said) => {
+    copy.replace("infra/migrations.ts", from, to);
+    for (const command of ["migrations.ts lint", "build.ts", "pattern.ts check"])
+      expect(await told(command)).toEqual({ command, code: 1, text: expect.stringMatching(said) });
+    expect(await told("migrations.ts --help")).toMatchObject({ code: 0 });
+  });
+
+  it("is told with its line where it is a stack's, and repeats none of it", async () => {
+    copy.replace("infra/migrations.ts", ".create(", ".create((");
+    const commands = [
+      "migrations.ts lock",
+      "migrations.ts status",
+      "rollout.ts status --stack staging",
+      "init.ts --name x --dry-run",
+      "pattern.ts remove chat --dry-run",
+    ];
+    for (const command of commands)
+      expect(await told(command)).toMatchObject({ code: 1, text: expect.not.stringMatching(/\n\s+at /) });
+    copy.reset();
+    copy.write("Pulumi.staging.yaml", "config:\n  adminToken: secret: of mine\n");
+    const line = `${join(copy.root, "Pulumi.staging.yaml")}:2 is not YAML: Nested mappings are not allowed in compact mappings. Correct it there.`;
+    for (const command of ["drift.ts", "rollback.ts --list", "recover.ts", "destroy.ts", "rollout.ts status"])
+      expect(await told(`${command} --stack staging`)).toMatchObject({ code: 1, text: line });
+  });
 });

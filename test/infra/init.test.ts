@@ -135,7 +135,7 @@ describe("the name", () => {
 
 it("a stack's file that cannot be read is named", () => {
   expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: {\n" })).toMatch(
-    /^Pulumi\.staging\.yaml is not YAML/,
+    /^Pulumi\.staging\.yaml:2 is not YAML/,
   );
   expect(refusal({}, {}, { ...template, "Pulumi.staging.yaml": "config: x\n" })).toMatch(
     /^Pulumi\.staging\.yaml is not what/,
