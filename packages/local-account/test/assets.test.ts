@@ -243,6 +243,35 @@ it("refuses a split between versions under different base paths", async () => {
   expect((await refusal(test.split("site", shares))).message).toContain("base_path");
 });
 
+it("gives a Worker's own call to its assets no header of Miniflare, also at the sides of a split", async () => {
+  const test = await account();
+  const told = `
+    const answer = await env.ASSETS.fetch(request);
+    const names = [...answer.headers.keys()].filter((name) => name.includes("mf-"));
+    return new Response([answer.status, await answer.text(), ...names].join(" "));`;
+  const navigate = async (at: string, id = "") =>
+    (
+      await test.ask("site", at, {
+        "Sec-Fetch-Mode": "navigate",
+        ...(id && { "Cloudflare-Workers-Version-Overrides": `site="${id}"` }),
+      })
+    ).text;
+  for (const lost of ["lost", "gone"])
+    await deployWithAssets(test, "site", {
+      ...BOUND,
+      code: codeOf({ fetch: told, classes: ["Counter"] }),
+      assets: {
+        jwt: await uploaded(test, { "/404.html": lost, "/a.txt": "A" }),
+        config: { not_found_handling: "404-page", run_worker_first: true },
+      },
+    });
+  expect(await Promise.all(["/none", "/a.txt"].map((at) => navigate(at)))).toEqual(["404 gone", "200 A"]);
+  const { result } = await test.sdk.workers.beta.workers.versions.list("site", { account_id: test.id });
+  const [b = "", a = ""] = result.map(({ id }) => id);
+  await test.split("site", { [a]: 50, [b]: 50 });
+  expect([await navigate("/none", a), await navigate("/none", b)]).toEqual(["404 lost", "404 gone"]);
+});
+
 it("splits the traffic of a Worker without a script, and with one that has a script", async () => {
   const test = await account();
   await deployWithAssets(test, "site", { assets: { jwt: await uploaded(test, { "/a.txt": "A" }) } });

@@ -30,8 +30,8 @@ const CODE = `export default {
 
 const SETTINGS = { batch_size: 4, max_wait_time_ms: 0, max_retries: 1, retry_delay: 0 };
 
-async function withQueue(dir = temporaryDirectory()) {
-  const test = await account({ dir });
+async function withQueue(dir = temporaryDirectory(), onLog?: (line: string) => void) {
+  const test = await account({ dir, ...(onLog && { onLog }) });
   const { id: kv } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
   const { queue_id: id = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "mails" });
   await test.deploy("app", {
@@ -126,6 +126,25 @@ it("keeps failed messages and producers when a queue is renamed", async () => {
   expect(await test.call("get", "/workers/scripts/app/settings")).toMatchObject({
     bindings: expect.arrayContaining([{ type: "queue", name: "QUEUE", queue_name: "letters" }]),
   });
+});
+
+it("says in the log which failed messages are lost with a deleted dead letter queue, and none once it is there again", async () => {
+  const lines: string[] = [];
+  const { test, consume } = await withQueue(undefined, (line) => lines.push(line));
+  const make = () => test.sdk.queues.create({ account_id: test.id, queue_name: "dead" });
+  const { queue_id: dead } = await make();
+  await consume({ max_retries: 0 }, { dead_letter_queue: "dead" });
+  await test.call("delete", `/queues/${dead}`);
+  await test.ask("app", "/send?body=fail");
+  await expect
+    .poll(() => lines)
+    .toEqual([
+      "queue mails: 1 failed message is lost, because its dead letter queue dead was deleted. Make that again, or name another at the consumer.",
+    ]);
+  const { queue_id: again } = await make();
+  await test.ask("app", "/send?body=fail");
+  await expect.poll(() => peekAt(test, again)).toMatchObject({ messages: [{ attempts: 0 }] });
+  expect(lines).toHaveLength(1);
 });
 
 it("loses no message of a queue that is its own dead letter queue", async () => {

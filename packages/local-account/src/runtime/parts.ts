@@ -2,7 +2,7 @@
  * The account's own parts in workerd, as a plugin of Miniflare. Miniflare takes the first service of a name, so these
  * stand for its own: KV namespaces that take a batch in one call (workers/kv.js), queues that are on disk
  * (workers/queues.js), and workflows that go on after a restart (workers/workflows.js). Bindings to databases are wrapped
- * (workers/hyperdrive.js).
+ * (workers/hyperdrive.js), and those to assets lead through workers/assets-entry.js.
  *
  * The options name this file, and Miniflare loads it.
  */
@@ -84,6 +84,7 @@ interface Asked {
 /** A binding as Miniflare has made it for workerd. */
 interface Bound {
   readonly name?: string;
+  service?: { name?: string };
   hyperdrive?: unknown;
   wrapped?: object;
 }
@@ -132,8 +133,9 @@ export const plugins = {
     getExtensions: () => [{ modules: [{ name: HYPERDRIVE, esModule: ours("hyperdrive.js"), internal: true }] }],
     async getServices({ options, sharedOptions: { resourcePersistencePath }, workerBindings }: Asked) {
       for (const bound of workerBindings) wrapDatabase(bound);
+      const entries = workerBindings.flatMap(leadThroughEntry);
       const brought = broughtBy(options);
-      if (brought === undefined) return [];
+      if (brought === undefined) return entries;
       if (resourcePersistencePath === undefined) throw new Error("the account's data must be in a directory");
       for (const { folder } of [KV, QUEUES, WORKFLOWS])
         await mkdir(path.join(resourcePersistencePath, folder), { recursive: true });
@@ -161,6 +163,28 @@ function wrapDatabase(bound: Bound): void {
     innerBindings: [{ name: "hyperdrive", hyperdrive: bound.hyperdrive }],
   };
   delete bound.hyperdrive;
+}
+
+/** Miniflare's names for what serves a Worker's assets, and those of a side of a split; the groups are the Worker's name. */
+const ASSETS_SERVICE = /^assets:(?:assets-service:(.+)|rpc-proxy:(.+:assets))$/;
+
+/** Leads a binding to assets through a service of ours, which it returns. */
+function leadThroughEntry(bound: Bound) {
+  const [, own, ofSide] = ASSETS_SERVICE.exec(bound.service?.name ?? "") ?? [];
+  const worker = own ?? ofSide;
+  if (worker === undefined) return [];
+  const name = `account:assets:${worker}`;
+  bound.service = { name };
+  return [
+    {
+      name,
+      worker: {
+        compatibilityDate: "2026-11-01",
+        modules: [{ name: "assets-entry.js", esModule: ours("assets-entry.js") }],
+        bindings: [{ name: "ASSETS", service: { name: `assets:assets-service:${worker}` } }],
+      },
+    },
+  ];
 }
 
 const kvObjects = () => ({

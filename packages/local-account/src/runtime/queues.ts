@@ -23,6 +23,8 @@ interface ConsumerSettings {
   readonly concurrency: number;
   /** The id of the dead letter queue. */
   readonly deadLetter?: string;
+  /** The name of the dead letter queue, which was deleted: failed messages are lost. */
+  readonly missingLetter?: string;
 }
 
 /** What brings the queues to the runtime. */
@@ -80,5 +82,6 @@ function settingsOf(
     // Cloudflare then goes by the backlog.
     concurrency: consumer.maxConcurrency ?? 1,
     ...(deadLetter !== undefined && { deadLetter }),
+    ...(deadLetter === undefined && consumer.deadLetterQueue !== null && { missingLetter: consumer.deadLetterQueue }),
   };
 }

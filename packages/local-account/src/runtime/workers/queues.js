@@ -110,11 +110,12 @@ export class QueueBrokerObject extends DurableObject {
   /** Leases messages to a client that pulls. */
   async #pull(request) {
     const { batchSize, visibilityMs } = await request.json();
-    const { retries, deadLetter } = this.#settings.consumer;
+    const { consumer } = this.#settings;
+    const { retries } = consumer;
     const now = Date.now();
     const ready = this.#ready(now, batchSize);
     const spent = ready.filter(({ attempts }) => attempts > retries);
-    await this.#bury(spent, deadLetter);
+    await this.#bury(spent, consumer);
     const messages = ready
       .filter(({ attempts }) => attempts <= retries)
       .map((message) => {
@@ -175,7 +176,7 @@ export class QueueBrokerObject extends DurableObject {
         const ready = this.#ready(Date.now(), consumer.batchSize);
         await this.#bury(
           ready.filter(({ attempts }) => attempts > consumer.retries),
-          consumer.deadLetter,
+          consumer,
         );
         const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
         if (batch.length > 0) this.ctx.waitUntil(this.#deliver(batch));
@@ -242,12 +243,13 @@ export class QueueBrokerObject extends DurableObject {
         this.#sql.exec("UPDATE messages SET visible_at = ? WHERE id = ?", later(delay), message.id);
       }
     }
-    await this.#bury(dead, consumer.deadLetter);
+    await this.#bury(dead, consumer);
   }
 
-  /** Moves messages to the dead letter queue; without one they are gone. */
-  async #bury(messages, deadLetter) {
+  /** Moves messages to the dead letter queue; without one they are gone. Says so where there should be one. */
+  async #bury(messages, { deadLetter, missingLetter }) {
     if (messages.length === 0) return;
+    if (missingLetter !== undefined) this.#tellLost(messages.length, `queue ${missingLetter}`);
     if (deadLetter !== undefined) {
       const sent = messages.map(({ id, timestamp, content_type, body }) => ({
         id,
@@ -261,10 +263,18 @@ export class QueueBrokerObject extends DurableObject {
         headers: { "Account-Queue": deadLetter },
         body: JSON.stringify(sent),
       });
-      if (!answer.ok && answer.status !== 404) throw new Error(`the dead letter queue: ${await answer.text()}`);
+      if (answer.status === 404) this.#tellLost(messages.length, "queue");
+      else if (!answer.ok) throw new Error(`the dead letter queue: ${await answer.text()}`);
     }
     // By their rows, not their ids: a queue that is its own dead letter queue has taken them as new rows.
     for (const { sequence } of messages) this.#sql.exec("DELETE FROM messages WHERE sequence = ?", sequence);
+  }
+
+  #tellLost(count, deadLetter) {
+    const what = `${count} failed message${count === 1 ? " is" : "s are"} lost`;
+    console.error(
+      `queue ${this.#settings.name}: ${what}, because its dead letter ${deadLetter} was deleted. Make that again, or name another at the consumer.`,
+    );
   }
 
   /** A message that is here already, because its queue sends it again or is this one, begins anew. */
