@@ -246,6 +246,7 @@ describe("an apply that ends early", () => {
   });
 
   it("interrupted, it finishes and records the requests that are under way, and begins no more", async () => {
+    await bench.apply({ code: "two", title: "other" });
     const controller = new AbortController();
     bench.proxy.intervene = ({ method }) => {
       if (method !== "GET") controller.abort();
