@@ -43,12 +43,23 @@ export function eventOf(trace: unknown, state: State, stacks: Stacks): TailEvent
     ...rest,
     scriptName,
     ...(only !== undefined && others.length === 0 && { scriptVersion: { id: only.id } }),
-    exceptions: exceptions.map(({ stack, ...exception }) => ({
+    exceptions: exceptions.filter(isTheWorkers(rest.outcome)).map(({ stack, ...exception }) => ({
       ...exception,
       ...(stack !== undefined && { stack: stacks.mapped(stack, versions) }),
     })),
   };
 }
+
+/** What workerd says where a Worker has passed a body on, and was answered before all of it was read there. */
+const UNREAD = "Can't read from request stream after response has been sent.";
+/** A line of a stack that names a place. */
+const FRAME = /^\s+at /m;
+
+/** No code of the Worker has failed where the event is in order and no frame says so: it is workerd that stops reading. */
+const isTheWorkers =
+  (outcome: string) =>
+  ({ message, stack = "" }: Trace["exceptions"][number]): boolean =>
+    message !== UNREAD || outcome !== "ok" || FRAME.test(stack);
 
 const versionsNamed = (state: State, id: string): Version[] => {
   const version = state.versions.get(id);

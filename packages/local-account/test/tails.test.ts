@@ -1,4 +1,8 @@
 /** Who gets what a Worker logs: tails with their filters, and tail consumers. */
+import { createServer, type OutgoingHttpHeaders, request } from "node:http";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { account, refusal, type TestAccount } from "./support.ts";
@@ -165,3 +169,58 @@ it("leaves a consumer without a tail handler in peace", async () => {
   await vi.waitFor(() => expect(lines).toContain("end"));
   expect(lines).toEqual(["at /a", "end"]);
 });
+
+it("shows no exception of a Worker that passes on a body which nobody reads", async () => {
+  const test = await account();
+  const printed = vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const ignoring = createServer((_, answer) => answer.end("ok"));
+  await new Promise<void>((resolve) => ignoring.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    ignoring.closeAllConnections();
+    ignoring.close();
+  });
+  const address = ignoring.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  await test.deploy("other", { fetch: `return new Response("ok");` });
+  await test.deploy("app", {
+    fetch: `
+      if (url.pathname === "/worker") return env.OTHER.fetch(request);
+      if (url.pathname === "/server") return fetch("http://127.0.0.1:${port}/", { method: "POST", body: request.body });
+      if (url.pathname === "/copy") return env.OTHER.fetch(new Request(request, { body: request.clone().body }));
+      return new Response("ok");`,
+    bindings: [{ type: "service", name: "OTHER", service: "other" }],
+  });
+  const events: string[] = [];
+  (await open(test, [])).on("message", (data) => {
+    const { event, outcome, exceptions } = JSON.parse(String(data));
+    const told = exceptions.map(({ message }: { message: string }) => message);
+    events.push([new URL(event.request.url).pathname, outcome, ...told].join(" "));
+  });
+  const paths = ["/none", "/worker", "/server", "/copy"];
+  const expected: string[] = [];
+  for (const at of paths)
+    for (const length of [100, 3_000_000]) {
+      const url = `http://127.0.0.1:${test.running.port}${at}`;
+      const headers = { host: "app.local.localhost" };
+      for (const body of [new Uint8Array(length), new Blob([new Uint8Array(length)]).stream()]) {
+        const answer = await sent(url, headers, body);
+        expect(`${at} ${answer}`).toBe(`${at} 200 ok`);
+        expected.push(`${at} ok`);
+      }
+    }
+  await vi.waitFor(() => expect(events.toSorted()).toEqual(expected.toSorted()));
+  expect(printed.mock.calls).toEqual([]);
+});
+
+/** Sends a body, whole or in chunks, and returns the status and the text of the answer. */
+function sent(url: string, headers: OutgoingHttpHeaders, body: Uint8Array | ReadableStream): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const outgoing = request(url, { method: "POST", headers }, (answer) => {
+    text(answer).then((told) => resolve(`${answer.statusCode} ${told}`), reject);
+  });
+  outgoing.on("error", reject);
+  if (body instanceof Uint8Array) outgoing.end(body);
+  else pipeline(Readable.fromWeb(body), outgoing).catch(reject);
+  return promise;
+}
