@@ -17,7 +17,7 @@ export interface StackCommandOptions {
 export const onStack = (command: Command): Command =>
   command
     .requiredOption("-s, --stack <name>", "the stack: local, staging, production…")
-    .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
+    .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
     .showHelpAfterError();
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
@@ -112,6 +112,12 @@ export function age(then: string | undefined, now: number): string {
   if (Number.isNaN(minutes)) return "";
   if (minutes < 120) return `${Math.max(0, Math.round(minutes))} min`;
   return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1_440)} d`;
+}
+
+/** An option that is a folder. An empty one would be the project's own. */
+export function folder(name: string): string {
+  if (name.trim() !== "") return name;
+  throw new InvalidArgumentError("It must name a folder.");
 }
 
 /** An option that is an address. */

@@ -9,7 +9,7 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
-import { orFail } from "./command.ts";
+import { folder, orFail } from "./command.ts";
 
 interface Options {
   worker?: string;
@@ -45,7 +45,7 @@ const program = new Command("npm run keys --")
     "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
   )
   .option("--worker <name>", "the stack's workerName (default: that of the stack local)")
-  .option("--dir <folder>", "where the local account keeps its state", DEFAULT_DIR);
+  .option("--dir <folder>", "where the local account keeps its state", folder, DEFAULT_DIR);
 
 const keys = async () => {
   const { worker = defaultWorkerName(projectName(), LOCAL), dir } = program.opts<Options>();

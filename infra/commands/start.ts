@@ -13,7 +13,7 @@ import { ROOT } from "../release/root.ts";
 import { fullKey, LOCAL, readProject } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
-import { failed, orFail, runCommand } from "./command.ts";
+import { failed, folder, orFail, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
@@ -112,7 +112,7 @@ function serving(command: Command): Command {
     .addOption(
       portOption("--api-port <port>", "port of the REST API; 0 takes a free one", 8788, "DURABLE_STACK_API_PORT"),
     )
-    .option("--dir <folder>", "where the account's state is kept, seen from the project", DEFAULT_DIR)
+    .option("--dir <folder>", "where the account's state is kept, seen from the project", folder, DEFAULT_DIR)
     .option("--fresh", "forget the account that is there and begin anew", false)
     .option("--no-crons", "cron triggers fire only on `npm run account -- cron <worker>`")
     .option(

@@ -5,7 +5,6 @@
 import {
   accessSync,
   constants,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -49,7 +48,9 @@ export const writeNamed = (file: string, contents: string | Uint8Array, mode?: n
  * @throws UserError where it could not be written.
  */
 export function mustBeWritable(file: string): void {
-  const there = existsSync(file);
+  // A name that no file can have is refused here, too.
+  const there = attempt(file, "written", () => file !== "" && statSync(file, { throwIfNoEntry: false }) !== undefined);
+  if (file === "") throw new UserError('"" cannot be written: it names no file. Name one.');
   const folder = dirname(file);
   const isFolder = attempt(file, "written", () => {
     accessSync(there ? file : folder, constants.W_OK);
@@ -79,9 +80,13 @@ export function refusal(file: string, what: Wanted, error: unknown): UserError |
   const fault = diskFault(error);
   // What the system refuses has the name of its call, also where its code is a rare one.
   if (!fault && !("syscall" in error)) return undefined;
-  const why = fault ? `${fault.why} (${error.message}). ${fault.fix}.` : `${error.message}.`;
-  return new UserError(`${file} cannot be ${what}: ${why}`, { cause: error });
+  const said = short(error.message);
+  const why = fault ? `${fault.why} (${said}). ${fault.fix}.` : `${said}.`;
+  return new UserError(`${short(file) || '""'} cannot be ${what}: ${why}`, { cause: error });
 }
+
+/** As much of a name as a person reads. */
+const short = (text: string): string => (text.length > 500 ? `${text.slice(0, 60)}…` : text);
 
 /** Makes a folder with all above it. @throws UserError where it cannot be made. */
 export const makeFolder = (folder: string): void =>

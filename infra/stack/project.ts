@@ -63,11 +63,17 @@ export const stackNames = (root: string): readonly string[] =>
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
     .sort();
 
+/** Whether Pulumi takes a stack of this name. */
+export const isStackName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name);
+
 /** Why there is no such stack in `root`, in a sentence; undefined where it has a file. */
 export function missingStack(name: string, root: string): string | undefined {
   const names = stackNames(root);
   if (names.includes(name)) return undefined;
-  return `There is no Pulumi.${name}.yaml. Stacks: ${names.join(", ") || "none"}.`;
+  const stacks = `Stacks: ${names.join(", ") || "none"}.`;
+  if (isStackName(name)) return `There is no Pulumi.${name}.yaml. ${stacks}`;
+  const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
+  return `${shown} cannot be the name of a stack: it must be 1 to 100 letters, digits, -, _ and dots. ${stacks}`;
 }
 
 /**

@@ -308,6 +308,24 @@ describe("a mistake at the command line", () => {
       "pr.ts plan --stack local --out no/such/x.json",
       /^no\/such\/x\.json cannot be written: there is no such file or folder \(ENOENT.*$/,
     ],
+    [
+      "drift.ts --stack=",
+      /^"" cannot be the name of a stack: it must be 1 to 100 .* Stacks: local, production, staging\.$/,
+    ],
+    [`rollback.ts --stack ${"a".repeat(600)}`, /^"a{40}…" cannot be the name of a stack: .* Stacks: local, \S+, \S+$/],
+    [
+      "rollback.ts --stack local --dir=",
+      /^error: option '--dir <folder>' argument '' is invalid\. It must name a folder\./,
+    ],
+    ["pr.ts look --base HEAD --out=", /^"" cannot be written: it names no file\. Name one\.$/],
+    [
+      `pr.ts look --base HEAD --out ${"a".repeat(600)}`,
+      /^a{60}… cannot be written: its name is too long \(ENAMETOOLONG.*\)\. Choose a shorter one\.$/,
+    ],
+    [
+      `rollback.ts --stack local --dir ${"a".repeat(600)}`,
+      /^Stack local cannot be opened:\n {2}no local account runs /,
+    ],
     ["pr.ts look --base HEAD --out test", /^test cannot be written: it is a folder\. Name a file\.$/],
     [
       "promote.ts --from staging --to production --save-plan no/such/x.json",

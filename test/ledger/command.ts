@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
 import * as v from "valibot";
 import { orFail, workerUrl } from "../../infra/commands/command.ts";
-import { attempt, refusal } from "../../infra/stack/named-file.ts";
+import { attempt, mustBeWritable, refusal } from "../../infra/stack/named-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 import type { Sha256 } from "../../worker/ledger/chain.ts";
 import type { Transaction } from "../../worker/ledger/rules.ts";
@@ -43,6 +43,7 @@ program
     if (existsSync(out)) throw new UserError(`${out} is there already. Choose another file; nothing was written.`);
     if (!existsSync(path.dirname(path.resolve(out)))) throw new UserError(`There is no folder ${path.dirname(out)}.`);
     const part = `${out}.part`;
+    mustBeWritable(part);
     try {
       const bytes = await download(new URL(`/account/${encodeURIComponent(ledger)}/export`, url), adminToken, part);
       if (bytes === 0) throw new UserError(`The ledger ${ledger} has no transactions. Nothing was written.`);

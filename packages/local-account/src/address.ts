@@ -27,7 +27,11 @@ function textOf(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && /^(ENOENT|ENOTDIR|EISDIR)$/.test(String(error.code)))
+    if (
+      error instanceof Error &&
+      "code" in error &&
+      /^(ENOENT|ENOTDIR|EISDIR|ENAMETOOLONG|ELOOP)$/.test(String(error.code))
+    )
       return undefined;
     throw error;
   }
