@@ -1,5 +1,5 @@
 /** The settings of a pull request's stack: pure. They are those of another stack, without what is that one's alone. */
-import type { Migration } from "@durable-stack/class-lifecycle";
+import { type Migration, namesIn } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { stringify } from "yaml";
 import { sharedSettings } from "../../contract/settings.ts";
@@ -49,9 +49,6 @@ export function stackFile(pull: number, { project, config, migrations }: Like): 
 const isEncrypted = (value: unknown): boolean => v.is(v.strictObject({ secure: v.string() }), value);
 
 /** Every class that the history has ever had. */
-function classesOf(migrations: readonly Migration[]): readonly string[] {
-  const names = migrations.flatMap(({ changes }) =>
-    changes.flatMap((change) => (change.op === "rename" ? [change.from, change.to] : [change.className])),
-  );
-  return [...new Set(names)];
-}
+const classesOf = (migrations: readonly Migration[]): readonly string[] => [
+  ...new Set(migrations.flatMap(({ changes }) => changes.flatMap(namesIn))),
+];

@@ -25,6 +25,10 @@ export type Change =
   /** Takes a class and its objects over from another Worker of the account. */
   | { readonly op: "receive"; readonly className: string; readonly fromWorker: string; readonly storage: Storage };
 
+/** The class names that a change touches, old ones and new ones. */
+export const namesIn = (change: Change): readonly string[] =>
+  change.op === "rename" ? [change.from, change.to] : [change.className];
+
 /** A migration: one named step of the history. */
 export interface Migration {
   readonly name: string;

@@ -5,7 +5,7 @@
  * A rule checks one step or one change. To add a rule, write it and put it into its list.
  */
 import type { Finding } from "./findings.ts";
-import type { Change, Migration } from "./history.ts";
+import { type Change, type Migration, namesIn } from "./history.ts";
 import { applyChange, type LiveClasses } from "./replay.ts";
 
 /** `0001-create-patterns`: four digits, so that steps sort as they are ordered. */
@@ -22,6 +22,8 @@ interface StepAt {
 /** A change, and the history up to it. */
 interface ChangeAt {
   readonly step: string;
+  /** The step before it, if there is one. */
+  readonly previous: string | undefined;
   readonly change: Change;
   /** Classes that exist right before the change. */
   readonly alive: LiveClasses;
@@ -59,10 +61,11 @@ export function lint(migrations: readonly Migration[]): readonly Finding[] {
   let alive: LiveClasses = new Map();
   for (const step of migrations) {
     findings.push(...broken(STEP_RULES, { step, before }));
+    const previous = before.at(-1);
     before.push(step.name);
     const touched = new Set<string>();
     for (const change of step.changes) {
-      findings.push(...broken(CHANGE_RULES, { step: step.name, change, alive, everAlive, touched }));
+      findings.push(...broken(CHANGE_RULES, { step: step.name, previous, change, alive, everAlive, touched }));
       for (const name of namesIn(change)) touched.add(name);
       const brought = brings(change);
       if (brought !== undefined) everAlive.set(brought, step.name);
@@ -147,7 +150,7 @@ function changedClassExists({ step, change, alive }: ChangeAt): Finding | undefi
   };
 }
 
-function newClassIsNew({ step, change, alive, everAlive }: ChangeAt): Finding | undefined {
+function newClassIsNew({ step, previous, change, alive, everAlive }: ChangeAt): Finding | undefined {
   const brought = brings(change);
   if (brought === undefined) return undefined;
   const since = everAlive.get(brought);
@@ -164,13 +167,12 @@ function newClassIsNew({ step, change, alive, everAlive }: ChangeAt): Finding | 
     code: "class_name_reused",
     subject: brought,
     message: `step ${step} uses a name again that was given up after ${since}.`,
-    fix: "choose a new name: an environment that is behind cannot tell the two classes of this name apart.",
+    fix: `an environment that is behind cannot tell the two classes of this name apart. ${
+      change.op === "receive"
+        ? `It has its sender's name: promote a release whose history ends at ${previous} to every stack before this one`
+        : "Choose a new name, as long as the step is not released"
+    }.`,
   };
-}
-
-/** The class names that a change touches, old ones and new ones. */
-function namesIn(change: Change): readonly string[] {
-  return change.op === "rename" ? [change.from, change.to] : [change.className];
 }
 
 /** The class that must exist before a change, if the change needs one. */

@@ -90,6 +90,17 @@ describe("lint", () => {
       .step("0003-again", (classes) => classes.create("A"));
     expect(codes(lint(migrations))).toEqual([["class_name_reused", "A"]]);
     expect(lint(migrations).some(isError)).toBe(false);
+    expect(lint(migrations)[0]?.fix).toContain("Choose a new name");
+  });
+
+  it("does not ask for a new name of a class that is received again: the name is its sender's", () => {
+    const { migrations } = history()
+      .step("0001-receive", (classes) => classes.receive("A", "bank"))
+      .step("0002-cancel", (classes) => classes.remove("A"))
+      .step("0003-receive", (classes) => classes.receive("A", "bank"));
+    expect(codes(lint(migrations))).toEqual([["class_name_reused", "A"]]);
+    expect(lint(migrations)[0]?.fix).toMatch(/ends at 0002-cancel/);
+    expect(lint(migrations)[0]?.fix).not.toMatch(/new name/);
   });
 });
 
