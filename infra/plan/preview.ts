@@ -14,6 +14,7 @@ import {
   type Situation,
   tombstoneOf,
 } from "@durable-stack/class-lifecycle";
+import { pullOf } from "../pull-request/stack-name.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
@@ -41,7 +42,7 @@ import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
-import { awaitedFrom, provisionedOf } from "./transfers.ts";
+import { awaitedByOthers, heldBy, provisionedOf } from "./transfers.ts";
 
 export interface Preview {
   readonly settings: PublicSettings;
@@ -101,7 +102,7 @@ export interface PreviewArgs {
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const { reads, settings, release, migrations, known } = args;
-  const { stack, allowDestroy, allowRegionLoss, adopt, rollout, rolloutTrial, pin } = settings;
+  const { stack, allowDestroy, allowTransferLoss, allowRegionLoss, adopt, rollout, rolloutTrial, pin } = settings;
   const workers = await listWorkers(reads);
   const identity = identify(settings, workers.list, known);
   const live = await readLive(workers, identity.name);
@@ -118,14 +119,15 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     code: release.classes,
     bound: release.bindings.map(({ className }) => className),
     references: live.references,
-    others: new Map([...others].map(([name, { classes }]) => [name, new Set(classes?.keys())])),
+    others: await heldBy(workers, others),
     provisioned: await provisionedOf(workers, identity.name, live.classes),
     adopt,
     allowDestroy,
+    allowTransferLoss,
     rollout,
   };
-  // Who waits for a class is asked only once it is known that one gives up its name.
-  const awaited = await awaitedFrom(workers, identity.name, plan(situation).moves);
+  // Who waits for a class is asked only once it is known that one leaves or is received.
+  const awaited = await awaitedByOthers(workers, identity.name, plan(situation).moves);
   const planned = plan({ ...situation, awaited });
   const table = regionTable(settings);
   const regions = live.regions.flatMap((before) => compareRegions(before, table));
@@ -170,7 +172,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...planned.errors,
           ...overrideFindings(release, settings),
           ...left,
-          ...planned.warnings,
+          // The stack of a pull request allows every class on purpose: nobody's data is there.
+          ...planned.warnings.filter(({ code }) => code !== "allowance_unused" || pullOf(stack) === undefined),
           ...regionFindings({
             live: live.regions,
             next: table,

@@ -1,46 +1,76 @@
-/** Which Workers of the account wait to receive a class, and whether one that this Worker waits for has come. */
-import type { LiveClasses, Move, Situation } from "@durable-stack/class-lifecycle";
+/** Where the classes of transfers are: who waits to receive one, who has its objects, and what has come here. */
+import type { AwaitedElsewhere, Live, LiveClasses, Move, Situation } from "@durable-stack/class-lifecycle";
+import { tombstoneOf } from "@durable-stack/class-lifecycle";
 import { readClasses, type Workers } from "./live.ts";
 
 /** How many Workers are read at once: an account may have hundreds, and the API counts requests. */
 const AT_ONCE = 8;
 
 /**
- * Classes of `workerName` that other Workers wait to receive: of all Workers where a class is deleted or renamed, of the
- * receiver where one is sent. Undefined where no name is given up; then nobody is asked.
+ * Classes that other Workers wait to receive: from `workerName` where one leaves it, from the sender where one is
+ * received. All Workers are asked, for any may wait. Undefined where no move needs it; then nobody is asked.
  */
-export async function awaitedFrom(
+export async function awaitedByOthers(
   workers: Workers,
   workerName: string,
   moves: readonly Move[],
 ): Promise<Situation["awaited"]> {
-  const givesUp = moves.some(({ kind }) => kind === "delete" || kind === "rename");
-  const receivers = new Set(moves.flatMap((move) => (move.kind === "send" ? [move.toWorker] : [])));
-  if (!givesUp && receivers.size === 0) return undefined;
-  const names = workers.list
-    .filter(({ name, deployedOn }) => deployedOn && name !== workerName && (givesUp || receivers.has(name)))
-    .map(({ name }) => name);
-  const awaited: { className: string; worker: string }[] = [];
+  const senders = new Set(moves.flatMap((move) => senderIn(move, workerName)));
+  if (senders.size === 0) return undefined;
+  const names = workers.list.flatMap(({ name, deployedOn }) => (deployedOn && name !== workerName ? [name] : []));
+  const awaited: AwaitedElsewhere[] = [];
   for (let from = 0; from < names.length; from += AT_ONCE) {
-    const found = await Promise.all(
-      names.slice(from, from + AT_ONCE).map(async (worker) => {
-        const classes = await waitsFor(workers, worker, workerName);
-        return classes.map((className) => ({ className, worker }));
-      }),
-    );
+    const found = await Promise.all(names.slice(from, from + AT_ONCE).map((name) => waitsFor(workers, name, senders)));
     awaited.push(...found.flat());
   }
   return awaited;
 }
 
-/** The classes of `sender` that have not come to `worker` yet, though it waits for them. */
-async function waitsFor(workers: Workers, worker: string, sender: string): Promise<readonly string[]> {
-  const classes = await readClasses(workers, worker);
-  const expected = [...classes].flatMap(([name, { fromWorker }]) => (fromWorker === sender ? [name] : []));
-  if (expected.length === 0) return [];
+/** The Worker that has a class which the move gives up or takes over. */
+function senderIn(move: Move, workerName: string): readonly string[] {
+  if (move.kind === "receive") return [move.fromWorker];
+  return tombstoneOf(move) === undefined ? [] : [workerName];
+}
+
+/** The classes of `senders` that have not come to `worker` yet, though it waits for them. */
+async function waitsFor(
+  workers: Workers,
+  worker: string,
+  senders: ReadonlySet<string>,
+): Promise<readonly AwaitedElsewhere[]> {
+  const served = await readClasses(workers, worker);
+  const theirs = new Map(
+    [...served].filter(([, { fromWorker }]) => fromWorker !== undefined && senders.has(fromWorker)),
+  );
+  const waiting = await stillWaiting(workers, worker, theirs);
+  return [...waiting].map(([className, fromWorker]) => ({ className, fromWorker, worker }));
+}
+
+/** Those of a Worker's `classes` whose objects have not come, with the Worker that is to send them. */
+async function stillWaiting(
+  workers: Workers,
+  worker: string,
+  classes: LiveClasses,
+): Promise<ReadonlyMap<string, string>> {
   // A version goes on saying that it waits, after the objects have come.
-  const come = await provisionedIn(workers, worker);
-  return expected.filter((name) => !come?.has(name));
+  const come = await provisionedOf(workers, worker, classes);
+  return new Map(
+    [...classes].flatMap(([name, { fromWorker }]): [string, string][] =>
+      fromWorker === undefined || come?.has(name) ? [] : [[name, fromWorker]],
+    ),
+  );
+}
+
+/** The classes of other Workers that these have objects of: not those that they wait for themselves. */
+export async function heldBy(
+  workers: Workers,
+  others: ReadonlyMap<string, Pick<Live, "classes">>,
+): Promise<Situation["others"]> {
+  const held = [...others].map(async ([worker, { classes = new Map() }]): Promise<[string, LiveClasses]> => {
+    const waiting = await stillWaiting(workers, worker, classes);
+    return [worker, new Map([...classes].filter(([name]) => !waiting.has(name)))];
+  });
+  return new Map(await Promise.all(held));
 }
 
 /**

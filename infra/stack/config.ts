@@ -94,6 +94,7 @@ const Schema = v.object({
   ),
   pin: v.optional(whole(0, 1_000_000), 0),
   allowDestroy: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
+  allowTransferLoss: v.optional(v.array(v.string("must be a class name"), "must be a list of class names"), []),
   allowRegionLoss: v.optional(v.array(v.string("must be a prefix like prd-eu"), "must be a list of prefixes"), []),
   allowOlderRelease: v.optional(allowedRelease),
   allowDirtyRelease: v.optional(allowedRelease),

@@ -55,12 +55,16 @@ function situation(
           .map((change) => ("className" in change ? change.className : change.from)),
       ),
     ],
+    allowTransferLoss: [],
     rollout: 100,
     ...more,
   };
 }
 
 const codes = ({ errors }: Plan) => errors.map(({ code, subject }) => `${code} ${subject}`);
+/** The classes that another Worker has objects of. */
+const holding = (...names: readonly string[]): LiveClasses =>
+  new Map(names.map((name) => [name, { storage: "sqlite" }]));
 const live = (storage = "sqlite") => ({ type: "durable-object", storage });
 
 describe("catching up", () => {
@@ -144,6 +148,19 @@ describe("guards", () => {
     expect(codes(plan(situation(steps.migrations, 3, { allowDestroy: ["Old"] })))).toEqual([]);
   });
 
+  it("warns of every class that allowDestroy or allowTransferLoss names for nothing", () => {
+    const unused = (done: number, more: Partial<Situation>) =>
+      plan(situation(steps.migrations, done, { allowDestroy: [], ...more })).warnings.map(
+        ({ code, subject, message }) => `${code} ${subject}: ${message}`,
+      );
+    expect(unused(3, { allowDestroy: ["Old"] })).toEqual([]);
+    // A name that is no class of the history may be that of a binding.
+    expect(unused(4, { allowDestroy: ["Old", "USERS"], allowTransferLoss: ["C"] })).toEqual([
+      "allowance_unused Old: allowDestroy names it, but this release does not delete it or hand it to another Worker.",
+      "allowance_unused C: allowTransferLoss names it, but this release does not begin it without objects that are lost.",
+    ]);
+  });
+
   it("refuses to delete a class that the bundle still exports, or that another Worker binds to", () => {
     const planned = plan(
       situation(steps.migrations, 3, {
@@ -170,7 +187,9 @@ describe("guards", () => {
   });
 
   it("refuses a binding to a class that the history does not have, and only warns of an export without one", () => {
-    const planned = plan(situation(steps.migrations, 4, { bound: ["C", "E"], code: ["C", "D", "E"] }));
+    const planned = plan(
+      situation(steps.migrations, 4, { bound: ["C", "E"], code: ["C", "D", "E"], allowDestroy: [] }),
+    );
     expect(codes(planned)).toEqual(["binding_without_class E"]);
     expect(planned.warnings.map(({ code }) => code)).toEqual(["class_not_in_history"]);
   });
@@ -192,8 +211,8 @@ describe("moving a class between Workers", () => {
     .step("0002-receive", (classes) => classes.receive("A", "source-{stack}"));
 
   it("expects the class first, waits until it has come, and then owns it", () => {
-    const there = new Map([["source-test", new Set(["A", "B"])]]);
-    const gone = new Map([["source-test", new Set(["B"])]]);
+    const there = new Map([["source-test", holding("A", "B")]]);
+    const gone = new Map([["source-test", holding("B")]]);
     const first = plan(situation(target.migrations, 1, { others: there, bound: ["X"] }));
     expect(first).toMatchObject({
       errors: [],
@@ -208,7 +227,12 @@ describe("moving a class between Workers", () => {
       ]),
     };
     const step = { name: "0002-receive", history: hashes(target.migrations)[1] ?? "" };
-    const waiting = situation(target.migrations, 2, { live: { ...live, step }, others: there, bound: ["X"] });
+    const waiting = situation(target.migrations, 2, {
+      live: { ...live, step },
+      others: there,
+      bound: ["X"],
+      allowDestroy: [],
+    });
     expect(plan(waiting)).toMatchObject({
       changesLifecycle: false,
       errors: [],
@@ -225,7 +249,7 @@ describe("moving a class between Workers", () => {
   it("sends only with allowDestroy, and only to a Worker that exists", () => {
     const refused = plan(situation(source.migrations, 1, { allowDestroy: [] }));
     expect(codes(refused)).toEqual(["destroy_not_allowed A", "transferred_target_missing A"]);
-    const sent = plan(situation(source.migrations, 1, { others: new Map([["target-test", new Set<string>()]]) }));
+    const sent = plan(situation(source.migrations, 1, { others: new Map([["target-test", holding()]]) }));
     expect(sent).toMatchObject({ errors: [], exports: { A: { state: "transferred", transferredTo: "target-test" } } });
   });
 
@@ -233,14 +257,18 @@ describe("moving a class between Workers", () => {
     const removed = history()
       .step("0001-create", (classes) => classes.create("A").create("B"))
       .step("0002-remove", (classes) => classes.remove("A"));
-    const awaited = [{ className: "A", worker: "bank" }];
+    const awaited = [{ className: "A", fromWorker: "app-test", worker: "bank" }];
     const planned = plan(situation(removed.migrations, 1, { awaited }));
     expect(codes(planned)).toEqual(["class_awaited_elsewhere A"]);
     expect(planned.errors[0]?.message).toContain("bank");
     expect(planned.errors[0]?.fix).toContain("sends it to bank");
-    expect(codes(plan(situation(removed.migrations, 1, { awaited: [{ className: "B", worker: "bank" }] })))).toEqual(
-      [],
-    );
+    expect(
+      codes(
+        plan(
+          situation(removed.migrations, 1, { awaited: [{ className: "B", fromWorker: "app-test", worker: "bank" }] }),
+        ),
+      ),
+    ).toEqual([]);
   });
 
   it("is not renamed while another Worker waits for it by its name", () => {
@@ -248,19 +276,21 @@ describe("moving a class between Workers", () => {
       .step("0001-create", (classes) => classes.create("A"))
       .step("0002-rename", (classes) => classes.rename("A", "B"));
     const of = (className: string) =>
-      plan(situation(renamed.migrations, 1, { awaited: [{ className, worker: "bank" }] }));
+      plan(situation(renamed.migrations, 1, { awaited: [{ className, fromWorker: "app-test", worker: "bank" }] }));
     expect(codes(of("A"))).toEqual(["class_awaited_elsewhere A"]);
     expect(of("A").errors[0]?.fix).toContain("the step that renames it");
     expect(codes(of("B"))).toEqual([]);
   });
 
   it("is sent only to a Worker that waits for it, where that is known", () => {
-    const others = new Map([["target-test", new Set<string>()]]);
+    const others = new Map([["target-test", holding()]]);
     const sent = (awaited: Situation["awaited"]) => plan(situation(source.migrations, 1, { others, awaited }));
     expect(codes(sent([]))).toEqual(["transferred_pending_not_found A"]);
     expect(sent([]).errors[0]?.fix).toBe("deploy target-test with a step that receives A from app-test first.");
-    expect(codes(sent([{ className: "B", worker: "target-test" }]))).toEqual(["transferred_pending_not_found A"]);
-    expect(codes(sent([{ className: "A", worker: "target-test" }]))).toEqual([]);
+    expect(codes(sent([{ className: "B", fromWorker: "app-test", worker: "target-test" }]))).toEqual([
+      "transferred_pending_not_found A",
+    ]);
+    expect(codes(sent([{ className: "A", fromWorker: "app-test", worker: "target-test" }]))).toEqual([]);
     // A Worker that does not exist is one mistake, not two.
     expect(codes(plan(situation(source.migrations, 1, { awaited: [] })))).toEqual(["transferred_target_missing A"]);
   });
@@ -274,19 +304,23 @@ describe("moving a class between Workers", () => {
       ]),
       step: { name: "0002-receive", history: hashes(target.migrations)[1] ?? "" },
     };
-    const gone = new Map([["source-test", new Set(["B"])]]);
+    const gone = new Map([["source-test", holding("B")]]);
     const release = (more: Partial<Situation>) =>
       plan(situation(target.migrations, 2, { live, others: gone, allowDestroy: [], ...more }));
     const provisioned = new Set(["X"]);
     expect(codes(release({ provisioned }))).toEqual(["transfer_lost A"]);
     expect(codes(release({ provisioned, others: new Map() }))).toEqual(["transfer_lost A"]);
-    expect(release({ provisioned, allowDestroy: ["A"] })).toMatchObject({
+    // What was allowed for handing the class over does not confirm that it is lost.
+    expect(codes(release({ provisioned, allowDestroy: ["A"] }))).toEqual(["transfer_lost A"]);
+    expect(release({ provisioned, allowTransferLoss: ["A"] })).toMatchObject({
       errors: [],
+      warnings: [{ code: "transfer_loss_allowed", subject: "A" }],
       changesLifecycle: true,
       moves: [
         { kind: "keep", className: "X" },
-        { kind: "create", className: "A" },
+        { kind: "create", className: "A", lost: { className: "A", fromWorker: "source-test" } },
       ],
+      exports: { A: live2() },
     });
     expect(codes(release({ provisioned: new Set(["X", "A"]) }))).toEqual([]);
     expect(codes(release({ provisioned: undefined }))).toEqual([]);
@@ -299,7 +333,7 @@ describe("moving a class between Workers", () => {
       classes: replay(forStack(target.migrations, "test")),
       step: { name: "0002-receive", history: hashes(removed)[1] ?? "" },
     };
-    const there = new Map([["source-test", new Set(["A"])]]);
+    const there = new Map([["source-test", holding("A")]]);
     const release = (more: Partial<Situation>) =>
       plan(situation(removed, 2, { live, others: there, provisioned: new Set(["X"]), allowDestroy: [], ...more }));
     expect(release({})).toMatchObject({
@@ -312,7 +346,7 @@ describe("moving a class between Workers", () => {
       exports: { X: { type: "durable-object" } },
     });
     expect(Object.keys(release({}).exports)).toEqual(["X"]);
-    const come = { others: new Map([["source-test", new Set<string>()]]), provisioned: new Set(["X", "A"]) };
+    const come = { others: new Map([["source-test", holding()]]), provisioned: new Set(["X", "A"]) };
     expect(codes(release(come))).toEqual(["destroy_not_allowed A"]);
     expect(release({ ...come, allowDestroy: ["A"] }).exports).toMatchObject({ A: { state: "deleted" } });
     // Objects that are nowhere are no loss of this step's.
@@ -322,11 +356,121 @@ describe("moving a class between Workers", () => {
     expect(codes(release({ bound: ["X", "A"] }))).toEqual(["binding_without_class A"]);
   });
 
+  describe("once it is provisioned here", () => {
+    const received = history()
+      .step("0001-create", (classes) => classes.create("X"))
+      .step("0002-receive", (classes) => classes.receive("A", "source-{stack}"));
+    /** The live version is from before the arrival, and the sender has made a class of that name again. */
+    const release = (migrations: readonly Migration[], more: Partial<Situation> = {}) =>
+      plan(
+        situation(migrations, 2, {
+          live: {
+            complete: true,
+            classes: replay(forStack(received.migrations, "test")),
+            step: { name: "0002-receive", history: hashes(migrations)[1] ?? "" },
+          },
+          others: new Map([["source-test", holding("A")]]),
+          provisioned: new Set(["X", "A"]),
+          allowDestroy: [],
+          ...more,
+        }),
+      );
+
+    it("has arrived, though its old Worker has a class of that name again: it is bound to, and deleted if allowed", () => {
+      expect(release(received.migrations)).toMatchObject({
+        errors: [],
+        warnings: [],
+        changesLifecycle: true,
+        moves: [
+          { kind: "keep", className: "X" },
+          { kind: "keep", className: "A", storage: "sqlite" },
+        ],
+      });
+      expect(release(received.migrations).exports).toEqual({ X: live2(), A: live2() });
+      const removed = received.step("0003-remove", (classes) => classes.remove("A")).migrations;
+      expect(codes(release(removed))).toEqual(["destroy_not_allowed A"]);
+      expect(release(removed, { allowDestroy: ["A"] }).exports).toMatchObject({ A: { state: "deleted" } });
+    });
+
+    it("is renamed and sent at once", () => {
+      const renamed = received.step("0003-rename", (classes) => classes.rename("A", "B")).migrations;
+      expect(release(renamed)).toMatchObject({
+        errors: [],
+        exports: { A: { state: "renamed", renamedTo: "B" }, B: live2() },
+      });
+      const sent = received.step("0003-send", (classes) => classes.send("A", "till")).migrations;
+      const awaited = [{ className: "A", fromWorker: "app-test", worker: "till" }];
+      const others = new Map([["till", holding()]]);
+      expect(release(sent, { others, awaited, allowDestroy: ["A"] })).toMatchObject({
+        errors: [],
+        exports: { A: { state: "transferred", transferredTo: "till" } },
+      });
+    });
+
+    it("is not deleted and made again in one release, and is no wait that ends", () => {
+      const again = received.step("0003-remove", (classes) => classes.remove("A"));
+      for (const { migrations } of [
+        again.step("0004-create", (classes) => classes.create("A")),
+        again.step("0004-receive", (classes) => classes.receive("A", "source-{stack}")),
+      ]) {
+        for (const provisioned of [new Set(["X", "A"]), new Set(["X"])]) {
+          const refused = release(migrations, { provisioned, allowDestroy: ["A"] });
+          expect(codes(refused)).toEqual(["needs_intermediate_release A"]);
+          expect(refused.errors[0]?.fix).toContain("ends at 0003-remove first");
+        }
+      }
+    });
+
+    it("not before: until then it is renamed only after its sender has sent it, and the plan says so", () => {
+      const renamed = received.step("0003-rename", (classes) => classes.rename("A", "B")).migrations;
+      const refused = release(renamed, { provisioned: new Set(["X"]) });
+      expect(codes(refused)).toEqual(["needs_intermediate_release B"]);
+      expect(refused.errors[0]?.fix).toBe("deploy source-test with a step that sends A here first, then this release.");
+      const lost = { provisioned: new Set(["X"]), others: new Map([["source-test", holding()]]) };
+      expect(codes(release(renamed, lost))).toEqual(["transfer_lost A"]);
+      expect(release(renamed, { ...lost, allowTransferLoss: ["A"] })).toMatchObject({
+        errors: [],
+        moves: [{ className: "X" }, { kind: "create", className: "B", lost: { className: "A" } }],
+      });
+      // A release that sends what was lost comes after one in which it has begun.
+      const sent = received.step("0003-send", (classes) => classes.send("A", "till")).migrations;
+      expect(release(sent, { ...lost, allowTransferLoss: ["A"] }).errors[0]?.fix).toContain(
+        "ends at 0002-receive first",
+      );
+    });
+  });
+
+  it("is received by one Worker: the plan of a second one names the first", () => {
+    const others = new Map([["source-test", holding("A", "B")]]);
+    const received = (awaited: Situation["awaited"]) =>
+      plan(situation(target.migrations, 1, { others, awaited, bound: ["X"] }));
+    const refused = received([{ className: "A", fromWorker: "source-test", worker: "bank" }]);
+    expect(codes(refused)).toEqual(["phase_one_transfer_duplicate A"]);
+    expect(refused.errors[0]?.message).toContain("bank waits for them already");
+    expect(codes(received([{ className: "A", fromWorker: "another", worker: "bank" }]))).toEqual([]);
+    expect(codes(received([{ className: "B", fromWorker: "source-test", worker: "bank" }]))).toEqual([]);
+  });
+
+  it("is sent to the Worker that waits for it: the plan names that one", () => {
+    const others = new Map([["target-test", holding()]]);
+    const awaited = [{ className: "A", fromWorker: "app-test", worker: "bank" }];
+    const refused = plan(situation(source.migrations, 1, { others, awaited }));
+    expect(codes(refused)).toEqual(["transferred_target_mismatch A"]);
+    expect(refused.errors[0]?.message).toContain("bank waits for it");
+  });
+
+  it("keeps its storage: a step that receives it with another one is refused", () => {
+    const others = new Map([["source-test", new Map([["A", { storage: "legacy-kv" as const }]])]]);
+    const refused = plan(situation(target.migrations, 1, { others, bound: ["X"] }));
+    expect(codes(refused)).toEqual(["storage_type_mismatch A"]);
+    expect(refused.errors[0]?.fix).toContain("say legacy-kv");
+  });
+
   it("never goes to the Worker itself", () => {
-    const sent = { worker: "target-test", others: new Map([["target-test", new Set(["A", "B"])]]) };
+    const sent = { worker: "target-test", others: new Map([["target-test", holding("A", "B")]]) };
     expect(codes(plan(situation(source.migrations, 1, sent)))).toEqual(["transfer_to_itself A"]);
     expect(codes(plan(situation(source.migrations, 1, { worker: "target-test" })))).toEqual(["transfer_to_itself A"]);
-    const received = { worker: "source-test", others: new Map([["source-test", new Set(["A"])]]), bound: ["X"] };
+    const received = { worker: "source-test", others: new Map([["source-test", holding("A")]]), bound: ["X"] };
     expect(codes(plan(situation(target.migrations, 1, received)))).toEqual(["transfer_to_itself A"]);
   });
 
@@ -334,7 +478,7 @@ describe("moving a class between Workers", () => {
     expect(codes(plan(situation(target.migrations, 1, { bound: ["X"] })))).toEqual([
       "phase_one_transfer_source_missing A",
     ]);
-    const empty = new Map([["source-test", new Set<string>()]]);
+    const empty = new Map([["source-test", holding()]]);
     expect(codes(plan(situation(target.migrations, 1, { bound: ["X"], others: empty })))).toEqual([
       "phase_one_transfer_source_namespace_missing A",
     ]);
@@ -394,7 +538,7 @@ describe("a Worker that something else deployed", () => {
   });
 
   it("is adopted once: a finding names the setting once it is no longer needed", () => {
-    const { warnings, adopts } = plan(situation(steps.migrations, 4, { adopt: true }));
+    const { warnings, adopts } = plan(situation(steps.migrations, 4, { adopt: true, allowDestroy: [] }));
     expect(warnings).toMatchObject([{ code: "adopt_finished" }]);
     expect(adopts).toBe(false);
   });

@@ -3,7 +3,7 @@ import type { Move } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { listWorkers } from "../../infra/plan/live.ts";
 import { Reads } from "../../infra/plan/reads.ts";
-import { awaitedFrom, provisionedOf } from "../../infra/plan/transfers.ts";
+import { awaitedByOthers, heldBy, provisionedOf } from "../../infra/plan/transfers.ts";
 import { Api } from "../../infra/provider/api.ts";
 
 const WAITING = { Account: { type: "durable-object", storage: "sqlite", transferFrom: "shop" } };
@@ -51,26 +51,55 @@ describe("a class that leaves", () => {
   it("is looked for in every Worker that serves something where it is deleted, however many there are", async () => {
     const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`other-${i}`, OWN]));
     const { workers, asked } = await account({ shop: OWN, idle: undefined, ...many, bank: WAITING });
-    expect(await awaitedFrom(workers, "shop", [deletion, kept])).toEqual([{ className: "Account", worker: "bank" }]);
+    expect(await awaitedByOthers(workers, "shop", [deletion, kept])).toEqual([
+      { className: "Account", fromWorker: "shop", worker: "bank" },
+    ]);
     expect(new Set(asked)).toEqual(new Set([...Object.keys(many), "bank"]));
   });
 
-  it("is looked for in its receiver alone where it is sent, and nowhere where nothing leaves", async () => {
+  it("is looked for everywhere where it is sent, for any Worker may wait; and nowhere where nothing leaves", async () => {
     const { workers, asked } = await account({ shop: OWN, bank: WAITING, till: OWN });
-    expect(await awaitedFrom(workers, "shop", [sending])).toEqual([]);
-    expect(asked).toEqual(["till"]);
-    expect(await awaitedFrom(workers, "shop", [kept])).toBeUndefined();
-    expect(asked).toEqual(["till"]);
+    expect(await awaitedByOthers(workers, "shop", [kept])).toBeUndefined();
+    expect(asked).toEqual([]);
+    expect(await awaitedByOthers(workers, "shop", [sending])).toEqual([
+      { className: "Account", fromWorker: "shop", worker: "bank" },
+    ]);
+    expect(asked).toEqual(["bank", "till"]);
   });
 
   it("is not awaited by a Worker that waits for another one's, or that has it by now", async () => {
     const { workers } = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "bank" }]);
-    expect(await awaitedFrom(workers, "shop", [deletion])).toEqual([]);
-    expect(await awaitedFrom(workers, "another", [deletion])).toEqual([]);
-    expect(await awaitedFrom(workers, "shop", [renaming])).toEqual([]);
+    expect(await awaitedByOthers(workers, "shop", [deletion])).toEqual([]);
+    expect(await awaitedByOthers(workers, "another", [deletion])).toEqual([]);
+    expect(await awaitedByOthers(workers, "shop", [renaming])).toEqual([]);
     const before = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "shop" }]);
-    expect(await awaitedFrom(before.workers, "shop", [deletion])).toHaveLength(1);
-    expect(await awaitedFrom(before.workers, "shop", [renaming])).toHaveLength(1);
+    expect(await awaitedByOthers(before.workers, "shop", [deletion])).toHaveLength(1);
+    expect(await awaitedByOthers(before.workers, "shop", [renaming])).toHaveLength(1);
+  });
+});
+
+describe("a class that is received", () => {
+  const receiving: Move = { kind: "receive", className: "Account", storage: "sqlite", fromWorker: "shop" };
+
+  it("is looked for in every other Worker: another one may wait for it already", async () => {
+    const { workers } = await account({ shop: OWN, bank: WAITING, till: OWN });
+    const bank = { className: "Account", fromWorker: "shop", worker: "bank" };
+    expect(await awaitedByOthers(workers, "till", [receiving])).toEqual([bank]);
+    expect(await awaitedByOthers(workers, "bank", [receiving])).toEqual([]);
+    expect(await awaitedByOthers(workers, "till", [{ ...receiving, fromWorker: "bank" }])).toEqual([]);
+    const come = await account({ shop: OWN, bank: WAITING }, [{ class: "Account", script: "bank" }]);
+    expect(await awaitedByOthers(come.workers, "till", [receiving])).toEqual([]);
+  });
+
+  it("is not with a Worker that waits for it itself, and is once it has come there", async () => {
+    const classes = new Map([["Account", { storage: "sqlite" as const, fromWorker: "shop" }]]);
+    const others = new Map([["bank", { classes }]]);
+    const heldIn = async (script: string) => {
+      const { workers } = await account({ bank: WAITING }, [{ class: "Account", script }]);
+      return [...((await heldBy(workers, others)).get("bank")?.keys() ?? [])];
+    };
+    expect(await heldIn("shop")).toEqual([]);
+    expect(await heldIn("bank")).toEqual(["Account"]);
   });
 });
 

@@ -11,7 +11,9 @@ export type Code =
   | "storage_type_mismatch"
   | "phase_one_transfer_source_missing"
   | "phase_one_transfer_source_namespace_missing"
+  | "phase_one_transfer_duplicate"
   | "transferred_target_missing"
+  | "transferred_target_mismatch"
   | "transferred_pending_not_found"
   // Ours: the history and its lock.
   | "history_empty"
@@ -42,6 +44,8 @@ export type Code =
   | "class_awaited_elsewhere"
   | "transfer_pending"
   | "transfer_lost"
+  | "transfer_loss_allowed"
+  | "allowance_unused"
   | "lifecycle_needs_full_rollout"
   | "rollout_unfinished"
   | "rollout_without_stable"
@@ -106,11 +110,13 @@ export type Code =
   | "region_home_changed";
 
 /** Codes of warnings, which do not stop a deployment. */
-const WARNINGS: ReadonlySet<Code> = new Set([
+const WARNINGS: ReadonlySet<string> = new Set<Code>([
   "class_name_reused",
   "class_not_in_history",
   "class_bound_elsewhere",
   "transfer_pending",
+  "transfer_loss_allowed",
+  "allowance_unused",
   "rollout_without_stable",
   "release_without_traffic",
   "schema_raises_floor",
@@ -134,7 +140,7 @@ export interface Finding {
 }
 
 /** Whether a finding stops a deployment. */
-export const isError = ({ code }: Finding): boolean => !WARNINGS.has(code);
+export const isError = ({ code }: { readonly code: string }): boolean => !WARNINGS.has(code);
 
 /** One line for a person: `[code] subject: message Fix: …`. */
 export const describe = ({ code, subject, message, fix }: Finding): string =>

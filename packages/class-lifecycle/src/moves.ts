@@ -4,13 +4,14 @@
  * Each namespace is followed through the steps. So a class that was renamed from A to B and then to C is one rename,
  * and a class that was created and removed again needs no move.
  */
+import type { StartClass } from "./arrival.ts";
 import type { Migration, Storage } from "./history.ts";
-import type { LiveClasses } from "./replay.ts";
 
 /** What happens to one class. `className` is its name at the end, or its last name. */
 export type Move =
   | { readonly kind: "keep"; readonly className: string; readonly storage: Storage; readonly fromWorker?: string }
-  | { readonly kind: "create"; readonly className: string; readonly storage: Storage }
+  /** `lost`: the class that it is in place of, whose objects never came. */
+  | { readonly kind: "create"; readonly className: string; readonly storage: Storage; readonly lost?: Awaited }
   | { readonly kind: "receive"; readonly className: string; readonly storage: Storage; readonly fromWorker: string }
   | { readonly kind: "rename"; readonly from: string; readonly className: string; readonly storage: Storage }
   | { readonly kind: "delete"; readonly className: string }
@@ -18,10 +19,18 @@ export type Move =
   /** Waits no more for objects that have not come. They stay where they are. */
   | { readonly kind: "cancel"; readonly className: string; readonly fromWorker: string };
 
+/** A class that waits for its objects, by its live name, and the Worker that is to send them. */
+export interface Awaited {
+  readonly className: string;
+  readonly fromWorker: string;
+}
+
 /** Why one release cannot make all moves. */
 export interface Obstacle {
   readonly className: string;
   readonly reason: string;
+  /** The live class whose objects must come first: no release of this Worker makes them. */
+  readonly awaits?: Awaited;
 }
 
 interface Track {
@@ -32,13 +41,15 @@ interface Track {
   readonly storage: Storage;
   /** The Worker whose objects it still waits for. */
   readonly fromWorker?: string;
+  /** Whether it begins without them. */
+  readonly beginsWithout?: boolean;
   name: string;
   end?: { readonly kind: "delete" } | { readonly kind: "send"; readonly toWorker: string };
 }
 
 /** The moves from `start` through `steps`, and the obstacles to making them in one release. */
 export function moves(
-  start: LiveClasses,
+  start: ReadonlyMap<string, StartClass>,
   steps: readonly Migration[],
 ): { moves: readonly Move[]; obstacles: readonly Obstacle[] } {
   const tracks = follow(start, steps);
@@ -54,9 +65,9 @@ export function moves(
   // An exports map has one entry per class name, and the target of a rename must have no namespace yet.
   const entries = new Set(result.filter(staysAlive).map(({ className }) => className));
   for (const move of result) {
-    const tombstone = tombstoneOf(move);
-    if (tombstone !== undefined && entries.has(tombstone)) {
-      obstacles.push({ className: tombstone, reason: `the name ${tombstone} is given up and used again` });
+    const free = move.kind === "cancel" ? move.className : tombstoneOf(move);
+    if (free !== undefined && entries.has(free)) {
+      obstacles.push({ className: free, reason: `the name ${free} is given up and used again` });
     } else if (move.kind === "rename" && start.has(move.className)) {
       obstacles.push({
         className: move.className,
@@ -77,13 +88,8 @@ export function tombstoneOf(move: Move): string | undefined {
 export const staysAlive = (move: Move): move is Exclude<Move, { readonly kind: "delete" | "send" | "cancel" }> =>
   move.kind !== "delete" && move.kind !== "send" && move.kind !== "cancel";
 
-function follow(start: LiveClasses, steps: readonly Migration[]): readonly Track[] {
-  const tracks: Track[] = [...start].map(([name, { storage, fromWorker }]) => ({
-    origin: name,
-    name,
-    storage,
-    ...(fromWorker !== undefined && { fromWorker }),
-  }));
+function follow(start: ReadonlyMap<string, StartClass>, steps: readonly Migration[]): readonly Track[] {
+  const tracks: Track[] = [...start].map(([name, one]) => ({ ...one, origin: name, name }));
   const alive = (name: string) => tracks.find((track) => track.name === name && !track.end);
   for (const change of steps.flatMap((step) => step.changes)) {
     switch (change.op) {
@@ -117,15 +123,22 @@ function follow(start: LiveClasses, steps: readonly Migration[]): readonly Track
   return tracks;
 }
 
-function moveOf({ origin, born, name, storage, fromWorker, end }: Track): Move | Obstacle | undefined {
+function moveOf(track: Track): Move | Obstacle | undefined {
+  const { origin, born, name, storage, fromWorker, beginsWithout = false, end } = track;
   const moved = origin !== undefined && origin !== name;
   if (fromWorker !== undefined && (origin ?? born) === name && end?.kind === "delete") {
     return origin === undefined ? undefined : { kind: "cancel", className: name, fromWorker };
+  }
+  if (fromWorker !== undefined && beginsWithout) {
+    const begun = moveOf({ name, storage, ...(end && { end }) });
+    const lost = { className: origin ?? name, fromWorker };
+    return begun && "kind" in begun && begun.kind === "create" ? { ...begun, lost } : begun;
   }
   if (fromWorker !== undefined && ((origin ?? born) !== name || end)) {
     return {
       className: name,
       reason: `${origin ?? born ?? name} must have arrived from ${fromWorker} before it can be changed again`,
+      ...(origin !== undefined && { awaits: { className: origin, fromWorker } }),
     };
   }
   if (end?.kind === "send") {

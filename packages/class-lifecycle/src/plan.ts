@@ -2,12 +2,14 @@
  * The plan: (history, live classes, release) -> state, moves, `exports` map, findings. Pure: the same situation gives
  * the same plan, and nothing is sent before all of it was checked.
  */
+import { allowanceFindings } from "./allowances.ts";
+import { arrivalOf, type StartClass, settled } from "./arrival.ts";
 import { type ExportEntry, exportsMap } from "./exports-map.ts";
 import { type Finding, isError } from "./findings.ts";
 import type { Migration } from "./history.ts";
 import { type Move, moves, type Obstacle } from "./moves.ts";
 import type { LiveClasses } from "./replay.ts";
-import { hasArrived, isLost, releaseFindings } from "./rules.ts";
+import { releaseFindings, transferLost } from "./rules.ts";
 import type { Situation } from "./situation.ts";
 import { type State, stateOf } from "./standing.ts";
 
@@ -34,19 +36,23 @@ export function plan(situation: Situation): Plan {
   const { migrations, live } = situation;
   const { state, at, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
   const deploys = state === "fresh" || state === "behind" || state === "in sync";
-  const start = live.classes ?? new Map();
+  const before: LiveClasses = live.classes ?? new Map();
+  const start = deploys ? settled(before, situation) : before;
   const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
   const way = moves(start, remaining);
-  const arrived = way.moves.map((move) => settle(move, situation));
 
   const findings = [...stateFindings];
   if (way.obstacles.length) {
     // Other findings would be about a deployment that is impossible, and would suggest wrong fixes.
-    findings.push(...obstacleFindings(way.obstacles, start, remaining));
+    findings.push(...obstacleFindings(way.obstacles, { start, remaining, at, situation }));
   } else if (deploys) {
-    findings.push(...releaseFindings(arrived, situation));
+    findings.push(...releaseFindings(way.moves, situation), ...allowanceFindings(way.moves, situation));
   }
-  const changesLifecycle = adopts || arrived.some((move, i) => move.kind !== "keep" || move !== way.moves[i]);
+  // Versions that share the traffic agree on what they wait for, too.
+  const changesLifecycle =
+    adopts ||
+    way.moves.some(({ kind }) => kind !== "keep") ||
+    [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker);
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
       code: "lifecycle_needs_full_rollout",
@@ -60,9 +66,9 @@ export function plan(situation: Situation): Plan {
     adopts,
     from: live.step?.name ?? (adopts ? migrations[at - 1]?.name : undefined),
     to: migrations.at(-1)?.name ?? "",
-    moves: arrived,
+    moves: way.moves,
     changesLifecycle,
-    exports: exportsMap(arrived),
+    exports: exportsMap(way.moves),
     errors: findings.filter(isError),
     warnings: findings.filter((finding) => !isError(finding)),
   };
@@ -80,38 +86,38 @@ export function forStack(migrations: readonly Migration[], stack: string): reado
   }));
 }
 
-/**
- * A received class whose old Worker no longer has its objects is now like any other class: it stays, or is deleted. One
- * whose objects are nowhere begins without any, where the stack allows that.
- */
-function settle(move: Move, situation: Situation): Move {
-  const { className } = move;
-  if (move.kind === "cancel") return hasArrived(move, situation) ? { kind: "delete", className } : move;
-  if (move.kind !== "keep" || move.fromWorker === undefined) return move;
-  const { storage } = move;
-  if (isLost(move, situation)) {
-    return situation.allowDestroy.includes(className) ? { kind: "create", className, storage } : move;
-  }
-  return hasArrived(move, situation) ? { kind: "keep", className, storage } : move;
+interface Way {
+  readonly start: ReadonlyMap<string, StartClass>;
+  readonly remaining: readonly Migration[];
+  /** How many steps are done. */
+  readonly at: number;
+  readonly situation: Situation;
 }
 
-function obstacleFindings(
-  obstacles: readonly Obstacle[],
-  start: LiveClasses,
-  remaining: readonly Migration[],
-): readonly Finding[] {
-  if (obstacles.length === 0) return [];
-  const steps = remaining.length - 1;
-  const reachable = Array.from({ length: Math.max(steps, 0) }, (_, i) => steps - i).find(
-    (count) => moves(start, remaining.slice(0, count)).obstacles.length === 0,
-  );
-  const stop = reachable === undefined ? undefined : remaining[reachable - 1]?.name;
-  return obstacles.map(({ className, reason }) => ({
-    code: "needs_intermediate_release",
-    subject: className,
-    message: `this environment cannot catch up in one release: ${reason}.`,
-    fix: stop
-      ? `promote a release whose history ends at ${stop} first, then this one.`
-      : "split the step in two and release the first part before the second.",
-  }));
+function obstacleFindings(obstacles: readonly Obstacle[], way: Way): readonly Finding[] {
+  const stop = lastReachable(way);
+  return obstacles.map(({ className, reason, awaits }) => {
+    if (awaits && arrivalOf(awaits.className, awaits.fromWorker, way.situation) === "lost") return transferLost(awaits);
+    const promote = stop && `promote a release whose history ends at ${stop} first, then this one.`;
+    return {
+      code: "needs_intermediate_release",
+      subject: className,
+      message: `this environment cannot catch up in one release: ${reason}.`,
+      fix: awaits
+        ? `deploy ${awaits.fromWorker} with a step that sends ${awaits.className} here first, then this release.`
+        : (promote ?? "split the step in two and release the first part before the second."),
+    };
+  });
+}
+
+/** The last step that one release can reach, and that brings the environment on. */
+function lastReachable({ start, remaining, at, situation }: Way): string | undefined {
+  const count = Array.from({ length: remaining.length }, (_, i) => remaining.length - 1 - i).find((steps) => {
+    const part = moves(start, remaining.slice(0, steps));
+    // What waits for another Worker is told by itself.
+    return (
+      part.obstacles.every(({ awaits }) => awaits) && (steps > 0 || part.moves.some(({ kind }) => kind !== "keep"))
+    );
+  });
+  return count === undefined ? undefined : situation.migrations[at + count - 1]?.name;
 }

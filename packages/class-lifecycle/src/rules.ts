@@ -2,8 +2,9 @@
  * The reasons not to deploy a release, given its moves. A rule checks one move, one binding or one exported class. To
  * add a rule, write it and put it into its list.
  */
+import { arrivalOf } from "./arrival.ts";
 import type { Finding } from "./findings.ts";
-import { type Move, staysAlive, tombstoneOf } from "./moves.ts";
+import { type Awaited, type Move, staysAlive, tombstoneOf } from "./moves.ts";
 import type { Situation } from "./situation.ts";
 
 type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
@@ -20,7 +21,10 @@ const MOVE_RULES: readonly MoveRule[] = [
   receiverWaits,
   senderExists,
   senderHasTheClass,
+  storageIsTheSenders,
+  nobodyElseWaits,
   objectsHaveArrived,
+  beginsWithoutObjects,
 ];
 
 /** All errors and warnings about a release that makes these moves. */
@@ -82,9 +86,9 @@ function nobodyBindsToTheDeleted(move: Move, { references }: Situation): ReturnT
   };
 }
 
-function nobodyWaitsForTheGivenUp(move: Move, { awaited = [] }: Situation): ReturnType<MoveRule> {
+function nobodyWaitsForTheGivenUp(move: Move, { worker, awaited = [] }: Situation): ReturnType<MoveRule> {
   const gone = move.kind === "send" ? undefined : tombstoneOf(move);
-  const [receiver] = gone === undefined ? [] : workersWith(gone, awaited);
+  const [receiver] = gone === undefined ? [] : waiting({ className: gone, fromWorker: worker }, awaited);
   if (gone === undefined || receiver === undefined) return undefined;
   const does = move.kind === "rename" ? "renames" : "removes";
   return {
@@ -129,7 +133,16 @@ function receiverExists(move: Move, { worker, others }: Situation): ReturnType<M
 
 function receiverWaits(move: Move, { worker, others, awaited }: Situation): ReturnType<MoveRule> {
   if (move.kind !== "send" || move.toWorker === worker || !others.has(move.toWorker)) return undefined;
-  if (awaited === undefined || workersWith(move.className, awaited).includes(move.toWorker)) return undefined;
+  const receivers = awaited && waiting({ className: move.className, fromWorker: worker }, awaited);
+  if (receivers === undefined || receivers.includes(move.toWorker)) return undefined;
+  const [other] = receivers;
+  if (other !== undefined) {
+    return {
+      code: "transferred_target_mismatch",
+      message: `the history sends it to the Worker ${move.toWorker}, but ${other} waits for it.`,
+      fix: `name ${other} in the step, as long as that is not released; or deploy ${other} with a step that removes the class there, which ends its wait, then ${move.toWorker} with a step that receives ${move.className} from ${worker}.`,
+    };
+  }
   return {
     code: "transferred_pending_not_found",
     message: `the history sends it to the Worker ${move.toWorker}, which does not wait for it.`,
@@ -151,19 +164,34 @@ function senderHasTheClass(move: Move, { others }: Situation): ReturnType<MoveRu
   return {
     code: "phase_one_transfer_source_namespace_missing",
     message: `the history receives its objects from the Worker ${move.fromWorker}, which has no such class.`,
-    fix: `name a class that ${move.fromWorker} has.`,
+    fix: `deploy ${move.fromWorker} with the class first, or name a class that it has.`,
+  };
+}
+
+function storageIsTheSenders(move: Move, { others }: Situation): ReturnType<MoveRule> {
+  if (move.kind !== "receive") return undefined;
+  const storage = others.get(move.fromWorker)?.get(move.className)?.storage;
+  if (storage === undefined || storage === move.storage) return undefined;
+  return {
+    code: "storage_type_mismatch",
+    message: `it has ${storage} storage in the Worker ${move.fromWorker}, but the history says ${move.storage}, and storage never changes in place.`,
+    fix: `say ${storage} in the step that receives it; if other stacks have that step, append one that removes the class and one that receives it with ${storage}.`,
+  };
+}
+
+function nobodyElseWaits(move: Move, { worker, awaited = [] }: Situation): ReturnType<MoveRule> {
+  const [other] = move.kind === "receive" && move.fromWorker !== worker ? waiting(move, awaited) : [];
+  if (move.kind !== "receive" || other === undefined) return undefined;
+  return {
+    code: "phase_one_transfer_duplicate",
+    message: `the history receives its objects from the Worker ${move.fromWorker}, and ${other} waits for them already.`,
+    fix: `deploy ${other} first with a step that removes the class there, which ends its wait; or, if ${other} is to have it, delete this step before it is released.`,
   };
 }
 
 function objectsHaveArrived(move: Move, situation: Situation): ReturnType<MoveRule> {
-  if (move.kind !== "keep" || move.fromWorker === undefined) return undefined;
-  if (isLost(move, situation)) {
-    return {
-      code: "transfer_lost",
-      message: `it waits for its objects from the Worker ${move.fromWorker}, which does not have the class any more, and they have not come.`,
-      fix: `find out where they are: if ${move.fromWorker} renamed the class, give it its name back there, and send it. If they are gone for good, allowDestroy: [${move.className}] in this stack's config lets the class begin without objects.`,
-    };
-  }
+  if (!waits(move)) return undefined;
+  if (isLost(move, situation)) return transferLost(move);
   return {
     code: "transfer_pending",
     message: `its objects are still with the Worker ${move.fromWorker}.`,
@@ -171,24 +199,30 @@ function objectsHaveArrived(move: Move, situation: Situation): ReturnType<MoveRu
   };
 }
 
-/** A class that waits for its objects, or did, and its old Worker. */
-type Awaited = Pick<Move, "className"> & { readonly fromWorker?: string };
+function beginsWithoutObjects(move: Move): ReturnType<MoveRule> {
+  if (move.kind !== "create" || move.lost === undefined) return undefined;
+  const { className, fromWorker } = move.lost;
+  return {
+    code: "transfer_loss_allowed",
+    message: `the objects that the Worker ${fromWorker} was to send are lost, and allowTransferLoss lets the class begin without any.`,
+    fix: `if they may still be found, take ${className} out of allowTransferLoss and deploy nothing; else take it out after this release.`,
+  };
+}
 
-/** Whether the old Worker of a class has it still. */
-const isThere = ({ className, fromWorker = "" }: Awaited, { others }: Situation): boolean =>
-  others.get(fromWorker)?.has(className) ?? false;
+/** The finding about a class whose objects are neither with its old Worker nor here. */
+export const transferLost = ({ className, fromWorker }: Awaited): Finding => ({
+  code: "transfer_lost",
+  subject: className,
+  message: `it waits for its objects from the Worker ${fromWorker}, which does not have the class any more, and they have not come.`,
+  fix: `find out where they are: if ${fromWorker} renamed the class, give it its name back there, and send it. If they are gone for good, allowTransferLoss: [${className}] in this stack's config lets the class begin without objects.`,
+});
 
-/** Whether the objects are nowhere: not with the old Worker, and not here. */
-const isNowhere = (awaited: Awaited, situation: Situation): boolean =>
-  situation.provisioned?.has(awaited.className) === false && !isThere(awaited, situation);
+/** Whether a live class still waits for its objects. */
+const waits = (move: Move): move is Extract<Move, { kind: "keep" }> & Awaited =>
+  move.kind === "keep" && move.fromWorker !== undefined;
 
-/** Whether the objects that a class has waited for have come. */
-export const hasArrived = (awaited: Awaited, situation: Situation): boolean =>
-  !isThere(awaited, situation) && !isNowhere(awaited, situation);
-
-/** Whether a class waits for objects that its old Worker does not have, and that have not come either. */
-export const isLost = (move: Move, situation: Situation): boolean =>
-  move.kind === "keep" && move.fromWorker !== undefined && isNowhere(move, situation);
+const isLost = ({ className, fromWorker }: Awaited, situation: Situation): boolean =>
+  arrivalOf(className, fromWorker, situation) === "lost";
 
 /** Findings about the release's bindings, given the classes that exist once it is live. */
 function bindingFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
@@ -204,9 +238,9 @@ function bindingFindings(arrived: readonly Move[], situation: Situation): readon
         },
       ];
     }
-    if ((move.kind !== "receive" && move.kind !== "keep") || move.fromWorker === undefined) return [];
+    if (move.kind !== "receive" && !waits(move)) return [];
     // What is said of the class already is the whole of it.
-    if (isLost(move, situation)) return [];
+    if (waits(move) && isLost(move, situation)) return [];
     return [
       {
         code: "binding_before_transfer",
@@ -236,6 +270,10 @@ function exportFindings(arrived: readonly Move[], { code }: Situation): readonly
 const leaves = (move: Move): move is Extract<Move, { kind: "delete" | "send" }> =>
   move.kind === "delete" || move.kind === "send";
 
-/** The Workers that name a class. */
+/** The Workers that wait for a class of a Worker. */
+const waiting = ({ className, fromWorker }: Awaited, awaited: NonNullable<Situation["awaited"]>): readonly string[] =>
+  awaited.filter((one) => one.className === className && one.fromWorker === fromWorker).map(({ worker }) => worker);
+
+/** The Workers that bind to a class. */
 const workersWith = (className: string, list: Situation["references"]): readonly string[] =>
   list.filter((one) => one.className === className).map(({ worker }) => worker);

@@ -12,6 +12,13 @@ export interface Live {
   readonly step: { readonly name: string; readonly history: string } | undefined;
 }
 
+/** A class of `fromWorker` that `worker` waits for. */
+export interface AwaitedElsewhere {
+  readonly className: string;
+  readonly fromWorker: string;
+  readonly worker: string;
+}
+
 /** Everything that a plan is computed from. */
 export interface Situation {
   readonly migrations: readonly Migration[];
@@ -26,19 +33,21 @@ export interface Situation {
   readonly bound: readonly string[];
   /** Bindings of other Workers to this Worker's classes. */
   readonly references: readonly { readonly className: string; readonly worker: string }[];
-  /** Other Workers of the account that a transfer names, with their live classes. */
-  readonly others: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Other Workers of the account that a transfer names, with the live classes that they have objects of. */
+  readonly others: ReadonlyMap<string, LiveClasses>;
   /**
-   * Classes that other Workers wait to receive from this one and that have not come there: of every Worker where a class
-   * is deleted or renamed, of the receiver where one is sent. Undefined: nobody has looked.
+   * Classes that other Workers wait to receive and that have not come there: from this one where a class leaves it, and
+   * from the sender where this one receives a class. Undefined: nobody has looked.
    */
-  readonly awaited?: readonly { readonly className: string; readonly worker: string }[] | undefined;
+  readonly awaited?: readonly AwaitedElsewhere[] | undefined;
   /** This Worker's classes that have a namespace, and so have arrived. Undefined: nobody has looked. */
   readonly provisioned?: ReadonlySet<string> | undefined;
   /** Whether to take over a Worker that something else deployed, if its classes match a step. */
   readonly adopt: boolean;
   /** Classes that this stack may delete or send away. */
   readonly allowDestroy: readonly string[];
+  /** Received classes that may begin without objects in this stack, because those are lost. */
+  readonly allowTransferLoss: readonly string[];
   /** The percentage of the traffic for the release. */
   readonly rollout: number;
 }
