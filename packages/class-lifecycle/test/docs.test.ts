@@ -1,0 +1,34 @@
+/** The guide lists what the planner says of classes: each code, once, and whether it is a warning. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { ROOT } from "../../../infra/release/root.ts";
+import { isError } from "../src/findings.ts";
+
+const SOURCES = ["rules.ts", "plan.ts", "allowances.ts"];
+
+/** The codes that the planner's sources name, as the guide's table writes them. */
+const raised = () => {
+  const codes = SOURCES.flatMap((name) => {
+    const text = readFileSync(join(ROOT, "packages/class-lifecycle/src", name), "utf8");
+    return [...text.matchAll(/\bcode: "(\w+)"/g)].flatMap(([, code]) => (code === undefined ? [] : [code]));
+  });
+  return [...new Set(codes)].map((code) => `\`${code}\`${isError({ code }) ? "" : " (warning)"}`);
+};
+
+it("docs/change-a-class.md has every code of the planner, and no other", () => {
+  const guide = readFileSync(join(ROOT, "docs/change-a-class.md"), "utf8");
+  const [, section = ""] = guide.split("## What the plan says of classes\n");
+  const [table = ""] = section.split("\n## ");
+  const rows = [...table.matchAll(/^\| (`\w+`(?: \(warning\))?) \| .+ \|$/gm)].map(([, code]) => code);
+  expect([...rows].sort()).toEqual([...raised()].sort());
+});
+
+it("docs/change-a-class.md names only settings that Pulumi.yaml describes", () => {
+  const guide = readFileSync(join(ROOT, "docs/change-a-class.md"), "utf8");
+  const described = readFileSync(join(ROOT, "Pulumi.yaml"), "utf8");
+  const named = new Set([...guide.matchAll(/\ballow[A-Z]\w+/g)].map(([name]) => name));
+  expect([...named].sort()).toEqual(["allowDestroy", "allowTransferLoss"]);
+  for (const name of named)
+    expect(described).toMatch(new RegExp(`^  ${name}:\\n(?:.*\\n)*?    description: .*Take each out`, "m"));
+});
