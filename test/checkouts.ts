@@ -31,9 +31,9 @@ export class Checkouts {
 
   /**
    * A checkout whose history is `migrations`. Its Worker has the code of packages/local-account/test/support.ts, with
-   * `name` as its tag. Every class is bound under its own name.
+   * `name` as its tag. Every class is bound under its own name, but for those of `unbound`.
    */
-  make(name: string, migrations: readonly Migration[]): Checkout {
+  make(name: string, migrations: readonly Migration[], unbound: readonly string[] = []): Checkout {
     const root = join(this.#dir, name);
     for (const folder of ["infra", "contract", "worker"])
       cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
@@ -50,7 +50,9 @@ export class Checkouts {
       format: FORMAT,
       modules: [{ name: MAIN_MODULE, contentType: MAIN_TYPE, digest: digestOf(code), size: Buffer.byteLength(code) }],
       classes,
-      bindings: classes.map((className) => ({ binding: className, className })),
+      bindings: classes
+        .filter((className) => !unbound.includes(className))
+        .map((className) => ({ binding: className, className })),
       compatibilityDate: "2026-11-01",
       compatibilityFlags: [],
       migration: { step: migrations.at(-1)?.name ?? "", history: hashes(migrations).at(-1) ?? "" },

@@ -256,3 +256,51 @@ describe("stacks at different steps of a history", () => {
     });
   });
 });
+
+describe("a class that comes from another Worker", () => {
+  const checkouts = new Checkouts();
+  afterAll(() => checkouts.remove());
+  const receiver = defaultWorkerName(PROJECT_NAME, "receiver");
+  const { migrations: all } = history()
+    .step("0001-create", (classes) => classes.create("Room"))
+    .step("0002-receive", (classes) => classes.receive("Account", "shop"))
+    .step("0003-rename", (classes) => classes.rename("Account", "Book"));
+  const checkout = (steps: number, unbound: readonly string[] = []) => {
+    const { root } = checkouts.make(`transfer-${steps}`, all.slice(0, steps), unbound);
+    const text = readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8");
+    writeFileSync(join(root, "Pulumi.receiver.yaml"), `${text}  protect: false\n`);
+    return root;
+  };
+  const deploy = (root: string) =>
+    applyProgram({
+      dir: join(dir, "receiver"),
+      root,
+      stack: "receiver",
+      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
+      config: { adminToken: ADMIN_TOKEN, promotesFrom: "" },
+    });
+
+  it("is received by one Worker alone; once it has come it is renamed, though the first has one of that name again", async () => {
+    const others = new TestAccount(account);
+    const live = { type: "durable-object", storage: "sqlite" };
+    const expecting = { ...live, state: "expecting-transfer", transfer_from: "shop" };
+    const having = { classes: ["Account"], bound: ["Account"], exports: { Account: live } };
+    await others.deploy("shop", having);
+    await others.ask("shop", "/Account/a");
+    await others.deploy("till", { classes: ["Account"], exports: { Account: expecting } });
+    const receiving = checkout(2, ["Account"]);
+    proxy.takeWrites();
+    await expect(deploy(receiving)).rejects.toThrow(
+      /Nothing was sent[\s\S]*\[phase_one_transfer_duplicate\] Account: .* till waits for them already/,
+    );
+    expect(proxy.takeWrites()).toEqual([]);
+
+    await others.deploy("till", { exports: {} });
+    await deploy(receiving);
+    const sent = { type: "durable-object", state: "transferred", transferred_to: receiver };
+    await others.deploy("shop", { exports: { Account: sent } });
+    await others.deploy("shop", having);
+    await deploy(checkout(3));
+    expect((await others.ask(receiver, "/Book/a")).json()).toMatchObject({ count: 2, tag: "transfer-3" });
+  });
+});
