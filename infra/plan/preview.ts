@@ -14,7 +14,7 @@ import {
   type Situation,
   tombstoneOf,
 } from "@durable-stack/class-lifecycle";
-import { pullOf } from "../pull-request/stack-name.ts";
+import { toldTo } from "../pull-request/stack-name.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
@@ -172,8 +172,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...planned.errors,
           ...overrideFindings(release, settings),
           ...left,
-          // The stack of a pull request allows every class on purpose: nobody's data is there.
-          ...planned.warnings.filter(({ code }) => code !== "allowance_unused" || pullOf(stack) === undefined),
+          ...toldTo(stack, planned.warnings),
           ...regionFindings({
             live: live.regions,
             next: table,

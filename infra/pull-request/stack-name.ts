@@ -1,5 +1,7 @@
 /** The stack of a pull request: `pr-123`. Nothing else is called so. */
 
+import type { Finding } from "@durable-stack/class-lifecycle";
+
 export const stackOf = (pull: number): string => `pr-${pull}`;
 
 /** The pull request's number; undefined where the stack is of none. */
@@ -7,3 +9,7 @@ export function pullOf(stack: string): number | undefined {
   const [, digits] = /^pr-([1-9]\d{0,6})$/.exec(stack) ?? [];
   return digits === undefined ? undefined : Number(digits);
 }
+
+/** The plan's warnings without those that a pull request's stack has on purpose: it allows every class to go. */
+export const toldTo = (stack: string, warnings: readonly Finding[]): readonly Finding[] =>
+  pullOf(stack) === undefined ? warnings : warnings.filter(({ code }) => code !== "allowance_unused");

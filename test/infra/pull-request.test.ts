@@ -20,6 +20,7 @@ import { Facts, type StackPlan } from "../../infra/pull-request/found.ts";
 import { COMMENT_LIMIT, fence, joined } from "../../infra/pull-request/markdown.ts";
 import { BOT, findOurs } from "../../infra/pull-request/post.ts";
 import { stackFile } from "../../infra/pull-request/stack-file.ts";
+import { toldTo } from "../../infra/pull-request/stack-name.ts";
 import { decide, type Listed, type Pull } from "../../infra/pull-request/sweep.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 
@@ -190,6 +191,13 @@ describe("the settings of a pull request's stack", () => {
       homeRegion: "eu",
       rateLimits: { default: { capacity: 9, periodSeconds: 60 } },
     });
+  });
+
+  it("are not warned of the classes that they allow for nothing, as other stacks are", () => {
+    const unused = { code: "allowance_unused", subject: "A", message: "", fix: "" } as const;
+    const pending = { ...unused, code: "transfer_pending" } as const;
+    expect(toldTo("pr-5", [unused, pending])).toEqual([pending]);
+    expect(toldTo("production", [unused, pending])).toEqual([unused, pending]);
   });
 
   it("have nothing that leads to the other stack's addresses, data or secrets", () => {
