@@ -9,26 +9,33 @@ import { serviceName } from "./runtime/projection.ts";
 
 const MINUTE_MS = 60_000;
 
-/** Fires one trigger of a Worker, and returns the outcome of its handler. @throws ApiError if it has no deployment. */
-export function fire(account: Account, worker: Worker, cron: string): Promise<string> {
+/**
+ * Fires one trigger of a Worker, due `at` (ms since the epoch), and returns the outcome of its handler.
+ * @throws ApiError if it has no deployment
+ */
+export function fire(account: Account, worker: Worker, cron: string, at: number): Promise<string> {
   const [serving] = servingVersions(account.state, worker.id);
   if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
   const service = serviceName(account.state, worker, serving.version);
   const limitMs = cpuLimitOf(serving.version);
-  return account.runtime.calls.scheduled(service, cron, {
-    worker: worker.name,
-    what: `the cron trigger '${cron}'`,
-    limitMs,
-    event: { cron, scheduledTime: Date.now() },
-  });
+  return account.runtime.calls.scheduled(
+    service,
+    { cron, scheduledTime: at },
+    {
+      worker: worker.name,
+      what: `the cron trigger '${cron}'`,
+      limitMs,
+      event: { cron, scheduledTime: at },
+    },
+  );
 }
 
 type Scheduled = Pick<Worker, "name" | "schedules">;
 
 interface Parts<W extends Scheduled> {
   readonly workers: () => Iterable<W>;
-  /** Fires a trigger of a Worker, and returns the outcome. */
-  readonly fire: (worker: W, cron: string) => Promise<string>;
+  /** Fires a trigger of a Worker, due `at` (ms since the epoch), and returns the outcome. */
+  readonly fire: (worker: W, cron: string, at: number) => Promise<string>;
   /** Told of what went wrong. */
   readonly onProblem: (line: string) => void;
 }
@@ -36,6 +43,8 @@ interface Parts<W extends Scheduled> {
 export class Clockwork<W extends Scheduled> {
   readonly #parts: Parts<W>;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The last minute that was fired (ms since the epoch). */
+  #fired: number | undefined;
 
   constructor(parts: Parts<W>) {
     this.#parts = parts;
@@ -45,7 +54,11 @@ export class Clockwork<W extends Scheduled> {
   start(): void {
     const next = () => {
       this.start();
-      void this.#tick(new Date());
+      // A timer may come a little early. And the clock may have been set back by a moment: no minute is fired twice.
+      const minute = Math.round(Date.now() / MINUTE_MS) * MINUTE_MS;
+      if (minute === this.#fired) return;
+      this.#fired = minute;
+      void this.#tick(minute);
     };
     this.#timer = setTimeout(next, MINUTE_MS - (Date.now() % MINUTE_MS));
     this.#timer.unref?.();
@@ -55,17 +68,17 @@ export class Clockwork<W extends Scheduled> {
     clearTimeout(this.#timer);
   }
 
-  /** Fires what is due in the minute of `at`. What one Worker does stops no other. */
-  async #tick(at: Date): Promise<void> {
+  /** Fires what is due in the minute that begins `at`. What one Worker does stops no other. */
+  async #tick(at: number): Promise<void> {
     const { workers, fire, onProblem } = this.#parts;
     const due = [...workers()].flatMap((worker) =>
-      worker.schedules.filter(({ cron }) => isDue(cron, at)).map(({ cron }) => ({ worker, cron })),
+      worker.schedules.filter(({ cron }) => isDue(cron, new Date(at))).map(({ cron }) => ({ worker, cron })),
     );
     await Promise.all(
       due.map(async ({ worker, cron }) => {
         const what = `${worker.name}: the cron trigger '${cron}'`;
         try {
-          const outcome = await fire(worker, cron);
+          const outcome = await fire(worker, cron, at);
           if (outcome !== "ok") onProblem(`${what} ended with ${outcome}`);
         } catch (error) {
           onProblem(`${what} could not be fired: ${error}`);

@@ -121,7 +121,7 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   const stops: (() => Promise<void>)[] = [];
   const clockwork = new Clockwork({
     workers: () => account.state.workers.values(),
-    fire: (worker, cron) => fire(account, worker, cron),
+    fire: (worker, cron, at) => fire(account, worker, cron, at),
     onProblem: console.error,
   });
   if (options.crons) clockwork.start();

@@ -295,7 +295,7 @@ it("passes other Workers' calls, cron triggers and exceptions through to a scrip
     export default class extends WorkerEntrypoint {
       fetch(request) { if (request.url.endsWith("/throw")) throw new Error("oh"); return new Response(fired); }
       greet(name) { return "hello " + name; }
-      scheduled({ cron }) { fired = cron; }
+      scheduled({ cron, scheduledTime }) { fired = cron + " " + new Date(scheduledTime).toISOString(); }
     }`;
   await deployWithAssets(test, "site", { code, assets: { jwt: await uploaded(test, SITE) } });
   await test.deploy("caller", {
@@ -305,8 +305,8 @@ it("passes other Workers' calls, cron triggers and exceptions through to a scrip
   expect((await test.ask("caller")).text).toBe("A,hello you");
   expect(await test.ask("site", "/throw")).toMatchObject({ status: 500, text: "error code: 1101\n" });
   await test.call("put", "/workers/scripts/site/schedules", [{ cron: "* * * * *" }]);
-  await test.sdk.post("/local/cron", { body: { worker: "site" } });
-  expect((await test.ask("site", "/none")).text).toBe("* * * * *");
+  await test.sdk.post("/local/cron", { body: { worker: "site", at: "2026-03-01T10:13:00.000Z" } });
+  expect((await test.ask("site", "/none")).text).toBe("* * * * * 2026-03-01T10:13:00.000Z");
 });
 
 it("stores a file once, for as long as a version or a session has it, and survives a restart", async () => {

@@ -42,3 +42,21 @@ it("fires what is due at each full minute, tells what fails, and stops", async (
   expect(problems).toContain("fails: the cron trigger '14 * * * *' ended with exception");
   expect(problems).toContain("throws: the cron trigger '* * * * *' could not be fired: Error: no deployment");
 });
+
+it("tells a trigger the minute in which it was due, and fires none twice if the clock is set back by a moment", async () => {
+  const fired: string[] = [];
+  const clockwork = new Clockwork({
+    workers: () => [{ name: "good", schedules: schedules("* * * * *") }],
+    async fire(_, __, at) {
+      fired.push(new Date(at).toISOString());
+      // As a time server does, just behind the minute.
+      if (fired.length === 1) vi.setSystemTime(new Date("2026-03-01T10:13:59.900Z"));
+      return "ok";
+    },
+    onProblem: (line) => expect.fail(line),
+  });
+  clockwork.start();
+  await vi.advanceTimersByTimeAsync(2 * 60_000);
+  clockwork.stop();
+  expect(fired).toEqual(["2026-03-01T10:14:00.000Z", "2026-03-01T10:15:00.000Z"]);
+});

@@ -15,29 +15,31 @@ import type { Api } from "./context.ts";
 import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 
-const Fire = v.object({ worker: v.string(), cron: v.optional(v.string()) });
-const Expire = v.object({ at: v.optional(v.pipe(v.string(), v.isoTimestamp())) });
+/** A time, by default now. */
+const At = v.optional(v.pipe(v.string(), v.isoTimestamp()));
+const Fire = v.object({ worker: v.string(), cron: v.optional(v.string()), at: At });
+const Expire = v.object({ at: At });
 const Save = v.object({ folder: v.pipe(v.string(), v.check(path.isAbsolute, "must be an absolute path")) });
 const NewFaults = v.object({ faults: v.array(v.string()) });
 
 export const extras = ({ account, dir }: Api, faults: Faults) =>
   new Hono()
-    // Fires one trigger of a Worker, or all that it has.
+    // Fires one trigger of a Worker, or all that it has, as if due now or at a given time.
     .post("/cron", async (c) => {
-      const { worker: name, cron } = await body(c, Fire);
+      const { worker: name, cron, at } = await body(c, Fire);
       const worker = script(account.state, name);
       const crons = worker.schedules.map((schedule) => schedule.cron);
       if (cron !== undefined && !crons.includes(cron))
         throw invalid(`cron: '${name}' has no trigger '${cron}'; it has ${crons.join(", ") || "none"}.`);
       const outcomes = [];
       for (const each of cron === undefined ? crons : [cron])
-        outcomes.push({ cron: each, outcome: await fire(account, worker, each) });
+        outcomes.push({ cron: each, outcome: await fire(account, worker, each, timeOf(at)) });
       return ok(c, outcomes);
     })
     // Deletes the objects of buckets that have expired, now or at a given time.
     .post("/expire", async (c) => {
       const { at } = await body(c, Expire);
-      return ok(c, await expire(account, at === undefined ? Date.now() : Date.parse(at)));
+      return ok(c, await expire(account, timeOf(at)));
     })
     .post("/snapshot", async (c) => {
       const { folder } = await body(c, Save);
@@ -62,3 +64,6 @@ export const extras = ({ account, dir }: Api, faults: Faults) =>
       faults.set(parsed);
       return ok(c, parsed);
     });
+
+/** Milliseconds since the epoch. */
+const timeOf = (at: string | undefined): number => (at === undefined ? Date.now() : Date.parse(at));

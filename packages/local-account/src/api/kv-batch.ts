@@ -24,8 +24,8 @@ interface SentPair {
 }
 
 /**
- * What the account stores beside a value: when it expires (seconds since the epoch), and the metadata as JSON. `now` is
- * in milliseconds. @throws ApiError 10021 with the key and the limit.
+ * What the account stores beside a value: when it expires (ms since the epoch), and the metadata as JSON. `now` is in ms
+ * too. @throws ApiError 10021 with the key and the limit.
  */
 export function checkedPair(
   { key, bytes, metadata, ...sent }: Omit<SentPair, "value" | "base64"> & { readonly bytes: number },
@@ -43,7 +43,7 @@ export function checkedPair(
     throw refuse(`a key expires ${LEAST_TTL_SECONDS} seconds from now, or later`);
   if (expiration !== undefined && expiration > LAST_SECOND)
     throw refuse(`a key expires at ${LAST_SECOND} (in 2038) at the latest, in seconds since 1970`);
-  return { expiration, metadata: json };
+  return { expiration: expiration === undefined ? undefined : expiration * 1_000, metadata: json };
 }
 
 /** @throws ApiError 10021 if no pair can have this key. */
@@ -60,7 +60,6 @@ export function checked(pairs: readonly SentPair[], now: number): KvPair[] {
     const { key, value, base64 = false, ...rest } = pair;
     if (base64 && !isBase64(value)) throw invalid(`key '${key}': its value is not base64.`);
     const bytes = Buffer.byteLength(value, base64 ? "base64" : "utf8");
-    const { expiration, metadata } = checkedPair({ key, bytes, ...rest }, now);
-    return { key, value, base64, expiration: expiration === undefined ? undefined : expiration * 1_000, metadata };
+    return { key, value, base64, ...checkedPair({ key, bytes, ...rest }, now) };
   });
 }

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
 import type { KvNamespace } from "../model.ts";
 import { parse } from "../parse.ts";
-import type { KvAccess, KvPutOptions } from "../runtime/storage.ts";
+import type { KvAccess } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
@@ -80,8 +80,13 @@ export const kvValues = ({ account }: Api) => {
       const { value, metadata } = await sentValue(c);
       const key = param(c, "key");
       const sent = { expiration: number(c, "expiration"), expiration_ttl: number(c, "expiration_ttl"), metadata };
-      const { expiration } = checkedPair({ key, bytes: value.byteLength, ...sent }, Date.now());
-      await inNamespace(c, (kv) => kv.put(key, value, putOptions({ expiration, metadata })));
+      const pair = checkedPair({ key, bytes: value.byteLength, ...sent }, Date.now());
+      const { id } = namespace(c);
+      await account.reachStorage();
+      // Not by a binding: it would check the expiration again, a moment later.
+      await account.runtime.calls.putPairs(id, [
+        { key, value: Buffer.from(value).toString("base64"), base64: true, ...pair },
+      ]);
       return ok(c, {});
     })
     .delete("/values/:key{[\\s\\S]+}", async (c) => {
@@ -148,14 +153,6 @@ async function sentValue(c: Context): Promise<{ readonly value: ArrayBuffer; rea
   return {
     value: new Uint8Array(value).buffer,
     metadata: metadata === undefined ? undefined : jsonOf(metadata, "metadata"),
-  };
-}
-
-/** `expiration` is in seconds since the epoch. */
-function putOptions(sent: { readonly expiration: number | undefined; readonly metadata: unknown }): KvPutOptions {
-  return {
-    ...(sent.expiration !== undefined && { expiration: sent.expiration }),
-    ...(sent.metadata == null ? {} : { metadata: sent.metadata }),
   };
 }
 

@@ -153,9 +153,13 @@ export class Calls {
     return v.parse(Dumped, await this.#ask(what, headers, { task: ownTask("the export of a database") }));
   }
 
-  /** Fires the `scheduled` handler of a service, and returns its outcome. */
-  async scheduled(service: string, cron: string, task: Task): Promise<string> {
-    const call = { on: `service:${service}`, method: "scheduled", args: [{ cron }] };
+  /** Fires the `scheduled` handler of a service, and returns its outcome. `scheduledTime` is in ms since the epoch. */
+  async scheduled(
+    service: string,
+    event: { readonly cron: string; readonly scheduledTime: number },
+    task: Task,
+  ): Promise<string> {
+    const call = { on: `service:${service}`, method: "scheduled", args: [event] };
     const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
     const { result } = await this.#callBinding(call, { task, ended });
     return v.parse(v.object({ outcome: v.string() }), result).outcome;

@@ -26,19 +26,12 @@ export interface BindingAnswer {
 export interface KvAccess {
   get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
   getWithMetadata(key: string): Promise<{ readonly value: string | null; readonly metadata: unknown }>;
-  put(key: string, value: ArrayBuffer | string, options?: KvPutOptions): Promise<void>;
   delete(key: string): Promise<void>;
   list(options: {
     readonly prefix?: string;
     readonly limit?: number;
     readonly cursor?: string;
   }): Promise<{ readonly keys: readonly KvKey[]; readonly list_complete: boolean; readonly cursor?: string }>;
-}
-
-export interface KvPutOptions {
-  readonly expiration?: number;
-  readonly expirationTtl?: number;
-  readonly metadata?: unknown;
 }
 
 interface KvKey {
@@ -115,9 +108,6 @@ export function kvAccess(on: string, call: CallBinding): KvAccess {
     },
     getWithMetadata: async (key) =>
       v.parse(WithMetadata, (await call({ on, method: "getWithMetadata", args: [key] })).result),
-    put: async (key, value, options) => {
-      await call({ on, method: "put", args: [key, options], body: value });
-    },
     delete: async (key) => {
       await call({ on, method: "delete", args: [key] });
     },
