@@ -9,10 +9,10 @@ import { runPulumi } from "../apply/pulumi-cli.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ROOT } from "../release/root.ts";
 import { saying } from "../stack/interrupted.ts";
-import { LOCAL } from "../stack/project.ts";
+import { LOCAL, wantLocal } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { orFail } from "./command.ts";
-import { pulumiLine } from "./pulumi-line.ts";
+import { bareName, pulumiLine } from "./pulumi-line.ts";
 
 const [command = "", ...options] = process.argv.slice(2);
 
@@ -25,6 +25,7 @@ await orFail(async () => {
   if (!stack) {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
+  if (bareName(stack) === LOCAL) wantLocal();
   process.exitCode = await saying(
     (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
     onCli([command, ...rest], stack, dir),

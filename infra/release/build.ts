@@ -2,7 +2,6 @@
  * Builds a release: one bundle and a manifest. Same source, same bytes, on any machine: paths, time and commit never
  * reach the bundle, so its sha256 is the release's identity from the first build to production.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
 import esbuild from "esbuild/package.json" with { type: "json" };
@@ -10,6 +9,7 @@ import * as v from "valibot";
 import project from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
+import { readIfThere } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { Extras, extrasOf } from "./extras.ts";
@@ -45,7 +45,15 @@ export interface Built {
 /** What makes the bytes of a release, and the versions of it. */
 const TOOLS = { esbuild: esbuild.version, node: process.versions.node };
 
-const readJson = (file: string): unknown => JSON.parse(readFileSync(join(ROOT, file), "utf8"));
+/** The packages of the bill of materials. @throws BuildError where npm's file does not say them. */
+function lockfile(): v.InferOutput<typeof Lockfile> {
+  const file = join(ROOT, "package-lock.json");
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), Lockfile), readIfThere(file));
+  if (read.success) return read.output;
+  throw new BuildError(
+    `${file} is missing, or not as npm writes it: the release's bill of materials is made from it. Bring it back with \`git checkout -- package-lock.json\`, or make it with \`npm install\`.`,
+  );
+}
 
 /**
  * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
@@ -100,7 +108,7 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
     project,
     digest,
     inputs: [...inputs, ...page.inputs],
-    lockfile: v.parse(Lockfile, readJson("package-lock.json")),
+    lockfile: lockfile(),
     tools: TOOLS,
   });
   const attached = { [SOURCE_MAP]: digestOf(sourceMap), [SBOM]: digestOf(sbom) };

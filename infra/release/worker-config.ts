@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
-import { readNamed } from "../stack/named-file.ts";
+import { readIfThere } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { EXTRA_KEYS } from "./extras.ts";
 import { ROOT } from "./root.ts";
@@ -48,7 +48,13 @@ export type WorkerConfig = v.InferOutput<typeof WorkerConfig>;
  */
 export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerConfig {
   const errors: ParseError[] = [];
-  const text = readNamed(file);
+  const text = readIfThere(file);
+  if (text === undefined) {
+    const name = basename(file);
+    throw new BuildError(
+      `There is no ${file}: a release is built from it. Bring it back with \`git checkout -- ${name}\`, or copy it from the template.`,
+    );
+  }
   const json: unknown = parse(text, errors, { allowTrailingComma: true });
   const syntax = errors.map(
     ({ error, offset }) =>

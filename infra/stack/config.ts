@@ -11,7 +11,7 @@ import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
 import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { idProblems } from "./ids.ts";
-import { fullKey } from "./project.ts";
+import { fullKey, LOCAL } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { UserError } from "./user-error.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
@@ -142,12 +142,20 @@ export interface Owner {
 export type Settings = v.InferOutput<typeof Schema> & Owner;
 export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
 
-/** What to run when a key is missing or wrong. Keys without a line of their own are set in the stack's file. */
-const FIXES: Readonly<Record<string, (stack: string) => string>> = {
+/**
+ * What to do when a key is missing or wrong; `regions` are the ids of the stack's. Keys without a line of their own are
+ * set in the stack's file.
+ */
+const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[]) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
   adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
   adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
-  environmentPrefix: (stack) => `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
+  environmentPrefix: (stack) =>
+    stack === LOCAL
+      ? `set it in Pulumi.${stack}.yaml, as in \`environmentPrefix: loc-\``
+      : `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
+  homeRegion: (stack, regions) =>
+    `set it in Pulumi.${stack}.yaml to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
   zoneId: (stack) => `${configSet(stack)} zoneId <the zone's id>`,
 };
 
@@ -220,14 +228,15 @@ function checked<Output>(
 ): Output {
   const result = v.safeParse(schema, given);
   const elsewhere = ofAnotherName(owner, config, result.issues ?? []);
+  const regions = regionIds(v.parse(Related, given));
   const problems = [
     ...elsewhere.problems,
     ...nameProblems(owner.stack),
     ...(result.issues ?? [])
       .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
-      .map((issue) => problem(owner, issue)),
+      .map((issue) => problem(owner, issue, regions)),
     ...unknownPaths(given, result.output).map(unknown),
-    ...contradictions(given).map(([key, message]) => sentence(owner.stack, key, message)),
+    ...contradictions(given).map(([key, message]) => sentence(owner.stack, key, message, regions)),
   ];
   if (!result.success || problems.length) throw new SettingsError(owner.stack, problems);
   return result.output;
@@ -299,15 +308,15 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>): string {
+function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>, regions: readonly string[]): string {
   const path = v.getDotPath(issue) ?? "";
   const [key] = path.split(".");
   if (issue.received === "undefined") {
     const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
-    return unfit ?? sentence(stack, path, "is missing");
+    return unfit ?? sentence(stack, path, "is missing", regions);
   }
   const shown = SECRET_KEYS.includes(key ?? "") || issue.received === "Object" || issue.received === "Array";
-  return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`);
+  return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
 }
 
 function unknown(path: string): string {
@@ -315,9 +324,9 @@ function unknown(path: string): string {
   return `${path} is not a setting. Fix: remove it, or correct its name${others}.`;
 }
 
-function sentence(stack: string, path: string, message: string): string {
+function sentence(stack: string, path: string, message: string, regions: readonly string[]): string {
   const key = path.split(".")[0] ?? "";
-  return `${path} ${message}. Fix: ${FIXES[key]?.(stack) ?? `correct ${key} in Pulumi.${stack}.yaml`}.`;
+  return `${path} ${message}. Fix: ${FIXES[key]?.(stack, regions) ?? `correct ${key} in Pulumi.${stack}.yaml`}.`;
 }
 
 /** As much of the config as the contradictions are about, whatever else is wrong with it. */
@@ -331,6 +340,10 @@ const Related = v.object({
   hostname: v.optional(v.unknown()),
   routes: v.fallback(v.array(v.unknown()), []),
 });
+
+/** The ids of the regions that have one. */
+const regionIds = ({ regions }: v.InferOutput<typeof Related>): readonly string[] =>
+  regions.flatMap(({ id }) => (id === "" ? [] : id));
 
 /** Settings that are right each by itself but not together: the key and what is wrong. */
 function contradictions(

@@ -8,7 +8,7 @@ import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
 import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
-import { fullKey, isStackName, LOCAL, missingStack, readProject } from "./project.ts";
+import { absentStack, fullKey, LOCAL, readProject } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
 import { isUserError, UserError } from "./user-error.ts";
 
@@ -42,11 +42,8 @@ export class StackUnavailable extends UserError {
  * @throws StackUnavailable when there is no such stack, its settings have mistakes, or its account is not known.
  */
 export function openStack(name: string, { dir, root = ROOT, env = process.env }: StackOptions): OpenStack {
-  const missing = missingStack(name, root);
-  if (missing !== undefined) {
-    const how = isStackName(name) ? ` Make one with \`pulumi stack init ${name}\`.` : "";
-    throw new StackUnavailable(`${missing}${how}`);
-  }
+  const absent = absentStack(name, root);
+  if (absent !== undefined) throw new StackUnavailable(absent);
   const problems: string[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
     try {

@@ -76,6 +76,23 @@ export function missingStack(name: string, root: string): string | undefined {
   return `${shown} cannot be the name of a stack: it must be 1 to 100 letters, digits, -, _ and dots. ${stacks}`;
 }
 
+/** As `missingStack`, with what to do about it. The stack local comes with the project, and needs no Pulumi CLI. */
+export function absentStack(name: string, root: string): string | undefined {
+  const missing = missingStack(name, root);
+  if (missing === undefined || !isStackName(name)) return missing;
+  const how =
+    name === LOCAL
+      ? `Bring it back with \`git checkout -- Pulumi.${LOCAL}.yaml\`, or copy it from the template.`
+      : `Make one with \`pulumi stack init ${name}\`.`;
+  return `${missing} ${how}`;
+}
+
+/** @throws UserError where the project has no file of the stack local: all that is to say of its settings. */
+export function wantLocal(root = ROOT): void {
+  const absent = absentStack(LOCAL, root);
+  if (absent !== undefined) throw new UserError(absent);
+}
+
 /**
  * The project in `root` with the config of `stack`, and over it that of the file `over` where there is one.
  * @throws Error naming the file and what is wrong with it.

@@ -213,6 +213,21 @@ describe("mistakes", () => {
     expect(found.every((line) => line.includes("Fix: "))).toBe(true);
   });
 
+  it("have fixes that say what to write, and need no Pulumi CLI for the stack local", () => {
+    const { environmentPrefix: _1, homeRegion: _2, ...config }: Record<string, string> = completed("local");
+    const regions = JSON.stringify([
+      { id: "north", prefix: "n", locationHint: "weur" },
+      { id: "south", prefix: "s", locationHint: "afr" },
+    ]);
+    const parse = () => parseSettings({ project: "my-app", stack: "local" }, { ...config, regions });
+    expect(parse).toThrow(
+      "homeRegion is missing. Fix: set it in Pulumi.local.yaml to the id of one of the stack's regions: north, south.",
+    );
+    expect(parse).toThrow(
+      "environmentPrefix is missing. Fix: set it in Pulumi.local.yaml, as in `environmentPrefix: loc-`.",
+    );
+  });
+
   it("never show the admin token", () => {
     expect(problems({ ...staging, adminToken: "hunter2" }).join()).not.toContain("hunter2");
   });
