@@ -23,7 +23,9 @@ import { planOf } from "../pull-request/stack-plan.ts";
 import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
 import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
 import { commitOf, Sides } from "../rehearsal/side.ts";
+import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
 import { issueLines } from "../stack/issues.ts";
 import {
   mustBeWritable,
@@ -40,28 +42,33 @@ const program = new Command("npm run pr --")
   .description("What the workflows of pull requests do (docs/pull-requests.md).")
   .showHelpAfterError();
 
-const BUILT = ["--release <folder>", "the release that is looked at", "dist/release"] as const;
+const RELEASE = [
+  "--release <folder>",
+  `the release that is looked at (default: this checkout's, which is built into ${OWN_RELEASE})`,
+] as const;
 const OUT = ["--out <file>", "where it is written as JSON; it is printed for people where none is given"] as const;
+
+const say = (line: string) => console.error(`… ${line}`);
 
 interface LookOptions {
   readonly base: string;
-  readonly release: string;
+  readonly release?: string;
   readonly objects: number;
   readonly out?: string;
 }
 
 interface PlanOptions {
   readonly stack: string;
-  readonly release: string;
+  readonly release?: string;
   readonly dir: string;
   readonly out?: string;
 }
 
 program
   .command("look")
-  .description("find out what the built release changes beside that of a commit, without any account")
+  .description("find out what this checkout's release changes beside that of a commit, without any account")
   .requiredOption("--base <commit>", "what the pull request is merged into; in CI the merge's first parent, HEAD^1")
-  .option(...BUILT)
+  .option(...RELEASE)
   .option("--objects <number>", "objects of each class that get data in the rehearsal", number, 4)
   .option(...OUT)
   .action(async ({ base, release, objects, out }: LookOptions) => {
@@ -74,24 +81,23 @@ program
       rmSync(dir, { recursive: true, force: true });
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
-    const onProgress = (line: string) => console.error(`… ${line}`);
     // Loaded here: the others need no local account.
     const { look } = await import("../pull-request/look.ts");
-    const facts = await look({ sides, base, release, dir, objects, onProgress });
+    const facts = await look({ sides, base, release, dir, objects, onProgress: say });
     if (out !== undefined) write(out, facts);
     else console.log(previewComment({ facts, plans: [], commit: commitOf("HEAD") ?? "", run: undefined, fork: false }));
   });
 
 program
   .command("plan")
-  .description("find out what the built release would do to a stack; it only reads")
+  .description("find out what this checkout's release would do to a stack, of which it only reads")
   .requiredOption("--stack <name>", "the stack")
-  .option(...BUILT)
+  .option(...RELEASE)
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
   .option(...OUT)
   .action(async ({ stack, release, dir, out }: PlanOptions) => {
     if (out !== undefined) mustBeWritable(out);
-    const plan = await planOf(stack, readRelease(resolve(release)), dir);
+    const plan = await planOf(stack, readRelease(resolve(ROOT, await ownUnless(release, say))), dir);
     console.log(plan.text);
     if (out !== undefined) write(out, plan);
   });
@@ -220,6 +226,7 @@ program
       days,
       now: Date.now(),
     });
+    if (decisions.length === 0) console.log("There is no stack of a pull request.");
     let failed = 0;
     for (const { stack, pull, because } of decisions) {
       console.log(because === undefined ? `${stack} stays` : `${stack} goes: ${because}`);

@@ -1,27 +1,25 @@
 /** `npm run rehearse -- --from <release>`: the rehearsal from a terminal. Exits with 1 where it fails. */
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asJson, asText } from "../rehearsal/report.ts";
 import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
-import { buildRelease } from "../release/build.ts";
-import { MANIFEST } from "../release/manifest.ts";
-import { ROOT } from "../release/root.ts";
+import { OWN_RELEASE, ownUnless } from "../release/own.ts";
+import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { temporaryFolder } from "../stack/named-file.ts";
+import { LOCAL, wantLocal } from "../stack/project.ts";
 import { orFail } from "./command.ts";
 
 interface Options {
   readonly from: string;
-  readonly to: string;
+  readonly to?: string;
   readonly stack: string;
   readonly objects: number;
   readonly json: boolean;
   readonly keep: boolean;
 }
-
-const BUILT = "dist/release";
 
 const { from, to, stack, objects, json, keep } = new Command("npm run rehearse --")
   .description(
@@ -29,7 +27,7 @@ const { from, to, stack, objects, json, keep } = new Command("npm run rehearse -
       "newer release over it, and reads everything back. Fails when anything is lost that the plan did not name.",
   )
   .requiredOption("--from <release>", "the older release: a folder, or a tag, branch or commit, which is built")
-  .option("--to <release>", "the newer one, likewise; this checkout's is built where it is missing", BUILT)
+  .option("--to <release>", `the newer one, likewise (default: this checkout's, which is built into ${OWN_RELEASE})`)
   .option("--stack <name>", "whose settings both get, without its zone, hostname, routes and promotesFrom", "local")
   .option("--objects <number>", "objects of each class that get data", count, 4)
   .option("--json", "print the outcome as JSON, and no progress", false)
@@ -54,14 +52,14 @@ await orFail(async () => {
 
 async function run(): Promise<number> {
   // Before anything is built.
+  if (stack === LOCAL) wantLocal();
   wantStack("this checkout", ROOT, stack);
-  if (to === BUILT && !existsSync(join(ROOT, BUILT, MANIFEST))) {
-    say(`building ${BUILT}`);
-    await buildRelease();
-  }
-  const older = await find(from);
-  const newer = await find(to);
-  if (to === BUILT) sayWhereOld(newer);
+  // The build replaces what is in that folder.
+  const before = to === undefined && isOwn(from) ? await sides.findCopy(from) : undefined;
+  const name = await ownUnless(to, say);
+  const older = before ?? (await find(from));
+  const newer = await find(name);
+  if (to !== undefined && isOwn(to)) sayWhereOld(newer);
   const rehearsal = await rehearse({
     from: older,
     to: newer,
@@ -75,11 +73,17 @@ async function run(): Promise<number> {
   return rehearsal.ok ? 0 : 1;
 }
 
+function isOwn(name: string): boolean {
+  return resolve(ROOT, name) === RELEASE_DIR;
+}
+
 /** Warns where the release was built from another commit than the one that is checked out. */
 function sayWhereOld({ release: { commit } }: Side): void {
   const head = commitOf("HEAD");
   if (commit === null || head === undefined || commit.startsWith(head)) return;
-  say(`${BUILT} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build builds it again`);
+  say(
+    `${OWN_RELEASE} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build builds it again`,
+  );
 }
 
 function find(name: string): Promise<Side> {

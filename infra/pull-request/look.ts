@@ -11,6 +11,7 @@ import { rehearse } from "../rehearsal/rehearse.ts";
 import { asText } from "../rehearsal/report.ts";
 import { commitOf, type Side, SideError, type Sides } from "../rehearsal/side.ts";
 import { sizeOf } from "../release/manifest.ts";
+import { ownUnless } from "../release/own.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { compressedSize } from "../release/size.ts";
@@ -23,8 +24,8 @@ export interface LookOptions {
   readonly sides: Sides;
   /** The commit that the pull request would be merged into. */
   readonly base: string;
-  /** The release, as `Sides` finds one. */
-  readonly release: string;
+  /** The release, as `Sides` finds one; undefined: this checkout's, which is built. */
+  readonly release: string | undefined;
   /** An empty folder for the rehearsal's account. */
   readonly dir: string;
   /** Objects of each class that get data in the rehearsal. */
@@ -42,7 +43,7 @@ export async function look({ sides, base, release, dir, objects, onProgress }: L
       `There is no commit "${base}" here to look at the release beside. In a shallow clone, as CI makes it, fetch it first: \`git fetch --unshallow\`, or \`fetch-depth: 2\` for HEAD^1.`,
     );
   }
-  const after = await sides.find(release);
+  const after = await sides.find(await ownUnless(release, onProgress));
   onProgress(`building ${base}`);
   const before = await sides.find(base).catch((error: unknown) => {
     if (error instanceof SideError) return error;

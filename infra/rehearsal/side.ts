@@ -80,6 +80,15 @@ export class Sides {
     );
   }
 
+  /** As `find`, for a folder that is about to be replaced: what it has in it now. @throws SideError */
+  async findCopy(name: string): Promise<Side> {
+    const folder = resolve(ROOT, name);
+    if (!existsSync(join(folder, MANIFEST))) return this.find(name);
+    const copy = join(this.#dir, "copy");
+    cpSync(folder, copy, { recursive: true });
+    return this.#ofFolder(name, copy);
+  }
+
   /** Removes everything that was made. */
   remove(): void {
     rmSync(this.#dir, { recursive: true, force: true });

@@ -161,6 +161,22 @@ it("fails with the plan's words if the newer release is refused", async () => {
   expect(text).not.toMatch(/^ +at /m);
 });
 
+it("judges the files as they are, whatever was built before, unless a release is named", async () => {
+  expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
+  const from = fileOf(first).replace("worker/", "./");
+  project.replace("worker/index.ts", `export { ${first.class} } from "${from}";\n`, "");
+  const refused = { code: 1, text: expect.stringContaining(`[config_export_not_in_code] ${first.class}`) };
+  // What was built last is the older one, though the build of the newer one replaces it.
+  expect(await project.run("npm run -s rehearse -- --from dist/release --objects 1")).toMatchObject(refused);
+  const looked = await project.run("npm run -s pr -- look --base v1 --objects 1");
+  expect(looked).toMatchObject({
+    code: 0,
+    text: expect.stringContaining(`[config_export_not_in_code] ${first.class}`),
+  });
+  const named = await project.run("npm run -s pr -- look --base v1 --objects 1 --release dist/older");
+  expect(named).toMatchObject({ code: 0, text: expect.stringContaining("Nothing that is deployed") });
+});
+
 it("says why it cannot begin", async () => {
   const run = (options: string) => project.run(`npm run -s rehearse -- ${options}`);
   expect(await run("")).toMatchObject({ code: 1, text: expect.stringContaining("--from <release>") });

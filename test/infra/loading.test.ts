@@ -13,7 +13,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   build: ["esbuild"],
   dev: ["esbuild", "miniflare", "wrangler"],
   keys: ["cloudflare"],
-  rehearse: ["cloudflare", "esbuild", "miniflare"],
+  rehearse: ["cloudflare", "miniflare"],
   start: ["esbuild", "miniflare"],
 };
 
