@@ -5,6 +5,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { diskFault } from "@durable-stack/local-account/disk";
 import { UserError } from "./user-error.ts";
 
@@ -90,7 +91,25 @@ const short = (text: string): string => (text.length > 500 ? `${text.slice(0, 60
 
 /** Makes a folder with all above it. @throws UserError where it cannot be made. */
 export const makeFolder = (folder: string): void =>
-  attempt(folder, "written", () => void mkdirSync(folder, { recursive: true }));
+  attempt(folder, "written", () => {
+    for (const level of missing(resolve(folder))) makeLevel(level);
+    // Refuses what is no folder.
+    mkdirSync(folder, { recursive: true });
+  });
+
+/** The folders that are not there, the outermost first: Node's `recursive` never comes back from /proc. */
+function missing(folder: string): readonly string[] {
+  return existsSync(folder) ? [] : [...missing(dirname(folder)), folder];
+}
+
+/** Makes a folder, unless somebody else just has. */
+function makeLevel(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+  }
+}
 
 /** Removes a file or a folder with all in it; one that is not there is no error. @throws UserError where it cannot be. */
 export const removeNamed = (file: string): void =>
