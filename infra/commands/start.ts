@@ -10,7 +10,8 @@ import * as v from "valibot";
 import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
-import { fullKey, LOCAL, readProject } from "../stack/project.ts";
+import { mustBeFree } from "../stack/ports.ts";
+import { fullKey, LOCAL, readProject, wantLocal } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
 import { failed, folder, orFail, runCommand } from "./command.ts";
@@ -46,14 +47,15 @@ serving(program.command("start"))
   )
   .action((given: Given, command: Command) => {
     const { into } = given;
-    if (into === undefined) return run(given, (signal) => start(settled(given), signal));
+    wantLocal();
+    if (into === undefined) return run(given, async (signal) => start(await ready(given), signal));
     const state = command.getOptionValueSource("dir") === "default" ? undefined : resolve(ROOT, given.dir);
     return runOnce((signal) => startInto(resolve(ROOT, into), { ...given, state }, signal));
   });
 
 const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
-  .action((given: Given) => run(given, () => startEmpty(settled(given))));
+  .action((given: Given) => run(given, async () => startEmpty(await ready(given))));
 
 account
   .command("env")
@@ -153,6 +155,19 @@ function fault(text: string, before: readonly Fault[]): readonly Fault[] {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The options of an account that can start. @throws UserError where ports are in use, before anything is there of it. */
+async function ready(given: Given): Promise<Options> {
+  const options = settled(given);
+  // Of a folder in use, whose ports these may be, the account tells which account it is.
+  if (!runningAccount(options.dir)) {
+    await mustBeFree([
+      { port: options.port, option: "--port" },
+      { port: options.apiPort, option: "--api-port" },
+    ]);
+  }
+  return options;
 }
 
 function settled({ fault: faults, worker, ...given }: Given): Options {

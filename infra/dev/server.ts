@@ -11,7 +11,7 @@ import { MAIN_MODULE } from "../release/manifest.ts";
 import { buildPage } from "../release/page.ts";
 import { ROOT } from "../release/root.ts";
 import { readWorkerConfig } from "../release/worker-config.ts";
-import { mustBeFree } from "./ports.ts";
+import { mustBeFree } from "../stack/ports.ts";
 import { watchFiles } from "./watch.ts";
 
 export interface DevOptions {

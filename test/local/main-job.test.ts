@@ -1,7 +1,7 @@
 /** `npm start` as a person runs it: all patterns answer, and after a restart the data is still there. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,16 +126,31 @@ describe("npm start", () => {
     expect(await into(dir)).toMatchObject({ code: 1, text: expect.stringContaining("no local account runs") });
   });
 
-  it("names the port that is in use, and the option that changes it", async () => {
-    const taken = createServer().listen(0, "127.0.0.1");
-    await once(taken, "listening");
-    const address = taken.address();
-    const port = typeof address === "object" && address ? address.port : 0;
-    const { code, text } = await result(command("account", "--port", String(port), "--api-port", "0"));
-    taken.close();
-    expect(code).toBe(1);
-    expect(text).toContain(String(port));
-    expect(text).toContain("--port");
+  it.each(["start", "account"])("%s names every port that is in use, and leaves nothing behind", async (name) => {
+    const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(0, "127.0.0.1")];
+    const ports = await Promise.all(
+      servers.map(async (server) => {
+        await once(server, "listening");
+        const address = server.address();
+        return typeof address === "object" && address ? String(address.port) : "";
+      }),
+    );
+    const [port = "", apiPort = ""] = ports;
+    const folder = join(dir, "never-made");
+    const ended = await result(bare(name, "--port", port, "--api-port", apiPort, "--dir", folder));
+    for (const server of servers) server.close();
+    expect(ended).toEqual({
+      code: 1,
+      text:
+        `Port ${port} is in use. Choose another with --port, or 0 for any free one.\n` +
+        `Port ${apiPort} is in use. Choose another with --api-port, or 0 for any free one.\n`,
+    });
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it.each(["start", "account"])("%s ends with a sentence where no folder can be made", async (name) => {
+    const { code, text } = await result(bare(name, "--port", "0", "--api-port", "0", "--dir", "/proc/x/y"));
+    expect({ code, text }).toEqual({ code: 1, text: expect.stringMatching(/^.*\/proc\/x\b.* cannot be [^\n]*\n$/s) });
   });
 
   it("names a wrong option, and says what env needs", async () => {
