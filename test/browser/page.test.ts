@@ -125,6 +125,21 @@ it("says that the Worker does not answer, until it answers again, whoever asks",
   expect(await note.textContent()).toBe("");
 });
 
+it.each([390, 1280])("shows commands and fields whole at a width of %d", async (width) => {
+  const page = await visit({ viewport: { width, height: 900 } });
+  await settled(page);
+  for (const closed = page.locator("button[aria-expanded=false]"); (await closed.count()) > 0; )
+    await closed.first().click();
+  await page.getByLabel("To", { exact: true }).fill("other/bob");
+  await page.getByRole("button", { name: "Open the document" }).click();
+  const keep = page.getByRole("button", { name: "Keep a version" });
+  await keep.waitFor();
+  const cut = `[...document.querySelectorAll("pre, #ledger [data-to]")].filter((one) => one.scrollWidth > one.clientWidth).length`;
+  expect(await page.evaluate(cut)).toBe(0);
+  const [button, field] = [await keep.boundingBox(), await page.getByLabel("Name of a version").boundingBox()];
+  expect(button?.y).toBe(field?.y);
+});
+
 it("shows commands that work, for any id", async () => {
   const id = `it's $(echo a) "${randomUUID()}"`;
   const page = await visit({ ids: { counter: id, room: id, ledger: id } });

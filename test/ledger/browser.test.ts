@@ -57,6 +57,15 @@ it("shows a transfer cross to another ledger, and arrive there", async () => {
   await expect.poll(() => there.locator("#ledger [data-state]").first().textContent()).toBe("from another ledger");
 });
 
+it("shows a command for another ledger with the account that is written, also where it has its ledger", async () => {
+  const page = await visit();
+  const shown = () => page.locator("#ledger .curl pre").textContent();
+  await expect.poll(shown).toContain('"to":"other/bob"');
+  await page.locator("#ledger [data-transfer]").getByLabel("To").fill("other/carol");
+  await expect.poll(shown).toContain('"to":"other/carol","amount":1}');
+  expect(await shown()).not.toContain("other/other");
+});
+
 it("shows a transfer in every window of a browser", async () => {
   const ids = { ledger: randomUUID() };
   const mine = await visit({ ids });

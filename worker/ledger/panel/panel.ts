@@ -112,7 +112,7 @@ export function start(): void {
     panel.commands(
       curl(at("deposit"), { json: { account: from, amount: 100 }, bearer: "$ADMIN_TOKEN" }),
       curl(at("transfer"), { json: { from, to, amount: field(transfer, "amount").valueAsNumber || 1 } }),
-      curl(at("transfer"), { json: { from, to: `other/${to}`, amount: 1 } }),
+      curl(at("transfer"), { json: { from, to: to.includes("/") ? to : `other/${to}`, amount: 1 } }),
       curl(at("audit")),
     );
   };

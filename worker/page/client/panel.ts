@@ -89,10 +89,7 @@ export class Panel {
       setTimeout(() => said.replaceChildren(), COPIED_FOR_MS);
     });
     const head = element("div", "", element("span", "", "The same by curl"), said, copy);
-    const commands = element("pre", "", this.#commands);
-    // So that the keyboard can scroll long lines.
-    commands.tabIndex = 0;
-    this.find("curl").append(head, commands);
+    this.find("curl").append(head, element("pre", "", this.#commands));
   }
 }
 

@@ -87,7 +87,7 @@ export function start(): void {
     const movedMs = (life?.expiresAt ?? 0) - before;
     // Two answers about the same end differ by the time that they took to arrive.
     if (movedMs > 2_000) panel.note(`Read. The end moved out by ${clockTime(movedMs)}.`);
-    else panel.note("Read. The end stays: it is moved in steps, so that a read rarely costs a write.");
+    else panel.note("Read. The end stays until it can move by a whole step.");
   });
   logoutKey.addEventListener("click", async () => {
     const answer = await call("/session", { method: "DELETE" });
