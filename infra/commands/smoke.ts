@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { smoke } from "../smoke/smoke.ts";
+import { localAdminToken } from "../stack/local-token.ts";
 import { runCommand, workerUrl } from "./command.ts";
 
 interface Options {
@@ -12,11 +13,19 @@ interface Options {
   json?: boolean;
 }
 
+/** After how long without a check the command says what it may be waiting for. */
+const QUIET_MS = 5_000;
+const WAITS =
+  "… still at it. Where the rate limiter refuses a call, it is made again when that says, which may take a minute.";
+
 const command: Command = program
   .name("npm run smoke --")
   .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns.")
   .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", workerUrl)
-  .option("--admin-token <token>", "tries what only the admin may do, too (default: $ADMIN_TOKEN)")
+  .option(
+    "--admin-token <token>",
+    "tries what only the admin may do, too (default: $ADMIN_TOKEN, or the local account's)",
+  )
   .option("--digest <sha256>", "the release that has to be served", sha256)
   .option("--wait <seconds>", "how long that release may take to be served (default: 30)", seconds)
   .option("--json", "prints the checks as JSON")
@@ -24,16 +33,27 @@ const command: Command = program
 await runCommand(command);
 
 async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, json }: Options): Promise<void> {
+  const quiet = setInterval(() => console.error(WAITS), QUIET_MS);
   const checks = await smoke(url, {
-    adminToken: adminToken || undefined,
+    adminToken: adminToken || tokenHere(url),
     digest,
     ...(wait !== undefined && { waitSeconds: wait }),
-    ...(!json && { onCheck: print }),
-  });
+    onCheck: (check) => {
+      quiet.refresh();
+      if (!json) print(check);
+    },
+  }).finally(() => clearInterval(quiet));
   const failed = checks.filter(({ ok }) => !ok).length;
   if (json) console.log(JSON.stringify({ url: url.href, ok: failed === 0, checks }, null, 2));
   else console.log(failed === 0 ? `${url.href} is well` : `${url.href}: ${failed} of ${checks.length} checks failed`);
   if (failed > 0) process.exitCode = 1;
+}
+
+/** Where a local account is asked, its token, as whoever started it has it. */
+function tokenHere(url: URL): string | undefined {
+  const local = localAdminToken(url);
+  if (local) console.error(`… with the admin token of the account in ${local.folder}`);
+  return local?.token;
 }
 
 function print({ name, ok, detail, ms }: Check): void {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -136,6 +137,37 @@ it("a full disk is no bug, whatever file it was; a file that is not there may be
     stderr: expect.stringMatching(/^A file cannot be written or read: the disk is full/),
   });
   expect(absent.status).toBe(70);
+});
+
+it("a folder that no system call can make is refused, and does not take for ever", () => {
+  const { status, stderr } = run(`const { makeFolder } = await import(${module("infra/stack/named-file.ts")});
+    makeFolder(${JSON.stringify(join(dir, "made/below"))}); makeFolder(${JSON.stringify(dir)}); makeFolder("/proc/x/y");`);
+  expect(stderr).toMatch(/^\/proc\/x\/y cannot be written: [^\n]*\n$/);
+  expect(status).toBe(1);
+  expect(existsSync(join(dir, "made/below"))).toBe(true);
+});
+
+describe("a file of the project that is missing", () => {
+  const copy = new ProjectCopy();
+  afterAll(() => copy.remove());
+
+  it.each([
+    ["wrangler.jsonc", "build.ts"],
+    ["package-lock.json", "build.ts"],
+    ["Pulumi.local.yaml", "start.ts start --port 0 --api-port 0"],
+    ["Pulumi.local.yaml", "start.ts start --into .local"],
+    ["Pulumi.local.yaml", "migrations.ts plan --stack local"],
+    ["Pulumi.local.yaml", "pulumi.ts up --stack local"],
+    ["Pulumi.local.yaml", "rehearse.ts --from HEAD"],
+  ])("%s is told in a sentence with what to do: %s", async (name, line) => {
+    const contents = copy.read(name);
+    rmSync(join(copy.root, name));
+    const { code, text } = await copy.run(`exec node infra/commands/${line}`);
+    copy.write(name, contents);
+    expect(text).toMatch(/^[^\n]*\n$/);
+    expect(text).toContain(`Bring it back with \`git checkout -- ${name}\`, or `);
+    expect(code).toBe(1);
+  });
 });
 
 it("a command goes on to its end where nobody reads what it prints any more", async () => {
@@ -378,6 +410,18 @@ it.each([
   expect(stderr).toMatch(/^staging, which the release comes from, cannot be read\./);
   expect(stderr).toMatch(words);
   expect(status).toBe(1);
+});
+
+it("the smoke test says that it may be waiting where the rate limiter puts a call off", async () => {
+  const server = createServer((_, response) => response.writeHead(429, { "Retry-After": "60" }).end());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  const child = spawn(process.execPath, [join(ROOT, "infra/commands/smoke.ts"), "--url", url]);
+  const [told] = await once(child.stderr, "data");
+  child.kill("SIGKILL");
+  server.close();
+  expect(String(told)).toContain("Where the rate limiter refuses a call, it is made again when that says");
 });
 
 describe("where a Worker answers", () => {
