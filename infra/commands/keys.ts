@@ -69,7 +69,10 @@ program
   .command("list")
   .description("show ids, dates and names, never the keys")
   .action(async () => {
-    for (const { id, createdAt, name, grants } of await (await keys()).list()) {
+    const all = await (await keys()).list();
+    // Not where a program reads keys.
+    if (all.length === 0) console.error("There are no keys. Make one with: npm run keys -- create --name <whose>");
+    for (const { id, createdAt, name, grants } of all) {
       console.log([id, createdAt, name, ...(grants.length ? [`may ${grants.join(", ")}`] : [])].join("  "));
     }
   });

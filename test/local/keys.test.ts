@@ -52,7 +52,9 @@ describe("npm run keys", () => {
     expect(listed).not.toContain(key);
     const [id = ""] = listed.split(" ");
     expect((await keys("revoke", id)).stdout).toContain("a partner");
-    expect((await keys("list")).stdout).toBe("");
+    const none = await keys("list");
+    expect(none.stdout).toBe("");
+    expect(none.stderr).toMatch(/^There are no keys\. .*create --name/);
     await expect(client.kv.namespaces.values.get(at, where)).rejects.toThrow();
   });
 
