@@ -16,8 +16,9 @@ export function report(preview: Preview, paint: Paint = noColors): string {
   const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
     ["account", accountLines(preview)],
     ["classes", classLines(preview)],
-    ["traffic", trafficLines(preview)],
-    ["rollback", [[undefined, floorLine(preview)]]],
+    // Of a plan that is refused nothing comes after.
+    ["traffic", isRefused(preview) ? trafficNow(preview) : trafficLines(preview)],
+    ["rollback", isRefused(preview) ? [] : [[undefined, floorLine(preview)]]],
     ["bindings", preview.bindings.map((change) => bindingLine(change))],
     ["regions", preview.regions.map((change) => regionLine(change))],
   ];
@@ -110,12 +111,18 @@ function shownCount(counted: ObjectCount | undefined): string {
   return counted.count === 0 ? "no objects in it" : `its ${counted.count} object${counted.count === 1 ? "" : "s"}`;
 }
 
+const isRefused = ({ errors }: Preview): boolean => errors.length > 0;
+
+/** That the traffic stays as it is. */
+function trafficNow({ live }: Preview): readonly Line[] {
+  return live.serving.length > 0 ? [[undefined, `stays: ${trafficBefore({ live }).join(", ")}`]] : [];
+}
+
 function trafficLines(preview: Preview): readonly Line[] {
   const { live, traffic, tag, uploads } = preview;
   const before = trafficBefore(preview);
   const renewedBecause = uploads && traffic.release > 0 ? preview.renewedBecause : undefined;
-  if (renewedBecause === undefined && servesAsWanted(live.serving, tag, traffic))
-    return [[undefined, `stays: ${before.join(", ")}`]];
+  if (renewedBecause === undefined && servesAsWanted(live.serving, tag, traffic)) return trafficNow(preview);
   return [
     [undefined, `before: ${before.join(", ") || "nothing"}`],
     ["changed", `after:  ${trafficAfter(preview).join(", ")}`],

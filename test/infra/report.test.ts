@@ -66,6 +66,11 @@ describe("the report", () => {
       }),
     );
     expect(text).toContain("0003-change; refused, 1 error");
+    // Nothing is sent, so nothing comes after.
+    expect(text).toContain(
+      "  traffic   stays: version 4 (aaaaaaaaaaaa) 90 %, version 5 (bbbbbbbbbbbb) 10 %\n  regions",
+    );
+    expect(text).not.toMatch(/after:|rollback/);
     expect(text).toContain("  regions   + ap (tst-ap)\n            ~ eu (tst-eu): jurisdiction none -> eu");
   });
 
