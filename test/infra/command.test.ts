@@ -1,7 +1,7 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -9,8 +9,10 @@ import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { workerUrl } from "../../infra/commands/command.ts";
+import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { isUserError, UserError } from "../../infra/stack/user-error.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
@@ -422,6 +424,50 @@ it("the smoke test says that it may be waiting where the rate limiter puts a cal
   child.kill("SIGKILL");
   server.close();
   expect(String(told)).toContain("Where the rate limiter refuses a call, it is made again when that says");
+});
+
+describe("a command that changes the project's files", () => {
+  // Of a project with one pattern, none.
+  const free = patterns.filter(({ folder }) => obstaclesToRemoval([folder], { patterns }).length === 0).slice(0, 1);
+  it.each([
+    ["adds a pattern", "pattern.ts add try-out"],
+    ...free.map(({ folder }) => ["takes one out", `pattern.ts remove ${folder}`]),
+  ])("and %s says before that it makes others anew", (_, line = "") => {
+    const [file = "", ...args] = line.split(" ");
+    const command = join(ROOT, "infra/commands", file);
+    const { status, stdout } = spawnSync(process.execPath, [command, ...args, "--dry-run"], { encoding: "utf8" });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^worker-configuration\.d\.ts +made anew: npm run types$/m);
+    expect(stdout).toMatch(/^docs\/access\.md +made anew: npm run access$/m);
+  });
+});
+
+describe("before anything is installed", () => {
+  const fresh = join(dir, "fresh");
+  mkdirSync(join(fresh, "infra"), { recursive: true });
+  for (const file of ["package.json", "infra/installed.mjs"]) cpSync(join(ROOT, file), join(fresh, file));
+  const run = (script: string) => spawnSync("npm", ["run", script], { cwd: fresh, encoding: "utf8" });
+
+  it.each(["start", "test", "build", "dev", "init"])("npm run %s says to run npm ci, and shows no stack", (script) => {
+    const { status, stderr } = run(script);
+    expect(status).toBe(1);
+    expect(stderr).toContain("Run this first: npm ci");
+    expect(stderr).not.toMatch(/ERR_|\n\s+at /);
+  });
+
+  it("a Node that cannot run TypeScript is told, where the project's own is not there", () => {
+    const bare = join(dir, "bare");
+    cpSync(fresh, bare, { recursive: true });
+    mkdirSync(join(bare, "node_modules/node"), { recursive: true });
+    writeFileSync(join(bare, "node_modules/node/package.json"), "{}");
+    const check = (...args: string[]) =>
+      spawnSync(process.execPath, [...args, join(bare, "infra/installed.mjs")], { encoding: "utf8" });
+    expect(check().status).toBe(0);
+    // As on Node 20.
+    const { status, stderr } = check("--no-strip-types");
+    expect(status).toBe(1);
+    expect(stderr).toContain("npm rebuild node --ignore-scripts=false");
+  });
 });
 
 describe("where a Worker answers", () => {
