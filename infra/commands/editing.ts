@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
+import { madeAnew } from "../pattern/made.ts";
 import { ROOT } from "../release/root.ts";
 import { makeFolder, readIfThere, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
@@ -38,12 +39,24 @@ export const deployed = (): Deployed => ({
 /** Why the history may be known somewhere, in words; none: nothing was released. */
 export const released = (): readonly string[] => releasedReasons(deployed(), files);
 
+export interface Making {
+  /** Shows what would change, and changes nothing. */
+  readonly dryRun: boolean;
+  /** Formats what was changed, and makes anew what is made of it. */
+  readonly tidied: boolean;
+}
+
 /** Shows the changes and makes them, unless it is only tried. @throws UserError where something is not committed. */
-export function make(changes: readonly Change[], dryRun: boolean): void {
+export function make(changes: readonly Change[], { dryRun, tidied }: Making): void {
   if (!dryRun) wantClean();
-  console.log(table(changes.map(({ path, what }) => [path, what.join("; ")])));
-  if (dryRun) console.log("\nNothing was changed (--dry-run).");
-  else for (const change of changes) write(change);
+  const anew = tidied ? madeAnew(changes).map(({ path, script }) => [path, `made anew: npm run ${script}`]) : [];
+  console.log(table([...changes.map(({ path, what }) => [path, what.join("; ")]), ...anew]));
+  if (dryRun) {
+    console.log("\nNothing was changed (--dry-run).");
+    return;
+  }
+  for (const change of changes) write(change);
+  if (tidied) tidy(changes);
 }
 
 /** What may be undone must be told apart from what was there before. */
@@ -84,16 +97,15 @@ export function wantGit(): void {
   );
 }
 
-/** Formats what was changed, and makes anew what is made of it: types of bindings, page, table of who may do what. */
-export function tidy(changes: readonly Change[]): void {
+/** Formats what was changed, and makes anew what is made of it: the page, which git does not keep, and what it does. */
+function tidy(changes: readonly Change[]): void {
   const run = (program: string, ...args: readonly string[]) =>
     execFileSync(process.execPath, [join(ROOT, program), ...args], { cwd: ROOT, stdio: "pipe" });
   const written = changes.filter(({ text }) => text !== undefined).map(({ path }) => path);
   const known = written.filter((path) => /\.(ts|json|jsonc|css)$/.test(path));
   run("node_modules/@biomejs/biome/bin/biome", "check", "--write", "--no-errors-on-unmatched", ...known);
-  if (written.includes("wrangler.jsonc")) run("node_modules/wrangler/bin/wrangler.js", "types", "--strict-vars=false");
-  if (written.includes("worker/index.ts")) {
-    run("infra/release/page.ts");
-    run("infra/commands/access.ts");
-  }
+  const scripts = madeAnew(changes).map(({ script }) => script);
+  if (scripts.includes("types")) run("node_modules/wrangler/bin/wrangler.js", "types", "--strict-vars=false");
+  if (written.includes("worker/index.ts")) run("infra/release/page.ts");
+  if (scripts.includes("access")) run("infra/commands/access.ts");
 }

@@ -6,7 +6,7 @@ import { changesFor, type Situation, unwantedOf } from "../init/init.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { runCommand } from "./command.ts";
-import { deployed, files, git, make, paths, tidy } from "./editing.ts";
+import { deployed, files, make, paths, wantGit } from "./editing.ts";
 
 interface Options {
   readonly name: string;
@@ -55,19 +55,18 @@ const program = new Command("npm run init --")
       return;
     }
     const packages = packagesOnlyOf(unwantedOf({ patterns: wanted }, before), before.paths, files.read);
-    make(changes, dryRun);
+    if (!dryRun) wantGit();
+    make(changes, { dryRun, tidied: wanted !== undefined });
     if (dryRun) return;
-    if (wanted) tidy(changes);
     console.log(`\n${[...uninstalling(packages), ...next(before, name, hostname)].join("\n")}`);
   });
 
 /** What is to be done then. */
 function next({ project, deployedLocally }: Situation, name: string, hostname: string | undefined): readonly string[] {
-  const commit = `git add --all && git commit -m "This is ${name}"`;
   return [
     `This is ${name}. Check it, and commit it:`,
     `  npm run check && npm run typecheck`,
-    `  ${git("rev-parse", "--git-dir") ? commit : `git init && ${commit}`}`,
+    `  git add --all && git commit -m "This is ${name}"`,
     ...(hostname === undefined ? [] : [`${hostname} needs its zone: zoneId in Pulumi.production.yaml.`]),
     ...(deployedLocally.length && project !== name
       ? [

@@ -14,7 +14,7 @@ import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand, table } from "./command.ts";
-import { files, make, paths, released, tidy, wantGit } from "./editing.ts";
+import { files, make, paths, released, wantGit } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(
   "The patterns of this project: worker/patterns.ts lists them. docs/add-a-pattern.md tells what belongs to one.",
@@ -44,7 +44,7 @@ program
   .action(() => {
     const problems = problemsOf(patterns, seenIn(ROOT));
     if (problems.length > 0) {
-      throw new UserError(problems.map(({ folder, what, fix }) => `${folder}: ${what}. Fix: ${fix}.`).join("\n"));
+      throw new UserError(problems.map(({ where, what, fix }) => `${where}: ${what}. Fix: ${fix}.`).join("\n"));
     }
     const count: number = patterns.length;
     console.log(`${count === 1 ? "1 pattern" : `${count} patterns, each`} with all that belongs to it.`);
@@ -63,9 +63,8 @@ program
     if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);
     const { className, folder } = addPattern(draft, name, project);
-    make(draft.changes, dryRun);
+    make(draft.changes, { dryRun, tidied: true });
     if (dryRun) return;
-    tidy(draft.changes);
     console.log(
       `\n${[
         `${className} answers at /${folder}. worker/${folder}/ and test/${folder}/ are yours to fill.`,
@@ -96,9 +95,8 @@ program
     const { deleted, speaking } = removePatterns(draft, folders, project);
     const packages = packagesOnlyOf(folders, project.paths, files.read);
     if (!dryRun) wantGit();
-    make(draft.changes, dryRun);
+    make(draft.changes, { dryRun, tidied: true });
     if (dryRun) return;
-    tidy(draft.changes);
     console.log(`\n${afterwards({ folders, deleted, reasons, speaking, packages }).join("\n")}`);
   });
 

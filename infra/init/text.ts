@@ -7,7 +7,7 @@ const Scripts = v.object({ scripts: v.record(v.string(), v.string()) });
 /** Without the lines from each comment `<name>` to the next `</name>`, both included. */
 export const withoutMarked = (text: string, name: string): string =>
   text.replace(
-    new RegExp(String.raw`^[ \t]*(?://|#) <${name}>.*\n[\s\S]*?^[ \t]*(?://|#) </${name}>.*\n`, "gm"),
+    new RegExp(String.raw`^[ \t]*(?://|#|<!--) <${name}>.*\n[\s\S]*?^[ \t]*(?://|#|<!--) </${name}>.*\n`, "gm"),
     () => "",
   );
 
@@ -25,9 +25,15 @@ export function scriptsOf(text: string, folders: readonly string[]): readonly st
   return Object.keys(scripts).filter((name) => folders.some((folder) => scripts[name]?.includes(` test/${folder}/`)));
 }
 
-/** A Markdown text without the rows of its tables that have one of the words in backticks. */
-export const withoutRows = (text: string, words: readonly string[]): string =>
-  text
+/** The rows of the tables of a Markdown text that have one of the words in backticks. */
+export const rowsWith = (text: string, words: readonly string[]): readonly string[] =>
+  text.split("\n").filter((line) => line.startsWith("|") && words.some((word) => line.includes(`\`${word}\``)));
+
+/** A Markdown text without these rows. */
+export function withoutRows(text: string, words: readonly string[]): string {
+  const rows = new Set(rowsWith(text, words));
+  return text
     .split("\n")
-    .filter((line) => !(line.startsWith("|") && words.some((word) => line.includes(`\`${word}\``))))
+    .filter((line) => !rows.has(line))
     .join("\n");
+}

@@ -1,5 +1,7 @@
 /** Whether every pattern of the list has all that belongs to it, and nothing of another's. Pure. */
+
 import type { PatternFacts } from "../../worker/pattern.ts";
+import { rowsWith } from "../init/text.ts";
 
 /** The parts of the project that a pattern stands in. */
 export interface Seen {
@@ -15,11 +17,16 @@ export interface Seen {
   readonly declared: readonly string[];
   /** The classes that infra/migrations.ts leaves. */
   readonly alive: readonly string[];
+  /** The classes that infra/migrations.ts names, and leaves no more: renamed, removed or sent away. */
+  readonly gone: readonly string[];
+  /** The text of README.md, empty where there is none. */
+  readonly readme: string;
 }
 
-/** A thing that is missing or twice there, and what mends it. */
+/** A thing that is missing, twice there or left over, and what mends it. */
 export interface Problem {
-  readonly folder: string;
+  /** The pattern's folder, or a file of the project. */
+  readonly where: string;
   readonly what: string;
   readonly fix: string;
 }
@@ -27,14 +34,15 @@ export interface Problem {
 /** All that is wrong with the list, at once. */
 export function problemsOf(patterns: readonly PatternFacts[], seen: Seen): readonly Problem[] {
   return [
-    ...patterns.flatMap((facts) => missing(facts, seen).map((found) => ({ folder: facts.folder, ...found }))),
+    ...patterns.flatMap((facts) => missing(facts, seen).map((found) => ({ where: facts.folder, ...found }))),
     ...notListed(patterns, seen),
     ...shared(patterns),
     ...unknownNeeds(patterns),
+    ...leftOver(seen),
   ];
 }
 
-type Finding = Omit<Problem, "folder">;
+type Finding = Omit<Problem, "where">;
 
 function missing(facts: PatternFacts, seen: Seen): readonly Finding[] {
   const { folder, class: className, binding } = facts;
@@ -84,7 +92,7 @@ function notListed(patterns: readonly PatternFacts[], seen: Seen): readonly Prob
     .flatMap((path) => /^worker\/([^/]+)\/pattern\.ts$/.exec(path)?.[1] ?? [])
     .filter((folder) => !listed.has(folder))
     .map((folder) => ({
-      folder,
+      where: folder,
       what: `worker/${folder}/pattern.ts is not in the list of worker/patterns.ts`,
       fix: "put it there, or take its folder out",
     }));
@@ -111,7 +119,7 @@ function shared(patterns: readonly PatternFacts[]): readonly Problem[] {
           return [];
         }
         const fix = `give one of them another in its pattern.ts${what === "name" ? ": never the one that has objects" : ""}`;
-        return [{ folder: facts.folder, what: `${other} has the ${what} ${value} too`, fix }];
+        return [{ where: facts.folder, what: `${other} has the ${what} ${value} too`, fix }];
       }),
     );
   });
@@ -123,9 +131,19 @@ function unknownNeeds(patterns: readonly PatternFacts[]): readonly Problem[] {
     needs
       .filter((needed) => !listed.has(needed))
       .map((needed) => ({
-        folder,
+        where: folder,
         what: `it needs ${needed}, which is not in the list`,
         fix: "take it out of `needs`, with the code that uses it",
       })),
   );
 }
+
+/** Rows of the README that name a class by a name that it has no more: a later removal would not find them. */
+const leftOver = ({ gone, readme }: Seen): readonly Problem[] =>
+  gone
+    .filter((className) => rowsWith(readme, [className]).length > 0)
+    .map((className) => ({
+      where: "README.md",
+      what: `a row of a table has ${className}, which infra/migrations.ts leaves no more`,
+      fix: "write the class's new name there, or take the row out",
+    }));

@@ -7,10 +7,11 @@ import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
+import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
-import { uses } from "./uses.ts";
+import { speaksOf, uses } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
@@ -74,12 +75,14 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
-  const speaking = project.paths.filter(
-    (path) =>
-      /^test\/|\.md$/.test(path) &&
-      !belongsTo(folders, path) &&
-      gone.some((facts) => uses(draft.read(path) ?? "", facts)),
-  );
+  const asks = (path: string) => (path.endsWith(".md") ? speaksOf : path.startsWith("test/") ? uses : undefined);
+  const speaking = project.paths.filter((path) => {
+    const speaks = asks(path);
+    // What is made anew speaks of nothing that is gone, and the list of changes tells the past.
+    const isLeft = [...MADE.map((file) => file.path), "CHANGELOG.md"].includes(path);
+    if (!speaks || isLeft || belongsTo(folders, path)) return false;
+    return gone.some((facts) => speaks(draft.read(path) ?? "", facts));
+  });
   return { ...history, speaking };
 }
 

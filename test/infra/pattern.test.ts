@@ -1,13 +1,14 @@
 /** The check of the patterns names each part that is missing or there twice, with its fix; our patterns pass. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { scriptsOf } from "../../infra/init/text.ts";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { packagesOnlyOf } from "../../infra/pattern/packages.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { seenIn } from "../../infra/pattern/seen.ts";
-import { uses } from "../../infra/pattern/uses.ts";
+import { speaksOf, uses } from "../../infra/pattern/uses.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -34,9 +35,11 @@ const whole: Seen = {
   bindings: { BOARD: "BoardDO" },
   declared: ["BoardDO"],
   alive: ["BoardDO"],
+  gone: [],
+  readme: "",
 };
 const told = (list: readonly PatternFacts[], seen: Partial<Seen> = {}) =>
-  problemsOf(list, { ...whole, ...seen }).map(({ folder, what }) => `${folder}: ${what}`);
+  problemsOf(list, { ...whole, ...seen }).map(({ where, what }) => `${where}: ${what}`);
 
 describe("the patterns of this project", () => {
   it("have all their parts", () => {
@@ -96,6 +99,41 @@ describe("a removal", () => {
     ['join(dir, "board")', false],
   ])("finds who uses the pattern: %s", (text, used) => {
     expect(uses(text, board)).toBe(used);
+  });
+
+  it.each([
+    ["Measured by `node test/board/large.ts`.", true],
+    ["[a test](../test/board/worker/board.test.ts)", true],
+    ["worker/board/ has the class", true],
+    ["Folders: `chat/`, `board/`.", true],
+    ["The object `prd-eu:board:lobby`.", true],
+    ["Set `boardRules.most: 9`.", true],
+    ["~~~\n```yaml\nboardRules:\n  most: 9\n```", true],
+    ["See [the guide](board.md#rules), or [this](docs/board.md).", true],
+    ["Boards are drawn on a board by the board.", false],
+    ["`key-board`, `board_size`, `onboard` and [more](keyboard.md)", false],
+    ["It is `one` board or `two`.", false],
+    ["```sh\nls\n```\nA board.\n```sh\nls\n```", false],
+  ])("finds the documents that speak of it: %s", (text, speaks) => {
+    const settings = { boardRules: v.string() };
+    expect(speaksOf(text, { ...board, settings })).toBe(speaks);
+  });
+
+  it("names every document of this project with a file, a setting or a link of what is gone", () => {
+    const docs = seenIn(ROOT)
+      .under("docs")
+      .filter((file) => file.endsWith(".md"));
+    const broken = patterns.flatMap((facts) =>
+      docs.filter((file) => {
+        const text = readFileSync(join(ROOT, file), "utf8");
+        const isLost = [`test/${facts.folder}/`, `worker/${facts.folder}/`, `](${facts.folder}.md`].some((lost) =>
+          text.includes(lost),
+        );
+        return isLost && !speaksOf(text, facts);
+      }),
+    );
+    expect(docs.length).toBeGreaterThan(20);
+    expect(broken).toEqual([]);
   });
 });
 
@@ -160,6 +198,14 @@ describe("a pattern", () => {
     expect(told([board], { bindings: { BOARD: "OldDO" } })).toEqual([
       "board: the binding BOARD in wrangler.jsonc leads to OldDO",
     ]);
+  });
+
+  it("that has lost its old name leaves no row of it in the README", () => {
+    const readme = "# A\nThe `OldDO` was here.\n| pattern | class |\n|---|---|\n| board | `OldDO` |\n";
+    expect(told([board], { gone: ["OldDO", "OlderDO"], readme })).toEqual([
+      "README.md: a row of a table has OldDO, which infra/migrations.ts leaves no more",
+    ]);
+    expect(told([board], { gone: ["OldDO"], readme: readme.replaceAll("OldDO` |", "BoardDO` |") })).toEqual([]);
   });
 
   it("that is not in the list is named", () => {

@@ -93,6 +93,7 @@ describe.concurrent("a pattern is removed", () => {
       (file) => !gone.some((name) => new RegExp(`^(worker|test)/${name}/|^docs/${name}\\.md$`).test(file)),
     );
     expect(outside.filter((file) => !isExpected(file))).toEqual([]);
+    expect(outside.filter((file) => !text.includes(`${file} `))).toEqual([]);
     await succeeds(copy, WHOLE);
     expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
   });
@@ -155,6 +156,15 @@ describe("is refused, and nothing is changed", () => {
     const { code, text } = await copy.run(`npm run -s pattern -- remove ${names}`);
     expect({ code, text }).toEqual({ code: 1, text: expect.stringMatching(reason) });
     expect(await succeeds(copy, "git status --porcelain")).toBe("");
+  });
+
+  it("init, where no git could bring back what it removes", async () => {
+    const copy = new ProjectCopy();
+    made.push(copy);
+    const { code, text } = await copy.run("npm run -s init -- --name my-app");
+    expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("git init && git add --all") });
+    expect(copy.read("test/template/patterns.test.ts")).not.toBe("");
+    expect(await succeeds(copy, "npm run -s init -- --name my-app --dry-run")).toContain("test/template/");
   });
 
   it("over changes that are not committed", async () => {
