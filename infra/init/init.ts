@@ -94,13 +94,19 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
       `--name ${name}: the Pulumi CLI knows ${made.join(", ")} as of the project ${project}, and would not find it under another name. Keep it: --name ${project}.`,
     );
   }
-  if (!keepHistory && freshHistory(migrations) !== migrations) {
+  if (!keepHistory && (freshHistory(migrations) !== migrations || unwantedOf(wishes, situation).length > 0)) {
     const reasons = releasedReasons(situation, files);
     if (reasons.length) {
       found.push(
-        `The history of the classes cannot begin anew: ${reasons.join("; ")}. What runs there knows the steps that it has. Keep them: --keep-history.`,
+        `The history of the classes cannot begin anew: ${reasons.join("; ")}. What runs there knows the steps that it has. Keep them: --keep-history.${throwAway(reasons, situation)}`,
       );
     }
   }
   return found;
 }
+
+/** The other way out, where only accounts on this machine know the history. */
+const throwAway = (reasons: readonly string[], { deployedLocally }: Situation): string =>
+  reasons.length === deployedLocally.length
+    ? ` Or, if the data there was only for trying, stop the account, delete it (rm -rf ${deployedLocally.join(" ")}) and run this again.`
+    : "";

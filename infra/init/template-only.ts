@@ -2,6 +2,7 @@
  * What the template's own repository needs, and a project that was made of it does not: the judges of the template, and
  * its list of changes. Parts of files that go with them stand between the comments `<template>` and `</template>`.
  */
+import { applyEdits, findNodeAtLocation, modify, parseTree } from "jsonc-parser";
 import type { Draft } from "./draft.ts";
 import { withoutMarked, withoutScripts } from "./text.ts";
 
@@ -15,6 +16,9 @@ const REMOVED: Readonly<Record<string, string>> = {
 };
 
 const MARKED = [".ci/run", "vitest.config.ts"];
+
+/** What tools show of the project until somebody writes something better. */
+const DESCRIPTION = "A Cloudflare Worker with Durable Objects";
 
 const OWN_SCRIPTS = ["test:budget", "test:template"];
 
@@ -32,9 +36,21 @@ export function dropTemplate(draft: Draft): void {
   draft.edit("Pulumi.yaml", "without what pulumi new asks for", (text) =>
     text.replace(/^template:\n(?:[ \t].*\n|\n)*/m, ""),
   );
+  draft.edit("Pulumi.yaml", `description: ${DESCRIPTION}`, (text) =>
+    text.replace(/^description: .*$/m, `description: ${DESCRIPTION}`),
+  );
+  draft.edit("package.json", `description: ${DESCRIPTION}`, (text) =>
+    hasDescription(text) ? applyEdits(text, modify(text, ["description"], DESCRIPTION, {})) : text,
+  );
+  draft.edit("README.md", "without what it says of the template", (text) => withoutMarked(text, "template"));
   draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) =>
     withoutScripts(text, OWN_SCRIPTS),
   );
   draft.edit("CHANGELOG.md", "begins anew", () => NO_CHANGES);
   for (const [path, why] of Object.entries(REMOVED)) draft.remove(path, why);
+}
+
+function hasDescription(text: string): boolean {
+  const tree = parseTree(text);
+  return tree !== undefined && findNodeAtLocation(tree, ["description"]) !== undefined;
 }

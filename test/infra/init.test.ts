@@ -9,6 +9,7 @@ import { deployedFolders } from "../../infra/apply/folders.ts";
 import type { Change, ProjectFiles } from "../../infra/init/draft.ts";
 import { freshHistory } from "../../infra/init/history.ts";
 import { changesFor, type Situation, type Wishes } from "../../infra/init/init.ts";
+import type { PatternFacts } from "../../worker/pattern.ts";
 
 const ONE = history().step("0001-create", (classes) => classes.create("ADO").create("BDO")).migrations;
 const TWO = history()
@@ -20,14 +21,15 @@ const HISTORY_FILE = 'import { history } from "x";\n\nexport const { migrations 
 /** A small template. */
 const template: Readonly<Record<string, string>> = {
   "Pulumi.yaml":
-    "# Top.\nname: old-name # ours\nmain: infra/\nconfig: {}\ntemplate:\n  displayName: x\n\n  config:\n    a: 1\n",
+    "# Top.\nname: old-name # ours\ndescription: A template\nmain: infra/\nconfig: {}\ntemplate:\n  displayName: x\n\n  config:\n    a: 1\n",
   "Pulumi.production.yaml": "config:\n  # Kept.\n  promotesFrom: staging\n",
   "Pulumi.staging.yaml": "config: {}\n",
-  "package.json": '{\n  "name": "old-name",\n  "scripts": {\n    "test": "a",\n    "test:budget": "b"\n  }\n}\n',
+  "package.json":
+    '{\n  "name": "old-name",\n  "description": "A template",\n  "scripts": {\n    "test": "a",\n    "test:budget": "b"\n  }\n}\n',
   "package-lock.json":
     '{\n  "name": "old-name",\n  "packages": {\n    "": {\n      "name": "old-name"\n    },\n    "x": { "name": "old-name" }\n  }\n}\n',
   "wrangler.jsonc": '{\n  // The Worker.\n  "name": "old-name",\n  "vars": { "name": "old-name" }\n}\n',
-  "README.md": "# old-name\nAbout old-name.\n# old-name\n",
+  "README.md": "# old-name\n<!-- <template> Why. -->\nA template.\n<!-- </template> -->\nAbout old-name.\n# old-name\n",
   "CHANGELOG.md": "# Changelog\n- The template's.\n",
   ".ci/run":
     "one\n# <template> Why.\nif two; then\n  three\nfi\n# </template>\nfour\n  # <template>\nfive\n  # </template>\nsix\n",
@@ -82,7 +84,9 @@ const refusal = (...args: Parameters<typeof init>) => {
 describe("the name", () => {
   it("is changed where a tool or the README has it, and nothing else changes", () => {
     const after = init();
-    expect(after["Pulumi.yaml"]).toBe("# Top.\nname: my-app # ours\nmain: infra/\nconfig: {}\n");
+    expect(after["Pulumi.yaml"]).toBe(
+      "# Top.\nname: my-app # ours\ndescription: A Cloudflare Worker with Durable Objects\nmain: infra/\nconfig: {}\n",
+    );
     expect(after["package-lock.json"]).toBe(
       template["package-lock.json"]
         ?.replace('"name": "old-name"', '"name": "my-app"')
@@ -211,6 +215,25 @@ describe("the history", () => {
     // With one step there is nothing to rewrite, so nothing is refused.
     expect(refusal({}, found, texts)).toBe("");
   });
+
+  it("that may have been released forgets no pattern that goes: what runs would have its class still", () => {
+    const patterns = ["board", "post"].map(
+      (folder): PatternFacts => ({
+        ...{ folder, name: folder, binding: folder.toUpperCase(), class: `${folder}DO`, path: `/${folder}` },
+        ...{ actions: {}, settings: {} },
+      }),
+    );
+    const message = refusal({ patterns: ["board"] }, { patterns, releases: ["v1.0.0"] });
+    expect(message).toMatch(/cannot begin anew: git has the tag v1\.0\.0\..* Keep them: --keep-history\.$/);
+  });
+
+  it("that only an account of this machine knows may be deleted with its data", () => {
+    const local = { migrations: TWO, deployedLocally: [".local", ".local/into/abc"] };
+    expect(refusal({}, local)).toMatch(
+      /Or, .* only for trying, stop the account, .*\(rm -rf \.local \.local\/into\/abc\)/,
+    );
+    expect(refusal({}, { ...local, releases: ["v1.0.0"] })).not.toContain("rm -rf");
+  });
 });
 
 describe("what was deployed from here", () => {
@@ -238,7 +261,9 @@ describe("what only the template needs", () => {
   it("is removed, with its scripts and its steps in CI", () => {
     const after = init();
     expect(Object.keys(after).filter((file) => /^test\//.test(file))).toEqual([]);
-    expect(after["package.json"]).toBe('{\n  "name": "my-app",\n  "scripts": {\n    "test": "a"\n  }\n}\n');
+    expect(after["package.json"]).toBe(
+      '{\n  "name": "my-app",\n  "description": "A Cloudflare Worker with Durable Objects",\n  "scripts": {\n    "test": "a"\n  }\n}\n',
+    );
     expect(after[".ci/run"]).toBe("one\nfour\nsix\n");
     expect(after["CHANGELOG.md"]).not.toContain("template");
   });

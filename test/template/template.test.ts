@@ -17,6 +17,9 @@ beforeAll(async () => {
 });
 afterAll(() => template.remove());
 
+const git = "git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false";
+const commit = (message: string) => `git add --all && ${git} commit -q -m "${message}"`;
+
 async function succeeds(project: NewProject, command: string): Promise<string> {
   const { code, text } = await project.run(command);
   expect(code, `${command}\n${text}`).toBe(0);
@@ -66,8 +69,6 @@ describe("after npm run init", () => {
   const init = "npm run -s init -- --name my-app --hostname api.example.com";
 
   it("it has the name everywhere, and nothing that only the template needs", async () => {
-    const git = "git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false";
-    const commit = (message: string) => `git add --all && ${git} commit -q -m "${message}"`;
     await succeeds(renamed, `git init -q && ${commit("As pulumi new has made it")}`);
     const said = await succeeds(renamed, init);
     expect(said).toMatch(/package\.json +name: my-app/);
@@ -114,7 +115,12 @@ it("a name with a dot is refused by npm start, with the reason and what to do", 
     /Fix: set workerName in Pulumi\.local\.yaml; or, before anything is deployed, rename the project/,
   );
   expect(text).not.toMatch(/\n\s+at /);
-  // npm run init renames it.
+  // npm run init renames it, once git could bring back what it removes.
+  const refused = await project.run("npm run -s init -- --name my-app");
+  expect(refused.code).toBe(1);
+  expect(refused.text).toContain("git init && git add --all");
+  expect(projectName(project.root)).toBe("my.app");
+  await succeeds(project, `git init -q && echo node_modules >> .git/info/exclude && ${commit("As it was")}`);
   await succeeds(project, "npm run -s init -- --name my-app");
   expect(projectName(project.root)).toBe("my-app");
 });
