@@ -1,5 +1,6 @@
 /** Which Cloudflare account to talk to, and with what: the one place where that is decided. */
 
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
 import { ROOT } from "../release/root.ts";
@@ -62,7 +63,6 @@ export function localAccount(dir: string, start = "npm start"): Account {
   const folder = resolve(ROOT, dir);
   const running = runningAccount(folder);
   if (running) return { apiUrl: running.apiUrl, accountId: running.accountId, token: running.token };
-  throw new UserError(
-    `no local account runs (looked in ${join(dir, ADDRESS_FILE)}). Start one in another terminal: ${start}`,
-  );
+  const where = existsSync(folder) ? `looked in ${join(dir, ADDRESS_FILE)}` : `the folder ${folder} does not exist`;
+  throw new UserError(`no local account runs (${where}). Start one in another terminal: ${start}`);
 }

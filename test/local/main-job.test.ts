@@ -123,7 +123,15 @@ describe("npm start", () => {
       expect(await into(dir, option)).toMatchObject({ code: 1, text: expect.stringContaining(option) });
     }
     await stop(child);
-    expect(await into(dir)).toMatchObject({ code: 1, text: expect.stringContaining("no local account runs") });
+    expect(await into(dir)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("no local account runs (looked in"),
+    });
+    const nowhere = join(dir, "nowhere");
+    expect(await into(nowhere)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(`no local account runs (the folder ${nowhere} does not exist)`),
+    });
   });
 
   it.each(["start", "account"])("%s names every port that is in use, and leaves nothing behind", async (name) => {
