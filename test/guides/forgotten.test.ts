@@ -35,6 +35,8 @@ it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
     "the exports line in wrangler.jsonc",
     edits.filter((step) => !(to("wrangler.jsonc")(step) && step.do === "edit" && step.to.includes('"type"'))),
     [
+      run("npm run -s check"),
+      see("leaderboard: exports in wrangler.jsonc has no LeaderboardDO. …"),
       run("npx vitest run --project infra test/infra/release.test.ts"),
       see("…exports the classes that the history leaves…"),
     ],

@@ -16,6 +16,8 @@ it("reads a page as one sequence, or each section by itself, and skips blocks th
     { title: "One", steps: [one], needs: [] },
     { title: "Two", steps: [two], needs: ["a", "b"] },
   ]);
+  const first = `<!-- each section by itself -->\n# All\n${block("sh run", "one")}\n## Two\n${block("sh run exit=1 in=../b", "two")}\n## Three\n`;
+  expect(scenariosOf(first)).toEqual([{ title: "Two", steps: [one, two], needs: [] }]);
   expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow('line 2: "sh walk" is not a known kind of block');
 });
 

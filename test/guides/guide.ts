@@ -14,7 +14,8 @@
  * project without one of them skips it.
  *
  * A command that fails ends its block. `in=../other` after any of these names the folder. A guide is one sequence;
- * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project.
+ * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project, with
+ * the steps that stand before the first section.
  */
 
 export type Step =
@@ -59,7 +60,11 @@ export function scenariosOf(markdown: string): readonly Scenario[] {
     const step = stepOf(language, info, block, number + 1);
     if (step) scenarios.at(-1)?.steps.push(step);
   }
-  return scenarios.filter(({ steps }) => steps.length > 0);
+  if (!bySection) return scenarios.filter(({ steps }) => steps.length > 0);
+  const [before, ...sections] = scenarios;
+  return sections
+    .filter(({ steps }) => steps.length > 0)
+    .map((section) => ({ ...section, steps: [...(before?.steps ?? []), ...section.steps] }));
 }
 
 function stepOf(language: string, info: string, block: readonly string[], line: number): Step | undefined {

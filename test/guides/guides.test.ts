@@ -38,6 +38,15 @@ it("names the patterns that it needs", () => {
   expect(silent).toEqual([]);
 });
 
+it("no page runs TypeScript with the Node that happens to be first on the PATH", () => {
+  const running = guides.flatMap(({ name, text }) =>
+    [...text.matchAll(/(npx )?\bnode [^\s`]+\.ts\b/g)]
+      .filter(([, npx]) => npx === undefined)
+      .map(([command]) => `${name}: ${command}`),
+  );
+  expect(running).toEqual([]);
+});
+
 it("no page names a command that package.json does not have", () => {
   const pages = [...guides, { name: "README.md", text: readFileSync(join(ROOT, "README.md"), "utf8") }];
   const unknown = pages.flatMap(({ name, text }) =>

@@ -9,9 +9,16 @@ import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 import { missing, type Scenario, type Step } from "./guide.ts";
 
-/** Follows `scenario` from the unchanged project, released as v1. @throws Error if a step does not go as it says. */
+/** What the guides call the last release. */
+const RELEASED = "v1";
+
+/**
+ * Follows `scenario` from the unchanged project, released as v1, unless the guide itself gives it this tag.
+ * @throws Error if a step does not go as it says.
+ */
 export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> {
-  const reader = new Reader(await freePort(), await freePort());
+  const tags = steps.some((step) => step.do === "run" && step.command.startsWith(`git tag ${RELEASED} `));
+  const reader = new Reader(await freePort(), await freePort(), tags ? "before" : RELEASED);
   try {
     for (const step of steps) await reader.follow(step);
   } finally {
@@ -30,10 +37,10 @@ class Reader {
   /** The output of the last command; if the command goes on, its output once that is enough. */
   #printed: (isEnough: (text: string) => boolean) => Promise<string> = async () => "";
 
-  constructor(port: number, apiPort: number) {
+  constructor(port: number, apiPort: number, tag: string) {
     this.#port = port;
     this.#apiPort = apiPort;
-    this.#project.commit("v1");
+    this.#project.commit(tag);
   }
 
   async follow(step: Step): Promise<void> {
