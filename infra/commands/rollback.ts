@@ -72,7 +72,9 @@ async function rollback(options: Options): Promise<void> {
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
   const refused = allRefused(stack.settings, live.refused);
-  const to = options.to ?? previousVersion(live, await stack.reads.deployments(workerName), refused)?.number;
+  // A pin is the way back already: the version that had all traffic before it is the one that was left.
+  const to =
+    options.to ?? (pin > 0 ? pin : previousVersion(live, await stack.reads.deployments(workerName), refused)?.number);
   if (to === undefined) {
     throw new UserError(
       `${workerName} has no earlier version that can serve again and is not of a refused release; --to takes one of those, too.\n\n${listing(stack, live)}`,
@@ -81,7 +83,9 @@ async function rollback(options: Options): Promise<void> {
   const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
   if (pin === to && live.serving.length === 1 && live.serving[0]?.number === to) {
-    console.log(`Version ${to} has all traffic already, and ${stack.name} is pinned to it.`);
+    console.log(
+      `${stack.name} is already pinned to version ${to}, which has all traffic. Another one: --to with its number; to release the pin: --unpin`,
+    );
     return;
   }
   // The program wants a release, whether it sends it or not: better to know before anything has been changed.

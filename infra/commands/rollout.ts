@@ -5,16 +5,20 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { ownMigrations } from "../plan/own-migrations.ts";
 import { allRefused } from "../plan/refused-release.ts";
+import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
+import { otherAtHand, versionName } from "../rollout/at-hand.ts";
 import { numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { changeShare } from "../rollout/share.ts";
 import { indexAt } from "../rollout/steps.ts";
-import type { PublicSettings } from "../stack/config.ts";
-import { openStack } from "../stack/open.ts";
+import { type PublicSettings, releaseDir } from "../stack/config.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
@@ -97,9 +101,20 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
-  await confirm(`${before}\nGive the release ${share} % of it`, yes);
+  if (share > 0) await mustBeRolledOut(stack, dir);
+  const [stable] = live.servedLast.slice(-1);
+  const what =
+    share === 0 && stable ? `Send all of it back to ${versionName(stable)}` : `Give the release ${share} % of it`;
+  await confirm(`${before}\n${what}`, yes);
   await changeShare(name, dir, share, async () => (await readWorker(reads, settings.workerName)).deployment?.id);
   await status({ stack: name, dir }, console.log);
+}
+
+/** @throws UserError where the release at hand is not the one that is rolled out: the share would be another one's. */
+async function mustBeRolledOut(stack: OpenStack, dir: string): Promise<void> {
+  const release = readRelease(releaseDir(stack.settings));
+  const other = otherAtHand(await previewStack(stack, release, ownMigrations(), { dir }));
+  if (other !== undefined) throw new UserError(other);
 }
 
 /** Says which versions serve before it asks what was counted of them, which may take long, or fail. */
@@ -132,10 +147,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
 function statusLine(settings: PublicSettings, { serving }: LiveWorker): string {
-  const shares = serving.map(
-    ({ number, digest, percentage }) =>
-      `version ${number} (${digest === undefined ? "not ours" : shortDigest(digest)}) ${percentage} %`,
-  );
+  const shares = serving.map((version) => `${versionName(version)} ${version.percentage} %`);
   const setting =
     settings.pin > 0 ? `pinned to version ${settings.pin}` : `the settings say ${settings.rollout} % for the release`;
   return `${settings.workerName}: ${shares.join(", ") || "nothing is deployed"}; ${setting}`;

@@ -22,25 +22,29 @@ export interface Traffic {
  * it was applied gives the same split, so that a second `up` changes nothing. `serving`: the stable one last.
  */
 export function split(serving: readonly Serving[], tag: string, rollout: number): Traffic {
+  const last = serving.at(-1);
+  // Whichever release is at hand, be it the stable one's: nothing is wanted of what was rolled out beside that.
+  if (rollout === 0 && last) return abandoned(last, tag);
   const others = serving.filter((version) => version.tag !== tag);
-  const stable = others[0];
-  // Whichever release is at hand, nothing of it is wanted, nor of the one that was rolled out beside the stable one.
-  if (rollout === 0 && others.length > 1) return abandoned(others);
-  if (serving.length > 1 && others.length > 1) {
+  // Else the version that is only tried would take the place of the stable one.
+  const isStable = serving.length > 1 && last?.tag === tag && rollout < 100;
+  if (others.length > 1 || isStable) {
     const shares = serving.map((version) => `${version.tag ?? version.versionId} ${version.percentage} %`).join(", ");
+    const own = isStable ? ", and the release at hand is the stable one" : "";
     return {
       release: rollout,
       findings: [
         {
           code: "rollout_unfinished",
           subject: tag,
-          message: `another rollout has not ended: ${shares}.`,
+          message: `another rollout has not ended: ${shares}${own}.`,
           fix: "finish it (rollout: 100 with its release) or abandon it (rollout: 0) first.",
         },
       ],
     };
   }
   if (rollout === 100) return { release: 100, findings: [] };
+  const [stable] = others;
   if (!stable) {
     const message =
       serving.length === 0
@@ -53,7 +57,6 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
       ],
     };
   }
-  if (rollout === 0) return abandoned([stable]);
   return {
     release: rollout,
     stable: { versionId: stable.versionId, percentage: Number((100 - rollout).toFixed(2)) },
@@ -61,17 +64,19 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
   };
 }
 
-/** All traffic for the stable one of `others`, and none for the release. */
-function abandoned(others: readonly Serving[]): Traffic {
-  const stable = others.at(-1);
+/** All traffic for the stable version, and none for what an update uploads. */
+function abandoned(stable: Serving, tag: string): Traffic {
   return {
     release: 0,
-    ...(stable && { stable: { versionId: stable.versionId, percentage: 100 } }),
+    stable: { versionId: stable.versionId, percentage: 100 },
     findings: [
       {
         code: "release_without_traffic",
         subject: "rollout 0",
-        message: "the release is uploaded and gets no traffic: all of it stays with the version before.",
+        message:
+          stable.tag === tag
+            ? `no new version gets traffic: all of it stays with version ${stable.number}, which is of this release and these settings.`
+            : "the release is uploaded and gets no traffic: all of it stays with the version before.",
         fix: "raise rollout when it is to serve.",
       },
     ],

@@ -27,6 +27,7 @@ import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
+import { otherAtHand } from "./at-hand.ts";
 import { isPassing, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
@@ -72,6 +73,9 @@ class Rollout {
    */
   #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
 
+  /** The tag of the version that is rolled out: another release may be built meanwhile, or a setting changed. */
+  #tag: string | undefined;
+
   /** Whether the version that served before took the admin token. */
   #isTokenGood = false;
 
@@ -110,6 +114,8 @@ class Rollout {
     await refusePinned(openStack(stack, { dir }), dir);
     this.#lift();
     const { open, preview } = await this.#look();
+    const other = otherAtHand(preview);
+    if (other !== undefined) throw new UserError(other);
     this.#keep(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
@@ -156,6 +162,12 @@ class Rollout {
     const settings = { ...open.settings, rollout: 100 };
     const preview = await previewStack({ ...open, settings }, release, ownMigrations(), { dir });
     this.#options.approve?.(preview);
+    this.#tag ??= preview.tag;
+    if (preview.tag !== this.#tag) {
+      throw new UserError(
+        `The release in ${settings.release}, or a setting of ${stack}, is not the one any more that this rollout has begun with. Put it back.`,
+      );
+    }
     return { open, preview };
   }
 
@@ -438,13 +450,15 @@ class Rollout {
         : `Release ${digest} could not be refused, so let nothing deploy it: ${unrefused}`;
     };
     const release = await goBack(stack, dir, {
-      pin: isWhole ? before.number : undefined,
+      before,
+      isWhole,
+      serving: async () => (await readWorker(openStack(stack, { dir }).reads, preview.settings.workerName)).serving,
       share: this.#last?.share ?? 100,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
       told,
     });
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
-    say(`All traffic is back at the version before. ${release}`);
+    say(`All traffic is back at version ${before.number}, the one before. ${release}`);
     return "went back";
   }
 
@@ -472,7 +486,7 @@ class Rollout {
 type Both = readonly [next: Numbers, stable: Numbers];
 
 /** The version that a rollout goes back to. */
-type Before = Pick<LiveVersion, "number" | "digest">;
+type Before = Pick<LiveVersion, "number" | "versionId" | "digest">;
 
 /** What serves, and the tag of the release's version. */
 type Traffic = Pick<Preview, "live" | "tag">;

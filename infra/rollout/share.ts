@@ -2,6 +2,7 @@
 
 import { type UpdateOptions, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
+import type { Serving } from "../plan/traffic.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
@@ -83,8 +84,12 @@ async function failureOf(
 
 /** The way back from a release. */
 export interface Way {
-  /** The number of the version before, where the release has all traffic already, so that no other is beside it. */
-  readonly pin: number | undefined;
+  /** The version before. */
+  readonly before: { readonly number: number; readonly versionId: string };
+  /** Whether the release has all traffic already, so that no other is beside it: then a pin is the way back. */
+  readonly isWhole: boolean;
+  /** Asks what serves. */
+  readonly serving: () => Promise<readonly Serving[]>;
   /** Per cent of the traffic that the release has. */
   readonly share: number;
   /** Refuses the release in the settings. Where that fails, the traffic goes back all the same. */
@@ -101,7 +106,9 @@ export interface Way {
  * @throws TrafficTold where the traffic did not go back, or Interrupted; the message says how it does. The settings have
  * the way back, unless they could not be written.
  */
-export async function goBack(stack: string, dir: string, { pin, share, refuse, told }: Way): Promise<string> {
+export async function goBack(stack: string, dir: string, way: Way): Promise<string> {
+  const { before, isWhole, share, refuse, told } = way;
+  const pin = isWhole ? before.number : undefined;
   const file = settingsFile(stack, dir);
   const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
   const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
@@ -125,7 +132,10 @@ export async function goBack(stack: string, dir: string, { pin, share, refuse, t
     unrefused = attempted(() => refuse?.());
     return (await update(stack, dir, { next })) ? undefined : new UserError("the update failed.");
   })().catch((error: unknown) => error);
-  if (failure === undefined) return told(unrefused, true);
+  if (failure === undefined) {
+    await mustBeBack(stack, way, told(unrefused, true));
+    return told(unrefused, true);
+  }
   if (failure instanceof Interrupted) throw failure;
   const because = failure instanceof Error ? failure.message : String(failure);
   const rest = isWritten
@@ -133,6 +143,22 @@ export async function goBack(stack: string, dir: string, { pin, share, refuse, t
     : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
   const text = [`The traffic did not go back: ${because}`, ...rest].join("\n");
   throw isUserError(failure) ? new TrafficTold(text, { cause: failure }) : new Error(text, { cause: failure });
+}
+
+/** An update that succeeded may have sent the traffic elsewhere: the account is asked. @throws TrafficTold with what it says. */
+async function mustBeBack(stack: string, { before, serving }: Way, told: string): Promise<void> {
+  const status = `npm run rollout -- status --stack ${stack}`;
+  const now = await serving().catch((error: unknown) => {
+    if (!isUserError(error)) throw error;
+    const text = `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${error.message}\nSee: ${status}\n${told}`;
+    throw new TrafficTold(text, { cause: error });
+  });
+  const [only] = now;
+  if (now.length === 1 && only?.versionId === before.versionId) return;
+  const shares = now.map(({ number, percentage }) => `version ${number} ${percentage} %`).join(", ");
+  throw new TrafficTold(
+    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${shares || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,
+  );
 }
 
 /** Why `work` failed; undefined: it did not. */

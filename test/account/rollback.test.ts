@@ -152,7 +152,17 @@ describe("a rollback", () => {
     expect(changed).toEqual([]);
     expect(said).toContain("[stack_pinned] pin 1");
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
-    expect((await run("rollback", "--yes", "--to", "1")).stdout).toContain("already");
+    expect((await run("rollback", "--yes", "--to", "1")).stdout).toContain("already pinned to version 1");
+  });
+
+  it("that is run twice changes nothing, and never brings back what it has left", async () => {
+    const before = readFileSync(settings, "utf8");
+    expect(await run("rollback", "--yes")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("local is already pinned to version 1, which has all traffic."),
+    });
+    expect(await shares()).toEqual({ 1: 100 });
+    expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
   it("while it holds, a new release is uploaded but gets no traffic, and a rollout is refused", async () => {
@@ -253,6 +263,28 @@ describe("a rollout", () => {
     expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
   });
 
+  it("is abandoned for the stable version also where that one's release is at hand again, and nothing else goes out", async () => {
+    changeSetting(settings, "rollout", 10);
+    await deploy(releases.variant("tried"));
+    const tried = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
+    expect(await shares()).toEqual({ [tried]: 10, 3: 90 });
+    await expect(deploy(releases.variant("three"))).rejects.toThrow(
+      /rollout_unfinished.*the release at hand is the stable/,
+    );
+    expect(await run("rollout", "set", "100", "--yes")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /is rolled out, and the release and the settings of the stable version are at hand/,
+      ),
+    });
+    expect((await run("rollout", "abandon")).stderr).toMatch(/Send all of it back to version 3 \(\w+\)/);
+    expect(await shares()).toEqual({ [tried]: 10, 3: 90 });
+    expect(await run("rollout", "abandon", "--yes")).toMatchObject({ code: 0 });
+    expect(await shares()).toEqual({ 3: 100 });
+    await deploy();
+    expect(await shares()).toEqual({ 3: 100 });
+  });
+
   it("that meets another update changes neither the traffic nor the settings", async () => {
     changeSetting(settings, "rollout", 30);
     await deploy(releases.variant("locked"));
@@ -272,7 +304,7 @@ describe("a rollout", () => {
   it("can be abandoned when another release is built already", async () => {
     changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
-    expect(await shares()).toEqual({ 6: 20, 3: 80 });
+    expect(await shares()).toEqual({ 8: 20, 3: 80 });
     const text = readFileSync(settings, "utf8").replace(/release: .*/, `release: ${releases.variant("six").setting}`);
     writeFileSync(settings, text);
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
@@ -299,13 +331,13 @@ describe("drift", () => {
   });
 
   it("of the traffic is named, also by the next update, which undoes it", async () => {
-    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(7)]: 70 });
+    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(9)]: 70 });
     const { code, stdout } = await run("drift");
     expect(code).toBe(2);
     expect(stdout).toMatch(/^\[deployment_not_ours\] deployment \S+: api made it, not this program: version 3 30 %/);
     const { said } = await deploy();
     expect(said).toContain("[deployment_not_ours]");
-    expect(await shares()).toEqual({ 7: 100 });
+    expect(await shares()).toEqual({ 9: 100 });
     expect((await run("drift")).code).toBe(0);
   });
 
@@ -313,7 +345,7 @@ describe("drift", () => {
     await account.split(WORKER, { [await idOf(3)]: 100 });
     expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
     await deploy();
-    expect(await shares()).toEqual({ 7: 100 });
+    expect(await shares()).toEqual({ 9: 100 });
   });
 
   it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {

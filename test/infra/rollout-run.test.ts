@@ -20,6 +20,10 @@ const fresh = () => ({
   rollbackFloor: 3,
   /** Whether a signal comes in the next update, before it has done anything. */
   interrupts: () => false,
+  /** The tag of what is at hand: "new" is the release's, "old" the stable version's. */
+  tag: "new",
+  /** Which version an update leaves with all traffic, instead of the one it should; undefined: it does as it should. */
+  misled: undefined as number | undefined,
   /** Told of each look at the stack. */
   onLook: () => {},
   /** What the smoke test finds. */
@@ -52,13 +56,18 @@ const settings = () => {
   const rolloutAnalysis = { ...given.rolloutAnalysis, patienceMinutes: 0 };
   return { ...given, stack: "local", rolloutSteps: world.steps, rolloutAnalysis };
 };
+const serving = () =>
+  [...world.shares]
+    .map(([number, percentage]) => ({
+      ...version(number, number === 5 ? "new" : "old", number === 5 ? "b" : "a"),
+      percentage,
+    }))
+    .sort((a, b) => b.number - a.number);
 const live = () => ({
   ...preview().live,
   rollbackFloor: world.rollbackFloor,
-  serving: [...world.shares].map(([number, percentage]) => ({
-    ...version(number, number === 5 ? "new" : "old", number === 5 ? "b" : "a"),
-    percentage,
-  })),
+  serving: serving(),
+  servedLast: serving(),
   deployment: { id: `d-${world.deployments}`, message: "durable-stack", source: "api", createdOn: undefined },
 });
 
@@ -74,6 +83,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
     return preview({
       settings: settings(),
       live: live(),
+      tag: world.tag,
       plan: { ...plan, changesLifecycle: world.changesClasses },
     });
   },
@@ -97,11 +107,13 @@ vi.mock("../../infra/apply/update.ts", () => ({
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
     const share = rolloutTrial ? 0.01 : rollout;
     world.shares = new Map(
-      pin !== undefined
-        ? [[pin, 100]]
-        : share === 100
-          ? [[5, 100]]
-          : [[4, 100 - share], ...(share > 0 ? [[5, share] as const] : [])],
+      world.misled !== undefined
+        ? [[world.misled, 100]]
+        : pin !== undefined
+          ? [[pin, 100]]
+          : share === 100
+            ? [[5, 100]]
+            : [[4, 100 - share], ...(share > 0 ? [[5, share] as const] : [])],
     );
     world.deployments++;
     return true;
@@ -329,6 +341,48 @@ describe("a release that has all traffic already", () => {
       expect(world.shares).toEqual(new Map([[5, 100]]));
     },
   );
+});
+
+describe("a rollout while something else is built", () => {
+  it("does not claim to have gone back where its update left the bad release with all traffic", async () => {
+    world.steps = [step(10, true), step(100)];
+    world.checks = () => {
+      world.misled = 5;
+      return [failed("page")];
+    };
+    const { end, text } = await rolledOut();
+    expect(end).toBe("error");
+    expect(text).toMatch(/did not go back to version 4, though the update was complete: now it is version 5 100 %/);
+    expect(text).toContain("npm run rollback -- --stack local --to 4");
+    expect(text).not.toContain("All traffic is back");
+  });
+
+  it("stops before the next step, and leaves the traffic", async () => {
+    world.steps = [step(10, true), step(50), step(100)];
+    world.checks = () => {
+      world.tag = "old";
+      return [well("release")];
+    };
+    const { end, text } = await rolledOut();
+    expect(end).toBe("error");
+    expect(text).toMatch(/is not the one any more that this rollout has begun with[\s\S]*\n10 % of the traffic stay/);
+    expect(world.shares.get(5)).toBe(10);
+  });
+
+  it("does not begin with the release of the stable version beside one that is rolled out", async () => {
+    world.steps = [step(50), step(100)];
+    world.shares = new Map([
+      [4, 90],
+      [5, 10],
+    ]);
+    world.tag = "old";
+    const { end, text } = await rolledOut();
+    expect(end).toBe("error");
+    expect(text).toMatch(/^In local version 5 \(b+\) is rolled out, and the release and the settings of the stable/);
+    expect(text).toContain("npm run rollout -- abandon --stack local");
+    expect(text).not.toContain("stay with the release");
+    expect(world.deployments).toBe(1);
+  });
 });
 
 it("an interrupted way back says that the release is refused by now", async () => {

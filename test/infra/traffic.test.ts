@@ -45,7 +45,7 @@ describe("a rollout", () => {
   it("splits between the release and the stable version, with the same result when asked again", () => {
     const first = split(serves({ 1: 100 }), "t2", 10);
     expect(first).toEqual({ release: 10, stable: { versionId: "v1", percentage: 90 }, findings: [] });
-    expect(split(serves({ 1: 90, 2: 10 }), "t2", 10)).toEqual(first);
+    expect(split([...serves({ 2: 10 }), ...serves({ 1: 90 })], "t2", 10)).toEqual(first);
   });
 
   it("refuses a third release, unless it is to get no traffic: then the stable one of the two gets all", () => {
@@ -56,6 +56,24 @@ describe("a rollout", () => {
     expect(codes(abandoned.findings)).toEqual(["release_without_traffic"]);
     // The older one was rolled out over the newer one.
     expect(split([...one, ...two], "t3", 0)).toMatchObject({ stable: { versionId: "v2", percentage: 100 } });
+  });
+
+  it("is abandoned for the version that was stable, with its own release at hand too, and then stays so", () => {
+    const serving = [...serves({ 2: 10 }), ...serves({ 1: 90 })];
+    for (const tag of ["t1", "t2", "t3"]) {
+      const first = split(serving, tag, 0);
+      expect(first, tag).toMatchObject({ release: 0, stable: { versionId: "v1", percentage: 100 } });
+      expect(codes(first.findings)).toEqual(["release_without_traffic"]);
+      expect(split(serves({ 1: 100 }), tag, 0), tag).toEqual(first);
+    }
+  });
+
+  it("does not take the version that is tried for the stable one, where that one's release is at hand again", () => {
+    const serving = [...serves({ 2: 10 }), ...serves({ 1: 90 })];
+    const found = split(serving, "t1", 10).findings;
+    expect(codes(found)).toEqual(["rollout_unfinished"]);
+    expect(found[0]?.message).toContain("the release at hand is the stable one");
+    expect(split(serving, "t1", 100)).toEqual({ release: 100, findings: [] });
   });
 
   it("gives the release all traffic if there is no other version, and says so", () => {

@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { changeShare, goBack, setShare } from "../../infra/rollout/share.ts";
 import { Interrupted } from "../../infra/stack/interrupted.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
+import { UserError } from "../../infra/stack/user-error.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */
 let interrupted = { isDone: false, deploys: false };
@@ -51,7 +52,9 @@ describe("an interrupted way back", () => {
     [16, "pin is 16", "npm run rollback -- --stack local --to 16"],
   ])("says that the setting is the way back, and what completes it (pin %j)", async (pin, setting, anew) => {
     const told = (_: unknown, isDone: boolean) => `It is refused (${isDone ? "done" : "not done"}).`;
-    const text = await said(goBack("local", dir, { pin, share: 50, told }));
+    const before = { number: 16, versionId: "v-16" };
+    const way = { before, isWhole: pin !== undefined, serving: async () => [], share: 50, told };
+    const text = await said(goBack("local", dir, way));
     expect(text).toContain("has ended before it was complete");
     expect(text).toContain(
       `\n${setting} in ${file}, and that is the way back: leave it there. To complete it: ${UPDATE}\nWhere that file is not kept, as in a CI job: ${anew}\nIt is refused (not done).`,
@@ -60,9 +63,40 @@ describe("an interrupted way back", () => {
     expect(text).not.toContain("same command");
 
     interrupted = { isDone: true, deploys: true };
-    const done = await said(goBack("local", dir, { pin, share: 50, told }));
+    const done = await said(goBack("local", dir, way));
     expect(done).toContain("was complete all the same");
     expect(done).toMatch(/leave it there\.\nIt is refused \(done\)\.$/);
+  });
+});
+
+describe("a way back whose update succeeds", () => {
+  const before = { number: 16, versionId: "v-16" };
+  const told = () => "It is refused.";
+  const serves = (number: number, percentage: number) => ({ versionId: `v-${number}`, number, percentage, tag: "t" });
+  beforeEach(() => {
+    code = 0;
+  });
+
+  it("says nothing else where the account says so, too", async () => {
+    const way = { before, isWhole: false, serving: async () => [serves(16, 100)], share: 50, told };
+    expect(await goBack("local", dir, way)).toBe("It is refused.");
+  });
+
+  it.each([
+    [[serves(17, 100)], "version 17 100 %"],
+    [[serves(17, 10), serves(16, 90)], "version 17 10 %, version 16 90 %"],
+  ])("does not claim it where other versions serve, and says what sends the traffic back", async (now, shares) => {
+    const way = { before, isWhole: false, serving: async () => now, share: 50, told };
+    await expect(goBack("local", dir, way)).rejects.toThrow(
+      `did not go back to version 16, though the update was complete: now it is ${shares}. Send it there: npm run rollback -- --stack local --to 16\nIt is refused.`,
+    );
+  });
+
+  it("does not claim it where the account cannot be read", async () => {
+    const serving = () => Promise.reject(new UserError("Cloudflare answered 429."));
+    await expect(goBack("local", dir, { before, isWhole: false, serving, share: 50, told })).rejects.toThrow(
+      /whether version 16 has all of it cannot be read: Cloudflare answered 429\.\nSee: npm run rollout -- status/,
+    );
   });
 });
 

@@ -19,7 +19,14 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const settings = () => parse(readFileSync(join(dir, "Pulumi.local.yaml"), "utf8")).config;
 const failing = async (pin: number | undefined, refuse?: () => void) => {
-  const way = { pin, share: pin === undefined ? 50 : 100, ...(refuse && { refuse }), told: () => "It is refused." };
+  const way = {
+    before: { number: 16, versionId: "v-16" },
+    isWhole: pin !== undefined,
+    serving: async () => [],
+    share: pin === undefined ? 50 : 100,
+    ...(refuse && { refuse }),
+    told: () => "It is refused.",
+  };
   const error: unknown = await goBack("local", dir, way).catch((thrown: unknown) => thrown);
   return error instanceof Error ? error.message : "it did not fail";
 };
