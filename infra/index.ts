@@ -34,6 +34,9 @@ export const urls = addresses(settings, worker, preview.claims);
 export const digest = preview.served;
 export const share = preview.share;
 export const since = preview.share === 100 ? (preview.servedSince ?? new Date().toISOString()) : undefined;
+/** Where a stack that promotes from this one finds what it serves. */
+export const accountId = settings.accountId;
+export const workerName = worker.name;
 export const version = worker.version;
 export const migration = worker.migration;
 export const rollbackFloor = worker.rollbackFloor;

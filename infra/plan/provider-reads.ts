@@ -9,7 +9,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "../cloudflare.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
-import { CLOUDFLARE, complete, describedAccount } from "../stack/account.ts";
+import { CLOUDFLARE, complete, describedAccount, type Environment, sourceEnvironment } from "../stack/account.ts";
 import { UserError } from "../stack/user-error.ts";
 import { Reads } from "./reads.ts";
 
@@ -17,10 +17,24 @@ import { Reads } from "./reads.ts";
  * Reads `accountId` as the provider of the running program does.
  * @throws UserError where that would show the token of a local account to Cloudflare.
  */
-export function providerReads(accountId: string): Reads {
+export const providerReads = (accountId: string): Reads =>
+  readsWith(accountId, process.env, pulumi.runtime.allConfig());
+
+/**
+ * Reads the account of the stack that a release comes from: with variables of its own, else as the target's is read.
+ * Undefined where there is no token: the provider ends the program on an account that its credentials may not read.
+ */
+export function sourceReads(accountId: string): Reads | undefined {
+  const { "cloudflare:apiToken": token, ...config } = pulumi.runtime.allConfig();
+  const isOwn = Boolean(process.env.FROM_CLOUDFLARE_API_TOKEN);
+  const env = sourceEnvironment(process.env);
+  if (!env.CLOUDFLARE_API_TOKEN && !token) return undefined;
+  return readsWith(accountId, env, isOwn || !token ? config : { ...config, "cloudflare:apiToken": token });
+}
+
+function readsWith(accountId: string, variables: Environment, config: Environment): Reads {
   // wrangler's variable says nothing to the provider: what is read must be of the account that is written to.
-  const env = { ...process.env, CLOUDFLARE_API_BASE_URL: undefined };
-  const config = pulumi.runtime.allConfig();
+  const env = { ...variables, CLOUDFLARE_API_BASE_URL: undefined };
   const account = complete(describedAccount(env, config, accountId));
   // A token of the stack's config is meant for where the stack is; one of the environment is whoever's was exported.
   if (!config["cloudflare:apiToken"]) mustNotLeak(account?.apiUrl);

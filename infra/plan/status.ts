@@ -3,11 +3,11 @@
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
-import { isOverridden } from "../promote/decide.ts";
+import { promotedFrom } from "../promote/guard.ts";
 import { ownVariables } from "../promote/source.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { notServed, servedOf, soaking } from "../release/served.ts";
+import { servedOf } from "../release/served.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
@@ -106,17 +106,16 @@ const unbuilt = (migrations: readonly Migration[]): Release => ({
 
 /** What stands against the release when the stack that it is promoted from does not serve it, or not for long enough. */
 async function promotionOf(
-  { promotesFrom: from, soakMinutes, promotionOverride }: PublicSettings,
+  target: PublicSettings,
   release: Release,
   options: StackOptions,
 ): Promise<readonly Finding[]> {
+  const { promotesFrom: from } = target;
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, { ...options, env: sourceEnvironment(options.env ?? process.env) });
     const { serving, servedSince: since } = await readWorker(reads, settings.workerName);
-    const findings = notServed(from, release, servedOf(serving, release.digest));
-    if (findings.length > 0 || isOverridden(promotionOverride, release.digest, "soak")) return findings;
-    return soaking(release, { stack: from, since, soakMinutes, now: Date.now() });
+    return promotedFrom({ from, served: servedOf(serving, release.digest), since }, release, target);
   } catch (error) {
     if (!isUserError(error)) throw error;
     return [

@@ -1,27 +1,38 @@
-/** The promotion guard: a stack that promotes from another one deploys only what that one serves, to all its callers. */
+/**
+ * The promotion guard: a stack that promotes from another one deploys only what that one serves, to all its callers.
+ * The account is asked what that is: the other stack's outputs are of its last update, and something else may have moved
+ * its traffic since.
+ */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import { isOverridden } from "../promote/decide.ts";
+import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { sourceReads } from "../plan/provider-reads.ts";
+import { promotedFrom } from "../promote/guard.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { isUserError } from "../stack/user-error.ts";
 import type { Release } from "./read.ts";
-import { notServed, soaking } from "./served.ts";
+import { servedOf } from "./served.ts";
 
 type Promotion = Pick<PublicSettings, "promotesFrom" | "soakMinutes" | "promotionOverride">;
 
 /** What the program exports of what a stack serves (infra/index.ts). */
 const Exported = v.object({
-  outputs: v.object({ digest: v.optional(v.string()), share: v.optional(v.number()), since: v.optional(v.string()) }),
+  outputs: v.object({
+    digest: v.optional(v.string()),
+    share: v.optional(v.number()),
+    since: v.optional(v.string()),
+    accountId: v.optional(v.string()),
+    workerName: v.optional(v.string()),
+  }),
 });
 
 /**
  * What stands against `release` when the stack of `promotesFrom` (of the same project and organization) does not serve
  * it, or has not for `soakMinutes`.
  */
-export async function promotionFindings(
-  { promotesFrom: stack, soakMinutes, promotionOverride }: Promotion,
-  release: Release,
-): Promise<readonly Finding[]> {
+export async function promotionFindings(settings: Promotion, release: Release): Promise<readonly Finding[]> {
+  const { promotesFrom: stack } = settings;
   if (stack === undefined) return [];
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
   let answer: unknown;
@@ -32,10 +43,39 @@ export async function promotionFindings(
     return [notReadable(stack, name, error)];
   }
   const exported = v.safeParse(Exported, answer);
-  const { digest, share, since } = exported.success ? exported.output.outputs : {};
-  const findings = notServed(stack, release, digest === undefined ? undefined : { digest, share });
-  if (findings.length > 0 || isOverridden(promotionOverride, release.digest, "soak")) return findings;
-  return soaking(release, { stack, since, soakMinutes, now: Date.now() });
+  const { digest, share, since, accountId, workerName } = exported.success ? exported.output.outputs : {};
+  const live = await liveOf(accountId, workerName);
+  if (!("why" in live)) {
+    const observed = { from: stack, served: servedOf(live.serving, release.digest), since: live.servedSince };
+    return promotedFrom(observed, release, settings);
+  }
+  const served = digest === undefined ? undefined : { digest, share };
+  return [
+    ...promotedFrom({ from: stack, served, since }, release, settings),
+    {
+      code: "promotion_unchecked",
+      subject: stack,
+      message: `what it serves is taken from its last update, and a rollback or the dashboard may have moved its traffic since: ${live.why}.`,
+      fix: `\`npm run promote -- --from ${stack} … --check\` reads its account; so does \`up\` where the account's token may, or FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough).`,
+    },
+  ];
+}
+
+/** What the Worker of the other stack serves, or why that cannot be read. */
+async function liveOf(
+  accountId: string | undefined,
+  workerName: string | undefined,
+): Promise<LiveWorker | { readonly why: string }> {
+  if (accountId === undefined || workerName === undefined) {
+    return { why: "it was updated before it noted its account and its Worker" };
+  }
+  try {
+    const reads = sourceReads(accountId);
+    return reads ? await readWorker(reads, workerName) : { why: "its account is read with an API token only" };
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    return { why: `its account cannot be read from here: ${error.message.split("\n")[0]?.replace(/\.$/, "")}` };
+  }
 }
 
 function notReadable(stack: string, name: string, error: unknown): Finding {

@@ -128,6 +128,29 @@ describe("promotion on the real engine", () => {
     production.set({ soakMinutes: 0 });
     const up = await production.stack.up();
     expect(up.ok, up.text).toBe(true);
+    expect(up.text).not.toContain("promotion_");
+  });
+
+  it("asks the other stack's account, whatever its outputs still say", async () => {
+    const after = releases.variant("after");
+    staging.set({ release: after.setting });
+    const up = await staging.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    // As a rollback does that was killed after it has moved the traffic.
+    await staging.moveTo(1);
+    expect(staging.stack.outputs).toMatchObject({ digest: after.digest, share: 100 });
+    production.set({ release: after.setting });
+    const serves = `staging serves ${releases.built.digest.slice(0, 12)}`;
+    expect(await refused(production)).toMatch(new RegExp(`\\[not_promoted\\].*${serves}`));
+  });
+
+  it("says that it has relied on the outputs where the account does not answer it", async () => {
+    production.proxy.intervene = ({ path }) =>
+      path.includes(`/scripts/${staging.workerName}/deployments`) ? "refuse" : undefined;
+    const preview = await production.stack.preview();
+    production.proxy.intervene = undefined;
+    expect(preview.ok, preview.text).toBe(true);
+    expect(preview.text).toMatch(/\[promotion_unchecked\] staging: what it serves is taken from its last update/);
   });
 });
 
