@@ -9,11 +9,13 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import { servesAsWanted } from "../plan/drift.ts";
-import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { type LiveWorker, readWorker, regionTableOf } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { whyNot } from "../plan/pin.ts";
+import { previewOf } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused } from "../plan/refused-release.ts";
+import { isSameRegions } from "../plan/regions.ts";
 import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
@@ -89,7 +91,22 @@ async function rollback(options: Options): Promise<void> {
     return;
   }
   // The program wants a release, whether it sends it or not: better to know before anything has been changed.
-  readRelease(releaseDir(stack.settings));
+  const release = readRelease(releaseDir(stack.settings));
+  const { settings, reads, known } = stack;
+  const pinned = { ...settings, pin: to };
+  const next = await previewOf({
+    reads,
+    settings: pinned,
+    release,
+    migrations: ownMigrations(),
+    promotion: [],
+    ...(known && { known }),
+  });
+  if (next.errors.length > 0) {
+    throw new UserError(
+      `Version ${to} may not get the traffic. Nothing was changed.\n${next.errors.map((error) => `  ${describe(error)}`).join("\n")}`,
+    );
+  }
   await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
   const file = settingsFile(stack.name, options.dir);
   const setting = `${PIN} in ${relative(ROOT, file)}`;
@@ -155,10 +172,12 @@ function listing({ settings }: OpenStack, live: LiveWorker): string {
   const now = Date.now();
   const rows = live.versions.map((version) => {
     const share = live.serving.find(({ versionId }) => versionId === version.versionId)?.percentage;
+    const regions = regionTableOf(version);
     const notes = [
       ...(version.number === settings.pin ? ["pinned"] : []),
       ...(version.digest === undefined ? [`not ours (${version.source ?? "unknown"})`] : []),
       ...(version.digest !== undefined && refused.includes(shortDigest(version.digest)) ? ["refused"] : []),
+      ...(regions && !live.regions.every((table) => isSameRegions(table, regions)) ? ["another region table"] : []),
       ...(version.number === live.rollbackFloor ? ["rollback floor"] : []),
       ...(live.rollbackFloor !== undefined && version.number < live.rollbackFloor ? ["below the rollback floor"] : []),
     ];

@@ -213,9 +213,10 @@ const servingVersion = ({ versionId, number, tag, digest }: LiveVersion, percent
   digest,
 });
 
-/** The region table of a version that has one. */
-const regionsOf = ({ bindings }: { readonly bindings: readonly BindingRead[] }) =>
-  jsonOf(bindings, "REGIONS", Regions) ?? [];
+/** The region table of a version; undefined where it has none. */
+export const regionTableOf = ({ bindings }: { readonly bindings: readonly BindingRead[] }): RegionTable | undefined =>
+  jsonOf(bindings, "REGIONS", Regions);
+const regionsOf = (version: { readonly bindings: readonly BindingRead[] }) => regionTableOf(version) ?? [];
 
 /** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
 function jsonOf<Output>(

@@ -31,13 +31,20 @@ import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
 import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
-import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers } from "./live.ts";
+import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers, regionTableOf } from "./live.ts";
 import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
 import { notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { refusalNote, refusedFindings, takenBack } from "./refused-release.ts";
-import { compareRegions, type RegionChange, regionFindings } from "./regions.ts";
+import {
+  compareRegions,
+  isSameRegions,
+  type RegionChange,
+  type RegionTable,
+  regionFindings,
+  sharedRegionFindings,
+} from "./regions.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
@@ -74,6 +81,7 @@ export interface Preview {
   readonly servedSince: string | undefined;
   /** Whether the state has cron triggers, which may be none. */
   readonly hadCrons: boolean;
+  /** How the region table of what is to serve stands to those that serve. */
   readonly regions: readonly RegionChange[];
   /** Of bindings beside those of the program; none where the Worker is new, or taken over: then all are told of. */
   readonly bindings: readonly BindingChange[];
@@ -130,8 +138,6 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const awaited = await awaitedByOthers(workers, identity.name, plan(situation).moves);
   const planned = plan({ ...situation, awaited });
   const table = regionTable(settings);
-  const regions = live.regions.flatMap((before) => compareRegions(before, table));
-  const counts = await countObjects(reads, identity.name, planned.moves, regions.length > 0);
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const extras = versionPart(release, settings);
@@ -141,6 +147,17 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     pin > 0
       ? pinned({ stack, pin, versions, rollbackFloor })
       : split(live.servedLast, tag, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+  // A version that serves in place of the release, or beside it, names objects by a table of its own.
+  const stable = versionOf(live, traffic.stable?.versionId);
+  const stableTable = stable && regionTableOf(stable);
+  const regions = live.regions.flatMap((before) => {
+    const next = traffic.release > 0 ? table : stableTable;
+    return next ? compareRegions(before, next) : [];
+  });
+  const differs = live.regions.some((before) =>
+    [table, stableTable].some((other) => other && !isSameRegions(before, other)),
+  );
+  const counts = await countObjects(reads, identity.name, planned.moves, differs);
   const schema = schemaPlan({
     stack,
     release,
@@ -158,6 +175,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: planned.adopts });
   const left = storageLeft(settings, notDeclared(known, storage));
+  const hidden = stableRegionFindings({ live, traffic, stable, table, holdsData: counts.holdsData, allowRegionLoss });
   const misbuilt = mismatch(settings, release, migrations);
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
@@ -173,8 +191,10 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...overrideFindings(release, settings),
           ...left,
           ...toldTo(stack, planned.warnings),
+          ...hidden,
           ...regionFindings({
-            live: live.regions,
+            // What gets no traffic hides nothing. Beside a pin it is uploaded only where it could serve.
+            live: traffic.release > 0 || pin > 0 ? live.regions : [],
             next: table,
             holdsData: counts.holdsData,
             sources: tables(planned.moves.flatMap(arrivesFrom)),
@@ -239,8 +259,39 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             release.bindings.map(({ binding }) => binding),
           ),
     objects: counts.objects,
-    ...judged(all, left, pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined),
+    ...judged(
+      all,
+      [...left, ...hidden],
+      pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined,
+    ),
   };
+}
+
+interface Beside {
+  readonly live: LiveWorker;
+  readonly traffic: Traffic;
+  /** The version that serves in place of the release, or beside it. */
+  readonly stable: LiveVersion | undefined;
+  /** The release's. */
+  readonly table: RegionTable;
+  readonly holdsData: boolean;
+  readonly allowRegionLoss: readonly string[];
+}
+
+/** What stands against the region table of a version that is to serve: in the release's place, or beside it. */
+function stableRegionFindings({
+  live,
+  traffic,
+  stable,
+  table,
+  holdsData,
+  allowRegionLoss,
+}: Beside): readonly Finding[] {
+  const own = stable && regionTableOf(stable);
+  if (!own) return [];
+  if (traffic.release > 0) return sharedRegionFindings(traffic.release, table, { number: stable.number, table: own });
+  const nothing = { sources: [], neighbours: [] };
+  return regionFindings({ live: live.regions, next: own, holdsData, allowRegionLoss, ...nothing });
 }
 
 interface Kept {

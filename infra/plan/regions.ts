@@ -108,6 +108,30 @@ export function regionFindings(situation: RegionSituation): readonly Finding[] {
   return unique(findings);
 }
 
+/** Whether two tables name all objects alike. */
+export const isSameRegions = (one: RegionTable, other: RegionTable): boolean =>
+  compareRegions(one, other).length === 0 && compareRegions(other, one).length === 0;
+
+/**
+ * What stands against a split of the traffic between the release and a version with another region table: Cloudflare
+ * sends each request to one of them, and one id would be two objects, or none.
+ */
+export function sharedRegionFindings(
+  rollout: number,
+  next: RegionTable,
+  beside: { readonly number: number; readonly table: RegionTable } | undefined,
+): readonly Finding[] {
+  if (!beside || isSameRegions(next, beside.table)) return [];
+  return [
+    {
+      code: "lifecycle_needs_full_rollout",
+      subject: `rollout ${rollout}`,
+      message: `this release has another region table than version ${beside.number}: while both serve, the same id would mean two objects, or be refused by one of them.`,
+      fix: "set rollout to 100 for this release (with `npm run rollout -- run` it goes out so by itself), or put the region table back.",
+    },
+  ];
+}
+
 /** The finding about a change that hides objects; undefined about one that does not. */
 function lossFinding(change: RegionChange): Finding | undefined {
   const { id, prefix } = change;

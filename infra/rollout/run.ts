@@ -32,7 +32,7 @@ import { isPassing, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
-import { isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
+import { BACK_OVER_REGIONS, goesWhole, isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
 
 export interface RolloutOptions {
   readonly stack: string;
@@ -119,7 +119,7 @@ class Rollout {
     this.#keep(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
-    if (isIrreversible(preview) || preview.live.serving.length === 0) {
+    if (goesWhole(preview) || preview.live.serving.length === 0) {
       return this.#atOnce(preview);
     }
     const { rolloutSteps: steps } = open.settings;
@@ -190,7 +190,9 @@ class Rollout {
     this.#options.say(
       isFirst
         ? "It is the first release: there is nothing to go back to."
-        : `${nameOf(preview)} is bad, and no earlier version can serve. Roll a release forward that mends it.`,
+        : isIrreversible(preview)
+          ? `${nameOf(preview)} is bad, and no earlier version can serve. Roll a release forward that mends it.`
+          : `${nameOf(preview)} is bad. ${BACK_OVER_REGIONS}`,
     );
     return "no way back";
   }

@@ -3,7 +3,13 @@ import { isError } from "@durable-stack/class-lifecycle";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { namePrefix } from "../../contract/regions.ts";
-import { compareRegions, type RegionSituation, type RegionTable, regionFindings } from "../../infra/plan/regions.ts";
+import {
+  compareRegions,
+  type RegionSituation,
+  type RegionTable,
+  regionFindings,
+  sharedRegionFindings,
+} from "../../infra/plan/regions.ts";
 
 const table = (more: Partial<RegionTable> = {}): RegionTable => ({
   environmentPrefix: "prd-",
@@ -77,6 +83,21 @@ describe("a Worker with objects", () => {
     const live = [table(), regions(["eu", "eu"], ["us", "us"], ["ap", "ap"])];
     expect(codes(table(), { live })).toEqual(["region_prefix_removed prd-ap"]);
   });
+});
+
+it("two versions share the traffic only with one table, and with one that names the same objects", () => {
+  const shared = (next: RegionTable) => sharedRegionFindings(10, next, { number: 3, table: table() });
+  expect(shared(table())).toEqual([]);
+  expect(sharedRegionFindings(10, table(), undefined)).toEqual([]);
+  for (const next of [
+    table({ environmentPrefix: "new-" }),
+    regions(["eu", "eu"]),
+    regions(["eu", "eu"], ["us", "us"], ["ap", "ap"]),
+  ]) {
+    const found = shared(next);
+    expect(found).toMatchObject([{ code: "lifecycle_needs_full_rollout", subject: "rollout 10" }]);
+    expect(found[0]?.message).toContain("than version 3");
+  }
 });
 
 it("a Worker without objects may have any table", () => {

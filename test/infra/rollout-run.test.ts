@@ -17,6 +17,7 @@ const fresh = () => ({
   deployments: 1,
   steps: [] as Step[],
   changesClasses: false,
+  changesRegions: false,
   rollbackFloor: 3,
   /** Whether a signal comes in the next update, before it has done anything. */
   interrupts: () => false,
@@ -84,6 +85,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
       settings: settings(),
       live: live(),
       tag: world.tag,
+      regions: world.changesRegions ? [{ kind: "added", id: "ap", prefix: "tst-ap" }] : [],
       plan: { ...plan, changesLifecycle: world.changesClasses },
     });
   },
@@ -383,6 +385,19 @@ describe("a rollout while something else is built", () => {
     expect(text).not.toContain("stay with the release");
     expect(world.deployments).toBe(1);
   });
+});
+
+it("a release with another region table goes out whole, and says how to go back by hand", async () => {
+  world.steps = [step(10), step(100, true)];
+  world.changesRegions = true;
+  world.checks = () => [failed("page")];
+  const { end, text } = await rolledOut();
+  expect(end).toBe("no way back");
+  expect(text).toMatch(
+    /goes to all traffic at once, because it has another region table[\s\S]*is bad\. .*allowRegionLoss/,
+  );
+  expect(text).not.toContain("no earlier version can serve");
+  expect(world.deployments).toBe(2);
 });
 
 it("an interrupted way back says that the release is refused by now", async () => {
