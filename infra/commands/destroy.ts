@@ -8,10 +8,12 @@ import { dirOption } from "../apply/hints.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { lockLine } from "../apply/update-line.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
+import { bindersOf } from "../plan/identity.ts";
 import type { Known } from "../plan/known.ts";
-import { readWorker } from "../plan/live.ts";
+import { listWorkers, readLive } from "../plan/live.ts";
 import type { Reads } from "../plan/reads.ts";
 import { isEmpty, isGone, notDeclared, notInState } from "../plan/storage-claims.ts";
+import { awaitedFrom } from "../plan/transfers.ts";
 import type { Properties } from "../provider/values.ts";
 import { pullOf } from "../pull-request/stack-name.ts";
 import { ROOT } from "../release/root.ts";
@@ -69,7 +71,8 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
   const known = knownOf(resources);
   const worker = known.get("Worker", LOGICAL.worker);
   // By its id: the name that it has now, whatever the state says.
-  const there = (await reads.workers()).find(({ id, name: called }) =>
+  const workers = await listWorkers(reads);
+  const there = workers.list.find(({ id, name: called }) =>
     worker ? id === worker.id : called === settings.workerName,
   );
   // Where the account does not have it either, a destruction was interrupted after it.
@@ -78,7 +81,10 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
       `The state of ${name} has no Worker: \`pulumi destroy\` would leave it in the account. Where the state was lost: npm run recover -- --stack ${name}`,
     );
   }
-  const live = await readWorker(reads, there?.name ?? settings.workerName);
+  const live = await readLive(workers, there?.name ?? settings.workerName);
+  // All of its classes go: whoever waits for one is asked as where a step removes it.
+  const goes = [...(live.classes?.keys() ?? [])].map((className) => ({ kind: "delete" as const, className }));
+  const awaited = there ? await awaitedFrom(workers, there.name, goes) : undefined;
   const namespaces = (there && (await reads.namespaces(there.name))) ?? [];
   const objects = await Promise.all(
     namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
@@ -103,6 +109,8 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
     storage: extra,
     // An update of a pull request's stack that was killed may have left some, and all of it goes with `npm run pr`.
     notInState: pullOf(name) === undefined ? await notInState({ settings, reads, known, live }) : [],
+    boundBy: there ? bindersOf(there) : [],
+    awaited: awaited ?? [],
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
   return { ...plan, isBehind: Boolean(isBehind) };

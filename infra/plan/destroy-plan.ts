@@ -20,6 +20,10 @@ export interface Holdings {
   }[];
   /** Storage with this stack's names that the account has and the state has not, each with its kind in front. */
   readonly notInState: readonly string[];
+  /** Other Workers that bind to this one or its classes. */
+  readonly boundBy: readonly string[];
+  /** Classes that other Workers wait to receive from this one. */
+  readonly awaited: readonly { readonly className: string; readonly worker: string }[];
   /** Names of resources that the state protects. */
   readonly isProtected: readonly string[];
 }
@@ -40,6 +44,8 @@ export function destroyPlan({
   bucket,
   storage,
   notInState,
+  boundBy,
+  awaited,
   isProtected,
 }: Holdings): DestroyPlan {
   const buckets = [...(bucket ? [bucket] : []), ...storage.filter(({ kind }) => kind === "r2")];
@@ -51,6 +57,15 @@ export function destroyPlan({
     ...storage.map(({ what, name, isEmpty }) => `${what} ${name}, ${filled(isEmpty)}`),
   ];
   const obstacles = [
+    ...(boundBy.length > 0
+      ? [
+          `other Workers bind to it: ${boundBy.join(", ")}. Cloudflare would refuse to delete the Worker when its storage is gone already. Deploy those Workers without the bindings first.`,
+        ]
+      : []),
+    ...awaited.map(
+      ({ className, worker }) =>
+        `class ${className}: the Worker ${worker} waits to receive it, and would begin without its objects. Hand it over first (docs/change-a-class.md); or, if nobody needs its objects, deploy ${worker} with a step that removes it there: that ends the wait.`,
+    ),
     ...notInState.map(
       (what) =>
         `${what} is in the account and not in the state: it would stay there, with what is in it, and the next \`up\` would refuse its name. Take it into the state first: npm run recover -- --stack ${stack}`,

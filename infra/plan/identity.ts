@@ -77,13 +77,19 @@ const elsewhere = ({ workerName, stack }: Who, own: WorkerRead): Finding => ({
   fix: `set workerName to ${own.name} and \`npm run recover -- --stack ${stack}\`; rename it after that.`,
 });
 
-/** Other Workers that name this one in a binding, which a new name would break. */
-function boundByName({ workerName }: Who, { name, references }: WorkerRead): readonly Finding[] {
+/** Other Workers that name this one in a binding. */
+export function bindersOf({ name, references }: Pick<WorkerRead, "name" | "references">): readonly string[] {
   const binders = [
     ...references.workers.map((other) => other.name),
     ...references.durableObjects.map((o) => o.workerName),
   ];
-  const others = [...new Set(binders)].filter((other) => other !== name).sort();
+  return [...new Set(binders)].filter((other) => other !== name).sort();
+}
+
+/** Bindings to this Worker, which a new name would break. */
+function boundByName({ workerName }: Who, worker: WorkerRead): readonly Finding[] {
+  const { name } = worker;
+  const others = bindersOf(worker);
   if (others.length === 0) return [];
   return [
     {

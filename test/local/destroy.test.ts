@@ -40,6 +40,11 @@ class Bench {
     ]);
   }
 
+  /** Deploys another Worker to the account. */
+  async beside(...given: Parameters<TestAccount["deploy"]>): Promise<void> {
+    await this.#account.deploy(...given);
+  }
+
   async put(key: string): Promise<void> {
     const { apiUrl, accountId, token } = this.#account.running;
     const url = `${apiUrl}/accounts/${accountId}/r2/buckets/${NAME}-blobs/objects/${key}`;
@@ -87,6 +92,26 @@ describe("the destruction of a stack", () => {
     expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
   });
 
+  it("is refused while another Worker binds to its classes, or to the Worker itself", async () => {
+    const bench = await Bench.open();
+    await bench.beside("reader", { bound: [{ class: "Visits", worker: NAME }] });
+    await bench.beside("caller", { bindings: [{ type: "service", name: "SITE", service: NAME }] });
+    const { code, text, calls } = await bench.destroy();
+    expect(text).toMatch(/Nothing was deleted[\s\S]*other Workers bind to it: caller, reader\./);
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+
+  it("is refused while another Worker waits for a class of it", async () => {
+    const bench = await Bench.open();
+    const exports = {
+      Visits: { type: "durable-object", state: "expecting-transfer", storage: "sqlite", transfer_from: NAME },
+    };
+    await bench.beside("receiver", { classes: ["Visits"], exports });
+    const { code, text, calls } = await bench.destroy();
+    expect(text).toMatch(/Nothing was deleted[\s\S]*class Visits: the Worker receiver waits to receive it/);
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+
   it("asks, and runs if nothing prevents it", async () => {
     const bench = await Bench.open();
     const unasked = await bench.destroy({ options: [] });
@@ -131,6 +156,8 @@ it("names resources whose content cannot be read", () => {
       { kind: "r2", what: "bucket", name: "x-files", isEmpty: false },
     ],
     notInState: [],
+    boundBy: [],
+    awaited: [],
     isProtected: [],
   });
   expect(lost).toContain("class Visits: all its objects (they cannot be counted from here)");
