@@ -98,6 +98,7 @@ async function deploy(
   const built = buildRelease().then((release) => {
     const { digest, migration } = release.manifest;
     say(`release   ${shortDigest(digest)}, ${kib(sizeOf(release.manifest), 0)}, step ${migration.step}`);
+    return digest;
   });
   // Whichever fails first is the one to tell; the other is not left unhandled.
   const ready = Promise.all([account, built]).then(([running]) => {
@@ -108,7 +109,10 @@ async function deploy(
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const changed = steps.filter(({ action }) => action !== "unchanged").length;
   const what = changed === 0 ? "nothing had changed" : `${changed} of ${steps.length} resources changed`;
-  return { outputs, adminToken, summary: `in ${seconds} s; ${what}` };
+  // Of a stack that is pinned, or whose rollout is 0, the warnings say why.
+  const digest = await built;
+  const idle = outputs.digest === digest ? "" : `; release ${shortDigest(digest)} gets no traffic, see above`;
+  return { outputs, adminToken, summary: `in ${seconds} s; ${what}${idle}` };
 }
 
 function announce(options: Options, running: RunningAccount, { outputs, adminToken, summary }: Deployed): void {

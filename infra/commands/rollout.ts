@@ -16,7 +16,7 @@ import { numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { changeShare } from "../rollout/share.ts";
-import { indexAt } from "../rollout/steps.ts";
+import { standingAt } from "../rollout/steps.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
@@ -125,11 +125,13 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
   const [newest, stable] = live.serving;
   if (newest && stable && settings.pin === 0) {
     const { rolloutSteps: steps } = settings;
-    const index = indexAt(steps, newest.percentage);
-    const next = steps[index + 1];
-    say(
-      `step ${index + 1} of ${steps.length}, for ${age(live.deployment?.createdOn, Date.now())} of ${steps[index]?.minutes ?? 0} min; next: ${next ? `${next.percent} %` : "nothing"}`,
-    );
+    const { index, next } = standingAt(steps, newest.percentage);
+    const since = age(live.deployment?.createdOn, Date.now());
+    const where =
+      index === undefined
+        ? `in none of ${steps.length} steps, for ${since}`
+        : `step ${index + 1} of ${steps.length}, for ${since} of ${steps[index]?.minutes ?? 0} min`;
+    say(`${where}; next: ${next ? `${next.percent} %` : "nothing"}`);
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
       for (const { number, versionId } of [newest, stable]) {

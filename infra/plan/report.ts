@@ -34,7 +34,7 @@ export function report(preview: Preview, paint: Paint = noColors): string {
 export function changes(preview: Preview): readonly string[] {
   const lines: readonly (Line | undefined)[] = [
     ...accountLines(preview),
-    ...preview.plan.moves.map((move) => changeLine(move)),
+    ...(preview.uploads ? preview.plan.moves.map((move) => changeLine(move)) : []),
     ...trafficLines(preview),
     ...(raisesFloor(preview) ? [["changed", NO_WAY_BACK] as const] : []),
     ...preview.bindings.map(bindingLine),
@@ -44,10 +44,10 @@ export function changes(preview: Preview): readonly string[] {
 }
 
 /** `durable-stack-staging: behind, 0001-create -> 0002-rename`. */
-export function headline({ settings, plan, errors }: Preview): string {
+export function headline({ settings, plan, errors, uploads }: Preview): string {
   const takeover = plan.adopts ? ", taken over from what deployed it" : "";
   const refused = errors.length ? `; refused, ${errors.length} error${errors.length === 1 ? "" : "s"}` : "";
-  return `${settings.workerName}: ${plan.state}, ${wayOf(plan)}${takeover}${refused}`;
+  return `${settings.workerName}: ${plan.state}, ${uploads ? wayOf(plan) : `stays at ${plan.from ?? "nothing"}`}${takeover}${refused}`;
 }
 
 function wayOf({ from, to }: Plan): string {
@@ -72,7 +72,9 @@ function accountLines({ settings, identity, claims }: Preview): readonly Line[] 
   ];
 }
 
-function classLines({ plan: { moves }, objects }: Preview): readonly Line[] {
+function classLines({ plan: { moves }, objects, uploads }: Preview): readonly Line[] {
+  // What the release would change does not happen.
+  if (!uploads) return [[undefined, "no changes: the release is not uploaded"]];
   const changes = moves.map((move) => changeLine(move, objects)).filter((line) => line !== undefined);
   const same = moves.length - changes.length;
   if (changes.length === 0) return [[undefined, same ? `no changes to ${same}` : "none"]];
@@ -149,7 +151,8 @@ function versionName({ versions }: LiveWorker, id: string): string {
 }
 
 const NO_WAY_BACK = "nothing before this release can serve again";
-const raisesFloor = ({ plan, schema }: Preview): boolean => plan.changesLifecycle || schema.raisesFloor;
+const raisesFloor = ({ plan, schema, uploads }: Pick<Preview, "plan" | "schema" | "uploads">): boolean =>
+  uploads && (plan.changesLifecycle || schema.raisesFloor);
 
 function floorLine(preview: Preview): string {
   const { rollbackFloor } = preview.live;
@@ -198,6 +201,7 @@ export function planData({
   regions,
   bindings,
   objects,
+  uploads,
   errors,
   warnings,
 }: Preview) {
@@ -218,7 +222,7 @@ export function planData({
     serving: live.serving,
     traffic: { release: traffic.release, stable: traffic.stable ?? null },
     rollbackFloor: live.rollbackFloor ?? null,
-    raisesFloor: plan.changesLifecycle || schema.raisesFloor,
+    raisesFloor: raisesFloor({ plan, schema, uploads }),
     regions,
     bindings,
     errors,

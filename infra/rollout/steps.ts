@@ -64,6 +64,16 @@ export const indexAt = (steps: readonly Step[], share: number): number =>
     steps.findIndex((step) => shareOf(step) >= share),
   );
 
+/** Where a release with this share stands: in one of the steps, or between two (undefined), and the step that comes next. */
+export function standingAt(
+  steps: readonly Step[],
+  share: number,
+): { readonly index: number | undefined; readonly next: Step | undefined } {
+  const at = indexAt(steps, share);
+  const step = steps[at];
+  return step && shareOf(step) === share ? { index: at, next: steps[at + 1] } : { index: undefined, next: step };
+}
+
 /** How often a whole rollout is judged. */
 export const looksIn = (steps: readonly Step[]): number =>
   Math.max(1, steps.filter(({ minutes: watched }) => watched > 0).length * LOOKS);

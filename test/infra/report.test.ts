@@ -2,7 +2,7 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { engineColors, noColors, terminalColors } from "../../infra/plan/paint.ts";
-import { report } from "../../infra/plan/report.ts";
+import { changes, planData, report } from "../../infra/plan/report.ts";
 import { preview } from "./preview.ts";
 
 describe("the report", () => {
@@ -20,6 +20,20 @@ describe("the report", () => {
             after:  release bbbbbbbbbbbb 100 %
   rollback  was version 3; nothing before this release can serve again`,
     );
+  });
+
+  it("shows nothing that a release would change which is not uploaded", () => {
+    const { plan, live } = preview();
+    const pinned = preview({
+      uploads: false,
+      plan: { ...plan, changesLifecycle: true },
+      traffic: { release: 0, stable: { versionId: "v-4", percentage: 100 }, findings: [] },
+    });
+    expect(report(pinned)).toContain("classes   no changes: the release is not uploaded");
+    expect(report(pinned)).toContain(`rollback  back to version ${live.rollbackFloor} at most`);
+    expect(changes(pinned).filter((line) => !line.startsWith("after:"))).toEqual([]);
+    expect(planData(pinned).raisesFloor).toBe(false);
+    expect(report(preview({ plan: { ...plan, changesLifecycle: true } }))).toContain("can serve again");
   });
 
   it("lists added and removed bindings, and nothing if there are none", () => {

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { type AnalysisSettings, judge, type Numbers } from "../../infra/rollout/analysis.ts";
 import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/statistics.ts";
-import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf } from "../../infra/rollout/steps.ts";
+import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
 
 const settings: AnalysisSettings = { minRequests: 100, risk: 0.01, slower: 1.5 };
 const LOOKS = 8;
@@ -140,5 +140,16 @@ describe("steps", () => {
   ])("%j are refused: %s", (steps, why) => {
     const { issues } = v.safeParse(Steps, steps);
     expect(issues?.map(({ message }) => message).join()).toContain(why);
+  });
+});
+
+describe("where a release stands", () => {
+  const steps = [0, 10, 50, 100].map((percent) => ({ percent, minutes: 0, smoke: false }));
+
+  it("is in a step, or between two: then it goes to the next one that it has not reached", () => {
+    expect(standingAt(steps, 0.01)).toEqual({ index: 0, next: steps[1] });
+    expect(standingAt(steps, 10)).toEqual({ index: 1, next: steps[2] });
+    expect(standingAt(steps, 20)).toEqual({ index: undefined, next: steps[2] });
+    expect(standingAt(steps, 60)).toEqual({ index: undefined, next: steps[3] });
   });
 });
