@@ -63,7 +63,7 @@ function versionNumber(text: string): number {
 
 async function rollback(options: Options): Promise<void> {
   const stack = openStack(options.stack, options);
-  const { workerName, pin } = stack.settings;
+  const { workerName } = stack.settings;
   const live = await readWorker(stack.reads, workerName);
   if (options.list) {
     console.log(listing(stack, live));
@@ -74,6 +74,7 @@ async function rollback(options: Options): Promise<void> {
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
 
   const refused = allRefused(stack.settings, live.refused);
+  const pin = pinOf(stack, live);
   // A pin is the way back already: the version that had all traffic before it is the one that was left.
   const to =
     options.to ?? (pin > 0 ? pin : previousVersion(live, await stack.reads.deployments(workerName), refused)?.number);
@@ -84,7 +85,13 @@ async function rollback(options: Options): Promise<void> {
   }
   const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
-  if (pin === to && live.serving.length === 1 && live.serving[0]?.number === to) {
+  const isHere = stack.settings.pin === to;
+  if (
+    pin === to &&
+    (isHere || options.to === undefined) &&
+    live.serving.length === 1 &&
+    live.serving[0]?.number === to
+  ) {
     console.log(
       `${stack.name} is already pinned to version ${to}, which has all traffic. Another one: --to with its number; to release the pin: --unpin`,
     );
@@ -113,9 +120,13 @@ async function rollback(options: Options): Promise<void> {
   changeSetting(file, PIN, to);
   const updated = await update(stack.name, options.dir);
   const { serving } = await readWorker(stack.reads, workerName);
-  if (!updated || serving.length !== 1 || serving[0]?.number !== to) {
+  const hasAll = serving.length === 1 && serving[0]?.number === to;
+  if (!updated || !hasAll) {
+    const what = hasAll
+      ? `Version ${to} has all traffic, but the update failed, so that the next one may not know of it.`
+      : `Version ${to} does not have all traffic: ${updated ? "something else has changed it since" : "the update failed"}.`;
     throw new UserError(
-      `Version ${to} does not have all traffic: the update failed. ${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack.name} --to ${to}; to undo it: --unpin.`,
+      `${what} ${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack.name} --to ${to}; to undo it: --unpin.`,
     );
   }
   console.log(
@@ -123,10 +134,15 @@ async function rollback(options: Options): Promise<void> {
   );
 }
 
+/** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
+const pinOf = ({ settings }: OpenStack, live: LiveWorker): number => settings.pin || (live.pinned ?? 0);
+
 /** Also of a stack without a pin: where the update that was to release it has not done so, it is carried out. */
-async function unpin(stack: OpenStack, { serving }: LiveWorker, { dir, yes = false }: Options): Promise<void> {
+async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: Options): Promise<void> {
   const { name, settings } = stack;
-  const isPinned = settings.pin > 0;
+  const { serving } = live;
+  const pin = pinOf(stack, live);
+  const isPinned = pin > 0;
   const free = `${name} is not pinned.`;
   if (!isPinned && serving.length === 0) {
     console.log(free);
@@ -151,7 +167,7 @@ async function unpin(stack: OpenStack, { serving }: LiveWorker, { dir, yes = fal
   );
   for (const line of wholeLines(next)) console.log(line);
   const whole = isIrreversible(next) ? `, and send all traffic to ${nameOf(next)}` : "";
-  const what = isPinned ? `Release the pin of ${name} to version ${settings.pin}` : `Update ${name}`;
+  const what = isPinned ? `Release the pin of ${name} to version ${pin}` : `Update ${name}`;
   await confirm(`${what}${whole}`, yes);
   const file = settingsFile(name, dir);
   changeSetting(file, PIN, undefined);
@@ -166,15 +182,16 @@ async function unpin(stack: OpenStack, { serving }: LiveWorker, { dir, yes = fal
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */
-function listing({ settings }: OpenStack, live: LiveWorker): string {
+function listing(stack: OpenStack, live: LiveWorker): string {
   if (live.versions.length === 0) return "There are no versions.";
+  const { settings } = stack;
   const refused = allRefused(settings, live.refused);
   const now = Date.now();
   const rows = live.versions.map((version) => {
     const share = live.serving.find(({ versionId }) => versionId === version.versionId)?.percentage;
     const regions = regionTableOf(version);
     const notes = [
-      ...(version.number === settings.pin ? ["pinned"] : []),
+      ...(version.number === pinOf(stack, live) ? ["pinned"] : []),
       ...(version.digest === undefined ? [`not ours (${version.source ?? "unknown"})`] : []),
       ...(version.digest !== undefined && refused.includes(shortDigest(version.digest)) ? ["refused"] : []),
       ...(regions && !live.regions.every((table) => isSameRegions(table, regions)) ? ["another region table"] : []),

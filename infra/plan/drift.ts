@@ -49,22 +49,49 @@ export function servesAsWanted(serving: readonly Serving[], tag: string, { relea
   return shares.every(Boolean) && shares.length === (release > 0 ? 1 : 0) + (stable ? 1 : 0);
 }
 
+/** What a deployment's message says besides. */
+export interface Notes {
+  /** The part that names a refused release. */
+  readonly refusal?: string | undefined;
+  /** The number of the version that the stack is pinned to; undefined: it is not. */
+  readonly pin?: number | undefined;
+}
+
 /**
- * The message for the deployment of this update; `note` is what it says besides. It stays the same while ours is in force and serves as wanted, and is
- * another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one that came after, and
- * only another message makes the engine put ours in force again.
+ * The message for the deployment of this update. It stays the same while ours is in force, serves as wanted and says the
+ * same of a pin, and is another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one
+ * that came after, and only another message makes the engine put ours in force again.
  */
 export function deploymentMessage(
   { deployment, ...observed }: Observed,
   tag: string,
   asWanted: boolean,
-  note?: string,
+  { refusal, pin }: Notes = {},
 ): string {
-  if (!deployment) return MARK;
+  const pinNote = pin === undefined ? [] : [`pin ${pin}`];
+  if (!deployment) return [MARK, ...pinNote].join(", ");
   const { id, message } = deployment;
-  if (asWanted && message?.startsWith(MARK)) return message;
-  if (putsBack(observed, tag)) return `${OVER}${id}`;
-  return [MARK, ...(note === undefined ? [] : [note]), `after deployment ${id}`].join(", ");
+  if (asWanted && message?.startsWith(MARK) && pinIn(message) === pin) return message;
+  // A pin is forced without this.
+  if (pin === undefined && putsBack(observed, tag)) return `${OVER}${id}`;
+  // Cloudflare keeps 100 bytes of a message: with both notes there is no room for more.
+  const after = pin === undefined ? `after deployment ${id}` : `after ${id}`;
+  return [MARK, ...(refusal === undefined ? [] : [refusal]), ...pinNote, after].join(", ");
+}
+
+/** The number of the version that a deployment's message says its stack is pinned to. */
+function pinIn(message: string): number | undefined {
+  const [, number] = /^durable-stack(?:, refuses [0-9a-f]{12})?, pin (\d+)\b/.exec(message) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/**
+ * The version that the last deployment of this program says the stack is pinned to, by its number: nobody else has the
+ * settings file in which the pin is. `messages`: those of the deployments, the newest first.
+ */
+export function pinnedBy(messages: readonly (string | undefined)[]): number | undefined {
+  const last = messages.find((message) => message?.startsWith(MARK));
+  return last === undefined ? undefined : pinIn(last);
 }
 
 /**

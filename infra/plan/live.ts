@@ -6,7 +6,7 @@ import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
-import type { KnownDeployment, KnownVersion } from "./drift.ts";
+import { type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
@@ -57,6 +57,8 @@ export interface LiveWorker extends Live {
   readonly schemas: Schemas;
   /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
+  /** Number of the version that the last deployment of this program says it is pinned to; undefined: it says nothing. */
+  readonly pinned: number | undefined;
   /** Releases that its deployments say to refuse, by the first 12 digits of their digests. */
   readonly refused: readonly string[];
   /** Bindings of other Workers to this one's classes. */
@@ -84,6 +86,7 @@ const NOTHING: LiveWorker = {
   regions: [],
   schemas: {},
   rollbackFloor: undefined,
+  pinned: undefined,
   refused: [],
   references: [],
 };
@@ -154,6 +157,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
     rollbackFloor: floorOf(sameStep, schemas),
+    pinned: pinnedBy(deployments.map(({ annotations }) => annotations?.workersMessage)),
     refused: refusedBy(
       deployments.map(({ annotations, versions: shares }) => ({
         message: annotations?.workersMessage,

@@ -40,6 +40,19 @@ export function pinned(pinning: Pinning): Traffic {
   };
 }
 
+/** Says that an update ends the pin of somebody else's checkout; `pinned`: what the account says; `pin`: the setting. */
+export function endedPin(stack: string, pinned: number | undefined, pin: number): readonly Finding[] {
+  if (pinned === undefined || pin > 0) return [];
+  return [
+    {
+      code: "stack_pinned",
+      subject: `pin ${pinned}`,
+      message: `the account says that ${stack} is pinned to version ${pinned}, as a rollback leaves it, and these settings have no pin: this update ends it.`,
+      fix: `to stay there, take over the settings of whoever rolled back, or \`npm run rollback -- --stack ${stack} --to ${pinned}\`; to end it: ${unpin(stack)}.`,
+    },
+  ];
+}
+
 /** Says that a release stays where it is while its stack is pinned: `reasons` are why it is not even uploaded. */
 export const notUploaded = (stack: string, release: string, reasons: readonly string[]): Finding => ({
   code: "release_not_uploaded",

@@ -34,7 +34,7 @@ import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers, regionTableOf } from "./live.ts";
 import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
-import { notUploaded, pinned } from "./pin.ts";
+import { endedPin, notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { refusalNote, refusedFindings, takenBack } from "./refused-release.ts";
 import {
@@ -83,7 +83,10 @@ export interface Preview {
   readonly hadCrons: boolean;
   /** How the region table of what is to serve stands to those that serve. */
   readonly regions: readonly RegionChange[];
-  /** Of bindings beside those of the program; none where the Worker is new, or taken over: then all are told of. */
+  /**
+   * Of bindings beside those of the program; none where the Worker is new, or taken over: then all are told of. None
+   * either where the release gets no traffic.
+   */
   readonly bindings: readonly BindingChange[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
@@ -202,6 +205,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             allowRegionLoss,
           }),
           ...traffic.findings,
+          ...endedPin(stack, live.pinned, pin),
           ...schema.findings,
           ...older,
           ...(traffic.release > 0
@@ -241,14 +245,17 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
     traffic,
     schema,
-    deploymentMessage: deploymentMessage(live, tag, asWanted, refused && refusalNote(refused)),
+    deploymentMessage: deploymentMessage(live, tag, asWanted, {
+      refusal: refused && refusalNote(refused),
+      pin: pin > 0 ? pin : undefined,
+    }),
     served,
     share,
     servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     regions,
     bindings:
-      live.digest === undefined || planned.adopts
+      live.digest === undefined || planned.adopts || traffic.release === 0
         ? []
         : bindingChanges(
             {

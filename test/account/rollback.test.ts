@@ -165,6 +165,34 @@ describe("a rollback", () => {
     expect(readFileSync(settings, "utf8")).toBe(before);
   });
 
+  it("is known to a checkout without the pin: the account says it, and what an update would do", async () => {
+    const text = readFileSync(settings, "utf8");
+    changeSetting(settings, "pin", undefined);
+    expect((await run("rollback", "--list")).stdout).toMatch(/\n1 .*pinned/);
+    expect((await run("rollback", "--yes")).stdout).toMatch(/already pinned to version 1.*these settings have no pin/);
+    expect((await run("rollback", "--unpin")).stderr).toContain("Release the pin of local to version 1");
+    expect(await shares()).toEqual({ 1: 100 });
+    expect((await deploy()).said).toMatch(
+      /\[stack_pinned\] pin 1: the account says that local is pinned to version 1.*--unpin/,
+    );
+    expect(await shares()).toEqual({ 2: 100 });
+    expect((await deploy()).said).not.toContain("stack_pinned");
+    writeFileSync(settings, text);
+    await deploy();
+    expect(await shares()).toEqual({ 1: 100 });
+  });
+
+  it("whose update meets another one does not say that a version lacks the traffic that it has", async () => {
+    const text = readFileSync(settings, "utf8");
+    changeSetting(settings, "pin", undefined);
+    const unlock = lock(dir);
+    const { code, stderr } = await run("rollback", "--to", "1", "--yes");
+    unlock();
+    expect(stderr).toMatch(/Version 1 has all traffic, but the update failed[\s\S]*1 is set as pin in/);
+    expect(code).toBe(1);
+    writeFileSync(settings, text);
+  });
+
   it("while it holds, a new release is uploaded but gets no traffic, and a rollout is refused", async () => {
     const { changed } = await deploy(releases.variant("three"));
     expect(changed).toEqual([expect.stringMatching(/^create worker /), expect.stringMatching(/^retain worker /)]);

@@ -64,6 +64,7 @@ const live: Preview["live"] = {
   deployment: undefined,
   schemas: {},
   rollbackFloor: 3,
+  pinned: undefined,
   refused: [],
   references: [],
 };

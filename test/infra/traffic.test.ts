@@ -10,11 +10,12 @@ import {
   deploymentMessage,
   isForced,
   type KnownVersion,
+  pinnedBy,
   servesAsWanted,
   trafficDrift,
 } from "../../infra/plan/drift.ts";
 import { isOurs, servedLast } from "../../infra/plan/ours.ts";
-import { pinned, whyNot } from "../../infra/plan/pin.ts";
+import { endedPin, pinned, whyNot } from "../../infra/plan/pin.ts";
 import { refusalNote } from "../../infra/plan/refused-release.ts";
 import { shareOf, split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -153,10 +154,27 @@ describe("drift of the traffic", () => {
     expect(message(theirs, true)).toBe("durable-stack, after deployment b");
     expect(message(undefined, false)).toBe("durable-stack");
     const seen = { deployment: ours, serving: serves({ 1: 100 }), versions: [version(1)] };
-    const told = deploymentMessage(seen, tagOf(2), false, refusalNote("f".repeat(64)));
+    const told = deploymentMessage(seen, tagOf(2), false, { refusal: refusalNote("f".repeat(64)) });
     expect(told).toBe("durable-stack, refuses ffffffffffff, after deployment a");
     // Cloudflare keeps 100 bytes of a message, and a deployment's id is a UUID.
     expect(told.length + 35).toBeLessThanOrEqual(100);
+  });
+
+  it("says which version a stack is pinned to, for whoever has not its settings, and as long as it is", () => {
+    const seen = { deployment: ours, serving: serves({ 1: 100 }), versions: [version(1)] };
+    const notes = { refusal: refusalNote("f".repeat(64)), pin: 1 };
+    const told = deploymentMessage(seen, tagOf(2), true, notes);
+    expect(told).toBe("durable-stack, refuses ffffffffffff, pin 1, after a");
+    expect(told.length + 35 + 4).toBeLessThanOrEqual(100);
+    const after = { ...seen, deployment: { ...ours, id: "b", message: told } };
+    expect(deploymentMessage(after, tagOf(2), true, { pin: 1 })).toBe(told);
+    expect(deploymentMessage(after, tagOf(2), true)).toBe("durable-stack, after deployment b");
+    expect(pinnedBy([theirs.message, told, "durable-stack, pin 7, after 1"])).toBe(1);
+    expect(pinnedBy(["durable-stack, pin 12, after 1"])).toBe(12);
+    expect(pinnedBy([ours.message, told])).toBeUndefined();
+    expect(codes(endedPin("staging", 1, 0))).toEqual(["stack_pinned"]);
+    expect(endedPin("staging", 1, 1)).toEqual([]);
+    expect(endedPin("staging", undefined, 0)).toEqual([]);
   });
 
   it("is forced only to bring back a version under a newer foreign one, and stays so while it is in force", () => {
