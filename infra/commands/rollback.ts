@@ -92,8 +92,9 @@ async function rollback(options: Options): Promise<void> {
     live.serving.length === 1 &&
     live.serving[0]?.number === to
   ) {
+    const here = isHere ? "" : ` The account says so; these settings have no pin, and --to ${to} puts it there.`;
     console.log(
-      `${stack.name} is already pinned to version ${to}, which has all traffic. Another one: --to with its number; to release the pin: --unpin`,
+      `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to release the pin: --unpin`,
     );
     return;
   }

@@ -258,8 +258,12 @@ describe("a rollback", () => {
     // What an update leaves that has ended before it was complete.
     changeSetting(settings, "pin", undefined);
     const asked = await run("rollback", "--unpin");
-    expect(asked.stdout).toMatch(/^local is not pinned\. It serves version 2 .* 100 %, and its settings say: release /);
-    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Update local: nobody is there") });
+    // The account still says it.
+    expect(asked.stdout).toMatch(/^Without the pin: release \w+ 100 %\.\n/);
+    expect(asked).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("Release the pin of local to version 2: nobody"),
+    });
     expect(await shares()).toEqual({ 2: 100 });
     expect(await run("rollback", "--unpin", "--yes")).toMatchObject({
       code: 0,
