@@ -18,7 +18,7 @@ const REMOVED: Readonly<Record<string, string>> = {
 const MARKED = [".ci/run", "vitest.config.ts"];
 
 /** What tools show of the project until somebody writes something better. */
-const DESCRIPTION = "A Cloudflare Worker with Durable Objects";
+const WHAT_IT_IS = "A Cloudflare Worker with Durable Objects";
 
 const OWN_SCRIPTS = ["test:budget", "test:template"];
 
@@ -36,11 +36,11 @@ export function dropTemplate(draft: Draft): void {
   draft.edit("Pulumi.yaml", "without what pulumi new asks for", (text) =>
     text.replace(/^template:\n(?:[ \t].*\n|\n)*/m, ""),
   );
-  draft.edit("Pulumi.yaml", `description: ${DESCRIPTION}`, (text) =>
-    text.replace(/^description: .*$/m, `description: ${DESCRIPTION}`),
+  draft.edit("Pulumi.yaml", `description: ${WHAT_IT_IS}`, (text) =>
+    text.replace(/^description: .*$/m, `description: ${WHAT_IT_IS}`),
   );
-  draft.edit("package.json", `description: ${DESCRIPTION}`, (text) =>
-    hasDescription(text) ? applyEdits(text, modify(text, ["description"], DESCRIPTION, {})) : text,
+  draft.edit("package.json", `description: ${WHAT_IT_IS}`, (text) =>
+    hasDescription(text) ? applyEdits(text, modify(text, ["description"], WHAT_IT_IS, {})) : text,
   );
   draft.edit("README.md", "without what it says of the template", (text) => withoutMarked(text, "template"));
   draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) =>
