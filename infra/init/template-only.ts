@@ -17,6 +17,9 @@ const REMOVED: Readonly<Record<string, string>> = {
 
 const MARKED = [".ci/run", "vitest.config.ts"];
 
+/** What pulumi new asks for, and takes out of Pulumi.yaml. */
+const ASKED = /^template:\n(?:[ \t].*\n|\n)*/m;
+
 /** What tools show of the project until somebody writes something better. */
 const WHAT_IT_IS = "A Cloudflare Worker with Durable Objects";
 
@@ -33,11 +36,9 @@ export function dropTemplate(draft: Draft): void {
   if (!draft.has(JUDGES)) return;
   for (const file of MARKED)
     draft.edit(file, "without the template's own steps", (text) => withoutMarked(text, "template"));
-  draft.edit("Pulumi.yaml", "without what pulumi new asks for", (text) =>
-    text.replace(/^template:\n(?:[ \t].*\n|\n)*/m, ""),
-  );
-  draft.edit("Pulumi.yaml", `description: ${WHAT_IT_IS}`, (text) =>
-    text.replace(/^description: .*$/m, `description: ${WHAT_IT_IS}`),
+  // In what pulumi new has made, the description is its user's.
+  draft.edit("Pulumi.yaml", `without what pulumi new asks for; description: ${WHAT_IT_IS}`, (text) =>
+    ASKED.test(text) ? text.replace(ASKED, "").replace(/^description: .*$/m, `description: ${WHAT_IT_IS}`) : text,
   );
   draft.edit("package.json", `description: ${WHAT_IT_IS}`, (text) =>
     hasDescription(text) ? applyEdits(text, modify(text, ["description"], WHAT_IT_IS, {})) : text,

@@ -98,6 +98,11 @@ describe("the name", () => {
     expect(after["README.md"]).toBe("# my-app\nAbout old-name.\n# old-name\n");
   });
 
+  it("comes without another description where pulumi new has asked for one", () => {
+    const own = "name: old-name\ndescription: What we make\nmain: infra/\n";
+    expect(init({}, {}, { ...template, "Pulumi.yaml": own })["Pulumi.yaml"]).toContain("description: What we make\n");
+  });
+
   it("made of digits stays a text in YAML", () => {
     expect(parse(init({ name: "42" })["Pulumi.yaml"] ?? "")).toMatchObject({ name: "42" });
   });
