@@ -152,7 +152,10 @@ function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
   );
 }
 
-/** Rehearses a change of classes or tables over the stable version of the target, with its settings. @throws UserError where it fails. */
+/**
+ * Rehearses a change of classes or tables over the stable version of the target, with its settings.
+ * @throws UserError where it fails.
+ */
 async function rehearse({ plan, live, release }: Preview, stack: string): Promise<void> {
   const serving = live.versions.find(({ versionId }) => versionId === live.serving.at(-1)?.versionId);
   if (!serving) return;

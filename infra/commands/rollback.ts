@@ -86,12 +86,7 @@ async function rollback(options: Options): Promise<void> {
   const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
   const isHere = stack.settings.pin === to;
-  if (
-    pin === to &&
-    (isHere || options.to === undefined) &&
-    live.serving.length === 1 &&
-    live.serving[0]?.number === to
-  ) {
+  if (pin === to && (isHere || options.to === undefined) && servesAlone(to, live)) {
     const here = isHere ? "" : ` The account says so; these settings have no pin, and --to ${to} puts it there.`;
     console.log(
       `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to release the pin: --unpin`,
@@ -100,16 +95,9 @@ async function rollback(options: Options): Promise<void> {
   }
   // The program wants a release, whether it sends it or not: better to know before anything has been changed.
   const release = readRelease(releaseDir(stack.settings));
-  const { settings, reads, known } = stack;
-  const pinned = { ...settings, pin: to };
-  const next = await previewOf({
-    reads,
-    settings: pinned,
-    release,
-    migrations: ownMigrations(),
-    promotion: [],
-    ...(known && { known }),
-  });
+  const { reads, known } = stack;
+  const settings = { ...stack.settings, pin: to };
+  const next = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
   if (next.errors.length > 0) {
     throw new UserError(
       `Version ${to} may not get the traffic. Nothing was changed.\n${next.errors.map((error) => `  ${describe(error)}`).join("\n")}`,
@@ -120,8 +108,7 @@ async function rollback(options: Options): Promise<void> {
   const setting = `${PIN} in ${relative(ROOT, file)}`;
   changeSetting(file, PIN, to);
   const updated = await update(stack.name, options.dir);
-  const { serving } = await readWorker(stack.reads, workerName);
-  const hasAll = serving.length === 1 && serving[0]?.number === to;
+  const hasAll = servesAlone(to, await readWorker(stack.reads, workerName));
   if (!updated || !hasAll) {
     const what = hasAll
       ? `Version ${to} has all traffic, but the update failed, so that the next one may not know of it.`
@@ -134,6 +121,10 @@ async function rollback(options: Options): Promise<void> {
     `Version ${to} has all traffic. ${stack.name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${stack.name} --unpin`,
   );
 }
+
+/** Whether the version with this number has all traffic. */
+const servesAlone = (number: number, { serving }: Pick<LiveWorker, "serving">): boolean =>
+  serving.length === 1 && serving[0]?.number === number;
 
 /** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
 const pinOf = ({ settings }: OpenStack, live: LiveWorker): number => settings.pin || (live.pinned ?? 0);

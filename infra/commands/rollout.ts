@@ -122,10 +122,10 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
   const { settings, reads, api } = openStack(stack, { dir });
   const live = await readWorker(reads, settings.workerName);
   say(statusLine(settings, live));
-  const [newest, stable] = live.serving;
-  if (newest && stable && settings.pin === 0) {
+  const [rolledOut, stable] = live.serving;
+  if (rolledOut && stable && settings.pin === 0) {
     const { rolloutSteps: steps } = settings;
-    const { index, next } = standingAt(steps, newest.percentage);
+    const { index, next } = standingAt(steps, rolledOut.percentage);
     const since = age(live.deployment?.createdOn, Date.now());
     const where =
       index === undefined
@@ -134,7 +134,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
     say(`${where}; next: ${next ? `${next.percent} %` : "nothing"}`);
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
-      for (const { number, versionId } of [newest, stable]) {
+      for (const { number, versionId } of [rolledOut, stable]) {
         say(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
       }
     } catch (error) {

@@ -76,11 +76,11 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
   const asks = (path: string) => (path.endsWith(".md") ? speaksOf : path.startsWith("test/") ? uses : undefined);
+  // What is made anew speaks of nothing that is gone, and the list of changes tells the past.
+  const left = new Set([...MADE.map((file) => file.path), "CHANGELOG.md"]);
   const speaking = project.paths.filter((path) => {
     const speaks = asks(path);
-    // What is made anew speaks of nothing that is gone, and the list of changes tells the past.
-    const isLeft = [...MADE.map((file) => file.path), "CHANGELOG.md"].includes(path);
-    if (!speaks || isLeft || belongsTo(folders, path)) return false;
+    if (!speaks || left.has(path) || belongsTo(folders, path)) return false;
     return gone.some((facts) => speaks(draft.read(path) ?? "", facts));
   });
   return { ...history, speaking };

@@ -1,7 +1,7 @@
 /** The parts of this project that a pattern stands in, as its files are now. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Change, replay } from "@durable-stack/class-lifecycle";
+import { everNamed, replay } from "@durable-stack/class-lifecycle";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Seen } from "./check.ts";
 import { objectsOf } from "./wrangler.ts";
@@ -11,7 +11,6 @@ export function seenIn(root: string): Seen {
   const read = (file: string) => readFileSync(join(root, file), "utf8");
   const migrations = ownMigrations();
   const alive = [...replay(migrations).keys()];
-  const named = migrations.flatMap(({ changes }) => changes.flatMap(classesOf));
   return {
     has: (file) => existsSync(join(root, file)),
     under: (folder) =>
@@ -21,14 +20,10 @@ export function seenIn(root: string): Seen {
     exported: exportsOf(read("worker/index.ts")),
     ...objectsOf(read("wrangler.jsonc")),
     alive,
-    gone: [...new Set(named)].filter((className) => !alive.includes(className)),
+    gone: [...everNamed(migrations)].filter((className) => !alive.includes(className)),
     readme: existsSync(join(root, "README.md")) ? read("README.md") : "",
   };
 }
-
-/** The classes that a change names. */
-const classesOf = (change: Change): readonly string[] =>
-  change.op === "rename" ? [change.from, change.to] : [change.className];
 
 /** The names that a module exports by `export { … }`, as worker/index.ts does. */
 const exportsOf = (source: string): readonly string[] =>

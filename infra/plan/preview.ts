@@ -178,7 +178,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: planned.adopts });
   const left = storageLeft(settings, notDeclared(known, storage));
-  const hidden = stableRegionFindings({ live, traffic, stable, table, holdsData: counts.holdsData, allowRegionLoss });
+  const { holdsData } = counts;
+  const hidden = stableRegionFindings({ live, traffic, stable, stableTable, table, holdsData, allowRegionLoss });
   const misbuilt = mismatch(settings, release, migrations);
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
@@ -199,7 +200,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             // What gets no traffic hides nothing. Beside a pin it is uploaded only where it could serve.
             live: traffic.release > 0 || pin > 0 ? live.regions : [],
             next: table,
-            holdsData: counts.holdsData,
+            holdsData,
             sources: tables(planned.moves.flatMap(arrivesFrom)),
             neighbours: tables(neighbours),
             allowRegionLoss,
@@ -277,9 +278,10 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
 interface Beside {
   readonly live: LiveWorker;
   readonly traffic: Traffic;
-  /** The version that serves in place of the release, or beside it. */
+  /** The version that serves in place of the release, or beside it, and its table where it has one. */
   readonly stable: LiveVersion | undefined;
-  /** The release's. */
+  readonly stableTable: RegionTable | undefined;
+  /** The release's table. */
   readonly table: RegionTable;
   readonly holdsData: boolean;
   readonly allowRegionLoss: readonly string[];
@@ -290,15 +292,17 @@ function stableRegionFindings({
   live,
   traffic,
   stable,
+  stableTable,
   table,
   holdsData,
   allowRegionLoss,
 }: Beside): readonly Finding[] {
-  const own = stable && regionTableOf(stable);
-  if (!own) return [];
-  if (traffic.release > 0) return sharedRegionFindings(traffic.release, table, { number: stable.number, table: own });
+  if (!stable || !stableTable) return [];
+  if (traffic.release > 0) {
+    return sharedRegionFindings(traffic.release, table, { number: stable.number, table: stableTable });
+  }
   const nothing = { sources: [], neighbours: [] };
-  return regionFindings({ live: live.regions, next: own, holdsData, allowRegionLoss, ...nothing });
+  return regionFindings({ live: live.regions, next: stableTable, holdsData, allowRegionLoss, ...nothing });
 }
 
 interface Kept {

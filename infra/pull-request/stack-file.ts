@@ -1,5 +1,5 @@
 /** The settings of a pull request's stack: pure. They are those of another stack, without what is that one's alone. */
-import { type Migration, namesIn } from "@durable-stack/class-lifecycle";
+import { everNamed, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { stringify } from "yaml";
 import { sharedSettings } from "../../contract/settings.ts";
@@ -41,14 +41,9 @@ export function stackFile(pull: number, { project, config, migrations }: Like): 
     environmentPrefix: `pr${pull}-`,
     protect: false,
     allowOlderRelease: "any",
-    allowDestroy: classesOf(migrations),
+    allowDestroy: [...everNamed(migrations)],
   };
   return `# The stack of pull request ${pull}. Made by npm run pr -- stack; it goes with the pull request.\n${stringify({ config: settings })}`;
 }
 
 const isEncrypted = (value: unknown): boolean => v.is(v.strictObject({ secure: v.string() }), value);
-
-/** Every class that the history has ever had. */
-const classesOf = (migrations: readonly Migration[]): readonly string[] => [
-  ...new Set(migrations.flatMap(({ changes }) => changes.flatMap(namesIn))),
-];

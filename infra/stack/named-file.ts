@@ -49,9 +49,9 @@ export const writeNamed = (file: string, contents: string | Uint8Array, mode?: n
  * @throws UserError where it could not be written.
  */
 export function mustBeWritable(file: string): void {
-  // A name that no file can have is refused here, too.
-  const there = attempt(file, "written", () => file !== "" && statSync(file, { throwIfNoEntry: false }) !== undefined);
   if (file === "") throw new UserError('"" cannot be written: it names no file. Name one.');
+  // A name that no file can have is refused here, too.
+  const there = attempt(file, "written", () => statSync(file, { throwIfNoEntry: false }) !== undefined);
   const folder = dirname(file);
   const isFolder = attempt(file, "written", () => {
     accessSync(there ? file : folder, constants.W_OK);

@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { applyHere } from "../../infra/apply/apply-here.ts";
@@ -12,6 +11,7 @@ import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { keep } from "../kept.ts";
 import { makeReleases, type Releases } from "../releases.ts";
+import { sharesOf, versionId } from "../served.ts";
 
 const WORKER = projectName();
 const dir = mkdtempSync(join(tmpdir(), "rollback-regions-"));
@@ -48,21 +48,8 @@ async function deploy(): Promise<string> {
   return said.join("\n");
 }
 
-const Deployments = v.object({
-  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
-});
-const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
-const versions = async () => v.parse(Versions, await account.call("get", `/workers/workers/${WORKER}/versions`));
-const idOf = async (number: number) => (await versions()).find((version) => version.number === number)?.id ?? "";
-async function shares(): Promise<Record<string, number>> {
-  const all = await versions();
-  const { deployments } = v.parse(Deployments, await account.call("get", `/workers/scripts/${WORKER}/deployments`));
-  const numbered = (deployments[0]?.versions ?? []).map(({ version_id, percentage }) => [
-    all.find(({ id }) => id === version_id)?.number,
-    percentage,
-  ]);
-  return Object.fromEntries(numbered);
-}
+const idOf = (number: number) => versionId(account, WORKER, number);
+const shares = () => sharesOf(account, WORKER);
 /** Lets these prefixes be lost from sight; none: nothing may be. */
 function allow(...prefixes: readonly string[]): void {
   const others = readFileSync(settings, "utf8").replace(/ {2}allowRegionLoss:.*\n/, "");

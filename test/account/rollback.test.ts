@@ -14,6 +14,7 @@ import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Kept, keep } from "../kept.ts";
 import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
+import { sharesOf, versionId, versionsOf } from "../served.ts";
 
 const WORKER = projectName();
 const dir = mkdtempSync(join(tmpdir(), "rollback-"));
@@ -67,23 +68,9 @@ async function ask(method: string, path: string): Promise<Record<string, unknown
   return v.parse(v.record(v.string(), v.unknown()), await response.json());
 }
 
-const Deployments = v.object({
-  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
-});
-const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
-
-const versions = async () => v.parse(Versions, await account.call("get", `/workers/workers/${WORKER}/versions`));
-const idOf = async (number: number) => (await versions()).find((version) => version.number === number)?.id ?? "";
-/** The percentage of the traffic, by version number. */
-async function shares(): Promise<Record<string, number>> {
-  const all = await versions();
-  const { deployments } = v.parse(Deployments, await account.call("get", `/workers/scripts/${WORKER}/deployments`));
-  const numbered = (deployments[0]?.versions ?? []).map(({ version_id, percentage }) => [
-    all.find(({ id }) => id === version_id)?.number,
-    percentage,
-  ]);
-  return Object.fromEntries(numbered);
-}
+const versions = () => versionsOf(account, WORKER);
+const idOf = (number: number) => versionId(account, WORKER, number);
+const shares = () => sharesOf(account, WORKER);
 
 describe("a rollback", () => {
   it("of a stack with one version is refused: there is no earlier version", async () => {

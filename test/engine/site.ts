@@ -12,12 +12,8 @@ import { startChecked, TestAccount } from "../../packages/local-account/test/sup
 import type { Checkout } from "../checkouts.ts";
 import type { Where } from "../kept.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
+import { sharesOf, versionId, versionsOf } from "../served.ts";
 import { EngineStack } from "./stack.ts";
-
-const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
-const Deployments = v.object({
-  deployments: v.array(v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) })),
-});
 
 /** An account behind a proxy, closed with the site that opened it. */
 interface Ground {
@@ -121,31 +117,19 @@ export class Site {
   }
 
   /** The newest deployment: the percentage of the traffic, by version number. */
-  async shares(): Promise<Readonly<Record<number, number>>> {
-    const { direct, workerName } = this;
-    const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
-    const answer = await direct.call("get", `/workers/scripts/${workerName}/deployments`);
-    const [newest] = v.parse(Deployments, answer).deployments;
-    return Object.fromEntries(
-      (newest?.versions ?? []).map(({ version_id, percentage }) => [
-        versions.find(({ id }) => id === version_id)?.number,
-        percentage,
-      ]),
-    );
+  shares(): Promise<Readonly<Record<number, number>>> {
+    return sharesOf(this.direct, this.workerName);
   }
 
   /** Sends all traffic to a version by its number, like somebody in the dashboard. */
   async moveTo(number: number): Promise<void> {
     const { direct, workerName } = this;
-    const versions = v.parse(Versions, await direct.call("get", `/workers/workers/${workerName}/versions`));
-    const version = versions.find((candidate) => candidate.number === number);
-    await direct.split(workerName, { [version?.id ?? ""]: 100 });
+    await direct.split(workerName, { [await versionId(direct, workerName, number)]: 100 });
   }
 
   /** How many versions the Worker has. */
   async versions(): Promise<number> {
-    const result = await this.direct.call("get", `/workers/workers/${this.workerName}/versions`);
-    return v.parse(Versions, result).length;
+    return (await versionsOf(this.direct, this.workerName)).length;
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,10 @@ export interface Migration {
   readonly changes: readonly Change[];
 }
 
+/** Every class that the history has ever had, by all of its names. */
+export const everNamed = (migrations: readonly Migration[]): ReadonlySet<string> =>
+  new Set(migrations.flatMap(({ changes }) => changes.flatMap(namesIn)));
+
 /** A class name that is not alive yet; `never` if it is. */
 type NotYet<Name extends string, Alive extends string> = Name extends Alive ? never : Name;
 

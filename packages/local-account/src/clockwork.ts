@@ -18,16 +18,9 @@ export function fire(account: Account, worker: Worker, cron: string, at: number)
   if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
   const service = serviceName(account.state, worker, serving.version);
   const limitMs = cpuLimitOf(serving.version);
-  return account.runtime.calls.scheduled(
-    service,
-    { cron, scheduledTime: at },
-    {
-      worker: worker.name,
-      what: `the cron trigger '${cron}'`,
-      limitMs,
-      event: { cron, scheduledTime: at },
-    },
-  );
+  const event = { cron, scheduledTime: at };
+  const what = `the cron trigger '${cron}'`;
+  return account.runtime.calls.scheduled(service, event, { worker: worker.name, what, limitMs, event });
 }
 
 type Scheduled = Pick<Worker, "name" | "schedules">;
