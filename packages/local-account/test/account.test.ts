@@ -183,12 +183,13 @@ it("refuses code that loops when it starts, with the time, and other Workers ans
     refused = true;
   });
   const times: number[] = [];
+  const start = performance.now();
   do {
     const began = performance.now();
     expect((await test.ask("other")).json()).toMatchObject({ tag: "works" });
     times.push(performance.now() - began);
   } while (!refused);
-  expect(Math.max(...times)).toBeLessThan(2_000);
+  expect(Math.max(...times)).toBeLessThan((performance.now() - start) / 2);
   expect(await looping).toMatchObject({
     status: 400,
     code: 10021,

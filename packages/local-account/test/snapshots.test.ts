@@ -17,20 +17,21 @@ const count = async (test: TestAccount) => (await test.ask("app", "/Counter/one"
 
 it("gives each copy the Workers and the data of the snapshot, and nothing of another copy", async () => {
   const folder = path.join(temporaryDirectory(), "snapshot");
+  const began = performance.now();
   await makeSnapshot(folder, async (running) => {
     const test = new TestAccount(running);
     await test.deploy("app", COUNTER);
     expect(await count(test)).toBe(1);
   });
   await using first = await startTemporaryAccount({ snapshot: folder });
-  const began = performance.now();
+  const copying = performance.now();
   await using second = await startTemporaryAccount({ snapshot: folder });
-  const milliseconds = performance.now() - began;
+  const copied = performance.now();
   expect(await count(new TestAccount(first))).toBe(2);
   expect(await count(new TestAccount(first))).toBe(3);
   expect(await count(new TestAccount(second))).toBe(2);
-  // The goal is a second; other test files run beside this one.
-  expect(milliseconds).toBeLessThan(5_000);
+  // It is what a snapshot is for: no Worker is deployed again.
+  expect(copied - copying).toBeLessThan((copying - began) / 2);
 });
 
 it("saves an account that runs: requests wait, and what was written before is in it", async () => {
