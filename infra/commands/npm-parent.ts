@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /** What both scripts of package.json run. */
-const SCRIPT = "infra/commands/start.ts";
+const SCRIPT = "infra/run.mjs start";
 
 /** How often it looks, in milliseconds. */
 const EVERY = 250;

@@ -1,7 +1,17 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -442,10 +452,32 @@ describe("a command that changes the project's files", () => {
   });
 });
 
+describe("the scripts of package.json", () => {
+  const text = readFileSync(join(ROOT, "package.json"), "utf8");
+  const called = [...text.matchAll(/infra\/run\.mjs ([\w-]+)/g)].map(([, name = ""]) => name);
+
+  it("call commands that are there", () => {
+    expect(called.length).toBeGreaterThan(20);
+    expect(called.filter((name) => !existsSync(join(ROOT, `infra/commands/${name}.ts`)))).toEqual([]);
+  });
+
+  it("keep what Node has compiled for the next one, which gets its arguments", () => {
+    const cache = join(dir, "compiled");
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [join(ROOT, "infra/run.mjs"), "cost", ...args], {
+        encoding: "utf8",
+        env: { ...process.env, NODE_COMPILE_CACHE: cache },
+      });
+    expect(run("--requests", "1M").stdout).toBe(run("--requests", "1M").stdout);
+    expect(run("--requests", "no").stderr).toContain("--requests");
+    expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(50);
+  });
+});
+
 describe("before anything is installed", () => {
   const fresh = join(dir, "fresh");
   mkdirSync(join(fresh, "infra"), { recursive: true });
-  for (const file of ["package.json", "infra/installed.mjs"]) cpSync(join(ROOT, file), join(fresh, file));
+  for (const file of ["package.json", "infra/run.mjs"]) cpSync(join(ROOT, file), join(fresh, file));
   const run = (script: string) => spawnSync("npm", ["run", script], { cwd: fresh, encoding: "utf8" });
 
   it.each(["start", "test", "build", "dev", "init"])("npm run %s says to run npm ci, and shows no stack", (script) => {
@@ -461,7 +493,7 @@ describe("before anything is installed", () => {
     mkdirSync(join(bare, "node_modules/node"), { recursive: true });
     writeFileSync(join(bare, "node_modules/node/package.json"), "{}");
     const check = (...args: string[]) =>
-      spawnSync(process.execPath, [...args, join(bare, "infra/installed.mjs")], { encoding: "utf8" });
+      spawnSync(process.execPath, [...args, join(bare, "infra/run.mjs")], { encoding: "utf8" });
     expect(check().status).toBe(0);
     // As on Node 20.
     const { status, stderr } = check("--no-strip-types");

@@ -21,8 +21,8 @@ const COMMANDS = join(ROOT, "infra/commands");
 /** The commands, as package.json runs them. */
 const scripts = readFileSync(join(ROOT, "package.json"), "utf8");
 const names = readdirSync(COMMANDS)
-  .filter((file) => scripts.includes(`infra/commands/${file}`))
-  .map((file) => basename(file, ".ts"));
+  .map((file) => basename(file, ".ts"))
+  .filter((name) => new RegExp(`infra/run\\.mjs ${name}[" ]`).test(scripts));
 
 /** The packages that each command imports, itself or by its modules, before its first line runs. */
 let imported: ReadonlyMap<string, ReadonlySet<string>>;

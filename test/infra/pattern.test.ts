@@ -161,7 +161,7 @@ describe("the packages of a pattern that goes", () => {
 describe("a pattern's commands", () => {
   it("are the scripts that run a file of its tests and tools", () => {
     const scripts = {
-      smoke: "node infra/commands/smoke.ts",
+      smoke: "node infra/run.mjs smoke",
       board: "node test/board/command.ts",
       on: "node test/onboard/x.ts",
     };
