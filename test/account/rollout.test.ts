@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { connect, createServer as createWire } from "node:net";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 
@@ -19,7 +19,8 @@ const STEPS = [
   { percent: 50, minutes: 0.25 },
   { percent: 100, smoke: true },
 ];
-const CALLERS = 8;
+/** Together they ask some 100 times a second: enough for an analysis, and the processor is not theirs alone. */
+const CALLERS = 4;
 
 let project: ProjectCopy;
 let account: Terminal;
@@ -54,26 +55,8 @@ async function build(milliseconds: number, failing = 0, name = ""): Promise<void
   expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
 }
 
-/** Callers that ask again and again, until they are stopped. */
-function traffic() {
-  let isOver = false;
-  let asked = 0;
-  const caller = async () => {
-    while (!isOver) {
-      await fetch(`http://127.0.0.1:${port}/health`).then(
-        (answer) => answer.text(),
-        () => pause(20),
-      );
-      asked++;
-    }
-  };
-  const all = Array.from({ length: CALLERS }, caller);
-  return async () => {
-    isOver = true;
-    await Promise.all(all);
-    return asked;
-  };
-}
+/** Does something while callers ask. */
+const underLoad = <T>(work: () => Promise<T>) => underTraffic(`http://127.0.0.1:${port}/health`, CALLERS, work);
 
 /** Makes calls of the account's API fail (packages/local-account/README.md), from now on. */
 async function setFaults(...faults: readonly string[]): Promise<void> {
@@ -138,17 +121,11 @@ const rollout = (words: string) => project.run(`npm run -s rollout -- ${words} -
 const serving = async () => (await rollout("status")).text;
 
 describe("a rollout", () => {
-  let stop: () => Promise<number>;
-  beforeAll(() => {
-    stop = traffic();
-  });
-  afterAll(() => stop?.());
-
   it("of a good release goes through all steps, and the next update changes nothing", async () => {
     await build(20, 0, "as good");
     // The first look is answered before the rollout begins; then the logs of both versions fail, and of one again.
     await setFaults("POST */telemetry/query 503 nth=2 times=3");
-    const { code, text } = await rollout("run");
+    const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toMatch(/Answers with 5xx cannot be counted: .* 503.* Asked again\.\n/);
     expect(text).toMatch(
       /beside version 1[\s\S]*0\.01 %[\s\S]*all well[\s\S]*50 %[\s\S]*no worse[\s\S]*100 %[\s\S]*all well[\s\S]*has all traffic/,
@@ -161,7 +138,7 @@ describe("a rollout", () => {
 
   it("of one with errors in three of a hundred requests goes back by itself, and the stack refuses it", async () => {
     await build(20, 0.03);
-    const { code, text } = await rollout("run");
+    const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toMatch(/Worse: errors: [\d.]+ % of [\d,]+ requests/);
     expect(code).toBe(3);
     expect(await serving()).toMatch(/version 2 \(\w+\) 100 %[\s\S]*refused: [0-9a-f]{12}/);
@@ -172,12 +149,14 @@ describe("a rollout", () => {
 
   it("of one that takes three times as long goes back by itself", async () => {
     await build(60);
-    const bad = new Terminal(
-      project.start("node infra/commands/rollout.ts run --stack local || echo ended with $?", { detached: true }),
-    );
-    await bad.printed((said) => /\n50 %\n/.test(said));
-    await build(20, 0, "built meanwhile");
-    const text = await bad.printed(() => false);
+    const text = await underLoad(async () => {
+      const bad = new Terminal(
+        project.start("node infra/commands/rollout.ts run --stack local || echo ended with $?", { detached: true }),
+      );
+      await bad.printed((said) => /\n50 %\n/.test(said));
+      await build(20, 0, "built meanwhile");
+      return bad.printed(() => false);
+    });
     const digest = /Release (\w+) of/.exec(text)?.[1] ?? "none";
     // The deployment says it, also where nobody keeps the file.
     const file = ".local/Pulumi.local.yaml";
@@ -207,7 +186,7 @@ describe("a rollout", () => {
         /cannot judge[\s\S]*\n50 % of the traffic stay with the release\. Run.*abandon --stack local/,
       ),
     });
-    const { code, text } = await rollout("run");
+    const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toContain("50 %: goes on here");
     expect(text).not.toContain("0.01 %");
     expect(code).toBe(0);

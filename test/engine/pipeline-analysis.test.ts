@@ -2,20 +2,19 @@
  * What only production's own traffic shows, through the lines of the release workflow: a release passes every smoke test,
  * and its rollout turns back by itself, goes on after a kill, or has no way back.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { patterns } from "../../worker/patterns.ts";
-import { Pipeline } from "./release-run.ts";
+import { underTraffic } from "../callers.ts";
+import { Pipeline, type ReleaseRun } from "./release-run.ts";
 
 const HEALTH = "worker/http/health.ts";
-const CALLERS = 16;
+const CALLERS = 8;
 /** Milliseconds of a release that is well: far more than a busy machine adds to them. */
 const USUAL = 100;
 
 let pipeline: Pipeline;
 /** The health check as it is in the project. */
 let original: string;
-let stopCallers: () => Promise<void>;
 
 beforeAll(async () => {
   pipeline = await Pipeline.start({
@@ -24,12 +23,8 @@ beforeAll(async () => {
   });
   original = pipeline.two.copy.read(HEALTH);
   await (await release("stable", USUAL)).done("build", "staging", "plan", "production");
-  stopCallers = traffic();
 });
-afterAll(async () => {
-  await stopCallers?.();
-  await pipeline?.close();
-});
+afterAll(() => pipeline?.close());
 
 /** A release whose callers wait so many milliseconds, and fail in a share of the requests. Smoke tests see neither. */
 function release(name: string, milliseconds: number, failing = 0) {
@@ -43,24 +38,11 @@ function release(name: string, milliseconds: number, failing = 0) {
   return pipeline.push(name);
 }
 
-/** Callers of production that ask again and again, until they are stopped. */
-function traffic() {
-  const url = new URL("/health?caller", pipeline.two.urlOf("production"));
-  let isOver = false;
-  const caller = async () => {
-    while (!isOver) {
-      await fetch(url).then(
-        (answer) => answer.text(),
-        () => pause(20),
-      );
-    }
-  };
-  const all = Array.from({ length: CALLERS }, caller);
-  return async () => {
-    isOver = true;
-    await Promise.all(all);
-  };
-}
+/** The job that promotes a release to production, with callers there. */
+const promote = (run: ReleaseRun, options?: Parameters<ReleaseRun["job"]>[1]) =>
+  underTraffic(new URL("/health?caller", pipeline.two.urlOf("production")), CALLERS, () =>
+    run.job("production", options),
+  );
 
 it.each([
   ["errors in three of a hundred requests", USUAL, 0.03, /Worse: errors: [\d.]+ % of [\d,]+ requests/],
@@ -68,7 +50,7 @@ it.each([
 ])("turns back at %s, says so, and never takes this release again", async (name, milliseconds, failing, worse) => {
   const run = await release(name, milliseconds, failing);
   await run.done("build", "staging", "plan");
-  const back = await run.job("production");
+  const back = await promote(run);
   expect(back, back.text).toMatchObject({ ok: false, code: 3 });
   const digest = run.digest.slice(0, 12);
   expect(back.summary).toMatch(worse);
@@ -83,9 +65,10 @@ it.each([
 it("goes on between two steps where it was killed", async () => {
   const run = await release("as good", USUAL);
   await run.done("build", "staging", "plan");
-  const killed = await run.job("production", { kill: /npm run -s promote/, killWhen: /\n50 %\n/ });
+  const killed = await promote(run, { kill: /npm run -s promote/, killWhen: /\n50 %\n/ });
   expect(killed).toMatchObject({ code: null, text: expect.stringContaining("0.01 %") });
-  const { summary } = await run.done("production");
+  const { ok, summary } = await promote(run);
+  expect(ok, summary).toBe(true);
   expect(summary).toMatch(/It is the plan that was approved[\s\S]*50 %: goes on here[\s\S]*has all traffic/);
   expect(summary).not.toContain("0.01 %");
   expect(await pipeline.names()).toEqual(["as good", "as good"]);

@@ -172,5 +172,7 @@ const isSecret = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "4dabf18193072939515e22adb298388d" in value;
 
 /** Puts the project's name in front of the keys: a key written both ways would be there twice. */
-const ofProject = <T>(config: Readonly<Record<string, T>> = {}): Record<string, T> =>
-  Object.fromEntries(Object.entries(config).map(([key, value]) => [fullKey(projectName(), key), value]));
+function ofProject<T>(config: Readonly<Record<string, T>> = {}): Record<string, T> {
+  const project = projectName();
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [fullKey(project, key), value]));
+}

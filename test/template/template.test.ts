@@ -1,6 +1,7 @@
 /**
  * `pulumi new <this project>` with other names, then `npm run init`: the new project works from the first command on.
- * Its `npm test` runs once, after init, without the patterns' own tests: those know no name, and run in the template.
+ * Its `npm test` runs once, after init, without the tests of the patterns and packages: those know no name, and run in the
+ * template.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -90,9 +91,9 @@ describe("after npm run init", () => {
     await succeeds(renamed, command);
   });
 
-  // About three minutes on 2 idle cores.
+  // About two minutes on 2 idle cores.
   it("npm test passes", { timeout: 900_000 }, async () => {
-    await succeeds(renamed, "npm test -- infra provider class-lifecycle local test/worker");
+    await succeeds(renamed, "npm test -- test/infra test/provider test/local test/worker");
   });
 });
 
