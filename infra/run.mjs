@@ -31,7 +31,7 @@ if (missing) {
   console.error(`\n${missing}\n`);
   process.exitCode = 1;
 } else if (command !== undefined) {
-  process.env.NODE_COMPILE_CACHE ||= fileURLToPath(new URL("../node_modules/.cache/node", import.meta.url));
+  process.env.NODE_COMPILE_CACHE ||= fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
   module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
   const file = new URL(`./commands/${command}.ts`, import.meta.url);
   // The command sees the arguments as if Node had been called with it.
