@@ -53,9 +53,8 @@ async function identify(c: Context<App>): Promise<Caller> {
     return (token === undefined ? undefined : await byToken(c, token)) ?? refuse("The token shown");
   }
   const cookie = sessions?.cookieOf(c);
-  if (cookie !== undefined) {
-    const noCookie = { "Set-Cookie": sessions?.withoutCookie ?? "" };
-    return (await sessions?.callerOf(c, cookie)) ?? refuse("The session of the cookie", noCookie);
+  if (sessions && cookie !== undefined) {
+    return (await sessions.callerOf(c, cookie)) ?? refuse("The session of the cookie", await sessions.withoutCookie(c));
   }
   if (c.req.header(API_KEY_HEADER) !== undefined) {
     const key = await apiKeyOf(c);

@@ -20,8 +20,11 @@ export interface Sessions {
   ): Promise<void>;
   /** The token in the caller's cookie. Refuses (403) a change that may come from a foreign page. */
   cookieOf(c: Context<App>): string | undefined;
-  /** The `Set-Cookie` that deletes the cookie. */
-  readonly withoutCookie: string;
+  /**
+   * The headers that delete the cookie of an ended session. None if another session took its place a short while ago:
+   * they would delete the new cookie, if the request was on its way meanwhile.
+   */
+  withoutCookie(c: Context<App>): Promise<Readonly<Record<string, string>>>;
 }
 
 /** The variables of every handler's context. */

@@ -7,7 +7,7 @@ import { isGuestId } from "../http/user-id.ts";
 import { objectFor, objectName, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { COOKIE_GONE, shownCookie, shownToken } from "./credentials.ts";
+import { COOKIE_GONE, cookieOf, shownCookie, shownToken } from "./credentials.ts";
 import { session } from "./pattern.ts";
 import { placeOfToken } from "./token.ts";
 
@@ -31,5 +31,14 @@ export const sessions: Sessions = {
     if (held === "full") throw refusal("rate-limited", "This session is in too many rooms at once; leave one");
   },
   cookieOf: shownCookie,
-  withoutCookie: COOKIE_GONE,
+  async withoutCookie(c) {
+    const place = await placeOfToken(stackOf(c.env).regions, cookieOf(c) ?? "");
+    // The cookie is gone as well if the object does not answer, or is of a release without this method.
+    const wasReplaced =
+      place &&
+      (await objectFor(c, session, place)
+        .wasReplaced()
+        .catch(() => false));
+    return wasReplaced ? {} : { "Set-Cookie": COOKIE_GONE };
+  },
 };

@@ -13,7 +13,7 @@ export interface OneSession {
   begin(subject: Subject, slidingMs: number, absoluteMs: number, by: number): Promise<Reading | undefined>;
   peek(): Promise<Reading | undefined>;
   /** Whether it was live. */
-  end(): Promise<boolean>;
+  end(tellAgainMs?: number, why?: "replaced"): Promise<boolean>;
 }
 
 /** The session that a caller wants to begin. */
@@ -91,7 +91,7 @@ export class SessionsOfUser {
     // It was ended while it began, and the call that ended it may have come before the one that began it.
     if (entry.ending) await this.#end([entry]);
     const replaced = this.#entries.filter(({ id }) => id === replaces);
-    await this.#end(replaced);
+    await this.#end(replaced, "replaced");
     return entry.ending ? undefined : reading;
   }
 
@@ -137,11 +137,11 @@ export class SessionsOfUser {
   }
 
   /** Ends sessions. Notes them first, so that all of them do end. Returns how many were live. */
-  async #end(entries: readonly Entry[]): Promise<number> {
+  async #end(entries: readonly Entry[], why?: "replaced"): Promise<number> {
     if (entries.length === 0) return 0;
     for (const entry of entries) entry.ending = true;
     await this.#save();
-    const ended = await Promise.all(entries.map((entry) => this.#sessionAt(entry).end()));
+    const ended = await Promise.all(entries.map((entry) => this.#sessionAt(entry).end(undefined, why)));
     // A session that may still begin stays in the list until it is too late to begin.
     const now = Date.now();
     await this.#takeOut(new Set(entries.filter(({ begun, at }) => begun || now >= at + BEGIN_WITHIN_MS)));

@@ -15,7 +15,8 @@ import { body, params } from "../http/validation.ts";
 import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { COOKIE_GONE, cookieOf, giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import { cookieOf, giveCookie, shownToken, takeCookie } from "./credentials.ts";
+import { sessions } from "./identity.ts";
 import type { Reading, Subject } from "./lifetime.ts";
 import { session } from "./pattern.ts";
 import { placeOfUser } from "./session.ts";
@@ -141,7 +142,7 @@ async function create(c: Context<App>, wanted: v.InferOutput<typeof Login>): Pro
   if (wanted.cookie) {
     const before = cookieOf(c);
     const place = before === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, before);
-    if (place) await retry(() => sessionAt(c, place).end());
+    if (place) await retry(() => sessionAt(c, place).end(undefined, "replaced"));
     giveCookie(c, begun.token, absoluteMs / 1_000);
   }
   return begun;
@@ -175,10 +176,10 @@ async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
   const byCookie = bearerToken(c) === undefined;
   const old = await placeOfCaller(c);
   const found = old && (await retry(async () => sessionAt(c, old).read()));
-  if (!found) throw deadCredential("The session", byCookie ? { "Set-Cookie": COOKIE_GONE } : {});
+  if (!found) throw deadCredential("The session", byCookie ? await sessions.withoutCookie(c) : {});
   const { userId, role, metadata, endsAt } = found;
   const begun = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
-  await retry(() => sessionAt(c, old).end());
+  await retry(() => sessionAt(c, old).end(undefined, "replaced"));
   if (byCookie) giveCookie(c, begun.token, Math.ceil((endsAt - Date.now()) / 1_000));
   return begun;
 }

@@ -22,12 +22,16 @@ const TELL_AGAIN_MS = 1_000;
 /** The key of the session, and that of the list of its holders. */
 const SESSION = "session";
 const HOLDERS = "holders";
+/** How long a request with the token before may be on its way. */
+const REPLACED_MS = 60_000;
 
 type Stored = Subject & Lifetime;
 
 export class SessionDO extends DurableObject<Env> {
   /** The stored session, so that a read need not query it again. */
   #stored: Stored | undefined;
+  /** When another session took its place. In memory only, so that nothing is left of a session that is over. */
+  #replacedAt = Number.NEGATIVE_INFINITY;
   readonly #ofUser: SessionsOfUser;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -99,8 +103,17 @@ export class SessionDO extends DurableObject<Env> {
     return "held";
   }
 
-  /** Ends the session and frees its storage. Returns whether it was live; does nothing if there is no session. */
-  async end(tellAgainMs = TELL_AGAIN_MS): Promise<boolean> {
+  /** Whether another session took its place a short while ago, so that its browser has a new cookie. */
+  wasReplaced(): boolean {
+    return Date.now() < this.#replacedAt + REPLACED_MS;
+  }
+
+  /**
+   * Ends the session and frees its storage. Returns whether it was live; does nothing if there is no session. `why`: if
+   * another session takes its place.
+   */
+  async end(tellAgainMs = TELL_AGAIN_MS, why?: "replaced"): Promise<boolean> {
+    if (why) this.#replacedAt = Date.now();
     const holders = this.#holders;
     const wasLive = this.#stored !== undefined && !isOver(this.#stored, Date.now());
     if (!this.#stored && holders.length === 0) return false;

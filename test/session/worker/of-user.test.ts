@@ -246,23 +246,60 @@ describe("rotation", () => {
     expect([await isLive(one), await isLive(other), await isLive(token)]).toEqual([true, false, true]);
   });
 
-  it("of a cookie gives a new cookie, and a dead cookie is deleted", async () => {
-    const begun = await ask("/session", { json: { userId: unique(), cookie: true }, headers: ADMIN });
+  /** A new session in a cookie: its token, and the headers of a browser. */
+  async function aCookie(userId = unique()) {
+    const begun = await ask("/session", { json: { userId, cookie: true }, headers: ADMIN });
     const cookie = begun.headers.get("Set-Cookie")?.split(";")[0] ?? "";
-    const headers = { Cookie: cookie, Origin: "https://stack.test" };
+    return { token: v.parse(Begun, begun.body).token, headers: { Cookie: cookie, Origin: "https://stack.test" } };
+  }
+  const GONE = /^__Host-session=; Max-Age=0/;
+
+  it("of a cookie gives a new cookie, and that of a session which is over is deleted", async () => {
+    const { token, headers } = await aCookie();
     const rotated = await ask("/session/rotate", { method: "POST", headers });
     expect(rotated.headers.get("Set-Cookie")).toMatch(/^__Host-session=eu~/);
-    const dead = await ask("/session/rotate", { method: "POST", headers });
+    await evict(await objectOf(token));
+    for (const path of ["/session/rotate", "/counter/increment"]) {
+      const dead = await ask(path, { method: "POST", headers });
+      expect(dead.status).toBe(401);
+      expect(dead.headers.get("Set-Cookie")).toMatch(GONE);
+    }
+  });
+
+  it.each(["rotated", "replaced by a log-in"])(
+    "a request that was on its way while its session was %s does not delete the new cookie",
+    async (how) => {
+      vi.useFakeTimers({ toFake: ["Date"] });
+      const userId = unique();
+      const { headers } = await aCookie(userId);
+      if (how === "rotated") await ask("/session/rotate", { method: "POST", headers });
+      else await ask("/session", { json: { userId, cookie: true }, headers: { ...headers, ...ADMIN } });
+      for (const path of ["/session/rotate", "/counter/increment"]) {
+        const late = await ask(path, { method: "POST", headers });
+        expect(late.status).toBe(401);
+        expect(late.headers.get("Set-Cookie")).toBeNull();
+      }
+      vi.setSystemTime(Date.now() + MINUTE);
+      const dead = await ask("/counter/increment", { method: "POST", headers });
+      expect(dead.status).toBe(401);
+      expect(dead.headers.get("Set-Cookie")).toMatch(GONE);
+    },
+  );
+
+  it("a cookie whose session was revoked is deleted at once", async () => {
+    const userId = unique();
+    const { headers } = await aCookie(userId);
+    await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
+    const dead = await ask("/counter/increment", { method: "POST", headers });
     expect(dead.status).toBe(401);
-    expect(dead.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
+    expect(dead.headers.get("Set-Cookie")).toMatch(GONE);
   });
 
   it("logging in over an old cookie ends the old session", async () => {
-    const json = { userId: unique(), cookie: true };
-    const first = await ask("/session", { json, headers: ADMIN });
-    const cookie = first.headers.get("Set-Cookie")?.split(";")[0] ?? "";
-    await ask("/session", { json, headers: { ...ADMIN, Cookie: cookie } });
-    expect(await isLive(v.parse(Begun, first.body).token)).toBe(false);
+    const userId = unique();
+    const { token, headers } = await aCookie(userId);
+    await ask("/session", { json: { userId, cookie: true }, headers: { ...headers, ...ADMIN } });
+    expect(await isLive(token)).toBe(false);
   });
 });
 
