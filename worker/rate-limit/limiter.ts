@@ -4,8 +4,9 @@
  *
  * The real bucket is in memory. The stored bucket has fewer tokens (`reserve`). When it has too few for an admission, a
  * new one is written first, and the output gate holds the answer until the write is durable. So most checks of a busy
- * caller write nothing, denials never write, and a crash can only cost tokens. A slow caller, whose object is evicted
- * between its calls, loses nothing. A bucket that is full again deletes itself.
+ * caller write nothing, and a crash can only cost tokens. A slow caller, whose object is evicted between its calls, loses
+ * nothing. A denial writes only if the caller would be denied again at the time that it is told, because of an eviction:
+ * one row, however many denials follow. A bucket that is full again deletes itself.
  *
  * A Worker isolate in which a caller comes often gets a lease: tokens that it may give out by itself for a second
  * (leases.ts). They are taken out of the bucket first, and until the lease is over the bucket does not refill in their
@@ -47,6 +48,8 @@ interface Row extends Written {
 const KEY = "bucket";
 /** Rare enough to cost almost nothing, soon enough that old buckets do not pile up. */
 const CLEAN_UP_AFTER_MS = 3_600_000;
+/** Who is told to come within `IDLE_MS` still finds the object; who comes later than that may wait as long in all. */
+const BEHIND_MS = 2 * IDLE_MS;
 
 export class RateLimiterDO extends DurableObject<Env> {
   #written: Row | undefined;
@@ -91,7 +94,9 @@ export class RateLimiterDO extends DurableObject<Env> {
         this.#write(reserve(bucket, policy, reserved), policy, now);
       }
     }
-    return { ...this.#verdict({ policy, cost, now }, taken.allowed), ...(leased > 0 && { leased }) };
+    const verdict = this.#verdict({ policy, cost, now }, taken.allowed);
+    if (!taken.allowed && this.#isBehind({ policy, cost, now }, verdict)) this.#write(bucket, policy, now);
+    return { ...verdict, ...(leased > 0 && { leased }) };
   }
 
   /** `take` without a lease, with numbers both ways (verdict.ts). */
@@ -112,8 +117,9 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
   override async alarm(): Promise<void> {
-    const row = this.#written;
     const now = Date.now();
+    this.#followClock(now);
+    const row = this.#written;
     if (
       row &&
       ((row.held?.until ?? 0) > now ||
@@ -129,6 +135,7 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** The real bucket as of now, under this policy. */
   #now(policy: Policy, now: number): Bucket {
+    this.#followClock(now);
     this.#holds.expire(now, this.#policy ?? policy, (at, held) => {
       if (this.#bucket && this.#policy) this.#bucket = refill(this.#bucket, this.#policy, at, held);
     });
@@ -152,6 +159,18 @@ export class RateLimiterDO extends DurableObject<Env> {
     return this.#bucket;
   }
 
+  /**
+   * If the clock went back by more than a period, the stored bucket refills from now on, like the one in memory
+   * (`refill`). Else each eviction would take back what has refilled since, until the earlier time.
+   */
+  #followClock(now: number): void {
+    const row = this.#written;
+    if (!row || row.bucket.at - now <= row.policy.periodSeconds * 1_000) return;
+    const held = row.held && { ...row.held, until: Math.min(row.held.until, now + IDLE_MS + HOLD_MS) };
+    this.#written = { bucket: row.bucket, policy: row.policy, alarmAt: 0, ...(held && { held }) };
+    this.#write({ ...row.bucket, at: now }, row.policy, now);
+  }
+
   /** The bucket with what comes back from leases. */
   #end(ended: readonly Ended[], bucket: Bucket, policy: Policy): Bucket {
     const unused = ended.reduce((sum, one) => sum + this.#holds.end(one), 0);
@@ -165,6 +184,17 @@ export class RateLimiterDO extends DurableObject<Env> {
     const size = leaseSize(wanted, tokens(bucket, policy), most - this.#holds.tokens);
     if (size > 0) this.#holds.add(id, size, now + HOLD_MS);
     return size;
+  }
+
+  /**
+   * Whether a caller who waits as long as the verdict says is denied again if the object is evicted meanwhile, because
+   * the stored bucket has too little or fills by a lower policy. While calls come with two policies, it has to.
+   */
+  #isBehind({ policy, cost, now }: Asked, { waitMs }: Verdict): boolean {
+    const row = this.#written;
+    if (!row || !samePolicy(this.#lowest ?? policy, policy)) return false;
+    const stored = waitFor(refill(row.bucket, row.policy, now), row.policy, cost, now);
+    return stored > (waitMs < IDLE_MS ? BEHIND_MS : waitMs);
   }
 
   #verdict({ policy, cost, now }: Asked, allowed: boolean): Verdict {

@@ -191,6 +191,45 @@ describe("a bucket that loses its memory", () => {
     expect(await drain(stub)).toBe(100);
   });
 
+  it("refills after the clock went back by more than a period, also if it is evicted between all calls", async () => {
+    const stub = bucket();
+    await drain(stub);
+    pass(-24 * HOUR_MS);
+    const waits: number[] = [];
+    for (let call = 0; call < 2; call++) {
+      const { allowed, waitMs } = await stub.take(DEFAULT, 100);
+      if (allowed) break;
+      waits.push(waitMs);
+      pass(waitMs);
+      await evictDurableObject(stub);
+    }
+    expect(waits).toHaveLength(1);
+    expect(waits[0]).toBeLessThanOrEqual(60_000);
+    await evictDurableObject(stub);
+    // It is not asked for the time by which it was set before: that may never come.
+    pass(HOUR_MS);
+    await runDurableObjectAlarm(stub);
+    expect(await runInDurableObject(stub, (_, { storage }) => [...storage.kv.list()].length)).toBe(0);
+  });
+
+  it.each([
+    ["that refills slowly", { capacity: 200, periodSeconds: 3_600 }],
+    ["that a deployment raised", { capacity: 20, periodSeconds: 3_600 }],
+  ])("keeps what it told a denied caller, with a limit %s, for one row", async (_, before) => {
+    const policy = { capacity: 200, periodSeconds: 3_600 };
+    const stub = bucket();
+    await drain(stub, before);
+    if (before.capacity !== policy.capacity) await evictDurableObject(stub);
+    const rows = await countRows(stub);
+    const { allowed, waitMs } = await stub.take(policy, 150);
+    expect(allowed).toBe(false);
+    for (let i = 0; i < 10; i++) await stub.take(policy, 150);
+    expect(rows()).toBeLessThanOrEqual(1);
+    pass(waitMs);
+    await evictDurableObject(stub);
+    expect(await stub.take(policy, 150)).toMatchObject({ allowed: true });
+  });
+
   it("admits at most capacity and refill under any sequence of calls, waits, clock steps and evictions", async () => {
     const step = fc.oneof(
       {
