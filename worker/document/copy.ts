@@ -193,12 +193,15 @@ export const isEmpty = (update: Uint8Array): boolean => update.byteLength === 2;
 
 /**
  * Whether an update decodes, and has only what every client can read. It is decoded step by step first: merging makes
- * room for as many edits as the update says it has, which may be more than the memory.
+ * room for as many edits as the update says it has, which may be more than the memory. An edit of no length stops Yjs
+ * wherever it is read, before the deletions that follow it.
  */
 export function isWhole(update: Uint8Array): boolean {
   try {
     const { structs } = Y.decodeUpdate(update);
-    return structs.every((struct) => struct.id.clock + struct.length <= MAX_CLOCK && depthOf(struct) <= MAX_DEPTH);
+    return structs.every(
+      (struct) => struct.length > 0 && struct.id.clock + struct.length <= MAX_CLOCK && depthOf(struct) <= MAX_DEPTH,
+    );
   } catch {
     return false;
   }

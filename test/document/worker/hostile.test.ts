@@ -1,6 +1,6 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
 import { evictDurableObject } from "cloudflare:test";
-import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
+import { createEncoder, toUint8Array, writeVarString, writeVarUint } from "lib0/encoding";
 import { describe, expect, it } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
@@ -34,6 +34,42 @@ function deleting(client: number, characters: number): Uint8Array<ArrayBuffer> {
   }
   return new Uint8Array(toUint8Array(encoder));
 }
+
+describe("a document can be read by every client", () => {
+  /** One edit without a length: its kind by Yjs's number, in the text "content" if it is no garbage. */
+  function empty(kind: number): Uint8Array<ArrayBuffer> {
+    const encoder = createEncoder();
+    for (const number of [1, 1, 77, 0, kind]) writeVarUint(encoder, number);
+    if (kind !== 0) {
+      writeVarUint(encoder, 1);
+      writeVarString(encoder, "content");
+    }
+    // Its length or that of its content, and no deletions.
+    for (const number of [0, 0]) writeVarUint(encoder, number);
+    return new Uint8Array(toUint8Array(encoder));
+  }
+
+  it.each([
+    ["garbage", 0],
+    ["JSON", 2],
+    ["text", 4],
+    ["values", 8],
+  ])("because it takes no edits without a length: %s", async (_, kind) => {
+    const id = newDocument();
+    await post(id, updateOf("fine"));
+    const [ann, eve] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), eve.synced()]);
+    const bytes = empty(kind);
+    expect((await post(id, bytes)).status).toBe(400);
+    eve.socket.send(update(bytes));
+    expect(await eve.closed).toMatchObject({ code: 1007 });
+    ann.text.delete(0, 2);
+    await ann.sync();
+    const ben = await join(id);
+    await ben.synced();
+    expect(ben.text.toString()).toBe("ne");
+  });
+});
 
 describe("a document wakes again", () => {
   it("because it takes no parts that are nested thousands deep", async () => {
