@@ -7,7 +7,7 @@
 import { relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
-import { isForced } from "./plan/drift.ts";
+import { isForced, versionMessage } from "./plan/drift.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { overrideNote } from "./promote/decide.ts";
@@ -64,6 +64,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
     const bindings = [...args.bindings(worker), ...secretBindings(args.secrets)];
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
+    if (version && plan.changesLifecycle) tellTookEffect(version, preview);
 
     new cloudflare.WorkersDeployment(
       name,
@@ -119,7 +120,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         workerId: worker.id,
         annotations: {
           workersTag: tag,
-          workersMessage: `release ${shortDigest(release.digest)}, step ${release.migration.step}${overrideNote(settings.promotionOverride, release.digest)}`,
+          workersMessage: `${versionMessage(release.digest, release.migration.step)}${overrideNote(settings.promotionOverride, release.digest)}`,
         },
         mainModule: MAIN_MODULE,
         modules: release.modules.map(({ name, contentType }) => ({
@@ -142,6 +143,18 @@ export class DurableWorker extends pulumi.ComponentResource {
       { parent: this, retainOnDelete: true, ignoreChanges: ["deploy", "exports", "annotations"] },
     );
   }
+}
+
+/**
+ * Says that a change of classes is in force as soon as it is: the deployment comes after it, and may fail. No program
+ * hears of that, so it is told before.
+ */
+function tellTookEffect(version: cloudflare.WorkerVersion, { release, plan }: Preview): void {
+  version.id.apply(() =>
+    pulumi.log.info(
+      `The change of classes has taken effect: release ${shortDigest(release.digest)} has all traffic, at step ${plan.to}. If a later part of this update fails, run the same command again to complete it.`,
+    ),
+  );
 }
 
 const secretBindings = (secrets: DurableWorkerArgs["secrets"]) =>

@@ -1,6 +1,7 @@
 /** What something else than this program did to a Worker's traffic and bindings: pure comparisons, all warnings. */
 import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { shortDigest } from "../release/manifest.ts";
 import { isOurs } from "./ours.ts";
 import type { Serving, Traffic } from "./traffic.ts";
 
@@ -40,6 +41,16 @@ export interface Observed {
 const MARK = "durable-stack";
 /** How it begins where the deployment puts a version back that is older than one of something else's. */
 const OVER = `${MARK}, over deployment `;
+
+/** The message of a version. The deployment that its upload makes, where that changes classes, has the same. */
+export const versionMessage = (digest: string, step: string): string =>
+  `${MADE_OF}${shortDigest(digest)}, step ${step}`;
+const MADE_OF = "release ";
+const OF_UPLOAD = new RegExp(`^${MADE_OF}([0-9a-f]{12}), step `);
+
+/** Whether this program has made a deployment with this message: by itself, or by uploading a version. */
+const isOurDeployment = (message: string | undefined): message is string =>
+  message !== undefined && (message.startsWith(MARK) || OF_UPLOAD.test(message));
 
 /** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
 export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
@@ -90,7 +101,7 @@ function pinIn(message: string): number | undefined {
  * settings file in which the pin is. `messages`: those of the deployments, the newest first.
  */
 export function pinnedBy(messages: readonly (string | undefined)[]): number | undefined {
-  const last = messages.find((message) => message?.startsWith(MARK));
+  const last = messages.find(isOurDeployment);
   return last === undefined ? undefined : pinIn(last);
 }
 
@@ -133,7 +144,7 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
       fix: "`up` puts this stack's release back, with this stack's secrets. Before that, put into the program or the settings what the other version was made for.",
     }));
   }
-  if (!deployment || asWanted || deployment.message?.startsWith(MARK)) return [];
+  if (!deployment || asWanted || isOurDeployment(deployment.message)) return [];
   const shares = live.map(({ number, percentage }) => `version ${number} ${percentage} %`).join(", ");
   return [
     {

@@ -77,6 +77,37 @@ it.each<[string, Intervention, boolean]>([
   600_000,
 );
 
+it("a change of classes whose deployment fails is in force, says so, and is completed by the next update", async () => {
+  const site = await Site.open({ config: { protect: false } });
+  const next = history()
+    .step("0001-create", (classes) => classes.create("Visits"))
+    .step("0002-more", (classes) => classes.create("Trips"));
+  try {
+    expect((await site.deploy(checkouts.make("classes-1", migrations))).ok).toBe(true);
+    const changed = checkouts.make("classes-2", next.migrations);
+    site.proxy.intervene = ({ method, path }) =>
+      method === "POST" && path.endsWith("/deployments") ? "refuse" : undefined;
+    const failed = await site.deploy(changed);
+    site.proxy.intervene = undefined;
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toMatch(
+      /change of classes has taken effect: release [0-9a-f]{12} has all traffic, at step 0002-more.*run the same command again/,
+    );
+    expect(await site.call("Trips")).toMatchObject({ count: 1 });
+    // Another release beside it, so that the plan is not what serves.
+    site.stack.root = checkouts.make("classes-3", next.migrations).root;
+    const preview = await site.stack.preview();
+    expect(preview.ok, preview.text).toBe(true);
+    expect(preview.text).not.toMatch(/deployment_not_ours|has taken effect/);
+    const up = await site.deploy(changed);
+    expect(up.ok, up.text).toBe(true);
+    expect(changes(up.steps)).toContain("create-replacement WorkersDeployment worker");
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+  } finally {
+    await site.close();
+  }
+});
+
 describe("a state that is lost", () => {
   let site: Site;
   let again: Site;

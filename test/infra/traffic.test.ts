@@ -13,6 +13,7 @@ import {
   pinnedBy,
   servesAsWanted,
   trafficDrift,
+  versionMessage,
 } from "../../infra/plan/drift.ts";
 import { isOurs, servedLast } from "../../infra/plan/ours.ts";
 import { endedPin, pinned, whyNot } from "../../infra/plan/pin.ts";
@@ -172,6 +173,8 @@ describe("drift of the traffic", () => {
     expect(pinnedBy([theirs.message, told, "durable-stack, pin 7, after 1"])).toBe(1);
     expect(pinnedBy(["durable-stack, pin 12, after 1"])).toBe(12);
     expect(pinnedBy([ours.message, told])).toBeUndefined();
+    // A change of classes takes all traffic with its upload, whose deployment has the version's message.
+    expect(pinnedBy([versionMessage("d".repeat(64), "0002"), told])).toBeUndefined();
     expect(codes(endedPin("staging", 1, 0))).toEqual(["stack_pinned"]);
     expect(endedPin("staging", 1, 1)).toEqual([]);
     expect(endedPin("staging", undefined, 0)).toEqual([]);
@@ -221,6 +224,9 @@ describe("drift of the traffic", () => {
     expect(seen(theirs, false)).toEqual(["deployment_not_ours"]);
     expect(seen(theirs, true)).toEqual([]);
     expect(seen(ours, false)).toEqual([]);
+    // The upload of a version that changes classes makes a deployment by itself.
+    expect(seen({ ...theirs, message: versionMessage("d".repeat(64), "0002-more") }, false)).toEqual([]);
+    expect(seen({ ...theirs, message: "release of the new page" }, false)).toEqual(["deployment_not_ours"]);
   });
 
   it("names a version that something else made, with the bindings that it changed", () => {
