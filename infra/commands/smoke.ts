@@ -1,9 +1,12 @@
-/** `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong. */
+/** `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong, with 4 where nothing answers. */
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
+import { isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
+import { checkLine, reasonsLost, type Verdict, verdictOf } from "../smoke/verdict.ts";
 import { localAdminToken } from "../stack/local-token.ts";
 import { runCommand, workerUrl } from "./command.ts";
+import { EXIT } from "./rollout-end.ts";
 
 interface Options {
   url: URL;
@@ -18,9 +21,13 @@ const QUIET_MS = 5_000;
 const WAITS =
   "… still at it. Where the rate limiter refuses a call, it is made again when that says, which may take a minute.";
 
+const EXIT_OF: Readonly<Record<Verdict, number>> = { well: 0, wrong: 1, "not answered": EXIT["not known"] };
+
 const command: Command = program
   .name("npm run smoke --")
-  .description("Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns.")
+  .description(
+    "Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns. Exit code 1: something is wrong; 4: nothing is known, because nothing answers or Cloudflare's edge does in the Worker's place.",
+  )
   .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", workerUrl)
   .option(
     "--admin-token <token>",
@@ -40,13 +47,28 @@ async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, js
     ...(wait !== undefined && { waitSeconds: wait }),
     onCheck: (check) => {
       quiet.refresh();
-      if (!json) print(check);
+      if (!json) console.log(`${checkLine(check)} (${check.ms} ms)`);
     },
   }).finally(() => clearInterval(quiet));
-  const failed = checks.filter(({ ok }) => !ok).length;
-  if (json) console.log(JSON.stringify({ url: url.href, ok: failed === 0, checks }, null, 2));
-  else console.log(failed === 0 ? `${url.href} is well` : `${url.href}: ${failed} of ${checks.length} checks failed`);
-  if (failed > 0) process.exitCode = 1;
+  const verdict = verdictOf(checks);
+  if (json) console.log(JSON.stringify({ url: url.href, ok: verdict === "well", verdict, checks }, null, 2));
+  else console.log(`${url.href}${words(verdict, checks)}`);
+  process.exitCode = EXIT_OF[verdict];
+}
+
+/** What to know of all checks together. */
+function words(verdict: Verdict, checks: readonly Check[]): string {
+  if (verdict === "well") return " is well";
+  const lost = checks.filter(({ blind }) => isLost(blind)).length;
+  const failed = checks.filter(({ ok }) => !ok).length - lost;
+  const of = `of ${checks.length} checks`;
+  if (verdict === "not answered") {
+    return `: ${lost} ${of} not answered by the Worker, which says nothing of the release. ${reasonsLost(checks).join(" ")} Where it answers at another address, correct --url.`;
+  }
+  if (lost === 0) return `: ${failed} ${of} failed`;
+  return failed === 0
+    ? `: ${lost} ${of} not answered, and the Worker answers the others`
+    : `: ${failed} ${of} failed, ${lost} not answered`;
 }
 
 /** Where a local account is asked, its token, as whoever started it has it. */
@@ -54,10 +76,6 @@ function tokenHere(url: URL): string | undefined {
   const local = localAdminToken(url);
   if (local) console.error(`… with the admin token of the account in ${local.folder}`);
   return local?.token;
-}
-
-function print({ name, ok, detail, ms }: Check): void {
-  console.log(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(12)}  ${detail} (${ms} ms)`);
 }
 
 function sha256(text: string): string {

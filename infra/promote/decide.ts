@@ -14,8 +14,15 @@ export interface Source {
   readonly serving: readonly { readonly digest: string | undefined; readonly percentage: number }[];
   /** Since when it has served this release to everybody without a break; undefined: it does not. */
   readonly since: string | undefined;
-  /** Names of the checks that failed in a smoke test made now; undefined: none could be made. */
-  readonly failed: readonly string[] | undefined;
+  /** What a smoke test made now has found; undefined: none could be made. */
+  readonly smoked: Smoked | undefined;
+}
+
+export interface Smoked {
+  /** Names of the checks that failed. */
+  readonly failed: readonly string[];
+  /** Why they were lost on their way, so that they say nothing of the release; undefined: they do. */
+  readonly lostBecause?: string;
 }
 
 export interface Decision {
@@ -49,9 +56,13 @@ export function decide(
   return decision;
 }
 
-function smokeReason({ stack, failed }: Source): string | undefined {
-  if (failed === undefined) return `${stack} was not smoke-tested: where it answers is not known. Say it with --url.`;
-  return failed.length === 0 ? undefined : `the smoke test of ${stack} failed: ${failed.join(", ")}.`;
+function smokeReason({ stack, smoked }: Source): string | undefined {
+  if (smoked === undefined) return `${stack} was not smoke-tested: where it answers is not known. Say it with --url.`;
+  const { failed, lostBecause } = smoked;
+  if (failed.length === 0) return undefined;
+  return lostBecause === undefined
+    ? `the smoke test of ${stack} failed: ${failed.join(", ")}.`
+    : `${stack} did not answer the smoke test, which says nothing of the release: ${failed.join(", ")}. ${lostBecause} Where it answers at another address, correct --url.`;
 }
 
 /** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */

@@ -2,8 +2,9 @@
 import { readWorker } from "../plan/live.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
+import { checkLine, reasonsLost, verdictOf } from "../smoke/verdict.ts";
 import type { OpenStack } from "../stack/open.ts";
-import type { Source } from "./decide.ts";
+import type { Smoked, Source } from "./decide.ts";
 import { ofSource } from "./source.ts";
 
 export interface Ways {
@@ -24,20 +25,21 @@ export async function gather(
   });
   const since = live.digest === release.digest ? live.servedSince : undefined;
   // A release that it does not serve needs no smoke test: it is refused already.
-  const failed = since === undefined || url === undefined ? undefined : await failures(url, release, adminToken, say);
-  return { stack: name, serving: live.serving, since, failed };
+  const smoked = since === undefined || url === undefined ? undefined : await smokeTest(url, release, adminToken, say);
+  return { stack: name, serving: live.serving, since, smoked };
 }
 
-async function failures(
+async function smokeTest(
   url: URL,
   { digest }: Pick<Manifest, "digest">,
   adminToken: string | undefined,
   say: (line: string) => void,
-): Promise<readonly string[]> {
+): Promise<Smoked> {
   const checks = await smoke(url, {
     adminToken,
     digest,
-    onCheck: ({ name, ok, detail }) => say(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(12)}  ${detail}`),
+    onCheck: (check) => say(checkLine(check)),
   });
-  return checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  return verdictOf(checks) === "not answered" ? { failed, lostBecause: reasonsLost(checks).join(" ") } : { failed };
 }

@@ -23,6 +23,8 @@ export interface Check {
   detail: string;
   /** Of a failure that may be no fault of the Worker: why. */
   blind?: Blind;
+  /** Of a check that was lost on its way: why, in a sentence. */
+  lostBecause?: string;
   ms: number;
 }
 

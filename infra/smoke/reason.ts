@@ -36,12 +36,15 @@ export function isUnanswered(error: unknown): boolean {
 }
 
 /** What to do where no answer of the Worker came. `url`: how the command calls the address. */
-export function adviceOn(error: unknown, url: string): string {
+export const adviceOn = (error: unknown, url: string): string =>
+  `${lostBecause(error)} Correct ${url}, or the stack's hostname.`;
+
+/** Why no answer of the Worker came, in a sentence, and what helps. */
+export function lostBecause(error: unknown): string {
   if (error instanceof EdgeAnswer)
-    return `The address leads to an origin server and not to the Worker: look at its route or custom domain, or correct ${url}.`;
-  const correct = `Correct ${url}, or the stack's hostname.`;
+    return "The address leads to an origin server and not to the Worker: look at its route or custom domain.";
   const code = codeOf(error);
-  return `${ADVICE.find(([codes]) => codes.test(code))?.[1] ?? `${LINE}.`} ${correct}`;
+  return ADVICE.find(([codes]) => codes.test(code))?.[1] ?? `${LINE}.`;
 }
 
 const LINE = "Look at what is between here and the Worker, such as a proxy or a firewall, and run it again";

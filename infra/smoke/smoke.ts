@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { patterns } from "../../worker/patterns.ts";
 import { Client } from "./client.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
-import { blindness, isLost, reasonOf } from "./reason.ts";
+import { blindness, isLost, lostBecause, reasonOf } from "./reason.ts";
 import { page, release } from "./served.ts";
 import { toolOf } from "./tools.ts";
 
@@ -28,12 +28,17 @@ export async function checksOf(
 ): Promise<readonly Check[]> {
   const client = new Client(url, options.headers);
   // Each try has objects of its own: what a lost one has done to its objects nobody knows.
-  const tried = (probe: Probe): Promise<Pick<Check, "ok" | "detail" | "blind">> =>
+  const tried = (probe: Probe): Promise<Omit<Check, "name" | "ms">> =>
     probe({ client, id: `smoke-${randomUUID()}`, options }).then(
       (detail) => ({ ok: true, detail }),
       (error: unknown) => {
         const blind = blindness(error, options.adminToken);
-        return { ok: false, detail: reasonOf(error), ...(blind && { blind }) };
+        return {
+          ok: false,
+          detail: reasonOf(error),
+          ...(blind && { blind }),
+          ...(isLost(blind) && { lostBecause: lostBecause(error) }),
+        };
       },
     );
   const checks: Check[] = [];

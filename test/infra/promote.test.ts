@@ -25,7 +25,7 @@ const staging = (more: Partial<Source> = {}): Source => ({
   stack: "staging",
   serving: [{ digest: release.digest, percentage: 100 }],
   since: ago(31),
-  failed: [],
+  smoked: { failed: [] },
   ...more,
 });
 const asked = (source: Source, overrides: Readonly<Partial<Record<Rule, string>>> = {}, soakMinutes = 30) => {
@@ -59,18 +59,27 @@ describe("a release goes on", () => {
 
 describe("a release stays", () => {
   it("for every reason at once", () => {
-    const { reasons } = asked(staging({ since: ago(10), failed: ["counter", "chat"] }));
+    const { reasons } = asked(staging({ since: ago(10), smoked: { failed: ["counter", "chat"] } }));
     expect(reasons).toEqual([
       expect.stringContaining("the smoke test of staging failed: counter, chat."),
       expect.stringContaining("it may go in 20 min, at 2026-11-27T12:20:00.000Z"),
     ]);
   });
   it("though another rule is overridden", () => {
-    const { reasons } = asked(staging({ since: ago(10), failed: ["counter"] }), { soak: "hotfix 123" });
+    const { reasons } = asked(staging({ since: ago(10), smoked: { failed: ["counter"] } }), { soak: "hotfix 123" });
     expect(reasons).toEqual([expect.stringMatching(/^smoke: /)]);
   });
   it("where there was no smoke test", () => {
-    expect(asked(staging({ failed: undefined })).reasons).toEqual([expect.stringContaining("Say it with --url")]);
+    expect(asked(staging({ smoked: undefined })).reasons).toEqual([expect.stringContaining("Say it with --url")]);
+  });
+  it("where the smoke test was not answered, and no release is blamed for that", () => {
+    const [reason] = asked(
+      staging({ smoked: { failed: ["counter"], lostBecause: "The connection was cut." } }),
+    ).reasons;
+    expect(reason).toMatch(
+      /^smoke: staging did not answer .* says nothing of the release: counter\. The connection was/,
+    );
+    expect(reason).not.toContain("failed");
   });
   it("where it is not served, whatever is overridden", () => {
     const elsewhere = staging({ serving: [{ digest: other, percentage: 100 }] });

@@ -131,7 +131,7 @@ describe("a smoke test", () => {
     [async () => (await worker(({ socket }) => void socket.destroy())).href, /The connection was cut\. Look at what/],
     [
       async () => (await worker(() => [530, {}])).href,
-      /530 by Cloudflare's edge.*route or custom domain, or correct --url/,
+      /530 by Cloudflare's edge.*route or custom domain\. Correct --url/,
     ],
   ];
   it.each(dead)("says what to do where no Worker answers, by the error (%#)", async (address, why) => {

@@ -1,10 +1,14 @@
-/** What of a smoke test is tried twice: a check that was lost on its way, and none that the Worker has answered. */
+/** What of a smoke test is tried twice: a check that was lost on its way, and none that the Worker has answered. And what all say. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
+import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
 import { status } from "../../infra/smoke/expect.ts";
 import type { Probe, Subject } from "../../infra/smoke/probe.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
+import { reasonsLost, verdictOf } from "../../infra/smoke/verdict.ts";
 
 /** A Worker whose paths are statuses, and which calls may be lost to. */
 async function worker(isLost: (path: string) => boolean = () => false) {
@@ -73,4 +77,39 @@ it("of a dead address only the first check is tried twice", async () => {
   );
   expect(checks.map(({ blind }) => blind)).toEqual(["not reached", "not reached", "not reached"]);
   expect(asked).toHaveLength(4);
+});
+
+it.each([
+  ["nothing answers", () => true, "200", "not answered", /^The connection was cut\./],
+  ["the edge answers", () => false, "522", "not answered", /^The address leads to an origin server/],
+  ["one check alone is never answered", (path: string) => path === "/200", "204", "wrong", /^The connection was cut\./],
+] as const)("what the checks say together, where %s", async (...[, isLost, other, verdict, reason]) => {
+  const { url } = await worker(isLost);
+  const expecting =
+    (code: string): Probe =>
+    async ({ client }) =>
+      String((await client.call(`/${code}`)).status);
+  const checks = await checksOf(
+    [
+      ["a", expecting(isLost("/200") ? "200" : other)],
+      ["b", expecting(other)],
+    ],
+    url,
+  );
+  expect(verdictOf(checks)).toBe(verdict);
+  expect(reasonsLost(checks)).toEqual([expect.stringMatching(reason)]);
+});
+
+it("the command says what was not answered, blames no release for it, and ends with the code of `rollout run`", async () => {
+  const { url } = await worker(() => true);
+  const child = spawn(process.execPath, [join(ROOT, "infra/commands/smoke.ts"), "--url", url.origin]);
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  const [code] = await once(child, "close");
+  expect(text).toMatch(/^LOST {2}release .*\n/);
+  expect(text).not.toMatch(/FAIL|checks failed/);
+  expect(text).toMatch(/not answered by the Worker, which says nothing of the release\. The connection was cut\./);
+  expect(code).toBe(4);
 });

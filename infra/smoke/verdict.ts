@@ -1,0 +1,27 @@
+/** What the checks of a smoke test say together: pure. */
+import type { Check } from "./probe.ts";
+import { isLost } from "./reason.ts";
+
+/** `not answered`: nothing is known of the Worker, because what was asked of it was lost on its way. */
+export type Verdict = "well" | "wrong" | "not answered";
+
+export function verdictOf(checks: readonly Check[]): Verdict {
+  const failed = checks.filter(({ ok }) => !ok);
+  if (failed.length === 0) return "well";
+  if (failed.some(({ blind }) => !isLost(blind))) return "wrong";
+  const lost = checks.findIndex(({ blind }) => blind === "not reached");
+  // What is not reached though the Worker answers what comes after it, twice, is the Worker's own fault.
+  return lost >= 0 && isAnswered(checks.slice(lost + 1)) ? "wrong" : "not answered";
+}
+
+/** Whether the Worker has answered one of these checks, however. */
+export const isAnswered = (checks: readonly Check[]): boolean => checks.some(({ blind }) => !isLost(blind));
+
+/** Why checks were lost, a sentence for each reason. */
+export const reasonsLost = (checks: readonly Check[]): readonly string[] => [
+  ...new Set(checks.flatMap(({ lostBecause }) => (lostBecause === undefined ? [] : [lostBecause]))),
+];
+
+/** A check in a line of a terminal: `ok    counter       …`. */
+export const checkLine = ({ name, ok, detail, blind }: Check): string =>
+  `${ok ? "ok  " : isLost(blind) ? "LOST" : "FAIL"}  ${name.padEnd(12)}  ${detail}`;
