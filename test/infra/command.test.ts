@@ -562,6 +562,19 @@ describe("a file of the project with a mistake in it", () => {
     expect(await told("migrations.ts --help")).toMatchObject({ code: 0 });
   });
 
+  it("is linted with the number of its warnings", async () => {
+    const lint = "migrations.ts lint";
+    expect((await told(lint)).text).toMatch(/^\d+ steps, no errors, no warnings$/);
+    const steps =
+      '.step("9998-a", (classes) => classes.create("Again").rename("CounterDO", "Other")).step("9999-b", (classes) => classes.create("CounterDO"))';
+    copy.write("infra/migrations.ts", copy.read("infra/migrations.ts").replace(/;\s*$/, `${steps};\n`));
+    expect(await told("migrations.ts lock")).toMatchObject({ code: 0 });
+    expect(await told(lint)).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/^warning \[class_name_reused\] .*\n\d+ steps, no errors, 1 warning$/),
+    });
+  });
+
   it("is told with its line where it is a stack's, and repeats none of it", async () => {
     copy.replace("infra/migrations.ts", ".create(", ".create((");
     const commands = [
