@@ -6,7 +6,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
-import { hashes, replay } from "@durable-stack/class-lifecycle";
+import { formatLock, hashes, LOCK_FILE, replay } from "@durable-stack/class-lifecycle";
 import {
   digestOf,
   FORMAT,
@@ -43,6 +43,7 @@ export class Checkouts {
       join(root, "infra/migrations.ts"),
       `export const migrations = ${JSON.stringify(migrations, null, 2)};\n`,
     );
+    writeFileSync(join(root, LOCK_FILE), formatLock(migrations));
 
     const classes = [...replay(migrations).keys()].sort();
     const code = codeOf({ classes, tag: name });

@@ -4,8 +4,9 @@
  */
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Migration } from "@durable-stack/class-lifecycle";
+import { checkLock, type Finding, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
 import { ROOT } from "../release/root.ts";
+import { readIfThere } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 
 const FILE = "infra/migrations.ts";
@@ -27,6 +28,13 @@ export function ownMigrations(): readonly Migration[] {
   if ("fault" in loaded) throw loaded.fault;
   return loaded.migrations;
 }
+
+/**
+ * What stands against a release because of the lock file, which is all that tells an edited step from one that was
+ * released. A step that it lacks does not: that may be tried out before it is recorded, and the lint asks for it.
+ */
+export const lockFindings = (): readonly Finding[] =>
+  checkLock(ownMigrations(), readIfThere(join(ROOT, LOCK_FILE)) ?? null).filter(({ code }) => code !== "lock_behind");
 
 /** Why a history that a person writes cannot be loaded, with its file and line. `file`: where nothing says it better. */
 export function unloadable(error: unknown, root = ROOT): UserError {

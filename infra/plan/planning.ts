@@ -7,7 +7,7 @@ import type { Settings } from "../stack/config.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
-import { ownMigrations } from "./own-migrations.ts";
+import { lockFindings, ownMigrations } from "./own-migrations.ts";
 import { engineColors, terminalColors } from "./paint.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { providerReads } from "./provider-reads.ts";
@@ -28,7 +28,16 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
   const reads = providerReads(settings.accountId);
   const known = await engineState();
   const preview = await reading(settings.accountId, () =>
-    previewOf({ reads, settings, release, migrations, promotion, known, secrets: secretsMark(settings) }),
+    previewOf({
+      reads,
+      settings,
+      release,
+      migrations,
+      lock: lockFindings(),
+      promotion,
+      known,
+      secrets: secretsMark(settings),
+    }),
   );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = engine ? engineColors : terminalColors(process.stdout);

@@ -102,6 +102,8 @@ export interface PreviewArgs {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly migrations: readonly Migration[];
+  /** What stands against a release of that history because of its lock file; nothing where nobody has looked. */
+  readonly lock?: readonly Finding[];
   /** What the guard of promotions has found; a release that serves here already is not promoted. */
   readonly promotion: readonly Finding[];
   /** What the stack's state has; undefined where nobody can read it. */
@@ -181,15 +183,18 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const { holdsData } = counts;
   const hidden = stableRegionFindings({ live, traffic, stable, stableTable, table, holdsData, allowRegionLoss });
   const misbuilt = mismatch(settings, release, migrations);
+  // Where nothing of the release is to serve, as where a rollout is abandoned, its history is no matter.
+  const lock = traffic.release > 0 || pin > 0 ? (args.lock ?? []) : [];
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
   const whose = [...identity.findings, ...claims.findings];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
   const all =
     misbuilt.length || identity.findings.some(isError)
-      ? [...findings, ...misbuilt, ...identity.findings]
+      ? [...findings, ...lock, ...misbuilt, ...identity.findings]
       : [
           ...findings,
+          ...lock,
           ...whose,
           ...planned.errors,
           ...overrideFindings(release, settings),

@@ -14,6 +14,7 @@ import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
+import { lockFindings } from "./own-migrations.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { changeLine, trafficAfter } from "./report.ts";
 
@@ -43,7 +44,7 @@ export async function previewStack(
 ): Promise<Preview> {
   const { settings, reads, known } = stack;
   const promotion = await promotionOf(settings, release, options);
-  return previewOf({ reads, settings, release, migrations, promotion, known });
+  return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known });
 }
 
 /** How a stack stands, as far as that can be told with the release of its settings. */

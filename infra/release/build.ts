@@ -8,7 +8,7 @@ import esbuild from "esbuild/package.json" with { type: "json" };
 import * as v from "valibot";
 import project from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
+import { lockFindings, ownMigrations } from "../plan/own-migrations.ts";
 import { readIfThere } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
@@ -61,8 +61,9 @@ function lockfile(): v.InferOutput<typeof Lockfile> {
  */
 export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(ROOT)): Promise<Built> {
   const migrations = ownMigrations();
-  const problems = lint(migrations).filter(isError);
-  if (problems.length) throw new BuildError(`infra/migrations.ts has errors:\n${problems.map(describe).join("\n")}`);
+  const problems = [...lint(migrations).filter(isError), ...lockFindings()];
+  if (problems.length)
+    throw new BuildError(`The history of the classes has errors:\n${problems.map(describe).join("\n")}`);
   const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);
   if (unclear.length) throw new BuildError(`${UNDECIDED}\n${unclear.join("\n")}`);
   const page = await buildPage();

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { history } from "@durable-stack/class-lifecycle";
+import { history, LOCK_FILE } from "@durable-stack/class-lifecycle";
 import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
@@ -224,6 +224,16 @@ describe("stacks at different steps of a history", () => {
     expect(refused.stdout).toContain("~ Room -> Hall, with its 2 objects");
     expect(refused.stderr).toMatch(/\[not_promoted\].*staging serves no release[\s\S]*\[destroy_not_allowed\] Old/);
 
+    const lock = join(last, LOCK_FILE);
+    const recorded = readFileSync(lock, "utf8");
+    rmSync(lock);
+    expect((await command(last, "plan", "--stack", "staging")).stderr).toContain(
+      "[lock_missing] infra/migrations.lock",
+    );
+    await expect(deploy(last, "staging")).rejects.toThrow(
+      /Nothing was sent[\s\S]*\[lock_missing\].*migrations -- lock/,
+    );
+    writeFileSync(lock, recorded);
     await deploy(last, "staging");
     const allowed = { allowDestroy: '["Old"]' };
     writeFileSync(

@@ -188,6 +188,7 @@ it("says why it cannot begin", async () => {
   expect(nothing).toMatchObject({ code: 1, text: expect.stringContaining('"v0" is neither a folder with a release') });
   const name = migrations.at(-1)?.name ?? "";
   project.replace("infra/migrations.ts", name, `${name}-other`);
+  await project.run("rm infra/migrations.lock && npm run -s migrations -- lock");
   const foreign = await run("--from dist/older");
   expect(foreign).toMatchObject({ code: 1, text: expect.stringContaining("which infra/migrations.ts does not have") });
 });

@@ -562,6 +562,17 @@ describe("a file of the project with a mistake in it", () => {
     expect(await told("migrations.ts --help")).toMatchObject({ code: 0 });
   });
 
+  it("is not built where its lock file is gone, or has another past", async () => {
+    expect((await copy.run("rm infra/migrations.lock")).code).toBe(0);
+    const missing =
+      /^The history of the classes has errors:\n\[lock_missing\] infra\/migrations\.lock: .*migrations -- lock/;
+    expect(await told("build.ts")).toMatchObject({ code: 1, text: expect.stringMatching(missing) });
+    expect(await told("migrations.ts lock")).toMatchObject({ code: 0 });
+    expect(await told("build.ts")).toMatchObject({ code: 0 });
+    copy.replace("infra/migrations.ts", "0001-create-patterns", "0001-create-others");
+    expect(await told("build.ts")).toMatchObject({ code: 1, text: expect.stringContaining("[lock_past_changed]") });
+  });
+
   it("is linted with the number of its warnings", async () => {
     const lint = "migrations.ts lint";
     expect((await told(lint)).text).toMatch(/^\d+ steps, no errors, no warnings$/);
