@@ -64,7 +64,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
     const bindings = [...args.bindings(worker), ...secretBindings(args.secrets)];
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
-    if (version && plan.changesLifecycle) tellTookEffect(version, preview);
+    if (version && plan.changesLifecycle && plan.state !== "fresh") tellTookEffect(version, preview);
 
     new cloudflare.WorkersDeployment(
       name,

@@ -26,6 +26,8 @@ export interface Releases {
   variant(name: string, committed?: string): TestRelease;
   /** The same, with a step more in the tables of its first class, which older code cannot live with. */
   raising(name: string): TestRelease;
+  /** One that was built from a history with another last step. */
+  later(name: string): TestRelease;
   remove(): void;
 }
 
@@ -55,6 +57,7 @@ export async function makeReleases(): Promise<Releases> {
       const more = [...steps, "f".repeat(steps[0]?.length ?? 0)];
       return variant(name, { schemas: { ...manifest.schemas, [className]: { steps: more, needs: more.length } } });
     },
+    later: (name) => variant(name, { migration: { step: "9999-later", history: "f".repeat(16) } }),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }

@@ -53,12 +53,18 @@ export function endedPin(stack: string, pinned: number | undefined, pin: number)
   ];
 }
 
-/** Says that a release stays where it is while its stack is pinned: `reasons` are why it is not even uploaded. */
-export const notUploaded = (stack: string, release: string, reasons: readonly string[]): Finding => ({
+/** What an update is for that sends the traffic back, whatever release is at hand: a pin, or the end of a rollout. */
+export type Back = "pinned" | "abandoned";
+
+/** Says that a release stays where it is while the traffic goes back: `reasons` are why it is not even uploaded. */
+export const notUploaded = (stack: string, release: string, reasons: readonly string[], back: Back): Finding => ({
   code: "release_not_uploaded",
   subject: `release ${release}`,
-  message: `it is not uploaded while the stack is pinned: ${reasons.join("; ")}.`,
-  fix: `nothing to do while the pin holds; ${unpin(stack)} releases it.`,
+  message: `it is not uploaded while ${back === "pinned" ? "the stack is pinned" : "a rollout is abandoned"}: ${reasons.join("; ")}.`,
+  fix:
+    back === "pinned"
+      ? `nothing to do while the pin holds; ${unpin(stack)} releases it.`
+      : "nothing to do for the traffic, which goes back; before this release is to serve, correct what is named.",
 });
 
 const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;

@@ -34,7 +34,7 @@ import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers, regionTableOf } from "./live.ts";
 import { orderFindings } from "./order.ts";
 import { keptVersion } from "./ours.ts";
-import { endedPin, notUploaded, pinned } from "./pin.ts";
+import { type Back, endedPin, notUploaded, pinned } from "./pin.ts";
 import type { ObjectCount, Reads } from "./reads.ts";
 import { refusalNote, refusedFindings, takenBack } from "./refused-release.ts";
 import {
@@ -182,19 +182,18 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const left = storageLeft(settings, notDeclared(known, storage));
   const { holdsData } = counts;
   const hidden = stableRegionFindings({ live, traffic, stable, stableTable, table, holdsData, allowRegionLoss });
-  const misbuilt = mismatch(settings, release, migrations);
-  // Where nothing of the release is to serve, as where a rollout is abandoned, its history is no matter.
-  const lock = traffic.release > 0 || pin > 0 ? (args.lock ?? []) : [];
+  const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
   const whose = [...identity.findings, ...claims.findings];
+  const taken = await addressFindings(reads, settings, identity.name);
+  const dropped = planned.adopts ? await lostByAdopting(args, live, claims) : [];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
   const all =
     misbuilt.length || identity.findings.some(isError)
-      ? [...findings, ...lock, ...misbuilt, ...identity.findings]
+      ? [...findings, ...misbuilt, ...identity.findings]
       : [
           ...findings,
-          ...lock,
           ...whose,
           ...planned.errors,
           ...overrideFindings(release, settings),
@@ -222,8 +221,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
               ]
             : []),
           ...trafficDrift(live, asWanted),
-          ...(planned.adopts ? await lostByAdopting(args, live, claims) : []),
-          ...(await addressFindings(reads, settings, identity.name)),
+          ...dropped,
+          ...taken,
           ...(await missingResources(reads, live)),
         ];
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
@@ -238,6 +237,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
         )
       : undefined;
   const share = shareOf(served, release.digest, traffic, versions);
+  const abandons = traffic.release === 0 && live.servedLast.length > 1;
+  const back = pin > 0 ? "pinned" : abandons ? "abandoned" : undefined;
   return {
     settings,
     release,
@@ -274,8 +275,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     objects: counts.objects,
     ...judged(
       all,
-      [...left, ...hidden],
-      pin > 0 ? { stack, release, traffic, changesLifecycle: planned.changesLifecycle } : undefined,
+      [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)],
+      back && { back, stack, release, traffic, changesLifecycle: planned.changesLifecycle },
     ),
   };
 }
@@ -323,7 +324,8 @@ function renewedBecause({ tag, kept, secrets, known }: Kept): string | undefined
   return secrets === undefined || secrets === kept.secrets ? undefined : "a secret of the stack has changed";
 }
 
-interface Pinned {
+interface GoingBack {
+  readonly back: Back;
   readonly stack: string;
   readonly release: Release;
   readonly traffic: Traffic;
@@ -331,28 +333,28 @@ interface Pinned {
 }
 
 /**
- * What the findings stop. In a stack that is pinned nothing that is wrong with the release does: a rollback works
- * whatever release happens to be at hand. `always`: findings of `all` that stop it there too, for data would be lost.
+ * What the findings stop. Where the traffic goes back nothing that is wrong with the release does: that works whatever
+ * release happens to be at hand. `always`: what stops it there too, for data would be lost, or something is another's.
  */
 function judged(
   all: readonly Finding[],
   always: readonly Finding[],
-  pin?: Pinned,
+  going?: GoingBack,
 ): Pick<Preview, "uploads" | "errors" | "warnings"> {
   const errors = all.filter(isError);
   const warnings = all.filter((finding) => !isError(finding));
-  if (!pin) return { uploads: true, errors, warnings };
+  if (!going) return { uploads: true, errors, warnings };
   const reasons = [
-    ...(pin.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
+    ...(going.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
     ...errors
-      .filter((finding) => !pin.traffic.findings.includes(finding) && !always.includes(finding))
+      .filter((finding) => !going.traffic.findings.includes(finding) && !always.includes(finding))
       .map(({ code, subject }) => `${code} ${subject}`),
   ];
   return {
     uploads: reasons.length === 0,
-    errors: [...pin.traffic.findings, ...always].filter(isError),
+    errors: [...going.traffic.findings, ...always].filter(isError),
     warnings: reasons.length
-      ? [...warnings, notUploaded(pin.stack, shortDigest(pin.release.digest), reasons)]
+      ? [...warnings, notUploaded(going.stack, shortDigest(going.release.digest), reasons, going.back)]
       : warnings,
   };
 }
@@ -399,6 +401,20 @@ async function addressFindings(
     ...(inZone ?? []).map(({ pattern, script }) => ({ kind: "route" as const, name: pattern, worker: script })),
   ];
   return takenAddresses({ workerName, hostname, routes }, there);
+}
+
+/** Those of addresses that the state does not have, so that an update would take them: what it has, it leaves alone. */
+function notHeld(
+  taken: readonly Finding[],
+  { hostname }: PublicSettings,
+  known: Known | undefined,
+): readonly Finding[] {
+  const domain = known?.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
+  const held = new Set([
+    ...(domain === hostname ? [`hostname ${hostname}`] : []),
+    ...(known?.names("WorkersRoute") ?? []),
+  ]);
+  return taken.filter(({ subject }) => !held.has(subject));
 }
 
 /** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
