@@ -181,7 +181,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: planned.adopts });
   const left = storageLeft(settings, notDeclared(known, storage));
   const { holdsData } = counts;
-  const hidden = stableRegionFindings({ live, traffic, stable, stableTable, table, holdsData, allowRegionLoss });
+  const hidden = stableRegionFindings({ settings, live, traffic, stable, stableTable, table, holdsData });
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
@@ -282,6 +282,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
 }
 
 interface Beside {
+  readonly settings: Pick<PublicSettings, "stack" | "pin" | "allowRegionLoss">;
   readonly live: LiveWorker;
   readonly traffic: Traffic;
   /** The version that serves in place of the release, or beside it, and its table where it has one. */
@@ -290,7 +291,6 @@ interface Beside {
   /** The release's table. */
   readonly table: RegionTable;
   readonly holdsData: boolean;
-  readonly allowRegionLoss: readonly string[];
 }
 
 /** What stands against the region table of a version that is to serve: in the release's place, or beside it. */
@@ -301,14 +301,24 @@ function stableRegionFindings({
   stableTable,
   table,
   holdsData,
-  allowRegionLoss,
+  settings: { stack, pin, allowRegionLoss },
 }: Beside): readonly Finding[] {
   if (!stable || !stableTable) return [];
   if (traffic.release > 0) {
     return sharedRegionFindings(traffic.release, table, { number: stable.number, table: stableTable });
   }
   const nothing = { sources: [], neighbours: [] };
-  return regionFindings({ live: live.regions, next: stableTable, holdsData, allowRegionLoss, ...nothing });
+  // The table of a version that is there cannot be changed.
+  return regionFindings({ live: live.regions, next: stableTable, holdsData, allowRegionLoss, ...nothing }).map(
+    (finding) => ({
+      ...finding,
+      fix: `${finding.code === "region_prefix_ambiguous" ? "" : `when objects with this prefix may be lost from sight, set allowRegionLoss: [${finding.subject}]; else `}leave the traffic where it is: ${
+        pin > 0
+          ? `set no pin, or release it with \`npm run rollback -- --stack ${stack} --unpin\``
+          : "set rollout to 100, with the release and the settings that are to serve"
+      }.`,
+    }),
+  );
 }
 
 interface Kept {

@@ -5,6 +5,7 @@
  * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import { describe } from "@durable-stack/class-lifecycle";
 import { adminTokenOf } from "../apply/admin-token.ts";
 import { isAllowed } from "../plan/allowed.ts";
 import { type LiveVersion, readWorker } from "../plan/live.ts";
@@ -57,6 +58,10 @@ type Smoked = "well" | "bad" | Blind;
 
 /** How a rollout ended. */
 export type End = "done" | "went back" | "not known" | "no way back";
+
+/** Why there is no way back. */
+const FIRST = "It is the first release: there is nothing to go back to.";
+const NONE_CAN_SERVE = "No earlier version can serve. Roll a release forward that mends it.";
 
 /** Seconds between two looks once a step's time is over and there are too few requests. */
 const AGAIN_SECONDS = 15;
@@ -184,25 +189,29 @@ class Rollout {
     await this.#set(100);
     const found = await this.#smoke(preview, undefined);
     if (found === "well") return "done";
-    return found === "bad" ? this.#noWayBack(preview, isFirst) : this.#unjudged(found, 100);
+    if (found !== "bad") return this.#unjudged(found, 100);
+    return this.#noWayBack(preview, isFirst ? FIRST : isIrreversible(preview) ? NONE_CAN_SERVE : BACK_OVER_REGIONS);
   }
 
-  #noWayBack(preview: Preview, isFirst: boolean): End {
-    this.#options.say(
-      isFirst
-        ? "It is the first release: there is nothing to go back to."
-        : isIrreversible(preview)
-          ? `${nameOf(preview)} is bad, and no earlier version can serve. Roll a release forward that mends it.`
-          : `${nameOf(preview)} is bad. ${BACK_OVER_REGIONS}`,
-    );
+  /** `because`: a sentence that says why, and what to do. */
+  #noWayBack(preview: Preview, because: string): End {
+    this.#options.say(`${nameOf(preview)} is bad. ${because}`);
     return "no way back";
+  }
+
+  /** Why a version may not get the traffic back, a line each: a pin that no update carries out would be in the way. */
+  async #obstaclesBack(open: OpenStack, { release }: Preview, { number }: Before): Promise<readonly string[]> {
+    const settings = { ...open.settings, pin: number };
+    const { errors } = await previewStack({ ...open, settings }, release, ownMigrations(), { dir: this.#options.dir });
+    return errors.map((error) => `  ${describe(error)}`);
   }
 
   /**
    * A release that has all traffic already may be there because the run that gave it was stopped before its last smoke
    * test, or because nothing could go back. No record says that it passed, so it is made now.
    */
-  async #confirm({ settings, reads }: OpenStack, preview: Preview): Promise<End> {
+  async #confirm(open: OpenStack, preview: Preview): Promise<End> {
+    const { settings, reads } = open;
     const { live } = preview;
     const own = shortDigest(preview.release.digest);
     const refused = allRefused(settings, live.refused).filter((digest) => digest !== own);
@@ -221,7 +230,12 @@ class Rollout {
     // No other version can say whether the token or the release is wrong.
     if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, false);
     if (found !== "bad") return this.#unjudged(found, 100);
-    if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1);
+    if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1 ? FIRST : NONE_CAN_SERVE);
+    const obstacles = await this.#obstaclesBack(open, preview, before);
+    if (obstacles.length > 0) {
+      const because = [`Version ${before.number}, the one before, may not get the traffic:`, ...obstacles].join("\n");
+      return this.#noWayBack(preview, `${because}\nThe traffic is as it was.`);
+    }
     return this.#back(preview, ["the smoke test failed"], before, true);
   }
 

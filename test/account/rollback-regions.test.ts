@@ -81,7 +81,9 @@ it("a rollback over it is refused before anything is changed, and the list says 
   expect((await run("rollback", "--list")).text).not.toMatch(/\n2 .*another region table/);
   const { code, text } = await run("rollback", "--yes");
   expect(code).toBe(1);
-  expect(text).toMatch(/Version 1 may not get the traffic[\s\S]*\[region_prefix_changed\] oth-eu/);
+  expect(text).toMatch(
+    /Version 1 may not get the traffic[\s\S]*\[region_prefix_changed\] oth-eu: .*set allowRegionLoss: \[oth-eu\]; else .*--unpin/,
+  );
   expect(readFileSync(settings, "utf8")).toBe(file);
   expect(await shares()).toEqual({ 2: 100 });
   await kept.stays();

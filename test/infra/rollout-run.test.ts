@@ -1,7 +1,8 @@
 /** A rollout of a stack whose account, update and smoke test are played: how it ends, and what it says of the traffic. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Finding } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
@@ -19,6 +20,8 @@ const fresh = () => ({
   changesClasses: false,
   changesRegions: false,
   rollbackFloor: 3,
+  /** What the plan has against the version that a pin names. */
+  backErrors: [] as Finding[],
   /** Whether a signal comes in the next update, before it has done anything. */
   interrupts: () => false,
   /** The tag of what is at hand: "new" is the release's, "old" the stable version's. */
@@ -78,7 +81,7 @@ vi.mock("../../infra/stack/open.ts", () => ({
 vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
 vi.mock("../../infra/plan/status.ts", () => ({
-  previewStack: async () => {
+  previewStack: async (stack: { settings: { pin: number } }) => {
     world.onLook();
     const { plan } = preview();
     return preview({
@@ -87,6 +90,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
       tag: world.tag,
       regions: world.changesRegions ? [{ kind: "added", id: "ap", prefix: "tst-ap" }] : [],
       plan: { ...plan, changesLifecycle: world.changesClasses },
+      errors: stack.settings.pin > 0 ? world.backErrors : [],
     });
   },
 }));
@@ -322,7 +326,20 @@ describe("a release that has all traffic already", () => {
     world.readiness = obstacle("failing");
     world.rollbackFloor = 5;
     world.checks = () => [failed("release")];
-    expect(await rolledOut()).toMatchObject({ end: "no way back" });
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["no way back", expect.stringContaining("No earlier version can serve.")]);
+    expect(text).not.toContain("region table");
+  });
+
+  it("and fails sets no pin that no update would carry out", async () => {
+    world.checks = () => [failed("page")];
+    const code = "region_prefix_removed";
+    world.backErrors = [{ code, subject: "tst-sa", message: "region sa is gone.", fix: "set allowRegionLoss." }];
+    const { end, text } = await rolledOut();
+    expect(end).toBe("no way back");
+    expect(text).toMatch(/Version 4, .* may not get the traffic:\n {2}\[region_prefix_removed\] tst-sa/);
+    expect(existsSync(file)).toBe(false);
+    expect(world.deployments).toBe(1);
   });
 
   it("and fails otherwise goes back, though it refuses the token, too", async () => {
@@ -396,7 +413,7 @@ it("a release with another region table goes out whole, and says how to go back 
   expect(text).toMatch(
     /goes to all traffic at once, because it has another region table[\s\S]*is bad\. .*allowRegionLoss/,
   );
-  expect(text).not.toContain("no earlier version can serve");
+  expect(text).not.toContain("No earlier version can serve");
   expect(world.deployments).toBe(2);
 });
 
