@@ -12,8 +12,9 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
-import { fullKey, type Project, readProject } from "../stack/project.ts";
+import { fullKey, overriddenKeys, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { folderWord } from "./hints.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Step } from "./steps.ts";
 
@@ -60,7 +61,11 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const project = refusing(() => readProject(root, stack, join(dir, `Pulumi.${stack}.yaml`)));
+  const file = `Pulumi.${stack}.yaml`;
+  const over = join(dir, file);
+  const project = refusing(() => readProject(root, stack, over));
+  const hidden = overriddenKeys(root, stack, over);
+  if (hidden.length > 0) onLine?.(`${folderWord(over)} goes over ${file} in: ${hidden.join(", ")}`);
   const own = (key: string) => fullKey(project.name, key);
   const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));
   refusing(() => mustBeReadable(project, stack, given));

@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
 import { issueLines } from "./issues.ts";
@@ -121,6 +122,17 @@ export function readProject(root: string, stack: string, over?: string): Project
     config[full(key)] = asText(value);
   }
   return { name: project.name, folder: resolve(root, project.main), config, secretKeys, encryptedKeys };
+}
+
+/** The settings that the file `over` has otherwise than the stack's own file, by their keys in that one. */
+export function overriddenKeys(root: string, stack: string, over: string): readonly string[] {
+  const { name } = read(join(root, "Pulumi.yaml"), Project);
+  const own = readStackFile(join(root, `Pulumi.${stack}.yaml`)).config;
+  const there = new Map(Object.entries(readStackFile(over).config).map(([key, value]) => [fullKey(name, key), value]));
+  return Object.keys(own).filter((key) => {
+    const full = fullKey(name, key);
+    return there.has(full) && !isDeepStrictEqual(there.get(full), own[key]);
+  });
 }
 
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */

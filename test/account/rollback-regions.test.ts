@@ -70,7 +70,7 @@ it("a version with another region table gets no share beside the other one", asy
   );
   expect(await shares()).toEqual({ 1: 100 });
   changeSetting(settings, "rollout", undefined);
-  await deploy();
+  expect(await deploy()).toMatch(/Pulumi\.local\.yaml goes over Pulumi\.local\.yaml in: environmentPrefix$/m);
   expect(await shares()).toEqual({ 2: 100 });
 });
 
