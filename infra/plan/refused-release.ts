@@ -73,7 +73,7 @@ export function refusedFindings(
       code: "refused_release",
       subject: `release ${shortDigest(digest)}`,
       message: `it was worse than the release before in a rollout of ${settings.stack}.`,
-      fix: `build a release without the fault. To try this one again: \`npm run rollout -- run --stack ${settings.stack} --again\`, or ${allowing("allowRefusedRelease", digest)}.`,
+      fix: `build a release without the fault. To try this one again: ${allowing("allowRefusedRelease", digest)}; where the stack is not pinned, \`npm run rollout -- run --stack ${settings.stack} --again\` does that and rolls it out.`,
     },
   ];
 }

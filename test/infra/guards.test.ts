@@ -158,6 +158,13 @@ describe("a release that was worse", () => {
   const against = (settings: object, inAccount: readonly string[]) =>
     refusedFindings({ stack: "production", ...settings }, { digest: bad }, inAccount).map(({ code }) => code);
 
+  it("is tried again by a setting, also in a stack that is pinned, where no rollout begins", () => {
+    const [finding] = refusedFindings({ stack: "production" }, { digest: bad }, ["a".repeat(12)]);
+    expect(finding?.fix).toMatch(
+      /this one again: set allowRefusedRelease: "a{12}"; where the stack is not pinned, .*--again/,
+    );
+  });
+
   it("is refused by the deployment that took the traffic back, whatever came after", () => {
     expect(refusedBy([back, deployment({ [bad]: 50, [good]: 50 })])).toEqual(["a".repeat(12)]);
     expect(refusedBy([deployment({ [good]: 100 }), back])).toEqual(["a".repeat(12)]);
