@@ -13,7 +13,7 @@ import type { Known } from "../plan/known.ts";
 import { listWorkers, readLive } from "../plan/live.ts";
 import type { Reads } from "../plan/reads.ts";
 import { isEmpty, isGone, notDeclared, notInState } from "../plan/storage-claims.ts";
-import { awaitedByOthers } from "../plan/transfers.ts";
+import { awaitedFrom } from "../plan/transfers.ts";
 import type { Properties } from "../provider/values.ts";
 import { pullOf } from "../pull-request/stack-name.ts";
 import { ROOT } from "../release/root.ts";
@@ -82,9 +82,7 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
     );
   }
   const live = await readLive(workers, there?.name ?? settings.workerName);
-  // All of its classes go: whoever waits for one is asked as where a step removes it.
-  const goes = [...(live.classes?.keys() ?? [])].map((className) => ({ kind: "delete" as const, className }));
-  const awaited = there ? await awaitedByOthers(workers, there.name, goes) : undefined;
+  const awaited = there ? await awaitedFrom(workers, there.name, live.classes) : [];
   const namespaces = (there && (await reads.namespaces(there.name))) ?? [];
   const objects = await Promise.all(
     namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
@@ -110,7 +108,7 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
     // An update of a pull request's stack that was killed may have left some, and all of it goes with `npm run pr`.
     notInState: pullOf(name) === undefined ? await notInState({ settings, reads, known, live }) : [],
     boundBy: there ? bindersOf(there) : [],
-    awaited: awaited ?? [],
+    awaited,
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
   return { ...plan, isBehind: Boolean(isBehind) };

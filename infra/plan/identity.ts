@@ -86,6 +86,20 @@ export function bindersOf({ name, references }: Pick<WorkerRead, "name" | "refer
   return [...new Set(binders)].filter((other) => other !== name).sort();
 }
 
+/** Workers that wait to receive a class from this one by its name: under a new one, nobody would send it. */
+export function awaitedByName(
+  { renamedFrom }: Pick<Identity, "renamedFrom">,
+  { workerName }: Who,
+  awaited: readonly { readonly className: string; readonly worker: string }[],
+): readonly Finding[] {
+  return awaited.map(({ className, worker }) => ({
+    code: "worker_rename_blocked",
+    subject: `${renamedFrom} -> ${workerName}`,
+    message: `the Worker ${worker} waits to receive ${className} from ${renamedFrom}, and would wait for ever.`,
+    fix: `set workerName back to ${renamedFrom}; rename it once ${className} has been handed over, or ${worker} waits no more.`,
+  }));
+}
+
 /** Bindings to this Worker, which a new name would break. */
 function boundByName({ workerName }: Who, worker: WorkerRead): readonly Finding[] {
   const { name } = worker;

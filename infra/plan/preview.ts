@@ -29,7 +29,7 @@ import { type Claims, claimsOf } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
 import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
-import { type Identity, identify } from "./identity.ts";
+import { awaitedByName, type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers, regionTableOf } from "./live.ts";
 import { orderFindings } from "./order.ts";
@@ -49,7 +49,7 @@ import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 import { shareOf, split, type Traffic } from "./traffic.ts";
-import { awaitedByOthers, heldBy, provisionedOf } from "./transfers.ts";
+import { awaitedByOthers, awaitedFrom, heldBy, provisionedOf } from "./transfers.ts";
 
 export interface Preview {
   readonly settings: PublicSettings;
@@ -185,7 +185,9 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const findings = serves ? [] : args.promotion;
-  const whose = [...identity.findings, ...claims.findings];
+  const { renamedFrom } = identity;
+  const awaitedUnderName = renamedFrom === undefined ? [] : await awaitedFrom(workers, renamedFrom, live.classes);
+  const whose = [...identity.findings, ...awaitedByName(identity, settings, awaitedUnderName), ...claims.findings];
   const taken = await addressFindings(reads, settings, identity.name);
   const dropped = planned.adopts ? await lostByAdopting(args, live, claims) : [];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.

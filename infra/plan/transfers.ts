@@ -32,6 +32,17 @@ function senderIn(move: Move, workerName: string): readonly string[] {
   return tombstoneOf(move) === undefined ? [] : [workerName];
 }
 
+/** Classes of a Worker that other Workers wait to receive, whatever becomes of it: where it is renamed, or goes. */
+export const awaitedFrom = async (
+  workers: Workers,
+  workerName: string,
+  classes: LiveClasses | undefined,
+): Promise<readonly AwaitedElsewhere[]> => {
+  // They are asked as where a step removes all.
+  const moves = [...(classes?.keys() ?? [])].map((className) => ({ kind: "delete" as const, className }));
+  return (await awaitedByOthers(workers, workerName, moves)) ?? [];
+};
+
 /** The classes of `senders` that have not come to `worker` yet, though it waits for them. */
 async function waitsFor(
   workers: Workers,

@@ -281,13 +281,13 @@ describe("a class that comes from another Worker", () => {
     writeFileSync(join(root, "Pulumi.receiver.yaml"), `${text}  protect: false\n`);
     return root;
   };
-  const deploy = (root: string) =>
+  const deploy = (root: string, config: Readonly<Record<string, string>> = {}) =>
     applyProgram({
       dir: join(dir, "receiver"),
       root,
       stack: "receiver",
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
-      config: { adminToken: ADMIN_TOKEN, promotesFrom: "" },
+      config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
     });
 
   it("is received by one Worker alone; once it has come it is renamed, though the first has one of that name again", async () => {
@@ -310,7 +310,18 @@ describe("a class that comes from another Worker", () => {
     const sent = { type: "durable-object", state: "transferred", transferred_to: receiver };
     await others.deploy("shop", { exports: { Account: sent } });
     await others.deploy("shop", having);
-    await deploy(checkout(3));
+    const renaming = checkout(3);
+    await deploy(renaming);
     expect((await others.ask(receiver, "/Book/a")).json()).toMatchObject({ count: 2, tag: "transfer-3" });
+
+    // Who waits for a class of a Worker knows it by its name.
+    const bookFrom = { ...live, state: "expecting-transfer", transfer_from: receiver };
+    await others.deploy("till", { classes: ["Book"], exports: { Book: bookFrom } });
+    await expect(deploy(renaming, { workerName: "renamed" })).rejects.toThrow(
+      /Nothing was sent[\s\S]*\[worker_rename_blocked\] .* -> renamed: the Worker till waits to receive Book/,
+    );
+    await others.deploy("till", { exports: {} });
+    await deploy(renaming, { workerName: "renamed" });
+    expect((await others.ask("renamed", "/Book/a")).json()).toMatchObject({ count: 3 });
   });
 });
