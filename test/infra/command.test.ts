@@ -569,7 +569,7 @@ describe("a file of the project with a mistake in it", () => {
     expect(await told("build.ts")).toMatchObject({ code: 1, text: expect.stringMatching(missing) });
     expect(await told("migrations.ts lock")).toMatchObject({ code: 0 });
     expect(await told("build.ts")).toMatchObject({ code: 0 });
-    copy.replace("infra/migrations.ts", "0001-create-patterns", "0001-create-others");
+    copy.replace("infra/migrations.ts", '.step("0001-', '.step("0001-other-');
     expect(await told("build.ts")).toMatchObject({ code: 1, text: expect.stringContaining("[lock_past_changed]") });
   });
 
@@ -577,7 +577,7 @@ describe("a file of the project with a mistake in it", () => {
     const lint = "migrations.ts lint";
     expect((await told(lint)).text).toMatch(/^\d+ steps, no errors, no warnings$/);
     const steps =
-      '.step("9998-a", (classes) => classes.create("Again").rename("CounterDO", "Other")).step("9999-b", (classes) => classes.create("CounterDO"))';
+      '.step("9997-a", (classes) => classes.create("Again")).step("9998-b", (classes) => classes.rename("Again", "Other")).step("9999-c", (classes) => classes.create("Again"))';
     copy.write("infra/migrations.ts", copy.read("infra/migrations.ts").replace(/;\s*$/, `${steps};\n`));
     expect(await told("migrations.ts lock")).toMatchObject({ code: 0 });
     expect(await told(lint)).toMatchObject({
