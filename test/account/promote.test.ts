@@ -1,10 +1,11 @@
 /** `npm run promote` between two stacks of one local account: what it refuses, and what it takes. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
-import { Terminal } from "../terminal.ts";
+import type { Terminal } from "../terminal.ts";
+import { started } from "./started.ts";
 
 let project: ProjectCopy;
-let account: Terminal;
+let terminal: Terminal;
 let port: string;
 
 beforeAll(async () => {
@@ -14,16 +15,10 @@ beforeAll(async () => {
     project.read("Pulumi.production.yaml").replace("promotesFrom: staging", "promotesFrom: local"),
   );
   project.commit("v1");
-  account = new Terminal(
-    project.start("exec node infra/commands/start.ts start --port 0 --api-port 0", { detached: true }),
-  );
-  const said = await account.printed((text) => text.includes("Ctrl-C stops it"));
-  const [, found] = /Demo page +http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
-  if (found === undefined) throw new Error(said);
-  port = found;
+  ({ terminal, port } = await started(project));
 });
 afterAll(async () => {
-  await account?.stop();
+  await terminal?.stop();
   project?.remove();
 });
 

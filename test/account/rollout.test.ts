@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
+import { started } from "./started.ts";
 
 /** Where requests go; they are as slow as a Worker that does some work. */
 const HEALTH = "worker/http/health.ts";
@@ -23,7 +24,7 @@ const STEPS = [
 const CALLERS = 4;
 
 let project: ProjectCopy;
-let account: Terminal;
+let terminal: Terminal;
 let port: string;
 let original: string | undefined;
 
@@ -33,16 +34,10 @@ beforeAll(async () => {
   const settings = `  rolloutSteps: ${JSON.stringify(STEPS)}\n  rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.1 }\n`;
   project.write("Pulumi.local.yaml", project.read("Pulumi.local.yaml") + settings);
   await build(20);
-  account = new Terminal(
-    project.start("exec node infra/commands/start.ts start --port 0 --api-port 0", { detached: true }),
-  );
-  const said = await account.printed((text) => text.includes("Ctrl-C stops it"));
-  const [, found] = /Demo page +http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
-  if (found === undefined) throw new Error(said);
-  port = found;
+  ({ terminal, port } = await started(project));
 });
 afterAll(async () => {
-  await account?.stop();
+  await terminal?.stop();
   project?.remove();
 });
 
