@@ -46,6 +46,8 @@ const isOfAbortedObject = ({ message }: { readonly message: string }) =>
 
 export default defineConfig({
   test: {
+    // The gate of each change leaves these out (.ci/run); all other ways to run a suite have them.
+    tags: [{ name: "nightly", description: "Long sequences, for the night and before a release." }],
     // What passed has said enough; what failed shows its output.
     silent: "passed-only",
     onUnhandledError: (error) => !isOfAbortedObject(error),

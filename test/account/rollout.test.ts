@@ -188,7 +188,7 @@ describe("a rollout", () => {
   });
 });
 
-describe("a rollout whose traffic something else changes", () => {
+describe("a rollout whose traffic something else changes", { tags: ["nightly"] }, () => {
   afterEach(() => rollout("abandon --yes"));
 
   it("stops, while it watches", async () => {
@@ -239,7 +239,7 @@ describe("a rollout without traffic", () => {
   });
 });
 
-it("a trial that was left behind ends with abandon", async () => {
+it("a trial that was left behind ends with abandon", { tags: ["nightly"] }, async () => {
   await build(20, 0, "tried");
   const file = ".local/Pulumi.local.yaml";
   const before = project.read(file);
@@ -258,7 +258,9 @@ it("a release that its smoke test refuses meets no user", async () => {
   expect(text).not.toContain("50 %");
 });
 
-it("a release that has all traffic and fails the last smoke test goes back, however it came there", async () => {
+it("a release that has all traffic and fails the last smoke test goes back, however it came there", {
+  tags: ["nightly"],
+}, async () => {
   const file = ".local/Pulumi.local.yaml";
   const before = project.read(file);
   const serves = /version (\d+) \(\w+\) 100 %/.exec(await serving())?.[1] ?? "none";
@@ -274,7 +276,7 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   project.reset();
 });
 
-it("a setting that is bad goes back, and the release that serves is not refused", async () => {
+it("a setting that is bad goes back, and the release that serves is not refused", { tags: ["nightly"] }, async () => {
   await build(20, 0, "good, with another setting");
   project.write(
     "Pulumi.local.yaml",
@@ -293,7 +295,7 @@ it("a setting that is bad goes back, and the release that serves is not refused"
   expect(await rollout("run")).toMatchObject({ code: 0 });
 });
 
-describe("a smoke test that can judge nothing", () => {
+describe("a smoke test that can judge nothing", { tags: ["nightly"] }, () => {
   const setSteps = (steps: string) => {
     const file = "Pulumi.local.yaml";
     project.write(file, project.read(file).replace(/rolloutSteps:.*/, `rolloutSteps: ${steps}`));

@@ -1,6 +1,8 @@
 /**
  * `npm run destroy` that is interrupted in its deletions, by Ctrl-C or a kill, with the real CLI in a copy of the
  * project: run again, it finishes or says what to do first. The language host and the provider are stand-ins.
+ *
+ * @module-tag nightly
  */
 import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";

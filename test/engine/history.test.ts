@@ -15,7 +15,7 @@ const upTo = (name: string, migrations: readonly Migration[], steps: number): Ch
 const changes = (steps: readonly string[]) => steps.filter((step) => !step.startsWith("same"));
 
 /** Two dozen updates: on two busy cores they take longer than any other test. */
-const LONG = { timeout: 600_000 };
+const LONG = { timeout: 600_000, tags: ["nightly"] };
 
 describe("three stacks of one account, each at its own step of a history", () => {
   const { migrations } = history()

@@ -1,6 +1,8 @@
 /**
  * What only production's own traffic shows, through the lines of the release workflow: a release passes every smoke test,
  * and its rollout turns back by itself, goes on after a kill, or has no way back.
+ *
+ * @module-tag nightly
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { patterns } from "../../worker/patterns.ts";

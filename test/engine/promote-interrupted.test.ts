@@ -1,4 +1,9 @@
-/** `npm run promote` that is interrupted, between two updates and in one, with the real CLI: run again, it goes on to the end. */
+/**
+ * `npm run promote` that is interrupted, between two updates and in one, with the real CLI: run again, it goes on to the
+ * end.
+ *
+ * @module-tag nightly
+ */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Terminal } from "../terminal.ts";
 import { ADMIN_TOKENS, TwoAccounts } from "./two-accounts.ts";

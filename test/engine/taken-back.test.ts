@@ -98,7 +98,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.ask("GET", "/health")).toMatchObject({ digest: releases.built.digest });
   });
 
-  it("in the middle of a rollout, goes on with the same rollout", async () => {
+  it("in the middle of a rollout, goes on with the same rollout", { tags: ["nightly"] }, async () => {
     const next = releases.variant("next");
     site.set({ release: next.setting, rollout: 10 });
     const begun = await site.stack.up();
@@ -112,7 +112,7 @@ describe("a stack that wrangler has changed", () => {
     expect(await site.shares()).toEqual(shares);
   });
 
-  it("with a new release built, gets that release, without `force`", async () => {
+  it("with a new release built, gets that release, without `force`", { tags: ["nightly"] }, async () => {
     site.set({ rollout: 100 });
     expect((await site.stack.up()).ok).toBe(true);
     await run(["deploy"]);

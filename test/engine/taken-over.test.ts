@@ -30,6 +30,8 @@ it.each<[string, Intervention, boolean]>([
   ["the engine is killed", "lose", true],
 ])(
   "a first update that is interrupted at each of its writes is completed by the next update: %s",
+  // A dozen updates, one after the other.
+  { timeout: 600_000, tags: ["nightly"] },
   async (_, fate, kills) => {
     const site = await Site.open({ config: { protect: false } });
     try {
@@ -73,8 +75,6 @@ it.each<[string, Intervention, boolean]>([
       await site.close();
     }
   },
-  // A dozen updates, one after the other.
-  600_000,
 );
 
 it("a change of classes whose deployment fails is in force, says so, and is completed by the next update", async () => {

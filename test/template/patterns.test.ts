@@ -83,7 +83,7 @@ const TOUCHED = [
 const isExpected = (file: string) => TOUCHED.some((one) => (typeof one === "string" ? one === file : one.test(file)));
 
 describe.concurrent("a pattern is removed", () => {
-  it.each(folders)("%s alone, or with the patterns that need it", async (folder) => {
+  it.each(folders)("%s alone, or with the patterns that need it", { tags: ["nightly"] }, async (folder) => {
     const gone = [folder, ...dependentsOf(all, folder)];
     const { copy, text } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
     for (const name of gone) expect(text).toContain(`worker/${name}/`);
