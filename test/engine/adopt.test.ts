@@ -135,7 +135,7 @@ describe("a Worker that wrangler deployed", () => {
   });
 });
 
-it("an adoption that was killed is completed by the next one", async () => {
+it("an adoption that was killed is completed by the next one", { tags: ["nightly"] }, async () => {
   const dir = mkdtempSync(join(tmpdir(), "adopt-"));
   const site = await Site.open({ config: { protect: false, adopt: true, allowDrop: ["GREETING"] } });
   try {

@@ -179,7 +179,9 @@ describe("an update that fails in the middle", () => {
     expect(await site.versions()).toBe(3);
   });
 
-  it("killed after each request, leaves the old or the new release serving, and the next update ends it", async () => {
+  it("killed after each request, leaves the old or the new release serving, and the next update ends it", {
+    tags: ["nightly"],
+  }, async () => {
     const four = releases.variant("four");
     site.set({ release: four.setting });
     for (const request of ["/versions", "/deployments"]) {

@@ -1,4 +1,8 @@
-/** Two runs of the release workflow at once, as where nobody's concurrency group holds one of them back. */
+/**
+ * Two runs of the release workflow at once, as where nobody's concurrency group holds one of them back.
+ *
+ * @module-tag nightly
+ */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Pipeline, type ReleaseRun } from "./release-run.ts";
 

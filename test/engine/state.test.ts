@@ -197,7 +197,7 @@ describe("an old state that is put back", () => {
     expect(await done(UP)).toContain("7 unchanged");
   });
 
-  it("from before its KV namespace was made anew, is refused until a refresh", async () => {
+  it("from before its KV namespace was made anew, is refused until a refresh", { tags: ["nightly"] }, async () => {
     const before = await reads();
     const [last = ""] = (await bucket.keys(".pulumi/history/"))
       .filter((key) => key.endsWith(".checkpoint.json"))
@@ -250,7 +250,9 @@ describe("a state that is lost", () => {
     expect(await objects()).toEqual(first);
   });
 
-  it("so is one whose passphrase is lost: in another folder of the bucket, with new secrets", async () => {
+  it("so is one whose passphrase is lost: in another folder of the bucket, with new secrets", {
+    tags: ["nightly"],
+  }, async () => {
     const text = copy.read(FILE);
     const another = {
       PULUMI_BACKEND_URL: bucket.backend.replace("?", "/second?"),

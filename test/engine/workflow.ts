@@ -135,7 +135,8 @@ const filled = (values: Variables, meaning: Meaning): Record<string, string> =>
 /** Starts a line and ends it in the middle, once it has begun to change something. */
 async function killed(place: Place, line: string, env: Variables, when = /0\.01 %|creating|updating/i): Promise<Ended> {
   const terminal = new Terminal(place.start(line, env));
-  await terminal.printed((text) => when.test(text));
+  const before = await terminal.printed((text) => when.test(text));
+  if (!when.test(before)) throw new Error(`it never printed ${when}, and so nothing was killed:\n${before}`);
   await terminal.stop();
   return { code: null, text: terminal.text };
 }

@@ -62,7 +62,7 @@ async function ended(pid: number): Promise<boolean> {
   return false;
 }
 
-it("is before or after, never between", { timeout: 600_000 }, async () => {
+it("is before or after, never between", { timeout: 600_000, tags: ["nightly"] }, async () => {
   const root = mkdtempSync(path.join(tmpdir(), "local-account-crash-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const prepared = path.join(root, "prepared");
@@ -109,7 +109,10 @@ it("is before or after, never between", { timeout: 600_000 }, async () => {
   );
 });
 
-it("has all of a version's assets or none, around every commit of their upload", { timeout: 120_000 }, async () => {
+it("has all of a version's assets or none, around every commit of their upload", {
+  timeout: 120_000,
+  tags: ["nightly"],
+}, async () => {
   const root = mkdtempSync(path.join(tmpdir(), "local-account-crash-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const prepared = path.join(root, "prepared");
