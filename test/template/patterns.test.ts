@@ -98,17 +98,19 @@ describe.concurrent("a pattern is removed", () => {
     expect(await succeeds(copy, "npm run -s pattern -- list")).not.toMatch(new RegExp(`^(${gone.join("|")}) `, "m"));
   });
 
-  it.each(alone)("all but %s: its tests pass, it starts, and the smoke test passes", async (folder) => {
+  async function keeping(folder: string, checks: string): Promise<void> {
     const gone = folders.filter((name) => name !== folder);
     const { copy } = await copyAfter(`npm run -s pattern -- remove ${gone.join(" ")}`);
-    // The compiler for the rest once with most patterns gone, and once more below: it takes a minute.
-    await succeeds(copy, folder === alone[0] ? EVERYTHING : WHOLE);
+    await succeeds(copy, checks);
     // Of the tools, those that use the list of patterns.
     const smoke = await works(copy, `test/worker test/${folder}/ test/infra/config test/infra/pattern`);
     expect(smoke).toMatch(new RegExp(`ok +${folder} `));
     for (const name of gone) expect(smoke).not.toMatch(new RegExp(`ok +${name} `));
     await succeeds(copy, "npm run -s cost -- --requests 1M && npm run -s bench -- --quick");
-  });
+  }
+  const KEPT = "all but %s: its tests pass, it starts, and the smoke test passes";
+  it.each(alone.slice(0, 1))(KEPT, { tags: ["nightly"] }, (folder) => keeping(folder, EVERYTHING));
+  it.each(alone.slice(1))(KEPT, (folder) => keeping(folder, WHOLE));
 
   it("by init, on the first day: a project with two patterns and its own name", async () => {
     const kept = folders.filter((folder) => !all.find((facts) => facts.folder === folder)?.needs).slice(-2);

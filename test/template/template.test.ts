@@ -97,7 +97,7 @@ describe("after npm run init", () => {
   });
 });
 
-describe.each(["app2", "42", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
+describe.each(["42", "a-project-with-the-name-of-forty-letters", projectName()])("as %s", (name) => {
   it("npm start is ready, the smoke test passes, and staging has a plan", async () => {
     await isWell(await untouched(name), name);
   });
