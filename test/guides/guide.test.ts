@@ -8,16 +8,16 @@ const guide = (...blocks: readonly string[]) => `# A guide\n${blocks.join("\n")}
 const block = (info: string, text: string) => `${fence}${info}\n${text}\n${fence}`;
 
 it("reads a page as one sequence, or each section by itself, and skips blocks that only show", () => {
-  const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n<!-- needs: a, b -->\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
+  const sections = `# All\n${block("sh", "shown")}\n## One\n${block("sh run", "one")}\n## Two\n<!-- needs: a, b -->\n<!-- nightly -->\n1. Do\n   ${fence}sh run exit=1 in=../b\n   two\n   ${fence}\n`;
   const one = { do: "run", command: "one || exit $?", exit: 0, folder: "." };
   const two = { do: "run", command: "two || exit $?", exit: 1, folder: "../b" };
-  expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two], needs: ["a", "b"] }]);
+  expect(scenariosOf(sections)).toEqual([{ title: "All", steps: [one, two], needs: ["a", "b"], isNightly: true }]);
   expect(scenariosOf(`<!-- each section by itself -->\n${sections}`)).toEqual([
-    { title: "One", steps: [one], needs: [] },
-    { title: "Two", steps: [two], needs: ["a", "b"] },
+    { title: "One", steps: [one], needs: [], isNightly: false },
+    { title: "Two", steps: [two], needs: ["a", "b"], isNightly: true },
   ]);
   const first = `<!-- each section by itself -->\n# All\n${block("sh run", "one")}\n## Two\n${block("sh run exit=1 in=../b", "two")}\n## Three\n`;
-  expect(scenariosOf(first)).toEqual([{ title: "Two", steps: [one, two], needs: [] }]);
+  expect(scenariosOf(first)).toEqual([{ title: "Two", steps: [one, two], needs: [], isNightly: false }]);
   expect(() => scenariosOf(guide(block("sh walk", "on")))).toThrow('line 2: "sh walk" is not a known kind of block');
 });
 

@@ -11,7 +11,7 @@
  * | `text output` | sees these lines in this order, perhaps with others between them; `…` matches anything |
  *
  * `<!-- needs: counter, chat -->` on a line of its own names the patterns that the guide, or the section, needs: a
- * project without one of them skips it.
+ * project without one of them skips it. `<!-- nightly -->` marks a guide, or a section, that takes long (.ci/run).
  *
  * A command that fails ends its block. `in=../other` after any of these names the folder. A guide is one sequence;
  * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project, with
@@ -31,25 +31,31 @@ export interface Scenario {
   readonly steps: readonly Step[];
   /** The folders of the patterns that it needs. */
   readonly needs: readonly string[];
+  /** Whether CI follows it at night only. */
+  readonly isNightly: boolean;
 }
 
 /** The guide of the first day. It works only in the template, and has a test of its own there. */
 export const MAKE_IT_YOURS = "docs/make-it-yours.md";
 
+const NIGHTLY = "<!-- nightly -->";
 const BY_SECTION = "<!-- each section by itself -->";
 const FENCE = /^( *)```(\w*) ?(.*)$/;
 
 /** The scenarios of a guide; none if nothing is executed. @throws Error naming a block of an unknown kind. */
 export function scenariosOf(markdown: string): readonly Scenario[] {
-  const scenarios: { title: string; steps: Step[]; needs: readonly string[] }[] = [];
+  const scenarios: { title: string; steps: Step[]; needs: readonly string[]; isNightly: boolean }[] = [];
   const bySection = markdown.includes(BY_SECTION);
   const lines = markdown.split("\n").entries();
   for (const [number, line] of lines) {
     const heading = /^(#{1,2}) (.+)$/.exec(line);
-    if (heading?.[2] && (heading[1] === "#" || bySection)) scenarios.push({ title: heading[2], steps: [], needs: [] });
+    if (heading?.[2] && (heading[1] === "#" || bySection)) {
+      scenarios.push({ title: heading[2], steps: [], needs: [], isNightly: false });
+    }
     const needs = /^<!-- needs: (.+) -->$/.exec(line)?.[1]?.split(", ");
     const current = scenarios.at(-1);
     if (needs && current) current.needs = needs;
+    if (line === NIGHTLY && current) current.isNightly = true;
     const [, indent = "", language = "", info = ""] = FENCE.exec(line) ?? [];
     if (language === "" && !FENCE.test(line)) continue;
     const block: string[] = [];

@@ -26,7 +26,9 @@ const without = scenarios
   .map(([title, { needs }]) => `${title} (needs ${needs.filter((folder) => !folders.includes(folder)).join(", ")})`);
 
 // Two at a time (vitest.config.ts), because each mostly waits for processes.
-it.concurrent.each(whole)("%s", (_, scenario) => follow(scenario));
+const [daily, nightly] = [false, true].map((night) => whole.filter(([, { isNightly }]) => isNightly === night));
+it.concurrent.each(daily ?? [])("%s", (_, scenario) => follow(scenario));
+it.concurrent.each(nightly ?? [])("%s", { tags: ["nightly"] }, (_, scenario) => follow(scenario));
 it.skip.each(without)("%s", () => {});
 
 it("names the patterns that it needs", () => {
