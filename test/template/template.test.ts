@@ -1,7 +1,7 @@
 /**
  * `pulumi new <this project>` with other names, then `npm run init`: the new project works from the first command on.
- * Its `npm test` runs once, after init, without the tests of the patterns and packages: those know no name, and run in the
- * template.
+ * Its `npm test` runs once, at night, after init, without the tests of the patterns and packages: those know no name, and
+ * run in the template.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -92,7 +92,7 @@ describe("after npm run init", () => {
   });
 
   // About two minutes on 2 idle cores.
-  it("npm test passes", { timeout: 900_000 }, async () => {
+  it("npm test passes", { timeout: 900_000, tags: ["nightly"] }, async () => {
     await succeeds(renamed, "npm test -- test/infra test/provider test/local test/worker");
   });
 });
