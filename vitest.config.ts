@@ -97,7 +97,7 @@ export default defineConfig({
         test: {
           name: "account",
           include: ["test/account/**/*.test.ts", "packages/local-account/test/long/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
         },
       },
