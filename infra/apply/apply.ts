@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
-import { fullKey, overriddenKeys, type Project, readProject } from "../stack/project.ts";
+import { fullKey, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { folderWord } from "./hints.ts";
 import type { Order, Report } from "./messages.ts";
@@ -64,7 +64,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const file = `Pulumi.${stack}.yaml`;
   const over = join(dir, file);
   const project = refusing(() => readProject(root, stack, over));
-  const hidden = overriddenKeys(root, stack, over);
+  const { overriddenKeys: hidden } = project;
   if (hidden.length > 0) onLine?.(`${folderWord(over)} goes over ${file} in: ${hidden.join(", ")}`);
   const own = (key: string) => fullKey(project.name, key);
   const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));

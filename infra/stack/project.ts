@@ -44,6 +44,8 @@ export interface Project {
   readonly secretKeys: readonly string[];
   /** Keys whose values are encrypted, and so not in `config`: only the Pulumi CLI can read them. */
   readonly encryptedKeys: readonly string[];
+  /** Keys of the stack's file, as they are written there, that the file over it has with another value. */
+  readonly overriddenKeys: readonly string[];
 }
 
 export interface StackFile {
@@ -100,11 +102,14 @@ export function wantLocal(root = ROOT): void {
  */
 export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
-  const set = {
-    ...readStackFile(join(root, `Pulumi.${stack}.yaml`)).config,
-    ...(over !== undefined && readStackFile(over).config),
-  };
+  const own = readStackFile(join(root, `Pulumi.${stack}.yaml`)).config;
+  const there = over === undefined ? {} : readStackFile(over).config;
+  const set = { ...own, ...there };
   const full = (key: string) => fullKey(project.name, key);
+  const above = new Map(Object.entries(there).map(([key, value]) => [full(key), value]));
+  const overriddenKeys = Object.keys(own).filter(
+    (key) => above.has(full(key)) && !isDeepStrictEqual(above.get(full(key)), own[key]),
+  );
 
   const config: Record<string, string> = {};
   const secretKeys: string[] = [];
@@ -121,18 +126,8 @@ export function readProject(root: string, stack: string, over?: string): Project
     }
     config[full(key)] = asText(value);
   }
-  return { name: project.name, folder: resolve(root, project.main), config, secretKeys, encryptedKeys };
-}
-
-/** The settings that the file `over` has otherwise than the stack's own file, by their keys in that one. */
-export function overriddenKeys(root: string, stack: string, over: string): readonly string[] {
-  const { name } = read(join(root, "Pulumi.yaml"), Project);
-  const own = readStackFile(join(root, `Pulumi.${stack}.yaml`)).config;
-  const there = new Map(Object.entries(readStackFile(over).config).map(([key, value]) => [fullKey(name, key), value]));
-  return Object.keys(own).filter((key) => {
-    const full = fullKey(name, key);
-    return there.has(full) && !isDeepStrictEqual(there.get(full), own[key]);
-  });
+  const folder = resolve(root, project.main);
+  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys };
 }
 
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { overriddenKeys, readProject } from "../../infra/stack/project.ts";
+import { readProject } from "../../infra/stack/project.ts";
 
 const root = mkdtempSync(join(tmpdir(), "project-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -39,7 +39,7 @@ it("a config that is empty, or not there, has no settings", () => {
 it("the settings of a second file that hide those of the first are named, however they are spelled", () => {
   const over = join(root, "over.yaml");
   mistake("name: shop\n", "config:\n  rollout: 10\n  shop:pin: 1\n  same: [a]\n  only: 1\n");
-  expect(overriddenKeys(root, "staging", over)).toEqual([]);
+  expect(readProject(root, "staging", over).overriddenKeys).toEqual([]);
   writeFileSync(over, "config:\n  shop:rollout: 0\n  pin: 2\n  same: [a]\n  other: 1\n");
-  expect(overriddenKeys(root, "staging", over)).toEqual(["rollout", "shop:pin"]);
+  expect(readProject(root, "staging", over).overriddenKeys).toEqual(["rollout", "shop:pin"]);
 });
