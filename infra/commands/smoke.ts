@@ -1,4 +1,7 @@
-/** `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong, with 4 where nothing answers. */
+/**
+ * `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong, with 4 where nothing
+ * answers.
+ */
 import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { isLost } from "../smoke/reason.ts";

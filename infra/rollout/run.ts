@@ -21,7 +21,7 @@ import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { isAnswered as isAnsweredIn } from "../smoke/verdict.ts";
+import { hasAnswered } from "../smoke/verdict.ts";
 import { releaseDir } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
@@ -418,7 +418,7 @@ class Rollout {
 
   /** Whether the Worker can be reached after a check was not answered: a later one was, or the stable version answers. */
   async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
-    if (isAnsweredIn(later)) return true;
+    if (hasAnswered(later)) return true;
     // At 100 % there is no stable version to ask.
     if (version === undefined) return isAnswered(this.#options.url);
     const seen = await this.#readiness(preview);

@@ -11,11 +11,11 @@ export function verdictOf(checks: readonly Check[]): Verdict {
   if (failed.some(({ blind }) => !isLost(blind))) return "wrong";
   const lost = checks.findIndex(({ blind }) => blind === "not reached");
   // What is not reached though the Worker answers what comes after it, twice, is the Worker's own fault.
-  return lost >= 0 && isAnswered(checks.slice(lost + 1)) ? "wrong" : "not answered";
+  return lost >= 0 && hasAnswered(checks.slice(lost + 1)) ? "wrong" : "not answered";
 }
 
 /** Whether the Worker has answered one of these checks, however. */
-export const isAnswered = (checks: readonly Check[]): boolean => checks.some(({ blind }) => !isLost(blind));
+export const hasAnswered = (checks: readonly Check[]): boolean => checks.some(({ blind }) => !isLost(blind));
 
 /** Why checks were lost, a sentence for each reason. */
 export const reasonsLost = (checks: readonly Check[]): readonly string[] => [
