@@ -78,6 +78,13 @@ it("with Ctrl-C in an update goes on with the same command", async () => {
   expect(await two.health("production")).toMatchObject({ name: "within" });
 });
 
+it("and is killed between two updates goes on with the same command", async () => {
+  await release("killed between");
+  await interrupted(BETWEEN, "SIGKILL");
+  expect(await again()).toEqual(DONE);
+  expect(await two.health("production")).toMatchObject({ name: "killed between" });
+});
+
 it("and is killed in an update says what comes first, and goes on with the plan that was approved", async () => {
   await release("killed within");
   expect(await again("--save-plan plan.json")).toMatchObject({ code: 0 });

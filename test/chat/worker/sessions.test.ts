@@ -45,7 +45,7 @@ describe("a session's WebSockets", () => {
       (_: string, userId: string) => ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN }),
     ],
     ["is rotated", (token: string) => ask("/session/rotate", { method: "POST", headers: bearer(token) })],
-  ])("close at once when it %s, in every room; others stay", async (_, end) => {
+  ])("close within a second when it %s, in every room; others stay", async (_, end) => {
     const userId = unique();
     const [token, bens] = [await logIn(userId), await logIn(unique())];
     const rooms = [unique(), unique()];
@@ -54,8 +54,7 @@ describe("a session's WebSockets", () => {
     const since = performance.now();
     await end(token, userId);
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([1_008, 1_008]);
-    // A busy machine takes its time. What a room would find out by itself takes it a minute.
-    expect(performance.now() - since).toBeLessThan(10_000);
+    expect(performance.now() - since).toBeLessThan(1_000);
     expect(other.webSocket.readyState).toBe(WebSocket.OPEN);
     other.webSocket.close();
   });
