@@ -26,9 +26,9 @@ const without = scenarios
   .map(([title, { needs }]) => `${title} (needs ${needs.filter((folder) => !folders.includes(folder)).join(", ")})`);
 
 // Two at a time (vitest.config.ts), because each mostly waits for processes.
-const [daily, nightly] = [false, true].map((night) => whole.filter(([, { isNightly }]) => isNightly === night));
-it.concurrent.each(daily ?? [])("%s", (_, scenario) => follow(scenario));
-it.concurrent.each(nightly ?? [])("%s", { tags: ["nightly"] }, (_, scenario) => follow(scenario));
+const at = (night: boolean) => whole.filter(([, { isNightly }]) => isNightly === night);
+it.concurrent.each(at(false))("%s", (_, scenario) => follow(scenario));
+it.concurrent.each(at(true))("%s", { tags: ["nightly"] }, (_, scenario) => follow(scenario));
 it.skip.each(without)("%s", () => {});
 
 it("names the patterns that it needs", () => {
