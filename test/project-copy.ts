@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { ROOT } from "../infra/release/root.ts";
+import { userEnvironment } from "./user-environment.ts";
 
 /** A command's exit code and output. */
 export interface Ended {
@@ -86,7 +87,7 @@ export class ProjectCopy {
     );
   }
 
-  /** Starts a shell command, with the project's own programs first on the PATH. */
+  /** Starts a shell command as a user would, with the project's own programs first on the PATH. */
   start(
     command: string,
     { folder = ".", env = {}, detached = false }: CommandOptions = {},
@@ -94,7 +95,7 @@ export class ProjectCopy {
     const path = [join(this.root, "node_modules/.bin"), process.env.PATH].join(delimiter);
     return spawn("bash", ["-euo", "pipefail", "-c", command], {
       cwd: join(this.root, folder),
-      env: { ...process.env, ...env, PATH: path },
+      env: { ...userEnvironment(), ...env, PATH: path },
       stdio: ["ignore", "pipe", "pipe"],
       detached,
     });

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { findPulumi } from "../engine/pulumi-cli.ts";
 import { copyFiles, type Ended } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
+import { userEnvironment } from "../user-environment.ts";
 
 const run = promisify(execFile);
 
@@ -117,11 +118,8 @@ export class NewProject {
   }
 }
 
-/** This process's environment without the additions of npm, vitest and this project's scripts. */
+/** The environment of a user, who has none of this project's programs on the PATH. */
 function outside(): NodeJS.ProcessEnv {
-  const added =
-    /^(npm_(?!config_)|npm_config_(local_)?prefix$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_)/;
-  const kept = Object.entries(process.env).filter(([name]) => !added.test(name));
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
-  return { ...Object.fromEntries(kept), PATH: path.join(delimiter) };
+  return { ...userEnvironment(), PATH: path.join(delimiter) };
 }

@@ -1,0 +1,13 @@
+/** The environment of a user's shell. */
+
+/** What npm, vitest and this project's scripts add for the processes that they start. */
+const ADDED =
+  /^(npm_(?!config_)|npm_config_(loglevel|(local_)?prefix)$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_)/;
+
+/**
+ * This process's environment as it was before `npm run -s test` began. Without this a command prints less under
+ * `npm run -s` than it does for a user: npm hands its log level down.
+ */
+export function userEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ADDED.test(name)));
+}
