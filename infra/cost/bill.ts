@@ -50,7 +50,7 @@ export const PRICES: { readonly [K in keyof Usage]: Price } = {
 const MESSAGES_PER_REQUEST = 20;
 /** An awake object is billed as 128 MB, whatever it uses. */
 const OBJECT_GB = 0.128;
-export const SECONDS_PER_MONTH = 30 * 24 * 60 * 60;
+const SECONDS_PER_MONTH = 30 * 24 * 60 * 60;
 
 /** What a load comes to, in our way or in the article's. */
 export function usageOf(load: Load, way: keyof Rows, { operations, check }: Costs): Usage {

@@ -44,7 +44,7 @@ export function changes(preview: Preview): readonly string[] {
 }
 
 /** `durable-stack-staging: behind, 0001-create -> 0002-rename`. */
-export function headline({ settings, plan, errors, uploads }: Preview): string {
+function headline({ settings, plan, errors, uploads }: Preview): string {
   const takeover = plan.adopts ? ", taken over from what deployed it" : "";
   const refused = errors.length ? `; refused, ${errors.length} error${errors.length === 1 ? "" : "s"}` : "";
   return `${settings.workerName}: ${plan.state}, ${uploads ? wayOf(plan) : `stays at ${plan.from ?? "nothing"}`}${takeover}${refused}`;

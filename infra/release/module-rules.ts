@@ -42,7 +42,7 @@ interface Rules {
 }
 
 /** The rules in force: the first of a type ends the type, unless it says `fallthrough`. */
-export function rulesOf(own: readonly Rule[]): Rules {
+function rulesOf(own: readonly Rule[]): Rules {
   const ended = new Set<string>();
   const used: Rule[] = [];
   const shadowed: Rule[] = [];

@@ -31,7 +31,7 @@ const LEAST_MS = 5;
 const COMPARED = [0.5, 0.9];
 
 /** The tests of one look. Each gets its share of the risk, and so does each look (Bonferroni). */
-export const TESTS = 1 + COMPARED.length;
+const TESTS = 1 + COMPARED.length;
 
 /** `looks`: how often a rollout is judged in all; the risk is shared among them. */
 export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings, looks: number): Verdict {

@@ -20,7 +20,7 @@ const Exported = v.object({
 });
 
 /** The resources in what `pulumi stack export` printed. @throws Error when it is not that. */
-export function exportedResources(text: string): readonly StateResource[] {
+function exportedResources(text: string): readonly StateResource[] {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Exported), text);
   if (!parsed.success) throw new Error("`pulumi stack export` printed something that is not a stack's state.");
   return parsed.output.deployment?.resources ?? [];

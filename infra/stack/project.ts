@@ -67,7 +67,7 @@ export const stackNames = (root: string): readonly string[] =>
     .sort();
 
 /** Whether Pulumi takes a stack of this name. */
-export const isStackName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name);
+const isStackName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name);
 
 /** Why there is no such stack in `root`, in a sentence; undefined where it has a file. */
 export function missingStack(name: string, root: string): string | undefined {

@@ -67,7 +67,7 @@ const stillWaiting = (world: World, worker: string): readonly AwaitedElsewhere[]
   );
 
 /** What infra/plan reads of an account before it plans the release of the first `end` steps. */
-export function situationOf(world: World, worker: string, end?: number, allowed: Allowed = {}): Situation {
+function situationOf(world: World, worker: string, end?: number, allowed: Allowed = {}): Situation {
   const { history, live } = workerOf(world, worker);
   const migrations = history.slice(0, end);
   const alive = replay(migrations);

@@ -6,7 +6,7 @@ import type { HistoryEntry, HistoryItem, Namespace, Records, State, Version } fr
 import { currentDeployment, servingVersions } from "./queries.ts";
 
 /** How many changes are remembered. */
-export const KEPT_ENTRIES = 500;
+const KEPT_ENTRIES = 500;
 
 /** The differences between two states: Workers first, traffic last. */
 export function itemsBetween(before: State, after: State): HistoryItem[] {

@@ -24,11 +24,6 @@ export async function open(id: string, headers: Headers = {}): Promise<WebSocket
   return response.webSocket;
 }
 
-export interface Joined extends Peer {
-  /** Resolves when the document has closed the connection. */
-  readonly closed: Promise<{ code: number; reason: string }>;
-}
-
 /** A client that is connected. `peer`: one that was cut off. */
 export async function join(id: string, { peer = newPeer(), headers = {} }: { peer?: Peer; headers?: Headers } = {}) {
   const socket = await open(id, headers);

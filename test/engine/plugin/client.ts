@@ -15,7 +15,7 @@ import {
 import { retry } from "../../../infra/provider/facts/index.ts";
 
 /** The environment variable for the factor of the waits; see `FACTOR`. */
-export const FACTOR_VARIABLE = "STAND_IN_RETRY_FACTOR";
+const FACTOR_VARIABLE = "STAND_IN_RETRY_FACTOR";
 const FACTOR = 100;
 /** The shortest wait in milliseconds, so that a killed engine is gone before anything is sent again. */
 const LEAST = 50;

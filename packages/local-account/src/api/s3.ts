@@ -13,7 +13,7 @@ import type { Bucket } from "../model.ts";
 import { bucketDirectory } from "../runtime/projection.ts";
 
 /** Where S3 clients find the buckets. */
-export const S3_PATH = "/cdn-cgi/local/r2/s3";
+const S3_PATH = "/cdn-cgi/local/r2/s3";
 
 /** Answers a request. It never throws: an exception in a listener would end the account. */
 export type S3 = (incoming: IncomingMessage, outgoing: ServerResponse) => void;

@@ -69,7 +69,7 @@ const FRAME_HEADER = 24;
 const [WRITE_VERSION, READ_VERSION] = [18, 19];
 
 /** The database with the committed pages of its log, in the form of a database without a log. */
-export function withLog(main: Buffer, log: Buffer): Buffer {
+function withLog(main: Buffer, log: Buffer): Buffer {
   const { pages, pageSize, size } = committed(log);
   const whole = Buffer.alloc(size === undefined ? main.length : size * pageSize);
   main.copy(whole);

@@ -12,7 +12,7 @@ export const AFTER: Program = {
 };
 
 export const FILES_BEFORE: Files = { "/index.html": "old", "/page.html": "old", "/same.txt": "same" };
-export const FILES_AFTER: Files = { "/index.html": "new", "/page.html": "new", "/same.txt": "same" };
+const FILES_AFTER: Files = { "/index.html": "new", "/page.html": "new", "/same.txt": "same" };
 
 /** The deployments, by the name that crash-child.ts gets. */
 export const DEPLOYMENTS: Readonly<Record<string, (test: TestAccount) => Promise<unknown>>> = {
