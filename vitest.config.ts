@@ -54,7 +54,7 @@ export default defineConfig({
     projects: [
       {
         plugins: [workerd()],
-        test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 30_000 },
+        test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 60_000 },
       },
       {
         // Faults at random, replayable: CHAOS_SEED and CHAOS_OPERATIONS (npm run test:chaos).
@@ -81,15 +81,16 @@ export default defineConfig({
             "packages/class-lifecycle/test/**/*.test.ts",
           ],
           // Some build a release or two, on a machine that runs the other suites beside.
-          testTimeout: 30_000,
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
         },
       },
       {
         test: {
           name: "local",
           include: ["test/local/**/*.test.ts", "packages/local-account/test/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -103,7 +104,7 @@ export default defineConfig({
       },
       {
         // The workspaces as they would be published: packed, and installed into an empty project.
-        test: { name: "packages", include: ["test/packages/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 180_000 },
+        test: { name: "packages", include: ["test/packages/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 180_000 },
       },
       {
         // The guides in docs/, followed to the letter: each runs an account and builds releases.
