@@ -5,15 +5,16 @@
  * At worst it has a session that never began or is over already, so it asks the session where that matters. It notes
  * which sessions must end before it ends them; if the call is cut off, the alarm ends them.
  */
-import type { Place } from "../objects/names.ts";
+import { REGION_SEPARATOR } from "../../contract/regions.ts";
+import { formatId, type Place } from "../objects/names.ts";
 import type { Reading, Subject } from "./lifetime.ts";
 
 /** The object of one session. */
 export interface OneSession {
   begin(subject: Subject, slidingMs: number, absoluteMs: number, by: number): Promise<Reading | undefined>;
   peek(): Promise<Reading | undefined>;
-  /** Whether it was live. */
-  end(tellAgainMs?: number, why?: "replaced"): Promise<boolean>;
+  /** Whether it was live, or the id of the session that has its place already. */
+  end(tellAgainMs?: number, why?: "replaced", successor?: string): Promise<boolean | string>;
 }
 
 /** The session that a caller wants to begin. */
@@ -78,7 +79,8 @@ export class SessionsOfUser {
       this.#entries.push(entry);
     }
     await this.#save();
-    const counted = () => this.#entries.filter(({ id }) => id !== replaces);
+    // One that is being replaced and the one that takes its place are one session.
+    const counted = () => this.#entries.filter(({ id }) => !this.#successorOf(id));
     if (counted().length > max) await this.#dropOver();
     const tooMany = counted().length - max;
     if (tooMany > 0) await this.#end(counted().slice(0, tooMany));
@@ -86,30 +88,61 @@ export class SessionsOfUser {
     const by = entry.at + BEGIN_WITHIN_MS;
     const reading = own(await this.#sessionAt(place).begin(subject, slidingMs, absoluteMs, by));
     if (!reading) return undefined;
+    // An earlier call for the same session came as far as this.
+    const isRepeated = entry.begun;
     entry.begun = true;
     await this.#save();
     // It was ended while it began, and the call that ended it may have come before the one that began it.
     if (entry.ending) await this.#end([entry]);
-    const replaced = this.#entries.filter(({ id }) => id === replaces);
-    await this.#end(replaced, "replaced");
+    if (replaces !== undefined && !(await this.#takePlace(entry, replaces, isRepeated))) return "over";
     return entry.ending ? undefined : reading;
+  }
+
+  /**
+   * Ends the session whose place another takes. If its user has logged out meanwhile, the other one must not log them in
+   * again: it ends too, and this returns false.
+   */
+  async #takePlace(entry: Entry, old: string, isRepeated: boolean): Promise<boolean> {
+    const replaced = this.#entries.find(({ id }) => id === old);
+    // An earlier call has ended it, or may have. It knows by whom it was replaced, unless it was evicted since.
+    const mayHaveForgotten = isRepeated && (!replaced || replaced.ending);
+    const [answer] = replaced ? await this.#endEach([replaced]) : [];
+    if (answer === true || answer === formatId(entry) || mayHaveForgotten) return true;
+    await this.#end([entry]);
+    return false;
   }
 
   /** Why a session can no longer be replaced: much may have happened since the caller showed its token. */
   #whyNotReplaced(old: string): NotReplaced | undefined {
-    if (this.#entries.some(({ replaces, ending }) => replaces === old && !ending)) return "replaced";
+    if (this.#successorOf(old)) return "replaced";
     return this.#entries.some(({ id, ending }) => id === old && !ending) ? undefined : "over";
+  }
+
+  /** The session that takes the place of another, or will as soon as it has begun. */
+  #successorOf(old: string): Entry | undefined {
+    return this.#entries.find(({ replaces, ending }) => replaces === old && !ending);
   }
 
   /** The live sessions, the oldest first. */
   async list(): Promise<Listed[]> {
     const live = await this.#dropOver();
-    return live.flatMap(({ entry, reading }) => (reading ? [{ ...reading, id: idOf(entry) }] : []));
+    return live.flatMap(({ entry, reading }) => (reading ? [{ ...reading, id: formatId(entry) }] : []));
   }
 
-  /** Ends one session by its id, or all. Returns how many were live. */
+  /**
+   * Ends one session by its id, or all. Returns how many were live. What took the place of the one ends too, because it
+   * is the same log-in under a new token.
+   */
   end(id?: string): Promise<number> {
-    return this.#end(this.#entries.filter((entry) => id === undefined || idOf(entry) === id));
+    const chosen: Entry[] = [];
+    for (const entry of this.#entries) {
+      const { replaces } = entry;
+      const continues =
+        replaces !== undefined &&
+        (id?.endsWith(REGION_SEPARATOR + replaces) || chosen.some((before) => before.id === replaces));
+      if (id === undefined || formatId(entry) === id || continues) chosen.push(entry);
+    }
+    return this.#end(chosen);
   }
 
   async alarm(): Promise<void> {
@@ -136,16 +169,27 @@ export class SessionsOfUser {
     return asked.filter(({ entry }) => !over.has(entry) && this.#entries.includes(entry));
   }
 
-  /** Ends sessions. Notes them first, so that all of them do end. Returns how many were live. */
-  async #end(entries: readonly Entry[], why?: "replaced"): Promise<number> {
-    if (entries.length === 0) return 0;
+  /** Ends sessions. Returns how many were live. */
+  async #end(entries: readonly Entry[]): Promise<number> {
+    return (await this.#endEach(entries)).filter((ended) => ended === true).length;
+  }
+
+  /** Ends sessions, and returns what each answers. Notes them first, so that all of them do end. */
+  async #endEach(entries: readonly Entry[]): Promise<(boolean | string)[]> {
+    if (entries.length === 0) return [];
     for (const entry of entries) entry.ending = true;
     await this.#save();
-    const ended = await Promise.all(entries.map((entry) => this.#sessionAt(entry).end(undefined, why)));
+    const ended = await Promise.all(
+      entries.map((entry) => {
+        const successor = this.#successorOf(entry.id);
+        const at = this.#sessionAt(entry);
+        return successor?.begun ? at.end(undefined, "replaced", formatId(successor)) : at.end();
+      }),
+    );
     // A session that may still begin stays in the list until it is too late to begin.
     const now = Date.now();
     await this.#takeOut(new Set(entries.filter(({ begun, at }) => begun || now >= at + BEGIN_WITHIN_MS)));
-    return ended.filter(Boolean).length;
+    return ended;
   }
 
   async #takeOut(entries: ReadonlySet<Entry>): Promise<void> {
@@ -180,6 +224,3 @@ function own(result: (Reading & Partial<Disposable>) | undefined): Reading | und
   result[Symbol.dispose]?.();
   return { userId, role, metadata, createdAt, expiresAt, endsAt, expiresIn };
 }
-
-/** The id of a session, as its user sees it. It does not reveal the token. */
-const idOf = ({ region, id }: Place) => `${region.id}~${id}`;

@@ -12,7 +12,7 @@ import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { guestId, UserId } from "../http/user-id.ts";
 import { body, params } from "../http/validation.ts";
-import { objectFor, type Place, regionOfCaller } from "../objects/names.ts";
+import { formatId, objectFor, type Place, parseId, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import { cookieOf, giveCookie, shownToken, takeCookie } from "./credentials.ts";
@@ -25,6 +25,8 @@ import { mintToken, placeOfToken } from "./token.ts";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
+/** A log-out ends at most so many sessions that took the place of one another. */
+const MAX_SUCCESSORS = 100;
 
 /** The caller's own data of a session: any JSON object or array. */
 const Metadata = v.union([v.array(v.unknown()), v.record(v.string(), v.unknown())]);
@@ -142,7 +144,9 @@ async function create(c: Context<App>, wanted: v.InferOutput<typeof Login>): Pro
   if (wanted.cookie) {
     const before = cookieOf(c);
     const place = before === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, before);
-    if (place) await retry(() => sessionAt(c, place).end(undefined, "replaced"));
+    // The new session is no successor of the old one, which may be another user's: whoever has the old token may log out
+    // what it was rotated to, and not a log-in that came after it. The answer to that log-out still deletes the cookie.
+    if (place) await endFrom(c, place, "replaced");
     giveCookie(c, begun.token, absoluteMs / 1_000);
   }
   return begun;
@@ -179,7 +183,9 @@ async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
   if (!found) throw deadCredential("The session", byCookie ? await sessions.withoutCookie(c) : {});
   const { userId, role, metadata, endsAt } = found;
   const begun = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
-  await retry(() => sessionAt(c, old).end(undefined, "replaced"));
+  const successor = await placeOfToken(stackOf(c.env).regions, begun.token);
+  // The list has done it; but one of an older release did not say by which session.
+  await retry(async () => await sessionAt(c, old).end(undefined, "replaced", successor && formatId(successor)));
   if (byCookie) giveCookie(c, begun.token, Math.ceil((endsAt - Date.now()) / 1_000));
   return begun;
 }
@@ -201,9 +207,20 @@ async function end(c: Context<App>): Promise<v.InferOutput<typeof Ended>> {
     throw refusal("invalid-input", "userId: to end all sessions of a user, call DELETE /session/user/<userId>");
   }
   const place = await placeOfCaller(c);
-  if (place) await retry(() => sessionAt(c, place).end());
+  if (place) await endFrom(c, place);
   takeCookie(c);
   return { ok: true };
+}
+
+/**
+ * Ends a session and, if it was rotated a short while ago, those that have its place: a log-out may come with the token
+ * from before. An object of an older release knows of none.
+ */
+async function endFrom(c: Context<App>, place: Place, why?: "replaced", most = MAX_SUCCESSORS): Promise<void> {
+  const ended = await retry(async () => await sessionAt(c, place).end(undefined, why));
+  if (typeof ended !== "string" || most === 0) return;
+  const next = parseId(stackOf(c.env).regions, ended);
+  if ("place" in next) await endFrom(c, next.place, why, most - 1);
 }
 
 /** The place of the caller's session. 401 without a token; undefined if what was shown is not a token by its form. */

@@ -32,6 +32,8 @@ export class SessionDO extends DurableObject<Env> {
   #stored: Stored | undefined;
   /** When another session took its place. In memory only, so that nothing is left of a session that is over. */
   #replacedAt = Number.NEGATIVE_INFINITY;
+  /** The id of that session, with its region, if it is this one with a new token. In memory only, like the time. */
+  #successor: string | undefined;
   readonly #ofUser: SessionsOfUser;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -109,14 +111,22 @@ export class SessionDO extends DurableObject<Env> {
   }
 
   /**
-   * Ends the session and frees its storage. Returns whether it was live; does nothing if there is no session. `why`: if
-   * another session takes its place.
+   * Ends the session and frees its storage; does nothing if there is no session. `why`: if another session takes its
+   * place. `successor`: that one's id, if it is this session with a new token. Returns whether this one was live, or the
+   * id of the successor that it had before the call.
    */
-  async end(tellAgainMs = TELL_AGAIN_MS, why?: "replaced"): Promise<boolean> {
-    if (why) this.#replacedAt = Date.now();
+  async end(tellAgainMs = TELL_AGAIN_MS, why?: "replaced", successor?: string): Promise<boolean | string> {
+    const now = Date.now();
+    const wasLive = this.#stored !== undefined && !isOver(this.#stored, now);
+    const before = this.wasReplaced() ? this.#successor : undefined;
+    const answer = before ?? wasLive;
+    // One that is over without a successor gets none: whoever comes too late does not begin (of-user.ts).
+    if (why && (wasLive || this.wasReplaced() || successor === undefined)) {
+      this.#replacedAt = now;
+      this.#successor = before ?? successor;
+    }
     const holders = this.#holders;
-    const wasLive = this.#stored !== undefined && !isOver(this.#stored, Date.now());
-    if (!this.#stored && holders.length === 0) return false;
+    if (!this.#stored && holders.length === 0) return answer;
     if (holders.length > 0) {
       // The session is over from here on. If a call below fails, the alarm makes it again.
       this.ctx.storage.kv.delete(SESSION);
@@ -126,11 +136,11 @@ export class SessionDO extends DurableObject<Env> {
       const told = await Promise.allSettled(
         holders.map(async (holder) => holderOf(this.env, holder)?.sessionEnded(id)),
       );
-      if (told.some(({ status }) => status === "rejected")) return wasLive;
+      if (told.some(({ status }) => status === "rejected")) return answer;
     }
     await this.ctx.storage.deleteAll();
     this.#stored = undefined;
-    return wasLive;
+    return answer;
   }
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {

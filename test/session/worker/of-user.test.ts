@@ -165,7 +165,7 @@ describe("rotation", () => {
     const userId = unique();
     const token = await logIn(userId);
     const answers = await Promise.all(
-      Array.from({ length: 4 }, () => ask("/session/rotate", { method: "POST", headers: bearer(token) })),
+      Array.from({ length: 20 }, () => ask("/session/rotate", { method: "POST", headers: bearer(token) })),
     );
     const won = answers.filter(({ status }) => status === 200);
     expect(won).toHaveLength(1);
@@ -303,6 +303,188 @@ describe("rotation", () => {
   });
 });
 
+describe("a log-out in the moment of a rotation", () => {
+  const logOut = (headers: Record<string, string>) => ask("/session", { method: "DELETE", headers });
+  const rotate = (token: string, more: Call = {}) =>
+    ask("/session/rotate", { method: "POST", headers: bearer(token), ...more });
+  const rotated = async (token: string) => v.parse(Begun, (await rotate(token)).body).token;
+  const revoke = (userId: string, id = "") =>
+    ask(`/session/user/${userId}/${id}`, { method: "DELETE", headers: ADMIN });
+
+  /** Holds the next call of a method, before or after its work. */
+  function hold(method: "open" | "begin", when: "before" | "after") {
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const pause = async () => {
+      reached.resolve();
+      await released.promise;
+    };
+    const { open, begin } = SessionDO.prototype;
+    if (method === "open") {
+      vi.spyOn(SessionDO.prototype, "open").mockImplementationOnce(async function (this: SessionDO, wanted) {
+        await pause();
+        return open.call(this, wanted);
+      });
+    } else {
+      vi.spyOn(SessionDO.prototype, "begin").mockImplementationOnce(async function (this: SessionDO, ...about) {
+        if (when === "before") await pause();
+        const reading = await begin.apply(this, about);
+        if (when === "after") await pause();
+        return reading;
+      });
+    }
+    return { reached: reached.promise, release: released.resolve };
+  }
+  const MOMENTS = [
+    ["open", "before"],
+    ["begin", "before"],
+    ["begin", "after"],
+  ] as const;
+
+  it("ends the session that was rotated, along several rotations, and deletes the cookie", async () => {
+    const userId = unique();
+    const first = await logIn(userId);
+    const last = await rotated(await rotated(await rotated(first)));
+    const answer = await logOut({ Cookie: `__Host-session=${first}`, Origin: "https://stack.test" });
+    expect(answer.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
+    expect(await isLive(last)).toBe(false);
+    expect(await listed(userId)).toEqual([]);
+  });
+
+  it("ends it only for a minute: the old token is as dead as any after that", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const old = await logIn(unique());
+    const token = await rotated(old);
+    vi.setSystemTime(Date.now() + MINUTE);
+    await logOut(bearer(old));
+    expect(await isLive(token)).toBe(true);
+  });
+
+  it.each(MOMENTS)("leaves no session if it comes while the new one begins (%s, %s its work)", async (method, when) => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const held = hold(method, when);
+    const answer = rotate(token);
+    await held.reached;
+    await logOut(bearer(token));
+    // This drops the old session from the list.
+    await listed(userId);
+    held.release();
+    expect((await answer).status).toBe(401);
+    expect(await listed(userId)).toEqual([]);
+  });
+
+  it.each(MOMENTS)("is the same if the session is revoked by its id (%s, %s its work)", async (method, when) => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const [{ id } = { id: "" }] = await listed(userId);
+    const held = hold(method, when);
+    const answer = rotate(token);
+    await held.reached;
+    expect((await revoke(userId, id)).status).toBe(200);
+    held.release();
+    expect((await answer).status).not.toBe(200);
+    expect(await listed(userId)).toEqual([]);
+  });
+
+  it("is the same if the session is revoked by the id that it had before", async () => {
+    const userId = unique();
+    const [one, other] = [await logIn(userId), await logIn(userId)];
+    const [{ id } = { id: "" }] = await listed(userId);
+    const token = await rotated(one);
+    expect((await revoke(userId, id)).status).toBe(200);
+    expect([await isLive(token), await isLive(other)]).toEqual([false, true]);
+  });
+
+  it("does not end a log-in that took the place of the cookie's session, and deletes the cookie", async () => {
+    const old = await logIn(unique());
+    const headers = { Cookie: `__Host-session=${old}`, Origin: "https://stack.test" };
+    const token = await logIn(unique(), {
+      json: { userId: unique(), cookie: true },
+      headers: { ...ADMIN, ...headers },
+    });
+    const answer = await logOut(headers);
+    expect(answer.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
+    expect([await isLive(old), await isLive(token)]).toEqual([false, true]);
+  });
+
+  it("a log-in over a cookie that was just rotated ends the rotated session too", async () => {
+    const old = await logIn(unique());
+    const token = await rotated(old);
+    const headers = { Cookie: `__Host-session=${old}`, ...ADMIN };
+    const next = await logIn(unique(), { json: { userId: unique(), cookie: true }, headers });
+    expect([await isLive(token), await isLive(next)]).toEqual([false, true]);
+    await logOut(bearer(old));
+    expect(await isLive(next)).toBe(true);
+  });
+
+  it("is as before in objects of a release that do not say by which session", async () => {
+    const { end } = SessionDO.prototype;
+    vi.spyOn(SessionDO.prototype, "end").mockImplementation(async function (this: SessionDO, tellAgainMs, why) {
+      return (await end.call(this, tellAgainMs, why)) === true;
+    });
+    const userId = unique();
+    const old = await logIn(userId);
+    const token = await rotated(old);
+    expect((await logOut(bearer(old))).status).toBe(200);
+    expect([await isLive(old), await isLive(token)]).toEqual([false, true]);
+  });
+
+  it("finds the new session if the list is of a release that does not say by which", async () => {
+    const { end } = SessionDO.prototype;
+    vi.spyOn(SessionDO.prototype, "end").mockImplementationOnce(function (this: SessionDO, tellAgainMs, why) {
+      return end.call(this, tellAgainMs, why);
+    });
+    const old = await logIn(unique());
+    const token = await rotated(old);
+    await logOut(bearer(old));
+    expect(await isLive(token)).toBe(false);
+  });
+
+  it("is not seen in a rotation that is made again after the old session was forgotten", async () => {
+    const userId = unique();
+    const old = await logIn(userId);
+    const open = vi.spyOn(SessionDO.prototype, "open");
+    const token = await rotated(old);
+    const wanted = open.mock.calls[0]?.[0];
+    if (!wanted) throw new Error("No session was opened");
+    await evict(await objectOf(old));
+    expect(await (await objectOfUser(userId)).open(wanted)).toMatchObject({ userId });
+    expect(await isLive(token)).toBe(true);
+  });
+
+  it("ends the new session if the alarm of the list had to end the old one", async () => {
+    const userId = unique();
+    const old = await logIn(userId);
+    const user = await objectOfUser(userId);
+    const { begin } = SessionDO.prototype;
+    const begun: (string | undefined)[] = [];
+    vi.spyOn(SessionDO.prototype, "begin").mockImplementationOnce(function (this: SessionDO, ...about) {
+      begun.push(this.ctx.id.name);
+      return begin.apply(this, about);
+    });
+    vi.spyOn(SessionDO.prototype, "end").mockRejectedValueOnce(new Error("away"));
+    expect((await rotate(old)).status).toBe(500);
+    const taken = env.SESSION.getByName(begun[0] ?? "");
+    await runInDurableObject(user, (object) => object.alarm());
+    expect(await taken.peek()).toMatchObject({ userId });
+    await logOut(bearer(old));
+    expect(await taken.peek()).toBeUndefined();
+  });
+
+  it("a rotation is one session where they are counted, also while the new one begins", async () => {
+    const userId = unique();
+    const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 2 } };
+    const [one, other] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const held = hold("begin", "before");
+    const answer = rotate(one, { settings });
+    await held.reached;
+    const third = await logIn(userId, { settings });
+    held.release();
+    const token = v.parse(Begun, (await answer).body).token;
+    expect(await Promise.all([one, other, token, third].map(isLive))).toEqual([false, false, true, true]);
+  });
+});
+
 describe("under crashes", () => {
   it("a session that was cut off before it began never begins, and stops counting after a while", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
@@ -350,6 +532,8 @@ describe("under crashes", () => {
         /** By token, the oldest first. */
         const model = new Map<string, { until: number; endsAt: number }>();
         const all: string[] = [];
+        /** What took the place of a session a short while ago. */
+        const successors = new Map<string, string>();
         const alive = () => [...model].filter(([, { until }]) => Date.now() < until).map(([token]) => token);
         const begin = (token: string, endsAt = Date.now() + 2 * HOUR) => {
           model.set(token, { until: Math.min(Date.now() + 30 * MINUTE, endsAt), endsAt });
@@ -369,12 +553,16 @@ describe("under crashes", () => {
               was.until = Math.min(Date.now() + 30 * MINUTE, was.endsAt);
           } else if (kind === "logOut") {
             await ask("/session", { method: "DELETE", headers: bearer(token) });
-            model.delete(token);
+            for (let of: string | undefined = token; of; of = successors.get(of)) model.delete(of);
           } else if (kind === "rotate") {
             const isAlive = alive().includes(token);
             const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(token), settings });
             expect(rotated.status).toBe(isAlive ? 200 : 401);
-            if (isAlive) begin(v.parse(Begun, rotated.body).token, model.get(token)?.endsAt);
+            if (isAlive) {
+              const { token: next } = v.parse(Begun, rotated.body);
+              begin(next, model.get(token)?.endsAt);
+              successors.set(token, next);
+            }
             model.delete(token);
           } else if (kind === "revoke") {
             const [first] = await listed(userId);
@@ -384,16 +572,20 @@ describe("under crashes", () => {
           } else if (kind === "revokeAll") {
             await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
             model.clear();
-          } else if (kind === "evict") await evict(stub);
-          else if (kind === "evictUser") await evict(user);
+          } else if (kind === "evict") {
+            await evict(stub);
+            successors.delete(token);
+          } else if (kind === "evictUser") await evict(user);
           else if (kind === "alarm") {
             await runInDurableObject(stub, async (session) => {
               await session.alarm();
               await session.alarm();
             });
           } else if (kind === "alarmOfUser") await runInDurableObject(user, (object) => object.alarm());
-          else if (kind === "wait") vi.setSystemTime(Date.now() + 13 * MINUTE);
-          else {
+          else if (kind === "wait") {
+            vi.setSystemTime(Date.now() + 13 * MINUTE);
+            successors.clear();
+          } else {
             // Revoked, and cut off after that was noted: the alarm ends them.
             await runInDurableObject(user, (_, { storage }) => {
               const entries = storage.kv.get<object[]>("sessions");
