@@ -50,7 +50,7 @@ export type Counted = number | { readonly replayed: number } | Uncounted;
 /**
  * Why a change was not made: the idempotency key came before with another payload, or the counter does not exist and
  * the caller did not want to create it. Or the call has to go another way: it is on several objects ("wide", shards.ts),
- * or the key is "new" here, and only a former answer was wanted.
+ * or came too late for this one of them; or the key is "new" here, and only a former answer was wanted.
  */
 export interface Uncounted {
   readonly refused: "key-conflict" | "missing" | "wide" | "new";
@@ -71,6 +71,8 @@ export interface Terms {
   readonly routed?: true;
   /** Makes no change. */
   readonly only?: "replay";
+  /** From then on (ms since the epoch), a new key goes to another object. */
+  readonly until?: number | undefined;
 }
 
 type Change = { kind: "add"; by: number } | { kind: "reset" };
@@ -278,19 +280,21 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #change(change: Change, terms: Terms = {}): Promise<Counted> {
-    const { key, known = true, create = true, routed, only } = terms;
+    const { key, known = true, create = true, routed, only, until } = terms;
     if (this.#isWide && !routed && (key !== undefined || change.kind === "reset")) return { refused: "wide" };
     if (this.#isWide && !this.#others.isKnown(this.#widths)) await this.#meet();
     if (only === "replay") return this.#replayOf(change, key);
     if (!create && !this.#isWide && !this.#exists) return { refused: "missing" };
-    if (key !== undefined) return this.#changeOnce(change, key, known);
+    if (key !== undefined) return this.#changeOnce(change, key, known, until);
     return this.#commits.commit({ count: this.#apply(change), known });
   }
 
   /** Nothing may come between the look for the key and the change: calls that waited together go on together. */
-  #changeOnce(change: Change, key: string, known: boolean): Counted | Promise<Counted> {
+  #changeOnce(change: Change, key: string, known: boolean, until = Infinity): Counted | Promise<Counted> {
     const replay = this.#replayOf(change, key);
     if (replay instanceof Promise || !isRefused(replay, "new")) return replay;
+    // The same call, made again, may have found nothing here and may have been made at the other object.
+    if (Date.now() >= until) return { refused: "wide" };
     const payload = JSON.stringify(change);
     return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
   }

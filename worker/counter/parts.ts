@@ -32,8 +32,17 @@ export function widened(widths: readonly Width[], width: number, now: number): r
   return width <= widest(widths) ? widths : [...widths, { width, from: now + ANNOUNCED_FOR_MS }];
 }
 
-/** The part to which a call with a key goes, and those where it may have gone, or may go while clocks differ. */
-export function partsOfKey(key: string, widths: readonly Width[], now: number): { part: number; others: number[] } {
+/** Where a call with a key goes. */
+interface PartsOfKey {
+  readonly part: number;
+  /** Until then, if another width is announced (ms since the epoch). */
+  readonly until?: number | undefined;
+  /** The parts where it may have gone, or may go while clocks differ. */
+  readonly others: readonly number[];
+}
+
+/** The parts of a key at a time. */
+export function partsOfKey(key: string, widths: readonly Width[], now: number): PartsOfKey {
   const hash = hashOf(key);
   const all = [{ width: 1, from: 0 }, ...widths];
   const current = all.findLastIndex(({ from }) => from <= now);
@@ -41,7 +50,7 @@ export function partsOfKey(key: string, widths: readonly Width[], now: number): 
   const near = all.filter((_, i) => i >= current || (all[i + 1]?.from ?? 0) > now - LOOK_BACK_MS);
   const others = new Set(near.map(({ width }) => hash % width));
   others.delete(part);
-  return { part, others: [...others] };
+  return { part, until: all[current + 1]?.from, others: [...others] };
 }
 
 /** The sum of a counter's parts: never under 0, never over the largest count. */

@@ -152,6 +152,8 @@ async function resetAll(c: Context<App>, id: string): Promise<number> {
     }
     await changeAll(c, id, async (part) => {
       answer = await part.reset({ key, routed: true });
+      // An increment with this key came since. The call has failed, also if other parts are reset.
+      if (isRefused(answer, "key-conflict")) throw keyConflict();
     });
   });
   return answered(c, answer);

@@ -66,12 +66,17 @@ export async function changeOne(
   const widths = await widthsOf(c, id, shards);
   const terms: Terms = { key, routed: true };
   if (key === undefined) return change(partAt(c, id, Math.floor(Math.random() * shards)), terms);
-  const { part, others } = partsOfKey(key, widths, Date.now());
-  for (const number of others) {
-    const before = await change(partAt(c, id, number), { ...terms, only: "replay" });
-    if (!isRefused(before, "new")) return before;
+  for (let now = Date.now(); ; ) {
+    const { part, until, others } = partsOfKey(key, widths, now);
+    for (const number of others) {
+      const before = await change(partAt(c, id, number), { ...terms, only: "replay" });
+      if (!isRefused(before, "new")) return before;
+    }
+    const counted = await change(partAt(c, id, part), { ...terms, until });
+    // It was on its way while its key moved.
+    if (until === undefined || !isRefused(counted, "wide")) return counted;
+    now = until;
   }
-  return change(partAt(c, id, part), terms);
 }
 
 /** Whether a key came before with another payload, at one of the parts where a change of one part goes. */

@@ -2,6 +2,7 @@
 import { evictAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { CounterDO } from "../../../worker/counter/counter.ts";
 import { partsOfKey, sumOf, type Width, widened, widest } from "../../../worker/counter/parts.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 
@@ -262,6 +263,57 @@ describe("another number of shards", () => {
     for (let i = 0; i < 4; i++) await post("increment", `key-${i}`);
     for (let i = 0; i < 4; i++) expect((await post("reset", `key-${i}`)).status).toBe(409);
     expect((await call(`/counter/value?id=${id}`, { headers: ADMIN, settings })).body).toEqual({ count: 5 });
+  });
+
+  it("counts a key once whose call was on its way while the key moved, and came again meanwhile", async () => {
+    stopClock();
+    const { id, under, parts } = aCounter();
+    const wide = under(4);
+    await wide.by("makes-it-wide");
+    const key = Array.from({ length: 50 }, (_, i) => `${id}-${i}`).find(
+      (one) => partsOfKey(one, [{ width: 4, from: 0 }], Date.now()).part === 2,
+    );
+    pass(2 * MINUTE - 1);
+    const { add } = CounterDO.prototype;
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let isHeld = false;
+    const spy = vi.spyOn(CounterDO.prototype, "add").mockImplementation(async function (this: CounterDO, by, terms) {
+      if (!isHeld && terms?.only === undefined) {
+        isHeld = true;
+        reached.resolve();
+        await released.promise;
+      }
+      return add.call(this, by, terms);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const first = wide.by(key ?? "", 5);
+    await reached.promise;
+    pass(1);
+    const again = await wide.by(key ?? "", 5);
+    released.resolve();
+    expect([(await first).body, again.body]).toEqual([{ count: 6 }, { count: 6 }]);
+    expect((await first).headers.get("Idempotent-Replayed")).toBe("true");
+    expect(await parts(4)).toEqual([1, 0, 5, 0]);
+  });
+
+  it("refuses a reset if an increment with its key comes meanwhile", async () => {
+    stopClock();
+    const { under } = aCounter();
+    const wide = under(4);
+    for (let i = 0; i < 20; i++) await wide.post("increment");
+    const { reset } = CounterDO.prototype;
+    let isDone = false;
+    const spy = vi.spyOn(CounterDO.prototype, "reset").mockImplementation(async function (this: CounterDO, terms) {
+      const isHere = this.ctx.id.name?.endsWith(":3");
+      if (isHere && !isDone && terms?.only === undefined) {
+        isDone = true;
+        await this.add(1, terms);
+      }
+      return reset.call(this, terms);
+    });
+    onTestFinished(() => spy.mockRestore());
+    expect((await wide.post("reset", {}, { ...ADMIN, "Idempotency-Key": "r" })).status).toBe(409);
+    expect(isDone).toBe(true);
   });
 
   it("never makes a counter narrower, and moves keys only once all isolates know", () => {
