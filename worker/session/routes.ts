@@ -167,20 +167,29 @@ async function begin(
     (await ofUser(c, subject.userId)).open({ ...wanted, ...(replaces && { replaces: replaces.id }) }),
   );
   if (begun === "over") throw deadCredential("The session");
-  if (begun === "replaced") {
-    throw refusal("session-replaced", "Another request has rotated this session at the same time: use its new token");
-  }
+  if (begun === "replaced") throw replaced();
   if (!begun) throw refusal("unavailable", "The session was ended while it began, or took too long to begin");
   const { userId, role } = subject;
   return { ok: true, expiresIn: begun.expiresIn, token, userId, role };
 }
+
+const replaced = () => refusal("session-replaced", "Another request has just rotated this session: use its new token");
 
 /** Replaces the caller's session by a new one with the same time left. */
 async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
   const byCookie = bearerToken(c) === undefined;
   const old = await placeOfCaller(c);
   const found = old && (await retry(async () => sessionAt(c, old).read()));
-  if (!found) throw deadCredential("The session", byCookie ? await sessions.withoutCookie(c) : {});
+  if (!found) {
+    // An object of an older release, without this method, leaves the caller with the other refusal.
+    const successor =
+      old &&
+      (await sessionAt(c, old)
+        .successor()
+        .catch(() => undefined));
+    if (successor !== undefined) throw replaced();
+    throw deadCredential("The session", byCookie ? await sessions.withoutCookie(c) : {});
+  }
   const { userId, role, metadata, endsAt } = found;
   const begun = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
   const successor = await placeOfToken(stackOf(c.env).regions, begun.token);

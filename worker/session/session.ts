@@ -110,6 +110,11 @@ export class SessionDO extends DurableObject<Env> {
     return Date.now() < this.#replacedAt + REPLACED_MS;
   }
 
+  /** The id of the session that has its place since a short while ago, if it is this one with a new token. */
+  successor(): string | undefined {
+    return this.wasReplaced() ? this.#successor : undefined;
+  }
+
   /**
    * Ends the session and frees its storage; does nothing if there is no session. `why`: if another session takes its
    * place. `successor`: that one's id, if it is this session with a new token. Returns whether this one was live, or the
@@ -118,7 +123,7 @@ export class SessionDO extends DurableObject<Env> {
   async end(tellAgainMs = TELL_AGAIN_MS, why?: "replaced", successor?: string): Promise<boolean | string> {
     const now = Date.now();
     const wasLive = this.#stored !== undefined && !isOver(this.#stored, now);
-    const before = this.wasReplaced() ? this.#successor : undefined;
+    const before = this.successor();
     const answer = before ?? wasLive;
     // One that is over without a successor gets none: whoever comes too late does not begin (of-user.ts).
     if (why && (wasLive || this.wasReplaced() || successor === undefined)) {
