@@ -118,9 +118,9 @@ function afterwards({ folders, deleted, reasons, speaking, packages }: Removal):
     ...(deleted.length
       ? [
           `The history has a step that deletes ${deleted.join(", ")}: ${reasons.join("; ")}.`,
-          "A stack that has objects of it refuses its next `up` until it says, in its own file:",
+          "A stack that has such a class, with objects or without, refuses its next `up` until it says, in its own file:",
           `  allowDestroy: [${deleted.join(", ")}]`,
-          "They are gone then, with all their data. Without that nothing is deleted.",
+          "The objects are gone then, with all their data. Without that nothing is deleted.",
         ]
       : []),
     ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
