@@ -139,7 +139,8 @@ describe("every cell of docs/access.md", () => {
         access ? [`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")} ${access.action}`] : [],
       ),
     );
-    expect(new Set(rows.map(({ route, action }) => `${route} ${action}`))).toEqual(new Set(guarded));
+    const table = new Set(rows.map(({ route, action }) => `${route} ${action}`));
+    expect(table, "the routes have changed: npm run access writes the table anew").toEqual(new Set(guarded));
   });
 });
 
