@@ -115,9 +115,22 @@ describe("Pulumi.yaml", () => {
     ];
     // Keys with a namespace of their own, such as the tag that `pulumi new` leaves, are not settings.
     const own = Object.entries(config).filter(([key]) => !key.includes(":"));
-    expect([...own.map(([key]) => key), ...undeclarable].sort()).toEqual([...CONFIG_KEYS].sort());
+    const why =
+      "declare a new key in Pulumi.yaml; or, if it is an object, a list of them or a secret, name it in this test";
+    expect([...own.map(([key]) => key), ...undeclarable].sort(), why).toEqual([...CONFIG_KEYS].sort());
     expect(own.every(([, entry]) => "default" in entry)).toBe(true);
   });
+});
+
+it("Pulumi.yaml has the defaults that the code has, which a stack gets where Pulumi does not run", () => {
+  const Declared = v.object({ config: v.record(v.string(), v.looseObject({ default: v.optional(v.unknown()) })) });
+  const { config } = v.parse(Declared, yaml("Pulumi.yaml"));
+  const defaults = Object.entries(config).flatMap(([key, { default: value }]) =>
+    CONFIG_KEYS.includes(key) ? [[key, typeof value === "string" ? value : JSON.stringify(value)] as const] : [],
+  );
+  const owner = { project: "my-app", stack: "staging" };
+  const least = { ...secrets, environmentPrefix: "stg-", homeRegion: "eu" };
+  expect(parseSettings(owner, { ...Object.fromEntries(defaults), ...least })).toEqual(parseSettings(owner, least));
 });
 
 it("no file has the placeholders that pulumi new replaces", () => {
