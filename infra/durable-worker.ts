@@ -14,6 +14,7 @@ import { overrideNote } from "./promote/decide.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { versionSettings } from "./stack/extras.ts";
+import type { Secrets } from "./stack/program-bindings.ts";
 import { mustBeSecretNames } from "./stack/secret-names.ts";
 import { jsonBinding } from "./stack/told.ts";
 
@@ -28,7 +29,7 @@ export interface DurableWorkerArgs {
   /** The bindings besides the Worker's own classes and the release's record of itself; what they are to comes after it. */
   readonly bindings: (worker: pulumi.Resource) => readonly cloudflare.types.input.WorkerVersionBinding[];
   /** Its secrets by their names. One that is undefined it does not have. */
-  readonly secrets: Readonly<Record<string, string | pulumi.Output<string> | undefined>>;
+  readonly secrets: Secrets;
   /** Whether Pulumi refuses to delete the Worker, whose deletion takes all objects with it. */
   readonly protect: boolean;
 }

@@ -7,13 +7,19 @@ import { readRelease } from "./release/read.ts";
 import { parseSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { extraBindings } from "./stack/extras.ts";
+import type { ProgramBindings } from "./stack/program-bindings.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { storage } from "./storage.ts";
 
 const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
 const settings = parseSettings(owner, pulumi.runtime.allConfig(), process.env);
 const release = readRelease(releaseDir(settings));
-const preview = await planFor(settings, release);
+
+// Add your own here: the plan tells of them, and the Worker gets them.
+const secrets = { ADMIN_TOKEN: settings.adminToken, ADMIN_TOKEN_PREVIOUS: settings.adminTokenPrevious };
+const bindings: ProgramBindings["bindings"] = [];
+
+const preview = await planFor(settings, release, { secrets, bindings });
 
 const worker = new DurableWorker(LOGICAL.worker, {
   inputs: workerInputs(settings, release),
@@ -22,10 +28,11 @@ const worker = new DurableWorker(LOGICAL.worker, {
   bindings: (made) => [
     ...storage(settings, preview.claims, made),
     ...extraBindings(release, settings),
+    ...bindings,
     jsonBinding("REGIONS", regionTable(settings)),
     jsonBinding("SETTINGS", workerSettings(settings)),
   ],
-  secrets: { ADMIN_TOKEN: settings.adminToken, ADMIN_TOKEN_PREVIOUS: settings.adminTokenPrevious },
+  secrets,
 });
 
 crons(settings, release, worker, preview);

@@ -26,6 +26,18 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const wordOf = (type: string | undefined): string => WORDS[type ?? ""] ?? `binding of type ${type}`;
 const SECRETS: ReadonlySet<string | undefined> = new Set(["secret_text", "secret_key"]);
+/** The types that wrangler.jsonc can give, so that whoever knows the release knows of them. */
+const OF_WRANGLER: ReadonlySet<string | undefined> = new Set([
+  "kv_namespace",
+  "r2_bucket",
+  "d1",
+  "plain_text",
+  "json",
+  "durable_object_namespace",
+  "service",
+  "queue",
+  "ratelimit",
+]);
 const STORED: ReadonlySet<string | undefined> = new Set(["kv_namespace", "r2_bucket", "d1"]);
 
 export interface Dropping {
@@ -36,6 +48,8 @@ export interface Dropping {
   readonly live: readonly BindingRead[];
   /** Bindings of the version that is to serve, by name, with the ids or names of their storage; none: it is new. */
   readonly given: ReadonlyMap<string, readonly string[]>;
+  /** Whether `given` has what infra/index.ts adds. Without it nothing is said of a binding that only the program gives. */
+  readonly all: boolean;
   /** Cron triggers. A release without any leaves those that are there. */
   readonly crons: { readonly live: readonly string[]; readonly given: readonly string[] };
   /** Of the settings: what may go, by name. */
@@ -43,7 +57,7 @@ export interface Dropping {
 }
 
 /** One finding for each thing that would be lost and that nobody has allowed. */
-export function droppedFindings({ stack, worker, live, given, crons, allowDrop }: Dropping): readonly Finding[] {
+export function droppedFindings({ stack, worker, live, given, all, crons, allowDrop }: Dropping): readonly Finding[] {
   const finding = (subject: string, message: string, instead: string): Finding => ({
     code: "adopt_drops",
     subject,
@@ -51,7 +65,7 @@ export function droppedFindings({ stack, worker, live, given, crons, allowDrop }
     fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in Pulumi.${stack}.yaml.`,
   });
   const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter(
-    (binding) => !isThePlanners(binding, worker),
+    (binding) => !isThePlanners(binding, worker) && (all || OF_WRANGLER.has(binding.type)),
   );
   const lost = bindings.flatMap((binding) => {
     const { name, type } = binding;
@@ -105,14 +119,18 @@ export interface BindingChange {
 
 /** How the bindings change that a project adds to those of the program and of its own classes (`own`); by name. */
 export function bindingChanges(
-  { live, given, worker }: Pick<Dropping, "live" | "given" | "worker">,
+  { live, given, all, worker }: Pick<Dropping, "live" | "given" | "all" | "worker">,
   own: readonly string[],
 ): readonly BindingChange[] {
   const before = new Map(live.map((binding) => [binding.name, binding]));
   const others = [...given.keys()].filter((name) => !ALWAYS.includes(name) && !own.includes(name));
   const added = others.filter((name) => !before.has(name));
   const removed = [...before.values()].filter(
-    (binding) => !given.has(binding.name) && !ALWAYS.includes(binding.name) && !isThePlanners(binding, worker),
+    (binding) =>
+      !given.has(binding.name) &&
+      !ALWAYS.includes(binding.name) &&
+      !isThePlanners(binding, worker) &&
+      (all || OF_WRANGLER.has(binding.type)),
   );
   return [
     ...added.sort().map((name) => ({ name, kind: "added" as const })),
@@ -120,11 +138,19 @@ export function bindingChanges(
   ];
 }
 
-/** The bindings of a version of this stack, by name, with what their storage is called where it is there already. */
-export function givenBindings(release: Release, settings: PublicSettings, claims: Claims): Dropping["given"] {
+/**
+ * The bindings of a version of this stack, by name, with what their storage is called where it is there already.
+ * `program`: the names that infra/index.ts adds.
+ */
+export function givenBindings(
+  release: Release,
+  settings: PublicSettings,
+  claims: Claims,
+  program: readonly string[] = [],
+): Dropping["given"] {
   const claimed = ({ name, importId }: Claim) => [name, ...(importId === undefined ? [] : importId.split("/"))];
   return new Map<string, readonly string[]>([
-    ...[...ALWAYS, ...release.bindings.map(({ binding }) => binding)].map((name) => [name, []] as const),
+    ...[...ALWAYS, ...program, ...release.bindings.map(({ binding }) => binding)].map((name) => [name, []] as const),
     ["READS", claimed(claims.reads)],
     ["BLOBS", claimed(claims.blobs)],
     ...claims.storage.map((one) => [one.binding, claimed(one)] as const),

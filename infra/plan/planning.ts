@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { promotionFindings } from "../release/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
+import { type ProgramBindings, programNames } from "../stack/program-bindings.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
@@ -16,10 +17,10 @@ import { report } from "./report.ts";
 import { unreadable } from "./unreadable.ts";
 
 /**
- * What is live in the stack and the plan from there to `release`, which it shows.
+ * What is live in the stack and the plan from there to `release`, which it shows. `program`: what infra/index.ts adds.
  * @throws PlanRefused with everything that stands against it.
  */
-export async function planFor(settings: Settings, release: Release): Promise<Preview> {
+export async function planFor(settings: Settings, release: Release, program: ProgramBindings): Promise<Preview> {
   const migrations = ownMigrations();
   const engine = pulumi.runtime.getEngine() !== undefined;
   // Without the engine, no provider checks the token.
@@ -36,7 +37,8 @@ export async function planFor(settings: Settings, release: Release): Promise<Pre
       lock: lockFindings(),
       promotion,
       known,
-      secrets: secretsMark(settings),
+      secrets: secretsMark(settings, program.secrets),
+      program: programNames(program),
     }),
   );
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.

@@ -110,6 +110,8 @@ export interface PreviewArgs {
   readonly known?: Known | undefined;
   /** The mark of the stack's secrets, which may still be made; undefined: they are not known here. */
   readonly secrets?: string | Promise<string>;
+  /** Names of the secrets and bindings that infra/index.ts adds; undefined: they are not known here. */
+  readonly program?: readonly string[];
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
@@ -269,7 +271,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
         : bindingChanges(
             {
               live: servingBindings(live),
-              given: givenBindings(release, settings, claims),
+              given: givenBindings(release, settings, claims, args.program),
+              all: args.program !== undefined,
               worker: identity.name,
             },
             release.bindings.map(({ binding }) => binding),
@@ -384,7 +387,7 @@ const servingBindings = (live: LiveWorker) =>
 
 /** What the Worker that is taken over would lose. */
 async function lostByAdopting(
-  { reads, settings, release }: PreviewArgs,
+  { reads, settings, release, program }: PreviewArgs,
   live: LiveWorker,
   claims: Claims,
 ): Promise<readonly Finding[]> {
@@ -392,7 +395,8 @@ async function lostByAdopting(
     stack: settings.stack,
     worker: settings.workerName,
     live: servingBindings(live),
-    given: givenBindings(release, settings, claims),
+    given: givenBindings(release, settings, claims, program),
+    all: program !== undefined,
     crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
     allowDrop: settings.allowDrop,
   });

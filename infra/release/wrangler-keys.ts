@@ -99,7 +99,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   migrations: HISTORY,
   "durable_objects.bindings[].environment": INDEX,
   "durable_objects.code_update_strategy": ANOTHER,
-  secrets: "add each to `secrets` in infra/index.ts, with its value",
+  secrets: "add each to `secrets` in infra/index.ts, with its value, and its type to worker/env.d.ts",
   analytics_engine_datasets: INDEX,
   version_metadata: INDEX,
   send_email: INDEX,

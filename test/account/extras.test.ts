@@ -104,7 +104,7 @@ async function deploy(more: object, config: Readonly<Record<string, unknown>> = 
     .replace('{ "binding": "READS"', `${listed(kv)} $&`)
     .replace('{ "binding": "BLOBS"', `${listed(r2)} $&`);
   writeFileSync(join(project.root, "wrangler.jsonc"), text);
-  const steps = await buildAndApply(project, dir, account, config);
+  const steps = await buildAndApply(project, dir, account, { config });
   return steps.map(({ action, type }) => `${action} ${type.split(":").at(-1)}`);
 }
 const ask = async (): Promise<unknown> => JSON.parse((await test.ask("durable-stack")).text);
@@ -222,6 +222,37 @@ it("a binding that the stack points to other storage has that storage's data", a
   );
   await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
   expect(await ask()).toMatchObject({ visits: null, orders: 4 });
+});
+
+it("the plan tells of a secret and a binding of infra/index.ts where they come, change or go, and only there", async () => {
+  const file = join(project.root, "infra/index.ts");
+  const before = readFileSync(file, "utf8");
+  const lines: string[] = [];
+  const planOf = async (secret?: string) => {
+    lines.length = 0;
+    const own = before
+      .replace("const secrets = {", `$& STRIPE_KEY: ${JSON.stringify(secret)},`)
+      .replace(/(const bindings: .* = \[)/, '$1{ type: "analytics_engine", name: "EVENTS", dataset: "events" }');
+    expect(own).toMatch(/STRIPE_KEY.*\n.*EVENTS/);
+    writeFileSync(file, secret === undefined ? before : own);
+    await buildAndApply(project, dir, account, { config: { bind: {} }, onLine: (line) => lines.push(line) });
+    const text = lines.join("\n");
+    return {
+      bindings: text.match(/[+-] (STRIPE_KEY|EVENTS).*/g)?.sort() ?? [],
+      renewed: text.includes("a secret of the stack has changed"),
+    };
+  };
+  await deploy(STORES, { bind: {} });
+  expect(await planOf("one")).toEqual({ bindings: ["+ EVENTS", "+ STRIPE_KEY"], renewed: true });
+  expect(await planOf("one")).toEqual({ bindings: [], renewed: false });
+  expect(await planOf("two")).toEqual({ bindings: [], renewed: true });
+  // Without the program nobody knows what it adds.
+  const { text } = await project.run(`npm run -s migrations -- plan --stack local --dir ${dir}`);
+  expect(text).not.toMatch(/STRIPE_KEY|EVENTS/);
+  expect(await planOf()).toEqual({
+    bindings: ["- EVENTS (binding of type analytics_engine)", "- STRIPE_KEY (secret)"],
+    renewed: true,
+  });
 });
 
 it("drift names cron triggers and storage that somebody changed in the account, and nothing before that", async () => {

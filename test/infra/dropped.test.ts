@@ -15,6 +15,7 @@ const dropping = (more: Partial<Dropping> = {}): Dropping => ({
   worker: "visits",
   live: [],
   given: new Map(),
+  all: true,
   crons: { live: [], given: [] },
   allowDrop: [],
   ...more,
@@ -98,8 +99,25 @@ it("for a new version, lists added and removed bindings, but not those of the pr
     live("THING", "durable_object_namespace", { className: "ThingDO" }),
   ];
   const given = new Map([...["MODE", "JOBS", "ROOMS", "REGIONS"].map((name) => [name, []] as const)]);
-  expect(bindingChanges({ live: before, given, worker: "visits" }, ["ROOMS"])).toEqual([
+  expect(bindingChanges({ live: before, given, all: true, worker: "visits" }, ["ROOMS"])).toEqual([
     { name: "JOBS", kind: "added" },
     { name: "CACHE", kind: "removed", what: "KV namespace" },
   ]);
+});
+
+describe("what infra/index.ts adds", () => {
+  const before = [live("STRIPE_KEY", "secret_text"), live("EVENTS", "analytics_engine"), live("MODE", "plain_text")];
+
+  it("is not said to go where the version has it", () => {
+    const given = new Map(["STRIPE_KEY", "EVENTS", "MODE"].map((name) => [name, []] as const));
+    expect(bindingChanges({ live: before, given, all: true, worker: "visits" }, [])).toEqual([]);
+    expect(said({ live: before, given })).toEqual([]);
+  });
+
+  it("is not spoken of where nobody has run the program; what wrangler.jsonc gives is", () => {
+    expect(bindingChanges({ live: before, given: new Map(), all: false, worker: "visits" }, [])).toEqual([
+      { name: "MODE", kind: "removed", what: "variable" },
+    ]);
+    expect(said({ live: before, all: false })).toEqual([expect.stringMatching(/MODE/)]);
+  });
 });

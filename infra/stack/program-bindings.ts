@@ -1,0 +1,17 @@
+/** What infra/index.ts gives the Worker besides what wrangler.jsonc and the stack's settings say. */
+import type * as pulumi from "@pulumi/pulumi";
+import type * as cloudflare from "../cloudflare.ts";
+
+/** Secrets by their names. One that is undefined the Worker does not have. */
+export type Secrets = Readonly<Record<string, string | pulumi.Output<string> | undefined>>;
+
+export interface ProgramBindings {
+  readonly secrets: Secrets;
+  readonly bindings: readonly cloudflare.types.input.WorkerVersionBinding[];
+}
+
+/** The names under which a version has them. One that is known only when a resource is made is not among them. */
+export const programNames = ({ secrets, bindings }: ProgramBindings): readonly string[] => [
+  ...Object.keys(secrets).filter((name) => secrets[name] !== undefined),
+  ...bindings.flatMap(({ name }) => (typeof name === "string" ? name : [])),
+];
