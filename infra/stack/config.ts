@@ -156,7 +156,10 @@ const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[])
       : `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
   homeRegion: (stack, regions) =>
     `set it in Pulumi.${stack}.yaml to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
-  zoneId: (stack) => `${configSet(stack)} zoneId <the zone's id>`,
+  zoneId: (stack) =>
+    stack === LOCAL
+      ? `set it in Pulumi.${stack}.yaml to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
+      : `${configSet(stack)} zoneId <the zone's id>`,
 };
 
 const configSet = (stack: string) => `pulumi config set --stack ${stack}`;

@@ -278,6 +278,16 @@ describe("mistakes", () => {
     );
   });
 
+  it("name a way without the Pulumi CLI for the zone of the stack local, which has none", () => {
+    const zoneOf = (stack: string) => {
+      const { zoneId: _, ...config } = completed(stack);
+      return () => parseSettings({ project: "my-app", stack }, { ...config, hostname: "api.example.com" });
+    };
+    expect(zoneOf("staging")).toThrow(/zoneId is needed.*pulumi config set --stack staging zoneId/);
+    expect(zoneOf("local")).toThrow(/zoneId is needed.*set it in Pulumi.local.yaml .*zones\?name=/);
+    expect(zoneOf("local")).not.toThrow(/pulumi config/);
+  });
+
   it("do not come from the environment's account and admin token", () => {
     expect(
       problems(stackConfig("staging"), {

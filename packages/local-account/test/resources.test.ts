@@ -171,6 +171,17 @@ describe("addresses", () => {
     expect((await test.visit("app.example.com")).status).toBe(404);
   });
 
+  it("a zone that is not there is refused with the way to make it", async () => {
+    const test = await account();
+    await test.deploy("app", { tag: "app" });
+    const sent = { account_id: test.id, hostname: "app.example.com", service: "app" };
+    const unknown = test.sdk.workers.domains.update({ ...sent, zone_id: "0".repeat(32) });
+    expect(await refusal(unknown)).toMatchObject({ code: 7003, message: expect.stringMatching(/zones\?name=/) });
+    const [zone] = (await test.sdk.zones.list({ name: "example.com" })).result;
+    await test.sdk.workers.domains.update({ ...sent, zone_id: zone?.id ?? "" });
+    expect((await test.visit("app.example.com")).json()).toMatchObject({ tag: "app" });
+  });
+
   it("the subdomain of a Worker is switched on and off", async () => {
     const test = await account();
     await test.deploy("app", { tag: "app" });

@@ -12,7 +12,7 @@ import { script } from "./deployments.ts";
 import { domainOf, putDomain } from "./domains.ts";
 import { ok } from "./envelope.ts";
 import { putRoute, routeOf } from "./routes.ts";
-import { zoneNamed } from "./zones.ts";
+import { noZone, zoneNamed } from "./zones.ts";
 
 const Routes = v.array(
   v.looseObject({
@@ -73,7 +73,7 @@ function zoneOfRoute(draft: Draft, { pattern, zone_id, zone_name }: v.InferOutpu
   if (typeof parts === "string") throw invalid(`pattern: '${pattern}' is not a route pattern: ${parts}.`);
   if (zone_id !== undefined) {
     const zone = draft.state.zones.get(zone_id);
-    if (zone === undefined) throw invalid(`zone_id: there is no zone '${zone_id}'.`);
+    if (zone === undefined) throw invalid(noZone(zone_id));
     return zone;
   }
   const host = parts.host.replace(/^\*\.?/, "");

@@ -44,6 +44,10 @@ export function zoneNamed(draft: Draft, name: string): Zone {
   return zone ?? draft.put("zones", { id: tagOf(name), name, createdOn: now() });
 }
 
+/** Why a call that names a zone by an id is refused, where there is none. */
+export const noZone = (id: string): string =>
+  `zone_id: there is no zone '${id}'. In a local account a look-up by name makes one, and answers with its id: GET /client/v4/zones?name=example.com.`;
+
 const shown = ({ identity }: Account, { id, name, createdOn }: Zone) => ({
   id,
   name,
