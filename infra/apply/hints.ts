@@ -1,4 +1,4 @@
-/** Options for the commands that errors and hints name, so that they work as they are printed. */
+/** What commands print for others to use: options and addresses that work as they are printed. */
 import { relative, resolve } from "node:path";
 import { ROOT } from "../release/root.ts";
 
@@ -15,4 +15,11 @@ export function folderWord(dir: string): string {
   const near = relative(ROOT, absolute);
   const shown = near.startsWith("..") ? absolute : near;
   return /^[\w./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+}
+
+/** Where the API answers. A host name of the stack's leads to Cloudflare, and to an account on this machine by its header. */
+export function apiHere(api: string, port: number | undefined): string {
+  const url = URL.parse(api);
+  if (url?.protocol !== "https:" || port === undefined) return api;
+  return `${api}, here: curl -H 'Host: ${url.host}' http://127.0.0.1:${port}/`;
 }

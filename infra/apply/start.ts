@@ -17,6 +17,7 @@ import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { ELSEWHERE, STARTED_FROM_FILE } from "./folders.ts";
+import { apiHere } from "./hints.ts";
 
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
@@ -68,7 +69,10 @@ export async function startInto(folder: string, options: IntoOptions, signal: Ab
   const { adminToken, outputs, summary } = await deploy({ ...options, dir }, Promise.resolve(account), signal);
   const { urls } = v.parse(Outputs, outputs);
   if (options.json) console.log(JSON.stringify({ urls, ...account, adminToken }));
-  else console.log(`\nDeployed ${summary}.\n\n  API          ${urls.api}\n  Admin token  ${adminToken}`);
+  else {
+    const api = apiHere(urls.api, runningAccount(folder)?.port);
+    console.log(`\nDeployed ${summary}.\n\n  API          ${api}\n  Admin token  ${adminToken}`);
+  }
 }
 
 /** Whether this checkout keeps its state with the account: it started the account, or it has the folder and nobody did. */
@@ -125,7 +129,7 @@ function announce(options: Options, running: RunningAccount, { outputs, adminTok
   console.log(`\nReady ${summary}.\n`);
   // Behind the # nothing is sent: the page takes the token from there.
   console.log(`  Demo page    http://127.0.0.1:${port}/#admin=${adminToken}`);
-  console.log(`  API          ${urls.api}`);
+  console.log(`  API          ${apiHere(urls.api, port)}`);
   console.log(`  OpenAPI      http://127.0.0.1:${port}/openapi.json`);
   console.log(`  Cloudflare   ${apiUrl}`);
   console.log(`  Patterns     ${patterns.map(({ path }) => path).join(" ")}`);
