@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
+import { runningElsewhere } from "../stack/account.ts";
 import { mustBeFree } from "../stack/ports.ts";
 import { fullKey, LOCAL, readProject, wantLocal } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -271,5 +272,7 @@ function hint(dir: string): string {
 function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
   const address = runningAccount(dir);
   if (address) return address;
-  throw new UserError(`No account runs in ${relative(ROOT, dir) || dir}. Start one with: npm run account${hint(dir)}`);
+  throw new UserError(
+    `No account runs in ${relative(ROOT, dir) || dir}.${runningElsewhere()} Start one with: npm run account${hint(dir)}`,
+  );
 }

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
+import { deployedFolders } from "../apply/folders.ts";
 import { ROOT } from "../release/root.ts";
 import { UserError } from "./user-error.ts";
 
@@ -58,11 +59,22 @@ export const sourceVariable = (name: string, env: Environment): string => (env[`
 export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account | undefined =>
   accountId && token ? { apiUrl, accountId, token } : undefined;
 
-/** The local account that runs on `dir` (seen from the project). @throws UserError saying that `start` starts one. */
-export function localAccount(dir: string, start = "npm start"): Account {
+/**
+ * The local account that runs on `dir` (seen from the project, which is in `root`).
+ * @throws UserError saying in which folder of the project one runs, and that `start` starts one.
+ */
+export function localAccount(dir: string, start = "npm start", root = ROOT): Account {
   const folder = resolve(ROOT, dir);
   const running = runningAccount(folder);
   if (running) return { apiUrl: running.apiUrl, accountId: running.accountId, token: running.token };
   const where = existsSync(folder) ? `looked in ${join(dir, ADDRESS_FILE)}` : `the folder ${folder} does not exist`;
-  throw new UserError(`no local account runs (${where}). Start one in another terminal: ${start}`);
+  throw new UserError(
+    `no local account runs (${where}).${runningElsewhere(root)} Start one in another terminal: ${start}`,
+  );
+}
+
+/** A sentence on the folders of the project in which a local account runs, with a space before it; or nothing. */
+export function runningElsewhere(root = ROOT): string {
+  const folders = deployedFolders(root).filter((folder) => runningAccount(join(root, folder)));
+  return folders.length === 0 ? "" : ` One runs in ${folders.join(", ")}: to use it, name that folder.`;
 }

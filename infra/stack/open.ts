@@ -66,7 +66,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
       `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,
     );
   }
-  const local = name === LOCAL ? attempt(() => localAccount(dir)) : undefined;
+  const local = name === LOCAL ? attempt(() => localAccount(dir, undefined, root)) : undefined;
   const known = local ? { ...config, [own("accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) } : env;

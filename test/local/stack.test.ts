@@ -76,6 +76,16 @@ describe("opening a stack", () => {
     );
     expect(() => openStack("local", { dir: temporaryDirectory() })).toThrow(/no local account runs.*npm start/);
   });
+
+  it("names the project's folder in which another local account runs", async () => {
+    const { running } = await account();
+    const root = project({ local: CONFIG });
+    mkdirSync(join(root, ".local-two"));
+    writeFileSync(join(root, ".local-two", "started-from"), root);
+    expect(() => openStack("local", { dir: ".local", root })).not.toThrow(/One runs/);
+    writeFileSync(join(root, ".local-two", "account.json"), JSON.stringify(running));
+    expect(() => openStack("local", { dir: ".local", root })).toThrow(/One runs in \.local-two: .*name that folder/);
+  });
 });
 
 describe("reading an account without Pulumi", () => {
