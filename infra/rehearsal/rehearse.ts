@@ -17,6 +17,7 @@ import { type ClassOutcome, type Compared, type Content, compare, destroyed, fat
 import type { Filled } from "./filling.ts";
 import { fillings } from "./patterns.ts";
 import { type Side, SideError, wantStack } from "./side.ts";
+import { makeStandIns } from "./stand-ins.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
@@ -61,7 +62,13 @@ const LANES = 8;
 /** Rehearses `to` after `from`. @throws ApplyFailed where one of them is refused, SideError where one has no such stack. */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   for (const { name, root } of [options.from, options.to]) wantStack(name, root, options.stack);
-  const account = await startAccount({ dir: options.dir, port: 0, apiPort: 0, onLog: () => {} });
+  const account = await startAccount({
+    dir: options.dir,
+    port: 0,
+    apiPort: 0,
+    onLog: () => {},
+    defaultWorker: nameOf(options.from, options.stack),
+  });
   try {
     return await inAccount(account, options);
   } finally {
@@ -89,6 +96,13 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
       onLine: (line) => lines.push(line),
     });
 
+  const hasStandIns = await makeStandIns(
+    account,
+    [from, to].map((side) => ({ release: side.release, bind: bindOf(side, stack) })),
+    [from, to].map((side) => nameOf(side, stack)),
+  );
+  // Among stand-ins the Worker is found by its name, so a new one is not rehearsed there.
+  const named: Record<string, string> = hasStandIns ? { workerName: nameOf(from, stack) } : {};
   onProgress(`deploying ${from.name}`);
   await deploy(from);
   const base = new URL(`http://127.0.0.1:${account.port}/`);
@@ -126,7 +140,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   onProgress(`deploying ${to.name}`);
   const plan: string[] = [];
   const began = performance.now();
-  const deployed = deploy(to, plan);
+  const deployed = deploy(to, plan, named);
   const [asked, { steps }] = await Promise.all([ask(new Client(base), to.release.digest, deployed), deployed]).catch(
     async (error: unknown) => {
       // A refusal. Who is connected would keep the account from closing.
@@ -163,7 +177,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
       ? await goBack({
           filled: filled.filter(({ region }) => !givenUp.includes(region)),
           fillMore: () => fill("rehearsal-newer", regionsOf(to, stack)),
-          rollBack: () => deploy(to, [], { pin: OLDER_VERSION }),
+          rollBack: () => deploy(to, [], { pin: OLDER_VERSION, ...named }),
           readAll,
           inLanes,
         })
@@ -210,6 +224,9 @@ const nameOf = (side: Side, stack: string): string =>
 
 const allowedIn = (side: Side, stack: string): readonly string[] =>
   v.parse(v.array(v.string()), JSON.parse(setting(side, stack, "allowDestroy") ?? "[]"));
+
+const bindOf = (side: Side, stack: string): Readonly<Record<string, string>> =>
+  v.parse(v.record(v.string(), v.string()), JSON.parse(setting(side, stack, "bind") ?? "{}"));
 
 const Regions = v.array(v.object({ id: v.string(), prefix: v.string() }));
 

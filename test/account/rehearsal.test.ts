@@ -118,6 +118,23 @@ it.skipIf(all.length < 2 || !removable)(
   },
 );
 
+it("has what the bindings lead to outside of the release: queues, other Workers and their classes", async () => {
+  const before = project.read("wrangler.jsonc");
+  const services = [{ binding: "AUTH", service: "auth", entrypoint: "Login" }];
+  const queues = { producers: [{ binding: "MAILS", queue: "mails" }] };
+  const seat = { name: "SEAT", class_name: "Seat", script_name: "auth" };
+  const more = JSON.stringify({ services, queues }).slice(1, -1);
+  project.write(
+    "wrangler.jsonc",
+    before
+      .replace('"main":', `${more}, "main":`)
+      .replace(`{ "name": "${first.binding}"`, `${JSON.stringify(seat)}, $&`),
+  );
+  const { code, ok, classes } = await rehearse("dist/older");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
 it("fails if the code looks for the data in another place, although no class changes", async () => {
   for (const { folder, name } of all) {
     project.replace(`worker/${folder}/pattern.ts`, `name: "${name}"`, `name: "${name}-two"`);
