@@ -170,7 +170,9 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     ([className, { dropped, reconnected }]) => reconnected < dropped && !destroyed(planned).includes(className),
   );
   const kept = outcomes.every(({ ok }) => ok) && !stranded;
-  const because = kept ? noWayBack(from.release, to.release, planned) : "something was lost on the way there";
+  const because = kept
+    ? (noWayBack(from.release, to.release, planned) ?? regionsHidden(from, to, stack))
+    : "something was lost on the way there";
   if (because === undefined) onProgress(`rolling back to ${from.name}`);
   const back: Back =
     because === undefined
@@ -243,6 +245,15 @@ function regionsGivenUp(from: Side, to: Side, stack: string): readonly string[] 
   return regionTable(from, stack)
     .filter(({ prefix }) => allowed.includes(`${environment}${prefix}`))
     .map(({ id }) => id);
+}
+
+/** Why no way back is tried, in words, where the older settings lack regions: a rollback that hides objects is refused. */
+function regionsHidden(from: Side, to: Side, stack: string): string | undefined {
+  const before = regionsOf(from, stack);
+  const added = regionsOf(to, stack).filter((id) => !before.includes(id));
+  return added.length === 0
+    ? undefined
+    : `${from.name} has no region ${added.join(", ")}: going back hides what is there`;
 }
 
 /** Callers with an API key each, so that nobody waits for another one's tokens. */

@@ -147,6 +147,19 @@ it("fails if the code looks for the data in another place, although no class cha
   for (const outcome of classes) for (const { reason } of outcome.lost) expect(reason).not.toBe("");
 });
 
+it("passes if the config adds a region, and says why it does not go back", async () => {
+  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+  project.replace(
+    "Pulumi.local.yaml",
+    "  regions:\n",
+    "  regions:\n    - { id: added, prefix: added, locationHint: afr }\n",
+  );
+  const { code, ok, classes, back } = await rehearse("v1");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  expect(back).toEqual({ kind: "not-tried", because: "v1 has no region added: going back hides what is there" });
+  for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
 it("passes if the config drops a region, and loses nothing of the others", async () => {
   const line = "    - { id: us, prefix: us, locationHint: enam, continents: [NA, SA] }\n";
   project.replace("Pulumi.local.yaml", line, "");
