@@ -21,7 +21,7 @@ const Leading = v.variant("type", [
 ]);
 type Leading = v.InferOutput<typeof Leading>;
 
-/** The day of the oldest runtime that has all that a stand-in uses. */
+/** Any date that the runtime knows: nothing in a stand-in depends on it. */
 const COMPATIBILITY_DATE = "2026-11-01";
 
 /**
