@@ -67,7 +67,7 @@ async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
     ];
   }
   return [
-    ...[...preview.errors, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
+    ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
     ...(await resourceFindings(stack, preview)),
     ...(await addressFindings(settings, api)),

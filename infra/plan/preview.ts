@@ -95,6 +95,8 @@ export interface Preview {
   /** What stops it, all at once. Empty: it may be sent. */
   readonly errors: readonly Finding[];
   readonly warnings: readonly Finding[];
+  /** What is wrong with the release and stops nothing, because the traffic goes back and the release stays where it is. */
+  readonly passedOver: readonly Finding[];
 }
 
 export interface PreviewArgs {
@@ -355,15 +357,14 @@ function judged(
   all: readonly Finding[],
   always: readonly Finding[],
   going?: GoingBack,
-): Pick<Preview, "uploads" | "errors" | "warnings"> {
+): Pick<Preview, "uploads" | "errors" | "warnings" | "passedOver"> {
   const errors = all.filter(isError);
   const warnings = all.filter((finding) => !isError(finding));
-  if (!going) return { uploads: true, errors, warnings };
+  if (!going) return { uploads: true, errors, warnings, passedOver: [] };
+  const passedOver = errors.filter((finding) => !going.traffic.findings.includes(finding) && !always.includes(finding));
   const reasons = [
     ...(going.changesLifecycle ? ["it changes classes, which takes all traffic at once"] : []),
-    ...errors
-      .filter((finding) => !going.traffic.findings.includes(finding) && !always.includes(finding))
-      .map(({ code, subject }) => `${code} ${subject}`),
+    ...passedOver.map(({ code, subject }) => `${code} ${subject}`),
   ];
   return {
     uploads: reasons.length === 0,
@@ -371,6 +372,7 @@ function judged(
     warnings: reasons.length
       ? [...warnings, notUploaded(going.stack, shortDigest(going.release.digest), reasons, going.back)]
       : warnings,
+    passedOver,
   };
 }
 

@@ -117,6 +117,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
     ["Empty", { count: 0, more: false }],
   ]),
   errors: [],
+  passedOver: [],
   warnings: [],
   ...more,
 });
