@@ -8,9 +8,11 @@ import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ROOT } from "../release/root.ts";
+import { refusePinnedElsewhere } from "../rollout/pinned.ts";
 import { saying } from "../stack/interrupted.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { orFail } from "./command.ts";
 import { bareName, pulumiLine } from "./pulumi-line.ts";
 
@@ -26,8 +28,28 @@ await orFail(async () => {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
   if (bareName(stack) === LOCAL) wantLocal();
+  if (command === "up") await keepPin(bareName(stack), dir);
   process.exitCode = await saying(
     (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
     onCli([command, ...rest], stack, dir),
   );
 });
+
+/**
+ * Keeps an update from ending a pin that another checkout has set: a job in CI asks nobody. What cannot be read here stops
+ * nothing: the CLI may know the token, and its plan warns, too.
+ */
+async function keepPin(stack: string, dir: string): Promise<void> {
+  const open = opened(stack, dir);
+  if (open) await refusePinnedElsewhere(open);
+}
+
+/** The stack; undefined where it cannot be opened without the CLI. */
+function opened(stack: string, dir: string): OpenStack | undefined {
+  try {
+    return openStack(stack, { dir });
+  } catch (error) {
+    if (isUserError(error)) return undefined;
+    throw error;
+  }
+}

@@ -6,6 +6,7 @@
 import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { dirOption } from "../apply/hints.ts";
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import { servesAsWanted } from "../plan/drift.ts";
@@ -23,7 +24,9 @@ import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
+import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, table } from "./command.ts";
@@ -163,14 +166,28 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   await confirm(`${what}${whole}`, yes);
   const file = settingsFile(name, dir);
   changeSetting(file, PIN, undefined);
-  if (!(await update(name, dir))) {
+  const updated = await update(name, dir, { next: () => undefined }).catch(async (error: unknown) => {
+    if (!(error instanceof Interrupted) || error.isDone) throw error;
+    const text = `The pin is out of ${file}. To complete it: ${await lineAfterUnpin(stack, dir)}`;
+    throw new Interrupted(error.signal, false, `${error.message}\n${text}`);
+  });
+  if (!updated) {
     throw new UserError(
-      `The pin is out of ${file}, but the update failed and the traffic did not move. Correct what is above, then: ${updateLine(name, dir)}`,
+      `The pin is out of ${file}, but the update failed. What serves now: npm run rollout -- status --stack ${name}\nCorrect what is above, then: ${await lineAfterUnpin(stack, dir)}`,
     );
   }
   const outcome =
     hadTraffic && next.traffic.release > 0 ? "its release has its traffic again" : `now it serves ${traffic}`;
   console.log(`${name} is not pinned any more; ${outcome}.`);
+}
+
+/** What completes an update without the pin: one that has ended the pin already is an update like any other. */
+async function lineAfterUnpin({ name, reads, settings }: OpenStack, dir: string): Promise<string> {
+  const unpinLine = `npm run rollback -- --stack ${name}${name === LOCAL ? dirOption(dir) : ""} --unpin`;
+  return readWorker(reads, settings.workerName).then(
+    ({ pinned }) => (pinned === undefined ? updateLine(name, dir) : unpinLine),
+    () => unpinLine,
+  );
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */

@@ -148,10 +148,14 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
 }
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
-function statusLine(settings: PublicSettings, { serving }: LiveWorker): string {
+function statusLine(settings: PublicSettings, { serving, pinned }: LiveWorker): string {
   const shares = serving.map((version) => `${versionName(version)} ${version.percentage} %`);
   const setting =
-    settings.pin > 0 ? `pinned to version ${settings.pin}` : `the settings say ${settings.rollout} % for the release`;
+    settings.pin > 0
+      ? `pinned to version ${settings.pin}`
+      : pinned !== undefined
+        ? `pinned to version ${pinned}, as the account says; these settings have no pin`
+        : `the settings say ${settings.rollout} % for the release`;
   return `${settings.workerName}: ${shares.join(", ") || "nothing is deployed"}; ${setting}`;
 }
 

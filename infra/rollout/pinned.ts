@@ -8,10 +8,38 @@ import type { OpenStack } from "../stack/open.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 
-/** @throws UserError where the stack is pinned: with what to do first. */
+/**
+ * @throws UserError where the stack is pinned, by its settings or by what the account says of another checkout's: with
+ * what to do first.
+ */
 export async function refusePinned({ name, settings, reads }: OpenStack, dir: string): Promise<void> {
   const { pin, workerName } = settings;
-  if (pin > 0) throw new UserError(pinnedText(name, dir, pin, await readWorker(reads, workerName)));
+  const live = await readWorker(reads, workerName);
+  if (pin > 0) throw new UserError(pinnedText(name, dir, pin, live));
+  const text = pinnedElsewhereText(name, live);
+  if (text !== undefined) throw new UserError(text);
+}
+
+/** @throws UserError where the account says that the stack is pinned, and its settings have no pin: an update ends it. */
+export async function refusePinnedElsewhere({ name, settings, reads }: OpenStack): Promise<void> {
+  if (settings.pin > 0) return;
+  const text = pinnedElsewhereText(name, await readWorker(reads, settings.workerName));
+  if (text !== undefined) throw new UserError(text);
+}
+
+/** Why a stack that another checkout has pinned takes nothing that would end the pin; undefined: none has. */
+export function pinnedElsewhereText(
+  stack: string,
+  { pinned: pin, versions, rollbackFloor }: Pick<LiveWorker, "pinned" | "versions" | "rollbackFloor">,
+): string | undefined {
+  if (pin === undefined) return undefined;
+  const rollback = `npm run rollback -- --stack ${stack}`;
+  const hold = `To stay there: take over the settings of whoever rolled back (they are to be committed, and pulled here), or: ${rollback} --to ${pin}`;
+  return [
+    `The account says that ${stack} is pinned to version ${pin}, as a rollback leaves it, and these settings have no pin: this would end it. Nothing was changed.`,
+    ...(whyNot({ stack, pin, versions, rollbackFloor }) ? [] : [hold]),
+    `To end it: ${rollback} --unpin`,
+  ].join("\n");
 }
 
 /** Why a stack that is pinned takes no rollout, and what to do. */

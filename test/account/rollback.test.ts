@@ -158,6 +158,17 @@ describe("a rollback", () => {
     expect((await run("rollback", "--list")).stdout).toMatch(/\n1 .*pinned/);
     expect((await run("rollback", "--yes")).stdout).toMatch(/already pinned to version 1.*these settings have no pin/);
     expect((await run("rollback", "--unpin")).stderr).toContain("Release the pin of local to version 1");
+    expect((await run("rollout", "status")).stdout).toMatch(/100 %; pinned to version 1, as the account says/);
+    for (const words of [["run"], ["run", "--again"], ["set", "10", "--yes"], ["abandon", "--yes"]]) {
+      const before = readFileSync(settings, "utf8");
+      const { code, stderr } = await run("rollout", ...words);
+      expect(stderr).toMatch(
+        /^The account says that local is pinned to version 1.*have no pin[\s\S]*local --to 1\n.*local --unpin\n$/,
+      );
+      expect([code, readFileSync(settings, "utf8")]).toEqual([1, before]);
+    }
+    const up = await run("pulumi", "up", "--yes");
+    expect([up.code, up.stderr]).toEqual([1, expect.stringContaining("local is pinned to version 1")]);
     expect(await shares()).toEqual({ 1: 100 });
     expect((await deploy()).said).toMatch(
       /\[stack_pinned\] pin 1: the account says that local is pinned to version 1.*--unpin/,
@@ -236,6 +247,19 @@ describe("a rollback", () => {
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     expect([code, stderr]).toEqual([1, expect.stringContaining("[refused_release]")]);
     expect(readFileSync(settings, "utf8")).toBe(before);
+    writeFileSync(settings, text);
+  });
+
+  it("whose end meets another update names the command that ends it, which an update would not", async () => {
+    const text = readFileSync(settings, "utf8");
+    const unlock = lock(dir);
+    const { code, stderr } = await run("rollback", "--unpin", "--yes");
+    unlock();
+    expect(stderr).toMatch(
+      /Another apply is running[\s\S]*pin is out of .*update failed[\s\S]*, then: npm run rollback .*--unpin/,
+    );
+    expect(code).toBe(1);
+    expect(await shares()).toEqual({ 1: 100 });
     writeFileSync(settings, text);
   });
 
@@ -368,6 +392,22 @@ describe("drift", () => {
   /** The number of the version that serves. */
   let last: number;
 
+  /** Deploys a version that is not ours, with these classes. */
+  const foreign = (classes: readonly string[], exports: object, bindings: readonly object[] = []) =>
+    account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
+      main_module: "index.js",
+      compatibility_date: "2026-11-01",
+      modules: [
+        {
+          name: "index.js",
+          content_type: "application/javascript+module",
+          content_base64: Buffer.from(codeOf({ classes, tag: "foreign" })).toString("base64"),
+        },
+      ],
+      bindings,
+      exports,
+    });
+
   it("is not found after an update, nor after the next", async () => {
     changeSetting(settings, "rollout", undefined);
     await deploy(releases.variant("six"));
@@ -397,19 +437,7 @@ describe("drift", () => {
   it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {
     const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
     const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));
-    await account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
-      main_module: "index.js",
-      compatibility_date: "2026-11-01",
-      modules: [
-        {
-          name: "index.js",
-          content_type: "application/javascript+module",
-          content_base64: Buffer.from(codeOf({ classes, tag: "foreign" })).toString("base64"),
-        },
-      ],
-      bindings: [{ type: "plain_text", name: "HELLO", text: "there" }],
-      exports,
-    });
+    await foreign(classes, exports, [{ type: "plain_text", name: "HELLO", text: "there" }]);
     await account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: account.id, enabled: false });
     for await (const { id } of account.sdk.kv.namespaces.list({ account_id: account.id })) {
       await account.sdk.kv.namespaces.delete(id, { account_id: account.id });
@@ -434,8 +462,8 @@ describe("drift", () => {
       "resource_unknown custom domain other.example.com",
       expect.stringMatching(/^serving_version_not_ours version \d+/),
     ]);
-    const foreign = drift.find(({ code: what }) => what === "serving_version_not_ours");
-    expect(foreign?.message).toMatch(/100 % of the traffic.*\+HELLO, .*-READS/);
+    const served = drift.find(({ code: what }) => what === "serving_version_not_ours");
+    expect(served?.message).toMatch(/100 % of the traffic.*\+HELLO, .*-READS/);
   });
 
   it("is undone by the next update, which names it first", async () => {
@@ -444,6 +472,19 @@ describe("drift", () => {
     await kept.stays();
     const { stdout } = await run("drift");
     expect(stdout).toMatch(/^\[resource_unknown\] custom domain other.example.com.*\n$/);
+  });
+
+  it("of the classes is named, also of a stack that is pinned", async () => {
+    const [gone = "", ...others] = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
+    const stays = others.map((name) => [name, { type: "durable-object", storage: "sqlite" }] as const);
+    await foreign(others, {
+      ...Object.fromEntries(stays),
+      [gone]: { type: "durable-object", state: "deleted" },
+    });
+    expect((await run("drift")).stdout).toContain(`[state_diverged] ${gone}`);
+    changeSetting(settings, "pin", last);
+    expect(await run("drift")).toMatchObject({ code: 2, stdout: expect.stringContaining(`[state_diverged] ${gone}`) });
+    changeSetting(settings, "pin", undefined);
   });
 
   it("cannot be found out if no account runs, or no release is built: exit code 1", async () => {
