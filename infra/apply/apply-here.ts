@@ -1,5 +1,6 @@
 /** The program applied to the local account, as `npm start` does it and every command after. */
 import type { Account } from "../stack/account.ts";
+import { checkLocalSettings } from "../stack/open.ts";
 import { adminTokenOf } from "./admin-token.ts";
 import { type ApplyResult, applyProgram } from "./apply.ts";
 import type { Step } from "./steps.ts";
@@ -15,6 +16,7 @@ export async function applyHere(
   const result = await applyProgram({
     dir,
     account,
+    check: checkLocalSettings,
     config: { adminToken },
     secretKeys: ["adminToken"],
     onStep: (step) => say(line(step)),

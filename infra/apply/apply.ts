@@ -31,6 +31,8 @@ export interface ApplyOptions {
   readonly stack?: string;
   /** The folder of Pulumi.yaml; this project's when not given. */
   readonly root?: string;
+  /** Looks at the project before its program runs. @throws UserError where it need not run. */
+  readonly check?: (project: Project) => void;
   /** Told of every resource once it is done. */
   readonly onStep?: (step: Step) => void;
   /** Told of every line that the program prints. */
@@ -69,6 +71,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const own = (key: string) => fullKey(project.name, key);
   const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));
   refusing(() => mustBeReadable(project, stack, given));
+  refusing(() => options.check?.(project));
   const child = fork(join(import.meta.dirname, "run.ts"), {
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -166,8 +169,9 @@ function forEachLine(stream: Readable | null, each: (line: string) => void): voi
 function mustBeReadable(project: Project, stack: string, config: Readonly<Record<string, string>>): void {
   const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
   if (unknown.length === 0) return;
+  const files = new Set(unknown.map((key) => project.setOver.get(key) ?? `Pulumi.${stack}.yaml`));
   throw new UserError(
-    `Pulumi.${stack}.yaml: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
+    `${[...files].join(" and ")}: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
   );
 }
 

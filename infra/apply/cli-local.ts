@@ -9,7 +9,8 @@ import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { makeFolder, writeNamed } from "../stack/named-file.ts";
-import { encryptedIn, fullKey, LOCAL, projectName, readStackFile } from "../stack/project.ts";
+import { checkLocalSettings } from "../stack/open.ts";
+import { encryptedIn, fullKey, LOCAL, projectName, readProject, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { adminTokenOf } from "./admin-token.ts";
@@ -29,6 +30,7 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
   makeFolder(folder);
   const file = join(folder, `Pulumi.${LOCAL}.yaml`);
   writeNamed(file, stackFile(file, dir));
+  checkLocalSettings(readProject(ROOT, LOCAL, settingsFile(LOCAL, dir)));
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.
   writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: projectName(), runtime: "nodejs" }));
   const env = {

@@ -11,7 +11,7 @@ import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
 import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { idProblems } from "./ids.ts";
-import { fullKey, LOCAL } from "./project.ts";
+import { fullKey, LOCAL, type Project } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { UserError } from "./user-error.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
@@ -146,21 +146,24 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
  * What to do when a key is missing or wrong; `regions` are the ids of the stack's. Keys without a line of their own are
  * set in the stack's file.
  */
-const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[]) => string>> = {
+const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[], file: string) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
   adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
   adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
   environmentPrefix: (stack) =>
     stack === LOCAL
-      ? `set it in Pulumi.${stack}.yaml, as in \`environmentPrefix: loc-\``
+      ? `set it in ${ownFile(stack)}, as in \`environmentPrefix: loc-\``
       : `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
-  homeRegion: (stack, regions) =>
-    `set it in Pulumi.${stack}.yaml to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
-  zoneId: (stack) =>
+  homeRegion: (_, regions, file) =>
+    `set it in ${file} to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
+  zoneId: (stack, _, file) =>
     stack === LOCAL
-      ? `set it in Pulumi.${stack}.yaml to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
+      ? `set it in ${file} to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
       : `${configSet(stack)} zoneId <the zone's id>`,
 };
+
+/** The stack's own file. */
+const ownFile = (stack: string): string => `Pulumi.${stack}.yaml`;
 
 const configSet = (stack: string) => `pulumi config set --stack ${stack}`;
 
@@ -168,13 +171,35 @@ const configSet = (stack: string) => `pulumi config set --stack ${stack}`;
 export class SettingsError extends UserError {
   readonly problems: readonly string[];
 
-  constructor(stack: string, problems: readonly string[]) {
+  constructor(problems: readonly Problem[]) {
+    const files = [...new Set(problems.map(({ file }) => file))];
+    const lines = problems.map(({ text }) => `  ${text}`).join("\n");
     super(
-      `Pulumi.${stack}.yaml has ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${problems.map((line) => `  ${line}`).join("\n")}`,
+      `${files.join(" and ")} ${files.length === 1 ? "has" : "have"} ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${lines}`,
     );
-    this.problems = problems;
+    this.problems = problems.map(({ text }) => text);
   }
 }
+
+/** One mistake, and the file where it stands. */
+interface Problem {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Files over the stack's own, by the full keys whose values stand there (project.ts). */
+export type SetOver = Project["setOver"];
+
+/** Whose settings are looked at, and where they stand. */
+interface Source extends Owner {
+  readonly setOver: SetOver;
+}
+
+/** The file over the stack's own in which the project's `key` is set; undefined: it is in none. */
+const overFile = ({ project, setOver }: Source, key: string): string | undefined => setOver.get(fullKey(project, key));
+
+/** The file in which the project's `key` is set, or is to be set. */
+const fileOf = (source: Source, key: string): string => overFile(source, key) ?? ownFile(source.stack);
 
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
@@ -191,20 +216,22 @@ export function parseSettings(
     ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
     ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
   };
-  return { ...checked(Schema, owner, { ...secrets, ...given }, config), ...owner };
+  return { ...checked(Schema, { ...owner, setOver: new Map() }, { ...secrets, ...given }, config), ...owner };
 }
 
 /**
- * As `parseSettings`, without the secret ones, which may be encrypted or missing.
+ * As `parseSettings`, without the secret ones, which may be encrypted or missing. `setOver`: what does not stand in the
+ * stack's own file.
  * @throws SettingsError with every mistake.
  */
 export function parsePublicSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
+  setOver: SetOver = new Map(),
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
-  return { ...checked(PublicSchema, owner, given, config), ...owner };
+  return { ...checked(PublicSchema, { ...owner, setOver }, given, config), ...owner };
 }
 
 function givenBy(
@@ -225,23 +252,23 @@ function givenBy(
 
 function checked<Output>(
   schema: v.GenericSchema<unknown, Output>,
-  owner: Owner,
+  source: Source,
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output {
   const result = v.safeParse(schema, given);
-  const elsewhere = ofAnotherName(owner, config, result.issues ?? []);
+  const elsewhere = ofAnotherName(source, config, result.issues ?? []);
   const regions = regionIds(v.parse(Related, given));
   const problems = [
     ...elsewhere.problems,
-    ...nameProblems(owner.stack),
+    ...nameProblems(source.stack),
     ...(result.issues ?? [])
       .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
-      .map((issue) => problem(owner, issue, regions)),
-    ...unknownPaths(given, result.output).map(unknown),
-    ...contradictions(given).map(([key, message]) => sentence(owner.stack, key, message, regions)),
+      .map((issue) => problem(source, issue, regions)),
+    ...unknownPaths(given, result.output).map((path) => unknown(source, path)),
+    ...contradictions(given).map(([key, message]) => sentence(source, key, message, regions)),
   ];
-  if (!result.success || problems.length) throw new SettingsError(owner.stack, problems);
+  if (!result.success || problems.length) throw new SettingsError(problems);
   return result.output;
 }
 
@@ -250,10 +277,11 @@ function checked<Output>(
  * stack's file was not. `keys` are the missing ones.
  */
 function ofAnotherName(
-  { project, stack }: Owner,
+  source: Source,
   config: Readonly<Record<string, string>>,
   issues: readonly v.BaseIssue<unknown>[],
-): { readonly keys: ReadonlySet<string>; readonly problems: readonly string[] } {
+): { readonly keys: ReadonlySet<string>; readonly problems: readonly Problem[] } {
+  const { project } = source;
   const missing = new Set(
     issues.flatMap((issue) => (issue.received === "undefined" ? (v.getDotPath(issue) ?? []) : [])),
   );
@@ -263,21 +291,23 @@ function ofAnotherName(
   const names = new Set(others.flatMap(([namespace, name]) => (missing.has(name) ? namespace : [])));
   const keys = new Set(others.flatMap(([namespace, name]) => (names.has(namespace) ? name : [])));
   const problems = [...names].map((other) => {
-    const settings = others.flatMap(([namespace, name]) => (namespace === other ? name : []));
-    return (
-      `${settings.map((name) => `${other}:${name}`).join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
-      `Fix: remove "${other}:" in front of them in Pulumi.${stack}.yaml.`
-    );
+    const settings = others.flatMap(([namespace, name]) => (namespace === other ? `${other}:${name}` : []));
+    const file = [...new Set(settings.map((key) => fileOf(source, key)))].join(" and ");
+    const text =
+      `${settings.join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
+      `Fix: remove "${other}:" in front of them in ${file}.`;
+    return { file, text };
   });
   return { keys, problems };
 }
 
 /** What is wrong with the stack's name, which the Worker is told as its environment. */
-function nameProblems(stack: string): readonly string[] {
+function nameProblems(stack: string): readonly Problem[] {
   const { issues } = v.safeParse(WorkerSettings.entries.environment, stack);
-  return (issues ?? []).map(
-    ({ message }) => `the stack's name ${message} (it is "${stack}"). Fix: pulumi stack init <another name>.`,
-  );
+  return (issues ?? []).map(({ message }) => ({
+    file: ownFile(stack),
+    text: `the stack's name ${message} (it is "${stack}"). Fix: pulumi stack init <another name>.`,
+  }));
 }
 
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
@@ -311,26 +341,39 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-function problem({ project, stack }: Owner, issue: v.BaseIssue<unknown>, regions: readonly string[]): string {
+function problem(source: Source, issue: v.BaseIssue<unknown>, regions: readonly string[]): Problem {
+  const { project, stack } = source;
   const path = v.getDotPath(issue) ?? "";
-  const [key] = path.split(".");
+  const key = keyOf(path);
   if (issue.received === "undefined") {
     const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
-    return unfit ?? sentence(stack, path, "is missing", regions);
+    return unfit === undefined ? sentence(source, path, "is missing", regions) : { file: ownFile(stack), text: unfit };
   }
-  const shown = SECRET_KEYS.includes(key ?? "") || issue.received === "Object" || issue.received === "Array";
-  return sentence(stack, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
+  const shown = SECRET_KEYS.includes(key) || issue.received === "Object" || issue.received === "Array";
+  return sentence(source, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
 }
 
-function unknown(path: string): string {
+function unknown(source: Source, path: string): Problem {
   const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
-  return `${path} is not a setting. Fix: remove it, or correct its name${others}.`;
+  const key = keyOf(path);
+  const over = overFile(source, key);
+  const text = `${path} is not a setting. Fix: remove it${over === undefined ? "" : ` from ${over}`}, or correct its name${others}.`;
+  return { file: fileOf(source, key), text };
 }
 
-function sentence(stack: string, path: string, message: string, regions: readonly string[]): string {
-  const key = path.split(".")[0] ?? "";
-  return `${path} ${message}. Fix: ${FIXES[key]?.(stack, regions) ?? `correct ${key} in Pulumi.${stack}.yaml`}.`;
+function sentence(source: Source, path: string, message: string, regions: readonly string[]): Problem {
+  const key = keyOf(path);
+  const file = fileOf(source, key);
+  // What is set over the stack's own file, no change of that one mends.
+  const own = key === "homeRegion" || overFile(source, key) === undefined ? FIXES[key] : undefined;
+  return {
+    file,
+    text: `${path} ${message}. Fix: ${own?.(source.stack, regions, file) ?? `correct ${key} in ${file}`}.`,
+  };
 }
+
+/** The setting that a path is in. */
+const keyOf = (path: string): string => path.split(".")[0] ?? "";
 
 /** As much of the config as the contradictions are about, whatever else is wrong with it. */
 const Related = v.object({

@@ -8,7 +8,7 @@ import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";
 import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } from "./config.ts";
-import { absentStack, fullKey, LOCAL, readProject } from "./project.ts";
+import { absentStack, fullKey, LOCAL, type Project, readProject } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
 import { isUserError, UserError } from "./user-error.ts";
 
@@ -36,6 +36,17 @@ export class StackUnavailable extends UserError {
   override readonly name = "StackUnavailable";
 }
 
+/** In place of the account that runs, for a look at the settings alone. */
+const SOME_ACCOUNT = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
+
+/**
+ * Looks at the settings of the stack local before its program does, which does not know in which of both files each
+ * stands. @throws SettingsError with every mistake of those that are not secret.
+ */
+export function checkLocalSettings({ name: project, config, setOver }: Project): void {
+  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, setOver);
+}
+
 /**
  * Opens the stack `name`. The account of `local` is the one that runs on `dir`, whatever the environment says; any
  * other's is of its config and the environment (account.ts).
@@ -56,7 +67,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
     }
   };
 
-  const { name: project, config, encryptedKeys } = readProject(root, name, settingsFile(name, dir, root));
+  const { name: project, config, encryptedKeys, setOver } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
   const unreadable = encryptedKeys.filter(
     (key) => key.startsWith(own("")) && !SECRET_KEYS.some((secret) => key === own(secret)),
@@ -69,8 +80,8 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
   const local = name === LOCAL ? attempt(() => localAccount(dir, undefined, root)) : undefined;
   const known = local ? { ...config, [own("accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
-  const identified = name === LOCAL ? { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) } : env;
-  const settings = attempt(() => parsePublicSettings({ project, stack: name }, known, identified));
+  const identified = name === LOCAL ? SOME_ACCOUNT : env;
+  const settings = attempt(() => parsePublicSettings({ project, stack: name }, known, identified, setOver));
   const described = local ?? describedAccount(env, config, settings?.accountId);
   if (name !== LOCAL && !described.token) {
     problems.push(

@@ -1,7 +1,7 @@
 /** Pulumi.yaml and the stacks' files, read without the Pulumi CLI: the program's folder and a stack's config. */
 
 import { existsSync, readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
@@ -46,6 +46,8 @@ export interface Project {
   readonly encryptedKeys: readonly string[];
   /** Keys of the stack's file, as they are written there, that the file over it has with another value. */
   readonly overriddenKeys: readonly string[];
+  /** The file over the stack's own by the full keys whose values stand there, seen from the project. */
+  readonly setOver: ReadonlyMap<string, string>;
 }
 
 export interface StackFile {
@@ -102,8 +104,9 @@ export function wantLocal(root = ROOT): void {
  */
 export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
-  const own = readStackFile(join(root, `Pulumi.${stack}.yaml`)).config;
-  const there = over === undefined ? {} : readStackFile(over).config;
+  const file = join(root, `Pulumi.${stack}.yaml`);
+  const own = readStackFile(file).config;
+  const there = over === undefined || resolve(over) === resolve(file) ? {} : readStackFile(over).config;
   const set = { ...own, ...there };
   const full = (key: string) => fullKey(project.name, key);
   const above = new Map(Object.entries(there).map(([key, value]) => [full(key), value]));
@@ -127,7 +130,14 @@ export function readProject(root: string, stack: string, over?: string): Project
     config[full(key)] = asText(value);
   }
   const folder = resolve(root, project.main);
-  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys };
+  const setOver = new Map([...above.keys()].map((key) => [key, seenFrom(root, over ?? "")]));
+  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver };
+}
+
+/** A file as a person in `root` names it. */
+function seenFrom(root: string, file: string): string {
+  const near = relative(root, file);
+  return near.startsWith("..") || isAbsolute(near) ? file : near;
 }
 
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */

@@ -303,6 +303,16 @@ describe("a rollout", () => {
     expect((await run("rollout", "set", "101")).stderr).toContain("0 to 100");
   });
 
+  it("whose share is wrong is refused by the name of the file where it stands", async () => {
+    changeSetting(settings, "rollout", 101);
+    const fix = `(it is 101). Fix: correct rollout in ${settings}.`;
+    await expect(deploy()).rejects.toThrow(
+      `${settings} has 1 mistake:\n  rollout must be a whole number from 0 to 100 ${fix}`,
+    );
+    expect(await run("rollout", "status")).toMatchObject({ code: 1, stderr: expect.stringContaining(fix) });
+    changeSetting(settings, "rollout", undefined);
+  });
+
   it("is continued and abandoned by a command, and a later update keeps that", async () => {
     changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("four"));

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { Regions } from "../../contract/regions.ts";
 import { Settings as WorkerSettings } from "../../contract/settings.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { CONFIG_KEYS, parseSettings, SettingsError } from "../../infra/stack/config.ts";
+import { CONFIG_KEYS, parsePublicSettings, parseSettings, SettingsError } from "../../infra/stack/config.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -45,6 +45,28 @@ function problems(config: Record<string, string>, env = {}): readonly string[] {
 
 /** The settings of its file, and those to set before its first deployment. A stack with a host name needs a zone. */
 const completed = (stack: string) => ({ zoneId: "d".repeat(32), ...stackConfig(stack), ...secrets });
+
+it("a mistake is told with the file in which it stands, where a file lies over the stack's own", () => {
+  const over = new Map(
+    ["pin", "homeRegion", "zoneId", "oops"].map((key) => [`my-app:${key}`, ".local/Pulumi.local.yaml"]),
+  );
+  const config = { ...stackConfig("local"), pin: "x", homeRegion: "mars", zoneId: "1", oops: "1" };
+  const parse = (more: object = {}) =>
+    parsePublicSettings(
+      { project: "my-app", stack: "local" },
+      { ...config, ...more },
+      { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) },
+      over,
+    );
+  expect(parse).toThrow(/^\.local\/Pulumi\.local\.yaml has 4 mistakes:\n/);
+  expect(parse).toThrow('(it is "x"). Fix: correct pin in .local/Pulumi.local.yaml.');
+  expect(parse).toThrow(/homeRegion .* Fix: set it in \.local\/Pulumi\.local\.yaml to the id/);
+  expect(parse).toThrow(/zoneId .* Fix: correct zoneId in \.local\//);
+  expect(parse).toThrow("oops is not a setting. Fix: remove it from .local/Pulumi.local.yaml, or");
+  const both = () => parse({ rollout: "101" });
+  expect(both).toThrow(/^(\.local\/)?Pulumi\.local\.yaml and (\.local\/)?Pulumi\.local\.yaml have 5 mistakes:\n/);
+  expect(both).toThrow("Fix: correct rollout in Pulumi.local.yaml.");
+});
 
 describe("the stacks that come with the project", () => {
   it.each(["local", "staging", "production"])(

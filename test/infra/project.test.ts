@@ -41,5 +41,9 @@ it("the settings of a second file that hide those of the first are named, howeve
   mistake("name: shop\n", "config:\n  rollout: 10\n  shop:pin: 1\n  same: [a]\n  only: 1\n");
   expect(readProject(root, "staging", over).overriddenKeys).toEqual([]);
   writeFileSync(over, "config:\n  shop:rollout: 0\n  pin: 2\n  same: [a]\n  other: 1\n");
-  expect(readProject(root, "staging", over).overriddenKeys).toEqual(["rollout", "shop:pin"]);
+  const { overriddenKeys, setOver } = readProject(root, "staging", over);
+  expect(overriddenKeys).toEqual(["rollout", "shop:pin"]);
+  expect([...setOver]).toEqual(["rollout", "pin", "same", "other"].map((key) => [`shop:${key}`, "over.yaml"]));
+  // The same file is over nothing.
+  expect(readProject(root, "staging", join(root, "Pulumi.staging.yaml")).setOver.size).toBe(0);
 });
