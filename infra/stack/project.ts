@@ -1,12 +1,12 @@
 /** Pulumi.yaml and the stacks' files, read without the Pulumi CLI: the program's folder and a stack's config. */
 
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
 import { issueLines } from "./issues.ts";
-import { readNamed } from "./named-file.ts";
+import { readIfThere, readNamed } from "./named-file.ts";
 import { UserError } from "./user-error.ts";
 import { readYaml } from "./yaml-file.ts";
 
@@ -21,17 +21,24 @@ const Config = v.pipe(
   v.check((given) => !Array.isArray(given), NO_MAP),
   v.record(v.string(), v.unknown(), NO_MAP),
 );
-const Project = v.object({
-  /** A name of digits alone is a number to YAML. */
-  name: v.pipe(v.union([v.string(), v.number()], "must be text"), v.transform(String)),
-  main: v.optional(v.string(), "."),
-  config: v.optional(Config, {}),
-});
-const Stack = v.object({
-  config: v.nullish(Config),
-  /** What the CLI makes the key of the stack's secrets with, beside the passphrase. */
-  encryptionsalt: v.optional(v.string()),
-});
+const NO_FILE = "must be a map, with keys such as `config:`";
+const Project = v.object(
+  {
+    /** A name of digits alone is a number to YAML. */
+    name: v.pipe(v.union([v.string(), v.number()], "must be text"), v.transform(String)),
+    main: v.optional(v.string("must be text"), "."),
+    config: v.optional(Config, {}),
+  },
+  (issue) => (v.getDotPath(issue) === null ? NO_FILE : "is missing"),
+);
+const Stack = v.object(
+  {
+    config: v.nullish(Config),
+    /** What the CLI makes the key of the stack's secrets with, beside the passphrase. */
+    encryptionsalt: v.optional(v.string("must be text")),
+  },
+  NO_FILE,
+);
 const Encrypted = v.strictObject({ secure: v.string() });
 
 export interface Project {
@@ -142,8 +149,9 @@ function seenFrom(root: string, file: string): string {
 
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */
 export function readStackFile(file: string): StackFile {
-  if (!existsSync(file)) return { config: {} };
-  const { config, ...rest } = read(file, Stack);
+  const text = readIfThere(file);
+  if (text === undefined) return { config: {} };
+  const { config, ...rest } = parsed(file, text, Stack);
   return { ...rest, config: config ?? {} };
 }
 
@@ -153,8 +161,12 @@ export const encryptedIn = (config: Readonly<Record<string, unknown>>): readonly
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
-function read<Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> {
-  const contents = readYaml(path, readNamed(path));
+const read = <Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> =>
+  parsed(path, readNamed(path), schema);
+
+/** What a file says. Nothing of it is repeated where it is wrong: it may have a secret. */
+function parsed<Schema extends v.GenericSchema>(path: string, text: string, schema: Schema): v.InferOutput<Schema> {
+  const contents = readYaml(path, text);
   const result = v.safeParse(schema, contents ?? {});
   if (result.success) return result.output;
   throw new UserError(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);

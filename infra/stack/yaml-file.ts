@@ -1,19 +1,32 @@
 /** YAML that a person writes: the file, the line and what is wrong, in one. */
-import { LineCounter, parseDocument } from "yaml";
+import { type Document, LineCounter, parseDocument } from "yaml";
 import { UserError } from "./user-error.ts";
 
 /** @throws UserError with the line of the file's first mistake. It repeats no line of it, which may have a secret. */
 export function readYaml(file: string, text: string): unknown {
+  if (text.includes("\0")) throw new UserError(`${file} is not YAML: it is no UTF-8 text. Save it as UTF-8.`);
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, lineCounter });
   const [error] = document.errors;
   if (error) throw notYaml(`${file}:${lineCounter.linePos(error.pos[0]).line}`, error);
+  const contents = contentsOf(file, document);
+  if (hasCycle(contents)) throw notYaml(file, "an alias stands within what it is an alias of");
+  return contents;
+}
+
+function contentsOf(file: string, document: Document): unknown {
   try {
     return document.toJS();
   } catch (cause) {
     // Its aliases are followed only here.
     throw notYaml(file, cause);
   }
+}
+
+/** Whether a value is within itself; `around`: what it is in. */
+function hasCycle(value: unknown, around: readonly unknown[] = []): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return around.includes(value) || Object.values(value).some((inner) => hasCycle(inner, [...around, value]));
 }
 
 const notYaml = (where: string, cause: unknown) => {

@@ -1,5 +1,5 @@
 /** The files of Pulumi, as commands read them. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -28,6 +28,29 @@ it.each(["[a]", "[]", "text", "7"])("a config that is %s is told to be no map, i
   expect(mistake(`name: shop\nconfig: ${config}\n`, "")).toBe(
     `${join(root, "Pulumi.yaml")} is not what Pulumi takes: ${told}`,
   );
+});
+
+it("a file that is no map, no UTF-8 or winds round itself is told so, and nothing of it is repeated", () => {
+  const file = join(root, "Pulumi.staging.yaml");
+  expect(mistake("name: shop\n", "adminToken a-secret\n")).toBe(
+    `${file} is not what Pulumi takes: (root): must be a map, with keys such as \`config:\``,
+  );
+  expect(mistake("name: shop\n", Buffer.from("config: {}", "utf16le").toString())).toBe(
+    `${file} is not YAML: it is no UTF-8 text. Save it as UTF-8.`,
+  );
+  expect(mistake("name: shop\n", "config: &all { pin: *all }\n")).toBe(
+    `${file} is not YAML: an alias stands within what it is an alias of. Correct it there.`,
+  );
+  expect(mistake("name: shop\n", "config: { one: &shared [1], two: *shared, three: [*shared, *shared] }\n")).toBe("");
+  expect(mistake("main: .\n", "")).toBe(`${join(root, "Pulumi.yaml")} is not what Pulumi takes: name: is missing`);
+});
+
+it("a stack's file that cannot be read is not taken for none", () => {
+  mistake("name: shop\n", "");
+  const file = join(root, "Pulumi.round.yaml");
+  symlinkSync(file, file);
+  expect(() => readProject(root, "round")).toThrow(`${file} cannot be read`);
+  rmSync(file);
 });
 
 it("a config that is empty, or not there, has no settings", () => {
