@@ -4,6 +4,7 @@
  * The stack `local` is the account that runs on `--dir` (`.local`), with a backend of its own there, so that neither a
  * Pulumi login nor the committed file is touched: see ../apply/cli-local.ts.
  */
+import { DEFAULT_DIR } from "../apply/hints.ts";
 import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { interruptedText } from "../apply/update.ts";
@@ -20,7 +21,10 @@ const [command = "", ...options] = process.argv.slice(2);
 
 await orFail(async () => {
   const { stack, dir, rest } = pulumiLine(options);
+  if (dir.trim() === "") throw new UserError("--dir must name a folder.");
   if (rest.includes("--help") || rest.includes("-h")) {
+    console.log(`npm run ${command} -- --stack <name> [--dir <folder>]: \`pulumi ${command}\` on a stack, with all its options.
+--dir is where the local account keeps its state, for the stack ${LOCAL} (${DEFAULT_DIR}).\n`);
     process.exitCode = await runPulumi([command, "--help"], ROOT);
     return;
   }

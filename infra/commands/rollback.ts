@@ -151,9 +151,9 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   }
   refuseErrors(next);
   const version = next.live.versions.find(({ tag }) => tag === next.tag)?.versionId;
-  const hadTraffic = (await stack.reads.deployments(settings.workerName)).some(({ versions }) =>
-    versions.some(({ versionId }) => versionId === version),
-  );
+  // A Worker that is gone, as after a destruction, has none.
+  const deployments = serving.length === 0 ? [] : await stack.reads.deployments(settings.workerName);
+  const hadTraffic = deployments.some(({ versions }) => versions.some(({ versionId }) => versionId === version));
   const traffic = trafficAfter(next).join(", ");
   console.log(
     isPinned

@@ -229,7 +229,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
           ...trafficDrift(live, asWanted),
           ...dropped,
           ...taken,
-          ...(await missingResources(reads, live)),
+          ...(await missingResources(reads, live, pin > 0 ? stack : undefined)),
         ];
   const served = traffic.release > 0 ? release.digest : versionOf(live, traffic.stable?.versionId)?.digest;
   // A release that gets traffic may be one that is tried once more, and then nothing is taken back.
@@ -435,8 +435,12 @@ function notHeld(
   return taken.filter(({ subject }) => !held.has(subject));
 }
 
-/** KV namespaces and buckets that the serving versions are bound to, and that are gone. */
-async function missingResources(reads: Reads, live: LiveWorker): Promise<readonly Finding[]> {
+/** Storage that the serving versions are bound to, and that is gone; `pinned`: the stack, where it has a pin. */
+async function missingResources(
+  reads: Reads,
+  live: LiveWorker,
+  pinned: string | undefined,
+): Promise<readonly Finding[]> {
   const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
   const missing = await Promise.all(
     [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
@@ -445,7 +449,12 @@ async function missingResources(reads: Reads, live: LiveWorker): Promise<readonl
     code: "bound_resource_missing",
     subject: name,
     message: `the ${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId} that the live Worker is bound to does not exist any more.`,
-    fix: "what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); `up --refresh` makes anew what is missing, empty.",
+    fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); \`up --refresh\` makes anew what is missing, empty.${
+      // A new one has another id, and no version changes.
+      pinned !== undefined && type !== "r2_bucket"
+        ? ` The version that the stack is pinned to cannot be deployed without it: \`npm run rollback -- --stack ${pinned} --unpin\`, then \`up --refresh\`.`
+        : ""
+    }`,
   }));
 }
 

@@ -4,6 +4,7 @@
  */
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
   mkdirSync,
@@ -11,7 +12,9 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -40,9 +43,39 @@ export const readNamedBytes = (file: string): Uint8Array => attempt(file, "read"
 /** The names of the files in a folder, sorted. @throws UserError where it cannot be read. */
 export const namesIn = (folder: string): readonly string[] => attempt(folder, "read", () => readdirSync(folder).sort());
 
-/** Writes a file, over one that is there. @throws UserError where it cannot be written. */
+/**
+ * Writes a file, over one that is there, which stays whole where the disk is full or the process is killed.
+ * @throws UserError where it cannot be written.
+ */
 export const writeNamed = (file: string, contents: string | Uint8Array, mode?: number): void =>
-  attempt(file, "written", () => writeFileSync(file, contents, mode === undefined ? undefined : { mode }));
+  attempt(file, "written", () => {
+    const old = statSync(file, { throwIfNoEntry: false });
+    if (old) accessSync(file, constants.W_OK);
+    if (old && isOurs(old) && replaced(realpathSync(file), contents, mode ?? old.mode)) return;
+    writeFileSync(file, contents, mode === undefined ? undefined : { mode });
+  });
+
+/** Whether another file can take a file's place without anybody noticing: no device, no second name, nobody else's. */
+const isOurs = (file: Stats): boolean =>
+  file.isFile() && file.nlink === 1 && (process.getuid === undefined || file.uid === process.getuid());
+
+/** What no other way to write would mend: the disk is full, or broken. */
+const OF_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EIO"]);
+
+/** Puts a new file in the place of a file; false where that cannot be here, as in a folder that is not ours. */
+function replaced(file: string, contents: string | Uint8Array, mode: number): boolean {
+  const next = `${file}.${process.pid}.next`;
+  try {
+    writeFileSync(next, contents, { flush: true });
+    chmodSync(next, mode & 0o777);
+    renameSync(next, file);
+    return true;
+  } catch (error) {
+    rmSync(next, { force: true });
+    if (error instanceof Error && "code" in error && OF_DISK.has(String(error.code))) throw error;
+    return false;
+  }
+}
 
 /**
  * For a file that is written at the end of long work: whether it could be, before the work. It changes nothing.

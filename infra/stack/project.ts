@@ -83,6 +83,7 @@ export function missingStack(name: string, root: string): string | undefined {
   const names = stackNames(root);
   if (names.includes(name)) return undefined;
   const stacks = `Stacks: ${names.join(", ") || "none"}.`;
+  if (name.startsWith("-")) return `${JSON.stringify(name)} is an option, and no stack's name: name one. ${stacks}`;
   if (isStackName(name)) return `There is no Pulumi.${name}.yaml. ${stacks}`;
   const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
   return `${shown} cannot be the name of a stack: it must be 1 to 100 letters, digits, -, _ and dots. ${stacks}`;
@@ -91,7 +92,7 @@ export function missingStack(name: string, root: string): string | undefined {
 /** As `missingStack`, with what to do about it. The stack local comes with the project, and needs no Pulumi CLI. */
 export function absentStack(name: string, root: string): string | undefined {
   const missing = missingStack(name, root);
-  if (missing === undefined || !isStackName(name)) return missing;
+  if (missing === undefined || !isStackName(name) || name.startsWith("-")) return missing;
   const how =
     name === LOCAL
       ? `Bring it back with \`git checkout -- Pulumi.${LOCAL}.yaml\`, or copy it from the template.`

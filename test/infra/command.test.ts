@@ -4,11 +4,13 @@ import { once } from "node:events";
 import {
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -149,6 +151,36 @@ it("a full disk is no bug, whatever file it was; a file that is not there may be
     stderr: expect.stringMatching(/^A file cannot be written or read: the disk is full/),
   });
   expect(absent.status).toBe(70);
+});
+
+it("a file that a full disk cannot take keeps what it had", () => {
+  const file = join(dir, "kept.yaml");
+  writeFileSync(file, "before\n", { mode: 0o640 });
+  const link = join(dir, "link.yaml");
+  symlinkSync(file, link);
+  const write = join(dir, "write.mjs");
+  writeFileSync(
+    write,
+    `import { orFail } from ${module("infra/commands/command.ts")};
+     import { writeNamed } from ${module("infra/stack/named-file.ts")};
+     await orFail(async () => writeNamed(process.argv[2], "x".repeat(Number(process.argv[3]))));`,
+  );
+  // A limit for each file stands for a full disk. Its unit is 512 or 1024 bytes.
+  const limited = (size: number) => {
+    const line = 'ulimit -f 4; exec "$0" "$@"';
+    const args = ["-c", line, process.execPath, write, link, String(size)];
+    return spawnSync("sh", args, { encoding: "utf8", env: { ...process.env, NODE_COMPILE_CACHE: "" } });
+  };
+  const before = readdirSync(dir);
+  expect(limited(100_000)).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/link\.yaml cannot be written: EFBIG/),
+  });
+  expect(readFileSync(file, "utf8")).toBe("before\n");
+  expect(readdirSync(dir)).toEqual(before);
+  expect(limited(10)).toMatchObject({ status: 0, stderr: "" });
+  expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual(["x".repeat(10), 0o640]);
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
 });
 
 it("a folder that no system call can make is refused, and does not take for ever", () => {
@@ -368,8 +400,10 @@ describe("a mistake at the command line", () => {
     ],
     [
       `rollback.ts --stack local --dir ${"a".repeat(600)}`,
-      /^Stack local cannot be opened:\n {2}no local account runs /,
+      /^\S+… cannot be read: its name is too long \(ENAMETOOLONG.*\)\. Choose a shorter one\.$/,
     ],
+    ["drift.ts --stack --json", /^"--json" is an option, and no stack's name: name one\. Stacks: local, .*\.$/],
+    ["pulumi.ts up --stack local --dir=", /^--dir must name a folder\.$/],
     ["pr.ts look --base HEAD --out test", /^test cannot be written: it is a folder\. Name a file\.$/],
     [
       "promote.ts --from staging --to production --save-plan no/such/x.json",
