@@ -15,6 +15,8 @@ import { lockLine, updateLine } from "./update-line.ts";
 export interface UpdateOptions {
   /** Whether `npm start` deployed it; what it has left says so when not given. */
   readonly here?: boolean;
+  /** Whether the CLI compares its state with the account first; `npm start` always does. */
+  readonly refresh?: boolean;
   /** What a person does after an interruption, where that is another thing than an update; undefined: the caller says it. */
   readonly next?: (isDone: boolean) => string | undefined;
 }
@@ -26,9 +28,9 @@ export interface UpdateOptions {
 export async function update(
   stack: string,
   dir: string,
-  { here = stack === LOCAL && isApplied(dir), next }: UpdateOptions = {},
+  { here = stack === LOCAL && isApplied(dir), refresh = false, next }: UpdateOptions = {},
 ): Promise<boolean> {
-  return saying((isDone) => interruptedText(stack, dir, isDone, next), here ? apply(dir) : byCli(stack, dir));
+  return saying((isDone) => interruptedText(stack, dir, isDone, next), here ? apply(dir) : byCli(stack, dir, refresh));
 }
 
 /** What to tell a person after a signal came in the middle of an update. */
@@ -49,9 +51,9 @@ export function interruptedText(
   ].join("\n");
 }
 
-async function byCli(stack: string, dir: string): Promise<boolean> {
+async function byCli(stack: string, dir: string, refresh: boolean): Promise<boolean> {
   try {
-    const code = await onCli(["up", "--yes", "--skip-preview"], stack, dir);
+    const code = await onCli(["up", "--yes", "--skip-preview", ...(refresh ? ["--refresh"] : [])], stack, dir);
     // The backend of the stack local is its account's own, and `pulumi cancel` does not find it.
     if (code !== 0 && stack !== LOCAL) console.error(lockLine(stack));
     return code === 0;

@@ -166,7 +166,9 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   await confirm(`${what}${whole}`, yes);
   const file = settingsFile(name, dir);
   changeSetting(file, PIN, undefined);
-  const updated = await update(name, dir, { next: () => undefined }).catch(async (error: unknown) => {
+  // After a destruction that was interrupted the state may have what is gone.
+  const refresh = next.warnings.some(({ code }) => code === "bound_resource_missing");
+  const updated = await update(name, dir, { refresh, next: () => undefined }).catch(async (error: unknown) => {
     if (!(error instanceof Interrupted) || error.isDone) throw error;
     const text = `The pin is out of ${file}. To complete it: ${await lineAfterUnpin(stack, dir)}`;
     throw new Interrupted(error.signal, false, `${error.message}\n${text}`);

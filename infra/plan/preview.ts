@@ -452,7 +452,7 @@ async function missingResources(
     fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); \`up --refresh\` makes anew what is missing, empty.${
       // A new one has another id, and no version changes.
       pinned !== undefined && type !== "r2_bucket"
-        ? ` The version that the stack is pinned to cannot be deployed without it: \`npm run rollback -- --stack ${pinned} --unpin\`, then \`up --refresh\`.`
+        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${pinned} --unpin\` makes it anew, for the release.`
         : ""
     }`,
   }));

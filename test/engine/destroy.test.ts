@@ -141,6 +141,32 @@ it("a destruction that is killed is completed by the same command, once the lock
   }
 });
 
+it("a pinned stack whose destruction is killed is led out by --unpin, and by the same command", async () => {
+  const unpin = `npm run -s rollback -- --stack ${STACK} --unpin --yes`;
+  const before = copy.read(FILE);
+  await done(UP);
+  copy.write(FILE, before.replace(/capacity: 100\b/, "capacity: 99"));
+  await done(UP);
+  await done(`npm run -s rollback -- --stack ${STACK} --yes`);
+  const { at, text } = await interrupted(3, "SIGKILL");
+  expect(at, text).toBeDefined();
+  await done(`pulumi cancel ${STACK} --yes`);
+  // The version is bound to storage that has another id when it is made anew.
+  const up = await run(UP);
+  expect([up.code, up.text]).toEqual([
+    1,
+    expect.stringMatching(/bound_resource_missing.*stack trial --unpin` makes it anew/),
+  ]);
+  expect(await done(unpin)).toContain("trial is not pinned any more");
+  await done(DESTROY);
+  copy.write(FILE, copy.read(FILE).replace("config:\n", "config:\n  pin: 1\n"));
+  const gone = await run(UP);
+  expect([gone.code, gone.text]).toEqual([1, expect.stringMatching(/pin_version_missing.* --unpin/)]);
+  expect(await done(unpin)).toContain("trial is not pinned any more");
+  await done(DESTROY);
+  expect(await left()).toEqual([]);
+});
+
 it("a destruction of what is destroyed has nothing left to do, and says so", async () => {
   expect(await done(DESTROY)).toMatch(
     /^Nothing of the stack trial is left in its account\.\n[\s\S]*pulumi stack rm trial/,
