@@ -188,7 +188,7 @@ interface Problem {
 }
 
 /** Files over the stack's own, by the full keys whose values stand there (project.ts). */
-export type SetOver = Project["setOver"];
+type SetOver = Project["setOver"];
 
 /** Whose settings are looked at, and where they stand. */
 interface Source extends Owner {

@@ -273,6 +273,9 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   expect(code).toBe(3);
   expect(await serving()).toMatch(new RegExp(`version ${serves} \\(\\w+\\) 100 %; pinned`));
   project.write(file, before);
+  // Without the pin's file the account still says it, and a rollout does not end it.
+  expect((await rollout("run")).text).toContain(`The account says that local is pinned to version ${serves}`);
+  expect((await project.run("npm run -s rollback -- --stack local --unpin --yes")).code).toBe(0);
   project.reset();
 });
 

@@ -76,9 +76,9 @@ async function left(): Promise<readonly string[]> {
 
 /**
  * Starts to destroy the stack, and sends a signal to all of it while its nth deletion is under way. `at`: the path of that
- * deletion; undefined where it does not come to so many.
+ * deletion; undefined where it does not come to so many. `isTwice`: again, once the CLI has heard of it.
  */
-async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL") {
+async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL", isTwice = false) {
   const held = Promise.withResolvers<string>();
   const free = Promise.withResolvers<void>();
   let seen = 0;
@@ -102,6 +102,10 @@ async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL") {
   // The CLI waits for what it has begun: a kill is over at once.
   if (signal === "SIGINT") await terminal.printed((text) => text.includes("^C received"));
   else await over;
+  if (isTwice && child.pid !== undefined) {
+    process.kill(-child.pid, signal);
+    await terminal.printed((text) => text.split("^C received").length > 2);
+  }
   free.resolve();
   proxy.intervene = undefined;
   const text = await over;
@@ -123,6 +127,22 @@ it("a destruction that Ctrl-C interrupts is completed by the same command", asyn
     expect(at, text).toMatch(path);
     expect(text).toMatch(/\nInterrupted\. (Part|All) of trial (is|was) deleted/);
     await done(DESTROY);
+    expect(await left()).toEqual([]);
+  }
+});
+
+it("a destruction that a second Ctrl-C ends at once is completed by the same command, once a lock is away", async () => {
+  for (const [nth, path] of DELETIONS) {
+    await done(UP);
+    const { at, text } = await interrupted(nth, "SIGINT", true);
+    expect(at, text).toMatch(path);
+    expect(text).toMatch(/\nInterrupted\. (Part|All) of trial (is|was) deleted/);
+    const { code, text: said } = await run(DESTROY);
+    if (code !== 0) {
+      expect(said).toMatch(/currently locked[\s\S]*same command again.* was killed .*: pulumi cancel trial\n/);
+      await done(`pulumi cancel ${STACK} --yes`);
+      await done(DESTROY);
+    }
     expect(await left()).toEqual([]);
   }
 });

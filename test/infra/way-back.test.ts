@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { updateLine } from "../../infra/apply/update-line.ts";
-import { pinnedText } from "../../infra/rollout/pinned.ts";
+import { pinnedElsewhereText, pinnedText } from "../../infra/rollout/pinned.ts";
 import { goBack } from "../../infra/rollout/share.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { preview } from "./preview.ts";
@@ -107,6 +107,16 @@ describe("a rollout of a pinned stack", () => {
   it("whose pinned version cannot serve asks for its release: no update could carry it out", () => {
     expect(pinnedText("production", dir, 2, serving({ 5: 100 }))).toContain("--unpin");
   });
+});
+
+it("a pin that only the account tells of is to be taken over or ended, and only ended where its version cannot serve", () => {
+  const { live } = preview();
+  const told = (pinned: number | undefined) => pinnedElsewhereText("production", { ...live, pinned });
+  expect(told(undefined)).toBeUndefined();
+  expect(told(4)).toMatch(
+    /pinned to version 4,.*these settings have no pin.*\n.*production --to 4\n.*production --unpin$/,
+  );
+  expect(told(2)).toMatch(/pinned to version 2,.*\nTo end it: npm run rollback -- --stack production --unpin$/);
 });
 
 it("the line that updates a stack is that of whatever deployed it", () => {
