@@ -9,7 +9,7 @@ import type { Costs } from "../cost/operation.ts";
 import { costs } from "../cost/patterns.ts";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asText } from "../rehearsal/report.ts";
-import { commitOf, type Side, SideError, type Sides } from "../rehearsal/side.ts";
+import { commitOf, type Side, SideError, type Sides, withoutRepository } from "../rehearsal/side.ts";
 import { sizeOf } from "../release/manifest.ts";
 import { ownUnless } from "../release/own.ts";
 import type { Release } from "../release/read.ts";
@@ -36,11 +36,14 @@ export interface LookOptions {
 /** The stack whose settings the rehearsal uses: it needs no account. */
 const REHEARSED = "local";
 
+const SHALLOW =
+  "In a shallow clone, as CI makes it, fetch it first: `git fetch --unshallow`, or `fetch-depth: 2` for HEAD^1.";
+
 /** @throws SideError where there is no release, or no such base; what else is wrong with the base is in the facts. */
 export async function look({ sides, base, release, dir, objects, onProgress }: LookOptions): Promise<Facts> {
   if (commitOf(base) === undefined) {
     throw new SideError(
-      `There is no commit "${base}" here to look at the release beside. In a shallow clone, as CI makes it, fetch it first: \`git fetch --unshallow\`, or \`fetch-depth: 2\` for HEAD^1.`,
+      `There is no commit "${base}" here to look at the release beside. ${withoutRepository() ?? SHALLOW}`,
     );
   }
   const after = await sides.find(await ownUnless(release, onProgress));

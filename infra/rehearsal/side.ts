@@ -76,7 +76,7 @@ export class Sides {
     if (commit !== undefined) return this.#ofCommit(name, commit);
     throw new SideError(
       `"${name}" is neither a folder with a release (there is no ${join(name, MANIFEST)}) nor a tag, branch or commit. ` +
-        "Build a release with `npm run build`, or name a tag; a shallow clone has none (`git fetch --tags --unshallow`).",
+        `Build a release with \`npm run build\`, or name a tag; ${withoutRepository() ?? "a shallow clone has none (`git fetch --tags --unshallow`)."}`,
     );
   }
 
@@ -169,6 +169,20 @@ export function commitOf(name: string): string | undefined {
   } catch (error) {
     if (interruptionOf(error) !== undefined) throw error;
     return undefined;
+  }
+}
+
+/** Why no commit at all can be found here, in a sentence with what to do; undefined: there is a repository. */
+export function withoutRepository(): string | undefined {
+  try {
+    git("rev-parse", "--git-dir");
+    return undefined;
+  } catch (error) {
+    if (interruptionOf(error) !== undefined) throw error;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      return "git is not installed, or not on the PATH: install it.";
+    }
+    return `git finds no repository here (${wordsOf(error).split("\n")[0]}): clone the project, or begin with \`git init\` and a commit.`;
   }
 }
 

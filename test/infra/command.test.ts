@@ -195,6 +195,16 @@ describe("a file of the project that is missing", () => {
   const copy = new ProjectCopy();
   afterAll(() => copy.remove());
 
+  it("is no shallow clone's commit where there is no git repository", async () => {
+    const { code, text } = await copy.run("node infra/commands/pr.ts look --base main");
+    expect(text).toMatch(
+      /^There is no commit "main" here .* git finds no repository here \(fatal: not a git repository/,
+    );
+    expect(code).toBe(1);
+    const without = await copy.run("PATH= $(command -v node) infra/commands/pr.ts look --base main");
+    expect(without.text).toMatch(/ git is not installed, or not on the PATH: install it\.\n$/);
+  });
+
   it.each([
     ["wrangler.jsonc", "build.ts"],
     ["package-lock.json", "build.ts"],
