@@ -23,8 +23,9 @@ await orFail(async () => {
   const { stack, dir, rest } = pulumiLine(options);
   if (dir.trim() === "") throw new UserError("--dir must name a folder.");
   if (rest.includes("--help") || rest.includes("-h")) {
-    console.log(`npm run ${command} -- --stack <name> [--dir <folder>]: \`pulumi ${command}\` on a stack, with all its options.
---dir is where the local account keeps its state, for the stack ${LOCAL} (${DEFAULT_DIR}).\n`);
+    console.log(
+      `npm run ${command} -- --stack <name> [--dir <folder>]: the Pulumi CLI on a stack, with all its options, which follow.\n--dir is where the local account keeps its state, for the stack ${LOCAL} (${DEFAULT_DIR}).\n`,
+    );
     process.exitCode = await runPulumi([command, "--help"], ROOT);
     return;
   }
