@@ -106,6 +106,14 @@ export function pinnedBy(messages: readonly (string | undefined)[]): number | un
 }
 
 /**
+ * Whether that pin is the way back from a release that a rollout has refused: it keeps that release out, and no other. A
+ * CI job keeps no file with a pin to release, and the next release is to go on.
+ */
+export function isWayBack(messages: readonly (string | undefined)[]): boolean {
+  return /^durable-stack, refuses [0-9a-f]{12}, pin /.test(messages.find(isOurDeployment) ?? "");
+}
+
+/**
  * Whether the release tagged `tag` is there already, and a newer version that is not ours serves. That one may have
  * another secret (`wrangler secret put`), and then Cloudflare wants to be told that the older value is meant.
  */

@@ -6,7 +6,7 @@ import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
-import { type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
+import { isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
@@ -59,6 +59,8 @@ export interface LiveWorker extends Live {
   readonly rollbackFloor: number | undefined;
   /** Number of the version that the last deployment of this program says it is pinned to; undefined: it says nothing. */
   readonly pinned: number | undefined;
+  /** Whether that pin is the way back from a refused release. */
+  readonly pinIsWayBack: boolean;
   /** Releases that its deployments say to refuse, by the first 12 digits of their digests. */
   readonly refused: readonly string[];
   /** Bindings of other Workers to this one's classes. */
@@ -87,6 +89,7 @@ const NOTHING: LiveWorker = {
   schemas: {},
   rollbackFloor: undefined,
   pinned: undefined,
+  pinIsWayBack: false,
   refused: [],
   references: [],
 };
@@ -131,6 +134,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   const serving = lastToArriveFirst(shares, deployments);
   // The objects keep the names that our last release gave them, whatever serves over it.
   const last = servedLast(deployments, known);
+  const messages = deployments.map(({ annotations }) => annotations?.workersMessage);
   return {
     id: worker.id,
     digest: recorded?.digest,
@@ -157,7 +161,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
     rollbackFloor: floorOf(sameStep, schemas),
-    pinned: pinnedBy(deployments.map(({ annotations }) => annotations?.workersMessage)),
+    pinned: pinnedBy(messages),
+    pinIsWayBack: isWayBack(messages),
     refused: refusedBy(
       deployments.map(({ annotations, versions: shares }) => ({
         message: annotations?.workersMessage,

@@ -27,12 +27,20 @@ export async function refusePinnedElsewhere({ name, settings, reads }: OpenStack
   if (text !== undefined) throw new UserError(text);
 }
 
-/** Why a stack that another checkout has pinned takes nothing that would end the pin; undefined: none has. */
+/**
+ * Why a stack that another checkout has pinned takes nothing that would end the pin; undefined: none has, or it was a
+ * rollout on its way back from a release that is refused from then on.
+ */
 export function pinnedElsewhereText(
   stack: string,
-  { pinned: pin, versions, rollbackFloor }: Pick<LiveWorker, "pinned" | "versions" | "rollbackFloor">,
+  {
+    pinned: pin,
+    pinIsWayBack,
+    versions,
+    rollbackFloor,
+  }: Pick<LiveWorker, "pinned" | "pinIsWayBack" | "versions" | "rollbackFloor">,
 ): string | undefined {
-  if (pin === undefined) return undefined;
+  if (pin === undefined || pinIsWayBack) return undefined;
   const rollback = `npm run rollback -- --stack ${stack}`;
   const hold = `To stay there: take over the settings of whoever rolled back (they are to be committed, and pulled here), or: ${rollback} --to ${pin}`;
   return [

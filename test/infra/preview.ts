@@ -65,6 +65,7 @@ const live: Preview["live"] = {
   schemas: {},
   rollbackFloor: 3,
   pinned: undefined,
+  pinIsWayBack: false,
   refused: [],
   references: [],
 };

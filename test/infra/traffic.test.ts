@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import {
   deploymentMessage,
   isForced,
+  isWayBack,
   type KnownVersion,
   pinnedBy,
   servesAsWanted,
@@ -175,6 +176,8 @@ describe("drift of the traffic", () => {
     expect(pinnedBy([ours.message, told])).toBeUndefined();
     // A change of classes takes all traffic with its upload, whose deployment has the version's message.
     expect(pinnedBy([versionMessage("d".repeat(64), "0002"), told])).toBeUndefined();
+    expect(isWayBack([theirs.message, told])).toBe(true);
+    expect(isWayBack([theirs.message, "durable-stack, pin 12, after 1", told])).toBe(false);
     expect(codes(endedPin("staging", 1, 0))).toEqual(["stack_pinned"]);
     expect(endedPin("staging", 1, 1)).toEqual([]);
     expect(endedPin("staging", undefined, 0)).toEqual([]);
