@@ -9,7 +9,7 @@ import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ROOT } from "../release/root.ts";
-import { refusePinnedElsewhere } from "../rollout/pinned.ts";
+import { refusePinned } from "../rollout/pinned.ts";
 import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
@@ -46,7 +46,7 @@ await orFail(async () => {
  */
 async function keepPin(stack: string, dir: string): Promise<void> {
   const open = opened(stack, dir);
-  if (open) await refusePinnedElsewhere(open);
+  if (open?.settings.pin === 0) await refusePinned(open, dir);
 }
 
 /** The stack; undefined where it cannot be opened without the CLI. */

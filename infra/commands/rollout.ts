@@ -93,8 +93,7 @@ function percent(text: string): number {
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
   const stack = openStack(options.stack, { dir });
   const { name, settings, reads } = stack;
-  await refusePinned(stack, dir);
-  const live = await readWorker(reads, settings.workerName);
+  const live = await refusePinned(stack, dir);
   const before = statusLine(settings, live);
   if (live.serving.length < 2) {
     throw new UserError(

@@ -9,22 +9,15 @@ import { settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 
 /**
- * @throws UserError where the stack is pinned, by its settings or by what the account says of another checkout's: with
- * what to do first.
+ * Reads the Worker of a stack that is not pinned.
+ * @throws UserError where it is, by its settings or by what the account says of another checkout's: with what to do first.
  */
-export async function refusePinned({ name, settings, reads }: OpenStack, dir: string): Promise<void> {
+export async function refusePinned({ name, settings, reads }: OpenStack, dir: string): Promise<LiveWorker> {
   const { pin, workerName } = settings;
   const live = await readWorker(reads, workerName);
-  if (pin > 0) throw new UserError(pinnedText(name, dir, pin, live));
-  const text = pinnedElsewhereText(name, live);
+  const text = pin > 0 ? pinnedText(name, dir, pin, live) : pinnedElsewhereText(name, live);
   if (text !== undefined) throw new UserError(text);
-}
-
-/** @throws UserError where the account says that the stack is pinned, and its settings have no pin: an update ends it. */
-export async function refusePinnedElsewhere({ name, settings, reads }: OpenStack): Promise<void> {
-  if (settings.pin > 0) return;
-  const text = pinnedElsewhereText(name, await readWorker(reads, settings.workerName));
-  if (text !== undefined) throw new UserError(text);
+  return live;
 }
 
 /**
