@@ -90,9 +90,12 @@ export function deploymentMessage(
   return [MARK, ...(refusal === undefined ? [] : [refusal]), ...pinNote, after].join(", ");
 }
 
+/** The pin in a deployment's message: the release that it refuses, if any, and the number of the version. */
+const PIN = /^durable-stack(, refuses [0-9a-f]{12})?, pin (\d+)\b/;
+
 /** The number of the version that a deployment's message says its stack is pinned to. */
 function pinIn(message: string): number | undefined {
-  const [, number] = /^durable-stack(?:, refuses [0-9a-f]{12})?, pin (\d+)\b/.exec(message) ?? [];
+  const [, , number] = PIN.exec(message) ?? [];
   return number === undefined ? undefined : Number(number);
 }
 
@@ -110,7 +113,8 @@ export function pinnedBy(messages: readonly (string | undefined)[]): number | un
  * CI job keeps no file with a pin to release, and the next release is to go on.
  */
 export function isWayBack(messages: readonly (string | undefined)[]): boolean {
-  return /^durable-stack, refuses [0-9a-f]{12}, pin /.test(messages.find(isOurDeployment) ?? "");
+  const [, refusal] = PIN.exec(messages.find(isOurDeployment) ?? "") ?? [];
+  return refusal !== undefined;
 }
 
 /**

@@ -56,6 +56,10 @@ export interface Dropping {
   readonly allowDrop: readonly string[];
 }
 
+/** Whether a binding is one to speak of: not the planner's, and one of which it is known whether it stays. */
+const isJudged = (binding: BindingRead, { worker, all }: Pick<Dropping, "worker" | "all">): boolean =>
+  !isThePlanners(binding, worker) && (all || OF_WRANGLER.has(binding.type));
+
 /** One finding for each thing that would be lost and that nobody has allowed. */
 export function droppedFindings({ stack, worker, live, given, all, crons, allowDrop }: Dropping): readonly Finding[] {
   const finding = (subject: string, message: string, instead: string): Finding => ({
@@ -64,8 +68,8 @@ export function droppedFindings({ stack, worker, live, given, all, crons, allowD
     message,
     fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in Pulumi.${stack}.yaml.`,
   });
-  const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter(
-    (binding) => !isThePlanners(binding, worker) && (all || OF_WRANGLER.has(binding.type)),
+  const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter((binding) =>
+    isJudged(binding, { worker, all }),
   );
   const lost = bindings.flatMap((binding) => {
     const { name, type } = binding;
@@ -126,11 +130,7 @@ export function bindingChanges(
   const others = [...given.keys()].filter((name) => !ALWAYS.includes(name) && !own.includes(name));
   const added = others.filter((name) => !before.has(name));
   const removed = [...before.values()].filter(
-    (binding) =>
-      !given.has(binding.name) &&
-      !ALWAYS.includes(binding.name) &&
-      !isThePlanners(binding, worker) &&
-      (all || OF_WRANGLER.has(binding.type)),
+    (binding) => !given.has(binding.name) && !ALWAYS.includes(binding.name) && isJudged(binding, { worker, all }),
   );
   return [
     ...added.sort().map((name) => ({ name, kind: "added" as const })),
