@@ -30,9 +30,10 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
   makeFolder(folder);
   const file = join(folder, `Pulumi.${LOCAL}.yaml`);
   writeNamed(file, stackFile(file, dir));
-  checkLocalSettings(readProject(ROOT, LOCAL, settingsFile(LOCAL, dir)));
+  const project = readProject(ROOT, LOCAL, settingsFile(LOCAL, dir));
+  checkLocalSettings(project);
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.
-  writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: projectName(), runtime: "nodejs" }));
+  writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: project.name, runtime: "nodejs" }));
   const env = {
     PULUMI_BACKEND_URL: `file://${folder}`,
     PULUMI_CONFIG_PASSPHRASE: PASSPHRASE,

@@ -143,10 +143,10 @@ export type Settings = v.InferOutput<typeof Schema> & Owner;
 export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
 
 /**
- * What to do when a key is missing or wrong; `regions` are the ids of the stack's. Keys without a line of their own are
- * set in the stack's file.
+ * What to do when a key is missing or wrong that is to stand in the stack's own file. What is set over it, no change of
+ * that one mends. Keys without a line here or below are corrected where they stand.
  */
-const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[], file: string) => string>> = {
+const FIXES: Readonly<Record<string, (stack: string) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
   adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
   adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
@@ -154,12 +154,16 @@ const FIXES: Readonly<Record<string, (stack: string, regions: readonly string[],
     stack === LOCAL
       ? `set it in ${ownFile(stack)}, as in \`environmentPrefix: loc-\``
       : `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
-  homeRegion: (_, regions, file) =>
-    `set it in ${file} to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
-  zoneId: (stack, _, file) =>
+  zoneId: (stack) =>
     stack === LOCAL
-      ? `set it in ${file} to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
+      ? `set it in ${ownFile(stack)} to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
       : `${configSet(stack)} zoneId <the zone's id>`,
+};
+
+/** The same, in whatever file the key stands; `regions` are the ids of the stack's. */
+const FIXES_ANYWHERE: Readonly<Record<string, (file: string, regions: readonly string[]) => string>> = {
+  homeRegion: (file, regions) =>
+    `set it in ${file} to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
 };
 
 /** The stack's own file. */
@@ -364,12 +368,9 @@ function unknown(source: Source, path: string): Problem {
 function sentence(source: Source, path: string, message: string, regions: readonly string[]): Problem {
   const key = keyOf(path);
   const file = fileOf(source, key);
-  // What is set over the stack's own file, no change of that one mends.
-  const own = key === "homeRegion" || overFile(source, key) === undefined ? FIXES[key] : undefined;
-  return {
-    file,
-    text: `${path} ${message}. Fix: ${own?.(source.stack, regions, file) ?? `correct ${key} in ${file}`}.`,
-  };
+  const own = overFile(source, key) === undefined ? FIXES[key]?.(source.stack) : undefined;
+  const fix = own ?? FIXES_ANYWHERE[key]?.(file, regions) ?? `correct ${key} in ${file}`;
+  return { file, text: `${path} ${message}. Fix: ${fix}.` };
 }
 
 /** The setting that a path is in. */
