@@ -140,25 +140,25 @@ async function create(c: Context<App>, wanted: v.InferOutput<typeof Login>): Pro
   const userId = isGuest ? guestId(wanted.userId) : wanted.userId;
   const subject = { userId, role, metadata: wanted.metadata ? JSON.stringify(wanted.metadata) : null };
   const absoluteMs = stackOf(c.env).settings.session.absoluteHours * HOUR_MS;
-  const begun = await begin(c, subject, absoluteMs);
+  const { created } = await begin(c, subject, absoluteMs);
   if (wanted.cookie) {
     const before = cookieOf(c);
     const place = before === undefined ? undefined : await placeOfToken(stackOf(c.env).regions, before);
     // The new session is no successor of the old one, which may be another user's: whoever has the old token may log out
     // what it was rotated to, and not a log-in that came after it. The answer to that log-out still deletes the cookie.
     if (place) await endFrom(c, place, "replaced");
-    giveCookie(c, begun.token, absoluteMs / 1_000);
+    giveCookie(c, created.token, absoluteMs / 1_000);
   }
-  return begun;
+  return created;
 }
 
-/** Begins a session and adds it to its user's list. */
+/** Begins a session and adds it to its user's list. Returns its place, too. */
 async function begin(
   c: Context<App>,
   subject: Subject,
   absoluteMs: number,
   replaces?: Place,
-): Promise<v.InferOutput<typeof Created>> {
+): Promise<{ created: v.InferOutput<typeof Created>; place: Place }> {
   const { slidingMinutes, maxPerUser: max } = stackOf(c.env).settings.session;
   const { token, place } = await mintToken(regionOfCaller(c));
   const wanted = { place, subject, slidingMs: slidingMinutes * MINUTE_MS, absoluteMs, max };
@@ -170,7 +170,7 @@ async function begin(
   if (begun === "replaced") throw replaced();
   if (!begun) throw refusal("unavailable", "The session was ended while it began, or took too long to begin");
   const { userId, role } = subject;
-  return { ok: true, expiresIn: begun.expiresIn, token, userId, role };
+  return { created: { ok: true, expiresIn: begun.expiresIn, token, userId, role }, place };
 }
 
 const replaced = () => refusal("session-replaced", "Another request has just rotated this session: use its new token");
@@ -191,12 +191,11 @@ async function rotate(c: Context<App>): Promise<v.InferOutput<typeof Created>> {
     throw deadCredential("The session", byCookie ? await sessions.withoutCookie(c) : {});
   }
   const { userId, role, metadata, endsAt } = found;
-  const begun = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
-  const successor = await placeOfToken(stackOf(c.env).regions, begun.token);
+  const { created, place } = await begin(c, { userId, role, metadata }, endsAt - Date.now(), old);
   // The list has done it; but one of an older release did not say by which session.
-  await retry(async () => await sessionAt(c, old).end(undefined, "replaced", successor && formatId(successor)));
-  if (byCookie) giveCookie(c, begun.token, Math.ceil((endsAt - Date.now()) / 1_000));
-  return begun;
+  await retry(async () => await sessionAt(c, old).end(undefined, "replaced", formatId(place)));
+  if (byCookie) giveCookie(c, created.token, Math.ceil((endsAt - Date.now()) / 1_000));
+  return created;
 }
 
 async function read(c: Context<App>): Promise<v.InferOutput<typeof Found>> {
