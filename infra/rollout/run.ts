@@ -6,7 +6,6 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
-import { adminTokenOf } from "../apply/admin-token.ts";
 import { isAllowed } from "../plan/allowed.ts";
 import { type LiveVersion, readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
@@ -17,15 +16,10 @@ import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import type { Check } from "../smoke/probe.ts";
-import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
-import { smoke } from "../smoke/smoke.ts";
-import { hasAnswered } from "../smoke/verdict.ts";
 import { releaseDir } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
-import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
@@ -34,27 +28,17 @@ import { isPassing, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
+import { Trial, type TrialOptions } from "./trial.ts";
 import { BACK_OVER_REGIONS, goesWhole, isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
 
-export interface RolloutOptions {
-  readonly stack: string;
-  readonly dir: string;
-  /** Where the Worker answers: for the smoke test. */
-  readonly url: URL;
-  readonly adminToken: string | undefined;
-  /** How the command calls these two. */
-  readonly names: OptionNames;
+export interface RolloutOptions extends TrialOptions {
   /** Lets a release be tried that this stack has refused. */
   readonly again: boolean;
   /** Looks at each plan before a step goes out. @throws UserError where it is not what was approved. */
   readonly approve?: (preview: Preview) => void;
   /** Asks before a release that cannot go back. @throws where the answer is no. */
   readonly confirm: (what: string) => Promise<void>;
-  readonly say: (line: string) => void;
 }
-
-/** What a smoke test says about a version; or why it says nothing. */
-type Smoked = "well" | "bad" | Blind;
 
 /** How a rollout ended. */
 export type End = "done" | "went back" | "not known" | "no way back";
@@ -73,6 +57,7 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 
 class Rollout {
   readonly #options: RolloutOptions;
+  readonly #trial: Trial;
   /**
    * The deployment that this rollout has found or made last, and the release's share in it. `deployment` is undefined
    * from an update on until the stack has been looked at again.
@@ -82,11 +67,9 @@ class Rollout {
   /** The tag of the version that is rolled out: another release may be built meanwhile, or a setting changed. */
   #tag: string | undefined;
 
-  /** Whether the version that served before took the admin token. */
-  #isTokenGood = false;
-
   constructor(options: RolloutOptions) {
     this.#options = options;
+    this.#trial = new Trial(options);
   }
 
   /** Goes through the steps. Whatever stops it says what of the traffic stays with the release, and the way back. */
@@ -138,7 +121,7 @@ class Rollout {
       });
     }
     const left = steps.slice(indexAt(steps, shareIn(preview)));
-    if (left.some((step) => step.smoke)) await this.#mustJudge(preview);
+    if (left.some((step) => step.smoke)) await this.#trial.mustJudge(preview);
     for (const step of left) {
       const end = await this.#step(step);
       if (end !== undefined) return end;
@@ -183,11 +166,11 @@ class Rollout {
     const isFirst = preview.live.serving.length === 0;
     if (!isFirst) {
       for (const line of wholeLines(preview)) say(line);
-      await this.#mustJudge(preview);
+      await this.#trial.mustJudge(preview);
       await confirm(`Send all traffic to ${nameOf(preview)}`);
     }
     await this.#set(100);
-    const found = await this.#smoke(preview, undefined);
+    const found = await this.#trial.smoke(preview, undefined);
     if (found === "well") return "done";
     if (found !== "bad") return this.#unjudged(found, 100);
     return this.#noWayBack(preview, isFirst ? FIRST : isIrreversible(preview) ? NONE_CAN_SERVE : BACK_OVER_REGIONS);
@@ -220,15 +203,8 @@ class Rollout {
     // What went to all traffic at once was to be tried whatever the steps say.
     const isTried = before === undefined || settings.rolloutSteps.at(-1)?.smoke === true;
     if (!isTried) return "done";
-    const seen = await this.#readiness(preview);
-    // It is the release itself that was asked: what it does wrong is its own failure, and no wrong address.
-    if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused")
-      throw this.#cannotJudge(seen, false);
-    this.#isTokenGood = seen.isReady && seen.takesToken;
-    const found = await this.#smoke(preview, undefined);
+    const found = await this.#trial.confirm(preview);
     if (found === "well") return "done";
-    // No other version can say whether the token or the release is wrong.
-    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, false);
     if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1 ? FIRST : NONE_CAN_SERVE);
     const obstacles = await this.#obstaclesBack(open, preview, before);
@@ -254,7 +230,7 @@ class Rollout {
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = versionOf(preview);
     if (step.smoke) {
-      const found = await this.#smoke(preview, step.percent === 100 ? undefined : version);
+      const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
       if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
       if (found !== "well") return this.#unjudged(found, share);
     }
@@ -354,95 +330,10 @@ class Rollout {
     this.#last = { deployment: undefined, share };
   }
 
-  /** The token for the smoke test. */
-  get #adminToken(): string | undefined {
-    const { adminToken, stack, dir } = this.#options;
-    return adminToken ?? (stack === LOCAL ? adminTokenOf(dir) : undefined);
-  }
-
-  /** Whether the smoke test can judge, asked of the version that serves beside the release, or in its place. */
-  #readiness({ live, tag, settings }: Pick<Preview, "live" | "tag" | "settings">): Promise<Readiness> {
-    const { url, stack, names } = this.#options;
-    const ours = live.serving.filter(({ digest }) => digest !== undefined);
-    const version = ours.find((one) => one.tag !== tag) ?? ours[0];
-    return readiness(url, {
-      stack,
-      worker: settings.workerName,
-      version: version?.versionId,
-      adminToken: this.#adminToken,
-      names,
-    });
-  }
-
-  /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
-  async #mustJudge(preview: Preview): Promise<void> {
-    const seen = await this.#readiness(preview);
-    if (!seen.isReady) throw this.#cannotJudge(seen, true);
-    this.#isTokenGood = seen.takesToken;
-  }
-
-  /** `isStable`: whether it was the version before that was asked, and not the release. */
-  #cannotJudge({ because, why }: NotReady, isStable: boolean): UserError {
-    const mends = `Where the version that serves is broken and this release mends it: npm run up -- --stack ${this.#options.stack}`;
-    const isBroken = isStable && (because === "failing" || because === "another site");
-    const lines = [`The smoke test cannot judge anything. ${why}`, ...(isBroken ? [mends] : [])];
-    return new UserError([...lines, "The traffic is as it was."].join("\n"));
-  }
-
-  /** How the new version does what it promises; `version`: asked for by name, else whatever serves. */
-  async #smoke(preview: Preview, version: string | undefined): Promise<Smoked> {
-    const { url, say } = this.#options;
-    const checks = await smoke(url, {
-      adminToken: this.#adminToken,
-      digest: preview.release.digest,
-      ...(version !== undefined && { headers: askFor(preview.settings.workerName, version) }),
-    });
-    const failed = checks.filter(({ ok }) => !ok);
-    say(
-      failed.length === 0
-        ? `  smoke test: ${checks.length} checks, all well`
-        : `  smoke test: ${failed.length} of ${checks.length} checks failed`,
-    );
-    for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
-    if (failed.length === 0) return "well";
-    // The stable version is asked once at most: of the address here, or else of the token below.
-    const lost = checks.findIndex(({ blind }) => blind === "not reached");
-    if (lost >= 0) {
-      // What is not reached though the Worker answers is the release's own fault.
-      return (await this.#isReached(preview, version, checks.slice(lost + 1))) ? "bad" : "not reached";
-    }
-    if (failed.some(({ blind }) => blind === undefined)) return "bad";
-    if (failed.some(({ blind }) => blind === "edge answered")) return "edge answered";
-    return (await this.#takesToken(preview, version)) ? "bad" : "token refused";
-  }
-
-  /** Whether the Worker can be reached after a check was not answered: a later one was, or the stable version answers. */
-  async #isReached(preview: Preview, version: string | undefined, later: readonly Check[]): Promise<boolean> {
-    if (hasAnswered(later)) return true;
-    // At 100 % there is no stable version to ask.
-    if (version === undefined) return isAnswered(this.#options.url);
-    const seen = await this.#readiness(preview);
-    // Who refuses the token has answered at /health as the stable version does.
-    return seen.isReady || seen.because === "token refused";
-  }
-
-  /** Whether the stable version takes the admin token, or took it before the release got all traffic (no `version`). */
-  async #takesToken(preview: Preview, version: string | undefined): Promise<boolean> {
-    if (version === undefined) return this.#isTokenGood;
-    const seen = await this.#readiness(preview);
-    return seen.isReady && seen.takesToken;
-  }
-
   /** The smoke test says nothing about the release, because of `found`. */
   #unjudged(found: Blind, share: number): End {
-    const { names } = this.#options;
-    const why = {
-      "not reached": `nothing answered any more. Correct ${names.url}, or what is between here and the Worker`,
-      "edge answered": "Cloudflare's edge answered in the Worker's place. Look at the Worker's route or custom domain",
-      "token refused": `the admin token was refused. Give the one of this stack as ${names.adminToken}`,
-    }[found];
     this.#options.say(
-      `Not enough is known: in the smoke test ${why}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
+      `Not enough is known: in the smoke test ${this.#trial.why(found)}. ${share} % stay as they are. ${this.#goOnOr(share)}`,
     );
     return "not known";
   }
