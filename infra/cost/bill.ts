@@ -1,5 +1,5 @@
 /** A month's bill for a load: plain arithmetic from operations to usage, and from usage to dollars. */
-import type { Costs, Rows } from "./operation.ts";
+import type { Costs, Ways } from "./operation.ts";
 
 /** What happens in a month, but `storedGb`, which is there all the time. */
 export interface Load {
@@ -53,12 +53,12 @@ const OBJECT_GB = 0.128;
 const SECONDS_PER_MONTH = 30 * 24 * 60 * 60;
 
 /** What a load comes to, in our way or in the article's. */
-export function usageOf(load: Load, way: keyof Rows, { operations, check }: Costs): Usage {
+export function usageOf(load: Load, way: keyof Ways, { operations, check }: Costs): Usage {
   const made = operations.map((operation) => ({ ...operation, times: load.operations[operation.option] ?? 0 }));
   const sum = (each: (operation: (typeof made)[number]) => number) =>
     made.reduce((sofar, operation) => sofar + operation.times * each(operation), 0);
   const calls = sum((operation) => operation.calls ?? 1);
-  const messages = sum((operation) => operation.messages ?? 0);
+  const messages = sum((operation) => inWay(operation.messages, way));
   const requests = load.requests + calls;
   const checks = check ? requests : 0;
   // A check asks the limiter's object, unless a lease pays for it. The article has none.
@@ -72,6 +72,8 @@ export function usageOf(load: Load, way: keyof Rows, { operations, check }: Cost
     storedGb: load.storedGb,
   };
 }
+
+const inWay = (number: number | Ways = 0, way: keyof Ways) => (typeof number === "number" ? number : number[way]);
 
 /** Dollars for what is used of one thing beyond what is included. */
 export function charge(used: number, { included, dollars, per }: Price): number {

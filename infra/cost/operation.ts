@@ -4,25 +4,26 @@
  * in its code (test/<pattern>/worker/naive.ts), where each `put` and each `setAlarm` is a row.
  */
 
-export interface Rows {
+/** A number in our way and in the article's. */
+export interface Ways {
   readonly ours: number;
   readonly articles: number;
 }
 
 /** Rows that one of them writes, and what else it is. */
-export interface Operation extends Rows {
+export interface Operation extends Ways {
   /** The option of `npm run cost` that says how many there are in a month. */
   readonly option: string;
   /** For its help. */
   readonly says: string;
   /** How often each of them calls the Worker and then an object in a month. Once where not given. */
   readonly calls?: number;
-  /** How many messages each of them sends over a WebSocket that is open. */
-  readonly messages?: number;
+  /** How many messages each of them sends over a WebSocket that is open: as many in both ways, or not. */
+  readonly messages?: number | Ways;
 }
 
 /** A check of the rate limiter. */
-export interface Check extends Rows {
+export interface Check extends Ways {
   /** Calls to its object for each check of a caller who comes often, in our way: most are paid from a lease. */
   readonly callsWhenOften: number;
 }

@@ -1,5 +1,6 @@
 /** The cost of chat rooms. Frames to clients are free, and so is a socket without frames (hibernation). */
 import type { PatternCost } from "../../infra/cost/operation.ts";
+import { SEEN_EVERY } from "../../worker/chat/protocol.ts";
 
 /** Each socket reconnects once a day. */
 const JOINS_PER_MONTH = 30;
@@ -18,6 +19,15 @@ export const cost = {
       messages: 1,
       ours: 1.1,
       articles: 1,
+    },
+    delivery: {
+      option: "deliveries",
+      says: "messages that clients get: messages times readers",
+      calls: 0,
+      // Frames to clients are free, but each client says what it has seen.
+      messages: { ours: 1 / SEEN_EVERY, articles: 0 },
+      ours: 0,
+      articles: 0,
     },
     company: {
       option: "rooms",

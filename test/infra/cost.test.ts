@@ -9,8 +9,16 @@ import { ROOT } from "../../infra/release/root.ts";
 
 const vote: Operation = { option: "votes", says: "votes", ours: 4, articles: 3 };
 const word: Operation = { option: "words", says: "words", calls: 0, messages: 1, ours: 1.1, articles: 1 };
+const heard: Operation = {
+  option: "heard",
+  says: "heard",
+  calls: 0,
+  messages: { ours: 0.2, articles: 0 },
+  ours: 0,
+  articles: 0,
+};
 const visit: Operation = { option: "visits", says: "visits", calls: 30, ours: 0, articles: 0 };
-const COSTS: Costs = { operations: [vote, word, visit], check: { ours: 0.1, articles: 1, callsWhenOften: 0.1 } };
+const COSTS: Costs = { operations: [vote, word, heard, visit], check: { ours: 0.1, articles: 1, callsWhenOften: 0.1 } };
 const NOTHING: Load = { requests: 0, operations: {}, often: 0, storedGb: 0, activeMs: 5 };
 
 const usage = (load: Partial<Load>, way: "ours" | "articles" = "ours", all = COSTS) =>
@@ -48,6 +56,11 @@ it("checks of callers who come often are a tenth of the calls, in our way", () =
 it("twenty messages are one request; a socket that connects once a day is thirty calls", () => {
   expect(usage({ operations: { words: 100 } })).toMatchObject({ workerRequests: 0, objectRequests: 5 });
   expect(usage({ operations: { visits: 10 } })).toMatchObject({ workerRequests: 300, objectRequests: 600 });
+});
+
+it("messages that only our way sends are not counted in the article's", () => {
+  expect(usage({ operations: { heard: 100 } }).objectRequests).toBeCloseTo(1);
+  expect(usage({ operations: { heard: 100 } }, "articles").objectRequests).toBe(0);
 });
 
 it("rows are those of the operation plus those of its check", () => {

@@ -3,7 +3,7 @@
  * start at 1 and have no gaps.
  *
  * What a client must know about a room's limits:
- * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 50 messages or 64 KiB.
+ * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 100 messages or 128 KiB.
  *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
  *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If
  *   a client never sends `seen`, any frame, such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB
@@ -84,6 +84,12 @@ export type ServerFrame =
   | { type: "error"; error: string; code: ErrorCode; clientId?: string; retryAfter?: number };
 
 export type ErrorCode = "invalid" | "too-large" | "rate-limited" | "conflict" | "no-attachment" | "not-stored";
+
+/**
+ * After so many messages a client says `seen`, at the latest: half of what it may be behind. Each `seen` wakes the room
+ * and is billed, once for each reader, so it is not sent more often than that.
+ */
+export const SEEN_EVERY = 100;
 
 /** The frame by which a client checks its connection, and the answer: the runtime answers without waking the object. */
 export const PING = '{"type":"ping"}';

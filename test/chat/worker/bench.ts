@@ -1,6 +1,7 @@
 /** Chat rooms under load: fifty sockets send messages, and each gets all of them. */
 import { DurableObject } from "cloudflare:workers";
 import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
+import { SEEN_EVERY } from "../../../worker/chat/protocol.ts";
 import type { ChatRoomDO } from "../../../worker/chat/room.ts";
 import type { Side } from "../../bench/measure.ts";
 import { type Load, NAME, type Result, type Subjects, URL_OF_OBJECT } from "../../bench/worker/load.ts";
@@ -10,8 +11,6 @@ export { NaiveChatRoom } from "./naive.ts";
 const SOCKETS = 50;
 /** Below the room's limit of 20 messages in 10 seconds a user. */
 const MESSAGES_PER_SOCKET = 18;
-/** A client sends `seen` after so many messages, as a room demands. */
-const SEEN_EVERY = 50;
 
 /** The floor of a room: passes messages on, and stores nothing. */
 export class FloorRoom extends DurableObject {

@@ -6,7 +6,7 @@
  * asks again from the last. Outgoing messages stay in the outbox, each under its own id, until the room says that they
  * are stored; a message sent twice is stored once. Only one is sent at a time, so that they arrive in order.
  */
-import { type ClientFrame, type Message, PING, type ServerFrame, SUBPROTOCOLS } from "../protocol.ts";
+import { type ClientFrame, type Message, PING, SEEN_EVERY, type ServerFrame, SUBPROTOCOLS } from "../protocol.ts";
 
 /** What a client reports. */
 export type ChatEvent =
@@ -63,9 +63,9 @@ const MAX_RETRY_MS = 30_000;
 /** How often the client pings, and how long it waits for the answer. */
 const PING_EVERY_MS = 20_000;
 const ANSWER_MS = 10_000;
-/** The client sends `seen` after this many characters. A short message counts as OF_A_MESSAGE characters. */
-const SEEN_AFTER = 20_000;
+/** The client sends `seen` after as many short messages as it must, or after fewer long ones. */
 const OF_A_MESSAGE = 400;
+const SEEN_AFTER = SEEN_EVERY * OF_A_MESSAGE;
 const TYPING_INTERVAL_MS = 1_500;
 /** How long the end of a client waits for the answer to a message. */
 const LAST_ANSWER_MS = 2_000;
