@@ -4,9 +4,11 @@ import { createInterface } from "node:readline/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { exitCodeOf, Interrupted, interruptionOf } from "../stack/interrupted.ts";
 import { refusal } from "../stack/named-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { inWords } from "../stack/way-back.ts";
 
 export interface StackCommandOptions {
   readonly stack: string;
@@ -91,6 +93,11 @@ export async function confirm(what: string, yes: boolean): Promise<void> {
   });
   terminal.close();
   if (!/^y(es)?$/i.test(answer.trim())) throw new UserError(UNCHANGED);
+}
+
+/** Says which mistakes in the settings did not stop a way back. */
+export function tellPassedOver({ wrong }: Pick<PublicSettings, "wrong">): void {
+  for (const one of wrong) console.error(`warning: not needed here, and passed over: ${inWords(one)}`);
 }
 
 /** Lines of cells, each column as wide as its widest cell. */

@@ -29,7 +29,7 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
-import { age, confirm, onStack, runCommand, type StackCommandOptions, table } from "./command.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, table, tellPassedOver } from "./command.ts";
 
 const PIN = "pin";
 
@@ -65,7 +65,8 @@ function versionNumber(text: string): number {
 }
 
 async function rollback(options: Options): Promise<void> {
-  const stack = openStack(options.stack, options);
+  const stack = openStack(options.stack, { dir: options.dir, way: options.unpin ? undefined : "pin" });
+  tellPassedOver(stack.settings);
   const { workerName } = stack.settings;
   const live = await readWorker(stack.reads, workerName);
   if (options.list) {

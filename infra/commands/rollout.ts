@@ -20,7 +20,7 @@ import { standingAt } from "../rollout/steps.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { age, confirm, onStack, runCommand, type StackCommandOptions, workerUrl } from "./command.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options extends StackCommandOptions {
@@ -91,7 +91,7 @@ function percent(text: string): number {
 }
 
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
-  const stack = openStack(options.stack, { dir });
+  const stack = openStack(options.stack, { dir, way: share === 0 ? "share" : undefined });
   const { name, settings, reads } = stack;
   const live = await refusePinned(stack, dir);
   const before = statusLine(settings, live);
@@ -118,19 +118,14 @@ async function mustBeRolledOut(stack: OpenStack, dir: string): Promise<void> {
 
 /** Says which versions serve before it asks what was counted of them, which may take long, or fail. */
 async function status({ stack, dir }: StackCommandOptions, say: (line: string) => void): Promise<void> {
-  const { settings, reads, api } = openStack(stack, { dir });
+  const { settings, reads, api } = openStack(stack, { dir, way: "share" });
+  tellPassedOver(settings);
   const live = await readWorker(reads, settings.workerName);
   say(statusLine(settings, live));
   const [rolledOut, stable] = live.serving;
   if (rolledOut && stable && settings.pin === 0) {
-    const { rolloutSteps: steps } = settings;
-    const { index, next } = standingAt(steps, rolledOut.percentage);
-    const since = age(live.deployment?.createdOn, Date.now());
-    const where =
-      index === undefined
-        ? `in none of ${steps.length} steps, for ${since}`
-        : `step ${index + 1} of ${steps.length}, for ${since} of ${steps[index]?.minutes ?? 0} min`;
-    say(`${where}; next: ${next ? `${next.percent} %` : "nothing"}`);
+    const steps = "rolloutSteps" satisfies keyof PublicSettings;
+    if (!settings.wrong.some(({ keys }) => keys.includes(steps))) say(stepLine(settings, rolledOut.percentage, live));
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
       for (const { number, versionId } of [rolledOut, stable]) {
@@ -144,6 +139,17 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
   const whole = live.serving.length === 1 ? shortDigest(live.serving[0]?.digest ?? "") : "";
   const refused = allRefused(settings, live.refused).filter((digest) => digest !== whole);
   if (refused.length > 0) say(`refused: ${refused.join(" ")}`);
+}
+
+/** `step 2 of 3, for 4 min of 10 min; next: 100 %`: where a release with this share of the traffic stands. */
+function stepLine({ rolloutSteps: steps }: PublicSettings, share: number, { deployment }: LiveWorker): string {
+  const { index, next } = standingAt(steps, share);
+  const since = age(deployment?.createdOn, Date.now());
+  const where =
+    index === undefined
+      ? `in none of ${steps.length} steps, for ${since}`
+      : `step ${index + 1} of ${steps.length}, for ${since} of ${steps[index]?.minutes ?? 0} min`;
+  return `${where}; next: ${next ? `${next.percent} %` : "nothing"}`;
 }
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */

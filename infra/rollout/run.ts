@@ -357,10 +357,12 @@ class Rollout {
         ? `${stack} refuses release ${digest} from now on: ${isDone ? "the deployment says so, and " : ""}refusedReleases in ${settingsFile(stack, dir)}.`
         : `Release ${digest} could not be refused, so let nothing deploy it: ${unrefused}`;
     };
+    const way = isWhole ? "pin" : "share";
     const release = await goBack(stack, dir, {
       before,
       isWhole,
-      serving: async () => (await readWorker(openStack(stack, { dir }).reads, preview.settings.workerName)).serving,
+      serving: async () =>
+        (await readWorker(openStack(stack, { dir, way }).reads, preview.settings.workerName)).serving,
       share: this.#last?.share ?? 100,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
       told,
@@ -374,7 +376,10 @@ class Rollout {
   async #mustBeOurs({ settings, tag }: Preview): Promise<void> {
     const { stack, dir, say } = this.#options;
     try {
-      this.#mustBeAsLeft({ live: await readWorker(openStack(stack, { dir }).reads, settings.workerName), tag });
+      this.#mustBeAsLeft({
+        live: await readWorker(openStack(stack, { dir, way: "share" }).reads, settings.workerName),
+        tag,
+      });
     } catch (error) {
       if (error instanceof TrafficTold) throw error;
       say(error instanceof Error ? error.message : String(error));

@@ -43,7 +43,7 @@ export async function changeShare(
   const file = settingsFile(stack, dir);
   const before = await deployment();
   // Read only now: whoever was asked may have taken their time.
-  const { rollout, rolloutTrial } = openStack(stack, { dir }).settings;
+  const { rollout, rolloutTrial } = openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings;
   writeShare(file, share);
   const failure = await failureOf(stack, dir, () => undefined);
   if (failure === undefined) return;

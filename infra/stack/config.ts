@@ -11,9 +11,11 @@ import { slug, whole, yesOrNo } from "../../contract/values.ts";
 import { ROOT } from "../release/root.ts";
 import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { idProblems } from "./ids.ts";
+import { leftFromOthers } from "./other-name.ts";
 import { fullKey, LOCAL, type Project } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { UserError } from "./user-error.ts";
+import { doesWithout, inWords, type Way, type Wrong, wayOf } from "./way-back.ts";
 import { defaultWorkerName, unfitProjectName, WorkerName } from "./worker-name.ts";
 
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));
@@ -139,8 +141,13 @@ export interface Owner {
   /** The stack's name, which is also its environment's. */
   readonly stack: string;
 }
-export type Settings = v.InferOutput<typeof Schema> & Owner;
-export type PublicSettings = v.InferOutput<typeof PublicSchema> & Owner;
+/** What is known of settings beside their values. */
+interface About extends Owner {
+  /** Mistakes that the way back passes over; on any other way there are none. */
+  readonly wrong: readonly Wrong[];
+}
+export type Settings = v.InferOutput<typeof Schema> & About;
+export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 
 /**
  * What to do when a key is missing or wrong that is to stand in the stack's own file. What is set over it, no change of
@@ -177,18 +184,17 @@ export class SettingsError extends UserError {
 
   constructor(problems: readonly Problem[]) {
     const files = [...new Set(problems.map(({ file }) => file))];
-    const lines = problems.map(({ text }) => `  ${text}`).join("\n");
+    const lines = problems.map((one) => `  ${inWords(one)}`).join("\n");
     super(
       `${files.join(" and ")} ${files.length === 1 ? "has" : "have"} ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${lines}`,
     );
-    this.problems = problems.map(({ text }) => text);
+    this.problems = problems.map(inWords);
   }
 }
 
-/** One mistake, and the file where it stands. */
-interface Problem {
+/** One mistake, and the file where it stands; without keys it is in no setting. */
+interface Problem extends Wrong {
   readonly file: string;
-  readonly text: string;
 }
 
 /** Files over the stack's own, by the full keys whose values stand there (project.ts). */
@@ -197,6 +203,8 @@ type SetOver = Project["setOver"];
 /** Whose settings are looked at, and where they stand. */
 interface Source extends Owner {
   readonly setOver: SetOver;
+  /** How the traffic goes back, where they are looked at for that. */
+  readonly way: Way | undefined;
 }
 
 /** The file over the stack's own in which the project's `key` is set; undefined: it is in none. */
@@ -208,7 +216,7 @@ const fileOf = (source: Source, key: string): string => overFile(source, key) ??
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
  * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS.
- * @throws SettingsError with every mistake.
+ * @throws SettingsError with every mistake; settings that send the traffic back pass over those that they do without.
  */
 export function parseSettings(
   owner: Owner,
@@ -220,22 +228,23 @@ export function parseSettings(
     ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
     ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
   };
-  return { ...checked(Schema, { ...owner, setOver: new Map() }, { ...secrets, ...given }, config), ...owner };
+  return checked(Schema, { ...owner, setOver: new Map(), way: wayOf(given) }, { ...secrets, ...given }, config);
 }
 
 /**
  * As `parseSettings`, without the secret ones, which may be encrypted or missing. `setOver`: what does not stand in the
- * stack's own file.
- * @throws SettingsError with every mistake.
+ * stack's own file; `way`: how the traffic goes back, where the settings are looked at for that; `as set`: as
+ * they themselves say, as to the program.
+ * @throws SettingsError with every mistake that the way does not do without.
  */
 export function parsePublicSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
-  setOver: SetOver = new Map(),
+  { setOver = new Map(), way }: { readonly setOver?: SetOver; readonly way?: Way | "as set" | undefined } = {},
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
-  return { ...checked(PublicSchema, { ...owner, setOver }, given, config), ...owner };
+  return checked(PublicSchema, { ...owner, setOver, way: way === "as set" ? wayOf(given) : way }, given, config);
 }
 
 function givenBy(
@@ -259,11 +268,38 @@ function checked<Output>(
   source: Source,
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
-): Output {
+): Output & About {
+  const { project, stack, way } = source;
+  const problems = problemsOf(schema, source, given, config);
+  if (way === undefined || !problems.every(({ keys }) => isPassedOver(way, keys))) throwThose(problems);
+  const passedOver = new Set(problems.flatMap(({ keys }) => keys));
+  const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !passedOver.has(key)));
+  return {
+    ...v.parse(schema, rest),
+    project,
+    stack,
+    wrong: problems,
+  };
+}
+
+function throwThose(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new SettingsError(problems);
+}
+
+/** Whether a way back does without all these settings; one that is unknown nobody needs. */
+const isPassedOver = (way: Way, keys: readonly string[]): boolean =>
+  keys.length > 0 && keys.every((key) => doesWithout(way, key) || !CONFIG_KEYS.includes(key));
+
+function problemsOf(
+  schema: v.GenericSchema,
+  source: Source,
+  given: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, string>>,
+): readonly Problem[] {
   const result = v.safeParse(schema, given);
   const elsewhere = ofAnotherName(source, config, result.issues ?? []);
   const regions = regionIds(v.parse(Related, given));
-  const problems = [
+  return [
     ...elsewhere.problems,
     ...nameProblems(source.stack),
     ...(result.issues ?? [])
@@ -272,37 +308,33 @@ function checked<Output>(
     ...unknownPaths(given, result.output).map((path) => unknown(source, path)),
     ...contradictions(given).map(([key, message]) => sentence(source, key, message, regions)),
   ];
-  if (!result.success || problems.length) throw new SettingsError(problems);
-  return result.output;
 }
 
-/**
- * Settings under the name of another project, where this one lacks what they say: the project was renamed, and its
- * stack's file was not. `keys` are the missing ones.
- */
+/** Settings under the name of another project; `keys` are those that may be missing because of that. */
 function ofAnotherName(
   source: Source,
   config: Readonly<Record<string, string>>,
   issues: readonly v.BaseIssue<unknown>[],
 ): { readonly keys: ReadonlySet<string>; readonly problems: readonly Problem[] } {
   const { project } = source;
-  const missing = new Set(
-    issues.flatMap((issue) => (issue.received === "undefined" ? (v.getDotPath(issue) ?? []) : [])),
-  );
-  const others = Object.keys(config)
-    .map((key) => splitKey(fullKey(project, key)))
-    .filter(([namespace, name]) => namespace !== project && CONFIG_KEYS.includes(name));
-  const names = new Set(others.flatMap(([namespace, name]) => (missing.has(name) ? namespace : [])));
-  const keys = new Set(others.flatMap(([namespace, name]) => (names.has(namespace) ? name : [])));
-  const problems = [...names].map((other) => {
-    const settings = others.flatMap(([namespace, name]) => (namespace === other ? `${other}:${name}` : []));
-    const file = [...new Set(settings.map((key) => fileOf(source, key)))].join(" and ");
-    const text =
-      `${settings.join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml). ` +
-      `Fix: remove "${other}:" in front of them in ${file}.`;
-    return { file, text };
+  const found = leftFromOthers({
+    project,
+    keys: Object.keys(config).map((key) => splitKey(fullKey(project, key))),
+    ours: CONFIG_KEYS,
+    shared: Object.keys(sharedSettings),
+    missing: new Set(issues.flatMap((issue) => (issue.received === "undefined" ? (v.getDotPath(issue) ?? []) : []))),
   });
-  return { keys, problems };
+  const problems = [...found].map(([other, keys]) => {
+    const settings = keys.map((name) => `${other}:${name}`);
+    const file = [...new Set(settings.map((key) => fileOf(source, key)))].join(" and ");
+    return {
+      file,
+      keys,
+      message: `${settings.join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml).`,
+      fix: `remove "${other}:" in front of them in ${file}.`,
+    };
+  });
+  return { keys: new Set([...found.values()].flat()), problems };
 }
 
 /** What is wrong with the stack's name, which the Worker is told as its environment. */
@@ -310,7 +342,9 @@ function nameProblems(stack: string): readonly Problem[] {
   const { issues } = v.safeParse(WorkerSettings.entries.environment, stack);
   return (issues ?? []).map(({ message }) => ({
     file: ownFile(stack),
-    text: `the stack's name ${message} (it is "${stack}"). Fix: pulumi stack init <another name>.`,
+    keys: [],
+    message: `the stack's name ${message} (it is "${stack}").`,
+    fix: "pulumi stack init <another name>.",
   }));
 }
 
@@ -351,7 +385,9 @@ function problem(source: Source, issue: v.BaseIssue<unknown>, regions: readonly 
   const key = keyOf(path);
   if (issue.received === "undefined") {
     const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
-    return unfit === undefined ? sentence(source, path, "is missing", regions) : { file: ownFile(stack), text: unfit };
+    return unfit === undefined
+      ? sentence(source, path, "is missing", regions)
+      : { file: ownFile(stack), keys: [key], ...unfit };
   }
   const shown = SECRET_KEYS.includes(key) || issue.received === "Object" || issue.received === "Array";
   return sentence(source, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
@@ -361,8 +397,12 @@ function unknown(source: Source, path: string): Problem {
   const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
   const key = keyOf(path);
   const over = overFile(source, key);
-  const text = `${path} is not a setting. Fix: remove it${over === undefined ? "" : ` from ${over}`}, or correct its name${others}.`;
-  return { file: fileOf(source, key), text };
+  return {
+    file: fileOf(source, key),
+    keys: [key],
+    message: `${path} is not a setting.`,
+    fix: `remove it${over === undefined ? "" : ` from ${over}`}, or correct its name${others}.`,
+  };
 }
 
 function sentence(source: Source, path: string, message: string, regions: readonly string[]): Problem {
@@ -370,7 +410,7 @@ function sentence(source: Source, path: string, message: string, regions: readon
   const file = fileOf(source, key);
   const own = overFile(source, key) === undefined ? FIXES[key]?.(source.stack) : undefined;
   const fix = own ?? FIXES_ANYWHERE[key]?.(file, regions) ?? `correct ${key} in ${file}`;
-  return { file, text: `${path} ${message}. Fix: ${fix}.` };
+  return { file, keys: [key], message: `${path} ${message}.`, fix: `${fix}.` };
 }
 
 /** The setting that a path is in. */

@@ -11,6 +11,7 @@ import { type PublicSettings, parsePublicSettings, SECRET_KEYS, SettingsError } 
 import { absentStack, fullKey, LOCAL, type Project, readProject } from "./project.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
 import { isUserError, UserError } from "./user-error.ts";
+import { doesWithout, type Way } from "./way-back.ts";
 
 export interface OpenStack {
   readonly name: string;
@@ -29,6 +30,8 @@ export interface StackOptions {
   readonly root?: string;
   /** `process.env` when not given. */
   readonly env?: Environment;
+  /** For a command that sends the traffic back: how, so that a mistake in what it does without does not stop it. */
+  readonly way?: Way | undefined;
 }
 
 /** Why a stack cannot be opened: every reason, a line each. */
@@ -44,7 +47,7 @@ const SOME_ACCOUNT = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
  * stands. @throws SettingsError with every mistake of those that are not secret.
  */
 export function checkLocalSettings({ name: project, config, setOver }: Project): void {
-  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, setOver);
+  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, { setOver, way: "as set" });
 }
 
 /**
@@ -52,7 +55,7 @@ export function checkLocalSettings({ name: project, config, setOver }: Project):
  * other's is of its config and the environment (account.ts).
  * @throws StackUnavailable when there is no such stack, its settings have mistakes, or its account is not known.
  */
-export function openStack(name: string, { dir, root = ROOT, env = process.env }: StackOptions): OpenStack {
+export function openStack(name: string, { dir, root = ROOT, env = process.env, way }: StackOptions): OpenStack {
   const absent = absentStack(name, root);
   if (absent !== undefined) throw new StackUnavailable(absent);
   const problems: string[] = [];
@@ -70,7 +73,10 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
   const { name: project, config, encryptedKeys, setOver } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
   const unreadable = encryptedKeys.filter(
-    (key) => key.startsWith(own("")) && !SECRET_KEYS.some((secret) => key === own(secret)),
+    (key) =>
+      key.startsWith(own("")) &&
+      !SECRET_KEYS.some((secret) => key === own(secret)) &&
+      !(way && doesWithout(way, key.slice(own("").length))),
   );
   if (unreadable.length) {
     problems.push(
@@ -81,7 +87,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env }:
   const known = local ? { ...config, [own("accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? SOME_ACCOUNT : env;
-  const settings = attempt(() => parsePublicSettings({ project, stack: name }, known, identified, setOver));
+  const settings = attempt(() => parsePublicSettings({ project, stack: name }, known, identified, { setOver, way }));
   const described = local ?? describedAccount(env, config, settings?.accountId);
   if (name !== LOCAL && !described.token) {
     problems.push(

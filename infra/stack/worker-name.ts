@@ -30,11 +30,14 @@ export function unfitForProject(name: string, stacks: readonly string[]): string
 }
 
 /** Why the project's name makes no Worker's name, and what to do; undefined where it makes one. */
-export function unfitProjectName(project: string, stack: string): string | undefined {
+export function unfitProjectName(
+  project: string,
+  stack: string,
+): { readonly message: string; readonly fix: string } | undefined {
   const name = defaultWorkerName(project, stack);
   if (v.is(WorkerName, name)) return undefined;
-  return (
-    `workerName is not set, and the project's name (${project}, in Pulumi.yaml) makes none: "${name}" is not ${RULE}. ` +
-    `Fix: set workerName in Pulumi.${stack}.yaml; or, before anything is deployed, rename the project (\`name:\` in Pulumi.yaml).`
-  );
+  return {
+    message: `workerName is not set, and the project's name (${project}, in Pulumi.yaml) makes none: "${name}" is not ${RULE}.`,
+    fix: `set workerName in Pulumi.${stack}.yaml; or, before anything is deployed, rename the project (\`name:\` in Pulumi.yaml).`,
+  };
 }

@@ -327,6 +327,56 @@ describe("a rollout", () => {
     expect((await run("rollout", "status")).stdout).toMatch(/version 3 .* 100 %; the settings say 0 %/);
   });
 
+  it("goes back whatever is wrong with settings that the way back does without, and only back", async () => {
+    const wrong = () => {
+      changeSetting(settings, "rolloutSteps", "1 2 3");
+      changeSetting(settings, "promotesFrom", "No Name");
+      changeSetting(settings, "rolout", 10);
+    };
+    const right = () => {
+      for (const key of ["rolloutSteps", "promotesFrom", "rolout"]) changeSetting(settings, key, undefined);
+    };
+    const named =
+      /^warning: not needed here, and passed over: promotesFrom .* Fix: .*\n(warning: .*\n)*warning: .* rolloutSteps .*\nwarning: .* rolout /m;
+    changeSetting(settings, "rollout", 10);
+    await deploy(releases.variant("wrong"));
+    const next = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
+    wrong();
+    const status = await run("rollout", "status");
+    expect(status).toMatchObject({ code: 0, stderr: expect.stringMatching(named) });
+    // The steps that it would count in are not known.
+    expect(status.stdout).toMatch(new RegExp(`version ${next} .* 10 %`));
+    expect(status.stdout).not.toMatch(/steps?\b.*; next/);
+    for (const words of [["run"], ["set", "50", "--yes"]]) {
+      expect(await run("rollout", ...words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/promotesFrom[\s\S]*rolloutSteps/),
+      });
+    }
+    expect(await run("rollout", "abandon", "--yes")).toMatchObject({ code: 0, stderr: expect.stringMatching(named) });
+    expect(await shares()).toEqual({ 3: 100 });
+    right();
+    changeSetting(settings, "rollout", 100);
+    await deploy();
+    // It was not uploaded again beside the way back, so that it becomes a version anew.
+    expect(await shares()).toEqual({ [next + 1]: 100 });
+
+    wrong();
+    changeSetting(settings, "rollout", "all");
+    expect(await run("rollback", "--list")).toMatchObject({ code: 0 });
+    expect(await run("rollback", "--yes")).toMatchObject({ code: 0, stderr: expect.stringMatching(named) });
+    expect(await shares()).toEqual({ 3: 100 });
+    expect(await run("rollback", "--unpin", "--yes")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/promotesFrom[\s\S]*rollout must be[\s\S]*rolloutSteps/),
+    });
+    expect(await shares()).toEqual({ 3: 100 });
+    right();
+    changeSetting(settings, "rollout", 0);
+    expect(await run("rollback", "--unpin", "--yes")).toMatchObject({ code: 0 });
+    expect(await shares()).toEqual({ 3: 100 });
+  });
+
   it("is abandoned for the stable version also where that one's release is at hand again, and nothing else goes out", async () => {
     changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("tried"));

@@ -10,6 +10,7 @@ import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS, parsePublicSettings, parseSettings, SettingsError } from "../../infra/stack/config.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
+import { wrongFindings } from "../../infra/stack/way-back.ts";
 import { patterns } from "../../worker/patterns.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
@@ -56,7 +57,7 @@ it("a mistake is told with the file in which it stands, where a file lies over t
       { project: "my-app", stack: "local" },
       { ...config, ...more },
       { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) },
-      over,
+      { setOver: over },
     );
   expect(parse).toThrow(/^\.local\/Pulumi\.local\.yaml has 4 mistakes:\n/);
   expect(parse).toThrow('(it is "x"). Fix: correct pin in .local/Pulumi.local.yaml.');
@@ -344,8 +345,91 @@ describe("mistakes", () => {
       ),
     ]);
     expect(found.join()).not.toMatch(/aws|cloudflare|rateLimits/);
-    // A key of this name in another namespace is not reported.
-    expect(problems({ ...staging, "mylib:hostname": "x" })).toEqual([]);
+  });
+
+  it("are settings under an old name that nothing else has, though none is missing: a guard would be lost", () => {
+    const told = (key: string, more = {}) => problems({ ...staging, [key]: "1", ...more });
+    for (const key of [
+      "promotesFrom",
+      "soakMinutes",
+      "allowDestroy",
+      "rolloutSteps",
+      "pin",
+      "rollout",
+      "corsOrigins",
+    ]) {
+      expect(told(`old:${key}`)).toEqual([expect.stringMatching(`^old:${key}: these belong to a project old`)]);
+    }
+    // With one of them it is that project's for certain, and so are the others.
+    const [problem] = told("old:hostname", { "old:promotesFrom": "dev", "old:else": "1" });
+    expect(problem).toMatch(/^old:hostname, old:promotesFrom: these/);
+  });
+
+  it("are not the settings of providers and libraries, whatever those are called", () => {
+    const others = {
+      "newrelic:accountId": "1",
+      "panos:hostname": "x",
+      "mylib:session": "x",
+      "cloudflare:accountId": "x",
+      "pulumi:tags": "{}",
+      "aws:region": "eu",
+    };
+    expect(problems({ ...staging, ...others })).toEqual([]);
+    const { accountId: _, ...without } = staging;
+    expect(problems({ ...without, "cloudflare:accountId": "1".repeat(32) })).toEqual([
+      expect.stringMatching(/^accountId is missing\. Fix: pulumi config set --stack staging accountId/),
+    ]);
+  });
+});
+
+describe("settings that send the traffic back", () => {
+  const needless = {
+    rolloutSteps: "[1]",
+    promotesFrom: "No Name",
+    allowDestroy: "Thing",
+    soakMinutes: "-1",
+    oops: "1",
+  };
+  const owner = { project: "my-app", stack: "staging" };
+  const keysOf = (more: Record<string, string>) =>
+    parseSettings(owner, { ...staging, ...needless, ...more })
+      .wrong.flatMap(({ keys }) => keys)
+      .sort();
+
+  it("pass over mistakes in what the way back does without, and keep them", () => {
+    const { pin: _, ...others } = { pin: "", ...needless };
+    expect(keysOf({ pin: "3" })).toEqual(Object.keys(others).sort());
+    expect(keysOf({ rollout: "0" })).toEqual(Object.keys(others).sort());
+    expect(keysOf({ pin: "3", rollout: "101", rolloutTrial: "x" })).toContain("rollout");
+    const { rolloutSteps, promotesFrom, rollout } = parseSettings(owner, {
+      ...staging,
+      ...needless,
+      pin: "3",
+      rollout: "101",
+    });
+    expect(rolloutSteps).toEqual(parseSettings(owner, staging).rolloutSteps);
+    expect([promotesFrom, rollout]).toEqual([undefined, 100]);
+    expect(keysOf({ pin: "3", "old:promotesFrom": "dev" })).toContain("promotesFrom");
+  });
+
+  it.each([
+    ["the traffic does not go back", {}, 5],
+    ["the share is set beside a wrong pin", { rollout: "0", pin: "x" }, 6],
+    ["the Worker needs what is wrong", { pin: "3", homeRegion: "mars" }, 6],
+  ])("are refused with every mistake where %s", (_, more, count) => {
+    expect(problems({ ...staging, ...needless, ...more })).toHaveLength(count);
+  });
+
+  it("become what stands against a release that would get traffic all the same", () => {
+    const { wrong } = parseSettings(owner, { ...staging, rollout: "0", promotesFrom: "No Name" });
+    expect(wrongFindings(wrong)).toEqual([
+      {
+        code: "setting_wrong",
+        subject: "promotesFrom",
+        message: expect.stringMatching(/^promotesFrom must be/),
+        fix: "correct promotesFrom in Pulumi.staging.yaml.",
+      },
+    ]);
   });
 });
 

@@ -80,6 +80,7 @@ export type Code =
   | "account_unreadable"
   | "address_taken"
   | "setting_without_place"
+  | "setting_wrong"
   | "jurisdiction_without_bucket"
   | "storage_would_go"
   | "storage_left_behind"
