@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
+import { setOverVariable } from "../stack/config.ts";
 import { fullKey, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { folderWord } from "./hints.ts";
@@ -79,6 +80,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     env: {
       NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
       ...process.env,
+      ...setOverVariable(project.setOver),
       ...(options.color && { FORCE_COLOR: "1" }),
     },
   });

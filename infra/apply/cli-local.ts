@@ -7,6 +7,7 @@ import { join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
+import { setOverVariable } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { makeFolder, writeNamed } from "../stack/named-file.ts";
 import { checkLocalSettings } from "../stack/open.ts";
@@ -45,6 +46,7 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
     CLOUDFLARE_API_KEY: undefined,
     CLOUDFLARE_EMAIL: undefined,
     CLOUDFLARE_API_USER_SERVICE_KEY: undefined,
+    ...setOverVariable(project.setOver),
     ADMIN_TOKEN: process.env.ADMIN_TOKEN || adminTokenOf(resolve(ROOT, dir)),
   };
   const made = await runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true).catch((error: unknown) => {

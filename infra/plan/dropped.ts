@@ -41,7 +41,8 @@ const OF_WRANGLER: ReadonlySet<string | undefined> = new Set([
 const STORED: ReadonlySet<string | undefined> = new Set(["kv_namespace", "r2_bucket", "d1"]);
 
 export interface Dropping {
-  readonly stack: string;
+  /** The file in which a setting of the stack stands, or is to be set. */
+  readonly fileOf: (key: "allowDrop" | "bind") => string;
   /** The Worker's name. */
   readonly worker: string;
   /** Bindings of the live versions. */
@@ -60,13 +61,20 @@ export interface Dropping {
 const isJudged = (binding: BindingRead, { worker, all }: Pick<Dropping, "worker" | "all">): boolean =>
   !isThePlanners(binding, worker) && (all || OF_WRANGLER.has(binding.type));
 
+/** Whether the live Worker has bindings that only infra/index.ts can have given it, or something else. */
+export const hasOfProgram = (live: readonly BindingRead[], worker: string): boolean =>
+  live.some(
+    (binding) =>
+      !ALWAYS.includes(binding.name) && isJudged(binding, { worker, all: true }) && !OF_WRANGLER.has(binding.type),
+  );
+
 /** One finding for each thing that would be lost and that nobody has allowed. */
-export function droppedFindings({ stack, worker, live, given, all, crons, allowDrop }: Dropping): readonly Finding[] {
+export function droppedFindings({ fileOf, worker, live, given, all, crons, allowDrop }: Dropping): readonly Finding[] {
   const finding = (subject: string, message: string, instead: string): Finding => ({
     code: "adopt_drops",
     subject,
     message,
-    fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in Pulumi.${stack}.yaml.`,
+    fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in ${fileOf("allowDrop")}.`,
   });
   const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter((binding) =>
     isJudged(binding, { worker, all }),
@@ -82,7 +90,7 @@ export function droppedFindings({ stack, worker, live, given, all, crons, allowD
     }
     if (to === undefined || now.includes(to)) return [];
     const message = `the live Worker has the ${what} ${to} under this name, and would get ${now[0] ?? "a new one"} instead.`;
-    return [finding(name, message, `set bind: { ${name}: ${to} } in Pulumi.${stack}.yaml`)];
+    return [finding(name, message, `set bind: { ${name}: ${to} } in ${fileOf("bind")}`)];
   });
   const gone = crons.given.length === 0 ? [] : crons.live.filter((cron) => !crons.given.includes(cron));
   const schedules = gone.map((cron) =>

@@ -20,7 +20,7 @@ import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
 import { versionTag } from "../release/tag.ts";
 import { LEAST_SHARE } from "../rollout/steps.ts";
-import type { PublicSettings } from "../stack/config.ts";
+import { fileOf, type PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
@@ -28,7 +28,7 @@ import { type Address, takenAddresses } from "./addresses.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
-import { type BindingChange, bindingChanges, droppedFindings, givenBindings } from "./dropped.ts";
+import { type BindingChange, bindingChanges, droppedFindings, givenBindings, hasOfProgram } from "./dropped.ts";
 import { awaitedByName, type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, listWorkers, readLive, readOthers, regionTableOf } from "./live.ts";
@@ -88,6 +88,8 @@ export interface Preview {
    * either where the release gets no traffic.
    */
   readonly bindings: readonly BindingChange[];
+  /** Whether bindings may come or go of which nothing is known here, because only the program knows them. */
+  readonly unknownBindings: boolean;
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
   /** Whether the release becomes a version. Not while the stack is pinned and the release could not serve beside it. */
@@ -114,6 +116,8 @@ export interface PreviewArgs {
   readonly secrets?: string | Promise<string>;
   /** Names of the secrets and bindings that infra/index.ts adds; undefined: they are not known here. */
   readonly program?: readonly string[];
+  /** Where they are not known: whether it may add any. */
+  readonly mayAdd?: boolean;
 }
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
@@ -279,6 +283,10 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
             },
             release.bindings.map(({ binding }) => binding),
           ),
+    unknownBindings:
+      args.program === undefined &&
+      traffic.release > 0 &&
+      ((args.mayAdd === true && live.serving.length > 0) || hasOfProgram(servingBindings(live), identity.name)),
     objects: counts.objects,
     ...judged(
       all,
@@ -394,7 +402,7 @@ async function lostByAdopting(
   claims: Claims,
 ): Promise<readonly Finding[]> {
   return droppedFindings({
-    stack: settings.stack,
+    fileOf: (key) => fileOf(settings, key),
     worker: settings.workerName,
     live: servingBindings(live),
     given: givenBindings(release, settings, claims, program),

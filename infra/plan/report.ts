@@ -19,7 +19,7 @@ export function report(preview: Preview, paint: Paint = noColors): string {
     // Of a plan that is refused nothing comes after.
     ["traffic", isRefused(preview) ? trafficNow(preview) : trafficLines(preview)],
     ["rollback", isRefused(preview) ? [] : [[undefined, floorLine(preview)]]],
-    ["bindings", preview.bindings.map((change) => bindingLine(change))],
+    ["bindings", bindingLines(preview)],
     ["regions", preview.regions.map((change) => regionLine(change))],
   ];
   const body = sections.flatMap(([title, lines]) =>
@@ -36,7 +36,7 @@ export function changes(preview: Preview): readonly string[] {
     ...accountLines(preview),
     ...(preview.uploads ? preview.plan.moves.map((move) => changeLine(move)) : []),
     ...trafficLines(preview),
-    ...(raisesFloor(preview) ? [["changed", NO_WAY_BACK] as const] : []),
+    ...(raisesFloor(preview) && !isFirst(preview) ? [["changed", NO_WAY_BACK] as const] : []),
     ...preview.bindings.map(bindingLine),
     ...preview.regions.map(regionLine),
   ];
@@ -154,14 +154,28 @@ const NO_WAY_BACK = "nothing before this release can serve again";
 const raisesFloor = ({ plan, schema, uploads }: Pick<Preview, "plan" | "schema" | "uploads">): boolean =>
   uploads && (plan.changesLifecycle || schema.raisesFloor);
 
+/** Whether nothing was ever deployed there, so that no version loses its way back. */
+const isFirst = ({ live }: Preview): boolean => live.versions.length === 0;
+
 function floorLine(preview: Preview): string {
   const { rollbackFloor } = preview.live;
+  if (isFirst(preview)) return "nothing to go back to: it is the first release";
   if (raisesFloor(preview)) {
     const before = rollbackFloor === undefined ? "" : `was version ${rollbackFloor}; `;
     return `${before}${NO_WAY_BACK}`;
   }
   return rollbackFloor === undefined ? "no floor" : `back to version ${rollbackFloor} at most`;
 }
+
+const bindingLines = ({ bindings, unknownBindings, settings }: Preview): readonly Line[] => [
+  ...bindings.map((change) => bindingLine(change)),
+  ...(unknownBindings
+    ? [[undefined, `? those of infra/index.ts: only the program knows them (${programLine(settings.stack)})`] as const]
+    : []),
+];
+
+/** The command that runs the program, and shows its plan. */
+const programLine = (stack: string): string => `npm run preview -- --stack ${stack}`;
 
 const bindingLine = ({ name, kind, what }: BindingChange): Line => [
   kind,
@@ -200,6 +214,7 @@ export function planData({
   schema,
   regions,
   bindings,
+  unknownBindings,
   objects,
   uploads,
   errors,
@@ -225,6 +240,7 @@ export function planData({
     raisesFloor: raisesFloor({ plan, schema, uploads }),
     regions,
     bindings,
+    unknownBindings,
     errors,
     warnings,
   };

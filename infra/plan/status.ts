@@ -1,5 +1,6 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
 
+import { join } from "node:path";
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../commands/command.ts";
@@ -7,10 +8,13 @@ import { promotedFrom } from "../promote/guard.ts";
 import { ownVariables } from "../promote/source.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
+import { ROOT } from "../release/root.ts";
 import { servedOf } from "../release/served.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
+import { readIfThere } from "../stack/named-file.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
+import { addsNothing } from "../stack/program-bindings.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
@@ -44,7 +48,8 @@ export async function previewStack(
 ): Promise<Preview> {
   const { settings, reads, known } = stack;
   const promotion = await promotionOf(settings, release, options);
-  return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known });
+  const mayAdd = !addsNothing(readIfThere(join(options.root ?? ROOT, "infra/index.ts")) ?? "");
+  return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known, mayAdd });
 }
 
 /** How a stack stands, as far as that can be told with the release of its settings. */

@@ -1,6 +1,6 @@
 /** What becomes of storage whose binding is not in wrangler.jsonc any more: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import type { PublicSettings } from "../stack/config.ts";
+import { fileOf, type Placed, type PublicSettings } from "../stack/config.ts";
 
 interface Left {
   readonly what: string;
@@ -14,7 +14,7 @@ interface Left {
  * which only `allowDestroy` lets happen.
  */
 export function storageLeft(
-  { stack, protect, allowDestroy }: Pick<PublicSettings, "stack" | "protect" | "allowDestroy">,
+  { protect, allowDestroy, ...placed }: Placed & Pick<PublicSettings, "protect" | "allowDestroy">,
   left: readonly Left[],
 ): readonly Finding[] {
   return left.flatMap(({ what, binding, name }): Finding[] => {
@@ -34,7 +34,7 @@ export function storageLeft(
         code: "storage_would_go",
         subject: binding,
         message: `the ${what} ${name} would be deleted with all that is in it: no binding ${binding} asks for it any more, and the stack has protect: false.`,
-        fix: `put the binding back into wrangler.jsonc; or, to keep the data without it, set protect: true in Pulumi.${stack}.yaml and run \`up\` once with the binding before it goes. Only when the data is needed nowhere: allowDestroy: [${binding}].`,
+        fix: `put the binding back into wrangler.jsonc; or, to keep the data without it, set protect: true in ${fileOf(placed, "protect")} and run \`up\` once with the binding before it goes. Only when the data is needed nowhere: allowDestroy: [${binding}].`,
       },
     ];
   });

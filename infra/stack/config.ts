@@ -145,6 +145,7 @@ export interface Owner {
 interface About extends Owner {
   /** Mistakes that the way back passes over; on any other way there are none. */
   readonly wrong: readonly Wrong[];
+  readonly setOver: SetOver;
 }
 export type Settings = v.InferOutput<typeof Schema> & About;
 export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
@@ -200,18 +201,36 @@ interface Problem extends Wrong {
 /** Files over the stack's own, by the full keys whose values stand there (project.ts). */
 type SetOver = Project["setOver"];
 
-/** Whose settings are looked at, and where they stand. */
-interface Source extends Owner {
-  readonly setOver: SetOver;
+/** Whose settings are looked at. */
+interface Source extends Placed {
   /** How the traffic goes back, where they are looked at for that. */
   readonly way: Way | undefined;
 }
 
+/** Whose settings they are, and where they stand. */
+export interface Placed extends Owner {
+  readonly setOver: SetOver;
+}
+
 /** The file over the stack's own in which the project's `key` is set; undefined: it is in none. */
-const overFile = ({ project, setOver }: Source, key: string): string | undefined => setOver.get(fullKey(project, key));
+const overFile = ({ project, setOver }: Placed, key: string): string | undefined => setOver.get(fullKey(project, key));
 
 /** The file in which the project's `key` is set, or is to be set. */
-const fileOf = (source: Source, key: string): string => overFile(source, key) ?? ownFile(source.stack);
+export const fileOf = (source: Placed, key: string): string => overFile(source, key) ?? ownFile(source.stack);
+
+/** A variable by which the program learns what does not stand in the stack's own file, which it cannot see by itself. */
+const SET_OVER = "DURABLE_STACK_SET_OVER";
+const Files = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string()));
+
+/** What tells the program so. */
+export const setOverVariable = (setOver: SetOver): Readonly<Record<string, string>> => ({
+  [SET_OVER]: JSON.stringify(Object.fromEntries(setOver)),
+});
+
+function toldSetOver(env: Readonly<Record<string, string | undefined>>): SetOver {
+  const told = v.safeParse(Files, env[SET_OVER]);
+  return new Map(told.success ? Object.entries(told.output) : []);
+}
 
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
@@ -228,7 +247,7 @@ export function parseSettings(
     ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
     ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
   };
-  return checked(Schema, { ...owner, setOver: new Map(), way: wayOf(given) }, { ...secrets, ...given }, config);
+  return checked(Schema, { ...owner, setOver: toldSetOver(env), way: wayOf(given) }, { ...secrets, ...given }, config);
 }
 
 /**
@@ -269,7 +288,7 @@ function checked<Output>(
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output & About {
-  const { project, stack, way } = source;
+  const { project, stack, setOver, way } = source;
   const problems = problemsOf(schema, source, given, config);
   if (way === undefined || !problems.every(({ keys }) => isPassedOver(way, keys))) throwThose(problems);
   const passedOver = new Set(problems.flatMap(({ keys }) => keys));
@@ -278,6 +297,7 @@ function checked<Output>(
     ...v.parse(schema, rest),
     project,
     stack,
+    setOver,
     wrong: problems,
   };
 }

@@ -9,7 +9,7 @@ import { blobsBinding, jurisdictionsOf } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
-import type { PublicSettings } from "./config.ts";
+import { fileOf, type Placed, type PublicSettings } from "./config.ts";
 
 type Binding = cloudflare.types.input.WorkerVersionBinding;
 type Own = Pick<PublicSettings, "vars" | "bind" | "regions">;
@@ -163,16 +163,13 @@ function bindable(release: WithExtras, own: Pick<Own, "regions">): readonly stri
 const WITHOUT_BUCKETS: readonly string[] = ["fedramp-high"];
 
 /** What a stack sets that the release has no place for. */
-export function overrideFindings(
-  release: WithExtras,
-  { stack, vars, bind, regions }: Own & { readonly stack: string },
-) {
+export function overrideFindings(release: WithExtras, { vars, bind, regions, ...placed }: Own & Placed) {
   const { vars: known } = of(release);
   const unknown = (key: string, name: string, names: readonly string[]): Finding => ({
     code: "setting_without_place",
     subject: `${key}.${name}`,
     message: `wrangler.jsonc, as it was when the release was built, has no such ${key === "vars" ? "variable" : "binding"}${names.length ? `; it has ${names.join(", ")}` : ""}.`,
-    fix: `correct its name in Pulumi.${stack}.yaml, or remove it; or add it to wrangler.jsonc and build again.`,
+    fix: `correct its name in ${fileOf(placed, key)}, or remove it; or add it to wrangler.jsonc and build again.`,
   });
   const names = bindable(release, { regions });
   return [
@@ -189,7 +186,7 @@ export function overrideFindings(
         subject: String(jurisdiction),
         message:
           "the provider makes no bucket in this jurisdiction, and the files of its regions may lie nowhere else.",
-        fix: `make the bucket by hand, and lead to it in Pulumi.${stack}.yaml: bind: { ${binding}: <the bucket's name> }.`,
+        fix: `make the bucket by hand, and lead to it in ${fileOf(placed, "bind")}: bind: { ${binding}: <the bucket's name> }.`,
       })),
   ];
 }

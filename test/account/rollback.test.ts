@@ -313,6 +313,15 @@ describe("a rollout", () => {
     changeSetting(settings, "rollout", undefined);
   });
 
+  it("of settings that the release has no place for is refused by the name of the file where they stand", async () => {
+    const before = readFileSync(settings, "utf8");
+    writeFileSync(settings, `${before}  vars: { GRETING: hello }\n`);
+    const named = `correct its name in ${settings}, or remove it`;
+    await expect(deploy()).rejects.toThrow(named);
+    expect((await run("migrations", "plan")).stderr).toContain(named);
+    writeFileSync(settings, before);
+  });
+
   it("is continued and abandoned by a command, and a later update keeps that", async () => {
     changeSetting(settings, "rollout", 10);
     await deploy(releases.variant("four"));
@@ -418,7 +427,8 @@ describe("a rollout", () => {
   it("can be abandoned when another release is built already", async () => {
     changeSetting(settings, "rollout", 20);
     await deploy(releases.variant("five"));
-    expect(await shares()).toEqual({ 8: 20, 3: 80 });
+    const next = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
+    expect(await shares()).toEqual({ [next]: 20, 3: 80 });
     const at = (release: TestRelease) =>
       writeFileSync(settings, readFileSync(settings, "utf8").replace(/release: .*/, `release: ${release.setting}`));
     at(releases.variant("six"));

@@ -11,7 +11,7 @@ const live = (name: string, type: string, more: Partial<Live> = {}): Live => ({
 });
 
 const dropping = (more: Partial<Dropping> = {}): Dropping => ({
-  stack: "staging",
+  fileOf: (key) => (key === "bind" ? ".local/Pulumi.staging.yaml" : "Pulumi.staging.yaml"),
   worker: "visits",
   live: [],
   given: new Map(),
@@ -53,7 +53,7 @@ describe("a Worker that is taken over", () => {
       }),
     ).toEqual([
       expect.stringMatching(
-        /DB: .*D1 database d1 under this name, and would get a new one instead. set bind: \{ DB: d1 \}/,
+        /DB: .*D1 database d1 under this name, and would get a new one instead. set bind: \{ DB: d1 \} in \.local\/Pulumi\.staging\.yaml/,
       ),
       expect.stringMatching(/READS: .*would get app-staging-reads instead. set bind: \{ READS: k1 \}/),
     ]);

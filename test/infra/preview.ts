@@ -112,6 +112,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   uploads: true,
   regions: [],
   bindings: [],
+  unknownBindings: false,
   objects: new Map([
     ["Room", { count: 1_000, more: true }],
     ["Gone", { count: 12, more: false }],

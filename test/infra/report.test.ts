@@ -36,6 +36,13 @@ describe("the report", () => {
     expect(report(preview({ plan: { ...plan, changesLifecycle: true } }))).toContain("can serve again");
   });
 
+  it("of a stack's first release names none that could serve again, for there is none", () => {
+    const { plan, live } = preview();
+    const first = preview({ plan: { ...plan, changesLifecycle: true }, live: { ...live, serving: [], versions: [] } });
+    expect(report(first)).toContain("  rollback  nothing to go back to: it is the first release");
+    expect(changes(first).join("\n")).not.toContain("can serve again");
+  });
+
   it("lists added and removed bindings, and nothing if there are none", () => {
     expect(
       report(
@@ -48,6 +55,9 @@ describe("the report", () => {
       ),
     ).toContain("  bindings  + JOBS\n            - CACHE (KV namespace)");
     expect(report(preview())).not.toContain("bindings");
+    expect(report(preview({ unknownBindings: true }))).toContain(
+      "  bindings  ? those of infra/index.ts: only the program knows them (npm run preview -- --stack test)",
+    );
   });
 
   it("says that the traffic stays if the same versions have the same shares", () => {
