@@ -12,7 +12,7 @@ import { ROOT } from "../release/root.ts";
 import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
 import { idProblems } from "./ids.ts";
 import { leftFromOthers } from "./other-name.ts";
-import { fullKey, LOCAL, type Project } from "./project.ts";
+import { fullKey, LOCAL, OF_PULUMI, type Project } from "./project.ts";
 import { unknownPaths } from "./unknown.ts";
 import { UserError } from "./user-error.ts";
 import { doesWithout, inWords, type Way, type Wrong, wayOf } from "./way-back.ts";
@@ -325,7 +325,7 @@ function problemsOf(
     ...(result.issues ?? [])
       .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
       .map((issue) => problem(source, issue, regions)),
-    ...unknownPaths(given, result.output).map((path) => unknown(source, path)),
+    ...unknownProblems(source, unknownPaths(given, result.output)),
     ...contradictions(given).map(([key, message]) => sentence(source, key, message, regions)),
   ];
 }
@@ -411,6 +411,21 @@ function problem(source: Source, issue: v.BaseIssue<unknown>, regions: readonly 
   }
   const shown = SECRET_KEYS.includes(key) || issue.received === "Object" || issue.received === "Array";
   return sentence(source, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
+}
+
+/** Where the project is called as Pulumi's own settings are, those look like unknown ones of its. */
+function unknownProblems(source: Source, paths: readonly string[]): readonly Problem[] {
+  const { project } = source;
+  if (!OF_PULUMI.has(project) || paths.length === 0) return paths.map((path) => unknown(source, path));
+  const settings = paths.map((path) => `${project}:${path}`).join(", ");
+  return [
+    {
+      file: "Pulumi.yaml",
+      keys: [],
+      message: `the project is called ${project}, as settings of Pulumi's own are, which cannot be told from its own: ${settings}.`,
+      fix: "give the project another name (`name:` in Pulumi.yaml).",
+    },
+  ];
 }
 
 function unknown(source: Source, path: string): Problem {

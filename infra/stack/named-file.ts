@@ -7,6 +7,7 @@ import {
   chmodSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -44,7 +45,8 @@ export const readNamedBytes = (file: string): Uint8Array => attempt(file, "read"
 export const namesIn = (folder: string): readonly string[] => attempt(folder, "read", () => readdirSync(folder).sort());
 
 /**
- * Writes a file, over one that is there, which stays whole where the disk is full or the process is killed.
+ * Writes a file, over one that is there, which stays whole where the disk is full or the process is killed. A new one is
+ * there whole, or not at all.
  * @throws UserError where it cannot be written.
  */
 export const writeNamed = (file: string, contents: string | Uint8Array, mode?: number): void =>
@@ -52,7 +54,13 @@ export const writeNamed = (file: string, contents: string | Uint8Array, mode?: n
     const old = statSync(file, { throwIfNoEntry: false });
     if (old) accessSync(file, constants.W_OK);
     if (old && isOurs(old) && replaced(realpathSync(file), contents, mode ?? old.mode)) return;
-    writeFileSync(file, contents, mode === undefined ? undefined : { mode });
+    try {
+      writeFileSync(file, contents, mode === undefined ? undefined : { mode });
+    } catch (error) {
+      // Half a file would be taken for a whole one. A link's target is not ours to remove.
+      if (!old && lstatSync(file, { throwIfNoEntry: false })?.isFile()) rmSync(file, { force: true });
+      throw error;
+    }
   });
 
 /** Whether another file can take a file's place without anybody noticing: no device, no second name, nobody else's. */

@@ -6,8 +6,7 @@
  * one is another project's for certain where it has a key that nobody else has, or one that is missing here.
  */
 
-/** Namespaces that this program has of its own: no project has left its settings there. */
-const OF_PULUMI: ReadonlySet<string> = new Set(["pulumi", "cloudflare"]);
+import { OF_PULUMI } from "./project.ts";
 
 /** Keys that others may have too, besides those of one word that the Worker gets (`session`). */
 const USUAL: ReadonlySet<string> = new Set([

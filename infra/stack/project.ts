@@ -13,6 +13,9 @@ import { readYaml } from "./yaml-file.ts";
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
 
+/** Namespaces of settings that are Pulumi's, and of the provider that the program uses. */
+export const OF_PULUMI: ReadonlySet<string> = new Set(["pulumi", "cloudflare"]);
+
 const Declared = v.object({ default: v.optional(v.unknown()), secret: v.optional(v.boolean()) });
 const NO_MAP = "must be a map, with a line `key: value` for each setting";
 /** A list is an object too, with numbers as its keys. */

@@ -1,6 +1,6 @@
 /** What a stack's Worker is called, and what Cloudflare takes for such a name. */
 import * as v from "valibot";
-import { LOCAL } from "./project.ts";
+import { LOCAL, OF_PULUMI } from "./project.ts";
 
 /** A host name's label has at most 63 characters, and a version's preview puts eight and a hyphen in front of the name. */
 const LONGEST = 54;
@@ -22,6 +22,7 @@ export const defaultWorkerName = (project: string, stack: string): string =>
  * A stack whose own name fits no Worker needs its `workerName` under any project.
  */
 export function unfitForProject(name: string, stacks: readonly string[]): string | undefined {
+  if (OF_PULUMI.has(name)) return "is in front of settings of Pulumi's own (`cloudflare:apiToken`): choose another";
   const fitting = [LOCAL, ...stacks].filter((stack) => v.is(WorkerName, stack));
   if (fitting.every((stack) => v.is(WorkerName, defaultWorkerName(name, stack)))) return undefined;
   const [longest = LOCAL] = fitting.filter((stack) => stack !== LOCAL).sort((a, b) => b.length - a.length);

@@ -11,6 +11,7 @@ import { CONFIG_KEYS, parsePublicSettings, parseSettings, SettingsError } from "
 import { projectName } from "../../infra/stack/project.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
 import { wrongFindings } from "../../infra/stack/way-back.ts";
+import { unfitForProject } from "../../infra/stack/worker-name.ts";
 import { patterns } from "../../worker/patterns.ts";
 
 const yaml = (file: string): unknown => parse(readFileSync(join(ROOT, file), "utf8"));
@@ -380,6 +381,17 @@ describe("mistakes", () => {
       expect.stringMatching(/^accountId is missing\. Fix: pulumi config set --stack staging accountId/),
     ]);
   });
+});
+
+it("a project that is called as a provider is told so, and not that the provider's settings are none", () => {
+  const given = { ...staging, "cloudflare:apiToken": "t", "cloudflare:baseUrl": "https://a.b" };
+  const parse = () => parseSettings({ project: "cloudflare", stack: "staging" }, given);
+  expect(parse).toThrow(
+    /^Pulumi\.yaml has 1 mistake:\n {2}the project is called cloudflare, .*: cloudflare:apiToken, /,
+  );
+  expect(parse).toThrow("Fix: give the project another name (`name:` in Pulumi.yaml).");
+  expect(unfitForProject("cloudflare", ["staging"])).toContain("choose another");
+  expect(unfitForProject("cloudflare-app", ["staging"])).toBeUndefined();
 });
 
 describe("settings that send the traffic back", () => {
