@@ -1,6 +1,7 @@
 /** What the commands on a stack share: their options, their errors, their one question. */
 
 import { createInterface } from "node:readline/promises";
+import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
@@ -31,6 +32,8 @@ export async function orFail(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    // In a terminal all get Ctrl-C: that it has ended a program that we use is known before our own listeners hear of it.
+    await setImmediate();
     failed(error);
   }
 }

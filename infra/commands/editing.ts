@@ -3,14 +3,17 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { isOfMachine } from "@durable-stack/local-account/disk";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { madeAnew } from "../pattern/made.ts";
 import { ROOT } from "../release/root.ts";
-import { makeFolder, readIfThere, removeNamed, writeNamed } from "../stack/named-file.ts";
+import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../stack/interrupted.ts";
+import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
 import { table } from "./command.ts";
 
 export const files: ProjectFiles = {
@@ -46,17 +49,50 @@ export interface Making {
   readonly tidied: boolean;
 }
 
-/** Shows the changes and makes them, unless it is only tried. @throws UserError where something is not committed. */
-export function make(changes: readonly Change[], { dryRun, tidied }: Making): void {
+/**
+ * Shows the changes and makes them, unless it is only tried.
+ * @throws UserError where something is not committed, or cannot be written; Interrupted: both say what is half done.
+ */
+export async function make(changes: readonly Change[], { dryRun, tidied }: Making): Promise<void> {
   if (!dryRun) wantClean();
   const anew = tidied ? madeAnew(changes).map(({ path, script }) => [path, `made anew: npm run ${script}`]) : [];
-  console.log(table([...changes.map(({ path, what }) => [path, what.join("; ")]), ...anew]));
-  if (dryRun) {
-    console.log("\nNothing was changed (--dry-run).");
-    return;
+  // Nothing here waits, so that a signal is heard only after all of it; it ends the tool that runs then.
+  let heard: EndSignal | undefined;
+  const listeners = END_SIGNALS.map((signal) => [signal, () => (heard = signal)] as const);
+  for (const [signal, hear] of listeners) process.on(signal, hear);
+  try {
+    console.log(table([...changes.map(({ path, what }) => [path, what.join("; ")]), ...anew]));
+    if (dryRun) {
+      console.log("\nNothing was changed (--dry-run).");
+      return;
+    }
+    for (const change of changes) write(change);
+    if (tidied) tidy(changes);
+    await setImmediate();
+    if (heard !== undefined) throw new Interrupted(heard, true, "\nInterrupted. All of it was done all the same.");
+  } catch (error) {
+    throw halfDone(error);
+  } finally {
+    for (const [signal, hear] of listeners) process.off(signal, hear);
   }
-  for (const change of changes) write(change);
-  if (tidied) tidy(changes);
+}
+
+/** An error in the middle of the changes, with the way back to what was there before. A bug stays one. */
+function halfDone(error: unknown): unknown {
+  if (error instanceof Interrupted) return error;
+  const undo = git("rev-parse", "--git-dir")
+    ? "Only a part of this is done. To take it back, which leaves all as it was committed: git checkout -- . && git clean -fd ."
+    : "Only a part of this is done. Put back the copy that you have of this project.";
+  const signal = interruptionOf(error);
+  if (signal !== undefined) return new Interrupted(signal, false, `\nInterrupted. ${undo}`);
+  const told = isUserError(error)
+    ? error
+    : isOfMachine(error)
+      ? refusal("A file of the project", "written", error)
+      : undefined;
+  if (told !== undefined) return new UserError(`${told.message}\n${undo}`, { cause: error });
+  console.error(undo);
+  return error;
 }
 
 /** What may be undone must be told apart from what was there before. */
@@ -99,8 +135,13 @@ export function wantGit(): void {
 
 /** Formats what was changed, and makes anew what is made of it: the page, which git does not keep, and what it does. */
 function tidy(changes: readonly Change[]): void {
-  const run = (program: string, ...args: readonly string[]) =>
-    execFileSync(process.execPath, [join(ROOT, program), ...args], { cwd: ROOT, stdio: "pipe" });
+  const run = (program: string, ...args: readonly string[]) => {
+    try {
+      execFileSync(process.execPath, [join(ROOT, program), ...args], { cwd: ROOT, stdio: "pipe", encoding: "utf8" });
+    } catch (error) {
+      throw notRun([program, ...args].join(" "), error);
+    }
+  };
   const written = changes.filter(({ text }) => text !== undefined).map(({ path }) => path);
   const known = written.filter((path) => /\.(ts|json|jsonc|css)$/.test(path));
   run("node_modules/@biomejs/biome/bin/biome", "check", "--write", "--no-errors-on-unmatched", ...known);
@@ -109,3 +150,13 @@ function tidy(changes: readonly Change[]): void {
   if (written.includes("worker/index.ts")) run("infra/release/page.ts");
   if (scripts.includes("access")) run("infra/commands/access.ts");
 }
+
+/** What a tool of another project could not do, in its own words; every other error as it is. */
+function notRun(line: string, error: unknown): unknown {
+  if (!(error instanceof Error) || interruptionOf(error) !== undefined || !("stderr" in error)) return error;
+  const said = String(error.stderr).trim().split("\n").slice(0, TOLD_LINES).join("\n");
+  return line.startsWith("infra/") ? error : new UserError(`\`node ${line}\` failed:\n${said}`, { cause: error });
+}
+
+/** As many lines of a tool's error as say what is wrong. */
+const TOLD_LINES = 20;

@@ -47,7 +47,7 @@ const program = new Command("npm run init --")
   .option("--keep-history", "leave infra/migrations.ts and its lock as they are", false)
   .option("--dry-run", "say what would change, and change nothing", false)
   .showHelpAfterError()
-  .action(({ name, hostname, patterns: wanted, keepHistory, dryRun }: Options) => {
+  .action(async ({ name, hostname, patterns: wanted, keepHistory, dryRun }: Options) => {
     const before = situation();
     const changes = changesFor({ name, hostname, patterns: wanted, keepHistory }, before, files);
     if (changes.length === 0) {
@@ -56,7 +56,7 @@ const program = new Command("npm run init --")
     }
     const packages = packagesOnlyOf(unwantedOf({ patterns: wanted }, before), before.paths, files.read);
     if (!dryRun) wantGit();
-    make(changes, { dryRun, tidied: wanted !== undefined });
+    await make(changes, { dryRun, tidied: wanted !== undefined });
     if (dryRun) return;
     console.log(`\n${[...uninstalling(packages), ...next(before, name, hostname)].join("\n")}`);
   });

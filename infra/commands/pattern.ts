@@ -63,7 +63,7 @@ program
     if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);
     const { className, folder } = addPattern(draft, name, project);
-    make(draft.changes, { dryRun, tidied: true });
+    await make(draft.changes, { dryRun, tidied: true });
     if (dryRun) return;
     console.log(
       `\n${[
@@ -79,7 +79,7 @@ program
   .argument("<name...>", "patterns, by their folders")
   .option("--dry-run", "say what would change, and change nothing", false)
   .description("take patterns out, with all that belongs to them")
-  .action((names: readonly string[], { dryRun }: { readonly dryRun: boolean }) => {
+  .action(async (names: readonly string[], { dryRun }: { readonly dryRun: boolean }) => {
     const folders = [...new Set(names)];
     const obstacles = obstaclesToRemoval(folders, { patterns });
     if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
@@ -95,7 +95,7 @@ program
     const { deleted, speaking } = removePatterns(draft, folders, project);
     const packages = packagesOnlyOf(folders, project.paths, files.read);
     if (!dryRun) wantGit();
-    make(draft.changes, { dryRun, tidied: true });
+    await make(draft.changes, { dryRun, tidied: true });
     if (dryRun) return;
     console.log(`\n${afterwards({ folders, deleted, reasons, speaking, packages }).join("\n")}`);
   });

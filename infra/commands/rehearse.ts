@@ -37,13 +37,6 @@ const { from, to, stack, objects, json, keep } = new Command("npm run rehearse -
   .opts<Options>();
 
 const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
-const sides = new Sides();
-const dir = temporaryFolder("durable-stack-rehearsed-");
-// However it ends, in the middle too.
-process.once("exit", () => {
-  sides.remove();
-  if (!keep) rmSync(dir, { recursive: true, force: true });
-});
 for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
 
 await orFail(async () => {
@@ -51,12 +44,23 @@ await orFail(async () => {
 });
 
 async function run(): Promise<number> {
+  const sides = new Sides();
+  // However it ends, in the middle too.
+  process.once("exit", () => sides.remove());
+  const dir = temporaryFolder("durable-stack-rehearsed-");
+  process.once("exit", () => {
+    if (!keep) rmSync(dir, { recursive: true, force: true });
+  });
   // Before anything is built.
   if (stack === LOCAL) wantLocal();
   wantStack("this checkout", ROOT, stack);
   // The build replaces what is in that folder.
   const before = to === undefined && isOwn(from) ? await sides.findCopy(from) : undefined;
   const name = await ownUnless(to, say);
+  const find = (one: string): Promise<Side> => {
+    say(`finding ${one}`);
+    return sides.find(one);
+  };
   const older = before ?? (await find(from));
   const newer = await find(name);
   if (to !== undefined && isOwn(to)) sayWhereOld(newer);
@@ -84,11 +88,6 @@ function sayWhereOld({ release: { commit } }: Side): void {
   say(
     `${OWN_RELEASE} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build builds it again`,
   );
-}
-
-function find(name: string): Promise<Side> {
-  say(`finding ${name}`);
-  return sides.find(name);
 }
 
 function count(text: string): number {

@@ -136,13 +136,23 @@ export class Sides {
     if (!existsSync(root)) {
       git("worktree", "prune");
       this.#hasWorktrees = true;
-      git("worktree", "add", "--detach", root, commit);
+      workTree(name, root, commit);
       await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
         if (interruptionOf(error) !== undefined) throw error;
         throw new SideError(`${name} does not build with the packages of this checkout:\n${wordsOf(error)}`);
       });
     }
     return side(name, readRelease(join(root, "dist/release")), root);
+  }
+}
+
+/** @throws SideError in git's words where it cannot make one, as on a full disk. */
+function workTree(name: string, root: string, commit: string): void {
+  try {
+    git("worktree", "add", "--detach", root, commit);
+  } catch (error) {
+    if (interruptionOf(error) !== undefined) throw error;
+    throw new SideError(`git cannot make a copy of ${name} in ${root}:\n${wordsOf(error)}`);
   }
 }
 

@@ -56,6 +56,13 @@ describe("a command", () => {
     expect(run(interrupted)).toEqual({ status: 130, stderr: "" });
   });
 
+  it("ends by its own listener where Ctrl-C is known only after what it has ended has failed", () => {
+    const pending = `process.on("SIGINT", () => process.exit(130));
+      process.kill(process.pid, "SIGINT");
+      throw new Error("The service was stopped");`;
+    expect(run(pending)).toEqual({ status: 130, stderr: "" });
+  });
+
   it("shows the stack trace of a bug, and says that it is a bug", () => {
     const { status, stderr } = run("undefined.name");
     expect(status).toBe(70);
@@ -181,6 +188,34 @@ it("a file that a full disk cannot take keeps what it had", () => {
   expect(limited(10)).toMatchObject({ status: 0, stderr: "" });
   expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual(["x".repeat(10), 0o640]);
   expect(lstatSync(link).isSymbolicLink()).toBe(true);
+});
+
+it("a new file that a full disk cannot take is not there by half", () => {
+  const work = `const { writeNamed } = await import(${module("infra/stack/named-file.ts")});
+    writeNamed(${JSON.stringify(join(dir, "new.yaml"))}, "x".repeat(100_000));`;
+  const file = join(dir, "new.mjs");
+  writeFileSync(
+    file,
+    `import { orFail } from ${module("infra/commands/command.ts")}; await orFail(async () => { ${work} });`,
+  );
+  const args = ["-c", 'ulimit -f 4; exec "$0" "$@"', process.execPath, file];
+  const { status, stderr } = spawnSync("sh", args, {
+    encoding: "utf8",
+    env: { ...process.env, NODE_COMPILE_CACHE: "" },
+  });
+  expect(stderr).toMatch(/new\.yaml cannot be written: EFBIG/);
+  expect(status).toBe(1);
+  expect(existsSync(join(dir, "new.yaml"))).toBe(false);
+});
+
+it("a folder for temporary files that is not there is told by the rehearsal, and is no bug", () => {
+  const { status, stderr } = spawnSync(process.execPath, ["infra/commands/rehearse.ts", "--from", "HEAD"], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, TMPDIR: "/no/such" },
+  });
+  expect(stderr).toMatch(/^\/no\/such cannot be written: there is no such file or folder .*\n$/);
+  expect(status).toBe(1);
 });
 
 it("a folder that no system call can make is refused, and does not take for ever", () => {
@@ -646,5 +681,50 @@ describe("a file of the project with a mistake in it", () => {
     const line = `${join(copy.root, "Pulumi.staging.yaml")}:2 is not YAML: Nested mappings are not allowed in compact mappings. Correct it there.`;
     for (const command of ["drift.ts", "rollback.ts --list", "recover.ts", "destroy.ts", "rollout.ts status"])
       expect(await told(`${command} --stack staging`)).toMatchObject({ code: 1, text: line });
+  });
+});
+
+describe("a change of the project that ends in the middle", () => {
+  let copy: ProjectCopy;
+  beforeAll(() => {
+    copy = new ProjectCopy();
+    copy.commit("v1");
+  });
+  afterAll(() => copy?.remove());
+  const UNDO = "git checkout -- . && git clean -fd .";
+  const isAsBefore = async () => {
+    expect(await copy.run(UNDO)).toMatchObject({ code: 0 });
+    expect(await copy.run("git status --porcelain")).toEqual({ code: 0, text: "" });
+  };
+
+  it("because a tool fails says what that said, and how all is as before", async () => {
+    const home = join(dir, "home");
+    symlinkSync(home, home);
+    // Wrangler looks for its own settings there.
+    const env = { HOME: home, XDG_CONFIG_HOME: dir, GIT_CONFIG_GLOBAL: "/dev/null" };
+    const { code, text } = await copy.run("node infra/commands/pattern.ts add jobs", { env });
+    expect(text).toMatch(/`node node_modules\/wrangler\/\S+ types .*` failed:\n[\s\S]*ELOOP/);
+    expect(text).toContain(
+      `Only a part of this is done. To take it back, which leaves all as it was committed: ${UNDO}`,
+    );
+    expect(text).not.toContain("This is a bug");
+    expect(code).toBe(1);
+    await isAsBefore();
+  });
+
+  it("by Ctrl-C says how all is as before, or that it was done", async () => {
+    const before = copy.read("worker-configuration.d.ts");
+    const child = copy.start("exec node infra/commands/pattern.ts add jobs", { detached: true });
+    let text = "";
+    child.stderr.on("data", (chunk) => (text += String(chunk)));
+    const ended = once(child, "close");
+    // What is made of the changes is being made.
+    await expect.poll(() => copy.read("worker-configuration.d.ts") !== before, { timeout: 60_000 }).toBe(true);
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGINT");
+    expect(await ended).toEqual([130, null]);
+    expect(text).toMatch(
+      /^\nInterrupted\. (Only a part of this is done\. .*git clean|All of it was done all the same)/,
+    );
+    await isAsBefore();
   });
 });

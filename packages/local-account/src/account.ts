@@ -5,12 +5,13 @@
  * account stays as it was, on disk and in the runtime.
  */
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { runningAccount } from "./address.ts";
 import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import { Bookmarks, sweepBookmarks } from "./bookmarks.ts";
-import { faultOfDisk, isOfFullDisk } from "./disk.ts";
+import { faultOfDisk, isOfFullDisk, isOfFullRuntime } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { Exceptions } from "./exceptions.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
@@ -299,6 +300,11 @@ function remember(draft: Draft, previous: State): void {
 
 /** What of an error is the disk's fault, or that of what lies in the folder; undefined where it is a bug. */
 function refusalOf(dir: string, error: unknown): CannotStart | undefined {
+  if (isOfFullRuntime(error)) {
+    return new CannotStart(
+      `The Workers runtime cannot start: a disk is full. Make room for ${dir}, and for temporary files (${tmpdir()}).`,
+    );
+  }
   const fault = faultOfDisk(error);
   if (fault === undefined) return undefined;
   if (isOfFullDisk(error)) return new CannotStart(`${dir} cannot be written (${fault}). Make room there.`);

@@ -58,6 +58,13 @@ export function diskFault(error: unknown): DiskFault | undefined {
 /** Whether an error says that the disk, or what its user may have of it, is full. */
 export const isOfFullDisk = (error: unknown): boolean => diskFault(error)?.why.startsWith(FULL.why) ?? false;
 
+/** What the Workers runtime prints that could not start because of a full disk: SQLite's words, and the system's. */
+const RUNTIME_FULL = /SQLITE_FULL|No space left on device/;
+
+/** Whether the Workers runtime did not start because a disk is full. It does not say which: that of the data, or of temporary files. */
+export const isOfFullRuntime = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ERR_RUNTIME_FAILURE" && RUNTIME_FULL.test(error.message);
+
 /** Whether the cause can only be the machine, whatever file it was: no mistake in a program fills a disk or takes a right. */
 export const isOfMachine = (error: unknown): error is Error & { readonly path?: string } => {
   const fault = diskFault(error);

@@ -5,6 +5,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { isOfFullRuntime } from "../src/disk.ts";
 import { CannotStart, PortInUse, startAccount } from "../src/index.ts";
 import { account, live, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
@@ -257,6 +258,15 @@ it.runIf(existsSync("/dev/full"))("says in words that it cannot start on a full 
   const start = startAccount({ dir, port: 0, apiPort: 0 });
   await expect(start).rejects.toThrow(/account\.json cannot be written \(the disk is full: .*Make room there/);
   await expect(start).rejects.toThrow(CannotStart);
+});
+
+it("knows a full disk by what the Workers runtime prints that cannot start", () => {
+  const failure = (text: string) => Object.assign(new Error(text), { code: "ERR_RUNTIME_FAILURE" });
+  const printed = "The Workers runtime failed to start.\nRuntime stderr:\n";
+  expect(isOfFullRuntime(failure(`${printed}database or disk is full: SQLITE_FULL`))).toBe(true);
+  expect(isOfFullRuntime(failure(`${printed}write(fd): No space left on device`))).toBe(true);
+  expect(isOfFullRuntime(failure(`${printed}Address already in use`))).toBe(false);
+  expect(isOfFullRuntime(new Error("SQLITE_FULL"))).toBe(false);
 });
 
 it.each([
