@@ -16,10 +16,16 @@ export interface StackCommandOptions {
   readonly dir: string;
 }
 
+/** The option `--stack` of a command that is about one: the last of two would be taken without a word. */
+export function oneStack(name: string, before: string | undefined): string {
+  if (before === undefined || before === name) return name;
+  throw new InvalidArgumentError(`Another one is named before it, ${before}: name one.`);
+}
+
 /** A command with the options `--stack` and `--dir`. */
 export const onStack = (command: Command): Command =>
   command
-    .requiredOption("-s, --stack <name>", "the stack: local, staging, production…")
+    .requiredOption("-s, --stack <name>", "the stack: local, staging, production…", oneStack)
     .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
     .showHelpAfterError();
 
@@ -32,7 +38,9 @@ export async function orFail(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    // In a terminal all get Ctrl-C: that it has ended a program that we use is known before our own listeners hear of it.
+    // In a terminal all get Ctrl-C: that it has ended a program that we use may be known before our own listeners hear of
+    // it. They do in the next turn of the event loop, which the second wait is at the end of.
+    await setImmediate();
     await setImmediate();
     failed(error);
   }

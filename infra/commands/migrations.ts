@@ -30,7 +30,7 @@ import { readIfThere, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { runCommand } from "./command.ts";
+import { oneStack, runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
 const lockFile = join(ROOT, LOCK_FILE);
@@ -115,7 +115,7 @@ program
 program
   .command("plan")
   .description("show exactly what the next `npm run up` does to a stack; exit code 1 when it would be refused")
-  .requiredOption("--stack <name>", "the stack")
+  .requiredOption("--stack <name>", "the stack", oneStack)
   .option("--release <folder>", "the release (default: the stack's setting)")
   .option("--json", "print JSON", false)
   .option(...DIR)

@@ -57,7 +57,9 @@ describe("a command", () => {
   });
 
   it("ends by its own listener where Ctrl-C is known only after what it has ended has failed", () => {
+    // A program's end is known while the event loop hears of files and pipes, as of this read.
     const pending = `process.on("SIGINT", () => process.exit(130));
+      await (await import("node:fs/promises")).stat(".");
       process.kill(process.pid, "SIGINT");
       throw new Error("The service was stopped");`;
     expect(run(pending)).toEqual({ status: 130, stderr: "" });
@@ -410,6 +412,14 @@ it("a rollout that is interrupted between two updates says that the traffic stay
 describe("a mistake at the command line", () => {
   it.each([
     ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
+    [
+      "rollback.ts --stack staging --yes --stack local",
+      /^error: option '-s, --stack <name>' argument 'local' is invalid\. Another one is named before it, staging: name one\.\n/,
+    ],
+    [
+      "migrations.ts plan --stack staging --stack local",
+      /^error: option '--stack <name>' argument 'local' is invalid\. Another one is named before it, staging/,
+    ],
     ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
