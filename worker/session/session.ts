@@ -1,8 +1,8 @@
 /**
  * One session; other objects of this class have the list of one user's sessions (of-user.ts). Every read checks the
  * stored end against the clock. The alarm only frees the storage, and may run early, late or twice. A session that is
- * over leaves nothing behind, not even an empty table, and has told the objects that hold its WebSockets. An open
- * WebSocket counts as use.
+ * over leaves nothing behind, not even an empty table, and has told the objects that hold its WebSockets. Only what took
+ * its place is kept, for a minute. An open WebSocket counts as use.
  */
 import { DurableObject } from "cloudflare:workers";
 import { sha256 } from "../../contract/secrets.ts";
@@ -19,26 +19,32 @@ const LAST_ALARM_RETRY = 5;
 const ALARM_RETRY_MS = 60_000;
 /** How long to wait before telling the holders again, if one could not be reached. */
 const TELL_AGAIN_MS = 1_000;
-/** The key of the session, and that of the list of its holders. */
+/** The keys of the session, of the list of its holders, and of what took its place. */
 const SESSION = "session";
 const HOLDERS = "holders";
+const REPLACED = "replaced";
 /** How long a request with the token before may be on its way. */
 const REPLACED_MS = 60_000;
 
 type Stored = Subject & Lifetime;
 
+/** When another session took its place (ms since the epoch). `by`: that one's id, if it is this one with a new token. */
+interface Replaced {
+  readonly at: number;
+  readonly by?: string | undefined;
+}
+
 export class SessionDO extends DurableObject<Env> {
   /** The stored session, so that a read need not query it again. */
   #stored: Stored | undefined;
-  /** When another session took its place. In memory only, so that nothing is left of a session that is over. */
-  #replacedAt = Number.NEGATIVE_INFINITY;
-  /** The id of that session, with its region, if it is this one with a new token. In memory only, like the time. */
-  #successor: string | undefined;
+  /** Stored for as long as it counts, so that a log-out finds the successor also after an eviction. */
+  #replaced: Replaced | undefined;
   readonly #ofUser: SessionsOfUser;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#stored = ctx.storage.kv.get<Stored>(SESSION) ?? moveFromTable(ctx.storage);
+    this.#replaced = ctx.storage.kv.get<Replaced>(REPLACED);
     this.#ofUser = new SessionsOfUser(ctx.storage, (place) => stubAt(env, session, place));
   }
 
@@ -107,12 +113,12 @@ export class SessionDO extends DurableObject<Env> {
 
   /** Whether another session took its place a short while ago, so that its browser has a new cookie. */
   wasReplaced(): boolean {
-    return Date.now() < this.#replacedAt + REPLACED_MS;
+    return this.#replaced !== undefined && Date.now() < this.#replaced.at + REPLACED_MS;
   }
 
   /** The id of the session that has its place since a short while ago, if it is this one with a new token. */
   successor(): string | undefined {
-    return this.wasReplaced() ? this.#successor : undefined;
+    return this.wasReplaced() ? this.#replaced?.by : undefined;
   }
 
   /**
@@ -127,8 +133,7 @@ export class SessionDO extends DurableObject<Env> {
     const answer = before ?? wasLive;
     // One that is over without a successor gets none: whoever comes too late does not begin (of-user.ts).
     if (why && (wasLive || this.wasReplaced() || successor === undefined)) {
-      this.#replacedAt = now;
-      this.#successor = before ?? successor;
+      this.#replaced = { at: now, by: before ?? successor };
     }
     const holders = this.#holders;
     if (!this.#stored && holders.length === 0) return answer;
@@ -136,6 +141,7 @@ export class SessionDO extends DurableObject<Env> {
       // The session is over from here on. If a call below fails, the alarm makes it again.
       this.ctx.storage.kv.delete(SESSION);
       this.#stored = undefined;
+      if (this.wasReplaced()) this.ctx.storage.kv.put(REPLACED, this.#replaced);
       await this.ctx.storage.setAlarm(Date.now() + tellAgainMs);
       const id = this.#id;
       const told = await Promise.allSettled(
@@ -143,14 +149,13 @@ export class SessionDO extends DurableObject<Env> {
       );
       if (told.some(({ status }) => status === "rejected")) return answer;
     }
-    await this.ctx.storage.deleteAll();
-    this.#stored = undefined;
+    await this.#free();
     return answer;
   }
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {
     const stored = this.#stored;
-    if (!stored && this.#holders.length === 0) return this.#ofUser.alarm();
+    if (!stored && this.#holders.length === 0) return this.#replaced ? this.#free() : this.#ofUser.alarm();
     try {
       if (!stored || isOver(stored, Date.now())) {
         await this.end(ALARM_RETRY_MS);
@@ -164,6 +169,19 @@ export class SessionDO extends DurableObject<Env> {
       if ((alarm?.retryCount ?? 0) < LAST_ALARM_RETRY) throw error;
       await this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
     }
+  }
+
+  /** Frees the storage. What took the session's place stays for a while: a log-out may be on its way. */
+  async #free(): Promise<void> {
+    const { storage } = this.ctx;
+    if (this.#replaced && this.wasReplaced()) {
+      // All of it is one write, because nothing is awaited in between.
+      storage.kv.delete(SESSION);
+      storage.kv.delete(HOLDERS);
+      storage.kv.put(REPLACED, this.#replaced);
+      await storage.setAlarm(this.#replaced.at + REPLACED_MS);
+    } else await storage.deleteAll();
+    this.#stored = undefined;
   }
 
   #put(stored: Stored): Stored {

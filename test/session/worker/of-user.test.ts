@@ -255,10 +255,11 @@ describe("rotation", () => {
   const GONE = /^__Host-session=; Max-Age=0/;
 
   it("of a cookie gives a new cookie, and that of a session which is over is deleted", async () => {
-    const { token, headers } = await aCookie();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { headers } = await aCookie();
     const rotated = await ask("/session/rotate", { method: "POST", headers });
     expect(rotated.headers.get("Set-Cookie")).toMatch(/^__Host-session=eu~/);
-    await evict(await objectOf(token));
+    vi.setSystemTime(Date.now() + MINUTE);
     for (const path of ["/session/rotate", "/counter/increment"]) {
       const dead = await ask(path, { method: "POST", headers });
       expect(dead.status).toBe(401);
@@ -348,6 +349,35 @@ describe("a log-out in the moment of a rotation", () => {
     expect(answer.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
     expect(await isLive(last)).toBe(false);
     expect(await listed(userId)).toEqual([]);
+  });
+
+  it("ends it also if the objects were evicted since, or their alarm came early", async () => {
+    const userId = unique();
+    const tokens = [await logIn(userId)];
+    while (tokens.length < 4) tokens.push(await rotated(tokens.at(-1) ?? ""));
+    for (const token of tokens) {
+      const stub = await objectOf(token);
+      await evict(stub);
+      await runInDurableObject(stub, (session) => session.alarm());
+      await evict(stub);
+    }
+    await logOut(bearer(tokens[0] ?? ""));
+    expect(await listed(userId)).toEqual([]);
+  });
+
+  it("keeps what took its place for a minute, and then nothing", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const old = await logIn(unique());
+    await rotated(old);
+    const stub = await objectOf(old);
+    const left = (when: string) =>
+      runInDurableObject(stub, async (_, { storage }) => [when, (await storage.list()).size, await storage.getAlarm()]);
+    expect(await left("at once")).toEqual(["at once", 1, Date.now() + MINUTE]);
+    await logOut(bearer(old));
+    vi.setSystemTime(Date.now() + MINUTE);
+    await evict(stub);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await left("later")).toEqual(["later", 0, null]);
   });
 
   it("ends it only for a minute: the old token is as dead as any after that", async () => {
@@ -572,10 +602,8 @@ describe("under crashes", () => {
           } else if (kind === "revokeAll") {
             await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN });
             model.clear();
-          } else if (kind === "evict") {
-            await evict(stub);
-            successors.delete(token);
-          } else if (kind === "evictUser") await evict(user);
+          } else if (kind === "evict") await evict(stub);
+          else if (kind === "evictUser") await evict(user);
           else if (kind === "alarm") {
             await runInDurableObject(stub, async (session) => {
               await session.alarm();
