@@ -79,6 +79,7 @@ export class Relay {
   #door: Door | undefined;
   readonly #ended = new Set<string>();
   #heardAt = 0;
+  #stateAt = 0;
   /** Joins on their way: the home must not forget this relay meanwhile. */
   #joining = 0;
   #loading: Promise<boolean> | undefined;
@@ -126,9 +127,12 @@ export class Relay {
     }
   }
 
-  /** Takes what the home sends. It may overtake the answer that starts this relay, which has not forgotten the room. */
+  /**
+   * Takes what the home sends. It may overtake the answer that starts this relay, or gives it everything anew, and waits
+   * for it: the room is not forgotten, and the messages in the answer are not older than those that are here.
+   */
   async take(push: Push): Promise<RelayState> {
-    if (!this.#numbers) await this.#loading?.catch(() => undefined);
+    await this.#loading?.catch(() => undefined);
     if (this.#numbers && this.#audience.isEmpty() && this.#joining === 0) this.#forget();
     this.#heardAt = Date.now();
     if (this.#numbers) this.#receive(push);
@@ -354,7 +358,8 @@ export class Relay {
   #state(): RelayState {
     const { epoch, link, have = 0, turn = 0 } = this.#numbers ?? {};
     const sockets = this.#audience.open().length + this.#joining;
-    return { epoch, link, have, turn, sockets, people: this.#audience.own() };
+    this.#stateAt = Math.max(this.#stateAt + 1, Date.now());
+    return { epoch, link, have, turn, sockets, people: this.#audience.own(), at: this.#stateAt };
   }
 
   /** Somebody came or went. */

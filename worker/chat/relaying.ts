@@ -72,6 +72,8 @@ export interface RelayState {
   /** Sockets, with those that are about to be opened. */
   readonly sockets: number;
   readonly people: People;
+  /** Grows with each state: of two, the newer counts, whichever comes first. Undefined in what an older release says. */
+  readonly at?: number;
 }
 
 /** Whether a relay goes on with a link, by the names that each side has for it. */

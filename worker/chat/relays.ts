@@ -32,6 +32,10 @@ interface Link extends Stored {
   readonly turn?: number | undefined;
   /** Let in by the home since the relay last said how many it has. */
   readonly granted: number;
+  /** The relay's newest state that came. */
+  readonly at?: number | undefined;
+  /** The epoch that the relay named last, if it is another one. */
+  readonly named?: string | undefined;
 }
 
 /**
@@ -186,15 +190,31 @@ export class Relays {
   /** What a relay says of itself, in an answer or by itself. False if its room is no more, and it must forget it. */
   said(name: string, state: RelayState, epoch: string | undefined): boolean {
     const link = this.#links.get(name);
-    if (state.epoch === undefined) {
-      this.#forgot(name, epoch);
-      return true;
+    if (state.epoch === undefined) this.#forgot(name, epoch);
+    else if (!link || !isSameLink(link.link, state.link)) return false;
+    else {
+      const { have, turn, sockets, at } = state;
+      // An answer and a report may overtake each other.
+      const isOld = at !== undefined && link.at !== undefined && at < link.at;
+      const users = state.people.count > MAX_SHOWN ? [] : state.people.users;
+      const people = isOld ? link.people : { ...state.people, users };
+      const about = isOld ? {} : { sockets, people, granted: 0, at };
+      this.#set(name, { ...link, have, turn, named: undefined, ...about });
+      this.#tellMoves(name, link.people, people);
     }
-    if (!link || !isSameLink(link.link, state.link)) return false;
-    const people = { ...state.people, users: state.people.count > MAX_SHOWN ? [] : state.people.users };
-    this.#set(name, { ...link, have: state.have, turn: state.turn, sockets: state.sockets, people, granted: 0 });
-    this.#tellMoves(name, link.people, people);
+    this.#tellEpoch(name, state.epoch ?? epoch);
     return true;
+  }
+
+  /**
+   * The answer with the newest epoch was lost, or a push from before came after it. Without it the relay could not say
+   * that it has forgotten the room.
+   */
+  #tellEpoch(name: string, named = ""): void {
+    const link = this.#links.get(name);
+    if (!link || link.epoch === named) return;
+    this.#links.set(name, { ...link, named });
+    void this.send();
   }
 
   /** Call it before a message or an order is stored. */
@@ -353,8 +373,8 @@ export class Relays {
     await this.prepare();
   }
 
-  #isBehind(name: string, { have, turn }: Link): boolean {
-    return have !== this.#last || turn !== this.turn || this.#frames.has(name);
+  #isBehind(name: string, { have, turn, named }: Link): boolean {
+    return have !== this.#last || turn !== this.turn || named !== undefined || this.#frames.has(name);
   }
 
   #push(name: string, epoch: string): Push {

@@ -134,6 +134,21 @@ describe("a reader at a relay", () => {
     expect(await textsOf(far, 2)).toEqual(["second", "third"]);
   });
 
+  it("stays if a message overtakes the answer that gives the relay everything anew", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const whole = ChatRoomDO.prototype.attach;
+    vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (this: ChatRoomDO, ...args) {
+      const push = await whole.apply(this, args);
+      const take = vi.spyOn(ChatRoomDO.prototype, "take");
+      await this.say({ userId: "near" }, { type: "chat", text: "second" });
+      await vi.waitFor(() => expect(take).toHaveBeenCalled());
+      return push;
+    });
+    const other = await enter(relayObject(room), "other", { after: 9 });
+    await near.say("third");
+    for (const reader of [far, other]) expect(await textsOf(reader, 2)).toEqual(["second", "third"]);
+  });
+
   it("joins a relay that is behind by more than is kept, whose readers meet the gap", async () => {
     const { room, far } = await roomWithRelay();
     const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
@@ -483,8 +498,24 @@ describe("who is here, at a relay", () => {
       arm: async () => arm(),
     });
     const attach = () => relays.attach("relay", { door: { rule: "public", members: [] }, ended: [] });
-    return { relays, attach, frames: () => pushes.flatMap((push) => push.frames) };
+    return { relays, attach, pushes, frames: () => pushes.flatMap((push) => push.frames) };
   }
+
+  it.each(["has readers", "has forgotten the room"])(
+    "is asked of a relay that %s and did not hear of its newest epoch, so that nobody stays who has left",
+    async (how) => {
+      const { epochs, anew } = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
+        const { relays, attach, pushes } = homeSide(storage, 0);
+        const { epoch } = attach();
+        const anew = attach().epoch;
+        const state = { have: 0, turn: 0, sockets: 0, people: NOBODY };
+        relays.said("relay", { ...state, epoch: how === "has readers" ? epoch : undefined }, epoch);
+        await relays.send();
+        return { epochs: pushes.map((push) => push.epoch), anew };
+      });
+      expect(epochs).toEqual([anew]);
+    },
+  );
 
   it("is told if it changes while the home takes note that a call was lost", async () => {
     const frames = await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
@@ -553,6 +584,29 @@ describe("who is here, at a relay", () => {
     release();
     await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(3));
     expect((await near.settled()).map(({ type }) => type)).toEqual(["user_joined", "user_joined"]);
+  });
+
+  it("is what the newest report says, although an answer from before it comes later", async () => {
+    const { room, near, far } = await roomWithRelay();
+    await near.say("on its way");
+    await far.nextOf("message");
+    const whole = ChatRoomDO.prototype.take;
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    vi.spyOn(ChatRoomDO.prototype, "take").mockImplementationOnce(async function (this: ChatRoomDO, push) {
+      const state = await whole.call(this, push);
+      answer();
+      await released;
+      return state;
+    });
+    await near.say("hello");
+    await answered;
+    await enter(relayObject(room), "other");
+    await near.nextOf("user_joined");
+    release();
+    await near.say("again");
+    expect(await textsOf(far, 2)).toEqual(["hello", "again"]);
+    expect((await near.settled()).map(({ type }) => type)).toEqual([]);
   });
 
   it("is not told again if the readers know it, also after sleep", async () => {
