@@ -138,7 +138,7 @@ export class Audience {
 
   /** Whether the room has as many sockets as it can. */
   isFull(): boolean {
-    return this.#roster.size >= MAX_SOCKETS;
+    return this.#roster.size >= MAX_SOCKETS && this.#present().length >= MAX_SOCKETS;
   }
 
   isEmpty(): boolean {
@@ -255,7 +255,7 @@ export class Audience {
 
   /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
   readers(): WebSocket[] {
-    return this.open().filter((socket) => {
+    return this.#present().filter((socket) => {
       if (this.isOver(socket)) return false;
       if (!this.#isBehind(socket)) return true;
       this.putOut(socket, TRY_AGAIN, "You are too far behind: connect again with ?after=<the last number you have>");
@@ -348,6 +348,15 @@ export class Audience {
     this.#leave(socket);
   }
 
+  /** The open sockets. The others have left: when many end at once, the runtime does not report the end of each. */
+  #present(): WebSocket[] {
+    return [...this.#roster.sockets].filter((socket) => {
+      if (isOpen(socket)) return true;
+      this.#leave(socket);
+      return false;
+    });
+  }
+
   /** Tells the others that a user is gone: once, even if several sockets close together, or one closes twice. */
   #leave(socket: WebSocket): void {
     const userId = this.memberOf(socket)?.userId;
@@ -367,9 +376,10 @@ export class Audience {
    * the epoch); undefined if no socket is open here, or nobody would notice: the room has one person only, or a crowd.
    */
   lookForSilent(now: number): number | undefined {
+    const present = this.#present();
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
-    for (const socket of this.open()) {
+    for (const socket of present) {
       const member = this.memberOf(socket);
       const lastSign = this.#lastSign(socket);
       // If the clock went back, nobody counts as silent.

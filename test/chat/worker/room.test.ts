@@ -1,5 +1,5 @@
 /** The chat room over its WebSockets: order, resume, presence and limits, through hibernation and crashes. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -543,6 +543,95 @@ describe("a closing socket", () => {
     for (const index of [0, 2, 4])
       expect(await others[index]?.nextOf("message")).toMatchObject({ message: { seq: 1 } });
     expect((await join(room)).greeting.at(-1)).toMatchObject({ users: { length: 5 } });
+  });
+
+  it.each(["message", "alarm"])("leaves with the next %s if the runtime does not report its end", async (next) => {
+    const room = newRoom();
+    const [one, other] = [await join(room), await join(room)];
+    await one.nextOf("user_joined");
+    const reported = vi.spyOn(ChatRoomDO.prototype, "webSocketClose").mockReturnValue();
+    other.close();
+    await vi.waitFor(() => expect(reported).toHaveBeenCalled());
+    if (next === "message") one.send({ type: "chat", text: "hello" });
+    else await runDurableObjectAlarm(roomObject(room));
+    expect(await one.nextOf("user_left")).toMatchObject({ userId: other.userId });
+    const third = await join(room);
+    expect(third.greeting.at(-1)).toMatchObject({ users: [one.userId, third.userId] });
+  });
+
+  it("announces a leave once, even if both tabs close at once and the room sleeps between", async () => {
+    const room = newRoom();
+    const watcher = await join(room);
+    const tabs = [await join(room)];
+    for (let i = 0; i < 3; i++) tabs.push(await join(room, { token: tabs[0]?.token ?? "" }));
+    await watcher.settled();
+    await evictDurableObject(roomObject(room));
+    for (const tab of tabs) tab.close();
+    await Promise.all(tabs.map(({ closed }) => closed));
+    expect((await watcher.settled()).map(({ type }) => type)).toEqual(["user_left"]);
+  });
+
+  it("announces a leave once when close and error both come", async () => {
+    const room = newRoom();
+    const watcher = await join(room);
+    const member = await join(room);
+    await watcher.settled();
+    const original = ChatRoomDO.prototype.webSocketClose;
+    vi.spyOn(ChatRoomDO.prototype, "webSocketClose").mockImplementation(function (
+      this: ChatRoomDO,
+      socket,
+      code,
+      reason,
+    ) {
+      original.call(this, socket, code, reason);
+      this.webSocketError(socket);
+      original.call(this, socket, code, reason);
+    });
+    member.close();
+    await member.closed;
+    expect((await watcher.settled()).map(({ type }) => type)).toEqual(["user_left"]);
+  });
+});
+
+describe("a closing socket", () => {
+  it.each([
+    [1000, 1000],
+    [3000, 3000],
+    [4999, 4999],
+    [undefined, 1005],
+  ])("that says %s gets a clean close", async (code, expected) => {
+    const member = await join(newRoom());
+    member.socket.close(code);
+    expect(await member.closed).toMatchObject({ code: expected, wasClean: true });
+  });
+
+  it("among many does not stop a broadcast, and is not counted", async () => {
+    const room = newRoom();
+    const members = [];
+    for (let i = 0; i < 6; i++) members.push(await join(room));
+    const [speaker, ...others] = members;
+    if (!speaker) throw new Error("nobody there");
+    // The room's ends of these two start to close, and the clients' ends never answer.
+    for (const index of [1, 3]) others[index]?.socket.close(1001 + 2_000);
+    await speaker.say("still here?");
+    for (const index of [0, 2, 4])
+      expect(await others[index]?.nextOf("message")).toMatchObject({ message: { seq: 1 } });
+    expect((await join(room)).greeting.at(-1)).toMatchObject({ users: { length: 5 } });
+  });
+
+  it.each(["message", "alarm"])("leaves with the next %s if the runtime does not report its end", async (next) => {
+    const room = newRoom();
+    const [one, other] = [await join(room), await join(room)];
+    await one.nextOf("user_joined");
+    const reported = vi.spyOn(ChatRoomDO.prototype, "webSocketClose").mockReturnValue();
+    other.close();
+    await vi.waitFor(() => expect(reported).toHaveBeenCalled());
+    if (next === "message") await one.say("hello");
+    else await runDurableObjectAlarm(roomObject(room));
+    const frames = await one.settled();
+    const late = next === "message" ? [] : frames;
+    if (next === "alarm") expect(late).toMatchObject([{ type: "user_left", userId: other.userId }]);
+    expect((await join(room)).greeting.at(-1)).toMatchObject({ users: expect.not.arrayContaining([other.userId]) });
   });
 });
 
