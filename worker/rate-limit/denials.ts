@@ -7,7 +7,7 @@
  * it; a lease that is asked for ahead (cost 0) does not. Others may take tokens meanwhile, so a remembered denial says
  * that none is left.
  */
-import type { Policy } from "../objects/bucket.ts";
+import { IDLE_MS, type Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 import { LEASE_MS, mostHeld } from "./holds.ts";
 import { hasLeases } from "./leases.ts";
@@ -17,6 +17,8 @@ interface Denial {
   cost: number;
   since: number;
   until: number;
+  /** Whether the object was asked how long a wait over IDLE_MS is. Then it has stored what the wait depends on. */
+  isLasting: boolean;
 }
 
 /** An answer of the object. */
@@ -36,7 +38,10 @@ export class Denials {
     // How long there is no room for so many, beside what isolates hold, only the object knows.
     if (cost > denial.cost && hasLeases(policy) && cost > policy.capacity - mostHeld(policy.capacity)) return undefined;
     const longer = Math.ceil(((cost - denial.cost) * policy.periodSeconds * 1_000) / policy.capacity);
-    return { allowed: false, remaining: 0, waitMs: denial.until - now + longer };
+    const waitMs = denial.until - now + longer;
+    // Meanwhile an idle object is evicted, and may have stored less than it had when it told the shorter wait.
+    if (longer > 0 && waitMs >= IDLE_MS && !denial.isLasting) return undefined;
+    return { allowed: false, remaining: 0, waitMs };
   }
 
   /** Remembers a denial, or forgets it. If several costs were denied, the lowest counts, because its wait ends first. */
@@ -46,9 +51,13 @@ export class Denials {
       return;
     }
     const known = this.#denials.get(name, now);
-    if (known && known.cost <= cost && known.since <= now) return;
+    const isLasting = verdict.waitMs >= IDLE_MS || known?.isLasting === true;
+    if (known && known.cost <= cost && known.since <= now) {
+      known.isLasting = isLasting;
+      return;
+    }
     const until = now + verdict.waitMs;
     const forgotten = hasLeases(policy) ? Math.min(until, now + LEASE_MS) : until;
-    this.#denials.set(name, { cost, since: now, until }, forgotten);
+    this.#denials.set(name, { cost, since: now, until, isLasting }, forgotten);
   }
 }

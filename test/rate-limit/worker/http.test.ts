@@ -1,4 +1,5 @@
 /** The rate limiter in front of the app: which bucket pays, the headers, and the cost of floods. */
+import { evictAllDurableObjects } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -260,6 +261,21 @@ describe("a denied cost", () => {
     const again = await told(100);
     expect(again).toMatchObject({ allowed: false, remaining: 4 });
     expect(again.retryAfter).toBeGreaterThan(50);
+  });
+
+  it("passes after the time that it was told beside a lower cost, also if the object was evicted, and asks once", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const from = address();
+    for (let i = 0; i < 24; i++) await take(from, 4);
+    expect((await take(from, 5)).status).toBe(429);
+    const asked = vi.spyOn(RateLimiterDO.prototype, "take");
+    for (let i = 0; i < 3; i++) expect((await take(from, 60)).headers.get("Retry-After")).toBe("34");
+    const times = asked.mock.calls.filter(([, cost]) => cost === 60).length;
+    await evictAllDurableObjects();
+    vi.setSystemTime(Date.now() + 34_000);
+    expect((await take(from, 60)).status).toBe(200);
+    expect(times).toBe(1);
   });
 
   it("does not change what a look at the bucket shows", async () => {
