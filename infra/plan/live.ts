@@ -141,7 +141,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     servedSince:
       recorded &&
       servedSince(deployments, new Map(known.map(({ versionId, digest }) => [versionId, digest])), recorded.digest),
-    classes: namespaces ? classesIn(namespaces) : classesOf(first.exports),
+    classes: namespaces ? classesIn(namespaces, first.exports) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },
     serving,
@@ -238,13 +238,14 @@ function jsonOf<Output>(
   return parsed.success ? parsed.output : undefined;
 }
 
-/** The classes that have a namespace. */
-const classesIn = (namespaces: readonly NamespaceRead[]): LiveClasses =>
-  new Map(
-    namespaces.flatMap(({ class: name, useSqlite }): [string, LiveClass][] =>
+/** The classes that have a namespace, and those that wait for their objects, which have none yet. */
+const classesIn = (namespaces: readonly NamespaceRead[], exports: VersionRead["exports"]): LiveClasses =>
+  new Map([
+    ...[...classesOf(exports)].filter(([, { fromWorker }]) => fromWorker !== undefined),
+    ...namespaces.flatMap(({ class: name, useSqlite }): [string, LiveClass][] =>
       name === undefined ? [] : [[name, { storage: useSqlite ? "sqlite" : "legacy-kv" }]],
     ),
-  );
+  ]);
 
 function classesOf(exports: VersionRead["exports"]): LiveClasses {
   return new Map(
