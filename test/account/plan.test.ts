@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { history, LOCK_FILE } from "@durable-stack/class-lifecycle";
+import { history, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
 import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
@@ -264,6 +264,69 @@ describe("stacks at different steps of a history", () => {
     expect(JSON.parse(older.stdout)).toMatchObject({
       stacks: [{ state: "ahead", step: "0003-remove", promoting: "refused: state_ahead" }],
     });
+  });
+});
+
+describe("classes that something else changed behind the stack's back", () => {
+  const checkouts = new Checkouts();
+  afterAll(() => checkouts.remove());
+  const worker = defaultWorkerName(PROJECT_NAME, "changed");
+  const began = history().step("0001-create", (classes) => classes.create("Room").create("Old"));
+  const waits = began.step("0002-receive", (classes) => classes.receive("Account", "lender"));
+  const told = waits
+    .step("0003-told", (classes) => classes.remove("Old").create("Stranger"))
+    .step("0004-more", (classes) => classes.create("New"));
+  const checkout = (name: string, { migrations }: { readonly migrations: readonly Migration[] }) => {
+    const { root } = checkouts.make(`changed-${name}`, migrations, ["Account"]);
+    writeFileSync(
+      join(root, "Pulumi.changed.yaml"),
+      `${readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8")}  protect: false\n`,
+    );
+    return root;
+  };
+  const deploy = (root: string) =>
+    applyProgram({
+      dir: join(dir, "changed"),
+      root,
+      stack: "changed",
+      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
+      config: { adminToken: ADMIN_TOKEN, promotesFrom: "" },
+    });
+
+  it("are refused until a step says what happened, and then nothing of the rest is lost", async () => {
+    const live = { type: "durable-object", storage: "sqlite" };
+    const expecting = { ...live, state: "expecting-transfer", transfer_from: "lender" };
+    const others = new TestAccount(account);
+    await others.deploy("lender", { classes: ["Account"], exports: { Account: live } });
+    const waiting = checkout("waits", waits);
+    await deploy(waiting);
+    await others.ask(worker, "/Room/a");
+
+    // Whoever deploys it anew with the same classes has changed none, a class that waits neither.
+    const same = { classes: ["Room", "Old", "Account"], exports: { Room: live, Old: live, Account: expecting } };
+    await others.deploy(worker, same);
+    await deploy(waiting);
+    expect((await others.ask(worker, "/Room/a")).json()).toMatchObject({ count: 2 });
+
+    await others.deploy(worker, {
+      classes: ["Room", "Account", "Stranger"],
+      bound: ["Stranger"],
+      exports: {
+        Room: live,
+        Old: { type: "durable-object", state: "deleted" },
+        Account: expecting,
+        Stranger: live,
+      },
+    });
+    await others.ask(worker, "/Stranger/a");
+    await expect(deploy(waiting)).rejects.toThrow(
+      /Nothing was sent[\s\S]*\[orphaned_provisioned_namespace\] Stranger[\s\S]*\[state_diverged\] Old.*append a step that says what happened/,
+    );
+    await deploy(checkout("told", told));
+    expect((await others.ask(worker, "/Room/a")).json()).toMatchObject({ count: 3, tag: "changed-told" });
+    expect((await others.ask(worker, "/Stranger/a")).json()).toMatchObject({ count: 2 });
+    expect((await others.ask(worker, "/New/a")).json()).toMatchObject({ count: 1 });
+    await others.call("delete", `/workers/scripts/${worker}?force=true`);
   });
 });
 

@@ -140,6 +140,97 @@ describe("states that do not deploy", () => {
   });
 });
 
+describe("classes that something else changed", () => {
+  const { migrations: before } = history().step("0001-create", (classes) => classes.create("A").create("Old"));
+  const step = { name: "0001-create", history: hashes(before)[0] ?? "" };
+  const sqlite = (...names: readonly string[]): LiveClasses => holding(...names);
+  const found = (migrations: readonly Migration[], classes: LiveClasses, more: Partial<Situation> = {}) =>
+    plan(situation(migrations, 1, { live: { classes, complete: true, step }, allowDestroy: [], ...more }));
+  const began = history().step("0001-create", (classes) => classes.create("A").create("Old"));
+
+  it("are told by a step that is appended: the plan goes on from there, and the class's loss needs no leave", () => {
+    const { migrations } = began
+      .step("0002-gone", (classes) => classes.remove("Old"))
+      .step("0003-create", (classes) => classes.create("B"));
+    const planned = found(migrations, sqlite("A"));
+    expect(planned).toMatchObject({
+      state: "behind",
+      from: "0002-gone",
+      errors: [],
+      exports: { A: live(), B: live() },
+    });
+    expect(codes(found(before, sqlite("A")))).toEqual(["state_diverged Old"]);
+    const renamed = began.step("0002-renamed", (classes) => classes.rename("Old", "New")).migrations;
+    expect(found(renamed, sqlite("A", "New"))).toMatchObject({ state: "in sync", from: "0002-renamed", errors: [] });
+  });
+
+  it("that nobody knows are kept by a step that creates them, and deleted by one more where the stack allows it", () => {
+    const kept = began.step("0002-stranger", (classes) => classes.create("Stranger"));
+    const classes = sqlite("A", "Old", "Stranger");
+    expect(found(kept.migrations, classes)).toMatchObject({ state: "in sync", errors: [] });
+    const { migrations } = kept.step("0003-remove", (all) => all.remove("Stranger"));
+    expect(codes(found(migrations, classes))).toEqual(["destroy_not_allowed Stranger"]);
+    expect(found(migrations, classes, { allowDestroy: ["Stranger"] }).exports.Stranger).toMatchObject({
+      state: "deleted",
+    });
+  });
+
+  it("are taken over by all traffic at once: no version from before can serve again", () => {
+    const { migrations } = began.step("0002-gone", (classes) => classes.remove("Old"));
+    const planned = found(migrations, sqlite("A"), { rollout: 10 });
+    expect(planned.changesLifecycle).toBe(true);
+    expect(codes(planned)).toEqual(["lifecycle_needs_full_rollout rollout 10"]);
+  });
+
+  it("have not come from another Worker because one of that name is here", () => {
+    const { migrations } = began.step("0002-receive", (classes) => classes.receive("B", "bank"));
+    expect(codes(found(migrations, sqlite("A", "Old", "B")))).toEqual(["orphaned_provisioned_namespace B"]);
+    const waiting = new Map([...sqlite("A", "Old"), ["B", { storage: "sqlite" as const, fromWorker: "bank" }]]);
+    const others = new Map([["bank", holding("B")]]);
+    expect(found(migrations, waiting, { others, bound: ["A", "Old"] })).toMatchObject({ state: "in sync", errors: [] });
+  });
+
+  it("with another storage are another class, which two steps say", () => {
+    const classes = new Map([...sqlite("Old"), ["A", { storage: "legacy-kv" as const }]]);
+    expect(codes(found(before, classes))).toEqual(["storage_type_mismatch A"]);
+    const { migrations } = began
+      .step("0002-gone", (all) => all.remove("A"))
+      .step("0003-again", (all) => all.create("A", "legacy-kv"));
+    expect(found(migrations, classes)).toMatchObject({
+      state: "in sync",
+      errors: [],
+      exports: { A: live("legacy-kv") },
+    });
+  });
+});
+
+describe("a class whose storage is the older one", () => {
+  const { migrations } = history()
+    .step("0001-import", (classes) => classes.create("A", "legacy-kv"))
+    .step("0002-rename", (classes) => classes.rename("A", "B"));
+
+  it("keeps it where it has it, and has SQLite where it is made anew, for Cloudflare makes nothing else", () => {
+    const adopted = plan(situation(migrations, 1));
+    expect(adopted).toMatchObject({ errors: [], exports: { B: live("legacy-kv") } });
+    const fresh = plan(situation(migrations, undefined));
+    expect(fresh).toMatchObject({ errors: [], exports: { B: live() } });
+    expect(fresh.moves).toEqual([{ kind: "create", className: "B", storage: "sqlite" }]);
+    const classes = holding("A");
+    const step = { name: "0001-import", history: hashes(migrations)[0] ?? "" };
+    const behind = plan(situation(migrations, 1, { live: { classes, complete: true, step } }));
+    expect(behind).toMatchObject({ state: "behind", errors: [], exports: { B: live() } });
+  });
+
+  it("is received with the storage that it has with its sender", () => {
+    const received = history().step("0001-receive", (classes) => classes.receive("A", "bank", "legacy-kv"));
+    for (const storage of ["legacy-kv", "sqlite"] as const) {
+      const others = new Map([["bank", new Map([["A", { storage }]])]]);
+      const planned = plan(situation(received.migrations, undefined, { others, bound: [] }));
+      expect(planned).toMatchObject({ errors: [], exports: { A: { state: "expecting-transfer", storage } } });
+    }
+  });
+});
+
 describe("guards", () => {
   it("deletes a class only if the stack's allowDestroy names it", () => {
     const refused = plan(situation(steps.migrations, 3, { allowDestroy: [] }));

@@ -50,7 +50,10 @@ export class Classes<Alive extends string> {
     this.changes = changes;
   }
 
-  /** A new class. Storage is SQLite; `legacy-kv` is for adopting a Worker whose class already has it. */
+  /**
+   * A new class. Storage is SQLite; `legacy-kv` is for adopting a Worker whose class already has it. Where the class is
+   * made anew it has SQLite all the same: Cloudflare makes nothing else.
+   */
   create<Name extends string>(className: NotYet<Name, Alive>, storage: Storage = "sqlite"): Classes<Alive | Name> {
     return new Classes([...this.changes, { op: "create", className, storage }]);
   }

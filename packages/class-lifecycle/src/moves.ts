@@ -150,8 +150,9 @@ function moveOf(track: Track): Move | Obstacle | undefined {
   }
   if (end) return origin === undefined ? undefined : { kind: "delete", className: origin };
   if (origin === undefined) {
+    // A new namespace has SQLite, also in the place of one that has the older storage elsewhere.
     return fromWorker === undefined
-      ? { kind: "create", className: name, storage }
+      ? { kind: "create", className: name, storage: "sqlite" }
       : { kind: "receive", className: name, storage, fromWorker };
   }
   if (moved) return { kind: "rename", from: origin, className: name, storage };

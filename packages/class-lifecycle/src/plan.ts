@@ -10,6 +10,7 @@ import type { Migration } from "./history.ts";
 import { type Move, moves, type Obstacle } from "./moves.ts";
 import type { LiveClasses } from "./replay.ts";
 import { releaseFindings, transferLost } from "./rules.ts";
+import { withSendersStorage } from "./senders-storage.ts";
 import type { Situation } from "./situation.ts";
 import { type State, stateOf } from "./standing.ts";
 
@@ -17,7 +18,7 @@ export interface Plan {
   readonly state: State;
   /** Whether it takes over a Worker that something else deployed; then `from` is the step that matches its classes. */
   readonly adopts: boolean;
-  /** The step that is live; undefined in a fresh or unmanaged environment. */
+  /** The step that is live, as far as the classes tell; undefined in a fresh or unmanaged environment. */
   readonly from: string | undefined;
   /** The last step of the history. */
   readonly to: string;
@@ -34,12 +35,13 @@ export interface Plan {
 /** Plans the deployment from the live classes to the end of the history. Never throws: mistakes are in `errors`. */
 export function plan(situation: Situation): Plan {
   const { migrations, live } = situation;
-  const { state, at, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
+  const { state, at, movedOn = false, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
   const deploys = state === "fresh" || state === "behind" || state === "in sync";
   const before: LiveClasses = live.classes ?? new Map();
   const start = deploys ? settled(before, situation) : before;
   const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
-  const way = moves(start, remaining);
+  const { moves: all, obstacles } = moves(start, remaining);
+  const way = { moves: all.map((move) => withSendersStorage(move, situation.others)), obstacles };
 
   const findings = [...stateFindings];
   if (way.obstacles.length) {
@@ -49,22 +51,24 @@ export function plan(situation: Situation): Plan {
     findings.push(...releaseFindings(way.moves, situation), ...allowanceFindings(way.moves, situation));
   }
   // Versions that share the traffic agree on what they wait for, too.
+  // The versions from before something else changed the classes cannot serve again either.
   const changesLifecycle =
     adopts ||
+    movedOn ||
     way.moves.some(({ kind }) => kind !== "keep") ||
     [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker);
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
       code: "lifecycle_needs_full_rollout",
       subject: `rollout ${situation.rollout}`,
-      message: `this release ${adopts ? "takes the Worker over" : "changes classes"}, and Cloudflare applies that only to all traffic at once.`,
+      message: `this release ${adopts ? "takes the Worker over" : movedOn ? "takes over what something else did to the classes" : "changes classes"}, and Cloudflare applies that only to all traffic at once.`,
       fix: "set rollout to 100 for this release. A later release that changes no class can be rolled out gradually.",
     });
   }
   return {
     state,
     adopts,
-    from: live.step?.name ?? (adopts ? migrations[at - 1]?.name : undefined),
+    from: adopts || movedOn ? migrations[at - 1]?.name : live.step?.name,
     to: migrations.at(-1)?.name ?? "",
     moves: way.moves,
     changesLifecycle,

@@ -5,6 +5,7 @@
 import { arrivalOf } from "./arrival.ts";
 import type { Finding } from "./findings.ts";
 import { type Awaited, type Move, staysAlive, tombstoneOf } from "./moves.ts";
+import { sendersStorage } from "./senders-storage.ts";
 import type { Situation } from "./situation.ts";
 
 type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
@@ -170,7 +171,7 @@ function senderHasTheClass(move: Move, { others }: Situation): ReturnType<MoveRu
 
 function storageIsTheSenders(move: Move, { others }: Situation): ReturnType<MoveRule> {
   if (move.kind !== "receive") return undefined;
-  const storage = others.get(move.fromWorker)?.get(move.className)?.storage;
+  const storage = sendersStorage(move, others);
   if (storage === undefined || storage === move.storage) return undefined;
   return {
     code: "storage_type_mismatch",

@@ -1,6 +1,6 @@
 /** Where an environment stands in the history: which steps are done there, and what does not match. */
 import type { Finding } from "./findings.ts";
-import type { Migration } from "./history.ts";
+import type { Migration, Storage } from "./history.ts";
 import { hashes } from "./lock.ts";
 import { type LiveClasses, replay } from "./replay.ts";
 import type { Live } from "./situation.ts";
@@ -12,6 +12,8 @@ export type State = "fresh" | "behind" | "in sync" | "ahead" | "diverged" | "unm
 export interface Standing {
   readonly state: State;
   readonly at: number;
+  /** Whether something else has made the classes those of a later step than the one that the live release recorded. */
+  readonly movedOn?: boolean;
   readonly adopts: boolean;
   readonly findings: readonly Finding[];
 }
@@ -75,8 +77,28 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
     };
   }
   const differences = compare(replay(migrations, done), live.classes, name);
-  if (differences.length) return { state: "diverged", at: done, adopts, findings: differences };
-  return { state: done === migrations.length ? "in sync" : "behind", at: done, adopts, findings: finished };
+  const at = differences.length ? laterStep(migrations, done, live.classes) : done;
+  if (at === undefined) return { state: "diverged", at: done, adopts, findings: differences };
+  const state = at === migrations.length ? "in sync" : "behind";
+  return { state, at, movedOn: at > done, adopts, findings: finished };
+}
+
+/**
+ * The first step after `done` that has exactly the live classes: it says what something else did to them. Not one that
+ * receives a class which is here without having come from there.
+ */
+function laterStep(migrations: readonly Migration[], done: number, live: LiveClasses): number | undefined {
+  const before = replay(migrations, done);
+  return Array.from({ length: migrations.length - done }, (_, i) => done + 1 + i).find((at) => {
+    const expected = replay(migrations, at);
+    return (
+      compare(expected, live, "").length === 0 &&
+      [...expected].every(
+        ([name, { fromWorker }]) =>
+          fromWorker === undefined || before.has(name) || live.get(name)?.fromWorker !== undefined,
+      )
+    );
+  });
 }
 
 /** The standing of a Worker that something else deployed and that the stack may not take over. */
@@ -128,6 +150,9 @@ const shown = (classes: LiveClasses): string =>
     .sort()
     .join(", ") || "none";
 
+/** Whether a namespace may have `live` storage where the history says `told`: a new one has SQLite, whatever an old one has. */
+const canBe = (live: Storage, told: Storage): boolean => live === told || told === "legacy-kv";
+
 /** The differences between the classes that the history expects and the live ones. */
 function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {
   const findings: Finding[] = [];
@@ -138,14 +163,14 @@ function compare(expected: LiveClasses, live: LiveClasses, step: string): readon
         code: "orphaned_provisioned_namespace",
         subject: name,
         message: `the class is live, but after step ${step} the history does not have it: something else created it.`,
-        fix: "find what created it (`wrangler deployments list`). If nobody needs its objects, remove the class there, which deletes them all.",
+        fix: "find what created it (`wrangler deployments list`), and append a step that says what happened: that creates it, or renames the class that it was. If nobody needs its objects, append one more that removes it.",
       });
-    } else if (wanted.storage !== storage) {
+    } else if (!canBe(storage, wanted.storage)) {
       findings.push({
         code: "storage_type_mismatch",
         subject: name,
-        message: `its namespace has ${storage} storage, but the history says ${wanted.storage}, and storage never changes in place.`,
-        fix: `say ${storage} in the step that creates it.`,
+        message: `its namespace has ${storage} storage, but the history says ${wanted.storage}, and storage never changes in place: it is another class than the history's.`,
+        fix: `find what created it (\`wrangler deployments list\`), and append a step that removes the class and one that creates it with ${storage}, which says what happened.`,
       });
     }
   }
