@@ -39,11 +39,15 @@ export interface ClassOutcome {
   readonly ok: boolean;
 }
 
-/** What the steps of `to` after `step` do to the classes that are alive at it; nothing where it does not have the step. */
+/**
+ * What the steps of `to` after `step` do to the classes that are alive at it; nothing where it does not have the step.
+ * Those that it received before have come.
+ */
 export function plannedMoves(to: readonly Migration[], step: string, stack: string): readonly Move[] {
   const done = to.findIndex(({ name }) => name === step) + 1;
   const history = forStack(to, stack);
-  return done === 0 ? [] : moves(replay(history, done), history.slice(done)).moves;
+  const start = new Map([...replay(history, done)].map(([name, { storage }]) => [name, { storage }]));
+  return done === 0 ? [] : moves(start, history.slice(done)).moves;
 }
 
 /** The classes that these moves delete or hand to another Worker, by their name before. */

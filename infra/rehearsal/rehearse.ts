@@ -17,7 +17,7 @@ import { type ClassOutcome, type Compared, type Content, compare, destroyed, fat
 import type { Filled } from "./filling.ts";
 import { fillings } from "./patterns.ts";
 import { type Side, SideError, wantStack } from "./side.ts";
-import { makeStandIns } from "./stand-ins.ts";
+import { handsOver, makeOwn, makePartners, makeStandIns } from "./stand-ins.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
@@ -96,15 +96,21 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
       onLine: (line) => lines.push(line),
     });
 
-  const hasStandIns = await makeStandIns(
+  const standIns = await makeStandIns(
     account,
     [from, to].map((side) => ({ release: side.release, bind: bindOf(side, stack) })),
     [from, to].map((side) => nameOf(side, stack)),
+    planned,
   );
+  const worker = nameOf(from, stack);
+  const partners = planned.some(({ kind }) => kind === "send" || kind === "receive");
   // Among stand-ins the Worker is found by its name, so a new one is not rehearsed there.
-  const named: Record<string, string> = hasStandIns ? { workerName: nameOf(from, stack) } : {};
+  const named: Record<string, string> = standIns.size > 0 || partners ? { workerName: worker } : {};
   onProgress(`deploying ${from.name}`);
-  await deploy(from);
+  const begun = handsOver(from.migrations);
+  if (begun) await makeOwn(account, worker, from.migrations);
+  await deploy(from, [], begun ? { adopt: "true" } : {});
+  await makePartners(account, planned, worker, standIns);
   const base = new URL(`http://127.0.0.1:${account.port}/`);
 
   onProgress("filling it with data");
@@ -113,7 +119,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     className,
     pattern: fillable.find((pattern) => pattern.binding === binding),
   }));
-  const callers = await Callers.of(account, base, nameOf(from, stack));
+  const callers = await Callers.of(account, base, worker);
   /** Fills every pattern, in objects of other names for each `batch`. */
   const fill = async (batch: string, regions: readonly string[]): Promise<readonly Filled[]> => {
     const filled: Filled[] = [];

@@ -1,18 +1,24 @@
 /**
- * What the bindings of a release lead to outside of it, in the throw-away account of a rehearsal: its queues, and Workers
- * in the place of others. Cloudflare refuses a version whose bindings lead nowhere.
+ * What a release needs outside of it, in the throw-away account of a rehearsal: queues, and Workers in the place of those
+ * that its bindings lead to, and of those that classes come from or go to. Cloudflare refuses a version without them.
  */
+import { type Migration, type Move, replay } from "@durable-stack/class-lifecycle";
 import Cloudflare from "cloudflare";
 import * as v from "valibot";
 import type { Release } from "../release/read.ts";
 import type { Account } from "../stack/account.ts";
 import { extraBindings } from "../stack/extras.ts";
 
-/** What other Workers must export. */
-interface StandIn {
+/** What another Worker must export. */
+export interface StandIn {
   readonly entrypoints: ReadonlySet<string>;
   readonly classes: ReadonlySet<string>;
+  /** Classes that it waits for, from the Worker that is rehearsed. */
+  readonly awaited: ReadonlySet<string>;
 }
+/** Workers in the place of others, by name. */
+export type StandIns = ReadonlyMap<string, StandIn>;
+const NOTHING: StandIn = { entrypoints: new Set(), classes: new Set(), awaited: new Set() };
 
 const Leading = v.variant("type", [
   v.object({ type: v.literal("queue"), queueName: v.string() }),
@@ -21,32 +27,73 @@ const Leading = v.variant("type", [
 ]);
 type Leading = v.InferOutput<typeof Leading>;
 
+const LIVE = { type: "durable-object", storage: "sqlite" };
+
 /** Any date that the runtime knows: nothing in a stand-in depends on it. */
 const COMPATIBILITY_DATE = "2026-11-01";
 
 /**
  * Makes what the bindings of `releases` lead to, but for the Workers named in `own`. `bind`: the stack's, of each.
- * Returns whether there are Workers among it.
+ * A class that `moves` hand to another Worker is not there yet. Returns the Workers among it.
  */
 export async function makeStandIns(
   account: Account,
   releases: readonly { readonly release: Release; readonly bind: Readonly<Record<string, string>> }[],
   own: readonly string[],
-): Promise<boolean> {
+  moves: readonly Move[],
+): Promise<StandIns> {
   const leading = releases.flatMap(({ release, bind }) =>
-    extraBindings(release, { vars: {}, bind, regions: [] }).flatMap((binding) => leads(binding)),
+    extraBindings(release, { vars: {}, bind, regions: [] })
+      .flatMap((binding) => leads(binding))
+      .filter((one) => !isHandedTo(one, moves)),
   );
   const client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token, maxRetries: 0 });
   for (const queue_name of queuesOf(leading)) await client.queues.create({ account_id: account.accountId, queue_name });
-  const workers = [...workersOf(leading)].filter(([name]) => !own.includes(name));
+  const workers = new Map([...workersOf(leading)].filter(([name]) => !own.includes(name)));
   for (const [name, standIn] of workers) await upload(account, name, standIn);
-  return workers.length > 0;
+  return workers;
 }
+
+/**
+ * Makes the Workers that `moves` take classes from or hand them to, and has those wait for them from `worker`, which is
+ * there. `there`: the stand-ins that are made already.
+ */
+export async function makePartners(
+  account: Account,
+  moves: readonly Move[],
+  worker: string,
+  there: StandIns,
+): Promise<void> {
+  const partners = new Map(there);
+  const changed = new Set<string>();
+  for (const move of moves) {
+    const name = move.kind === "send" ? move.toWorker : move.kind === "receive" ? move.fromWorker : worker;
+    if (name === worker) continue;
+    const before = partners.get(name) ?? NOTHING;
+    const kind = move.kind === "send" ? "awaited" : "classes";
+    partners.set(name, { ...before, [kind]: new Set([...before[kind], move.className]) });
+    changed.add(name);
+  }
+  for (const name of changed) await upload(account, name, partners.get(name) ?? NOTHING, worker);
+}
+
+/** Whether a history hands classes over: then nobody can begin with its end, for there is nothing to hand over. */
+export const handsOver = (migrations: readonly Migration[]): boolean =>
+  migrations.some(({ changes }) => changes.some(({ op }) => op === "send" || op === "receive"));
+
+/** Makes a Worker with the classes at the end of a history, as something else might: a stack can take it over. */
+export const makeOwn = (account: Account, name: string, migrations: readonly Migration[]): Promise<void> =>
+  upload(account, name, { ...NOTHING, classes: new Set(replay(migrations).keys()) });
 
 function leads(binding: unknown): readonly Leading[] {
   const parsed = v.safeParse(Leading, binding);
   return parsed.success ? [parsed.output] : [];
 }
+
+/** Whether a binding leads to a class that the moves hand to its Worker. */
+const isHandedTo = (one: Leading, moves: readonly Move[]): boolean =>
+  one.type === "durable_object_namespace" &&
+  moves.some((move) => move.kind === "send" && move.toWorker === one.scriptName && move.className === one.className);
 
 const queuesOf = (leading: readonly Leading[]): ReadonlySet<string> =>
   new Set(leading.flatMap((one) => (one.type === "queue" ? one.queueName : [])));
@@ -65,6 +112,7 @@ function workersOf(leading: readonly Leading[]): ReadonlyMap<string, StandIn> {
             one.type === "service" && one.service === name && one.entrypoint !== undefined ? one.entrypoint : [],
           ),
         ),
+        awaited: new Set(),
         classes: new Set(
           leading.flatMap((one) =>
             one.type === "durable_object_namespace" && one.scriptName === name ? one.className : [],
@@ -76,7 +124,12 @@ function workersOf(leading: readonly Leading[]): ReadonlyMap<string, StandIn> {
 }
 
 /** Uploads a Worker that answers 503 to everything. @throws Error where the account refuses it. */
-async function upload(account: Account, name: string, { entrypoints, classes }: StandIn): Promise<void> {
+async function upload(
+  account: Account,
+  name: string,
+  { entrypoints, classes, awaited }: StandIn,
+  sender?: string,
+): Promise<void> {
   const exported = (kind: string) => (className: string) =>
     `export class ${className} extends ${kind} { fetch() { return answer(); } }`;
   const code = [
@@ -84,12 +137,17 @@ async function upload(account: Account, name: string, { entrypoints, classes }: 
     'const answer = () => new Response("This Worker stands in for another one in a rehearsal", { status: 503 });',
     "export default { fetch: answer };",
     ...[...entrypoints].filter((entrypoint) => entrypoint !== "default").map(exported("WorkerEntrypoint")),
-    ...[...classes].map(exported("DurableObject")),
+    ...[...classes, ...awaited].map(exported("DurableObject")),
   ].join("\n");
   const metadata = {
     main_module: "index.js",
     compatibility_date: COMPATIBILITY_DATE,
-    exports: Object.fromEntries([...classes].map((one) => [one, { type: "durable-object", storage: "sqlite" }])),
+    exports: {
+      ...Object.fromEntries([...classes].map((one) => [one, LIVE])),
+      ...Object.fromEntries(
+        [...awaited].map((one) => [one, { ...LIVE, state: "expecting-transfer", transfer_from: sender }]),
+      ),
+    },
   };
   const form = new FormData();
   form.set("metadata", new Blob([JSON.stringify(metadata)], { type: "application/json" }));

@@ -54,8 +54,13 @@ async function rehearse(from: string) {
 
 /** Appends a step to the copy's history. */
 function addStep(words: string, change: Migration["changes"][number]): void {
-  const step = { name: nextStepName(migrations, words), changes: [change] };
-  project.write("infra/migrations.ts", withStep(project.read("infra/migrations.ts"), migrations, step));
+  addStepTo(migrations, words, change);
+}
+
+/** Appends a step to the copy's history, which is `before`. */
+function addStepTo(before: readonly Migration[], words: string, change: Migration["changes"][number]): void {
+  const step = { name: nextStepName(before, words), changes: [change] };
+  project.write("infra/migrations.ts", withStep(project.read("infra/migrations.ts"), before, step));
 }
 
 /** The file of a pattern's class, as worker/index.ts exports it. */
@@ -115,6 +120,50 @@ it.skipIf(all.length < 2 || !removable)(
     expect(deleted?.after).toBeUndefined();
     for (const outcome of classes) if (outcome !== deleted) expect(outcome).toMatchObject(allKept);
     if (withSockets.includes(className)) expect(sockets[className]).toMatchObject({ open: 2, reconnected: 0 });
+  },
+);
+
+it.skipIf(all.length < 2 || !removable)(
+  "passes if a class is handed to another Worker, or comes from one, and over a release that has done so",
+  async () => {
+    const { folder, class: className } = removable ?? first;
+    const steps = [
+      { name: nextStepName(migrations, "send-it"), changes: [{ op: "send", className, toWorker: "bank" }] },
+      {
+        name: nextStepName([...migrations, { name: nextStepName(migrations, ""), changes: [] }], "receive-more"),
+        changes: [{ op: "receive", className: "Received", fromWorker: "bank", storage: "sqlite" }],
+      },
+    ] satisfies readonly Migration[];
+    const history = project.read("infra/migrations.ts");
+    expect(await project.run(`npm run -s pattern -- remove ${folder}`)).toMatchObject({ code: 0 });
+    const filling = `test/${folder}/rehearsal.ts`;
+    project.write(filling, readFileSync(join(ROOT, filling), "utf8"));
+    const handed = steps.reduce(
+      ({ text, done }, step) => ({ text: withStep(text, done, step), done: [...done, step] }),
+      { text: history, done: migrations },
+    );
+    project.write("infra/migrations.ts", handed.text);
+    project.write(
+      "worker/index.ts",
+      `${project.read("worker/index.ts")}import { DurableObject } from "cloudflare:workers";\nexport class Received extends DurableObject {}\n`,
+    );
+    expect(await project.run("rm infra/migrations.lock && npm run -s migrations -- lock")).toMatchObject({ code: 0 });
+    const { code, ok, classes, plan } = await rehearse("v1");
+    expect({ code, ok }).toEqual({ code: 0, ok: true });
+    expect(plan.join("\n")).toMatch(/\+ Received \(sqlite\), to be taken over from bank/);
+    for (const { className: name, fate, kept } of classes) {
+      if (name === className) expect(fate).toEqual({ kind: "sent" });
+      else expect(kept).toBe(2);
+    }
+
+    // By now it has come.
+    addStepTo(handed.done, "rename-it", { op: "rename", from: "Received", to: "Come" });
+    project.replace("worker/index.ts", "class Received", "class Come");
+    cpSync(join(project.root, "dist/release"), join(project.root, "dist/handed"), { recursive: true });
+    const after = await rehearse("dist/handed");
+    expect({ code: after.code, ok: after.ok }).toEqual({ code: 0, ok: true });
+    expect(after.plan.join("\n")).toContain("Received -> Come");
+    for (const outcome of after.classes) expect(outcome).toMatchObject(allKept);
   },
 );
 
