@@ -17,7 +17,7 @@ import { type ClassOutcome, type Compared, type Content, compare, destroyed, fat
 import type { Filled } from "./filling.ts";
 import { fillings } from "./patterns.ts";
 import { type Side, SideError, wantStack } from "./side.ts";
-import { handsOver, makeOwn, makePartners, makeStandIns } from "./stand-ins.ts";
+import { boundHere, handsOver, makeOwn, makePartners, makeStandIns } from "./stand-ins.ts";
 import { type Asked, ask, type HeldOpen, hold } from "./visitors.ts";
 
 export interface RehearsalOptions {
@@ -92,7 +92,13 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
       account,
       root: side.root,
       stack,
-      config: { ...settings(side, adminToken, destroyed(planned)), ...more },
+      config: {
+        ...settings(side, adminToken, destroyed(planned)),
+        ...(setting(side, stack, "bind") !== undefined && {
+          bind: JSON.stringify(boundHere(side.release, bindOf(side, stack))),
+        }),
+        ...more,
+      },
       onLine: (line) => lines.push(line),
     });
 
@@ -205,8 +211,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
 }
 
 /**
- * What is laid over the stack's own config: a throw-away account has no zones and no other stack to promote from, and
- * here the plan may delete whatever it names, because a rehearsal shows what that costs.
+ * What is laid over the stack's own config: a throw-away account has no zones, no earlier versions and no other stack to
+ * promote from, and here the plan may delete whatever it names, because a rehearsal shows what that costs.
  */
 function settings(side: Side, adminToken: string, allowDestroy: readonly string[]): Record<string, string> {
   return {
@@ -217,6 +223,7 @@ function settings(side: Side, adminToken: string, allowDestroy: readonly string[
     hostname: "",
     routes: "",
     rollout: "100",
+    pin: "0",
     allowDestroy: JSON.stringify(allowDestroy),
   };
 }

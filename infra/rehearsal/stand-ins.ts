@@ -85,6 +85,16 @@ export const handsOver = (migrations: readonly Migration[]): boolean =>
 export const makeOwn = (account: Account, name: string, migrations: readonly Migration[]): Promise<void> =>
   upload(account, name, { ...NOTHING, classes: new Set(replay(migrations).keys()) });
 
+/**
+ * What of `bind` leads to what is stood in for here. Storage of a stack's own stands in for the rest: in this account
+ * there is nothing with the ids of another.
+ */
+export function boundHere(release: Release, bind: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const outside = extraBindings(release, { vars: {}, bind: {}, regions: [] }).filter((one) => leads(one).length > 0);
+  const names = new Set(outside.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(bind).filter(([name]) => names.has(name)));
+}
+
 function leads(binding: unknown): readonly Leading[] {
   const parsed = v.safeParse(Leading, binding);
   return parsed.success ? [parsed.output] : [];

@@ -184,6 +184,25 @@ it("has what the bindings lead to outside of the release: queues, other Workers 
   for (const outcome of classes) expect(outcome).toMatchObject(allKept);
 });
 
+it("has storage in the place of what a stack is bound to, and no pin", async () => {
+  const storage = {
+    kv_namespaces: [{ binding: "CACHE", id: "0" }],
+    r2_buckets: [{ binding: "FILES", bucket_name: "files" }],
+    d1_databases: [{ binding: "PEOPLE", database_name: "people", database_id: "0" }],
+  };
+  const before = project.read("wrangler.jsonc");
+  project.write("wrangler.jsonc", before.replace('"main":', `${JSON.stringify(storage).slice(1, -1)}, "main":`));
+  const bind = {
+    CACHE: "0123456789abcdef0123456789abcdef",
+    FILES: "files-of-old",
+    PEOPLE: "01234567-89ab-4cde-8f01-23456789abcd",
+  };
+  project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  pin: 7\n  bind: ${JSON.stringify(bind)}\n`);
+  const { code, ok, classes } = await rehearse("dist/older");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
 it("fails if the code looks for the data in another place, although no class changes", async () => {
   for (const { folder, name } of all) {
     project.replace(`worker/${folder}/pattern.ts`, `name: "${name}"`, `name: "${name}-two"`);
