@@ -185,6 +185,14 @@ describe("classes that something else changed", () => {
   it("have not come from another Worker because one of that name is here", () => {
     const { migrations } = began.step("0002-receive", (classes) => classes.receive("B", "bank"));
     expect(codes(found(migrations, sqlite("A", "Old", "B")))).toEqual(["orphaned_provisioned_namespace B"]);
+    const { migrations: renamed } = history()
+      .step("0001-receive", (classes) => classes.receive("A", "bank"))
+      .step("0002-renamed", (classes) => classes.rename("A", "C"));
+    const come = { name: "0001-receive", history: hashes(renamed)[0] ?? "" };
+    expect(found(renamed, sqlite("C"), { live: { classes: sqlite("C"), complete: true, step: come } })).toMatchObject({
+      state: "in sync",
+      errors: [],
+    });
     const waiting = new Map([...sqlite("A", "Old"), ["B", { storage: "sqlite" as const, fromWorker: "bank" }]]);
     const others = new Map([["bank", holding("B")]]);
     expect(found(migrations, waiting, { others, bound: ["A", "Old"] })).toMatchObject({ state: "in sync", errors: [] });

@@ -2,7 +2,7 @@
 import type { Finding } from "./findings.ts";
 import type { Migration, Storage } from "./history.ts";
 import { hashes } from "./lock.ts";
-import { type LiveClasses, replay } from "./replay.ts";
+import { applyChange, type LiveClasses, replay } from "./replay.ts";
 import type { Live } from "./situation.ts";
 
 /** An environment's relation to the history. Only the first three deploy. */
@@ -88,16 +88,13 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
  * receives a class which is here without having come from there.
  */
 function laterStep(migrations: readonly Migration[], done: number, live: LiveClasses): number | undefined {
-  const before = replay(migrations, done);
-  return Array.from({ length: migrations.length - done }, (_, i) => done + 1 + i).find((at) => {
-    const expected = replay(migrations, at);
-    return (
-      compare(expected, live, "").length === 0 &&
-      [...expected].every(
-        ([name, { fromWorker }]) =>
-          fromWorker === undefined || before.has(name) || live.get(name)?.fromWorker !== undefined,
-      )
-    );
+  const before = new Map([...replay(migrations, done)].map(([name, { storage }]) => [name, { storage }]));
+  const steps = Array.from({ length: migrations.length - done }, (_, i) => done + 1 + i);
+  return steps.find((at) => {
+    if (compare(replay(migrations, at), live, "").length > 0) return false;
+    const since = migrations.slice(done, at).flatMap(({ changes }) => changes);
+    const received = [...since.reduce(applyChange, before)].filter(([, { fromWorker }]) => fromWorker !== undefined);
+    return received.every(([name]) => live.get(name)?.fromWorker !== undefined);
   });
 }
 
