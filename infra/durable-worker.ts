@@ -65,7 +65,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
     const bindings = [...args.bindings(worker), ...secretBindings(args.secrets)];
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
-    if (version && plan.changesLifecycle && plan.state !== "fresh") tellTookEffect(version, preview);
+    if (version && plan.changesLifecycle && plan.state !== "fresh" && isMade(preview)) tellTookEffect(version, preview);
 
     new cloudflare.WorkersDeployment(
       name,
@@ -145,6 +145,10 @@ export class DurableWorker extends pulumi.ComponentResource {
     );
   }
 }
+
+/** Whether the release becomes a version by this update: one that was uploaded before changes nothing by itself. */
+const isMade = ({ live, tag, renewedBecause }: Preview): boolean =>
+  renewedBecause !== undefined || live.versions.every((version) => version.tag !== tag);
 
 /**
  * Says that a change of classes is in force as soon as it is: the deployment comes after it, and may fail. No program

@@ -6,6 +6,7 @@ import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
+import { changedByOthers, type Declaring } from "./changed-by-others.ts";
 import { isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -57,6 +58,8 @@ export interface LiveWorker extends Live {
   readonly schemas: Schemas;
   /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
+  /** Number of the version with which something else changed the classes last: no earlier one can serve again. */
+  readonly changedByOthers: number | undefined;
   /** Number of the version that the last deployment of this program says it is pinned to; undefined: it says nothing. */
   readonly pinned: number | undefined;
   /** Whether that pin is the way back from a refused release. */
@@ -88,6 +91,7 @@ const NOTHING: LiveWorker = {
   regions: [],
   schemas: {},
   rollbackFloor: undefined,
+  changedByOthers: undefined,
   pinned: undefined,
   pinIsWayBack: false,
   refused: [],
@@ -127,6 +131,11 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     sameStep,
     deployments.flatMap((deployment) => deployment.versions),
   );
+  const floor = floorOf(sameStep, schemas);
+  const declaring = new Map(all.map((version) => [version.id, declaringOf(version)]));
+  const changed = changedByOthers(
+    deployments.map(({ versions: of }) => of.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
+  );
   const shares = newest.versions.flatMap(({ versionId, percentage }) => {
     const version = versions.find(({ id }) => id === versionId);
     return version ? [servingVersion(liveVersion(version), percentage)] : [];
@@ -160,7 +169,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     },
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
-    rollbackFloor: floorOf(sameStep, schemas),
+    rollbackFloor: floor && Math.max(floor, changed ?? 0),
+    changedByOthers: changed,
     pinned: pinnedBy(messages),
     pinIsWayBack: isWayBack(messages),
     refused: refusedBy(
@@ -191,6 +201,11 @@ function liveVersion({ id, number, createdOn, source, annotations, bindings }: V
   const { digest, migration: step, commit, committed, schemas, secrets } = record ?? {};
   return { versionId: id, number, tag, digest, step, commit, committed, schemas, secrets, createdOn, source, bindings };
 }
+
+const declaringOf = (version: VersionRead): Declaring => {
+  const { number, tag, digest } = liveVersion(version);
+  return { number, tag, digest, classes: classesOf(version.exports) };
+};
 
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */
 export async function readOthers(workers: Workers, names: Iterable<string>): Promise<ReadonlyMap<string, LiveWorker>> {

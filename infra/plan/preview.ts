@@ -25,6 +25,7 @@ import { LOGICAL } from "../stack/declared.ts";
 import { cronsOf, overrideFindings, storageOf, versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
+import { servableTag } from "./changed-by-others.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { deploymentMessage, servesAsWanted, trafficDrift } from "./drift.ts";
@@ -154,12 +155,23 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   const extras = versionPart(release, settings);
-  const tag = versionTag(release, [workerSettings(settings), table, ...(extras === undefined ? [] : [extras])]);
-  const { versions, rollbackFloor } = live;
+  const { versions, rollbackFloor, changedByOthers: changed } = live;
+  const parts = [
+    workerSettings(settings),
+    table,
+    ...(extras === undefined ? [] : [extras]),
+    // It makes other `exports` of the same release.
+    ...(allowTransferLoss.length === 0 ? [] : [{ allowTransferLoss }]),
+  ];
+  const tag = servableTag(versionTag(release, parts), versions, changed);
   const traffic =
     pin > 0
       ? pinned({ stack, pin, versions, rollbackFloor })
-      : split(live.servedLast, tag, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+      : split(
+          live.servedLast.filter(({ number }) => number >= (changed ?? 0)),
+          tag,
+          rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout,
+        );
   // A version that serves in place of the release, or beside it, names objects by a table of its own.
   const stable = versionOf(live, traffic.stable?.versionId);
   const stableTable = stable && regionTableOf(stable);

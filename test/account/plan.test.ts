@@ -284,13 +284,13 @@ describe("classes that something else changed behind the stack's back", () => {
     );
     return root;
   };
-  const deploy = (root: string) =>
+  const deploy = (root: string, config: Readonly<Record<string, string>> = {}) =>
     applyProgram({
       dir: join(dir, "changed"),
       root,
       stack: "changed",
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
-      config: { adminToken: ADMIN_TOKEN, promotesFrom: "" },
+      config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
     });
 
   it("are refused until a step says what happened, and then nothing of the rest is lost", async () => {
@@ -326,6 +326,43 @@ describe("classes that something else changed behind the stack's back", () => {
     expect((await others.ask(worker, "/Room/a")).json()).toMatchObject({ count: 3, tag: "changed-told" });
     expect((await others.ask(worker, "/Stranger/a")).json()).toMatchObject({ count: 2 });
     expect((await others.ask(worker, "/New/a")).json()).toMatchObject({ count: 1 });
+  });
+
+  it("and put back as they were: the release becomes a version once more, for no earlier one can serve", async () => {
+    const live = { type: "durable-object", storage: "sqlite" };
+    const kept = {
+      Room: live,
+      Stranger: live,
+      New: live,
+      Account: { ...live, state: "expecting-transfer", transfer_from: "lender" },
+    };
+    const others = new TestAccount(account);
+    const classes = ["Room", "Stranger", "New", "Account"];
+    await others.deploy(worker, { classes: [...classes, "Passing"], exports: { ...kept, Passing: live } });
+    const gone = { type: "durable-object", state: "deleted" };
+    await others.deploy(worker, { classes, exports: { ...kept, Passing: gone } });
+    const root = checkout("again", told);
+    await deploy(root);
+    expect((await others.ask(worker, "/Room/a")).json()).toMatchObject({ count: 4, tag: "changed-again" });
+    // The same release is there by now, and is not from before.
+    await others.deploy(worker, { classes: [...classes, "Passing"], exports: { ...kept, Passing: live } });
+    await others.deploy(worker, { classes, exports: { ...kept, Passing: gone } });
+    await deploy(root);
+    proxy.takeWrites();
+    await deploy(root);
+    expect(proxy.takeWrites()).toEqual([]);
+    expect((await others.ask(worker, "/Room/a")).json()).toMatchObject({ count: 5, tag: "changed-again" });
+    await expect(deploy(root, { pin: "1" })).rejects.toThrow(/\[pin_below_rollback_floor\]/);
+  });
+
+  it("and a class whose objects are lost begins without them, with the release that waits for them", async () => {
+    const others = new TestAccount(account);
+    await others.deploy("lender", { exports: { Account: { type: "durable-object", state: "deleted" } } });
+    const root = checkout("lost", told);
+    await expect(deploy(root)).rejects.toThrow(/\[transfer_lost\] Account:.*allowTransferLoss: \[Account\]/);
+    await deploy(root, { allowTransferLoss: '["Account"]' });
+    expect(await others.namespaces()).toHaveProperty(`${worker}/Account`);
+    await deploy(root);
     await others.call("delete", `/workers/scripts/${worker}?force=true`);
   });
 });

@@ -63,6 +63,7 @@ const live: Preview["live"] = {
   versions,
   deployment: undefined,
   schemas: {},
+  changedByOthers: undefined,
   rollbackFloor: 3,
   pinned: undefined,
   pinIsWayBack: false,

@@ -1,0 +1,51 @@
+/**
+ * The classes that something else has changed, as the account's deployments tell: pure. Cloudflare lets no version serve
+ * again that is from before a change of classes, also where the classes are as they were before it.
+ */
+import type { LiveClasses } from "@durable-stack/class-lifecycle";
+import { isOurs } from "./ours.ts";
+
+/** A version by what counts here. */
+export interface Declaring {
+  readonly number: number;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+  /** The live classes that it declares. */
+  readonly classes: LiveClasses;
+}
+
+/**
+ * Number of the last version that changed the classes in a deployment of something else, or over one; undefined: none of
+ * those that are listed did. `deployments`: the versions of each, the newest first.
+ */
+export function changedByOthers(deployments: readonly (readonly Declaring[])[]): number | undefined {
+  // Versions that share a deployment agree on their classes. One of something else may list none and have them all.
+  const served = deployments.flatMap(([first]) => (first && (isOurs(first) || first.classes.size > 0) ? first : []));
+  return served.find((now, index) => {
+    const before = served[index + 1];
+    return before && !(isOurs(before) && isOurs(now)) && shown(before) !== shown(now);
+  })?.number;
+}
+
+/** What it has a namespace of. */
+const shown = ({ classes }: Declaring): string =>
+  [...classes]
+    .flatMap(([name, { storage, fromWorker }]) => (fromWorker === undefined ? `${name} ${storage}` : []))
+    .sort()
+    .join();
+
+/**
+ * The tag of the version that a release makes: `tag`, as long as no version with it is from before such a change; else
+ * another one, which stays the same from then on.
+ */
+export function servableTag(
+  tag: string,
+  versions: readonly Pick<Declaring, "number" | "tag" | "digest">[],
+  changed: number | undefined,
+): string {
+  if (changed === undefined) return tag;
+  const again = `${tag}-`;
+  const made = versions.filter((version) => isOurs(version) && (version.tag === tag || version.tag?.startsWith(again)));
+  if (made.length === 0) return tag;
+  return made.find(({ number }) => number >= changed)?.tag ?? `${again}${changed}`;
+}

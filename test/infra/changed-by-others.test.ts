@@ -1,0 +1,45 @@
+/** Which versions cannot serve again, because something else changed the classes since. */
+import { describe, expect, it } from "vitest";
+import { changedByOthers, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
+
+const DIGEST = "a".repeat(64);
+const TAG = `${"a".repeat(12)}-1`;
+const made = (number: number, tag: string | undefined, ...names: readonly string[]): Declaring => ({
+  number,
+  tag,
+  digest: tag === undefined ? undefined : DIGEST,
+  classes: new Map(names.map((name) => [name, { storage: "sqlite" }])),
+});
+const ours = (number: number, ...names: readonly string[]) => made(number, TAG, ...names);
+const other = (number: number, ...names: readonly string[]) => made(number, undefined, ...names);
+/** Deployments, the oldest first. */
+const changedIn = (...versions: readonly Declaring[]) =>
+  changedByOthers(versions.toReversed().map((version) => [version]));
+
+describe("the classes that something else has changed", () => {
+  it("are found by the deployments, also where they are as before", () => {
+    expect(changedIn(ours(1, "A"), other(2, "A", "B"))).toBe(2);
+    expect(changedIn(ours(1, "A"), other(2, "A", "B"), other(3, "A"))).toBe(3);
+    expect(changedIn(ours(1, "A"), other(2, "A", "B"), ours(3, "A", "B"))).toBe(2);
+    expect(changedIn(ours(1, "A"), other(2, "A"), ours(1, "A"))).toBeUndefined();
+  });
+
+  it("are not those of our own steps, of a wait, or of a version that lists none", () => {
+    expect(changedIn(ours(1, "A"), ours(2, "A", "B"))).toBeUndefined();
+    const waiting: Declaring = {
+      ...other(2),
+      classes: new Map([...ours(1, "A").classes, ["B", { storage: "sqlite", fromWorker: "bank" }]]),
+    };
+    expect(changedIn(ours(1, "A"), waiting)).toBeUndefined();
+    expect(changedIn(ours(1, "A"), other(2), ours(1, "A"))).toBeUndefined();
+  });
+
+  it("make the release a version once more, whose tag stays", () => {
+    expect(servableTag(TAG, [ours(1, "A")], undefined)).toBe(TAG);
+    expect(servableTag(TAG, [other(3), ours(1, "A")], 3)).toBe(`${TAG}-3`);
+    expect(servableTag(TAG, [made(4, `${TAG}-3`), other(3), ours(1)], 3)).toBe(`${TAG}-3`);
+    expect(servableTag(TAG, [made(4, `${TAG}-3`), ours(1)], 6)).toBe(`${TAG}-6`);
+    expect(servableTag(TAG, [other(3)], 3)).toBe(TAG);
+    expect(servableTag(TAG, [ours(4), other(3)], 3)).toBe(TAG);
+  });
+});
