@@ -114,6 +114,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     bindings: ReturnType<DurableWorkerArgs["bindings"]>,
   ) {
     const { release, plan, tag, settings } = preview;
+    const begins = plan.moves.some((move) => move.kind === "create" && move.lost !== undefined);
     return new cloudflare.WorkerVersion(
       LOGICAL.version(tag),
       {
@@ -121,7 +122,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         workerId: worker.id,
         annotations: {
           workersTag: tag,
-          workersMessage: `${versionMessage(release.digest, release.migration.step)}${overrideNote(settings.promotionOverride, release.digest)}`,
+          workersMessage: `${versionMessage(release.digest, release.migration.step, begins)}${overrideNote(settings.promotionOverride, release.digest)}`,
         },
         mainModule: MAIN_MODULE,
         modules: release.modules.map(({ name, contentType }) => ({

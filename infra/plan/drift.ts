@@ -42,9 +42,17 @@ const MARK = "durable-stack";
 /** How it begins where the deployment puts a version back that is older than one of something else's. */
 const OVER = `${MARK}, over deployment `;
 
-/** The message of a version. The deployment that its upload makes, where that changes classes, has the same. */
-export const versionMessage = (digest: string, step: string): string =>
-  `${MADE_OF}${shortDigest(digest)}, step ${step}`;
+/**
+ * The message of a version. The deployment that its upload makes, where that changes classes, has the same. `begins`:
+ * whether a class begins with it without the objects that it was to receive.
+ */
+export const versionMessage = (digest: string, step: string, begins = false): string =>
+  `${MADE_OF}${shortDigest(digest)}, step ${step}${begins ? WITHOUT : ""}`;
+const WITHOUT = ", without lost objects";
+
+/** Whether a class began with the version of this message: an earlier one that waits for its objects cannot serve again. */
+export const beginsWithout = (message: string | undefined): boolean =>
+  message !== undefined && OF_UPLOAD.test(message) && message.includes(WITHOUT);
 const MADE_OF = "release ";
 const OF_UPLOAD = new RegExp(`^${MADE_OF}([0-9a-f]{12}), step `);
 

@@ -7,7 +7,7 @@ import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers, type Declaring } from "./changed-by-others.ts";
-import { isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
+import { beginsWithout, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
@@ -132,6 +132,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     deployments.flatMap((deployment) => deployment.versions),
   );
   const floor = floorOf(sameStep, schemas);
+  const begun = all.find(({ annotations }) => beginsWithout(annotations?.workersMessage))?.number;
   const declaring = new Map(all.map((version) => [version.id, declaringOf(version)]));
   const changed = changedByOthers(
     deployments.map(({ versions: of }) => of.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
@@ -169,7 +170,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     },
     regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
     schemas,
-    rollbackFloor: floor && Math.max(floor, changed ?? 0),
+    rollbackFloor: floor && Math.max(floor, changed ?? 0, begun ?? 0),
     changedByOthers: changed,
     pinned: pinnedBy(messages),
     pinIsWayBack: isWayBack(messages),

@@ -362,6 +362,12 @@ describe("classes that something else changed behind the stack's back", () => {
     await expect(deploy(root)).rejects.toThrow(/\[transfer_lost\] Account:.*allowTransferLoss: \[Account\]/);
     await deploy(root, { allowTransferLoss: '["Account"]' });
     expect(await others.namespaces()).toHaveProperty(`${worker}/Account`);
+    // The version that waits for them cannot serve again, though it is of the same release.
+    const numbers: number[] = [];
+    for await (const { number } of others.sdk.workers.beta.workers.versions.list(worker, { account_id: others.id }))
+      numbers.push(number);
+    const [, waited] = numbers.toSorted((a, b) => b - a);
+    await expect(deploy(root, { pin: String(waited) })).rejects.toThrow(/\[pin_below_rollback_floor\]/);
     await deploy(root);
     await others.call("delete", `/workers/scripts/${worker}?force=true`);
   });
