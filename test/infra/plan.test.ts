@@ -212,6 +212,31 @@ describe("classes that something else changed", () => {
   });
 });
 
+describe("a class that begins without its lost objects", () => {
+  const began = history().step("0001-receive", (classes) => classes.receive("A", "gone").create("X"));
+  const lost = (migrations: readonly Migration[]) =>
+    plan(situation(migrations, 1, { provisioned: new Set(["X"]), allowTransferLoss: ["A"], bound: ["X"] }));
+
+  it("and is removed by the same release is waited for no more, which is told and takes all traffic", () => {
+    const { migrations } = began
+      .step("0002-rename", (classes) => classes.rename("A", "B"))
+      .step("0003-remove", (classes) => classes.remove("B"));
+    const planned = lost(migrations);
+    expect(planned.moves).toContainEqual({ kind: "cancel", className: "A", fromWorker: "gone" });
+    expect(planned).toMatchObject({ errors: [], changesLifecycle: true });
+  });
+
+  it("under another name leaves its name for objects of another Worker to the next release", () => {
+    const { migrations } = began
+      .step("0002-rename", (classes) => classes.rename("A", "B"))
+      .step("0003-receive", (classes) => classes.receive("A", "bank"));
+    const refused = lost(migrations);
+    expect(codes(refused)).toEqual(["needs_intermediate_release A"]);
+    expect(refused.errors[0]?.fix).toContain("0002-rename");
+    expect(codes(lost(migrations.slice(0, 2)))).toEqual([]);
+  });
+});
+
 describe("a class whose storage is the older one", () => {
   const { migrations } = history()
     .step("0001-import", (classes) => classes.create("A", "legacy-kv"))

@@ -64,9 +64,13 @@ export function moves(
 
   // An exports map has one entry per class name, and the target of a rename must have no namespace yet.
   const entries = new Set(result.filter(staysAlive).map(({ className }) => className));
+  const received = new Set(result.flatMap((move) => (move.kind === "receive" ? [move.className] : [])));
   for (const move of result) {
     const free = move.kind === "cancel" ? move.className : tombstoneOf(move);
-    if (free !== undefined && entries.has(free)) {
+    const waited = move.kind === "create" ? move.lost?.className : undefined;
+    if (waited !== undefined && received.has(waited)) {
+      obstacles.push({ className: waited, reason: `${waited} is waited for no more and received again` });
+    } else if (free !== undefined && entries.has(free)) {
       obstacles.push({ className: free, reason: `the name ${free} is given up and used again` });
     } else if (move.kind === "rename" && start.has(move.className)) {
       obstacles.push({
@@ -131,6 +135,8 @@ function moveOf(track: Track): Move | Obstacle | undefined {
   }
   if (fromWorker !== undefined && beginsWithout) {
     const begun = moveOf({ name, storage, ...(end && { end }) });
+    // It is gone before it began.
+    if (begun === undefined && origin !== undefined) return { kind: "cancel", className: origin, fromWorker };
     const lost = { className: origin ?? name, fromWorker };
     return begun && "kind" in begun && begun.kind === "create" ? { ...begun, lost } : begun;
   }
