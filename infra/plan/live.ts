@@ -208,6 +208,14 @@ const declaringOf = (version: VersionRead): Declaring => {
   return { number, tag, digest, classes: classesOf(version.exports) };
 };
 
+/** The version with an id; undefined: it has none such. */
+export const versionOf = ({ versions }: LiveWorker, id: string | undefined): LiveVersion | undefined =>
+  versions.find(({ versionId }) => versionId === id);
+
+/** The bindings of the versions that serve. */
+export const servingBindings = (live: LiveWorker): readonly BindingRead[] =>
+  live.serving.flatMap(({ versionId }) => versionOf(live, versionId)?.bindings ?? []);
+
 /** Other Workers by name, as they are live; one that does not exist is not in the map. */
 export async function readOthers(workers: Workers, names: Iterable<string>): Promise<ReadonlyMap<string, LiveWorker>> {
   const existing = [...new Set(names)].filter((name) => workers.list.some((worker) => worker.name === name));

@@ -1,0 +1,166 @@
+/** All that stands against the deployment of a release to a stack, or is worth a warning. */
+import { type Finding, hashes, isError, type Migration } from "@durable-stack/class-lifecycle";
+import { toldTo } from "../pull-request/stack-name.ts";
+import type { Release } from "../release/read.ts";
+import { fileOf, type PublicSettings } from "../stack/config.ts";
+import { cronsOf, overrideFindings } from "../stack/extras.ts";
+import type { Claims } from "./claims.ts";
+import { dirtyFindings } from "./dirty.ts";
+import { trafficDrift } from "./drift.ts";
+import { droppedFindings, givenBindings } from "./dropped.ts";
+import { awaitedByName } from "./identity.ts";
+import { type LiveWorker, servingBindings } from "./live.ts";
+import type { Looked, Looking } from "./look.ts";
+import { missingResources } from "./missing.ts";
+import type { Next } from "./next.ts";
+import { orderFindings } from "./order.ts";
+import { endedPin } from "./pin.ts";
+import { refusedFindings } from "./refused-release.ts";
+import { regionFindings } from "./regions.ts";
+import type { SchemaPlan } from "./schema.ts";
+import { stableRegionFindings } from "./stable-regions.ts";
+import { addressesTaken, notHeld } from "./taken.ts";
+import { awaitedFrom } from "./transfers.ts";
+
+/** What is known of the release and of the program besides. */
+export interface Told {
+  /** What stands against a release of that history because of its lock file; nothing where nobody has looked. */
+  readonly lock?: readonly Finding[];
+  /** What the guard of promotions has found; a release that serves here already is not promoted. */
+  readonly promotion: readonly Finding[];
+  /** Names of the secrets and bindings that infra/index.ts adds; undefined: they are not known here. */
+  readonly program?: readonly string[];
+}
+
+/** The parts of the plan that findings depend on. */
+export interface Planned {
+  readonly looked: Looked;
+  readonly next: Next;
+  readonly claims: Claims;
+  readonly schema: SchemaPlan;
+  /** What becomes of storage that is not declared any more. */
+  readonly left: readonly Finding[];
+  readonly holdsData: boolean;
+}
+
+export interface Findings {
+  readonly all: readonly Finding[];
+  /** Those of them that stop the way back, too: data would be lost, or something is another's. */
+  readonly always: readonly Finding[];
+}
+
+export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
+  const { reads, settings, release, migrations, known } = args;
+  const { identity, live, plan, othersRegions } = planned.looked;
+  const { next, claims, schema, left, holdsData } = planned;
+  const { traffic } = next;
+  const { stack, pin, allowRegionLoss } = settings;
+
+  const whose = [...identity.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
+  const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
+  const taken = await addressesTaken(reads, settings, identity.name);
+  const dropped = plan.adopts ? await lostByAdopting(args, live, claims) : [];
+  const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
+
+  const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
+  const promotion = serves ? [] : args.promotion;
+  const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
+  // Where the history or the Worker is another, all other findings would suggest wrong fixes.
+  if (misbuilt.length || identity.findings.some(isError)) {
+    return { all: [...promotion, ...misbuilt, ...identity.findings], always };
+  }
+  const all = [
+    ...promotion,
+    ...whose,
+    ...plan.errors,
+    ...overrideFindings(release, settings),
+    ...left,
+    ...toldTo(stack, plan.warnings),
+    ...hidden,
+    ...regionFindings({
+      // What gets no traffic hides nothing. Beside a pin it is uploaded only where it could serve.
+      live: traffic.release > 0 || pin > 0 ? live.regions : [],
+      next: next.table,
+      holdsData,
+      ...othersRegions,
+      allowRegionLoss,
+    }),
+    ...traffic.findings,
+    ...endedPin(stack, live.pinned, pin),
+    ...schema.findings,
+    ...(traffic.release > 0 ? releaseFindings(settings, release, live, serves) : []),
+    ...trafficDrift(live, next.asWanted),
+    ...dropped,
+    ...taken,
+    ...(await missingResources(reads, live, pin > 0 ? stack : undefined)),
+  ];
+  return { all, always };
+}
+
+/** What stands against a release that gets traffic; `serves`: it serves everybody already. */
+function releaseFindings(
+  settings: PublicSettings,
+  release: Release,
+  live: LiveWorker,
+  serves: boolean,
+): readonly Finding[] {
+  const { stack, allowOlderRelease: allowed } = settings;
+  // What serves, as this program left it, with the time of its source.
+  const serving = live.servedLast.flatMap(({ versionId }) =>
+    live.versions.filter((version) => version.versionId === versionId),
+  );
+  return [
+    ...orderFindings({ stack, release, serving, allowed }),
+    ...dirtyFindings(settings, release),
+    // What serves everybody is not taken from anybody by refusing it: only its next settings and secrets are.
+    ...(serves ? [] : refusedFindings(settings, release, live.refused)),
+  ];
+}
+
+/** Other Workers that wait for classes of this one under the name that it gives up. */
+async function awaitedUnderName(
+  { workers, identity, live }: Looked,
+  settings: PublicSettings,
+): Promise<readonly Finding[]> {
+  const { renamedFrom } = identity;
+  const awaited = renamedFrom === undefined ? [] : await awaitedFrom(workers, renamedFrom, live.classes);
+  return awaitedByName(identity, settings, awaited);
+}
+
+/** What the Worker that is taken over would lose. */
+async function lostByAdopting(
+  { reads, settings, release, program }: Looking & Told,
+  live: LiveWorker,
+  claims: Claims,
+): Promise<readonly Finding[]> {
+  return droppedFindings({
+    fileOf: (key) => fileOf(settings, key),
+    worker: settings.workerName,
+    live: servingBindings(live),
+    given: givenBindings(release, settings, claims, program),
+    all: program !== undefined,
+    crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
+    allowDrop: settings.allowDrop,
+  });
+}
+
+/** A release goes out only with the history that it was built from. */
+function mismatch(
+  { release: folder }: PublicSettings,
+  { migration }: Release,
+  migrations: readonly Migration[],
+): readonly Finding[] {
+  const last = migrations.at(-1)?.name ?? "";
+  if (migration.step === last && migration.history === hashes(migrations).at(-1)) return [];
+  return [
+    {
+      code: "release_step_mismatch",
+      subject: folder,
+      message:
+        migration.step === last
+          ? `the release was built at step ${last} of another history than infra/migrations.ts has now.`
+          : `the release was built at step ${migration.step}, but infra/migrations.ts ends at ${last}.`,
+      fix: "build it again (`npm run build`), or check out the commit that it was built from.",
+    },
+  ];
+}

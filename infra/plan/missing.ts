@@ -1,0 +1,27 @@
+/** Storage that is gone though a Worker is bound to it. */
+import type { Finding } from "@durable-stack/class-lifecycle";
+import { type LiveWorker, servingBindings } from "./live.ts";
+import type { Reads } from "./reads.ts";
+
+/** Storage that the serving versions are bound to, and that is gone; `pinned`: the stack, where it has a pin. */
+export async function missingResources(
+  reads: Reads,
+  live: LiveWorker,
+  pinned: string | undefined,
+): Promise<readonly Finding[]> {
+  const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
+  const missing = await Promise.all(
+    [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+  );
+  return missing.flat().map(({ name, type, namespaceId, bucketName, id, databaseId }) => ({
+    code: "bound_resource_missing",
+    subject: name,
+    message: `the ${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId} that the live Worker is bound to does not exist any more.`,
+    fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); \`up --refresh\` makes anew what is missing, empty.${
+      // A new one has another id, and no version changes.
+      pinned !== undefined && type !== "r2_bucket"
+        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${pinned} --unpin\` makes it anew, for the release.`
+        : ""
+    }`,
+  }));
+}

@@ -1,0 +1,109 @@
+/** What serves once a release was deployed: its version, another one in its place, or both. Pure. */
+import type { Release } from "../release/read.ts";
+import { versionTag } from "../release/tag.ts";
+import { LEAST_SHARE } from "../rollout/steps.ts";
+import type { PublicSettings } from "../stack/config.ts";
+import { versionPart } from "../stack/extras.ts";
+import { regionTable, workerSettings } from "../stack/told.ts";
+import { servableTag } from "./changed-by-others.ts";
+import { deploymentMessage, servesAsWanted } from "./drift.ts";
+import { type LiveVersion, type LiveWorker, regionTableOf, versionOf } from "./live.ts";
+import { keptVersion } from "./ours.ts";
+import { type Back, pinned } from "./pin.ts";
+import { refusalNote, takenBack } from "./refused-release.ts";
+import { compareRegions, isSameRegions, type RegionChange, type RegionTable } from "./regions.ts";
+import { shareOf, split, type Traffic } from "./traffic.ts";
+
+export interface Next {
+  /** The tag of the version that the release makes in this stack. */
+  readonly tag: string;
+  /** The version with this tag that an update finds; undefined: it makes one. */
+  readonly kept: LiveVersion | undefined;
+  readonly traffic: Traffic;
+  /** What the traffic goes back for, where it does. */
+  readonly back: Back | undefined;
+  /** Whether the traffic is so already. */
+  readonly asWanted: boolean;
+  /** The message of the deployment. */
+  readonly deploymentMessage: string;
+  /** Digest of the release that serves then; undefined: none of ours. */
+  readonly served: string | undefined;
+  /** Per cent of the traffic that it has then. */
+  readonly share: number;
+  /** Since when it has had all of it; undefined: it gets it only now, or not. */
+  readonly servedSince: string | undefined;
+  /** The release's region table. */
+  readonly table: RegionTable;
+  /** The version that serves in the release's place, or beside it, and its table where it has one. */
+  readonly stable: LiveVersion | undefined;
+  readonly stableTable: RegionTable | undefined;
+  /** How the region table of what is to serve stands to those that serve. */
+  readonly regions: readonly RegionChange[];
+  /** Whether one of both tables is another than one that serves. */
+  readonly hasOtherTable: boolean;
+}
+
+export function nextOf(release: Release, settings: PublicSettings, live: LiveWorker): Next {
+  const { pin } = settings;
+  const { versions } = live;
+  const table = regionTable(settings);
+  const tag = servableTag(tagOf(release, settings, table), versions, live.changedByOthers);
+  const traffic = trafficOf(settings, live, tag);
+  const asWanted = servesAsWanted(live.serving, tag, traffic);
+  // It names objects by a table of its own.
+  const stable = versionOf(live, traffic.stable?.versionId);
+  const stableTable = stable && regionTableOf(stable);
+  const served = traffic.release > 0 ? release.digest : stable?.digest;
+  const share = shareOf(served, release.digest, traffic, versions);
+  const serving = live.serving.map(({ digest }) => digest);
+  // A release that gets traffic may be one that is tried once more, and then nothing is taken back.
+  const refused = traffic.release === 0 ? takenBack(settings, release.digest, serving, served) : undefined;
+  const nextTable = traffic.release > 0 ? table : stableTable;
+  return {
+    tag,
+    kept: keptVersion(tag, versions, live.servedLast),
+    traffic,
+    back: backOf(pin, traffic, live),
+    asWanted,
+    deploymentMessage: deploymentMessage(live, tag, asWanted, {
+      refusal: refused && refusalNote(refused),
+      pin: pin > 0 ? pin : undefined,
+    }),
+    served,
+    share,
+    servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,
+    table,
+    stable,
+    stableTable,
+    regions: nextTable ? live.regions.flatMap((before) => compareRegions(before, nextTable)) : [],
+    hasOtherTable: live.regions.some((before) =>
+      [table, stableTable].some((other) => other && !isSameRegions(before, other)),
+    ),
+  };
+}
+
+/** The tag by the release and by what of the settings is in its version. */
+function tagOf(release: Release, settings: PublicSettings, table: RegionTable): string {
+  const { allowTransferLoss } = settings;
+  const extras = versionPart(release, settings);
+  return versionTag(release, [
+    workerSettings(settings),
+    table,
+    ...(extras === undefined ? [] : [extras]),
+    // It makes other `exports` of the same release.
+    ...(allowTransferLoss.length === 0 ? [] : [{ allowTransferLoss }]),
+  ]);
+}
+
+function trafficOf(settings: PublicSettings, live: LiveWorker, tag: string): Traffic {
+  const { stack, pin, rollout, rolloutTrial } = settings;
+  const { versions, rollbackFloor, changedByOthers = 0 } = live;
+  if (pin > 0) return pinned({ stack, pin, versions, rollbackFloor });
+  const servable = live.servedLast.filter(({ number }) => number >= changedByOthers);
+  return split(servable, tag, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+}
+
+function backOf(pin: number, traffic: Traffic, { servedLast }: LiveWorker): Back | undefined {
+  if (pin > 0) return "pinned";
+  return traffic.release === 0 && servedLast.length > 1 ? "abandoned" : undefined;
+}

@@ -1,0 +1,38 @@
+/** Whether a version that serves in the release's place, or beside it, names the objects that there are. Pure. */
+import type { Finding } from "@durable-stack/class-lifecycle";
+import type { PublicSettings } from "../stack/config.ts";
+import type { Next } from "./next.ts";
+import { type RegionTable, regionFindings, sharedRegionFindings } from "./regions.ts";
+
+interface Beside extends Pick<Next, "traffic" | "table" | "stable" | "stableTable"> {
+  readonly settings: Pick<PublicSettings, "stack" | "pin" | "allowRegionLoss">;
+  /** The tables of the versions that serve. */
+  readonly live: readonly RegionTable[];
+  readonly holdsData: boolean;
+}
+
+/** What stands against the region table of a version that is to serve: in the release's place, or beside it. */
+export function stableRegionFindings({
+  live,
+  traffic,
+  stable,
+  stableTable,
+  table,
+  holdsData,
+  settings: { stack, pin, allowRegionLoss },
+}: Beside): readonly Finding[] {
+  if (!stable || !stableTable) return [];
+  if (traffic.release > 0) {
+    return sharedRegionFindings(traffic.release, table, { number: stable.number, table: stableTable });
+  }
+  const nothing = { sources: [], neighbours: [] };
+  // The table of a version that is there cannot be changed.
+  return regionFindings({ live, next: stableTable, holdsData, allowRegionLoss, ...nothing }).map((finding) => ({
+    ...finding,
+    fix: `${finding.code === "region_prefix_ambiguous" ? "" : `when objects with this prefix may be lost from sight, set allowRegionLoss: [${finding.subject}]; else `}leave the traffic where it is: ${
+      pin > 0
+        ? `set no pin, or release it with \`npm run rollback -- --stack ${stack} --unpin\``
+        : "set rollout to 100, with the release and the settings that are to serve"
+    }.`,
+  }));
+}
