@@ -5,8 +5,10 @@
 import type { Move } from "@durable-stack/class-lifecycle";
 import { lacking } from "../plan/schema.ts";
 import type { Manifest } from "../release/manifest.ts";
-import { type Content, lossOf } from "./classes.ts";
+import { lossOf } from "./classes.ts";
 import type { Filled } from "./filling.ts";
+import { inLanes } from "./lanes.ts";
+import { readAll } from "./stock.ts";
 
 export type Back =
   | { readonly kind: "not-tried"; readonly because: string }
@@ -36,12 +38,10 @@ interface Way {
   /** Fills other objects by the newer release, which serves. */
   readonly fillMore: () => Promise<readonly Filled[]>;
   readonly rollBack: () => Promise<unknown>;
-  readonly readAll: (filled: readonly Filled[]) => Promise<readonly Content[]>;
-  readonly inLanes: <T, R>(items: readonly T[], work: (item: T) => Promise<R>) => Promise<R[]>;
 }
 
 /** Goes back, reads everything, writes to everything, and reads it again. */
-export async function goBack({ filled, fillMore, rollBack, readAll, inLanes }: Way): Promise<Back> {
+export async function goBack({ filled, fillMore, rollBack }: Way): Promise<Back> {
   const all = [...filled, ...(await fillMore())];
   const before = await readAll(all);
   await rollBack();
