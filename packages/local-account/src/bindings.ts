@@ -30,7 +30,7 @@ const TYPES = {
   }),
   version_metadata: v.looseObject({}),
   assets: v.looseObject({}),
-  analytics_engine: v.looseObject({ dataset: name }),
+  analytics_engine: v.looseObject({ dataset: v.optional(name) }),
   queue: v.looseObject({ queue_name: name, delivery_delay: v.optional(DELAY_SECONDS) }),
   ratelimit: v.looseObject({
     namespace_id: name,
@@ -77,17 +77,22 @@ export function parseBindings(bindings: readonly unknown[]): Binding[] {
         10021,
         `binding ${binding.name}: the local account does not serve bindings of type '${binding.type}'. It serves ${Object.keys(TYPES).join(", ")}.`,
       );
-    const current = renamed(binding);
+    const current = normalized(binding);
     parse(TYPES[binding.type], current, (mistake) => `binding ${binding.name} of type ${binding.type}: ${mistake}`);
     checkValue(current);
     return current;
   });
 }
 
-/** Cloudflare has renamed a D1 binding's `id` to `database_id`; wrangler sends the old name. Answers have both. */
-function renamed(binding: Binding): Binding {
+/**
+ * A binding as the account keeps it. Cloudflare has renamed a D1 binding's `id` to `database_id`; wrangler sends the old
+ * name, and answers have both. A data set that is not named has the name of its binding: wrangler sends none then.
+ */
+function normalized(binding: Binding): Binding {
   const { database_id, ...rest } = binding;
-  return binding.type === "d1" && database_id !== undefined ? { ...rest, id: database_id } : binding;
+  if (binding.type === "d1" && database_id !== undefined) return { ...rest, id: database_id };
+  if (binding.type === "analytics_engine") return { ...binding, dataset: binding.dataset ?? binding.name };
+  return binding;
 }
 
 /** Options of an upload for the bindings that it takes from an earlier version. */

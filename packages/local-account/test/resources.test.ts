@@ -125,6 +125,18 @@ it("lets a Worker write to Analytics Engine, and drops the data", async () => {
   expect((await test.ask("app")).text).toBe("written");
 });
 
+it("names a data set of Analytics Engine after its binding, if a client gives no name, as wrangler may", async () => {
+  const test = await account();
+  await test.deploy("app", {
+    bindings: [{ type: "analytics_engine", name: "EVENTS" }],
+    fetch: `env.EVENTS.writeDataPoint({ blobs: ["a"] }); return new Response("written");`,
+  });
+  expect((await test.ask("app")).text).toBe("written");
+  expect(await test.call("get", "/workers/scripts/app/settings")).toMatchObject({
+    bindings: [{ type: "analytics_engine", name: "EVENTS", dataset: "EVENTS" }],
+  });
+});
+
 describe("addresses", () => {
   it("routes of a zone reach their Workers, the most specific route first", async () => {
     const test = await account();
