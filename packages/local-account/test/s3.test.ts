@@ -81,3 +81,22 @@ it("lets pages read that the bucket's CORS rules allow, and tells no other that 
   expect(await read("https://other.example")).toEqual([200, null, null]);
   expect((await signed(test, "PUT", "/files/b.txt", { body: "b", origin })).status).toBe(200);
 });
+
+it("says that it does not list, create or delete buckets, and not that they are missing", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  for (const [method, at] of [
+    ["GET", ""],
+    ["GET", "/"],
+    ["PUT", "/new"],
+    ["PUT", "/files"],
+    ["DELETE", "/files"],
+    ["DELETE", "/files/"],
+  ] as const) {
+    const { status, text } = await signed(test, method, at);
+    expect({ method, at, status, text }).toMatchObject({ status: 501, text: expect.stringContaining("REST API") });
+  }
+  expect((await signed(test, "PUT", "/files?cors=")).text).toContain("NotImplemented");
+  expect(await signed(test, "GET", "/missing/a.txt")).toMatchObject({ status: 404 });
+  expect((await fetch(addressOf(test, "/files"), { method: "DELETE" })).status).toBeGreaterThanOrEqual(400);
+});

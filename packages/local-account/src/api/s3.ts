@@ -19,7 +19,7 @@ const S3_PATH = "/cdn-cgi/local/r2/s3";
 export type S3 = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 /** Whether a request is for the S3 endpoint. */
-export const isForS3 = ({ url }: Pick<IncomingMessage, "url">): boolean => pathOf(url).startsWith(`${S3_PATH}/`);
+export const isForS3 = ({ url }: Pick<IncomingMessage, "url">): boolean => `${pathOf(url)}/`.startsWith(`${S3_PATH}/`);
 
 /** Passes requests on to workerd as they are, and follows the CORS rules of the buckets. */
 export const s3 =
@@ -44,8 +44,14 @@ async function answer(account: Account, incoming: IncomingMessage, outgoing: Ser
   const { runtime } = account;
   if (bucket !== undefined && incoming.method !== "GET" && incoming.method !== "HEAD")
     void answered.then(await runtime.buckets.begin(bucket.id));
-  // workerd may still have a bucket that was deleted. Without a signature it refuses all the same.
-  if (isSigned(incoming) && bucketNameOf(incoming) !== "" && bucketOf(account, incoming) === undefined) {
+  // Without a signature, workerd refuses these all the same.
+  if (isSigned(incoming) && isAboutBuckets(incoming)) {
+    const instead = "The local account lists, creates and deletes buckets by the REST API only: wrangler r2 bucket";
+    refuse(outgoing, 501, "NotImplemented", `${instead}.`);
+    return;
+  }
+  // workerd may still have a bucket that was deleted.
+  if (isSigned(incoming) && bucketOf(account, incoming) === undefined) {
     refuse(outgoing, 404, "NoSuchBucket", "The specified bucket does not exist.");
     return;
   }
@@ -107,8 +113,18 @@ const pathOf = (url = "/") => URL.parse(url, "http://localhost")?.pathname ?? "/
 const isSigned = ({ headers, url = "" }: IncomingMessage) =>
   headers.authorization !== undefined || /[?&]x-amz-signature=/i.test(url);
 
+/** Whether a request lists all buckets, or creates or deletes one: what Miniflare's endpoint does not have. */
+function isAboutBuckets({ method, url }: IncomingMessage): boolean {
+  const [, key] = /^\/[^/]+\/(.+)$/.exec(pathOf(url).slice(S3_PATH.length)) ?? [];
+  if (bucketNameOf({ url }) === "") return true;
+  // With a query such as `?cors` it is about a setting of the bucket, which Miniflare refuses by its name.
+  const asks = URL.parse(url ?? "/", "http://localhost")?.searchParams ?? new URLSearchParams();
+  const setting = [...asks.keys()].some((name) => name !== "x-id" && !name.toLowerCase().startsWith("x-amz-"));
+  return key === undefined && !setting && (method === "PUT" || method === "DELETE");
+}
+
 /** Empty if the request is about all buckets. */
-const bucketNameOf = ({ url }: IncomingMessage): string =>
+const bucketNameOf = ({ url }: Pick<IncomingMessage, "url">): string =>
   pathOf(url)
     .slice(S3_PATH.length + 1)
     .split("/", 1)
