@@ -141,3 +141,14 @@ it("keeps an export for who fetches it, whoever has looked at its address before
 });
 
 const Exported = v.object({ result: v.object({ signed_url: v.string() }) });
+
+it("refuses to export a database with a virtual table, by Cloudflare's sentence and no more", async () => {
+  const test = await account();
+  await test.call("post", "/d1/database", { name: "app" });
+  await test.call("post", "/d1/database/app/query", { sql: "CREATE VIRTUAL TABLE notes USING fts5(text)" });
+  expect(await refusal(test.call("post", "/d1/database/app/export", { output_format: "polling" }))).toMatchObject({
+    status: 400,
+    code: 7500,
+    message: "cannot export databases with Virtual Tables (fts5)",
+  });
+});

@@ -53,7 +53,10 @@ async function dump(request, database) {
     const [lines] = await statement.raw();
     return Response.json({ sql: lines.join("\n") });
   } catch (error) {
-    return Response.json({ error: error instanceof Error ? error.message : String(error) });
+    const text = error instanceof Error ? error.message : String(error);
+    // Miniflare throws where it makes the SQL, and the text has the stack of that. The rest is Cloudflare's sentence.
+    const [, told] = /D1 Export error: (.*)/.exec(text) ?? [];
+    return Response.json({ error: told ?? text });
   }
 }
 
