@@ -15,11 +15,33 @@ export function parse<Schema extends v.GenericSchema>(
   input: unknown,
   tell = (mistake: string): string => mistake,
 ): v.InferOutput<Schema> {
+  // To valibot a list is an object too, whose keys are all missing.
+  if (Array.isArray(input) && OBJECTS.has(schema.type)) throw invalid(tell("body: must be an object (it is a list)"));
   const result = v.safeParse(schema, input, {
     abortEarly: true,
     message: (issue) => ruleOf(issue) ?? issue.message,
   });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw invalid(tell(`${v.getDotPath(issue) ?? "body"}: ${issue.message}`));
+  const { path, message } = mistakeOf(result.issues[0]);
+  throw invalid(tell(`${path || "body"}: ${message}`));
+}
+
+/** Schemas of objects, by valibot's names. */
+const OBJECTS: ReadonlySet<string> = new Set(["object", "loose_object", "strict_object"]);
+
+interface Mistake {
+  /** Empty if the input as a whole is wrong. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What to tell of an issue. If an input fits none of several forms, that is the mistake in the one that it resembles. */
+function mistakeOf(issue: v.BaseIssue<unknown>): Mistake {
+  const path = v.getDotPath(issue) ?? "";
+  const within = (issue.issues ?? []).filter((option) => v.getDotPath(option) !== null);
+  // A field that is there and wrong says more of the form that was meant than one that is missing.
+  const closest = within.find(({ received }) => received !== "undefined") ?? within[0];
+  if (closest === undefined) return { path, message: issue.message };
+  const mistake = mistakeOf(closest);
+  return { path: path === "" ? mistake.path : `${path}.${mistake.path}`, message: mistake.message };
 }

@@ -117,3 +117,16 @@ it("refuses a rule that it cannot carry out", async () => {
     message: expect.stringContaining("'colder' changes the storage class"),
   });
 });
+
+it("keeps its rules when a client sends a bare list in place of them", async () => {
+  const test = await withBucket();
+  const rule = { id: "logs", enabled: true, conditions: { prefix: "logs/" } };
+  const rules = [{ ...rule, deleteObjectsTransition: { condition: { type: "Age", maxAge: 86_400 } } }];
+  const at = "/r2/buckets/files/lifecycle";
+  await test.call("put", at, { rules });
+  expect(await refusal(test.call("put", at, rules))).toMatchObject({
+    status: 400,
+    message: "body: must be an object (it is a list)",
+  });
+  expect(await test.call("get", at)).toMatchObject({ rules });
+});

@@ -10,6 +10,7 @@ const Schema = v.strictObject({
   kind: v.optional(v.picklist(["a", "b"])),
   list: v.optional(v.pipe(v.array(v.object({ id: v.string() })), v.maxLength(1))),
   own: v.optional(v.pipe(v.string(), v.regex(/^x/, "must begin with x"))),
+  either: v.optional(v.union([v.object({ a: v.string() }), v.object({ b: v.string() })])),
 });
 
 it.each<[input: unknown, words: string]>([
@@ -29,6 +30,11 @@ it.each<[input: unknown, words: string]>([
   [{ list: [{ id: "a" }, { id: "b" }] }, "list: must have at most 1 entries"],
   [{ own: "y" }, "own: must begin with x"],
   [{ other: 1 }, "other: is not known here"],
+  [[], "body: must be an object (it is a list)"],
+  [[{ name: "ab" }], "body: must be an object (it is a list)"],
+  [{ either: {} }, "either.a: is missing"],
+  [{ either: { b: 5 } }, "either.b: must be text (it is 5)"],
+  [{ either: 5 }, "either: must be an object (it is 5)"],
 ])("%j is refused: %s", (input, words) => {
   expect(() => parse(Schema, input)).toThrow(words);
 });
