@@ -85,3 +85,19 @@ it("holds a single value to the limits of a batch, and refuses a batch with what
   for (let i = 0; i < 100; i++) await test.call("put", `${at}/values/a?expiration_ttl=60`, "x");
   expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "a", expiration: expect.any(Number) }]);
 });
+
+it("says in a header when a value that is read expires, and nothing of one that stays", async () => {
+  const { test, at } = await withNamespace(temporaryDirectory());
+  const expiration = Math.floor(Date.now() / 1_000) + 3_600;
+  await test.call("put", `${at}/bulk`, [
+    { key: "ends", value: "1", expiration },
+    { key: "end", value: "1" },
+  ]);
+  const headerOf = async (key: string) => {
+    const url = `${test.running.apiUrl}/accounts/${test.id}${at}/values/${key}`;
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${test.running.token}` } });
+    return answer.headers.get("expiration");
+  };
+  expect(await headerOf("ends")).toBe(String(expiration));
+  expect(await headerOf("end")).toBeNull();
+});

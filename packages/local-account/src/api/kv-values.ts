@@ -72,9 +72,15 @@ export const kvValues = ({ account }: Api) => {
       return ok(c, keys, { count: keys.length, cursor: page.list_complete ? "" : (page.cursor ?? "") });
     })
     .get("/values/:key{[\\s\\S]+}", async (c) => {
-      const value = await inNamespace(c, (kv) => kv.get(checkKey(param(c, "key")), "arrayBuffer"));
+      const key = checkKey(param(c, "key"));
+      const [value, expiration] = await inNamespace(c, (kv) =>
+        Promise.all([kv.get(key, "arrayBuffer"), expirationOf(kv, key)]),
+      );
       if (value === null) throw new ApiError(404, 10009, "get: 'key not found'");
-      return c.body(value, 200, { "content-type": "application/octet-stream" });
+      return c.body(value, 200, {
+        "content-type": "application/octet-stream",
+        ...(expiration !== undefined && { expiration: String(expiration) }),
+      });
     })
     .put("/values/:key{[\\s\\S]+}", async (c) => {
       const { value, metadata } = await sentValue(c);
@@ -128,10 +134,15 @@ async function readValue(kv: KvAccess, key: string, type: ValueType): Promise<un
 async function readWithMetadata(kv: KvAccess, key: string, type: ValueType): Promise<unknown> {
   const { value, metadata } = await kv.getWithMetadata(key);
   if (value === null) return null;
+  const expiration = await expirationOf(kv, key);
+  return { value: decoded(key, value, type), metadata, ...(expiration !== undefined && { expiration }) };
+}
+
+/** When a key expires, in seconds since the epoch; undefined if it never does. */
+async function expirationOf(kv: KvAccess, key: string): Promise<number | undefined> {
   // Of the keys that begin with it, a key itself is the first.
   const [listed] = (await kv.list({ prefix: key, limit: 1 })).keys;
-  const expiration = listed?.name === key ? listed.expiration : undefined;
-  return { value: decoded(key, value, type), metadata, ...(expiration !== undefined && { expiration }) };
+  return listed?.name === key ? listed.expiration : undefined;
 }
 
 /** @throws ApiError 10021 if a value that is read as JSON is none. */
