@@ -113,7 +113,25 @@ function servesAlone(state: State, workerId: string, version: Version): boolean 
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
 
+/** The most characters of a label of a host name, which `<alias>-<worker>` is. */
+const MOST_OF_LABEL = 63;
+
+/** Refuses an alias (`--preview-alias`) that no address can have. */
+function checkAlias({ annotations }: Upload, worker: Worker): void {
+  const alias = annotations["workers/alias"];
+  if (alias === undefined) return;
+  if (!/^[a-z][a-z0-9-]*$/.test(alias))
+    throw invalid(
+      `annotations.workers/alias: '${alias}' must be lower-case letters, digits and '-', and begin with a letter.`,
+    );
+  if (`${alias}-${worker.name}`.length > MOST_OF_LABEL)
+    throw invalid(
+      `Alias name too long. '${alias}-${worker.name}' must have at most ${MOST_OF_LABEL} characters in total.`,
+    );
+}
+
 function newVersion(draft: Draft, worker: Worker, { upload, inspection }: Uploaded, deploy: boolean): Version {
+  checkAlias(upload, worker);
   const latest = versionsOf(draft.state, worker.id)[0];
   const assets = assetsFor(draft, upload.assets, { keep: upload.keepAssets, latest, now: Date.now() });
   const bindings = inherit(upload.bindings, {

@@ -1,6 +1,6 @@
 /** Creates, renames and removes Workers with everything that belongs to them. A refusal throws before the commit. */
 import { now } from "./clock.ts";
-import { ApiError, invalid } from "./errors.ts";
+import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
 import type { State, Worker } from "./model.ts";
 import { boundBy, namespacesOf, servingVersions, versionsOf, workerNamed } from "./queries.ts";
@@ -8,8 +8,12 @@ import type { Draft } from "./store.ts";
 
 /** @throws ApiError if the name is not valid, or another Worker has it. */
 function refuseName(state: State, name: string): void {
-  if (!/^[a-z0-9_][a-z0-9_-]{0,62}$/i.test(name))
-    throw invalid(`name: '${name}' must be 1 to 63 letters, digits, '-' or '_', and not begin with '-'.`);
+  if (!/^[a-z0-9_][a-z0-9_-]{0,62}$/.test(name))
+    throw new ApiError(
+      400,
+      10016,
+      `Invalid Worker name '${name}': it must be 1 to 63 lower-case letters, digits, '-' or '_', and not begin with '-'.`,
+    );
   if (workerNamed(state, name) !== undefined)
     throw new ApiError(409, 10040, `A Worker named '${name}' exists on your account already.`);
 }

@@ -225,6 +225,25 @@ it("gives a version a preview under its alias, and the alias to the newest versi
   expect((await test.ask("app")).json()).toMatchObject({ tag: "live" });
 });
 
+it("refuses an alias that no address can have, alone or together with the Worker's name", async () => {
+  const test = await account();
+  const upload = async (alias: string) => refusal(test.upload("app", { annotations: { "workers/alias": alias } }));
+  for (const alias of ["Next", "my_branch", "1st", "-a", ""])
+    expect(await upload(alias)).toMatchObject({ status: 400, message: expect.stringContaining("lower-case letters") });
+  expect(await upload("a".repeat(60))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/^Alias name too/),
+  });
+  await test.upload("app", { annotations: { "workers/alias": "a".repeat(59) } });
+});
+
+it("refuses names of Workers that Cloudflare refuses", async () => {
+  const test = await account();
+  for (const name of ["Upper", "-app", "a.b", "ä", "a".repeat(64)])
+    expect(await refusal(test.deploy(name, {}))).toMatchObject({ status: 400, code: 10016 });
+  await test.deploy("an_app-1", {});
+});
+
 it("lets Workers call each other, and removes the binding to a Worker that is deleted by force", async () => {
   const test = await account();
   await test.deploy("back", { fetch: "return Response.json({ tag: 'back' });" });
