@@ -72,14 +72,13 @@ async function main(): Promise<void> {
   const [command, ...more] = positionals;
   const dir = path.resolve(values.dir ?? DIR);
   if (values.help) return console.log(USAGE);
-  if (command === "run" && more.length > 0) return runWith(values, more);
+  if (command === "run") return runWith(values, more);
   if (command === "snapshot") return snapshot(more, dir, values.fresh);
-  if (more.length > 0 || (command !== undefined && command !== "env")) {
-    throw new Misused(`There is no command ${positionals.join(" ")}.`);
-  }
+  if (command !== undefined && command !== "env") throw new Misused(`There is no command ${command}.`);
+  if (more.length > 0) throw new Misused(`env takes no ${more.join(" ")}.`);
   if (command === "env") {
     const running = runningAccount(dir);
-    if (!running) throw new Misused(`No local account runs in ${dir}. Start it: local-account --dir ${dir}`);
+    if (!running) throw new CannotStart(`No local account runs in ${dir}. Start it: local-account --dir ${dir}`);
     return console.log(environmentOf(running));
   }
   const account = await startAccount({
@@ -109,6 +108,7 @@ const optionsOf = (values: Values) => ({
 
 /** Runs a command with an account, and ends with its exit code. */
 async function runWith(values: Values, command: readonly string[]): Promise<void> {
+  if (command.length === 0) throw new Misused("run takes a command: local-account run -- npx wrangler deploy");
   const options = {
     ...optionsOf(values),
     port: port("port", values.port ?? "0"),
@@ -134,12 +134,16 @@ async function exitCodeOf([name = "", ...args]: readonly string[], account: Runn
   // The command decides what a signal means. At Ctrl-C, the terminal sends it one itself.
   void ended().then(() => child.kill("SIGTERM"));
   const [code, signal] = await once(child, "exit").catch((error: unknown) => {
-    throw new Misused(`${name} cannot be run: ${error instanceof Error ? error.message : error}`);
+    throw new CannotStart(`${name} cannot be run: ${error instanceof Error ? error.message : error}`);
   });
-  // As a shell tells it: 128 and the number of the signal.
-  return typeof code === "number"
-    ? code
-    : 128 + (signal === "SIGKILL" ? constants.signals.SIGKILL : constants.signals.SIGTERM);
+  return typeof code === "number" ? code : exitCodeOfSignal(signal);
+}
+
+/** As a shell tells it: 128 and the number of the signal. */
+function exitCodeOfSignal(signal: unknown): number {
+  const [, number] = Object.entries(constants.signals).find(([name]) => name === signal) ?? [];
+  if (number === undefined) throw new Error(`the system has no signal ${signal}`);
+  return 128 + number;
 }
 
 async function snapshot([what, folder, ...more]: readonly string[], dir: string, fresh: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 /** Snapshots, temporary accounts, and the command that runs another with an account. */
 import { execFile, execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
@@ -194,6 +195,22 @@ it("runs a command with an account of its own, and ends with its exit code", asy
   expect(existsSync(path.join(cwd, "again/account.db"))).toBe(true);
   await expect(run(process.execPath, [BIN, "run", "--", "no-such-command"], { cwd })).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("no-such-command cannot be run"),
+    stderr: "no-such-command cannot be run: spawn no-such-command ENOENT\n",
+  });
+  const aborts = ["--", process.execPath, "-e", "process.abort()"];
+  await expect(run(process.execPath, [BIN, "run", ...aborts], { cwd })).rejects.toMatchObject({
+    code: 128 + constants.signals.SIGABRT,
+  });
+});
+
+it.each<[args: string[], words: string]>([
+  [["run"], "run takes a command: "],
+  [["run", "--"], "run takes a command: "],
+  [["rum", "--", "true"], "There is no command rum."],
+  [["env", "more"], "env takes no more."],
+])("says what is wrong with the command line %j", async (args, words) => {
+  await expect(run(process.execPath, [BIN, ...args], { cwd: temporaryDirectory() })).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(words),
   });
 });
