@@ -18,6 +18,7 @@ export class Order extends WorkflowEntrypoint {
 }
 export default { async fetch(request, { ORDER, KV }) {
   const { pathname, searchParams } = new URL(request.url);
+  if (searchParams.has("loop")) for (;;);
   const id = pathname.slice(1);
   if (id === "") return Response.json([await KV.get("first"), await KV.get("last")]);
   const instance = await ORDER.create({ id, params: JSON.parse(searchParams.get("params") ?? "{}") });
@@ -124,6 +125,18 @@ it("gives up an instance whose step loops, and the account goes on", async () =>
       error: { message: expect.stringContaining("computes too long") },
     });
   expect((await test.ask("shop")).status).toBe(200);
+});
+
+it("blames no instance that sleeps or waits for the loops of a Worker's requests", async () => {
+  const test = await withWorkflow();
+  await start(test, "sleeps", { n: 1, wait: "1 hour" });
+  await start(test, "waits", { n: 1, event: true });
+  await becomes(test, "sleeps", { steps: [{ name: "first-1" }, { name: "pause-1" }] });
+  await becomes(test, "waits", { steps: [{ name: "first-1" }, { name: "approval-1" }] });
+  for (let loops = 0; loops < 4; loops++) expect((await test.ask("shop", "/?loop")).text).toBe("error code: 1102\n");
+  await test.call("post", "/workflows/orders/instances/waits/events/approved", { by: "Ada" });
+  await becomes(test, "waits", { status: "complete", output: '{"first":2,"by":"Ada"}' });
+  expect(await instance(test, "sleeps")).toMatchObject({ status: "running" });
 });
 
 it("lists, describes and terminates instances while their class is not there, and goes on when it is back", async () => {

@@ -21,14 +21,22 @@ const STATUS = [
 ];
 const ENDED = ["errored", "terminated", "complete"];
 
-/** How often an instance may be running while workerd is ended for computing without a pause, before it is given up. */
+/** How often workerd may be ended for computing without a pause while an instance is at the same work. */
 const MOST_OVERRUNS = 3;
+
+/** Miniflare's numbers for entries of an instance's log: work that has begun, work that is done, and what only waits. */
+const BEGUN = [5, 10, 18, 19]; // a step, an attempt, and the same of a rollback
+const DONE = [6, 7, 9, 15, 16]; // a step (well or not), a sleep, a wait (well or not)
+const RESTING = [8, 12, 14]; // a sleep, a failed attempt before the next, a wait for an event
+
+const OVERRUNS = "ACCOUNT_OVERRUNS";
 
 const METADATA = "INSTANCE_METADATA";
 
 export class Engine extends MiniflareEngine {
   async setStatus(accountId, instanceId, status) {
     await super.setStatus(accountId, instanceId, status);
+    if (STATUS[status] !== "running") await this.ctx.storage.delete(OVERRUNS);
     await this.#note(instanceId, STATUS[status]);
   }
 
@@ -39,6 +47,22 @@ export class Engine extends MiniflareEngine {
     const { accountId, workflow, version, instance, event } = metadata;
     await this.#note(instance.id, STATUS[await this.getStatus()]);
     this.ctx.waitUntil(this.init(accountId, workflow, version, instance, event).catch(() => {}));
+  }
+
+  /**
+   * Workerd was ended because something computed too long. Returns how often that was so while this instance was at the
+   * same work. It is 0 if the instance only sleeps or waits: then it was not this one.
+   */
+  async overrun() {
+    const log = this.ctx.storage.sql.exec("SELECT event, groupKey FROM states ORDER BY id").toArray();
+    const last = [...new Map(log.map(({ event, groupKey }) => [groupKey, event])).values()];
+    const isAt = (events) => last.some((event) => events.includes(event));
+    if (isAt(RESTING) && !isAt(BEGUN)) return 0;
+    const done = log.filter(({ event }) => DONE.includes(event)).length;
+    const before = await this.ctx.storage.get(OVERRUNS);
+    const count = before?.done === done ? before.count + 1 : 1;
+    await this.ctx.storage.put(OVERRUNS, { done, count });
+    return count;
   }
 
   /** Ends the instance with an error. */
@@ -74,7 +98,7 @@ export class Instances extends DurableObject {
     super(ctx, env);
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS instances (
       id TEXT PRIMARY KEY, status TEXT NOT NULL, version TEXT NOT NULL, created INTEGER NOT NULL,
-      modified INTEGER NOT NULL, ended INTEGER, overruns INTEGER NOT NULL DEFAULT 0
+      modified INTEGER NOT NULL, ended INTEGER
     )`);
   }
 
@@ -82,8 +106,7 @@ export class Instances extends DurableObject {
     const now = Date.now();
     this.#sql.exec(
       `INSERT INTO instances (id, status, version, created, modified, ended) VALUES (?1, ?2, ?3, ?4, ?4, ?5)
-       ON CONFLICT (id) DO UPDATE SET modified = ?4, ended = ?5,
-         overruns = CASE WHEN status = ?2 THEN overruns ELSE 0 END, status = ?2`,
+       ON CONFLICT (id) DO UPDATE SET modified = ?4, ended = ?5, status = ?2`,
       id,
       status,
       version,
@@ -108,17 +131,10 @@ export class Instances extends DurableObject {
     for (const { id, status } of this.list()) {
       if (ENDED.includes(status) || status === "paused") continue;
       const engine = this.env.ENGINE.get(this.env.ENGINE.idFromName(id));
-      if (overran && status === "running" && this.#overrun(id) >= MOST_OVERRUNS)
+      if (overran && status === "running" && (await engine.overrun()) >= MOST_OVERRUNS)
         await engine.giveUp(`The runtime was ended ${MOST_OVERRUNS} times while this ran: a step computes too long.`);
       else await engine.goOn();
     }
-  }
-
-  #overrun(id) {
-    const [row] = this.#sql
-      .exec("UPDATE instances SET overruns = overruns + 1 WHERE id = ? RETURNING overruns", id)
-      .toArray();
-    return row?.overruns ?? 0;
   }
 }
 
