@@ -73,6 +73,8 @@ function what({ event, entrypoint }: TailEvent): string {
   if (request !== undefined) return `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}${of}`;
   if (cron !== undefined) return `the cron trigger '${cron}'`;
   if (queue !== undefined) return `a batch of the queue '${queue}'`;
+  // A constructor that throws is told as a call of no method.
+  if (rpcMethod === "") return `the constructor${of}`;
   if (rpcMethod !== undefined) return `${rpcMethod}()${of}`;
   return scheduledTime === undefined ? `an event${of}` : `the alarm${of}`;
 }

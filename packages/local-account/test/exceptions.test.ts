@@ -95,3 +95,19 @@ it("prints each exception once, with its frames in the sources", async () => {
   await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
   expect(said[0]).toMatch(/^ {4}at \S+ \(index\.js:2:\d+\)$/m);
 });
+
+it("names a constructor that throws", async () => {
+  const said: string[] = [];
+  const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
+  onTestFinished(() => spy.mockRestore());
+  const test = await account();
+  const code = `import { DurableObject } from "cloudflare:workers";
+export class Thing extends DurableObject {
+  constructor(ctx, env) { super(ctx, env); throw new Error("not today"); }
+  wake() {}
+}
+export default { async fetch(request, env) { await env.Thing.getByName("x").wake(); return new Response("ok"); } };`;
+  await test.deploy("app", { code, bound: ["Thing"], exports: live("Thing") });
+  expect((await test.ask("app")).text).toBe("error code: 1101\n");
+  await expect.poll(() => said.join("\n")).toContain("app: the constructor of Thing threw Error: not today\n");
+});
