@@ -85,6 +85,13 @@ describe("a body", () => {
     },
   );
 
+  it("that is compressed is 415, and says what to do", async () => {
+    const answer = await add('{"by":2}', { "Content-Encoding": "gzip" });
+    expect(answer).toMatchObject({ status: 415, body: { detail: expect.stringContaining("uncompressed") } });
+    expect(answer.headers.get("Accept-Encoding")).toBe("identity");
+    expect(await add('{"by":2}', { "Content-Encoding": "identity" })).toMatchObject({ status: 200 });
+  });
+
   it.each(["application/json; charset=utf-8", "Application/JSON"])("of type %j is taken", async (type) => {
     expect(await add('{"by":2}', { "Content-Type": type })).toMatchObject({ body: { sum: 3 } });
   });
@@ -114,6 +121,14 @@ describe("a body", () => {
       status: 400,
       body: { errors: [{ field: "__proto__", message: "no field may have this name" }] },
     });
+    expect(await add('{"by":1,"a":[{"b":{"__proto__":1}}]}')).toMatchObject({
+      body: { errors: [{ field: "a.0.b.__proto__" }] },
+    });
+  });
+
+  it("that is nested thousands deep is the caller's mistake, whatever it says", async () => {
+    const nested = `${"[".repeat(8_000)}${"]".repeat(8_000)}`;
+    expect((await add(`{"by":1,"a":${nested},"b":"__proto__"}`)).status).toBe(400);
   });
 
   it("has all its faults named at once", async () => {

@@ -11,7 +11,7 @@ import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { query } from "../http/validation.ts";
+import { query, refuseCompressed } from "../http/validation.ts";
 import { isVisible } from "../http/visible.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
@@ -71,6 +71,7 @@ const bucketOf = (c: RoomContext) => blobsOf(c.env, placeOf(c, c.req.param("room
 async function upload(c: RoomContext, name: string | undefined): Promise<v.InferOutput<typeof Attachment>> {
   const userId = await someone(c);
   const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  refuseCompressed(c.req.raw.headers);
   if (!TYPES.includes(type)) throw refusal("unsupported-media-type", `Attachments may be ${TYPES.join(", ")}`);
   const size = lengthOf(c);
   await chargeForBytes(c, size);

@@ -41,10 +41,20 @@ export const binary = (type: string): MiddlewareHandler<App> =>
 
 /** The bytes of a body. Refuses another type (415), and more than `maxBytes` (413). */
 export async function readBytes(request: Request, type: string, maxBytes: number): Promise<Uint8Array> {
+  refuseCompressed(request.headers);
   if (typeOf(request) !== type) {
     throw refusal("unsupported-media-type", `The body must be sent with Content-Type: ${type}`);
   }
   return readAtMost(request, maxBytes);
+}
+
+/** Refuses (415) a compressed body: nobody here would decompress it. */
+export function refuseCompressed(headers: Headers): void {
+  const coding = headers.get("Content-Encoding")?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  throw refusal("unsupported-media-type", `Content-Encoding: ${coding} is not taken; send the body uncompressed`, {
+    headers: { "Accept-Encoding": "identity" },
+  });
 }
 
 /** Checks the query, for `c.req.valid("query")`: strings, each at most once. Ignores unknown parameters. */
@@ -116,6 +126,7 @@ function invalid(errors: { field: string; message: string }[]) {
 async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const bytes = await readAtMost(request, maxBytes);
   if (bytes.byteLength === 0) return {};
+  refuseCompressed(request.headers);
   if (typeOf(request) !== "application/json") {
     throw refusal("unsupported-media-type", "The body must be sent with Content-Type: application/json");
   }
@@ -149,13 +160,17 @@ function textAndValue(bytes: Uint8Array): [string, unknown] {
   }
 }
 
-/** The path of a field called `__proto__`, which later code could take for an object's prototype. */
-function pathOfProto(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  for (const [name, inner] of Object.entries(value)) {
-    if (name === "__proto__") return name;
-    const path = pathOfProto(inner);
-    if (path) return `${name}.${path}`;
+/**
+ * The path of a field called `__proto__`, which later code could take for an object's prototype. Without recursion: a
+ * body may be nested deeper than the stack.
+ */
+function pathOfProto(body: unknown): string | undefined {
+  const left: [path: string, value: unknown][] = [["", body]];
+  for (let next = left.pop(); next; next = left.pop()) {
+    const [path, value] = next;
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) return `${path}__proto__`;
+    for (const [name, inner] of Object.entries(value)) left.push([`${path}${name}.`, inner]);
   }
   return undefined;
 }

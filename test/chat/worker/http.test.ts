@@ -95,12 +95,17 @@ describe("GET /room/:roomId/messages", () => {
 const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 1, 2, 3, 4, 5, 6]);
 const bearer = ({ token }: Member) => ({ Authorization: `Bearer ${token}` });
 
-function upload(room: string, member: Member | undefined, { type = "image/png", body = PNG, name = "" } = {}) {
+function upload(
+  room: string,
+  member: Member | undefined,
+  { type = "image/png", body = PNG, name = "", encoding = "" } = {},
+) {
   return fetchApp(`/room/${room}/attachments${name && `?name=${encodeURIComponent(name)}`}`, {
     method: "POST",
     headers: {
       "Content-Type": type,
       "Content-Length": String(body.byteLength),
+      ...(encoding && { "Content-Encoding": encoding }),
       ...(member && bearer(member)),
     },
     body,
@@ -236,6 +241,7 @@ describe("an attachment", () => {
     ["a type that browsers run", { type: "text/html" }, 415],
     ["SVG", { type: "image/svg+xml" }, 415],
     ["no type", { type: "" }, 415],
+    ["compressed bytes", { encoding: "gzip" }, 415],
     ["a path for a name", { name: "../x" }, 400],
     ["a long name", { name: "x".repeat(101) }, 400],
     ["a name that reads backwards", { name: "gnp\u202Eexe.txt" }, 400],
