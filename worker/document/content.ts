@@ -40,12 +40,12 @@ type Shared = NonNullable<ReturnType<Y.Doc["share"]["get"]>>;
 function partOf(type: Shared, depth: number): unknown {
   if (depth > MAX_NESTED) throw new TooDeep();
   const items = itemsOf(type);
-  if (type._map.size > 0 && !isXml(type)) {
+  if (isXml(type)) return xmlOf(type, depth);
+  if (isText(type, items)) return textIn(type, depth);
+  if (type instanceof Y.Map || type._map.size > 0) {
     const entries = [...type._map].filter(([, item]) => !item.deleted);
     return Object.fromEntries(entries.map(([key, item]) => [key, valuesOf(item, depth).at(-1)]));
   }
-  if (isXml(type)) return xmlOf(type, depth);
-  if (type instanceof Y.Text || (items.length > 0 && items.every(isOfText))) return textIn(type, depth);
   const values = items.flatMap((item) => valuesOf(item, depth));
   const first = items[0]?.content;
   return first instanceof Y.ContentType && isXml(first.type) ? values.map(inText).join("") : values;
@@ -73,9 +73,11 @@ function xmlOf(type: Shared, depth: number): string {
 
 function textIn(type: Shared, depth: number): string {
   if (depth > MAX_NESTED) throw new TooDeep();
-  const mapped = isXml(type) ? [] : [...type._map.values()].filter((item) => !item.deleted);
+  const items = itemsOf(type);
+  const hasAttributes = isXml(type) || isText(type, items);
+  const mapped = hasAttributes ? [] : [...type._map.values()].filter((item) => !item.deleted);
   let text = "";
-  for (const { content } of [...itemsOf(type), ...mapped]) {
+  for (const { content } of [...items, ...mapped]) {
     if (content instanceof Y.ContentString) text += content.str;
     else if (content instanceof Y.ContentType) {
       const inner = textIn(content.type, depth + 1);
@@ -97,6 +99,10 @@ function itemsOf(type: Shared): Y.Item[] {
 
 const isXml = (type: Shared) =>
   type instanceof Y.XmlElement || type instanceof Y.XmlFragment || type instanceof Y.XmlText;
+
+/** Whether it is a text. It may have attributes besides, which look like the entries of a map. */
+const isText = (type: Shared, items: readonly Y.Item[]) =>
+  type instanceof Y.Text || (items.length > 0 && items.every(isOfText));
 
 const isOfText = ({ content }: Y.Item) =>
   content instanceof Y.ContentString || content instanceof Y.ContentFormat || content instanceof Y.ContentEmbed;

@@ -74,9 +74,10 @@ export const routes = new Hono()
     params(Which),
     query(Reading),
     (c) =>
-      c.req.header("Upgrade") === undefined
-        ? read(c, c.req.valid("query"))
-        : upgrade(c, async () => undefined).then(() => join(c)),
+      // An upgrade to anything else, such as the h2c that some clients offer with every call, is ignored (RFC 9110, 7.8).
+      c.req.header("Upgrade")?.toLowerCase() === "websocket"
+        ? upgrade(c, async () => undefined).then(() => join(c))
+        : read(c, c.req.valid("query")),
   )
   .post(
     "/:id",

@@ -40,6 +40,24 @@ describe("reading", () => {
     expect(copy.getText("text").toDelta()).toEqual(doc.getText("text").toDelta());
   });
 
+  it("gives an empty map as an object, an empty text as a string, and a text with attributes as that text", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getArray("list").push([new Y.Map(), new Y.Text(), new Y.Array()]);
+    doc.getText("text").insert(0, "hello");
+    doc.getText("text").setAttribute("language", "en");
+    await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)));
+    expect((await call(`/document/${id}`)).body).toEqual({ list: [{}, "", []], text: "hello" });
+    const plain = await fetchApp(`/document/${id}?name=text`, { headers: { Accept: "text/plain" } });
+    expect(await plain.text()).toBe("hello");
+  });
+
+  it("is not hindered by an offer of another protocol than WebSocket", async () => {
+    const id = newDocument();
+    await post(id, updateOf("here"));
+    expect(await call(`/document/${id}`, { headers: { Upgrade: "h2c" } })).toMatchObject({ body: { text: "here" } });
+  });
+
   it("gives what is missing, by a state vector", async () => {
     const id = newDocument();
     const doc = new Y.Doc();
@@ -140,9 +158,10 @@ describe("an update", () => {
     expect((await call(`/document/${id}`)).status).toBe(404);
   });
 
-  it("of another type, or over the limit, is refused", async () => {
+  it("of another type, compressed, or over the limit, is refused", async () => {
     const id = newDocument();
     expect((await call(`/document/${id}`, { json: {} })).status).toBe(415);
+    expect((await post(id, updateOf("x"), { "Content-Encoding": "gzip" })).status).toBe(415);
     const settings = { document: { maxMiB: 1 } };
     const headers = { "Content-Type": "application/octet-stream" };
     const answer = await call(`/document/${id}`, { json: "x".repeat(1_100_000), headers, settings });
