@@ -44,6 +44,8 @@ export class DocumentDO extends DurableObject<Env> {
   #loading: Promise<Editor> | undefined;
   /** What is being made under an idempotency key. */
   readonly #making = new Map<string, { readonly payload: string; readonly made: Promise<Made> }>();
+  /** The last restoration. Each waits for the one before: two at once would both put back the same text. */
+  #restored: Promise<unknown> = Promise.resolve();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -145,25 +147,33 @@ export class DocumentDO extends DurableObject<Env> {
 
   /** Gives the document the content of a version again. Keeps a version of what it was before. */
   async restore(asking: Asking, number: number): Promise<Made> {
-    return this.#once(asking, ["restore", number], async (kept) => {
-      const editor = await this.#editor();
-      const { generation } = editor.writer;
-      const version = this.#versions.list().find((each) => each.number === number);
-      const state = version && (await this.#versions.read(number));
-      if (!state || editor.writer.generation !== generation) return { kind: "missing" };
-      // Nothing is undone that could not be had again.
-      const before = await this.#versions.add(await editor.state(), undefined, Date.now());
-      if (before === "full") return { kind: "full" };
-      if (before === "gone") return { kind: "missing" };
-      if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
-      const edit = { version: state, by: asking.author, also: () => kept(version) };
-      const outcome = await editor.writer.commit(edit, generation);
-      if (outcome === "gone") return { kind: "missing" };
-      if (outcome !== "full") return { kind: "made", version };
-      this.#versions.remove(before.number);
-      this.#keeping.left(Date.now());
-      return { kind: "too-large" };
+    return this.#once(asking, ["restore", number], (kept) => {
+      const made = this.#restored.then(() => this.#restore(asking, number, kept));
+      this.#restored = made.catch(() => undefined);
+      return made;
     });
+  }
+
+  async #restore(asking: Asking, number: number, kept: (version: Version) => void): Promise<Made> {
+    const editor = await this.#editor();
+    const { generation } = editor.writer;
+    if (this.#schema.empty) return { kind: "missing" };
+    const version = this.#versions.list().find((each) => each.number === number);
+    const state = version && (await this.#versions.read(number));
+    if (!state || editor.writer.generation !== generation) return { kind: "missing" };
+    // Nothing is undone that could not be had again. So what is written while this is stored is not undone.
+    const until = await editor.state();
+    const before = await this.#versions.add(until, undefined, Date.now());
+    if (before === "full") return { kind: "full" };
+    if (before === "gone") return { kind: "missing" };
+    if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
+    const edit = { version: state, until, by: asking.author, also: () => kept(version) };
+    const outcome = await editor.writer.commit(edit, generation);
+    if (outcome === "gone") return { kind: "missing" };
+    if (outcome !== "full") return { kind: "made", version };
+    this.#versions.remove(before.number);
+    this.#keeping.left(Date.now());
+    return { kind: "too-large" };
   }
 
   /** Deletes a version. */

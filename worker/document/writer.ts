@@ -18,14 +18,19 @@ const MAX_LOOSE_BYTES = 256 * 1_024;
 /** The pieces of a smaller update are not counted. */
 const SMALL_BYTES = 256;
 
-/** An update from a client, or a version to go back to. */
-export type Edit = ({ readonly update: Uint8Array } | { readonly version: Uint8Array }) & {
+/** An update from a client; or a version to go back to, by undoing what came after it up to the state `until`. */
+export type Edit = ({ readonly update: Uint8Array } | Reversion) & {
   readonly by: Author;
   /** Whether its author may make it, asked when all that came before it is merged. */
   readonly admitted?: () => boolean;
   /** Called in the transaction that writes the edit. */
   readonly also?: () => void;
 };
+
+interface Reversion {
+  readonly version: Uint8Array;
+  readonly until: Uint8Array;
+}
 
 export interface Author {
   /** Whether the caller is known (no guest, not anonymous): then the document is kept. */
@@ -176,7 +181,7 @@ export class Writer {
     for (let from = 0; from < edits.length; ) {
       const edit = edits[from];
       if (edit && "version" in edit) {
-        const edits = this.#backTo(edit.version, sizeOf(news));
+        const edits = this.#backTo(edit, sizeOf(news));
         news.push(...(edits ?? []));
         outcomes.push(edits ? "taken" : "full");
         from++;
@@ -205,8 +210,8 @@ export class Writer {
   }
 
   /** Goes back to a version, in memory. Returns the news; undefined if the document would become too large by it. */
-  #backTo(version: Uint8Array, more: number): readonly Uint8Array[] | undefined {
-    const { edits, after } = revertTo(this.copy.doc, version);
+  #backTo({ version, until }: Reversion, more: number): readonly Uint8Array[] | undefined {
+    const { edits, after } = revertTo(this.copy.doc, version, until);
     // What is undone stays on disk until the document is compacted, so that counts what is left.
     if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);

@@ -207,6 +207,42 @@ describe("while a version is read to be restored", () => {
   });
 });
 
+describe("while what is to be undone is stored", () => {
+  it("an edit comes: it is not undone", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const write = async (text: string) => {
+      doc.getText("text").insert(doc.getText("text").length, text);
+      await objectOf(id).edit(visitor("ann"), Y.encodeStateAsUpdate(doc), by("ann"), true);
+    };
+    await write("old");
+    await objectOf(id).addVersion(asking("ann"), "v");
+    await write(" undone");
+    const put = held("put");
+    const restored = objectOf(id).restore(asking("bob"), 1);
+    await put.begun;
+    await write(" typed meanwhile");
+    put.release();
+    expect(await restored).toMatchObject({ kind: "made" });
+    expect(await textAt(id)).toBe("old typed meanwhile");
+  });
+
+  it("the version is restored once more: its text is there once", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    doc.getText("text").insert(0, "old");
+    await objectOf(id).edit(visitor("ann"), Y.encodeStateAsUpdate(doc), by("ann"), true);
+    await objectOf(id).addVersion(asking("ann"), "v");
+    doc.getText("text").delete(0, 3);
+    await objectOf(id).edit(visitor("ann"), Y.encodeStateAsUpdate(doc), by("ann"), true);
+    const both = await inside(id, (document) =>
+      Promise.all([document.restore(asking("ann"), 1), document.restore(asking("bob"), 1)]),
+    );
+    expect(both).toMatchObject([{ kind: "made" }, { kind: "made" }]);
+    expect(await textAt(id)).toBe("old");
+  });
+});
+
 it("a document that is begun anew while the old one's files are looked for keeps its version", async () => {
   const id = newDocument();
   await objectOf(id).edit(visitor("ann"), updateOf("old"), by("ann"), true);
