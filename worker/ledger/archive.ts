@@ -95,8 +95,13 @@ export class Archive {
       console.error(`Segment ${segment.number} of a ledger cannot be stored and stays in its object: ${error}`);
       return false;
     }
-    // The ledger may have been deleted meanwhile, or another alarm may have sealed the same.
-    if (this.#generation !== generation || this.sealed !== sealed) return false;
+    // The ledger may have been deleted meanwhile, with its archive, and may have a segment of this number again.
+    if (this.#generation !== generation) {
+      if ((this.#newest?.number ?? 0) < segment.number) await this.#parts.bucket().delete(this.#key(segment.number));
+      return false;
+    }
+    // Another alarm may have sealed the same.
+    if (this.sealed !== sealed) return false;
     storage.transactionSync(() => writeSegment(storage.sql, segment));
     this.#newest = segment;
     return true;

@@ -20,6 +20,8 @@ const MAX_SEALED = 20;
 
 interface Parts {
   readonly sql: SqlStorage;
+  /** Whether there are all tables. */
+  readonly isThere: () => boolean;
   readonly books: Books;
   readonly wake: Wake;
   readonly outbox: Outbox;
@@ -45,9 +47,12 @@ export class Chores {
   }
 
   async #try(what: string, chore: () => Promise<void>): Promise<void> {
+    const { isThere } = this.#parts;
     try {
-      await chore();
+      if (isThere()) await chore();
     } catch (error) {
+      // It was deleted meanwhile.
+      if (!isThere()) return;
       // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
       console.error(`A ledger's ${what} failed and is tried again in ${RETRY_MS / 1_000} s: ${error}`);
       await this.#parts.wake.look();

@@ -115,7 +115,8 @@ export class AccountDO extends DurableObject<Env> {
     });
     const parts = { books: this.#books, wake: this.#wake, outbox: this.#outbox, archive: this.#archive };
     this.#payments = new Payments({ ...parts, storage: ctx.storage, schema: this.#schema });
-    this.#chores = new Chores({ ...parts, sql: ctx.storage.sql, payments: this.#payments });
+    const isThere = () => this.#isWritable;
+    this.#chores = new Chores({ ...parts, sql: ctx.storage.sql, isThere, payments: this.#payments });
   }
 
   override async alarm(): Promise<void> {

@@ -164,6 +164,29 @@ describe("the archive", () => {
     await deposit("alice", 1);
     expect(await all()).toEqual([1]);
   });
+
+  it("leaves no file if its ledger is deleted while a segment is on its way to the bucket", async () => {
+    const { seal, keys, post, id } = await full();
+    await post("withdraw", { account: "alice", amount: 97_000 }, ADMIN);
+    await post("withdraw", { account: "bob", amount: 3_000 }, ADMIN);
+    const bucket = Object.getPrototypeOf(env.BLOBS);
+    const { put } = bucket;
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    vi.spyOn(bucket, "put").mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+      begin();
+      await released;
+      return put.apply(this, args);
+    });
+    const failed = vi.spyOn(console, "error");
+    const sealed = seal();
+    await begun;
+    expect((await call(`/account/${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+    release();
+    await sealed;
+    expect(await keys()).toEqual([]);
+    expect(failed).not.toHaveBeenCalled();
+  });
 });
 
 describe("a time", () => {
