@@ -270,11 +270,7 @@ export class Editor {
     }
     if (shown.stale.length > 0) this.#send(socket, seat, wire.awareness(shown.stale));
     if (shown.changed.length === 0) return;
-    for (const [each, { states: kept }] of this.#seats.all) {
-      if (each === socket || kept.some(({ client }) => shown.changed.some((state) => state.client === client))) {
-        this.#seats.keep(each, this.#seats.all.get(each) ?? seat);
-      }
-    }
+    this.#seats.keep(socket, seat);
     this.#pass(shown.changed);
   }
 

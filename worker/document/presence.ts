@@ -54,7 +54,7 @@ export class Presence {
         continue;
       }
       if (state.json !== NOBODY && !isObject(state.json)) return "A state must be a JSON object";
-      this.#drop(state.client);
+      this.#drop(state.client, socket);
       if (state.json === NOBODY) this.#note(state, now);
       else seat.states.push(state);
       changed.push(state);
@@ -72,9 +72,10 @@ export class Presence {
     return owner !== undefined && owner.seat.userId !== userId && mayEdit(owner.seat);
   }
 
-  /** The socket has closed: its states have gone. */
+  /** The socket has closed, and its seat was left: its states have gone, but for those that another socket shows by now. */
   leave(seat: Seat, now: number): ClientState[] {
-    const left = seat.states.map((state) => ({ ...state, json: NOBODY }));
+    const own = seat.states.filter(({ client }) => this.#ownerOf(client) === undefined);
+    const left = own.map((state) => ({ ...state, json: NOBODY }));
     for (const state of left) this.#note(state, now);
     seat.states = [];
     return left;
@@ -103,8 +104,14 @@ export class Presence {
     return undefined;
   }
 
-  #drop(client: number): void {
-    for (const seat of this.#seats.all.values()) seat.states = seat.states.filter((state) => state.client !== client);
+  /** Takes a state from the socket that has it, for `by`, whose seat is kept later. */
+  #drop(client: number, by: WebSocket): void {
+    for (const [socket, seat] of this.#seats.all) {
+      const states = seat.states.filter((state) => state.client !== client);
+      if (states.length === seat.states.length) continue;
+      seat.states = states;
+      if (socket !== by) this.#seats.keep(socket, seat);
+    }
   }
 
   #note({ client, clock }: ClientState, now: number): void {

@@ -52,6 +52,8 @@ export class Seats {
   readonly #ctx: DurableObjectState;
   /** Undefined until somebody asks after the object woke. */
   #listed: Map<WebSocket, Seat> | undefined;
+  /** The sockets that were closed. The end of one may be reported after that. */
+  readonly #left = new WeakSet<WebSocket>();
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
@@ -66,7 +68,7 @@ export class Seats {
     if (this.#listed) return this.#listed;
     const listed = new Map<WebSocket, Seat>();
     for (const socket of this.#ctx.getWebSockets()) {
-      const seat: Seat | null = socket.deserializeAttachment();
+      const seat = seatOf(socket);
       if (seat) listed.set(socket, seat);
     }
     this.#listed = listed;
@@ -158,14 +160,22 @@ export class Seats {
     };
   }
 
-  /** The socket is closed: forgets its seat, and returns it. */
+  /** The socket is closed: forgets its seat, and returns it the first time. */
   leave(socket: WebSocket): Seat | undefined {
-    const seat = this.#list.get(socket);
+    if (this.#left.has(socket)) return undefined;
+    // The object may have woken for this: then the socket is listed no more, but has its attachment.
+    const seat = this.#list.get(socket) ?? seatOf(socket);
     this.#list.delete(socket);
+    this.#left.add(socket);
     return seat;
   }
 
   close(socket: WebSocket, code: number, reason: string): void {
     closeSocket(socket, code, reason);
   }
+}
+
+function seatOf(socket: WebSocket): Seat | undefined {
+  const seat: Seat | null = socket.deserializeAttachment();
+  return seat ?? undefined;
 }

@@ -253,6 +253,16 @@ describe("what clients show of themselves", () => {
     await ben.until(() => !ben.awareness.getStates().has(ann.doc.clientID));
   });
 
+  it("goes with its socket, also if that wakes the object", async () => {
+    const id = newDocument();
+    const [ann, ben] = [await join(id), await join(id)];
+    ann.show({ name: "ann" });
+    await ben.until(() => ben.awareness.getStates().has(ann.doc.clientID));
+    await evictDurableObject(objectOf(id));
+    ann.cut();
+    await ben.until(() => !ben.awareness.getStates().has(ann.doc.clientID));
+  });
+
   it("cannot be changed by somebody else", async () => {
     const id = newDocument();
     const [ann, eve, ben] = [await join(id), await join(id), await join(id)];

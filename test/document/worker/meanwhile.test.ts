@@ -1,5 +1,5 @@
 /** What happens to a document while something of it is on its way: to the disk, to the bucket, or from there. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createEncoder, toUint8Array, writeVarUint } from "lib0/encoding";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -52,12 +52,11 @@ function held(method: "put" | "get" | "list", when: "before" | "after" = "before
   return { begun, release };
 }
 
-async function join(id: string, user: string, until?: number) {
+async function join(id: string, user: string, until?: number, peer = new Peer()) {
   const request = joinRequest({ ...visitor(user), address: user, known: true, ...(until !== undefined && { until }) });
   const { webSocket: socket } = await objectOf(id).fetch(request);
   if (!socket) throw new Error(`${user} was not let in`);
   socket.binaryType = "arraybuffer";
-  const peer = new Peer();
   const closed = new Promise<number>((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
   socket.addEventListener("message", ({ data }) => peer.receive(data));
   socket.accept();
@@ -128,6 +127,29 @@ describe("a socket whose token has expired", () => {
     expect(await bob.closed).toBeGreaterThan(4_000);
     expect(bob.text.toString()).not.toContain("secret");
   });
+});
+
+it("what a client shows stays with the newer of its sockets, over the object's sleep", async () => {
+  const id = newDocument();
+  await objectOf(id).edit(visitor("ann"), updateOf("text"), by("ann"), true);
+  const [ann, ben] = [await join(id, "ann"), await join(id, "ben")];
+  const seenBy = (peer: Peer) => peer.awareness.getStates().get(ann.doc.clientID)?.name;
+  ann.show({ name: "ann" });
+  await ben.until(() => seenBy(ben) === "ann");
+  const again = new Peer();
+  again.doc.clientID = again.awareness.clientID = ann.doc.clientID;
+  await join(id, "ann", undefined, again);
+  await again.until(() => seenBy(again) === "ann");
+  again.show({ name: "ann again" });
+  await ben.until(() => seenBy(ben) === "ann again");
+  await evictDurableObject(objectOf(id));
+  ann.cut();
+  await ben.sync();
+  const late = await join(id, "late");
+  await late.until(() => seenBy(late) !== undefined);
+  expect([seenBy(ben), seenBy(late)]).toEqual(["ann again", "ann again"]);
+  again.cut();
+  await ben.until(() => seenBy(ben) === undefined);
 });
 
 describe("while a version is on its way", () => {
