@@ -14,7 +14,7 @@ export class TooDeep extends Error {}
  * whole number of any size (BigInt) is a string, and bytes are `{ "base64": … }`.
  */
 export function jsonOf(doc: Y.Doc): string {
-  const parts = [...doc.share].map(([name, type]): [string, unknown] => [name, partOf(type, 0)]);
+  const parts = partsIn(doc).map(([name, type]): [string, unknown] => [name, partOf(type, 0)]);
   return jsonText(Object.fromEntries(parts));
 }
 
@@ -31,9 +31,12 @@ const inText = (value: unknown): string =>
 
 /** The text of one shared part, or of all of them: the text in it, with a line for each paragraph. */
 export function plainOf(doc: Y.Doc, name?: string): string {
-  const types = name === undefined ? [...doc.share.values()] : [doc.share.get(name)];
+  const types = name === undefined ? partsIn(doc).map(([, type]) => type) : [doc.share.get(name)];
   return types.flatMap((type) => (type ? [textIn(type, 0)] : [])).join("\n");
 }
+
+/** The shared parts in which there ever was something. Yjs makes others in passing, when it reads an update. */
+const partsIn = (doc: Y.Doc) => [...doc.share].filter(([, type]) => type._start !== null || type._map.size > 0);
 
 type Shared = NonNullable<ReturnType<Y.Doc["share"]["get"]>>;
 

@@ -158,6 +158,19 @@ describe("an update", () => {
     expect((await call(`/document/${id}`)).status).toBe(404);
   });
 
+  it("that builds on what is missing leaves no part behind", async () => {
+    const id = newDocument();
+    await post(id, updateOf("here"));
+    const doc = new Y.Doc();
+    const updates: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => updates.push(update));
+    doc.getMap("lost").set("first", 1);
+    doc.getMap("other").set("second", 2);
+    expect((await post(id, new Uint8Array(updates[1] ?? []))).status).toBe(400);
+    expect((await call(`/document/${id}`)).body).toEqual({ text: "here" });
+    expect(await textOf(id)).toBe("here");
+  });
+
   it("of another type, compressed, or over the limit, is refused", async () => {
     const id = newDocument();
     expect((await call(`/document/${id}`, { json: {} })).status).toBe(415);
