@@ -1,8 +1,8 @@
 /** HTTP and WebSocket routes of the documents, mounted under /document. */
 
 import type { Context } from "hono";
-import { accepts } from "hono/accepts";
 import * as v from "valibot";
+import { wantedOf } from "../http/accept.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import { chargeForBytes, chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
@@ -28,7 +28,7 @@ import { LEVELS, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 
 /** The content type of states and updates. */
 const BYTES = "application/octet-stream";
-/** What a document is sent as. */
+/** What a document is sent as; the first to who says nothing. */
 const FORMS = ["application/json", "text/plain", BYTES];
 const MEBIBYTE = 1_024 * 1_024;
 /** A client that offers a token as a subprotocol offers this one too: an answer must name one. */
@@ -225,11 +225,7 @@ async function askingOf(c: DocumentContext): Promise<Asking> {
 }
 
 async function read(c: DocumentContext, { name, since }: v.InferOutput<typeof Reading>): Promise<Response> {
-  const type = accepts(c, {
-    header: "Accept",
-    supports: FORMS,
-    default: "application/json",
-  });
+  const type = wantedOf(c.req.header("Accept") ?? "", FORMS);
   const form: Form =
     type === "text/plain"
       ? { as: "text", ...(name !== undefined && { name }) }

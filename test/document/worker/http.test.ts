@@ -52,6 +52,21 @@ describe("reading", () => {
     expect(await plain.text()).toBe("hello");
   });
 
+  it.each([
+    ["text/plain;q=0", "application/json"],
+    ["application/json;q=0.5, text/plain", "text/plain"],
+    ["text/*", "text/plain"],
+    ["*/*, application/octet-stream", "application/octet-stream"],
+    ["text/html, application/*;q=0.9", "application/json"],
+    ["image/png", "application/json"],
+    ["", "application/json"],
+  ])("to who accepts %j gives %s", async (Accept, type) => {
+    const id = newDocument();
+    await post(id, updateOf("here"));
+    const { headers } = await fetchApp(`/document/${id}`, { headers: { Accept } });
+    expect(headers.get("Content-Type")?.split(";")[0]).toBe(type);
+  });
+
   it("is not hindered by an offer of another protocol than WebSocket", async () => {
     const id = newDocument();
     await post(id, updateOf("here"));
