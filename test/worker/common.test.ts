@@ -304,6 +304,12 @@ describe("the OpenAPI document", () => {
     expect(without).toEqual([]);
   });
 
+  it("says what is answered to who has a file already", async () => {
+    const { paths } = v.parse(Document, (await call("/openapi.json")).body);
+    for (const path of ["/", "/page.css", "/page.js", "/later/{file}"])
+      expect(Object.keys(paths[path]?.get?.responses ?? {})).toEqual(["200", "304", "default"]);
+  });
+
   it("has the page's title", async () => {
     expect((await call("/openapi.json")).body).toMatchObject({ info: { title } });
   });

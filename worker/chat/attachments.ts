@@ -11,7 +11,7 @@ import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { query, refuseCompressed } from "../http/validation.ts";
+import { binary, query, refuseCompressed } from "../http/validation.ts";
 import { isVisible } from "../http/visible.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
@@ -49,6 +49,7 @@ export const attachments = new Hono()
     describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
     may(chat, "attach"),
     query(FileName),
+    binary(...TYPES),
     async (c) => c.json(await upload(c, c.req.valid("query").name), 201),
   )
   .get(

@@ -32,11 +32,14 @@ export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown
   );
 }
 
-/** Describes the body of a route that reads it with `readBytes`. */
-export const binary = (type: string): MiddlewareHandler<App> =>
+/** Describes the body of a route that reads its bytes itself: of one of these types. */
+export const binary = (...types: readonly string[]): MiddlewareHandler<App> =>
   documented(
     (_, next) => next(),
-    () => ({ requestBody: { content: { [type]: { schema: { type: "string", format: "binary" } } } } }),
+    () => {
+      const schema = { type: "string", format: "binary" };
+      return { requestBody: { content: Object.fromEntries(types.map((type) => [type, { schema }])) } };
+    },
   );
 
 /** The bytes of a body. Refuses another type (415), and more than `maxBytes` (413). */

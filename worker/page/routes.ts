@@ -24,23 +24,20 @@ const HTML = "text/html; charset=utf-8";
 const CSS = "text/css; charset=utf-8";
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
+const fileOf = (what: string, type: string) =>
+  describe(what, { 200: sends(what, type), 304: "The caller has this file already (If-None-Match)" });
+
 export const page = new Hono()
-  .get("/", describe("The demo page", { 200: sends("The page", HTML) }), (c) =>
+  .get("/", fileOf("The demo page", HTML), (c) =>
     asset(c, assets.html, HTML, { "Content-Security-Policy": CONTENT_SECURITY_POLICY }),
   )
-  .get("/page.css", describe("The page's style", { 200: sends("The style", CSS) }), (c) => asset(c, assets.css, CSS))
-  .get("/page.js", describe("The page's script", { 200: sends("The script", JAVASCRIPT) }), (c) =>
-    asset(c, assets.js, JAVASCRIPT),
-  )
-  .get(
-    "/later/:file",
-    describe("What a panel loads when it is used", { 200: sends("The script", JAVASCRIPT) }),
-    (c) => {
-      const file = laterFiles.get(c.req.param("file"));
-      if (!file) throw refusal("not-found", "No panel loads this file");
-      return asset(c, file, JAVASCRIPT);
-    },
-  );
+  .get("/page.css", fileOf("The page's style", CSS), (c) => asset(c, assets.css, CSS))
+  .get("/page.js", fileOf("The page's script", JAVASCRIPT), (c) => asset(c, assets.js, JAVASCRIPT))
+  .get("/later/:file", fileOf("What a panel loads when it is used", JAVASCRIPT), (c) => {
+    const file = laterFiles.get(c.req.param("file"));
+    if (!file) throw refusal("not-found", "No panel loads this file");
+    return asset(c, file, JAVASCRIPT);
+  });
 
 const laterFiles = new Map(Object.entries(later).map(([folder, file]) => [`${folder}.js`, file]));
 

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { History } from "../../../worker/chat/history.ts";
-import { fetchApp } from "../../worker/helpers.ts";
+import { call, fetchApp } from "../../worker/helpers.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
@@ -252,6 +252,17 @@ describe("an attachment", () => {
     const member = await join(room);
     expect((await upload(room, member, options)).status).toBe(status);
     expect(await blobs(room)).toBe(0);
+  });
+
+  it("is described in OpenAPI with the types that it may have", async () => {
+    const { body } = await call("/openapi.json");
+    expect(body).toMatchObject({
+      paths: {
+        "/room/{roomId}/attachments": {
+          post: { requestBody: { content: { "image/png": { schema: { format: "binary" } } } } },
+        },
+      },
+    });
   });
 
   it("is refused without identity, without a length, when empty, and when too large", async () => {
