@@ -7,11 +7,12 @@ export function wantedOf(accept: string, types: readonly string[]): string {
     const weight = Number(parameters.find((each) => each.startsWith("q="))?.slice(2) ?? 1);
     return { range, weight };
   });
+  const refused = new Set(ranges.filter(({ weight }) => weight === 0).map(({ range }) => range));
   // Of those that are wanted as much, a type is wanted before a range of types.
   const found = ranges
     .filter(({ weight }) => weight > 0)
     .toSorted((a, b) => b.weight - a.weight || Number(isWide(a.range)) - Number(isWide(b.range)))
-    .flatMap(({ range }) => types.find((type) => includes(range, type)) ?? []);
+    .flatMap(({ range }) => types.find((type) => includes(range, type) && !refused.has(type)) ?? []);
   return found[0] ?? types[0] ?? "";
 }
 

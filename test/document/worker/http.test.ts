@@ -54,6 +54,7 @@ describe("reading", () => {
 
   it.each([
     ["text/plain;q=0", "application/json"],
+    ["application/json;q=0, */*", "text/plain"],
     ["application/json;q=0.5, text/plain", "text/plain"],
     ["text/*", "text/plain"],
     ["*/*, application/octet-stream", "application/octet-stream"],
