@@ -5,8 +5,10 @@
 import { jurisdictionsOf } from "../../contract/regions.ts";
 import { ApiError, at } from "../provider/api.ts";
 import { objects, type Properties, text } from "../provider/values.ts";
-import { stackTag, storageBase } from "../stack/declared.ts";
+import { ROOT } from "../release/root.ts";
+import { ownerOf, stackTag, storageBase } from "../stack/declared.ts";
 import type { OpenStack } from "../stack/open.ts";
+import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { pullOf } from "./stack-name.ts";
 
@@ -56,13 +58,13 @@ async function workers(stack: OpenStack): Promise<readonly Leftover[]> {
 async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
   const { api, settings } = stack;
   const account = at`/accounts/${settings.accountId}`;
-  const prefix = `${base(stack)}-`;
-  const [namespaces, databases, buckets] = await Promise.all([
+  const [isOwn, namespaces, databases, buckets] = await Promise.all([
+    ownNames(stack),
     listed(api.list(`${account}/storage/kv/namespaces`)),
     listed(api.list(`${account}/d1/database`)),
     bucketsOf(stack),
   ]);
-  const named = (all: readonly Properties[], key: string) => all.filter((one) => text(one, key).startsWith(prefix));
+  const named = (all: readonly Properties[], key: string) => all.filter((one) => isOwn(text(one, key)));
   return [
     ...named(namespaces, "title").map((one) => ({
       what: `KV namespace ${text(one, "title")}`,
@@ -82,19 +84,37 @@ async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
   ];
 }
 
+/**
+ * Tells the names of the stack's storage. They begin with its own, and so do those of a stack whose name begins like this
+ * one's (`pr-5-hotfix`): a stack has its Worker as long as its storage, and the Worker's tag says whose both are.
+ */
+async function ownNames(stack: OpenStack): Promise<(name: string) => boolean> {
+  const { settings, reads } = stack;
+  const prefix = `${base(stack)}-`;
+  const tags = (await reads.workers()).flatMap((worker) => worker.tags);
+  const { project } = settings;
+  const others = [
+    ...tags.flatMap((tag) => ownerOf(tag) ?? []),
+    ...stackNames(ROOT).map((name) => ({ project, stack: name })),
+  ]
+    .map((owner) => `${storageBase(owner)}-`)
+    .filter((other) => other.startsWith(prefix) && other !== prefix);
+  return (name) => name.startsWith(prefix) && !others.some((other) => name.startsWith(other));
+}
+
 /** The stack's buckets, in every jurisdiction of its regions. */
 async function bucketsOf(stack: OpenStack): Promise<readonly Bucket[]> {
   const { api, settings } = stack;
-  const prefix = `${base(stack)}-`;
+  const isOwn = await ownNames(stack);
   const found: Bucket[] = [];
   for (const jurisdiction of [undefined, ...jurisdictionsOf(settings.regions)]) {
     const extra = jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };
     const { buckets } = await api.get(at`/accounts/${settings.accountId}/r2/buckets`, {
       ...extra,
-      query: { name_contains: prefix, per_page: 1_000 },
+      query: { name_contains: `${base(stack)}-`, per_page: 1_000 },
     });
     const names = objects(buckets).map((bucket) => text(bucket, "name"));
-    found.push(...names.filter((name) => name.startsWith(prefix)).map((name) => ({ name, extra })));
+    found.push(...names.filter(isOwn).map((name) => ({ name, extra })));
   }
   return found;
 }

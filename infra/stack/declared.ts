@@ -28,6 +28,12 @@ export const stackTag = ({ project, stack }: Owner): string => `${project}:${sta
 /** Whether a tag says whose a Worker is, of this stack or another one. */
 export const isStackTag = (tag: string): boolean => tag.includes(":");
 
+/** Whose a Worker with this tag is; undefined: the tag says nothing of it. A project's name has no colon. */
+export function ownerOf(tag: string): Owner | undefined {
+  const [project, ...stack] = tag.split(":");
+  return project !== undefined && stack.length > 0 ? { project, stack: stack.join(":") } : undefined;
+}
+
 /** The Worker: its name, and the settings that no version carries. */
 export const workerInputs = (
   settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,

@@ -1,0 +1,49 @@
+/** What is deleted of a pull request's stack by its names alone, in an account that has other stacks too. */
+import { copyFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { emptyBuckets, removeLeftovers } from "../../infra/pull-request/leftovers.ts";
+import { stackFile } from "../../infra/pull-request/stack-file.ts";
+import { ROOT } from "../../infra/release/root.ts";
+import { stackTag } from "../../infra/stack/declared.ts";
+import { openStack } from "../../infra/stack/open.ts";
+import { projectName, readStackFile } from "../../infra/stack/project.ts";
+import { account, temporaryDirectory } from "../../packages/local-account/test/support.ts";
+
+const project = projectName();
+
+it("nothing of a stack that somebody called like it, and more", async () => {
+  const test = await account();
+  const root = temporaryDirectory();
+  copyFileSync(join(ROOT, "Pulumi.yaml"), join(root, "Pulumi.yaml"));
+  const { config } = readStackFile(join(ROOT, "Pulumi.staging.yaml"));
+  writeFileSync(join(root, "Pulumi.pr-5.yaml"), stackFile(5, { project, config, migrations: [] }));
+  const { apiUrl, accountId, token } = test.running;
+  const env = { CLOUDFLARE_BASE_URL: apiUrl, CLOUDFLARE_ACCOUNT_ID: accountId, CLOUDFLARE_API_TOKEN: token };
+  const pull = openStack("pr-5", { dir: "", root, env });
+
+  const [own, others] = [`${project}-pr-5`, `${project}-pr-5-hotfix`];
+  for (const [base, stack] of [
+    [own, "pr-5"],
+    [others, "pr-5-hotfix"],
+  ] as const) {
+    await test.call("post", "/workers/workers", { name: base, tags: [project, stackTag({ project, stack })] });
+    await test.call("post", "/storage/kv/namespaces", { title: `${base}-reads` });
+    await test.call("post", "/d1/database", { name: `${base}-db` });
+    await test.call("post", "/r2/buckets", { name: `${base}-blobs` });
+    const put = { method: "PUT", body: "data", headers: { authorization: `Bearer ${token}` } };
+    await fetch(`${apiUrl}/accounts/${accountId}/r2/buckets/${base}-blobs/objects/file`, put);
+  }
+
+  expect(await emptyBuckets(pull)).toBe(1);
+  expect(await removeLeftovers(pull)).toEqual([
+    `Worker ${own}`,
+    `KV namespace ${own}-reads`,
+    `D1 database ${own}-db`,
+    `bucket ${own}-blobs`,
+  ]);
+  expect(await test.workers()).toEqual({ names: [others] });
+  expect(await test.call("get", "/storage/kv/namespaces")).toMatchObject([{ title: `${others}-reads` }]);
+  expect(await test.call("get", "/d1/database")).toMatchObject([{ name: `${others}-db` }]);
+  expect(await test.call("get", `/r2/buckets/${others}-blobs/objects`)).toMatchObject([{ key: "file" }]);
+});
