@@ -1,6 +1,6 @@
 /** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import type { PublicSettings } from "../stack/config.ts";
+import { fileOf, type PublicSettings } from "../stack/config.ts";
 import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../stack/declared.ts";
 import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
 import { LOCAL } from "../stack/project.ts";
@@ -126,7 +126,7 @@ function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taki
 /** A KV namespace, bucket or D1 database that wrangler.jsonc asks for. */
 export async function storagePart(storage: Storage, { kind, binding, jurisdiction }: StorageOfStack): Promise<Part> {
   const { reads, settings, known } = storage;
-  const { type, what, nameIs } = KINDS[kind];
+  const { type, nameIs } = KINDS[kind];
   const derived = storageName(settings, binding);
   const inState = known?.get(type, LOGICAL.storage(kind, binding));
   const called = inState?.[nameIs];
@@ -138,16 +138,40 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
   const versions = versionsOf(storage);
   const bound = KINDS[kind].boundTo(bindingOf(versions, binding));
   const all = await thereOf({ kind, jurisdiction }, reads, [bound, derived]);
-  const there = all?.find(({ id }) => id === bound) ?? all?.find(({ name }) => name === derived);
+  const own = all?.find(({ name }) => name === derived);
+  const led = all?.find(({ id }) => id === bound);
+  const foreign = led && led !== own && !wasLent(storage, binding) ? led : undefined;
+  const there = foreign ?? own;
   if (!there) return { claim: { name: derived } };
   const isBound = versions.some(({ bindings }) => bindings.some((one) => KINDS[kind].boundTo(one) === there.id));
   const suffix = kind === "r2" ? `/${jurisdiction ?? "default"}` : "";
-  return taking(settings, {
-    what: `${what} ${there.name}`,
-    claim: { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` },
-    because: isBound ? BOUND : (await isEmpty({ kind, jurisdiction }, reads, there.id)) ? EMPTY : undefined,
-  });
+  const what = `${KINDS[kind].what} ${there.name}`;
+  const claim = { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` };
+  if (foreign) {
+    if (settings.adopt) return taking(settings, { what, claim, because: undefined });
+    return { claim: { name: derived }, finding: maybeLent(settings, { what, binding, id: foreign.id, derived }) };
+  }
+  const because = isBound ? BOUND : (await isEmpty({ kind, jurisdiction }, reads, there.id)) ? EMPTY : undefined;
+  return taking(settings, { what, claim, because });
 }
+
+/**
+ * Whether `bind` led the binding elsewhere until now: the newest version has it, and the state, which is not lost, has no
+ * storage for it.
+ */
+const wasLent = ({ identity, live }: Storage, binding: string): boolean =>
+  identity.inState && (live.versions.find(isOurs)?.bindings.some(({ name }) => name === binding) ?? false);
+
+/** Storage under another name than the stack would give it is its own from under an old name, or another's that `bind` led to. */
+const maybeLent = (
+  settings: PublicSettings,
+  { what, binding, id, derived }: Readonly<Record<"what" | "binding" | "id" | "derived", string>>,
+): Finding => ({
+  code: "name_not_ours",
+  subject: what,
+  message: `versions of this stack have it as ${binding}, but the state does not have it, and this stack's own would be called ${derived}: it may be another's, which \`bind\` led to.`,
+  fix: `when it is another's, say bind: { ${binding}: ${id} } in ${fileOf(settings, "bind")} (after one \`up\` with it, the stack gets its own as soon as bind goes). When it is this stack's, from under an old name of the project or the stack, set adopt: true for one \`up\`, which takes it over with what is in it.`,
+});
 
 /** A kind of storage: its resource, which of its properties is its name, and what a binding of it leads to. */
 export const KINDS = {
@@ -211,7 +235,8 @@ export function notDeclared(known: Known | undefined, wanted: readonly StorageOf
         const outputs = known?.get(type, logical);
         const [name, id] = [String(outputs?.[nameIs]), String(outputs?.id)];
         const jurisdiction = typeof outputs?.jurisdiction === "string" ? outputs.jurisdiction : undefined;
-        return { kind, what, binding: logical.slice(prefix.length), name, id, jurisdiction };
+        const stays = known?.keeps(type, logical) ?? false;
+        return { kind, what, binding: logical.slice(prefix.length), name, id, jurisdiction, stays };
       });
   });
 }
