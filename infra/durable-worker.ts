@@ -63,7 +63,8 @@ export class DurableWorker extends pulumi.ComponentResource {
     });
 
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
-    const bindings = [...args.bindings(worker), ...secretBindings(args.secrets)];
+    const own = args.bindings(worker);
+    const bindings = [...own, ...secretBindings(args.secrets)];
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
     if (version && plan.changesLifecycle && plan.state !== "fresh" && isMade(preview)) tellTookEffect(version, preview);
 
@@ -104,6 +105,8 @@ export class DurableWorker extends pulumi.ComponentResource {
       version: this.version,
       migration: this.migration,
       rollbackFloor: this.rollbackFloor,
+      // Not before the engine has noted it with each of them.
+      keepsStorage: pulumi.unsecret(pulumi.output(own)).apply(() => protect),
     });
   }
 

@@ -86,7 +86,9 @@ export class State {
 
   /** The same as the program sees them. */
   get known(): Known {
-    return Known.of(this.resources.map(({ urn, id, inputs }) => [urn, { ...inputs, id }] as const));
+    return Known.of(
+      this.resources.map(({ urn, id, inputs, retainOnDelete }) => [urn, { ...inputs, id }, retainOnDelete] as const),
+    );
   }
 
   get leftovers(): readonly Entry[] {

@@ -64,9 +64,12 @@ export class Steps {
     this.#report = report;
   }
 
-  /** The answer to READ_STATE: every resource's id and inputs, secrets sealed. */
+  /** The answer to READ_STATE: every resource's id and inputs, secrets sealed, and whether it stays when it goes. */
   get state(): Properties {
-    const entries = this.#state.resources.map(({ urn, id, inputs }) => [urn, { outputs: { ...inputs, id } }]);
+    const entries = this.#state.resources.map(({ urn, id, inputs, retainOnDelete }) => [
+      urn,
+      { outputs: { ...inputs, id }, retainOnDelete },
+    ]);
     return { outputs: Object.fromEntries(entries) };
   }
 

@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import type { Properties } from "../provider/values.ts";
+import { KEEPER } from "../stack/declared.ts";
 
 /**
  * The engine's function that answers with the outputs of every resource in a stack's state (pkg/resource/deploy/builtins.go
@@ -13,18 +14,28 @@ import type { Properties } from "../provider/values.ts";
 export const READ_STATE = "pulumi:pulumi:readStackResourceOutputs";
 
 const Answer = v.object({
-  outputs: v.record(v.string(), v.object({ outputs: v.record(v.string(), v.unknown()) })),
+  outputs: v.record(
+    v.string(),
+    v.object({
+      outputs: v.record(v.string(), v.unknown()),
+      /** `npm start` says it; the engine does not. */
+      retainOnDelete: v.optional(v.boolean()),
+    }),
+  ),
 });
+
+/** A resource of a state; `retainOnDelete`: whether it stays in the account once it is not declared; undefined: not said. */
+type Resource = readonly [urn: string, outputs: Properties, retainOnDelete?: boolean | undefined];
 
 /** The resources of a state, by type and name. */
 export class Known {
-  readonly #resources: ReadonlyMap<string, Properties>;
+  readonly #resources: ReadonlyMap<string, Resource>;
 
-  private constructor(resources: Iterable<readonly [urn: string, outputs: Properties]>) {
-    this.#resources = new Map([...resources].map(([urn, outputs]) => [keyOf(urn), outputs]));
+  private constructor(resources: Iterable<Resource>) {
+    this.#resources = new Map([...resources].map((resource) => [keyOf(resource[0]), resource]));
   }
 
-  static of(resources: Iterable<readonly [urn: string, outputs: Properties]>): Known {
+  static of(resources: Iterable<Resource>): Known {
     return new Known(resources);
   }
 
@@ -32,12 +43,22 @@ export class Known {
   static from(answer: unknown): Known | undefined {
     const parsed = v.safeParse(Answer, answer);
     if (!parsed.success) return undefined;
-    return new Known(Object.entries(parsed.output.outputs).map(([urn, { outputs }]) => [urn, outputs] as const));
+    const resources = Object.entries(parsed.output.outputs);
+    return new Known(resources.map(([urn, { outputs, retainOnDelete }]) => [urn, outputs, retainOnDelete] as const));
   }
 
   /** The outputs of a resource by its type (`Worker`) and its name in the program. */
   get(type: string, name: string): Properties | undefined {
-    return this.#resources.get(`${type} ${name}`);
+    return this.#resources.get(`${type} ${name}`)?.[1];
+  }
+
+  /**
+   * Whether storage stays in the account when its binding goes. The last update has decided that, and not the settings
+   * of now: a state remembers with each resource how it is to be deleted.
+   */
+  keeps(type: string, name: string): boolean {
+    const [, , retainOnDelete] = this.#resources.get(`${type} ${name}`) ?? [];
+    return retainOnDelete ?? this.get(KEEPER.type, KEEPER.name)?.keepsStorage === true;
   }
 
   /** The names of all resources of a type. */

@@ -20,7 +20,7 @@ import { type Looked, type Looking, look } from "./look.ts";
 import { type Next, nextOf } from "./next.ts";
 import type { ObjectCount } from "./reads.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
-import { notDeclared } from "./storage-claims.ts";
+import { notDeclared, usedBy } from "./storage-claims.ts";
 import { storageLeft } from "./storage-left.ts";
 
 export interface Preview
@@ -75,7 +75,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const secrets = await args.secrets;
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: plan.adopts });
-  const left = storageLeft(settings, notDeclared(known, storage));
+  const left = storageLeft(settings, usedBy(next.stable, notDeclared(known, storage)));
   const { all, always } = await findingsOf(args, { looked, next, claims, schema, left, holdsData });
   const { changesLifecycle } = plan;
   return {

@@ -241,6 +241,17 @@ export function notDeclared(known: Known | undefined, wanted: readonly StorageOf
   });
 }
 
+/** Each with the number of `version`, where that is bound to it. */
+export const usedBy = (version: LiveVersion | undefined, left: ReturnType<typeof notDeclared>) =>
+  left.map((one) => ({
+    ...one,
+    usedBy: version?.bindings.some(
+      (binding) => KINDS[one.kind].boundTo(binding) === (one.kind === "r2" ? one.name : one.id),
+    )
+      ? version.number
+      : undefined,
+  }));
+
 /**
  * Storage of this stack that the account has and the state has not, each with its kind in front: what every stack has, by
  * its name or by what its versions are bound to, and what serves is bound to, by this stack's name for it. All else may

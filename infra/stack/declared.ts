@@ -22,6 +22,9 @@ export const LOGICAL = {
   storage: (kind: "kv" | "r2" | "d1", binding: string) => `${kind} ${binding}`,
 } as const;
 
+/** The component whose output `keepsStorage` says how the last update left the stack's storage (plan/known.ts). */
+export const KEEPER = { type: "DurableWorker", name: `durable ${LOGICAL.worker}` } as const;
+
 /** The tag that says whose a Worker is, which it keeps under every name. Cloudflare takes neither `,` nor `&` in one. */
 export const stackTag = ({ project, stack }: Owner): string => `${project}:${stack}`;
 

@@ -11,6 +11,7 @@ const StateResource = v.object({
   id: v.optional(v.string()),
   outputs: v.optional(v.record(v.string(), v.unknown()), {}),
   protect: v.optional(v.boolean(), false),
+  retainOnDelete: v.optional(v.boolean(), false),
 });
 export type StateResource = v.InferOutput<typeof StateResource>;
 
@@ -28,7 +29,12 @@ function exportedResources(text: string): readonly StateResource[] {
 
 /** The same by type and name. */
 export const knownOf = (resources: readonly StateResource[]): Known =>
-  Known.of(resources.map(({ urn, id, outputs }) => [urn, { ...outputs, ...(id !== undefined && { id }) }] as const));
+  Known.of(
+    resources.map(
+      ({ urn, id, outputs, retainOnDelete }) =>
+        [urn, { ...outputs, ...(id !== undefined && { id }) }, retainOnDelete] as const,
+    ),
+  );
 
 /** The resources in the CLI's state of `stack`. @throws UserError in the CLI's own words where it cannot say. */
 export function engineResources(stack: string): readonly StateResource[] {

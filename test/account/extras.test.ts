@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { STATE_FILE } from "../../infra/apply/state.ts";
 import { addsNothing } from "../../infra/stack/program-bindings.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -205,12 +206,24 @@ it("removing a binding never deletes its data: it is refused until protect keeps
   await expect(deploy({})).rejects.toThrow(/FILES[\s\S]*would be deleted with all that is in it[\s\S]*protect: true/);
   // A protected stack may not be open.
   const guarded = { protect: true, access: "rules", demoLogin: false };
+  // How storage goes, the last update has said.
+  await expect(deploy({}, guarded)).rejects.toThrow(
+    /FILES[\s\S]*would be deleted[\s\S]*had protect: false in its last update[\s\S]*run `up` once with the binding/,
+  );
   await deploy(STORES, guarded);
   expect(await deploy({}, guarded)).toEqual(expect.arrayContaining(["retain R2Bucket", "retain D1Database"]));
   expect(await deploy(STORES)).toEqual(
     expect.arrayContaining(["import WorkersKvNamespace", "import R2Bucket", "import D1Database"]),
   );
   expect(await ask()).toMatchObject({ visits: "2", orders: 3, file: "file" });
+});
+
+it("storage is not deleted while a version that keeps traffic is bound to it", async () => {
+  const config = { allowDestroy: ["USERS", "FILES", "DB"] };
+  await expect(deploy({}, { ...config, rollout: 10 })).rejects.toThrow(
+    /USERS: the KV namespace .* would be deleted while version \d+, which keeps traffic, is bound[\s\S]*FILES[\s\S]*DB/,
+  );
+  expect(await ask()).toMatchObject({ visits: "3", orders: 4, file: "file" });
 });
 
 it("a binding that the stack points to other storage has that storage's data", async () => {
@@ -222,8 +235,30 @@ it("a binding that the stack points to other storage has that storage's data", a
     }),
   );
   await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
-  expect(await ask()).toMatchObject({ visits: null, orders: 4 });
+  expect(await ask()).toMatchObject({ visits: null, orders: 5 });
+  // Once it leads there no more, the stack has its own again, and the other storage is not the stack's to delete.
+  expect(await deploy(STORES, { bind: {} })).toContain("create WorkersKvNamespace");
+  expect(await ask()).toMatchObject({ visits: null, orders: 6 });
+  expect(await titles()).toEqual(["durable-stack-local-reads", "durable-stack-local-users", "elsewhere"]);
+
+  // Of a state that is lost nobody can tell whose it was.
+  await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
+  rmSync(join(dir, STATE_FILE));
+  await expect(deploy(STORES, { bind: {} })).rejects.toThrow(
+    new RegExp(`KV namespace elsewhere: .*may be another's.*bind: { USERS: ${id} } in`),
+  );
+  await deploy(STORES, { bind: { USERS: id } });
+  await deploy(STORES, { bind: {} });
+  expect(await titles()).toEqual(["durable-stack-local-reads", "durable-stack-local-users", "elsewhere"]);
 });
+
+async function titles(): Promise<readonly string[]> {
+  const namespaces = v.parse(
+    v.array(v.object({ title: v.string() })),
+    await call("/accounts/:account/storage/kv/namespaces"),
+  );
+  return namespaces.map(({ title }) => title).sort();
+}
 
 it("the plan tells of a secret and a binding of infra/index.ts where they come, change or go, and only there", async () => {
   const file = join(project.root, "infra/index.ts");

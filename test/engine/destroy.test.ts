@@ -192,3 +192,26 @@ it("a destruction of what is destroyed has nothing left to do, and says so", asy
     /^Nothing of the stack trial is left in its account\.\n[\s\S]*pulumi stack rm trial/,
   );
 });
+
+it("storage whose binding goes is kept or deleted as the last update said, whatever the settings say by now", async () => {
+  const [settings, wrangler] = [copy.read(FILE), copy.read("wrangler.jsonc")];
+  const without = wrangler.replace('{ "binding": "USERS" }, ', "");
+  const deploy = async (text: string): Promise<Ended> => {
+    copy.write("wrangler.jsonc", text);
+    await done("npm run -s build");
+    return run(UP);
+  };
+  await done(UP);
+  const others = /^ +(durable-stack:)?(protect|access|demoLogin): .*\n/gm;
+  copy.write(FILE, settings.replaceAll(others, "").replace("config:\n", "config:\n  durable-stack:protect: true\n"));
+  const early = await deploy(without);
+  expect([early.code, early.text]).toEqual([
+    1,
+    expect.stringMatching(/storage_would_go\] USERS: .*had protect: false in its last update/),
+  ]);
+  const kept = await deploy(wrangler);
+  expect(kept.code, kept.text).toBe(0);
+  const gone = await deploy(without);
+  expect([gone.code, gone.text]).toEqual([0, expect.stringMatching(/storage_left_behind\] USERS/)]);
+  expect(await left()).toContain("durable-stack-trial-users");
+});
