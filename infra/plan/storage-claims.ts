@@ -1,7 +1,15 @@
 /** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { fileOf, type PublicSettings } from "../stack/config.ts";
-import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../stack/declared.ts";
+import {
+  blobsInputs,
+  LOGICAL,
+  ownerOf,
+  readCacheInputs,
+  stackTag,
+  storageBase,
+  storageName,
+} from "../stack/declared.ts";
 import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
 import { LOCAL } from "../stack/project.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
@@ -33,10 +41,11 @@ export async function readsPart(storage: Storage): Promise<Part> {
   const there = all?.find(({ id }) => id === bound) ?? all?.find((namespace) => namespace.title === title);
   if (!there) return { claim: { name: title } };
   const isBound = versions.some(({ bindings }) => bindings.some(({ namespaceId }) => namespaceId === there.id));
-  return taking(settings, {
+  return taking(storage, {
     what: `KV namespace ${there.title}`,
     claim: { name: there.title, importId: `${settings.accountId}/${there.id}` },
-    because: isBound ? BOUND : (await reads.kvIsEmpty(there.id)) ? EMPTY : undefined,
+    because: isBound ? BOUND : undefined,
+    isEmpty: () => reads.kvIsEmpty(there.id),
   });
 }
 
@@ -51,10 +60,11 @@ export async function blobsPart(storage: Storage): Promise<Part> {
   const name = bound !== undefined && (await reads.bucketExists(bound)) ? bound : derived;
   if (!(await reads.bucketExists(name))) return { claim: { name: derived } };
   const isBound = versions.some(({ bindings }) => bindings.some(({ bucketName }) => bucketName === name));
-  return taking(settings, {
+  return taking(storage, {
     what: `bucket ${name}`,
     claim: { name, importId: `${settings.accountId}/${name}/default` },
-    because: isBound ? BOUND : (await reads.bucketIsEmpty(name)) ? EMPTY : undefined,
+    because: isBound ? BOUND : undefined,
+    isEmpty: () => reads.bucketIsEmpty(name),
   });
 }
 
@@ -106,18 +116,33 @@ const bindingOf = (versions: readonly LiveVersion[], name: string) =>
 interface Taking {
   readonly what: string;
   readonly claim: Claim;
+  /** What proves that it is this stack's; undefined: nothing. */
   readonly because: string | undefined;
+  readonly isEmpty: () => Promise<boolean | undefined>;
 }
 
-function taking({ stack, adopt }: PublicSettings, { what, claim, because }: Taking): Part {
-  if (because !== undefined || adopt) return { claim, found: { what, because: because ?? ADOPTED } };
+/** Another stack of the account that calls its storage as this one does: its tag. */
+async function namesake({ reads, settings }: Storage): Promise<string | undefined> {
+  const base = storageBase(settings);
+  const tags = (await reads.workers()).flatMap((worker) => worker.tags);
+  return tags.find((tag) => {
+    const owner = ownerOf(tag);
+    return owner !== undefined && tag !== stackTag(settings) && storageBase(owner) === base;
+  });
+}
+
+async function taking(storage: Storage, { what, claim, because, isEmpty }: Taking): Promise<Part> {
+  const { stack, adopt } = storage.settings;
+  if (because !== undefined) return { claim, found: { what, because } };
+  const other = await namesake(storage);
+  if (other === undefined && (await isEmpty())) return { claim, found: { what, because: EMPTY } };
+  if (adopt) return { claim, found: { what, because: ADOPTED } };
   return {
     claim: { name: claim.name },
     finding: {
       code: "name_not_ours",
       subject: what,
-      message:
-        "it exists and has data in it, but this stack's state does not have it and no version of this stack is bound to it.",
+      message: `it exists and ${other === undefined ? "has data in it" : `is called as the stack ${other} calls its own`}, but this stack's state does not have it and no version of this stack is bound to it.`,
       fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
     },
   };
@@ -148,11 +173,15 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
   const what = `${KINDS[kind].what} ${there.name}`;
   const claim = { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` };
   if (foreign) {
-    if (settings.adopt) return taking(settings, { what, claim, because: undefined });
+    if (settings.adopt) return { claim, found: { what, because: ADOPTED } };
     return { claim: { name: derived }, finding: maybeLent(settings, { what, binding, id: foreign.id, derived }) };
   }
-  const because = isBound ? BOUND : (await isEmpty({ kind, jurisdiction }, reads, there.id)) ? EMPTY : undefined;
-  return taking(settings, { what, claim, because });
+  return taking(storage, {
+    what,
+    claim,
+    because: isBound ? BOUND : undefined,
+    isEmpty: () => isEmpty({ kind, jurisdiction }, reads, there.id),
+  });
 }
 
 /**
