@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { UserError } from "../stack/user-error.ts";
-import { digestOf, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
+import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {
   /** The release's folder. */
@@ -62,6 +62,9 @@ const notWhole = (dir: string, what: string): ReleaseUnusable =>
     `The release in ${dir} is not whole: ${what}. Build it again (\`npm run build\`), or fetch the artifact again.`,
   );
 
+/** A manifest whose other fields nobody knows here. */
+const Newer = v.object({ format: v.pipe(v.number(), v.minValue(FORMAT + 1)) });
+
 function parseManifest(dir: string, contents: Uint8Array | undefined): Manifest {
   if (!contents) {
     throw new ReleaseUnusable(
@@ -76,6 +79,12 @@ function parseManifest(dir: string, contents: Uint8Array | undefined): Manifest 
   }
   const result = v.safeParse(Manifest, json);
   if (result.success) return result.output;
+  const newer = v.safeParse(Newer, json);
+  if (newer.success) {
+    throw new ReleaseUnusable(
+      `The release in ${dir} has format ${newer.output.format}, and this program reads up to ${FORMAT}: a newer version of the template built it. Deploy it with the checkout that it was built from.`,
+    );
+  }
   const problems = issueLines(result.issues).map((line) => `  ${line}`);
   throw new ReleaseUnusable(
     `${join(dir, MANIFEST)} is not a manifest that this program reads:\n${problems.join("\n")}\nBuild the release again with \`npm run build\`.`,

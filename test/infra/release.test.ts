@@ -276,6 +276,9 @@ describe("reading", () => {
     expect(
       broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 5', '"format": 3'))),
     ).toThrow(/format/);
+    expect(
+      broken((folder) => writeFileSync(join(folder, MANIFEST), manifest.replace('"format": 5', '"format": 6'))),
+    ).toThrow(/has format 6, and this program reads up to 5: a newer version of the template built it/);
     expect(broken((folder) => writeFileSync(join(folder, MANIFEST), "{"))).toThrow(/is not JSON/);
   });
 
