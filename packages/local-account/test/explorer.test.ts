@@ -150,9 +150,12 @@ it("reads while the object is written, deleted and created again, disturbs no wr
     ["busy", "gone"].map(async (name) => (await data(test, `objects/${rooms}/find?name=${name}`)).id),
   );
   let isWriting = true;
+  let reads = 0;
+  let written = 1;
   const writes = Promise.all([
+    // On a slow machine more is written, until enough was read meanwhile.
     (async () => {
-      for (let count = 2; count <= 60; count++) expect(await call(test, "/say/busy")).toBe(count);
+      while (written < 60 || reads < 6) expect(await call(test, "/say/busy")).toBe(++written);
     })(),
     (async () => {
       for (let round = 0; round < 15; round++) {
@@ -163,7 +166,6 @@ it("reads while the object is written, deleted and created again, disturbs no wr
   ]).finally(() => {
     isWriting = false;
   });
-  let reads = 0;
   let seen = 0;
   while (isWriting) {
     const [busy, gone] = await Promise.all([
@@ -180,8 +182,7 @@ it("reads while the object is written, deleted and created again, disturbs no wr
     reads += 1;
   }
   await writes;
-  expect(reads).toBeGreaterThan(5);
-  expect((await data(test, `objects/${rooms}/${ids[0]}`)).shown.total).toBe(60);
+  expect((await data(test, `objects/${rooms}/${ids[0]}`)).shown.total).toBe(written);
   await test.close();
 
   // Now nobody has the files open, and reading them opens none.
