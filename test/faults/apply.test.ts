@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Call } from "@durable-stack/local-account";
-import { it } from "vitest";
+import { it, type TestContext } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Shape } from "../account/program/shape.ts";
@@ -28,78 +28,76 @@ interface Case {
   readonly fault: string;
 }
 
-/** The cases in two halves, each on an account of its own: they take minutes, and leave one of two cores idle. */
-const HALVES = [0, 1];
+/** The cases in four parts, each on an account of its own; two at once, so that none of two cores is idle. */
+const PARTS = [0, 1, 2, 3];
+const WHAT = "retries or fails clearly, keeps serving, and converges: part %i of the cases";
 
-it.concurrent.for(HALVES)(
-  "retries or fails clearly, keeps serving, and converges: half %i",
-  {
-    timeout: 1_800_000,
-  },
-  async (half, { expect, onTestFinished }) => {
-    const dir = mkdtempSync(path.join(tmpdir(), "local-account-faults-"));
-    onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-    let calls: Call[] = [];
-    const running = await startChecked({ dir, port: 0, apiPort: 0, onCall: (call) => calls.push(call) });
-    const test = new TestAccount(running);
-    onTestFinished(() => test.close());
+it.concurrent.for(PARTS.slice(0, 2))(WHAT, { timeout: 1_800_000 }, tried);
+it.concurrent.for(PARTS.slice(2))(WHAT, { timeout: 1_800_000, tags: ["nightly"] }, tried);
 
-    const apply = (shape: Shape): Promise<ApplyResult> =>
-      applyProgram({
-        dir,
-        root: path.join(import.meta.dirname, "../account/program"),
-        account: running,
-        config: { "shapes:shape": JSON.stringify(shape), "shapes:secret": "the same secret" },
-      });
-    const setFaults = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
-    const serving = async () => (await test.visit("127.0.0.1")).status;
+async function tried(part: number, { expect, onTestFinished }: TestContext): Promise<void> {
+  const dir = mkdtempSync(path.join(tmpdir(), "local-account-faults-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  let calls: Call[] = [];
+  const running = await startChecked({ dir, port: 0, apiPort: 0, onCall: (call) => calls.push(call) });
+  const test = new TestAccount(running);
+  onTestFinished(() => test.close());
 
-    await apply(SHAPES[0]);
-    /** The remaining cases, on the way to the second shape and on the way back. */
-    const left = [await casesOf(SHAPES[1]), await casesOf(SHAPES[0])];
+  const apply = (shape: Shape): Promise<ApplyResult> =>
+    applyProgram({
+      dir,
+      root: path.join(import.meta.dirname, "../account/program"),
+      account: running,
+      config: { "shapes:shape": JSON.stringify(shape), "shapes:secret": "the same secret" },
+    });
+  const setFaults = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
+  const serving = async () => (await test.visit("127.0.0.1")).status;
 
-    async function casesOf(shape: Shape): Promise<Case[]> {
-      calls = [];
-      await apply(shape);
-      const cases = calls.flatMap(({ method, path: called }, index) =>
-        (method === "GET" ? READ_FAULTS : WRITE_FAULTS).map((fault) => ({
-          nth: index + 1,
-          call: `${method} ${called}`,
-          fault,
-        })),
-      );
-      return cases.filter((_, index) => index % HALVES.length === half);
-    }
+  await apply(SHAPES[0]);
+  /** The remaining cases, on the way to the second shape and on the way back. */
+  const left = [await casesOf(SHAPES[1]), await casesOf(SHAPES[0])];
 
-    const outcomes = { retried: 0, failed: 0 };
-    for (let way = 0; left.some((cases) => cases.length > 0); way = 1 - way) {
-      const shape = way === 0 ? SHAPES[1] : SHAPES[0];
-      const next = left[way]?.shift();
-      if (next !== undefined) {
-        await setFaults(`* * ${next.fault} nth=${next.nth}`);
-        const refused = await apply(shape).then(
-          () => undefined,
-          (error: unknown) => error,
-        );
-        await setFaults();
-        if (refused === undefined) outcomes.retried += 1;
-        else {
-          outcomes.failed += 1;
-          expect(refused, next.call).toBeInstanceOf(ApplyFailed);
-          expect(String(refused), next.call).toMatch(/was answered \d{3}|was not answered/);
-        }
-        expect(await serving(), `${next.call}, ${next.fault}`).toBe(200);
-      }
-      await apply(shape);
-      const { steps } = await apply(shape);
-      expect(
-        steps.filter(({ action }) => action !== "unchanged"),
-        JSON.stringify(next),
-      ).toEqual([]);
-    }
-    console.log(
-      `${outcomes.retried + outcomes.failed} cases: ${outcomes.retried} went through, ${outcomes.failed} failed clearly.`,
+  async function casesOf(shape: Shape): Promise<Case[]> {
+    calls = [];
+    await apply(shape);
+    const cases = calls.flatMap(({ method, path: called }, index) =>
+      (method === "GET" ? READ_FAULTS : WRITE_FAULTS).map((fault) => ({
+        nth: index + 1,
+        call: `${method} ${called}`,
+        fault,
+      })),
     );
-    expect(outcomes.failed).toBeGreaterThan(0);
-  },
-);
+    return cases.filter((_, index) => index % PARTS.length === part);
+  }
+
+  const outcomes = { retried: 0, failed: 0 };
+  for (let way = 0; left.some((cases) => cases.length > 0); way = 1 - way) {
+    const shape = way === 0 ? SHAPES[1] : SHAPES[0];
+    const next = left[way]?.shift();
+    if (next !== undefined) {
+      await setFaults(`* * ${next.fault} nth=${next.nth}`);
+      const refused = await apply(shape).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await setFaults();
+      if (refused === undefined) outcomes.retried += 1;
+      else {
+        outcomes.failed += 1;
+        expect(refused, next.call).toBeInstanceOf(ApplyFailed);
+        expect(String(refused), next.call).toMatch(/was answered \d{3}|was not answered/);
+      }
+      expect(await serving(), `${next.call}, ${next.fault}`).toBe(200);
+    }
+    await apply(shape);
+    const { steps } = await apply(shape);
+    expect(
+      steps.filter(({ action }) => action !== "unchanged"),
+      JSON.stringify(next),
+    ).toEqual([]);
+  }
+  console.log(
+    `${outcomes.retried + outcomes.failed} cases: ${outcomes.retried} went through, ${outcomes.failed} failed clearly.`,
+  );
+  expect(outcomes.failed).toBeGreaterThan(0);
+}
