@@ -58,8 +58,10 @@ export async function make(changes: readonly Change[], { dryRun, tidied }: Makin
   const anew = tidied ? madeAnew(changes).map(({ path, script }) => [path, `made anew: npm run ${script}`]) : [];
   // Nothing here waits, so that a signal is heard only after all of it; it ends the tool that runs then.
   let heard: EndSignal | undefined;
-  const listeners = END_SIGNALS.map((signal) => [signal, () => (heard = signal)] as const);
-  for (const [signal, hear] of listeners) process.on(signal, hear);
+  const hear = (signal: EndSignal) => {
+    heard = signal;
+  };
+  for (const signal of END_SIGNALS) process.on(signal, hear);
   try {
     console.log(table([...changes.map(({ path, what }) => [path, what.join("; ")]), ...anew]));
     if (dryRun) {
@@ -73,7 +75,7 @@ export async function make(changes: readonly Change[], { dryRun, tidied }: Makin
   } catch (error) {
     throw halfDone(error);
   } finally {
-    for (const [signal, hear] of listeners) process.off(signal, hear);
+    for (const signal of END_SIGNALS) process.off(signal, hear);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
-import { changedByOthers, type Declaring } from "./changed-by-others.ts";
+import { changedByOthers } from "./changed-by-others.ts";
 import { beginsWithout, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -133,7 +133,13 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   );
   const floor = floorOf(sameStep, schemas);
   const begun = all.find(({ annotations }) => beginsWithout(annotations?.workersMessage))?.number;
-  const declaring = new Map(all.map((version) => [version.id, declaringOf(version)]));
+  const exported = new Map(all.map(({ id, exports }) => [id, exports]));
+  const declaring = new Map(
+    known.map((version) => [
+      version.versionId,
+      { ...version, classes: classesOf(exported.get(version.versionId) ?? {}) },
+    ]),
+  );
   const changed = changedByOthers(
     deployments.map(({ versions: of }) => of.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
   );
@@ -202,11 +208,6 @@ function liveVersion({ id, number, createdOn, source, annotations, bindings }: V
   const { digest, migration: step, commit, committed, schemas, secrets } = record ?? {};
   return { versionId: id, number, tag, digest, step, commit, committed, schemas, secrets, createdOn, source, bindings };
 }
-
-const declaringOf = (version: VersionRead): Declaring => {
-  const { number, tag, digest } = liveVersion(version);
-  return { number, tag, digest, classes: classesOf(version.exports) };
-};
 
 /** The version with an id; undefined: it has none such. */
 export const versionOf = ({ versions }: LiveWorker, id: string | undefined): LiveVersion | undefined =>

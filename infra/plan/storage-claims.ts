@@ -4,7 +4,7 @@ import { fileOf, type PublicSettings } from "../stack/config.ts";
 import {
   blobsInputs,
   LOGICAL,
-  ownerOf,
+  ownersOf,
   readCacheInputs,
   stackTag,
   storageBase,
@@ -123,12 +123,9 @@ interface Taking {
 
 /** Another stack of the account that calls its storage as this one does: its tag. */
 async function namesake({ reads, settings }: Storage): Promise<string | undefined> {
-  const base = storageBase(settings);
-  const tags = (await reads.workers()).flatMap((worker) => worker.tags);
-  return tags.find((tag) => {
-    const owner = ownerOf(tag);
-    return owner !== undefined && tag !== stackTag(settings) && storageBase(owner) === base;
-  });
+  const [own, base] = [stackTag(settings), storageBase(settings)];
+  const other = ownersOf(await reads.workers()).find((owner) => stackTag(owner) !== own && storageBase(owner) === base);
+  return other && stackTag(other);
 }
 
 async function taking(storage: Storage, { what, claim, because, isEmpty }: Taking): Promise<Part> {

@@ -6,7 +6,7 @@ import { jurisdictionsOf } from "../../contract/regions.ts";
 import { ApiError, at } from "../provider/api.ts";
 import { objects, type Properties, text } from "../provider/values.ts";
 import { ROOT } from "../release/root.ts";
-import { ownerOf, stackTag, storageBase } from "../stack/declared.ts";
+import { ownersOf, stackTag, storageBase } from "../stack/declared.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -27,7 +27,7 @@ interface Bucket {
 /** Deletes what is in the stack's buckets: Cloudflare deletes no bucket with something in it. Returns how many objects. */
 export async function emptyBuckets(stack: OpenStack): Promise<number> {
   let count = 0;
-  for (const bucket of await bucketsOf(stack)) count += await empty(stack, bucket);
+  for (const bucket of await bucketsOf(stack, await ownNames(stack))) count += await empty(stack, bucket);
   return count;
 }
 
@@ -58,11 +58,11 @@ async function workers(stack: OpenStack): Promise<readonly Leftover[]> {
 async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
   const { api, settings } = stack;
   const account = at`/accounts/${settings.accountId}`;
-  const [isOwn, namespaces, databases, buckets] = await Promise.all([
-    ownNames(stack),
+  const isOwn = await ownNames(stack);
+  const [namespaces, databases, buckets] = await Promise.all([
     listed(api.list(`${account}/storage/kv/namespaces`)),
     listed(api.list(`${account}/d1/database`)),
-    bucketsOf(stack),
+    bucketsOf(stack, isOwn),
   ]);
   const named = (all: readonly Properties[], key: string) => all.filter((one) => isOwn(text(one, key)));
   return [
@@ -89,12 +89,10 @@ async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
  * one's (`pr-5-hotfix`): a stack has its Worker as long as its storage, and the Worker's tag says whose both are.
  */
 async function ownNames(stack: OpenStack): Promise<(name: string) => boolean> {
-  const { settings, reads } = stack;
   const prefix = `${base(stack)}-`;
-  const tags = (await reads.workers()).flatMap((worker) => worker.tags);
-  const { project } = settings;
+  const { project } = stack.settings;
   const others = [
-    ...tags.flatMap((tag) => ownerOf(tag) ?? []),
+    ...ownersOf(await stack.reads.workers()),
     ...stackNames(ROOT).map((name) => ({ project, stack: name })),
   ]
     .map((owner) => `${storageBase(owner)}-`)
@@ -102,10 +100,9 @@ async function ownNames(stack: OpenStack): Promise<(name: string) => boolean> {
   return (name) => name.startsWith(prefix) && !others.some((other) => name.startsWith(other));
 }
 
-/** The stack's buckets, in every jurisdiction of its regions. */
-async function bucketsOf(stack: OpenStack): Promise<readonly Bucket[]> {
+/** The stack's buckets, in every jurisdiction of its regions; `isOwn` tells their names. */
+async function bucketsOf(stack: OpenStack, isOwn: (name: string) => boolean): Promise<readonly Bucket[]> {
   const { api, settings } = stack;
-  const isOwn = await ownNames(stack);
   const found: Bucket[] = [];
   for (const jurisdiction of [undefined, ...jurisdictionsOf(settings.regions)]) {
     const extra = jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };

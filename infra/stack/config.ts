@@ -290,7 +290,8 @@ function checked<Output>(
 ): Output & About {
   const { project, stack, setOver, way } = source;
   const problems = problemsOf(schema, source, given, config);
-  if (way === undefined || !problems.every(({ keys }) => isPassedOver(way, keys))) throwThose(problems);
+  const isStopped = problems.some(({ keys }) => way === undefined || !isPassedOver(way, keys));
+  if (isStopped) throw new SettingsError(problems);
   const passedOver = new Set(problems.flatMap(({ keys }) => keys));
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !passedOver.has(key)));
   return {
@@ -300,10 +301,6 @@ function checked<Output>(
     setOver,
     wrong: problems,
   };
-}
-
-function throwThose(problems: readonly Problem[]): void {
-  if (problems.length > 0) throw new SettingsError(problems);
 }
 
 /** Whether a way back does without all these settings; one that is unknown nobody needs. */

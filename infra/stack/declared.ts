@@ -31,8 +31,12 @@ export const stackTag = ({ project, stack }: Owner): string => `${project}:${sta
 /** Whether a tag says whose a Worker is, of this stack or another one. */
 export const isStackTag = (tag: string): boolean => tag.includes(":");
 
+/** Whose the Workers of an account are, by their tags. */
+export const ownersOf = (workers: readonly { readonly tags: readonly string[] }[]): readonly Owner[] =>
+  workers.flatMap(({ tags }) => tags.flatMap((tag) => ownerOf(tag) ?? []));
+
 /** Whose a Worker with this tag is; undefined: the tag says nothing of it. A project's name has no colon. */
-export function ownerOf(tag: string): Owner | undefined {
+function ownerOf(tag: string): Owner | undefined {
   const [project, ...stack] = tag.split(":");
   return project !== undefined && stack.length > 0 ? { project, stack: stack.join(":") } : undefined;
 }

@@ -267,6 +267,23 @@ describe("stacks at different steps of a history", () => {
   });
 });
 
+/** Another stack on the account, with production's settings: puts them into a checkout, and deploys it. */
+const stackOfItsOwn = (stack: string) => ({
+  configured({ root }: { readonly root: string }): string {
+    const text = readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8");
+    writeFileSync(join(root, `Pulumi.${stack}.yaml`), `${text}  protect: false\n`);
+    return root;
+  },
+  deploy: (root: string, config: Readonly<Record<string, string>> = {}) =>
+    applyProgram({
+      dir: join(dir, stack),
+      root,
+      stack,
+      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
+      config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
+    }),
+});
+
 describe("classes that something else changed behind the stack's back", () => {
   const checkouts = new Checkouts();
   afterAll(() => checkouts.remove());
@@ -276,22 +293,9 @@ describe("classes that something else changed behind the stack's back", () => {
   const told = waits
     .step("0003-told", (classes) => classes.remove("Old").create("Stranger"))
     .step("0004-more", (classes) => classes.create("New"));
-  const checkout = (name: string, { migrations }: { readonly migrations: readonly Migration[] }) => {
-    const { root } = checkouts.make(`changed-${name}`, migrations, ["Account"]);
-    writeFileSync(
-      join(root, "Pulumi.changed.yaml"),
-      `${readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8")}  protect: false\n`,
-    );
-    return root;
-  };
-  const deploy = (root: string, config: Readonly<Record<string, string>> = {}) =>
-    applyProgram({
-      dir: join(dir, "changed"),
-      root,
-      stack: "changed",
-      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
-      config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
-    });
+  const { configured, deploy } = stackOfItsOwn("changed");
+  const checkout = (name: string, { migrations }: { readonly migrations: readonly Migration[] }) =>
+    configured(checkouts.make(`changed-${name}`, migrations, ["Account"]));
 
   it("are refused until a step says what happened, and then nothing of the rest is lost", async () => {
     const live = { type: "durable-object", storage: "sqlite" };
@@ -381,20 +385,9 @@ describe("a class that comes from another Worker", () => {
     .step("0001-create", (classes) => classes.create("Room"))
     .step("0002-receive", (classes) => classes.receive("Account", "shop"))
     .step("0003-rename", (classes) => classes.rename("Account", "Book"));
-  const checkout = (steps: number, unbound: readonly string[] = []) => {
-    const { root } = checkouts.make(`transfer-${steps}`, all.slice(0, steps), unbound);
-    const text = readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8");
-    writeFileSync(join(root, "Pulumi.receiver.yaml"), `${text}  protect: false\n`);
-    return root;
-  };
-  const deploy = (root: string, config: Readonly<Record<string, string>> = {}) =>
-    applyProgram({
-      dir: join(dir, "receiver"),
-      root,
-      stack: "receiver",
-      account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
-      config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
-    });
+  const { configured, deploy } = stackOfItsOwn("receiver");
+  const checkout = (steps: number, unbound: readonly string[] = []) =>
+    configured(checkouts.make(`transfer-${steps}`, all.slice(0, steps), unbound));
 
   it("is received by one Worker alone; once it has come it is renamed, though the first has one of that name again", async () => {
     const others = new TestAccount(account);
