@@ -4,13 +4,11 @@
  * it; then its sender gets an `ack`.
  */
 import { GroupCommit } from "../objects/group-commit.ts";
-import type { Schema } from "../objects/schema.ts";
-import type { History } from "./history.ts";
+import type { Book } from "./book.ts";
 import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
-import { ANY, fingerprint, type Sent, type SentMessage } from "./sent.ts";
+import { ANY, fingerprint, type SentMessage } from "./sent.ts";
 import { type Listeners, Showing } from "./showing.ts";
-import type { Uploads } from "./uploads.ts";
 
 export type ChatFrame = ClientFrame & { type: "chat" };
 
@@ -36,12 +34,9 @@ export type Known =
   | { readonly kind: "waiting"; readonly said: Said }
   | { readonly kind: "conflict" };
 
-/** Where messages are stored. `history` and `sent` exist once the schema does. */
+/** Where messages are stored. */
 export interface Store {
-  readonly schema: Schema;
-  readonly uploads: Uploads;
-  history(): History | undefined;
-  sent(): Sent | undefined;
+  readonly book: Book;
   /** Called before a write. */
   prepare(): Promise<void>;
   sync(): Promise<void>;
@@ -69,7 +64,7 @@ export class Outgoing {
   /** Finds an earlier message by its sender's id for it; undefined if the message is new. */
   known(userId: string, { clientId, text, attachment }: ChatFrame, now: number): Known | undefined {
     if (clientId === undefined) return undefined;
-    const sent = this.#store.sent()?.find(userId, clientId, now);
+    const sent = this.#store.book.sent()?.find(userId, clientId, now);
     if (sent) {
       const isSame = sent.fingerprint === ANY || sent.fingerprint === fingerprint(text, attachment);
       return isSame ? { kind: "stored", sent } : CONFLICTING;
@@ -106,7 +101,7 @@ export class Outgoing {
 
   /** How much was sent after a number; undefined if no message has this number yet. */
   after(seq: number): Amount | undefined {
-    return this.#showing.after(seq, this.#store.history()?.last ?? 0);
+    return this.#showing.after(seq, this.#store.book.history()?.last ?? 0);
   }
 
   /** Tells senders of a message why it was not taken. */
@@ -160,19 +155,18 @@ export class Outgoing {
 
   /** Stores all messages of a batch, or none. Refuses those that cannot be stored. */
   #write(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
-    const { schema, uploads } = this.#store;
+    const { book } = this.#store;
     const messages: { said: Said; message: Message }[] = [];
     const refused: Said[] = [];
     let trimmed = false;
     try {
-      schema.create();
-      const history = this.#store.history();
-      const sent = this.#store.sent();
+      book.schema.create();
+      const [history, sent] = [book.history(), book.sent()];
       if (!history || !sent) throw new Error("The room's tables are missing");
       this.#store.transaction(() => {
         for (const said of batch) {
           const { text, clientId, attachment: key } = said.frame;
-          const attachment = key === undefined ? undefined : uploads.unsent(key, said.userId);
+          const attachment = key === undefined ? undefined : book.uploads.unsent(key, said.userId);
           if (key !== undefined && !attachment) {
             refused.push(said);
             continue;
@@ -187,10 +181,10 @@ export class Outgoing {
             ...(attachment && { attachment }),
           };
           for (const leaving of history.append(message)) {
-            uploads.leave(leaving.key);
+            book.uploads.leave(leaving.key);
             trimmed = true;
           }
-          if (attachment) uploads.sent(attachment.key);
+          if (attachment) book.uploads.sent(attachment.key);
           messages.push({ said, message });
         }
         sent.append(messages.map(({ message }) => message));

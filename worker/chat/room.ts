@@ -1,7 +1,7 @@
 /**
  * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, a client that
  * reconnects gets exactly what it missed, and a message sent twice is shown once. audience.ts keeps track of who is
- * here; outgoing.ts takes a message to the disk and to the readers.
+ * here; outgoing.ts takes a message to the disk and to the readers; upkeep.ts deletes what is not needed any more.
  *
  * The room sleeps between frames. All that it needs when it wakes is in SQL and in the sockets' attachments and tags;
  * the fields here only repeat it.
@@ -12,16 +12,15 @@ import { deadCredential, denied } from "../http/denials.ts";
 import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
-import { Schema } from "../objects/schema.ts";
 import { answerAsleep, answerClose } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import { letIn, type SocketLimits, whyFull } from "./admission.ts";
-import { armBy } from "./alarm.ts";
 import { Audience, GOING_AWAY } from "./audience.ts";
+import { Book } from "./book.ts";
 import { Budgets, COSTS, type Over } from "./budgets.ts";
-import { type Door, isKeeper, isLetIn, MAX_MEMBERS } from "./door.ts";
-import { History, type Range } from "./history.ts";
+import { type Door, invited, KeptDoor, removed } from "./door.ts";
+import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
@@ -32,27 +31,21 @@ import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay } from "./relay.ts";
 import { LOOK_EVERY_MS, type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
 import { Relays } from "./relays.ts";
-import { Sent } from "./sent.ts";
-import { type Upload, Uploads } from "./uploads.ts";
+import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
+import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
 /** Close code of a connection that broke (RFC 6455, 7.4.1). */
 const ABNORMAL = 1_006;
-/** R2 deletes many files in one call, so a deletion waits this long for further files. */
-const DELETE_AFTER_MS = 5_000;
-const RETRY_DELETE_AFTER_MS = 60_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Messages that are too old are hidden at once, and deleted together, this often at most. */
-const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
 /** A file, or why the caller does not get it. */
 export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
 
 export class ChatRoomDO extends DurableObject<Env> {
-  readonly #schema: Schema;
-  readonly #historyLimit: number;
-  readonly #retentionMs: number | undefined;
-  readonly #uploads: Uploads;
+  readonly #book: Book;
+  readonly #door: KeptDoor;
+  readonly #upkeep: Upkeep;
   readonly #socketLimits: SocketLimits;
   readonly #budgets: Budgets;
   readonly #audience: Audience;
@@ -63,37 +56,24 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #relay: Relay | undefined;
   /** Sessions that ended a moment ago: a join by one of them that is still on its way is refused. */
   readonly #ended = new Set<string>();
-  /** The stored door, or the stack's default for rooms without a rule. */
-  #door: Door;
-  readonly #unset: Door;
-  #opened: History | undefined;
-  #remembered: Sent | undefined;
-  /** Whether the alarm is known to be set for messages that will be too old. */
-  #sweepArmed = false;
-  /** Whether the room is kept without use: a known user has sent a message, or set the door. */
-  #isKept: boolean;
-  /** Whether the alarm is known to be set for the deletion of a room that is not kept. */
-  #endArmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#schema = new Schema(ctx.storage, chat);
-    const { historyLimit, retentionDays, rooms, ...limits } = stackOf(env).settings.chat;
-    this.#unset = { rule: rooms, members: [] };
-    const door = ctx.storage.kv.get<Door>(DOOR);
-    this.#door = door ?? this.#unset;
-    this.#isKept = door !== undefined || ctx.storage.kv.get(KEPT) === true;
-    this.#historyLimit = historyLimit;
-    this.#retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
-    this.#uploads = new Uploads(ctx.storage.sql);
+    const { storage } = ctx;
+    const { regions, settings } = stackOf(env);
+    const { historyLimit, retentionDays, rooms, ...limits } = settings.chat;
+    const retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
+    this.#book = new Book(storage, { limit: historyLimit, retentionMs });
+    this.#door = new KeptDoor(storage.kv, { rule: rooms, members: [] });
+    const unusedMs = settings.anonymousDays * DAY_MS;
+    this.#upkeep = new Upkeep({ storage, book: this.#book, unusedMs, bucket: () => this.#bucket }, this.#door.wasSet);
     this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets);
-    const { regions } = stackOf(env);
     this.#relays = new Relays({
-      storage: ctx.storage,
+      storage,
       stub: (name) => this.#stubOf(name),
-      history: () => this.#history(),
+      history: () => this.#book.history(),
       people: () => this.#audience.own(),
       moved: (userId, move) => {
         this.#audience.movedElsewhere(userId, move);
@@ -103,24 +83,21 @@ export class ChatRoomDO extends DurableObject<Env> {
         this.#audience.turned();
         void this.#lookForSilentLater();
       },
-      arm: (at) => this.#arm(at),
+      arm: (at) => this.#upkeep.arm(at),
     });
     this.#audience.elsewhere = this.#relays;
     this.#audience.leftCompany = () => void this.#lookForSilentLater();
     this.#outgoing = new Outgoing(
       {
-        schema: this.#schema,
-        uploads: this.#uploads,
-        history: () => this.#history(),
-        sent: () => this.#sent(),
+        book: this.#book,
         prepare: () => this.#relays.prepare(),
-        sync: () => ctx.storage.sync(),
-        transaction: (write) => ctx.storage.transactionSync(write),
+        sync: () => storage.sync(),
+        transaction: (write) => storage.transactionSync(write),
       },
       this.#audience,
       (trimmed) => {
         void this.#relays.send();
-        return this.#armAfterWrite(trimmed);
+        return this.#upkeep.stored(trimmed);
       },
     );
     this.#incoming = new Incoming(this.#audience, this.#budgets, {
@@ -136,7 +113,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { name = "" } = ctx.id;
     const address = relayAddress(regions, name);
     if (address) {
-      const most = { ...limits, historyLimit, retentionMs: this.#retentionMs };
+      const most = { ...limits, historyLimit, retentionMs };
       this.#relay = new Relay(ctx, name, most, () => stubAt(env, chat, address.home));
     }
     answerAsleep(ctx, PING, PONG);
@@ -151,7 +128,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
     }
-    if (caller && !isLetIn(caller, this.#door)) return problemResponse(denied(caller).problem);
+    if (caller && !this.#door.lets(caller)) return problemResponse(denied(caller).problem);
     const now = Date.now();
     const relay = this.#audience.isFull() ? this.#relays.place(this.#relayNames()) : undefined;
     if (relay !== undefined && this.#budgets.bear(userId, COSTS.join, now)) {
@@ -162,24 +139,24 @@ export class ChatRoomDO extends DurableObject<Env> {
     const why = whyFull(joining, { audience, budgets, limits, full }, now);
     if (why) return problemResponse(why);
     const kept = {
-      read: (range: Range) => this.#page(range),
-      deleted: (last: number) => this.#history()?.deleted(last) ?? [],
+      read: (range: Range) => this.#book.page(range),
+      deleted: (last: number) => this.#book.history()?.deleted(last) ?? [],
     };
     const { answer, server, wasHere } = letIn(joining, { audience, kept }, now);
     if (!wasHere) this.#audience.joined(userId, server, now);
     await this.#lookForSilentLater();
-    if (!this.#sweepArmed) await this.#armSweep(0);
+    await this.#upkeep.joined();
     return answer;
   }
 
   /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
   async #lookForSilentLater(): Promise<void> {
-    if (this.#audience.isCompany()) await this.#arm(Date.now() + ASK_AFTER_MS);
+    if (this.#audience.isCompany()) await this.#upkeep.arm(Date.now() + ASK_AFTER_MS);
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
   get #isNowhere(): boolean {
-    return this.#schema.empty && !this.#isKept && !this.#isInUse;
+    return this.#book.schema.empty && !this.#upkeep.isKept && !this.#isInUse;
   }
 
   /** Whether somebody is in the room. */
@@ -189,12 +166,12 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** A page of the history for `reader`. An undefined reader was already allowed elsewhere. */
   messages(range: Range, reader?: Caller): Page | "denied" {
-    return isLetIn(reader, this.#door) ? this.#page(range) : "denied";
+    return this.#door.lets(reader) ? this.#book.page(range) : "denied";
   }
 
   /** The room's door, for those who may change it. */
   door(keeper?: Caller): Door | "denied" {
-    return isKeeper(keeper, this.#door) ? this.#door : "denied";
+    return this.#door.isKeptBy(keeper) ? this.#door.now : "denied";
   }
 
   /** Sets the rule, and the owner if one is given. */
@@ -204,18 +181,12 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Makes a user a member; "full" if there are too many. */
   invite(userId: string, keeper?: Caller): Promise<Door | "denied" | "full"> {
-    return this.#changeDoor<"full">(keeper, (door) => {
-      if (door.members.includes(userId)) return door;
-      return door.members.length < MAX_MEMBERS ? { ...door, members: [...door.members, userId] } : "full";
-    });
+    return this.#changeDoor<"full">(keeper, (door) => invited(door, userId));
   }
 
   /** Removes a user from the members. */
   remove(userId: string, keeper?: Caller): Promise<Door | "denied"> {
-    return this.#changeDoor<never>(keeper, (door) => ({
-      ...door,
-      members: door.members.filter((id) => id !== userId),
-    }));
+    return this.#changeDoor<never>(keeper, (door) => removed(door, userId));
   }
 
   /**
@@ -227,13 +198,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     change: (door: Door) => Door | Why,
   ): Promise<Door | "denied" | Why> {
     await this.#relays.prepare();
-    if (!isKeeper(keeper, this.#door)) return "denied";
-    const door = change(this.#door);
-    if (typeof door === "string" || door === this.#door) return door;
-    this.ctx.storage.kv.put(DOOR, door);
-    this.#door = door;
-    this.#isKept = true;
-    this.#audience.putOutUnless((caller) => isLetIn(caller, door));
+    if (!this.#door.isKeptBy(keeper)) return "denied";
+    const door = change(this.#door.now);
+    if (typeof door === "string" || door === this.#door.now) return door;
+    this.#door.set(door);
+    this.#upkeep.doorIsSet();
+    this.#audience.putOutUnless((caller) => this.#door.lets(caller));
     this.#relays.order({ kind: "door", door });
     await this.#relays.send();
     return door;
@@ -241,22 +211,22 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Deletes the text and the file of a message. */
   async deleteMessage(seq: number, keeper?: Caller): Promise<"deleted" | "missing" | "denied"> {
-    if (!isKeeper(keeper, this.#door)) return "denied";
+    if (!this.#door.isKeptBy(keeper)) return "denied";
     await this.#relays.prepare();
     for (let shown = this.#outgoing.shown(seq); shown; shown = this.#outgoing.shown(seq)) {
       await shown;
       await this.#relays.prepare();
     }
     const blanked = this.ctx.storage.transactionSync(() => {
-      const found = this.#history()?.blank(seq);
-      if (found?.leaving) this.#uploads.leave(found.leaving.key);
+      const found = this.#book.history()?.blank(seq);
+      if (found?.leaving) this.#book.uploads.leave(found.leaving.key);
       if (found) this.#relays.order({ kind: "deleted", seq });
       return found;
     });
     if (!blanked) return "missing";
     this.#audience.tell({ type: "deleted", seq });
     await this.#relays.send();
-    if (blanked.leaving) await this.#arm(Date.now());
+    if (blanked.leaving) await this.#upkeep.arm(Date.now());
     return "deleted";
   }
 
@@ -280,17 +250,17 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** Deletes all but the files. The alarm deletes those, and then the rest. */
   async #empty(): Promise<void> {
     this.ctx.storage.transactionSync(() => {
-      for (const key of [DOOR, KEPT, SILENT_SINCE]) this.ctx.storage.kv.delete(key);
-      if (this.#schema.empty) return;
-      for (const table of ["messages", "sent", "aged"]) this.ctx.storage.sql.exec(`DELETE FROM ${table}`);
-      this.#uploads.leaveAll();
+      for (const part of this.#stored) part.clear();
     });
     this.#outgoing.forget();
-    this.#door = this.#unset;
-    this.#isKept = this.#sweepArmed = this.#endArmed = false;
-    this.#opened = this.#remembered = undefined;
-    if (!this.#schema.empty) await this.#arm(Date.now());
+    for (const part of this.#stored) part.forget();
+    if (!this.#book.schema.empty) await this.#upkeep.arm(Date.now());
     else await this.#leaveNothing();
+  }
+
+  /** What the room has stored. */
+  get #stored() {
+    return [this.#door, this.#upkeep, this.#book];
   }
 
   /** A session has ended: closes its sockets, and refuses a join by it that is still on its way. */
@@ -312,8 +282,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** For a relay that starts: all that it must know. Undefined if the room does not exist, and must not be made. */
   async attach(relay: string, ifThere: boolean): Promise<Push | undefined> {
     if (ifThere && this.#isNowhere) return undefined;
-    await this.#arm(Date.now() + LOOK_EVERY_MS);
-    return this.#relays.attach(relay, { door: this.#door, ended: [...this.#ended] });
+    await this.#upkeep.arm(Date.now() + LOOK_EVERY_MS);
+    return this.#relays.attach(relay, { door: this.#door.now, ended: [...this.#ended] });
   }
 
   /**
@@ -376,30 +346,21 @@ export class ChatRoomDO extends DurableObject<Env> {
     });
   }
 
-  #page(range: Range): Page {
-    const history = this.#history();
-    return history
-      ? { messages: history.read(range), first: history.first, last: history.last }
-      : { messages: [], first: 1, last: 0 };
-  }
-
   /** Announces a file that is about to be stored in R2. */
   async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
-    if (!isLetIn(uploader, this.#door)) return "denied";
-    this.#schema.create();
-    const now = Date.now();
+    if (!this.#door.lets(uploader)) return "denied";
+    this.#book.schema.create();
     const most = stackOf(this.env).settings.chat.attachmentsMiB * 1_024 * 1_024;
-    const reserved = this.#uploads.reserve(upload, now, most);
-    if (reserved === "reserved") await this.#arm(this.#uploads.nextDue(now) ?? now);
+    const reserved = this.#book.uploads.reserve(upload, Date.now(), most);
+    if (reserved === "reserved") await this.#upkeep.armForFiles();
     return reserved;
   }
 
   /** The file will not come: frees its place, and deletes what arrived of it. */
   async abandon(key: string): Promise<void> {
-    if (this.#schema.empty) return;
-    this.#uploads.leave(key);
-    const now = Date.now();
-    await this.#arm(this.#uploads.nextDue(now) ?? now);
+    if (this.#book.schema.empty) return;
+    this.#book.uploads.leave(key);
+    await this.#upkeep.armForFiles();
   }
 
   /** The bucket of the room's region. */
@@ -410,19 +371,19 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Notes that the file is in R2. False if it came too late. */
   stored(key: string): boolean {
-    return !this.#schema.empty && this.#uploads.stored(key);
+    return !this.#book.schema.empty && this.#book.uploads.stored(key);
   }
 
   /** The file, for a user who is in the room, has a message in its history, or uploaded the file. */
   async attachment(key: string, userId: string, reader?: Caller): Promise<Readable> {
-    if (!isLetIn(reader, this.#door)) return { kind: "forbidden" };
-    const found = this.#schema.empty ? undefined : this.#uploads.find(key);
+    if (!this.#door.lets(reader)) return { kind: "forbidden" };
+    const found = this.#book.schema.empty ? undefined : this.#book.uploads.find(key);
     if (!found) return { kind: "missing" };
     const { upload, sent } = found;
     if (upload.userId === userId) return { kind: "found", upload };
     const isMember =
       this.#audience.open(userId).length > 0 ||
-      this.#history()?.hasWriter(userId) === true ||
+      this.#book.history()?.hasWriter(userId) === true ||
       (await this.#relays.some((relay) => relay.hasUser(userId)));
     if (!isMember) return { kind: "forbidden" };
     return sent ? { kind: "found", upload } : { kind: "missing" };
@@ -451,78 +412,22 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#relays.look();
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
-    if (lookAgain !== undefined) await this.#arm(lookAgain);
-    if (this.#schema.empty) return this.#leaveNothing();
-    // The alarm for silent sockets comes too often to delete something each time.
-    const agedAt = this.#history()?.agedAt() ?? Number.POSITIVE_INFINITY;
-    if (now >= agedAt + (lookAgain === undefined ? 0 : SWEEP_INTERVAL_MS)) this.#deleteAged(now);
-    const leaving = this.#uploads.leaving(now);
-    let deleted = true;
-    try {
-      if (leaving.length > 0) await this.#bucket.delete(leaving.map(({ blob }) => blob));
-      this.#uploads.forget(leaving.map(({ key }) => key));
-    } catch (error) {
-      deleted = false;
-      console.error(JSON.stringify({ chat: "attachments not deleted", error: String(error) }));
-    }
-    const due = this.#uploads.nextDue(now);
-    if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
-    await this.#armSweep(now + SWEEP_INTERVAL_MS);
+    if (lookAgain !== undefined) await this.#upkeep.arm(lookAgain);
+    if (this.#book.schema.empty) return this.#leaveNothing();
+    await this.#upkeep.sweep(now, lookAgain !== undefined);
     await this.#end(now);
   }
 
   /** Deletes a room that only unknown callers have used, after a long time without use. */
   async #end(now: number): Promise<void> {
-    const goes = this.#goesAt();
+    const goes = this.#upkeep.goesAt();
     if (goes === undefined) return;
-    if (goes > now || this.#isInUse || this.#relays.isEnding) return this.#arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
-    if (!this.#uploads.isEmpty) return this.#empty();
-    this.#schema.forget();
+    if (goes > now || this.#isInUse || this.#relays.isEnding) {
+      return this.#upkeep.arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+    }
+    if (!this.#book.uploads.isEmpty) return this.#empty();
+    this.#book.schema.forget();
     await this.#empty();
-  }
-
-  /** When the room is deleted if nobody sends a message (ms since the epoch); undefined if it is kept. */
-  #goesAt(): number | undefined {
-    if (this.#isKept || this.#schema.empty) return undefined;
-    const since = this.#history()?.newestAt ?? this.ctx.storage.kv.get<number>(SILENT_SINCE);
-    if (since === undefined) return this.#uploads.unsentUntil;
-    return since + stackOf(this.env).settings.anonymousDays * DAY_MS;
-  }
-
-  async #armAfterWrite(trimmed: boolean): Promise<void> {
-    if (trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
-    if (!this.#sweepArmed) await this.#armSweep(0);
-    if (this.#endArmed) return;
-    const goes = this.#goesAt();
-    if (goes !== undefined) await this.#arm(goes);
-    this.#endArmed = true;
-  }
-
-  #deleteAged(now: number): void {
-    const [history, sent] = [this.#history(), this.#sent()];
-    if (this.#retentionMs === undefined || !history || !sent) return;
-    this.ctx.storage.transactionSync(() => {
-      for (const { key } of history.deleteHidden()) this.#uploads.leave(key);
-      sent.deleteAged(now);
-      // The numbering goes on for a while, for clients that know the last number.
-      if (!this.#isKept && history.newestAt === undefined) this.ctx.storage.kv.put(SILENT_SINCE, now);
-    });
-  }
-
-  /** Sets the alarm to delete messages when they are too old, but not before `earliest`. */
-  async #armSweep(earliest: number): Promise<void> {
-    if (this.#retentionMs === undefined) return;
-    const due = this.#history()?.agedAt();
-    if (due !== undefined) await this.#arm(Math.max(due, earliest));
-    this.#sweepArmed = due !== undefined;
-  }
-
-  /** The history, once there was a message. */
-  #history(): History | undefined {
-    if (this.#schema.empty) return undefined;
-    this.#opened ??= new History(this.ctx.storage.sql, { limit: this.#historyLimit, retentionMs: this.#retentionMs });
-    this.#opened.hideAged(Date.now());
-    return this.#opened;
   }
 
   /** Stores a message, or refuses it. */
@@ -542,24 +447,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     const over = this.#budgets.message(talker, now);
     if (over) return refuse(tooManyMessages(over));
     taken(now);
-    if (talker.known && !this.#isKept) {
-      this.ctx.storage.kv.put(KEPT, true);
-      this.#isKept = true;
-    }
+    if (talker.known) this.#upkeep.keep();
     await this.#outgoing.say(userId, frame, answer, now);
-  }
-
-  /** The messages that were sent in the last day. */
-  #sent(): Sent | undefined {
-    const history = this.#history();
-    if (!history) return undefined;
-    this.#remembered ??= new Sent(this.ctx.storage.sql, history.stored(), this.#historyLimit);
-    return this.#remembered;
-  }
-
-  /** Sets the alarm to run by `at`. */
-  #arm(at: number): Promise<void> {
-    return armBy(this.ctx.storage, at);
   }
 }
 
@@ -579,10 +468,3 @@ function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }:
   const error = `Too many messages: ${WHOSE[whose]} at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
   return { code: "rate-limited", error, retryAfter };
 }
-
-/** The key of the door: one value, so that it is stored whole or not at all. */
-const DOOR = "door";
-/** The key that is there once a known user has sent a message. */
-const KEPT = "kept";
-/** The key of the time at which the last message of a room that is not kept went by age (ms since the epoch). */
-const SILENT_SINCE = "silent-since";
