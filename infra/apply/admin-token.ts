@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { join, relative } from "node:path";
 import { ROOT } from "../release/root.ts";
-import { adminTokenProblem } from "../stack/config.ts";
 import { makeFolder, readIfThere, writeNamed } from "../stack/named-file.ts";
+import { adminTokenProblem } from "../stack/schema.ts";
 import { UserError } from "../stack/user-error.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */

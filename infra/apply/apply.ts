@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
-import { setOverVariable } from "../stack/config.ts";
+import { setOverVariable } from "../stack/placed.ts";
 import { fullKey, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { folderWord } from "./hints.ts";

@@ -57,7 +57,7 @@ program
   .description("make a small working pattern: class, routes, panel, settings, tests and tools")
   .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
     // Loads Pulumi, which the other commands do without.
-    const { CONFIG_KEYS } = await import("../stack/config.ts");
+    const { CONFIG_KEYS } = await import("../stack/schema.ts");
     const project = { patterns, migrations: ownMigrations(), configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
     const obstacle = obstacleToName(name, project, files);
     if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);

@@ -3,7 +3,7 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
-import { Hostname } from "../stack/config.ts";
+import { Hostname } from "../stack/schema.ts";
 import { withSetting } from "../stack/setting-text.ts";
 import { UserError } from "../stack/user-error.ts";
 import { unfitForProject } from "../stack/worker-name.ts";

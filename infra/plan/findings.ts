@@ -2,8 +2,9 @@
 import { type Finding, hashes, isError, type Migration } from "@durable-stack/class-lifecycle";
 import { toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
-import { fileOf, type PublicSettings } from "../stack/config.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { cronsOf, overrideFindings } from "../stack/extras.ts";
+import { fileOf } from "../stack/placed.ts";
 import type { Claims } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { trafficDrift } from "./drift.ts";

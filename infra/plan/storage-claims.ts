@@ -1,6 +1,6 @@
 /** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import { fileOf, type PublicSettings } from "../stack/config.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import {
   blobsInputs,
   LOGICAL,
@@ -11,6 +11,7 @@ import {
   storageName,
 } from "../stack/declared.ts";
 import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
+import { fileOf } from "../stack/placed.ts";
 import { LOCAL } from "../stack/project.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
 import type { Known } from "./known.ts";

@@ -1,6 +1,7 @@
 /** What becomes of storage whose binding is not in wrangler.jsonc any more: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import { fileOf, type Placed, type PublicSettings } from "../stack/config.ts";
+import type { PublicSettings } from "../stack/config.ts";
+import { fileOf, type Placed } from "../stack/placed.ts";
 
 interface Left {
   readonly what: string;

@@ -3,8 +3,9 @@
  * these inputs, and `npm run drift` compares them with what is there.
  */
 import { digestOf, type Manifest } from "../release/manifest.ts";
-import type { Owner, PublicSettings } from "./config.ts";
+import type { PublicSettings } from "./config.ts";
 import { workerExtras } from "./extras.ts";
+import type { Owner } from "./placed.ts";
 
 /** Whether the Worker answers on workers.dev: only while it has no address of its own. */
 export const onWorkersDev = ({ hostname, routes }: Pick<PublicSettings, "hostname" | "routes">): boolean =>

@@ -9,7 +9,8 @@ import { blobsBinding, jurisdictionsOf } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
-import { fileOf, type Placed, type PublicSettings } from "./config.ts";
+import type { PublicSettings } from "./config.ts";
+import { fileOf, type Placed } from "./placed.ts";
 
 type Binding = cloudflare.types.input.WorkerVersionBinding;
 type Own = Pick<PublicSettings, "vars" | "bind" | "regions">;

@@ -72,6 +72,12 @@ export const projectName = (root = ROOT): string => read(join(root, "Pulumi.yaml
 /** `key` with its namespace in front: one without is the project's own, in a stack's file as at Pulumi's command line. */
 export const fullKey = (project: string, key: string): string => (key.includes(":") ? key : `${project}:${key}`);
 
+/** The namespace of a full key, and its name there. */
+export function splitKey(key: string): readonly [namespace: string, name: string] {
+  const colon = key.indexOf(":");
+  return [key.slice(0, colon), key.slice(colon + 1)];
+}
+
 /** The stacks that have a file in `root`, by name. */
 export const stackNames = (root: string): readonly string[] =>
   readdirSync(root)

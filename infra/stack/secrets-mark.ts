@@ -4,7 +4,7 @@
  */
 import { scrypt } from "node:crypto";
 import { promisify } from "node:util";
-import type { Owner } from "./config.ts";
+import type { Owner } from "./placed.ts";
 import type { Secrets } from "./program-bindings.ts";
 
 /**

@@ -3,6 +3,7 @@
  * What a way back does need, such as the regions, stops it like everything else.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import type { SettingKey } from "./schema.ts";
 
 /** How the traffic goes back: by a pin, or because the release's share becomes 0. */
 export type Way = "pin" | "share";
@@ -30,9 +31,9 @@ const FORWARD = [
   "allowDirtyRelease",
   "allowRefusedRelease",
   "allowDrop",
-] as const;
+] as const satisfies readonly SettingKey[];
 /** A pin goes over the share, and whoever sets one writes over the one before. */
-const BESIDE_A_PIN = ["rollout", "rolloutTrial", "pin"] as const;
+const BESIDE_A_PIN = ["rollout", "rolloutTrial", "pin"] as const satisfies readonly SettingKey[];
 
 const NEEDLESS: Readonly<Record<Way, ReadonlySet<string>>> = {
   share: new Set<string>(FORWARD),

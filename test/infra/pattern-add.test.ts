@@ -10,7 +10,7 @@ import { nextStepName, withHistory, withStep } from "../../infra/pattern/history
 import { withElement } from "../../infra/pattern/source.ts";
 import { templateIn } from "../../infra/pattern/template.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { CONFIG_KEYS } from "../../infra/stack/config.ts";
+import { CONFIG_KEYS } from "../../infra/stack/schema.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 import { patterns } from "../../worker/patterns.ts";
 

@@ -1,7 +1,8 @@
 /** What a stack may say about hot counters. */
 import * as v from "valibot";
 import { expect, it } from "vitest";
-import { parsePublicSettings, SettingsError } from "../../../infra/stack/config.ts";
+import { parsePublicSettings } from "../../../infra/stack/config.ts";
+import { SettingsError } from "../../../infra/stack/mistakes.ts";
 import { counter } from "../../../worker/counter/pattern.ts";
 
 const named = (id: string) => v.safeParse(counter.settings.counter, { shards: { [id]: 8 } }).issues?.[0]?.message;

@@ -1,0 +1,172 @@
+/** What is wrong with a stack's settings: every mistake at once, each with its key, its file and the fix. */
+import * as v from "valibot";
+import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
+import { contradictions, regionIds } from "./contradictions.ts";
+import { leftFromOthers } from "./other-name.ts";
+import { fileOf, overFile, ownFile, type Placed } from "./placed.ts";
+import { fullKey, LOCAL, OF_PULUMI, splitKey } from "./project.ts";
+import { CONFIG_KEYS, SECRET_KEYS } from "./schema.ts";
+import { unknownPaths } from "./unknown.ts";
+import { UserError } from "./user-error.ts";
+import { inWords, type Wrong } from "./way-back.ts";
+import { unfitProjectName } from "./worker-name.ts";
+
+/** All that is wrong with a stack's config, in one error. */
+export class SettingsError extends UserError {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly Problem[]) {
+    const files = [...new Set(problems.map(({ file }) => file))];
+    const lines = problems.map((one) => `  ${inWords(one)}`).join("\n");
+    super(
+      `${files.join(" and ")} ${files.length === 1 ? "has" : "have"} ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${lines}`,
+    );
+    this.problems = problems.map(inWords);
+  }
+}
+
+/** One mistake, and the file where it stands; without keys it is in no setting. */
+export interface Problem extends Wrong {
+  readonly file: string;
+}
+
+/** Settings that are looked at. */
+interface Looked {
+  /** Their values by key. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** What the schema says of them. */
+  readonly result: v.SafeParseResult<v.GenericSchema>;
+  /** What they were made of, by full key. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+/** All that is wrong with settings. */
+export function problemsOf(source: Placed, { given, result, config }: Looked): readonly Problem[] {
+  const elsewhere = ofAnotherName(source, config, result.issues ?? []);
+  const regions = regionIds(given);
+  return [
+    ...elsewhere.problems,
+    ...nameProblems(source.stack),
+    ...(result.issues ?? [])
+      .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
+      .map((issue) => problem(source, issue, regions)),
+    ...unknownProblems(source, unknownPaths(given, result.output)),
+    ...contradictions(given).map(([key, message]) => sentence(source, key, message, regions)),
+  ];
+}
+
+/** Settings under the name of another project; `keys` are those that may be missing because of that. */
+function ofAnotherName(
+  source: Placed,
+  config: Readonly<Record<string, string>>,
+  issues: readonly v.BaseIssue<unknown>[],
+): { readonly keys: ReadonlySet<string>; readonly problems: readonly Problem[] } {
+  const { project } = source;
+  const found = leftFromOthers({
+    project,
+    keys: Object.keys(config).map((key) => splitKey(fullKey(project, key))),
+    ours: CONFIG_KEYS,
+    shared: Object.keys(sharedSettings),
+    missing: new Set(issues.flatMap((issue) => (issue.received === "undefined" ? (v.getDotPath(issue) ?? []) : []))),
+  });
+  const problems = [...found].map(([other, keys]) => {
+    const settings = keys.map((name) => `${other}:${name}`);
+    const file = [...new Set(settings.map((key) => fileOf(source, key)))].join(" and ");
+    return {
+      file,
+      keys,
+      message: `${settings.join(", ")}: these belong to a project ${other}, and this one is ${project} (Pulumi.yaml).`,
+      fix: `remove "${other}:" in front of them in ${file}.`,
+    };
+  });
+  return { keys: new Set([...found.values()].flat()), problems };
+}
+
+/** What is wrong with the stack's name, which the Worker is told as its environment. */
+function nameProblems(stack: string): readonly Problem[] {
+  const { issues } = v.safeParse(WorkerSettings.entries.environment, stack);
+  return (issues ?? []).map(({ message }) => ({
+    file: ownFile(stack),
+    keys: [],
+    message: `the stack's name ${message} (it is "${stack}").`,
+    fix: "pulumi stack init <another name>.",
+  }));
+}
+
+function problem(source: Placed, issue: v.BaseIssue<unknown>, regions: readonly string[]): Problem {
+  const { project, stack } = source;
+  const path = v.getDotPath(issue) ?? "";
+  const key = keyOf(path);
+  if (issue.received === "undefined") {
+    const unfit = path === "workerName" ? unfitProjectName(project, stack) : undefined;
+    return unfit === undefined
+      ? sentence(source, path, "is missing", regions)
+      : { file: ownFile(stack), keys: [key], ...unfit };
+  }
+  const shown = SECRET_KEYS.includes(key) || issue.received === "Object" || issue.received === "Array";
+  return sentence(source, path, shown ? issue.message : `${issue.message} (it is ${issue.received})`, regions);
+}
+
+/** Where the project is called as Pulumi's own settings are, those look like unknown ones of its. */
+function unknownProblems(source: Placed, paths: readonly string[]): readonly Problem[] {
+  const { project } = source;
+  if (!OF_PULUMI.has(project) || paths.length === 0) return paths.map((path) => unknown(source, path));
+  const settings = paths.map((path) => `${project}:${path}`).join(", ");
+  return [
+    {
+      file: "Pulumi.yaml",
+      keys: [],
+      message: `the project is called ${project}, as settings of Pulumi's own are, which cannot be told from its own: ${settings}.`,
+      fix: "give the project another name (`name:` in Pulumi.yaml).",
+    },
+  ];
+}
+
+function unknown(source: Placed, path: string): Problem {
+  const others = path.includes(".") ? "" : `; there are: ${CONFIG_KEYS.join(", ")}`;
+  const key = keyOf(path);
+  const over = overFile(source, key);
+  return {
+    file: fileOf(source, key),
+    keys: [key],
+    message: `${path} is not a setting.`,
+    fix: `remove it${over === undefined ? "" : ` from ${over}`}, or correct its name${others}.`,
+  };
+}
+
+function sentence(source: Placed, path: string, message: string, regions: readonly string[]): Problem {
+  const key = keyOf(path);
+  const file = fileOf(source, key);
+  const own = overFile(source, key) === undefined ? FIXES[key]?.(source.stack) : undefined;
+  const fix = own ?? FIXES_ANYWHERE[key]?.(file, regions) ?? `correct ${key} in ${file}`;
+  return { file, keys: [key], message: `${path} ${message}.`, fix: `${fix}.` };
+}
+
+/** The setting that a path is in. */
+const keyOf = (path: string): string => path.split(".")[0] ?? "";
+
+/**
+ * What to do when a key is missing or wrong that is to stand in the stack's own file. What is set over it, no change of
+ * that one mends. Keys without a line here or below are corrected where they stand.
+ */
+const FIXES: Readonly<Record<string, (stack: string) => string>> = {
+  accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
+  adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
+  adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
+  environmentPrefix: (stack) =>
+    stack === LOCAL
+      ? `set it in ${ownFile(stack)}, as in \`environmentPrefix: loc-\``
+      : `${configSet(stack)} environmentPrefix <three letters and a hyphen>`,
+  zoneId: (stack) =>
+    stack === LOCAL
+      ? `set it in ${ownFile(stack)} to a zone of the local account, which a look-up by name makes: curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_API_BASE_URL/zones?name=example.com" (eval "$(npm run -s account -- env)" sets both)`
+      : `${configSet(stack)} zoneId <the zone's id>`,
+};
+
+/** The same, in whatever file the key stands; `regions` are the ids of the stack's. */
+const FIXES_ANYWHERE: Readonly<Record<string, (file: string, regions: readonly string[]) => string>> = {
+  homeRegion: (file, regions) =>
+    `set it in ${file} to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
+};
+
+const configSet = (stack: string) => `pulumi config set --stack ${stack}`;
