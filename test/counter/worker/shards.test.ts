@@ -1,5 +1,5 @@
 /** Hot counters on several objects: nothing is lost or counted twice, whatever the stack says about shards when. */
-import { evictAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CounterDO } from "../../../worker/counter/counter.ts";
@@ -34,7 +34,14 @@ function aCounter() {
     env.COUNTER.getByName(number === 0 ? `dev-eu:counter:${id}` : `dev-eu:counter:${id}:${number}`);
   const parts = (count: number) =>
     Promise.all(Array.from({ length: count }, async (_, i) => (await part(i).part()).count));
-  return { id, under, part, parts };
+  /**
+   * Puts the first `count` of its objects to sleep. One that tells another its count meanwhile cannot: it waits for an
+   * answer, and the other for it.
+   */
+  const sleep = async (count: number) => {
+    for (let i = 0; i < count; i++) await vi.waitFor(() => evictDurableObject(part(i)), 30_000);
+  };
+  return { id, under, part, parts, sleep };
 }
 
 describe("a counter with shards", () => {
@@ -51,9 +58,10 @@ describe("a counter with shards", () => {
   });
 
   it("answers with the count, also right after its objects woke", async () => {
-    const wide = aCounter().under(3);
+    const { under, sleep } = aCounter();
+    const wide = under(3);
     for (let i = 1; i <= 5; i++) await wide.post("increment", { by: 10 });
-    await evictAllDurableObjects();
+    await sleep(3);
     expect((await wide.post("increment")).body).toEqual({ count: 51 });
   });
 
@@ -67,10 +75,11 @@ describe("a counter with shards", () => {
   });
 
   it("keeps all through hibernation of its objects", async () => {
-    const wide = aCounter().under(4);
+    const { under, sleep } = aCounter();
+    const wide = under(4);
     await Promise.all(Array.from({ length: 30 }, () => wide.post("increment")));
     await wide.post("decrement", { by: 4 });
-    await evictAllDurableObjects();
+    await sleep(4);
     expect(await wide.value()).toEqual({ count: 26 });
   });
 
@@ -225,7 +234,7 @@ describe("another number of shards", () => {
   });
 
   it("counts a key once that comes many times at once, also right after the objects woke", async () => {
-    const { id, under } = aCounter();
+    const { id, under, sleep } = aCounter();
     const wide = under(4);
     await wide.post("increment");
     for (let round = 1; round <= 3; round++) {
@@ -235,7 +244,7 @@ describe("another number of shards", () => {
         const { part, others } = partsOfKey(one, widths, Date.now());
         return part === 0 && others.length === 0;
       });
-      await evictAllDurableObjects();
+      await sleep(4);
       const answers = await Promise.all(Array.from({ length: 5 }, () => wide.by(key ?? "")));
       expect(answers.map(({ body }) => body)).toEqual(Array(5).fill({ count: round + 1 }));
       expect(answers.filter(({ headers }) => headers.get("Idempotent-Replayed") === "true")).toHaveLength(4);
