@@ -10,35 +10,22 @@
  * `anonymousDays`).
  */
 import { DurableObject } from "cloudflare:workers";
-import { problemResponse } from "../http/problem.ts";
-import { within } from "../objects/deadline.ts";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
-import {
-  acceptSocket,
-  answerAsleep,
-  answerClose,
-  closeSocket,
-  openSockets,
-  sendTo,
-  switchTo,
-} from "../objects/sockets.ts";
+import { answerClose, closeSocket } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
+import { Copies } from "./copies.ts";
 import { add } from "./count.ts";
 import { Others } from "./others.ts";
 import { type Part, partOf, partOfName, sumOf, type Width, widened } from "./parts.ts";
 import { counter } from "./pattern.ts";
-import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
+import type { Copy } from "./shared.ts";
+import { Watchers } from "./watchers.ts";
 
-/** At most ten pushes a second to each watcher. */
-const PUSH_INTERVAL_MS = 100;
-const MAX_WATCHERS = 1_000;
-/** How long KV may take to store a copy: a deletion waits for it. */
-const KV_MS = 10_000;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
@@ -99,21 +86,17 @@ export class CounterDO extends DurableObject<Env> {
     () => this.ctx.storage.sync().catch((error: unknown) => this.#end(error)),
   );
 
-  /** Changes are published to KV until then (ms since the epoch). */
-  #sharedUntil = 0;
-  #published: Copy | undefined;
-  /** A copy on its way to KV. */
-  #publishing: Promise<void> | undefined;
   readonly #wake: Wake;
-
+  readonly #copies: Copies;
+  readonly #watchers: Watchers;
   /** The count of the last write: the one that others may see. What tells it leaves the object when it is on disk. */
   #written = 0;
-  #pushedAt = 0;
-  #pushTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#wake = new Wake(ctx.storage);
+    this.#copies = new Copies({ kv: env.READS, id: ctx.id, wake: this.#wake });
+    this.#watchers = new Watchers(ctx, () => this.#shown);
     this.#schema = new Schema(ctx.storage, counter);
     this.#number = partOfName(ctx.id.name);
     this.#widths = ctx.storage.kv.get<Width[]>(WIDTHS) ?? [];
@@ -130,7 +113,7 @@ export class CounterDO extends DurableObject<Env> {
     this.#count = row?.count ?? 0;
     this.#minus = row?.minus ?? 0;
     this.#written = this.#count - this.#minus;
-    this.#sharedUntil = row?.sharedUntil ?? 0;
+    this.#copies.resume(row?.sharedUntil ?? 0);
   }
 
   /** Adds `by` (may be negative) and returns the new count; never below 0, never above 2^53 - 1. */
@@ -178,11 +161,10 @@ export class CounterDO extends DurableObject<Env> {
     // The counter was deleted, and an isolate that knew it as wide counts on.
     if (count !== 0 && this.#widths.length === 0) this.widen(number + 1);
     this.#others.told(number, count);
-    const now = Date.now();
-    if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
+    this.#copies.changed(Date.now());
     // If this one has just woken it has not heard of the rest, and the part would answer without them.
     await this.#meet();
-    this.#push();
+    this.#watchers.push();
     return this.#others.sumBut(number) + this.#written;
   }
 
@@ -226,12 +208,9 @@ export class CounterDO extends DurableObject<Env> {
     const copy = { count: await this.#total(), asOf };
     if (this.#schema.empty && !this.#isWide) return copy;
     if (this.#schema.empty) this.#writeFirst();
-    if (this.#sharedUntil < asOf + SHARED_FOR_MS - DEMAND_STEP_MS) {
-      this.#sharedUntil = asOf + SHARED_FOR_MS;
-      this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", this.#sharedUntil);
-    }
-    // Readers that come together share the first one's copy.
-    if (this.#publishing === undefined && this.#nextPublish(asOf) <= asOf) await this.#publish(copy);
+    const until = this.#copies.want(asOf);
+    if (until !== undefined) this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", until);
+    await this.#copies.send(copy);
     return copy;
   }
 
@@ -243,32 +222,22 @@ export class CounterDO extends DurableObject<Env> {
     const goes = this.#goesAt();
     if (goes !== undefined && goes <= asOf) {
       // An open socket counts as use.
-      if (openSockets(this.ctx).length === 0) return this.remove();
+      if (this.#watchers.isEmpty) return this.remove();
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);
     }
     this.#wake.by(this.#goesAt());
     this.#wake.by(sweepReplays(this.ctx.storage.sql, asOf));
-    if (asOf >= this.#sharedUntil) return;
-    const count = await this.#total();
-    // It may have been deleted meanwhile.
-    if (asOf >= this.#sharedUntil || count === this.#published?.count) return;
-    const due = this.#publishing === undefined ? this.#nextPublish(asOf) : asOf + PUBLISH_INTERVAL_MS;
-    if (due > asOf) this.#wake.by(due);
-    else await this.#publish({ count, asOf });
+    // The counter may be deleted while all parts are asked.
+    if (this.#copies.isWanted(asOf)) await this.#copies.renew({ count: await this.#total(), asOf });
   }
 
   /** Opens a WebSocket that gets the count at once and on every change. */
   override async fetch(): Promise<Response> {
-    if (this.ctx.getWebSockets().length >= MAX_WATCHERS) {
-      return problemResponse({ kind: "unavailable", detail: `This counter already has ${MAX_WATCHERS} watchers` });
-    }
+    const full = this.#watchers.whyFull;
+    if (full) return full;
     await this.#commits.settled();
     if (this.#isWide) await this.#meet();
-    answerAsleep(this.ctx, "ping", "pong");
-    const { client, server } = acceptSocket(this.ctx);
-    // No await since the socket was accepted, so that no newer count is sent before this one.
-    sendTo(server, frame(this.#shown));
-    return switchTo(client);
+    return this.#watchers.accept();
   }
 
   override webSocketMessage(socket: WebSocket): void {
@@ -348,7 +317,7 @@ export class CounterDO extends DurableObject<Env> {
       this.#end(error);
     }
     this.#written = count - minus;
-    this.#push();
+    this.#watchers.push();
     if (this.#number > 0) this.#others.changed(() => this.#written);
     return changes.map(({ count }) => count);
   }
@@ -373,7 +342,7 @@ export class CounterDO extends DurableObject<Env> {
       });
       this.#wake.by(sweepDue(now));
     }
-    if (now < this.#sharedUntil) this.#wake.by(this.#nextPublish(now));
+    this.#copies.changed(now);
     if (idleSince !== null) this.#wake.by(this.#goesAt());
   }
 
@@ -401,66 +370,20 @@ export class CounterDO extends DurableObject<Env> {
 
   async #forget(): Promise<void> {
     // A copy that is on its way could come after the end of the one in KV, and stay.
-    while (this.#publishing !== undefined) await this.#publishing;
-    const isShared = Date.now() < this.#sharedUntil;
-    this.#sharedUntil = 0;
-    this.#published = undefined;
+    while (this.#copies.onItsWay !== undefined) await this.#copies.onItsWay;
+    const isCopied = this.#copies.end();
     this.#widths = [];
     this.#others.forget();
     this.#schema.forget();
     this.#wake.gone();
     await this.ctx.storage.deleteAll();
-    if (isShared && this.ctx.id.name !== undefined) await this.env.READS.delete(this.ctx.id.name);
+    if (isCopied) await this.#copies.delete();
   }
 
   #writeAnswers(changes: readonly Changed[], now: number): void {
     for (const { once, count } of changes) {
       if (once) keepReplay(this.ctx.storage.sql, { ...once, answer: String(count) }, now);
     }
-  }
-
-  /** When the next copy may go to KV (ms since the epoch): `now`, or a while after the last one. */
-  #nextPublish(now: number): number {
-    const { asOf } = this.#published ?? { asOf: Number.NEGATIVE_INFINITY };
-    // The clock went back since this copy was made, so do not wait for its time.
-    return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
-  }
-
-  /** Call it only if no other copy is on its way. */
-  async #publish(copy: Copy): Promise<void> {
-    this.#publishing = this.#send(copy);
-    await this.#publishing;
-    this.#publishing = undefined;
-  }
-
-  async #send(copy: Copy): Promise<void> {
-    try {
-      await within(KV_MS, writeCopy(this.env.READS, this.ctx.id, copy, this.#sharedUntil));
-      this.#published = copy;
-    } catch (error) {
-      // The runtime retries an alarm only six times, and KV may be down for longer: so this sets a new one.
-      console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
-      this.#wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
-    }
-  }
-
-  /** Sends the count to the watchers, at once or as soon as the last push is long enough ago. */
-  #push(): void {
-    const sockets = openSockets(this.ctx);
-    if (sockets.length === 0 || this.#pushTimer !== undefined) return;
-    const now = Date.now();
-    const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
-    if (wait > 0 && wait <= PUSH_INTERVAL_MS) {
-      // This timer keeps the object awake for a tenth of a second, and only after a change.
-      this.#pushTimer = setTimeout(() => {
-        this.#pushTimer = undefined;
-        this.#push();
-      }, wait);
-      return;
-    }
-    this.#pushedAt = now;
-    const shown = frame(this.#shown);
-    for (const socket of sockets) sendTo(socket, shown);
   }
 
   /** The count that watchers see. */
@@ -483,5 +406,3 @@ interface Sums {
 
 /** The key of the widths, at the home of a counter on several objects. */
 const WIDTHS = "widths";
-
-const frame = (count: number) => JSON.stringify({ count });

@@ -1,0 +1,105 @@
+/** The copies of a count that its object sends to KV (shared.ts), one at a time. */
+import { within } from "../objects/deadline.ts";
+import type { Wake } from "../objects/wake.ts";
+import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
+
+/** How long KV may take to store a copy: a deletion waits for it. */
+const KV_MS = 10_000;
+
+interface Options {
+  readonly kv: KVNamespace;
+  readonly id: DurableObjectId;
+  readonly wake: Wake;
+}
+
+export class Copies {
+  readonly #options: Options;
+  /** Copies are wanted until then (ms since the epoch). */
+  #until = 0;
+  #last: Copy | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Goes on after a sleep: copies are wanted until `until` (ms since the epoch). */
+  resume(until: number): void {
+    this.#until = until;
+  }
+
+  isWanted(now: number): boolean {
+    return now < this.#until;
+  }
+
+  /** Somebody reads copies. Returns until when they are wanted from now on, if that is to be written down. */
+  want(now: number): number | undefined {
+    if (this.#until >= now + SHARED_FOR_MS - DEMAND_STEP_MS) return undefined;
+    this.#until = now + SHARED_FOR_MS;
+    return this.#until;
+  }
+
+  /** The count has changed: the object wakes for the next copy, if one is wanted. */
+  changed(now: number): void {
+    if (this.isWanted(now)) this.#options.wake.by(this.#next(now));
+  }
+
+  /** Sends a copy if one may go now. Readers that come together share the first one's. */
+  async send(copy: Copy): Promise<void> {
+    if (this.#sending === undefined && this.#next(copy.asOf) <= copy.asOf) await this.#send(copy);
+  }
+
+  /** Sends a copy that is wanted and new, or lets the object wake when it may go. */
+  async renew(copy: Copy): Promise<void> {
+    const { count, asOf } = copy;
+    if (!this.isWanted(asOf) || count === this.#last?.count) return;
+    const due = this.#sending === undefined ? this.#next(asOf) : asOf + PUBLISH_INTERVAL_MS;
+    if (due > asOf) this.#options.wake.by(due);
+    else await this.#send(copy);
+  }
+
+  /** A copy on its way to KV. */
+  get onItsWay(): Promise<void> | undefined {
+    return this.#sending;
+  }
+
+  /** None is wanted any more. Returns whether one may be in KV. */
+  end(): boolean {
+    const isThere = this.isWanted(Date.now());
+    this.#until = 0;
+    this.#last = undefined;
+    return isThere;
+  }
+
+  /** Deletes the copy in KV. */
+  async delete(): Promise<void> {
+    const { kv, id } = this.#options;
+    if (id.name !== undefined) await kv.delete(id.name);
+  }
+
+  /** When the next copy may go (ms since the epoch): `now`, or a while after the last one. */
+  #next(now: number): number {
+    const { asOf } = this.#last ?? { asOf: Number.NEGATIVE_INFINITY };
+    // The clock went back since this copy was made, so do not wait for its time.
+    return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
+  }
+
+  /** Call it only if no other copy is on its way. */
+  async #send(copy: Copy): Promise<void> {
+    this.#sending = this.#write(copy);
+    await this.#sending;
+    this.#sending = undefined;
+  }
+
+  async #write(copy: Copy): Promise<void> {
+    const { kv, id, wake } = this.#options;
+    try {
+      await within(KV_MS, writeCopy(kv, id, copy, this.#until));
+      this.#last = copy;
+    } catch (error) {
+      // The runtime retries an alarm only six times, and KV may be down for longer: so this sets a new one.
+      console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
+      wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
+    }
+  }
+}
