@@ -78,19 +78,27 @@ export class Steps {
     const { urn, type, name, inputs } = declaration;
     if (this.#declared.has(urn)) throw new Error(`${name} (${type}) is declared twice`);
     this.#declared.add(urn);
-    const wanted = await describing(declaration, async () => new Wanted(declaration, this.#folder, this.#state));
-    const step = await describing(declaration, () => this.#step(wanted));
+    const step = await describing(declaration, () => this.#step(declaration));
     this.#done.push(urn);
     this.#report({ type, name, ...step.done });
     return { id: step.id, outputs: object(wrapLike(step.state, inputs)) };
   }
 
-  async #step(wanted: Wanted): Promise<Outcome> {
-    const old = this.#state.get(wanted.urn);
-    const live = old && (await wanted.read(old.id, old.inputs));
-    if (old && live) return this.#keep(wanted, old, live);
-    if (wanted.declaration.importId !== "") return this.#import(wanted);
+  async #step(declaration: Declaration): Promise<Outcome> {
+    const old = this.#state.get(declaration.urn);
+    if (old) {
+      const wanted = this.#wanted(declaration, old);
+      const live = await wanted.read(old.id, old.inputs);
+      if (live) return this.#keep(wanted, old, live);
+    }
+    // What is gone has nothing left to ignore: the program says what is made in its place.
+    const wanted = this.#wanted(declaration);
+    if (declaration.importId !== "") return this.#import(wanted);
     return (await this.#adopt(wanted)) ?? this.#create(wanted, { action: "create" });
+  }
+
+  #wanted(declaration: Declaration, old?: Entry): Wanted {
+    return new Wanted(declaration, { folder: this.#folder, key: this.#state.key, old });
   }
 
   /** For a resource that exists: leaves it, changes it, or replaces it. */
@@ -206,7 +214,11 @@ class Wanted {
   /** The same with secrets sealed: for the state. */
   readonly #sealed: Properties;
 
-  constructor(declaration: Declaration, folder: string, state: State) {
+  /** `key`: seals secrets for the state. `old`: the resource that exists; undefined: it is to be made, or taken over. */
+  constructor(
+    declaration: Declaration,
+    { folder, key, old }: { readonly folder: string; readonly key: string; readonly old: Entry | undefined },
+  ) {
     this.declaration = declaration;
     this.urn = declaration.urn;
     this.kind = kindOf(declaration.type);
@@ -216,10 +228,10 @@ class Wanted {
     const nested = [...declaration.ignoreChanges, ...declaration.replaceOnChanges].find((path) => /[.[*]/.test(path));
     if (nested) throw new Error(`${nested}: ignoreChanges and replaceOnChanges take whole properties here`);
     // What is ignored stays as it was; a secret in it is not known any more, and so is taken from the program.
-    const old = pick(state.get(this.urn)?.inputs ?? {}, ...declaration.ignoreChanges);
-    const ignored = Object.fromEntries(Object.entries(old).filter(([, value]) => !holdsSecrets(value)));
+    const before = pick(old?.inputs ?? {}, ...declaration.ignoreChanges);
+    const ignored = Object.fromEntries(Object.entries(before).filter(([, value]) => !holdsSecrets(value)));
     this.plain = { ...object(reveal(inputs)), ...ignored };
-    this.#sealed = { ...object(seal(inputs, state.key)), ...ignored };
+    this.#sealed = { ...object(seal(inputs, key)), ...ignored };
   }
 
   entry(id: string): Entry {

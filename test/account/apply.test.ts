@@ -143,6 +143,17 @@ describe("one shape after the other", () => {
     expect(await bench.list("/storage/kv/namespaces")).toMatchObject([{ title: "renamed" }]);
   });
 
+  it("makes what somebody deleted by hand as the program says now, also where it leaves a change alone", async () => {
+    const shape = { code: "two", title: "renamed", label: "said now" } as const;
+    expect(changes(await bench.apply(shape))).toEqual([]);
+    const { apiUrl, accountId, token } = bench.account;
+    await new Api({ baseUrl: apiUrl, token }).remove(`/accounts/${accountId}/workers/scripts/shapes`);
+    expect(changes(await bench.apply(shape))).toEqual(["create worker", "create version", "create deployment"]);
+    const [version] = await bench.list("/workers/workers/shapes/versions");
+    expect(version).toMatchObject({ annotations: { "workers/message": "said now" } });
+    expect(await bench.ask()).toMatchObject({ text: "two", count: 1 });
+  });
+
   it("routes, domains and cron triggers follow the deployment, and go with the zone", async () => {
     const zone = "example.com";
     const created = changes(await bench.apply({ code: "two", zone, title: "renamed" }));

@@ -39,8 +39,9 @@ const version = new cloudflare.WorkerVersion(
     ],
     exports: { Box: { type: "durable-object", storage: "sqlite" } },
     deploy: shape.deploy ?? true,
+    annotations: { workersMessage: shape.label ?? "a version" },
   },
-  { retainOnDelete: true, ignoreChanges: ["deploy", "exports"] },
+  { retainOnDelete: true, ignoreChanges: ["deploy", "exports", "annotations"] },
 );
 const deployment = new cloudflare.WorkersDeployment("deployment", {
   accountId,

@@ -14,6 +14,8 @@ export interface Shape {
   readonly retain?: boolean;
   /** An ignored property of the version. */
   readonly deploy?: boolean;
+  /** The version's message, which is ignored too. */
+  readonly label?: string;
   /** A zone for a route and a custom domain, and with them a cron trigger. */
   readonly zone?: string;
   readonly mistake?: "for people" | "of the program";
