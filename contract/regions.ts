@@ -10,7 +10,7 @@ const MAX_NAME = 31;
 
 /** Where to ask Cloudflare to place an object. Best effort, and only at the first call to an object. */
 const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
-const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
+export const JURISDICTIONS = ["eu", "us", "fedramp", "fedramp-high"] as const;
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
 
 export const RegionName = slug(MAX_NAME);

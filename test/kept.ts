@@ -33,7 +33,7 @@ export interface Kept {
 export async function keep({ port, adminToken }: Where, id = "kept"): Promise<Kept> {
   const client = new Client(new URL(`http://127.0.0.1:${port}/`), { "CF-Connecting-IP": ADDRESS });
   const filling = await fillingOfFirst();
-  const { read } = await filling.fill({ client, id, index: 0, round: 0, adminToken });
+  const { read } = await filling.fill({ client, id, home: "eu", index: 0, round: 0, adminToken });
   const before = await read();
   return {
     isById: filling.takesId !== false,

@@ -6,6 +6,8 @@ export interface Subject {
   readonly client: Client;
   /** The object's id, with its region. */
   readonly id: string;
+  /** The id of the stack's home region, where a Worker has what no caller places. */
+  readonly home: string;
   /** 0, 1, …: so that no two objects hold the same. */
   readonly index: number;
   readonly adminToken: string;

@@ -12,7 +12,7 @@ import { projectName } from "../stack/project.ts";
 import { type Back, goBack, noWayBack } from "./back.ts";
 import { type ClassOutcome, type Content, compare, destroyed, fateOf, plannedMoves } from "./classes.ts";
 import type { Filled } from "./filling.ts";
-import { allowedIn, nameOf, regionsGivenUp, regionsHidden, regionsOf } from "./own-config.ts";
+import { allowedIn, nameOf, placesOf, regionsGivenUp, regionsHidden } from "./own-config.ts";
 import { type Side, SideError, wantStack } from "./side.ts";
 import { Stage } from "./stage.ts";
 import { holdSockets, readAll, type Sockets, Stock } from "./stock.ts";
@@ -81,7 +81,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   onProgress("filling it with data");
   const { release } = from;
   const stock = await Stock.of(account, base, { release, worker: stage.worker, objects, adminToken });
-  const filled = await stock.fill("rehearsal", regionsOf(from, stack));
+  const filled = await stock.fill("rehearsal", placesOf(from, stack));
   const before = await readAll(filled);
   const givenUp = regionsGivenUp(from, to, stack);
   const sockets = await holdSockets(filled, givenUp);
@@ -102,7 +102,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     because === undefined
       ? await goBack({
           filled: filled.filter(({ region }) => !givenUp.includes(region)),
-          fillMore: () => stock.fill("rehearsal-newer", regionsOf(to, stack)),
+          fillMore: () => stock.fill("rehearsal-newer", placesOf(to, stack)),
           rollBack: () => stage.rollBack(),
         })
       : { kind: "not-tried", because };

@@ -3,7 +3,7 @@ import type { Move } from "@durable-stack/class-lifecycle";
 import type { RunningAccount } from "@durable-stack/local-account";
 import { type ApplyResult, applyProgram } from "../apply/apply.ts";
 import { destroyed } from "./classes.ts";
-import { bindOf, laidOver, nameOf } from "./own-config.ts";
+import { bindingIn, laidOver, nameOf } from "./own-config.ts";
 import type { Side } from "./side.ts";
 import { handsOver, makeOwn, makePartners, makeStandIns, type StandIns } from "./stand-ins.ts";
 
@@ -39,7 +39,7 @@ export class Stage {
     const sides = [from, to];
     const standIns = await makeStandIns(
       account,
-      sides.map((side) => ({ release: side.release, bind: bindOf(side, stack) })),
+      sides.map((side) => bindingIn(side, stack)),
       sides.map((side) => nameOf(side, stack)),
       planned,
     );

@@ -5,9 +5,11 @@
 import { type Migration, type Move, replay } from "@durable-stack/class-lifecycle";
 import Cloudflare from "cloudflare";
 import * as v from "valibot";
+import { JURISDICTIONS, type Region } from "../../contract/regions.ts";
 import type { Release } from "../release/read.ts";
 import type { Account } from "../stack/account.ts";
-import { extraBindings } from "../stack/extras.ts";
+import type { PublicSettings } from "../stack/config.ts";
+import { extraBindings, isMadeByHand } from "../stack/extras.ts";
 
 /** What another Worker must export. */
 export interface StandIn {
@@ -24,6 +26,15 @@ const Leading = v.variant("type", [
   v.object({ type: v.literal("queue"), queueName: v.string() }),
   v.object({ type: v.literal("service"), service: v.string(), entrypoint: v.optional(v.string()) }),
   v.object({ type: v.literal("durable_object_namespace"), scriptName: v.string(), className: v.string() }),
+  // The others are made for the stack: a rehearsal gives it its own.
+  v.object({
+    type: v.literal("r2_bucket"),
+    bucketName: v.string(),
+    jurisdiction: v.pipe(
+      v.picklist(JURISDICTIONS),
+      v.check((name) => isMadeByHand(name)),
+    ),
+  }),
 ]);
 type Leading = v.InferOutput<typeof Leading>;
 
@@ -32,23 +43,31 @@ const LIVE = { type: "durable-object", storage: "sqlite" };
 /** Any date that the runtime knows: nothing in a stand-in depends on it. */
 const COMPATIBILITY_DATE = "2026-11-01";
 
+/** A release, and the settings of a stack that say where its bindings lead. */
+export interface Bound extends Pick<PublicSettings, "bind"> {
+  readonly release: Release;
+  readonly regions: readonly Pick<Region, "jurisdiction">[];
+}
+
 /**
- * Makes what the bindings of `releases` lead to, but for the Workers named in `own`. `bind`: the stack's, of each.
+ * Makes what the bindings of `releases` lead to, but for the Workers named in `own`.
  * A class that `moves` hand to another Worker is not there yet. Returns the Workers among it.
  */
 export async function makeStandIns(
   account: Account,
-  releases: readonly { readonly release: Release; readonly bind: Readonly<Record<string, string>> }[],
+  releases: readonly Bound[],
   own: readonly string[],
   moves: readonly Move[],
 ): Promise<StandIns> {
-  const leading = releases.flatMap(({ release, bind }) =>
-    extraBindings(release, { vars: {}, bind, regions: [] })
+  const leading = releases.flatMap(({ release, ...own }) =>
+    extraBindings(release, { vars: {}, ...own })
       .flatMap((binding) => leads(binding))
       .filter((one) => !isHandedTo(one, moves)),
   );
   const client = new Cloudflare({ baseURL: account.apiUrl, apiToken: account.token, maxRetries: 0 });
-  for (const queue_name of queuesOf(leading)) await client.queues.create({ account_id: account.accountId, queue_name });
+  const { accountId: account_id } = account;
+  for (const queue_name of queuesOf(leading)) await client.queues.create({ account_id, queue_name });
+  for (const bucket of bucketsOf(leading)) await client.r2.buckets.create({ account_id, ...bucket });
   const workers = new Map([...workersOf(leading)].filter(([name]) => !own.includes(name)));
   for (const [name, standIn] of workers) await upload(account, name, standIn);
   return workers;
@@ -89,10 +108,10 @@ export const makeOwn = (account: Account, name: string, migrations: readonly Mig
  * What of `bind` leads to what is stood in for here. Storage of a stack's own stands in for the rest: in this account
  * there is nothing with the ids of another.
  */
-export function boundHere(release: Release, bind: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const outside = extraBindings(release, { vars: {}, bind: {}, regions: [] }).filter((one) => leads(one).length > 0);
+export function boundHere({ release, ...own }: Bound): Readonly<Record<string, string>> {
+  const outside = extraBindings(release, { vars: {}, ...own }).filter((one) => leads(one).length > 0);
   const names = new Set(outside.map(({ name }) => name));
-  return Object.fromEntries(Object.entries(bind).filter(([name]) => names.has(name)));
+  return Object.fromEntries(Object.entries(own.bind).filter(([name]) => names.has(name)));
 }
 
 function leads(binding: unknown): readonly Leading[] {
@@ -108,10 +127,18 @@ const isHandedTo = (one: Leading, moves: readonly Move[]): boolean =>
 const queuesOf = (leading: readonly Leading[]): ReadonlySet<string> =>
   new Set(leading.flatMap((one) => (one.type === "queue" ? one.queueName : [])));
 
+/** Each bucket once, though both releases lead to it. */
+function bucketsOf(leading: readonly Leading[]) {
+  const buckets = leading.flatMap((one) =>
+    one.type === "r2_bucket" ? { name: one.bucketName, "cf-r2-jurisdiction": one.jurisdiction } : [],
+  );
+  return new Map(buckets.map((bucket) => [JSON.stringify(bucket), bucket])).values();
+}
+
 function workersOf(leading: readonly Leading[]): ReadonlyMap<string, StandIn> {
   const names = leading.flatMap((one) => {
-    if (one.type === "queue") return [];
-    return one.type === "service" ? one.service : one.scriptName;
+    if (one.type === "service") return one.service;
+    return one.type === "durable_object_namespace" ? one.scriptName : [];
   });
   return new Map(
     names.map((name) => [

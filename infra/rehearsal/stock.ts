@@ -41,7 +41,10 @@ export class Stock {
   }
 
   /** Fills every pattern, in objects of other names for each `batch`. */
-  async fill(batch: string, regions: readonly string[]): Promise<readonly Filled[]> {
+  async fill(
+    batch: string,
+    { regions, home }: { readonly regions: readonly string[]; readonly home: string },
+  ): Promise<readonly Filled[]> {
     const { release, objects, adminToken } = this.#stocking;
     const filled: Filled[] = [];
     for (const pattern of this.#fillable) {
@@ -51,7 +54,7 @@ export class Stock {
         const client = await this.#callers.next();
         const nextRegion = regions[index % regions.length] ?? "";
         const id = `${nextRegion}~${batch}-${index}`;
-        const subject = { client, id, index, round: 0, adminToken };
+        const subject = { client, id, home, index, round: 0, adminToken };
         const { read, token, region = nextRegion } = await pattern.fill(subject);
         return { pattern, className, subject, id, region, client, read, token };
       });

@@ -5,7 +5,7 @@
 
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
-import { blobsBinding, jurisdictionsOf } from "../../contract/regions.ts";
+import { blobsBinding, jurisdictionsOf, type Region } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
@@ -13,7 +13,7 @@ import type { PublicSettings } from "./config.ts";
 import { fileOf, type Placed } from "./placed.ts";
 
 type Binding = cloudflare.types.input.WorkerVersionBinding;
-type Own = Pick<PublicSettings, "vars" | "bind" | "regions">;
+type Own = Pick<PublicSettings, "vars" | "bind"> & { readonly regions: readonly Pick<Region, "jurisdiction">[] };
 type WithExtras = Pick<Manifest, "extras">;
 
 /** What a stack has of its own for a binding. */
@@ -161,7 +161,10 @@ function bindable(release: WithExtras, own: Pick<Own, "regions">): readonly stri
 }
 
 /** Jurisdictions of objects in which the provider makes no bucket (6.22.1, r2Bucket.jurisdiction). */
-const WITHOUT_BUCKETS: readonly string[] = ["fedramp-high"];
+const WITHOUT_BUCKETS: readonly unknown[] = ["fedramp-high"];
+
+/** Whether a bucket in this jurisdiction is made by hand, and `bind` leads to it. */
+export const isMadeByHand = (jurisdiction: unknown): boolean => WITHOUT_BUCKETS.includes(jurisdiction);
 
 /** What a stack sets that the release has no place for. */
 export function overrideFindings(release: WithExtras, { vars, bind, regions, ...placed }: Own & Placed) {
@@ -181,7 +184,7 @@ export function overrideFindings(release: WithExtras, { vars, bind, regions, ...
       .filter((name) => !names.includes(name))
       .map((name) => unknown("bind", name, names)),
     ...storageOf(release, { bind, regions })
-      .filter(({ jurisdiction }) => jurisdiction !== undefined && WITHOUT_BUCKETS.includes(jurisdiction))
+      .filter(({ jurisdiction }) => isMadeByHand(jurisdiction))
       .map(({ binding, jurisdiction }) => ({
         code: "jurisdiction_without_bucket" as const,
         subject: String(jurisdiction),

@@ -203,7 +203,25 @@ it("has storage in the place of what a stack is bound to, and no pin", async () 
   for (const outcome of classes) expect(outcome).toMatchObject(allKept);
 });
 
+it("has a bucket in the place of one that is made by hand, and knows the regions that no setting names", async () => {
+  const yaml = "Pulumi.local.yaml";
+  const [table] = / {2}regions:\n( {4}- .*\n)+/.exec(project.read(yaml)) ?? [];
+  const gov = "    - { id: gov, prefix: gov, locationHint: enam, jurisdiction: fedramp-high }\n";
+  project.replace(yaml, table ?? "", `${table}${gov}  bind: { BLOBS_FEDRAMP_HIGH: by-hand }\n`);
+  const law = await rehearse("dist/older");
+  expect({ code: law.code, ok: law.ok }).toEqual({ code: 0, ok: true });
+  project.replace(yaml, `${table}${gov}  bind: { BLOBS_FEDRAMP_HIGH: by-hand }\n`, "");
+  const none = await rehearse("dist/older");
+  expect({ code: none.code, ok: none.ok }).toEqual({ code: 0, ok: true });
+  for (const outcome of [...law.classes, ...none.classes]) expect(outcome).toMatchObject(allKept);
+});
+
 it("fails if the code looks for the data in another place, although no class changes", async () => {
+  // What may be lost is lost only where the config hides it, which here it does not.
+  project.write(
+    "Pulumi.local.yaml",
+    `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-eu, loc-us, loc-ap]\n`,
+  );
   for (const { folder, name } of all) {
     project.replace(`worker/${folder}/pattern.ts`, `name: "${name}"`, `name: "${name}-two"`);
   }
@@ -246,6 +264,19 @@ it("passes if the config drops a region, and loses nothing of the others", async
       lost: [{ id: "us~rehearsal-1", reason: expect.stringContaining('there is no region \\"us\\"') }],
     });
   }
+});
+
+it("passes if the config gives up names of objects, and says why it does not go back", async () => {
+  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+  project.replace("Pulumi.local.yaml", "prefix: us,", "prefix: na,");
+  project.replace("Pulumi.local.yaml", "homeRegion: eu", "homeRegion: us");
+  project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-us, loc-eu]\n`);
+  const { code, ok, back } = await rehearse("v1");
+  expect({ code, ok, back }).toEqual({
+    code: 0,
+    ok: true,
+    back: { kind: "not-tried", because: "v1 names objects by other regions: going back hides what is there" },
+  });
 });
 
 it("fails with the plan's words if the newer release is refused", async () => {

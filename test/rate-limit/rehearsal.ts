@@ -10,7 +10,7 @@ export const filling: Filling = {
   takesId: false,
   // Buckets refill, so this pattern is filled last: then least has come back when it is read.
   last: true,
-  async fill({ client }) {
+  async fill({ client, home }) {
     const peek = async () => status("GET /limit", await client.call("/limit"), 200);
     const full = await peek();
     const capacity = Number(member(full, "limit"));
@@ -26,6 +26,7 @@ export const filling: Filling = {
       holds(`${remaining} tokens are left, where at most ${Math.floor(most)} can be`, remaining <= most);
       return { admitted: "no more than the limit" };
     };
-    return { read };
+    // A key's bucket is in the home region, wherever its caller is.
+    return { read, region: home };
   },
 };
