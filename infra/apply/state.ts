@@ -88,6 +88,7 @@ export class State {
   get known(): Known {
     return Known.of(
       this.resources.map(({ urn, id, inputs, retainOnDelete }) => [urn, { ...inputs, id }, retainOnDelete] as const),
+      true,
     );
   }
 

@@ -70,7 +70,7 @@ export class Steps {
       urn,
       { outputs: { ...inputs, id }, retainOnDelete },
     ]);
-    return { outputs: Object.fromEntries(entries) };
+    return { looksAtAll: true, outputs: Object.fromEntries(entries) };
   }
 
   /** Brings one resource to what the program declares. @throws Error saying which resource, what, and why not. */

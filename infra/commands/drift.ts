@@ -33,6 +33,8 @@ const FIX = "`up --refresh` puts it right.";
 /** What is gone does not come back. */
 const GONE =
   "see that it was not renamed, and that this is the right account. What was in it is gone with it; `up --refresh` makes it anew, empty.";
+const GONE_WORKER =
+  "see that it was not renamed, and that this is the right account. Its objects are gone with it; `up` says how it is made anew, without any.";
 
 interface Options extends StackCommandOptions {
   readonly json?: true;
@@ -124,7 +126,10 @@ async function compare(api: Api, type: string, subject: string, declared: Proper
   const { inputs } = check(kind, declared);
   const id = await kind.find?.(context, inputs);
   const state = id === undefined ? undefined : await kind.read(context, id, inputs);
-  if (!state) return [{ code: "resource_missing", subject, message: "it does not exist.", fix: GONE }];
+  if (!state)
+    return [
+      { code: "resource_missing", subject, message: "it does not exist.", fix: type === "worker" ? GONE_WORKER : GONE },
+    ];
   const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
   return changed.map((property) => ({
     code: "resource_changed",

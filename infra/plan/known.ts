@@ -14,6 +14,8 @@ import { KEEPER } from "../stack/declared.ts";
 export const READ_STATE = "pulumi:pulumi:readStackResourceOutputs";
 
 const Answer = v.object({
+  /** As `Known.looksAtAll`. `npm start` says it; the engine does not. */
+  looksAtAll: v.optional(v.boolean(), false),
   outputs: v.record(
     v.string(),
     v.object({
@@ -30,13 +32,16 @@ type Resource = readonly [urn: string, outputs: Properties, retainOnDelete?: boo
 /** The resources of a state, by type and name. */
 export class Known {
   readonly #resources: ReadonlyMap<string, Resource>;
+  /** Whether an update looks at every resource first, so that what is gone comes back: the engine does where it is asked to. */
+  readonly looksAtAll: boolean;
 
-  private constructor(resources: Iterable<Resource>) {
+  private constructor(resources: Iterable<Resource>, looksAtAll: boolean) {
+    this.looksAtAll = looksAtAll;
     this.#resources = new Map([...resources].map((resource) => [keyOf(resource[0]), resource]));
   }
 
-  static of(resources: Iterable<Resource>): Known {
-    return new Known(resources);
+  static of(resources: Iterable<Resource>, looksAtAll = false): Known {
+    return new Known(resources, looksAtAll);
   }
 
   /** The answer to READ_STATE; undefined where it is none: an engine that does not know the function. */
@@ -44,7 +49,10 @@ export class Known {
     const parsed = v.safeParse(Answer, answer);
     if (!parsed.success) return undefined;
     const resources = Object.entries(parsed.output.outputs);
-    return new Known(resources.map(([urn, { outputs, retainOnDelete }]) => [urn, outputs, retainOnDelete] as const));
+    return new Known(
+      resources.map(([urn, { outputs, retainOnDelete }]) => [urn, outputs, retainOnDelete] as const),
+      parsed.output.looksAtAll,
+    );
   }
 
   /** The outputs of a resource by its type (`Worker`) and its name in the program. */

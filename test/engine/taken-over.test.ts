@@ -206,3 +206,24 @@ describe("a state that is lost", () => {
     }
   });
 });
+
+it("a Worker that somebody deleted is told of, and made anew once a refresh has taken it out of the state", async () => {
+  const site = await Site.open({ config: { protect: false } });
+  try {
+    expect(await site.deploy(checkouts.make("deleted", migrations))).toMatchObject({ ok: true });
+    expect(await site.call("Visits")).toMatchObject({ count: 1 });
+    await site.direct.call("delete", `/workers/scripts/${site.workerName}`);
+    site.proxy.takeWrites();
+    const up = await site.stack.up();
+    expect(up).toMatchObject({
+      ok: false,
+      text: expect.stringMatching(/\[worker_gone\].*pulumi refresh --stack local/),
+    });
+    expect(site.proxy.takeWrites()).toEqual([]);
+    expect((await site.stack.refresh()).ok).toBe(true);
+    expect(await site.stack.up()).toMatchObject({ ok: true });
+    expect(await site.call("Visits")).toMatchObject({ count: 1 });
+  } finally {
+    await site.close();
+  }
+});

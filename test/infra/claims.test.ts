@@ -31,8 +31,8 @@ const worker = (id: string, name: string, more: Partial<WorkerRead> = {}): Worke
   references: { workers: [], durableObjects: [] },
   ...more,
 });
-const state = (id: string, accountId = ACCOUNT) =>
-  Known.of([[`urn:pulumi:s::p::x$cloudflare:index/worker:Worker::worker`, { id, accountId }]]);
+const state = (id: string, accountId = ACCOUNT, looksAtAll = false) =>
+  Known.of([[`urn:pulumi:s::p::x$cloudflare:index/worker:Worker::worker`, { id, accountId }]], looksAtAll);
 const EMPTY = Known.of([]);
 const TAG = "durable-stack:staging";
 
@@ -73,6 +73,8 @@ describe("the owner of a Worker", () => {
       state("a", "1".repeat(32)),
       [undefined, undefined, "account_changed"],
     ],
+    ["one that is gone", [worker("b", "other")], state("a"), [undefined, undefined, "worker_gone"]],
+    ["one that is gone, and comes back by itself", [], state("a", ACCOUNT, true), [undefined, undefined]],
     ["one made anew under its name", [worker("b", "visits")], state("a"), [undefined, undefined, "worker_made_anew"]],
     [
       "one that the state lost, under another name",
@@ -83,6 +85,13 @@ describe("the owner of a Worker", () => {
     ["one under another name, told by the tag", [worker("a", "old", { tags: [TAG] })], undefined, ["a", "old"]],
   ])("%s", (_, workers, known, expected) => {
     expect(ask(workers, known)).toEqual(expected);
+  });
+
+  it.each([
+    ["the engine's", state("a"), "`pulumi refresh --stack staging` takes it out of the state, then plan again."],
+    ["npm start's", state("a", ACCOUNT, true), "move stack.json out of the account's folder, then plan again."],
+  ])("says how one that was made anew comes out of the state: %s", (_, known, way) => {
+    expect(identify(settingsOf(), [worker("b", "visits")], known).findings[0]?.fix).toContain(way);
   });
 });
 

@@ -87,6 +87,7 @@ export type Code =
   // Ours: the account has it already.
   | "worker_name_taken"
   | "account_changed"
+  | "worker_gone"
   | "worker_made_anew"
   | "storage_made_anew"
   | "worker_under_another_name"
