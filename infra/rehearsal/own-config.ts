@@ -2,8 +2,8 @@
 import * as v from "valibot";
 import { Region } from "../../contract/regions.ts";
 import { compareRegions, type RegionTable, regionFindings } from "../plan/regions.ts";
-import { DEFAULT_REGIONS } from "../stack/schema.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
+import { DEFAULT_REGIONS } from "../stack/schema.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
 import type { Side } from "./side.ts";
 import { type Bound, boundHere } from "./stand-ins.ts";
