@@ -16,21 +16,34 @@ export interface StackCommandOptions {
   readonly dir: string;
 }
 
-/** The option `--stack` of a command that is about one: the last of two would be taken without a word. */
-export function oneStack(name: string, before: string | undefined): string {
-  if (before === undefined || before === name) return name;
-  throw new InvalidArgumentError(`Another one is named before it, ${before}: name one.`);
-}
-
 /** A command with the options `--stack` and `--dir`. */
 export const onStack = (command: Command): Command =>
   command
-    .requiredOption("-s, --stack <name>", "the stack: local, staging, production…", oneStack)
+    .requiredOption("-s, --stack <name>", "the stack: local, staging, production…")
     .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
     .showHelpAfterError();
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
-export const runCommand = (command: Command): Promise<void> => orFail(() => command.parseAsync());
+export const runCommand = (command: Command): Promise<void> => orFail(() => refusingSecond(command).parseAsync());
+
+/**
+ * Makes a command and those below it refuse an option that is given twice, with two values: the last one would be taken
+ * without a word. One that collects its values has a list or a map as its default.
+ */
+export function refusingSecond(command: Command): Command {
+  for (const option of command.options) {
+    if (option.isBoolean() || typeof option.defaultValue === "object") continue;
+    let before: string | undefined;
+    command.on(`option:${option.name()}`, (value: string) => {
+      if (before !== undefined && before !== value) {
+        command.error(`error: option '${option.flags}' is given twice, with two values. Give it once.`);
+      }
+      before = value;
+    });
+  }
+  for (const below of command.commands) refusingSecond(below);
+  return command;
+}
 
 /** Runs a command's work; see `failed` for how it ends when something is wrong. */
 export async function orFail(work: () => Promise<unknown>): Promise<void> {
@@ -137,6 +150,18 @@ export function folder(name: string): string {
   if (name.trim() !== "") return name;
   throw new InvalidArgumentError("It must name a folder.");
 }
+
+/** An option that is a whole number, in decimal digits. `more` says what else is to know of it. */
+export const wholeNumber =
+  (least: number, most: number, more = "") =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}${more}.`);
+  };
+
+/** An option that is a port. */
+export const port = wholeNumber(0, 65_535, "; 0 takes a free one");
 
 /** An option that is an address. */
 export function httpUrl(text: string): URL {

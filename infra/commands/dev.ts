@@ -1,16 +1,10 @@
 /** `npm run dev`: the Worker and its page on this machine, again after every change of a file. */
 import { once } from "node:events";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { serve } from "../dev/server.ts";
-import { runCommand } from "./command.ts";
+import { port, runCommand } from "./command.ts";
 
 const ADMIN_TOKEN = "dev-admin-token";
-
-function port(written: string): number {
-  const number = Number(written);
-  if (/^\d+$/.test(written) && number <= 65_535) return number;
-  throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 takes a free one.");
-}
 
 const program = new Command("npm run dev --")
   .description("The Worker and its page as they are in worker/, again after every change. Ctrl-C ends it.")

@@ -9,7 +9,7 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
-import { folder, orFail } from "./command.ts";
+import { folder, orFail, refusingSecond } from "./command.ts";
 
 interface Options {
   worker?: string;
@@ -94,7 +94,7 @@ function said({ errors, message }: InstanceType<typeof Cloudflare.APIError>): st
 
 await orFail(async () => {
   try {
-    await program.parseAsync();
+    await refusingSecond(program).parseAsync();
   } catch (error) {
     throw error instanceof Cloudflare.APIError ? new KeysError(said(error), { cause: error }) : error;
   }

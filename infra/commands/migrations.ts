@@ -30,7 +30,7 @@ import { readIfThere, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { oneStack, runCommand } from "./command.ts";
+import { folder, runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
 const lockFile = join(ROOT, LOCK_FILE);
@@ -82,7 +82,12 @@ program
   });
 
 const collect = (name: string, before: readonly string[]) => [...before, name];
-const DIR = ["--dir <folder>", "where the local account keeps its state, for the stack local", DEFAULT_DIR] as const;
+const DIR = [
+  "--dir <folder>",
+  "where the local account keeps its state, for the stack local",
+  folder,
+  DEFAULT_DIR,
+] as const;
 
 program
   .command("status")
@@ -115,8 +120,8 @@ program
 program
   .command("plan")
   .description("show exactly what the next `npm run up` does to a stack; exit code 1 when it would be refused")
-  .requiredOption("--stack <name>", "the stack", oneStack)
-  .option("--release <folder>", "the release (default: the stack's setting)")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--release <folder>", "the release (default: the stack's setting)", folder)
   .option("--json", "print JSON", false)
   .option(...DIR)
   .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {

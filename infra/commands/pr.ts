@@ -26,6 +26,7 @@ import { commitOf, Sides } from "../rehearsal/side.ts";
 import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { issueLines } from "../stack/issues.ts";
 import {
   mustBeWritable,
@@ -36,7 +37,7 @@ import {
   writeNamed,
 } from "../stack/named-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { httpUrl, runCommand } from "./command.ts";
+import { folder, httpUrl, runCommand, wholeNumber } from "./command.ts";
 
 const program = new Command("npm run pr --")
   .description("What the workflows of pull requests do (docs/pull-requests.md).")
@@ -45,8 +46,11 @@ const program = new Command("npm run pr --")
 const RELEASE = [
   "--release <folder>",
   `the release that is looked at (default: this checkout's, which is built into ${OWN_RELEASE})`,
+  folder,
 ] as const;
 const OUT = ["--out <file>", "where it is written as JSON; it is printed for people where none is given"] as const;
+
+const number = wholeNumber(1, 1_000_000);
 
 const say = (line: string) => console.error(`… ${line}`);
 
@@ -69,7 +73,7 @@ program
   .description("find out what this checkout's release changes beside that of a commit, without any account")
   .requiredOption("--base <commit>", "what the pull request is merged into; in CI the merge's first parent, HEAD^1")
   .option(...RELEASE)
-  .option("--objects <number>", "objects of each class that get data in the rehearsal", number, 4)
+  .option("--objects <number>", "objects of each class that get data in the rehearsal", wholeNumber(1, 1_000), 4)
   .option(...OUT)
   .action(async ({ base, release, objects, out }: LookOptions) => {
     if (out !== undefined) mustBeWritable(out);
@@ -80,7 +84,7 @@ program
       sides.remove();
       rmSync(dir, { recursive: true, force: true });
     });
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+    for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
     // Loaded here: the others need no local account.
     const { look } = await import("../pull-request/look.ts");
     const facts = await look({ sides, base, release, dir, objects, onProgress: say });
@@ -93,7 +97,7 @@ program
   .description("find out what this checkout's release would do to a stack, of which it only reads")
   .requiredOption("--stack <name>", "the stack")
   .option(...RELEASE)
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
   .option(...OUT)
   .action(async ({ stack, release, dir, out }: PlanOptions) => {
     if (out !== undefined) mustBeWritable(out);
@@ -251,12 +255,6 @@ function readJson<Output>(file: string, schema: v.GenericSchema<unknown, Output>
 
 function write(file: string, found: Facts | StackPlan): void {
   writeNamed(file, JSON.stringify(found));
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 1_000_000) return value;
-  throw new InvalidArgumentError("It must be a whole number from 1.");
 }
 
 function sha(text: string): string {

@@ -29,7 +29,7 @@ import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
-import { confirm, runCommand, workerUrl } from "./command.ts";
+import { confirm, folder, runCommand, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options {
@@ -64,7 +64,7 @@ const command = new Command("npm run promote --")
     "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run",
   )
   .option("--plan <file>", "what was approved; where anything else would be done now, nothing is deployed")
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", DEFAULT_DIR)
+  .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
   .option("--yes", "do not ask")
   .showHelpAfterError()
   .action(promote);

@@ -1,7 +1,7 @@
 /** `npm run rehearse -- --from <release>`: the rehearsal from a terminal. Exits with 1 where it fails. */
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asJson, asText } from "../rehearsal/report.ts";
 import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
@@ -10,7 +10,7 @@ import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { temporaryFolder } from "../stack/named-file.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { orFail } from "./command.ts";
+import { orFail, refusingSecond, wholeNumber } from "./command.ts";
 
 interface Options {
   readonly from: string;
@@ -21,7 +21,7 @@ interface Options {
   readonly keep: boolean;
 }
 
-const { from, to, stack, objects, json, keep } = new Command("npm run rehearse --")
+const command = new Command("npm run rehearse --")
   .description(
     "Deploys an older release to a throw-away local account, fills all patterns with data through the API, deploys a\n" +
       "newer release over it, and reads everything back. Fails when anything is lost that the plan did not name.",
@@ -29,12 +29,11 @@ const { from, to, stack, objects, json, keep } = new Command("npm run rehearse -
   .requiredOption("--from <release>", "the older release: a folder, or a tag, branch or commit, which is built")
   .option("--to <release>", `the newer one, likewise (default: this checkout's, which is built into ${OWN_RELEASE})`)
   .option("--stack <name>", "whose settings both get, without its zone, hostname, routes and promotesFrom", "local")
-  .option("--objects <number>", "objects of each class that get data", count, 4)
+  .option("--objects <number>", "objects of each class that get data", wholeNumber(1, 1_000), 4)
   .option("--json", "print the outcome as JSON, and no progress", false)
   .option("--keep", "keep the account, for `npm run account -- --dir <folder>`", false)
-  .showHelpAfterError()
-  .parse()
-  .opts<Options>();
+  .showHelpAfterError();
+const { from, to, stack, objects, json, keep } = refusingSecond(command).parse().opts<Options>();
 
 const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
 for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
@@ -88,10 +87,4 @@ function sayWhereOld({ release: { commit } }: Side): void {
   say(
     `${OWN_RELEASE} is of commit ${commit.slice(0, 12)}, and HEAD is ${head.slice(0, 12)}: npm run build builds it again`,
   );
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 1_000) return value;
-  throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
 }

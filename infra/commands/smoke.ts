@@ -8,7 +8,7 @@ import { isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { checkLine, reasonsLost, type Verdict, verdictOf } from "../smoke/verdict.ts";
 import { localAdminToken } from "../stack/local-token.ts";
-import { runCommand, workerUrl } from "./command.ts";
+import { runCommand, wholeNumber, workerUrl } from "./command.ts";
 import { EXIT } from "./rollout-end.ts";
 
 interface Options {
@@ -37,7 +37,7 @@ const command: Command = program
     "tries what only the admin may do, too (default: $ADMIN_TOKEN, or the local account's)",
   )
   .option("--digest <sha256>", "the release that has to be served", sha256)
-  .option("--wait <seconds>", "how long that release may take to be served (default: 30)", seconds)
+  .option("--wait <seconds>", "how long that release may take to be served (default: 30)", wholeNumber(0, 600))
   .option("--json", "prints the checks as JSON")
   .action(run);
 await runCommand(command);
@@ -84,10 +84,4 @@ function tokenHere(url: URL): string | undefined {
 function sha256(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
   throw new InvalidArgumentError("It must be a sha256 in hex, as in dist/release/manifest.json.");
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 0 && value <= 600) return value;
-  throw new InvalidArgumentError("It must be a whole number from 0 to 600.");
 }

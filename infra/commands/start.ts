@@ -15,7 +15,7 @@ import { mustBeFree } from "../stack/ports.ts";
 import { fullKey, LOCAL, readProject, wantLocal } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";
-import { failed, folder, orFail, runCommand } from "./command.ts";
+import { failed, folder, orFail, port, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
 /** The options as they are spelled at the command line. */
@@ -140,14 +140,6 @@ function serving(command: Command): Command {
 
 function portOption(flags: string, description: string, usual: number, variable: string): Option {
   return new Option(flags, description).argParser(port).default(usual).env(variable);
-}
-
-function port(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0 || number > 65_535 || text === "") {
-    throw new InvalidArgumentError("A port is a whole number from 0 to 65535.");
-  }
-  return number;
 }
 
 function fault(text: string, before: readonly Fault[]): readonly Fault[] {

@@ -412,14 +412,35 @@ it("a rollout that is interrupted between two updates says that the traffic stay
 describe("a mistake at the command line", () => {
   it.each([
     ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
+    ...[
+      ["-s, --stack <name>", "rollback.ts --stack staging --yes -s local"],
+      ["--stack <name>", "migrations.ts plan --stack staging --stack local"],
+      ["--stack <name>", "migrations.ts import --stack staging --stack=local"],
+      ["--stack <name>", "pr.ts plan --stack staging --stack local"],
+      ["--stack <name>", "rehearse.ts --from v1 --stack staging --stack local"],
+      ["--to <stack>", "promote.ts --from staging --to production --to local"],
+      ["--pull <number>", "pr.ts down --pull 1 --pull 2"],
+      ["--worker <name>", "keys.ts --worker a --worker b list"],
+      ["--admin-token <token>", "smoke.ts --url http://127.0.0.1:1 --admin-token not-to-print --admin-token other"],
+    ].map(([flags, line]): [string, RegExp] => [
+      line,
+      new RegExp(
+        `^error: option '${flags}' is given twice, with two values\\. Give it once\\.(?![\\s\\S]*not-to-print)`,
+      ),
+    ]),
+    ["rehearse.ts --from v1 --stack nope --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\./],
+    ["migrations.ts status --stack nope --stack neither", /nope: not reached[\s\S]*neither: not reached/],
     [
-      "rollback.ts --stack staging --yes --stack local",
-      /^error: option '-s, --stack <name>' argument 'local' is invalid\. Another one is named before it, staging: name one\.\n/,
+      "smoke.ts --url http://127.0.0.1:1 --wait=",
+      /^error: option '--wait <seconds>' argument '' is invalid\. .* 0 to 600\./,
     ],
-    [
-      "migrations.ts plan --stack staging --stack local",
-      /^error: option '--stack <name>' argument 'local' is invalid\. Another one is named before it, staging/,
-    ],
+    ["rehearse.ts --from v1 --objects 1e1", /argument '1e1' is invalid\. It must be a whole number from 1 to 1000\.\n/],
+    ["pr.ts down --pull 0x1", /argument '0x1' is invalid\. It must be a whole number from 1 to 1000000\.\n/],
+    ["start.ts start --port 8e3", /argument '8e3' is invalid\. .* from 0 to 65535; 0 takes a free one\.\n/],
+    ...["promote.ts --from staging --to production", "migrations.ts status", "pr.ts plan --stack local"].map(
+      (line): [string, RegExp] => [`${line} --dir=`, /argument '' is invalid\. It must name a folder\./],
+    ),
+    ["pr.ts plan --stack local --release=", /argument '' is invalid\. It must name a folder\./],
     ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
