@@ -183,6 +183,7 @@ function override(text: string, before: Overrides): Overrides {
   if (!isRule(rule) || !/^[\x20-\x7e]{3,200}$/.test(why)) {
     throw new InvalidArgumentError(`It is ${RULES.join(" or ")}, then = and why, in 3 to 200 plain characters.`);
   }
+  if (before.has(rule)) throw new InvalidArgumentError(`${rule} is overridden twice: say why once.`);
   return new Map([...before, [rule, why]]);
 }
 

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { checkLine, reasonsLost, type Verdict, verdictOf } from "../smoke/verdict.ts";
+import { checkLine, isTokenRefused, reasonsLost, tokenAdvice, type Verdict, verdictOf } from "../smoke/verdict.ts";
 import { localAdminToken } from "../stack/local-token.ts";
 import { runCommand, wholeNumber, workerUrl } from "./command.ts";
 import { EXIT } from "./rollout-end.ts";
@@ -67,6 +67,9 @@ function words(verdict: Verdict, checks: readonly Check[]): string {
   const of = `of ${checks.length} checks`;
   if (verdict === "not answered") {
     return `: ${lost} ${of} not answered by the Worker, which says nothing of the release. ${reasonsLost(checks).join(" ")} Where it answers at another address, correct --url.`;
+  }
+  if (isTokenRefused(checks)) {
+    return `: ${failed} ${of} failed, because the Worker refused the admin token. ${tokenAdvice("ADMIN_TOKEN or --admin-token")}`;
   }
   if (lost === 0) return `: ${failed} ${of} failed`;
   return failed === 0

@@ -2,6 +2,7 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { notServed, servedOf, soakReason } from "../release/served.ts";
+import { tokenAdvice } from "../smoke/verdict.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;
@@ -23,6 +24,8 @@ export interface Smoked {
   readonly failed: readonly string[];
   /** Why they were lost on their way, so that they say nothing of the release; undefined: they do. */
   readonly lostBecause?: string;
+  /** Whether all that failed is that the admin token was refused. */
+  readonly isTokenRefused?: boolean;
 }
 
 export interface Decision {
@@ -58,8 +61,11 @@ export function decide(
 
 function smokeReason({ stack, smoked }: Source): string | undefined {
   if (smoked === undefined) return `${stack} was not smoke-tested: where it answers is not known. Say it with --url.`;
-  const { failed, lostBecause } = smoked;
+  const { failed, lostBecause, isTokenRefused = false } = smoked;
   if (failed.length === 0) return undefined;
+  if (isTokenRefused) {
+    return `${stack} refused the admin token in the smoke test, which need not be the fault of the release: ${failed.join(", ")}. ${tokenAdvice("FROM_ADMIN_TOKEN or --admin-token")}`;
+  }
   return lostBecause === undefined
     ? `the smoke test of ${stack} failed: ${failed.join(", ")}.`
     : `${stack} did not answer the smoke test, which says nothing of the release: ${failed.join(", ")}. ${lostBecause} Where it answers at another address, correct --url.`;

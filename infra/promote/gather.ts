@@ -2,7 +2,7 @@
 import { readWorker } from "../plan/live.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { checkLine, reasonsLost, verdictOf } from "../smoke/verdict.ts";
+import { checkLine, isTokenRefused, reasonsLost, verdictOf } from "../smoke/verdict.ts";
 import type { OpenStack } from "../stack/open.ts";
 import type { Smoked, Source } from "./decide.ts";
 import { ofSource } from "./source.ts";
@@ -41,5 +41,6 @@ async function smokeTest(
     onCheck: (check) => say(checkLine(check)),
   });
   const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  if (isTokenRefused(checks)) return { failed, isTokenRefused: true };
   return verdictOf(checks) === "not answered" ? { failed, lostBecause: reasonsLost(checks).join(" ") } : { failed };
 }

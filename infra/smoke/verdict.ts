@@ -17,6 +17,16 @@ export function verdictOf(checks: readonly Check[]): Verdict {
 /** Whether the Worker has answered one of these checks, however. */
 export const hasAnswered = (checks: readonly Check[]): boolean => checks.some(({ blind }) => !isLost(blind));
 
+/** Whether all that failed is that the admin token was refused: the token may be wrong, and not the release. */
+export const isTokenRefused = (checks: readonly Check[]): boolean => {
+  const failed = checks.filter(({ ok }) => !ok);
+  return failed.length > 0 && failed.every(({ blind }) => blind === "token refused");
+};
+
+/** What to do where the admin token of a stack was refused; `adminToken`: how the command calls it. */
+export const tokenAdvice = (adminToken: string): string =>
+  `Give this stack's token as ${adminToken}: the new one where it was rotated. A version that is pinned, or that shares the traffic, takes the tokens of its time.`;
+
 /** Why checks were lost, a sentence for each reason. */
 export const reasonsLost = (checks: readonly Check[]): readonly string[] => [
   ...new Set(checks.flatMap(({ lostBecause }) => (lostBecause === undefined ? [] : [lostBecause]))),

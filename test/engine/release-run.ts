@@ -30,6 +30,7 @@ export class Pipeline {
     for (const stack of STACKS) {
       this.github.setSecret(stack, "ADMIN_TOKEN", ADMIN_TOKENS[stack]);
     }
+    this.github.setSecret("production", "FROM_ADMIN_TOKEN", ADMIN_TOKENS.staging);
   }
 
   /** @param settings of production, beside those that it has. */
@@ -105,7 +106,6 @@ export class Pipeline {
     if (expression === "vars.PULUMI_BACKEND_URL") return this.two.state.url;
     if (expression === "secrets.PULUMI_CONFIG_PASSPHRASE") return this.two.state.passphrase;
     const [, name] = /^secrets\.(\w+)$/.exec(expression) ?? [];
-    if (name === "FROM_ADMIN_TOKEN") return this.github.secret("staging", "ADMIN_TOKEN");
     return name === undefined ? undefined : this.github.secret(environment, name);
   }
 

@@ -35,6 +35,8 @@ it("makes a token that works, beside the one before, which then ends", async () 
     expect.stringMatching(/^[0-9a-f]{64}$/),
   ]);
   expect([await works(secret()), await works(ADMIN_TOKENS.staging)]).toEqual([true, true]);
+  // Production's job smoke-tests staging with it.
+  expect(pipeline.github.secret("production", "FROM_ADMIN_TOKEN")).toBe(secret());
 
   const ended = await pipeline.rotate("staging", "end");
   expect(ended, ended.text).toMatchObject({ ok: true });
@@ -49,7 +51,10 @@ it("leaves a secret that works where it is killed, ends a leaked token when run 
   expect([secret(), await works(secret())]).toEqual([leaked, true]);
 
   // Ended at its last step, so that there is an output to look into.
-  const { text } = await pipeline.rotate("staging", "leaked", { kill: /secret set/, killWhen: /ok +release/ });
+  const { text } = await pipeline.rotate("staging", "leaked", {
+    kill: /secret set/,
+    killWhen: /(ok +release[\s\S]*){2}/,
+  });
   const next = secret();
   expect([text.split(next).length - 1, text.includes(`::add-mask::${next}`), text.includes(leaked)]).toEqual([
     1,
@@ -57,6 +62,29 @@ it("leaves a secret that works where it is killed, ends a leaked token when run 
     false,
   ]);
   expect([await works(secret()), await works(leaked)]).toEqual([true, false]);
+});
+
+it.each(["pin: 1", "rollout: 0", 'rollout: "50" # half'])(
+  "rotates nothing where another version would serve, with the tokens of its time: %s",
+  async (setting) => {
+    const before = secret();
+    pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", `config:\n  ${setting}\n`);
+    await pipeline.two.done("git commit -qam held");
+    for (const what of ["rotate", "end", "leaked"] as const)
+      expect((await pipeline.rotate("staging", what)).text).toContain("has a pin, or a rollout below 100");
+    expect([secret(), await works(secret())]).toEqual([before, true]);
+    await pipeline.two.done("git revert --no-edit HEAD");
+  },
+);
+
+it("keeps the secret as it was where what serves does not take the new token", async () => {
+  const before = secret();
+  // A spelling that the step before does not see.
+  pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", "config:\n  durable-stack:rollout: +0\n");
+  await pipeline.two.done("git commit -qam held");
+  expect((await pipeline.rotate("staging", "rotate")).text).toContain("refused the admin token");
+  expect([secret(), await works(secret())]).toEqual([before, true]);
+  await pipeline.two.done("git revert --no-edit HEAD");
 });
 
 it("rotates nothing where the stack's file has a token of its own, which would go before the secret", async () => {

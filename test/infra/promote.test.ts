@@ -14,6 +14,8 @@ import { gather } from "../../infra/promote/gather.ts";
 import { ofSource } from "../../infra/promote/source.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { servedSince } from "../../infra/release/served.ts";
+import type { Blind } from "../../infra/smoke/reason.ts";
+import { isTokenRefused } from "../../infra/smoke/verdict.ts";
 import { openStack } from "../../infra/stack/open.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 
@@ -79,6 +81,12 @@ describe("a release stays", () => {
     expect(reason).toMatch(
       /^smoke: staging did not answer .* says nothing of the release: counter\. The connection was/,
     );
+    expect(reason).not.toContain("failed");
+  });
+  it("where the smoke test's admin token was refused, and the token is named and not the release", () => {
+    const smoked = { failed: ["counter", "chat"], isTokenRefused: true };
+    const [reason] = asked(staging({ smoked })).reasons;
+    expect(reason).toMatch(/^smoke: staging refused the admin token .*: counter, chat\. .* FROM_ADMIN_TOKEN/);
     expect(reason).not.toContain("failed");
   });
   it("where it is not served, whatever is overridden", () => {
@@ -156,6 +164,15 @@ it("an account of the source that does not answer is told as the source's", asyn
   await expect(gather(open, { digest: "a".repeat(64) }, ways)).rejects.toThrow(
     /^staging, which the release comes from, cannot be read\. GET \/accounts\/[\s\S]*FROM_CLOUDFLARE_API_TOKEN/,
   );
+});
+
+it("a refused admin token is the token's where nothing else failed", () => {
+  const check = (blind?: Blind) => ({ name: "counter", ok: false, detail: "401", ms: 1, ...(blind && { blind }) });
+  const well = { name: "page", ok: true, detail: "", ms: 1 };
+  expect(isTokenRefused([well, check("token refused"), check("token refused")])).toBe(true);
+  expect(isTokenRefused([well])).toBe(false);
+  expect(isTokenRefused([well, check("token refused"), check()])).toBe(false);
+  expect(isTokenRefused([check("token refused"), check("not reached")])).toBe(false);
 });
 
 it("what is wrong with the local account as the source names no variables, which do not lead to it", () => {
