@@ -2,8 +2,10 @@
  * What every workflow under .github/workflows must keep to, so that no run leaks a secret or runs what nobody chose:
  * this project's own rules. Those of everybody are in workflow-audits.test.ts.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -123,5 +125,35 @@ describe.each(files)("$name", ({ name, text }) => {
     }
     const promoted = workflow.jobs.production?.steps.find(({ run }) => run?.includes("npm run -s promote"))?.run;
     expect(promoted).toContain("--plan dist/plan.json");
+  });
+});
+
+describe("the nightly look for drift", () => {
+  const parsed = v.parse(Workflow, parse(readFileSync(join(DIR, "drift.yml"), "utf8")));
+  const line = parsed.jobs.production?.steps.find(({ run }) => run?.includes("npm run -s drift"))?.run ?? "";
+
+  it.each([
+    [0, true],
+    [2, true],
+    [1, false],
+    [70, false],
+    [137, false],
+  ])("ends as well as the command knew: %d", (code, isWell) => {
+    const dir = mkdtempSync(join(tmpdir(), "durable-stack-drift-"));
+    try {
+      for (const [program, ends] of [
+        ["npm", code],
+        ["gh", 0],
+      ] as const)
+        writeFileSync(join(dir, program), `#!/bin/sh\nexit ${ends}\n`, { mode: 0o755 });
+      // The shell of a runner.
+      const { status } = spawnSync("bash", ["-e", "-c", line], {
+        cwd: dir,
+        env: { ...process.env, PATH: `${dir}${delimiter}${process.env.PATH}`, GITHUB_REPOSITORY: "me/it" },
+      });
+      expect(status === 0).toBe(isWell);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 });
