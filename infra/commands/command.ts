@@ -47,7 +47,7 @@ export function refusingSecond(command: Command): Command {
 
 /** Runs a command's work; see `failed` for how it ends when something is wrong. */
 export async function orFail(work: () => Promise<unknown>): Promise<void> {
-  outliveReaders();
+  outliveOutput();
   try {
     await work();
   } catch (error) {
@@ -60,13 +60,26 @@ export async function orFail(work: () => Promise<unknown>): Promise<void> {
 }
 
 /**
- * A reader that has enough (`| head -1`) or a terminal that was closed is no reason to end in the middle of an apply:
- * the rest is not printed.
+ * A reader that has enough (`| head -1`), a terminal that was closed, or a full disk under a log is no reason to end in
+ * the middle of an apply: the rest is not printed. Where the disk is why, that is told, and the exit code is not 0.
  */
-function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+function outliveOutput(): void {
+  for (const [stream, name] of [
+    [process.stdout, "Standard output"],
+    [process.stderr, "Standard error"],
+  ] as const) {
+    let isTold = false;
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+      if (error.code === "EPIPE" || error.code === "EIO") return;
+      const told = isOfMachine(error) ? refusal(name, "written", error) : undefined;
+      if (told === undefined) throw error;
+      // Each line that is printed fails anew.
+      if (isTold) return;
+      isTold = true;
+      if (stream === process.stdout) console.error(`${told.message} What the command does goes on.`);
+      process.once("exit", () => {
+        process.exitCode ||= 1;
+      });
     });
   }
 }

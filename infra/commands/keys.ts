@@ -86,10 +86,11 @@ program
     console.log(`Revoked ${id}, the key of ${name}.`);
   });
 
-/** What Cloudflare says of it, without the JSON around. */
-function said({ errors, message }: InstanceType<typeof Cloudflare.APIError>): string {
+/** What the account says of it, without the JSON around. A status from 500 on is no refusal. */
+function said({ errors, message, status }: InstanceType<typeof Cloudflare.APIError>): string {
   const sentences = errors.flatMap((one) => one.message ?? []);
-  return sentences.length > 0 ? `Cloudflare refused it: ${sentences.join("; ")}` : message;
+  if (sentences.length === 0) return message;
+  return `The account ${Number(status) >= 500 ? "could not do" : "refused"} it: ${sentences.join("; ")}`;
 }
 
 await orFail(async () => {

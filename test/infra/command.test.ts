@@ -1,12 +1,14 @@
 /** How a command ends when something is wrong: a person's mistake is one message, a bug shows its stack. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
   cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -63,6 +65,32 @@ describe("a command", () => {
       process.kill(process.pid, "SIGINT");
       throw new Error("The service was stopped");`;
     expect(run(pending)).toEqual({ status: 130, stderr: "" });
+  });
+
+  it.runIf(existsSync("/dev/full")).each([1, 2])("goes on where the disk under its output %d is full", (fd) => {
+    const done = join(dir, `done-${fd}`);
+    const file = join(dir, "full.mjs");
+    writeFileSync(
+      file,
+      `import { orFail } from ${module("infra/commands/command.ts")};
+       import { writeFileSync } from "node:fs";
+       import { setImmediate } from "node:timers/promises";
+       await orFail(async () => {
+         for (const print of [console.log, console.error, console.log]) {
+           print("a line");
+           await setImmediate();
+         }
+         writeFileSync(${JSON.stringify(done)}, "");
+       });`,
+    );
+    const full = openSync("/dev/full", "w");
+    const stdio: StdioOptions = ["ignore", fd === 1 ? full : "pipe", fd === 2 ? full : "pipe"];
+    const { status, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", stdio });
+    closeSync(full);
+    expect(existsSync(done)).toBe(true);
+    expect(status).toBe(1);
+    if (fd === 1)
+      expect(stderr).toMatch(/^Standard output cannot be written: the disk is full \(ENOSPC: .*goes on\.\na line\n$/);
   });
 
   it("shows the stack trace of a bug, and says that it is a bug", () => {
@@ -428,6 +456,10 @@ describe("a mistake at the command line", () => {
         `^error: option '${flags}' is given twice, with two values\\. Give it once\\.(?![\\s\\S]*not-to-print)`,
       ),
     ]),
+    [
+      "promote.ts --from staging --to production --override soak=one --override soak=two",
+      /argument 'soak=two' is invalid\. soak is overridden twice: say why once\.\n/,
+    ],
     ["rehearse.ts --from v1 --stack nope --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\./],
     ["migrations.ts status --stack nope --stack neither", /nope: not reached[\s\S]*neither: not reached/],
     [

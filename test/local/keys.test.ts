@@ -19,8 +19,9 @@ let client: Cloudflare;
 const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE_URL: _3, ...env } = process.env;
 
 /** Runs the command as a person does. */
-const keys = (...args: string[]) =>
-  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", dir, ...args], { env });
+const keysOf = (folder: string, ...args: string[]) =>
+  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", folder, ...args], { env });
+const keys = (...args: string[]) => keysOf(dir, ...args);
 
 beforeAll(async () => {
   account = await startChecked({ dir, port: 0, apiPort: 0 });
@@ -69,7 +70,7 @@ describe("npm run keys", () => {
   it("says in the API's words why it takes no name of this length", async () => {
     await expect(keys("create", "--name", "a".repeat(2_000))).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^Cloudflare refused it: [^{}]*\bmetadata\b[^{}]*\n$/i),
+      stderr: expect.stringMatching(/^The account refused it: [^{}]*\bmetadata\b[^{}]*\n$/i),
     });
   });
 
@@ -78,7 +79,7 @@ describe("npm run keys", () => {
     await expect(keys("--worker", "other", "list")).rejects.toThrow(
       /No version of a Worker "other" is bound to a KV namespace/,
     );
-    await expect(keys("--dir", join(dir, "elsewhere"), "list")).rejects.toThrow(
+    await expect(keysOf(join(dir, "elsewhere"), "list")).rejects.toThrow(
       /No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and no local account runs/,
     );
   });

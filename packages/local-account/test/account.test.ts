@@ -252,6 +252,27 @@ it("says that the disk is full, when a change cannot be written, and goes on whe
   expect((await test.workers()).names).toEqual(["app"]);
 });
 
+it.each([
+  ["it may only be read", { code: "EROFS" }],
+  ["it may only be read", { code: "ERR_SQLITE_ERROR", errcode: 8 }],
+  ["this user may not", { code: "EACCES" }],
+  ["the disk does not work", { code: "EIO" }],
+])("says what is wrong with the disk, and blames no program for it: %s %o", async (why, fields) => {
+  let isBroken = false;
+  const test = await account({
+    onWrite: () => {
+      if (isBroken) throw Object.assign(new Error("as the system says it"), fields);
+    },
+  });
+  isBroken = true;
+  const failed = await refusal(test.ensure("app"));
+  isBroken = false;
+  expect(failed.message).toMatch(
+    new RegExp(`because of the disk of its folder: ${why}: as the system says it\\. Correct that there, and send`),
+  );
+  await test.ensure("app");
+});
+
 it.runIf(existsSync("/dev/full"))("says in words that it cannot start on a full disk", async () => {
   const dir = temporaryDirectory();
   symlinkSync("/dev/full", path.join(dir, "account.json"));

@@ -8,7 +8,7 @@ import { matchedRoutes } from "hono/route";
 import { getPath } from "hono/utils/url";
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
-import { isOfFullDisk } from "../disk.ts";
+import { faultOfDisk, isOfFullDisk, isOfMachine } from "../disk.ts";
 import { ApiError } from "../errors.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
@@ -62,6 +62,11 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
       return failure(c, 500, {
         code: INTERNAL_ERROR,
         message: `The local account could not write this, because the disk of its folder is full (${error.message}). Make room there, and send the call again.`,
+      });
+    if (isOfMachine(error))
+      return failure(c, 500, {
+        code: INTERNAL_ERROR,
+        message: `The local account could not do this, because of the disk of its folder: ${faultOfDisk(error)}. Correct that there, and send the call again.`,
       });
     console.error(`${c.req.method} ${c.req.path} failed:`, error);
     return failure(c, 500, {
