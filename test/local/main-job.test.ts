@@ -34,7 +34,8 @@ const command = (...options: string[]) => bare(...options, "--dir", dir);
 
 /** Starts it, and waits for the line with the addresses. */
 async function start(...options: string[]): Promise<{ child: ChildProcess; ready: Ready; url: string }> {
-  const child = command("start", "--port", "0", "--api-port", "0", "--json", ...options);
+  const port = options.includes("--port") ? [] : ["--port", "0"];
+  const child = command("start", ...port, "--api-port", "0", "--json", ...options);
   let words = "";
   child.stderr.on("data", (chunk) => {
     words += chunk;
