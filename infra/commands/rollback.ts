@@ -22,6 +22,7 @@ import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { otherSecrets } from "../rollout/at-hand.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
@@ -107,6 +108,8 @@ async function rollback(options: Options): Promise<void> {
       `Version ${to} may not get the traffic. Nothing was changed.\n${next.errors.map((error) => `  ${describe(error)}`).join("\n")}`,
     );
   }
+  const secrets = otherSecrets(live, to);
+  if (secrets !== undefined) console.log(secrets);
   await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
   const file = settingsFile(stack.name, options.dir);
   const setting = `${PIN} in ${relative(ROOT, file)}`;

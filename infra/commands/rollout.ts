@@ -11,7 +11,7 @@ import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
-import { otherAtHand, versionName } from "../rollout/at-hand.ts";
+import { otherAtHand, otherSecrets, versionName } from "../rollout/at-hand.ts";
 import { numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
@@ -104,6 +104,8 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
   const [stable] = live.servedLast.slice(-1);
   const what =
     share === 0 && stable ? `Send all of it back to ${versionName(stable)}` : `Give the release ${share} % of it`;
+  const secrets = share === 0 && stable ? otherSecrets(live, stable.number) : undefined;
+  if (secrets !== undefined) console.log(secrets);
   await confirm(`${before}\n${what}`, yes);
   await changeShare(name, dir, share, async () => (await readWorker(reads, settings.workerName)).deployment?.id);
   await status({ stack: name, dir }, console.log);

@@ -64,6 +64,15 @@ it("leaves a secret that works where it is killed, ends a leaked token when run 
   expect([await works(secret()), await works(leaked)]).toEqual([true, false]);
 });
 
+it("is said by a rollback that would take it back, before it asks", async () => {
+  await pipeline.two.done("npm run -s build");
+  const { code, text } = await pipeline.two.run("npm run -s rollback -- --stack staging");
+  expect(text).toMatch(
+    /^Version \d+ has other secrets than version \d+: a token that was ended since is valid there again/,
+  );
+  expect([code, await works(secret())]).toEqual([1, true]);
+});
+
 it.each(["pin: 1", "rollout: 0", 'rollout: "50" # half'])(
   "rotates nothing where another version would serve, with the tokens of its time: %s",
   async (setting) => {

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { type AnalysisSettings, judge, type Numbers } from "../../infra/rollout/analysis.ts";
+import { otherSecrets } from "../../infra/rollout/at-hand.ts";
 import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/statistics.ts";
 import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
 
@@ -151,5 +152,25 @@ describe("where a release stands", () => {
     expect(standingAt(steps, 10)).toEqual({ index: 1, next: steps[2] });
     expect(standingAt(steps, 20)).toEqual({ index: undefined, next: steps[2] });
     expect(standingAt(steps, 60)).toEqual({ index: undefined, next: steps[3] });
+  });
+});
+
+describe("a way back to other secrets", () => {
+  const versions = [
+    { number: 4, secrets: "beef" },
+    { number: 3, secrets: "beef" },
+    { number: 2, secrets: "cafe" },
+    { number: 1, secrets: undefined },
+  ];
+  const back = (to: number, ...serving: readonly number[]) =>
+    otherSecrets({ versions, serving: serving.map((number) => ({ number })) }, to);
+
+  it("is named with the versions that have others", () => {
+    expect(back(2, 4)).toMatch(/^Version 2 has other secrets than version 4: /);
+    expect(back(2, 4, 2)).toMatch(/than version 4: /);
+    expect(back(2, 4, 3)).toMatch(/than version 4 and version 3: /);
+  });
+  it("is not where they are the same, or nobody recorded them", () => {
+    expect([back(3, 4), back(1, 4), back(2, 1), back(2), back(9, 4)]).toEqual(Array(5).fill(undefined));
   });
 });
