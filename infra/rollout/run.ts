@@ -246,7 +246,8 @@ class Rollout {
   async #watch(step: Step, open: OpenStack, { live, tag }: Preview): Promise<Verdict> {
     const { say } = this.#options;
     const { rolloutAnalysis: settings, rolloutSteps: steps } = open.settings;
-    const began = Date.parse(live.deployment?.createdOn ?? "") || Date.now();
+    // Where this machine's clock is behind, the deployment is of the future: the step would wait for that first.
+    const began = Math.min(Date.parse(live.deployment?.createdOn ?? "") || Date.now(), Date.now());
     const length = step.minutes * 60_000;
     const looks = looksIn(steps);
     const elapsed = Date.now() - began;
