@@ -97,3 +97,21 @@ it("and is killed in an update says what comes first, and goes on with the plan 
   expect(await again("--plan plan.json")).toEqual(DONE);
   expect(await two.health("production")).toMatchObject({ name: "killed within" });
 });
+
+it("and staging goes on meanwhile names the way out, after which the next release goes out", async () => {
+  await release("left behind");
+  await interrupted(BETWEEN, "SIGKILL");
+  const behind = await two.done("git rev-parse HEAD");
+  await release("next");
+  await two.done(`git checkout -q ${behind.trim()} && npm run -s build`);
+  const { code, text } = await again();
+  expect(text).toMatch(/\[not_promoted\].*`npm run rollout -- abandon`/);
+  expect(code).toBe(1);
+  await two.done("git checkout -q - && npm run -s build");
+  expect((await again()).text).toContain("[rollout_unfinished]");
+  await two.done("npm run -s rollout -- abandon --stack production --yes", env());
+  // What a job of CI does not have: its checkout is a fresh one.
+  await two.done("git checkout -q Pulumi.production.yaml");
+  expect(await again()).toEqual(DONE);
+  expect(await two.health("production")).toMatchObject({ name: "next" });
+});

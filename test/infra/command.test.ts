@@ -450,7 +450,7 @@ describe("a mistake at the command line", () => {
       ["--pull <number>", "pr.ts down --pull 1 --pull 2"],
       ["--worker <name>", "keys.ts --worker a --worker b list"],
       ["--admin-token <token>", "smoke.ts --url http://127.0.0.1:1 --admin-token not-to-print --admin-token other"],
-    ].map(([flags, line]): [string, RegExp] => [
+    ].map(([flags = "", line = ""]): [string, RegExp] => [
       line,
       new RegExp(
         `^error: option '${flags}' is given twice, with two values\\. Give it once\\.(?![\\s\\S]*not-to-print)`,
