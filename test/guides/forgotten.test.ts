@@ -19,6 +19,7 @@ const deploy = run("npm run -s build && npm run -s rehearse -- --from dist/relea
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 const isWhole = guide?.needs.every((folder) => folders.includes(folder)) ?? false;
 
+// Two at a time (vitest.config.ts), because each mostly waits for processes.
 it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
   [
     "the step in infra/migrations.ts",
@@ -41,7 +42,7 @@ it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
       see("…exports the classes that the history leaves…"),
     ],
   ],
-])("finds %s missing", async (_, made, steps) => {
+])("finds %s missing", { concurrent: true }, async (_, made, steps) => {
   expect(made.length).toBeGreaterThan(9);
   await follow({ steps: [...made, ...steps] });
 });
