@@ -9,7 +9,7 @@ import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers } from "./changed-by-others.ts";
 import { beginsWithout, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
-import type { BindingRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
+import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
 import type { RegionTable } from "./regions.ts";
 import { floorOf, schemasInUse } from "./schema.ts";
@@ -126,47 +126,15 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   // If another tool deployed over our release, the last recorded step still holds, as long as its classes agree.
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
   const known = all.map(liveVersion);
-  const sameStep = known.filter(({ step }) => standing && step === standing.migration);
-  const schemas = schemasInUse(
-    sameStep,
-    deployments.flatMap((deployment) => deployment.versions),
-  );
-  const floor = floorOf(sameStep, schemas);
-  const begun = all.find(({ annotations }) => beginsWithout(annotations?.workersMessage))?.number;
-  const exported = new Map(all.map(({ id, exports }) => [id, exports]));
-  const declaring = new Map(
-    known.map((version) => [
-      version.versionId,
-      { ...version, classes: classesOf(exported.get(version.versionId) ?? {}) },
-    ]),
-  );
-  const changed = changedByOthers(
-    deployments.map(({ versions: of }) => of.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
-  );
-  const shares = newest.versions.flatMap(({ versionId, percentage }) => {
-    const version = versions.find(({ id }) => id === versionId);
-    return version ? [servingVersion(liveVersion(version), percentage)] : [];
-  });
-  const serving = lastToArriveFirst(shares, deployments);
-  // The objects keep the names that our last release gave them, whatever serves over it.
-  const last = servedLast(deployments, known);
+  const digests = new Map(known.map(({ versionId, digest }) => [versionId, digest]));
   const messages = deployments.map(({ annotations }) => annotations?.workersMessage);
   return {
     id: worker.id,
     digest: recorded?.digest,
-    servedSince:
-      recorded &&
-      servedSince(deployments, new Map(known.map(({ versionId, digest }) => [versionId, digest])), recorded.digest),
+    servedSince: recorded && servedSince(deployments, digests, recorded.digest),
     classes: namespaces ? classesIn(namespaces, first.exports) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },
-    serving,
-    servedLast: last
-      ? lastToArriveFirst(
-          last.map(({ version, percentage }) => servingVersion(version, percentage)),
-          deployments,
-        )
-      : serving,
     versions: known,
     deployment: {
       id: newest.id,
@@ -174,29 +142,78 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
       source: newest.source,
       message: newest.annotations?.workersMessage,
     },
-    regions: last ? last.flatMap(({ version }) => regionsOf(version)) : versions.flatMap(regionsOf),
-    schemas,
-    rollbackFloor: floor && Math.max(floor, changed ?? 0, begun ?? 0),
-    changedByOthers: changed,
+    ...traffic(versions, known, deployments),
+    ...wayBack(all, known, deployments, standing?.migration),
     pinned: pinnedBy(messages),
     pinIsWayBack: isWayBack(messages),
-    refused: refusedBy(
-      deployments.map(({ annotations, versions: shares }) => ({
-        message: annotations?.workersMessage,
-        serves: shares.map(({ versionId, percentage }) => ({
-          digest: known.find((version) => version.versionId === versionId)?.digest,
-          percentage,
-        })),
-      })),
-    ),
-    references: worker.references.durableObjects.map(({ namespaceId, namespaceName, workerName: other }) => ({
-      worker: other,
-      className:
-        first.bindings.find((binding) => binding.namespaceId === namespaceId)?.className ??
-        namespaceName.slice(namespaceName.startsWith(`${workerName}_`) ? workerName.length + 1 : 0),
-    })),
+    refused: refusedIn(deployments, digests),
+    references: referencesTo(worker, first),
   };
 }
+
+/** What serves, what did when only versions of ours did, and by which region tables objects are named. */
+function traffic(
+  versions: readonly VersionRead[],
+  known: readonly LiveVersion[],
+  deployments: readonly DeploymentRead[],
+): Pick<LiveWorker, "serving" | "servedLast" | "regions"> {
+  const shares = (deployments[0]?.versions ?? []).flatMap(({ versionId, percentage }) => {
+    const version = versions.find(({ id }) => id === versionId);
+    return version ? [servingVersion(liveVersion(version), percentage)] : [];
+  });
+  const serving = lastToArriveFirst(shares, deployments);
+  // The objects keep the names that our last release gave them, whatever serves over it.
+  const last = servedLast(deployments, known);
+  if (!last) return { serving, servedLast: serving, regions: versions.flatMap(regionsOf) };
+  const before = last.map(({ version, percentage }) => servingVersion(version, percentage));
+  return {
+    serving,
+    servedLast: lastToArriveFirst(before, deployments),
+    regions: last.flatMap(({ version }) => regionsOf(version)),
+  };
+}
+
+/** How far back a rollback may go. `step`: the last step of the history that stands. */
+function wayBack(
+  all: readonly VersionRead[],
+  known: readonly LiveVersion[],
+  deployments: readonly DeploymentRead[],
+  step: string | undefined,
+): Pick<LiveWorker, "schemas" | "rollbackFloor" | "changedByOthers"> {
+  const sameStep = known.filter((version) => step !== undefined && version.step === step);
+  const deployed = deployments.flatMap(({ versions }) => versions);
+  const schemas = schemasInUse(sameStep, deployed);
+  const floor = floorOf(sameStep, schemas);
+  const declaring = new Map(
+    all.map((version) => [version.id, { ...liveVersion(version), classes: classesOf(version.exports) }]),
+  );
+  const changed = changedByOthers(
+    deployments.map(({ versions }) => versions.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
+  );
+  const begun = all.find(({ annotations }) => beginsWithout(annotations?.workersMessage))?.number;
+  return { schemas, rollbackFloor: floor && Math.max(floor, changed ?? 0, begun ?? 0), changedByOthers: changed };
+}
+
+/** Releases that the deployments say to refuse. `digests`: of versions by their ids. */
+const refusedIn = (
+  deployments: readonly DeploymentRead[],
+  digests: ReadonlyMap<string, string | undefined>,
+): readonly string[] =>
+  refusedBy(
+    deployments.map(({ annotations, versions }) => ({
+      message: annotations?.workersMessage,
+      serves: versions.map(({ versionId, percentage }) => ({ digest: digests.get(versionId), percentage })),
+    })),
+  );
+
+/** Bindings of other Workers to this one's classes. */
+const referencesTo = ({ name, references }: WorkerRead, { bindings }: VersionRead): LiveWorker["references"] =>
+  references.durableObjects.map(({ namespaceId, namespaceName, workerName: worker }) => ({
+    worker,
+    className:
+      bindings.find((binding) => binding.namespaceId === namespaceId)?.className ??
+      namespaceName.slice(namespaceName.startsWith(`${name}_`) ? name.length + 1 : 0),
+  }));
 
 /** One Worker alone, as it is live. */
 export const readWorker = async (reads: Reads, workerName: string): Promise<LiveWorker> =>
